@@ -1,0 +1,73 @@
+"""Cases: one input (a log) with the rubric of what its summary must cover."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+LEVELS = (1, 2, 3, 4, 5)
+"""Importance levels, 1 (essential) to 5 (incidental)."""
+
+
+@dataclass(frozen=True)
+class Item:
+    """One thing that a summary should say (or, when `forbidden`, must not say).
+
+    Attributes:
+        id: Name of the item, unique within its case.
+        text: The content, as one short sentence. The default matcher compares this with the summary.
+        level: Importance, 1 (essential) to 5 (incidental).
+        any: Patterns of which one must occur. Numbers in patterns are compared as numbers.
+        all: Patterns that must all occur.
+        regex: Regular expressions of which one must match.
+        forbidden: The item must not appear; if it does, it costs its weight.
+    """
+
+    id: str
+    text: str
+    level: int
+    any: tuple[str, ...] = ()
+    all: tuple[str, ...] = ()
+    regex: tuple[str, ...] = ()
+    forbidden: bool = False
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether authored patterns decide this item, instead of the matcher."""
+        return bool(self.any or self.all or self.regex)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A log and its rubric.
+
+    Attributes:
+        name: Name of the case, unique within its set (the file's stem).
+        log: The text that the model is asked to summarise.
+        items: The rubric.
+        title: A short human title, or "".
+        path: The rubric's file, where the case came from one.
+        meta: Free extra fields of the rubric file (language, source, ...).
+    """
+
+    name: str
+    log: str
+    items: tuple[Item, ...]
+    title: str = ""
+    path: Path | None = None
+    meta: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def log_sha256(self) -> str:
+        """SHA-256 of the log's UTF-8 text, in hex."""
+        return hashlib.sha256(self.log.encode()).hexdigest()
+
+    @property
+    def rubric_sha256(self) -> str:
+        """SHA-256 of the items' canonical JSON, in hex: changes whenever a score could."""
+        return hashlib.sha256(
+            json.dumps([asdict(item) for item in self.items], sort_keys=True, ensure_ascii=False).encode()
+        ).hexdigest()

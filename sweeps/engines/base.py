@@ -1,0 +1,157 @@
+"""What every engine is: one request in, one answer out, typed errors, facts for the fingerprint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from sweeps.errors import SweepError
+
+OptionValue = int | float
+"""The value of one option. Ollama's option names are ours."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A chat prompt: the user's message and, optionally, a system message."""
+
+    user: str
+    system: str | None = None
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Seconds of one request by part. `queue` is what no other part explains."""
+
+    total: float
+    queue: float = 0.0
+    load: float = 0.0
+    prefill: float = 0.0
+    decode: float = 0.0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One answer of an engine.
+
+    Attributes:
+        text: The generated text, as the engine gave it (possibly empty).
+        finish: `stop` (the model ended), `length` (num_predict cut it off) or `repeat` (the engine stopped a
+            degenerate repetition).
+        prompt_tokens: Tokens of the prompt that the model saw, cached ones included; None where not reported.
+        output_tokens: Generated tokens; None where not reported (Ollama's repeat abort reports none).
+        cached_tokens: Prompt tokens taken from the prefix cache; None where the engine does not say.
+        timing: Seconds by part.
+        effective: Options as the engine says that it applied them, where it does (for example a clamped num_ctx).
+    """
+
+    text: str
+    finish: str
+    prompt_tokens: int | None
+    output_tokens: int | None
+    timing: Timing
+    cached_tokens: int | None = None
+    effective: Mapping[str, OptionValue] = field(default_factory=dict)
+
+
+class EngineError(SweepError):
+    """Base of engine failures.
+
+    Attributes:
+        retryable: Whether the same request may succeed if sent again (connection faults only).
+    """
+
+    exit_code = 3
+    retryable = False
+
+
+class EngineUnreachable(EngineError):
+    """Nothing answers at the address, or the connection broke."""
+
+    retryable = True
+
+
+class EngineTimeout(EngineError):
+    """The request took longer than the time limit."""
+
+
+class EngineProtocolError(EngineError):
+    """Something answers, but not as this engine does (an HTML page, truncated JSON, another service)."""
+
+
+class ModelMissing(EngineError):
+    """The host does not have the model; the message lists those it has."""
+
+    exit_code = 2
+
+
+class OptionRefused(EngineError):
+    """The engine refused an option's value; `option` names it where known."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, option: str | None = None) -> None:
+        super().__init__(message)
+        self.option = option
+
+
+class PromptTooLong(EngineError):
+    """The prompt does not fit num_ctx; nothing was generated and nothing was cut."""
+
+    exit_code = 2
+
+    def __init__(self, message: str, prompt_tokens: int | None = None, num_ctx: int | None = None) -> None:
+        super().__init__(message)
+        self.prompt_tokens = prompt_tokens
+        self.num_ctx = num_ctx
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """A place that generates text. Used by one thread at a time.
+
+    Attributes:
+        name: `ollama`, `openai`, `llamacpp` or `scripted`.
+        address: Where it is: a URL, or `in process`.
+        honours: Names of the options that this engine passes on (whether each one acts is for a probe to find out).
+        reload_options: Options whose change reloads the model, slowest first; the schedule groups by them.
+    """
+
+    name: str
+    address: str
+    honours: frozenset[str]
+    reload_options: Sequence[str]
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """Send one request with every option explicit and return the answer.
+
+        Args:
+            prompt: The chat prompt.
+            options: All options by Ollama's names, the seed included.
+            model: The model's name on this host (for `llamacpp`: a GGUF path or a known name).
+            timeout: Seconds before `EngineTimeout`; None for the engine's default.
+
+        Raises:
+            EngineError: One of the typed failures of this module.
+        """
+        ...
+
+    def models(self) -> list[str]:
+        """Names of the models that this host can serve."""
+        ...
+
+    def identify(self, model: str) -> dict[str, Any]:
+        """Facts for the fingerprint, as `{"engine": {...}, "model": {...}}` (JSON types only).
+
+        Raises:
+            ModelMissing: If the host does not have the model.
+            EngineUnreachable: If nothing answers.
+        """
+        ...
+
+    def close(self) -> None:
+        """Free what the engine holds. Idempotent."""
+        ...

@@ -1,0 +1,27 @@
+"""Errors for the person who reads them: what was wrong, the value, the place, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class SweepError(Exception):
+    """Base of all errors that are told to the user without a traceback.
+
+    Attributes:
+        exit_code: The exit status of the command line: 2 the user must mend something, 3 the engine failed.
+    """
+
+    exit_code = 2
+
+
+class ConfigError(SweepError):
+    """A sweep's configuration is not usable; holds all its problems at once.
+
+    Args:
+        problems: One text per problem, each naming file, key, value and remedy.
+    """
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems = [problems] if isinstance(problems, str) else list(problems)
+        super().__init__("\n".join(self.problems))
