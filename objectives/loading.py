@@ -1,0 +1,255 @@
+"""Read cases from files: a rubric in TOML beside the log it is about.
+
+A case is two files in one directory, ``NAME.toml`` and ``NAME.txt``::
+
+    title = "Which index to build"
+
+    [[items]]
+    text = "The nightly job will be moved to Tuesday."
+    level = 1
+    any = ["Tuesday"]
+
+The rubric may name another log (``log = "other.txt"``) or hold it (``log_text = '''...'''``).
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from objectives.case import Case, Item
+from objectives.schema import CaseError, ItemSchema, Problem, RubricSchema, nearest, problems_of, regex_fault
+
+__all__ = ["CaseError", "Problem", "load_cases", "read_text", "shipped_sets"]
+
+
+def shipped_sets() -> dict[str, Path]:
+    """The case sets that come with the package: name to directory, sorted by name."""
+    root = Path(str(resources.files("objectives"))) / "cases"
+    return {path.name: path for path in sorted(root.glob("*")) if path.is_dir() and any(path.glob("*.toml"))}
+
+
+def load_cases(path: str | Path, *, names: Sequence[str] | None = None) -> list[Case]:
+    """Read cases, checking all files before complaining.
+
+    Args:
+        path: A directory of rubrics, one rubric file (``.toml``), or the name of a shipped set such as
+            ``"engineering-chats"``. A path that exists wins over a shipped set of that name.
+        names: Only these cases, by name; all of them by default. The others are then not read.
+
+    Returns:
+        The cases, sorted by name; at least one.
+
+    Raises:
+        CaseError: With all problems of all files at once: a missing path, invalid TOML, a level that is none, an item
+            without text, duplicate ids or texts, unusable patterns, a missing or empty log, text that is not UTF-8, ...
+    """
+    files = _rubric_files(Path(path))
+    if names is not None:
+        files = _chosen(files, names, str(path))
+    cases: list[Case] = []
+    problems: list[Problem] = []
+    for file in files:
+        case, found = _read_case(file)
+        problems += found
+        if case is not None:
+            cases.append(case)
+    if problems:
+        raise CaseError(problems)
+    return cases
+
+
+def read_text(path: Path) -> str:
+    """Read a UTF-8 text file, with Unix line ends and without a byte order mark.
+
+    Raises:
+        CaseError: The file cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        message = f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}."
+        remedy = "Save it as UTF-8, for example: iconv -f SHIFT_JIS -t UTF-8 old.txt > new.txt"
+        raise CaseError(Problem(str(path), message, remedy, line=line)) from None
+    except IsADirectoryError:
+        raise CaseError(Problem(str(path), "is a directory, not a file.", "Give the file.")) from None
+    except OSError as error:
+        raise CaseError(Problem(str(path), f"cannot be read: {error.strerror}.", "Check the name.")) from None
+
+
+def _rubric_files(path: Path) -> list[Path]:
+    """The rubric files that a path or a shipped set's name stands for, sorted by case name."""
+    if path.is_dir():
+        files = sorted((file for file in path.glob("*.toml") if file.is_file()), key=lambda file: file.stem)
+        if files:
+            return files
+        below = sorted({str(file.parent) for file in path.glob("*/*.toml")})
+        remedy = (
+            f"Its subdirectories have some: {', '.join(below[:5])}. Give one of them."
+            if below
+            else "A case is NAME.toml beside NAME.txt; `sweeps cases new LOG` makes a first rubric for a log."
+        )
+        raise CaseError(Problem(str(path), "holds no case: there is no .toml file in it.", remedy))
+    if path.is_file():
+        if path.suffix == ".toml":
+            return [path]
+        remedy = "Give its directory, or the .toml rubric."
+        raise CaseError(Problem(str(path), "is neither a directory of cases nor a .toml rubric.", remedy))
+    shipped = shipped_sets()
+    if str(path) in shipped:
+        return _rubric_files(shipped[str(path)])
+    remedy = f"{nearest(str(path), shipped)}Shipped sets: {', '.join(shipped) or 'none'}."
+    raise CaseError(Problem(str(path), "no such directory, rubric file or shipped case set.", remedy))
+
+
+def _chosen(files: list[Path], names: Sequence[str], place: str) -> list[Path]:
+    """The files of the named cases, in the order of the files."""
+    valid = {file.stem: file for file in files}
+    unknown = [
+        Problem(place, f"no case named {name!r}.", f"{nearest(name, valid)}Cases: {', '.join(valid)}.", value=name)
+        for name in names
+        if name not in valid
+    ]
+    if not names:
+        unknown = [Problem(place, "names is an empty list.", f"Leave it out, or choose from: {', '.join(valid)}.")]
+    if unknown:
+        raise CaseError(unknown)
+    return [file for name, file in valid.items() if name in names]
+
+
+@dataclass
+class _Draft:
+    """A rubric on its way to a case, with the problems found so far."""
+
+    file: Path
+    lines: dict[str, int]
+    problems: list[Problem]
+
+    def add(self, message: str, remedy: str, key: str = "", value: object = None) -> None:
+        line = self.lines.get(key) or self.lines.get(key.partition(".")[0])
+        self.problems.append(Problem(str(self.file), message, remedy, key, line, value))
+
+
+def _read_case(file: Path) -> tuple[Case | None, list[Problem]]:
+    """Read one rubric and its log: the case, or None, and what is wrong."""
+    try:
+        source = read_text(file)
+        data = tomllib.loads(source)
+    except CaseError as error:
+        return None, error.problems
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"at line (\d+)", str(error))
+        remedy = "Check quotes and brackets there; a text with quotes inside can stand in '''...'''."
+        return None, [Problem(str(file), f"not valid TOML: {error}.", remedy, line=int(place[1]) if place else None)]
+    draft = _Draft(file, _line_numbers(source, data), [])
+    rubric = None
+    try:
+        rubric = RubricSchema.model_validate(data)
+    except ValidationError as error:
+        draft.problems += problems_of(error, str(file), draft.lines)
+    log = _read_log(draft, data)
+    if rubric is None:
+        return None, draft.problems
+    items = _items(draft, rubric.items)
+    _check_regexes(draft, items, log)
+    if draft.problems:
+        return None, draft.problems
+    meta: dict[str, object] = dict(rubric.meta)
+    meta.update({key: data[key] for key in ("language", "source", "reviewed") if key in data})
+    case = Case(file.stem, log, items, title=rubric.title, path=file, meta=meta)
+    return case, []
+
+
+def _read_log(draft: _Draft, data: dict[str, Any]) -> str:
+    """The log's text, or "" with a problem added."""
+    named, inline = data.get("log"), data.get("log_text")
+    if isinstance(inline, str) and named is not None:
+        draft.add("both log and log_text are given.", "Keep one of them.", "log_text")
+        return ""
+    if isinstance(inline, str):
+        if not inline.strip():
+            draft.add("log_text is empty.", "Put the conversation there, or into a .txt file.", "log_text")
+        return inline
+    if inline is not None or not isinstance(named, str | None):
+        return ""  # of the wrong type: the schema has said so
+    path = draft.file.parent / named if named else draft.file.with_suffix(".txt")
+    key = "log" if named else ""
+    if not path.exists():
+        remedy = f'Put the conversation into {path.name}, or name its file with log = "...".'
+        draft.add(f"its log {str(path)!r} is missing.", remedy, key, named)
+        return ""
+    try:
+        text = read_text(path)
+    except CaseError as error:
+        draft.problems += error.problems
+        return ""
+    if not text.strip():
+        draft.problems.append(Problem(str(path), "the log is empty.", "Put the conversation there."))
+    return text
+
+
+def _items(draft: _Draft, schemas: list[ItemSchema]) -> tuple[Item, ...]:
+    """Items with ids, checked against each other."""
+    items = []
+    ids: dict[str, int] = {}
+    texts: dict[str, int] = {}
+    for position, schema in enumerate(schemas):
+        identifier = schema.id or f"i{position + 1}"
+        text = " ".join(schema.text.split())
+        same = unicodedata.normalize("NFKC", text).casefold().rstrip(".!。")
+        if identifier in ids:
+            message = f"the id {identifier!r} is already that of items[{ids[identifier]}]."
+            remedy = "Give each item its own id, or leave the ids out (then they are i1, i2, ... by position)."
+            draft.add(message, remedy, f"items[{position}].id", identifier)
+        if same in texts:
+            message = f"the text {text!r} is already that of items[{texts[same]}]."
+            draft.add(message, "Keep one of the two: a fact counts once.", f"items[{position}].text", text)
+        ids.setdefault(identifier, position)
+        texts.setdefault(same, position)
+        items.append(
+            Item(
+                identifier, text, schema.level, tuple(schema.any), tuple(schema.all), tuple(schema.regex),
+                schema.forbidden,
+            )
+        )  # fmt: skip
+    if all(item.forbidden for item in items):
+        draft.add("all items are forbidden, so there is nothing to cover.", "Add what a summary should say.", "items")
+    return tuple(items)
+
+
+def _check_regexes(draft: _Draft, items: Sequence[Item], log: str) -> None:
+    """Refuse regular expressions that take too long on the case's own log."""
+    for position, item in enumerate(items):
+        for pattern in item.regex:
+            fault = regex_fault(pattern, [log])
+            if fault:
+                draft.add(fault, "Mend or remove the pattern.", f"items[{position}].regex", pattern)
+
+
+_HEADER = re.compile(r"^\s*\[\[\s*items\s*\]\]")
+_KEY = re.compile(r"^\s*([A-Za-z_][\w-]*)\s*=")
+
+
+def _line_numbers(source: str, data: dict[str, Any]) -> dict[str, int]:
+    """Where keys stand, by key; items only if their count agrees, since a multi-line text may imitate a header."""
+    lines: dict[str, int] = {}
+    item = -1
+    for number, line in enumerate(source.splitlines(), start=1):
+        if _HEADER.match(line):
+            item += 1
+            lines[f"items[{item}]"] = number
+        elif key := _KEY.match(line):
+            lines.setdefault(f"items[{item}].{key[1]}" if item >= 0 else key[1], number)
+    items = data.get("items")
+    if isinstance(items, list) and len(items) == item + 1:
+        return lines
+    return {key: number for key, number in lines.items() if not key.startswith("items[")}
