@@ -1,0 +1,332 @@
+"""A sweep's TOML file: its schema, and errors that name file, key, value and remedy, all at once."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from sweeps.engines.base import Prompt
+from sweeps.errors import ConfigError
+from sweeps.options import OPTIONS, Configuration, nearest
+from sweeps.space import NAMES, Space, Value, configuration_from, parse_space
+
+LOG_MARK = "{log}"
+"""Where a prompt's text takes the log."""
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+
+
+class StudyTable(_Table):
+    """`[study]`: what the sweep is called and where its random numbers come from."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    seed: Annotated[int, Field(ge=0, le=1_000_000_000)] = 42
+    description: str = ""
+
+
+class EngineTable(_Table):
+    """`[engine]`: who generates."""
+
+    kind: Literal["ollama", "llamacpp", "openai", "scripted"] = "ollama"
+    host: str | None = None
+    timeout: Annotated[float, Field(gt=0)] = 600.0
+    host_file: str | None = None
+    surface: str | None = None
+
+
+class PromptTable(_Table):
+    """`[prompts.NAME]`: a user message with `{log}` in it and, optionally, a system message."""
+
+    user: str
+    system: str | None = None
+
+    @model_validator(mode="after")
+    def _has_mark(self) -> PromptTable:
+        if self.user.count(LOG_MARK) + (self.system or "").count(LOG_MARK) != 1:
+            raise ValueError(f"must contain {LOG_MARK} exactly once, where the log goes")
+        return self
+
+    def fill(self, log: str) -> Prompt:
+        """The prompt with the log in its place."""
+        return Prompt(
+            user=self.user.replace(LOG_MARK, log),
+            system=None if self.system is None else self.system.replace(LOG_MARK, log),
+        )
+
+
+def _prompt_from_text(value: object) -> object:
+    return {"user": value} if isinstance(value, str) else value
+
+
+class ObjectiveTable(_Table):
+    """`[objective]`: the cases, and how a summary is scored."""
+
+    cases: str
+    names: list[str] | None = None
+    kind: str = "coverage"
+    weights: Any = [5, 4, 3, 2, 1]
+    budget_words: Annotated[int, Field(gt=0)] | None = None
+    matcher: str | dict[str, Any] = "lexical"
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+class SearchTable(_Table):
+    """`[search]`: how configurations are proposed."""
+
+    sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
+    batch: Annotated[int, Field(ge=1, le=64)] = 4
+
+
+class BudgetTable(_Table):
+    """`[budget]`: how much may be generated, and how it is shared out."""
+
+    generations: Annotated[int, Field(ge=1)] | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
+    seeds: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
+    confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+
+    @model_validator(mode="after")
+    def _has_size(self) -> BudgetTable:
+        if self.generations is None and self.minutes is None:
+            raise ValueError("needs generations or minutes (or both), for example generations = 300")
+        return self
+
+
+class VerdictTable(_Table):
+    """`[verdict]`: what is claimed, and how sure it must be."""
+
+    claim: Literal["these-cases", "new-cases"] = "these-cases"
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    min_gain: Annotated[float, Field(gt=0, lt=1)] | None = None
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class TrackingTable(_Table):
+    """`[tracking]`: where runs are logged; MLFLOW_TRACKING_URI wins."""
+
+    uri: str | None = None
+    texts: bool = True
+
+
+class _File(_Table):
+    """The whole file; `baseline` and `space` are read by hand, for the sake of their error messages."""
+
+    study: StudyTable
+    engine: EngineTable = EngineTable()
+    prompts: Annotated[dict[str, Annotated[PromptTable, BeforeValidator(_prompt_from_text)]], Field(min_length=1)]
+    objective: ObjectiveTable
+    baseline: dict[str, Any]
+    space: dict[str, Any]
+    search: SearchTable = SearchTable()
+    budget: BudgetTable
+    verdict: VerdictTable = VerdictTable()
+    tracking: TrackingTable = TrackingTable()
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """A valid sweep.
+
+    Attributes:
+        path: The file it came from, or None.
+        text: The file's text.
+        study, engine, prompts, objective, search, budget, verdict, tracking: The tables of the file.
+        baseline: The configuration in use today, every option explicit.
+        sources: For each of the baseline's values, where it came from: `file` or `default`.
+        space: What is searched.
+    """
+
+    path: Path | None
+    text: str
+    study: StudyTable
+    engine: EngineTable
+    prompts: Mapping[str, PromptTable]
+    objective: ObjectiveTable
+    baseline: Configuration
+    sources: Mapping[str, str]
+    space: Space
+    search: SearchTable
+    budget: BudgetTable
+    verdict: VerdictTable
+    tracking: TrackingTable
+
+    @property
+    def directory(self) -> Path:
+        """The folder that relative paths in the file start from."""
+        return self.path.parent if self.path else Path()
+
+    @property
+    def cases_path(self) -> str:
+        """The cases as a path from here, or the name of a shipped set."""
+        beside = self.directory / self.objective.cases
+        return str(beside) if beside.exists() else self.objective.cases
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that a result depends on, as JSON types: a study is resumed only under the same identity."""
+        return {
+            "study.seed": self.study.seed,
+            **_flat("engine", {"kind": self.engine.kind, "surface": self.engine.surface}),
+            **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
+            **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
+            **_flat("baseline", dict(self.baseline.values)),
+            **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
+            **_flat("search", self.search.model_dump()),
+            **_flat("budget", self.budget.model_dump()),
+            **_flat("verdict", self.verdict.model_dump()),
+        }
+
+
+def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"{prefix}.{key}": value for key, value in table.items()}
+
+
+def load_config(path: str | Path) -> SweepConfig:
+    """Read and check a sweep's TOML file.
+
+    Args:
+        path: The file.
+
+    Returns:
+        The sweep, valid in itself; whether cases, engine and model are there is for the sweep to check.
+
+    Raises:
+        ConfigError: With all problems of the file at once.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file{_toml_files_near(path)}") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory, not a TOML file{_toml_files_near(path / 'x')}") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+    return parse_config(text, path=path)
+
+
+def parse_config(text: str, path: Path | None = None) -> SweepConfig:
+    """Check a sweep's TOML text; `path` names the file in errors and anchors relative paths.
+
+    Raises:
+        ConfigError: With all problems at once.
+    """
+    where = str(path or "<text>")
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{where}: is not valid TOML: {error}") from None
+    problems: list[str] = []
+    file: _File | None = None
+    try:
+        file = _File.model_validate(raw)
+    except ValidationError as error:
+        problems += [_explain(details, raw) for details in error.errors(include_url=False)]
+    prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
+    values, sources, wrong = _parse_baseline(raw.get("baseline"), prompts)
+    problems += wrong
+    space = Space(())
+    if isinstance(raw.get("space"), dict):
+        space, wrong = parse_space(raw["space"], prompts=prompts, baseline=values)
+        problems += wrong
+    if problems or file is None:
+        raise ConfigError([f"{where}: {problem}" for problem in problems])
+    return SweepConfig(
+        path=path,
+        text=text,
+        baseline=configuration_from(values),
+        sources=sources,
+        space=space,
+        **{name: getattr(file, name) for name in _File.model_fields if name not in ("baseline", "space")},
+    )
+
+
+def _parse_baseline(raw: object, prompts: list[str]) -> tuple[dict[str, Value], dict[str, str], list[str]]:
+    """The baseline with defaults filled in, where each value came from, and problems."""
+    if not isinstance(raw, dict):
+        return {}, {}, []  # a missing or wrong table is reported by the schema
+    problems, values = [], {}
+    for name, value in raw.items():
+        if name == "seed":
+            problems.append("baseline.seed: a baseline is measured over many seeds; set study.seed instead")
+        elif name not in NAMES:
+            problems.append(f"baseline.{name}: no such option; {nearest(name, NAMES)}")
+        elif name in OPTIONS and (wrong := OPTIONS[name].problem(value)):
+            problems.append(f"baseline.{name}: {wrong}")
+        elif name not in OPTIONS and (not isinstance(value, str) or not value):
+            problems.append(f"baseline.{name}: must be a name, not {value!r}")
+        else:
+            values[name] = value
+    if "model" not in raw:
+        problems.append("baseline.model: is missing; name the model in use today, such as qwen2.5:14b")
+    if "prompt" not in raw and len(prompts) == 1:
+        values["prompt"] = prompts[0]
+    elif "prompt" not in raw:
+        problems.append(f"baseline.prompt: is missing; name one of the prompts: {', '.join(prompts) or '(none)'}")
+    elif "prompt" in values and values["prompt"] not in prompts:
+        problems.append(
+            f"baseline.prompt: no prompt {values['prompt']!r} in [prompts]; {nearest(values['prompt'], prompts)}"
+        )
+    defaults = {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None and name not in raw}
+    sources = {**dict.fromkeys(values, "file"), **dict.fromkeys(defaults, "default")}
+    return {**values, **defaults}, sources, problems
+
+
+def _explain(details: ErrorDetails, raw: Mapping[str, Any]) -> str:
+    """One pydantic error as `key: what is wrong, and what to do`."""
+    location = [
+        part for part in details["loc"] if not str(part).startswith(("function-", "dict[", "list[", "literal["))
+    ]
+    key = ".".join(map(str, location)).replace(".[", "[")
+    kind, given = details["type"], details["input"]
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key; {nearest(str(location[-1]), _valid_keys(location[:-1]))}"
+    if kind == "missing":
+        return f"{key}: is missing" + (f" (the table [{key}] is needed)" if len(location) == 1 else "")
+    if kind == "string_pattern_mismatch":
+        return f"{key}: {given!r} must start with a letter or digit and have only letters, digits, . _ - (at most 100)"
+    if kind == "literal_error":
+        expected = details.get("ctx", {}).get("expected", "")
+        names = [word.strip().strip("'") for word in expected.replace(" or ", ",").split(",")]
+        return f"{key}: {given!r} is not one of {expected}" + (
+            f"; {nearest(given, names)}" if isinstance(given, str) and nearest(given, names).startswith("did") else ""
+        )
+    message = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
+    shown = "" if isinstance(given, (dict, list)) else f", not {given!r}"
+    return f"{key}: {message}{shown}" if kind != "value_error" else f"{key}: {message}"
+
+
+def _valid_keys(location: list[Any]) -> list[str]:
+    """The keys that the schema knows at a place."""
+    model: type[BaseModel] = _File
+    for part in location:
+        if part == "prompts":
+            return list(PromptTable.model_fields)
+        annotation = model.model_fields[str(part)].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def _toml_files_near(path: Path) -> str:
+    """A hint at TOML files that are there, nearest name first."""
+    names = sorted(_names_in(path.parent))
+    return f"; {nearest(path.name, names)}" if names else ""
+
+
+def _names_in(folder: Path) -> Iterator[str]:
+    if folder.is_dir():
+        yield from (entry.name for entry in folder.glob("*.toml") if entry.name != "pyproject.toml")

@@ -1,0 +1,177 @@
+"""Ollama's options: names, types, ranges, defaults; and the configuration that is made of them.
+
+The ranges are what a server accepts without changing the value (`ollama-facts`: a negative temperature becomes 0, top_p
+above 1 becomes 1, repeat_penalty <= 0 is refused), so that what is written is what is run. The defaults are those of a
+current Ollama server, written out because servers change theirs (repeat_penalty was 1.1 up to v0.32.9).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+OptionValue = int | float
+
+SIGNIFICANT_DIGITS = 4
+"""Digits kept of a float that a sampler proposes: more than any sampler of text can tell apart, and readable."""
+
+
+@dataclass(frozen=True)
+class OptionSpec:
+    """What is known of one option.
+
+    Attributes:
+        name: Ollama's name.
+        kind: `int` or `float`.
+        low: Smallest value that is taken as it is.
+        high: Largest value that is taken as it is (None: no limit).
+        default: What is sent when neither baseline nor space names the option; None: not sent unless named.
+        reload: Whether a change reloads the model (or, for num_predict and the rest, not).
+        low_open: Whether `low` itself is refused.
+        about: One line for people.
+    """
+
+    name: str
+    kind: type[int] | type[float]
+    low: float
+    high: float | None
+    default: OptionValue | None
+    about: str
+    reload: bool = False
+    low_open: bool = False
+
+    def problem(self, value: object) -> str | None:
+        """What is wrong with a value, as the end of a sentence; None if nothing is."""
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"must be {'a whole number' if self.kind is int else 'a number'}, not {value!r}"
+        if isinstance(value, float) and not math.isfinite(value):
+            return f"must be finite, not {value!r}"
+        if self.kind is int and value != int(value):
+            return f"must be a whole number, not {value!r}"
+        below = value <= self.low if self.low_open else value < self.low
+        if below or (self.high is not None and value > self.high):
+            return f"must be {self.range_text}, not {value!r}"
+        return None
+
+    @property
+    def range_text(self) -> str:
+        """The accepted range in words."""
+        above = f"above {self.low:g}" if self.low_open else f"at least {self.low:g}"
+        return above if self.high is None else f"{above} and at most {self.high:g}"
+
+    def cast(self, value: OptionValue) -> OptionValue:
+        """The value in the option's own type; floats rounded to `SIGNIFICANT_DIGITS`."""
+        if self.kind is int:
+            return round(value)
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+
+
+_SPECS = (
+    OptionSpec("temperature", float, 0, 10, 0.8, "flattens (above 1) or sharpens the distribution; 0 is greedy"),
+    OptionSpec("top_k", int, 0, 1_000_000, 40, "samples from the k likeliest tokens; 0 is all"),
+    OptionSpec("top_p", float, 0, 1, 0.9, "samples from the likeliest tokens that make up this probability"),
+    OptionSpec("min_p", float, 0, 1, 0.0, "drops tokens below this share of the likeliest one's probability"),
+    OptionSpec("repeat_penalty", float, 0, 10, 1.0, "penalises tokens seen recently; 1 is off", low_open=True),
+    OptionSpec("repeat_last_n", int, 0, 1_000_000, 64, "how many recent tokens the penalties look at; 0 is off"),
+    OptionSpec("presence_penalty", float, -2, 2, 0.0, "penalises tokens that occurred; 0 is off"),
+    OptionSpec("frequency_penalty", float, -2, 2, 0.0, "penalises tokens by how often they occurred; 0 is off"),
+    OptionSpec("mirostat", int, 0, 2, 0, "adaptive sampling 1 or 2; 0 is off (removed from Ollama in v0.7.0)"),
+    OptionSpec("mirostat_tau", float, 0, 100, 5.0, "mirostat's target surprise", low_open=True),
+    OptionSpec("mirostat_eta", float, 0, 1, 0.1, "mirostat's learning rate", low_open=True),
+    OptionSpec("num_ctx", int, 256, 10_000_000, 4096, "context window in tokens, prompt and answer", reload=True),
+    OptionSpec("num_predict", int, -1, 10_000_000, 512, "most tokens to generate; -1 is no limit"),
+    OptionSpec("num_gpu", int, -1, 10_000, None, "layers on the GPU", reload=True),
+    OptionSpec("num_thread", int, 1, 1024, None, "CPU threads", reload=True),
+    OptionSpec("num_batch", int, 1, 1_000_000, None, "prompt tokens evaluated at once", reload=True),
+)
+
+OPTIONS: Mapping[str, OptionSpec] = {spec.name: spec for spec in _SPECS}
+"""Every option that can be fixed or swept, by Ollama's name. The seed is not one: it belongs to the repeats."""
+
+RELOAD_OPTIONS = tuple(spec.name for spec in _SPECS if spec.reload)
+
+ACTIVE_WHEN: Mapping[str, Mapping[str, tuple[int, ...]]] = {
+    "mirostat_tau": {"mirostat": (1, 2)},
+    "mirostat_eta": {"mirostat": (1, 2)},
+}
+"""Options that act only under a value of another one, and are left out of a configuration elsewhere."""
+
+
+def nearest(name: str, valid: Iterable[str]) -> str:
+    """`; did you mean 'top_k'?` or, with nothing near, the list of valid names."""
+    names = list(valid)
+    close = get_close_matches(name, names, n=1, cutoff=0.6)
+    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(names)}"
+
+
+def canonical_options(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """Options in their own types and in table order, without those that are inactive.
+
+    Args:
+        options: Valid options by name, without the seed.
+
+    Returns:
+        A new dict; equal settings give equal dicts (`{"temperature": 1}` and `{"temperature": 1.0}` do).
+
+    Raises:
+        KeyError: If a name is not in `OPTIONS`.
+    """
+    unknown = set(options) - set(OPTIONS)
+    if unknown:
+        raise KeyError(f"unknown option {min(unknown)!r}")
+    cast = {name: spec.cast(options[name]) for name, spec in OPTIONS.items() if name in options}
+    return {
+        name: value
+        for name, value in cast.items()
+        if all(cast.get(parent, 0) in values for parent, values in ACTIVE_WHEN.get(name, {}).items())
+    }
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything about a request that a sweep can change, without the seed and the case.
+
+    Attributes:
+        model: The model's name on the host.
+        prompt: Name of the prompt in the sweep's configuration.
+        options: Options by Ollama's names, made canonical.
+    """
+
+    model: str
+    prompt: str
+    options: Mapping[str, OptionValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", canonical_options(self.options))
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    @property
+    def key(self) -> str:
+        """12 hex digits that name this configuration everywhere (ledger, MLflow, exports)."""
+        text = json.dumps([self.model, self.prompt, dict(self.options)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def values(self) -> dict[str, OptionValue | str]:
+        """Model, prompt and options in one flat dict, as they stand in a table."""
+        return {"model": self.model, "prompt": self.prompt, **self.options}
+
+    def differences(self, other: Configuration) -> dict[str, tuple[object, object]]:
+        """What differs: name to (value here, value there); None where one has no such option."""
+        mine, theirs = self.values, other.values
+        names = list(dict.fromkeys([*mine, *theirs]))
+        return {name: (mine.get(name), theirs.get(name)) for name in names if mine.get(name) != theirs.get(name)}
+
+    def text(self, relative_to: Configuration | None = None) -> str:
+        """One line for people, such as `temperature 0.35, top_k 20`; with a reference, only what differs from it."""
+        if relative_to is None:
+            parts = [f"{name} {value}" for name, value in self.values.items()]
+        else:
+            parts = [f"{name} {mine}" for name, (mine, _) in self.differences(relative_to).items() if mine is not None]
+        return ", ".join(parts) or "as the baseline"
