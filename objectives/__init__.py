@@ -1,0 +1,53 @@
+"""Score a summary: cases, matchers and objectives. Names are imported when they are first used."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from objectives.case import LEVELS, Case, Item
+
+if TYPE_CHECKING:
+    from objectives.coverage import CoverageObjective, Objective, Score
+    from objectives.factory import make_objective
+    from objectives.function import FunctionObjective
+    from objectives.loading import CaseError, load_cases
+    from objectives.matchers.base import Match, Matcher, ObjectiveError
+    from objectives.matchers.lexical import LexicalMatcher
+
+_HOMES = {
+    "CaseError": "objectives.loading",
+    "CoverageObjective": "objectives.coverage",
+    "FunctionObjective": "objectives.function",
+    "LexicalMatcher": "objectives.matchers.lexical",
+    "Match": "objectives.matchers.base",
+    "Matcher": "objectives.matchers.base",
+    "Objective": "objectives.coverage",
+    "ObjectiveError": "objectives.matchers.base",
+    "Score": "objectives.coverage",
+    "load_cases": "objectives.loading",
+    "make_objective": "objectives.factory",
+}
+
+__all__ = [
+    "LEVELS",
+    "Case",
+    "CaseError",
+    "CoverageObjective",
+    "FunctionObjective",
+    "Item",
+    "LexicalMatcher",
+    "Match",
+    "Matcher",
+    "Objective",
+    "ObjectiveError",
+    "Score",
+    "load_cases",
+    "make_objective",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'objectives' has no attribute {name!r}")

@@ -1,0 +1,201 @@
+"""Weighted coverage of a rubric: the score of a summary."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol, runtime_checkable
+
+from objectives.case import LEVELS, Case, Item
+from objectives.matchers.base import Match, Matcher, ObjectiveError
+from objectives.matchers.lexical import LexicalMatcher
+from objectives.matchers.patterns import PatternText, match_patterns
+from objectives.side import copied_share, redundancy, spans_of, words_of
+from objectives.text import normalise, tokenise
+
+DEFAULT_WEIGHTS = (5.0, 4.0, 3.0, 2.0, 1.0)
+"""Weights of levels 1..5: one tier of the pyramid each (Nenkova and Passonneau, 2004)."""
+
+
+@dataclass(frozen=True)
+class Score:
+    """A scored summary.
+
+    Attributes:
+        score: In [0, 1], higher is better.
+        covered: Ids of the covered items, in the rubric's order (forbidden ones never stand here).
+        missed: Ids of the items that are not covered.
+        levels: For each level that the rubric has: (covered, total).
+        words: Words of the scored text (each character of an unspaced script counts as one).
+        forbidden: Ids of the forbidden items that appeared.
+        matches: Every item's match, in the rubric's order.
+        side: Side metrics, see `objectives.side`.
+    """
+
+    score: float
+    covered: tuple[str, ...] = ()
+    missed: tuple[str, ...] = ()
+    levels: dict[int, tuple[int, int]] = field(default_factory=dict)
+    words: int = 0
+    forbidden: tuple[str, ...] = ()
+    matches: tuple[Match, ...] = ()
+    side: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def lv12(self) -> tuple[int, int]:
+        """(covered, total) of levels 1 and 2 together."""
+        pairs = [self.levels.get(level, (0, 0)) for level in (1, 2)]
+        return sum(covered for covered, _ in pairs), sum(total for _, total in pairs)
+
+    def level_text(self, level: int) -> str:
+        """A level as `3/5`; `0/0` where the rubric has no item of that level."""
+        covered, total = self.levels.get(level, (0, 0))
+        return f"{covered}/{total}"
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """Scores a text for a case. Same case, same text, same digest: same score (unless the matcher is a model)."""
+
+    @property
+    def name(self) -> str:
+        """Short name for tables."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of every setting that can change a score; the rubric is not part of it."""
+        ...
+
+    def score(self, case: Case, text: str) -> Score:
+        """Score a text for a case."""
+        ...
+
+
+def weighted_score(items: Sequence[Item], covered: Mapping[str, bool], weights: Mapping[int, float]) -> float:
+    """Weights of the covered items over all weights, less the weights of forbidden items that appeared; in [0, 1].
+
+    Forbidden items are not part of the denominator. A rubric whose weights sum to 0 scores 0.
+    """
+    total = sum(weights[item.level] for item in items if not item.forbidden)
+    if total <= 0:
+        return 0.0
+    gained = sum(weights[item.level] * (-1 if item.forbidden else 1) for item in items if covered[item.id])
+    return min(1.0, max(0.0, gained / total))
+
+
+class CoverageObjective:
+    """Sum of the weights of the covered items over the sum of all weights.
+
+    Args:
+        weights: Weights of levels 1..5 (non-negative, not all 0), as a sequence or a mapping level -> weight.
+        budget_words: Score the first so many words only, or None for the whole text. A character of an unspaced script counts as one word.
+        matcher: Decides the items that have no authored patterns.
+
+    Raises:
+        ObjectiveError: A setting is out of range; the message lists all that are.
+    """
+
+    name = "coverage"
+
+    def __init__(
+        self,
+        weights: Sequence[float] | Mapping[int, float] = DEFAULT_WEIGHTS,
+        budget_words: int | None = None,
+        matcher: Matcher | None = None,
+    ) -> None:
+        self.weights = read_weights(weights)
+        if budget_words is not None and (isinstance(budget_words, bool) or budget_words < 1):
+            raise ObjectiveError(f"budget_words = {budget_words!r}: must be a whole number from 1 on, or left out.")
+        self.budget_words = budget_words
+        self.matcher: Matcher = LexicalMatcher() if matcher is None else matcher
+        settings = {
+            "weights": self.weights,
+            "budget_words": budget_words,
+            "matcher": [self.matcher.name, self.matcher.digest],
+        }
+        self.digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+    def score(self, case: Case, text: str) -> Score:
+        """Score a text for a case.
+
+        Raises:
+            ObjectiveError: An item's regular expression cannot be read or takes too long.
+        """
+        text = cut_to_words(text, self.budget_words)
+        matches = self._match(case, text)
+        covered = {match.item: match.covered for match in matches}
+        wanted = [item for item in case.items if not item.forbidden]
+        forbidden = tuple(item.id for item in case.items if item.forbidden and covered[item.id])
+        levels = {
+            level: (sum(covered[i.id] for i in wanted if i.level == level), sum(i.level == level for i in wanted))
+            for level in LEVELS
+            if any(item.level == level for item in wanted)
+        }
+        words = words_of(tokenise(normalise(text)))
+        log_words, log_spans = _log_facts(case.log)
+        side = {
+            "words": float(len(words)),
+            "redundancy": redundancy(words),
+            "copied_share": copied_share(words, log_spans),
+            "compression": len(words) / log_words if log_words else 0.0,
+            "forbidden": float(len(forbidden)),
+        }
+        return Score(
+            score=weighted_score(case.items, covered, self.weights),
+            covered=tuple(item.id for item in wanted if covered[item.id]),
+            missed=tuple(item.id for item in wanted if not covered[item.id]),
+            levels=levels,
+            words=len(words),
+            forbidden=forbidden,
+            matches=tuple(matches),
+            side=side,
+        )
+
+    def _match(self, case: Case, text: str) -> list[Match]:
+        open_items = [item for item in case.items if not item.has_patterns]
+        answers = iter(self.matcher.match(open_items, text, context=case.log) if open_items else [])
+        ready = PatternText(text)
+        return [match_patterns(item, ready) if item.has_patterns else next(answers) for item in case.items]
+
+
+def read_weights(weights: Sequence[float] | Mapping[int, float]) -> dict[int, float]:
+    """Weights of levels 1..5 as a mapping.
+
+    Raises:
+        ObjectiveError: Not five finite, non-negative numbers with at least one above 0.
+    """
+    pairs = dict(weights) if isinstance(weights, Mapping) else dict(zip(LEVELS, weights, strict=False))
+    pairs = {int(level): weight for level, weight in pairs.items()}
+    if set(pairs) != set(LEVELS) or (not isinstance(weights, Mapping) and len(weights) != len(LEVELS)):
+        raise ObjectiveError(
+            f"weights = {weights!r}: give five numbers, for levels 1 to 5, for instance [5, 4, 3, 2, 1]."
+        )
+    bad = [
+        w for w in pairs.values() if isinstance(w, bool) or not isinstance(w, int | float) or not 0 <= w < float("inf")
+    ]
+    if bad or not any(pairs.values()):
+        raise ObjectiveError(f"weights = {weights!r}: weights are numbers from 0 on, and one of them must be above 0.")
+    return {level: float(pairs[level]) for level in LEVELS}
+
+
+def cut_to_words(text: str, budget: int | None) -> str:
+    """The first `budget` words of a text, in normalised form; the text itself where there is no budget."""
+    if budget is None:
+        return text
+    normal = normalise(text)
+    seen = 0
+    for token in tokenise(normal):
+        seen += token.kind != "symbol"
+        if seen == budget:
+            return normal[: token.end]
+    return normal
+
+
+@lru_cache(maxsize=64)
+def _log_facts(log: str) -> tuple[int, frozenset[tuple[str, ...]]]:
+    words = words_of(tokenise(normalise(log)))
+    return len(words), spans_of(words)

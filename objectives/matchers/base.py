@@ -1,0 +1,70 @@
+"""What a matcher is, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from objectives.case import Item
+
+
+@dataclass(frozen=True)
+class Match:
+    """A matcher's answer for one item.
+
+    Attributes:
+        item: The item's id.
+        covered: Whether the item counts as said. For a forbidden item this means that it appeared.
+        probability: Calibrated probability in [0, 1] that a person would call the item covered.
+        score: The matcher's own raw figure, in [0, 1].
+        threshold: The probability from which on the item counts as covered.
+        why: One sentence for a person.
+        span: The part of the text that speaks for the item, or None.
+        missing: Words of the item that the text lacks, the most telling first.
+        matcher: Name of the matcher that decided ("patterns" where authored patterns did).
+        disagreement: Variance of the matcher's own repeated answers about this item, 0 for a deterministic matcher.
+    """
+
+    item: str
+    covered: bool
+    probability: float
+    score: float
+    threshold: float
+    why: str
+    span: str | None
+    missing: tuple[str, ...]
+    matcher: str
+    disagreement: float = 0.0
+
+
+@runtime_checkable
+class Matcher(Protocol):
+    """Decides for each item of a rubric whether a text says it."""
+
+    @property
+    def name(self) -> str:
+        """Short name, as in the configuration."""
+        ...
+
+    @property
+    def digest(self) -> str:
+        """Hex digest of every setting that can change an answer."""
+        ...
+
+    def match(self, items: Sequence[Item], text: str, *, context: str | None = None) -> list[Match]:
+        """Judge every item against a text.
+
+        Args:
+            items: The rubric, in any order; patterns of the items are not the matcher's business.
+            text: The summary.
+            context: The log that was summarised, where it is known.
+
+        Returns:
+            One answer per item, in the order of the items.
+        """
+        ...
+
+
+class ObjectiveError(ValueError):
+    """An objective's settings are wrong, or a matcher cannot do its work. The message says where, what and what to do."""

@@ -1,0 +1,128 @@
+"""Text as the matchers see it: normalised, cut into tokens, stemmed, numbers as numbers.
+
+1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside numbers. Upper
+   case is kept, so that a stretch of text can be shown.
+2. `tokenise`: a token is a word (letters, marks, digits, `_`; case-folded, without Latin and Arabic diacritics), a number, a
+   compound such as `1.14.2`, `v1.14`, `14:30` or `2024-05-01`, one character of a script that is written without spaces (Han,
+   kana, Thai, Lao, Khmer, Burmese), or one symbol.
+3. Numbers are compared by value: `4,182,907` = `4182907` = `4.182907e6`, and `two` to `twelve` are numbers.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import regex
+import snowballstemmer
+
+UNSPACED: Final = (
+    r"\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}ー々〆"
+    r"\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}"
+)
+"""Character class (without brackets) of the scripts that are written without spaces between words."""
+
+_GLUED_UNITS: Final = (
+    "ms|msec|sec|secs|s|min|mins|h|hrs?|d|kb|mb|gb|tb|kib|mib|gib|b|mm|cm|m|km|mi|g|kg|lbs?|°c|°f|khz|mhz|ghz|hz|kw|w|v|"
+    "rps|qps|x|k|mn|bn|usd|eur|gbp|jpy|pct"
+)
+_WORDLIKE: Final = r"\p{L}\p{M}\p{N}_"
+_TOKEN = regex.compile(
+    rf"(?P<compound>v\d+(?:\.\d+)+|\d+(?:(?:\.\d+){{2,}}|(?::\d\d)+(?!\d)|(?P<dash>[-/])\d\d?(?P=dash)\d\d?(?!\d)))"
+    rf"|(?P<number>(?:(?<![{_WORDLIKE})\].-])[-+])?(?<![{_WORDLIKE}]\.)"
+    rf"(?:\d{{1,3}}(?:[,_']\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:e[+-]?\d{{1,2}})?"
+    rf"(?=(?:{_GLUED_UNITS})?(?![[{_WORDLIKE}]--[{UNSPACED}]])))"
+    rf"|(?P<unspaced>[{UNSPACED}])"
+    rf"|(?P<word>[[{_WORDLIKE}]--[{UNSPACED}]]+(?:'[[\p{{L}}\p{{M}}]--[{UNSPACED}]]+)*)"
+    rf"|(?P<symbol>\S)",
+    regex.IGNORECASE | regex.VERSION1,
+)
+_THIN_SPACES = regex.compile(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))")
+_FOLDS: Final = str.maketrans("‘’ʼ`‐‑‒–—−“”", "''''------" + '""')
+_NUMBER_WORDS: Final = {
+    word: float(value)
+    for value, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
+}
+_NO_SEPARATORS: Final = str.maketrans("", "", ",_'")
+
+
+class Token(NamedTuple):
+    """One token: `key` is what is compared, `kind` the rule that made it; `start` and `end` point into the normal text."""
+
+    key: str
+    kind: str
+    start: int
+    end: int
+
+
+def normalise(text: str) -> str:
+    """Apply rule 1 of the module: NFKC and one spelling of apostrophes, dashes and quotes. Upper case is kept."""
+    if text.isascii():
+        return text.replace("`", "'") if "`" in text else text
+    text = _THIN_SPACES.sub("", text.translate(_FOLDS))
+    return unicodedata.normalize("NFKC", text).translate(_FOLDS)
+
+
+@lru_cache(maxsize=1 << 16)
+def fold_word(word: str) -> str:
+    """Case-fold a word, drop a possessive `'s` and remove the diacritics of Latin, Arabic and Hebrew letters."""
+    folded = word.casefold().removesuffix("'s")
+    if folded.isascii():
+        return folded
+    if regex.match(r"[\p{Script=Latin}\p{Script=Arabic}\p{Script=Hebrew}]", folded):
+        decomposed = unicodedata.normalize("NFD", folded.replace("\u0640", ""))
+        folded = unicodedata.normalize("NFC", "".join(c for c in decomposed if unicodedata.category(c) != "Mn"))
+    return folded
+
+
+def number_key(value: float) -> str:
+    """One spelling per value, marked with `#`: integers without a point, others with up to 12 significant digits."""
+    if abs(value) < 1e15 and value == int(value):
+        return f"#{int(value)}"
+    return f"#{value:.12g}"
+
+
+@lru_cache(maxsize=1 << 14)
+def parse_number(spelling: str) -> float:
+    """Value of a number token: thousands separators (`,` `_` `'`) are dropped, an exponent is understood."""
+    return float(spelling.translate(_NO_SEPARATORS))
+
+
+def number_value(key: str) -> float | None:
+    """The value behind a `number_key`, or None for any other key."""
+    return float(key[1:]) if key[:1] == "#" and len(key) > 1 else None
+
+
+@lru_cache(maxsize=1 << 16)
+def _key(raw: str, kind: str) -> tuple[str, str]:
+    if kind == "number":
+        return number_key(parse_number(raw)), kind
+    if kind == "word":
+        folded = fold_word(raw)
+        value = _NUMBER_WORDS.get(folded)
+        return (folded, kind) if value is None else (number_key(value), "number")
+    return raw.casefold(), kind
+
+
+def tokenise(text: str) -> list[Token]:
+    """Cut a *normalised* text into tokens by rules 2 and 3. Time grows linearly with the text.
+
+    Nothing that is appended after white space changes the tokens of what stood before.
+    """
+    tokens = []
+    for found in _TOKEN.finditer(text):
+        kind = found.lastgroup or "symbol"
+        tokens.append(Token(*_key(found[0], kind), *found.span()))
+    return tokens
+
+
+_STEMMER = snowballstemmer.stemmer("english")
+
+
+@lru_cache(maxsize=1 << 16)
+def stem(word: str) -> str:
+    """Snowball English stem of a folded word; words with digits or of other scripts stay as they are."""
+    if not word.isascii() or not word.isalpha():
+        return word
+    return str(_STEMMER.stemWord(word))
