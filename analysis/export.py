@@ -1,0 +1,426 @@
+"""Exports: a tuned set of options as files that a pipeline can use, with where it came from inside each file.
+
+Four forms: `env` (sourced by a shell or given to `docker --env-file`), `json` (a request body for `/api/chat`, its
+`options` exactly the API's object), `modelfile` (for `ollama create`) and `toml` (a `[baseline]` table for the next
+sweep). Rendering is pure; `write_exports` puts the files in place atomically.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import shlex
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from analysis.files import write_together
+
+Format = Literal["env", "json", "modelfile", "toml"]
+Mode = Literal["production", "baseline"]
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+MEASURING_SEED = 42
+"""The seed of `mode="baseline"`."""
+
+PLACEHOLDER = "{log}"
+"""Marks the place of the log in a user prompt."""
+
+_INTEGERS = frozenset(
+    {"mirostat", "num_batch", "num_ctx", "num_gpu", "num_keep", "num_predict", "num_thread"}
+    | {"repeat_last_n", "seed", "top_k"}
+)
+_MIROSTAT = ("mirostat", "mirostat_tau", "mirostat_eta")
+# What `ollama create` takes as a PARAMETER. Mirostat is there too, but deprecated: only for hosts known to honour it.
+_MODELFILE_PARAMETERS = frozenset(
+    {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty"}
+    | {"frequency_penalty", "num_ctx", "num_predict", "num_keep", "num_gpu", "num_thread", "num_batch", "seed"}
+)
+_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ENV_SAFE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
+_SUFFIXES: Mapping[Format, str] = {"env": ".env", "json": ".json", "modelfile": ".Modelfile", "toml": ".toml"}
+
+
+class ExportError(ValueError):
+    """A set that cannot be exported, or not as asked."""
+
+
+@dataclass(frozen=True)
+class ExportSet:
+    """One configuration and what is known about it.
+
+    Attributes:
+        options: Options by Ollama's names, without the seed. Inactive ones (mirostat_tau without mirostat) are dropped.
+        model: The model's name on the host.
+        prompt: Name of the prompt.
+        system: System prompt; "" for none.
+        user: User prompt with `{log}` where the log goes.
+        study: Name of the study.
+        configuration: Key of the configuration.
+        date: When the export was made, ISO 8601.
+        shown_better: Whether the verdict's outcome is "better".
+        trial: Number of the trial; -1 is the baseline.
+        outcome: The verdict's outcome, or None without a verdict.
+        effect: Gain of mean score over the baseline, in score units (0 to 1).
+        ci_low: Lower end of the effect's 95% interval.
+        ci_high: Upper end of it.
+        p_value: Adjusted p-value.
+        claim: What the verdict speaks of: "these-cases" or "new-cases".
+        n_per_arm: Generations per arm that the verdict rests on.
+        seeds: Seeds of the confirmation.
+        model_digest: The model's digest on the host.
+        weights_sha256: SHA-256 of the weights.
+        engine: Name of the engine.
+        engine_version: Its version.
+        host_digest: Digest of the host's fingerprint.
+        host: One line about the host.
+        version: Version of slm-sweeps.
+        forced: Whether the person insisted although the set is not shown better.
+
+    Raises:
+        ExportError: If an option is no finite number, of the wrong type or badly named, if the model's name cannot
+            stand in a file, if the date is not ISO 8601, or if `shown_better` contradicts the outcome.
+    """
+
+    options: Mapping[str, int | float]
+    model: str
+    prompt: str
+    system: str
+    user: str
+    study: str
+    configuration: str
+    date: str
+    shown_better: bool
+    trial: int | None = None
+    outcome: str | None = None
+    effect: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+    claim: str | None = None
+    n_per_arm: int | None = None
+    seeds: Sequence[int] = field(default=())
+    model_digest: str | None = None
+    weights_sha256: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    host_digest: str | None = None
+    host: str | None = None
+    version: str | None = None
+    forced: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", _checked_options(self.options))
+        object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
+        if not self.model or self.model != self.model.strip() or not self.model.isprintable() or '"' in self.model:
+            raise ExportError(f"the model's name {self.model!r} cannot stand in an export: it must be one plain line")
+        if self.shown_better and self.outcome != "better":
+            raise ExportError(f"shown_better contradicts the verdict {self.outcome!r}")
+        try:
+            datetime.fromisoformat(self.date)
+        except ValueError:
+            raise ExportError(f"date must be ISO 8601, such as 2026-03-02, not {self.date!r}") from None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the files must warn that the set is not shown better."""
+        return not self.shown_better
+
+    def options_for(self, mode: Mode) -> dict[str, int | float]:
+        """The options to send: as tuned, or for measuring (temperature 0, fixed seed, the rest as tuned)."""
+        if mode == "production":
+            return dict(self.options)
+        return {**self.options, "temperature": 0, "seed": MEASURING_SEED}
+
+    def provenance(self, mode: Mode = "production") -> dict[str, object]:
+        """Where the set comes from, ready for JSON (no NaN, nothing that is unknown)."""
+        facts: dict[str, object] = {
+            "study": self.study,
+            "trial": self.trial,
+            "configuration": self.configuration,
+            "mode": mode,
+            "prompt": self.prompt,
+            "verdict": self.outcome,
+            "shown_better": self.shown_better,
+            "forced": self.forced and self.unproven,
+            "effect": _finite(self.effect),
+            "ci_low": _finite(self.ci_low),
+            "ci_high": _finite(self.ci_high),
+            "p_value": _finite(self.p_value),
+            "claim": self.claim,
+            "n_per_arm": self.n_per_arm,
+            "seeds": list(self.seeds) or None,
+            "model_digest": self.model_digest,
+            "weights_sha256": self.weights_sha256,
+            "engine": self.engine,
+            "engine_version": self.engine_version,
+            "host_digest": self.host_digest,
+            "host": self.host,
+            "slm_sweeps": self.version,
+            "date": self.date,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def render(
+    export: ExportSet,
+    fmt: Format,
+    mode: Mode = "production",
+    *,
+    honoured: Collection[str] | None = None,
+    stem: str | None = None,
+) -> str:
+    """One export as text.
+
+    Args:
+        export: The set.
+        fmt: `env`, `json`, `modelfile` or `toml`.
+        mode: `production` (as tuned, no seed) or `baseline` (temperature 0, fixed seed, the rest as tuned).
+        honoured: Options that the host is known to act on (from the probe); a Modelfile leaves out the others. None:
+            unknown; then mirostat alone is left out, which Ollama dropped in v0.7.0.
+        stem: File name, without ending, of the prompts' text files that the `env` form points at (see `write_exports`).
+            None: they are not mentioned.
+
+    Returns:
+        The file's text, ending in a newline.
+
+    Raises:
+        ExportError: If the set is not shown better and not forced, if `fmt` or `mode` is unknown, or if the form cannot
+            hold the set.
+    """
+    if fmt not in FORMATS:
+        raise ExportError(f"unknown export format {fmt!r}; valid: {', '.join(FORMATS)}")
+    if mode not in MODES:
+        raise ExportError(f"unknown export mode {mode!r}; valid: {', '.join(MODES)}")
+    if export.unproven and not export.forced:
+        raise ExportError(
+            f"configuration {export.configuration} of study {export.study!r} is not shown better than the baseline "
+            f"({_verdict_text(export)}); export it anyway with --force, and the files will say so"
+        )
+    renderers: Mapping[Format, Callable[[], str]] = {
+        "env": lambda: _render_env(export, mode, stem),
+        "json": lambda: _render_json(export, mode),
+        "modelfile": lambda: _render_modelfile(export, mode, honoured),
+        "toml": lambda: _render_toml(export, mode),
+    }
+    return renderers[fmt]()
+
+
+def write_exports(
+    export: ExportSet,
+    folder: Path,
+    *,
+    formats: Iterable[Format] = ("env", "json"),
+    mode: Mode = "production",
+    force: bool = False,
+    honoured: Collection[str] | None = None,
+    stem: str | None = None,
+) -> list[Path]:
+    """Write exports into a folder; each file appears whole or not at all.
+
+    The `env` and `modelfile` forms are accompanied by `<stem>.system.txt` and `<stem>.user.txt`, because prompts have
+    several lines and an env file has room for one. Everything is rendered before the first file is touched.
+
+    Args:
+        export: The set.
+        folder: Where to; made if missing.
+        formats: Any of `FORMATS`.
+        mode: See `render`.
+        force: Export although not shown better; the files say so in their first lines.
+        honoured: See `render`.
+        stem: File name without ending; default the mode, so that a pipeline can count on `production.env`.
+
+    Returns:
+        The paths written, in order.
+
+    Raises:
+        ExportError: As `render`, or if a file cannot be written.
+    """
+    stem = stem or mode
+    if Path(stem).name != stem:
+        raise ExportError(f"an export's name must be a plain file name, not {stem!r}")
+    if force:
+        export = replace(export, forced=True)
+    files: dict[str, str] = {}
+    for fmt in dict.fromkeys(formats):
+        files[stem + _SUFFIXES.get(fmt, "")] = render(export, fmt, mode, honoured=honoured, stem=stem)
+        if fmt in ("env", "modelfile"):
+            files |= {f"{stem}.{role}.txt": text for role, text in _prompt_files(export).items()}
+    try:
+        return write_together({folder / name: text for name, text in files.items()})
+    except OSError as error:
+        raise ExportError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
+
+
+def _prompt_files(export: ExportSet) -> dict[str, str]:
+    return {role: text for role, text in (("system", export.system), ("user", export.user)) if text}
+
+
+def _render_env(export: ExportSet, mode: Mode, stem: str | None) -> str:
+    name = f"{stem or mode}.env"
+    values: dict[str, str] = {"MODEL": export.model, "PROMPT": export.prompt}
+    values |= {option.upper(): _number(value) for option, value in export.options_for(mode).items()}
+    notes = [*_header(export, mode), f"in a shell:    set -a; . ./{name}; set +a", f"with docker:   --env-file {name}"]
+    if stem is not None:
+        for role in _prompt_files(export):
+            values["SYSTEM_FILE" if role == "system" else "PROMPT_FILE"] = f"{stem}.{role}.txt"
+        notes.append(f"OLLAMA_*_FILE are beside this file; {PLACEHOLDER} in the prompt is the place of the log")
+    lines = [f"OLLAMA_{key}={_env_value(value)}" for key, value in values.items()]
+    if any(not _ENV_SAFE.fullmatch(value) for value in values.values()):
+        notes.append("quoted for the shell; docker would take the quotes as part of the value")
+    return "\n".join([*_comments(notes), *lines]) + "\n"
+
+
+def _render_json(export: ExportSet, mode: Mode) -> str:
+    body: dict[str, object] = {}
+    if export.unproven:
+        body["warning"] = _warning(export)
+    body["model"] = export.model
+    body["options"] = export.options_for(mode)
+    body["messages"] = [
+        *([{"role": "system", "content": export.system}] if export.system else []),
+        {"role": "user", "content": export.user},
+    ]
+    # The server cuts a prompt that is longer than num_ctx without a word, unless told not to.
+    body |= {"stream": False, "truncate": False, "provenance": export.provenance(mode)}
+    return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def _render_modelfile(export: ExportSet, mode: Mode, honoured: Collection[str] | None) -> str:
+    options = export.options_for(mode)
+    kept = {name: value for name, value in options.items() if _in_modelfile(name, honoured)}
+    ignored = [name for name in options if name not in kept]
+    notes = _header(export, mode)
+    if ignored:
+        notes.append(f"left out, because this host does not act on them: {', '.join(ignored)}")
+    if export.user.strip() not in ("", PLACEHOLDER):
+        notes.append("a Modelfile has no place for the user prompt; send it with each request")
+    dropped = sorted({char for char in export.system if not char.isprintable() and char not in "\n\r\t"})
+    if dropped:
+        codes = ", ".join(f"U+{ord(char):04X}" for char in dropped)
+        notes.append(f"ollama create drops these characters of the system prompt: {codes}")
+    lines = [*_comments(notes), f"FROM {export.model}"]
+    lines += [f"PARAMETER {name} {_number(value)}" for name, value in kept.items()]
+    if export.system:
+        lines.append(f"SYSTEM {_modelfile_text(export.system)}")
+    return "\n".join(lines) + "\n"
+
+
+def _in_modelfile(name: str, honoured: Collection[str] | None) -> bool:
+    if name in _MIROSTAT:
+        return honoured is not None and name in honoured
+    return name in _MODELFILE_PARAMETERS and (name == "seed" or honoured is None or name in honoured)
+
+
+def _modelfile_text(text: str) -> str:
+    """Text in triple quotes. Ollama's parser ends it at the first line break that has three quotes before it."""
+    # The parser drops what it does not count as printable before it looks for quotes.
+    seen = "".join(char for char in text if char.isprintable() or char in "\n\r\t")
+    for line_break in re.finditer(r"[\r\n]", seen):
+        before = f'"""{seen[: line_break.start()]}'.strip()
+        if len(before) >= 6 and before.endswith('"""'):
+            raise ExportError(
+                f'a Modelfile cannot hold this system prompt: a line ends in """ ({before[3:].splitlines()[-1]!r}); '
+                "use json or env"
+            )
+    return f'"""{text}"""'
+
+
+def _render_toml(export: ExportSet, mode: Mode) -> str:
+    notes = _header(export, mode)
+    if mode == "baseline":
+        notes.append(f"seed {MEASURING_SEED} is not written: a sweep draws the seeds itself")
+    options = {name: value for name, value in export.options_for(mode).items() if name != "seed"}
+    lines = ["[baseline]", f"model = {_toml_text(export.model)}", f"prompt = {_toml_text(export.prompt)}"]
+    lines += [f"{name} = {_number(value)}" for name, value in options.items()]
+    return "\n".join([*_comments(notes), *lines]) + "\n"
+
+
+def _header(export: ExportSet, mode: Mode) -> list[str]:
+    """The lines at the top of a file; the warning first."""
+    lines = [_warning(export)] if export.unproven else [f"Shown better than the baseline: {_verdict_text(export)}"]
+    if mode == "baseline":
+        lines.append(f"For measuring: temperature 0, seed {MEASURING_SEED}. The verdict is about the options as tuned.")
+    facts = export.provenance(mode) | {"seeds": _seeds_text(export.seeds)}
+    groups = (
+        ("study", "trial", "configuration", "prompt"),
+        ("model_digest", "weights_sha256"),
+        ("engine", "engine_version", "host", "host_digest"),
+        ("seeds",),
+        ("slm_sweeps", "date"),
+    )
+    for group in groups:
+        known = [f"{name.replace('_', ' ')}: {facts[name]}" for name in group if facts.get(name) not in (None, "")]
+        lines += [" | ".join(known)] if known else []
+    return lines
+
+
+def _warning(export: ExportSet) -> str:
+    return f"NOT SHOWN BETTER THAN THE BASELINE, exported by force: {_verdict_text(export)}"
+
+
+def _verdict_text(export: ExportSet) -> str:
+    parts = [export.outcome or "no verdict"]
+    effect, low, high = _finite(export.effect), _finite(export.ci_low), _finite(export.ci_high)
+    if effect is not None:
+        interval = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
+        parts.append(f"effect {effect:+.3f}{interval}")
+    if (p_value := _finite(export.p_value)) is not None:
+        parts.append("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}")
+    if export.n_per_arm is not None:
+        parts.append(f"{export.n_per_arm} generations per arm")
+    if export.claim:
+        parts.append(f"for {export.claim.replace('-', ' ')}")
+    return ", ".join(parts)
+
+
+def _seeds_text(seeds: Sequence[int]) -> str:
+    if len(seeds) <= 10:
+        return ", ".join(map(str, seeds))
+    return f"{len(seeds)} of them, {min(seeds)} to {max(seeds)}"
+
+
+def _comments(lines: Iterable[str]) -> list[str]:
+    """Comment lines. Whatever a name contains, it cannot end its line and become a command."""
+    return ["# " + "".join(char if char.isprintable() else " " for char in line) for line in lines]
+
+
+def _env_value(value: str) -> str:
+    return value if _ENV_SAFE.fullmatch(value) else shlex.quote("".join(c if c.isprintable() else " " for c in value))
+
+
+def _toml_text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _number(value: float) -> str:
+    return repr(value)
+
+
+def _finite(value: float | None) -> float | None:
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _checked_options(options: Mapping[str, int | float]) -> dict[str, int | float]:
+    checked = {name: _checked_option(name, value) for name, value in options.items() if name != "seed"}
+    if not checked.get("mirostat"):
+        checked = {name: value for name, value in checked.items() if name not in ("mirostat_tau", "mirostat_eta")}
+    return checked
+
+
+def _checked_option(name: str, value: float) -> int | float:
+    """A plain int or float, also from numpy; whole-number options become int, as the API demands."""
+    if not _OPTION_NAME.fullmatch(name):
+        raise ExportError(f"{name!r} is no option name: small letters, digits and underscores only")
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not math.isfinite(value):
+        raise ExportError(f"option {name} must be a finite number, not {value!r}")
+    if name not in _INTEGERS:
+        return float(value) if not isinstance(value, int) else value
+    if value != int(value):
+        raise ExportError(f"option {name} must be a whole number, not {value!r}")
+    return int(value)

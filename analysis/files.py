@@ -1,0 +1,44 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import uuid4
+
+
+def write_together(files: Mapping[Path, str]) -> list[Path]:
+    """Write texts as UTF-8 files, each beside its place first, and move them there once all of them are on disk.
+
+    A reader sees an old file or a new one, never half of one. Folders are made where missing.
+
+    Args:
+        files: Text by path.
+
+    Returns:
+        The paths, in order.
+
+    Raises:
+        OSError: If a file cannot be written; then nothing of ours is left behind, and an old file that had not been
+            replaced yet stays as it was.
+    """
+    unique = uuid4().hex[:8]
+    parts = {path: path.with_name(f".{path.name}.{unique}.part") for path in files}
+    try:
+        for path, text in files.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Texts come from models: a lone surrogate is written as its escape instead of stopping the file.
+            with parts[path].open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+        for path, part in parts.items():
+            os.replace(part, path)
+    except OSError:
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+        raise
+    return list(files)
