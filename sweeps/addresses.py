@@ -1,0 +1,95 @@
+"""Addresses of engines: which of them are this machine, and how to tell hosts apart without naming them."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath, PureWindowsPath
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import psutil
+
+from sweeps.hostfacts import ollama_port
+
+
+def _split(address: str) -> SplitResult:
+    return urlsplit(address if "://" in address else f"http://{address}")
+
+
+def port_of(address: str) -> int:
+    """Read the port of an engine's address; without one, Ollama's default (or the scheme's)."""
+    try:
+        port = _split(address).port
+    except ValueError:
+        port = None
+    return ollama_port(address) if port is None else port
+
+
+def address_id(address: str) -> str:
+    """Name an address by 12 hex digits of its host and port, so that hosts can be told apart without being named."""
+    return hashlib.sha256(f"slm-sweeps host {_split(address).hostname}:{port_of(address)}".encode()).hexdigest()[:12]
+
+
+def is_local(address: str) -> bool:
+    """Tell whether an engine's address is this machine: in process, loopback, or one of its own interfaces' addresses.
+
+    A tunnel (`ssh -L 11434:...`) makes a remote engine look local: see `hostfacts.tunnel_on`.
+
+    Args:
+        address: `in process`, a URL, or `host:port`; a name other than localhost is never taken for this machine.
+    """
+    if address.strip() in ("in process", ""):
+        return True
+    try:
+        host = (_split(address.strip()).hostname or "").rstrip(".")
+    except ValueError:
+        return False
+    if host == "localhost":
+        return True
+    try:
+        ip = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped:
+        ip = ip.ipv4_mapped
+    return ip.is_loopback or ip.is_unspecified or str(ip) in _own_addresses()
+
+
+def _own_addresses() -> set[str]:
+    try:
+        interfaces = psutil.net_if_addrs()
+    except (OSError, psutil.Error):
+        return set()
+    return {entry.address.partition("%")[0] for entries in interfaces.values() for entry in entries}
+
+
+def scrub(value: Any) -> Any:
+    """Strip from JSON-like facts what could name a person or a machine.
+
+    Of absolute paths the last part stays; hosts of URLs become `address_id`s unless they are this machine; the home
+    directory becomes `~`. Values under the key `api` are API paths and stay.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): entry if key == "api" else scrub(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [scrub(entry) for entry in value]
+    return _scrub_text(value) if isinstance(value, str) else value
+
+
+def _scrub_text(text: str) -> str:
+    text = re.sub(r"\b([A-Za-z][A-Za-z0-9+.-]*://)([^/\s]*)", lambda url: url.group(1) + _hide_host(url.group()), text)
+    if re.match(r"/|~", text):
+        return PurePosixPath(text).name
+    if re.match(r"[A-Za-z]:[\\/](?!/)|\\\\", text):
+        return PureWindowsPath(text).name
+    home = os.path.expanduser("~")
+    return text.replace(home, "~") if len(home) > 1 else text
+
+
+def _hide_host(url: str) -> str:
+    location = urlsplit(url).netloc.rpartition("@")[2]  # a name and password may stand before the @
+    return location if not location or is_local(url) else address_id(url)

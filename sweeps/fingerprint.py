@@ -1,0 +1,446 @@
+"""Fingerprints: everything known about host, engine, model and client that can change the numbers.
+
+Two runs with the same digest may be compared number by number; two with different digests may not: `diff` tells why.
+
+What goes into the digest (`DIGEST_FIELDS`) and what does not:
+
+* In: the processor, its instruction sets and core counts (they choose kernels and how sums are split over threads), the
+  C library or, elsewhere, the system's release (exp and log), GPUs with memory and driver (the driver compiles the
+  kernels; the memory decides how many layers are placed there), the server's own settings, the engine's version and
+  build, the API path, and the model's digest.
+* Out: the kernel and the distribution's name (no arithmetic of a model runs in them), the machine's memory (it decides
+  whether a model fits, not what it says; on Apple's chips it stands as the GPU's memory, which is in), the container
+  (its C library is in), everything of the client. The effective num_ctx belongs to each request's options.
+* Recorded, shown by `diff` as able to change numbers, but out of the digest (`VOLATILE_FIELDS`): what is known only
+  while a model is loaded, such as the GPU share. A digest made of it would differ before and after the first request.
+
+Facts never hold user names, home directories, host names, addresses or serial numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sweeps import hostfacts
+from sweeps.addresses import address_id, is_local, port_of, scrub
+from sweeps.engines.base import Engine
+from sweeps.errors import SweepError
+from sweeps.hostfacts import UNKNOWN
+
+PARTS = ("host", "engine", "model", "client")
+"""Parts of a fingerprint, in the order in which they are shown."""
+
+DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "host": (
+        "id",  # only of unknown hosts: keeps two of them apart
+        "os",
+        "architecture",
+        "math_library",
+        "cpu",
+        "cpu_physical",
+        "cpu_logical",
+        "cpu_features",
+        "gpus",
+        "environment",
+    ),
+    "engine": ("name", "version", "llama_cpp", "api"),
+    "model": ("digest", "weights_sha256", "quantization", "template_sha256"),
+}
+"""Fields that the digest is made of. A field that is missing, unknown or empty counts as absent."""
+
+VOLATILE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "engine": ("effective_num_ctx", "gpu_share", "threads", "parallel"),
+}
+"""Fields that can change the numbers but are known only while a model is loaded."""
+
+PACKAGES = ("slm-sweeps", "optuna", "ollama", "xllamacpp", "numpy", "scipy", "scikit-learn", "mlflow")
+"""Packages whose versions the client's part records."""
+
+FORMAT = "slm-sweeps fingerprint"
+VERSION = 1
+TAG_LENGTH = 250
+
+_UNKNOWN_HOST = (
+    *("os", "os_version", "kernel", "architecture", "math_library", "cpu", "cpu_physical", "cpu_logical"),
+    *("cpu_features", "memory_gib", "gpus", "container", "environment"),
+)
+
+
+class FingerprintError(SweepError):
+    """A fingerprint file cannot be used."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which two fingerprints differ.
+
+    Attributes:
+        field: Its name, as `host.cpu`.
+        a: The value in the first (None where absent).
+        b: The value in the second.
+        numeric: Whether the field can change the numbers.
+    """
+
+    field: str
+    a: Any
+    b: Any
+    numeric: bool
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Facts about host, engine, model and client.
+
+    Attributes:
+        facts: `host`, `engine`, `model` and `client`, each a dict of JSON types; a part may be empty.
+        warnings: What was doubtful when it was taken, as sentences; no part of the identity.
+    """
+
+    facts: Mapping[str, Mapping[str, Any]]
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        clean = {part: scrub(copy.deepcopy(dict(self.facts.get(part) or {}))) for part in PARTS}
+        object.__setattr__(self, "facts", clean)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hex digits over `DIGEST_FIELDS` of host, engine and model."""
+        return self._digest_of(*DIGEST_FIELDS)
+
+    @cached_property
+    def host_digest(self) -> str:
+        """12 hex digits over the host's `DIGEST_FIELDS`."""
+        return self._digest_of("host")
+
+    @cached_property
+    def model_digest(self) -> str:
+        """12 hex digits: the start of the engine's own digest of the model (as `ollama list` shows it), else ours.
+
+        "" without a model.
+        """
+        if not self.facts["model"]:
+            return ""
+        own = str(self.facts["model"].get("digest", "")).removeprefix("sha256:")
+        return own[:12] if re.fullmatch(r"[0-9a-f]{12,}", own) else self._digest_of("model")
+
+    def _digest_of(self, *parts: str) -> str:
+        chosen = {
+            part: {
+                name: self.facts[part].get(name) for name in DIGEST_FIELDS[part] if _known(self.facts[part].get(name))
+            }
+            for part in parts
+        }
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:12]
+
+    @property
+    def summary(self) -> str:
+        """One line for people: the host; the engine; the model."""
+        parts = [_host_summary(self.facts["host"]), _engine_summary(self.facts["engine"])]
+        if model := self.facts["model"]:
+            digest = self.model_digest if _known(model.get("digest")) else ""
+            parts.append(_join(model.get("name"), model.get("quantization"), digest, by=" "))
+        return "; ".join(part for part in parts if part)
+
+    def as_tags(self) -> dict[str, str]:
+        """Flat tags for MLflow: `fingerprint`, `host_digest`, `model_digest` and one per fact, as `host.cpu`.
+
+        Values are at most `TAG_LENGTH` characters. Of the client's packages only ours is named; the artifact
+        `fingerprint.json` holds everything whole.
+        """
+        tags = {"fingerprint": self.digest, "host_digest": self.host_digest, "model_digest": self.model_digest}
+        for name, value in self.fields().items():
+            if name.startswith("client.packages.") and name != "client.packages.slm-sweeps":
+                continue
+            tags[re.sub(r"[^\w. /:-]", "_", name)] = readable(value)
+        return {name: _shorten(text) for name, text in tags.items() if _known(text)}
+
+    def fields(self) -> dict[str, Any]:
+        """All facts by flat name: `host.cpu`, `client.packages.numpy`, ... Lists stay whole."""
+        flat: dict[str, Any] = {}
+
+        def walk(name: str, value: Any) -> None:
+            if isinstance(value, dict) and value:
+                for key in value:
+                    walk(f"{name}.{key}", value[key])
+            else:
+                flat[name] = value
+
+        for part in PARTS:
+            for key, value in self.facts[part].items():
+                walk(f"{part}.{key}", value)
+        return flat
+
+    def to_json(self) -> str:
+        """Write as JSON text (indented, UTF-8 characters kept), with format name and version."""
+        record = {
+            "format": FORMAT,
+            "version": VERSION,
+            "digest": self.digest,
+            "host_digest": self.host_digest,
+            "model_digest": self.model_digest,
+            "summary": self.summary,
+            "facts": self.facts,
+            "warnings": list(self.warnings),
+        }
+        return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "the text") -> Fingerprint:
+        """Read what `to_json` wrote. Digests are computed anew from the facts.
+
+        Args:
+            text: JSON text.
+            source: What to call it in errors (a file's name).
+
+        Raises:
+            FingerprintError: If it is no fingerprint, or one of a newer version.
+        """
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise FingerprintError(
+                f"{source}: no JSON ({error}); make it with `sweeps fingerprint --out FILE`"
+            ) from None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise FingerprintError(f"{source}: not a fingerprint; make one with `sweeps fingerprint --out FILE`")
+        if record.get("version") != VERSION:
+            raise FingerprintError(
+                f"{source}: fingerprint version {record.get('version')!r}, this program reads version {VERSION}; "
+                "make it again with the same version of slm-sweeps"
+            )
+        facts, warnings = record.get("facts"), record.get("warnings", [])
+        if not isinstance(facts, dict) or not all(isinstance(facts.get(part, {}), dict) for part in PARTS):
+            raise FingerprintError(f"{source}: 'facts' must hold {', '.join(PARTS)}, each an object")
+        return cls(facts, tuple(map(str, warnings)) if isinstance(warnings, list) else ())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fingerprint:
+        """Read a fingerprint's file.
+
+        Raises:
+            FingerprintError: If it cannot be read or is no fingerprint.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise FingerprintError(f"{path}: cannot be read ({reason})") from None
+        return cls.from_json(text, source=str(path))
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value != UNKNOWN and value != "" and value != [] and value != {}
+
+
+def readable(value: Any) -> str:
+    """Write a fact's value for people, in one line; "" for nothing."""
+    if value is None or value in ([], {}):
+        return ""
+    if isinstance(value, dict):
+        memory = f"{value['memory_mib']} MiB" if _known(value.get("memory_mib")) else ""
+        if "name" in value:  # a GPU
+            return _join(
+                value["name"], memory, *(f"{key} {value[key]}" for key in ("driver", "compute") if key in value)
+            )
+        return ", ".join(f"{key}={readable(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ("; " if any(isinstance(entry, dict) for entry in value) else " ").join(map(readable, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= TAG_LENGTH else text[: TAG_LENGTH - 1] + "…"
+
+
+def _join(*values: Any, by: str = ", ") -> str:
+    return by.join(str(value) for value in values if _known(value))
+
+
+def _host_summary(host: Mapping[str, Any]) -> str:
+    if not host:
+        return ""
+    if not _known(host.get("cpu")) and not _known(host.get("os")):
+        return _join("unknown host", host.get("id"), by=" ")
+    gpus = [
+        _join(
+            gpu.get("name"),
+            f"{round(gpu['memory_mib'] / 1024)} GB" if isinstance(gpu.get("memory_mib"), int) else "",
+            by=" ",
+        )
+        for gpu in (host.get("gpus") if isinstance(host.get("gpus"), list) else None) or []
+        if gpu.get("name") != host.get("cpu")  # Apple's chips are both
+    ]
+    memory = f"{host['memory_gib']} GB" if _known(host.get("memory_gib")) else ""
+    version = str(host.get("os_version", ""))
+    system = version if host.get("os") == "Linux" and _known(version) else _join(host.get("os"), version, by=" ")
+    return _join(host.get("label"), host.get("cpu"), memory, *gpus, system)
+
+
+def _engine_summary(engine: Mapping[str, Any]) -> str:
+    known = {"ollama": "Ollama", "openai": "Ollama (/v1)", "llamacpp": "llama.cpp"}
+    name = str(engine.get("name", ""))
+    return _join(known.get(name, name), engine.get("version"), by=" ")
+
+
+def client_facts() -> dict[str, Any]:
+    """Describe this process: Python, package versions, the working directory's git commit, the shell's settings.
+
+    The shell's settings (`shell_environment`) are the client's own. A server started elsewhere does not see them.
+    """
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    shell = hostfacts.numeric_environment(os.environ, *hostfacts.SERVER_ENVIRONMENT, *hostfacts.DEVICE_ENVIRONMENT)
+    facts: dict[str, Any] = {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": versions,
+        "shell_environment": shell,
+    }
+    commit = _git("rev-parse", "--verify", "HEAD")
+    if re.fullmatch(r"[0-9a-f]{40,64}", commit or ""):
+        status = _git("status", "--porcelain", "--untracked-files=no")
+        facts["git_commit"] = commit
+        facts["git_dirty"] = UNKNOWN if status is None else bool(status)
+    return facts
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        # optional locks off: a status must not fight with the user's own git
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *arguments], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def take(
+    engine: Engine | None, model: str | None, *, host_file: str | Path | None = None, label: str | None = None
+) -> Fingerprint:
+    """Take the fingerprint of an engine with a model.
+
+    For an engine in this process or on this machine, the host's facts are this machine's. For a remote one they are
+    read from `host_file`, else every field is `unknown`; they are never guessed from the client.
+
+    A tunnel (`ssh -L`) makes a remote engine look local. One run by this user is noticed, and the host is then unknown,
+    with a warning; others are not seen. So give `host_file` with a tunnel: it wins in every case.
+
+    Args:
+        engine: The engine, or None for the host's and client's facts alone.
+        model: The model's name on that engine; None only without an engine.
+        host_file: A file that `sweeps fingerprint --out FILE` made on the engine's host.
+        label: A name for the host, for people; no part of the digest.
+
+    Raises:
+        FingerprintError: If `host_file` cannot be used.
+        ModelMissing: If the engine does not have the model.
+        EngineUnreachable: If the engine does not answer.
+    """
+    identity: Mapping[str, Any] = {} if engine is None else engine.identify(model or "")
+    facts = {"engine": dict(identity.get("engine") or {}), "model": dict(identity.get("model") or {})}
+    if engine is not None:
+        facts["engine"].setdefault("name", engine.name)
+    if facts["model"] and model:
+        facts["model"].setdefault("name", model)
+    if host_file is None:
+        host, warnings = _host_of(engine)
+    else:
+        recorded = Fingerprint.load(host_file)
+        host, warnings = _host_from(recorded, facts, str(host_file))
+    if label:
+        host["label"] = label
+    return Fingerprint({"host": host, **facts, "client": client_facts()}, tuple(warnings))
+
+
+def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
+    """The host's facts where no file gives them, and warnings."""
+    if engine is not None and engine.address == "in process":
+        own = hostfacts.numeric_environment(os.environ, *hostfacts.DEVICE_ENVIRONMENT)
+        return {
+            "source": "this machine",
+            **hostfacts.host_facts(environment=own, environment_source="this process"),
+        }, []
+    if engine is not None and not is_local(engine.address):
+        return unknown_host(engine.address), [
+            "the engine runs on another machine, whose hardware is unknown here; run `sweeps fingerprint --out FILE` "
+            "on that machine and name the file as the host file"
+        ]
+    port = port_of(engine.address) if engine is not None else hostfacts.ollama_port(os.environ.get("OLLAMA_HOST", ""))
+    if engine is not None and (tunnel := hostfacts.tunnel_on(port)):
+        return unknown_host(engine.address), [
+            f"port {port} of this machine belongs to a tunnel ({tunnel}), so the engine's hardware is unknown here; "
+            "run `sweeps fingerprint --out FILE` on its machine and name the file as the host file"
+        ]
+    found = hostfacts.server_environment(port)
+    source = UNKNOWN if found is None else "server process"
+    return {"source": "this machine", **hostfacts.host_facts(environment=found, environment_source=source)}, []
+
+
+def unknown_host(address: str) -> dict[str, Any]:
+    """The facts of a host that nothing is known of, with an `id` made of its address that keeps it apart."""
+    return {"source": UNKNOWN, "id": address_id(address), **dict.fromkeys(_UNKNOWN_HOST, UNKNOWN)}
+
+
+def _host_from(
+    recorded: Fingerprint, facts: Mapping[str, Mapping[str, Any]], source: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The host's facts of a file, with warnings where the file does not fit what the engine says of itself."""
+    host = dict(recorded.facts["host"])
+    if not _known(host.get("os")) or not _known(host.get("architecture")):
+        raise FingerprintError(
+            f"{source}: holds no facts of a host; run `sweeps fingerprint --out FILE` on the engine's machine itself"
+        )
+    warnings = []
+    for part, name, remedy in (
+        ("engine", "name", ""),
+        ("engine", "version", "the host was changed since"),
+        ("model", "digest", "the model was changed since"),
+    ):
+        here, there = facts[part].get(name), recorded.facts[part].get(name)
+        same_model = part != "model" or facts[part].get("name") == recorded.facts[part].get("name")
+        if _known(here) and _known(there) and here != there and same_model:
+            because = f": {remedy}, or it is another machine's file" if remedy else ": is it another machine's file?"
+            warnings.append(f"{source}: {part} {name} is {there}, but the engine says {here}{because}; take it again")
+    host["source"] = "host file"
+    return host, warnings
+
+
+def is_numeric(name: str) -> bool:
+    """Whether a fact by flat name (`host.cpu`, `host.environment.OLLAMA_NUM_PARALLEL`) can change the numbers."""
+    part, _, rest = name.partition(".")
+    top = rest.split(".")[0]
+    return top in DIGEST_FIELDS.get(part, ()) or top in VOLATILE_FIELDS.get(part, ())
+
+
+def diff(a: Fingerprint, b: Fingerprint) -> list[Difference]:
+    """List the fields in which two fingerprints differ, those that can change the numbers first.
+
+    A field that is missing, unknown or empty on both sides is no difference; on one side it is.
+    """
+    left, right = a.fields(), b.fields()
+    found = [
+        Difference(name, left.get(name), right.get(name), is_numeric(name))
+        for name in dict.fromkeys([*left, *right])
+        if left.get(name) != right.get(name) and (_known(left.get(name)) or _known(right.get(name)))
+    ]
+    return sorted(found, key=lambda difference: not difference.numeric)
