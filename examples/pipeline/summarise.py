@@ -1,0 +1,108 @@
+"""Summarise one log through Ollama with exported options; standard library only.
+
+Takes the options from the OLLAMA_* variables of an exported env file (run_bundle.sh), or from an exported JSON file:
+
+    python summarise.py log.txt
+    python summarise.py log.txt --options exports/production.json
+    python summarise.py - < log.txt
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+FLOATS = {"temperature", "top_p", "min_p", "repeat_penalty", "presence_penalty", "frequency_penalty"} | {
+    "mirostat_tau",
+    "mirostat_eta",
+}
+INTEGERS = {
+    "top_k",
+    "repeat_last_n",
+    "num_ctx",
+    "num_predict",
+    "num_gpu",
+    "num_thread",
+    "num_batch",
+    "mirostat",
+    "seed",
+}
+
+
+def request_from_environment() -> dict[str, object]:
+    """The request that OLLAMA_MODEL, OLLAMA_<OPTION>, OLLAMA_SYSTEM_FILE and OLLAMA_PROMPT_FILE describe."""
+    if "OLLAMA_MODEL" not in os.environ:
+        raise SystemExit("OLLAMA_MODEL is not set: source an exported .env file first, or give --options FILE.json")
+    given = {
+        name: os.environ[f"OLLAMA_{name.upper()}"]
+        for name in FLOATS | INTEGERS
+        if f"OLLAMA_{name.upper()}" in os.environ
+    }
+    try:
+        options = {name: int(value) if name in INTEGERS else float(value) for name, value in given.items()}
+    except ValueError as error:
+        raise SystemExit(f"an OLLAMA_* option is no number: {error}") from None
+    folder = Path(os.environ.get("OLLAMA_EXPORT_DIR", "."))
+    messages = []
+    if system := os.environ.get("OLLAMA_SYSTEM_FILE"):
+        messages.append({"role": "system", "content": (folder / system).read_text(encoding="utf-8")})
+    prompt = os.environ.get("OLLAMA_PROMPT_FILE")
+    user = (folder / prompt).read_text(encoding="utf-8") if prompt else "{log}"
+    messages.append({"role": "user", "content": user})
+    # A log longer than num_ctx would be cut without a word; with truncate false the server refuses it instead.
+    return {
+        "model": os.environ["OLLAMA_MODEL"],
+        "options": options,
+        "messages": messages,
+        "stream": False,
+        "truncate": False,
+    }
+
+
+def request_from_json(path: Path) -> dict[str, object]:
+    """The request of an exported JSON file: everything but the notes on where it comes from."""
+    body = json.loads(path.read_text(encoding="utf-8"))
+    return {key: value for key, value in body.items() if key not in ("provenance", "warning")}
+
+
+def send(request: dict[str, object], host: str, timeout: float = 600) -> dict[str, object]:
+    """Ask `/api/chat` and return its answer."""
+    url = (host if "://" in host else f"http://{host}").rstrip("/") + "/api/chat"
+    post = urllib.request.Request(url, json.dumps(request).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(post, timeout=timeout) as answer:
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise SystemExit(
+            f"Ollama refused the request ({error.code}): {error.read().decode(errors='replace')}"
+        ) from None
+    except OSError as error:
+        raise SystemExit(f"cannot reach Ollama at {url}: {error}; is `ollama serve` running?") from None
+
+
+def main() -> None:
+    """Read a log, print its summary."""
+    parser = argparse.ArgumentParser(description="Summarise one log through Ollama with exported options.")
+    parser.add_argument("log", help="the log's file, or - for standard input")
+    parser.add_argument(
+        "--options", type=Path, metavar="FILE.json", help="an exported JSON file; default: OLLAMA_* variables"
+    )
+    arguments = parser.parse_args()
+    log = sys.stdin.read() if arguments.log == "-" else Path(arguments.log).read_text(encoding="utf-8")
+    request = request_from_json(arguments.options) if arguments.options else request_from_environment()
+    for message in request["messages"]:
+        if message["role"] == "user":
+            message["content"] = message["content"].replace("{log}", log)
+    answer = send(request, os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434")
+    print(answer["message"]["content"])
+    if answer.get("done_reason") == "length":
+        print(f"cut off at num_predict {request['options'].get('num_predict')}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
