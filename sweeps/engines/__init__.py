@@ -1,0 +1,82 @@
+"""Engines: where texts are generated. Importing this package is cheap; an engine's library loads when it is opened."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sweeps.engines.base import Engine
+from sweeps.errors import ConfigError
+
+KINDS = ("ollama", "openai", "llamacpp", "scripted")
+"""The kinds of engines, by the name that a sweep's file uses."""
+
+
+@dataclass(frozen=True)
+class EngineSpec:
+    """Which engine to open, and how.
+
+    Attributes:
+        kind: One of `KINDS`.
+        host: Address of the server for `ollama` and `openai`, by the rules of `OLLAMA_HOST` (which is used when this is
+            None); the other kinds have none.
+        model: The model that will be asked for, where the engine wants to know it early; requests name theirs anyway.
+        timeout: Seconds that one request may take before `EngineTimeout`.
+        options: Settings of the engine itself. `num_gpu`, `num_thread` and `num_batch` go with every request that does
+            not set them; `keep_alive`, `attempts` (connection faults, at least 1) and `wait` (seconds before the
+            second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted`.
+        log_dir: Directory for the log of llama.cpp; None for no log.
+    """
+
+    kind: str
+    host: str | None = None
+    model: str | None = None
+    timeout: float = 600.0
+    options: Mapping[str, Any] = field(default_factory=dict)
+    log_dir: Path | None = None
+
+
+def open_engine(spec: EngineSpec) -> Engine:
+    """Open the engine that `spec` describes. Nothing is sent and no model is loaded yet.
+
+    Raises:
+        ConfigError: If the kind is unknown or one of the engine's settings is.
+        EngineError: If the engine's library is not installed.
+    """
+    if spec.kind == "ollama":
+        from sweeps.engines.ollama import OllamaEngine
+
+        return OllamaEngine.from_spec(spec)
+    if spec.kind == "openai":
+        from sweeps.engines.openai import OpenAIEngine
+
+        return OpenAIEngine.from_spec(spec)
+    if spec.kind == "llamacpp":
+        from sweeps.engines.llamacpp import LlamaCppEngine
+
+        return LlamaCppEngine.from_spec(spec)
+    if spec.kind == "scripted":
+        from sweeps.engines.scripted import ScriptedEngine
+
+        return ScriptedEngine.from_spec(spec)
+    near = difflib.get_close_matches(spec.kind, KINDS, n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise ConfigError(f"engine kind {spec.kind!r} is unknown; it must be one of {', '.join(KINDS)}{hint}")
+
+
+def check_settings(spec: EngineSpec, known: frozenset[str]) -> None:
+    """Refuse settings of an engine that it does not have.
+
+    Raises:
+        ConfigError: Naming each unknown setting and the nearest known one.
+    """
+    problems = []
+    for name in sorted(set(spec.options) - known):
+        near = difflib.get_close_matches(name, sorted(known), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        problems.append(f"engine {spec.kind}: unknown setting {name!r}; {hint}")
+    if problems:
+        raise ConfigError(problems)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, Self, runtime_checkable
 
 from sweeps.errors import SweepError
 
@@ -44,6 +45,8 @@ class Generation:
         cached_tokens: Prompt tokens taken from the prefix cache; None where the engine does not say.
         timing: Seconds by part.
         effective: Options as the engine says that it applied them, where it does (for example a clamped num_ctx).
+        truncated: The engine cut the prompt, as far as that can be told; such a text is no answer to the prompt.
+        dropped: Names of options that were asked for and that this engine cannot send.
     """
 
     text: str
@@ -53,6 +56,8 @@ class Generation:
     timing: Timing
     cached_tokens: int | None = None
     effective: Mapping[str, OptionValue] = field(default_factory=dict)
+    truncated: bool = False
+    dropped: tuple[str, ...] = ()
 
 
 class EngineError(SweepError):
@@ -107,6 +112,12 @@ class PromptTooLong(EngineError):
         self.num_ctx = num_ctx
 
 
+class Unsupported(EngineError):
+    """The engine, or this model on it, cannot do what was asked (embeddings, answers bound to a schema)."""
+
+    exit_code = 2
+
+
 @runtime_checkable
 class Engine(Protocol):
     """A place that generates text. Used by one thread at a time.
@@ -152,6 +163,112 @@ class Engine(Protocol):
         """
         ...
 
+    def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
+        """Tokens of the prompt in the model's own template, asked from the engine.
+
+        Args:
+            prompt: The chat prompt.
+            model: The model's name.
+            options: All options; only those that load the model (num_ctx and the like) matter here.
+
+        Raises:
+            EngineError: One of the typed failures; `PromptTooLong` only where the engine does not tell the count.
+        """
+        ...
+
+    def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
+        """One vector per text.
+
+        Raises:
+            Unsupported: If the engine or the model gives no embeddings.
+        """
+        ...
+
+    def chat_json(
+        self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
+    ) -> dict[str, Any]:
+        """One answer bound to a JSON schema (an object at the top), parsed.
+
+        Raises:
+            Unsupported: If the engine cannot bind its output to a schema.
+            EngineProtocolError: If the answer is no JSON object, for example because num_predict cut it off.
+        """
+        ...
+
     def close(self) -> None:
         """Free what the engine holds. Idempotent."""
         ...
+
+
+class BaseEngine:
+    """What the engines share: the general ways to count tokens and to refuse, and use in a `with` statement."""
+
+    name: str
+    address: str
+    honours: frozenset[str]
+    reload_options: Sequence[str]
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`."""
+        raise NotImplementedError
+
+    def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
+        """See `Engine.count_tokens`: one token is generated; a refusal that tells the count will do as well."""
+        try:
+            answer = self.generate(prompt, {**options, "num_predict": 1}, model=model)
+        except PromptTooLong as error:
+            if error.prompt_tokens is None:
+                raise
+            return error.prompt_tokens
+        if answer.prompt_tokens is None:
+            raise EngineProtocolError(f"{self.name} at {self.address} did not report the number of prompt tokens")
+        return answer.prompt_tokens
+
+    def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
+        """See `Engine.embed`."""
+        raise Unsupported(f"the {self.name} engine gives no embeddings (asked for {len(texts)} texts, model {model})")
+
+    def chat_json(
+        self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
+    ) -> dict[str, Any]:
+        """See `Engine.chat_json`."""
+        del prompt, schema, options
+        raise Unsupported(f"the {self.name} engine cannot bind the answers of {model} to a JSON schema")
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+
+def messages(prompt: Prompt) -> list[dict[str, str]]:
+    """The prompt as chat messages: the system message where there is one, then the user's."""
+    system = [] if prompt.system is None else [{"role": "system", "content": prompt.system}]
+    return [*system, {"role": "user", "content": prompt.user}]
+
+
+def parse_json_object(text: str, what: str) -> dict[str, Any]:
+    """The JSON object in a model's answer.
+
+    Raises:
+        EngineProtocolError: If it is none; the message starts with `what` and shows the start of the text.
+    """
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise EngineProtocolError(f"{what}: the answer is no JSON object: {excerpt(text)}; raise num_predict?")
+    return value
+
+
+def excerpt(text: str, limit: int = 120) -> str:
+    """The start of a text on one line, quoted, for messages."""
+    flat = " ".join(text.split())
+    return repr(flat if len(flat) <= limit else flat[: limit - 3] + "...")

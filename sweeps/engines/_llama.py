@@ -1,0 +1,46 @@
+"""Errors of llama.cpp's server as typed errors. Ollama passes the same ones on, as JSON inside a JSON string."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from sweeps.engines.base import EngineError, EngineProtocolError, OptionRefused, PromptTooLong, Unsupported, excerpt
+
+# Where llama.cpp names its own fields in a message, and what Ollama's users call them.
+_FIELDS = {"penalty_repeat": "repeat_penalty", "max_tokens": "num_predict", "n_predict": "num_predict"}
+_FIELD = re.compile(r"Field '(?P<field>\w+)'|(?P<param>penalty_repeat|top_k|top_p|min_p|temperature)\b")
+_TOO_LONG = re.compile(r"request \((\d+) tokens\) exceeds the available context size \((\d+) tokens\)")
+
+
+def error_from(payload: Mapping[str, Any], where: str) -> EngineError:
+    """The typed error for llama.cpp's `{"code": ..., "message": ..., "type": ...}`.
+
+    Args:
+        payload: The object under `error`.
+        where: Engine and model, for the message.
+    """
+    message = str(payload.get("message", payload))
+    if payload.get("type") == "exceed_context_size_error" or _TOO_LONG.search(message):
+        found = _TOO_LONG.search(message)
+        tokens = payload.get("n_prompt_tokens") or (int(found[1]) if found else None)
+        num_ctx = payload.get("n_ctx") or (int(found[2]) if found else None)
+        return prompt_too_long(where, tokens, num_ctx)
+    if payload.get("code") == 501 or payload.get("type") == "not_supported_error":
+        return Unsupported(f"{where}: {message}")
+    if payload.get("type") == "invalid_request_error" or payload.get("code") == 400:
+        match = _FIELD.search(message)
+        name = (match["field"] or match["param"]) if match else None
+        option = _FIELDS.get(name, name) if name else None
+        return OptionRefused(f"{where} refused {f'option {option}' if option else 'the request'}: {message}", option)
+    return EngineProtocolError(f"{where} failed: {excerpt(message, 300)}")
+
+
+def prompt_too_long(where: str, tokens: int | None, num_ctx: int | None) -> PromptTooLong:
+    """The error for a prompt that does not fit, with the numbers where they are known."""
+    size = f"{tokens} tokens" if tokens else "more tokens than num_ctx"
+    limit = f"num_ctx {num_ctx}" if num_ctx else "num_ctx"
+    remedy = f"raise num_ctx above {tokens} plus num_predict" if tokens else "raise num_ctx"
+    return PromptTooLong(f"{where}: the prompt has {size} and does not fit {limit}; {remedy}, or shorten the prompt",
+                         tokens, num_ctx)  # fmt: skip

@@ -1,0 +1,164 @@
+"""One loaded model of llama.cpp in this process, through xllamacpp's server class."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from sweeps.engines import _llama, gguf
+from sweeps.engines.base import EngineError, EngineProtocolError
+
+
+class LoadFailed(EngineError):
+    """llama.cpp did not load the model; the message gives its reason."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Everything whose change means a reload.
+
+    Attributes:
+        path: The GGUF file.
+        num_ctx: Tokens of context asked for.
+        num_gpu: Layers on the GPU; None lets llama.cpp choose by the free memory.
+        num_thread: Threads, at least 1.
+        num_batch: Largest number of prompt tokens in one step.
+        embedding: Load for embeddings in place of text.
+    """
+
+    path: Path
+    num_ctx: int
+    num_gpu: int | None
+    num_thread: int
+    num_batch: int
+    embedding: bool = False
+
+
+class LlamaServer:
+    """A loaded model.
+
+    Args:
+        load: What to load and how.
+        log_dir: Directory for llama.cpp's log of a failed load; None for none.
+
+    Attributes:
+        load: What was loaded.
+        num_ctx: Tokens of context that llama.cpp allocated (at least 256, at most the model's training length).
+
+    Raises:
+        NoGguf: If the file is missing or no GGUF.
+        LoadFailed: If llama.cpp cannot load it.
+    """
+
+    def __init__(self, load: Load, log_dir: Path | None = None) -> None:
+        gguf.check(load.path)
+        self.load = load
+        self._key = secrets.token_hex(16)
+        try:
+            self._server = self._start(verbosity=0)
+        except RuntimeError:
+            raise LoadFailed(self._why(log_dir)) from None
+        self.num_ctx = int(self._ask("GET", "/props")["default_generation_settings"]["n_ctx"])
+
+    def chat(self, request: dict[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
+        """Stream one chat completion; `receive` gets each chunk and returns True to stop the generation."""
+        self._server.handle_chat_completions(request, receive)
+
+    def count(self, messages: Sequence[Mapping[str, str]]) -> int | None:
+        """Tokens of the messages in the model's template; None where this build cannot tell."""
+        try:
+            answer = self._ask("POST", "/v1/chat/completions/input_tokens", {"messages": list(messages)})
+        except EngineProtocolError:
+            return None
+        tokens = answer.get("input_tokens")
+        return tokens if isinstance(tokens, int) else None
+
+    def embed(self, texts: Sequence[str], where: str) -> list[list[float]]:
+        """One vector of length 1 per text."""
+        answer = self._server.handle_embeddings({"input": list(texts)})
+        if "error" in answer:
+            raise _llama.error_from(answer["error"], where)
+        rows = sorted(answer["data"], key=lambda row: row["index"])
+        return [[float(value) for value in row["embedding"]] for row in rows]
+
+    def _start(self, verbosity: int) -> Any:
+        import xllamacpp
+
+        params = xllamacpp.CommonParams()
+        params.model.path = str(self.load.path)
+        params.n_ctx = self.load.num_ctx
+        params.n_parallel = 1
+        params.n_batch = self.load.num_batch
+        params.n_ubatch = self.load.num_batch
+        params.cpuparams.n_threads = self.load.num_thread
+        params.cpuparams_batch.n_threads = self.load.num_thread
+        params.fit_params = self.load.num_gpu is None
+        if self.load.num_gpu is not None:
+            params.n_gpu_layers = self.load.num_gpu
+        # Only the prompt that is in the slot is reused: states of other prompts kept in memory would make the numeric
+        # path of a request depend on the history of the process.
+        params.cache_prompt = True
+        params.cache_ram_mib = 0
+        params.warmup = False
+        params.verbosity = verbosity
+        # The server class also listens on a port of the loopback interface: the key keeps others from using it.
+        params.api_keys = [self._key]
+        params.ui = False
+        if self.load.embedding:
+            params.embedding = True
+            params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+        return xllamacpp.Server(params)
+
+    def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """What the in-process calls do not offer, asked over the loopback interface."""
+        headers = {"Authorization": f"Bearer {self._key}"}
+        with httpx.Client(base_url=self._server.listening_address, headers=headers, trust_env=False) as client:
+            try:
+                answer = client.request(method, path, json=body, timeout=60).raise_for_status().json()
+            except (httpx.HTTPError, ValueError) as error:
+                raise EngineProtocolError(f"llama.cpp in process did not answer {path}: {error}") from None
+        if not isinstance(answer, dict):
+            raise EngineProtocolError(f"llama.cpp in process answered {path} with {type(answer).__name__}")
+        return answer
+
+    def _why(self, log_dir: Path | None) -> str:
+        """llama.cpp writes the reason for a failed load into its log only: load again and read what it writes."""
+        text = _stderr_of(lambda: self._start(verbosity=3))
+        note = ""
+        if log_dir is not None:
+            log_dir.mkdir(parents=True, exist_ok=True)
+            log = log_dir / "llama.cpp.log"
+            log.write_text(text, encoding="utf-8")
+            note = f"; llama.cpp's log: {log}"
+        lines = [line.split(": ", 1)[-1].strip() for line in text.splitlines() if " E " in line]
+        reason = "; ".join(dict.fromkeys(lines[:3])) or "llama.cpp gave no reason"
+        return f"llama.cpp could not load {self.load.path} (num_ctx {self.load.num_ctx}): {reason}{note}"
+
+
+def _stderr_of(call: Callable[[], object]) -> str:
+    """What the C library writes to standard error during a call that is expected to raise RuntimeError.
+
+    The file descriptor is swapped for the whole process, which is safe here because loading a model holds Python's
+    global lock: nothing of Python's can write meanwhile.
+    """
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as log:
+        saved = os.dup(2)
+        os.dup2(log.fileno(), 2)
+        try:
+            call()
+        except RuntimeError:
+            pass
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+        log.seek(0)
+        return log.read().decode("utf-8", "replace")

