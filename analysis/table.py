@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
 """What a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
 
@@ -41,3 +53,246 @@ COLUMNS = (
     # and one column per option, by Ollama's names
 )
 """Columns of a sweep's observations table, in order; a column per option follows."""
+
+
+class TableError(ValueError):
+    """The table cannot be judged as it is. The message names the column, the rows and what to do."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the tests need to know of a table: counts, means and sums of squares per configuration and stratum.
+
+    A stratum is a case on a host; with one host it is a case. Arrays have the shape (configurations, strata).
+
+    Attributes:
+        configurations: Labels, sorted.
+        cases: Labels of the cases, sorted.
+        hosts: Labels of the hosts, sorted; one empty label where the table names none.
+        stratum_case: Index into `cases` per stratum.
+        stratum_host: Index into `hosts` per stratum.
+        n: Number of usable observations.
+        mean: Mean score; 0 where `n` is 0.
+        m2: Sum of squared deviations from the cell's mean.
+        starts: Where a cell's scores start in `scores`.
+        scores: All usable scores, sorted by cell and then by value.
+        excluded: Rows left out per configuration, for an error or a missing score.
+        zero_temperature: Whether all rows of a configuration have `temperature` 0.
+        searched: Whether some row of a configuration was made while searching (`stage` is "explore").
+    """
+
+    configurations: tuple[str, ...]
+    cases: tuple[str, ...]
+    hosts: tuple[str, ...]
+    stratum_case: IntArray
+    stratum_host: IntArray
+    n: IntArray
+    mean: FloatArray
+    m2: FloatArray
+    starts: IntArray
+    scores: FloatArray
+    excluded: IntArray
+    zero_temperature: BoolArray
+    searched: BoolArray
+
+    def index(self, label: str, role: str = "configuration") -> int:
+        """Return the row of a configuration.
+
+        Args:
+            label: The label as it stands in the table.
+            role: What to call it in the error.
+
+        Raises:
+            TableError: No such label, or it has no usable observation.
+        """
+        if label not in self.configurations:
+            near = difflib.get_close_matches(label, self.configurations, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TableError(f"no {role} {label!r} in the table; it has {_some(self.configurations)}.{hint}")
+        row = self.configurations.index(label)
+        if not self.n[row].any():
+            lost = int(self.excluded[row])
+            raise TableError(f"{role} {label!r} has no usable observation ({lost} rows, all errors or without a score)")
+        return row
+
+    def cell_scores(self, row: int, stratum: int) -> FloatArray:
+        """Return the scores of one cell in ascending order."""
+        start = self.starts[row, stratum]
+        return self.scores[start : start + self.n[row, stratum]]
+
+
+def summarize(observations: pd.DataFrame) -> Cells:
+    """Check a table of observations and reduce it to sufficient statistics per cell.
+
+    The result does not depend on the order of the rows, to the last bit: scores are sorted within each cell before they
+    are added up. Rows whose `finish` is "error", or whose score is missing, are left out and counted.
+
+    Args:
+        observations: A table with at least REQUIRED_COLUMNS. Of the others, `host`, `repeat`, `finish`, `stage` and
+            `temperature` are used where they exist.
+
+    Raises:
+        TableError: A column is missing, a label is empty, a score is no number in [0, 1], or two rows are the same
+            configuration, host, case, seed and repeat.
+    """
+    require_columns(observations)
+    scores = _scores(observations)
+    configuration, configurations = _labels(observations, "configuration")
+    case, cases = _labels(observations, "case")
+    host, hosts = _hosts(observations)
+    stratum, stratum_case, stratum_host = _strata(case, host, len(hosts))
+    usable = ~np.isnan(scores)
+    if "finish" in observations.columns:
+        usable &= (observations["finish"] != "error").to_numpy(dtype=bool)
+    shape = (len(configurations), len(stratum_case))
+    cell = configuration * shape[1] + stratum
+    _refuse_duplicates(observations, cell, usable)
+    cell_used, scores_used = cell[usable], scores[usable]
+    order = np.lexsort((scores_used, cell_used))
+    cell_used, scores_used = cell_used[order], scores_used[order]
+    n = np.bincount(cell_used, minlength=shape[0] * shape[1])
+    starts = np.concatenate(([0], np.cumsum(n)[:-1]))
+    mean, m2 = _moments(scores_used, cell_used, n, starts)
+    return Cells(
+        configurations=configurations,
+        cases=cases,
+        hosts=hosts,
+        stratum_case=stratum_case,
+        stratum_host=stratum_host,
+        n=n.reshape(shape),
+        mean=mean.reshape(shape),
+        m2=m2.reshape(shape),
+        starts=starts.reshape(shape),
+        scores=scores_used,
+        excluded=np.bincount(configuration[~usable], minlength=shape[0]),
+        zero_temperature=_all_rows(observations, "temperature", 0, configuration, shape[0]),
+        searched=_any_row(observations, "stage", "explore", configuration, shape[0]),
+    )
+
+
+def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRED_COLUMNS) -> None:
+    """Refuse a table that lacks a column, or has no row.
+
+    Raises:
+        TableError: Names the missing columns and, for each, the nearest name that the table has.
+    """
+    missing = [name for name in columns if name not in observations.columns]
+    if missing:
+        present = [str(name) for name in observations.columns]
+        parts = []
+        for name in missing:
+            near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+            parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
+        raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}")
+    if len(observations) == 0:
+        raise TableError("the table has no rows")
+
+
+def _some(labels: Sequence[str], most: int = 12) -> str:
+    """List labels, cutting a long list short."""
+    shown = ", ".join(repr(label) for label in labels[:most])
+    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
+
+
+def _rows(mask: BoolArray, most: int = 5) -> str:
+    """Name the rows that are true in a mask, counting from 1 after the header."""
+    rows = np.flatnonzero(mask) + 1
+    shown = ", ".join(str(row) for row in rows[:most])
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more} (the first row after the header is 1)"
+
+
+def _scores(observations: pd.DataFrame) -> FloatArray:
+    """Return the scores as floats; refuse what is no number in [0, 1]."""
+    raw = observations["score"]
+    numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
+    scores = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    blank = raw.isna().to_numpy(dtype=bool)
+    if not pd.api.types.is_numeric_dtype(raw):
+        blank |= (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
+    wrong = np.isnan(scores) & ~blank
+    if wrong.any():
+        first = raw.iloc[int(np.flatnonzero(wrong)[0])]
+        raise TableError(f"score is not a number in {_rows(wrong)}: {first!r}")
+    with np.errstate(invalid="ignore"):
+        outside = (scores < 0) | (scores > 1)
+    if outside.any():
+        first = scores[int(np.flatnonzero(outside)[0])]
+        hint = " Divide percentages by 100." if 1 < np.nanmax(scores) <= 100 and np.nanmin(scores) >= 0 else ""
+        raise TableError(f"score outside [0, 1] in {_rows(outside)}: {first:g}.{hint}")
+    return scores
+
+
+def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[str, ...]]:
+    """Return codes and sorted labels of a column; a missing label is refused."""
+    codes, uniques = pd.factorize(observations[column])
+    if (codes < 0).any():
+        raise TableError(f"{column} is empty in {_rows(codes < 0)}")
+    labels, inverse = np.unique(np.array([str(value) for value in uniques], dtype=object), return_inverse=True)
+    return inverse[codes].astype(np.int64), tuple(str(label) for label in labels)
+
+
+def _hosts(observations: pd.DataFrame) -> tuple[IntArray, tuple[str, ...]]:
+    """Return codes and labels of the hosts; one empty label where the table names none."""
+    if "host" not in observations.columns:
+        return np.zeros(len(observations), dtype=np.int64), ("",)
+    host = observations["host"]
+    return _labels(observations.assign(host=host.astype(object).where(host.notna(), "")), "host")
+
+
+def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Number the pairs of case and host that occur."""
+    pairs, stratum = np.unique(case * hosts + host, return_inverse=True)
+    return stratum.astype(np.int64), pairs // hosts, pairs % hosts
+
+
+def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolArray) -> None:
+    """Refuse two usable rows of one configuration, host, case, seed and repeat."""
+    seed, seeds = pd.factorize(observations["seed"])
+    if (seed < 0).any():
+        raise TableError(f"seed is empty in {_rows(seed < 0)}")
+    key = cell * np.int64(len(seeds)) + seed
+    if "repeat" in observations.columns:
+        repeat, repeats = pd.factorize(observations["repeat"], use_na_sentinel=False)
+        key = key * np.int64(len(repeats)) + repeat
+    used = key[usable]
+    if len(np.unique(used)) == len(used):
+        return
+    twice = np.zeros(len(key), dtype=bool)
+    twice[usable] = pd.Series(used).duplicated(keep=False).to_numpy()
+    row = observations.iloc[int(np.flatnonzero(twice)[0])]
+    raise TableError(
+        f"the same generation stands in the table more than once: configuration {row['configuration']!r}, case "
+        f"{row['case']!r}, seed {row['seed']!r} in {_rows(twice)}. Drop the copies, or number real repeats in a column 'repeat'."
+    )
+
+
+def _moments(scores: FloatArray, cell: IntArray, n: IntArray, starts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and sum of squared deviations per cell; scores are sorted by cell."""
+    mean, m2 = np.zeros(len(n)), np.zeros(len(n))
+    filled = n > 0
+    if not len(scores):
+        return mean, m2
+    mean[filled] = np.add.reduceat(scores, starts[filled]) / n[filled]
+    # A cell of equal scores must have exactly no variance, whatever the rounding of its mean.
+    first, last = scores[starts[filled]], scores[starts[filled] + n[filled] - 1]
+    mean[filled] = np.where(first == last, first, mean[filled])
+    m2[filled] = np.add.reduceat((scores - mean[cell]) ** 2, starts[filled])
+    return mean, m2
+
+
+def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntArray, groups: int) -> BoolArray:
+    """Say per group whether a column has a value in every row."""
+    if column not in observations.columns:
+        return np.zeros(groups, dtype=bool)
+    numbers = pd.to_numeric(observations[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    other = np.bincount(group, weights=(numbers != value).astype(np.float64), minlength=groups)
+    return np.asarray(other == 0, dtype=bool)
+
+
+def _any_row(observations: pd.DataFrame, column: str, value: str, group: IntArray, groups: int) -> BoolArray:
+    """Say per group whether a column has a value in some row."""
+    if column not in observations.columns:
+        return np.zeros(groups, dtype=bool)
+    same = (observations[column] == value).to_numpy(dtype=bool)
+    return np.asarray(np.bincount(group[same], minlength=groups) > 0, dtype=bool)

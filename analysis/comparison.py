@@ -1,0 +1,254 @@
+"""Comparing two configurations: the effect, its standard error, and the tests.
+
+The effect is the mean over cases of (mean score of the configuration - mean score of the baseline), so that every case
+counts the same whatever its number of seeds. Where several hosts were used, a case's difference is the mean over the
+hosts that ran both arms.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from analysis.table import BoolArray, Cells, FloatArray, IntArray, TableError
+
+FEWEST_CASES = 6
+"""Below this many cases nothing is claimed for new cases."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration in the strata that both arms share. Arrays have one entry per stratum."""
+
+    row: int
+    n: IntArray
+    mean: FloatArray
+    m2: FloatArray
+    greedy: bool
+    """Whether seeds carry no information: no cell that was repeated varies."""
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom of the variance within cells."""
+        return int((self.n - 1).sum())
+
+    @property
+    def variance(self) -> float:
+        """Variance within cells, pooled; NaN without a degree of freedom, 0 for a greedy arm."""
+        if self.greedy:
+            return 0.0
+        return float(self.m2.sum()) / self.dof if self.dof else math.nan
+
+    @property
+    def informative(self) -> int:
+        """Number of observations that count: a greedy arm has one per stratum."""
+        return len(self.n) if self.greedy else int(self.n.sum())
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two arms in the strata that both have, and what had to be left out."""
+
+    cells: Cells
+    baseline: Arm
+    finalist: Arm
+    strata: IntArray
+    weights: FloatArray
+    """Weight of each stratum; they add up to 1, and every case has the same share."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cases(self) -> int:
+        """Number of cases that both arms have."""
+        return len(np.unique(self.cells.stratum_case[self.strata]))
+
+    @property
+    def difference(self) -> FloatArray:
+        """Difference of the means per stratum."""
+        return self.finalist.mean - self.baseline.mean
+
+    @property
+    def effect(self) -> float:
+        """Mean over cases of the difference of the means."""
+        return float(self.weights @ self.difference)
+
+    def case_differences(self) -> FloatArray:
+        """Difference per case, averaged over the hosts."""
+        _, inverse, hosts = np.unique(self.cells.stratum_case[self.strata], return_inverse=True, return_counts=True)
+        return np.bincount(inverse, weights=self.difference) / hosts
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An effect with what a test says about it.
+
+    Attributes:
+        effect: Difference of mean scores.
+        standard_error: Of the effect.
+        dof: Degrees of freedom of the t distribution.
+        p_value: Two-sided.
+        test: Name of the test.
+        draws: Thresholds of a permutation test, ascending (see `analysis.permutation`); empty for the t tests.
+        same: Number of arrangements that are the observed one; 0 for the t tests.
+    """
+
+    effect: float
+    standard_error: float
+    dof: float
+    p_value: float
+    test: str
+    draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    same: int = 0
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the interval at a confidence level such as 0.95; it excludes 0 where p is at most 1 - level."""
+        tail = (1 - level) / 2
+        if self.same:
+            # A shift is kept if more than this share of arrangements is at least as extreme, on either side.
+            rank = math.floor(tail * (len(self.draws) + self.same) - self.same + 1e-9) + 1
+            if rank < 1:
+                return -1.0, 1.0
+            return float(self.draws[rank - 1]), float(self.draws[-rank])
+        half = float(stats.t.isf(tail, self.dof)) * self.standard_error
+        return self.effect - half, self.effect + half
+
+
+def is_greedy(cells: Cells, row: int) -> bool:
+    """Say whether seeds carry no information for a configuration.
+
+    True if no score varies within a cell, and either every cell was repeated or the temperature is 0 throughout.
+    """
+    n, m2 = cells.n[row], cells.m2[row]
+    used = n > 0
+    if (m2 > 0).any():
+        return False
+    return bool(cells.zero_temperature[row] or (n[used] >= 2).all())
+
+
+def arm(cells: Cells, row: int, strata: IntArray, greedy: bool) -> Arm:
+    """Return one configuration in some strata."""
+    return Arm(row, cells.n[row, strata], cells.mean[row, strata], cells.m2[row, strata], greedy)
+
+
+def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
+    """Bring two configurations together in the strata that both have.
+
+    Args:
+        cells: The table's sufficient statistics.
+        baseline: Row of the baseline.
+        finalist: Row of the configuration that is compared with it.
+
+    Raises:
+        TableError: The two have no case (on the same host) in common.
+    """
+    either = (cells.n[baseline] > 0) | (cells.n[finalist] > 0)
+    both = (cells.n[baseline] > 0) & (cells.n[finalist] > 0)
+    names = cells.configurations
+    if not both.any():
+        where = "case on the same host" if len(cells.hosts) > 1 else "case"
+        raise TableError(f"{names[finalist]!r} and the baseline {names[baseline]!r} have no {where} in common")
+    strata = np.flatnonzero(both)
+    _, inverse, hosts = np.unique(cells.stratum_case[strata], return_inverse=True, return_counts=True)
+    weights = 1.0 / (hosts[inverse] * len(hosts))
+    notes = _notes(cells, baseline, finalist, either & ~both)
+    return Pair(
+        cells,
+        arm(cells, baseline, strata, is_greedy(cells, baseline)),
+        arm(cells, finalist, strata, is_greedy(cells, finalist)),
+        strata,
+        weights,
+        notes,
+    )
+
+
+def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tuple[str, ...]:
+    """Say which strata and rows were left out."""
+    notes = []
+    if dropped.any():
+        labels = []
+        for stratum in np.flatnonzero(dropped):
+            host = cells.hosts[cells.stratum_host[stratum]]
+            case = cells.cases[cells.stratum_case[stratum]]
+            labels.append(f"{case} on {host}" if len(cells.hosts) > 1 else case)
+        shown = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+        notes.append(f"Left out, because one arm has no usable score there: {shown}.")
+    for row, role in ((baseline, "the baseline"), (finalist, "the configuration")):
+        lost = int(cells.excluded[row])
+        if lost:
+            made = lost + int(cells.n[row].sum())
+            notes.append(f"{lost} of {made} rows of {role} are errors or have no score and do not count.")
+    if cells.searched[finalist]:
+        notes.append(
+            "The configuration's rows include some made while searching. If it was picked for them, the effect is "
+            "overstated; judge on fresh seeds."
+        )
+    return tuple(notes)
+
+
+def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
+    """Compare two arms on these very cases, with the variance within cells.
+
+    By default each cell has its own variance, and the degrees of freedom are Welch's (Biometrika 34, 1947, in the form
+    `V**2 / sum(v_i**2 / (dof_i + 2)) - 2`, whose ingredients are unbiased; the better known Satterthwaite form loses half
+    of them at 3 seeds). With equal variances it has those of the pooled test on average. A cell with one observation
+    borrows its arm's pooled variance, and an arm without repeats the other's.
+
+    Args:
+        two: The arms.
+        pooled: Assume one variance for all cells of both arms, as the textbook's test does; the degrees of freedom are then
+            the sum of (n - 1).
+
+    Raises:
+        TableError: No cell was repeated, so that there is nothing to tell noise by.
+    """
+    arms = (two.finalist, two.baseline)
+    informative = [each for each in arms if not each.greedy]
+    dof = sum(each.dof for each in informative)
+    if not informative or not dof:
+        raise TableError("no case has two seeds in either arm, so there is no noise to compare with: add seeds")
+    common = sum(float(each.m2.sum()) for each in informative) / dof
+    if pooled:
+        weight = sum(float((two.weights**2 / each.n).sum()) for each in informative)
+        return t_estimate(two.effect, math.sqrt(common * weight), dof, "stratified pooled t")
+    total, spread = 0.0, 0.0
+    for each in informative:
+        share = two.weights**2 / each.n
+        repeated = each.n > 1
+        own = share[repeated] * each.m2[repeated] / (each.n[repeated] - 1)
+        total += float(own.sum())
+        spread += float((own**2 / (each.n[repeated] + 1)).sum())
+        if not repeated.all():
+            lent, lent_dof = (each.variance, each.dof) if each.dof else (common, dof)
+            borrowed = float(share[~repeated].sum()) * lent
+            total += borrowed
+            spread += borrowed**2 / (lent_dof + 2)
+    freedom = min(max(total**2 / spread - 2, 1.0), float(dof)) if spread > 0 else float(dof)
+    return t_estimate(two.effect, math.sqrt(total), freedom, "stratified Welch t")
+
+
+def paired_t(two: Pair) -> Estimate:
+    """Compare two arms for new cases: a paired t test on the case means.
+
+    Raises:
+        TableError: Fewer than FEWEST_CASES cases are common to both.
+    """
+    if two.cases < FEWEST_CASES:
+        raise TableError(
+            f"a claim for new cases takes at least {FEWEST_CASES} cases with both arms; there are {two.cases}. "
+            'Add cases, or claim for these cases only (claim "these-cases").'
+        )
+    differences = two.case_differences()
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    return t_estimate(float(differences.mean()), error, len(differences) - 1, "paired t on case means")
+
+
+def t_estimate(effect: float, error: float, dof: float, test: str) -> Estimate:
+    """Return an estimate with the two-sided p of a t test; without any spread p is 0, or 1 for no effect."""
+    if error > 0:
+        p_value = 2 * float(stats.t.sf(abs(effect) / error, dof))
+    else:
+        p_value = 1.0 if effect == 0 else 0.0
+    return Estimate(effect, error, dof, p_value, test)

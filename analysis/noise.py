@@ -1,0 +1,265 @@
+"""The noise floor: how much the score of one configuration differs from seed to seed, and whether that is all there is."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.comparison import Estimate, Pair, is_greedy, pair, stratified_t, t_estimate
+from analysis.table import Cells, TableError, summarize
+
+FALSE_ALARM = 0.01
+"""Level of the A/A and drift checks: they are there to find faults, and should seldom cry wolf."""
+
+
+@dataclass(frozen=True)
+class NoiseFloor:
+    """Run-to-run noise of one configuration.
+
+    Attributes:
+        sd: Standard deviation over seeds within a case (and host), pooled.
+        ci_low: Lower end of its 95% interval (chi-square; conservative for scores with short tails).
+        ci_high: Upper end.
+        dof: Degrees of freedom, the sum of (n - 1).
+        n: Usable observations.
+        cases: Number of cases.
+        seeds_per_case: Mean number of observations per case.
+        mean: Mean score over cases.
+        greedy: Seeds change nothing: temperature 0, or no score varies within a case.
+        configuration: Label.
+    """
+
+    sd: float
+    ci_low: float
+    ci_high: float
+    dof: int
+    n: int
+    cases: int
+    seeds_per_case: float
+    mean: float
+    greedy: bool
+    configuration: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON."""
+        return asdict(self)
+
+
+def noise_floor(observations: pd.DataFrame, configuration: str | None = None) -> NoiseFloor:
+    """Measure the run-to-run noise of one configuration.
+
+    Args:
+        observations: See `analysis.table`.
+        configuration: Which one; may be left out if the table has only one.
+
+    Raises:
+        TableError: Several configurations and none named, or no case has two seeds.
+    """
+    cells = summarize(observations)
+    row = only(cells, configuration)
+    return floor_of(cells, row)
+
+
+def only(cells: Cells, configuration: str | None) -> int:
+    """Return the row of a configuration, which may be unnamed if it is the only one.
+
+    Raises:
+        TableError: Several configurations and none named, or the named one is not there.
+    """
+    if configuration is None:
+        if len(cells.configurations) > 1:
+            raise TableError(
+                f"the table has {len(cells.configurations)} configurations; name the one that is meant "
+                f"(for example {cells.configurations[0]!r})"
+            )
+        configuration = cells.configurations[0]
+    return cells.index(configuration)
+
+
+def floor_of(cells: Cells, row: int) -> NoiseFloor:
+    """Return the noise floor of one row of `Cells`.
+
+    Raises:
+        TableError: No case has two seeds.
+    """
+    used = cells.n[row] > 0
+    n = cells.n[row, used]
+    greedy = is_greedy(cells, row)
+    dof = int((n - 1).sum())
+    if not dof and not greedy:
+        raise TableError(
+            f"{cells.configurations[row]!r} has one seed per case, so its noise cannot be told: repeat it with more seeds"
+        )
+    square = float(cells.m2[row, used].sum())
+    case = cells.stratum_case[used]
+    cases, inverse, hosts = np.unique(case, return_inverse=True, return_counts=True)
+    mean = float((cells.mean[row, used] / hosts[inverse]).sum()) / len(cases)
+    low, high = (0.0, 0.0) if greedy else sd_interval(square, dof)
+    return NoiseFloor(
+        sd=0.0 if greedy else math.sqrt(square / dof),
+        ci_low=low,
+        ci_high=high,
+        dof=dof,
+        n=int(n.sum()),
+        cases=len(cases),
+        seeds_per_case=float(n.sum()) / len(cases),
+        mean=mean,
+        greedy=greedy,
+        configuration=cells.configurations[row],
+    )
+
+
+def sd_interval(square: float, dof: int, level: float = 0.95) -> tuple[float, float]:
+    """Return the chi-square interval of a standard deviation from a sum of squares and its degrees of freedom."""
+    tail = (1 - level) / 2
+    return math.sqrt(square / float(stats.chi2.isf(tail, dof))), math.sqrt(square / float(stats.chi2.ppf(tail, dof)))
+
+
+@dataclass(frozen=True)
+class AACheck:
+    """One half of a configuration's seeds against the other half: a difference here is a fault of the set-up.
+
+    Attributes:
+        effect: Second half minus first half.
+        ci_low: Lower end of the interval at 1 - alpha.
+        ci_high: Upper end.
+        p_value: Of the comparison of the halves.
+        drift_p_value: Of a trend of the scores over time; None without a column that tells the order.
+        drift: Change of the score from the first to the last generation; None likewise.
+        alpha: Level of each check.
+        passed: Neither is significant.
+        n_per_half: Observations in the smaller half.
+        sentence: What came out, in words.
+    """
+
+    effect: float
+    ci_low: float
+    ci_high: float
+    p_value: float
+    drift_p_value: float | None
+    drift: float | None
+    alpha: float
+    passed: bool
+    n_per_half: int
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON."""
+        return asdict(self)
+
+
+def aa_check(
+    observations: pd.DataFrame,
+    *,
+    rng: np.random.Generator | None = None,
+    configuration: str | None = None,
+    alpha: float = FALSE_ALARM,
+    order: str | None = None,
+) -> AACheck:
+    """Compare a configuration with itself.
+
+    Its seeds are dealt in turn to two halves within each case, which are compared as two configurations would be. Where a
+    column tells the order of generation, a trend over time within cases is looked for as well: a host that slows down does not
+    change scores, but one that was updated or reconfigured half-way does.
+
+    Args:
+        observations: See `analysis.table`.
+        rng: Deals the seeds at random instead of in turn.
+        configuration: Which one; may be left out if the table has only one.
+        alpha: Level of each of the two checks.
+        order: Column that tells the order of generation (numbers or times); by default `order` or `created`, if present.
+
+    Raises:
+        TableError: Several configurations and none named, or too few seeds to halve.
+    """
+    cells = summarize(observations)
+    label = cells.configurations[only(cells, configuration)]
+    own = observations[observations["configuration"].astype(str) == label]
+    own = own[_usable(own)]
+    if floor_of(cells, cells.index(label)).greedy:
+        sentence = f"{label} is greedy: its seeds all give the same scores, so there are no halves to compare."
+        return AACheck(0.0, 0.0, 0.0, 1.0, None, None, alpha, True, int(len(own) // 2), sentence)
+    halves = summarize(own.assign(configuration=_halves(own, rng)))
+    if len(halves.configurations) < 2:
+        raise TableError(f"{label!r} has too few seeds per case to compare one half with the other")
+    two = pair(halves, 0, 1)
+    estimate = _compare_halves(two)
+    low, high = estimate.interval(1 - alpha)
+    drift, drift_p = _drift(own, order)
+    passed = estimate.p_value >= alpha and (drift_p is None or drift_p >= alpha)
+    n = min(int(two.baseline.n.sum()), int(two.finalist.n.sum()))
+    sentence = _aa_sentence(label, estimate.effect, estimate.p_value, alpha, drift, drift_p)
+    return AACheck(estimate.effect, low, high, estimate.p_value, drift_p, drift, alpha, passed, n, sentence)
+
+
+def _compare_halves(two: Pair) -> Estimate:
+    """Compare the halves, also where each has one seed per case: then from case to case."""
+    if two.baseline.dof + two.finalist.dof > 0:
+        return stratified_t(two)
+    differences = two.difference
+    if len(differences) < 2:
+        raise TableError("one case with two seeds is too little for an A/A check: add seeds")
+    error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
+    return t_estimate(float(differences.mean()), error, len(differences) - 1, "paired t on halves")
+
+
+def _usable(own: pd.DataFrame) -> Any:
+    """Return a mask of the rows that count, by the rule of `summarize`."""
+    usable = pd.to_numeric(own["score"], errors="coerce").notna().to_numpy()
+    return usable & (own["finish"] != "error").to_numpy() if "finish" in own.columns else usable
+
+
+def _halves(own: pd.DataFrame, rng: np.random.Generator | None) -> Any:
+    """Deal the rows of each stratum to two halves, in turn by seed or at random."""
+    keys = [name for name in ("case", "host", "seed", "repeat") if name in own.columns]
+    ordered = own.reset_index(drop=True).sort_values(keys, kind="stable")
+    strata = [name for name in ("case", "host") if name in own.columns]
+    if rng is not None:
+        ordered = ordered.iloc[rng.permutation(len(ordered))]
+    groups = ordered.groupby(strata, sort=True, dropna=False)
+    # Where a stratum has an odd number of seeds the extra one goes to either half in turn.
+    half = (groups.cumcount() + groups.ngroup()) % 2
+    return np.where(half.sort_index().to_numpy() == 0, "first half", "second half")
+
+
+def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | None]:
+    """Return the change of the score over time within strata, and its p; None without a column that tells the order."""
+    name = order or next((each for each in ("order", "created") if each in own.columns), None)
+    if name is None:
+        return None, None
+    if name not in own.columns:
+        raise TableError(f"no column {name!r} to tell the order of generation by")
+    when = own[name].rank(method="average").to_numpy(dtype=np.float64)
+    frame = pd.DataFrame({"when": when, "score": own["score"].to_numpy(dtype=np.float64)})
+    strata = [own[each].astype(str).to_numpy() for each in ("case", "host") if each in own.columns]
+    centred = frame - frame.groupby(strata).transform("mean")
+    dof = len(frame) - frame.groupby(strata).ngroups - 1
+    time, score = centred["when"].to_numpy(), centred["score"].to_numpy()
+    square = float(time @ time)
+    if dof < 1 or square == 0:
+        return None, None
+    slope = float(time @ score) / square
+    error = math.sqrt(float(((score - slope * time) ** 2).sum()) / dof / square)
+    p_value = 2 * float(stats.t.sf(abs(slope) / error, dof)) if error > 0 else 1.0
+    return slope * (len(frame) - 1), p_value
+
+
+def _aa_sentence(
+    label: str, effect: float, p_value: float, alpha: float, drift: float | None, drift_p: float | None
+) -> str:
+    if drift is not None and drift_p is not None and drift_p < alpha:
+        return (
+            f"The scores of {label} drift: {drift:+.3f} from the first to the last generation (p = {drift_p:.2g}). "
+            "Something on the host changed meanwhile; comparisons made over that time are not fair."
+        )
+    if p_value < alpha:
+        return (
+            f"One half of the seeds of {label} differs from the other half by {effect:+.3f} (p = {p_value:.2g}), although "
+            "nothing was changed. Chance does that once in a hundred; look for a fault in the set-up before trusting comparisons."
+        )
+    return f"One half of the seeds of {label} does not differ from the other half ({effect:+.3f}, p = {p_value:.2g})."

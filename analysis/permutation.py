@@ -1,0 +1,97 @@
+"""Permutation of seeds between the arms within cases: a test without assumptions about the shape of the noise."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from analysis.comparison import Estimate, Pair, stratified_t
+from analysis.table import FloatArray, TableError
+
+PERMUTATIONS = 9999
+ENUMERATE = 20_000
+"""All arrangements are gone through up to this many; beyond, PERMUTATIONS of them are drawn."""
+
+
+def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> Estimate:
+    """Compare two arms on these cases by permuting seeds between the arms within each case (and host).
+
+    Exact for arms that differ by a shift or not at all. The interval is the set of shifts that the test does not reject
+    (test inversion), found without searching: under a shift d the statistic of a rearrangement is linear in d, so that each
+    rearrangement contributes one threshold, and the interval's ends are quantiles of the thresholds. Two-sided p is twice
+    the smaller one-sided p, so that p and interval agree.
+
+    Args:
+        two: The arms.
+        seed: Of the rearrangements, where they are drawn and not enumerated.
+        permutations: How many are drawn.
+
+    Raises:
+        TableError: An arm is greedy: its scores are no draws, and cannot be exchanged with draws.
+    """
+    if two.baseline.greedy or two.finalist.greedy:
+        raise TableError("a permutation test needs seeds that matter in both arms; one of them is greedy")
+    base = stratified_t(two)
+    arrangements = math.prod(
+        math.comb(int(a + b), int(b)) for a, b in zip(two.baseline.n, two.finalist.n, strict=True)
+    )
+    if arrangements <= ENUMERATE:
+        shuffled, moved = _enumerated(two)
+    else:
+        shuffled, moved = _drawn(two, permutations, np.random.default_rng(seed))
+    # Under a shift d a rearrangement is at least as extreme, upwards, if shuffled - d * moved >= effect - d.
+    stay = 1.0 - moved
+    slack = 1e-12
+    identity = stay <= slack
+    thresholds = (base.effect - shuffled[~identity]) / stay[~identity]
+    extra = 0 if arrangements <= ENUMERATE else 1  # a drawn sample is completed by the arrangement observed
+    total = len(shuffled) + extra
+    same = total - len(thresholds)
+    below = int((thresholds <= slack).sum()) + same
+    above = int((thresholds >= -slack).sum()) + same
+    p_value = min(1.0, 2 * min(below, above) / total)
+    return Estimate(
+        base.effect, base.standard_error, base.dof, p_value, "permutation within cases", np.sort(thresholds), same
+    )
+
+
+def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:
+    """Return the scores of both arms in a stratum (the finalist's first), the finalist's n, and the stratum's weight."""
+    stratum = int(two.strata[index])
+    scores = np.concatenate(
+        [two.cells.cell_scores(two.finalist.row, stratum), two.cells.cell_scores(two.baseline.row, stratum)]
+    )
+    return scores, int(two.finalist.n[index]), float(two.weights[index])
+
+
+def _difference(chosen: FloatArray, total: float, n: int, other: int) -> FloatArray:
+    """Return mean of the chosen minus mean of the rest, from the sum of the chosen."""
+    return np.asarray(chosen / n - (total - chosen) / other)
+
+
+def _enumerated(two: Pair) -> tuple[FloatArray, FloatArray]:
+    """Return the effect, and the effect of moving one unit of shift, for every arrangement."""
+    shuffled, moved = np.zeros(1), np.zeros(1)
+    for index in range(len(two.strata)):
+        scores, n, weight = _stratum(two, index)
+        other = len(scores) - n
+        picks = np.array(list(itertools.combinations(range(len(scores)), n)))
+        effect = weight * _difference(scores[picks].sum(axis=1), float(scores.sum()), n, other)
+        shift = weight * _difference((picks < n).sum(axis=1).astype(np.float64), float(n), n, other)
+        shuffled = np.add.outer(shuffled, effect).ravel()
+        moved = np.add.outer(moved, shift).ravel()
+    return shuffled, moved
+
+
+def _drawn(two: Pair, permutations: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return the same for arrangements drawn at random."""
+    shuffled, moved = np.zeros(permutations), np.zeros(permutations)
+    for index in range(len(two.strata)):
+        scores, n, weight = _stratum(two, index)
+        other = len(scores) - n
+        picks = rng.random((permutations, len(scores))).argpartition(n - 1, axis=1)[:, :n]
+        shuffled += weight * _difference(scores[picks].sum(axis=1), float(scores.sum()), n, other)
+        moved += weight * _difference((picks < n).sum(axis=1).astype(np.float64), float(n), n, other)
+    return shuffled, moved

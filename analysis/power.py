@@ -1,0 +1,220 @@
+"""Power: what a number of generations can see, and how many it takes to see a gain.
+
+All of it is the noncentral t distribution, for the two comparisons that `analysis` makes:
+
+- these cases: `cases` x `seeds` generations per arm, standard error `noise_sd * sqrt(2 / (cases * seeds))`,
+  `2 * cases * (seeds - 1)` degrees of freedom;
+- new cases: paired over cases, standard error `sqrt(2 * (interaction_sd**2 + noise_sd**2 / seeds) / cases)`,
+  `cases - 1` degrees of freedom, where `interaction_sd` is the standard deviation of configuration x case.
+
+Gains and standard deviations are in units of the score, which lies in [0, 1].
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+from scipy import optimize, stats
+
+MOST_SEEDS = 100_000
+"""Beyond this many seeds per case a question is answered with "cannot be seen"."""
+
+
+def _check(alpha: float, power: float = 0.8) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    if not alpha < power < 1:
+        raise ValueError(f"power must lie between alpha and 1, not {power}")
+
+
+@functools.lru_cache(maxsize=8192)
+def _critical_drift(dof: float, alpha: float, power: float) -> float:
+    """Return the noncentrality at which a two-sided t test rejects with the probability asked for."""
+    normal = float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power))
+    if dof > 1e5:
+        return normal
+    low, high = normal, 1.25 * normal
+    while power_of_drift(high, dof, alpha) < power:
+        low, high = high, 1.5 * high
+    return float(optimize.brentq(lambda drift: power_of_drift(drift, dof, alpha) - power, 0.9 * low, high))
+
+
+def critical_drift(dof: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Return how many standard errors a true effect must be for a two-sided t test to see it.
+
+    Args:
+        dof: Degrees of freedom, above 0; rounded to three digits, which moves the answer by under 0.1%.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+    """
+    _check(alpha, power)
+    if dof <= 0:
+        return math.inf
+    return _critical_drift(float(f"{dof:.3g}"), alpha, power)
+
+
+def power_of_drift(drift: float, dof: float, alpha: float = 0.05) -> float:
+    """Return the probability that a two-sided t test rejects, for an effect of `drift` standard errors."""
+    critical = float(stats.t.isf(alpha / 2, dof))
+    upper = float(stats.nct.sf(critical, dof, drift))
+    lower = float(stats.nct.cdf(-critical, dof, drift)) if drift < 3 else 0.0  # below 1e-6, and scipy may answer NaN
+    return upper + lower
+
+
+def standard_error(noise_sd: float, *, cases: int, seeds: float, interaction_sd: float | None = None) -> float:
+    """Return the standard error of the difference between two configurations.
+
+    Args:
+        noise_sd: Standard deviation over seeds within a case.
+        cases: Number of cases.
+        seeds: Seeds per case and arm.
+        interaction_sd: Standard deviation of configuration x case; None claims these cases only.
+    """
+    between = 0.0 if interaction_sd is None else interaction_sd**2
+    return math.sqrt(2 * (between + noise_sd**2 / seeds) / cases)
+
+
+def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None = None) -> int:
+    """Return the degrees of freedom that a balanced comparison has."""
+    return 2 * cases * (seeds - 1) if interaction_sd is None else cases - 1
+
+
+def mde(
+    noise_sd: float,
+    *,
+    cases: int,
+    seeds: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+) -> float:
+    """Return the smallest true gain that a comparison of this size sees with the power asked for.
+
+    Args:
+        noise_sd: Standard deviation over seeds within a case, at least 0.
+        cases: Number of cases, at least 1.
+        seeds: Seeds per case and arm; at least 2 for these cases, 1 for new cases.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+        interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
+
+    Returns:
+        A gain in units of the score; infinite where the comparison has no degree of freedom.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+    _check(alpha, power)
+    if noise_sd < 0 or cases < 1 or seeds < 1:
+        raise ValueError(f"noise_sd must be >= 0, cases and seeds >= 1, not {noise_sd}, {cases}, {seeds}")
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    if dof < 1:
+        return math.inf
+    drift = critical_drift(dof, alpha, power)
+    return drift * standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+
+
+def power_at(
+    gain: float,
+    noise_sd: float,
+    *,
+    cases: int,
+    seeds: int,
+    alpha: float = 0.05,
+    interaction_sd: float | None = None,
+) -> float:
+    """Return the probability that a comparison of this size finds a true gain significant."""
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    if dof < 1:
+        return 0.0
+    error = standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    if error == 0:
+        return 1.0 if gain else alpha
+    return power_of_drift(min(abs(gain) / error, 1e3), dof, alpha)
+
+
+def required_seeds(
+    gain: float,
+    noise_sd: float,
+    *,
+    cases: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+) -> int | None:
+    """Return the seeds per case and arm that it takes to see a gain.
+
+    Args:
+        gain: The true gain to be seen, above 0.
+        noise_sd: Standard deviation over seeds within a case.
+        cases: Number of cases.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+        interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
+
+    Returns:
+        The number of seeds, at least 2; None where no number of seeds is enough (new cases: too few cases).
+
+    Raises:
+        ValueError: `gain` is not above 0.
+    """
+    if gain <= 0:
+        raise ValueError(f"gain must be above 0, not {gain}")
+
+    def seen(seeds: int) -> bool:
+        found = mde(noise_sd, cases=cases, seeds=seeds, alpha=alpha, power=power, interaction_sd=interaction_sd)
+        return found <= gain
+
+    if not seen(MOST_SEEDS):
+        return None
+    return _smallest(seen, 2, MOST_SEEDS)
+
+
+def required_cases(
+    gain: float,
+    noise_sd: float,
+    *,
+    seeds: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+    most: int = 10_000,
+) -> int | None:
+    """Return the number of cases that it takes to see a gain with so many seeds per case and arm, or None beyond `most`."""
+    if gain <= 0:
+        raise ValueError(f"gain must be above 0, not {gain}")
+
+    def seen(cases: int) -> bool:
+        found = mde(noise_sd, cases=cases, seeds=seeds, alpha=alpha, power=power, interaction_sd=interaction_sd)
+        return found <= gain
+
+    if not seen(most):
+        return None
+    return _smallest(seen, 1 if interaction_sd is None else 2, most)
+
+
+def required_generations(
+    gain: float,
+    noise_sd: float,
+    *,
+    cases: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+) -> int | None:
+    """Return the generations of both arms together that it takes to see a gain, or None (see `required_seeds`)."""
+    seeds = required_seeds(gain, noise_sd, cases=cases, alpha=alpha, power=power, interaction_sd=interaction_sd)
+    return None if seeds is None else 2 * cases * seeds
+
+
+def _smallest(seen: Callable[[int], bool], low: int, high: int) -> int:
+    """Return the smallest number for which a monotone predicate holds; it holds for `high`."""
+    while low < high:
+        middle = (low + high) // 2
+        if seen(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low

@@ -1,0 +1,253 @@
+"""The verdict: is a configuration better than the baseline, worse, as good as equal, or can it not be told?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+
+import pandas as pd
+
+from analysis.choice import Claim, Comparison, Test, compare
+from analysis.comparison import Pair, pair
+from analysis.equivalence import default_margin, tost
+from analysis.multiplicity import holm
+from analysis.power import critical_drift
+from analysis.table import TableError, summarize
+from analysis.wording import advice_for, sentence_for
+
+Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What can be said about one configuration against the baseline.
+
+    All scores, effects, margins and standard deviations are in units of the score, which lies in [0, 1]. A number that does
+    not exist (no test was possible) is NaN here and None in `as_dict`.
+
+    Attributes:
+        configuration: Label of the configuration.
+        baseline: Label of the baseline.
+        outcome: "better" or "worse" if the adjusted p is at most `alpha`; else "equivalent" if the effect is shown to lie
+            within the margin; else "not distinguishable".
+        claim: What the outcome speaks of: "these-cases" or "new-cases".
+        effect: Mean over cases of the difference of the mean scores.
+        ci_low: Lower end of the interval; see `level`.
+        ci_high: Upper end.
+        level: Confidence level of the interval: 1 - alpha, higher where several configurations or looks share alpha.
+        p_value: Two-sided, adjusted for several configurations and looks.
+        p_raw: Two-sided, of this comparison alone.
+        p_equivalence: Of the two one-sided tests against the margin.
+        alpha: Level of the verdict.
+        margin: Differences smaller than this count as none.
+        test: Name of the test.
+        dof: Its degrees of freedom.
+        standard_error: Of the effect.
+        n_per_arm: Observations that count in the smaller arm (a greedy arm has one per case).
+        n_baseline: The same of the baseline.
+        n_finalist: The same of the configuration.
+        cases: Number of cases compared.
+        mde: Smallest true gain that a comparison like this one sees with 80% probability.
+        baseline_mean: Mean score of the baseline over these cases.
+        finalist_mean: Mean score of the configuration.
+        noise_sd: Standard deviation over seeds within a case, both arms together.
+        min_gain: Smallest gain that is of interest, if given.
+        comparisons: Number of configurations that were compared with the baseline at once.
+        look: Number of the sequential look, or None.
+        sentence: The verdict in words.
+        advice: What it would take to know more.
+        notes: What was left out or assumed.
+    """
+
+    configuration: str
+    baseline: str
+    outcome: Outcome
+    claim: Claim
+    effect: float
+    ci_low: float
+    ci_high: float
+    level: float
+    p_value: float
+    p_raw: float
+    p_equivalence: float
+    alpha: float
+    margin: float
+    test: str
+    dof: float
+    standard_error: float
+    n_per_arm: int
+    n_baseline: int
+    n_finalist: int
+    cases: int
+    mde: float
+    baseline_mean: float
+    finalist_mean: float
+    noise_sd: float
+    min_gain: float | None
+    comparisons: int
+    look: int | None
+    sentence: str
+    advice: str
+    notes: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON: numbers that do not exist are None; `verdict` repeats the outcome."""
+        fields = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
+        return {"verdict": self.outcome, **fields, "notes": list(self.notes)}
+
+
+def judge(
+    observations: pd.DataFrame,
+    *,
+    baseline: str,
+    finalists: Sequence[str] | None = None,
+    claim: Claim = "these-cases",
+    alpha: float = 0.05,
+    margin: float | None = None,
+    min_gain: float | None = None,
+    test: Test = "auto",
+    seed: int = 0,
+) -> list[Verdict]:
+    """Judge configurations against the baseline.
+
+    Args:
+        observations: See `analysis.table`; rows of fresh seeds only, not those that a configuration was picked by.
+        baseline: Label of the baseline.
+        finalists: Labels to judge; by default every other one in the table. Several share `alpha` by Holm's method.
+        claim: "these-cases", or "new-cases" (from 6 cases on).
+        alpha: Two-sided level for all of them together.
+        margin: Differences smaller than this count as none; see `equivalence.default_margin`.
+        min_gain: Smallest gain of interest; it is the default margin, and the advice aims at it.
+        test: "auto", or one of `choice.TESTS`.
+        seed: Of the random permutations, where a permutation test is used.
+
+    Returns:
+        A verdict per finalist, in the order of `finalists` (or of the labels).
+
+    Raises:
+        TableError: The table cannot be judged; see `table.summarize` and `comparison.pair`.
+        ValueError: An argument is out of its range.
+    """
+    _check_arguments(claim, alpha, margin, min_gain)
+    cells = summarize(observations)
+    base = cells.index(baseline, "baseline")
+    chosen = [label for label in cells.configurations if label != baseline] if finalists is None else list(finalists)
+    if not chosen:
+        raise TableError(f"nothing to judge: the table has no configuration besides the baseline {baseline!r}")
+    if baseline in chosen:
+        raise TableError(f"the baseline {baseline!r} cannot be judged against itself")
+    pairs = [pair(cells, base, cells.index(label)) for label in chosen]
+    found = [compare(two, claim=claim, test=test, seed=seed) for two in pairs]
+    adjusted, levels = holm([math.nan if each.estimate is None else each.estimate.p_value for each in found], alpha)
+    asked = _Asked(alpha, margin, min_gain, len(chosen))
+    return [
+        _verdict(two, comparison, p_value, level, asked)
+        for two, comparison, p_value, level in zip(pairs, found, adjusted, levels, strict=True)
+    ]
+
+
+def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None = None, **options: Any) -> Verdict:
+    """Judge one configuration against the baseline; see `judge`, whose other arguments it takes.
+
+    Raises:
+        TableError: As `judge`; also if no finalist is named and the table has several.
+    """
+    if finalist is None:
+        others = sorted({str(label) for label in observations.get("configuration", ())} - {baseline})
+        if len(others) > 1:
+            raise TableError(f"the table has {len(others)} configurations besides the baseline; name the one to judge")
+    return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the caller asked of all comparisons alike."""
+
+    alpha: float
+    margin: float | None
+    min_gain: float | None
+    comparisons: int
+
+
+def _check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
+    if claim not in ("these-cases", "new-cases"):
+        raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must lie between 0 and 0.5, not {alpha}")
+    for name, value in (("margin", margin), ("min_gain", min_gain)):
+        if value is not None and not 0 < value <= 1:
+            raise ValueError(f"{name} must lie above 0 and at most at 1, not {value}")
+
+
+def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, asked: _Asked) -> Verdict:
+    """Put a verdict together from one comparison; `level` is its share of alpha."""
+    estimate = comparison.estimate
+    nan = math.nan
+    noise = _noise(two)
+    margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
+    low, high = estimate.interval(1 - level) if estimate else (nan, nan)
+    p_equivalence = tost(estimate, margin) if estimate and margin > 0 else nan
+    verdict = Verdict(
+        configuration=two.cells.configurations[two.finalist.row],
+        baseline=two.cells.configurations[two.baseline.row],
+        outcome=_outcome(two.effect, p_value, p_equivalence, asked.alpha, level),
+        claim=comparison.claim,
+        effect=two.effect,
+        ci_low=low,
+        ci_high=high,
+        level=1 - level,
+        p_value=p_value,
+        p_raw=estimate.p_value if estimate else nan,
+        p_equivalence=p_equivalence,
+        alpha=asked.alpha,
+        margin=margin,
+        test=estimate.test if estimate else "none",
+        dof=estimate.dof if estimate else nan,
+        standard_error=estimate.standard_error if estimate else nan,
+        n_per_arm=min(two.baseline.informative, two.finalist.informative),
+        n_baseline=two.baseline.informative,
+        n_finalist=two.finalist.informative,
+        cases=two.cases,
+        mde=critical_drift(estimate.dof, level) * estimate.standard_error if estimate else nan,
+        baseline_mean=float(two.weights @ two.baseline.mean),
+        finalist_mean=float(two.weights @ two.finalist.mean),
+        noise_sd=noise,
+        min_gain=asked.min_gain,
+        comparisons=asked.comparisons,
+        look=None,
+        sentence="",
+        advice="",
+        notes=two.notes + comparison.notes,
+    )
+    interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
+    seeds = min(float(each.n.mean()) for each in (two.baseline, two.finalist))
+    advice = advice_for(verdict, noise_sd=noise, interaction_sd=interaction, seeds=seeds)
+    return replace(verdict, sentence=sentence_for(verdict), advice=advice)
+
+
+def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, level: float) -> Outcome:
+    if p_value <= alpha:
+        return "better" if effect > 0 else "worse"
+    return "equivalent" if p_equivalence <= level else "not distinguishable"
+
+
+def _noise(two: Pair) -> float:
+    """Return the root mean square of the arms' noise; an arm without repeats is taken to be as noisy as the other."""
+    variances = [each.variance for each in (two.baseline, two.finalist) if not math.isnan(each.variance)]
+    return math.sqrt(sum(variances) / len(variances)) if variances else math.nan
+
+
+def _interaction_sd(two: Pair) -> float:
+    """Return the standard deviation of configuration x case, by moments, from the case differences."""
+    spread = float(two.case_differences().var(ddof=1))
+    noise = sum(
+        each.variance * float((two.weights**2 / each.n).sum()) * two.cases
+        for each in (two.baseline, two.finalist)
+        if not math.isnan(each.variance)
+    )
+    return math.sqrt(max(0.0, spread - noise) / 2)

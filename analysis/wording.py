@@ -1,0 +1,124 @@
+"""The verdict in words: what a person would say, and what it would take to know more."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from analysis.power import required_cases, required_seeds
+
+if TYPE_CHECKING:
+    from analysis.verdict import Verdict
+
+SMALLEST = 0.005
+"""Effects below this are called next to none; nobody should be told to chase them."""
+
+
+def p_text(p_value: float) -> str:
+    """Write a p value as people do: two digits, never zero."""
+    if p_value < 0.0005:
+        return "p < 0.001"
+    return f"p = {p_value:.3f}" if p_value < 0.095 else f"p = {p_value:.2f}"
+
+
+def sentence_for(verdict: Verdict) -> str:
+    """Return the verdict in one or two sentences with effect, interval, p and n."""
+    name, base = verdict.configuration, verdict.baseline
+    where = _where(verdict)
+    if math.isnan(verdict.p_value):
+        return (
+            f"Nothing can be claimed about {name} against {base}: both are greedy, and on {_these(verdict)} the difference is exactly "
+            f"{verdict.effect:+.3f}, with no noise to tell it from."
+        )
+    numbers = _numbers(verdict)
+    scores = f"it scores {verdict.finalist_mean:.3f} against {verdict.baseline_mean:.3f}"
+    if verdict.outcome == "better":
+        return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.3f} ({numbers})."
+    if verdict.outcome == "worse":
+        return f"{name} is worse than {base} {where}: {scores}, a loss of {-verdict.effect:.3f} ({numbers})."
+    if verdict.outcome == "equivalent":
+        return (
+            f"{name} is as good as {base} {where}, within {verdict.margin:.3f} either way: {scores}, a difference of "
+            f"{verdict.effect:+.3f} ({numbers})."
+        )
+    return (
+        f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.3f} ({numbers}). "
+        f"A comparison of this size sees gains from about {verdict.mde:.3f} on."
+    )
+
+
+def _numbers(verdict: Verdict) -> str:
+    interval = f"{100 * verdict.level:.3g}% interval {verdict.ci_low:+.3f} to {verdict.ci_high:+.3f}"
+    adjusted = f" after allowing for {verdict.comparisons} configurations" if verdict.comparisons > 1 else ""
+    if verdict.n_baseline == verdict.n_finalist:
+        n = f"{verdict.n_finalist} generations each"
+    else:
+        n = f"{verdict.n_finalist} and {verdict.n_baseline} generations"
+    return f"{interval}, {p_text(verdict.p_value)}{adjusted}, {n}"
+
+
+def _these(verdict: Verdict) -> str:
+    return "this one case" if verdict.cases == 1 else f"these {verdict.cases} cases"
+
+
+def _where(verdict: Verdict) -> str:
+    if verdict.claim == "new-cases":
+        return f"on new cases like these {verdict.cases}"
+    return f"on {_these(verdict)}"
+
+
+def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | None, seeds: float) -> str:
+    """Return what it would take to know more.
+
+    Args:
+        verdict: The verdict; its sentence and advice may be empty.
+        noise_sd: Noise that a balanced repetition would have (root mean square of the arms').
+        interaction_sd: Configuration x case, for a claim for new cases; else None.
+        seeds: Seeds per case in the smaller arm.
+    """
+    if math.isnan(verdict.p_value):
+        return "Add cases (at least 6 in all), or judge at the temperature that production uses."
+    if verdict.outcome in ("better", "worse"):
+        return _advice_decided(verdict)
+    if verdict.outcome == "equivalent":
+        return "Keep whichever is cheaper; more seeds would only narrow the interval."
+    gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
+    if gain < SMALLEST:
+        return (
+            f"The difference so far is next to none. To learn whether it matters, name the smallest gain of interest (min_gain); "
+            f"gains above {verdict.mde:.3f} would probably have shown."
+        )
+    return _advice_open(verdict, gain, noise_sd, interaction_sd, seeds)
+
+
+def _advice_decided(verdict: Verdict) -> str:
+    if verdict.min_gain is not None and verdict.outcome == "better" and verdict.ci_low < verdict.min_gain:
+        return (
+            f"That there is a gain is settled; that it reaches {verdict.min_gain:.3f} is not. Four times the seeds would halve the "
+            "interval."
+        )
+    scope = "" if verdict.claim == "new-cases" else " Other cases may behave differently; judge for new cases to include that."
+    return "Enough to decide." + scope
+
+
+def _advice_open(
+    verdict: Verdict, gain: float, noise_sd: float, interaction_sd: float | None, seeds: float
+) -> str:
+    alpha = 1 - verdict.level
+    what = f"gain of {gain:.3f}" if verdict.min_gain is not None else f"true difference as large as this one ({gain:.3f})"
+    needed = required_seeds(gain, noise_sd, cases=verdict.cases, alpha=alpha, interaction_sd=interaction_sd)
+    if needed is not None and needed > seeds:
+        total = 2 * needed * verdict.cases
+        return (
+            f"To see a {what} with 80% probability takes about {needed} seeds per case ({total} generations for both arms); "
+            f"this comparison had {seeds:.3g}."
+        )
+    if needed is not None:
+        return f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more seeds."
+    cases = required_cases(gain, noise_sd, seeds=max(1, round(seeds)), alpha=alpha, interaction_sd=interaction_sd)
+    if cases is None:
+        return f"No practicable number of seeds or cases would show a {what}."
+    return (
+        f"More seeds will not do: the cases differ too much in how they respond. To see a {what} takes about {cases} cases "
+        f"(with {seeds:.3g} seeds each), instead of {verdict.cases}."
+    )
