@@ -1,0 +1,417 @@
+"""MLflow: one parent run per sweep, one child run per configuration.
+
+A tracker never stops a sweep: the store is tried when it starts, and what fails later is kept as a warning, so that
+`Tracker.sync` can log it afterwards from the observations. Everything it writes can be written again without doubling.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from objectives.case import Case
+from sweeps import tracking_records as records
+from sweeps import tracking_store
+from sweeps.fingerprint import Fingerprint
+from sweeps.tracking_metrics import decisive, ordered, points_digest, table
+from sweeps.tracking_records import Child, ConfigurationLike, child_name
+from sweeps.tracking_store import TrackingError
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment, Run
+
+__all__ = ["Tracker", "TrackingError"]
+
+_BATCH = {"params": 100, "metrics": 1000, "tags": 100}
+"""MLflow's limits per request, in the order of writing: tags say what was logged, so they come last."""
+
+_ENTITIES = 1000
+"""MLflow's limit per request altogether."""
+
+
+class Tracker:
+    """Writes a sweep to MLflow. Used by one thread.
+
+    Args:
+        study: Name of the study; the experiment and the parent run have it.
+        directory: The folder of the local store (`mlruns`): `mlflow.db` and `artifacts/`.
+        tracking_uri: A store other than the local one; MLFLOW_TRACKING_URI wins over it.
+
+    Attributes:
+        uri: The store in use.
+        run_id: The parent run, after `start`.
+        experiment_id: The experiment, after `start`.
+        warnings: What could not be logged, as sentences.
+    """
+
+    def __init__(self, study: str, directory: Path, tracking_uri: str | None = None) -> None:
+        self.study = study
+        self.directory = Path(directory)
+        self.uri = tracking_store.tracking_uri(self.directory, tracking_uri)
+        self.warnings: list[str] = []
+        self.run_id = ""
+        self.experiment_id = ""
+        self._client: MlflowClient | None = None
+        self._children: dict[tuple[int, str], Child] = {}
+        self._tags: dict[str, str] = {}
+        self._hosts: dict[str, str] = {}
+
+    # ---- start
+
+    def start(
+        self,
+        config: Mapping[str, Any],
+        config_toml: str,
+        fingerprints: Sequence[Fingerprint],
+        cases: Sequence[Case],
+        baseline: ConfigurationLike,
+        resume_run_id: str | None = None,
+    ) -> str:
+        """Open the parent run, or the one that this study already has.
+
+        Args:
+            config: The sweep's configuration; its flat values become tags `config.…` of the parent.
+            config_toml: The text of its file.
+            fingerprints: One per host.
+            cases: The case set, logged as a dataset (names, digests and numbers of items; no texts).
+            baseline: Its model, prompt and options become the parent's parameters.
+            resume_run_id: The parent run to go on with; by default the study's newest.
+
+        Returns:
+            The parent run's id.
+
+        Raises:
+            TrackingError: If the store cannot be reached, opened or written.
+        """
+        if not tracking_store.is_remote(self.uri):
+            tracking_store.check_writable(self.directory)
+        client = self._client = tracking_store.connect(self.uri)
+        try:
+            self.experiment_id = self._experiment(client)
+            run = self._parent(client, resume_run_id)
+            self.run_id = run.info.run_id
+            self._children = self._find_children(client)
+            self._tags = records.fingerprint_tags(fingerprints)
+            self._hosts = {fingerprint.digest: fingerprint.summary for fingerprint in fingerprints}
+            params = records.parameters(baseline)
+            old = run.data.params
+            if changed := [name for name, value in params.items() if old.get(name, value) != value]:
+                self.warnings.append(
+                    f"MLflow keeps the baseline that run {self.run_id} began with ({', '.join(changed)})"
+                )
+            tags = self._tags | records.config_tags(config) | {"stage": "running"}
+            self._log(params={name: value for name, value in params.items() if name not in old}, tags=tags)
+            client.log_text(self.run_id, config_toml, "config.toml")
+            record = [json.loads(fingerprint.to_json()) for fingerprint in fingerprints]
+            client.log_text(
+                self.run_id,
+                json.dumps(record[0] if len(record) == 1 else record, indent=2, ensure_ascii=False) + "\n",
+                "fingerprint.json",
+            )
+            if run.inputs is None or not run.inputs.dataset_inputs:
+                client.log_inputs(self.run_id, datasets=[records.dataset(self.study, cases)])
+        except tracking_store.failures() as error:
+            raise TrackingError(
+                f"MLflow's store {tracking_store.without_password(self.uri)} cannot be written: "
+                f"{tracking_store.first_line(error)}"
+            ) from None
+        return self.run_id
+
+    def _experiment(self, client: MlflowClient) -> str:
+        found: Experiment | None = client.get_experiment_by_name(self.study)
+        if found is None:
+            local = not tracking_store.is_remote(self.uri)
+            where = (self.directory.resolve() / tracking_store.ARTIFACTS).as_uri() if local else None
+            # the kind tells MLflow's UI to open on runs, not on traces of a chat application
+            tags = {"mlflow.experimentKind": "custom_model_development", records.STUDY: self.study}
+            return str(client.create_experiment(self.study, artifact_location=where, tags=tags))
+        if found.lifecycle_stage != "active":
+            raise TrackingError(
+                f"study {self.study!r}: its MLflow experiment is deleted; bring it back with "
+                f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or name the study differently"
+            )
+        return str(found.experiment_id)
+
+    def _parent(self, client: MlflowClient, resume_run_id: str | None) -> Run:
+        run: Run | None
+        if resume_run_id:
+            run = client.get_run(resume_run_id)
+        else:
+            role = f"tags.`{records.ROLE}` = 'sweep'"
+            found = client.search_runs([self.experiment_id], role, order_by=["start_time DESC"], max_results=1)
+            run = found[0] if found else None
+        if run is None or run.info.lifecycle_stage != "active":
+            tags = {records.ROLE: "sweep", records.STUDY: self.study, **records.source_tags()}
+            return client.create_run(self.experiment_id, tags=tags, run_name=self.study)
+        client.update_run(run.info.run_id, status="RUNNING")
+        return run
+
+    def _find_children(self, client: MlflowClient) -> dict[tuple[int, str], Child]:
+        found: dict[tuple[int, str], Child] = {}
+        token = None
+        while True:
+            page = client.search_runs(
+                [self.experiment_id], f"tags.`{records.PARENT}` = '{self.run_id}'", max_results=1000, page_token=token
+            )
+            for run in page:
+                child = Child.of(run)
+                found.setdefault((child.trial, child.configuration), child)
+            token = page.token
+            if not token:
+                return found
+
+    # ---- configurations
+
+    def log_configuration(
+        self,
+        trial: int,
+        configuration: ConfigurationLike,
+        observations: pd.DataFrame,
+        texts: pd.DataFrame | None = None,
+        *,
+        status: str = "FINISHED",
+    ) -> str | None:
+        """Write a configuration's child run, or bring it up to date.
+
+        Each scored observation is a step of the metric `score`, in the order of `tracking_metrics.ordered`. Rows added
+        since the last call add steps. If rows that were logged have changed (scored anew, say), the run is replaced,
+        since MLflow keeps what was logged.
+
+        Args:
+            trial: Its number; -1 for the baseline.
+            configuration: What it is made of.
+            observations: All its rows so far, of every stage.
+            texts: See `tracking_metrics.table`.
+            status: FINISHED, FAILED, KILLED or RUNNING.
+
+        Returns:
+            The child run's id; None if it could not be written, which `warnings` then tells.
+        """
+        with self._guard(f"{child_name(trial, ())} was not logged to MLflow"):
+            return self._write_child(trial, configuration, ordered(observations), texts, status)
+        return None
+
+    def _write_child(
+        self, trial: int, configuration: ConfigurationLike, rows: pd.DataFrame, texts: pd.DataFrame | None, status: str
+    ) -> str:
+        client = self._ready()
+        identity = (trial, configuration.key)
+        child = self._children.get(identity)
+        if child is not None and not child.begins(rows):
+            client.delete_run(child.run_id)
+            del self._children[identity]
+            child = None
+        stages = tuple(dict.fromkeys(map(str, rows["stage"]))) if "stage" in rows.columns else ()
+        name = child_name(trial, stages)
+        points = points_digest(rows)
+        if child is None:
+            tags = records.child_tags(self.run_id, trial, configuration.key)
+            run = client.create_run(self.experiment_id, tags=tags, run_name=name)
+            child = Child(run.info.run_id, trial, configuration.key, run.info.start_time, name)
+            self._children[identity] = child
+        if child.points != points:
+            first = child.count == 0
+            # the table before the tag that says it is there
+            client.log_text(child.run_id, records.table_json(table(rows, texts)), records.TABLE_FILE)
+            self._log(
+                child.run_id,
+                metrics=records.metrics(rows, child.count, child.start_time),
+                params=records.parameters(configuration) if first else {},
+                tags=self._child_tags(trial, rows, stages, first) | {records.POINTS: points},
+            )
+            child.points, child.count = points, len(rows)
+        if name != child.name or status != child.status:
+            self._set_state(child, status, name)
+        return child.run_id
+
+    def _set_state(self, child: Child, status: str, name: str) -> None:
+        client = self._ready()
+        if name != child.name:
+            client.update_run(child.run_id, status=status, name=name)
+        if status == "RUNNING":
+            client.update_run(child.run_id, status=status)
+        else:
+            client.set_terminated(child.run_id, status=status)
+        child.name, child.status = name, status
+
+    def _child_tags(self, trial: int, rows: pd.DataFrame, stages: Sequence[str], first: bool) -> dict[str, str]:
+        hosts = list(dict.fromkeys(map(str, rows["host"]))) if "host" in rows.columns else []
+        tags = {
+            "stage": "+".join(stages),
+            "trial": "baseline" if trial == records.BASELINE_TRIAL else str(trial),
+            "metrics_from": decisive(rows)[1],
+            "host": " ".join(hosts),
+            # MLflow's table view finds table artifacts by this tag
+            "mlflow.loggedArtifacts": json.dumps([{"path": records.TABLE_FILE, "type": "table"}]),
+        }
+        return (self._tags | tags) if first else tags
+
+    def sync(
+        self,
+        observations: pd.DataFrame,
+        configurations: Mapping[str, ConfigurationLike],
+        texts: pd.DataFrame | None = None,
+        *,
+        failed: Sequence[int] = (),
+    ) -> list[str]:
+        """Log whatever the store does not have yet; what it has stays as it is.
+
+        Args:
+            observations: All observations of the study.
+            configurations: Configurations by their keys, as in the column `configuration`.
+            texts: As for `log_configuration`, with the column `configuration` (or without, if texts are of one).
+            failed: Numbers of trials to mark FAILED.
+
+        Returns:
+            What is still missing, as sentences; [] when everything is logged.
+        """
+        before = len(self.warnings)
+        if self.run_id:
+            with self._guard("the runs that MLflow has could not be listed"):
+                self._children = self._find_children(self._ready())
+        for (trial, key), rows in observations.groupby(["trial", "configuration"], sort=True):
+            own = texts
+            if texts is not None and "configuration" in texts.columns:
+                own = texts[texts["configuration"] == key]
+            status = "FAILED" if trial in failed else "FINISHED"
+            self.log_configuration(int(str(trial)), configurations[str(key)], rows, own, status=status)
+        missing = self.warnings[before:]
+        if not missing:
+            self.warnings.clear()
+        return missing
+
+    # ---- end
+
+    def finish(
+        self,
+        status: str = "FINISHED",
+        verdict: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        note_markdown: str = "",
+        artifacts: Sequence[Path] = (),
+        html: str | None = None,
+        figures: Mapping[str, Figure] | None = None,
+    ) -> None:
+        """Write the verdict and the report to the parent run and end it. Never raises for the store's sake.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+            verdict: `Verdict.as_dict()`: numbers become metrics, the rest tags `verdict.…`.
+            metrics: Further metrics of the parent.
+            note_markdown: What the run's page shows first.
+            artifacts: Files for the folder `exports`.
+            html: The report, as `report.html`.
+            figures: Matplotlib figures for the folder `plots`, by name (`.png` is added to a name without an ending).
+        """
+        try:
+            numbers, words = records.split_verdict(verdict or {})
+            with self._guard("the verdict was not logged to MLflow"):
+                tags = words | ({records.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
+                now = int(time.time() * 1000)
+                self._log(metrics=[(k, v, now, 0) for k, v in (numbers | dict(metrics or {})).items()], tags=tags)
+            self._write_artifacts(artifacts, html, figures or {})
+        finally:
+            self._end(status)
+
+    def kill(self) -> None:
+        """End parent and open children as KILLED (the user stopped the sweep)."""
+        self._end("KILLED")
+
+    def fail(self) -> None:
+        """End parent and open children as FAILED (the sweep could not go on)."""
+        self._end("FAILED")
+
+    def _write_artifacts(self, artifacts: Sequence[Path], html: str | None, figures: Mapping[str, Figure]) -> None:
+        client = self._client
+        if client is None:
+            return
+        steps: list[tuple[str, Callable[[], object]]] = []
+        if html is not None:
+            steps.append(("report.html", partial(client.log_text, self.run_id, html, "report.html")))
+        for name, figure in figures.items():
+            file = f"plots/{name if Path(name).suffix else name + '.png'}"
+            steps.append((file, partial(client.log_figure, self.run_id, figure, file)))
+        steps.extend((str(path), partial(client.log_artifact, self.run_id, str(path), "exports")) for path in artifacts)
+        for name, step in steps:
+            with self._guard(f"{name} was not logged to MLflow"):
+                self._ready()
+                step()
+
+    def _end(self, status: str) -> None:
+        if not self.run_id:
+            return
+        rest = "KILLED" if status == "FINISHED" else status
+        for child in self._children.values():
+            if child.status == "RUNNING":
+                with self._guard(f"{child.name} was not ended in MLflow"):
+                    self._set_state(child, rest, child.name)
+        with self._guard("the parent run was not ended in MLflow"):
+            self._ready().set_terminated(self.run_id, status=status)
+
+    # ---- writing
+
+    def _ready(self) -> MlflowClient:
+        if self._client is None:
+            raise TrackingError("the tracker was not started")
+        if reason := tracking_store.unreachable(self.uri):  # cheaper than MLflow's retries
+            raise ConnectionError(f"{tracking_store.without_password(self.uri)} does not answer ({reason})")
+        return self._client
+
+    def _guard(self, what: str) -> _Guard:
+        return _Guard(what, self.warnings)
+
+    def _log(
+        self,
+        run_id: str | None = None,
+        *,
+        metrics: Sequence[tuple[str, float, int, int]] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write metrics (key, value, milliseconds, step), parameters and tags in as few requests as MLflow allows."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        client, run_id = self._ready(), run_id or self.run_id
+        left: dict[str, list[Any]] = {
+            "params": [Param(key, value) for key, value in (params or {}).items()],
+            "metrics": [Metric(key, value, stamp, step) for key, value, stamp, step in metrics],
+            "tags": [RunTag(key, value) for key, value in (tags or {}).items()],
+        }
+        while any(left.values()):
+            batch: dict[str, list[Any]] = {}
+            room = _ENTITIES
+            for kind, entities in left.items():
+                size = min(_BATCH[kind], room)
+                batch[kind], left[kind] = entities[:size], entities[size:]
+                room -= len(batch[kind])
+            client.log_batch(run_id, **batch, synchronous=True)
+
+
+class _Guard:
+    """Turns a failure of the store into a warning."""
+
+    def __init__(self, what: str, warnings: list[str]) -> None:
+        self.what = what
+        self.warnings = warnings
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, TrackingError) or (
+            isinstance(error, Exception) and isinstance(error, tracking_store.failures())
+        ):
+            self.warnings.append(f"{self.what}: {tracking_store.first_line(error)}")
+            return True
+        return False

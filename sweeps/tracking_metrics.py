@@ -1,0 +1,161 @@
+"""What MLflow is told of a configuration: metrics and the table, as pure functions of its observations."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+
+STAGES = ("floor", "explore", "confirm")
+
+KEYS = ("stage", "host", "case", "seed", "repeat")
+"""What tells a configuration's observations apart."""
+
+LEVELS = ("lv12", "lv1", "lv2", "lv3", "lv4", "lv5")
+
+_TABLE_FIRST = ("stage", "case", "seed", "score", "lv12", "missed", "covered", "text")
+_TABLE_ALWAYS = ("finish", "words")
+_TABLE_LEFT_OUT = ("study", "configuration", "trial", "model", "prompt")
+
+
+def ordered(observations: pd.DataFrame) -> pd.DataFrame:
+    """Sort a configuration's observations by stage, then host, case, seed and repeat: the order of metric steps.
+
+    The order of stages is that in which they run, so that rows of a later stage never move those of an earlier one.
+    """
+    present = [key for key in KEYS if key in observations.columns]
+    stage_order = {stage: position for position, stage in enumerate(STAGES)}
+    return observations.sort_values(
+        present,
+        key=lambda column: column.map(lambda s: stage_order.get(s, len(STAGES))) if column.name == "stage" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def points_digest(rows: pd.DataFrame) -> str:
+    """Sum up ordered observations as `count:digest`, to see whether what was logged is still a beginning of them."""
+    present = [key for key in (*KEYS, "score") if key in rows.columns]
+    text = json.dumps([[str(value) for value in row] for row in rows[present].itertuples(index=False)])
+    return f"{len(rows)}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def decisive(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Choose the rows that a configuration's metrics are made of: those of `confirm` where there are any, else all.
+
+    A finalist was chosen for its explore scores, so their mean overstates it; the confirm scores are fresh.
+
+    Returns:
+        The rows, and the stages they come from, as `floor+explore`.
+    """
+    if "stage" not in rows.columns:
+        return rows, ""
+    if (rows["stage"] == "confirm").any():
+        return rows[rows["stage"] == "confirm"], "confirm"
+    return rows, "+".join(dict.fromkeys(map(str, rows["stage"])))
+
+
+def summarise(observations: pd.DataFrame) -> dict[str, float]:
+    """Sum up one configuration.
+
+    Args:
+        observations: Its rows, with the columns of `analysis.table.COLUMNS` (those that are missing are passed over).
+
+    Returns:
+        `mean`: mean over cases of the cases' mean scores, in [0, 1]; `sd`: pooled within-case standard deviation
+        (left out without repeats); `se`: standard error of the mean from it, for these cases; `n`: scored
+        generations; `lv1`..`lv5`, `lv12`: covered share of the items, in [0, 1]; means of `words`, `prompt_tokens`,
+        `output_tokens`, `seconds`; `cut_off_rate` (num_predict), `repeat_rate`, `error_rate`, `truncation_rate`, in
+        [0, 1] of all rows; `mean_floor`, `mean_explore`, `mean_confirm` and `n_...` where there is more than one
+        stage. Metrics are those of `decisive` rows, apart from the rates and the stages' own.
+    """
+    rows, _ = decisive(observations)
+    metrics = _scores(rows)
+    for level in LEVELS:
+        if level in rows.columns and (share := _share(rows[level])) is not None:
+            metrics[level] = share
+    for name in ("words", "prompt_tokens", "output_tokens", "seconds"):
+        if name in rows.columns:
+            values = pd.to_numeric(rows[name], errors="coerce").dropna()
+            if len(values):
+                metrics[name] = float(values.mean())
+    if len(observations):
+        metrics |= _rates(observations)
+    stages = list(dict.fromkeys(observations["stage"])) if "stage" in observations.columns else []
+    for stage in stages if len(stages) > 1 else []:
+        of_stage = _scores(observations[observations["stage"] == stage])
+        metrics |= {f"{name}_{stage}": of_stage[name] for name in ("mean", "n") if name in of_stage}
+    return metrics
+
+
+def _scores(rows: pd.DataFrame) -> dict[str, float]:
+    scored = rows[rows["score"].notna()]
+    if scored.empty:
+        return {"n": 0.0}
+    cells = scored.groupby("case", sort=True)["score"]
+    counts = cells.count().to_numpy(dtype=float)
+    metrics = {"mean": float(cells.mean().mean()), "n": float(len(scored))}
+    # hosts are blocks as cases are: a host's own level is no noise
+    blocks = ["case", "host"] if "host" in scored.columns else ["case"]
+    within = scored["score"] - scored.groupby(blocks)["score"].transform("mean")
+    dof = len(scored) - scored.groupby(blocks).ngroups
+    if dof > 0:
+        variance = float((within**2).sum()) / dof
+        metrics["sd"] = math.sqrt(variance)
+        metrics["se"] = math.sqrt(variance * float(np.sum(1 / counts))) / len(counts)
+    return metrics
+
+
+def _share(column: Iterable[object]) -> float | None:
+    """Share of covered items over texts like `3/5`; None where a level has no items."""
+    pairs = [str(text).split("/") for text in column if isinstance(text, str) and text.count("/") == 1]
+    covered, total = (sum(int(pair[place]) for pair in pairs if pair[place].isdigit()) for place in (0, 1))
+    return covered / total if total else None
+
+
+def _rates(rows: pd.DataFrame) -> dict[str, float]:
+    rates = {}
+    if "finish" in rows.columns:
+        for name, finish in (("cut_off_rate", "length"), ("repeat_rate", "repeat"), ("error_rate", "error")):
+            rates[name] = float((rows["finish"] == finish).mean())
+    if "truncated" in rows.columns:
+        rates["truncation_rate"] = float((rows["truncated"] == True).mean())  # noqa: E712 - None and NaN are not cut
+    return rates
+
+
+def table(observations: pd.DataFrame, texts: pd.DataFrame | None) -> pd.DataFrame:
+    """Make the table that a person reads: a row per generation, the score and what was missed first.
+
+    Args:
+        observations: A configuration's rows, ordered.
+        texts: Their texts with `covered` and `missed` items (ids; lists or text), by `case`, `seed` and, where it has
+            them, `stage`, `repeat` and `host`; None leaves the counts of the observations.
+
+    Returns:
+        Columns that are the same in every row of a configuration are left out, but for the keys.
+    """
+    rows = observations.drop(columns=[name for name in _TABLE_LEFT_OUT if name in observations.columns])
+    if texts is not None and len(texts):
+        keys = [key for key in KEYS if key in texts.columns and key in rows.columns]
+        extra = texts[[*keys, *(name for name in ("text", "covered", "missed") if name in texts.columns)]].copy()
+        for name in ("covered", "missed"):
+            if name in extra.columns:
+                extra[name] = extra[name].map(_listed)
+        rows = rows.drop(columns=[name for name in ("covered", "items", "text") if name in rows.columns])
+        rows = rows.merge(extra.drop_duplicates(keys), on=keys, how="left", sort=False)
+    first = [name for name in _TABLE_FIRST if name in rows.columns]
+    rest = [name for name in rows.columns if name not in first]
+    telling = [name for name in rest if name in KEYS or name in _TABLE_ALWAYS or _varies(rows[name])]
+    return rows[[*first, *telling]]
+
+
+def _varies(column: pd.Series) -> bool:
+    return len(column.unique()) > 1
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else str(value or "")

@@ -1,0 +1,137 @@
+"""Where MLflow keeps runs, and how to reach it: URIs, the environment that it reads at import, checks that fail fast.
+
+Importing MLflow takes seconds, so this module imports it only in `connect`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from sweeps.errors import SweepError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "artifacts"
+
+_ENVIRONMENT = {
+    # usage telemetry is off unless the user set this variable to false
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # the terminal belongs to the sweep's own progress, stdout to its results
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    # by default a lost server would hold up the sweep for minutes per call; what fails is logged later by `sync`
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+
+class TrackingError(SweepError):
+    """MLflow's store cannot be used."""
+
+
+def prepare_environment() -> None:
+    """Set what MLflow reads from the environment when it is imported; values that the user set stay."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def tracking_uri(directory: Path, configured: str | None = None) -> str:
+    """Choose the tracking store: MLFLOW_TRACKING_URI, else the configured one, else SQLite in the directory."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or configured or sqlite_uri(directory)
+
+
+def sqlite_uri(directory: Path) -> str:
+    """Write the SQLAlchemy URI of the directory's own store."""
+    return f"sqlite:///{(directory.resolve() / DATABASE).as_posix()}"
+
+
+def is_remote(uri: str) -> bool:
+    """Tell whether a tracking URI is an HTTP server."""
+    return uri.startswith(("http://", "https://"))
+
+
+def without_password(uri: str) -> str:
+    """Write a URI as it may be shown: without user name and password."""
+    parts = urlsplit(uri)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
+
+
+def unreachable(uri: str, timeout: float = 3.0) -> str | None:
+    """Say why nothing listens at an HTTP tracking server's address; None if something does (or it is a database)."""
+    if not is_remote(uri):
+        return None
+    parts = urlsplit(uri)
+    try:
+        address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        socket.create_connection(address, timeout=timeout).close()
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    return None
+
+
+def check_writable(directory: Path) -> None:
+    """Make the directory and its artifacts' folder, and see that files can be written there.
+
+    Raises:
+        TrackingError: If they cannot.
+    """
+    try:
+        (directory / ARTIFACTS).mkdir(parents=True, exist_ok=True)
+        for folder in (directory, directory / ARTIFACTS):
+            probe = folder / f".write-{os.getpid()}"
+            probe.write_text("x")
+            probe.unlink()
+    except OSError as error:
+        raise TrackingError(
+            f"{error.filename or directory}: MLflow's store cannot be written ({error.strerror or error}); "
+            "mend that, or name another directory with --mlruns"
+        ) from None
+
+
+def connect(uri: str) -> MlflowClient:
+    """Import MLflow quietly and open a client on a store, making or upgrading nothing but an empty database.
+
+    Raises:
+        TrackingError: If nothing answers, or the store cannot be opened.
+    """
+    shown = without_password(uri)
+    if reason := unreachable(uri):
+        raise TrackingError(
+            f"MLflow's tracking server {shown} does not answer ({reason}); start it, or unset MLFLOW_TRACKING_URI "
+            "to keep the runs in a local file"
+        )
+    prepare_environment()
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    with warnings.catch_warnings():  # MLflow's imports warn of matters that are not the user's
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except failures() as error:
+        raise TrackingError(f"MLflow's store {shown} cannot be opened: {first_line(error)}") from None
+    return client
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """List the exceptions that a store may raise in use: a lost server, a full disk, a locked database."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError, OSError)
+
+
+def first_line(error: Exception) -> str:
+    """Take the first line of an exception's text, without URLs' passwords."""
+    text = str(error).strip() or type(error).__name__
+    return " ".join(without_password(word) if "://" in word else word for word in text.splitlines()[0].split())[:400]
