@@ -1,0 +1,140 @@
+"""Samplers by name: the noise-aware Gaussian process (the default) and Optuna's TPE, random, QMC and grid.
+
+Nothing heavy is imported before a sampler is made.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweeps.errors import ConfigError
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+    from optuna.samplers import BaseSampler
+
+    from sweeps.samplers.encoding import ActiveWhen
+
+SAMPLERS = ("gp", "tpe", "random", "qmc", "grid")
+"""Names that `make_sampler` knows."""
+
+GRID_POINTS = 5
+"""Values per continuous (or long) range on a grid."""
+
+
+def make_sampler(
+    name: str,
+    *,
+    seed: int,
+    space: Mapping[str, BaseDistribution] | None = None,
+    active_when: ActiveWhen | None = None,
+    baseline: Mapping[str, Any] | None = None,
+    n_trials: int | None = None,
+    batch: int = 0,
+    **options: Any,
+) -> BaseSampler:
+    """Make a sampler for one batch of a study, or for a whole study.
+
+    Args:
+        name: One of `SAMPLERS`.
+        seed: The study's seed, the same for every batch.
+        space: Optuna distributions by name. Needed by `grid`; `gp` is better with it.
+        active_when: For conditional parameters, the parents and values under which they act (`gp` only).
+        baseline: The configuration in use today, as values by name (`gp` only).
+        n_trials: Number of trials that the study is going to have, if known (`gp` only).
+        batch: Number of the batch, where every batch gets a new sampler object: samplers with a stream of random
+            numbers start another one per batch. `gp` needs none: its streams belong to trial numbers.
+        **options: Passed on to the sampler's class.
+
+    Returns:
+        An Optuna sampler.
+
+    Raises:
+        ConfigError: If the name is unknown, or `grid` is asked for without a space.
+    """
+    makers: dict[str, Callable[[], BaseSampler]] = {
+        "gp": lambda: _gp(seed, space, active_when, baseline, n_trials, options),
+        "tpe": lambda: _tpe(_mixed(seed, batch), options),
+        "random": lambda: _random(_mixed(seed, batch), options),
+        "qmc": lambda: _qmc(seed, options),
+        "grid": lambda: _grid(seed, space, options),
+    }
+    if name not in makers:
+        raise ConfigError(f"sampler: unknown {name!r}; valid: {', '.join(SAMPLERS)}")
+    return makers[name]()
+
+
+def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS) -> dict[str, Sequence[Any]]:
+    """The values that a grid has of each parameter: every choice, and up to `points` evenly spaced values of a range."""
+    import numpy as np
+
+    from sweeps.samplers.encoding import Encoding
+
+    values: dict[str, Sequence[Any]] = {}
+    for name, distribution in space.items():
+        if distribution.single() or not (axes := Encoding({name: distribution}).axes):
+            values[name] = [Encoding({name: distribution}).params(np.zeros(0))[name]]
+            continue
+        axis = axes[0]
+        whole = axis.nominal or hasattr(distribution, "choices") or 0 < axis.cells <= points
+        codes = axis.grid() if whole else np.linspace(0.0, 1.0, points)
+        values[name] = list(dict.fromkeys(axis.value(float(code)) for code in codes))
+    return values
+
+
+def _mixed(seed: int, batch: int) -> int:
+    """The study's seed for its first batch, and another one for each batch after it."""
+    if not batch:
+        return seed % 2**32
+    import numpy as np
+
+    return int(np.random.SeedSequence([abs(seed), batch]).generate_state(1)[0])
+
+
+def _gp(
+    seed: int,
+    space: Mapping[str, BaseDistribution] | None,
+    active_when: ActiveWhen | None,
+    baseline: Mapping[str, Any] | None,
+    n_trials: int | None,
+    options: Mapping[str, Any],
+) -> BaseSampler:
+    from sweeps.samplers.gp import NoiseAwareSampler
+
+    return NoiseAwareSampler(
+        seed=seed, space=space, active_when=active_when, baseline=baseline, n_trials=n_trials, **options
+    )
+
+
+def _tpe(seed: int, options: Mapping[str, Any]) -> BaseSampler:
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import TPESampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return TPESampler(**{"seed": seed, "multivariate": True, "group": True, "constant_liar": True, **options})
+
+
+def _random(seed: int, options: Mapping[str, Any]) -> BaseSampler:
+    from optuna.samplers import RandomSampler
+
+    return RandomSampler(**{"seed": seed, **options})
+
+
+def _qmc(seed: int, options: Mapping[str, Any]) -> BaseSampler:
+    from optuna.exceptions import ExperimentalWarning
+    from optuna.samplers import QMCSampler
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        return QMCSampler(**{"seed": seed % 2**32, "scramble": True, "warn_independent_sampling": False, **options})
+
+
+def _grid(seed: int, space: Mapping[str, BaseDistribution] | None, options: Mapping[str, Any]) -> BaseSampler:
+    from optuna.samplers import GridSampler
+
+    if space is None and "search_space" not in options:
+        raise ConfigError("sampler: 'grid' needs a search space; name the options to sweep in [space]")
+    return GridSampler(**{"search_space": grid_values(space or {}), "seed": seed % 2**32, **options})

@@ -1,0 +1,122 @@
+"""Where to look next: the start design, candidate sets, and augmented expected improvement."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import ndtr
+from scipy.stats import qmc
+
+from sweeps.samplers.encoding import Encoding
+from sweeps.samplers.surrogate import Surrogate
+
+Array = npt.NDArray[np.float64]
+
+N_RANDOM = 150
+N_LOCAL = 200
+GRID_LIMIT = 512
+"""Spaces with no more configurations than this are searched whole."""
+
+_CENTRES = 8
+_SCALES = (0.03, 0.1, 0.25)
+_START_SCALE = 0.15
+
+
+def start_design(encoding: Encoding, n: int, baseline: Array | None, seed: int) -> Array:
+    """The configurations of a study's first trials.
+
+    Args:
+        encoding: The space.
+        n: How many.
+        baseline: Codes of the baseline, shape (n_axes,), NaN where unknown; None for a design without one.
+        seed: Draws the design.
+
+    Returns:
+        Canonical codes, shape (n, n_axes). Spread points (a Latin hypercube) and perturbations of the baseline take
+        turns, so that every prefix has about half of each; without a baseline all are spread.
+    """
+    rng = np.random.default_rng([seed, 0])
+    n_spread = n if baseline is None else (n + 1) // 2
+    spread = qmc.LatinHypercube(len(encoding), rng=rng).random(n_spread)
+    if baseline is None:
+        return encoding.canonical(spread)
+    near = perturb(np.repeat(_filled(baseline)[None, :], n - n_spread, axis=0), np.full(n - n_spread, _START_SCALE), rng)
+    order = np.argsort(np.concatenate([np.arange(n_spread) * 2, np.arange(n - n_spread) * 2 + 1]), kind="stable")
+    return encoding.canonical(np.vstack([spread, near])[order])
+
+
+def perturb(codes: Array, scales: Array, rng: np.random.Generator) -> Array:
+    """Move some parameters of each row: about a third of them, at least one.
+
+    Args:
+        codes: Points, shape (n, n_axes).
+        scales: Standard deviation of a move for each row, shape (n,). One move in five is a fresh uniform value, so
+            that categories and far values are reached as well.
+        rng: Draws the moves.
+
+    Returns:
+        New codes in [0, 1], shape (n, n_axes).
+    """
+    n, d = codes.shape
+    chosen = rng.random((n, d)) < max(1.0 / d, 1.0 / 3.0)
+    chosen[np.arange(n), rng.integers(0, d, n)] = True
+    moved = codes + rng.normal(size=(n, d)) * scales[:, None]
+    moved = 1.0 - np.abs(1.0 - np.abs(moved) % 2.0)  # reflected at both ends
+    moved = np.where(rng.random((n, d)) < 0.2, rng.random((n, d)), moved)
+    return np.where(chosen, moved, codes)
+
+
+def candidates(encoding: Encoding, centres: Array, rng: np.random.Generator) -> Array:
+    """Canonical codes to choose the next configuration from, without duplicates.
+
+    Args:
+        encoding: The space.
+        centres: Good points, best first, shape (k, n_axes).
+        rng: Draws the candidates.
+
+    Returns:
+        The whole space if it is small, else random points and perturbations of the best centres at three scales.
+    """
+    if encoding.size <= GRID_LIMIT:
+        return encoding.grid()
+    around = np.nan_to_num(centres[:_CENTRES], nan=0.5)
+    pool = rng.random((N_RANDOM, len(encoding)))
+    if len(around):
+        local = around[np.arange(N_LOCAL) % len(around)]
+        pool = np.vstack([pool, perturb(local, np.asarray(_SCALES)[rng.integers(0, len(_SCALES), N_LOCAL)], rng)])
+    return distinct(encoding.canonical(pool))
+
+
+def distinct(codes: Array) -> Array:
+    """Rows without repetitions, in their first order."""
+    _, first = np.unique(np.round(codes, 9), axis=0, return_index=True)
+    return codes[np.sort(first)]
+
+
+def augmented_expected_improvement(surrogate: Surrogate, features: Array, noise: float) -> Array:
+    """Expected improvement for noisy scores (Huang, Allen, Notz & Zeng 2006).
+
+    The reference is the evaluated point with the best mean less one standard deviation, and the improvement is
+    reduced where another noisy score would tell little.
+
+    Args:
+        surrogate: The surface so far.
+        features: Candidates, shape (n, n_features).
+        noise: Variance of the score that the next trial will tell.
+
+    Returns:
+        Shape (n,), not negative.
+    """
+    known_mean, known_sd = surrogate.posterior(surrogate.features)
+    reference = known_mean[int(np.argmax(known_mean - known_sd))]
+    mean, sd = surrogate.posterior(features)
+    z = (mean - reference) / sd
+    density = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
+    improvement = (mean - reference) * ndtr(z) + sd * density
+    return np.asarray(np.maximum(improvement, 0.0) * (1.0 - math.sqrt(noise) / np.sqrt(noise + sd**2)))
+
+
+def _filled(codes: Array) -> Array:
+    return np.nan_to_num(codes, nan=0.5)

@@ -1,0 +1,298 @@
+"""Search spaces as points of the unit cube, and back.
+
+Two coordinate systems are used. *Codes* have one number in [0, 1] per parameter, and designs, perturbations and candidate
+sets are made there; a discrete parameter owns one cell of equal width per value, so that a uniform code is a uniform value.
+*Features* are what a kernel sees: ordered parameters keep their code, unordered ones become one column per category, and
+a parameter that is inactive sits at its centre whatever its value, so that it can neither attract nor repel.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+Array = npt.NDArray[np.float64]
+Params = Mapping[str, Any]
+ActiveWhen = Mapping[str, Mapping[str, Iterable[Any]]]
+
+MODE_OPTIONS = frozenset({"mirostat"})
+"""Options whose numbers name modes: never treated as a scale."""
+
+_MOST_MODES = 8
+_KEY_DIGITS = 9
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One parameter of the space.
+
+    Attributes:
+        name: The parameter's name.
+        distribution: Its Optuna distribution.
+        cells: Number of its values; 0 if it is continuous.
+        nominal: Whether its values have no order and become one column each.
+    """
+
+    name: str
+    distribution: BaseDistribution
+    cells: int
+    nominal: bool
+
+    @property
+    def columns(self) -> int:
+        """Number of feature columns."""
+        return self.cells if self.nominal else 1
+
+    def code(self, value: Any) -> float:
+        """A value's code in [0, 1]; NaN for one that cannot be placed; values beyond the range go to its end."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return _centre(_position(distribution.choices, value), self.cells)
+        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
+            return math.nan
+        low, high = self._ends()
+        if _is_log(distribution):
+            if value <= 0:
+                return _centre(0, self.cells) if self.cells else 0.0
+            code = (math.log(value) - low) / (high - low)
+        else:
+            code = (float(value) - low) / (high - low)
+        return min(max(code, 0.0), 1.0)
+
+    def holds(self, value: Any) -> bool:
+        """Whether a value lies in the range or among the choices (a step's grid aside)."""
+        if isinstance(self.distribution, CategoricalDistribution):
+            return _position(self.distribution.choices, value) is not None
+        assert isinstance(self.distribution, (FloatDistribution, IntDistribution))
+        return isinstance(value, (int, float)) and self.distribution.low <= value <= self.distribution.high
+
+    def value(self, code: float) -> Any:
+        """The value at a code: of the parameter's own type, inside its range and on its grid."""
+        distribution = self.distribution
+        if isinstance(distribution, CategoricalDistribution):
+            return distribution.choices[min(int(code * self.cells), self.cells - 1)]
+        assert isinstance(distribution, (FloatDistribution, IntDistribution))
+        if self.cells and not distribution.log:
+            steps = min(int(code * self.cells), self.cells - 1)
+            raw = distribution.low + steps * (distribution.step or 1)
+        else:
+            low, high = self._ends()
+            raw = low + code * (high - low)
+            raw = math.exp(raw) if distribution.log else raw
+        raw = min(max(raw, distribution.low), distribution.high)
+        if isinstance(distribution, IntDistribution):
+            return round(raw)
+        return float(f"{raw:.12g}") if self.cells else float(raw)
+
+    def snap(self, codes: Array) -> Array:
+        """Codes moved to the centre of their cell, values kept; for a continuous parameter the codes themselves."""
+        codes = np.clip(codes, 0.0, 1.0)
+        if not self.cells:
+            return codes
+        if isinstance(self.distribution, IntDistribution) and self.distribution.log:
+            return np.array([math.nan if math.isnan(c) else self.code(self.value(c)) for c in codes])
+        cell: Array = np.minimum(np.floor(codes * self.cells), self.cells - 1)
+        return (cell + 0.5) / self.cells
+
+    def grid(self) -> Array:
+        """The codes of all values of a discrete parameter."""
+        if isinstance(self.distribution, IntDistribution) and self.distribution.log:
+            return np.array([self.code(v) for v in range(self.distribution.low, self.distribution.high + 1)])
+        return (np.arange(self.cells) + 0.5) / self.cells
+
+    def _ends(self) -> tuple[float, float]:
+        """Both ends on the parameter's scale; half a step beyond the range where it is discrete."""
+        distribution = self.distribution
+        assert isinstance(distribution, (FloatDistribution, IntDistribution))
+        half = 0.5 * (distribution.step or 0.0) if self.cells else 0.0
+        low, high = distribution.low - half, distribution.high + half
+        return (math.log(low), math.log(high)) if distribution.log else (low, high)
+
+
+class Encoding:
+    """The unit cube of a search space.
+
+    Args:
+        space: Distributions by name. Those with a single value are left out of the cube.
+        active_when: For a parameter, the parents and the values of theirs under which it acts, such as
+            `{"mirostat_tau": {"mirostat": (1, 2)}}`. A parent that is not in the space is looked up in `fixed`.
+        fixed: Values outside the space (the baseline's) that conditions may name.
+
+    Attributes:
+        axes: The parameters in the order of the code columns: as in `space`.
+        columns: For each feature column the index of its axis, shape (n_features,).
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, BaseDistribution],
+        active_when: ActiveWhen | None = None,
+        fixed: Params | None = None,
+    ) -> None:
+        conditions = active_when or {}
+        parents = {parent for child in space for parent in conditions.get(child, {})}
+        self.space = dict(space)
+        self.axes = tuple(
+            _axis(name, distribution, mode=name in parents or name in MODE_OPTIONS)
+            for name, distribution in space.items()
+            if not distribution.single()
+        )
+        self.columns = np.repeat(np.arange(len(self.axes)), [axis.columns for axis in self.axes]).astype(np.intp)
+        self._index = {axis.name: i for i, axis in enumerate(self.axes)}
+        known = {**(fixed or {}), **{name: _only(d) for name, d in space.items() if d.single()}}
+        self._never: list[int] = []
+        self._rules: list[tuple[int, int, Array]] = []
+        for child in self._parents_first(conditions):
+            self._add_rules(child, conditions[child], known)
+
+    def __len__(self) -> int:
+        return len(self.axes)
+
+    @property
+    def n_features(self) -> int:
+        """Number of feature columns."""
+        return len(self.columns)
+
+    @property
+    def size(self) -> float:
+        """Number of configurations, counting inactive parameters; infinite with a continuous one."""
+        return math.prod(axis.cells or math.inf for axis in self.axes)
+
+    def _parents_first(self, conditions: ActiveWhen) -> list[str]:
+        """Conditional parameters of the cube, parents before children; a circle is broken where it is met."""
+        order: list[str] = []
+
+        def visit(name: str, path: tuple[str, ...]) -> None:
+            if name in order or name in path or name not in self._index or name not in conditions:
+                return
+            for parent in conditions[name]:
+                visit(parent, (*path, name))
+            order.append(name)
+
+        for axis in self.axes:
+            visit(axis.name, ())
+        return order
+
+    def _add_rules(self, child: str, parents: Mapping[str, Iterable[Any]], known: Params) -> None:
+        index = self._index[child]
+        for parent, values in parents.items():
+            if parent in self._index:
+                axis = self.axes[self._index[parent]]
+                codes = np.array([axis.code(value) for value in values if axis.holds(value)], dtype=float)
+                self._rules.append((index, self._index[parent], codes))
+            elif parent in known and known[parent] not in tuple(values):
+                self._never.append(index)
+
+    def codes(self, points: Sequence[Params]) -> Array:
+        """Codes of configurations.
+
+        Args:
+            points: Values by name; a missing name is a parameter that was inactive.
+
+        Returns:
+            Shape (len(points), n_axes), NaN where a parameter is missing or cannot be placed.
+        """
+        table = np.full((len(points), len(self.axes)), np.nan)
+        for j, axis in enumerate(self.axes):
+            name, code = axis.name, axis.code
+            for i, point in enumerate(points):
+                if name in point:
+                    table[i, j] = code(point[name])
+        return table
+
+    def active(self, codes: Array) -> npt.NDArray[np.bool_]:
+        """Which parameters act, shape of `codes`. Missing ones do not; a missing parent decides nothing."""
+        acting = ~np.isnan(codes)
+        acting[:, self._never] = False
+        for child, parent, allowed in self._rules:
+            value = codes[:, parent]
+            holds = np.isclose(value[:, None], allowed[None, :], atol=1e-9).any(axis=1) & acting[:, parent]
+            acting[:, child] &= holds | np.isnan(value)
+        return acting
+
+    def canonical(self, codes: Array) -> Array:
+        """Codes snapped to their cells, with inactive parameters at their centre: equal settings, equal rows."""
+        snapped = np.column_stack([axis.snap(codes[:, j]) for j, axis in enumerate(self.axes)])
+        centre = np.array([axis.snap(np.array([0.5]))[0] for axis in self.axes])
+        result: Array = np.where(self.active(snapped), snapped, centre[None, :])
+        return result
+
+    def features(self, codes: Array) -> Array:
+        """What a kernel sees, shape (n, n_features): inactive ordered parameters at 0.5, inactive categories at 1/k."""
+        acting = self.active(codes)
+        parts = []
+        for j, axis in enumerate(self.axes):
+            on = acting[:, j : j + 1]
+            if axis.nominal:
+                cell = np.minimum(np.nan_to_num(codes[:, j]) * axis.cells, axis.cells - 1).astype(int)
+                parts.append(np.where(on, np.eye(axis.cells)[cell], 1.0 / axis.cells))
+            else:
+                parts.append(np.where(on, codes[:, j : j + 1], 0.5))
+        return np.hstack(parts) if parts else np.zeros((len(codes), 0))
+
+    def params(self, codes: Array) -> dict[str, Any]:
+        """One row of codes as values by name, single-valued parameters included."""
+        values = {axis.name: axis.value(float(code)) for axis, code in zip(self.axes, codes, strict=True)}
+        return {name: values[name] if name in values else _only(d) for name, d in self.space.items()}
+
+    def keys(self, codes: Array) -> list[bytes]:
+        """A hashable name per row: equal for rows that mean the same configuration."""
+        rounded = np.round(self.canonical(codes), _KEY_DIGITS) + 0.0  # + 0.0 turns -0.0 into 0.0
+        return [row.tobytes() for row in rounded]
+
+    def grid(self) -> Array:
+        """All configurations of a finite space as canonical codes, without duplicates, shape (n, n_axes)."""
+        mesh = np.meshgrid(*(axis.grid() for axis in self.axes), indexing="ij")
+        rows = self.canonical(np.column_stack([part.ravel() for part in mesh]))
+        return np.unique(rows, axis=0)
+
+
+def _axis(name: str, distribution: BaseDistribution, *, mode: bool) -> Axis:
+    if isinstance(distribution, CategoricalDistribution):
+        choices = distribution.choices
+        scale = _is_scale(choices) and len(choices) > 2 and not mode
+        return Axis(name, distribution, len(choices), nominal=not scale)
+    if isinstance(distribution, IntDistribution):
+        cells = (distribution.high - distribution.low) // distribution.step + 1
+        return Axis(name, distribution, cells, nominal=mode and cells <= _MOST_MODES)
+    if not isinstance(distribution, FloatDistribution):
+        raise TypeError(f"parameter {name!r} has a distribution of an unknown kind: {distribution!r}")
+    step = distribution.step
+    cells = 0 if step is None else round((distribution.high - distribution.low) / step) + 1
+    return Axis(name, distribution, cells, nominal=False)
+
+
+def _is_scale(choices: Sequence[Any]) -> bool:
+    """Whether choices are numbers in ascending order, hence a scale rather than names."""
+    if any(isinstance(choice, bool) or not isinstance(choice, (int, float)) for choice in choices):
+        return False
+    return all(a < b for a, b in zip(choices, choices[1:], strict=False))
+
+
+def _is_log(distribution: BaseDistribution) -> bool:
+    return bool(getattr(distribution, "log", False))
+
+
+def _only(distribution: BaseDistribution) -> Any:
+    """The value of a distribution that has but one."""
+    return distribution.choices[0] if isinstance(distribution, CategoricalDistribution) else distribution.low  # type: ignore[attr-defined]
+
+
+def _position(choices: Sequence[Any], value: Any) -> int | None:
+    """Index of a choice; types are compared too, so that True is not 1."""
+    for i, choice in enumerate(choices):
+        same = choice == value or (choice != choice and value != value)  # noqa: PLR0124 - NaN equals NaN here
+        if same and isinstance(choice, bool) == isinstance(value, bool):
+            return i
+    return None
+
+
+def _centre(index: int | None, cells: int) -> float:
+    return math.nan if index is None else (index + 0.5) / cells
+

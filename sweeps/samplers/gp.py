@@ -1,0 +1,305 @@
+"""A sampler for noisy scores: a Gaussian process with known noise, and augmented expected improvement.
+
+It keeps no state of its own. What it proposes depends on the seed, the number of the trial and the study's trials, so a
+study that was interrupted and goes on with a new sampler object proposes what it would have proposed anyway.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, start_design
+from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
+from sweeps.samplers.noise import noise_variances
+from sweeps.samplers.posterior import MIN_POINTS, Posterior, fit_surrogate
+from sweeps.samplers.surrogate import Surrogate, one_thread
+
+Array = npt.NDArray[np.float64]
+
+REFIT_EVERY = 12
+"""Length scales are refitted after so many trials; later after a sixth of the trials so far, where that is more."""
+
+_STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
+_ROUNDS = 4
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """The finished trials of a study, in the order of their numbers.
+
+    Attributes:
+        trials: The trials.
+        points: Their parameters.
+        values: Their scores, negated where the study minimises, shape (n,).
+        noise: Variance of each score, shape (n,).
+    """
+
+    trials: Sequence[FrozenTrial]
+    points: Sequence[Params]
+    values: Array
+    noise: Array
+
+
+def evaluated(study: Study, noise_sd: float | None = None) -> Evaluated:
+    """The trials of a study that have a finite score, with the noise that is known or estimated of each.
+
+    Args:
+        study: A study with one objective. Trials may carry user attributes `n` with `noise_sd` or `score_var`, or
+            `case_scores` (see `sweeps.samplers.noise`).
+        noise_sd: Standard deviation of one generation for trials that carry none.
+    """
+    sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
+    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    trials = sorted((t for t in done if t.value is not None and math.isfinite(t.value)), key=lambda t: t.number)
+    values = sign * np.array([t.value for t in trials], dtype=float)
+    noise = noise_variances([t.user_attrs for t in trials], values, noise_sd) if trials else np.zeros(0)
+    return Evaluated(trials, [t.params for t in trials], values, noise)
+
+
+class NoiseAwareSampler(BaseSampler):
+    """Optuna sampler for objectives that are means of noisy scores.
+
+    The first trials are a start design: the baseline, then points spread over the space and perturbations of the
+    baseline in turn. From then on each trial maximises augmented expected improvement under a Gaussian process whose
+    noise is not fitted but taken from the trials: from their user attributes `n` and `noise_sd` (or `score_var`), else
+    from `case_scores`. Trials under way count as if they had scored what is expected, so batches are diverse. A
+    configuration is proposed twice only when the space is exhausted.
+
+    Args:
+        seed: Makes proposals repeatable; drawn if not given. Use the study's seed for every sampler object of a study.
+        space: Distributions by name. Without it, the union of what the study's trials were asked.
+        active_when: Conditions, such as `{"mirostat_tau": {"mirostat": (1, 2)}}`.
+        baseline: The configuration in use today, as values by name: the first trial, unless the study has it already
+            or it lies outside the space, and the centre of half of the start design. It also gives the values of
+            parents that are not swept.
+        n_startup_trials: Size of the start design; from `n_trials` and the number of parameters if not given.
+        n_trials: Trials that the study is going to have, if known.
+        noise_sd: Standard deviation of one generation within a case, for trials that carry none.
+
+    Raises:
+        ValueError: On use in a study with several objectives.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int | None = None,
+        space: Mapping[str, BaseDistribution] | None = None,
+        active_when: ActiveWhen | None = None,
+        baseline: Params | None = None,
+        n_startup_trials: int | None = None,
+        n_trials: int | None = None,
+        noise_sd: float | None = None,
+    ) -> None:
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else abs(seed)
+        self._space = None if space is None else dict(space)
+        self._active_when = active_when
+        self._baseline = None if baseline is None else dict(baseline)
+        self._n_startup_trials = n_startup_trials
+        self._n_trials = n_trials
+        self._noise_sd = noise_sd
+
+    def reseed_rng(self) -> None:
+        """Nothing to do: random streams belong to trial numbers, so copies of a sampler never share one."""
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """The given space, or the union of what the study's trials were asked, less parameters with one value."""
+        self._raise_error_if_multi_objective(study)
+        space = self._space if self._space is not None else union_space(study)
+        return {name: distribution for name, distribution in space.items() if not distribution.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Propose a configuration; inactive parameters have the value at their centre."""
+        self._raise_error_if_multi_objective(study)
+        if not search_space:
+            return {}
+        encoding = Encoding(search_space, self._active_when, self._baseline)
+        if self._is_turn_of_baseline(study, trial, encoding):
+            assert self._baseline is not None
+            return encoding.params(encoding.canonical(encoding.codes([self._baseline]))[0])
+        rng = np.random.default_rng([self._seed, _STREAM_ASK, trial.number])
+        with one_thread():
+            codes = self._propose(study, trial, encoding, rng)
+        return encoding.params(codes)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A uniform value, for parameters that were not foreseen."""
+        self._raise_error_if_multi_objective(study)
+        encoding = Encoding({param_name: param_distribution})
+        stream = [self._seed, _STREAM_INDEPENDENT, trial.number, zlib.crc32(param_name.encode())]
+        return encoding.params(np.random.default_rng(stream).random(len(encoding)))[param_name]
+
+    def posterior(self, study: Study) -> Posterior:
+        """The posterior given all scored trials of a study; larger is better also where the study minimises.
+
+        Raises:
+            ValueError: If the study has no scored trial.
+        """
+        space = self._space if self._space is not None else union_space(study)
+        return study_posterior(
+            study, space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd
+        )
+
+    def pick(self, study: Study) -> FrozenTrial:
+        """The scored trial with the largest posterior mean.
+
+        Raises:
+            ValueError: If the study has no scored trial.
+        """
+        return evaluated(study).trials[self.posterior(study).pick()]
+
+    def n_startup(self, dimensions: int) -> int:
+        """Size of the start design for a space with so many parameters."""
+        if self._n_startup_trials is not None:
+            return self._n_startup_trials
+        wanted = 2 * dimensions + 2
+        if self._n_trials is not None:
+            wanted = min(wanted, self._n_trials // 4)
+        return max(wanted, MIN_POINTS)
+
+    def _is_turn_of_baseline(self, study: Study, trial: FrozenTrial, encoding: Encoding) -> bool:
+        """Whether this is the first trial, there is a baseline inside the space, and no trial has it."""
+        if self._baseline is None or trial.number > 0:
+            return False
+        codes = encoding.codes([self._baseline])
+        needed = encoding.active(encoding.canonical(codes))[0]
+        inside = all(
+            axis.name in self._baseline and axis.holds(self._baseline[axis.name])
+            for axis, acts in zip(encoding.axes, needed, strict=True)
+            if acts
+        )
+        return inside and encoding.keys(codes)[0] not in _taken(study, trial, encoding)
+
+    def _propose(self, study: Study, trial: FrozenTrial, encoding: Encoding, rng: np.random.Generator) -> Array:
+        taken = _taken(study, trial, encoding)
+        n_startup = self.n_startup(len(encoding))
+        if trial.number < n_startup:
+            codes = None if self._baseline is None else encoding.codes([self._baseline])[0]
+            planned = start_design(encoding, n_startup, codes, self._seed)[trial.number]
+            return self._first_free(encoding, planned[None, :], taken, rng)
+        done = evaluated(study, self._noise_sd)
+        codes = encoding.codes(done.points)
+        surrogate = fit_surrogate(encoding, codes, done.values, done.noise, checkpoint(len(codes), n_startup))
+        if surrogate is None:
+            return self._first_free(encoding, encoding.canonical(rng.random((1, len(encoding)))), taken, rng)
+        next_noise = float(np.median(done.noise))
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        pending = encoding.codes([t.params for t in running if t.number != trial.number and t.params])
+        means, _ = surrogate.posterior(surrogate.features)
+        centres = codes[np.argsort(-means, kind="stable")]
+        believing = surrogate.believing(encoding.features(pending), next_noise)
+        pool = candidates(encoding, centres, rng)
+        value = augmented_expected_improvement(believing, encoding.features(pool), next_noise)
+        return self._first_free(encoding, pool[np.argsort(-value, kind="stable")], taken, rng)
+
+    @staticmethod
+    def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.random.Generator) -> Array:
+        """The first of the ranked points that no trial has, else a random free one, else the first."""
+        for row, key in zip(ranked, encoding.keys(ranked), strict=True):
+            if key not in taken:
+                return row
+        for _ in range(_ROUNDS):
+            pool = encoding.canonical(rng.random((256, len(encoding))))
+            for row, key in zip(pool, encoding.keys(pool), strict=True):
+                if key not in taken:
+                    return row
+        return ranked[0]
+
+
+def checkpoint(n: int, first: int) -> int:
+    """How many of the first trials the hyperparameters are fitted to when there are `n`."""
+    first = max(first, MIN_POINTS)
+    if n <= first:
+        return n
+    reached = first
+    while (following := reached + max(REFIT_EVERY, reached // 6)) <= n:
+        reached = following
+    return reached
+
+
+def union_space(study: Study) -> dict[str, BaseDistribution]:
+    """Every parameter that trials of a study were asked, sorted by name, less those whose range changed."""
+    found: dict[str, BaseDistribution] = {}
+    changed: set[str] = set()
+    states = (TrialState.COMPLETE, TrialState.PRUNED)
+    for trial in study.get_trials(deepcopy=False, states=states):
+        for name, distribution in trial.distributions.items():
+            if found.setdefault(name, distribution) != distribution:
+                changed.add(name)
+    return {name: found[name] for name in sorted(found) if name not in changed}
+
+
+def study_posterior(
+    study: Study,
+    space: Mapping[str, BaseDistribution] | None = None,
+    *,
+    active_when: ActiveWhen | None = None,
+    fixed: Params | None = None,
+    noise_sd: float | None = None,
+) -> Posterior:
+    """The posterior given all scored trials of a study, whichever sampler proposed them.
+
+    Args:
+        study: A study with one objective.
+        space: Distributions by name; the union of what the trials were asked if not given.
+        active_when: Conditions, as in `Encoding`.
+        fixed: Values outside the space that conditions may name.
+        noise_sd: Standard deviation of one generation for trials that carry none.
+
+    Raises:
+        ValueError: If no trial has a score.
+    """
+    done = evaluated(study, noise_sd)
+    space = union_space(study) if space is None else space
+    return Posterior(space, done.points, done.values, done.noise, active_when=active_when, fixed=fixed)
+
+
+def pick(
+    study: Study,
+    space: Mapping[str, BaseDistribution] | None = None,
+    *,
+    active_when: ActiveWhen | None = None,
+    fixed: Params | None = None,
+    noise_sd: float | None = None,
+) -> FrozenTrial:
+    """The scored trial with the largest posterior mean; arguments as for `study_posterior`.
+
+    Raises:
+        ValueError: If no trial has a score.
+    """
+    model = study_posterior(study, space, active_when=active_when, fixed=fixed, noise_sd=noise_sd)
+    return evaluated(study).trials[model.pick()]
+
+
+def _taken(study: Study, trial: FrozenTrial, encoding: Encoding) -> set[bytes]:
+    """Keys of the configurations that other trials have or had, in whatever state."""
+    others = [t.params for t in study.get_trials(deepcopy=False) if t.number != trial.number and t.params]
+    return set(encoding.keys(encoding.codes(others))) if others else set()
+
+
+__all__ = [
+    "Evaluated",
+    "NoiseAwareSampler",
+    "Posterior",
+    "Surrogate",
+    "checkpoint",
+    "evaluated",
+    "pick",
+    "study_posterior",
+    "union_space",
+]

@@ -1,0 +1,186 @@
+"""What a set of scored configurations says about others: posterior, pick and sensitivity, without any Optuna study."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from optuna.distributions import BaseDistribution
+
+from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
+from sweeps.samplers.noise import winsorise
+from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
+
+Array = npt.NDArray[np.float64]
+
+MIN_POINTS = 8
+"""With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
+
+_LEAST_SHARE = 0.05
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Posterior along one parameter with all others held.
+
+    Attributes:
+        name: The parameter.
+        values: Its values in order (numbers for a range, choices otherwise).
+        mean: Posterior mean score at each value.
+        sd: Posterior standard deviation at each value.
+        active: Whether the parameter acts at the configuration held; if not, the curve is flat.
+        log: Whether the values belong on a log axis.
+    """
+
+    name: str
+    values: tuple[Any, ...]
+    mean: Array
+    sd: Array
+    active: bool
+    log: bool
+
+
+class Posterior:
+    """Posterior of the true mean score over a search space, given scored configurations.
+
+    Args:
+        space: Optuna distributions by name.
+        points: Scored configurations as values by name; inactive parameters missing. Repeats are welcome.
+        values: Their scores, larger is better, shape (n,).
+        noise: Variance of each score around the truth, shape (n,), positive.
+        active_when: Conditions, as in `Encoding`.
+        fixed: Values outside the space that conditions may name.
+
+    Attributes:
+        surrogate: The fitted surface; None where the scores are too few (`MIN_POINTS`) or all equal, and means are
+            shrunk to the grand mean by the ratio of signal to noise instead.
+
+    Raises:
+        ValueError: If there are no points, or the arguments differ in length.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, BaseDistribution],
+        points: Sequence[Params],
+        values: Sequence[float] | Array,
+        noise: Sequence[float] | Array,
+        *,
+        active_when: ActiveWhen | None = None,
+        fixed: Params | None = None,
+    ) -> None:
+        self.encoding = Encoding(space, active_when, fixed)
+        self.codes = self.encoding.codes(points)
+        self.values = np.asarray(values, dtype=float)
+        self.noise = np.asarray(noise, dtype=float)
+        if not len(points) or not len(points) == len(self.values) == len(self.noise):
+            sizes = f"{len(points)} points, {len(self.values)} values, {len(self.noise)} variances"
+            raise ValueError(f"a posterior needs at least one point and as many values and variances, not {sizes}")
+        self.surrogate = fit_surrogate(self.encoding, self.codes, self.values, self.noise)
+        self._grand, self._signal = _moments(self.values, self.noise)
+
+    def at(self, points: Sequence[Params]) -> tuple[Array, Array]:
+        """Posterior mean and standard deviation of the true mean score, each of shape (len(points),)."""
+        return self._at_codes(self.encoding.codes(points))
+
+    def means(self) -> Array:
+        """Posterior mean of every scored configuration, in their order, shape (n,)."""
+        return self._at_codes(self.codes)[0]
+
+    def pick(self, among: Sequence[int] | None = None) -> int:
+        """Index of the scored configuration with the largest posterior mean.
+
+        Args:
+            among: Indices to choose from; all if not given.
+
+        Returns:
+            The index; of several with equal means the one known best, of those the first.
+        """
+        means = self.means()
+        indices = range(len(means)) if among is None else among
+        return max(indices, key=lambda i: (round(float(means[i]), 12), -float(self.noise[i]), -i))
+
+    def sensitivity(self, point: Params, *, resolution: int = 41) -> dict[str, Curve]:
+        """One curve per parameter of the space, through a configuration.
+
+        Args:
+            point: The configuration held; inactive parameters missing.
+            resolution: Most values per curve.
+
+        Returns:
+            Curves by name, in the order of the space. Parameters with a single value have none.
+        """
+        held = self.encoding.codes([point])
+        active = self.encoding.active(held)[0]
+        curves = {}
+        for j, axis in enumerate(self.encoding.axes):
+            grid = axis.grid() if 0 < axis.cells <= resolution else np.linspace(0.0, 1.0, resolution)
+            steps = np.unique(axis.snap(grid))
+            line = np.repeat(held, len(steps), axis=0)
+            if active[j]:
+                line[:, j] = steps
+            mean, sd = self._at_codes(line)
+            values = tuple(axis.value(float(code)) for code in steps)
+            log = bool(getattr(axis.distribution, "log", False))
+            curves[axis.name] = Curve(axis.name, values, mean, sd, bool(active[j]), log)
+        return curves
+
+    def _at_codes(self, codes: Array) -> tuple[Array, Array]:
+        if self.surrogate is not None:
+            with one_thread():
+                return self.surrogate.posterior(self.encoding.features(codes))
+        return self._shrunk(codes)
+
+    def _shrunk(self, codes: Array) -> tuple[Array, Array]:
+        """Without a surface: a configuration knows of its own scores alone."""
+        own = self.encoding.keys(self.codes)
+        mean = np.full(len(codes), self._grand)
+        sd = np.full(len(codes), math.sqrt(self._signal))
+        for i, key in enumerate(self.encoding.keys(codes)):
+            mine = np.array([k == key for k in own])
+            if mine.any():
+                precision = float(np.sum(1.0 / self.noise[mine]))
+                observed = float(np.sum(self.values[mine] / self.noise[mine])) / precision
+                weight = self._signal / (self._signal + 1.0 / precision)
+                mean[i] = self._grand + weight * (observed - self._grand)
+                sd[i] = math.sqrt(self._signal * (1.0 - weight))
+        return mean, sd
+
+
+def fit_surrogate(
+    encoding: Encoding, codes: Array, values: Array, noise: Array, n_hyper: int | None = None
+) -> Surrogate | None:
+    """Fit the surface behind scores.
+
+    Args:
+        encoding: The space.
+        codes: Scored points, shape (n, n_axes).
+        values: Scores, larger is better, shape (n,).
+        noise: Variance of each score, shape (n,).
+        n_hyper: Fit the hyperparameters to the first so many points only; all if not given.
+
+    Returns:
+        The surface; None if there are fewer than `MIN_POINTS` points, no parameters, or all scores are equal.
+    """
+    first = len(values) if n_hyper is None else n_hyper
+    if len(values) < MIN_POINTS or not len(encoding) or np.ptp(values[:first]) < 1e-12:
+        return None
+    features = encoding.features(codes)
+    early, early_noise = winsorise(values[:first], noise[:first]), noise[:first]
+    with one_thread():
+        hyperparameters = fit_hyperparameters(features[:first], early, early_noise, encoding.columns)
+        return Surrogate(features, winsorise(values, noise), noise, hyperparameters)
+
+
+def _moments(values: Array, noise: Array) -> tuple[float, float]:
+    """Grand mean weighted by precision, and the variance between configurations by the method of moments.
+
+    The variance is never taken smaller than a twentieth of the noise, so that better scores stay ahead of worse ones.
+    """
+    grand = float(np.average(values, weights=1.0 / noise))
+    between = float(np.var(values, ddof=1)) - float(np.mean(noise)) if len(values) > 1 else 0.0
+    return grand, max(between, _LEAST_SHARE * float(np.mean(noise)))
