@@ -44,7 +44,7 @@ def open_engine(spec: EngineSpec) -> Engine:
 
     Raises:
         ConfigError: If the kind is unknown or one of the engine's settings is.
-        EngineError: If the engine's library is not installed.
+        NotInstalled: If the engine's library is not installed.
     """
     if spec.kind == "ollama":
         from sweeps.engines.ollama import OllamaEngine

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.engines.base import EngineError, EngineProtocolError, OptionRefused, PromptTooLong, Unsupported, excerpt
+from sweeps.engines.base import EngineError, EngineFailure, OptionRefused, PromptTooLong, Unsupported, excerpt
 
 # Where llama.cpp names its own fields in a message, and what Ollama's users call them.
 _FIELDS = {"penalty_repeat": "repeat_penalty", "max_tokens": "num_predict", "n_predict": "num_predict"}
@@ -34,7 +34,7 @@ def error_from(payload: Mapping[str, Any], where: str) -> EngineError:
         name = (match["field"] or match["param"]) if match else None
         option = _FIELDS.get(name, name) if name else None
         return OptionRefused(f"{where} refused {f'option {option}' if option else 'the request'}: {message}", option)
-    return EngineProtocolError(f"{where} failed: {excerpt(message, 300)}")
+    return EngineFailure(f"{where} failed: {excerpt(message, 300)}")
 
 
 def prompt_too_long(where: str, tokens: int | None, num_ctx: int | None) -> PromptTooLong:

@@ -14,10 +14,10 @@ from typing import Any
 import httpx
 
 from sweeps.engines import _llama, gguf
-from sweeps.engines.base import EngineError, EngineProtocolError
+from sweeps.engines.base import EngineFailure, EngineProtocolError
 
 
-class LoadFailed(EngineError):
+class LoadFailed(EngineFailure):
     """llama.cpp did not load the model; the message gives its reason."""
 
 

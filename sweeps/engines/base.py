@@ -112,6 +112,16 @@ class PromptTooLong(EngineError):
         self.num_ctx = num_ctx
 
 
+class EngineFailure(EngineError):
+    """The engine answers that it failed by itself: out of memory, a crashed runner, a model that does not load."""
+
+
+class NotInstalled(EngineError):
+    """A package that the engine needs is missing; the message says how to install it."""
+
+    exit_code = 2
+
+
 class Unsupported(EngineError):
     """The engine, or this model on it, cannot do what was asked (embeddings, answers bound to a schema)."""
 

@@ -16,11 +16,11 @@ from sweeps.engines import _llama, check_settings, gguf
 from sweeps.engines._llama_server import LlamaServer, Load
 from sweeps.engines.base import (
     BaseEngine,
-    EngineError,
     EngineProtocolError,
     EngineTimeout,
     Generation,
     ModelMissing,
+    NotInstalled,
     OptionRefused,
     OptionValue,
     Prompt,
@@ -61,7 +61,7 @@ _SEED_MAX = 2**32 - 1
 
 
 def embedded_model_path() -> Path | None:
-    """Where the model's wheel is installed; None if it is not. The wheel's code is not run: it wants other libraries."""
+    """The file in the model's wheel; None if that is not installed. Its code is not run: it wants other libraries."""
     spec = importlib.util.find_spec(_WHEEL)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / _WHEEL_FILE
@@ -79,9 +79,9 @@ def default_threads() -> int:
 class LlamaCppEngine(BaseEngine):
     """llama.cpp in this process.
 
-    One request is in flight at a time: more would change the batch shape and with it the text of a given seed. A request
-    whose prompt differs from the one before is prefilled from scratch, so that the numbers in the cache, and with them
-    the texts of a seed, do not depend on what was asked earlier, or in which process.
+    One request is in flight at a time: more would change the batch shape and with it the text of a given seed. A
+    request whose prompt differs from the one before is prefilled from scratch, so that the numbers in the cache, and
+    with them the texts of a seed, do not depend on what was asked earlier, or in which process.
 
     Args:
         timeout: Seconds that one request may take; None for no limit.
@@ -89,7 +89,7 @@ class LlamaCppEngine(BaseEngine):
         log_dir: Directory for llama.cpp's log of a failed load; None for none. Otherwise llama.cpp is kept silent.
 
     Raises:
-        EngineError: If xllamacpp is not installed.
+        NotInstalled: If xllamacpp is not installed.
     """
 
     name = "llamacpp"
@@ -105,7 +105,7 @@ class LlamaCppEngine(BaseEngine):
         log_dir: Path | None = None,
     ) -> None:
         if importlib.util.find_spec("xllamacpp") is None:
-            raise _setup_error(f"the embedded engine needs the package xllamacpp, which is not installed: {_INSTALL}")
+            raise NotInstalled(f"the embedded engine needs the package xllamacpp, which is not installed: {_INSTALL}")
         self._timeout = timeout
         self._settings = dict(options or {})
         self._log_dir = log_dir
@@ -208,6 +208,9 @@ class LlamaCppEngine(BaseEngine):
 
     def _wanted(self, model: str, options: Mapping[str, OptionValue]) -> Load:
         chosen = {name: _whole(name, {**_RELOAD, **self._settings, **options}[name]) for name in _RELOAD}
+        for name in ("num_ctx", "num_batch"):
+            if chosen[name] < 1:
+                raise OptionRefused(f"llamacpp: option {name} must be at least 1, not {chosen[name]}", name)
         return Load(
             path=self._path(model),
             num_ctx=chosen["num_ctx"],
@@ -248,7 +251,7 @@ class LlamaCppEngine(BaseEngine):
         return _generation(chunks, time.perf_counter() - started, load_seconds, effective)
 
     def _stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
-        """Run one request and collect its chunks. Streaming lets a time limit, or Ctrl-C, stop it between two tokens."""
+        """Run one request and collect its chunks. Streaming lets a time limit or Ctrl-C stop it between two tokens."""
         deadline = None if timeout is None else time.monotonic() + timeout
         chunks: list[dict[str, Any]] = []
         raised: list[BaseException] = []
@@ -314,12 +317,6 @@ def _generation(
         timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
         effective=effective,
     )
-
-
-def _setup_error(message: str) -> EngineError:
-    error = EngineError(message)
-    error.exit_code = 2  # the user can mend it
-    return error
 
 
 def _sha256(text: str) -> str:

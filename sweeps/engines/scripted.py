@@ -71,7 +71,7 @@ _SETTINGS = frozenset({"surface", "cases", "noise", "delay", "faults", "inert", 
 
 
 def demo_surface(options: Mapping[str, OptionValue]) -> float:
-    """A smooth hill: best (0.85) near temperature 0.35, repeat_penalty 1.05 and top_p 0.9; about 0.55 at Ollama's defaults."""
+    """A smooth hill: best (0.85) at temperature 0.35, repeat_penalty 1.05 and top_p 0.9; lower further away."""
     temperature = float(options.get("temperature", 0.8))
     penalty = float(options.get("repeat_penalty", 1.1))
     top_p = float(options.get("top_p", 0.9))
@@ -357,7 +357,7 @@ class ScriptedEngine(BaseEngine):
         return text, "stop"
 
     def _live(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """The options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k and top_p."""
+        """The options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k, top_p."""
         dead = {*self._inert, *_RELOAD}
         if "temperature" not in dead and options.get("temperature", 0.8) <= 0:
             dead |= {"seed", "top_k", "top_p", "min_p", "typical_p"}

@@ -1,0 +1,232 @@
+"""What the engines behind HTTP share: addresses, retries, and answers that are no answers as typed errors."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import logging
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+import ollama
+import stamina
+
+from sweeps.engines import _llama
+from sweeps.engines.base import (
+    BaseEngine,
+    EngineError,
+    EngineFailure,
+    EngineProtocolError,
+    EngineTimeout,
+    EngineUnreachable,
+    ModelMissing,
+    OptionRefused,
+    OptionValue,
+    Prompt,
+    Unsupported,
+    excerpt,
+)
+
+T = TypeVar("T")
+
+CONNECT_SECONDS = 10.0
+"""Longest wait for a connection."""
+
+FEWEST_TOKENS_PER_CHARACTER = 1 / 8
+"""Below this a prompt was probably cut: plain English has about 1/4, and no natural text as little as this."""
+
+_OPTION_TYPE = re.compile(r'option "(?P<option>\w+)" must be of type (?P<type>\w+)')
+_NO_MODEL = re.compile(r"""model ["'][^"']*["'] not found""")
+_TOO_LONG = "longer than the context length"
+
+# Retries are told to whoever sets up logging and to nobody else: a line on the terminal would tear the display.
+logging.getLogger("stamina").addHandler(logging.NullHandler())
+
+
+class HttpEngine(BaseEngine):
+    """What the engines behind HTTP do alike.
+
+    Args:
+        address: The server's URL.
+        timeout: Seconds that one request may take.
+        attempts: How often a request is sent at most when the connection fails.
+        wait: Seconds before the second attempt; doubled each time, up to 16.
+    """
+
+    def __init__(self, address: str, *, timeout: float, attempts: int, wait: float) -> None:
+        self.address = address
+        self._timeout, self._attempts, self._wait = timeout, attempts, wait
+
+    def models(self) -> list[str]:
+        """See `Engine.models`."""
+        raise NotImplementedError
+
+    def _retrying(self, call: Callable[[], T]) -> T:
+        """Call, and again after connection faults; any other failure is raised at once."""
+        for attempt in stamina.retry_context(
+            on=EngineUnreachable,
+            attempts=self._attempts,
+            timeout=None,
+            wait_initial=self._wait,
+            wait_max=16.0,
+            wait_jitter=self._wait / 2,
+        ):
+            with attempt:
+                return call()
+        raise AssertionError("no attempt was made")
+
+    @contextmanager
+    def _translated(
+        self, model: str, timeout: float, options: Mapping[str, OptionValue] | None = None
+    ) -> Iterator[None]:
+        """See `translated`; for a missing model, the models that the host has are named."""
+        try:
+            with translated(self.address, timeout, options):
+                yield
+        except ModelMissing:
+            raise self._missing(model) from None
+
+    def _missing(self, model: str) -> ModelMissing:
+        try:
+            names = ", ".join(self.models()) or "none at all"
+        except EngineError as error:
+            names = f"a list that it does not give ({error})"
+        return ModelMissing(f"{self.address} has no model {model!r}; it has {names}; get it with `ollama pull {model}`")
+
+
+def is_loopback(url: httpx.URL) -> bool:
+    """Whether the address is this machine's own."""
+    try:
+        return ipaddress.ip_address(url.host).is_loopback
+    except ValueError:
+        return url.host == "localhost"
+
+
+@contextmanager
+def translated(address: str, timeout: float, options: Mapping[str, OptionValue] | None = None) -> Iterator[None]:
+    """Turn the exceptions of httpx and of the Ollama client into typed errors.
+
+    Args:
+        address: Where the request goes, for the messages.
+        timeout: The time limit that was set, in seconds.
+        options: The options that were sent.
+    """
+    try:
+        yield
+    except httpx.ConnectTimeout:
+        raise unreachable(address, f"no connection within {CONNECT_SECONDS:g} s") from None
+    except httpx.TimeoutException:
+        raise timed_out(address, timeout) from None
+    except (httpx.TransportError, ConnectionError) as error:
+        raise unreachable(address, str(error) or type(error).__name__) from None
+    except httpx.HTTPStatusError as error:
+        raise refused(address, error.response.status_code, error.response.text, options) from None
+    except ollama.ResponseError as error:
+        raise refused(address, error.status_code, error.error, options) from None
+    except json.JSONDecodeError as error:
+        raise EngineProtocolError(f"{address} answered something that is not JSON: {excerpt(error.doc)}; "
+                                  + _WHO_ANSWERS) from None  # fmt: skip
+    except (AttributeError, TypeError, KeyError, ValueError) as error:
+        # The client takes the shape of an answer for granted.
+        raise EngineProtocolError(f"{address} answered JSON of an unknown shape ({error}); {_WHO_ANSWERS}") from None
+
+
+_WHO_ANSWERS = "is this an Ollama server, or a proxy in front of one?"
+
+
+def unreachable(address: str, reason: str) -> EngineUnreachable:
+    """Nothing answers, or the connection broke."""
+    return EngineUnreachable(
+        f"no answer from {address} ({reason}); start the server with `ollama serve`, or name another address "
+        "with the key `host` or the variable OLLAMA_HOST"
+    )
+
+
+def timed_out(address: str, timeout: float) -> EngineTimeout:
+    """The time limit of one request is over."""
+    return EngineTimeout(
+        f"{address} gave no complete answer within {timeout:g} s; raise the time limit, or lower num_predict"
+    )
+
+
+def refused(address: str, status: int, text: object, options: Mapping[str, OptionValue] | None) -> EngineError:
+    """The typed error for a status other than 200, or for an error within a stream (status -1).
+
+    Args:
+        address: Who answered.
+        status: HTTP status.
+        text: The body, or what its `error` field holds.
+        options: The options that were sent, for the value of the one refused.
+    """
+    inner = _unpacked(text)
+    if isinstance(inner, Mapping) and ("message" in inner):
+        return _llama.error_from({"code": status, **inner}, address)
+    message = str(inner)
+    if found := _OPTION_TYPE.search(message):
+        sent = (options or {}).get(found["option"])
+        return OptionRefused(f"{address} refused option {found['option']} = {sent!r}: {message}", found["option"])
+    if _NO_MODEL.search(message):
+        return ModelMissing(f"{address}: {message}")
+    if _TOO_LONG in message:
+        num_ctx = (options or {}).get("num_ctx")
+        return _llama.prompt_too_long(address, None, None if num_ctx is None else int(num_ctx))
+    if message.lstrip().startswith("<") or status in (404, 405):
+        return EngineProtocolError(f"{address} answered status {status} with {excerpt(message)}; {_WHO_ANSWERS}")
+    if status in (401, 403):
+        return EngineProtocolError(
+            f"{address} refused access (status {status}: {excerpt(message)}); is OLLAMA_API_KEY set?"
+        )
+    if status == 503:
+        return unreachable(address, f"it is too busy: {excerpt(message)}")
+    if status == 501:
+        return Unsupported(f"{address}: {message}")
+    if status == 400:
+        return OptionRefused(f"{address} refused the request: {excerpt(message, 300)}")
+    return EngineFailure(f"{address} failed with status {status}: {excerpt(message, 300)}")
+
+
+def _unpacked(text: object) -> object:
+    """What is inside JSON strings inside JSON, as far as it goes."""
+    while True:
+        if isinstance(text, Mapping) and "error" in text:
+            text = text["error"]
+        elif isinstance(text, str) and text.lstrip().startswith("{"):
+            try:
+                text = json.loads(text)
+            except ValueError:
+                return text
+        else:
+            return text
+
+
+def looks_cut(prompt: Prompt, tokens: int | None) -> bool:
+    """Whether so few tokens were counted that the server has probably cut the prompt."""
+    characters = len(prompt.user) + len(prompt.system or "")
+    return tokens is not None and tokens < characters * FEWEST_TOKENS_PER_CHARACTER
+
+
+def repeats(pieces: list[str], least: int = 30) -> bool:
+    """Whether a text ends in one token repeated at least `least` times, which makes Ollama stop by itself.
+
+    Args:
+        pieces: The pieces as they were streamed, or the whole text as one piece.
+        least: Ollama's limit.
+    """
+    last = [piece.strip() for piece in pieces[-least:]]
+    if len(last) == least and len(set(last)) == 1:
+        return True
+    return re.search(rf"(\S{{1,24}})(?:\s*\1){{{least - 1},}}\s*$", "".join(pieces)[-2000:]) is not None
+
+
+def as_object(value: Any, address: str, path: str) -> dict[str, Any]:
+    """The value if it is a JSON object.
+
+    Raises:
+        EngineProtocolError: Otherwise.
+    """
+    if not isinstance(value, dict):
+        raise EngineProtocolError(f"{address} answered {path} with {excerpt(str(value))}; {_WHO_ANSWERS}")
+    return value

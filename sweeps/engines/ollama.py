@@ -1,0 +1,321 @@
+"""Ollama through its official client and its native API."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import ollama
+
+from sweeps.engines import _http, check_settings
+from sweeps.engines.base import (
+    EngineError,
+    EngineProtocolError,
+    Generation,
+    ModelMissing,
+    OptionValue,
+    Prompt,
+    PromptTooLong,
+    Timing,
+    messages,
+    parse_json_object,
+)
+from sweeps.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sweeps.engines import EngineSpec
+
+_RELOAD = ("num_ctx", "num_gpu", "num_thread", "num_batch")
+_SAMPLING = (
+    "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
+    "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "num_predict", "num_keep", "seed",
+)  # fmt: skip
+SETTINGS = frozenset({"num_gpu", "num_thread", "num_batch", "keep_alive", "attempts", "wait"})
+"""What `EngineSpec.options` may hold for an engine behind HTTP."""
+
+_SHORT_SECONDS = 30.0
+_FROM_HASH = re.compile(r"^FROM\s.*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
+
+
+class NativeClient(ollama.Client):
+    """The official client, with the request fields that its typed methods do not have.
+
+    Its `chat` knows no `truncate`, and its typed options drop `min_p`.
+    """
+
+    def __init__(self, host: str | None) -> None:
+        # A proxy from the environment is not meant for a server on this machine.
+        super().__init__(host, timeout=_limits(_SHORT_SECONDS))
+        if _http.is_loopback(self._client.base_url):
+            self._client.close()
+            super().__init__(host, timeout=_limits(_SHORT_SECONDS), trust_env=False)
+
+    @property
+    def address(self) -> str:
+        """The server's URL."""
+        return str(self._client.base_url).rstrip("/")
+
+    def get(self, path: str) -> dict[str, Any]:
+        """GET a JSON object."""
+        return self._request(dict, "GET", path)
+
+    def post(self, path: str, body: Mapping[str, Any], timeout: float = _SHORT_SECONDS) -> dict[str, Any]:
+        """POST a JSON object and get one back within `timeout` seconds."""
+        return self._request(dict, "POST", path, json=dict(body), timeout=_limits(timeout))
+
+    def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
+        """POST a JSON object and get a stream of them; `timeout` is the longest silence in seconds."""
+        body = {**body, "stream": True}
+        return self._request(dict, "POST", path, json=body, stream=True, timeout=_limits(timeout))
+
+
+def _limits(seconds: float) -> httpx.Timeout:
+    return httpx.Timeout(seconds, connect=min(seconds, _http.CONNECT_SECONDS))
+
+
+class OllamaEngine(_http.HttpEngine):
+    """An Ollama server.
+
+    Every request is streamed, so that a time limit and a broken connection are noticed, and says `truncate: false`, so
+    that a prompt longer than num_ctx is refused and not cut. Servers that are too old to know that field cut it
+    nevertheless; this is found out by comparing counts of tokens, and marked in `Generation.truncated`.
+
+    Args:
+        host: Address by the rules of `OLLAMA_HOST`; None for that variable, else 127.0.0.1:11434.
+        timeout: Seconds that one request may take, its load included.
+        options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
+        keep_alive: How long the server keeps the model loaded after a request.
+        attempts: How often a request is sent at most when the connection fails.
+        wait: Seconds before the second attempt; doubled each time.
+
+    Raises:
+        ConfigError: If the host is no address.
+    """
+
+    name = "ollama"
+    honours = frozenset({*_RELOAD, *_SAMPLING})
+    reload_options: Sequence[str] = _RELOAD
+
+    def __init__(
+        self,
+        host: str | None = None,
+        *,
+        timeout: float = 600.0,
+        options: Mapping[str, OptionValue] | None = None,
+        keep_alive: str | float = "15m",
+        attempts: int = 5,
+        wait: float = 0.5,
+    ) -> None:
+        try:
+            self.client = NativeClient(host)
+        except (ValueError, httpx.InvalidURL) as error:
+            raise ConfigError(f"host {host!r} is no address ({error}); write it like 127.0.0.1:11434") from None
+        super().__init__(self.client.address, timeout=timeout, attempts=attempts, wait=wait)
+        self._settings = dict(options or {})
+        self._keep_alive = keep_alive
+        self._prompt_tokens: dict[tuple[str, Prompt], int] = {}
+        self._effective: tuple[tuple[Any, ...], dict[str, OptionValue]] | None = None
+
+    @classmethod
+    def from_spec(cls, spec: EngineSpec) -> OllamaEngine:
+        """See `sweeps.engines.open_engine`."""
+        check_settings(spec, SETTINGS)
+        extra = {name: spec.options[name] for name in ("keep_alive", "attempts", "wait") if name in spec.options}
+        options = {name: value for name, value in spec.options.items() if name not in extra}
+        return cls(spec.host, timeout=spec.timeout, options=options, **extra)
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`."""
+        answer = self._chat(prompt, options, model, timeout)
+        return Generation(**{**vars(answer), "truncated": self._was_cut(prompt, options, model, answer)})
+
+    def chat_json(
+        self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
+    ) -> dict[str, Any]:
+        """See `Engine.chat_json`."""
+        answer = self._chat(prompt, options, model, None, {"format": dict(schema)})
+        return parse_json_object(answer.text, f"{self.address}, model {model}")
+
+    def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
+        """See `Engine.count_tokens`.
+
+        One token is generated, or the refusal of a prompt that is too long tells its length. Where neither can be
+        trusted (a server that cuts), it is asked again with room for the whole prompt, which reloads the model.
+        """
+        tokens = super().count_tokens(prompt, model=model, options=options)
+        if _http.looks_cut(prompt, tokens):
+            room = len(prompt.user.encode()) + len((prompt.system or "").encode()) + 1024
+            tokens = max(tokens, super().count_tokens(prompt, model=model, options={**options, "num_ctx": room}))
+        return tokens
+
+    def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
+        """See `Engine.embed`; a text longer than the model's context is refused, not cut."""
+
+        def call() -> list[list[float]]:
+            body = {"model": model, "input": list(texts), "truncate": False, "keep_alive": self._keep_alive}
+            with self._translated(model, self._timeout):
+                answer = self.client.post("/api/embed", body, self._timeout)
+                return [[float(value) for value in row] for row in answer["embeddings"]]
+
+        return self._retrying(call) if texts else []
+
+    def models(self) -> list[str]:
+        """See `Engine.models`."""
+        return sorted(entry["name"] for entry in self._tags())
+
+    def identify(self, model: str) -> dict[str, Any]:
+        """See `Engine.identify`. `num_ctx` and `gpu_share` are of the model as it is loaded, else None."""
+        version = self._get("/api/version").get("version")
+        if not isinstance(version, str):
+            raise EngineProtocolError(
+                f"{self.address} does not tell an Ollama version; is another service on that port?"
+            )
+        full = model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
+        entry = next((entry for entry in self._tags() if entry["name"] in (model, full)), None)
+        if entry is None:
+            raise self._missing(model)
+        with self._translated(model, _SHORT_SECONDS):
+            show = self.client.post("/api/show", {"model": model})
+        loaded = self._loaded(full)
+        return {
+            "engine": {
+                "name": self.name,
+                "api": "/api/chat",
+                "version": version,
+                "num_ctx": loaded.get("context_length"),
+                "gpu_share": loaded["size_vram"] / loaded["size"] if loaded.get("size") else None,
+                "settings": dict(self._settings),
+            },
+            "model": _model_facts(full, entry, show),
+        }
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self.client.close()  # type: ignore[no-untyped-call]
+
+    def _chat(
+        self,
+        prompt: Prompt,
+        options: Mapping[str, OptionValue],
+        model: str,
+        timeout: float | None,
+        extra: Mapping[str, Any] | None = None,
+    ) -> Generation:
+        limit = self._timeout if timeout is None else timeout
+        sent = {**self._settings, **options}
+        body = {
+            "model": model,
+            "messages": messages(prompt),
+            "options": sent,
+            "truncate": False,
+            "keep_alive": self._keep_alive,
+            **(extra or {}),
+        }
+
+        def call() -> Generation:
+            started = time.perf_counter()
+            with self._translated(model, limit, sent):
+                pieces, last = self._collect(body, started, limit)
+            return _generation(pieces, last, time.perf_counter() - started, self._applied(model, sent))
+
+        return self._retrying(call)
+
+    def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> tuple[list[str], dict[str, Any]]:
+        """The pieces of the text and the last record of one streamed answer."""
+        pieces: list[str] = []
+        record: dict[str, Any] = {}
+        for record in self.client.stream("/api/chat", body, limit):
+            pieces.append(record["message"].get("content") or "")
+            if record["done"]:
+                return pieces, record
+            if time.perf_counter() - started > limit:
+                raise _http.timed_out(self.address, limit)
+        # A stream that ends without a last record is either Ollama's own stop of a repetition, or was cut on its way.
+        if not _http.repeats(pieces):
+            raise _http.unreachable(self.address, f"the answer broke off after {len(pieces)} pieces")
+        return pieces, record
+
+    def _applied(self, model: str, sent: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+        """Options as the server applied them; asked again after each change that reloads the model."""
+        key = (model, *(sent.get(name) for name in _RELOAD))
+        if self._effective is None or self._effective[0] != key:
+            try:
+                length = self._loaded(model).get("context_length")
+            except EngineError:
+                return {}  # the answer itself is there; a fault of this question must not cost it
+            self._effective = (key, {} if length is None else {"num_ctx": int(length)})
+        return dict(self._effective[1])
+
+    def _was_cut(self, prompt: Prompt, options: Mapping[str, OptionValue], model: str, answer: Generation) -> bool:
+        """Whether the server cut the prompt although it was told not to."""
+        if answer.prompt_tokens is None:
+            return False
+        known = self._prompt_tokens.get((model, prompt), 0)
+        if known == 0 and _http.looks_cut(prompt, answer.prompt_tokens):
+            try:
+                known = self.count_tokens(prompt, model=model, options=options)
+            except PromptTooLong:
+                return True
+        self._prompt_tokens[model, prompt] = max(known, answer.prompt_tokens)
+        return answer.prompt_tokens < known
+
+    def _tags(self) -> list[dict[str, Any]]:
+        entries = self._get("/api/tags").get("models")
+        if not isinstance(entries, list):
+            raise EngineProtocolError(f"{self.address} lists no models; is another service on that port?")
+        return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
+
+    def _loaded(self, model: str) -> dict[str, Any]:
+        entries = self._get("/api/ps").get("models") or []
+        return next((entry for entry in entries if entry.get("name") in (model, f"{model}:latest")), {})
+
+    def _get(self, path: str) -> dict[str, Any]:
+        with _http.translated(self.address, _SHORT_SECONDS):
+            return self.client.get(path)
+
+
+def _generation(
+    pieces: Sequence[str], last: Mapping[str, Any], total: float, effective: Mapping[str, OptionValue]
+) -> Generation:
+    load, prefill, decode = (
+        max(0.0, last.get(f"{part}_duration") or 0) / 1e9 for part in ("load", "prompt_eval", "eval")
+    )
+    reason = last.get("done_reason")
+    finish = "length" if reason == "length" else "stop" if last.get("done") else "repeat"
+    return Generation(
+        text="".join(pieces),
+        finish=finish,
+        prompt_tokens=last.get("prompt_eval_count"),
+        output_tokens=last.get("eval_count"),
+        timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
+        effective=effective,
+    )
+
+
+def _model_facts(name: str, entry: Mapping[str, Any], show: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts about the model. Of the modelfile only the hash of the weights: it also holds a path of the host."""
+    details, info = show.get("details") or {}, show.get("model_info") or {}
+    weights = _FROM_HASH.search(show.get("modelfile") or "")
+    return {
+        "name": name,
+        "digest": entry.get("digest"),
+        "weights_sha256": weights[1] if weights else None,
+        "family": details.get("family"),
+        "parameters": info.get("general.parameter_count"),
+        "parameter_size": details.get("parameter_size"),
+        "quantization": details.get("quantization_level"),
+        "context_length": info.get(f"{info.get('general.architecture')}.context_length"),
+        "template_sha256": _sha256(show.get("template")),
+        "system_sha256": _sha256(show.get("system")),
+        "parameters_text": show.get("parameters") or None,
+    }
+
+
+def _sha256(text: str | None) -> str | None:
+    return None if text is None else hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,123 @@
+"""The OpenAI-compatible path of an Ollama server, for audits and comparisons.
+
+This path drops options without a word (`top_k`, `repeat_penalty`, `num_ctx` and more), has other defaults than the
+native one (temperature and top_p 1.0), loads the model with the server's own num_ctx, and cuts long prompts silently.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweeps.engines import _http, check_settings
+from sweeps.engines.base import (
+    EngineProtocolError,
+    Generation,
+    OptionValue,
+    Prompt,
+    Timing,
+    messages,
+)
+from sweeps.engines.ollama import SETTINGS, OllamaEngine
+
+if TYPE_CHECKING:
+    from sweeps.engines import EngineSpec
+
+_PATH = "/v1/chat/completions"
+
+_FIELDS: Mapping[str, str] = {
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "presence_penalty": "presence_penalty",
+    "frequency_penalty": "frequency_penalty",
+    "num_predict": "max_tokens",
+    "seed": "seed",
+}
+"""Options that the path passes on, by its own names."""
+
+
+class OpenAIEngine(_http.HttpEngine):
+    """An Ollama server (or another one) through `/v1/chat/completions`.
+
+    Args:
+        host: Address by the rules of `OLLAMA_HOST`, without `/v1`.
+        timeout: Seconds that one request may take.
+        attempts: How often a request is sent at most when the connection fails.
+        wait: Seconds before the second attempt; doubled each time.
+    """
+
+    name = "openai"
+    honours = frozenset(_FIELDS)
+    reload_options: Sequence[str] = ()
+
+    def __init__(
+        self, host: str | None = None, *, timeout: float = 600.0, attempts: int = 5, wait: float = 0.5
+    ) -> None:
+        self._native = OllamaEngine(host, timeout=timeout, attempts=attempts, wait=wait)
+        self._client = self._native.client
+        super().__init__(f"{self._native.address}/v1", timeout=timeout, attempts=attempts, wait=wait)
+
+    @classmethod
+    def from_spec(cls, spec: EngineSpec) -> OpenAIEngine:
+        """See `sweeps.engines.open_engine`. Settings of the native path only are of no use here and ignored."""
+        check_settings(spec, SETTINGS)
+        extra = {name: spec.options[name] for name in ("attempts", "wait") if name in spec.options}
+        return cls(spec.host, timeout=spec.timeout, **extra)
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`. `Generation.dropped` names the options that could not be sent."""
+        limit = self._timeout if timeout is None else timeout
+        sent = {name: value for name, value in options.items() if name in _FIELDS}
+        body = {"model": model, "messages": messages(prompt), "stream": False}
+        body |= {_FIELDS[name]: value for name, value in sent.items() if name != "num_predict" or value > 0}
+
+        def call() -> Generation:
+            started = time.perf_counter()
+            with self._translated(model, limit, sent):
+                answer = self._client.post(_PATH, body, limit)
+                return _generation(
+                    answer, prompt, time.perf_counter() - started, tuple(sorted(set(options) - set(sent)))
+                )
+
+        return self._retrying(call)
+
+    def models(self) -> list[str]:
+        """See `Engine.models`."""
+        with _http.translated(self.address, self._timeout):
+            return sorted(entry["id"] for entry in self._client.get("/v1/models")["data"])
+
+    def identify(self, model: str) -> dict[str, Any]:
+        """See `Engine.identify`: by the same server's native API, or the model's name alone where it has none."""
+        try:
+            facts = self._native.identify(model)
+        except EngineProtocolError:
+            if model not in self.models():
+                raise self._missing(model) from None
+            facts = {"engine": {"version": None}, "model": {"name": model, "digest": None}}
+        return {**facts, "engine": {**facts["engine"], "name": self.name, "api": _PATH}}
+
+    def close(self) -> None:
+        """See `Engine.close`."""
+        self._native.close()
+
+
+def _generation(answer: Mapping[str, Any], prompt: Prompt, total: float, dropped: tuple[str, ...]) -> Generation:
+    choice, usage = answer["choices"][0], answer.get("usage") or {}
+    text = choice["message"].get("content") or ""
+    reason = choice.get("finish_reason")
+    stopped = reason is None and _http.repeats([text])
+    tokens = usage.get("prompt_tokens")
+    return Generation(
+        text=text,
+        finish="repeat" if stopped else "length" if reason == "length" else "stop",
+        prompt_tokens=None if stopped else tokens,
+        output_tokens=None if stopped else usage.get("completion_tokens"),
+        # The path tells no durations.
+        timing=Timing(total, decode=total),
+        # Only a guess can be made here: the path cannot be asked to refuse a long prompt, nor for more room.
+        truncated=_http.looks_cut(prompt, tokens),
+        dropped=dropped,
+    )
