@@ -12,7 +12,7 @@ from analysis.table import TableError
 Claim = Literal["these-cases", "new-cases"]
 Test = Literal["auto", "welch", "pooled", "permutation", "paired"]
 TESTS: tuple[Test, ...] = ("auto", "welch", "pooled", "permutation", "paired")
-PERMUTE_BELOW = 4
+PERMUTE_BELOW = 3
 """With fewer seeds per case than this in either arm, "auto" permutes instead of trusting a t distribution."""
 
 
@@ -35,8 +35,8 @@ def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", see
         seed: Of the permutation test.
 
     Returns:
-        The comparison. Its claim differs from the one asked for where both arms are greedy: nothing but other cases could
-        make a difference then, and the claim is for new cases or there is none.
+        The comparison. Its claim differs from the one asked for where both arms are greedy: nothing but other cases
+        could make a difference then, and the claim is for new cases or there is none.
 
     Raises:
         TableError: The data do not suffice for the claim or the test.

@@ -192,14 +192,14 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
     """Compare two arms on these very cases, with the variance within cells.
 
     By default each cell has its own variance, and the degrees of freedom are Welch's (Biometrika 34, 1947, in the form
-    `V**2 / sum(v_i**2 / (dof_i + 2)) - 2`, whose ingredients are unbiased; the better known Satterthwaite form loses half
-    of them at 3 seeds). With equal variances it has those of the pooled test on average. A cell with one observation
-    borrows its arm's pooled variance, and an arm without repeats the other's.
+    `V**2 / sum(v_i**2 / (dof_i + 2)) - 2`, whose ingredients are unbiased; the better known Satterthwaite form loses
+    half of them at 3 seeds). With equal variances it has those of the pooled test on average. A cell with one
+    observation borrows its arm's pooled variance, and an arm without repeats the other's.
 
     Args:
         two: The arms.
-        pooled: Assume one variance for all cells of both arms, as the textbook's test does; the degrees of freedom are then
-            the sum of (n - 1).
+        pooled: Assume one variance for all cells of both arms, as the textbook's test does; the degrees of freedom are
+            then the sum of (n - 1).
 
     Raises:
         TableError: No cell was repeated, so that there is nothing to tell noise by.

@@ -13,9 +13,10 @@ def default_margin(noise_sd: float, cases: int) -> float:
     """Return the margin used where the user names none.
 
     It is the standard error of the mean score of *one pass* over the cases (one seed each), `noise_sd / sqrt(cases)`: a
-    difference smaller than that is smaller than what one pass differs from the next by. It can be shown from about 6 seeds
-    per case on, and with 80% probability for truly equal configurations from 17. (The standard error at the confirmation's own
-    size would be no margin at all: the difference of two arms has a larger standard error than that whatever the size.)
+    difference smaller than that is smaller than what one pass differs from the next by. It can be shown from about 6
+    seeds per case on, and with 80% probability for truly equal configurations from 17. (The standard error at the
+    confirmation's own size would be no margin at all: the difference of two arms has a larger standard error than that
+    whatever the size.)
 
     Args:
         noise_sd: Standard deviation over seeds within a case.

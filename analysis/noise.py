@@ -163,16 +163,17 @@ def aa_check(
 ) -> AACheck:
     """Compare a configuration with itself.
 
-    Its seeds are dealt in turn to two halves within each case, which are compared as two configurations would be. Where a
-    column tells the order of generation, a trend over time within cases is looked for as well: a host that slows down does not
-    change scores, but one that was updated or reconfigured half-way does.
+    Its seeds are dealt in turn to two halves within each case, which are compared as two configurations would be. Where
+    a column tells the order of generation, a trend over time within cases is looked for as well: a host that slows down
+    does not change scores, but one that was updated or reconfigured half-way does.
 
     Args:
         observations: See `analysis.table`.
         rng: Deals the seeds at random instead of in turn.
         configuration: Which one; may be left out if the table has only one.
         alpha: Level of each of the two checks.
-        order: Column that tells the order of generation (numbers or times); by default `order` or `created`, if present.
+        order: Column that tells the order of generation (numbers or times); by default `order` or `created`, if
+            present.
 
     Raises:
         TableError: Several configurations and none named, or too few seeds to halve.

@@ -19,9 +19,9 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     """Compare two arms on these cases by permuting seeds between the arms within each case (and host).
 
     Exact for arms that differ by a shift or not at all. The interval is the set of shifts that the test does not reject
-    (test inversion), found without searching: under a shift d the statistic of a rearrangement is linear in d, so that each
-    rearrangement contributes one threshold, and the interval's ends are quantiles of the thresholds. Two-sided p is twice
-    the smaller one-sided p, so that p and interval agree.
+    (test inversion), found without searching: under a shift d the statistic of a rearrangement is linear in d, so that
+    each rearrangement contributes one threshold, and the interval's ends are quantiles of the thresholds. Two-sided p
+    is twice the smaller one-sided p, so that p and interval agree.
 
     Args:
         two: The arms.
@@ -34,9 +34,7 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     if two.baseline.greedy or two.finalist.greedy:
         raise TableError("a permutation test needs seeds that matter in both arms; one of them is greedy")
     base = stratified_t(two)
-    arrangements = math.prod(
-        math.comb(int(a + b), int(b)) for a, b in zip(two.baseline.n, two.finalist.n, strict=True)
-    )
+    arrangements = math.prod(math.comb(int(a + b), int(b)) for a, b in zip(two.baseline.n, two.finalist.n, strict=True))
     if arrangements <= ENUMERATE:
         shuffled, moved = _enumerated(two)
     else:

@@ -14,6 +14,7 @@ from analysis.comparison import Pair, pair
 from analysis.equivalence import default_margin, tost
 from analysis.multiplicity import holm
 from analysis.power import critical_drift
+from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
 from analysis.wording import advice_for, sentence_for
 
@@ -24,14 +25,14 @@ Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 class Verdict:
     """What can be said about one configuration against the baseline.
 
-    All scores, effects, margins and standard deviations are in units of the score, which lies in [0, 1]. A number that does
-    not exist (no test was possible) is NaN here and None in `as_dict`.
+    All scores, effects, margins and standard deviations are in units of the score, which lies in [0, 1]. A number that
+    does not exist (no test was possible) is NaN here and None in `as_dict`.
 
     Attributes:
         configuration: Label of the configuration.
         baseline: Label of the baseline.
-        outcome: "better" or "worse" if the adjusted p is at most `alpha`; else "equivalent" if the effect is shown to lie
-            within the margin; else "not distinguishable".
+        outcome: "better" or "worse" if the adjusted p is at most `alpha`; else "equivalent" if the effect is shown to
+            lie within the margin; else "not distinguishable".
         claim: What the outcome speaks of: "these-cases" or "new-cases".
         effect: Mean over cases of the difference of the mean scores.
         ci_low: Lower end of the interval; see `level`.
@@ -111,6 +112,8 @@ def judge(
     margin: float | None = None,
     min_gain: float | None = None,
     test: Test = "auto",
+    design: SequentialDesign | None = None,
+    look: int | None = None,
     seed: int = 0,
 ) -> list[Verdict]:
     """Judge configurations against the baseline.
@@ -124,6 +127,10 @@ def judge(
         margin: Differences smaller than this count as none; see `equivalence.default_margin`.
         min_gain: Smallest gain of interest; it is the default margin, and the advice aims at it.
         test: "auto", or one of `choice.TESTS`.
+        design: The plan of looks, if the confirmation was looked at before or may be looked at again. Then p is the
+            repeated p value and the interval the repeated confidence interval (see `SequentialDesign`), so that a
+            verdict at any look, for whatever reason it was the last, errs with at most `alpha`.
+        look: Number of this look, from 1; by default the last of the design.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -143,8 +150,12 @@ def judge(
         raise TableError(f"the baseline {baseline!r} cannot be judged against itself")
     pairs = [pair(cells, base, cells.index(label)) for label in chosen]
     found = [compare(two, claim=claim, test=test, seed=seed) for two in pairs]
-    adjusted, levels = holm([math.nan if each.estimate is None else each.estimate.p_value for each in found], alpha)
-    asked = _Asked(alpha, margin, min_gain, len(chosen))
+    raw = [math.nan if each.estimate is None else each.estimate.p_value for each in found]
+    if design is not None:
+        look = design.looks if look is None else look
+        raw = [design.repeated_p(look, p_value) for p_value in raw]
+    adjusted, levels = holm(raw, alpha)
+    asked = _Asked(alpha, margin, min_gain, len(chosen), design, look if design else None)
     return [
         _verdict(two, comparison, p_value, level, asked)
         for two, comparison, p_value, level in zip(pairs, found, adjusted, levels, strict=True)
@@ -172,6 +183,22 @@ class _Asked:
     margin: float | None
     min_gain: float | None
     comparisons: int
+    design: SequentialDesign | None
+    look: int | None
+
+    def tail(self, level: float) -> float:
+        """Return the two-sided level that the test itself must reach, given its share of alpha."""
+        return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Say how looks enter."""
+        if self.design is None or self.look is None:
+            return ()
+        plan = (
+            f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
+        )
+        return (f"{plan}, O'Brien-Fleming boundaries).",)
 
 
 def _check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
@@ -190,12 +217,13 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     nan = math.nan
     noise = _noise(two)
     margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
-    low, high = estimate.interval(1 - level) if estimate else (nan, nan)
+    tail = asked.tail(level)
+    low, high = estimate.interval(1 - tail) if estimate else (nan, nan)
     p_equivalence = tost(estimate, margin) if estimate and margin > 0 else nan
     verdict = Verdict(
         configuration=two.cells.configurations[two.finalist.row],
         baseline=two.cells.configurations[two.baseline.row],
-        outcome=_outcome(two.effect, p_value, p_equivalence, asked.alpha, level),
+        outcome=_outcome(two.effect, p_value, p_equivalence, asked.alpha, tail),
         claim=comparison.claim,
         effect=two.effect,
         ci_low=low,
@@ -213,16 +241,16 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         n_baseline=two.baseline.informative,
         n_finalist=two.finalist.informative,
         cases=two.cases,
-        mde=critical_drift(estimate.dof, level) * estimate.standard_error if estimate else nan,
+        mde=critical_drift(estimate.dof, tail) * estimate.standard_error if estimate else nan,
         baseline_mean=float(two.weights @ two.baseline.mean),
         finalist_mean=float(two.weights @ two.finalist.mean),
         noise_sd=noise,
         min_gain=asked.min_gain,
         comparisons=asked.comparisons,
-        look=None,
+        look=asked.look,
         sentence="",
         advice="",
-        notes=two.notes + comparison.notes,
+        notes=two.notes + comparison.notes + asked.notes,
     )
     interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
     seeds = min(float(each.n.mean()) for each in (two.baseline, two.finalist))
@@ -230,10 +258,10 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
 
-def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, level: float) -> Outcome:
+def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, tail: float) -> Outcome:
     if p_value <= alpha:
         return "better" if effect > 0 else "worse"
-    return "equivalent" if p_equivalence <= level else "not distinguishable"
+    return "equivalent" if p_equivalence <= tail else "not distinguishable"
 
 
 def _noise(two: Pair) -> float:

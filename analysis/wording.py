@@ -97,15 +97,19 @@ def _advice_decided(verdict: Verdict) -> str:
             f"That there is a gain is settled; that it reaches {verdict.min_gain:.3f} is not. Four times the seeds would halve the "
             "interval."
         )
-    scope = "" if verdict.claim == "new-cases" else " Other cases may behave differently; judge for new cases to include that."
+    scope = (
+        ""
+        if verdict.claim == "new-cases"
+        else " Other cases may behave differently; judge for new cases to include that."
+    )
     return "Enough to decide." + scope
 
 
-def _advice_open(
-    verdict: Verdict, gain: float, noise_sd: float, interaction_sd: float | None, seeds: float
-) -> str:
+def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd: float | None, seeds: float) -> str:
     alpha = 1 - verdict.level
-    what = f"gain of {gain:.3f}" if verdict.min_gain is not None else f"true difference as large as this one ({gain:.3f})"
+    what = (
+        f"gain of {gain:.3f}" if verdict.min_gain is not None else f"true difference as large as this one ({gain:.3f})"
+    )
     needed = required_seeds(gain, noise_sd, cases=verdict.cases, alpha=alpha, interaction_sd=interaction_sd)
     if needed is not None and needed > seeds:
         total = 2 * needed * verdict.cases
@@ -114,7 +118,9 @@ def _advice_open(
             f"this comparison had {seeds:.3g}."
         )
     if needed is not None:
-        return f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more seeds."
+        return (
+            f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more seeds."
+        )
     cases = required_cases(gain, noise_sd, seeds=max(1, round(seeds)), alpha=alpha, interaction_sd=interaction_sd)
     if cases is None:
         return f"No practicable number of seeds or cases would show a {what}."

@@ -1,0 +1,288 @@
+"""Planning: what a budget can see, and what budget it takes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from analysis.choice import Claim
+from analysis.noise import NoiseFloor
+from analysis.power import mde, power_at, required_cases, required_seeds
+
+PRIOR_NOISE_SD = 0.12
+"""Noise within a case that is assumed before any was measured; small models' summaries had .07 to .19."""
+CONFIRM_SHARE = 0.25
+"""Part of a budget that confirms; the rest searches."""
+CURVE_SEEDS = (2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many generations it takes to see a gain.
+
+    Attributes:
+        gain: The true gain to be seen, in units of the score.
+        claim: "these-cases" or "new-cases".
+        noise_sd: Standard deviation over seeds within a case.
+        interaction_sd: Standard deviation of configuration x case; None for these cases.
+        cases: Number of cases.
+        alpha: Two-sided level, before it is shared among the finalists.
+        power: Probability of seeing the gain.
+        finalists: Configurations compared with the baseline.
+        seeds: Seeds per case and arm; None if no number is enough.
+        generations: Of the confirmation, all arms together; None likewise.
+        generations_low: The same at the lower end of the noise floor's interval; None if unknown.
+        generations_high: At the upper end; None if unknown.
+        budget: With the search; None if no number is enough.
+        cases_needed: Where no number of seeds is enough, the cases that are (at 10 seeds each); else None.
+        curve: For some numbers of seeds per case: seeds, generations, mde, power (to see `gain`).
+        sentence: The answer in words.
+    """
+
+    gain: float
+    claim: Claim
+    noise_sd: float
+    interaction_sd: float | None
+    cases: int
+    alpha: float
+    power: float
+    finalists: int
+    seeds: int | None
+    generations: int | None
+    generations_low: int | None
+    generations_high: int | None
+    budget: int | None
+    cases_needed: int | None
+    curve: tuple[dict[str, float], ...]
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON."""
+        return {**asdict(self), "curve": list(self.curve)}
+
+
+def plan(
+    floor: NoiseFloor | float,
+    gain: float,
+    *,
+    cases: int | None = None,
+    interaction_sd: float | None = None,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    finalists: int = 1,
+    confirm_share: float = CONFIRM_SHARE,
+) -> Plan:
+    """Answer how many generations it takes to see a gain.
+
+    Args:
+        floor: The noise floor, or its standard deviation.
+        gain: The true gain to be seen, in (0, 1].
+        cases: Number of cases; by default those of the floor.
+        interaction_sd: Standard deviation of configuration x case (see `variance_components`); makes the claim one for
+            new cases.
+        alpha: Two-sided level.
+        power: Probability of seeing the gain.
+        finalists: Configurations compared with the baseline; they share alpha.
+        confirm_share: Part of the budget that confirms.
+
+    Raises:
+        ValueError: A number is out of its range, or `cases` is not known.
+    """
+    measured = floor if isinstance(floor, NoiseFloor) else None
+    noise_sd = floor.sd if isinstance(floor, NoiseFloor) else float(floor)
+    if cases is None:
+        if measured is None:
+            raise ValueError("with a bare noise_sd the number of cases must be given")
+        cases = measured.cases
+    _check(gain, cases, finalists, confirm_share)
+    level = alpha / finalists
+
+    def seeds_for(sd: float) -> int | None:
+        return required_seeds(gain, sd, cases=cases, alpha=level, power=power, interaction_sd=interaction_sd)
+
+    def generations_for(sd: float) -> int | None:
+        found = seeds_for(sd)
+        return None if found is None else (finalists + 1) * cases * found
+
+    seeds, generations = seeds_for(noise_sd), generations_for(noise_sd)
+    needed = None
+    if seeds is None:
+        needed = required_cases(gain, noise_sd, seeds=10, alpha=level, power=power, interaction_sd=interaction_sd)
+    made = Plan(
+        gain=gain,
+        claim="these-cases" if interaction_sd is None else "new-cases",
+        noise_sd=noise_sd,
+        interaction_sd=interaction_sd,
+        cases=cases,
+        alpha=alpha,
+        power=power,
+        finalists=finalists,
+        seeds=seeds,
+        generations=generations,
+        generations_low=generations_for(measured.ci_low) if measured else None,
+        generations_high=generations_for(measured.ci_high) if measured else None,
+        budget=None if generations is None else math.ceil(generations / confirm_share - 1e-9),
+        cases_needed=needed,
+        curve=power_curve(noise_sd, cases=cases, gain=gain, alpha=level, power=power, interaction_sd=interaction_sd),
+        sentence="",
+    )
+    return replace(made, sentence=_plan_sentence(made))
+
+
+def power_curve(
+    noise_sd: float,
+    *,
+    cases: int,
+    gain: float,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+    seeds: tuple[int, ...] = CURVE_SEEDS,
+) -> tuple[dict[str, float], ...]:
+    """Return seeds, generations of two arms, MDE and the power to see a gain, for several numbers of seeds per case."""
+    return tuple(
+        {
+            "seeds": each,
+            "generations": 2 * cases * each,
+            "mde": mde(noise_sd, cases=cases, seeds=each, alpha=alpha, power=power, interaction_sd=interaction_sd),
+            "power": power_at(gain, noise_sd, cases=cases, seeds=each, alpha=alpha, interaction_sd=interaction_sd),
+        }
+        for each in seeds
+    )
+
+
+def _check(gain: float | None, cases: int, finalists: int, confirm_share: float) -> None:
+    if gain is not None and not 0 < gain <= 1:
+        raise ValueError(f"gain must lie above 0 and at most at 1, not {gain}")
+    if cases < 1 or finalists < 1:
+        raise ValueError(f"cases and finalists must be at least 1, not {cases} and {finalists}")
+    if not 0 < confirm_share <= 1:
+        raise ValueError(f"confirm_share must lie above 0 and at most at 1, not {confirm_share}")
+
+
+def _plan_sentence(made: Plan) -> str:
+    where = f"these {made.cases} cases" if made.claim == "these-cases" else f"new cases like these {made.cases}"
+    if made.seeds is None:
+        more = f"; about {made.cases_needed} cases with 10 seeds each could" if made.cases_needed else ""
+        return (
+            f"No number of seeds can show a gain of {made.gain:.3f} on {where}: the cases differ too much in how they "
+            f"respond{more}."
+        )
+    spread = ""
+    if made.generations_low is not None and made.generations_high is not None:
+        spread = f" (between {made.generations_low} and {made.generations_high}, as far as the noise is known)"
+    arms = "both arms together" if made.finalists == 1 else f"{made.finalists} finalists and the baseline together"
+    return (
+        f"To see a true gain of {made.gain:.3f} on {where} with {100 * made.power:.0f}% probability takes {made.seeds} seeds per case, "
+        f"that is {made.generations} generations for {arms}{spread}, or a budget of about {made.budget} with the search."
+    )
+
+
+@dataclass(frozen=True)
+class BudgetSight:
+    """What a budget can see.
+
+    Attributes:
+        budget: Generations in all.
+        cases: Number of cases.
+        seeds: Seeds per case and arm that the confirmation can afford.
+        confirm_generations: Generations of the confirmation.
+        noise_sd: Standard deviation over seeds within a case.
+        assumed: Whether `noise_sd` is the prior, not measured.
+        mde: Smallest true gain seen with 80% probability; infinite if the confirmation is too small for any.
+        min_gain: Smallest gain of interest, or None.
+        enough: Whether `mde` is at most `min_gain`; True without a `min_gain` if the confirmation can see anything.
+        budget_needed: Budget that could see `min_gain`; None without one.
+        sentence: The same in words.
+    """
+
+    budget: int
+    cases: int
+    seeds: int
+    confirm_generations: int
+    noise_sd: float
+    assumed: bool
+    mde: float
+    min_gain: float | None
+    enough: bool
+    budget_needed: int | None
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON; an infinite MDE is None."""
+        return {**asdict(self), "mde": self.mde if math.isfinite(self.mde) else None}
+
+
+def budget_sight(
+    budget: int,
+    cases: int,
+    *,
+    confirm_share: float = CONFIRM_SHARE,
+    noise_sd: float | None = None,
+    min_gain: float | None = None,
+    finalists: int = 1,
+    alpha: float = 0.05,
+    power: float = 0.8,
+) -> BudgetSight:
+    """Say what a budget can see on these cases, before any of it is spent.
+
+    Args:
+        budget: Generations in all, floor and search included.
+        cases: Number of cases.
+        confirm_share: Part of the budget that confirms.
+        noise_sd: Standard deviation over seeds within a case; by default PRIOR_NOISE_SD.
+        min_gain: Smallest gain of interest.
+        finalists: Configurations compared with the baseline; they share alpha.
+        alpha: Two-sided level.
+        power: Probability of seeing a gain as large as the MDE.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+    _check(min_gain, cases, finalists, confirm_share)
+    if budget < 1:
+        raise ValueError(f"budget must be at least 1 generation, not {budget}")
+    sd = PRIOR_NOISE_SD if noise_sd is None else noise_sd
+    arms = finalists + 1
+    seeds = int(budget * confirm_share + 1e-9) // (arms * cases)
+    level = alpha / finalists
+    seen = mde(sd, cases=cases, seeds=seeds, alpha=level, power=power) if seeds >= 2 else math.inf
+    needed = None
+    if min_gain is not None:
+        enough_seeds = required_seeds(min_gain, sd, cases=cases, alpha=level, power=power)
+        needed = None if enough_seeds is None else math.ceil(arms * cases * enough_seeds / confirm_share - 1e-9)
+    sight = BudgetSight(
+        budget=budget,
+        cases=cases,
+        seeds=seeds,
+        confirm_generations=arms * cases * seeds,
+        noise_sd=sd,
+        assumed=noise_sd is None,
+        mde=seen,
+        min_gain=min_gain,
+        enough=seen <= min_gain if min_gain is not None else math.isfinite(seen),
+        budget_needed=needed,
+        sentence="",
+    )
+    return replace(sight, sentence=_sight_sentence(sight, power, arms, confirm_share))
+
+
+def _sight_sentence(sight: BudgetSight, power: float, arms: int, confirm_share: float) -> str:
+    noise = f"a run-to-run noise of {sight.noise_sd:.3f} ({'assumed' if sight.assumed else 'measured'})"
+    if not math.isfinite(sight.mde):
+        least = math.ceil(2 * arms * sight.cases / confirm_share - 1e-9)
+        text = (
+            f"A budget of {sight.budget} generations cannot confirm anything on {sight.cases} cases: the least is {least}, "
+            "which gives 2 seeds per case and arm."
+        )
+    else:
+        text = (
+            f"With {noise}, a budget of {sight.budget} generations sees true gains from about {sight.mde:.3f} on "
+            f"(with {100 * power:.0f}% probability; {sight.seeds} seeds on each of {sight.cases} cases per arm confirm)."
+        )
+    if sight.min_gain is None or sight.enough:
+        return text
+    if sight.budget_needed is None:
+        return f"{text} No practicable budget could see a gain of {sight.min_gain:.3f}."
+    return f"{text} To see a gain of {sight.min_gain:.3f} takes a budget of about {sight.budget_needed}."

@@ -1,0 +1,308 @@
+"""Group-sequential looks: stopping a confirmation early without claiming more than alpha allows.
+
+A test at each look spends part of alpha, by O'Brien and Fleming's shape (Biometrics 35, 1979): next to nothing early,
+nearly all at the end. The shares follow the spending function of Lan and DeMets (Biometrika 70, 1983), which allows any
+spacing of the looks, or O'Brien and Fleming's own constants. Boundaries are computed by integrating the density of the
+not yet stopped (Armitage, McPherson and Rowe 1969). They hold for normal statistics with independent increments; a t
+test enters by its p value.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, special, stats
+
+from analysis.choice import Claim, compare
+from analysis.comparison import Estimate, pair
+from analysis.table import FloatArray, summarize
+
+Shape = Literal["spending", "obrien-fleming"]
+LARGEST = 9.0
+"""A boundary beyond this many standard errors is never crossed."""
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
+
+
+def _tails(bound: float, before: float, now: float, at: FloatArray, mass: FloatArray) -> float:
+    """Return the probability of |Z| >= bound at information `now`, from where the not yet stopped stand at `before`."""
+    edge, step = bound * math.sqrt(now), math.sqrt(now - before)
+    return float(mass @ (special.ndtr((at - edge) / step) + special.ndtr((-edge - at) / step)))
+
+
+def _survivors(
+    bound: float, before: float, now: float, at: FloatArray, mass: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return nodes and probability masses of the not yet stopped after a look."""
+    edge, step = bound * math.sqrt(now), math.sqrt(now - before)
+    nodes = edge * _NODES
+    density = np.exp(-0.5 * ((nodes[:, None] - at[None, :]) / step) ** 2) @ mass / (step * math.sqrt(2 * math.pi))
+    return nodes, edge * _WEIGHTS * density
+
+
+def spent(alpha: float, fraction: float) -> float:
+    """Return how much of alpha is spent by an information fraction (Lan and DeMets, O'Brien-Fleming type).
+
+    Two-sided alpha is two one-sided halves, each spent as `2 - 2 * Phi(z / sqrt(fraction))` with z for a quarter of
+    alpha.
+    """
+    return float(4 * special.ndtr(special.ndtri(alpha / 4) / math.sqrt(fraction)))
+
+
+@functools.lru_cache(maxsize=4096)
+def boundaries(fractions: tuple[float, ...], alpha: float, shape: Shape = "spending") -> tuple[float, ...]:
+    """Return the boundary of |Z| at each look.
+
+    Args:
+        fractions: Information at each look as a fraction of the last, ascending; the last is 1.
+        alpha: Two-sided level over all looks.
+        shape: "spending" (Lan and DeMets), or "obrien-fleming" (constant / sqrt(fraction)).
+    """
+    if shape == "obrien-fleming":
+        start = float(-special.ndtri(alpha / 2))
+        constant = optimize.brentq(
+            lambda c: sum(exits(fractions, [c / math.sqrt(each) for each in fractions])) - alpha,
+            start - 1e-9,
+            3 * start + 3,
+        )
+        return tuple(float(constant) / math.sqrt(each) for each in fractions)
+    at, mass, before, used = np.zeros(1), np.ones(1), 0.0, 0.0
+    found: list[float] = []
+    for now in fractions:
+        share = spent(alpha, now) - used
+        used += share
+        if _tails(LARGEST, before, now, at, mass) >= share:
+            bound = LARGEST
+        else:
+            bound = float(
+                optimize.brentq(
+                    lambda c, b=before, n=now, a=at, m=mass, s=share: _tails(c, b, n, a, m) - s, 0.0, LARGEST
+                )
+            )
+        found.append(bound)
+        at, mass = _survivors(bound, before, now, at, mass)
+        before = now
+    return tuple(found)
+
+
+def exits(fractions: Sequence[float], bounds: Sequence[float]) -> list[float]:
+    """Return the probability of stopping at each look under no effect."""
+    at, mass, before = np.zeros(1), np.ones(1), 0.0
+    found = []
+    for now, bound in zip(fractions, bounds, strict=True):
+        found.append(_tails(bound, before, now, at, mass))
+        at, mass = _survivors(bound, before, now, at, mass)
+        before = now
+    return found
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a look says.
+
+    Attributes:
+        stop: "efficacy" (the boundary is crossed, in whichever direction), "futility", or None (go on).
+        look: Number of the look, from 1.
+        looks: Planned number.
+        effect: Difference of mean scores so far.
+        standard_error: Of the effect.
+        p_value: Two-sided, of this look alone.
+        bound: Largest p at which this look stops for efficacy.
+        conditional_power: Probability of finding the configuration better in the end, if it truly is by what the design
+            can see.
+        sentence: The decision in words.
+    """
+
+    stop: Literal["efficacy", "futility"] | None
+    look: int
+    looks: int
+    effect: float
+    standard_error: float
+    p_value: float
+    bound: float
+    conditional_power: float
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON: numbers that do not exist are None."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
+
+
+class SequentialDesign:
+    """Looks at a confirmation, with their boundaries.
+
+    Futility is non-binding: ignoring it does not raise the type-I error.
+
+    Attributes:
+        fractions: Information at each look as a fraction of the last.
+        alpha: Two-sided level over all looks.
+        shape: See `boundaries`.
+        bounds: Boundary of |Z| at each look.
+        futility: A look stops for futility where the conditional power is below this; 0 never does.
+    """
+
+    def __init__(
+        self,
+        looks: int | Sequence[float] = 2,
+        alpha: float = 0.05,
+        *,
+        futility: float = 0.1,
+        shape: Shape = "spending",
+    ) -> None:
+        """Plan the looks.
+
+        Args:
+            looks: How many, evenly spaced; or the fraction of the planned seeds at each, ascending and ending with 1.
+            alpha: Two-sided level over all looks.
+            futility: Conditional power below which a look gives up; 0 never does.
+            shape: See `boundaries`.
+
+        Raises:
+            ValueError: A number is out of its range.
+        """
+        fractions = (
+            [(k + 1) / looks for k in range(looks)] if isinstance(looks, int) else [float(each) for each in looks]
+        )
+        rising = all(low < high for low, high in zip([0.0, *fractions], fractions, strict=False))
+        if not fractions or not rising or abs(fractions[-1] - 1) > 1e-9:
+            raise ValueError(f"looks must be a number from 1, or rising fractions that end with 1, not {looks!r}")
+        if not 0 < alpha < 0.5 or not 0 <= futility < 0.5:
+            raise ValueError(f"alpha must lie in (0, 0.5) and futility in [0, 0.5), not {alpha} and {futility}")
+        self.fractions = (*fractions[:-1], 1.0)
+        self.alpha = alpha
+        self.shape: Shape = shape
+        self.futility = futility
+        self.bounds = boundaries(self.fractions, alpha, shape)
+
+    @property
+    def looks(self) -> int:
+        """Planned number of looks."""
+        return len(self.fractions)
+
+    def nominal(self, look: int, alpha: float | None = None) -> float:
+        """Return the p value at which a look stops; with another alpha, that of the same plan at that level.
+
+        An interval of level 1 - nominal is the repeated confidence interval (Jennison and Turnbull 1989): it covers the
+        effect with probability 1 - alpha at all looks together, whatever made the looks stop.
+        """
+        bounds = self.bounds if alpha is None else boundaries(self.fractions, alpha, self.shape)
+        return float(2 * special.ndtr(-bounds[self._index(look)]))
+
+    def seeds_at(self, look: int, seeds: int) -> int:
+        """Return how many of the planned seeds per case a look has; at least 2."""
+        return max(min(2, seeds), math.ceil(self.fractions[self._index(look)] * seeds - 1e-9))
+
+    def repeated_p(self, look: int, p_value: float) -> float:
+        """Return the repeated p value: the smallest alpha at which this plan would stop at this look for efficacy.
+
+        It is at most `alpha` exactly where the boundary is crossed, and valid whatever made the looks stop.
+
+        Args:
+            look: Number of the look, from 1.
+            p_value: Two-sided p of this look alone.
+        """
+        index = self._index(look)
+        if math.isnan(p_value) or p_value >= 1:
+            return p_value
+        z = min(float(-special.ndtri(p_value / 2)), LARGEST - 1e-6) if p_value > 0 else LARGEST - 1e-6
+        fractions = self.fractions if self.shape == "obrien-fleming" else self.fractions[: index + 1]
+
+        def excess(log_alpha: float) -> float:
+            return boundaries(fractions, math.exp(log_alpha), self.shape)[index] - z
+
+        low, high = math.log(1e-12), math.log(0.99)
+        if excess(high) > 0:
+            return 1.0
+        if excess(low) < 0:
+            return max(p_value, 1e-12)
+        return max(p_value, math.exp(float(optimize.brentq(excess, low, high, xtol=1e-7))))
+
+    def conditional_power(self, look: int, z: float, drift: float | None = None) -> float:
+        """Return the probability of crossing the last boundary upwards, given this look and a true drift.
+
+        Args:
+            look: Number of the look, from 1.
+            z: Signed statistic of this look.
+            drift: True effect in standard errors of the last look; by default what a single test sees with 80%.
+        """
+        fraction = self.fractions[self._index(look)]
+        if fraction >= 1:
+            return float(z >= self.bounds[-1])
+        theta = self.design_drift if drift is None else drift
+        expected = z * math.sqrt(fraction) + theta * (1 - fraction)
+        return float(special.ndtr((expected - self.bounds[-1]) / math.sqrt(1 - fraction)))
+
+    @property
+    def design_drift(self) -> float:
+        """True effect, in standard errors of the last look, that a single test sees with 80%."""
+        return float(stats.norm.isf(self.alpha / 2) + stats.norm.ppf(0.8))
+
+    def decide(
+        self,
+        look: int,
+        observations: pd.DataFrame,
+        baseline: str,
+        finalist: str,
+        *,
+        claim: Claim = "these-cases",
+        min_gain: float | None = None,
+        seed: int = 0,
+    ) -> Decision:
+        """Look at the observations made so far.
+
+        Args:
+            look: Number of the look, from 1.
+            observations: Fresh rows of both arms up to this look; see `analysis.table`.
+            baseline: Label of the baseline.
+            finalist: Label of the configuration.
+            claim: See `analysis.choice.compare`.
+            min_gain: Smallest gain of interest. Futility asks whether that could still be found, or what the design can
+                see if that is more.
+            seed: Of a permutation test.
+
+        Raises:
+            TableError: The table cannot be judged.
+        """
+        cells = summarize(observations)
+        two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
+        estimate = compare(two, claim=claim, seed=seed).estimate
+        bound = self.nominal(look)
+        if estimate is None:
+            sentence = "Both configurations are greedy: more seeds cannot tell more."
+            return Decision("futility", look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
+        return self._decision(look, estimate, bound, min_gain)
+
+    def _decision(self, look: int, estimate: Estimate, bound: float, min_gain: float | None) -> Decision:
+        p_value = max(estimate.p_value, 1e-15)
+        z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
+        drift = self.design_drift
+        if min_gain is not None and estimate.standard_error > 0:
+            last = estimate.standard_error * math.sqrt(self.fractions[self._index(look)])
+            drift = max(drift, min_gain / last)
+        power = self.conditional_power(look, z, drift)
+        stop: Literal["efficacy", "futility"] | None = None
+        if estimate.p_value <= bound:
+            stop, why = "efficacy", f"p = {estimate.p_value:.2g} is within the {bound:.2g} of this look; stop"
+        elif look < self.looks and power < self.futility:
+            stop, why = "futility", f"a gain would be found in the end with {100 * power:.0f}% at most; stop"
+        elif look < self.looks:
+            why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of this look; go on"
+        else:
+            why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of the last look"
+        sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.3f}; {why}."
+        return Decision(
+            stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, power, sentence
+        )
+
+    def _index(self, look: int) -> int:
+        if not 1 <= look <= self.looks:
+            raise ValueError(f"look must be 1 to {self.looks}, not {look}")
+        return look - 1
