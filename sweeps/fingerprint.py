@@ -7,7 +7,7 @@ What goes into the digest (`DIGEST_FIELDS`) and what does not:
 * In: the processor, its instruction sets and core counts (they choose kernels and how sums are split over threads), the
   C library or, elsewhere, the system's release (exp and log), GPUs with memory and driver (the driver compiles the
   kernels; the memory decides how many layers are placed there), the server's own settings, the engine's version and
-  build, the API path, and the model's digest.
+  build, the API path, the settings sent with every request, and the model's digest.
 * Out: the kernel and the distribution's name (no arithmetic of a model runs in them), the machine's memory (it decides
   whether a model fits, not what it says; on Apple's chips it stands as the GPU's memory, which is in), the container
   (its C library is in), everything of the client. The effective num_ctx belongs to each request's options.
@@ -55,13 +55,13 @@ DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
         "gpus",
         "environment",
     ),
-    "engine": ("name", "version", "llama_cpp", "api"),
+    "engine": ("name", "version", "llama_cpp", "api", "system", "devices", "settings", "threads", "batch", "num_gpu"),
     "model": ("digest", "weights_sha256", "quantization", "template_sha256"),
 }
 """Fields that the digest is made of. A field that is missing, unknown or empty counts as absent."""
 
 VOLATILE_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "engine": ("effective_num_ctx", "gpu_share", "threads", "parallel"),
+    "engine": ("num_ctx", "gpu_share"),
 }
 """Fields that can change the numbers but are known only while a model is loaded."""
 

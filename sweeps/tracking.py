@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +62,18 @@ class Tracker:
         self.run_id = ""
         self.experiment_id = ""
         self._client: MlflowClient | None = None
+        self._loading: Thread | None = None
         self._children: dict[tuple[int, str], Child] = {}
         self._tags: dict[str, str] = {}
         self._hosts: dict[str, str] = {}
 
     # ---- start
+
+    def preload(self) -> None:
+        """Import MLflow in the background (seconds) while the caller does something else, then call `start`."""
+        if not tracking_store.is_remote(self.uri):
+            tracking_store.check_writable(self.directory)
+        self._loading = tracking_store.preload(self.uri)
 
     def start(
         self,
@@ -94,6 +102,8 @@ class Tracker:
         """
         if not tracking_store.is_remote(self.uri):
             tracking_store.check_writable(self.directory)
+        if self._loading is not None:
+            self._loading.join()
         client = self._client = tracking_store.connect(self.uri)
         try:
             self.experiment_id = self._experiment(client)

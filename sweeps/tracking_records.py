@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -168,9 +169,14 @@ def dataset(study: str, cases: Sequence[Case]) -> Any:
             "items": [len(case.items) for case in cases],
         }
     )
-    # the default source would record the path of the running script
-    dataset = from_pandas(frame, source=CodeDatasetSource(tags={"cases": study}), name=f"{study}: {len(cases)} cases")
-    return DatasetInput(dataset._to_mlflow_entity(), [InputTag("mlflow.data.context", "evaluation")])
+    name = f"{study}: {len(cases)} cases"
+    with warnings.catch_warnings():  # of whole numbers that could be missing in a model's input; these cannot
+        warnings.simplefilter("ignore")
+        # the default source would record the path of the running script
+        entity = from_pandas(
+            frame, source=CodeDatasetSource(tags={"cases": study}), name=f"{study}: {len(cases)} cases"
+        )._to_mlflow_entity()
+    return DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])
 
 
 def split_verdict(verdict: Mapping[str, Any]) -> tuple[dict[str, float], dict[str, str]]:

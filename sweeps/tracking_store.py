@@ -7,8 +7,13 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import socket
+import sqlite3
+import tempfile
+import threading
 import warnings
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -98,7 +103,7 @@ def check_writable(directory: Path) -> None:
 
 
 def connect(uri: str) -> MlflowClient:
-    """Import MLflow quietly and open a client on a store, making or upgrading nothing but an empty database.
+    """Import MLflow quietly and open a client on a store, making the database of a local store that has none.
 
     Raises:
         TrackingError: If nothing answers, or the store cannot be opened.
@@ -110,17 +115,69 @@ def connect(uri: str) -> MlflowClient:
             "to keep the runs in a local file"
         )
     prepare_environment()
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     with warnings.catch_warnings():  # MLflow's imports warn of matters that are not the user's
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
 
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
+        if uri.startswith("sqlite:///"):
+            _make_database(Path(uri.removeprefix("sqlite:///")))
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     except failures() as error:
         raise TrackingError(f"MLflow's store {shown} cannot be opened: {first_line(error)}") from None
     return client
+
+
+_making = threading.Lock()
+
+
+def _make_database(path: Path) -> None:
+    """Let MLflow make its database in memory-backed storage, then put it in place at one stroke.
+
+    MLflow runs its whole history of migrations on a new database, each with several syncs to disk; made in place this
+    takes ten seconds on a slow disk, and two sweeps that start together trip over each other. Write-ahead logging lets
+    MLflow's UI read while a sweep writes, and needs one sync per transaction where the default needs three.
+    """
+    if path.exists():
+        return
+    from mlflow import MlflowClient
+
+    memory = Path("/dev/shm")
+    with _making, tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        if path.exists():  # another thread was quicker
+            return
+        fresh = Path(folder) / DATABASE
+        MlflowClient(tracking_uri=f"sqlite:///{fresh.as_posix()}").search_experiments(max_results=1)
+        with closing(sqlite3.connect(fresh)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
+        beside = path.with_name(f".{path.name}-{os.getpid()}")
+        shutil.copyfile(fresh, beside)
+    try:
+        os.link(beside, path)  # unlike a rename, this never replaces a database that another sweep has put there
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def preload(uri: str) -> threading.Thread:
+    """Import MLflow and make the local database in the background; `connect` then takes what is ready.
+
+    Failures are left to `connect`, which tells them.
+    """
+
+    def work() -> None:
+        with suppress(TrackingError):
+            connect(uri)
+
+    thread = threading.Thread(target=work, name="mlflow-preload", daemon=True)
+    thread.start()
+    return thread
 
 
 def failures() -> tuple[type[Exception], ...]:

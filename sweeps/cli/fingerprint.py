@@ -1,0 +1,164 @@
+"""`sweeps fingerprint`: show, save or compare what can change the numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.errors import ConfigError, SweepError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from sweeps.fingerprint import Difference, Fingerprint
+
+KINDS = ("ollama", "openai", "llamacpp", "scripted")
+
+
+@click.command("fingerprint")
+@click.option("--engine", "kind", type=click.Choice(KINDS), help="Include this engine (ollama with --host or --model).")
+@click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST.")
+@click.option("--model", help="Include this model; the engine's only one by default.")
+@click.option(
+    "--host-file", type=click.Path(path_type=Path), help="Facts of the engine's machine, made there by --out."
+)
+@click.option("--label", help="A name for this host, for people; no part of the digest.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the fingerprint to this file.")
+@click.option("--diff", "files", type=click.Path(path_type=Path), nargs=2, help="Compare two fingerprint files.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def fingerprint(
+    kind: str | None,
+    host: str | None,
+    model: str | None,
+    host_file: Path | None,
+    label: str | None,
+    out: Path | None,
+    files: tuple[Path, Path] | None,
+    as_json: bool,
+) -> None:
+    """Show the facts about host, engine and model that can change the numbers, with their digest.
+
+    Without an engine the host's facts alone are taken. For a sweep on a remote server, run this with --out on the
+    server's machine and name the file as the sweep's host file. Nothing private is recorded: no user or host names,
+    paths, addresses or serial numbers.
+
+    A tunnel (ssh -L) makes a remote server look local: give --host-file with it.
+    """
+    from sweeps.fingerprint import Fingerprint, diff
+
+    if files:
+        found = diff(*(Fingerprint.load(file) for file in files))
+        _print_differences(found, files, as_json)
+        return
+    taken = _take(kind, host, model, host_file, label)
+    for warning in taken.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if out is not None:
+        _write(out, taken.to_json())
+        click.echo(f"wrote {out} ({taken.summary})", err=True)
+    if as_json:
+        click.echo(taken.to_json(), nl=False)
+    elif out is None:
+        _print_table(taken)
+
+
+def _take(
+    kind: str | None, host: str | None, model: str | None, host_file: Path | None, label: str | None
+) -> Fingerprint:
+    from sweeps.fingerprint import take
+
+    if kind is None and (host or model):
+        kind = "ollama"
+    if kind is None:
+        return take(None, None, host_file=host_file, label=label)
+    from sweeps.engines import EngineSpec, open_engine
+
+    engine = open_engine(EngineSpec(kind=kind, host=host, model=model, timeout=60.0))
+    try:
+        if model is None:
+            available = engine.models()
+            if len(available) != 1:
+                has = f"it has {', '.join(available)}" if available else "it has none; `ollama pull` one"
+                raise ConfigError(f"--model: name one of the models of {engine.name} at {engine.address}: {has}")
+            model = available[0]
+        return take(engine, model, host_file=host_file, label=label)
+    finally:
+        engine.close()
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SweepError(f"--out {path}: cannot be written ({error.strerror or error})") from None
+
+
+def _print_table(taken: Fingerprint) -> None:
+    from sweeps.fingerprint import UNKNOWN, is_numeric, readable
+
+    table = _table("", "field", "value")
+    part = ""
+    for name, value in taken.fields().items():
+        first, _, rest = name.partition(".")
+        text = readable(value)
+        if text:
+            if first != part:
+                table.add_section()
+            mark = "*" if is_numeric(name) else ""
+            table.add_row(mark, name if first == part else f"[bold]{first}[/].{rest}", _escape(text), end_section=False)
+            part = first
+    _show(table)
+    click.echo(f"digest {taken.digest} over the fields marked *; host {taken.host_digest}", nl=False)
+    click.echo(f", model {taken.model_digest}" if taken.model_digest else "")
+    click.echo(taken.summary)
+    if taken.facts["host"].get("source") == UNKNOWN:
+        click.echo("the host's hardware is unknown; nothing of this machine was put in its place")
+
+
+def _print_differences(found: list[Difference], files: tuple[Path, Path], as_json: bool) -> None:
+    from sweeps.fingerprint import readable
+
+    if as_json:
+        rows = [{"field": d.field, "a": d.a, "b": d.b, "numeric": d.numeric} for d in found]
+        click.echo(json.dumps({"numeric": any(d.numeric for d in found), "differences": rows}, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("no difference")
+        return
+    table = _table("", "field", str(files[0]), str(files[1]))
+    for d in found:
+        table.add_row("*" if d.numeric else "", d.field, _escape(readable(d.a) or "-"), _escape(readable(d.b) or "-"))
+    _show(table)
+    numeric = sum(d.numeric for d in found)
+    click.echo(
+        f"{numeric} of {len(found)} can change the numbers (marked *): do not compare results across them"
+        if numeric
+        else "none of these can change the numbers"
+    )
+
+
+def _table(*columns: str) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _show(table: Table) -> None:
+    from rich.console import Console
+
+    console = Console()
+    # piped output is for programs and logs, which have no width
+    Console(width=None if console.is_terminal else 160, highlight=False).print(table)

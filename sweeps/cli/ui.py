@@ -1,0 +1,166 @@
+"""`sweeps ui`: MLflow's own UI on the sweep's store."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import click
+
+from sweeps import tracking_store
+from sweeps.errors import SweepError
+from sweeps.tracking_store import TrackingError
+
+START_SECONDS = 90.0
+"""How long the server may take to answer: MLflow imports for many seconds on a slow machine."""
+
+
+@click.command("ui")
+@click.option("--mlruns", type=click.Path(path_type=Path), help="The folder of the runs.  [default: mlruns]")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="A free one if it is taken."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--no-open", is_flag=True, help="Do not open a browser.")
+@click.option("--json", "as_json", is_flag=True, help="Print the URL as JSON.")
+def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) -> None:
+    """Open MLflow's UI on the runs, until Ctrl-C.
+
+    With MLFLOW_TRACKING_URI set to an http(s) address and no --mlruns, that server is opened instead.
+    """
+    directory = mlruns or Path("mlruns")
+    uri = tracking_store.sqlite_uri(directory) if mlruns else tracking_store.tracking_uri(directory)
+    launch = not no_open and sys.stdout.isatty()
+    if tracking_store.is_remote(uri):
+        url = tracking_store.without_password(uri)
+        _announce(url, uri, as_json)
+        if launch:
+            click.launch(url)
+        return
+    if uri == tracking_store.sqlite_uri(directory) and not (directory / tracking_store.DATABASE).exists():
+        raise TrackingError(
+            f"{directory / tracking_store.DATABASE}: no runs there yet; run a sweep first "
+            "(`sweeps run FILE`), or name the folder with --mlruns"
+        )
+    _serve(uri, directory, host, _free_port(host, port), launch, as_json)
+
+
+def _announce(url: str, uri: str, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"url": url, "store": tracking_store.without_password(uri)}))
+    else:
+        click.echo(url)
+
+
+def _free_port(host: str, wanted: int) -> int:
+    """Return the port, or one that the system picks where it is taken.
+
+    Raises:
+        TrackingError: If the address is none of this machine's.
+    """
+    for port in (wanted, 0):
+        try:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, port))
+                found = int(probe.getsockname()[1])
+        except OSError as error:
+            reason = error
+            continue
+        if port != wanted:
+            click.echo(f"port {wanted} is taken; using {found}", err=True)
+        return found
+    raise TrackingError(f"--host {host}: cannot listen there ({reason.strerror or reason})")
+
+
+def _serve(uri: str, directory: Path, host: str, port: int, launch: bool, as_json: bool) -> None:
+    artifacts = (directory.resolve() / tracking_store.ARTIFACTS).as_uri()
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--default-artifact-root", artifacts),
+        *("--host", host, "--port", str(port), "--workers", "1"),
+    ]
+    tracking_store.prepare_environment()
+    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # spares a second server process
+    named = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
+    url = f"http://{named}:{port}"
+    click.echo("starting MLflow's UI ...", err=True)
+    with tempfile.TemporaryFile() as log:
+        # in a session of its own, so that Ctrl-C comes to us and the server is ended in order, with its workers
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+        restore = _on_terminate()
+        try:
+            _wait(server, url, log)
+            _announce(url, uri, as_json)
+            click.echo("Ctrl-C ends it", err=True)
+            if launch:
+                click.launch(url)
+            if server.wait() != 0:
+                raise SweepError(f"MLflow's UI ended by itself: {_tail(log)}")
+        except KeyboardInterrupt:
+            click.echo("ended", err=True)
+        finally:
+            _end(server)
+            restore()
+
+
+def _on_terminate() -> Callable[[], object]:
+    """Let SIGTERM end the server as Ctrl-C does; returns what undoes it."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread
+        return lambda: None
+    return lambda: signal.signal(signal.SIGTERM, before)
+
+
+def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
+    """Wait until the server answers.
+
+    Raises:
+        SweepError: If it ends or does not answer in time, with its last words.
+    """
+    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know this machine's ports
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if server.poll() is not None:
+            raise SweepError(f"MLflow's UI could not start: {_tail(log)}")
+        try:
+            with direct.open(f"{url}/health", timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.2)
+    raise SweepError(f"MLflow's UI did not answer within {START_SECONDS:.0f} s: {_tail(log)}")
+
+
+def _tail(log: IO[bytes]) -> str:
+    log.seek(0)
+    lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:500] if lines else "it said nothing"
+
+
+def _end(server: subprocess.Popen[bytes]) -> None:
+    """End the server and its workers."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(server.pid, sign)
+        except (ProcessLookupError, PermissionError):
+            break
+        try:
+            server.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            continue
