@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from analysis.equivalence import default_margin, tost
     from analysis.multiplicity import holm
     from analysis.noise import AACheck, NoiseFloor, aa_check, noise_floor
-    from analysis.plan import PRIOR_NOISE_SD, BudgetSight, Plan, budget_sight, power_curve
+    from analysis.planning import PRIOR_NOISE_SD, BudgetSight, Plan, budget_sight, plan, power_curve
     from analysis.power import critical_drift, mde, power_at, required_cases, required_generations, required_seeds
     from analysis.sequential import Decision, SequentialDesign
     from analysis.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
@@ -39,7 +39,8 @@ _HOME = {
         "aa_check",
         "noise_floor",
     ),
-    "plan": (
+    "planning": (
+        "plan",
         "PRIOR_NOISE_SD",
         "BudgetSight",
         "Plan",
@@ -101,6 +102,7 @@ __all__ = [
     "judge_one",
     "mde",
     "noise_floor",
+    "plan",
     "power_at",
     "power_curve",
     "ranking",

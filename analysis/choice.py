@@ -13,7 +13,11 @@ Claim = Literal["these-cases", "new-cases"]
 Test = Literal["auto", "welch", "pooled", "permutation", "paired"]
 TESTS: tuple[Test, ...] = ("auto", "welch", "pooled", "permutation", "paired")
 PERMUTE_BELOW = 3
-"""With fewer seeds per case than this in either arm, "auto" permutes instead of trusting a t distribution."""
+"""With fewer seeds per case than this in either arm, on average, "auto" permutes instead of trusting a t distribution.
+
+Simulated with beta and discrete noise, equal and unequal in the arms, the Welch form errs with .041-.058 from 3 seeds
+on (4 to 12 cases), but with up to .063 at 2 seeds, where permuting errs with .045-.061.
+"""
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,11 @@ def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", see
     if two.baseline.greedy and two.finalist.greedy:
         return _both_greedy(two, notes)
     greedy = two.baseline.greedy or two.finalist.greedy
-    fewest = min(int(two.baseline.n.min()), int(two.finalist.n.min()))
-    if test == "permutation" or (test == "auto" and fewest < PERMUTE_BELOW and not greedy and fewest > 1):
+    repeats = [each.dof / len(two.strata) for each in (two.baseline, two.finalist)]
+    few = 0 < min(repeats) < PERMUTE_BELOW - 1
+    if test == "permutation" or (test == "auto" and few and not greedy):
         return Comparison(permutation(two, seed=seed), claim, notes)
-    if fewest == 1 and not greedy:
+    if min(int(two.baseline.n.min()), int(two.finalist.n.min())) == 1 and not greedy:
         notes += ("Some cases have one seed in an arm; their noise is taken to be that of the other cases.",)
     return Comparison(stratified_t(two, pooled=test == "pooled"), claim, notes)
 
@@ -79,8 +84,8 @@ def _both_greedy(two: Pair, notes: tuple[str, ...]) -> Comparison:
         why = "The claim is for new cases, because on these cases two greedy configurations differ exactly as measured."
         return Comparison(paired_t(two), "new-cases", (*notes, why))
     why = (
-        f"On these cases the difference is exact, with no noise to test it against; a claim for new cases takes at least "
-        f"{FEWEST_CASES} cases, and there are {two.cases}."
+        "On these cases the difference is exact, with no noise to test it against; a claim for new cases takes at "
+        f"least {FEWEST_CASES} cases, and there are {two.cases}."
     )
     return Comparison(None, "these-cases", (*notes, why))
 

@@ -247,8 +247,5 @@ def paired_t(two: Pair) -> Estimate:
 
 def t_estimate(effect: float, error: float, dof: float, test: str) -> Estimate:
     """Return an estimate with the two-sided p of a t test; without any spread p is 0, or 1 for no effect."""
-    if error > 0:
-        p_value = 2 * float(stats.t.sf(abs(effect) / error, dof))
-    else:
-        p_value = 1.0 if effect == 0 else 0.0
+    p_value = float(effect == 0) if error == 0 else 2 * float(stats.t.sf(abs(effect) / error, dof))
     return Estimate(effect, error, dof, p_value, test)

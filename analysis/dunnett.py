@@ -38,7 +38,7 @@ def dunnett_p(statistics: Sequence[float], loadings: Sequence[float], dof: float
     """
     sizes = np.abs(np.asarray(statistics, dtype=np.float64))
     scale, mass = _scales(dof)
-    shared, repeats = np.unique(np.round(np.minimum(loadings, _MOST_LOADING), 2), return_counts=True)
+    shared, repeats = _distinct(loadings)
     if len(sizes) <= _BY_GRID:
         return [_exceeds(size, shared, repeats, scale, mass) for size in sizes]
     grid = np.array([_exceeds(size, shared, repeats, scale, mass) for size in _GRID])
@@ -49,7 +49,7 @@ def dunnett_p(statistics: Sequence[float], loadings: Sequence[float], dof: float
 def dunnett_critical(loadings: Sequence[float], dof: float, alpha: float = 0.05) -> float:
     """Return the |t| that all comparisons together exceed with probability alpha under no effect."""
     scale, mass = _scales(dof)
-    shared, repeats = np.unique(np.round(np.minimum(loadings, _MOST_LOADING), 2), return_counts=True)
+    shared, repeats = _distinct(loadings)
     low = float(stats.t.isf(alpha / 2, dof)) if math.isfinite(dof) else float(stats.norm.isf(alpha / 2))
     high = 2 * low + 4
     while _exceeds(high, shared, repeats, scale, mass) > alpha:
@@ -57,6 +57,13 @@ def dunnett_critical(loadings: Sequence[float], dof: float, alpha: float = 0.05)
     return float(
         optimize.brentq(lambda size: _exceeds(size, shared, repeats, scale, mass) - alpha, 0.9 * low, high, xtol=1e-6)
     )
+
+
+def _distinct(loadings: Sequence[float]) -> tuple[FloatArray, FloatArray]:
+    """Return the distinct loadings, to two digits, and how often each occurs."""
+    rounded = np.round(np.minimum(np.asarray(loadings, dtype=np.float64), _MOST_LOADING), 2)
+    shared, repeats = np.unique(rounded, return_counts=True)
+    return shared.astype(np.float64), repeats.astype(np.float64)
 
 
 def _scales(dof: float) -> tuple[FloatArray, FloatArray]:
@@ -157,7 +164,7 @@ def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, 
     loadings, sizes = [], []
     for row in rows:
         two, estimate = pairs[row], estimates[row]
-        assert estimate is not None  # noqa: S101 - narrowed for the type checker
+        assert estimate is not None  # narrowed for the type checker
         part = 0.0 if two.baseline.greedy else _variance_part(two)
         loadings.append(math.sqrt(min(1.0, part / estimate.standard_error**2)))
         sizes.append(float(-special.ndtri(max(estimate.p_value, 1e-300) / 2)))
@@ -166,7 +173,7 @@ def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, 
     found = {}
     for row, p_value in zip(rows, adjusted, strict=True):
         estimate = estimates[row]
-        assert estimate is not None  # noqa: S101 - narrowed for the type checker
+        assert estimate is not None  # narrowed for the type checker
         low, high = estimate.interval(1 - level)
         band = float(stats.t.isf(alpha / 2, estimate.dof)) * estimate.standard_error
         found[row] = (low, high, max(p_value, estimate.p_value), band)

@@ -1,4 +1,4 @@
-"""The noise floor: how much the score of one configuration differs from seed to seed, and whether that is all there is."""
+"""The noise floor: how much the score of one configuration differs from seed to seed, and if that is all there is."""
 
 from __future__ import annotations
 
@@ -93,7 +93,8 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     dof = int((n - 1).sum())
     if not dof and not greedy:
         raise TableError(
-            f"{cells.configurations[row]!r} has one seed per case, so its noise cannot be told: repeat it with more seeds"
+            f"{cells.configurations[row]!r} has one seed per case, so its noise cannot be told: repeat it with more "
+            "seeds"
         )
     square = float(cells.m2[row, used].sum())
     case = cells.stratum_case[used]
@@ -260,7 +261,8 @@ def _aa_sentence(
         )
     if p_value < alpha:
         return (
-            f"One half of the seeds of {label} differs from the other half by {effect:+.3f} (p = {p_value:.2g}), although "
-            "nothing was changed. Chance does that once in a hundred; look for a fault in the set-up before trusting comparisons."
+            f"One half of the seeds of {label} differs from the other half by {effect:+.3f} (p = {p_value:.2g}), "
+            "although nothing was changed. Chance does that once in a hundred; look for a fault in the set-up before "
+            "trusting comparisons."
         )
     return f"One half of the seeds of {label} does not differ from the other half ({effect:+.3f}, p = {p_value:.2g})."

@@ -56,7 +56,7 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
 
 
 def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:
-    """Return the scores of both arms in a stratum (the finalist's first), the finalist's n, and the stratum's weight."""
+    """Return the scores of both arms in a stratum (the finalist's first), the finalist's n and the weight."""
     stratum = int(two.strata[index])
     scores = np.concatenate(
         [two.cells.cell_scores(two.finalist.row, stratum), two.cells.cell_scores(two.baseline.row, stratum)]

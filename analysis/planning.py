@@ -174,8 +174,9 @@ def _plan_sentence(made: Plan) -> str:
         spread = f" (between {made.generations_low} and {made.generations_high}, as far as the noise is known)"
     arms = "both arms together" if made.finalists == 1 else f"{made.finalists} finalists and the baseline together"
     return (
-        f"To see a true gain of {made.gain:.3f} on {where} with {100 * made.power:.0f}% probability takes {made.seeds} seeds per case, "
-        f"that is {made.generations} generations for {arms}{spread}, or a budget of about {made.budget} with the search."
+        f"To see a true gain of {made.gain:.3f} on {where} with {100 * made.power:.0f}% probability takes {made.seeds} "
+        f"seeds per case, that is {made.generations} generations for {arms}{spread}, or a budget of about "
+        f"{made.budget} with the search."
     )
 
 
@@ -273,13 +274,13 @@ def _sight_sentence(sight: BudgetSight, power: float, arms: int, confirm_share: 
     if not math.isfinite(sight.mde):
         least = math.ceil(2 * arms * sight.cases / confirm_share - 1e-9)
         text = (
-            f"A budget of {sight.budget} generations cannot confirm anything on {sight.cases} cases: the least is {least}, "
-            "which gives 2 seeds per case and arm."
+            f"A budget of {sight.budget} generations cannot confirm anything on {sight.cases} cases: the least is "
+            f"{least}, which gives 2 seeds per case and arm."
         )
     else:
         text = (
-            f"With {noise}, a budget of {sight.budget} generations sees true gains from about {sight.mde:.3f} on "
-            f"(with {100 * power:.0f}% probability; {sight.seeds} seeds on each of {sight.cases} cases per arm confirm)."
+            f"With {noise}, a budget of {sight.budget} generations sees true gains from about {sight.mde:.3f} on (with "
+            f"{100 * power:.0f}% probability; {sight.seeds} seeds on each of {sight.cases} cases per arm confirm)."
         )
     if sight.min_gain is None or sight.enough:
         return text

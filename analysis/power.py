@@ -182,7 +182,7 @@ def required_cases(
     interaction_sd: float | None = None,
     most: int = 10_000,
 ) -> int | None:
-    """Return the number of cases that it takes to see a gain with so many seeds per case and arm, or None beyond `most`."""
+    """Return the number of cases it takes to see a gain with so many seeds per case and arm, or None beyond `most`."""
     if gain <= 0:
         raise ValueError(f"gain must be above 0, not {gain}")
 

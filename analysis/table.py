@@ -206,7 +206,7 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
     """Return the scores as floats; refuse what is no number in [0, 1]."""
     raw = observations["score"]
     numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
-    scores = numbers.to_numpy(dtype=np.float64, na_value=np.nan)
+    scores: FloatArray = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     blank = raw.isna().to_numpy(dtype=bool)
     if not pd.api.types.is_numeric_dtype(raw):
         blank |= (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
@@ -263,7 +263,8 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolA
     row = observations.iloc[int(np.flatnonzero(twice)[0])]
     raise TableError(
         f"the same generation stands in the table more than once: configuration {row['configuration']!r}, case "
-        f"{row['case']!r}, seed {row['seed']!r} in {_rows(twice)}. Drop the copies, or number real repeats in a column 'repeat'."
+        f"{row['case']!r}, seed {row['seed']!r} in {_rows(twice)}. Drop the copies, or number real "
+        "repeats in a column 'repeat'."
     )
 
 

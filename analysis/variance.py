@@ -149,15 +149,16 @@ def _mean_square(means: FloatArray, combo: tuple[int, ...]) -> float:
     for axis in range(means.ndim):
         average = contrast.mean(axis=axis, keepdims=True)
         contrast = contrast - average if axis in combo else np.broadcast_to(average, contrast.shape)
-    return float((contrast**2).sum()) / math.prod(means.shape[axis] - 1 for axis in combo)
+    dof = math.prod(means.shape[axis] - 1 for axis in combo)
+    return float((contrast**2).sum() / dof)
 
 
 def _limit(seed: float, interaction: float | None, seeds: float, cases: int) -> tuple[str | None, str]:
     """Say whether seeds or cases limit a comparison, and what more of each would do."""
     of_seeds = 2 * seed**2 / seeds / cases
     these = (
-        f"For these {cases} cases only seeds count: the standard error of a difference is {math.sqrt(of_seeds):.3f} with "
-        f"{seeds:.3g} seeds per case, and four times the seeds halve it."
+        f"For these {cases} cases only seeds count: the standard error of a difference is {math.sqrt(of_seeds):.3f} "
+        f"with {seeds:.3g} seeds per case, and four times the seeds halve it."
     )
     if interaction is None:
         return None, these
@@ -166,10 +167,10 @@ def _limit(seed: float, interaction: float | None, seeds: float, cases: int) -> 
     floor = math.sqrt(of_cases)
     if of_cases > of_seeds:
         return "cases", (
-            f"{these} For new cases it is {total:.3f}, and no number of seeds brings it below {floor:.3f}: the cases differ "
-            "more in how they respond than the seeds do, so more cases would help, and more seeds hardly."
+            f"{these} For new cases it is {total:.3f}, and no number of seeds brings it below {floor:.3f}: the cases "
+            "differ more in how they respond than the seeds do, so more cases would help, and more seeds hardly."
         )
     return "seeds", (
-        f"{these} For new cases it is {total:.3f}, of which seeds make the larger part: more seeds would help as far as "
-        f"{floor:.3f}; more cases help as well."
+        f"{these} For new cases it is {total:.3f}, of which seeds make the larger part: more seeds would help as far "
+        f"as {floor:.3f}; more cases help as well."
     )

@@ -27,8 +27,8 @@ def sentence_for(verdict: Verdict) -> str:
     where = _where(verdict)
     if math.isnan(verdict.p_value):
         return (
-            f"Nothing can be claimed about {name} against {base}: both are greedy, and on {_these(verdict)} the difference is exactly "
-            f"{verdict.effect:+.3f}, with no noise to tell it from."
+            f"Nothing can be claimed about {name} against {base}: both are greedy, and on {_these(verdict)} the "
+            f"difference is exactly {verdict.effect:+.3f}, with no noise to tell it from."
         )
     numbers = _numbers(verdict)
     scores = f"it scores {verdict.finalist_mean:.3f} against {verdict.baseline_mean:.3f}"
@@ -85,8 +85,8 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
     if gain < SMALLEST:
         return (
-            f"The difference so far is next to none. To learn whether it matters, name the smallest gain of interest (min_gain); "
-            f"gains above {verdict.mde:.3f} would probably have shown."
+            "The difference so far is next to none. To learn whether it matters, name the smallest gain of interest "
+            f"(min_gain); gains above {verdict.mde:.3f} would probably have shown."
         )
     return _advice_open(verdict, gain, noise_sd, interaction_sd, seeds)
 
@@ -94,8 +94,8 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
 def _advice_decided(verdict: Verdict) -> str:
     if verdict.min_gain is not None and verdict.outcome == "better" and verdict.ci_low < verdict.min_gain:
         return (
-            f"That there is a gain is settled; that it reaches {verdict.min_gain:.3f} is not. Four times the seeds would halve the "
-            "interval."
+            f"That there is a gain is settled; that it reaches {verdict.min_gain:.3f} is not. Four times the seeds "
+            "would halve the interval."
         )
     scope = (
         ""
@@ -114,8 +114,8 @@ def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd:
     if needed is not None and needed > seeds:
         total = 2 * needed * verdict.cases
         return (
-            f"To see a {what} with 80% probability takes about {needed} seeds per case ({total} generations for both arms); "
-            f"this comparison had {seeds:.3g}."
+            f"To see a {what} with 80% probability takes about {needed} seeds per case ({total} generations for both "
+            f"arms); this comparison had {seeds:.3g}."
         )
     if needed is not None:
         return (
@@ -125,6 +125,6 @@ def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd:
     if cases is None:
         return f"No practicable number of seeds or cases would show a {what}."
     return (
-        f"More seeds will not do: the cases differ too much in how they respond. To see a {what} takes about {cases} cases "
-        f"(with {seeds:.3g} seeds each), instead of {verdict.cases}."
+        f"More seeds will not do: the cases differ too much in how they respond. To see a {what} takes about {cases} "
+        f"cases (with {seeds:.3g} seeds each), instead of {verdict.cases}."
     )
