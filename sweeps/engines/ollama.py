@@ -16,7 +16,6 @@ from sweeps.engines.base import (
     EngineError,
     EngineProtocolError,
     Generation,
-    ModelMissing,
     OptionValue,
     Prompt,
     PromptTooLong,
