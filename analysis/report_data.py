@@ -1,0 +1,112 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from analysis.noise import AACheck, NoiseFloor
+    from analysis.plots import Curve
+    from analysis.verdict import Verdict
+
+Value = int | float | str
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report shows. What is missing is left out of it.
+
+    Attributes:
+        study: Name of the study.
+        created: When the report is made, ISO 8601.
+        observations: See `analysis.table`.
+        baseline: Key of the baseline.
+        finalist: Key of the finalist; None if the study ended without one.
+        verdicts: Verdicts on the fresh generations; the finalist's is the headline.
+        recommendation: Key of the recommended configuration. None: the finalist if its effect is above 0, else the
+            baseline.
+        configurations: By key: `{"model": ..., "prompt": ..., "options": {...}}`.
+        floor: Noise floor of the baseline.
+        aa: Check of the baseline against itself.
+        ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
+            baseline. None: plain intervals of the means.
+        curves: The surrogate's posterior by option.
+        robustness: Any table; shown as it is, one row per way to score (a column `outcome` is coloured).
+        fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
+        texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
+        config: The sweep's configuration, as a nested dict.
+        commands: What it does, and the command, such as `{"resume": "sweeps run quickstart.toml"}`.
+        exports: Paths of the exports.
+        notes: What the reader should know besides.
+        version: Version of slm-sweeps.
+    """
+
+    study: str
+    created: str
+    observations: pd.DataFrame
+    baseline: str
+    finalist: str | None = None
+    verdicts: Sequence[Verdict] = ()
+    recommendation: str | None = None
+    configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    floor: NoiseFloor | None = None
+    aa: AACheck | None = None
+    ranking: pd.DataFrame | None = None
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    robustness: pd.DataFrame | None = None
+    fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    texts: pd.DataFrame | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    exports: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    version: str = ""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The headline: the finalist's verdict, else the first one."""
+        own = [verdict for verdict in self.verdicts if verdict.configuration == self.finalist]
+        return next(iter([*own, *self.verdicts]), None)
+
+    @property
+    def recommended(self) -> str | None:
+        """Key of the configuration to use; None without a verdict."""
+        if self.recommendation is not None or self.verdict is None:
+            return self.recommendation
+        return self.verdict.configuration if self.verdict.effect > 0 else self.baseline
+
+    @property
+    def noise_sd(self) -> float:
+        """Within-case standard deviation of a score: the floor's, else the verdict's, else 0 (nothing is known)."""
+        if self.floor is not None:
+            return self.floor.sd
+        return self.verdict.noise_sd if self.verdict is not None else 0.0
+
+    def values(self, key: str | None) -> dict[str, Value]:
+        """Model, prompt and options of a configuration, flat; empty if nothing is known of it."""
+        known = self.configurations.get(key or "", {})
+        named = {name: known[name] for name in ("model", "prompt") if known.get(name) is not None}
+        return {**named, **known.get("options", {})}
+
+    def differences(self, key: str) -> dict[str, Value]:
+        """The values in which a configuration differs from the baseline."""
+        base = self.values(self.baseline)
+        return {name: value for name, value in self.values(key).items() if base.get(name) != value}
+
+    def role(self, key: str) -> str:
+        """`the baseline`, `the finalist`, or the key."""
+        if key == self.baseline:
+            return "the baseline"
+        return "the finalist" if key == self.finalist else key
+
+    def in_words(self, text: str) -> str:
+        """A sentence in which the keys of baseline and finalist are replaced by these words."""
+        for key in (self.baseline, self.finalist):
+            if key:
+                text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", self.role(key), text)
+        return text[:1].upper() + text[1:]

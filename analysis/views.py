@@ -1,0 +1,149 @@
+"""Small tables drawn from the observations, for the report and the plots."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.table import COLUMNS
+
+LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", "5": "lv5"}
+"""Levels as a person names them, and their columns; 1 and 2 together first, as that is the figure that matters most."""
+
+FINISHES = ("stop", "length", "repeat", "error")
+_COUNTS = r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$"
+_MEANS = ("words", "prompt_tokens", "output_tokens", "seconds")
+
+
+def usable(observations: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a score: no errors, no blanks."""
+    keep = observations["score"].notna()
+    if "finish" in observations:
+        keep &= observations["finish"] != "error"
+    return observations[keep]
+
+
+def confirmation(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
+    """The rows that a verdict rests on: stage `confirm`, or all rows where there is no such stage."""
+    rows = observations[observations["configuration"].isin(configurations)]
+    fresh = rows[rows["stage"] == "confirm"] if "stage" in rows else rows
+    return fresh if set(fresh["configuration"]) == set(configurations) else rows
+
+
+def search(observations: pd.DataFrame) -> pd.DataFrame:
+    """The rows of the search: stage `explore`, or all rows where the table has no stages."""
+    return observations[observations["stage"] == "explore"] if "stage" in observations else observations
+
+
+def without_luck(observations: pd.DataFrame, finalist: str | None) -> pd.DataFrame:
+    """All rows but the finalist's search rows, if it has fresh ones: it was picked for them."""
+    if finalist is None or "stage" not in observations:
+        return observations
+    own = observations["configuration"] == finalist
+    if not (own & (observations["stage"] == "confirm")).any():
+        return observations
+    return observations[~own | (observations["stage"] == "confirm")]
+
+
+def summary(observations: pd.DataFrame) -> pd.DataFrame:
+    """One row per configuration.
+
+    Returns:
+        A frame indexed by configuration: `trial`, `n` (usable generations), `cases`, `mean` (the mean over cases of the
+        case's mean score), means of words, tokens and seconds, and the shares `cut` (ended by num_predict), `repeats`
+        (stopped for repeating) and `truncated` (prompt cut), as far as the table has these columns. Ordered by mean,
+        best first.
+    """
+    rows = usable(observations)
+    by_case = rows.groupby(["configuration", "case"], observed=True)["score"].mean()
+    groups = rows.groupby("configuration", observed=True)
+    table = pd.DataFrame(
+        {
+            "trial": groups["trial"].min() if "trial" in rows else -1,
+            "n": groups.size(),
+            "cases": groups["case"].nunique(),
+            "mean": by_case.groupby("configuration", observed=True).mean(),
+        }
+    )
+    for column in _MEANS:
+        if column in rows:
+            table[column] = groups[column].mean()
+    if "finish" in rows:
+        table["cut"] = (rows["finish"] == "length").groupby(rows["configuration"], observed=True).mean()
+        table["repeats"] = (rows["finish"] == "repeat").groupby(rows["configuration"], observed=True).mean()
+    if "truncated" in rows:
+        table["truncated"] = rows["truncated"].astype(bool).groupby(rows["configuration"], observed=True).mean()
+    ordered: pd.DataFrame = table.sort_values(["mean", "n"], ascending=False, kind="stable")
+    return ordered
+
+
+def swept(observations: pd.DataFrame) -> list[str]:
+    """The columns that differ between configurations: options, and prompt and model where they vary."""
+    options = [name for name in observations.columns if name not in COLUMNS or name in ("model", "prompt")]
+    first = observations.drop_duplicates("configuration")
+    return [str(name) for name in options if len(first[name].drop_duplicates()) > 1]
+
+
+def case_means(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
+    """Mean score and standard error per case and configuration.
+
+    Returns:
+        A frame indexed by (case, configuration) with `mean`, `sd`, `n` and `se` (NaN for a single generation).
+    """
+    rows = usable(observations[observations["configuration"].isin(configurations)])
+    cells = rows.groupby(["case", "configuration"], observed=True)["score"]
+    table = pd.DataFrame({"mean": cells.mean(), "sd": cells.std(), "n": cells.size()})
+    return table.assign(se=table["sd"] / np.sqrt(table["n"]))
+
+
+def levels(observations: pd.DataFrame, by: Sequence[str] = ("configuration",)) -> pd.DataFrame:
+    """Covered and total items per level.
+
+    Args:
+        observations: With columns lv1..lv5 and lv12 of the form `3/5`.
+        by: Columns to group by.
+
+    Returns:
+        A frame indexed by `by` and `level` ("1-2", "1" .. "5"): `covered` and `total` (mean number of items per
+        generation) and `share` (0 to 1). Levels without items are left out; empty if the table has no level columns.
+    """
+    rows = usable(observations)
+    parts = []
+    for level, column in LEVEL_COLUMNS.items():
+        if column not in rows:
+            continue
+        counts = (
+            rows[column]
+            .astype("string")
+            .str.extract(r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$")
+            .astype("Float64")
+        )
+        grouped = counts.groupby([rows[name] for name in by], observed=True).mean()
+        parts.append(grouped.assign(level=level))
+    if not parts:
+        return pd.DataFrame(columns=["covered", "total", "share"])
+    table = pd.concat(parts)
+    table = table[table["total"].fillna(0) > 0].set_index("level", append=True).astype(float)
+    table["share"] = table["covered"] / table["total"]
+    return table
+
+
+def endings(observations: pd.DataFrame) -> dict[str, int]:
+    """How generations ended: counts by `stop`, `length`, `repeat`, `error`, and `truncated` prompts."""
+    finish = observations["finish"] if "finish" in observations else pd.Series(dtype=str)
+    found = {name: int((finish == name).sum()) for name in FINISHES}
+    found["truncated"] = int(observations["truncated"].astype(bool).sum()) if "truncated" in observations else 0
+    return found
+
+
+def non_dominated(cost: Sequence[float], gain: Sequence[float]) -> list[int]:
+    """Positions of the points that no other point beats on both: less or equal cost and more gain. Ordered by cost."""
+    best = -np.inf
+    front = []
+    for position in sorted(range(len(cost)), key=lambda each: (cost[each], -gain[each])):
+        if gain[position] > best:
+            front.append(position)
+            best = gain[position]
+    return front

@@ -1,0 +1,92 @@
+"""A made-up study with everything that a report can show."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis import aa_check, judge, noise_floor
+from analysis.plots import Curve
+from analysis.report import ReportData
+from tests.analysis.sample import BASELINE, finalist_of, make_observations
+
+OPTIONS = ("temperature", "top_k", "top_p", "num_predict", "num_ctx")
+
+
+def make_data(**changes) -> ReportData:
+    """A report's data; arguments of `make_observations` shape the study, the others replace fields."""
+    shape = {name: changes.pop(name) for name in ("gain", "sd", "seeds", "trials") if name in changes}
+    observations = make_observations(**shape)
+    finalist = finalist_of(observations)
+    first = observations.drop_duplicates("configuration").set_index("configuration")
+    configurations = {
+        str(key): {
+            "model": "qwen2.5:14b",
+            "prompt": "terse",
+            "options": {name: first[name][key].item() for name in OPTIONS},
+        }
+        for key in first.index
+    }
+    confirm = observations[observations["stage"] == "confirm"]
+    floor = observations[observations["stage"] == "floor"]
+    x = np.linspace(0, 1.5, 40)
+    mean = 0.55 - 0.2 * (x - 0.35) ** 2
+    fields = {
+        "study": "quickstart",
+        "created": "2026-03-02T10:00:00+00:00",
+        "observations": observations,
+        "baseline": BASELINE,
+        "finalist": finalist,
+        "verdicts": judge(confirm, baseline=BASELINE, finalists=[finalist]),
+        "configurations": configurations,
+        "floor": noise_floor(floor, BASELINE),
+        "aa": aa_check(floor, rng=np.random.default_rng(1), configuration=BASELINE),
+        "curves": {"temperature": Curve(x, mean, mean - 0.05, mean + 0.05)},
+        "robustness": pd.DataFrame(
+            {
+                "weights": ["5 4 3 2 1 (used)", "16 8 4 2 1", "levels 1-2 only"],
+                "effect": [0.11, 0.12, 0.09],
+                "ci_low": [0.07, 0.06, -0.01],
+                "ci_high": [0.15, 0.18, 0.19],
+                "outcome": ["better", "better", "not distinguishable"],
+            }
+        ),
+        "fingerprints": {
+            "3f9a1c": {
+                "host": {"os": "Linux 6.8", "cpu": {"model": "x86_64", "cores": 2}, "memory_gb": 8, "gpus": []},
+                "engine": {"name": "ollama", "version": "0.32.15", "api": "native", "num_parallel": None},
+                "model": {"name": "qwen2.5:14b", "quantisation": "Q4_K_M", "weights_sha256": "2049f5674b1e"},
+            }
+        },
+        "texts": make_texts(confirm),
+        "config": {"study": "quickstart", "baseline": {"temperature": 0.8}},
+        "commands": {
+            "run it again, or resume it": "sweeps run examples/quickstart.toml",
+            "export the finalist": "sweeps export quickstart",
+        },
+        "exports": ["mlruns/exports/quickstart/production.env", "mlruns/exports/quickstart/production.json"],
+        "version": "0.1.0",
+    }
+    return ReportData(**(fields | changes))
+
+
+def make_texts(confirm: pd.DataFrame) -> pd.DataFrame:
+    said = [
+        "The data disk of the build server filled up because log rotation had been switched off on 12 May.",
+        "Priya enabled rotation again and removed 41 GB of old logs.",
+        "Builds were delayed by about three hours; no data was lost.",
+        "An alert at 80% is to be added by Friday (Tom).",
+    ]
+    items = [
+        "disk was full",
+        "rotation off since 12 May",
+        "41 GB removed",
+        "three hours of delay",
+        "alert at 80% by Friday",
+    ]
+    rows = []
+    for row in confirm.itertuples():
+        got = round(row.score * len(items))
+        text = " ".join(said[: max(1, round(row.score * len(said)))])
+        rows.append([row.configuration, row.case, row.seed, text, items[:got], items[got:]])
+    return pd.DataFrame(rows, columns=["configuration", "case", "seed", "text", "covered", "missed"])

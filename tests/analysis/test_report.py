@@ -1,0 +1,329 @@
+"""The report: what it says, that it says it safely, and that nothing is said that the verdict does not say."""
+
+from __future__ import annotations
+
+import io
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+from markdown_it import MarkdownIt
+from rich.console import Console
+
+from analysis import judge
+from analysis.report import ReportData, render_note, render_report, terminal_summary
+from tests.analysis.sample import BASELINE, CASES
+from tests.analysis.sample_report import make_data, make_texts
+
+SPACED = {"td", "th", "tr", "div", "p", "li", "summary", "h1", "h2", "h3"}
+VOID = {"meta", "br", "hr", "img", "input", "link"}
+EVIL = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
+
+
+class Page(HTMLParser):
+    """A parsed page: tags, attributes, text, and whether every tag is closed."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+        self.text += " " if tag in SPACED else ""
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.text += data
+
+    @property
+    def words(self) -> str:
+        return " ".join(self.text.split())
+
+
+@pytest.fixture(scope="module")
+def data() -> ReportData:
+    return make_data()
+
+
+@pytest.fixture(scope="module")
+def page(data) -> Page:
+    return Page(render_report(data))
+
+
+def drawn_on(console_width: int, data: ReportData) -> list[str]:
+    out = io.StringIO()
+    console = Console(file=out, width=console_width, color_system=None)
+    for part in terminal_summary(data):
+        console.print(part)
+    return out.getvalue().splitlines()
+
+
+def words_of(data: ReportData) -> str:
+    """The words of a page without plots, which take their time."""
+    return Page(render_report(data, figures={})).words
+
+
+def test_the_page_is_whole_and_stands_alone(page):
+    assert page.open == []
+    names = {tag for tag, _ in page.tags}
+    assert not names & {"script", "link", "iframe", "object", "embed", "img", "form"}
+    for _, attributes in page.tags:
+        assert not any(name.startswith("on") for name in attributes)
+        for name in ("src", "href", "xlink:href"):
+            assert (attributes.get(name) or "#").startswith("#")
+    policy = next(each["content"] for tag, each in page.tags if each.get("http-equiv") == "Content-Security-Policy")
+    assert "default-src 'none'" in policy
+
+
+def test_ids_are_unique_and_links_lead_somewhere(page):
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {(attributes.get("href") or attributes.get("xlink:href") or "")[1:] for _, attributes in page.tags}
+    assert targets - {""} <= set(ids)
+
+
+def test_the_verdict_comes_first_with_all_its_numbers(data, page):
+    verdict = data.verdict
+    assert verdict.outcome == "better"
+    where = page.words.index("Better than the baseline")
+    assert where < page.words.index("Options", page.words.index("Recommendation"))
+    for shown in (
+        f"{verdict.effect:+.3f}",
+        f"{verdict.ci_low:+.3f} to {verdict.ci_high:+.3f}",
+        "p < 0.001",
+        "48",
+        f"{verdict.mde:.3f}",
+        f"{verdict.noise_sd:.3f}",
+    ):
+        assert shown in page.words
+    assert "Use the finalist" in page.words
+    assert "Shown better" in page.words
+    assert verdict.configuration not in page.words[: page.words.index("Search", where)]
+
+
+def tone_of(text: str) -> str:
+    return re.search(r'<section class="card verdict ([a-z-]+)"', text).group(1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "tone", "claim"),
+    [
+        ("better", "better", "Shown better"),
+        ("worse", "worse", "Not shown better"),
+        ("equivalent", "equivalent", "Not shown better"),
+        ("not distinguishable", "not-distinguishable", "Not shown better"),
+    ],
+)
+def test_only_better_is_green(data, outcome, tone, claim):
+    verdict = replace(data.verdict, outcome=outcome)
+    text = render_report(replace(data, verdicts=[verdict]), figures={})
+    assert tone_of(text) == tone
+    assert claim in Page(text).words
+    colours = dict(re.findall(r"\.([a-z-]+)(?:, \.none)? \{ --tone: var\(--([a-z]+)\)", text))
+    assert colours[tone] == {"not-distinguishable": "open"}.get(tone, tone)
+    assert [name for name, colour in colours.items() if colour == "better"] == ["better"]
+
+
+def test_a_null_study_is_not_dressed_up():
+    data = make_data(gain=0.0)
+    assert data.verdict.outcome == "not distinguishable"
+    words = words_of(data)
+    assert "Not distinguishable from the baseline" in words
+    assert "Better than" not in words
+    assert "Not shown better" in words
+    assert "shown better (claim)" in render_note(data)
+    assert "not shown better" in "\n".join(drawn_on(80, data))
+
+
+def test_the_recommendation_follows_the_sign_of_the_effect_unless_told(data):
+    worse = replace(data.verdict, effect=-0.01, outcome="not distinguishable")
+    assert replace(data, verdicts=[worse]).recommended == BASELINE
+    assert replace(data, verdicts=[worse], recommendation=data.finalist).recommended == data.finalist
+    assert replace(data, verdicts=[]).recommended is None
+    assert "Keep the baseline" in words_of(replace(data, verdicts=[worse]))
+
+
+def test_options_that_differ_are_marked_and_only_these(data):
+    text = render_report(data, figures={})
+    table = text[text.index('<h2 id="options"') : text.index('<h2 id="coverage"')]
+    changed = re.findall(r'<tr class="changed"><td>([^<]+)</td>', table)
+    assert sorted(changed) == sorted(data.differences(data.finalist))
+    assert set(re.findall(r"<tr><td>([^<]+)</td>", table)) == {"model", "prompt", "num_ctx", "num_predict"} - set(
+        changed
+    )
+
+
+def test_levels_are_told_as_covered_of_total(data, page):
+    fresh = data.observations[data.observations["stage"] == "confirm"]
+    own = fresh[fresh["configuration"] == BASELINE]
+    counts = own["lv12"].str.split("/", expand=True).astype(int)
+    assert f"{counts[0].mean():.1f}/{counts[1].mean():.1f} {counts[0].sum() / counts[1].sum():.0%}" in page.words
+    for case, totals in CASES.items():
+        covered = counts.loc[own["case"] == case, 0].mean()
+        assert f"{case} {covered:.1f}/{totals[0] + totals[1]} " in page.words
+
+
+def test_endings_are_counted(data, page):
+    rows = data.observations
+    own = rows[rows["configuration"] == BASELINE]["finish"]
+    expected = [len(own), (own == "stop").sum(), (own == "length").sum(), (own == "repeat").sum(), 0, 0]
+    assert f"the baseline {' '.join(map(str, expected))}" in page.words
+
+
+def test_texts_show_best_median_and_worst_of_one_case(data):
+    text = render_report(data, figures={})
+    part = text[text.index('<h2 id="texts"') : text.index('<h2 id="search"')]
+    assert re.findall(r"<summary>(\w+)</summary>", part) == ["Best", "Median", "Worst"]
+    scores = [float(score) for score in re.findall(r"score ([\d.]+),", part)]
+    assert len(scores) == 6
+    assert scores[0::2] == sorted(scores[0::2], reverse=True)
+    fresh = data.observations[data.observations["stage"] == "confirm"]
+    means = fresh.groupby(["case", "configuration"])["score"].mean()
+    effects = {case: means[case, data.finalist] - means[case, BASELINE] for case in CASES}
+    chosen = re.search(r"From case <b>([^<]+)</b>", part).group(1)
+    assert sorted(effects.values()).index(effects[chosen]) == 3
+    best = fresh[(fresh["case"] == chosen) & (fresh["configuration"] == BASELINE)]["score"].max()
+    assert scores[0] == round(best, 3)
+
+
+def test_hostile_texts_and_names_stay_text(data):
+    fresh = data.observations[data.observations["stage"] == "confirm"]
+    texts = make_texts(fresh)
+    texts["text"] = EVIL * 3
+    texts["missed"] = [[EVIL]] * len(texts)
+    evil = replace(
+        data,
+        study=EVIL,
+        observations=fresh.assign(case=EVIL, seed=np.arange(len(fresh))),
+        texts=texts.assign(case=EVIL, seed=np.arange(len(fresh))),
+        notes=[EVIL],
+        commands={EVIL: EVIL},
+        exports=[EVIL],
+        config={EVIL: EVIL},
+        fingerprints={EVIL: {"host": {EVIL: EVIL}}},
+        configurations={
+            key: {"model": EVIL, "prompt": EVIL, "options": {EVIL: 1}} for key in (BASELINE, data.finalist)
+        },
+    )
+    text = render_report(evil)
+    parsed = Page(text)
+    assert not {tag for tag, _ in parsed.tags} & {"script", "img"}
+    assert not any(name.startswith("on") for _, attributes in parsed.tags for name in attributes)
+    assert "<script>alert(1)</script>" in parsed.text
+    assert "{{ 7*7 }}" in parsed.text
+    note = MarkdownIt("commonmark", {"html": True}).enable("table").render(render_note(evil))
+    assert not {tag for tag, _ in Page(note).tags} & {"script", "img"}
+    assert "<script>alert(1)</script>" in Page(note).text
+    assert drawn_on(80, replace(evil, study="[bold]x[/bold] [red"))[0].count("[bold]x[/bold] [red") == 1
+
+
+def test_long_texts_are_cut_and_say_so(data):
+    texts = data.texts.assign(text="word " * 3000)
+    text = render_report(replace(data, texts=texts), figures={})
+    assert "… and 9000 characters more" in Page(text).words
+
+
+def test_missing_parts_are_left_out(data):
+    rows = data.observations[["configuration", "case", "seed", "score"]].drop_duplicates(
+        ["configuration", "case", "seed"]
+    )
+    bare = ReportData(study="bare", created="today", observations=rows, baseline=BASELINE)
+    parsed = Page(render_report(bare))
+    assert "No verdict yet" in parsed.words
+    for absent in ("Options", "Texts", "Robustness", "Host, engine, model", "Noise floor", "generations ended"):
+        assert absent not in parsed.words
+    assert parsed.open == []
+    assert "No verdict yet" in render_note(bare)
+    assert "No verdict yet" in "\n".join(drawn_on(80, bare))
+
+
+def test_a_baseline_without_scores_still_gives_a_page(data):
+    rows = data.observations.copy()
+    rows.loc[rows["configuration"] == BASELINE, ["score", "finish"]] = [np.nan, "error"]
+    broken = replace(data, observations=rows, verdicts=[], floor=None, aa=None, texts=None)
+    assert "No verdict yet" in Page(render_report(broken)).words
+
+
+def test_several_finalists_and_simultaneous_intervals(data):
+    rows = data.observations
+    second = next(key for key in rows["configuration"] if key not in (BASELINE, data.finalist))
+    fresh = rows[rows["stage"] == "confirm"]
+    extra = fresh[fresh["configuration"] == BASELINE].assign(configuration=second)
+    both = pd.concat([fresh, extra])
+    verdicts = judge(both, baseline=BASELINE, finalists=[second, data.finalist])
+    ranking = pd.DataFrame({"configuration": [data.finalist, second], "ci_low": [0.01, -0.1], "ci_high": [0.2, 0.1]})
+    several = replace(data, observations=both, verdicts=verdicts, ranking=ranking, texts=None)
+    assert several.verdict.configuration == data.finalist
+    words = words_of(several)
+    assert "Other finalists" in words
+    assert "Intervals hold for all configurations at once" in words
+
+
+def test_several_hosts_get_a_table_each_their_row(data):
+    rows = data.observations[data.observations["stage"] == "confirm"]
+    rows = rows.assign(host=np.where(rows["seed"] % 2, "wk-01", "mbp"))
+    words = words_of(replace(data, observations=rows, texts=None))
+    assert (
+        words.index("By host")
+        < words.index("mbp", words.index("By host"))
+        < words.index("wk-01", words.index("By host"))
+    )
+
+
+def test_a_failed_aa_check_is_told_everywhere(data):
+    failed = replace(data, aa=replace(data.aa, passed=False, sentence="The halves differ (+0.2, p = 0.001)."))
+    assert "The baseline against itself: differs." in words_of(failed)
+    assert "The halves differ" in render_note(failed).replace("\\", "")
+    assert "The halves differ" in "\n".join(drawn_on(80, failed))
+
+
+def test_the_terminal_summary_fits(data):
+    long = replace(
+        data,
+        notes=["a long note " * 40] * 5,
+        verdicts=[replace(data.verdict, advice="more seeds " * 100)],
+        configurations={
+            key: {
+                "model": "m",
+                "prompt": "p",
+                "options": {f"option_{place}": place + len(key) * (key == BASELINE) for place in range(30)},
+            }
+            for key in (BASELINE, data.finalist)
+        },
+    )
+    for each in (data, long):
+        lines = drawn_on(80, each)
+        panel = lines[: next(place for place, line in enumerate(lines) if line.startswith("╰")) + 1]
+        assert len(panel) <= 25
+        assert all(len(line) <= 80 for line in panel)
+    assert "sweeps run examples/quickstart.toml" in "\n".join(drawn_on(80, data))
+
+
+def test_the_note_is_short_markdown_with_the_numbers(data):
+    note = render_note(data)
+    assert note.startswith("## quickstart\n")
+    assert len(note.splitlines()) < 30
+    assert f"{data.verdict.effect:+.3f}" in note
+    assert "temperature 0.8 → " in note.replace("\\", "")
+    for line in note.splitlines():
+        if line.startswith("| ") and not line.startswith("| |"):
+            assert len(re.findall(r"(?<!\\)\|", line)) == 3
+
+
+def test_the_same_data_give_the_same_page(data):
+    assert render_report(data, figures={}) == render_report(data, figures={})
