@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from analysis.table import BoolArray, Cells, FloatArray, IntArray, TableError
 
@@ -112,7 +112,7 @@ class Estimate:
             if rank < 1:
                 return -1.0, 1.0
             return float(self.draws[rank - 1]), float(self.draws[-rank])
-        half = float(stats.t.isf(tail, self.dof)) * self.standard_error
+        half = -float(special.stdtrit(self.dof, tail)) * self.standard_error
         return self.effect - half, self.effect + half
 
 
@@ -247,5 +247,5 @@ def paired_t(two: Pair) -> Estimate:
 
 def t_estimate(effect: float, error: float, dof: float, test: str) -> Estimate:
     """Return an estimate with the two-sided p of a t test; without any spread p is 0, or 1 for no effect."""
-    p_value = float(effect == 0) if error == 0 else 2 * float(stats.t.sf(abs(effect) / error, dof))
+    p_value = float(effect == 0) if error == 0 else 2 * float(special.stdtr(dof, -abs(effect) / error))
     return Estimate(effect, error, dof, p_value, test)

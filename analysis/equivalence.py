@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 from analysis.comparison import Estimate
 
@@ -34,4 +34,4 @@ def tost(estimate: Estimate, margin: float) -> float:
     """
     if estimate.standard_error == 0:
         return 0.0 if abs(estimate.effect) < margin else 1.0
-    return float(stats.t.sf((margin - abs(estimate.effect)) / estimate.standard_error, estimate.dof))
+    return float(special.stdtr(estimate.dof, (abs(estimate.effect) - margin) / estimate.standard_error))

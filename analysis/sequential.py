@@ -274,13 +274,15 @@ class SequentialDesign:
         cells = summarize(observations)
         two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
         estimate = compare(two, claim=claim, seed=seed).estimate
-        bound = self.nominal(look)
         if estimate is None:
+            bound = self.nominal(look)
             sentence = "Both configurations are greedy: more seeds cannot tell more."
             return Decision("futility", look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
-        return self._decision(look, estimate, bound, min_gain)
+        return self.assess(look, estimate, min_gain=min_gain)
 
-    def _decision(self, look: int, estimate: Estimate, bound: float, min_gain: float | None) -> Decision:
+    def assess(self, look: int, estimate: Estimate, *, min_gain: float | None = None) -> Decision:
+        """Say what a look means, given its estimate; see `decide`."""
+        bound = self.nominal(look)
         p_value = max(estimate.p_value, 1e-15)
         z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
         drift = self.design_drift

@@ -256,7 +256,7 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolA
         repeat, repeats = pd.factorize(observations["repeat"], use_na_sentinel=False)
         key = key * np.int64(len(repeats)) + repeat
     used = key[usable]
-    if len(np.unique(used)) == len(used):
+    if len(pd.unique(used)) == len(used):
         return
     twice = np.zeros(len(key), dtype=bool)
     twice[usable] = pd.Series(used).duplicated(keep=False).to_numpy()

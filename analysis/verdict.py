@@ -43,6 +43,7 @@ class Verdict:
         p_equivalence: Of the two one-sided tests against the margin.
         alpha: Level of the verdict.
         margin: Differences smaller than this count as none.
+        margin_from: Where the margin comes from: "margin" or "min_gain" as given, or "default".
         test: Name of the test.
         dof: Its degrees of freedom.
         standard_error: Of the effect.
@@ -75,6 +76,7 @@ class Verdict:
     p_equivalence: float
     alpha: float
     margin: float
+    margin_from: str
     test: str
     dof: float
     standard_error: float
@@ -234,6 +236,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         p_equivalence=p_equivalence,
         alpha=asked.alpha,
         margin=margin,
+        margin_from="margin" if asked.margin else "min_gain" if asked.min_gain else "default",
         test=estimate.test if estimate else "none",
         dof=estimate.dof if estimate else nan,
         standard_error=estimate.standard_error if estimate else nan,

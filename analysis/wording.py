@@ -37,9 +37,10 @@ def sentence_for(verdict: Verdict) -> str:
     if verdict.outcome == "worse":
         return f"{name} is worse than {base} {where}: {scores}, a loss of {-verdict.effect:.3f} ({numbers})."
     if verdict.outcome == "equivalent":
+        default = " (what one pass over the cases differs from the next by)" if verdict.margin_from == "default" else ""
         return (
-            f"{name} is as good as {base} {where}, within {verdict.margin:.3f} either way: {scores}, a difference of "
-            f"{verdict.effect:+.3f} ({numbers})."
+            f"{name} is as good as {base} {where}, within {verdict.margin:.3f} either way{default}: {scores}, a "
+            f"difference of {verdict.effect:+.3f} ({numbers})."
         )
     return (
         f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.3f} ({numbers}). "
