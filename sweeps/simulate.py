@@ -1,10 +1,10 @@
 """Response surfaces over Ollama's options: a model to tune whose truth is known.
 
 A `Surface` answers two questions: what a configuration scores on average on each case (the truth), and what one noisy
-generation of it scores (what a sweep sees). It is made for trying search strategies and for the scripted engine, and
-it has what real surfaces were seen to have: few options that matter, interactions, cliffs (settings that break the text),
-options that act only under others (mirostat), cases of different difficulty that react differently, and scores in
-[0, 1] with beta noise that depends on the mean.
+generation of it scores (what a sweep sees). It is made for trying search strategies and for the scripted engine, and it
+has what real surfaces were seen to have: few options that matter, interactions, cliffs (settings that break the
+text), options that act only under others (mirostat), cases of different difficulty that react differently, and scores
+in [0, 1] with beta noise that depends on the mean.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ RANGES: Mapping[str, tuple[float, float, bool]] = {
     "min_p": (0.0, 0.2, False),
     "repeat_penalty": (0.9, 1.4, False),
     "presence_penalty": (-0.5, 1.5, False),
-    "num_predict": (64, 512, True),
+    "repeat_last_n": (16, 512, True),
     "mirostat_tau": (1.0, 9.0, False),
 }
-"""Range of each option that a surface reacts to, and whether it is read on a log scale. `mirostat` (0, 1, 2) comes on top."""
+"""Range of each option that a surface reacts to, and whether it is read on a log scale; `mirostat` comes on top."""
 
 DEFAULTS: Mapping[str, float] = {
     "temperature": 0.8,
@@ -46,7 +46,7 @@ DEFAULTS: Mapping[str, float] = {
     "min_p": 0.0,
     "repeat_penalty": 1.1,
     "presence_penalty": 0.0,
-    "num_predict": 256,
+    "repeat_last_n": 64,
     "mirostat": 0,
     "mirostat_tau": 5.0,
 }
@@ -56,7 +56,9 @@ _NAMES = tuple(RANGES)
 _TAU = _NAMES.index("mirostat_tau")
 _REPLACED = tuple(_NAMES.index(name) for name in ("top_k", "top_p", "min_p"))
 _LOWEST, _HIGHEST = 0.02, 0.98
-_POOL = 4096
+_STEEPEST = 0.2
+_POOL, _TOP, _NEAR = 4096, 96, 12
+_SPREADS = (0.25, 0.2, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01)
 
 
 def search_space() -> dict[str, Any]:
@@ -65,7 +67,7 @@ def search_space() -> dict[str, Any]:
 
     space: dict[str, BaseDistribution] = {}
     for name, (low, high, log) in RANGES.items():
-        whole = name in ("top_k", "num_predict")
+        whole = name in ("top_k", "repeat_last_n")
         space[name] = IntDistribution(int(low), int(high), log=log) if whole else FloatDistribution(low, high, log=log)
     space["mirostat"] = CategoricalDistribution((0, 1, 2))
     return space
@@ -139,7 +141,7 @@ class Surface:
 
     def means(self, options: Sequence[Options]) -> Array:
         """The truth: mean score of each configuration on each case, shape (len(options), cases)."""
-        return _means(self.shape, self.case_means, self.scale, *unit(options))
+        return _combine(self.case_means, self.scale, _parts(self.shape, *unit(options)))
 
     def mean(self, options: Options) -> float:
         """The truth: a configuration's mean score over the cases."""
@@ -154,6 +156,11 @@ class Surface:
         means = self.means(options)[:, :, None]
         uniforms = rng.random((len(options), self.cases, repeats, 2))
         return self._noisy(np.broadcast_to(means, uniforms.shape[:3]), self.noise[None, :, None], uniforms)
+
+    def draw_one(self, options: Options, case: int, rng: np.random.Generator) -> float:
+        """One noisy score of a configuration on the case of that index."""
+        mean = self.means([options])[0, case : case + 1]
+        return float(self._noisy(mean, self.noise[case : case + 1], rng.random((1, 2)))[0])
 
     def score(self, options: Options, case: int, seed: int, repeat: int = 0) -> float:
         """The score of one generation, the same for the same arguments in every process.
@@ -224,10 +231,14 @@ def make_surface(
     noise = rng.uniform(0.08, 0.15) if noise is None else noise
     case_noise = noise * rng.uniform(0.85, 1.15, cases)
     best, scale = dict(DEFAULTS), gain
-    if kind in ("smooth", "rough"):
+    if kind in ("flat", "default-best"):
+        gain = 0.0
+    else:
         best, scale = _find_best(shape, case_means, gain, rng)
-    reached = gain if kind in ("smooth", "rough") else 0.0
-    return Surface(kind, seed, reached, dict(DEFAULTS), best, case_means, case_noise, scale, discrete, shape)
+        while scale > _STEEPEST:  # the baseline happens to be nearly the best: draw other effects
+            shape = _draw_shape(kind, cases, rng)
+            best, scale = _find_best(shape, case_means, gain, rng)
+    return Surface(kind, seed, gain, dict(DEFAULTS), best, case_means, case_noise, scale, discrete, shape)
 
 
 def _draw_shape(kind: Kind, cases: int, rng: np.random.Generator) -> _Shape:
@@ -260,12 +271,13 @@ def _draw_shape(kind: Kind, cases: int, rng: np.random.Generator) -> _Shape:
 
 def _draw_cliff(start: Array, rng: np.random.Generator) -> tuple[Array, float, float]:
     """A half space, well away from the baseline, in which the score collapses."""
-    direction = np.zeros(len(start))
-    chosen = rng.choice(_TAU, size=int(rng.integers(1, 3)), replace=False)
-    direction[chosen] = rng.choice([-1.0, 1.0], len(chosen))
-    direction /= np.linalg.norm(direction)
-    reach = float(np.sum(np.maximum(direction, 0.0)) - direction @ start)
-    return direction, float(direction @ start + rng.uniform(0.55, 0.8) * reach + 0.05), float(rng.uniform(0.1, 0.25))
+    reach = 0.0
+    while reach < 0.4:  # the way from the baseline to the space's end in that direction
+        direction = np.zeros(len(start))
+        chosen = rng.choice([i for i in range(len(start)) if i != _TAU], size=int(rng.integers(1, 3)), replace=False)
+        direction[chosen] = rng.choice([-1.0, 1.0], len(chosen)) / math.sqrt(len(chosen))
+        reach = float(np.sum(np.maximum(direction, 0.0)) - direction @ start)
+    return direction, float(direction @ start + rng.uniform(0.55, 0.8) * reach), float(rng.uniform(0.1, 0.25))
 
 
 def _effects(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tuple[Array, Array]:
@@ -276,7 +288,9 @@ def _effects(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> t
     for a, b, size in shape.pairs:
         value = value + size * (x[:, a] - 0.5) * (x[:, b] - 0.5) * 2.0
     if shape.roughness:
-        value = value + shape.roughness * math.sqrt(2 / len(shape.phases)) * np.cos(x @ shape.waves.T + shape.phases).sum(1)
+        value = value + shape.roughness * math.sqrt(2 / len(shape.phases)) * np.cos(
+            x @ shape.waves.T + shape.phases
+        ).sum(1)
     loss = np.zeros(len(x))
     for direction, threshold, depth in shape.cliffs:
         loss += depth / (1.0 + np.exp(-np.clip((x @ direction - threshold) / 0.02, -60, 60)))
@@ -293,47 +307,50 @@ def _acting(positions: Array, modes: npt.NDArray[np.int64]) -> Array:
     return x
 
 
-def _means(
-    shape: _Shape, case_means: Array, scale: float, positions: Array, modes: npt.NDArray[np.int64]
-) -> Array:
+def _parts(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
+    """Differences to the baseline: common effect before scaling (n,), loss (n,), effect by case (n, cases)."""
     start, off = unit([DEFAULTS])
     value, loss = _effects(shape, np.vstack([start, positions]), np.concatenate([off, modes]))
     moved = _acting(positions, modes) - _acting(start, off)
-    common = scale * (value[1:] - value[0]) - (loss[1:] - loss[0])
-    own = scale * moved @ shape.case_slopes.T
-    return np.asarray(np.clip(case_means[None, :] + common[:, None] + own, _LOWEST, _HIGHEST))
+    return value[1:] - value[0], loss[1:] - loss[0], moved @ shape.case_slopes.T
+
+
+def _combine(case_means: Array, scale: float, parts: tuple[Array, Array, Array]) -> Array:
+    """Mean scores, shape (n, cases)."""
+    value, loss, own = parts
+    means = case_means[None, :] + (scale * value - loss)[:, None] + scale * own
+    return np.asarray(np.clip(means, _LOWEST, _HIGHEST))
 
 
 def _find_best(
     shape: _Shape, case_means: Array, gain: float, rng: np.random.Generator
 ) -> tuple[dict[str, float], float]:
     """The scale at which the best configuration beats the baseline by `gain`, and that configuration."""
+    d = len(_NAMES)
     start, _ = unit([DEFAULTS])
-    positions = np.vstack([start, rng.random((_POOL, len(_NAMES)))])
+    positions = np.vstack([start, rng.random((_POOL, d))])
     modes = np.concatenate([[0], rng.integers(0, 3, _POOL)])
-    scale = 1.0
-    for spread in (0.25, 0.12, 0.06, 0.03, 0.015):
-        scale = _scale_for(gain, shape, case_means, positions, modes)
-        means = _means(shape, case_means, scale, positions, modes).mean(axis=1)
-        top = np.argsort(-means)[:64]
-        steps = rng.normal(0.0, spread, (64, 24, len(_NAMES))) * (rng.random((64, 24, len(_NAMES))) < 0.5)
-        near = np.clip(positions[top][:, None, :] + steps, 0.0, 1.0).reshape(-1, len(_NAMES))
+    for spread in _SPREADS:
+        parts = _parts(shape, positions, modes)
+        means = _combine(case_means, _scale_for(gain, case_means, parts), parts).mean(axis=1)
+        top = np.argsort(-means)[:_TOP]
+        steps = rng.normal(0.0, spread, (_TOP, _NEAR, d)) * (rng.random((_TOP, _NEAR, d)) < 0.5)
+        near = np.clip(positions[top][:, None, :] + steps, 0.0, 1.0).reshape(-1, d)
         positions = np.vstack([positions[top], near])
-        modes = np.concatenate([modes[top], np.repeat(modes[top], 24)])
-    scale = _scale_for(gain, shape, case_means, positions, modes)
-    winner = int(np.argmax(_means(shape, case_means, scale, positions, modes).mean(axis=1)))
+        modes = np.concatenate([modes[top], np.repeat(modes[top], _NEAR)])
+    parts = _parts(shape, positions, modes)
+    scale = _scale_for(gain, case_means, parts)
+    winner = int(np.argmax(_combine(case_means, scale, parts).mean(axis=1)))
     return _options(positions[winner], int(modes[winner])), scale
 
 
-def _scale_for(
-    gain: float, shape: _Shape, case_means: Array, positions: Array, modes: npt.NDArray[np.int64]
-) -> float:
+def _scale_for(gain: float, case_means: Array, parts: tuple[Array, Array, Array]) -> float:
     """Bisection: the largest gain over the positions grows with the scale."""
     origin = float(case_means.mean())
     low, high = 0.0, 1.0
-    for _ in range(40):
+    for _ in range(30):
         middle = 0.5 * (low + high)
-        reached = float(_means(shape, case_means, middle, positions, modes).mean(axis=1).max()) - origin
+        reached = float(_combine(case_means, middle, parts).mean(axis=1).max()) - origin
         low, high = (middle, high) if reached < gain else (low, middle)
     return 0.5 * (low + high)
 

@@ -67,7 +67,7 @@ def make_sampler(
 
 
 def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS) -> dict[str, Sequence[Any]]:
-    """The values that a grid has of each parameter: every choice, and up to `points` evenly spaced values of a range."""
+    """The values that a grid has of each parameter: every choice, and up to `points` evenly spaced ones of a range."""
     import numpy as np
 
     from sweeps.samplers.encoding import Encoding

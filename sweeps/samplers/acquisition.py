@@ -42,7 +42,8 @@ def start_design(encoding: Encoding, n: int, baseline: Array | None, seed: int) 
     spread = qmc.LatinHypercube(len(encoding), rng=rng).random(n_spread)
     if baseline is None:
         return encoding.canonical(spread)
-    near = perturb(np.repeat(_filled(baseline)[None, :], n - n_spread, axis=0), np.full(n - n_spread, _START_SCALE), rng)
+    centre = np.repeat(np.nan_to_num(baseline, nan=0.5)[None, :], n - n_spread, axis=0)
+    near = perturb(centre, np.full(n - n_spread, _START_SCALE), rng)
     order = np.argsort(np.concatenate([np.arange(n_spread) * 2, np.arange(n - n_spread) * 2 + 1]), kind="stable")
     return encoding.canonical(np.vstack([spread, near])[order])
 
@@ -116,7 +117,3 @@ def augmented_expected_improvement(surrogate: Surrogate, features: Array, noise:
     density = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)
     improvement = (mean - reference) * ndtr(z) + sd * density
     return np.asarray(np.maximum(improvement, 0.0) * (1.0 - math.sqrt(noise) / np.sqrt(noise + sd**2)))
-
-
-def _filled(codes: Array) -> Array:
-    return np.nan_to_num(codes, nan=0.5)

@@ -1,9 +1,9 @@
 """Search spaces as points of the unit cube, and back.
 
-Two coordinate systems are used. *Codes* have one number in [0, 1] per parameter, and designs, perturbations and candidate
-sets are made there; a discrete parameter owns one cell of equal width per value, so that a uniform code is a uniform value.
-*Features* are what a kernel sees: ordered parameters keep their code, unordered ones become one column per category, and
-a parameter that is inactive sits at its centre whatever its value, so that it can neither attract nor repel.
+Two coordinate systems are used. *Codes* have one number in [0, 1] per parameter, and designs, perturbations and
+candidate sets are made there; a discrete parameter owns one cell of equal width per value, so that a uniform code is a
+uniform value. *Features* are what a kernel sees: ordered parameters keep their code, unordered ones become one column
+per category, and an inactive parameter sits at its centre whatever its value: it can neither attract nor repel.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ MODE_OPTIONS = frozenset({"mirostat"})
 
 _MOST_MODES = 8
 _KEY_DIGITS = 9
+_DECIMALS = 12
 
 
 @dataclass(frozen=True)
@@ -49,21 +52,18 @@ class Axis:
         """Number of feature columns."""
         return self.cells if self.nominal else 1
 
-    def code(self, value: Any) -> float:
-        """A value's code in [0, 1]; NaN for one that cannot be placed; values beyond the range go to its end."""
-        distribution = self.distribution
-        if isinstance(distribution, CategoricalDistribution):
-            return _centre(_position(distribution.choices, value), self.cells)
-        if isinstance(value, bool) or not isinstance(value, (int, float, np.number)) or not math.isfinite(value):
-            return math.nan
-        low, high = self._ends()
-        if _is_log(distribution):
-            if value <= 0:
-                return _centre(0, self.cells) if self.cells else 0.0
-            code = (math.log(value) - low) / (high - low)
-        else:
-            code = (float(value) - low) / (high - low)
-        return min(max(code, 0.0), 1.0)
+    def codes(self, values: Sequence[Any]) -> Array:
+        """Codes of values in [0, 1], shape (len(values),).
+
+        NaN stands for None and for what cannot be placed; numbers beyond the range go to its end.
+        """
+        if isinstance(self.distribution, CategoricalDistribution):
+            choices = self.distribution.choices
+            return np.array([_centre(_position(choices, value), self.cells) for value in values], dtype=float)
+        numbers = np.array([_number(value) for value in values], dtype=float)
+        low, high = self._ends
+        numbers = np.clip(numbers, self.distribution.low, self.distribution.high)  # type: ignore[attr-defined]
+        return ((np.log(numbers) if self.log else numbers) - low) / (high - low)
 
     def holds(self, value: Any) -> bool:
         """Whether a value lies in the range or among the choices (a step's grid aside)."""
@@ -77,35 +77,32 @@ class Axis:
         distribution = self.distribution
         if isinstance(distribution, CategoricalDistribution):
             return distribution.choices[min(int(code * self.cells), self.cells - 1)]
-        assert isinstance(distribution, (FloatDistribution, IntDistribution))
-        if self.cells and not distribution.log:
-            steps = min(int(code * self.cells), self.cells - 1)
-            raw = distribution.low + steps * (distribution.step or 1)
-        else:
-            low, high = self._ends()
-            raw = low + code * (high - low)
-            raw = math.exp(raw) if distribution.log else raw
-        raw = min(max(raw, distribution.low), distribution.high)
-        if isinstance(distribution, IntDistribution):
-            return round(raw)
-        return float(f"{raw:.12g}") if self.cells else float(raw)
+        number = float(self._numbers(np.array([code]))[0])
+        return round(number) if isinstance(distribution, IntDistribution) else number
 
     def snap(self, codes: Array) -> Array:
         """Codes moved to the centre of their cell, values kept; for a continuous parameter the codes themselves."""
         codes = np.clip(codes, 0.0, 1.0)
         if not self.cells:
             return codes
-        if isinstance(self.distribution, IntDistribution) and self.distribution.log:
-            return np.array([math.nan if math.isnan(c) else self.code(self.value(c)) for c in codes])
+        if self.log:
+            low, high = self._ends
+            return np.asarray((np.log(self._numbers(codes)) - low) / (high - low))
         cell: Array = np.minimum(np.floor(codes * self.cells), self.cells - 1)
         return (cell + 0.5) / self.cells
 
     def grid(self) -> Array:
         """The codes of all values of a discrete parameter."""
-        if isinstance(self.distribution, IntDistribution) and self.distribution.log:
-            return np.array([self.code(v) for v in range(self.distribution.low, self.distribution.high + 1)])
+        if self.log:
+            return self.codes(range(self.distribution.low, self.distribution.high + 1))  # type: ignore[attr-defined]
         return (np.arange(self.cells) + 0.5) / self.cells
 
+    @cached_property
+    def log(self) -> bool:
+        """Whether the parameter is searched on a log scale."""
+        return bool(getattr(self.distribution, "log", False))
+
+    @cached_property
     def _ends(self) -> tuple[float, float]:
         """Both ends on the parameter's scale; half a step beyond the range where it is discrete."""
         distribution = self.distribution
@@ -113,6 +110,21 @@ class Axis:
         half = 0.5 * (distribution.step or 0.0) if self.cells else 0.0
         low, high = distribution.low - half, distribution.high + half
         return (math.log(low), math.log(high)) if distribution.log else (low, high)
+
+    def _numbers(self, codes: Array) -> Array:
+        """The numbers at codes, on the parameter's grid."""
+        distribution = self.distribution
+        assert isinstance(distribution, (FloatDistribution, IntDistribution))
+        low, high = self._ends
+        if self.log:
+            numbers = np.exp(low + codes * (high - low))
+            numbers = np.rint(numbers) if self.cells else numbers
+        elif self.cells:
+            steps = np.minimum(np.floor(codes * self.cells), self.cells - 1)
+            numbers = np.round(distribution.low + steps * (distribution.step or 1), _DECIMALS)
+        else:
+            numbers = low + codes * (high - low)
+        return np.asarray(np.clip(numbers, distribution.low, distribution.high))
 
 
 class Encoding:
@@ -184,7 +196,7 @@ class Encoding:
         for parent, values in parents.items():
             if parent in self._index:
                 axis = self.axes[self._index[parent]]
-                codes = np.array([axis.code(value) for value in values if axis.holds(value)], dtype=float)
+                codes = axis.codes([value for value in values if axis.holds(value)])
                 self._rules.append((index, self._index[parent], codes))
             elif parent in known and known[parent] not in tuple(values):
                 self._never.append(index)
@@ -196,15 +208,10 @@ class Encoding:
             points: Values by name; a missing name is a parameter that was inactive.
 
         Returns:
-            Shape (len(points), n_axes), NaN where a parameter is missing or cannot be placed.
+            Shape (len(points), n_axes), NaN where a parameter is missing (or None) or cannot be placed.
         """
-        table = np.full((len(points), len(self.axes)), np.nan)
-        for j, axis in enumerate(self.axes):
-            name, code = axis.name, axis.code
-            for i, point in enumerate(points):
-                if name in point:
-                    table[i, j] = code(point[name])
-        return table
+        columns = [axis.codes([point.get(axis.name) for point in points]) for axis in self.axes]
+        return np.column_stack(columns) if columns else np.zeros((len(points), 0))
 
     def active(self, codes: Array) -> npt.NDArray[np.bool_]:
         """Which parameters act, shape of `codes`. Missing ones do not; a missing parent decides nothing."""
@@ -272,11 +279,12 @@ def _is_scale(choices: Sequence[Any]) -> bool:
     """Whether choices are numbers in ascending order, hence a scale rather than names."""
     if any(isinstance(choice, bool) or not isinstance(choice, (int, float)) for choice in choices):
         return False
-    return all(a < b for a, b in zip(choices, choices[1:], strict=False))
+    return all(a < b for a, b in pairwise(choices))
 
 
-def _is_log(distribution: BaseDistribution) -> bool:
-    return bool(getattr(distribution, "log", False))
+def _number(value: Any) -> float:
+    placed = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    return float(value) if placed else math.nan
 
 
 def _only(distribution: BaseDistribution) -> Any:
@@ -287,12 +295,10 @@ def _only(distribution: BaseDistribution) -> Any:
 def _position(choices: Sequence[Any], value: Any) -> int | None:
     """Index of a choice; types are compared too, so that True is not 1."""
     for i, choice in enumerate(choices):
-        same = choice == value or (choice != choice and value != value)  # noqa: PLR0124 - NaN equals NaN here
-        if same and isinstance(choice, bool) == isinstance(value, bool):
+        if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return i
     return None
 
 
 def _centre(index: int | None, cells: int) -> float:
     return math.nan if index is None else (index + 0.5) / cells
-

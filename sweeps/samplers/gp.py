@@ -31,7 +31,7 @@ REFIT_EVERY = 12
 """Length scales are refitted after so many trials; later after a sixth of the trials so far, where that is more."""
 
 _STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
-_ROUNDS = 4
+_ENUMERABLE = 50_000
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,12 @@ class Evaluated:
     values: Array
     noise: Array
 
+    def noise_of_first(self, n: int, noise_sd: float | None = None) -> Array:
+        """Variance of each of the first `n` scores as it was known when there were no more."""
+        if not n:
+            return np.zeros(0)
+        return noise_variances([t.user_attrs for t in self.trials[:n]], self.values[:n], noise_sd)
+
 
 def evaluated(study: Study, noise_sd: float | None = None) -> Evaluated:
     """The trials of a study that have a finite score, with the noise that is known or estimated of each.
@@ -59,9 +65,13 @@ def evaluated(study: Study, noise_sd: float | None = None) -> Evaluated:
             `case_scores` (see `sweeps.samplers.noise`).
         noise_sd: Standard deviation of one generation for trials that carry none.
     """
+    return _evaluated(study, study.get_trials(deepcopy=False), noise_sd)
+
+
+def _evaluated(study: Study, of: Sequence[FrozenTrial], noise_sd: float | None) -> Evaluated:
     sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
-    done = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    trials = sorted((t for t in done if t.value is not None and math.isfinite(t.value)), key=lambda t: t.number)
+    done = (t for t in of if t.state == TrialState.COMPLETE and t.value is not None and math.isfinite(t.value))
+    trials = sorted(done, key=lambda t: t.number)
     values = sign * np.array([t.value for t in trials], dtype=float)
     noise = noise_variances([t.user_attrs for t in trials], values, noise_sd) if trials else np.zeros(0)
     return Evaluated(trials, [t.params for t in trials], values, noise)
@@ -113,7 +123,11 @@ class NoiseAwareSampler(BaseSampler):
     def reseed_rng(self) -> None:
         """Nothing to do: random streams belong to trial numbers, so copies of a sampler never share one."""
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self,
+        study: Study,
+        trial: FrozenTrial,  # noqa: ARG002 - Optuna's signature
+    ) -> dict[str, BaseDistribution]:
         """The given space, or the union of what the study's trials were asked, less parameters with one value."""
         self._raise_error_if_multi_objective(study)
         space = self._space if self._space is not None else union_space(study)
@@ -127,13 +141,14 @@ class NoiseAwareSampler(BaseSampler):
         if not search_space:
             return {}
         encoding = Encoding(search_space, self._active_when, self._baseline)
-        if self._is_turn_of_baseline(study, trial, encoding):
-            assert self._baseline is not None
-            return encoding.params(encoding.canonical(encoding.codes([self._baseline]))[0])
+        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         rng = np.random.default_rng([self._seed, _STREAM_ASK, trial.number])
         with one_thread():
-            codes = self._propose(study, trial, encoding, rng)
-        return encoding.params(codes)
+            if trial.number < self.n_startup(len(encoding)):
+                ranked = self._planned(encoding, trial.number, others)
+            else:
+                ranked = self._ranked(encoding, _evaluated(study, others, self._noise_sd), others, rng)
+            return encoding.params(_first_free(encoding, ranked, others, rng))
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -172,53 +187,44 @@ class NoiseAwareSampler(BaseSampler):
             wanted = min(wanted, self._n_trials // 4)
         return max(wanted, MIN_POINTS)
 
-    def _is_turn_of_baseline(self, study: Study, trial: FrozenTrial, encoding: Encoding) -> bool:
-        """Whether this is the first trial, there is a baseline inside the space, and no trial has it."""
-        if self._baseline is None or trial.number > 0:
-            return False
+    def _planned(self, encoding: Encoding, number: int, others: Sequence[FrozenTrial]) -> Array:
+        """The point of the start design that belongs to a trial, shape (1, n_axes)."""
+        n = self.n_startup(len(encoding))
+        if self._baseline is None:
+            return start_design(encoding, n, None, self._seed)[[number]]
         codes = encoding.codes([self._baseline])
-        needed = encoding.active(encoding.canonical(codes))[0]
-        inside = all(
+        if not self._baseline_is_inside(encoding, codes):
+            return start_design(encoding, n, codes[0], self._seed)[[number]]
+        if number == 0 and encoding.keys(codes)[0] not in _taken(encoding, others):
+            return encoding.canonical(codes)
+        return start_design(encoding, n, codes[0], self._seed)[[number - 1]]
+
+    def _baseline_is_inside(self, encoding: Encoding, codes: Array) -> bool:
+        """Whether the baseline has a value inside the space for every parameter that acts in it."""
+        assert self._baseline is not None
+        needed = encoding.active(encoding.canonical(np.nan_to_num(codes, nan=0.5)))[0]
+        return all(
             axis.name in self._baseline and axis.holds(self._baseline[axis.name])
             for axis, acts in zip(encoding.axes, needed, strict=True)
             if acts
         )
-        return inside and encoding.keys(codes)[0] not in _taken(study, trial, encoding)
 
-    def _propose(self, study: Study, trial: FrozenTrial, encoding: Encoding, rng: np.random.Generator) -> Array:
-        taken = _taken(study, trial, encoding)
-        n_startup = self.n_startup(len(encoding))
-        if trial.number < n_startup:
-            codes = None if self._baseline is None else encoding.codes([self._baseline])[0]
-            planned = start_design(encoding, n_startup, codes, self._seed)[trial.number]
-            return self._first_free(encoding, planned[None, :], taken, rng)
-        done = evaluated(study, self._noise_sd)
+    def _ranked(
+        self, encoding: Encoding, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
+    ) -> Array:
+        """Candidates, the most promising first, shape (n, n_axes)."""
         codes = encoding.codes(done.points)
-        surrogate = fit_surrogate(encoding, codes, done.values, done.noise, checkpoint(len(codes), n_startup))
+        early_noise = done.noise_of_first(checkpoint(len(codes), self.n_startup(len(encoding))), self._noise_sd)
+        surrogate = fit_surrogate(encoding, codes, done.values, done.noise, early_noise)
         if surrogate is None:
-            return self._first_free(encoding, encoding.canonical(rng.random((1, len(encoding)))), taken, rng)
+            return encoding.canonical(rng.random((1, len(encoding))))
         next_noise = float(np.median(done.noise))
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        pending = encoding.codes([t.params for t in running if t.number != trial.number and t.params])
+        pending = encoding.codes([t.params for t in others if t.state == TrialState.RUNNING and t.params])
         means, _ = surrogate.posterior(surrogate.features)
-        centres = codes[np.argsort(-means, kind="stable")]
+        pool = candidates(encoding, codes[np.argsort(-means, kind="stable")], rng)
         believing = surrogate.believing(encoding.features(pending), next_noise)
-        pool = candidates(encoding, centres, rng)
         value = augmented_expected_improvement(believing, encoding.features(pool), next_noise)
-        return self._first_free(encoding, pool[np.argsort(-value, kind="stable")], taken, rng)
-
-    @staticmethod
-    def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.random.Generator) -> Array:
-        """The first of the ranked points that no trial has, else a random free one, else the first."""
-        for row, key in zip(ranked, encoding.keys(ranked), strict=True):
-            if key not in taken:
-                return row
-        for _ in range(_ROUNDS):
-            pool = encoding.canonical(rng.random((256, len(encoding))))
-            for row, key in zip(pool, encoding.keys(pool), strict=True):
-                if key not in taken:
-                    return row
-        return ranked[0]
+        return pool[np.argsort(-value, kind="stable")]
 
 
 def checkpoint(n: int, first: int) -> int:
@@ -286,10 +292,28 @@ def pick(
     return evaluated(study).trials[model.pick()]
 
 
-def _taken(study: Study, trial: FrozenTrial, encoding: Encoding) -> set[bytes]:
-    """Keys of the configurations that other trials have or had, in whatever state."""
-    others = [t.params for t in study.get_trials(deepcopy=False) if t.number != trial.number and t.params]
-    return set(encoding.keys(encoding.codes(others))) if others else set()
+def _first_free(encoding: Encoding, ranked: Array, others: Sequence[FrozenTrial], rng: np.random.Generator) -> Array:
+    """The first of the ranked points that no trial has, else any that none has, else the first of the ranked."""
+    taken = _taken(encoding, others)
+    if (free := _free(encoding, ranked, taken)) is not None:
+        return free
+    if (free := _free(encoding, encoding.canonical(rng.random((256, len(encoding)))), taken)) is not None:
+        return free
+    if encoding.size <= _ENUMERABLE and (free := _free(encoding, rng.permutation(encoding.grid()), taken)) is not None:
+        return free
+    return np.asarray(ranked[0])
+
+
+def _free(encoding: Encoding, points: Array, taken: set[bytes]) -> Array | None:
+    """The first point that is not taken."""
+    rows = zip(points, encoding.keys(points), strict=True)
+    return next((np.asarray(row) for row, key in rows if key not in taken), None)
+
+
+def _taken(encoding: Encoding, trials: Sequence[FrozenTrial]) -> set[bytes]:
+    """Keys of the configurations that trials have or had, in whatever state."""
+    points = [t.params for t in trials if t.params]
+    return set(encoding.keys(encoding.codes(points))) if points else set()
 
 
 __all__ = [

@@ -23,7 +23,7 @@ def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) ->
 
     Args:
         attributes: The trial's user attributes: `n` (generations behind the score, default 1) and `noise_sd`
-            (standard deviation of one generation within a case, best pooled over the study) or `score_var` (its square).
+            (standard deviation of one generation within a case, best pooled over the study) or its square `score_var`.
         noise_sd: Standard deviation of one generation for trials that give none.
 
     Returns:
@@ -41,7 +41,8 @@ def double_centred_variance(scores: Array) -> float:
     """Variance of configuration x case residuals around additive configuration and case effects.
 
     Args:
-        scores: Mean score of each configuration on each case, shape (configurations, cases); rows with NaN are left out.
+        scores: Mean score of each configuration on each case, shape (configurations, cases); rows with NaN are left
+            out.
 
     Returns:
         Sum of squared residuals over (configurations - 1) x (cases - 1); NaN with fewer than two of either. It holds
@@ -82,7 +83,7 @@ def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, nois
     In this order: what the trial says (`trial_noise`), the double-centred residuals of the trials' `case_scores`, and,
     with nothing to go by, a third of the variance of the scores themselves.
     """
-    found = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
+    found: Array = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
     missing = np.isnan(found)
     if missing.any():
         table = case_table([own.get("case_scores") for own in attributes])
@@ -90,7 +91,7 @@ def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, nois
         if math.isnan(pooled):
             pooled = float(np.var(values)) / 3.0
         found[missing] = pooled
-    return np.maximum(found, MIN_SD**2)
+    return np.asarray(np.maximum(found, MIN_SD**2))
 
 
 def winsorise(values: Array, noise: Array) -> Array:
@@ -104,7 +105,8 @@ def winsorise(values: Array, noise: Array) -> Array:
     median = float(np.median(values))
     above = values[values >= median] - median
     sd = max(_MAD_TO_SD * float(np.median(above)), math.sqrt(float(np.median(noise))))
-    return np.maximum(values, median - _WINSOR_WIDTH * sd)
+    raised: Array = np.maximum(values, median - _WINSOR_WIDTH * sd)
+    return raised
 
 
 def _number(value: Any) -> float:

@@ -152,7 +152,7 @@ class Posterior:
 
 
 def fit_surrogate(
-    encoding: Encoding, codes: Array, values: Array, noise: Array, n_hyper: int | None = None
+    encoding: Encoding, codes: Array, values: Array, noise: Array, early_noise: Array | None = None
 ) -> Surrogate | None:
     """Fit the surface behind scores.
 
@@ -161,16 +161,18 @@ def fit_surrogate(
         codes: Scored points, shape (n, n_axes).
         values: Scores, larger is better, shape (n,).
         noise: Variance of each score, shape (n,).
-        n_hyper: Fit the hyperparameters to the first so many points only; all if not given.
+        early_noise: Fit the hyperparameters to the first points only, as many as this has, with these variances:
+            what is known of the noise later must not change what was fitted before. All points if not given.
 
     Returns:
         The surface; None if there are fewer than `MIN_POINTS` points, no parameters, or all scores are equal.
     """
-    first = len(values) if n_hyper is None else n_hyper
+    early_noise = noise if early_noise is None else early_noise
+    first = len(early_noise)
     if len(values) < MIN_POINTS or not len(encoding) or np.ptp(values[:first]) < 1e-12:
         return None
     features = encoding.features(codes)
-    early, early_noise = winsorise(values[:first], noise[:first]), noise[:first]
+    early = winsorise(values[:first], early_noise)
     with one_thread():
         hyperparameters = fit_hyperparameters(features[:first], early, early_noise, encoding.columns)
         return Surrogate(features, winsorise(values, noise), noise, hyperparameters)

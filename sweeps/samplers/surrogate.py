@@ -3,8 +3,8 @@
 Hyperparameters (signal variance, one length scale per parameter) are fitted by scikit-learn's Gaussian process on its
 marginal likelihood, with weak log-normal priors so that a dozen points cannot pin a length scale to a bound. Everything
 between two fits is closed-form conditioning: one Cholesky factor per set of points. The method is that of Rasmussen &
-Williams, *Gaussian Processes for Machine Learning* (2006), chapters 2 and 5; the constant mean is estimated by generalised
-least squares (their section 2.7).
+Williams, *Gaussian Processes for Machine Learning* (2006), chapters 2 and 5; the constant mean is estimated by
+generalised least squares (their section 2.7).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_solve, solve_triangular
-from scipy.optimize import minimize
+from scipy.optimize import fmin_l_bfgs_b
 
 Array = npt.NDArray[np.float64]
 
@@ -34,6 +34,7 @@ SIGNAL_PRIOR_SD = 1.5
 """Standard deviation of the logarithm of the signal variance around the spread of the scores."""
 
 _MAX_ITERATIONS = 40
+_TOLERANCE = 1e-5 / np.finfo(float).eps  # relative change of the objective at which L-BFGS-B stops
 _CACHE_SIZE = 256
 _JITTER = 1e-9
 
@@ -108,9 +109,10 @@ def _posterior_mode(columns: npt.NDArray[np.intp], log_signal: float) -> Callabl
             offset = (tied - centre) / sd
             return float(value) + 0.5 * float(offset @ offset), shared + offset / sd
 
-        options = {"maxiter": _MAX_ITERATIONS, "ftol": 1e-5}
-        result = minimize(negative, theta[first], jac=True, method="L-BFGS-B", bounds=bounds[first], options=options)
-        return result.x[groups], float(result.fun)
+        found, value, _ = fmin_l_bfgs_b(
+            negative, theta[first], bounds=list(bounds[first]), factr=_TOLERANCE, maxiter=_MAX_ITERATIONS
+        )
+        return found[groups], float(value)
 
     return optimise
 
@@ -182,7 +184,7 @@ def matern52(a: Array, b: Array, lengths: Array) -> Array:
 
 @lru_cache(maxsize=1)
 def _controller() -> Any:
-    from threadpoolctl import ThreadpoolController
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
     return ThreadpoolController()
 
