@@ -41,7 +41,7 @@ def finish(written: list[str], settings: lm.Settings, tokens: int, seen: int, ro
 
 
 @dataclass(frozen=True)
-class _Record:
+class Record:
     """One answer in each of its forms."""
 
     path: str
