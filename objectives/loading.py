@@ -28,7 +28,7 @@ from pydantic import ValidationError
 from objectives.case import Case, Item
 from objectives.schema import CaseError, ItemSchema, Problem, RubricSchema, nearest, problems_of, regex_fault
 
-__all__ = ["CaseError", "Problem", "load_cases", "read_text", "shipped_sets"]
+__all__ = ["CaseError", "Problem", "load_cases", "read_case", "read_text", "rubric_files", "shipped_sets"]
 
 
 def shipped_sets() -> dict[str, Path]:
@@ -52,13 +52,13 @@ def load_cases(path: str | Path, *, names: Sequence[str] | None = None) -> list[
         CaseError: With all problems of all files at once: a missing path, invalid TOML, a level that is none, an item
             without text, duplicate ids or texts, unusable patterns, a missing or empty log, text that is not UTF-8, ...
     """
-    files = _rubric_files(Path(path))
+    files = rubric_files(Path(path))
     if names is not None:
         files = _chosen(files, names, str(path))
     cases: list[Case] = []
     problems: list[Problem] = []
     for file in files:
-        case, found = _read_case(file)
+        case, found = read_case(file)
         problems += found
         if case is not None:
             cases.append(case)
@@ -86,8 +86,12 @@ def read_text(path: Path) -> str:
         raise CaseError(Problem(str(path), f"cannot be read: {error.strerror}.", "Check the name.")) from None
 
 
-def _rubric_files(path: Path) -> list[Path]:
-    """The rubric files that a path or a shipped set's name stands for, sorted by case name."""
+def rubric_files(path: Path) -> list[Path]:
+    """The rubric files that a path or a shipped set's name stands for, sorted by case name.
+
+    Raises:
+        CaseError: There is no such place, or no rubric in it.
+    """
     if path.is_dir():
         files = sorted((file for file in path.glob("*.toml") if file.is_file()), key=lambda file: file.stem)
         if files:
@@ -106,7 +110,7 @@ def _rubric_files(path: Path) -> list[Path]:
         raise CaseError(Problem(str(path), "is neither a directory of cases nor a .toml rubric.", remedy))
     shipped = shipped_sets()
     if str(path) in shipped:
-        return _rubric_files(shipped[str(path)])
+        return rubric_files(shipped[str(path)])
     remedy = f"{nearest(str(path), shipped)}Shipped sets: {', '.join(shipped) or 'none'}."
     raise CaseError(Problem(str(path), "no such directory, rubric file or shipped case set.", remedy))
 
@@ -139,7 +143,7 @@ class _Draft:
         self.problems.append(Problem(str(self.file), message, remedy, key, line, value))
 
 
-def _read_case(file: Path) -> tuple[Case | None, list[Problem]]:
+def read_case(file: Path) -> tuple[Case | None, list[Problem]]:
     """Read one rubric and its log: the case, or None, and what is wrong."""
     try:
         source = read_text(file)
@@ -164,7 +168,7 @@ def _read_case(file: Path) -> tuple[Case | None, list[Problem]]:
     if draft.problems:
         return None, draft.problems
     meta: dict[str, object] = dict(rubric.meta)
-    meta.update({key: data[key] for key in ("language", "source", "reviewed") if key in data})
+    meta.update({key: data[key] for key in ("language", "source", "reviewed", "log") if key in data})
     case = Case(file.stem, log, items, title=rubric.title, path=file, meta=meta)
     return case, []
 

@@ -1,0 +1,278 @@
+"""Look over a set of cases for what makes a rubric measure badly."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import combinations
+from pathlib import Path
+from typing import Any, Literal
+
+from objectives.case import LEVELS, Case, Item
+from objectives.coverage import CoverageObjective
+from objectives.loading import load_cases, read_case, rubric_files, shipped_sets
+from objectives.matchers.patterns import PatternText, match_patterns
+from objectives.rubrics.words import content_keys, numbers_in, similarity
+from objectives.text import normalise, tokenise
+
+State = Literal["ok", "warning", "error"]
+
+NEAR_DUPLICATE = 0.6
+"""Share of content words in common from which on two items count as one fact told twice."""
+CHARACTERS_PER_TOKEN = 3.2
+"""Characters of spaced text per token: a careful figure, English conversation with names and numbers has 3.3 to 4."""
+TOKENS_PER_CHARACTER = 1.5
+"""Tokens per character of Chinese, Japanese, Thai, ...; large vocabularies need about 0.7, small ones about 2."""
+
+GENERIC_TEXTS = (
+    "The team discussed the problem and several possible solutions. They looked at the causes, agreed on a decision, "
+    "and assigned the next steps with owners and deadlines. Some options were rejected because of risks and costs.",
+    "In this conversation the participants talk about an issue, find the reason for it, fix it, test the result and "
+    "plan follow-up work. One of them will write a report by the end of the week and another will review the change.",
+    "The user asks for help with a task. The assistant suggests an approach, the user points out what is wrong with "
+    "it, and they settle on a better one. In the end it works, and the remaining work is left for later.",
+    "参加者は問題について話し合い、原因を調べ、いくつかの案を比べて方針を決めました。"
+    "担当者と期限を決め、残った作業は後日行うことになりました。",
+)
+"""Summaries of no conversation in particular: an item that they cover says nothing about a summary."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of a check.
+
+    Attributes:
+        state: `error` (the case cannot be used, or an item measures nothing), `warning` (look at it), or `ok`.
+        check: Name of the check.
+        case: Name of the case, or of the file.
+        item: Id of the item, or "".
+        message: What was found, with figures.
+        remedy: What to do about it.
+    """
+
+    state: State
+    check: str
+    case: str
+    message: str
+    item: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """All findings on a set of cases, in the order of the cases."""
+
+    findings: tuple[Finding, ...] = ()
+    cases: tuple[Case, ...] = field(default=(), repr=False)
+
+    def count(self, state: State) -> int:
+        """Number of findings in a state."""
+        return sum(finding.state == state for finding in self.findings)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON types: counts and findings."""
+        return {
+            "cases": len(self.cases),
+            "errors": self.count("error"),
+            "warnings": self.count("warning"),
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+
+
+def estimate_tokens(text: str) -> int:
+    """Tokens of a text by rule of thumb, rather too many than too few; see `CHARACTERS_PER_TOKEN` for the rule."""
+    unspaced = sum(token.kind == "unspaced" for token in tokenise(normalise(text)))
+    return math.ceil((len(text) - unspaced) / CHARACTERS_PER_TOKEN + unspaced * TOKENS_PER_CHARACTER)
+
+
+def check_cases(
+    path: str | Path,
+    *,
+    objective: CoverageObjective | None = None,
+    num_ctx: Sequence[int] = (),
+    reserve: int = 256,
+    count_tokens: Callable[[str], int] | None = None,
+) -> CheckReport:
+    """Check a set of cases: schema, items that measure nothing, twins, balance, length.
+
+    Args:
+        path: As for `objectives.load_cases`. Cases that cannot be read become findings; the others are
+            checked all the same.
+        objective: Scores texts; the default coverage.
+        num_ctx: Context lengths, in tokens, that the logs should fit.
+        reserve: Tokens that the prompt around the log and the answer need.
+        count_tokens: Counts a text's tokens exactly; `estimate_tokens` otherwise.
+
+    Returns:
+        The findings: at least one per case, an `ok` where nothing is to be said.
+
+    Raises:
+        CaseError: There is no such place, or no rubric in it.
+    """
+    objective = objective or CoverageObjective()
+    findings: list[Finding] = []
+    cases: list[Case] = []
+    files = rubric_files(Path(path))
+    for file in files:
+        case, problems = read_case(file)
+        findings += [Finding("error", "schema", file.stem, str(p), remedy=p.remedy) for p in problems]
+        if case is not None:
+            cases.append(case)
+    strangers = _other_logs(cases)
+    for case in cases:
+        found = [
+            *_check_reviewed(case),
+            *_check_duplicates(case),
+            *_check_against_log(case, objective),
+            *_check_against_any_text(case, objective, [log for name, log in strangers if name != case.name]),
+            *_check_levels(case),
+            *_check_length(case, num_ctx, reserve, count_tokens),
+        ]
+        findings += found or [Finding("ok", "all", case.name, _description(case, count_tokens))]
+    findings += _logs_without_rubric(Path(path), files, cases)
+    order = {name: position for position, name in enumerate(sorted({finding.case for finding in findings}))}
+    return CheckReport(tuple(sorted(findings, key=lambda finding: order[finding.case])), tuple(cases))
+
+
+def _description(case: Case, count_tokens: Callable[[str], int] | None) -> str:
+    levels = "/".join(str(sum(item.level == level and not item.forbidden for item in case.items)) for level in LEVELS)
+    tokens = f"{count_tokens(case.log)}" if count_tokens else f"about {estimate_tokens(case.log)}"
+    return f"{len(case.items)} items ({levels} on levels 1-5), log of {tokens} tokens"
+
+
+def _check_reviewed(case: Case) -> Iterable[Finding]:
+    if case.meta.get("reviewed") is False:
+        yield Finding(
+            "warning",
+            "reviewed",
+            case.name,
+            "the items are candidates that nobody has reviewed",
+            remedy="Rewrite them as facts, set their levels, then set reviewed = true.",
+        )
+
+
+def _check_duplicates(case: Case) -> Iterable[Finding]:
+    keys = {item.id: frozenset(content_keys(item.text)) for item in case.items}
+    for first, second in combinations(case.items, 2):
+        if first.forbidden != second.forbidden:
+            continue  # the false twin of a true item is what forbidden items are for
+        share = similarity(keys[first.id], keys[second.id])
+        if share >= NEAR_DUPLICATE and numbers_in(first.text) == numbers_in(second.text):
+            message = f"shares {share:.0%} of its words with {first.id!r}: {first.text!r}"
+            yield Finding(
+                "warning", "duplicates", case.name, message, second.id, "A fact should count once: join them."
+            )
+        elif first.has_patterns and _patterns(first) == _patterns(second):
+            message = f"has the same patterns as {first.id!r}, so that both are always covered together"
+            yield Finding("warning", "duplicates", case.name, message, second.id, "Give each item its own patterns.")
+
+
+def _patterns(item: Item) -> tuple[frozenset[str], ...]:
+    return frozenset(item.any), frozenset(item.all), frozenset(item.regex)
+
+
+def _check_against_log(case: Case, objective: CoverageObjective) -> Iterable[Finding]:
+    """The log says everything that a true summary can say: it should cover all items and no forbidden one."""
+    whole = CoverageObjective(weights=objective.weights, matcher=objective.matcher)
+    matches = {match.item: match for match in whole.score(case, case.log).matches}
+    for item in case.items:
+        match = matches[item.id]
+        if item.forbidden and match.covered:
+            message = f"is forbidden, but the log itself has it ({match.span or match.why!r}): quoting it costs points"
+            yield Finding(
+                "warning", "log", case.name, message, item.id, "Write patterns that only the false claim has."
+            )
+        elif item.forbidden or match.covered:
+            continue
+        elif item.has_patterns:
+            message = f"its patterns never match the log: {match.why}"
+            yield Finding("warning", "patterns", case.name, message, item.id, "Add a spelling that the log uses.")
+        else:
+            lacking = ", ".join(map(repr, match.missing[:6]))
+            message = f"the log does not cover it (p = {match.probability:.2f}, lacking {lacking}): {item.text!r}"
+            remedy = "Is it in the log? Say it in words a summary of the log would use, or add patterns."
+            yield Finding("warning", "log", case.name, message, item.id, remedy)
+
+
+def _other_logs(cases: Sequence[Case]) -> list[tuple[str, str]]:
+    """Logs to try items on that are not about: those of the set, with the shipped ones where the set has few."""
+    logs = [(case.name, case.log) for case in cases]
+    if len(cases) < 4:
+        known = {log for _, log in logs}
+        shipped = [case for place in shipped_sets().values() for case in load_cases(place)]
+        logs += [(f"shipped {case.name}", case.log) for case in shipped if case.log not in known]
+    return logs
+
+
+def _check_against_any_text(case: Case, objective: CoverageObjective, logs: Sequence[str]) -> Iterable[Finding]:
+    """Items that texts about nothing, or about something else, cover as well."""
+    generic = _cover_counts(case, objective, GENERIC_TEXTS)
+    others = _cover_counts(case, objective, logs)
+    for item in case.items:
+        if 2 * generic[item.id] >= len(GENERIC_TEXTS):
+            hits = f"{generic[item.id]} of {len(GENERIC_TEXTS)} summaries of no conversation in particular"
+            message = f"{hits} cover it: {item.text!r}"
+            yield Finding("error", "any-text", case.name, message, item.id, "Name what only this log has.")
+        elif generic[item.id] or 3 * others[item.id] > len(logs):
+            hits = f"{others[item.id]} of {len(logs)} unrelated logs"
+            if generic[item.id]:
+                hits += f" and {generic[item.id]} of {len(GENERIC_TEXTS)} generic summaries"
+            message = f"{hits} cover it: {item.text!r}"
+            yield Finding("warning", "any-text", case.name, message, item.id, "Name what only this log has.")
+
+
+def _cover_counts(case: Case, objective: CoverageObjective, texts: Sequence[str]) -> dict[str, int]:
+    """How many of the texts cover each item."""
+    counts = dict.fromkeys((item.id for item in case.items), 0)
+    open_items = [item for item in case.items if not item.has_patterns]
+    for text in texts:
+        ready = PatternText(text)
+        matches = objective.matcher.match(open_items, text, context=case.log) if open_items else []
+        matches = [*matches, *(match_patterns(item, ready) for item in case.items if item.has_patterns)]
+        for match in matches:
+            counts[match.item] += match.covered
+    return counts
+
+
+def _check_levels(case: Case) -> Iterable[Finding]:
+    counts = {level: sum(i.level == level and not i.forbidden for i in case.items) for level in LEVELS}
+    total = sum(counts.values())
+    empty = [level for level in LEVELS if not counts[level]]
+    remedy = "Ask of each item whether a summary without it would mislead (1), disappoint (2, 3) or be fine (4, 5)."
+    if total < 6:
+        message = f"only {total} items: one item more or less is {100 / total:.0f}% of them, so the score is coarse"
+        yield Finding("warning", "levels", case.name, message, remedy="8 to 14 items suit a log of a page.")
+    if empty:
+        message = f"no item on level {', '.join(map(str, empty))}"
+        yield Finding("warning", "levels", case.name, message, remedy=remedy)
+    for level, count in counts.items():
+        if total >= 6 and count > total / 2:
+            message = f"{count} of {total} items are on level {level}, so that the levels tell little apart"
+            yield Finding("warning", "levels", case.name, message, remedy=remedy)
+
+
+def _check_length(
+    case: Case, num_ctx: Sequence[int], reserve: int, count_tokens: Callable[[str], int] | None
+) -> Iterable[Finding]:
+    if not num_ctx:
+        return
+    tokens = count_tokens(case.log) if count_tokens else estimate_tokens(case.log)
+    short = sorted(value for value in num_ctx if tokens + reserve > value)
+    if short:
+        about = "" if count_tokens else "about "
+        limits = ", ".join(map(str, short))
+        message = f"log of {about}{tokens} tokens and {reserve} for prompt and answer do not fit num_ctx {limits}"
+        state: State = "error" if len(short) == len(set(num_ctx)) else "warning"
+        yield Finding(state, "length", case.name, message, remedy="Raise num_ctx, or shorten the log.")
+
+
+def _logs_without_rubric(path: Path, files: Sequence[Path], cases: Sequence[Case]) -> Iterable[Finding]:
+    """Text files in the set's directory that look like logs whose rubric is missing."""
+    if not path.is_dir():
+        return
+    used = {file.with_suffix(".txt") for file in files}
+    used |= {case.path.parent / str(case.meta["log"]) for case in cases if case.path and "log" in case.meta}
+    for log in sorted(set(path.glob("*.txt")) - used):
+        remedy = f"`sweeps cases new {log.name}` drafts one."
+        yield Finding("warning", "schema", log.stem, f"{log.name} has no rubric, so it is not used", remedy=remedy)
