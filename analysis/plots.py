@@ -95,12 +95,19 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     figure, axes = new_figure(4.6)
     above = int((trials["mean"] > base["mean"] + half).sum())
     below = int((trials["mean"] < base["mean"] - half).sum())
-    titles(
-        axes,
-        f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
-        f"Chance alone would put about {_count(len(trials) * 0.025)} on each side. "
-        "Search scores choose the finalist, so the best of them are partly luck.",
-    )
+    if noise_sd > 0:
+        titles(
+            axes,
+            f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
+            f"Chance alone would put about {_count(len(trials) * 0.025)} on each side. "
+            "Search scores choose the finalist, so the best of them are partly luck.",
+        )
+    else:
+        titles(
+            axes,
+            f"{above} of {len(trials)} trials have a higher mean than the baseline",
+            "No run-to-run noise is known, so there is no band to tell a gain from luck.",
+        )
     _draw_band(axes, float(base["mean"]), half)
     ordered = trials.iloc[::-1]
     x = np.arange(1, len(ordered) + 1)
@@ -115,6 +122,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
                 colour,
                 label,
                 hollow=colour == FINALIST,
+                size=5 if len(ordered) <= 80 or colour == FINALIST else 3,
             )
     fresh = _fresh(observations, finalist)
     place = len(ordered) + max(2.0, 0.04 * len(ordered))
@@ -128,7 +136,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             f"finalist on {fresh['n']:.0f} fresh generations",
             size=8,
         )
-    axes.set_xlim(0, place + 1)
+    axes.set_xlim(0, place + max(1.0, 0.02 * len(ordered)))
     axes.set_xlabel("trials, from the lowest mean to the highest")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     score_axis(axes.yaxis, axes.get_ylim())
@@ -468,7 +476,7 @@ def _points(
         color=colour,
         mfc=face,
         ecolor=colour,
-        elinewidth=1.2,
+        elinewidth=1.2 if size >= 5 else 0.6,
         alpha=0.95,
         zorder=3,
         label=label,
@@ -480,5 +488,6 @@ def _count(expected: float) -> str:
 
 
 def _draw_band(axes: Axes, centre: float, half: float) -> None:
-    axes.axhspan(centre - half, centre + half, color=BAND, lw=0, zorder=0, label="noise band, 95%")
+    if half > 0:
+        axes.axhspan(centre - half, centre + half, color=BAND, lw=0, zorder=0, label="noise band, 95%")
     axes.axhline(centre, color=BASELINE, lw=1.8, zorder=1, label="baseline")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -83,9 +84,10 @@ class ReportData:
     @property
     def noise_sd(self) -> float:
         """Within-case standard deviation of a score: the floor's, else the verdict's, else 0 (nothing is known)."""
-        if self.floor is not None:
+        if self.floor is not None and not self.floor.greedy:
             return self.floor.sd
-        return self.verdict.noise_sd if self.verdict is not None else 0.0
+        known = self.verdict.noise_sd if self.verdict is not None else 0.0
+        return known if math.isfinite(known) else 0.0
 
     def values(self, key: str | None) -> dict[str, Value]:
         """Model, prompt and options of a configuration, flat; empty if nothing is known of it."""

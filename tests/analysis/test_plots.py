@@ -202,3 +202,9 @@ def test_a_bare_table_can_be_drawn():
     assert axes.get_title(loc="left") == "The finalist's mean is above the baseline's in 2 of 2 cases"
     band = plots.noise_band(table, baseline="a", noise_sd=0.1, finalist="b").axes[0]
     assert band.get_title(loc="left") == "0 of 1 trials lie above the noise band, 0 below it"
+
+
+def test_without_known_noise_no_band_is_claimed(observations):
+    axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=0.0).axes[0]
+    assert "noise band, 95%" not in by_label(axes)
+    assert re.fullmatch(r"\d+ of 40 trials have a higher mean than the baseline", axes.get_title(loc="left"))
