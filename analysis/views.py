@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -147,3 +148,22 @@ def non_dominated(cost: Sequence[float], gain: Sequence[float]) -> list[int]:
             front.append(position)
             best = gain[position]
     return front
+
+
+def trials(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The summary of the search's configurations without the baseline."""
+    table = summary(search(observations))
+    return table[table.index != baseline]
+
+
+def base(observations: pd.DataFrame, baseline: str) -> pd.Series[Any]:
+    """The baseline from all its generations: it was not picked by its score, so none of them is biased."""
+    return summary(observations[observations["configuration"] == baseline]).iloc[0]
+
+
+def fresh(observations: pd.DataFrame, finalist: str | None) -> pd.Series[Any] | None:
+    """The finalist's summary on its fresh generations; None if it has none."""
+    if finalist is None or "stage" not in observations:
+        return None
+    rows = observations[(observations["configuration"] == finalist) & (observations["stage"] == "confirm")]
+    return summary(rows).iloc[0] if len(usable(rows)) else None
