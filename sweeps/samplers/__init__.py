@@ -78,8 +78,10 @@ def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS
             values[name] = [Encoding({name: distribution}).params(np.zeros(0))[name]]
             continue
         axis = axes[0]
-        whole = axis.nominal or hasattr(distribution, "choices") or 0 < axis.cells <= points
-        codes = axis.grid() if whole else np.linspace(0.0, 1.0, points)
+        if hasattr(distribution, "choices") or 0 < axis.cells <= points:
+            codes = axis.grid()
+        else:
+            codes = np.linspace(*axis.codes([axis.value(0.0), axis.value(1.0)]), points)
         values[name] = list(dict.fromkeys(axis.value(float(code)) for code in codes))
     return values
 

@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 LENGTH_BOUNDS = (0.05, 20.0)
 """Length scales in units of an option's whole range."""
 
-LENGTH_PRIOR = (math.log(1.0), 1.0)
+LENGTH_PRIOR = (math.log(0.5), 1.0)
 """Mean and standard deviation of the logarithm of a length scale."""
 
 SIGNAL_PRIOR_SD = 1.5

@@ -1,0 +1,98 @@
+"""Start design, candidates and augmented expected improvement."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from sweeps.samplers.acquisition import (
+    augmented_expected_improvement,
+    candidates,
+    distinct,
+    perturb,
+    start_design,
+)
+from sweeps.samplers.encoding import Encoding
+from sweeps.samplers.surrogate import Hyperparameters, Surrogate
+
+CUBE = Encoding({name: FloatDistribution(0, 1) for name in "abcd"})
+BASELINE = np.array([0.2, 0.9, 0.5, 0.4])
+
+
+def test_the_start_is_half_spread_and_half_near_the_baseline() -> None:
+    design = start_design(CUBE, 12, BASELINE, seed=3)
+    spread, near = design[0::2], design[1::2]
+    # A Latin hypercube has one point in each of the 6 slices of every parameter.
+    for column in spread.T:
+        assert sorted((column * 6).astype(int)) == list(range(6))
+    unchanged = near == BASELINE
+    assert 0.3 < unchanged.mean() < 0.8
+    assert not unchanged.all(axis=1).any()
+    assert not (spread == BASELINE).any()
+
+
+def test_without_a_baseline_all_points_are_spread() -> None:
+    for column in start_design(CUBE, 9, None, seed=0).T:
+        assert sorted((column * 9).astype(int)) == list(range(9))
+
+
+def test_a_start_design_is_repeatable() -> None:
+    np.testing.assert_array_equal(start_design(CUBE, 8, BASELINE, 5), start_design(CUBE, 8, BASELINE, 5))
+    assert not np.array_equal(start_design(CUBE, 8, BASELINE, 5), start_design(CUBE, 8, BASELINE, 6))
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.001, 3.0), st.integers(1, 6))
+def test_perturbations_stay_in_the_cube_and_move(seed: int, scale: float, dimensions: int) -> None:
+    rng = np.random.default_rng(seed)
+    codes = rng.random((20, dimensions))
+    moved = perturb(codes, np.full(20, scale), rng)
+    assert ((moved >= 0) & (moved <= 1)).all()
+    assert (moved != codes).any(axis=1).all()
+
+
+def test_a_small_space_is_searched_whole() -> None:
+    encoding = Encoding({"a": IntDistribution(0, 9), "b": CategoricalDistribution(["x", "y"])})
+    assert len(candidates(encoding, np.zeros((0, 2)), np.random.default_rng(0))) == 20
+
+
+def test_candidates_lie_all_over_and_near_the_best() -> None:
+    pool = candidates(CUBE, BASELINE[None, :], np.random.default_rng(0))
+    near = (pool == BASELINE).any(axis=1)
+    assert 150 < near.sum() <= 200
+    assert (~near).sum() >= 150
+    assert len(distinct(pool)) == len(pool)
+
+
+def test_improvement_is_that_of_a_simulation_less_the_noise_discount() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.random((10, 1))
+    values, noise = np.sin(4 * features[:, 0]), np.full(10, 0.05)
+    surrogate = Surrogate(features, values, noise, Hyperparameters(0.5, (0.4,)))
+    at = np.array([[0.1], [0.35], [0.6], [0.95]])
+    found = augmented_expected_improvement(surrogate, at, 0.05)
+    known_mean, known_sd = surrogate.posterior(features)
+    reference = known_mean[np.argmax(known_mean - known_sd)]
+    mean, sd = surrogate.posterior(at)
+    draws = rng.normal(mean[:, None], sd[:, None], (4, 400_000))
+    expected = np.maximum(draws - reference, 0).mean(axis=1) * (1 - np.sqrt(0.05 / (0.05 + sd**2)))
+    np.testing.assert_allclose(found, expected, rtol=0.03, atol=1e-5)
+
+
+def test_points_under_way_repel() -> None:
+    features = np.array([[0.1], [0.5], [0.9]])
+    surrogate = Surrogate(features, np.array([0.0, 1.0, 0.2]), np.full(3, 1e-3), Hyperparameters(0.5, (0.3,)))
+    at = np.linspace(0, 1, 101)[:, None]
+    first = at[[np.argmax(augmented_expected_improvement(surrogate, at, 1e-3))]]
+    second = at[[np.argmax(augmented_expected_improvement(surrogate.believing(first, 1e-3), at, 1e-3))]]
+    assert abs(first - second).item() > 0.05
+
+
+def test_improvement_is_never_negative() -> None:
+    surrogate = Surrogate(
+        np.array([[0.1], [0.9]]), np.array([0.0, 1.0]), np.full(2, 1e-4), Hyperparameters(1.0, (0.2,))
+    )
+    assert (augmented_expected_improvement(surrogate, np.linspace(-1, 2, 50)[:, None], 0.01) >= 0).all()
+    assert pytest.approx(0.0, abs=0.05) == augmented_expected_improvement(surrogate, np.array([[0.9]]), 0.01)[0]

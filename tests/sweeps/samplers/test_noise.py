@@ -1,0 +1,94 @@
+"""Noise of a trial's score, worked out by hand."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps.samplers.noise import case_table, double_centred_variance, noise_variances, trial_noise, winsorise
+
+
+@pytest.mark.parametrize(
+    ("attributes", "noise_sd", "expected"),
+    [
+        ({"n": 4, "noise_sd": 0.2}, None, 0.01),
+        ({"n": 4, "score_var": 0.04}, None, 0.01),
+        ({"n": 4, "noise_sd": 0.2, "score_var": 9.0}, None, 0.01),
+        ({"noise_sd": 0.2}, None, 0.04),
+        ({"n": 10}, 0.1, 0.001),
+        ({"n": 0, "noise_sd": 0.1}, None, 0.01),
+        ({"n": "many", "noise_sd": None}, 0.1, 0.01),
+    ],
+)
+def test_a_trial_says_its_own_noise(attributes: dict[str, object], noise_sd: float | None, expected: float) -> None:
+    assert trial_noise(attributes, noise_sd) == pytest.approx(expected)
+
+
+def test_a_trial_that_says_nothing_has_unknown_noise() -> None:
+    assert math.isnan(trial_noise({"n": 3}))
+
+
+def test_double_centring_leaves_the_interaction() -> None:
+    # 2 x 2: residuals are all +-(a - b - c + d)/4 = +-(1 - 2 - 5 + 4)/4 = +-0.5, so 4 x 0.25 / ((2-1)(2-1)) = 1
+    assert double_centred_variance(np.array([[1.0, 2.0], [5.0, 4.0]])) == pytest.approx(1.0)
+
+
+def test_double_centring_removes_configuration_and_case_effects() -> None:
+    rows, columns = np.array([0.1, 0.5, 0.3]), np.array([0.0, 0.2, -0.1, 0.4])
+    assert double_centred_variance(rows[:, None] + columns[None, :]) == pytest.approx(0.0, abs=1e-30)
+
+
+def test_double_centring_recovers_the_noise() -> None:
+    rng = np.random.default_rng(0)
+    table = rng.normal(0, 0.3, (200, 1)) + rng.normal(0, 0.3, (1, 8)) + rng.normal(0, 0.1, (200, 8))
+    # 199 x 7 degrees of freedom: relative standard error sqrt(2 / 1393) = .038
+    assert double_centred_variance(table) == pytest.approx(0.01, rel=0.12)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (0, 0), (3, 0)])
+def test_double_centring_needs_two_of_each(shape: tuple[int, int]) -> None:
+    assert math.isnan(double_centred_variance(np.zeros(shape)))
+
+
+def test_case_scores_make_a_table_of_the_same_cases() -> None:
+    table = case_table([None, {"b": 0.2, "a": 0.1}, {"a": 0.3, "b": None}, {"a": 0.3, "c": 0.4}, [0.1, 0.2], {"a": 1}])
+    nan = math.nan
+    expected = [[nan, nan], [0.1, 0.2], [0.3, nan], [0.3, nan], [nan, nan], [nan, nan]]
+    np.testing.assert_array_equal(table, expected)
+
+
+def test_known_noise_goes_before_estimated_before_guessed() -> None:
+    values = np.array([0.4, 0.6])
+    cases = [[1.0, 2.0], [5.0, 4.0]]
+    own = [{"case_scores": scores} for scores in cases]
+    np.testing.assert_allclose(noise_variances([own[0] | {"n": 2, "noise_sd": 0.2}, own[1]], values), [0.02, 0.5])
+    np.testing.assert_allclose(noise_variances([{}, {}], values), np.var(values) / 3)
+    np.testing.assert_allclose(noise_variances([{"n": 2}, {"n": 4}], values, 0.2), [0.02, 0.01])
+
+
+def test_noise_is_never_zero() -> None:
+    assert (noise_variances([{"noise_sd": 0.0}, {}], np.array([0.5, 0.5])) > 0).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_winsorising_raises_the_lowest_alone(scores: list[float]) -> None:
+    values = np.array(scores)
+    raised = winsorise(values, np.full(len(values), 0.01))
+    assert (raised >= values).all()
+    assert ((raised == values) | (raised == raised.min())).all()
+    upper = values >= np.median(values)
+    np.testing.assert_array_equal(raised[upper], values[upper])
+
+
+def test_a_cliff_is_raised_to_three_deviations_below_the_median() -> None:
+    values = np.array([0.0, 0.48, 0.49, 0.5, 0.51, 0.52, 0.53])
+    # upper half about .50: 0, .01, .02, .03; median .015 x 1.4826 = .0222; the noise (.01) is smaller
+    raised = winsorise(values, np.full(7, 1e-4))
+    assert raised[0] == pytest.approx(0.5 - 3 * 1.4826 * 0.015)
+    np.testing.assert_array_equal(raised[1:], values[1:])
+    # with noise of .2 a score of 0 is nothing special
+    np.testing.assert_array_equal(winsorise(values, np.full(7, 0.04)), values)

@@ -1,0 +1,115 @@
+"""Posterior, pick and sensitivity on plain tables."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from sweeps.samplers.posterior import Posterior
+
+SPACE = {
+    "temperature": FloatDistribution(0, 2),
+    "top_k": IntDistribution(5, 100, log=True),
+    "mirostat": CategoricalDistribution((0, 1, 2)),
+    "mirostat_tau": FloatDistribution(1, 9),
+}
+CONDITIONS = {"mirostat_tau": {"mirostat": (1, 2)}}
+X = {"x": FloatDistribution(0, 1)}
+
+
+def sample(n: int, seed: int = 0) -> tuple[list[dict[str, float]], np.ndarray]:
+    rng = np.random.default_rng(seed)
+    points: list[dict[str, float]] = []
+    for _ in range(n):
+        point = {"temperature": rng.uniform(0, 2), "top_k": int(rng.integers(5, 101)), "mirostat": int(rng.integers(3))}
+        if point["mirostat"]:
+            point["mirostat_tau"] = rng.uniform(1, 9)
+        points.append(point)
+    truth = np.array([0.5 - 0.3 * (p["temperature"] - 0.6) ** 2 for p in points])
+    return points, truth + rng.normal(0, 0.02, n)
+
+
+def test_few_scores_are_shrunk_by_the_ratio_of_signal_to_noise() -> None:
+    values, noise = [0.2, 0.4, 0.6], [0.01, 0.01, 0.01]
+    mean, sd = Posterior(X, [{"x": 0.1}, {"x": 0.5}, {"x": 0.9}], values, noise).at([{"x": 0.9}, {"x": 0.3}])
+    # variance of the scores .04, between configurations .04 - .01 = .03, weight .03 / .04 = 3/4
+    np.testing.assert_allclose(mean, [0.4 + 0.75 * 0.2, 0.4])
+    np.testing.assert_allclose(sd, [math.sqrt(0.03 * 0.25), math.sqrt(0.03)])
+
+
+def test_few_scores_pool_the_repeats_of_a_configuration() -> None:
+    points = [{"x": 0.1}, {"x": 0.1}, {"x": 0.9}]
+    model = Posterior(X, points, [0.2, 0.4, 0.6], [0.01, 0.01, 0.01])
+    # repeats: mean .3 with variance .005, weight .03 / .035
+    assert model.at([{"x": 0.1}])[0][0] == pytest.approx(0.4 - 0.1 * 6 / 7)
+
+
+def test_a_lucky_single_score_does_not_beat_a_well_known_one() -> None:
+    points = [{"x": v} for v in (0.1, 0.3, 0.5, 0.7)]
+    model = Posterior(X, points, [0.50, 0.40, 0.41, 0.55], [1e-4, 1e-4, 1e-4, 0.04])
+    assert model.pick() == 0
+
+
+def test_constant_scores_are_fine_and_ties_go_to_the_best_known_then_the_first() -> None:
+    points = [{"x": i / 20} for i in range(12)]
+    model = Posterior(X, points, [0.5] * 12, [0.01] * 4 + [0.005] * 2 + [0.01] * 6)
+    assert model.surrogate is None
+    np.testing.assert_allclose(model.means(), 0.5)
+    assert model.pick() == 4
+    assert model.pick(among=[0, 1, 9]) == 0
+
+
+def test_the_surface_is_learnt_and_noise_is_seen_through() -> None:
+    points, values = sample(80)
+    model = Posterior(SPACE, points, values, np.full(80, 4e-4), active_when=CONDITIONS)
+    assert model.surrogate is not None
+    at, _ = sample(200, seed=1)
+    truth = np.array([0.5 - 0.3 * (p["temperature"] - 0.6) ** 2 for p in at])
+    mean, sd = model.at(at)
+    high = truth > 0.2  # the lowest scores are winsorised on purpose
+    assert np.abs(mean - truth)[high].mean() < 0.015
+    assert (np.abs(mean - truth) < 2 * sd)[high].mean() > 0.85
+    chosen = points[model.pick()]
+    assert abs(chosen["temperature"] - 0.6) < 0.25
+
+
+def test_the_order_of_the_table_does_not_matter() -> None:
+    points, values = sample(30)
+    order = np.random.default_rng(0).permutation(30)
+    one = Posterior(SPACE, points, values, np.full(30, 4e-4), active_when=CONDITIONS)
+    two = Posterior(SPACE, [points[i] for i in order], values[order], np.full(30, 4e-4), active_when=CONDITIONS)
+    np.testing.assert_allclose(one.at(points)[0], two.at(points)[0], atol=2e-4)
+    assert order[two.pick()] == one.pick()
+
+
+def test_sensitivity_has_a_curve_per_parameter_through_the_point() -> None:
+    points, values = sample(60)
+    model = Posterior(SPACE, points, values, np.full(60, 4e-4), active_when=CONDITIONS)
+    held = {"temperature": 0.6, "top_k": 40, "mirostat": 0}
+    curves = model.sensitivity(held, resolution=21)
+    assert list(curves) == list(SPACE)
+    temperature = curves["temperature"]
+    assert (temperature.values[0], temperature.values[-1], len(temperature.values)) == (0.0, 2.0, 21)
+    assert abs(temperature.values[int(np.argmax(temperature.mean))] - 0.6) < 0.3
+    assert curves["top_k"].log
+    assert all(isinstance(v, int) for v in curves["top_k"].values)
+    assert len(curves["top_k"].values) == len(set(curves["top_k"].values))
+    assert curves["mirostat"].values == (0, 1, 2)
+    here = model.at([held])[0][0]
+    assert curves["mirostat"].mean[0] == pytest.approx(here)
+    assert not curves["mirostat_tau"].active
+    np.testing.assert_allclose(curves["mirostat_tau"].mean, here)
+    with_tau = model.sensitivity(held | {"mirostat": 2, "mirostat_tau": 3.0})["mirostat_tau"]
+    assert with_tau.active
+    for index in (0, 10, 40):
+        point = held | {"mirostat": 2, "mirostat_tau": with_tau.values[index]}
+        assert with_tau.mean[index] == pytest.approx(model.at([point])[0][0])
+
+
+@pytest.mark.parametrize(("n", "values"), [(0, []), (2, [0.5])])
+def test_tables_that_do_not_fit_are_refused(n: int, values: list[float]) -> None:
+    with pytest.raises(ValueError, match="needs at least one point"):
+        Posterior(X, [{"x": 0.5}] * n, values, [0.01] * n)
