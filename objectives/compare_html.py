@@ -1,0 +1,117 @@
+"""The comparison of summary folders as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup, escape
+
+from objectives.case import LEVELS, Case, Item
+from objectives.compare import CaseResult, Comparison, Machine, Run
+from objectives.matchers.base import Match
+from objectives.text import normalise
+
+
+def render_html(comparison: Comparison) -> str:
+    """A self-contained page: the folders side by side, then per case every item with who covered it, and why."""
+    return _template().render(
+        comparison=comparison,
+        machines=[_machine(machine, comparison) for machine in comparison.machines],
+        cases=[_case(case, comparison) for case in comparison.cases],
+        caution=comparison.caution(),
+        levels=LEVELS,
+    )
+
+
+@lru_cache(maxsize=1)
+def _template() -> Template:
+    loader = PackageLoader("objectives", "templates")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("comparison.html.j2")
+
+
+def _machine(machine: Machine, comparison: Comparison) -> dict[str, Any]:
+    shared = comparison.shared
+    error = machine.standard_error(shared) if shared else None
+    return {
+        "name": machine.name,
+        "path": str(machine.path),
+        "score": machine.mean(shared) if shared else None,
+        "error": error,
+        "noise": machine.noise,
+        "lv12": machine.text(shared, 1, 2) if shared else "–",
+        "levels": [machine.text(shared, level) if shared else "–" for level in LEVELS],
+        "runs": sum(len(result.runs) for result in machine.results.values()),
+        "missing": machine.missing,
+        "unknown": machine.unknown,
+        "empty": machine.empty,
+    }
+
+
+def _case(case: Case, comparison: Comparison) -> dict[str, Any]:
+    results = [machine.results.get(case.name) for machine in comparison.machines]
+    items = sorted(case.items, key=lambda item: (item.forbidden, item.level))
+    return {
+        "name": case.name,
+        "title": case.title or case.name,
+        "log": case.log,
+        "results": results,
+        "items": [{"item": item, "cells": [_cell(item, result) for result in results]} for item in items],
+        "summaries": [
+            {"machine": machine.name, "run": run.summary.run, "score": run.score.score, "html": _marked(case, run)}
+            for machine, result in zip(comparison.machines, results, strict=True)
+            for run in (result.runs if result else ())
+        ],
+    }
+
+
+def _cell(item: Item, result: CaseResult | None) -> dict[str, Any]:
+    """What one folder did with one item: how often it is there, and the first run's reason of either kind."""
+    if result is None:
+        return {"state": "none", "mark": "–", "runs": []}
+    matches = [(run.summary.run, _match(run, item)) for run in result.runs]
+    hits = sum(match.covered for _, match in matches)
+    total = len(matches)
+    good = total - hits if item.forbidden else hits
+    state = "yes" if good == total else "no" if good == 0 else "part"
+    mark = {"yes": "✓", "no": "✗", "part": f"{good}/{total}"}[state]
+    return {"state": state, "mark": mark, "runs": [{"run": run, "match": match} for run, match in matches]}
+
+
+def _match(run: Run, item: Item) -> Match:
+    return next(match for match in run.score.matches if match.item == item.id)
+
+
+def _marked(case: Case, run: Run) -> Markup:
+    """The summary with the stretches that covered an item marked; they may overlap, so they are merged first."""
+    text = normalise(run.summary.text)
+    forbidden = {item.id for item in case.items if item.forbidden}
+    spans: list[tuple[int, int, str, bool]] = []
+    for match in run.score.matches:
+        for part in (match.span or "").split(" … ") if match.covered else ():
+            start = text.find(part) if part else -1
+            if start >= 0:
+                spans.append((start, start + len(part), match.item, match.item in forbidden))
+    pieces: list[Markup] = []
+    at = 0
+    for start, end, names, bad in _merged(spans):
+        pieces.append(escape(text[at:start]))
+        kind = "bad" if bad else "hit"
+        pieces.append(Markup('<mark class="{}" title="{}">{}</mark>').format(kind, ", ".join(names), text[start:end]))
+        at = end
+    return Markup("").join([*pieces, escape(text[at:])])
+
+
+def _merged(spans: list[tuple[int, int, str, bool]]) -> list[tuple[int, int, list[str], bool]]:
+    merged: list[tuple[int, int, list[str], bool]] = []
+    for start, end, name, bad in sorted(spans):
+        if merged and start < merged[-1][1]:
+            first, last, names, was_bad = merged[-1]
+            merged[-1] = (first, max(last, end), names if name in names else [*names, name], was_bad or bad)
+        else:
+            merged.append((start, end, [name], bad))
+    return merged
