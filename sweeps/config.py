@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from sweeps.engines.base import Prompt
 from sweeps.errors import ConfigError
-from sweeps.options import OPTIONS, Configuration, nearest
+from sweeps.options import OPTIONS, Configuration, default_options, nearest
 from sweeps.space import NAMES, Space, Value, configuration_from, parse_space
 
 LOG_MARK = "{log}"
@@ -41,7 +41,7 @@ class EngineTable(_Table):
     host: str | None = None
     timeout: Annotated[float, Field(gt=0)] = 600.0
     host_file: str | None = None
-    surface: str | None = None
+    options: dict[str, Any] = {}
 
 
 class PromptTable(_Table):
@@ -176,7 +176,7 @@ class SweepConfig:
         """Everything that a result depends on, as JSON types: a study is resumed only under the same identity."""
         return {
             "study.seed": self.study.seed,
-            **_flat("engine", {"kind": self.engine.kind, "surface": self.engine.surface}),
+            **_flat("engine", {"kind": self.engine.kind, "options": self.engine.options}),
             **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
             **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
             **_flat("baseline", dict(self.baseline.values)),
@@ -233,7 +233,7 @@ def parse_config(text: str, path: Path | None = None) -> SweepConfig:
     try:
         file = _File.model_validate(raw)
     except ValidationError as error:
-        problems += [_explain(details, raw) for details in error.errors(include_url=False)]
+        problems += [_explain(details) for details in error.errors(include_url=False)]
     prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
     values, sources, wrong = _parse_baseline(raw.get("baseline"), prompts)
     problems += wrong
@@ -257,34 +257,33 @@ def _parse_baseline(raw: object, prompts: list[str]) -> tuple[dict[str, Value], 
     """The baseline with defaults filled in, where each value came from, and problems."""
     if not isinstance(raw, dict):
         return {}, {}, []  # a missing or wrong table is reported by the schema
-    problems, values = [], {}
-    for name, value in raw.items():
-        if name == "seed":
-            problems.append("baseline.seed: a baseline is measured over many seeds; set study.seed instead")
-        elif name not in NAMES:
-            problems.append(f"baseline.{name}: no such option; {nearest(name, NAMES)}")
-        elif name in OPTIONS and (wrong := OPTIONS[name].problem(value)):
-            problems.append(f"baseline.{name}: {wrong}")
-        elif name not in OPTIONS and (not isinstance(value, str) or not value):
-            problems.append(f"baseline.{name}: must be a name, not {value!r}")
-        else:
-            values[name] = value
+    problems = [f"baseline.{name}: {wrong}" for name, value in raw.items() if (wrong := _baseline_problem(name, value))]
+    values: dict[str, Value] = {name: value for name, value in raw.items() if not _baseline_problem(name, value)}
     if "model" not in raw:
         problems.append("baseline.model: is missing; name the model in use today, such as qwen2.5:14b")
+    prompt = values.get("prompt")
     if "prompt" not in raw and len(prompts) == 1:
         values["prompt"] = prompts[0]
     elif "prompt" not in raw:
         problems.append(f"baseline.prompt: is missing; name one of the prompts: {', '.join(prompts) or '(none)'}")
-    elif "prompt" in values and values["prompt"] not in prompts:
-        problems.append(
-            f"baseline.prompt: no prompt {values['prompt']!r} in [prompts]; {nearest(values['prompt'], prompts)}"
-        )
-    defaults = {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None and name not in raw}
+    elif isinstance(prompt, str) and prompt not in prompts:
+        problems.append(f"baseline.prompt: no prompt {prompt!r} in [prompts]; {nearest(prompt, prompts)}")
+    defaults = {name: value for name, value in default_options().items() if name not in raw}
     sources = {**dict.fromkeys(values, "file"), **dict.fromkeys(defaults, "default")}
     return {**values, **defaults}, sources, problems
 
 
-def _explain(details: ErrorDetails, raw: Mapping[str, Any]) -> str:
+def _baseline_problem(name: str, value: object) -> str | None:
+    if name == "seed":
+        return "a baseline is measured over many seeds; set study.seed instead"
+    if name not in NAMES:
+        return f"no such option; {nearest(name, NAMES)}"
+    if name in OPTIONS:
+        return OPTIONS[name].problem(value)
+    return None if isinstance(value, str) and value else f"must be a name, not {value!r}"
+
+
+def _explain(details: ErrorDetails) -> str:
     """One pydantic error as `key: what is wrong, and what to do`."""
     location = [
         part for part in details["loc"] if not str(part).startswith(("function-", "dict[", "list[", "literal["))

@@ -94,6 +94,12 @@ OPTIONS: Mapping[str, OptionSpec] = {spec.name: spec for spec in _SPECS}
 
 RELOAD_OPTIONS = tuple(spec.name for spec in _SPECS if spec.reload)
 
+
+def default_options() -> dict[str, OptionValue]:
+    """What is sent where a baseline names nothing else, by name."""
+    return {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None}
+
+
 ACTIVE_WHEN: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "mirostat_tau": {"mirostat": (1, 2)},
     "mirostat_eta": {"mirostat": (1, 2)},
@@ -161,6 +167,11 @@ class Configuration:
     def values(self) -> dict[str, OptionValue | str]:
         """Model, prompt and options in one flat dict, as they stand in a table."""
         return {"model": self.model, "prompt": self.prompt, **self.options}
+
+    @property
+    def is_greedy(self) -> bool:
+        """Whether the seed can change nothing: temperature 0 without mirostat."""
+        return self.options.get("temperature") == 0 and not self.options.get("mirostat")
 
     def differences(self, other: Configuration) -> dict[str, tuple[object, object]]:
         """What differs: name to (value here, value there); None where one has no such option."""

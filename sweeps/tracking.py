@@ -65,7 +65,6 @@ class Tracker:
         self._loading: Thread | None = None
         self._children: dict[tuple[int, str], Child] = {}
         self._tags: dict[str, str] = {}
-        self._hosts: dict[str, str] = {}
 
     # ---- start
 
@@ -110,8 +109,9 @@ class Tracker:
             run = self._parent(client, resume_run_id)
             self.run_id = run.info.run_id
             self._children = self._find_children(client)
+            view = records.view_state(config, baseline)
+            client.set_experiment_tag(self.experiment_id, records.VIEW + tracking_store.VIEW_KEY, view)
             self._tags = records.fingerprint_tags(fingerprints)
-            self._hosts = {fingerprint.digest: fingerprint.summary for fingerprint in fingerprints}
             params = records.parameters(baseline)
             old = run.data.params
             if changed := [name for name, value in params.items() if old.get(name, value) != value]:
@@ -142,7 +142,7 @@ class Tracker:
             local = not tracking_store.is_remote(self.uri)
             where = (self.directory.resolve() / tracking_store.ARTIFACTS).as_uri() if local else None
             # the kind tells MLflow's UI to open on runs, not on traces of a chat application
-            tags = {"mlflow.experimentKind": "custom_model_development", records.STUDY: self.study}
+            tags = {"mlflow.experimentKind": "custom_model_development", tracking_store.STUDY: self.study}
             return str(client.create_experiment(self.study, artifact_location=where, tags=tags))
         if found.lifecycle_stage != "active":
             raise TrackingError(
@@ -160,7 +160,7 @@ class Tracker:
             found = client.search_runs([self.experiment_id], role, order_by=["start_time DESC"], max_results=1)
             run = found[0] if found else None
         if run is None or run.info.lifecycle_stage != "active":
-            tags = {records.ROLE: "sweep", records.STUDY: self.study, **records.source_tags()}
+            tags = {records.ROLE: "sweep", tracking_store.STUDY: self.study, **records.source_tags()}
             return client.create_run(self.experiment_id, tags=tags, run_name=self.study)
         client.update_run(run.info.run_id, status="RUNNING")
         return run
@@ -236,7 +236,7 @@ class Tracker:
                 child.run_id,
                 metrics=records.metrics(rows, child.count, child.start_time),
                 params=records.parameters(configuration) if first else {},
-                tags=self._child_tags(trial, rows, stages, first) | {records.POINTS: points},
+                tags=self._child_tags(rows, stages, first) | {records.POINTS: points},
             )
             child.points, child.count = points, len(rows)
         if name != child.name or status != child.status:
@@ -253,17 +253,17 @@ class Tracker:
             client.set_terminated(child.run_id, status=status)
         child.name, child.status = name, status
 
-    def _child_tags(self, trial: int, rows: pd.DataFrame, stages: Sequence[str], first: bool) -> dict[str, str]:
+    def _child_tags(self, rows: pd.DataFrame, stages: Sequence[str], first: bool) -> dict[str, str]:
         hosts = list(dict.fromkeys(map(str, rows["host"]))) if "host" in rows.columns else []
         tags = {
             "stage": "+".join(stages),
-            "trial": "baseline" if trial == records.BASELINE_TRIAL else str(trial),
             "metrics_from": decisive(rows)[1],
             "host": " ".join(hosts),
             # MLflow's table view finds table artifacts by this tag
             "mlflow.loggedArtifacts": json.dumps([{"path": records.TABLE_FILE, "type": "table"}]),
         }
-        return (self._tags | tags) if first else tags
+        facts = {name: self._tags[name] for name in records.CHILD_FACTS if name in self._tags}
+        return (facts | tags) if first else tags
 
     def sync(
         self,

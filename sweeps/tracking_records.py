@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 ROLE = "slm_sweeps.role"
-STUDY = "slm_sweeps.study"
-TRIAL = "slm_sweeps.trial"
+TRIAL = "trial"
 CONFIGURATION = "slm_sweeps.configuration"
 POINTS = "slm_sweeps.points"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
+VIEW = "mlflow.sharedViewState."
 TABLE_FILE = "observations.json"
 BASELINE_TRIAL = -1
 
@@ -119,12 +119,33 @@ def table_json(rows: pd.DataFrame) -> str:
 
 def child_tags(parent: str, trial: int, configuration: str) -> dict[str, str]:
     """Tags by which a child run is found again, and by which MLflow's UI nests it under its parent."""
-    return {PARENT: parent, ROLE: "configuration", CONFIGURATION: configuration, TRIAL: str(trial)} | source_tags()
+    own = {TRIAL: str(trial), CONFIGURATION: configuration, ROLE: "configuration", PARENT: parent}
+    return own | source_tags()
+
+
+def view_state(config: Mapping[str, Any], baseline: ConfigurationLike) -> str:
+    """Describe the table of runs that `sweeps ui` opens: scores first, then what was swept, the best on top.
+
+    MLflow's UI reads this from a tag of the experiment when its address has `viewStateShareKey`; without it, it shows
+    no metric until columns are chosen by hand.
+    """
+    space = config.get("space")
+    swept = list(space) if isinstance(space, Mapping) and space else list(baseline.options)
+    columns = [f"metrics.`{name}`" for name in ("mean", "se", "sd", "n", "lv12", "cut_off_rate", "seconds")]
+    columns += [f"params.`{name}`" for name in swept]
+    return json.dumps({"selectedColumns": columns, "orderByKey": "metrics.`mean`", "orderByAsc": False})
 
 
 def source_tags() -> dict[str, str]:
     """Name the program in MLflow's source column (and not the path of a script, as MLflow does by itself)."""
     return {"mlflow.source.name": "sweeps run", "mlflow.source.type": "LOCAL"}
+
+
+CHILD_FACTS = (
+    *("fingerprint", "host_digest", "model_digest", "host.summary", "host.cpu", "host.gpus", "host.os_version"),
+    *("engine.name", "engine.version", "model.name", "model.quantization"),
+)
+"""Facts that each child run repeats, so that runs of several studies can be told apart; the parent has them all."""
 
 
 def fingerprint_tags(fingerprints: Sequence[Fingerprint]) -> dict[str, str]:

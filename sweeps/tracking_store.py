@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
+STUDY = "slm_sweeps.study"
+VIEW_KEY = "scores"
 
 _ENVIRONMENT = {
     # usage telemetry is off unless the user set this variable to false

@@ -1,0 +1,112 @@
+"""The command line. Commands are imported when they are called, so that help answers at once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+import click
+
+_COMMANDS = {
+    "run": ("sweeps.cli.run", "Run a sweep from a TOML file, or go on with it."),
+    "status": ("sweeps.cli.status", "Show where studies stand."),
+    "judge": ("sweeps.cli.judge", "Give the verdict of a study, or of any table of scores."),
+    "report": ("sweeps.cli.report", "Write a study's report, plots and tables anew."),
+    "export": ("sweeps.cli.export", "Write the best set for a pipeline (env, json, modelfile, toml)."),
+    "score": ("sweeps.cli.score", "Score folders of summaries that exist already."),
+    "rescore": ("sweeps.cli.rescore", "Score a study anew after a change of rubrics or weights."),
+    "cases": ("sweeps.cli.cases", "Check, start or import cases and their rubrics."),
+    "plan": ("sweeps.cli.plan", "Tell how many generations it takes to see a gain."),
+    "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
+    "ui": ("sweeps.cli.ui", "Open the MLflow UI on the sweeps' store."),
+}
+"""Commands by name: their module, which has an attribute of the same name, and one line of help."""
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported on use; the list of them comes from `_COMMANDS`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and not args[0].startswith("-") and args[0] not in _COMMANDS:
+            from sweeps.options import nearest
+
+            raise click.UsageError(f"no command {args[0]!r}; {nearest(args[0], _COMMANDS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if value:
+        from sweeps import __version__
+
+        click.echo(f"slm-sweeps {__version__}")
+        ctx.exit()
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
+)
+def sweeps() -> None:
+    """Sweep the sampling options of small language models, and judge gains against run-to-run noise.
+
+    Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 1 a negative answer where a script asked, 2
+    something to mend, 3 the engine failed.
+    """
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status: errors are told in a few lines, without a traceback."""
+    sys.exit(run_command(args))
+
+
+def run_command(args: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status."""
+    try:
+        result: Any = sweeps.main(args=args, prog_name="sweeps", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Exit as exit_:
+        return exit_.exit_code
+    except click.ClickException as error:
+        error.show()
+        return 2
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("stopped", err=True)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        code = _exit_code(error)
+        if code is None:
+            raise
+        click.echo(f"error: {error}", err=True)
+        return code
+
+
+def _exit_code(error: Exception) -> int | None:
+    """The status of an error that is the user's to read; None for a defect of ours."""
+    from sweeps.errors import SweepError
+
+    if isinstance(error, SweepError):
+        return error.exit_code
+    home = type(error).__module__.partition(".")[0]
+    if isinstance(error, ValueError) and home in ("objectives", "analysis"):
+        return 2
+    return 2 if isinstance(error, OSError) else None

@@ -97,7 +97,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print_table(taken: Fingerprint) -> None:
-    from sweeps.fingerprint import UNKNOWN, is_numeric, readable
+    from sweeps.fingerprint import is_numeric, readable
+    from sweeps.hostfacts import UNKNOWN
 
     table = _table("", "field", "value")
     part = ""

@@ -21,7 +21,7 @@ import click
 
 from sweeps import tracking_store
 from sweeps.errors import SweepError
-from sweeps.tracking_store import TrackingError
+from sweeps.tracking_store import STUDY, VIEW_KEY, TrackingError
 
 START_SECONDS = 90.0
 """How long the server may take to answer: MLflow imports for many seconds on a slow machine."""
@@ -102,6 +102,7 @@ def _serve(uri: str, directory: Path, host: str, port: int, launch: bool, as_jso
         restore = _on_terminate()
         try:
             _wait(server, url, log)
+            url += newest_study(url)
             _announce(url, uri, as_json)
             click.echo("Ctrl-C ends it", err=True)
             if launch:
@@ -134,17 +135,37 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
     Raises:
         SweepError: If it ends or does not answer in time, with its last words.
     """
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know this machine's ports
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
             raise SweepError(f"MLflow's UI could not start: {_tail(log)}")
         try:
-            with direct.open(f"{url}/health", timeout=5):
+            with _direct.open(f"{url}/health", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
     raise SweepError(f"MLflow's UI did not answer within {START_SECONDS:.0f} s: {_tail(log)}")
+
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know this machine's ports
+
+
+def newest_study(url: str) -> str:
+    """Ask the server for the study that was run last; returns the path of its table of runs, "" if there is none."""
+    query = {"max_results": 1, "filter": f"tags.`{STUDY}` != ''", "order_by": ["last_update_time DESC"]}
+    request = urllib.request.Request(
+        f"{url}/api/2.0/mlflow/experiments/search",
+        data=json.dumps(query).encode(),
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with _direct.open(request, timeout=10) as answer:
+            found = json.load(answer).get("experiments") or []
+    except (OSError, ValueError):
+        return ""
+    if not found:
+        return ""
+    return f"/#/experiments/{found[0]['experiment_id']}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
 
 
 def _tail(log: IO[bytes]) -> str:

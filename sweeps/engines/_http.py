@@ -120,8 +120,10 @@ def translated(address: str, timeout: float, options: Mapping[str, OptionValue] 
         raise unreachable(address, f"no connection within {CONNECT_SECONDS:g} s") from None
     except httpx.TimeoutException:
         raise timed_out(address, timeout) from None
-    except (httpx.TransportError, ConnectionError) as error:
+    except (httpx.ConnectError, ConnectionError, httpx.UnsupportedProtocol) as error:
         raise unreachable(address, str(error) or type(error).__name__) from None
+    except httpx.TransportError as error:
+        raise broken(address, str(error) or type(error).__name__) from None
     except httpx.HTTPStatusError as error:
         raise refused(address, error.response.status_code, error.response.text, options) from None
     except ollama.ResponseError as error:
@@ -138,11 +140,16 @@ _WHO_ANSWERS = "is this an Ollama server, or a proxy in front of one?"
 
 
 def unreachable(address: str, reason: str) -> EngineUnreachable:
-    """Nothing answers, or the connection broke."""
+    """Nothing answers."""
     return EngineUnreachable(
         f"no answer from {address} ({reason}); start the server with `ollama serve`, or name another address "
         "with the key `host` or the variable OLLAMA_HOST"
     )
+
+
+def broken(address: str, reason: str) -> EngineUnreachable:
+    """The connection broke while a request was under way."""
+    return EngineUnreachable(f"the connection to {address} broke ({reason}); does the server still run?")
 
 
 def timed_out(address: str, timeout: float) -> EngineTimeout:
@@ -162,14 +169,14 @@ def refused(address: str, status: int, text: object, options: Mapping[str, Optio
         options: The options that were sent, for the value of the one refused.
     """
     inner = _unpacked(text)
-    if isinstance(inner, Mapping) and ("message" in inner):
-        return _llama.error_from({"code": status, **inner}, address)
-    message = str(inner)
+    message = str(inner.get("message", inner)) if isinstance(inner, Mapping) else str(inner)
     if found := _OPTION_TYPE.search(message):
         sent = (options or {}).get(found["option"])
         return OptionRefused(f"{address} refused option {found['option']} = {sent!r}: {message}", found["option"])
     if _NO_MODEL.search(message):
         return ModelMissing(f"{address}: {message}")
+    if isinstance(inner, Mapping) and "message" in inner:
+        return _llama.error_from({"code": status, **inner}, address)
     if _TOO_LONG in message:
         num_ctx = (options or {}).get("num_ctx")
         return _llama.prompt_too_long(address, None, None if num_ctx is None else int(num_ctx))
@@ -180,12 +187,13 @@ def refused(address: str, status: int, text: object, options: Mapping[str, Optio
             f"{address} refused access (status {status}: {excerpt(message)}); is OLLAMA_API_KEY set?"
         )
     if status == 503:
-        return unreachable(address, f"it is too busy: {excerpt(message)}")
+        return EngineUnreachable(f"{address} is too busy: {excerpt(message)}")
     if status == 501:
         return Unsupported(f"{address}: {message}")
     if status == 400:
         return OptionRefused(f"{address} refused the request: {excerpt(message, 300)}")
-    return EngineFailure(f"{address} failed with status {status}: {excerpt(message, 300)}")
+    when = "while it answered" if status < 0 else f"with status {status}"
+    return EngineFailure(f"{address} failed {when}: {excerpt(message, 300)}")
 
 
 def _unpacked(text: object) -> object:

@@ -10,7 +10,7 @@ from sweeps.engines.base import EngineError, EngineFailure, OptionRefused, Promp
 
 # Where llama.cpp names its own fields in a message, and what Ollama's users call them.
 _FIELDS = {"penalty_repeat": "repeat_penalty", "max_tokens": "num_predict", "n_predict": "num_predict"}
-_FIELD = re.compile(r"Field '(?P<field>\w+)'|(?P<param>penalty_repeat|top_k|top_p|min_p|temperature)\b")
+_FIELD = re.compile(r"Field '(\w+)'|struct field \w+\.(\w+)|\b(penalty_repeat|top_k|top_p|min_p|temperature)\b")
 _TOO_LONG = re.compile(r"request \((\d+) tokens\) exceeds the available context size \((\d+) tokens\)")
 
 
@@ -31,8 +31,8 @@ def error_from(payload: Mapping[str, Any], where: str) -> EngineError:
         return Unsupported(f"{where}: {message}")
     if payload.get("type") == "invalid_request_error" or payload.get("code") == 400:
         match = _FIELD.search(message)
-        name = (match["field"] or match["param"]) if match else None
-        option = _FIELDS.get(name, name) if name else None
+        name = match[match.lastindex or 0] if match else ""
+        option = _FIELDS.get(name, name) or None
         return OptionRefused(f"{where} refused {f'option {option}' if option else 'the request'}: {message}", option)
     return EngineFailure(f"{where} failed: {excerpt(message, 300)}")
 

@@ -232,6 +232,8 @@ class BaseEngine:
             if error.prompt_tokens is None:
                 raise
             return error.prompt_tokens
+        if answer.truncated:
+            raise PromptTooLong(f"{self.name} at {self.address} cut the prompt, so that its tokens cannot be counted")
         if answer.prompt_tokens is None:
             raise EngineProtocolError(f"{self.name} at {self.address} did not report the number of prompt tokens")
         return answer.prompt_tokens

@@ -147,10 +147,11 @@ class OllamaEngine(_http.HttpEngine):
         One token is generated, or the refusal of a prompt that is too long tells its length. Where neither can be
         trusted (a server that cuts), it is asked again with room for the whole prompt, which reloads the model.
         """
-        tokens = super().count_tokens(prompt, model=model, options=options)
+        tokens = self._count(prompt, model, options)
         if _http.looks_cut(prompt, tokens):
+            # Not even in the worst case does a text have more tokens than bytes.
             room = len(prompt.user.encode()) + len((prompt.system or "").encode()) + 1024
-            tokens = max(tokens, super().count_tokens(prompt, model=model, options={**options, "num_ctx": room}))
+            tokens = max(tokens, self._count(prompt, model, {**options, "num_ctx": room}))
         return tokens
 
     def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
@@ -225,6 +226,17 @@ class OllamaEngine(_http.HttpEngine):
 
         return self._retrying(call)
 
+    def _count(self, prompt: Prompt, model: str, options: Mapping[str, OptionValue]) -> int:
+        try:
+            answer = self._chat(prompt, {**options, "num_predict": 1}, model, None)
+        except PromptTooLong as error:
+            if error.prompt_tokens is None:
+                raise
+            return error.prompt_tokens
+        if answer.prompt_tokens is None:
+            raise EngineProtocolError(f"{self.address}, model {model}: the number of prompt tokens was not reported")
+        return answer.prompt_tokens
+
     def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> tuple[list[str], dict[str, Any]]:
         """The pieces of the text and the last record of one streamed answer."""
         pieces: list[str] = []
@@ -237,7 +249,7 @@ class OllamaEngine(_http.HttpEngine):
                 raise _http.timed_out(self.address, limit)
         # A stream that ends without a last record is either Ollama's own stop of a repetition, or was cut on its way.
         if not _http.repeats(pieces):
-            raise _http.unreachable(self.address, f"the answer broke off after {len(pieces)} pieces")
+            raise _http.broken(self.address, f"the answer ended after {len(pieces)} pieces")
         return pieces, record
 
     def _applied(self, model: str, sent: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

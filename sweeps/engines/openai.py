@@ -109,11 +109,11 @@ def _generation(answer: Mapping[str, Any], prompt: Prompt, total: float, dropped
     text = choice["message"].get("content") or ""
     reason = choice.get("finish_reason")
     stopped = reason is None and _http.repeats([text])
-    tokens = usage.get("prompt_tokens")
+    tokens = None if stopped else usage.get("prompt_tokens")
     return Generation(
         text=text,
         finish="repeat" if stopped else "length" if reason == "length" else "stop",
-        prompt_tokens=None if stopped else tokens,
+        prompt_tokens=tokens,
         output_tokens=None if stopped else usage.get("completion_tokens"),
         # The path tells no durations.
         timing=Timing(total, decode=total),

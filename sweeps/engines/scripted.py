@@ -245,6 +245,8 @@ class ScriptedEngine(BaseEngine):
         if self._delay:
             self._sleep(self._delay)
         self._raise(fault, request, timeout)
+        if options.get("repeat_penalty", 1.0) <= 0:
+            raise OptionRefused(f"scripted, model {model} refused option repeat_penalty: not above 0", "repeat_penalty")
         tokens = count_words(prompt)
         num_ctx = options.get("num_ctx")
         if num_ctx is not None and tokens > num_ctx:
@@ -285,6 +287,14 @@ class ScriptedEngine(BaseEngine):
                 row[hashlib.sha256(word.encode()).digest()[0] % 64] += 1.0
             rows.append([float(value) for value in row / (np.linalg.norm(row) or 1.0)])
         return rows
+
+    def chat_json(
+        self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
+    ) -> dict[str, Any]:
+        """See `Engine.chat_json`: booleans and choices by chance, the other values fixed."""
+        self._known(model)
+        rng = _generator(model, prompt.system, prompt.user, dict(options))
+        return {name: _value(part, rng) for name, part in schema.get("properties", {}).items()}
 
     def models(self) -> list[str]:
         """See `Engine.models`."""
@@ -382,6 +392,13 @@ def count_words(prompt: Prompt) -> int:
 def _generator(*parts: object) -> np.random.Generator:
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).digest()
     return np.random.default_rng(int.from_bytes(digest[:16], "big"))
+
+
+def _value(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
+    if "enum" in schema:
+        return schema["enum"][int(rng.integers(len(schema["enum"])))]
+    fixed: dict[str, Any] = {"string": "word", "integer": 1, "number": 0.5, "array": [], "object": {}}
+    return fixed.get(schema.get("type", "boolean"), bool(rng.random() < 0.5))
 
 
 def _case_of(text: str) -> Case:

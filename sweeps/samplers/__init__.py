@@ -81,7 +81,8 @@ def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS
         if hasattr(distribution, "choices") or 0 < axis.cells <= points:
             codes = axis.grid()
         else:
-            codes = np.linspace(*axis.codes([axis.value(0.0), axis.value(1.0)]), points)
+            first, last = axis.codes([axis.value(0.0), axis.value(1.0)])
+            codes = np.linspace(first, last, points)
         values[name] = list(dict.fromkeys(axis.value(float(code)) for code in codes))
     return values
 

@@ -1,0 +1,248 @@
+"""`sweeps cases`: check sets of cases, draft a rubric for a log, import a list of items."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, stderr_console, stdout_console
+
+if TYPE_CHECKING:
+    from objectives.rubrics import CheckReport, Finding
+    from sweeps.engines.base import Engine, OptionValue
+
+KINDS = ("ollama", "openai", "llamacpp", "scripted")
+STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+@click.group()
+def cases() -> None:
+    """Check, start or import cases: logs with the rubric of what a summary must cover."""
+
+
+def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--engine`, `--model` and `--host`."""
+    for option in (
+        click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST."),
+        click.option("--model", help="Model to ask; the engine's only one by default."),
+        click.option("--engine", "kind", type=click.Choice(KINDS), help="Ask a model (ollama with --model or --host)."),
+    ):
+        function = option(function)
+    return function
+
+
+@contextmanager
+def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[tuple[Engine, str] | None]:
+    """The engine asked for and its model, or None if none was asked for."""
+    if kind is None and host is None and model is None:
+        yield None
+        return
+    from sweeps.engines import EngineSpec, open_engine
+
+    engine = open_engine(EngineSpec(kind or "ollama", host=host, model=model))
+    try:
+        if model is None:
+            known = engine.models()
+            if len(known) != 1:
+                raise click.UsageError(
+                    f"name one of the host's models with --model: {', '.join(known) or 'it has none'}"
+                )
+            model = known[0]
+        yield engine, model
+    finally:
+        engine.close()
+
+
+def _options(num_ctx: int) -> dict[str, OptionValue]:
+    """Every option for a request whose answer should be the same next time."""
+    from sweeps.options import OPTIONS
+
+    defaults = {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None}
+    return {**defaults, "temperature": 0.0, "num_ctx": num_ctx, "num_predict": 2048, "seed": 0}
+
+
+@cases.command()
+@click.argument("path", metavar="DIR")
+@click.option(
+    "--num-ctx", type=click.IntRange(min=1), multiple=True, help="Context length that the logs must fit; repeatable."
+)
+@click.option(
+    "--reserve", type=click.IntRange(min=0), default=256, show_default=True, help="Tokens for prompt and answer."
+)
+@click.option("--strict", is_flag=True, help="Exit with 2 for warnings too.")
+@json_option
+@engine_options
+def check(
+    path: str, num_ctx: tuple[int, ...], reserve: int, strict: bool, as_json: bool, kind: str | None, host: str | None,
+    model: str | None,
+) -> None:  # fmt: skip
+    """Look over the cases of DIR (or a rubric file, or a shipped set) for what makes a rubric measure badly.
+
+    With --engine tokens are counted by the model; without, they are estimated from the number of characters, rather too
+    many than too few. Exits with 2 for errors.
+    """
+    from objectives.rubrics import check_cases
+
+    with _engine(kind, host, model) as opened:
+        count = None
+        if opened:
+            engine, name = opened
+            count = _counter(engine, name, max(num_ctx, default=2048))
+        report = check_cases(path, num_ctx=num_ctx, reserve=reserve, count_tokens=count)
+    if as_json:
+        echo_json(report.as_dict())
+    else:
+        _print_report(report, counted=opened is not None)
+    if report.count("error") or (strict and report.count("warning")):
+        raise click.exceptions.Exit(2)
+
+
+def _counter(engine: Engine, model: str, num_ctx: int) -> Callable[[str], int]:
+    """Count a text's tokens with the model; a text that does not fit is told from the refusal."""
+    from sweeps.engines.base import Prompt, PromptTooLong
+
+    def count(text: str) -> int:
+        try:
+            return engine.count_tokens(Prompt(user=text), model=model, options=_options(num_ctx))
+        except PromptTooLong as error:
+            if error.prompt_tokens is None:
+                raise
+            return error.prompt_tokens
+
+    return count
+
+
+def _print_report(report: CheckReport, *, counted: bool) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("State", no_wrap=True)
+    table.add_column("Case", overflow="fold", max_width=26)
+    table.add_column("Finding", overflow="fold")
+    before = ""
+    for finding in report.findings:
+        case = "" if finding.case == before else finding.case
+        table.add_row(Text(finding.state, STYLES[finding.state]), Text(case), _finding_text(finding))
+        before = finding.case
+    stdout_console().print(table)
+    errors, warnings = report.count("error"), report.count("warning")
+    line = f"{_many(len(report.cases), 'usable case')}, {_many(errors, 'error')}, {_many(warnings, 'warning')}"
+    rule = (
+        "counted by the model" if counted else "estimated (1 per 3.2 characters, 1.5 per Japanese or Chinese character)"
+    )
+    stderr_console().print(f"{line}. Tokens are {rule}.", markup=False, soft_wrap=True)
+
+
+def _finding_text(finding: Finding) -> str:
+    from rich.markup import escape
+
+    where = f"{finding.item}: " if finding.item else ""
+    # A schema problem's text has its remedy inside.
+    remedy = f"\n[dim]{escape(finding.remedy)}[/dim]" if finding.remedy and finding.check != "schema" else ""
+    return escape(f"{where}{finding.message}") + remedy
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`--out` and `--force`."""
+    for option in (
+        click.option("--force", is_flag=True, help="Write over existing files."),
+        click.option(
+            "-o", "--out", type=click.Path(path_type=Path, file_okay=False),
+            help="Directory for the case; the log's own by default.",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+@cases.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@click.option(
+    "--items", type=click.IntRange(1, 100), default=12, show_default=True, help="How many candidates at most."
+)
+@output_options
+@engine_options
+def new(
+    log: Path, items: int, out: Path | None, force: bool, kind: str | None, host: str | None, model: str | None
+) -> None:
+    """Draft a rubric for LOG: candidate items that you review.
+
+    Without --engine the candidates are sentences of the log, picked by a fixed rule; with it a model proposes facts.
+    Either way the file says reviewed = false, and `sweeps cases check` warns until you change that.
+    """
+    from objectives.loading import CaseError, Problem
+    from objectives.rubrics import find_candidates
+
+    text = _read_log(log)
+    with _engine(kind, host, model) as opened:
+        candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
+    if not candidates:
+        remedy = "Sentences with at least four content words are needed."
+        raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
+    written = _write(log, text, out, candidates, title=log.stem.replace("-", " "), reviewed=False, force=force)
+    _report(
+        written,
+        f"{_many(len(candidates), 'candidate')}: review them, then run `sweeps cases check {written[0].parent}`",
+    )
+
+
+def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:
+    from objectives.rubrics import candidates_from_model, estimate_tokens
+    from sweeps.engines.base import Prompt
+
+    num_ctx = 1024 * -(-(estimate_tokens(log) + 3072) // 1024)
+
+    def chat_json(prompt: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+        return engine.chat_json(Prompt(user=prompt), schema, options=_options(num_ctx), model=model)
+
+    return list(candidates_from_model(log, chat_json, count))
+
+
+@cases.command("import")
+@click.argument("items_file", metavar="FILE", type=click.Path(path_type=Path))
+@click.option("--log", required=True, type=click.Path(path_type=Path), help="The log that the items are about.")
+@output_options
+def import_items(items_file: Path, log: Path, out: Path | None, force: bool) -> None:
+    """Make a rubric of a list of items: a CSV table (level,text,any,...) or a Markdown checklist (- [1] text)."""
+    from objectives.rubrics import read_items
+
+    title, items = read_items(items_file)
+    text = _read_log(log)
+    written = _write(log, text, out, items, title=title, reviewed=True, force=force)
+    _report(written, f"{_many(len(items), 'item')}: now run `sweeps cases check {written[0].parent}`")
+
+
+def _read_log(log: Path) -> str:
+    from objectives.loading import CaseError, Problem, read_text
+
+    text = read_text(log)
+    if not text.strip():
+        raise CaseError(Problem(str(log), "the log is empty.", "Put the conversation there."))
+    return text
+
+
+def _write(
+    log: Path, text: str, out: Path | None, items: list[Any], *, title: str, reviewed: bool, force: bool
+) -> list[Path]:
+    from objectives.rubrics import render_rubric, write_case
+
+    stays = out is None or out.resolve() == log.parent.resolve()
+    named = log.name if stays and log.suffix != ".txt" else ""
+    rubric = render_rubric(items, title=title, log=named, reviewed=reviewed)
+    return write_case(rubric, log, text, out, force=force)
+
+
+def _report(written: list[Path], line: str) -> None:
+    for path in written:
+        click.echo(str(path))
+    stderr_console().print(line, markup=False, soft_wrap=True)

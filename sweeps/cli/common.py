@@ -1,0 +1,60 @@
+"""What several commands share."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def mlruns_option(function: F) -> F:
+    """`--mlruns DIR`: the folder of ledger, MLflow store and outputs."""
+    return click.option(
+        "--mlruns",
+        type=click.Path(path_type=Path, file_okay=False),
+        default=Path("mlruns"),
+        show_default=True,
+        help="Folder of the ledger, the MLflow store and the outputs.",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """`--json`: JSON on stdout instead of text."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(function)
+
+
+def echo_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """Print one JSON value on one line of stdout; what is not finite becomes null."""
+    click.echo(json.dumps(finite(value), ensure_ascii=False, default=str))
+
+
+def finite(value: Any) -> Any:
+    """A copy of JSON types with NaN and infinities as None: JSON has no such numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): finite(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def stderr_console() -> Console:
+    """Where progress and notes go."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)
+
+
+def stdout_console() -> Console:
+    """Where results go."""
+    from rich.console import Console
+
+    return Console(highlight=False)

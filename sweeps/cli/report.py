@@ -1,0 +1,32 @@
+"""`sweeps report`: a study's report, plots and tables anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, mlruns_option
+
+
+@click.command()
+@click.argument("study", required=False)
+@mlruns_option
+@json_option
+@click.option("--open", "show", is_flag=True, help="Open the report in the browser.")
+def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
+    """Write the report, plots and tables of STUDY (by default the last one) and print the report's path.
+
+    It works at any time: a study that is still running is reported as far as it is.
+    """
+    from sweeps.reporting import write_outputs
+    from sweeps.results import load_result
+
+    outputs = write_outputs(load_result(mlruns, study))
+    if as_json:
+        record = {"report": outputs.report, "observations": outputs.observations, "exports": list(outputs.exports)}
+        echo_json(record)
+    else:
+        click.echo(outputs.report)
+    if show:
+        click.launch(outputs.report.resolve().as_uri())

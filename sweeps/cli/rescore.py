@@ -1,0 +1,95 @@
+"""`sweeps rescore`: a study under changed rubrics or weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+
+if TYPE_CHECKING:
+    from sweeps.rescore import Rescoring
+
+
+@click.command()
+@click.argument("study", required=False)
+@mlruns_option
+@json_option
+@click.option("--cases", help="Folder of the cases, or name of a shipped set; by default where they were.")
+@click.option("--weights", help="Weights of levels 1 to 5, such as 16,8,4,2,1.")
+@click.option("--budget-words", type=click.IntRange(min=1), help="Score the first so many words only.")
+@click.option("--threshold", type=click.FloatRange(0, 1), help="Probability from which on an item counts as covered.")
+@click.option("--dry-run", is_flag=True, help="Show the difference, but leave the study's scores as they are.")
+def rescore(
+    study: str | None,
+    mlruns: Path,
+    as_json: bool,
+    cases: str | None,
+    weights: str | None,
+    budget_words: int | None,
+    threshold: float | None,
+    dry_run: bool,
+) -> None:
+    """Score the texts of STUDY (by default the last one) by its rubrics as they are now, without generating.
+
+    Shows what changes, and whether the verdict does. The old scores stay in the ledger.
+    """
+    from sweeps.rescore import rescore_study
+
+    settings: dict[str, object] = {"budget_words": budget_words, "threshold": threshold}
+    if weights is not None:
+        settings["weights"] = _weights(weights)
+    given = {name: value for name, value in settings.items() if value is not None}
+    done = rescore_study(mlruns, study, cases_path=cases, settings=given, keep=not dry_run)
+    if as_json:
+        echo_json(_record(done) | {"kept": not dry_run})
+    else:
+        _print(done, kept=not dry_run)
+
+
+def _weights(text: str) -> list[float]:
+    try:
+        return [float(word) for word in text.split(",")]
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is not five numbers separated by commas", param_hint="--weights") from None
+
+
+def _record(done: Rescoring) -> dict[str, object]:
+    outcomes = [None if r.verdict is None else r.verdict.outcome for r in (done.old, done.new)]
+    effects = [None if r.verdict is None else r.verdict.effect for r in (done.old, done.new)]
+    return {
+        "study": done.new.name,
+        "changed": done.changed,
+        "observations": len(done.new.observations),
+        "old_verdict": outcomes[0],
+        "new_verdict": outcomes[1],
+        "old_effect": effects[0],
+        "new_effect": effects[1],
+        "verdict_changed": done.verdict_changed,
+        "means": {str(key): dict(row) for key, row in done.means().iterrows()},
+    }
+
+
+def _print(done: Rescoring, *, kept: bool) -> None:
+    from rich.table import Table
+
+    console = stdout_console()
+    new = done.new
+    console.print(f"{done.changed} of {len(new.observations)} observations of study {new.name} score differently.")
+    table = Table(box=None, pad_edge=False)
+    for name in ("configuration", "old", "new", "change"):
+        table.add_column(name, justify="left" if name == "configuration" else "right")
+    means = done.means().sort_values("new", ascending=False)
+    for key, row in means.head(12).iterrows():
+        label = "baseline" if key == new.baseline.key else new.configurations[str(key)].text(new.baseline)
+        table.add_row(label, f"{row['old']:.3f}", f"{row['new']:.3f}", f"{row['change']:+.3f}")
+    console.print(table)
+    for word, result in (("before", done.old), ("now", new)):
+        verdict = result.verdict
+        text = "no verdict yet" if verdict is None else f"{verdict.outcome}, effect {verdict.effect:+.3f}"
+        console.print(f"verdict {word}: {text}", markup=False)
+    console.print("The verdict changes." if done.verdict_changed else "The verdict stays.")
+    if not kept:
+        console.print("Nothing was kept (--dry-run).")

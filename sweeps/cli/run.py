@@ -1,0 +1,81 @@
+"""`sweeps run`: a sweep from its TOML file to its verdict."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console
+
+if TYPE_CHECKING:
+    from sweeps.results import SweepResult
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@mlruns_option
+@json_option
+@click.option("--quiet", "-q", is_flag=True, help="Show warnings and the verdict only.")
+@click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
+def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool) -> None:
+    """Run the sweep in FILE, or go on with it.
+
+    Whatever was generated before is taken from the ledger, so after an interruption the same command goes on where it
+    stopped. With --json two records are printed, `launch` and `done`.
+    """
+    from sweeps.cli.progress import ProgressView
+    from sweeps.study import Sweep
+
+    console = stderr_console()
+    with ProgressView(console, quiet=quiet or as_json) as view:
+        sweep = Sweep.from_toml(file, directory=mlruns, progress=view, tracking=not no_tracking)
+        if as_json:
+            echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
+        try:
+            result = sweep.run()
+        except KeyboardInterrupt:
+            where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
+            done = sum(view.done.values())
+            view.note(f"stopped; {done} of {sum(view.planned.values())} generations are kept. To go on:", warning=True)
+            console.print(f"  sweeps run {shlex.quote(str(file))}{where}", markup=False, soft_wrap=True)
+            raise click.exceptions.Exit(130) from None
+    if as_json:
+        echo_json({"record": "done", **summary(result)})
+    else:
+        show(result, kept=view.kept)
+
+
+def summary(result: SweepResult) -> dict[str, object]:
+    """A finished sweep as JSON types."""
+    from sweeps.cli.judge import verdict_record
+
+    folder = result.folder
+    exports = sorted(str(path) for path in folder.glob("*.env")) + sorted(str(path) for path in folder.glob("*.json"))
+    return {
+        "study": result.name,
+        "status": result.status,
+        **verdict_record(result),
+        "observations": len(result.observations),
+        "report": str(folder / "report.html"),
+        "exports": exports,
+    }
+
+
+def show(result: SweepResult, *, kept: int = 0) -> None:
+    """Print the verdict and what to do next on stdout."""
+    from analysis.report import terminal_summary
+    from sweeps.reporting import commands, report_data
+
+    console = stdout_console()
+    exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.shown_better else []
+    for part in terminal_summary(report_data(result, exports)):
+        console.print(part)
+    if kept:
+        console.print(f"{kept} generations came from the ledger and were not generated again.", markup=False)
+    lines = {"report": str(result.folder / "report.html"), **commands(result)}
+    width = max(map(len, lines))
+    for what, line in lines.items():
+        console.print(f"{what:<{width}}  {line}", markup=False, soft_wrap=True)

@@ -1,0 +1,74 @@
+"""`sweeps status`: where studies stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+
+if TYPE_CHECKING:
+    from sweeps.results import SweepResult
+
+STAGES = ("floor", "explore", "confirm")
+
+
+@click.command()
+@click.argument("study", required=False)
+@mlruns_option
+@json_option
+def status(study: str | None, mlruns: Path, as_json: bool) -> None:
+    """Show where STUDY stands; without a name, list all studies of the ledger."""
+    from sweeps.ledger import Ledger
+    from sweeps.results import read_result, require_ledger
+
+    ledger = Ledger(require_ledger(mlruns))
+    try:
+        names = [study] if study else [record.name for record in ledger.studies()]
+        results = [read_result(ledger, name, mlruns) for name in names or [None]]
+        failures = ledger.failures(study) if study else []
+    finally:
+        ledger.close()
+    if as_json:
+        rows = [status_record(result) for result in results]
+        echo_json(rows[0] | {"failures": failures} if study else rows)
+        return
+    _table(results)
+    for failure in failures[-10:]:
+        click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
+    if len(failures) > 10:
+        click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
+
+
+def status_record(result: SweepResult) -> dict[str, Any]:
+    """A study's standing as JSON types."""
+    counts = result.observations.groupby("stage").size()
+    scored = result.observations["score"].notna()
+    verdict = result.verdict
+    return {
+        "study": result.name,
+        "status": result.status,
+        "done": {stage: int(counts.get(stage, 0)) for stage in STAGES},
+        "planned": {stage: getattr(result.plan, stage) for stage in STAGES},
+        "failed": int((~scored).sum()),
+        "noise_sd": None if result.floor is None else result.floor.sd,
+        "baseline_mean": None if result.floor is None else result.floor.mean,
+        "verdict": None if verdict is None else verdict.outcome,
+        "updated": result.record.updated,
+    }
+
+
+def _table(results: list[SweepResult]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("study", "status", *STAGES, "failed", "noise sd", "verdict"):
+        table.add_column(name, no_wrap=name == "study")
+    for result in results:
+        row = status_record(result)
+        done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
+        noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
+        table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")
+    stdout_console().print(table)

@@ -1,0 +1,214 @@
+"""The search: an Optuna study, asked in batches and told means.
+
+The sampler works on a study in memory that is driven through the same asks and tells every time, so a resumed sweep
+proposes what the uninterrupted one would have. What is kept are the proposals (in the ledger, before their first
+request) and, one by one as they complete, the trials in Optuna's own storage, each written in one piece.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sweeps.errors import SweepError
+from sweeps.options import Configuration
+from sweeps.space import Space, configuration_from
+
+if TYPE_CHECKING:
+    import optuna
+
+    from sweeps.samplers.posterior import Posterior
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One configuration to try.
+
+    Attributes:
+        number: The trial's number, from 0.
+        configuration: What to try.
+        params: The values as Optuna holds them.
+    """
+
+    number: int
+    configuration: Configuration
+    params: Mapping[str, Any]
+
+    def as_record(self) -> dict[str, Any]:
+        """The proposal as JSON types."""
+        return {"values": self.configuration.values, "params": dict(self.params)}
+
+    @classmethod
+    def from_record(cls, number: int, record: Mapping[str, Any]) -> Proposal:
+        """The inverse of `as_record`."""
+        return cls(number, configuration_from(record["values"]), record["params"])
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What is told of a trial.
+
+    Attributes:
+        value: Mean over the cases of the mean score; NaN where no case has a score.
+        n: Number of scored generations.
+        case_scores: Mean score per case, NaN where a case has none; cases in the sweep's order.
+        noise_sd: The floor's within-case standard deviation.
+    """
+
+    value: float
+    n: int
+    case_scores: Sequence[float]
+    noise_sd: float
+
+    def user_attrs(self, configuration: Configuration) -> dict[str, Any]:
+        """What stands beside the value in Optuna's storage."""
+        return {
+            "configuration": configuration.key,
+            "n": self.n,
+            "case_scores": [None if math.isnan(score) else score for score in self.case_scores],
+            "noise_sd": self.noise_sd,
+        }
+
+
+class Explorer:
+    """Asks Optuna for configurations and tells it their scores.
+
+    Args:
+        study: The study's name.
+        storage: URL of Optuna's storage, where completed trials are kept; None to keep none.
+        space: What is searched.
+        baseline: The configuration in use today; with its score it is the first thing that the sampler learns.
+        sampler: Name of the sampler (`sweeps.samplers.make_sampler`).
+        seed: Seed of the sampler.
+        trials: How many trials are planned.
+        proposals: Proposals of an earlier run of the same study, by number.
+    """
+
+    def __init__(
+        self,
+        study: str,
+        storage: str | None,
+        *,
+        space: Space,
+        baseline: Configuration,
+        sampler: str,
+        seed: int,
+        trials: int,
+        proposals: Sequence[Proposal] = (),
+    ) -> None:
+        import optuna
+
+        from sweeps.samplers import make_sampler
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.space, self.baseline = space, baseline
+        self._known = {proposal.number: proposal for proposal in proposals}
+        self._asked: dict[int, optuna.Trial] = {}
+        self._next = 0
+        # "-1" trial of the baseline shifts Optuna's own numbers in the study in memory, never in the kept one.
+        self.study = optuna.create_study(
+            study_name=study,
+            direction="maximize",
+            sampler=make_sampler(
+                sampler,
+                seed=seed,
+                space=space.distributions(),
+                active_when={d.name: d.when for d in space if d.when},
+                baseline=baseline.values,
+                n_trials=trials,
+            ),
+        )
+        self._kept: optuna.Study | None = None
+        if storage is not None:
+            self._kept = _open_study(study, storage)
+            self._kept_numbers = {trial.user_attrs.get("number") for trial in self._kept.get_trials(deepcopy=False)}
+
+    def tell_baseline(self, result: TrialResult) -> None:
+        """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
+        params = self.space.params_of(self.baseline)
+        if params is not None and not math.isnan(result.value):
+            self.study.add_trial(self._frozen(params, result, self.baseline, number=-1))
+
+    def ask(self, count: int) -> list[Proposal]:
+        """The next `count` proposals; those of an earlier run again where there are any."""
+        proposals = []
+        for number in range(self._next, self._next + count):
+            trial = self.study.ask()
+            configuration = self.space.suggest(trial, self.baseline)
+            proposal = Proposal(number, configuration, trial.params)
+            self._asked[number] = trial
+            proposals.append(self._known.get(number, proposal))
+        self._next += count
+        return proposals
+
+    def tell(self, proposal: Proposal, result: TrialResult) -> None:
+        """Tell a trial's score, and keep the trial."""
+        from optuna.trial import TrialState
+
+        trial = self._asked.pop(proposal.number)
+        failed = math.isnan(result.value)
+        if trial.params == dict(proposal.params):
+            attrs = result.user_attrs(proposal.configuration) | {"number": proposal.number}
+            for name, value in attrs.items():
+                trial.set_user_attr(name, value)
+            self.study.tell(trial, None if failed else result.value, state=TrialState.FAIL if failed else None)
+        else:  # another version of the sampler proposed it: the proposal that was run counts
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.study.add_trial(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
+        if self._kept is not None and proposal.number not in self._kept_numbers:
+            self._kept.add_trial(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
+            self._kept_numbers.add(proposal.number)
+
+    def pick(self) -> int | None:
+        """Number of the trial with the best posterior mean; None if no trial has a score.
+
+        Never the raw best: the best of many noisy means overstates its own score.
+        """
+        from sweeps.samplers.gp import evaluated
+
+        numbers = [self._number_of(trial) for trial in evaluated(self.study).trials]
+        others = [index for index, number in enumerate(numbers) if number >= 0]
+        if not others:
+            return None
+        return numbers[self.posterior().pick(others)]
+
+    def posterior(self) -> Posterior:
+        """What the told trials say about the whole space."""
+        from sweeps.samplers.gp import study_posterior
+
+        return study_posterior(
+            self.study,
+            self.space.distributions(),
+            active_when={d.name: d.when for d in self.space if d.when},
+            fixed=self.baseline.values,
+        )
+
+    @staticmethod
+    def _number_of(trial: optuna.trial.FrozenTrial) -> int:
+        return int(trial.user_attrs["number"])
+
+    def _frozen(
+        self, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
+    ) -> optuna.trial.FrozenTrial:
+        from optuna.trial import TrialState, create_trial
+
+        distributions = self.space.distributions()
+        failed = math.isnan(result.value)
+        return create_trial(
+            state=TrialState.FAIL if failed else TrialState.COMPLETE,
+            value=None if failed else result.value,
+            params=dict(params),
+            distributions={name: distributions[name] for name in params},
+            user_attrs=result.user_attrs(configuration) | {"number": number},
+        )
+
+
+def _open_study(name: str, storage: str) -> optuna.Study:
+    import optuna
+
+    try:
+        return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+    except Exception as error:  # SQLAlchemy's and Optuna's errors share no base
+        raise SweepError(f"Optuna's storage {storage} cannot be opened: {str(error).splitlines()[0]}") from error

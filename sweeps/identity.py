@@ -1,0 +1,82 @@
+"""What makes a study the same study, and what is told when it is not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from objectives import Case, Objective
+from sweeps.config import SweepConfig
+from sweeps.errors import ConfigError
+from sweeps.fingerprint import Fingerprint, diff, readable
+from sweeps.ledger import Ledger, StudyRecord
+from sweeps.observations import case_digest
+
+
+class StudyChangedError(ConfigError):
+    """The stored study was made with another configuration, other cases, another model or another host."""
+
+
+def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective) -> dict[str, Any]:
+    """Everything that a study's observations and verdict depend on, as flat JSON types."""
+    identity = {
+        **config.identity(),
+        "objective.digest": objective.digest,
+        **{f"case {case.name}": case_digest(case) for case in cases},
+    }
+    return dict(json.loads(json.dumps(identity)))
+
+
+def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint]) -> list[str]:
+    """What differs between fingerprints of the same models, of what can change the numbers; [] if nothing does."""
+    lines = []
+    for model in dict.fromkeys([*old, *new]):
+        if model not in old or model not in new:
+            lines.append(f"model {model}: {'is new' if model in new else 'is gone'}")
+        elif old[model].digest != new[model].digest:
+            lines += [
+                f"{change.field}: was {readable(change.a)}, is {readable(change.b)}"
+                for change in diff(old[model], new[model])
+                if change.numeric
+            ]
+    return lines
+
+
+def refuse_changes(
+    stored: StudyRecord, identity: Mapping[str, Any], fingerprints: Mapping[str, Fingerprint], ledger: Ledger
+) -> None:
+    """A study goes on only as what it was.
+
+    Raises:
+        StudyChangedError: Showing everything that differs, and a free name for a new study.
+    """
+    lines = [
+        f"{key}: stored {_short(stored.identity.get(key))}, now {_short(identity.get(key))}"
+        for key in dict.fromkeys([*stored.identity, *identity])
+        if stored.identity.get(key) != identity.get(key)
+    ]
+    kept = stored.record["fingerprints"]
+    old = {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
+    lines += fingerprint_changes(old, fingerprints)
+    if not lines:
+        return
+    only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
+    raise StudyChangedError(
+        [f"study {stored.name!r} exists with other settings:"]
+        + [f"  {line}" for line in lines]
+        + [f"To start afresh give the sweep another study.name, such as {_free_name(stored.name, ledger)!r};"]
+        + ["to go on with the stored study put the old values back."]
+        + ([f"To score what it has anew, without generating: sweeps rescore {stored.name}"] if only_scoring else [])
+    )
+
+
+def _short(value: object) -> str:
+    text = "(not set)" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:40]} ... {text[-12:]}"
+
+
+def _free_name(name: str, ledger: Ledger) -> str:
+    taken = {study.name for study in ledger.studies()}
+    return next(new for i in itertools.count(2) if (new := f"{name}-{i}") not in taken)

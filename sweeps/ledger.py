@@ -1,0 +1,380 @@
+"""The ledger: every request and its full text, kept as soon as it arrives.
+
+Resume is no special mode: the same plan is run again, and what the ledger has is not generated twice. A generation is
+keyed by everything that its text depends on, so two studies share generations as well; a text is never passed off as a
+repeat, because the repeat index is part of the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
+
+from sweeps import ledger_schema as tables
+from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
+from sweeps.errors import SweepError
+
+_KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
+
+
+class LedgerError(SweepError):
+    """The ledger cannot be opened or written; what it has already is kept."""
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a generation's text depends on.
+
+    Attributes:
+        fingerprint: Digest of host, engine and model.
+        model_digest: Digest of the model alone.
+        prompt: The filled prompt.
+        options: Options without the seed.
+        seed: The seed that was sent.
+        repeat: 0, or the index of a deliberate repeat of the same request.
+    """
+
+    fingerprint: str
+    model_digest: str
+    prompt: Prompt
+    options: Mapping[str, OptionValue]
+    seed: int
+    repeat: int = 0
+
+    @property
+    def prompt_sha256(self) -> str:
+        """SHA-256 of system and user message, in hex."""
+        return prompt_sha256(self.prompt)
+
+    @property
+    def options_json(self) -> str:
+        """The options as canonical JSON."""
+        return json.dumps(dict(self.options), sort_keys=True)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the whole key, in hex."""
+        parts = [getattr(self, "options_json" if name == "options" else name) for name in _KEY]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def prompt_sha256(prompt: Prompt) -> str:
+    """SHA-256 of a prompt's system and user message, in hex."""
+    return hashlib.sha256(json.dumps([prompt.system, prompt.user]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A generation as the ledger holds it: its number and the answer."""
+
+    id: int
+    generation: Generation
+    text_sha256: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an observation stands within its study.
+
+    Attributes:
+        stage: `floor`, `explore` or `confirm`.
+        trial: Number of the trial, -1 for the baseline.
+        host: Digest of the fingerprint that it was made under.
+        case: Name of the case.
+        seed: The seed.
+        repeat: 0, or the index of a deliberate repeat.
+    """
+
+    stage: str
+    trial: int
+    host: str
+    case: str
+    seed: int
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as the ledger holds it.
+
+    Attributes:
+        name: The study's name.
+        identity: What its results depend on (`SweepConfig.identity` and the cases).
+        config: The TOML text.
+        record: Plan, fingerprint, proposals, verdict and the like, as JSON types.
+        status: `running`, `stopped`, `failed` or `done`.
+        created, updated: ISO times, UTC.
+    """
+
+    name: str
+    identity: dict[str, Any]
+    config: str
+    record: dict[str, Any]
+    status: str
+    created: str
+    updated: str
+
+
+class Ledger:
+    """Store of generations, scores and studies in SQLite or at any SQLAlchemy URL.
+
+    Every write is one transaction, committed before the call returns, so a killed process loses at most the request
+    that was in flight.
+
+    Args:
+        url: A SQLAlchemy URL, or the path of a SQLite file (made if missing).
+
+    Raises:
+        LedgerError: If the store cannot be opened, or was written by a newer version.
+    """
+
+    def __init__(self, url: str | Path) -> None:
+        text = str(url)
+        self.url = text if "://" in text else f"sqlite:///{text}"
+        self._engine = sa.create_engine(self.url)
+        if self._engine.dialect.name == "sqlite":
+            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        with self._told("opened"):
+            tables.meta.create_all(self._engine)
+            with self._engine.begin() as connection:
+                version = connection.scalar(sa.select(tables.info.c.value).where(tables.info.c.key == "schema"))
+                if version is None:
+                    connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
+        if version is not None and int(version) > tables.SCHEMA_VERSION:
+            raise LedgerError(f"{self.url}: was written by a newer slm-sweeps (schema {version}); upgrade to read it")
+
+    def close(self) -> None:
+        """Close all connections. Idempotent."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _told(self, what: str) -> Iterator[None]:
+        """Turn a database failure into a message: which store, what failed, what to do."""
+        try:
+            yield
+        except SQLAlchemyError as error:
+            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            raise LedgerError(
+                f"the ledger {self.url} could not be {what}: {reason}; check that the folder exists, is writable and has"
+                " free space. What was written is kept: run the same command to go on"
+            ) from error
+
+    def find(self, keys: Iterable[Key]) -> dict[str, Entry]:
+        """Generations that are there already, by `Key.sha256`."""
+        wanted = [key.sha256 for key in keys]
+        found: dict[str, Entry] = {}
+        with self._told("read"), self._engine.connect() as connection:
+            for start in range(0, len(wanted), 500):
+                query = sa.select(tables.generations).where(
+                    tables.generations.c.key_sha256.in_(wanted[start : start + 500])
+                )
+                found |= {row.key_sha256: _entry(row) for row in connection.execute(query)}
+        return found
+
+    def add(self, key: Key, generation: Generation, *, model: str) -> Entry:
+        """Keep one generation.
+
+        Where the key is there already (another process was quicker), the entry that is there stays and is returned.
+        """
+        timing = generation.timing
+        row = {
+            **{name: getattr(key, name) for name in ("fingerprint", "model_digest", "prompt_sha256", "seed", "repeat")},
+            "key_sha256": key.sha256,
+            "options": key.options_json,
+            "model": model,
+            "text": generation.text,
+            "text_sha256": hashlib.sha256(generation.text.encode(errors="surrogatepass")).hexdigest(),
+            **{
+                name: getattr(generation, name)
+                for name in ("finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
+            },
+            "seconds": timing.total,
+            **{f"{part}_seconds": getattr(timing, part) for part in ("queue", "load", "prefill", "decode")},
+            "effective": json.dumps(dict(generation.effective), sort_keys=True),
+            "created": now(),
+        }
+        with self._told("written"), self._engine.begin() as connection:
+            self._add_prompt(connection, key.prompt_sha256, key.prompt)
+            try:
+                with connection.begin_nested():
+                    connection.execute(sa.insert(tables.generations).values(row))
+            except sa.exc.IntegrityError:
+                pass
+            stored = connection.execute(
+                sa.select(tables.generations).where(tables.generations.c.key_sha256 == key.sha256)
+            ).one()
+        return _entry(stored)
+
+    def _add_prompt(self, connection: sa.Connection, sha256: str, prompt: Prompt) -> None:
+        if connection.scalar(sa.select(tables.prompts.c.sha256).where(tables.prompts.c.sha256 == sha256)) is None:
+            try:
+                with connection.begin_nested():
+                    connection.execute(
+                        sa.insert(tables.prompts).values(sha256=sha256, system=prompt.system, user=prompt.user)
+                    )
+            except sa.exc.IntegrityError:
+                pass  # another process kept the same prompt meanwhile
+
+    def add_failure(self, key: Key, *, study: str, kind: str, message: str) -> None:
+        """Keep the record of a request that failed; it is no observation and will be tried again on resume."""
+        row = {"key_sha256": key.sha256, "study": study, "kind": kind, "message": message, "created": now()}
+        with self._told("written"), self._engine.begin() as connection:
+            connection.execute(sa.insert(tables.failures).values(row))
+
+    def failures(self, study: str) -> list[dict[str, str]]:
+        """Failed requests of a study, oldest first, as `{kind, message, created}`."""
+        query = sa.select(tables.failures).where(tables.failures.c.study == study).order_by(tables.failures.c.id)
+        with self._told("read"), self._engine.connect() as connection:
+            return [{k: row[k] for k in ("kind", "message", "created")} for row in connection.execute(query).mappings()]
+
+    def scores(self, ids: Iterable[int], objective: str) -> dict[tuple[int, str], tuple[float, dict[str, Any]]]:
+        """Kept scores under an objective, by (generation, rubric digest): score and detail."""
+        wanted, found = list(ids), {}
+        with self._told("read"), self._engine.connect() as connection:
+            for start in range(0, len(wanted), 500):
+                part = wanted[start : start + 500]
+                query = sa.select(tables.scores).where(
+                    tables.scores.c.objective == objective, tables.scores.c.generation.in_(part)
+                )
+                for row in connection.execute(query):
+                    found[row.generation, row.rubric] = (row.score, json.loads(row.detail))
+        return found
+
+    def add_scores(self, rows: Iterable[tuple[int, str, str, float, dict[str, Any]]]) -> None:
+        """Keep scores given as (generation, objective digest, rubric digest, score, detail); known ones stay."""
+        values = [
+            {"generation": g, "objective": o, "rubric": r, "score": s, "detail": json.dumps(d, ensure_ascii=False)}
+            for g, o, r, s, d in rows
+        ]
+        with self._told("written"), self._engine.begin() as connection:
+            for value in values:
+                try:
+                    with connection.begin_nested():
+                        connection.execute(sa.insert(tables.scores).values(value))
+                except sa.exc.IntegrityError:
+                    pass
+
+    def add_observation(
+        self, study: str, place: Place, *, configuration: str, generation: int | None, error: str = ""
+    ) -> None:
+        """Note that a generation is an observation of a study, or that it could not be had.
+
+        A later call for the same place replaces an error; an observation that is there stays.
+        """
+        row = {
+            "study": study,
+            **asdict(place),
+            "configuration": configuration,
+            "generation": generation,
+            "error": error,
+        }
+        at = sa.and_(
+            tables.observations.c.study == study, *(tables.observations.c[k] == v for k, v in asdict(place).items())
+        )
+        with self._told("written"), self._engine.begin() as connection:
+            found = connection.execute(sa.select(tables.observations.c.generation).where(at)).one_or_none()
+            if found is None:
+                connection.execute(sa.insert(tables.observations).values(row))
+            elif found.generation is None:
+                connection.execute(sa.update(tables.observations).where(at).values(row))
+
+    def observations(self, study: str) -> list[dict[str, Any]]:
+        """A study's observations with their generations (not the scores), in the order of their places."""
+        o, g = tables.observations, tables.generations
+        query = (
+            sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
+            .select_from(o.outerjoin(g, o.c.generation == g.c.id))
+            .where(o.c.study == study)
+            .order_by(o.c.stage, o.c.trial, o.c.host, o.c.case, o.c.seed, o.c.repeat)
+        )
+        with self._told("read"), self._engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def study(self, name: str) -> StudyRecord | None:
+        """A study by name, or None."""
+        with self._told("read"), self._engine.connect() as connection:
+            row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
+        return _study(row) if row else None
+
+    def studies(self) -> list[StudyRecord]:
+        """All studies, newest first."""
+        with self._told("read"), self._engine.connect() as connection:
+            return [
+                _study(row)
+                for row in connection.execute(sa.select(tables.studies).order_by(tables.studies.c.updated.desc()))
+            ]
+
+    def add_study(self, name: str, *, identity: dict[str, Any], config: str, record: dict[str, Any]) -> StudyRecord:
+        """Keep a new study with status `running`."""
+        time = now()
+        row = {
+            "name": name,
+            "identity": json.dumps(identity),
+            "config": config,
+            "record": json.dumps(record),
+            "status": "running",
+            "created": time,
+            "updated": time,
+        }
+        with self._told("written"), self._engine.begin() as connection:
+            connection.execute(sa.insert(tables.studies).values(row))
+        found = self.study(name)
+        assert found is not None
+        return found
+
+    def update_study(self, name: str, *, status: str | None = None, **changes: Any) -> StudyRecord:
+        """Change a study's status and merge `changes` into its record."""
+        with self._told("written"), self._engine.begin() as connection:
+            row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one()
+            record = json.loads(row.record) | changes
+            values = {"record": json.dumps(record), "updated": now()} | ({"status": status} if status else {})
+            connection.execute(sa.update(tables.studies).where(tables.studies.c.name == name).values(values))
+        found = self.study(name)
+        assert found is not None
+        return found
+
+    def set_identity(self, name: str, identity: Mapping[str, Any]) -> None:
+        """Replace what a study's results depend on, after they were scored anew."""
+        change = sa.update(tables.studies).where(tables.studies.c.name == name).values(identity=json.dumps(identity))
+        with self._told("written"), self._engine.begin() as connection:
+            connection.execute(change)
+
+
+def now() -> str:
+    """The time, UTC, as ISO text with seconds."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _prepare_sqlite(connection: Any, _: Any) -> None:
+    """A write-ahead log lets `sweeps status` read while a sweep writes; readers wait for a busy writer."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA busy_timeout=30000")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=FULL")
+    cursor.close()
+
+
+def generation_of(row: Mapping[str, Any]) -> Generation:
+    """The generation in a row of the ledger's table."""
+    timing = Timing(*(row[f"{part}seconds"] for part in ("", "queue_", "load_", "prefill_", "decode_")))
+    plain = ("text", "finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
+    return Generation(timing=timing, effective=json.loads(row["effective"]), **{name: row[name] for name in plain})
+
+
+def _entry(row: Any) -> Entry:
+    return Entry(row.id, generation_of(row._mapping), row.text_sha256)
+
+
+def _study(row: Any) -> StudyRecord:
+    loaded = {name: json.loads(getattr(row, name)) for name in ("identity", "record")}
+    plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
+    return StudyRecord(**loaded, **plain)

@@ -1,0 +1,102 @@
+"""Tables of the ledger."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+"""Raised when a change needs old stores to be brought along."""
+
+meta = sa.MetaData()
+
+info = sa.Table(
+    "info",
+    meta,
+    sa.Column("key", sa.String(64), primary_key=True),
+    sa.Column("value", sa.Text, nullable=False),
+)
+
+prompts = sa.Table(
+    "prompts",
+    meta,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("system", sa.Text),
+    sa.Column("user", sa.Text, nullable=False),
+)
+
+generations = sa.Table(
+    "generations",
+    meta,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key_sha256", sa.String(64), nullable=False, unique=True),
+    sa.Column("fingerprint", sa.String(64), nullable=False),
+    sa.Column("model_digest", sa.String(128), nullable=False),
+    sa.Column("prompt_sha256", sa.String(64), nullable=False),
+    sa.Column("options", sa.Text, nullable=False),
+    sa.Column("seed", sa.BigInteger, nullable=False),
+    sa.Column("repeat", sa.Integer, nullable=False),
+    sa.Column("model", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("text_sha256", sa.String(64), nullable=False),
+    sa.Column("finish", sa.String(16), nullable=False),
+    sa.Column("prompt_tokens", sa.Integer),
+    sa.Column("output_tokens", sa.Integer),
+    sa.Column("cached_tokens", sa.Integer),
+    sa.Column("truncated", sa.Boolean, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Column("queue_seconds", sa.Float, nullable=False),
+    sa.Column("load_seconds", sa.Float, nullable=False),
+    sa.Column("prefill_seconds", sa.Float, nullable=False),
+    sa.Column("decode_seconds", sa.Float, nullable=False),
+    sa.Column("effective", sa.Text, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+)
+
+failures = sa.Table(
+    "failures",
+    meta,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("key_sha256", sa.String(64), nullable=False, index=True),
+    sa.Column("study", sa.String(120), nullable=False),
+    sa.Column("kind", sa.String(64), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+)
+
+studies = sa.Table(
+    "studies",
+    meta,
+    sa.Column("name", sa.String(120), primary_key=True),
+    sa.Column("identity", sa.Text, nullable=False),
+    sa.Column("config", sa.Text, nullable=False),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("updated", sa.String(32), nullable=False),
+)
+
+scores = sa.Table(
+    "scores",
+    meta,
+    sa.Column("generation", sa.Integer, sa.ForeignKey("generations.id"), primary_key=True),
+    sa.Column("objective", sa.String(64), primary_key=True),
+    sa.Column("rubric", sa.String(64), primary_key=True),
+    sa.Column("score", sa.Float, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),
+)
+
+
+observations = sa.Table(
+    "observations",
+    meta,
+    sa.Column("study", sa.String(120), primary_key=True),
+    sa.Column("stage", sa.String(16), primary_key=True),
+    sa.Column("trial", sa.Integer, primary_key=True),
+    sa.Column("host", sa.String(64), primary_key=True),
+    sa.Column("case", sa.String(200), primary_key=True),
+    sa.Column("seed", sa.BigInteger, primary_key=True),
+    sa.Column("repeat", sa.Integer, primary_key=True),
+    sa.Column("configuration", sa.String(32), nullable=False),
+    sa.Column("generation", sa.Integer, sa.ForeignKey("generations.id")),
+    sa.Column("error", sa.Text, nullable=False),
+)

@@ -1,0 +1,98 @@
+"""Writes a sweep to MLflow and its report, plots and exports to the study's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from objectives import Case
+from sweeps.config import SweepConfig
+from sweeps.fingerprint import Fingerprint
+from sweeps.observations import table_of
+from sweeps.options import Configuration
+from sweeps.progress import Progress
+from sweeps.results import SweepResult
+
+
+class Logbook:
+    """MLflow's side of a sweep; without MLflow it writes the files only.
+
+    Args:
+        directory: The folder of the stores.
+        config: The sweep's configuration.
+        enabled: Whether to log to MLflow.
+        progress: Who is told what could not be logged.
+    """
+
+    def __init__(self, directory: Path, config: SweepConfig, *, enabled: bool, progress: Progress) -> None:
+        self.directory, self.config, self.progress = directory, config, progress
+        self._enabled = enabled
+        self._tracker: Any = None
+
+    def start(self, fingerprints: Mapping[str, Fingerprint], cases: Sequence[Case]) -> None:
+        """Open the sweep's run, or go on with the one that the study has.
+
+        Raises:
+            TrackingError: If the store cannot be reached or written.
+        """
+        if not self._enabled:
+            return
+        from sweeps.tracking import Tracker
+
+        tracker = Tracker(self.config.study.name, self.directory, self.config.tracking.uri)
+        tracker.start(
+            self.config.identity(), self.config.text, list(fingerprints.values()), list(cases), self.config.baseline
+        )
+        self._tracker = tracker
+
+    def log(
+        self,
+        trial: int,
+        configuration: Configuration,
+        rows: Sequence[Mapping[str, Any]],
+        answers: Sequence[Mapping[str, Any]],
+    ) -> None:
+        """Bring a configuration's run up to date."""
+        if self._tracker is None or not rows:
+            return
+        import pandas as pd
+
+        texts = None
+        if self.config.tracking.texts:
+            texts = pd.DataFrame([answer for answer in answers if answer["trial"] == trial])
+        table = table_of(rows)
+        status = "FAILED" if table["score"].isna().all() else "FINISHED"
+        self._tracker.log_configuration(trial, configuration, table, texts, status=status)
+
+    def finish(self, result: SweepResult) -> None:
+        """Write report, plots and exports, and end the sweep's run with its verdict."""
+        from sweeps.reporting import write_outputs
+
+        outputs = write_outputs(result)
+        if self._tracker is None:
+            return
+        verdict = result.verdict
+        metrics = (
+            {} if result.floor is None else {"noise_sd": result.floor.sd, "baseline_floor_mean": result.floor.mean}
+        )
+        self._tracker.finish(
+            "FINISHED",
+            verdict=None if verdict is None else verdict.as_dict(),
+            metrics=metrics,
+            note_markdown=outputs.note,
+            artifacts=outputs.exports,
+            html=outputs.html,
+            figures=outputs.figures,
+        )
+        for warning in self._tracker.warnings:
+            self.progress.note(warning, warning=True)
+
+    def end(self, status: str) -> None:
+        """End the run of a sweep that did not reach its verdict: `stopped` or `failed`."""
+        if self._tracker is None:
+            return
+        if status == "stopped":
+            self._tracker.kill()
+        else:
+            self._tracker.fail()

@@ -1,0 +1,129 @@
+"""How a budget of generations is shared out between floor, explore and confirm."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from sweeps.config import BudgetTable
+from sweeps.errors import ConfigError
+
+MIN_TRIALS = 4
+"""Fewer trials are no search."""
+
+MIN_CONFIRM_SEEDS = 3
+"""Fewer fresh seeds per case and arm leave the pooled variance of the confirmation without a footing."""
+
+GENERATIONS_PER_TRIAL = 6
+"""With `seeds = "auto"` a trial has at least this many generations, over all cases."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A budget, shared out.
+
+    Attributes:
+        cases: Number of cases.
+        floor_seeds: Seeds per case of the baseline's floor.
+        seeds: Seeds per case of one explored trial.
+        trials: Number of trials.
+        confirm_seeds: Fresh seeds per case and arm of the confirmation.
+        finalists: Arms of the confirmation besides the baseline.
+    """
+
+    cases: int
+    floor_seeds: int
+    seeds: int
+    trials: int
+    confirm_seeds: int
+    finalists: int = 1
+
+    @property
+    def floor(self) -> int:
+        """Generations of the floor."""
+        return self.cases * self.floor_seeds
+
+    @property
+    def explore(self) -> int:
+        """Generations of the exploration."""
+        return self.cases * self.seeds * self.trials
+
+    @property
+    def confirm(self) -> int:
+        """Generations of the confirmation, all arms."""
+        return self.cases * self.confirm_seeds * (1 + self.finalists)
+
+    @property
+    def total(self) -> int:
+        """All generations; warm-ups (one token each) are not counted."""
+        return self.floor + self.explore + self.confirm
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields and the totals, as JSON types."""
+        totals = {name: getattr(self, name) for name in ("floor", "explore", "confirm", "total")}
+        return asdict(self) | {f"{name}_generations": value for name, value in totals.items()}
+
+
+def seeds_per_trial(budget: BudgetTable, cases: int) -> int:
+    """Seeds per case of one explored trial."""
+    return math.ceil(GENERATIONS_PER_TRIAL / cases) if budget.seeds == "auto" else budget.seeds
+
+
+def smallest_budget(budget: BudgetTable, cases: int) -> int:
+    """The fewest generations that hold a floor, a search and a confirmation."""
+    seeds = seeds_per_trial(budget, cases)
+    return cases * (budget.floor_seeds + seeds * MIN_TRIALS + 2 * MIN_CONFIRM_SEEDS)
+
+
+def make_plan(
+    budget: BudgetTable, *, cases: int, seconds_per_generation: float | None = None, space_size: float = math.inf
+) -> Plan:
+    """Share a budget out.
+
+    About `confirm_share` of the generations confirms, the floor takes `floor_seeds` per case, and the rest explores;
+    what is left over by rounding goes to the confirmation.
+
+    Args:
+        budget: The `[budget]` table.
+        cases: Number of cases, at least 1.
+        seconds_per_generation: Measured on this host; needed where only `minutes` is given.
+        space_size: Number of different configurations; no more trials are planned than this.
+
+    Raises:
+        ConfigError: If the budget cannot hold the design; it says how much could.
+    """
+    generations, limit = budget.generations, "budget.generations"
+    if budget.minutes is not None and seconds_per_generation is not None:
+        affordable = int(budget.minutes * 60 / seconds_per_generation)
+        if generations is None or affordable < generations:
+            generations, limit = affordable, "budget.minutes"
+    if generations is None:
+        raise ConfigError("budget.minutes: needs the measured seconds of one generation")
+    needed = smallest_budget(budget, cases)
+    if generations < needed:
+        has = (
+            f"{generations}"
+            if limit == "budget.generations"
+            else f"{budget.minutes:g} (about {generations} generations)"
+        )
+        times = (
+            ""
+            if limit == "budget.generations"
+            else f", about {needed * (seconds_per_generation or 0) / 60:.1f} minutes"
+        )
+        raise ConfigError(
+            f"{limit}: {has} is too small for {cases} cases: floor {cases} x {budget.floor_seeds} seeds, at least {MIN_TRIALS}"
+            f" trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x {MIN_CONFIRM_SEEDS}; it needs"
+            f" {needed} generations{times}. Raise it, or name fewer cases (objective.names)"
+        )
+    seeds = seeds_per_trial(budget, cases)
+    floor = cases * budget.floor_seeds
+    confirm_seeds = max(MIN_CONFIRM_SEEDS, round(generations * budget.confirm_share / (2 * cases)))
+    room = (generations - floor - 2 * cases * confirm_seeds) // (cases * seeds)
+    if room < MIN_TRIALS:
+        room = MIN_TRIALS
+        confirm_seeds = (generations - floor - cases * seeds * room) // (2 * cases)
+    trials = int(min(room, space_size))
+    confirm_seeds = (generations - floor - cases * seeds * trials) // (2 * cases) if trials == room else confirm_seeds
+    return Plan(cases, budget.floor_seeds, seeds, trials, confirm_seeds)

@@ -1,0 +1,140 @@
+"""What must hold before a sweep spends anything: cases, objective, models, fingerprints, prompts that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, make_objective
+from sweeps.config import SweepConfig
+from sweeps.engines import EngineSpec
+from sweeps.engines.base import Engine, PromptTooLong
+from sweeps.errors import ConfigError
+from sweeps.fingerprint import Fingerprint, take
+
+
+def load_inputs(config: SweepConfig) -> tuple[list[Case], Objective]:
+    """The cases and the objective that a sweep names.
+
+    Raises:
+        ConfigError: With what is wrong with either.
+    """
+    table = config.objective
+    where = config.path or "<text>"
+    problems: list[str] = []
+    cases: list[Case] = []
+    objective: Objective | None = None
+    try:
+        cases = load_cases(config.cases_path, names=table.names)
+    except CaseError as error:
+        problems.append(str(error))
+    try:
+        spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
+        objective = make_objective(spec)
+    except ObjectiveError as error:
+        problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
+    if problems or objective is None:
+        raise ConfigError(problems)
+    return cases, objective
+
+
+def engine_spec(config: SweepConfig, log_dir: Path | None = None) -> EngineSpec:
+    """The engine that a sweep names."""
+    table = config.engine
+    return EngineSpec(
+        kind=table.kind,
+        host=table.host,
+        model=config.baseline.model,
+        timeout=table.timeout,
+        options=table.options,
+        log_dir=log_dir,
+    )
+
+
+def models_of(config: SweepConfig) -> list[str]:
+    """Every model that the sweep can use, the baseline's first."""
+    swept = list(config.space["model"].choices) if "model" in config.space else []
+    return list(dict.fromkeys([config.baseline.model, *map(str, swept)]))
+
+
+def prompts_of(config: SweepConfig) -> list[str]:
+    """Every prompt that the sweep can use, the baseline's first."""
+    swept = list(config.space["prompt"].choices) if "prompt" in config.space else []
+    return list(dict.fromkeys([config.baseline.prompt, *map(str, swept)]))
+
+
+def host_file(config: SweepConfig) -> Path | None:
+    """The host's fingerprint file, relative to the sweep's file."""
+    name = config.engine.host_file
+    return None if name is None else config.directory / name
+
+
+def fingerprints_of(engine: Engine, config: SweepConfig) -> dict[str, Fingerprint]:
+    """Fingerprints by model.
+
+    Raises:
+        ModelMissing: Naming a model that the host does not have, and those it has.
+        EngineUnreachable: If nothing answers.
+    """
+    return {model: take(engine, model, host_file=host_file(config)) for model in models_of(config)}
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """Whether the prompts fit the context windows of a sweep.
+
+    Attributes:
+        longest: Tokens of the longest prompt.
+        case: The case that it belongs to.
+        smallest_ctx: The smallest num_ctx that the sweep can use.
+        room: Tokens left for the answer at that num_ctx.
+    """
+
+    longest: int
+    case: str
+    smallest_ctx: int
+
+    @property
+    def room(self) -> int:
+        """Tokens left for the answer at the smallest num_ctx."""
+        return self.smallest_ctx - self.longest
+
+
+def measure_capacity(engine: Engine, config: SweepConfig, cases: Sequence[Case]) -> Capacity:
+    """Count the longest prompt's tokens by asking the engine, and hold them against every num_ctx of the sweep.
+
+    Raises:
+        ConfigError: If a num_ctx of the sweep would cut the prompt.
+    """
+    contexts = _contexts(config)
+    longest = max(cases, key=lambda case: len(case.log.encode()))
+    counts = []
+    for model in models_of(config):
+        for name in prompts_of(config):
+            prompt = config.prompts[name].fill(longest.log)
+            options = {**config.baseline.options, "num_ctx": max(contexts)}
+            try:
+                counts.append(engine.count_tokens(prompt, model=model, options=options))
+            except PromptTooLong as error:
+                counts.append(error.prompt_tokens or max(contexts) + 1)
+    capacity = Capacity(max(counts), longest.name, min(contexts))
+    if capacity.room < 1:
+        where = "space.num_ctx" if "num_ctx" in config.space else "baseline.num_ctx"
+        raise ConfigError(
+            f"{config.path or '<text>'}: {where}: the prompt of case {capacity.case!r} has {capacity.longest} tokens,"
+            f" more than num_ctx {capacity.smallest_ctx} holds; use at least {_round_up(capacity.longest + 256)}, or"
+            " leave the case out (objective.names)"
+        )
+    return capacity
+
+
+def _contexts(config: SweepConfig) -> list[int]:
+    contexts = [int(config.baseline.options["num_ctx"])]
+    if "num_ctx" in config.space:
+        contexts += [int(value) for value in config.space["num_ctx"].extremes()]
+    return contexts
+
+
+def _round_up(tokens: int, to: int = 256) -> int:
+    return -(-tokens // to) * to

@@ -1,0 +1,135 @@
+"""A result as a person gets it: report, note, plots, tables and exports in the study's folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.files import write_together
+from sweeps import __version__
+from sweeps.ledger import now
+from sweeps.results import SweepResult
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from analysis.report_data import ReportData
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What was written.
+
+    Attributes:
+        report: The page.
+        html: Its text.
+        note: The same in short, as Markdown.
+        observations: The table, as CSV.
+        exports: The finalist's files; empty where it is not shown better.
+        figures: Plots by name.
+    """
+
+    report: Path
+    html: str
+    note: str
+    observations: Path
+    exports: Sequence[Path] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData:
+    """A result as the report's data."""
+    from analysis.report_data import ReportData
+
+    verdict, finalist = result.verdict, result.finalist
+    notes = [warning for fingerprint in result.fingerprints.values() for warning in fingerprint.warnings]
+    host = next(iter(result.fingerprints.values()))
+    return ReportData(
+        study=result.name,
+        created=now(),
+        observations=result.observations,
+        baseline=result.baseline.key,
+        finalist=None if finalist is None else finalist.configuration.key,
+        verdicts=[] if verdict is None else [verdict],
+        recommendation=None if verdict is None else result.recommended.key,
+        configurations={
+            key: {"model": c.model, "prompt": c.prompt, "options": dict(c.options)}
+            for key, c in result.configurations.items()
+        },
+        floor=result.floor,
+        aa=result.aa,
+        robustness=result.robustness,
+        fingerprints={host.digest: host.facts},
+        texts=result.texts,
+        config=result.config.identity(),
+        commands=commands(result),
+        exports=[str(path) for path in exports],
+        notes=notes,
+        version=__version__,
+    )
+
+
+def commands(result: SweepResult) -> dict[str, str]:
+    """What a person does next, and the command for it."""
+    where = "" if result.directory == Path("mlruns") else f" --mlruns {shlex.quote(str(result.directory))}"
+    name = shlex.quote(result.name)
+    source = result.record.record.get("path") or "SWEEP.toml"
+    steps = {
+        "run it again or go on": f"sweeps run {shlex.quote(source)}{where}",
+        "the verdict as JSON": f"sweeps judge {name} --json{where}",
+        "see every trial in MLflow": f"sweeps ui{where}",
+    }
+    if result.finalist is not None:
+        force = "" if result.shown_better else " --force"
+        steps["export for a pipeline"] = f"sweeps export {name} --format env{force}{where}"
+    return steps
+
+
+def write_outputs(result: SweepResult) -> Outputs:
+    """Write everything; a file that is there is replaced in one piece, never half-written.
+
+    Exports are written only where the finalist is shown better; older exports of the study are then replaced, and
+    else removed, so that no file of a run that no longer holds stays behind.
+    """
+    from analysis.report import render_note, render_report
+
+    folder = result.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    exports = result.export() if result.shown_better else []
+    data = report_data(result, exports)
+    html, note = render_report(data), render_note(data)
+    report, table = folder / "report.html", folder / "observations.csv"
+    write_together({report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)})
+    figures = _figures(result)
+    for name, figure in figures.items():
+        path = folder / "plots" / f"{name}.png"
+        path.parent.mkdir(exist_ok=True)
+        temporary = path.with_suffix(".tmp.png")
+        figure.savefig(temporary, dpi=130)
+        os.replace(temporary, path)
+    return Outputs(report, html, note, table, exports, figures)
+
+
+def _figures(result: SweepResult) -> dict[str, Figure]:
+    """The plots that the observations allow."""
+    from analysis import plots
+
+    rows, baseline, finalist = result.observations, result.baseline.key, result.finalist
+    if result.floor is None or finalist is None or rows["score"].notna().sum() == 0:
+        return {}
+    key, sd = finalist.configuration.key, result.floor.sd
+    marks: dict[str, Any] = {"baseline": baseline, "noise_sd": sd}
+    figures = {
+        "noise_band": plots.noise_band(rows, finalist=key, **marks),
+        "levels": plots.level_coverage(rows, baseline=baseline, finalist=key),
+        "option_sensitivity": plots.option_sensitivity(rows, baseline=baseline, finalist=key),
+        "history": plots.history(rows, **marks),
+        "pareto": plots.pareto(rows, finalist=key, **marks),
+    }
+    if not result.stage("confirm").empty:
+        figures["confirm"] = plots.confirm_strips(rows, baseline=baseline, finalist=key)
+    return figures

@@ -1,0 +1,133 @@
+"""Score a study anew after a change of rubrics, weights or matcher: no generation, and the old scores are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, make_objective
+from sweeps.errors import ConfigError, SweepError
+from sweeps.identity import identity_of
+from sweeps.ledger import Ledger, now
+from sweeps.observations import Scorer, case_digest
+from sweeps.results import SweepResult, case_record, read_result
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """A study under its old and its new scores.
+
+    Attributes:
+        old: The study as it was scored before.
+        new: The study as it is scored now.
+        changed: Number of observations whose score changed.
+    """
+
+    old: SweepResult
+    new: SweepResult
+    changed: int
+
+    @property
+    def verdict_changed(self) -> bool:
+        """Whether the verdict's outcome is another one."""
+        before, after = self.old.verdict, self.new.verdict
+        return (before.outcome if before else None) != (after.outcome if after else None)
+
+    def means(self) -> pd.DataFrame:
+        """Mean scores per configuration before and after, shape (configurations, 3): `old`, `new`, `change`."""
+        import pandas as pd
+
+        old, new = (r.observations.groupby("configuration")["score"].mean() for r in (self.old, self.new))
+        table = pd.DataFrame({"old": old, "new": new})
+        return table.assign(change=table["new"] - table["old"])
+
+
+def rescore_study(
+    directory: Path,
+    name: str | None,
+    *,
+    cases_path: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    keep: bool = True,
+) -> Rescoring:
+    """Score every text of a study by the cases as they are now.
+
+    Args:
+        directory: The folder of the ledger.
+        name: The study; by default the last one.
+        cases_path: Where the cases are; by default where they were.
+        settings: Keys of `[objective]` to change, such as `weights`.
+        keep: Make the new scores the study's own. The old ones stay in the ledger either way.
+
+    Raises:
+        ConfigError: If cases or settings are wrong.
+        SweepError: If a case of the study is gone, or its log is another one (its texts answer the old log).
+    """
+    from sweeps.results import require_ledger
+
+    ledger = Ledger(require_ledger(directory))
+    try:
+        old = read_result(ledger, name, directory)
+        cases = _cases_for(old, cases_path or old.record.record["cases_path"])
+        objective = _objective_for(old, settings or {})
+        scorer = Scorer(objective, cases, ledger)
+        texts = [
+            (row["case"], row["generation"], row["text"])
+            for row in ledger.observations(old.name)
+            if row["generation"] is not None
+        ]
+        scorer.score(texts)
+        before = old.record
+        changes = {
+            "cases": [case_record(case) for case in cases],
+            "case_digests": {case.name: case_digest(case) for case in cases},
+            "objective_digest": objective.digest,
+            "scorings": [*before.record.get("scorings", []), {"until": now(), **_scoring(before.record)}],
+        }
+        ledger.update_study(old.name, **changes)
+        try:
+            new = read_result(ledger, old.name, directory)
+        finally:
+            if not keep:
+                restored = {key: before.record.get(key, []) for key in changes}
+                ledger.update_study(old.name, **restored)
+        if keep:
+            ledger.set_identity(old.name, before.identity | identity_of(old.config, cases, objective))
+        pairs = zip(old.observations["score"], new.observations["score"], strict=True)
+        changed = sum(a != b for a, b in pairs if not (a != a and b != b))
+        return Rescoring(old, new, changed)
+    finally:
+        ledger.close()
+
+
+def _scoring(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: record[key] for key in ("case_digests", "objective_digest")}
+
+
+def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
+    """The study's cases as they are now, with the logs that the texts were written from."""
+    try:
+        cases = load_cases(path, names=[case.name for case in result.cases])
+    except CaseError as error:
+        raise ConfigError(str(error)) from None
+    logs = {case.name: case.log_sha256 for case in result.cases}
+    other = [case.name for case in cases if case.log_sha256 != logs[case.name]]
+    if other:
+        raise SweepError(
+            f"{path}: the log of {', '.join(other)} is not the one that study {result.name!r} summarised, so its texts"
+            " cannot be scored by it; put the old log back, or run the sweep anew under another study.name"
+        )
+    return cases
+
+
+def _objective_for(result: SweepResult, settings: Mapping[str, Any]) -> Objective:
+    spec = result.config.objective.model_dump(exclude={"cases", "names"}, exclude_none=True)
+    try:
+        return make_objective(spec | dict(settings))
+    except ObjectiveError as error:
+        raise ConfigError([f"objective.{line}" for line in str(error).splitlines()]) from None

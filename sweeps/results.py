@@ -1,0 +1,345 @@
+"""A study as it stands in the ledger: observations, verdict, exports. Reading one needs neither engine nor cases."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from objectives import Case, Item
+from sweeps import __version__
+from sweeps.config import SweepConfig, parse_config
+from sweeps.errors import SweepError
+from sweeps.explore import Proposal
+from sweeps.fingerprint import Fingerprint
+from sweeps.ledger import Entry, Ledger, Place, StudyRecord, generation_of
+from sweeps.observations import Scored, answer_row, item_texts, observation_row, table_of
+from sweeps.options import Configuration, nearest
+from sweeps.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis import AACheck, NoiseFloor, Verdict
+
+BASELINE_TRIAL = -1
+
+
+class StudyMissingError(SweepError):
+    """There is no such study; the message lists those there are."""
+
+
+def case_record(case: Case) -> dict[str, Any]:
+    """A case as JSON types, as a study keeps it."""
+    return {"name": case.name, "title": case.title, "log": case.log, "items": [asdict(item) for item in case.items]}
+
+
+def case_from_record(record: Mapping[str, Any]) -> Case:
+    """The inverse of `case_record`."""
+    fields: list[dict[str, Any]] = [
+        {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+        for item in record["items"]
+    ]
+    items = tuple(Item(**item) for item in fields)
+    return Case(record["name"], record["log"], items, title=record["title"])
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """A study's plan, proposals and observations, and what follows from them.
+
+    Attributes:
+        record: The study as the ledger holds it.
+        config: The sweep's configuration.
+        cases: The cases as they were when the study began.
+        rows: Rows of the observations table.
+        answers: Texts with their scores, one dict per scored observation.
+        directory: The folder that holds the study (`mlruns`).
+    """
+
+    record: StudyRecord
+    config: SweepConfig
+    cases: Sequence[Case]
+    rows: Sequence[Mapping[str, Any]]
+    answers: Sequence[Mapping[str, Any]]
+    directory: Path
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.record.name
+
+    @property
+    def status(self) -> str:
+        """`running`, `stopped`, `failed` or `done`."""
+        return self.record.status
+
+    @property
+    def plan(self) -> Plan:
+        """How the budget is shared out."""
+        stored = self.record.record["plan"]
+        return Plan(**{name: stored[name] for name in Plan.__dataclass_fields__})
+
+    @property
+    def baseline(self) -> Configuration:
+        """The configuration in use today."""
+        return self.config.baseline
+
+    @property
+    def fingerprints(self) -> dict[str, Fingerprint]:
+        """Fingerprints by model."""
+        stored = self.record.record["fingerprints"]
+        return {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in stored.items()}
+
+    @property
+    def proposals(self) -> list[Proposal]:
+        """What was proposed, by trial number."""
+        return [Proposal.from_record(i, record) for i, record in enumerate(self.record.record.get("proposals", []))]
+
+    @property
+    def finalist(self) -> Proposal | None:
+        """The trial that was confirmed, or None while there is none."""
+        number = self.record.record.get("finalist")
+        return None if number is None else self.proposals[number]
+
+    @property
+    def trials(self) -> dict[int, Configuration]:
+        """Configurations by trial number, the baseline as -1."""
+        return {BASELINE_TRIAL: self.baseline} | {p.number: p.configuration for p in self.proposals}
+
+    @property
+    def configurations(self) -> dict[str, Configuration]:
+        """Configurations by key."""
+        return {configuration.key: configuration for configuration in self.trials.values()}
+
+    @cached_property
+    def observations(self) -> pd.DataFrame:
+        """The one table (see `analysis.table`)."""
+        return table_of(self.rows)
+
+    @cached_property
+    def texts(self) -> pd.DataFrame:
+        """Every scored text with covered and missed items, by configuration, case, seed, stage, repeat and host."""
+        import pandas as pd
+
+        keys = ("configuration", "case", "seed", "stage", "repeat", "host", "score", "text", "covered", "missed")
+        return pd.DataFrame(list(self.answers), columns=keys)
+
+    def stage(self, name: str) -> pd.DataFrame:
+        """The observations of one stage."""
+        return self.observations[self.observations["stage"] == name]
+
+    @cached_property
+    def floor(self) -> NoiseFloor | None:
+        """Run-to-run noise of the baseline, from the floor's observations; None while there are too few."""
+        from analysis import TableError, noise_floor
+
+        try:
+            return noise_floor(self.stage("floor"), self.baseline.key)
+        except TableError:
+            return None
+
+    @cached_property
+    def aa(self) -> AACheck | None:
+        """One half of the floor against the other; None while there are too few observations."""
+        from analysis import TableError, aa_check
+
+        try:
+            rng = np.random.default_rng(self.config.study.seed)
+            return aa_check(self.stage("floor"), rng=rng, configuration=self.baseline.key)
+        except TableError:
+            return None
+
+    @cached_property
+    def verdict(self) -> Verdict | None:
+        """Finalist against baseline, from the confirmation's observations only; None before it is complete."""
+        if self.finalist is None or "confirmed" not in self.record.record:
+            return None
+        return self.judge()
+
+    def judge(self, **changes: Any) -> Verdict:
+        """Judge the confirmation with other settings (`claim`, `alpha`, `margin`, `min_gain`, `test`).
+
+        Raises:
+            SweepError: If there is no confirmation to judge yet.
+            analysis.TableError: If the observations do not allow the claim.
+        """
+        from analysis import judge_one
+
+        finalist = self.finalist
+        data = self.stage("confirm")
+        if finalist is None or data.empty:
+            raise SweepError(
+                f"study {self.name!r} has no confirmation yet (status: {self.status}); run it to the end first"
+            )
+        table = self.config.verdict
+        settings = {"claim": table.claim, "alpha": table.alpha, "margin": table.margin, "min_gain": table.min_gain}
+        settings |= {name: value for name, value in changes.items() if value is not None}
+        return judge_one(
+            data,
+            baseline=self.baseline.key,
+            finalist=finalist.configuration.key,
+            seed=self.config.study.seed,
+            **settings,
+        )
+
+    @property
+    def recommended(self) -> Configuration:
+        """The finalist where its fresh mean is above the baseline's, else the baseline."""
+        if self.verdict is not None and self.finalist is not None and self.verdict.effect > 0:
+            return self.finalist.configuration
+        return self.baseline
+
+    @property
+    def shown_better(self) -> bool:
+        """Whether the verdict is `better`."""
+        return self.verdict is not None and self.verdict.outcome == "better"
+
+    @cached_property
+    def robustness(self) -> pd.DataFrame | None:
+        """The verdict under other weights and thresholds; None before there is one."""
+        return None
+
+    @property
+    def folder(self) -> Path:
+        """Where the study's report, plots and exports land."""
+        return self.directory / "sweeps" / self.name
+
+    def export(
+        self,
+        formats: Sequence[str] = ("env", "json"),
+        *,
+        folder: str | Path | None = None,
+        mode: str = "production",
+        force: bool = False,
+    ) -> list[Path]:
+        """Write the finalist's options for a pipeline.
+
+        Args:
+            formats: Of `env`, `json`, `modelfile`, `toml`.
+            folder: Where to; by default the study's folder.
+            mode: `production` (as tuned) or `baseline` (temperature 0, fixed seed).
+            force: Write also what is not shown better; the files say so.
+
+        Returns:
+            The files written.
+
+        Raises:
+            analysis.export.ExportError: If the finalist is not shown better and `force` is not set.
+            SweepError: If there is no finalist yet.
+        """
+        from analysis.export import write_exports
+
+        honoured = self.record.record.get("honoured")
+        return write_exports(
+            self.export_set(),
+            Path(folder) if folder is not None else self.folder,
+            formats=formats,  # type: ignore[arg-type]
+            mode=mode,  # type: ignore[arg-type]
+            force=force,
+            honoured=honoured,
+        )
+
+    def export_set(self) -> Any:
+        """The finalist with its provenance, as `analysis.export.ExportSet`."""
+        from analysis.export import ExportSet
+
+        finalist = self.finalist
+        if finalist is None:
+            raise SweepError(
+                f"study {self.name!r} has no finalist yet (status: {self.status}); run it to the end first"
+            )
+        configuration, verdict = finalist.configuration, self.verdict
+        fingerprint = self.fingerprints[configuration.model]
+        prompt = self.config.prompts[configuration.prompt]
+        engine = fingerprint.facts["engine"]
+        judged: dict[str, Any] = {}
+        if verdict is not None:
+            names = ("outcome", "effect", "ci_low", "ci_high", "p_value", "claim", "n_per_arm")
+            judged = {name: getattr(verdict, name) for name in names}
+        return ExportSet(
+            options=configuration.options,
+            model=configuration.model,
+            prompt=configuration.prompt,
+            system=prompt.system or "",
+            user=prompt.user,
+            study=self.name,
+            configuration=configuration.key,
+            date=self.record.record.get("confirmed", self.record.updated)[:10],
+            shown_better=self.shown_better,
+            trial=finalist.number,
+            seeds=sorted({int(seed) for seed in self.stage("confirm")["seed"]}),
+            model_digest=fingerprint.model_digest,
+            engine=str(engine.get("name", "")),
+            engine_version=str(engine.get("version", "")),
+            host_digest=fingerprint.host_digest,
+            host=fingerprint.summary,
+            version=__version__,
+            **judged,
+        )
+
+
+def load_result(directory: str | Path, name: str | None = None) -> SweepResult:
+    """Open a study from its folder.
+
+    Args:
+        directory: The folder of the ledger (`mlruns`).
+        name: The study; by default the one that changed last.
+
+    Raises:
+        StudyMissingError: If there is no such study, or no ledger.
+    """
+    directory = Path(directory)
+    ledger = Ledger(require_ledger(directory))
+    try:
+        return read_result(ledger, name, directory)
+    finally:
+        ledger.close()
+
+
+def require_ledger(directory: Path) -> Path:
+    """The path of a folder's ledger.
+
+    Raises:
+        StudyMissingError: If there is none.
+    """
+    path = directory / "ledger.db"
+    if not path.exists():
+        raise StudyMissingError(f"no sweep has been run here: {path} does not exist; name the folder with --mlruns")
+    return path
+
+
+def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResult:
+    """As `load_result`, from an open ledger."""
+    studies = ledger.studies()
+    if not studies:
+        raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
+    record = next((study for study in studies if name in (None, study.name)), None)
+    if record is None:
+        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), [s.name for s in studies])}")
+    config = parse_config(record.config, None)
+    cases = [case_from_record(case) for case in record.record["cases"]]
+    trials = {BASELINE_TRIAL: config.baseline} | {
+        number: Proposal.from_record(number, proposal).configuration
+        for number, proposal in enumerate(record.record.get("proposals", []))
+    }
+    found = ledger.observations(record.name)
+    ids = [row["generation"] for row in found if row["generation"] is not None]
+    scores = ledger.scores(ids, record.record["objective_digest"])
+    digests = record.record["case_digests"]
+    items = {case.name: item_texts(case) for case in cases}
+    rows, answers = [], []
+    for row in found:
+        place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
+        kept = scores.get((row["generation"], digests.get(place.case, "")))
+        scored = None if kept is None else Scored(*kept)
+        entry = None if row["generation"] is None else Entry(row["generation"], generation_of(row), row["text_sha256"])
+        rows.append(observation_row(record.name, place, trials[place.trial], entry, scored, row["error"]))
+        if entry is not None and scored is not None:
+            answers.append(answer_row(place, trials[place.trial], entry, scored, items[place.case]))
+    return SweepResult(record, config, cases, rows, answers, directory)

@@ -1,0 +1,117 @@
+"""Where a sweep stands, as pure functions of its observations; and what is said before it starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sweeps.config import SweepConfig
+from sweeps.explore import Proposal, TrialResult
+from sweeps.fingerprint import Fingerprint
+from sweeps.options import Configuration
+from sweeps.plan import Plan
+from sweeps.preflight import Capacity
+from sweeps.progress import Progress, Standing
+
+PRIOR_NOISE_SD = 0.12
+"""Run-to-run standard deviation that is assumed before a floor is measured."""
+
+_Z95 = 1.96
+
+
+def trial_result(rows: Sequence[Mapping[str, Any]], cases: Sequence[str], noise_sd: float | None = None) -> TrialResult:
+    """Means of one trial's observations.
+
+    Args:
+        rows: Its rows of the observations table, of one stage.
+        cases: Names of all cases.
+        noise_sd: The floor's within-case standard deviation; None to pool it from these rows.
+
+    Returns:
+        The result; its value is NaN where half of the cases or more have no score, since a mean over other cases would
+        be compared with means over all.
+    """
+    by_case: dict[str, list[float]] = {case: [] for case in cases}
+    for row in rows:
+        if not math.isnan(row["score"]):
+            by_case[row["case"]].append(row["score"])
+    scores = [np.array(by_case[case]) for case in cases]
+    means = [float(s.mean()) if s.size else math.nan for s in scores]
+    have = [mean for mean in means if not math.isnan(mean)]
+    value = float(np.mean(have)) if 2 * len(have) > len(cases) else math.nan
+    if noise_sd is None:
+        squares = sum(float(((s - s.mean()) ** 2).sum()) for s in scores if s.size)
+        dof = sum(s.size - 1 for s in scores if s.size)
+        noise_sd = math.sqrt(squares / dof) if dof else 0.0
+    return TrialResult(value, sum(s.size for s in scores), means, noise_sd)
+
+
+def after_floor(floor: TrialResult, *, generations_per_trial: int) -> Standing:
+    """The standing when the floor is known.
+
+    The band is where the difference between one trial's mean and the baseline's lies in 95% of trials that change
+    nothing.
+    """
+    band = _Z95 * floor.noise_sd * math.sqrt(1 / generations_per_trial + 1 / floor.n)
+    return Standing(baseline_mean=floor.value, noise_sd=floor.noise_sd, band=band)
+
+
+def after_batch(
+    standing: Standing, proposals: Sequence[Proposal], results: Mapping[int, TrialResult], baseline: Configuration
+) -> Standing:
+    """The standing when more trials are known."""
+    scored = [number for number, result in results.items() if not math.isnan(result.value)]
+    if not scored:
+        return replace(standing, trials=len(results))
+    best = max(scored, key=lambda number: results[number].value)
+    result = results[best]
+    half = _Z95 * result.noise_sd / math.sqrt(max(result.n, 1))
+    return replace(
+        standing,
+        best=f"trial {best}: {proposals[best].configuration.text(baseline)}",
+        best_mean=result.value,
+        best_low=max(0.0, result.value - half),
+        best_high=min(1.0, result.value + half),
+        trials=len(results),
+    )
+
+
+def announce(
+    progress: Progress,
+    config: SweepConfig,
+    plan: Plan,
+    capacity: Capacity,
+    fingerprints: Mapping[str, Fingerprint],
+) -> None:
+    """Say what is going to run, on what, and what it will be able to see."""
+    from analysis import mde
+
+    progress.plan(plan.floor, plan.explore, plan.confirm)
+    for fingerprint in fingerprints.values():
+        progress.note(fingerprint.summary)
+        for warning in fingerprint.warnings:
+            progress.note(warning, warning=True)
+    progress.note(
+        f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
+        f" {plan.cases} x {plan.seeds}; confirmation 2 x {plan.cases} x {plan.confirm_seeds}"
+    )
+    gain = config.verdict.min_gain
+    sight = mde(PRIOR_NOISE_SD, cases=plan.cases, seeds=plan.confirm_seeds, alpha=config.verdict.alpha)
+    blind = gain is not None and sight > gain
+    progress.note(
+        f"With noise of {PRIOR_NOISE_SD} per generation (assumed until the floor is measured) the confirmation sees a"
+        f" gain of {sight:.3f} with 80% probability"
+        + (f"; min_gain {gain} would be missed more often" if blind else ""),
+        warning=blind,
+    )
+    wanted = int(config.baseline.options["num_predict"])
+    if capacity.room < wanted:
+        progress.note(
+            f"the prompt of case {capacity.case} has {capacity.longest} tokens, so num_ctx {capacity.smallest_ctx}"
+            f" leaves {capacity.room} for the answer, fewer than num_predict {wanted}",
+            warning=True,
+        )
