@@ -131,9 +131,11 @@ def view_state(config: Mapping[str, Any], baseline: ConfigurationLike) -> str:
     """
     space = config.get("space")
     swept = list(space) if isinstance(space, Mapping) and space else list(baseline.options)
-    columns = [f"metrics.`{name}`" for name in ("mean", "se", "sd", "n", "lv12", "cut_off_rate", "seconds")]
+    columns = [f"metrics.`{name}`" for name in ("mean", "se", "n", "lv12")]
     columns += [f"params.`{name}`" for name in swept]
-    return json.dumps({"selectedColumns": columns, "orderByKey": "metrics.`mean`", "orderByAsc": False})
+    return json.dumps(
+        {"selectedColumns": columns, "columnOrder": columns, "orderByKey": "metrics.`mean`", "orderByAsc": False}
+    )
 
 
 def source_tags() -> dict[str, str]:
@@ -190,7 +192,6 @@ def dataset(study: str, cases: Sequence[Case]) -> Any:
             "items": [len(case.items) for case in cases],
         }
     )
-    name = f"{study}: {len(cases)} cases"
     with warnings.catch_warnings():  # of whole numbers that could be missing in a model's input; these cannot
         warnings.simplefilter("ignore")
         # the default source would record the path of the running script
