@@ -84,6 +84,9 @@ class Explorer:
         seed: Seed of the sampler.
         trials: How many trials are planned.
         proposals: Proposals of an earlier run of the same study, by number.
+
+    Attributes:
+        known: The proposals of the earlier run, by number.
     """
 
     def __init__(
@@ -104,7 +107,7 @@ class Explorer:
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.space, self.baseline = space, baseline
-        self._known = {proposal.number: proposal for proposal in proposals}
+        self.known = {proposal.number: proposal for proposal in proposals}
         self._asked: dict[int, optuna.Trial] = {}
         self._next = 0
         # "-1" trial of the baseline shifts Optuna's own numbers in the study in memory, never in the kept one.
@@ -139,7 +142,7 @@ class Explorer:
             configuration = self.space.suggest(trial, self.baseline)
             proposal = Proposal(number, configuration, trial.params)
             self._asked[number] = trial
-            proposals.append(self._known.get(number, proposal))
+            proposals.append(self.known.get(number, proposal))
         self._next += count
         return proposals
 
@@ -162,17 +165,18 @@ class Explorer:
             self._kept_numbers.add(proposal.number)
 
     def pick(self) -> int | None:
-        """Number of the trial with the best posterior mean; None if no trial has a score.
+        """Number of the trial with the best posterior mean; None if no trial but the baseline has a score.
 
-        Never the raw best: the best of many noisy means overstates its own score.
+        Never the raw best: the best of many noisy means overstates its own score. A trial that is the baseline over
+        again is no finalist either.
         """
         from sweeps.samplers.gp import evaluated
 
-        numbers = [self._number_of(trial) for trial in evaluated(self.study).trials]
-        others = [index for index, number in enumerate(numbers) if number >= 0]
+        trials = evaluated(self.study).trials
+        others = [i for i, trial in enumerate(trials) if trial.user_attrs["configuration"] != self.baseline.key]
         if not others:
             return None
-        return numbers[self.posterior().pick(others)]
+        return int(trials[self.posterior().pick(others)].user_attrs["number"])
 
     def posterior(self) -> Posterior:
         """What the told trials say about the whole space."""
@@ -184,10 +188,6 @@ class Explorer:
             active_when={d.name: d.when for d in self.space if d.when},
             fixed=self.baseline.values,
         )
-
-    @staticmethod
-    def _number_of(trial: optuna.trial.FrozenTrial) -> int:
-        return int(trial.user_attrs["number"])
 
     def _frozen(
         self, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int

@@ -164,8 +164,8 @@ class Ledger:
         except SQLAlchemyError as error:
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
             raise LedgerError(
-                f"the ledger {self.url} could not be {what}: {reason}; check that the folder exists, is writable and has"
-                " free space. What was written is kept: run the same command to go on"
+                f"the ledger {self.url} could not be {what}: {reason}; check that its folder exists, is writable and"
+                " has free space. What was written is kept: run the same command to go on"
             ) from error
 
     def find(self, keys: Iterable[Key]) -> dict[str, Entry]:

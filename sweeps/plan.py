@@ -102,21 +102,7 @@ def make_plan(
         raise ConfigError("budget.minutes: needs the measured seconds of one generation")
     needed = smallest_budget(budget, cases)
     if generations < needed:
-        has = (
-            f"{generations}"
-            if limit == "budget.generations"
-            else f"{budget.minutes:g} (about {generations} generations)"
-        )
-        times = (
-            ""
-            if limit == "budget.generations"
-            else f", about {needed * (seconds_per_generation or 0) / 60:.1f} minutes"
-        )
-        raise ConfigError(
-            f"{limit}: {has} is too small for {cases} cases: floor {cases} x {budget.floor_seeds} seeds, at least {MIN_TRIALS}"
-            f" trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x {MIN_CONFIRM_SEEDS}; it needs"
-            f" {needed} generations{times}. Raise it, or name fewer cases (objective.names)"
-        )
+        raise ConfigError(_too_small(budget, limit, generations, needed, cases, seconds_per_generation))
     seeds = seeds_per_trial(budget, cases)
     floor = cases * budget.floor_seeds
     confirm_seeds = max(MIN_CONFIRM_SEEDS, round(generations * budget.confirm_share / (2 * cases)))
@@ -127,3 +113,17 @@ def make_plan(
     trials = int(min(room, space_size))
     confirm_seeds = (generations - floor - cases * seeds * trials) // (2 * cases) if trials == room else confirm_seeds
     return Plan(cases, budget.floor_seeds, seeds, trials, confirm_seeds)
+
+
+def _too_small(
+    budget: BudgetTable, limit: str, generations: int, needed: int, cases: int, seconds: float | None
+) -> str:
+    has, times = f"{generations}", ""
+    if limit == "budget.minutes":
+        has = f"{budget.minutes:g} (about {generations} generations)"
+        times = f", about {needed * (seconds or 0) / 60:.1f} minutes"
+    return (
+        f"{limit}: {has} is too small for {cases} cases: floor {cases} x {budget.floor_seeds} seeds, at least"
+        f" {MIN_TRIALS} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x"
+        f" {MIN_CONFIRM_SEEDS}; it needs {needed} generations{times}. Raise it, or name fewer cases (objective.names)"
+    )

@@ -79,6 +79,7 @@ def commands(result: SweepResult) -> dict[str, str]:
     name = shlex.quote(result.name)
     source = result.record.record.get("path") or "SWEEP.toml"
     steps = {
+        "read the report": str(result.folder / "report.html"),
         "run it again or go on": f"sweeps run {shlex.quote(source)}{where}",
         "the verdict as JSON": f"sweeps judge {name} --json{where}",
         "see every trial in MLflow": f"sweeps ui{where}",

@@ -83,7 +83,7 @@ def rescore_study(
         ]
         scorer.score(texts)
         before = old.record
-        changes = {
+        changes: dict[str, Any] = {
             "cases": [case_record(case) for case in cases],
             "case_digests": {case.name: case_digest(case) for case in cases},
             "objective_digest": objective.digest,
@@ -94,7 +94,7 @@ def rescore_study(
             new = read_result(ledger, old.name, directory)
         finally:
             if not keep:
-                restored = {key: before.record.get(key, []) for key in changes}
+                restored: dict[str, Any] = {key: before.record.get(key, []) for key in changes}
                 ledger.update_study(old.name, **restored)
         if keep:
             ledger.set_identity(old.name, before.identity | identity_of(old.config, cases, objective))

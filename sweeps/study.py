@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -172,7 +173,8 @@ class _Run:
         return result
 
     def _stages(self, plan: Plan, stored: StudyRecord) -> None:
-        self._floor(plan)
+        with self._timed("floor"):
+            self._floor(plan)
         proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.get("proposals", []))]
         explorer = Explorer(
             self.name,
@@ -186,16 +188,26 @@ class _Run:
         )
         floor = self._result_of(BASELINE_TRIAL, "floor")
         explorer.tell_baseline(floor)
-        finalist = self._explore(plan, explorer)
+        with self._timed("explore"):
+            finalist = self._explore(plan, explorer)
         if finalist is None:
             self.ledger.update_study(self.name, finalist=None)
             self.progress.note("No trial could be scored, so there is nothing to confirm.", warning=True)
             return
         self.ledger.update_study(self.name, finalist=finalist.number)
-        self._confirm(plan, finalist)
+        with self._timed("confirm"):
+            self._confirm(plan, finalist)
+
+    @contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        """Keep the seconds that a stage took in this run, and how many of them the engine had."""
+        self.progress.stage(stage)
+        wall, engine = time.perf_counter(), self.host.clock.engine
+        yield
+        spent = {"wall": time.perf_counter() - wall, "engine": self.host.clock.engine - engine}
+        self.ledger.update_study(self.name, seconds=self._record().get("seconds", {}) | {stage: spent})
 
     def _floor(self, plan: Plan) -> None:
-        self.progress.stage("floor")
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
         self._run(self._tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds))
         floor = self._result_of(BASELINE_TRIAL, "floor")
@@ -210,14 +222,14 @@ class _Run:
 
     def _explore(self, plan: Plan, explorer: Explorer) -> Proposal | None:
         """Ask, run and tell batch by batch; the finalist is the trial with the best posterior mean."""
-        self.progress.stage("explore")
         results: dict[int, TrialResult] = {}
         proposals: list[Proposal] = []
         while len(proposals) < plan.trials:
             self._verify()
             batch = explorer.ask(min(self.config.search.batch, plan.trials - len(proposals)))
             proposals += batch
-            self.ledger.update_study(self.name, proposals=[proposal.as_record() for proposal in proposals])
+            if len(proposals) > len(explorer.known):  # a resumed run walks through what is stored, and must not cut it
+                self.ledger.update_study(self.name, proposals=[proposal.as_record() for proposal in proposals])
             tasks: list[Task] = []
             for proposal in batch:
                 self.configurations[proposal.number] = proposal.configuration
@@ -240,7 +252,6 @@ class _Run:
 
     def _confirm(self, plan: Plan, finalist: Proposal) -> None:
         self._verify()
-        self.progress.stage("confirm")
         first = self.config.study.seed + CONFIRM_SEEDS
         seeds = range(first, first + plan.confirm_seeds)
         arms = [(BASELINE_TRIAL, self.config.baseline), (finalist.number, finalist.configuration)]

@@ -67,7 +67,7 @@ def summary(result: SweepResult) -> dict[str, object]:
 def show(result: SweepResult, *, kept: int = 0) -> None:
     """Print the verdict and what to do next on stdout."""
     from analysis.report import terminal_summary
-    from sweeps.reporting import commands, report_data
+    from sweeps.reporting import report_data
 
     console = stdout_console()
     exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.shown_better else []
@@ -75,7 +75,3 @@ def show(result: SweepResult, *, kept: int = 0) -> None:
         console.print(part)
     if kept:
         console.print(f"{kept} generations came from the ledger and were not generated again.", markup=False)
-    lines = {"report": str(result.folder / "report.html"), **commands(result)}
-    width = max(map(len, lines))
-    for what, line in lines.items():
-        console.print(f"{what:<{width}}  {line}", markup=False, soft_wrap=True)

@@ -27,7 +27,7 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     ledger = Ledger(require_ledger(mlruns))
     try:
         names = [study] if study else [record.name for record in ledger.studies()]
-        results = [read_result(ledger, name, mlruns) for name in names or [None]]
+        results = [read_result(ledger, name, mlruns) for name in names]
         failures = ledger.failures(study) if study else []
     finally:
         ledger.close()
