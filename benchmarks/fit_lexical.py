@@ -1,0 +1,84 @@
+"""Fit the lexical matcher's weights to people's judgements and write `objectives/data/lexical.json`.
+
+    python benchmarks/fit_lexical.py ../shared/human-labels/realsumm.jsonl
+
+A logistic regression with a ridge penalty and signs fixed by meaning (`SIGNS`), so that no weight can turn an absent word into evidence. Only the
+weights are written, nothing of the texts. The same file gives the same weights to the digits kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from objectives.matchers.features import FEATURES, SIGNS, rubrics, words_of_text
+
+RIDGE = 100.0
+"""Penalty on the squared weights of standardised measures, in units of one judgement's log-likelihood."""
+THRESHOLD = 0.5
+"""An item is called covered where that is the likelier answer: the best cut of a calibrated probability."""
+Array = NDArray[np.float64]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Documents of a human-labels file: one JSON per line with id, units, summaries of {system, text, covered}."""
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def measures(documents: list[dict[str, Any]]) -> tuple[Array, Array, NDArray[np.int64]]:
+    """Measures, answers and document numbers of all judgements, summary by summary."""
+    rows, answers, groups = [], [], []
+    for number, document in enumerate(documents):
+        blocks = rubrics(document["units"])
+        for summary in document["summaries"]:
+            words = words_of_text(summary["text"])[2]
+            rows.extend(block.measure(words).values for block in blocks)
+            answers.extend(summary["covered"])
+            groups.extend([number] * len(summary["covered"]))
+    return np.vstack(rows), np.array(answers, dtype=float), np.array(groups)
+
+
+def fit(values: Array, answers: Array) -> dict[str, Any]:
+    """Sign-constrained ridge logistic regression; the model in the form that `LexicalMatcher` takes."""
+    centre, spread = values.mean(axis=0), values.std(axis=0) + 1e-9
+    z = (values - centre) / spread
+
+    def loss(beta: Array) -> tuple[float, Array]:
+        score = beta[0] + z @ beta[1:]
+        slope = 1 / (1 + np.exp(-score)) - answers
+        value = (np.logaddexp(0, score) - answers * score).sum() + 0.5 * RIDGE * (beta[1:] ** 2).sum()
+        return float(value), np.concatenate([[slope.sum()], z.T @ slope + RIDGE * beta[1:]])
+
+    bounds = [(None, None)] + [(0, None) if SIGNS[name] > 0 else (None, 0) for name in FEATURES]
+    found = minimize(
+        loss, np.zeros(len(FEATURES) + 1), jac=True, bounds=bounds, method="L-BFGS-B", options={"ftol": 1e-13}
+    )
+    weights = found.x[1:] / spread
+    return {
+        "intercept": round(float(found.x[0] - weights @ centre), 3),
+        "weights": {name: round(float(weight), 3) + 0.0 for name, weight in zip(FEATURES, weights, strict=True)},
+        "threshold": THRESHOLD,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument(
+        "--out", type=Path, default=Path(__file__).parent.parent / "objectives" / "data" / "lexical.json"
+    )
+    given = parser.parse_args()
+    values, answers, _ = measures(read(given.labels))
+    model = fit(values, answers)
+    given.out.write_text(json.dumps(model, indent=1) + "\n")
+    print(json.dumps(model, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,339 @@
+"""What the lexical matcher measures of an item in a text.
+
+An item's words are weighted by what they tell apart: how rare they are in the rubric (words that most items share say nothing about one of
+them) times the square root of how rare they are in the language. A word of the item is found exactly, or in part through a derivation, a
+synonym, or an occurrence that is negated where the item is not.
+
+Every measure only ever moves towards "covered" when text is appended after white space: windows are looked for over the sequence of words,
+not over sentences, and nothing divides by the length of the text. With weights of the right sign the probability is therefore monotone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from objectives.matchers.words import (
+    NEGATION,
+    WORD_STEP,
+    Word,
+    is_function_word,
+    item_words,
+    likeness,
+    rarity,
+    synonyms,
+    text_words,
+)
+from objectives.text import Token, normalise, tokenise
+
+Array = NDArray[np.float64]
+
+SIGNS: Final = {
+    "exact": 1,
+    "near": 1,
+    "near_rest": 1,
+    "pairs": 1,
+    "last": 1,
+    "missing": -1,
+    "names_missing": -1,
+    "numbers_missing": -1,
+}
+"""The measures, and the direction in which each may count:
+
+* `exact`: share of the item's weight that is found word for word;
+* `near`: share found, in part or exactly, within `NEAR_WORDS` words;
+* `near_rest`: the same within `NEAR_REST_WORDS` words for all but names, which may stand anywhere;
+* `pairs`: share of the successive pairs of words that stand within `PAIR_WORDS` words of each other;
+* `last`: how far the item's last word is found (it is mostly what the item says of its subject);
+* `missing`: number of words that are not found;
+* `names_missing`, `numbers_missing`: share of the weight that is names, or numbers, and is not found.
+"""
+FEATURES: Final = tuple(SIGNS)
+"""Names of the columns of `Rubric.measure`, in their order."""
+
+NEAR_WORDS: Final = 20
+"""Words within which an item's words count as near one another."""
+NEAR_REST_WORDS: Final = 15
+"""The same, for an item's words other than names: a name is often said once and then referred to."""
+PAIR_WORDS: Final = 8
+"""Words within which two successive words of an item count as said together."""
+NEGATION_REACH: Final = 3 * WORD_STEP
+"""A negating word negates what follows within this distance."""
+NEGATED: Final = 0.5
+"""What an occurrence counts for if the text negates it and the item does not."""
+_REACHES: Final = np.array([NEAR_WORDS, NEAR_REST_WORDS, PAIR_WORDS]) * WORD_STEP
+_LEAST_RARITY: Final = 0.3
+_COMMON: Final = 3.0
+_CAP: Final = 9.0
+_NAME_RARITY: Final = 11.5
+_CHUNK: Final = 1024
+ITEMS_AT_ONCE: Final = 64
+"""Items of a rubric that are measured together: the matrices grow with the square of it."""
+_KNOWN_WORDS: Final = 50_000
+
+
+class Found(NamedTuple):
+    """Where a text has the words of a rubric: parallel lists of events in the order of the text."""
+
+    position: list[int]
+    column: list[int]
+    token: list[int]
+
+
+class _Content(NamedTuple):
+    key: str
+    word: str
+    name: bool
+    number: bool
+
+
+class Rubric:
+    """The items of a rubric (at most a few dozen at once), made ready to be looked for in many texts.
+
+    Args:
+        contents: The items' words.
+        document_frequency: For each key the number of items of the whole rubric that have it.
+        items: Number of items of the whole rubric.
+    """
+
+    def __init__(
+        self, contents: Sequence[Sequence[_Content]], document_frequency: Mapping[str, int], items: int
+    ) -> None:
+        self.words = [[word.word for word in content] for content in contents]
+        # A word of an item that negates itself is another entry: there a negated occurrence is just what is wanted.
+        self.vocabulary: dict[tuple[str, bool], int] = {}
+        negating = [any(word.key == NEGATION for word in content) for content in contents]
+        for content, negates in zip(contents, negating, strict=True):
+            for word in content:
+                self.vocabulary.setdefault((word.key, negates), len(self.vocabulary))
+        self._tolerant = [negates for _, negates in self.vocabulary]
+        self._stems = {key for key, _ in self.vocabulary}
+        self._by_prefix: dict[str, list[str]] = {}
+        for key in self._stems:
+            if len(key) > 3:
+                self._by_prefix.setdefault(key[:3], []).append(key)
+        self._exact_only = {w.key for content in contents for w in content if w.number or w.key == NEGATION}
+        self._lookup: dict[str, tuple[tuple[int, float], ...]] = {}
+        rows, width = len(contents), max((len(content) for content in contents), default=0)
+        self.index = np.zeros((rows, max(width, 1)), dtype=np.int64)
+        self.raw = np.zeros(self.index.shape)
+        self.present = np.zeros(self.index.shape, dtype=bool)
+        self.name = np.zeros(self.index.shape, dtype=bool)
+        self.number = np.zeros(self.index.shape, dtype=bool)
+        for row, content in enumerate(contents):
+            for place, word in enumerate(content):
+                apart = math.log((items + 1) / (document_frequency[word.key] + 0.5))
+                rare = min(_CAP, max(_LEAST_RARITY, rarity(word.key) - _COMMON)) ** 0.5
+                self.index[row, place] = self.vocabulary[word.key, negating[row]]
+                self.raw[row, place] = apart * rare
+                self.present[row, place] = True
+                self.name[row, place] = word.name
+                self.number[row, place] = word.number
+        self.length = self.present.sum(axis=1)
+        self.total = self.raw.sum(axis=1)
+        self.weight = self.raw / np.maximum(self.total, 1e-12)[:, None]
+        self.last = np.maximum(self.length - 1, 0)
+        self.rows = np.arange(rows)
+        size = len(self.vocabulary)
+        self.columns = [
+            frozenset(int(column) + half for column in self.index[row, : self.length[row]] for half in (0, size))
+            for row in range(rows)
+        ]
+        heavy_first = np.argsort(-self.raw, axis=1, kind="stable").tolist()
+        self.order = [[place for place in heavy_first[row] if place < self.length[row]] for row in range(rows)]
+        self._prepare_matrices()
+
+    def _prepare_matrices(self) -> None:
+        size, rows = len(self.vocabulary), len(self.words)
+        every, rest = np.zeros((size, rows)), np.zeros((size, rows))
+        pairs: list[tuple[int, int, int, float]] = []
+        for row in range(rows):
+            for place in range(self.length[row]):
+                every[self.index[row, place], row] += self.weight[row, place]
+                if not self.name[row, place]:
+                    rest[self.index[row, place], row] += self.weight[row, place]
+                if place:
+                    lighter = min(self.raw[row, place - 1], self.raw[row, place])
+                    pairs.append((self.index[row, place - 1], self.index[row, place], row, lighter))
+        self.every, self.rest = every, rest
+        self.pair_a = np.array([pair[0] for pair in pairs], dtype=np.int64)
+        self.pair_b = np.array([pair[1] for pair in pairs], dtype=np.int64)
+        self.pair_weight = np.zeros((len(pairs), rows))
+        for number, (_, _, row, weight) in enumerate(pairs):
+            self.pair_weight[number, row] = weight
+        sums = self.pair_weight.sum(axis=0)
+        self.has_pairs = sums > 0
+        self.pair_weight /= np.where(self.has_pairs, sums, 1.0)
+
+    def _columns(self, key: str) -> tuple[tuple[int, float], ...]:
+        """The rubric's words that a stem of the text speaks for, with how far it does."""
+        near = set(self._by_prefix.get(key[:3], ())) if len(key) > 3 else set()
+        near.update(other for other in synonyms(key) if other in self._stems)
+        graded = {other: likeness(other, key) for other in sorted(near - self._exact_only)}
+        if key in self._stems:
+            graded[key] = 1.0
+        columns = tuple(
+            (self.vocabulary[other, negates], grade)
+            for other, grade in graded.items()
+            for negates in (False, True)
+            if grade > 0 and (other, negates) in self.vocabulary
+        )
+        if len(self._lookup) > _KNOWN_WORDS:
+            self._lookup.clear()
+        self._lookup[key] = columns
+        return columns
+
+    def find(self, words: Sequence[Word]) -> tuple[Found, Array, Array]:
+        """Look for the rubric's words.
+
+        Returns:
+            The events (columns from `len(vocabulary)` on are words found in part), and for each word of the vocabulary whether it is
+            found exactly (0 or 1) and the best grade among its partial occurrences (0 if none).
+        """
+        size = len(self.vocabulary)
+        exact, part = np.zeros(size), np.zeros(size)
+        position: list[int] = []
+        column: list[int] = []
+        token: list[int] = []
+        negated_up_to = -1
+        lookup, tolerant = self._lookup, self._tolerant
+        for word in words:
+            columns = lookup.get(word.key)
+            if columns is None:
+                columns = self._columns(word.key)
+            for place, grade in columns:
+                negated = word.position <= negated_up_to and not tolerant[place] and word.key != NEGATION
+                if grade == 1.0 and not negated:
+                    exact[place] = 1.0
+                    column.append(place)
+                else:
+                    part[place] = max(part[place], grade * NEGATED if negated else grade)
+                    column.append(place + size)
+                position.append(word.position)
+                token.append(word.first)
+            if word.key == NEGATION:
+                negated_up_to = word.position + NEGATION_REACH
+        return Found(position, column, token), exact, part
+
+    def measure(self, words: Sequence[Word]) -> Measured:
+        """Measure every item in a text.
+
+        Returns:
+            One row per item with the columns `FEATURES`; which words were found; and where each item's words stand nearest together.
+        """
+        events, exact, part = self.find(words)
+        grade = np.maximum(exact, part)
+        found = np.where(self.present, grade[self.index], 0.0)
+        lacking = np.where(self.present, 1.0 - found, 0.0)
+        windows = self._windows(events, part)
+        weighted = self.weight * found
+        values = np.empty((len(self.length), len(FEATURES)))
+        values[:, 0] = (self.weight * exact[self.index]).sum(axis=1)
+        values[:, 1] = windows.near
+        values[:, 2] = windows.rest + (weighted * self.name).sum(axis=1)
+        values[:, 3] = np.where(self.has_pairs, windows.pairs, weighted.sum(axis=1))
+        values[:, 4] = found[self.rows, self.last]
+        values[:, 5] = lacking.sum(axis=1)
+        gap = self.weight * lacking
+        values[:, 6] = (gap * self.name).sum(axis=1)
+        values[:, 7] = (gap * self.number).sum(axis=1)
+        return Measured(values, found, weighted.sum(axis=1), windows.start, events)
+
+    def _windows(self, events: Found, part: Array) -> Windows:
+        """Slide windows over the text, one from every place where a word of the rubric stands."""
+        size, rows = len(part), len(self.length)
+        near, rest, together = np.zeros(rows), np.zeros(rows), np.zeros(len(self.pair_a))
+        start = np.full(rows, -1, dtype=np.int64)
+        at, column = np.array(events.position, dtype=np.int64), np.array(events.column, dtype=np.int64)
+        if len(at):
+            first = np.flatnonzero(np.concatenate(([True], at[1:] != at[:-1])))
+            ends = at.searchsorted(at[first, None] + _REACHES)
+        for chunk in range(0, len(at) and len(first), _CHUNK):
+            low, high = first[chunk : chunk + _CHUNK], ends[chunk : chunk + _CHUNK]
+            base, top = low[0], high[-1, 0]
+            seen = np.zeros((top - base + 1, 2 * size), dtype=np.int32)
+            seen[np.arange(1, top - base + 1), column[base:top]] = 1
+            seen.cumsum(axis=0, out=seen)
+            before = seen[low - base]
+            views = [seen[high[:, place] - base] > before for place in range(len(_REACHES))]
+            wide, narrow, close = (np.maximum(view[:, :size], view[:, size:] * part) for view in views)
+            value = wide @ self.every
+            best = value.max(axis=0)
+            start = np.where(best > near, low[value.argmax(axis=0)], start)
+            near = np.maximum(near, best)
+            rest = np.maximum(rest, (narrow @ self.rest).max(axis=0))
+            if len(together):
+                together = np.maximum(together, (close[:, self.pair_a] * close[:, self.pair_b]).max(axis=0))
+        return Windows(near, rest, together @ self.pair_weight, start)
+
+
+class Windows(NamedTuple):
+    """Best windows of each item: shares of its weight found near together, and the first event of the best window (-1: none)."""
+
+    near: Array
+    rest: Array
+    pairs: Array
+    start: NDArray[np.int64]
+
+
+class Measured(NamedTuple):
+    """What `Rubric.measure` answers.
+
+    Attributes:
+        values: Items x `FEATURES`.
+        found: Items x words: how far each word is found, in [0, 1].
+        recall: Share of each item's weight that is found anywhere in the text, in [0, 1].
+        start: The event at which each item's best window begins, -1 where nothing is found.
+        events: Where the words of the rubric stand in the text.
+    """
+
+    values: Array
+    found: Array
+    recall: Array
+    start: NDArray[np.int64]
+    events: Found
+
+
+def item_content(text: str) -> list[_Content]:
+    """The words of an item that count: all but function words (or all, if it has no others), each once."""
+    normal = normalise(text)
+    tokens = tokenise(normal)
+    words = item_words(tokens)
+    telling = [word for word in words if not is_function_word(word.key)] or words
+    content: dict[str, _Content] = {}
+    for word in telling:
+        content.setdefault(word.key, _Content(word.key, _shown(normal, tokens, word), *_kind(normal, tokens, word)))
+    return list(content.values())
+
+
+def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
+    return normal[tokens[word.first].start : tokens[word.last].end]
+
+
+def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]:
+    """Whether a word is a name (capitalised, and not merely because it comes first), and whether it is a number."""
+    token = tokens[word.first]
+    if word.key[:1] == "#" or token.kind in ("number", "compound"):
+        return False, True
+    capital = token.kind == "word" and normal[token.start].isupper()
+    return capital and (word.first > 0 or rarity(word.key) >= _NAME_RARITY), False
+
+
+def rubrics(texts: Sequence[str]) -> list[Rubric]:
+    """Prepare a rubric of any length, in blocks of `ITEMS_AT_ONCE` items that share the rubric's document frequencies."""
+    contents = [item_content(text) for text in texts]
+    frequency = Counter(word.key for content in contents for word in content)
+    blocks = (contents[at : at + ITEMS_AT_ONCE] for at in range(0, len(contents), ITEMS_AT_ONCE))
+    return [Rubric(block, frequency, len(contents)) for block in blocks]
+
+
+def words_of_text(text: str) -> tuple[str, list[Token], list[Word]]:
+    """Normalise, cut and read a text: the normalised text, its tokens, its comparable words."""
+    normal = normalise(text)
+    tokens = tokenise(normal)
+    return normal, tokens, text_words(tokens)

@@ -1,0 +1,194 @@
+"""Words as the lexical matcher compares them: stems, how telling they are, and which other stems count for them.
+
+Rarity comes from `objectives/data/lexicon.json` (see the README there): minus the natural log of a stem's share of running words. Stems that
+the table lacks are taken as rare, so a text in another language than English is weighted by its rubric alone.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+import regex
+
+from objectives.text import Token, number_key, stem
+
+NEGATION: Final = "<not>"
+"""The one key of all negating words, `not`, `never`, `didn't` ..."""
+_NEGATORS: Final = frozenset("not no never none nobody nothing neither nor without cannot unable".split())
+_FUNCTION_WORDS: Final = frozenset(
+    stem(word)
+    for word in (
+        "a an the of to in on at for and or but is are was were be been being it its this that these those he she they his her "
+        "their him them we you i as by with from has have had do does did will would can could who which there than then so if "
+        "into about also"
+    ).split()
+)
+_GLUED: Final = regex.compile(r"(\d{1,15})(\p{L}{2,})")
+_ALPHABETIC_UNSPACED: Final = regex.compile(r"[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]")
+_HIRAGANA: Final = regex.compile(r"\p{Script=Hiragana}")
+_KATAKANA: Final = regex.compile(r"[\p{Script=Katakana}ー]")
+
+WORD_STEP: Final = 2
+"""Length of a word in positions; a character of an unspaced script is one position, as two of them say about as much as a word."""
+_RAREST: Final = 12.0
+_NEGATION_RARITY: Final = 9.0
+_LEAST_SHARED: Final = 0.5
+_SYNONYM: Final = 0.8
+
+
+class Word(NamedTuple):
+    """A comparable word of a text: its key, its position (in `WORD_STEP`s) and the first and last token it stands on."""
+
+    key: str
+    position: int
+    first: int
+    last: int
+
+
+_new = tuple.__new__  # half the time of calling the class, and this is called for every word of every text
+
+
+@lru_cache(maxsize=1)
+def _lexicon() -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]:
+    table = json.loads(resources.files("objectives").joinpath("data/lexicon.json").read_text("utf-8"))
+    rarity = {key: float(level) for level, keys in table["rarity"].items() for key in keys.split()}
+    related: dict[str, dict[str, float]] = {}
+    for sense, pairs in table["synonyms"].items():
+        strength = _SYNONYM / (1 + int(sense)) ** 0.5
+        for pair in pairs.split():
+            one, other = pair.split(":")
+            for a, b in ((one, other), (other, one)):
+                related.setdefault(a, {})[b] = strength
+    return rarity, related
+
+
+def rarity(key: str) -> float:
+    """How rare a word is in general English, from about 3 (the) to 12 (rare or unknown)."""
+    if key == NEGATION:
+        return _NEGATION_RARITY
+    if _HIRAGANA.match(key):
+        return 6.0
+    return _lexicon()[0].get(key, _RAREST)
+
+
+def is_function_word(key: str) -> bool:
+    """Whether a word is one of those that every English text has."""
+    return key in _FUNCTION_WORDS
+
+
+def likeness(wanted: str, found: str) -> float:
+    """How far one stem speaks for another, in [0, 1]: 1 the same, up to .95 a derivation, up to .8 a synonym, 0 unrelated.
+
+    A derivation begins with the same letters: the score is the shared beginning's share of both words' letters, from one half on.
+    Numbers, words with digits and short words have no derivations.
+    """
+    if wanted == found:
+        return 1.0
+    best = _lexicon()[1].get(wanted, {}).get(found, 0.0)
+    if len(wanted) > 3 and len(found) > 3 and wanted[:3] == found[:3] and wanted.isalpha() and found.isalpha():
+        shared = 3
+        for a, b in zip(wanted[3:], found[3:], strict=False):
+            if a != b:
+                break
+            shared += 1
+        share = 2 * shared / (len(wanted) + len(found))
+        if share >= _LEAST_SHARED:
+            best = max(best, min(share, 0.95))
+    return best
+
+
+def synonyms(key: str) -> Mapping[str, float]:
+    """The synonyms of a stem with their strength."""
+    return _lexicon()[1].get(key, {})
+
+
+@lru_cache(maxsize=1 << 16)
+def _keys(key: str, kind: str) -> tuple[str, ...]:
+    if kind != "word":
+        return (key,)
+    if key in _NEGATORS:
+        return (NEGATION,)
+    if key.endswith("n't"):
+        return stem(key[:-3]), NEGATION
+    glued = _GLUED.fullmatch(key)
+    if glued:
+        return key, number_key(float(glued[1])), stem(glued[2])
+    return (stem(key),)
+
+
+def text_words(tokens: Sequence[Token]) -> list[Word]:
+    """The comparable words of a text. What is appended after white space leaves the words before it as they were."""
+    words: list[Word] = []
+    append = words.append
+    position = 0
+    index = 0
+    while index < len(tokens):
+        key, kind, _, _ = tokens[index]
+        if kind == "unspaced":
+            stop = _end_of_run(tokens, index)
+            words.extend(_grams(tokens, index, stop, position))
+            position += stop - index
+            index = stop
+            continue
+        if kind != "symbol":
+            for part in _keys(key, kind):
+                append(_new(Word, (part, position, index, index)))
+            position += WORD_STEP
+        index += 1
+    return words
+
+
+def item_words(tokens: Sequence[Token]) -> list[Word]:
+    """As `text_words`, but of several readings of one place (`23million`, a bigram and its characters) the most exact only."""
+    kept: list[Word] = []
+    for word in text_words(tokens):
+        if (
+            kept
+            and word.first >= kept[-1].first
+            and word.last <= kept[-1].last
+            and tokens[word.first].kind == "unspaced"
+        ):
+            continue
+        if kept and word.first == kept[-1].first and kept[-1].key == tokens[word.first].key and word.key != NEGATION:
+            kept.pop()
+        kept.append(word)
+    return kept
+
+
+def _end_of_run(tokens: Sequence[Token], start: int) -> int:
+    """First token after the run of adjacent characters of one script that begins at `start`."""
+    script = _script(tokens[start].key)
+    stop = start + 1
+    while (
+        stop < len(tokens)
+        and tokens[stop].kind == "unspaced"
+        and tokens[stop].start == tokens[stop - 1].end
+        and _script(tokens[stop].key) == script
+    ):
+        stop += 1
+    return stop
+
+
+@lru_cache(maxsize=1 << 14)
+def _script(character: str) -> str:
+    for name, pattern in (("hiragana", _HIRAGANA), ("katakana", _KATAKANA), ("alphabetic", _ALPHABETIC_UNSPACED)):
+        if pattern.match(character):
+            return name
+    return "han"
+
+
+def _grams(tokens: Sequence[Token], start: int, stop: int, position: int) -> list[Word]:
+    """Character bigrams of a run (trigrams of the alphabetic scripts), and each character for items of a single one."""
+    size = 3 if _script(tokens[start].key) == "alphabetic" else 2
+    words = []
+    for index in range(start, stop):
+        last = index + size - 1
+        if last < stop:
+            gram = "".join(token.key for token in tokens[index : last + 1])
+            words.append(Word(gram, position + index - start, index, last))
+        words.append(Word(tokens[index].key, position + index - start, index, index))
+    return words
