@@ -223,9 +223,7 @@ def _halves(own: pd.DataFrame, rng: np.random.Generator | None) -> Any:
     strata = [name for name in ("case", "host") if name in own.columns]
     if rng is not None:
         ordered = ordered.iloc[rng.permutation(len(ordered))]
-    groups = ordered.groupby(strata, sort=True, dropna=False)
-    # Where a stratum has an odd number of seeds the extra one goes to either half in turn.
-    half = (groups.cumcount() + groups.ngroup()) % 2
+    half = ordered.groupby(strata, sort=True, dropna=False).cumcount() % 2
     return np.where(half.sort_index().to_numpy() == 0, "first half", "second half")
 
 

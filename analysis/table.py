@@ -209,7 +209,7 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
     scores: FloatArray = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
     blank = raw.isna().to_numpy(dtype=bool)
     if not pd.api.types.is_numeric_dtype(raw):
-        blank |= (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
+        blank = blank | (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
     wrong = np.isnan(scores) & ~blank
     if wrong.any():
         first = raw.iloc[int(np.flatnonzero(wrong)[0])]

@@ -1,0 +1,163 @@
+"""How often do the tests claim what is not there? Simulated error rates of everything that `analysis` claims.
+
+    python benchmarks/calibration.py [--quick] [--json] [--replications N]
+
+Nominal levels are .05 (A/A check: .01) and the simulated data have no true difference, so each rate is an error rate,
+except where a line says coverage or power. The standard error of a rate is about sqrt(.05 * .95 / N).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from analysis.dunnett import ranking
+from analysis.multiplicity import holm
+from analysis.noise import aa_check
+from analysis.sequential import SequentialDesign
+from tests.analysis import simulate
+
+
+def one_sided_greedy(rng, kind, replications, cases, seeds):
+    """Return scores whose first arm always gives its mean, which is also the second's."""
+    mean = rng.uniform(0.2, 0.65, (replications, 1, cases))
+    scores = simulate.draw(rng, kind, np.repeat(mean, 2, axis=1), np.full((replications, 2, cases), 0.12), seeds)
+    scores[:, 0] = mean[:, 0, :, None]
+    return scores
+
+
+def type_one(replications: int) -> dict[str, float]:
+    rates = {}
+    for kind in simulate.KINDS:
+        for cases, seeds in (*simulate.SIZES, (4, 2), (6, 2)):
+            rng = np.random.default_rng([cases, seeds, len(kind)])
+            count = replications if seeds > 2 else max(200, replications // 4)
+            scores = simulate.null_scores(rng, kind, count, cases, seeds)
+            rates[f"these cases, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores)
+            if cases >= 6 and seeds > 2:
+                scores = simulate.null_scores(rng, kind, count, cases, seeds, interaction=0.05)
+                rates[f"new cases, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores, claim="new-cases")
+    return rates
+
+
+def other_tests(replications: int) -> dict[str, float]:
+    rates = {}
+    for kind in ("beta-unequal", "discrete-unequal"):
+        for cases, seeds in simulate.SIZES:
+            rng = np.random.default_rng([cases, seeds, 7])
+            scores = simulate.null_scores(rng, kind, replications // 2, cases, seeds)
+            rates[f"pooled, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores, test="pooled")
+            if seeds == 3:
+                few = scores[: max(200, replications // 8)]
+                rates[f"permutation, {kind}, {cases} x {seeds}"] = simulate.error_rate(few, test="permutation")
+            scores = one_sided_greedy(rng, kind, replications // 2, cases, seeds)
+            rates[f"baseline greedy, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores)
+    return rates
+
+
+def intervals(replications: int) -> dict[str, float]:
+    rates = {}
+    for kind in ("beta-unequal", "beta"):
+        for cases, seeds in simulate.SIZES:
+            rng = np.random.default_rng([cases, seeds, 8])
+            scores = simulate.shifted_scores(rng, kind, replications // 2, cases, seeds, 0.05)
+            rates[f"coverage, {kind}, {cases} x {seeds}"] = simulate.coverage(scores, 0.05)
+    return rates
+
+
+def sequential(replications: int) -> dict[str, float]:
+    rates = {}
+    for looks, cases, seeds in ((2, 4, 6), (2, 6, 10), (3, 6, 12), (4, 12, 12)):
+        design = SequentialDesign(looks)
+        open_ended = SequentialDesign(looks, futility=0.0)
+        rng = np.random.default_rng([cases, seeds, looks])
+        scores = simulate.null_scores(rng, "beta-unequal", replications // 2, cases, seeds)
+        name = f"{looks} looks, {cases} x {seeds}"
+        for label, each in (("", design), (" without futility", open_ended)):
+            found = simulate.stops(each, scores)
+            rates[f"sequential{label}, {name}"] = float(np.mean([stop == "efficacy" for _, stop, _ in found]))
+        rates[f"stopped early under no effect, {name}"] = float(
+            np.mean([look < looks for look, _, _ in simulate.stops(design, scores)])
+        )
+        gain = 2.8 * 0.12 * math.sqrt(2 / (cases * seeds))
+        scores = simulate.shifted_scores(rng, "beta", replications // 2, cases, seeds, gain)
+        rates[f"power of a fixed test, {name}"] = simulate.error_rate(scores)
+        for label, each in (("", design), (" without futility", open_ended)):
+            found = simulate.stops(each, scores)
+            better = [stop == "efficacy" and effect > 0 for _, stop, effect in found]
+            rates[f"power{label}, {name}"] = float(np.mean(better))
+    return rates
+
+
+def families(replications: int) -> dict[str, float]:
+    rates = {}
+    for finalists, cases, seeds in ((5, 6, 5), (20, 6, 10)):
+        for kind in ("beta", "beta-unequal"):
+            rng = np.random.default_rng([finalists, cases, seeds])
+            first = {"holm": 0, "dunnett common": 0, "dunnett own": 0}
+            count = max(100, replications // 10)
+            for _ in range(count):
+                mean = np.broadcast_to(rng.uniform(0.2, 0.65, (1, 1, cases)), (1, finalists + 1, cases))
+                sd = np.full((1, finalists + 1, cases), 0.12)
+                if kind == "beta-unequal":
+                    sd = sd * rng.choice([0.5, 1.0, 1.5], (1, finalists + 1, 1))
+                scores = simulate.draw(rng, kind, mean, sd, seeds)[0]
+                index = np.indices(scores.shape).reshape(3, -1)
+                table = pd.DataFrame(
+                    {"configuration": index[0], "case": index[1], "seed": index[2], "score": scores.ravel()}
+                )
+                pairs = [np.stack([scores[0], scores[i + 1]]) for i in range(finalists)]
+                adjusted, _ = holm([each.p_value for each in simulate.estimates(np.stack(pairs))])
+                first["holm"] += min(adjusted) <= 0.05
+                for noise in ("common", "own"):
+                    first[f"dunnett {noise}"] += ranking(table, "0", noise=noise)["p_value"].min() <= 0.05
+            for name, number in first.items():
+                rates[f"{name}, {kind}, {finalists} finalists, {cases} x {seeds}"] = number / count
+    return rates
+
+
+def halves(replications: int) -> dict[str, float]:
+    rates = {}
+    for cases, seeds in ((4, 6), (6, 10), (12, 4)):
+        rng = np.random.default_rng([cases, seeds, 9])
+        alarms, count = 0, max(200, replications // 4)
+        for _ in range(count):
+            scores = simulate.null_scores(rng, "beta", 1, cases, seeds)[0, :1]
+            index = np.indices(scores.shape).reshape(3, -1)
+            table = {"configuration": index[0], "case": index[1], "seed": index[2], "score": scores.ravel()}
+            alarms += not aa_check(pd.DataFrame(table)).passed
+        rates[f"A/A check (nominal .01), {cases} x {seeds}"] = alarms / count
+    return rates
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--replications", type=int, default=6000)
+    parser.add_argument("--quick", action="store_true", help="few replications, to see that it runs")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    replications = 400 if options.quick else options.replications
+    start = time.perf_counter()
+    result: dict[str, float] = {}
+    for part in (type_one, other_tests, intervals, sequential, families, halves):
+        found = part(replications)
+        result |= found
+        if not options.json:
+            for name, rate in found.items():
+                print(f"{rate:7.4f}  {name}", flush=True)
+    if options.json:
+        seconds = time.perf_counter() - start
+        print(json.dumps({"replications": replications, "seconds": seconds, "rates": result}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

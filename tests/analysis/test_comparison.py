@@ -1,0 +1,269 @@
+"""The tests against scipy's, against numbers worked out by hand, and on tables with holes."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.choice import compare
+from analysis.comparison import paired_t, pair, stratified_t
+from analysis.equivalence import tost
+from analysis.permutation import permutation
+from analysis.table import TableError, summarize
+
+
+def frame(cells):
+    """Return a table from {(configuration, case): scores}."""
+    rows = [(*key, seed, score) for key, scores in cells.items() for seed, score in enumerate(scores)]
+    return pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+
+
+def two_of(cells):
+    return pair(summarize(frame(cells)), 0, 1)
+
+
+def drawn(seed, cases, baseline_seeds, finalist_seeds):
+    rng = np.random.default_rng(seed)
+    cells = {}
+    for case in range(cases):
+        cells["a", f"k{case}"] = rng.beta(3, 5, baseline_seeds)
+        cells["b", f"k{case}"] = rng.beta(4, 4, finalist_seeds)
+    return cells
+
+
+def test_one_case_pooled_is_the_textbook_t_test():
+    cells = drawn(1, 1, 7, 9)
+    expected = stats.ttest_ind(cells["b", "k0"], cells["a", "k0"])
+    found = stratified_t(two_of(cells), pooled=True)
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.effect / found.standard_error == pytest.approx(expected.statistic)
+    assert found.interval(0.95) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+
+
+def test_one_case_welch_has_the_textbook_statistic():
+    cells = drawn(2, 1, 7, 12)
+    expected = stats.ttest_ind(cells["b", "k0"], cells["a", "k0"], equal_var=False)
+    found = stratified_t(two_of(cells))
+    assert found.effect / found.standard_error == pytest.approx(expected.statistic)
+    # Welch's own degrees of freedom are a little above Satterthwaite's, and never above the pooled test's.
+    assert expected.df <= found.dof <= 17
+
+
+def test_stratified_t_is_least_squares_with_a_term_per_case():
+    cells = drawn(3, 4, 5, 5)
+    two = two_of(cells)
+    table = frame(cells)
+    design = np.column_stack(
+        [(table.case == f"k{j}").to_numpy(float) for j in range(4)]
+        + [((table.case == f"k{j}") & (table.configuration == "b")).to_numpy(float) for j in range(4)]
+    )
+    solved, (square,), *_ = np.linalg.lstsq(design, table.score.to_numpy(), rcond=None)
+    contrast = np.array([0] * 4 + [0.25] * 4)
+    error = np.sqrt(square / (40 - 8) * contrast @ np.linalg.inv(design.T @ design) @ contrast)
+    found = stratified_t(two, pooled=True)
+    assert found.effect == pytest.approx(contrast @ solved)
+    assert found.standard_error == pytest.approx(error)
+    assert found.dof == 32
+
+
+def test_welch_and_pooled_agree_on_error_where_balanced():
+    two = two_of(drawn(4, 6, 5, 5))
+    assert stratified_t(two).standard_error == pytest.approx(stratified_t(two, pooled=True).standard_error)
+
+
+def test_every_case_weighs_the_same_whatever_its_seeds():
+    two = two_of({("a", "x"): [0.1, 0.2], ("b", "x"): [0.4] * 50, ("a", "y"): [0.5, 0.6], ("b", "y"): [0.5, 0.6]})
+    assert two.effect == pytest.approx(0.25 / 2)
+
+
+def test_paired_t_is_scipys():
+    cells = drawn(5, 8, 3, 4)
+    means = {key: np.mean(scores) for key, scores in cells.items()}
+    expected = stats.ttest_rel([means["b", f"k{j}"] for j in range(8)], [means["a", f"k{j}"] for j in range(8)])
+    found = paired_t(two_of(cells))
+    assert found.p_value == pytest.approx(expected.pvalue)
+    assert found.interval(0.9) == pytest.approx(tuple(expected.confidence_interval(0.9)))
+
+
+def test_new_cases_take_six():
+    with pytest.raises(TableError, match="at least 6 cases"):
+        compare(two_of(drawn(6, 5, 3, 3)), claim="new-cases")
+
+
+def test_permutation_enumerates_all_arrangements():
+    cells = {("a", "x"): [0.1, 0.2], ("b", "x"): [0.3, 0.4], ("a", "y"): [0.2, 0.5], ("b", "y"): [0.3, 0.6]}
+    effects = []
+    for picks in itertools.product(itertools.combinations(range(4), 2), repeat=2):
+        total = 0.0
+        for case, pick in zip("xy", picks, strict=True):
+            scores = np.array(cells["a", case] + cells["b", case])
+            chosen = np.isin(range(4), pick)
+            total += (scores[chosen].mean() - scores[~chosen].mean()) / 2
+        effects.append(total)
+    observed = 0.15
+    above = np.mean(np.array(effects) >= observed - 1e-9)
+    found = permutation(two_of(cells))
+    assert found.effect == pytest.approx(observed)
+    assert found.p_value == pytest.approx(2 * above)
+
+
+def test_permutation_of_one_case_is_scipys():
+    cells = drawn(7, 1, 6, 6)
+    expected = stats.permutation_test(
+        (cells["b", "k0"], cells["a", "k0"]), lambda x, y: x.mean() - y.mean(), n_resamples=np.inf
+    )
+    assert permutation(two_of(cells)).p_value == pytest.approx(expected.pvalue)
+
+
+def test_drawn_permutations_come_near_the_enumerated(monkeypatch):
+    cells = drawn(8, 3, 3, 3)
+    full = permutation(two_of(cells))
+    monkeypatch.setattr("analysis.permutation.ENUMERATE", 0)
+    sampled = permutation(two_of(cells), seed=1)
+    assert sampled.p_value == pytest.approx(full.p_value, abs=0.02)
+    assert sampled.interval(0.95) == pytest.approx(full.interval(0.95), abs=0.02)
+    assert sampled.p_value == permutation(two_of(cells), seed=1).p_value
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_permutation_interval_holds_exactly_the_shifts_that_are_not_rejected(seed):
+    cells = drawn(20 + seed, 2, 4, 4)
+    low, high = permutation(two_of(cells)).interval(0.95)
+    for shift, inside in ((low - 1e-6, False), (low + 1e-6, True), (high - 1e-6, True), (high + 1e-6, False)):
+        moved = {key: [s - shift * (key[0] == "b") for s in scores] for key, scores in cells.items()}
+        lowest = min(min(scores) for scores in moved.values())
+        highest = max(max(scores) for scores in moved.values())
+        scaled = {key: [(s - lowest) / (highest - lowest) for s in scores] for key, scores in moved.items()}
+        assert (permutation(two_of(scaled)).p_value > 0.05) is inside
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("test", ["welch", "pooled", "permutation"])
+def test_p_and_interval_agree(seed, test):
+    cells = drawn(40 + seed, 3, 3, 3)
+    found = compare(two_of(cells), test=test).estimate
+    for level in (0.8, 0.95):
+        low, high = found.interval(level)
+        assert (low > 0 or high < 0) is (found.p_value <= 1 - level)
+
+
+def test_the_test_is_chosen_by_the_number_of_seeds():
+    assert compare(two_of(drawn(9, 4, 2, 2))).estimate.test == "permutation within cases"
+    assert compare(two_of(drawn(9, 4, 3, 3))).estimate.test == "stratified Welch t"
+    one_short = drawn(9, 4, 10, 10)
+    one_short["a", "k0"] = one_short["a", "k0"][:2]
+    assert compare(two_of(one_short)).estimate.test == "stratified Welch t"
+    assert compare(two_of(drawn(9, 6, 2, 2)), claim="new-cases").estimate.test == "paired t on case means"
+
+
+def test_a_test_must_answer_the_claim():
+    two = two_of(drawn(9, 6, 3, 3))
+    with pytest.raises(ValueError, match="does not answer"):
+        compare(two, claim="new-cases", test="welch")
+    with pytest.raises(ValueError, match="does not answer"):
+        compare(two, test="paired")
+    with pytest.raises(ValueError, match="no test 'wilcoxon'"):
+        compare(two, test="wilcoxon")
+
+
+def test_cases_of_one_arm_only_are_left_out_and_named():
+    cells = drawn(10, 3, 4, 4)
+    del cells["b", "k1"]
+    two = two_of(cells)
+    assert two.cases == 2
+    assert two.notes == ("Left out, because one arm has no usable score there: k1.",)
+    expected = np.mean([cells["b", k].mean() - cells["a", k].mean() for k in ("k0", "k2")])
+    assert two.effect == pytest.approx(expected)
+
+
+def test_no_common_case_is_refused():
+    with pytest.raises(TableError, match="have no case in common"):
+        two_of({("a", "x"): [0.1, 0.2], ("b", "y"): [0.3, 0.4]})
+
+
+def test_no_repeat_anywhere_is_refused():
+    with pytest.raises(TableError, match="add seeds"):
+        compare(two_of({("a", "x"): [0.1], ("b", "x"): [0.3], ("a", "y"): [0.1], ("b", "y"): [0.2]}))
+
+
+def test_an_arm_without_repeats_borrows_the_noise_of_the_other():
+    cells = {("a", "x"): [0.1, 0.3], ("b", "x"): [0.4], ("a", "y"): [0.5, 0.3], ("b", "y"): [0.6]}
+    found = compare(two_of(cells))
+    assert found.estimate.standard_error == pytest.approx(np.sqrt(0.25 * 2 * (0.02 / 2 + 0.02)))
+    assert "one seed" in found.notes[0]
+
+
+def test_hosts_are_blocks():
+    rng = np.random.default_rng(11)
+    rows = []
+    for host, lift in (("h1", 0.0), ("h2", 0.3)):
+        for case in "xy":
+            for configuration, gain in (("a", 0.0), ("b", 0.1)):
+                # The configuration ran mostly on the better host: pooling hosts would flatter it.
+                seeds = 3 if (configuration, host) != ("b", "h2") else 12
+                for seed in range(seeds):
+                    rows.append((configuration, host, case, seed, 0.2 + lift + gain + rng.uniform(-0.05, 0.05)))
+    table = pd.DataFrame(rows, columns=["configuration", "host", "case", "seed", "score"])
+    two = pair(summarize(table), 0, 1)
+    assert two.effect == pytest.approx(0.1, abs=0.05)
+    assert two.cases == 2
+    assert two.weights.tolist() == [0.25] * 4
+    assert len(two.case_differences()) == 2
+    alone = table[~((table.configuration == "b") & (table.host == "h1") & (table.case == "x"))]
+    two = pair(summarize(alone), 0, 1)
+    assert two.notes == ("Left out, because one arm has no usable score there: x on h1.",)
+    assert sorted(two.weights.tolist()) == [0.25, 0.25, 0.5]
+
+
+GREEDY = {("a", f"k{j}"): [0.1 * j] * 3 for j in range(7)}
+
+
+def test_one_greedy_arm_leaves_the_noise_of_the_other():
+    cells = dict(GREEDY)
+    rng = np.random.default_rng(12)
+    for j in range(7):
+        cells["b", f"k{j}"] = rng.beta(3, 3, 5)
+    found = compare(two_of(cells), test="pooled")
+    square = sum(((cells["b", f"k{j}"] - cells["b", f"k{j}"].mean()) ** 2).sum() for j in range(7))
+    assert found.estimate.dof == 28
+    assert found.estimate.standard_error == pytest.approx(np.sqrt(square / 28 / 5 / 7))
+    assert found.notes == (
+        "a is greedy: its seeds change nothing and count once per case. The noise is the other arm's alone.",
+    )
+    with pytest.raises(TableError, match="greedy"):
+        compare(two_of(cells), test="permutation")
+
+
+def test_two_greedy_arms_claim_for_new_cases_or_nothing():
+    cells = dict(GREEDY)
+    rng = np.random.default_rng(13)
+    for j in range(7):
+        cells["b", f"k{j}"] = [rng.uniform()] * 2
+    found = compare(two_of(cells))
+    assert found.claim == "new-cases"
+    assert found.estimate.dof == 6
+    few = {key: scores for key, scores in cells.items() if key[1] != "k0" and key[1] != "k1"}
+    found = compare(two_of(few))
+    assert found.estimate is None
+    assert "there are 5" in found.notes[-1]
+
+
+def test_temperature_zero_is_greedy_with_one_seed_but_not_if_scores_vary():
+    table = frame({("a", "x"): [0.1], ("b", "x"): [0.2, 0.4, 0.3]})
+    assert pair(summarize(table.assign(temperature=[0, 0.8, 0.8, 0.8])), 0, 1).baseline.greedy
+    assert not pair(summarize(table), 0, 1).baseline.greedy
+    varied = pair(summarize(table.assign(temperature=0.0)), 0, 1)
+    assert varied.baseline.greedy
+    assert not varied.finalist.greedy
+
+
+def test_tost_is_two_one_sided_tests():
+    cells = drawn(14, 1, 12, 12)
+    x, y = cells["b", "k0"], cells["a", "k0"]
+    upper = stats.ttest_ind(x - 0.2, y, alternative="less").pvalue
+    lower = stats.ttest_ind(x + 0.2, y, alternative="greater").pvalue
+    assert tost(stratified_t(two_of(cells), pooled=True), 0.2) == pytest.approx(max(upper, lower))

@@ -1,0 +1,134 @@
+"""Power against an independent integration and against the tests themselves; plans against power."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from analysis import planning, power
+from analysis.noise import NoiseFloor
+from tests.analysis import simulate
+
+
+@pytest.mark.parametrize(("dof", "drift"), [(3, 1.0), (8, 2.8), (40, 3.0), (200, 0.5)])
+def test_power_agrees_with_integrating_over_the_estimated_variance(dof, drift):
+    critical = stats.t.isf(0.025, dof)
+
+    def rejected(scale):
+        return stats.norm.sf(critical * scale - drift) + stats.norm.cdf(-critical * scale - drift)
+
+    expected, _ = integrate.quad(lambda v: rejected(math.sqrt(v / dof)) * stats.chi2.pdf(v, dof), 0, dof * 12 + 60)
+    assert power.power_of_drift(drift, dof) == pytest.approx(expected, abs=1e-6)
+
+
+def test_mde_has_the_power_it_names():
+    for cases, seeds, interaction in ((4, 3, None), (6, 10, None), (12, 1, 0.05), (1, 2, None)):
+        gain = power.mde(0.12, cases=cases, seeds=seeds, power=0.8, interaction_sd=interaction)
+        seen = power.power_at(gain, 0.12, cases=cases, seeds=seeds, interaction_sd=interaction)
+        assert seen == pytest.approx(0.8, abs=2e-3)
+
+
+def test_mde_for_many_seeds_is_the_textbook_formula():
+    expected = (1.959964 + 0.841621) * 0.12 * math.sqrt(2 / (6 * 1000))
+    assert power.mde(0.12, cases=6, seeds=1000) == pytest.approx(expected, rel=1e-3)
+
+
+def test_mde_is_what_simulated_comparisons_see():
+    gain = power.mde(0.115, cases=6, seeds=5)
+    rng = np.random.default_rng(4)
+    scores = simulate.shifted_scores(rng, "beta", 600, 6, 5, gain)
+    noise = math.sqrt(scores.var(axis=3, ddof=1).mean())
+    assert noise == pytest.approx(0.115, abs=0.005)
+    assert simulate.error_rate(scores) == pytest.approx(0.8, abs=0.05)
+
+
+def test_required_seeds_is_the_smallest_that_is_enough():
+    for gain, cases, interaction in ((0.03, 6, None), (0.1, 4, None), (0.08, 12, 0.04)):
+        seeds = power.required_seeds(gain, 0.12, cases=cases, interaction_sd=interaction)
+        assert power.mde(0.12, cases=cases, seeds=seeds, interaction_sd=interaction) <= gain
+        assert power.mde(0.12, cases=cases, seeds=seeds - 1, interaction_sd=interaction) > gain
+    assert power.required_generations(0.03, 0.12, cases=6) == 2 * 6 * power.required_seeds(0.03, 0.12, cases=6)
+
+
+def test_seeds_cannot_replace_cases():
+    assert power.required_seeds(0.03, 0.12, cases=6, interaction_sd=0.05) is None
+    cases = power.required_cases(0.03, 0.12, seeds=10, interaction_sd=0.05)
+    assert power.mde(0.12, cases=cases, seeds=10, interaction_sd=0.05) <= 0.03
+    assert power.mde(0.12, cases=cases - 1, seeds=10, interaction_sd=0.05) > 0.03
+
+
+def test_one_seed_sees_nothing_on_these_cases():
+    assert power.mde(0.12, cases=6, seeds=1) == math.inf
+    assert power.power_at(0.5, 0.12, cases=6, seeds=1) == 0
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: power.mde(-0.1, cases=6, seeds=3),
+        lambda: power.mde(0.1, cases=0, seeds=3),
+        lambda: power.mde(0.1, cases=6, seeds=3, alpha=0),
+        lambda: power.mde(0.1, cases=6, seeds=3, power=0.01),
+        lambda: power.required_seeds(0, 0.1, cases=6),
+        lambda: power.required_cases(-1, 0.1, seeds=6),
+        lambda: planning.plan(0.12, 1.5, cases=6),
+        lambda: planning.plan(0.12, 0.05),
+        lambda: planning.budget_sight(0, 6),
+        lambda: planning.budget_sight(100, 0),
+        lambda: planning.budget_sight(100, 6, confirm_share=0),
+    ],
+)
+def test_numbers_out_of_range_are_refused(call):
+    with pytest.raises(ValueError, match="must|not"):
+        call()
+
+
+FLOOR = NoiseFloor(0.12, 0.1, 0.15, 24, 30, 6, 5.0, 0.4, False, "base")
+
+
+def test_plan_answers_with_generations_and_their_uncertainty():
+    plan = planning.plan(FLOOR, 0.05)
+    seeds = power.required_seeds(0.05, 0.12, cases=6)
+    assert (plan.seeds, plan.generations, plan.budget) == (seeds, 12 * seeds, 48 * seeds)
+    assert plan.generations_low < plan.generations < plan.generations_high
+    assert f"{plan.generations} generations" in plan.sentence
+    assert f"{seeds} seeds per case" in plan.sentence
+    row = next(each for each in plan.curve if each["seeds"] == 10)
+    assert row["mde"] == pytest.approx(power.mde(0.12, cases=6, seeds=10))
+    assert row["power"] == pytest.approx(power.power_at(0.05, 0.12, cases=6, seeds=10))
+    assert plan.as_dict()["curve"][0]["seeds"] == 2
+
+
+def test_plan_for_new_cases_says_when_seeds_cannot_do_it():
+    plan = planning.plan(FLOOR, 0.03, interaction_sd=0.05)
+    assert plan.generations is None
+    assert plan.claim == "new-cases"
+    assert str(plan.cases_needed) in plan.sentence
+
+
+def test_several_finalists_cost_more():
+    one, three = (planning.plan(0.12, 0.05, cases=6, finalists=m) for m in (1, 3))
+    assert three.seeds == power.required_seeds(0.05, 0.12, cases=6, alpha=0.05 / 3)
+    assert three.generations == 4 * 6 * three.seeds > one.generations
+
+
+def test_budget_sight_agrees_with_mde_and_names_a_budget_that_is_enough():
+    sight = planning.budget_sight(300, 6, min_gain=0.03)
+    assert (sight.seeds, sight.confirm_generations, sight.assumed) == (6, 72, True)
+    assert sight.mde == pytest.approx(power.mde(planning.PRIOR_NOISE_SD, cases=6, seeds=6))
+    assert not sight.enough
+    assert str(sight.budget_needed) in sight.sentence
+    assert planning.budget_sight(sight.budget_needed, 6, min_gain=0.03).enough
+    assert not planning.budget_sight(sight.budget_needed - 50, 6, min_gain=0.03).enough
+
+
+def test_a_budget_too_small_for_any_confirmation_says_the_least():
+    sight = planning.budget_sight(80, 6)
+    assert sight.mde == math.inf
+    assert sight.as_dict()["mde"] is None
+    assert "the least is 96" in sight.sentence
+    assert not sight.enough
+    assert math.isfinite(planning.budget_sight(96, 6).mde)

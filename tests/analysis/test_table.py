@@ -1,0 +1,126 @@
+"""What a table must be, and that its summary is right whatever the order of the rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.table import TableError, summarize
+
+
+def table(**changes):
+    base = {
+        "configuration": ["a", "a", "a", "a", "b", "b", "b", "b"],
+        "case": ["x", "x", "y", "y", "x", "x", "y", "y"],
+        "seed": [1, 2, 1, 2, 1, 2, 1, 2],
+        "score": [0.1, 0.3, 0.5, 0.5, 0.2, 0.2, 0.6, 0.8],
+    }
+    return pd.DataFrame(base | changes)
+
+
+def test_cells_by_hand():
+    cells = summarize(table())
+    assert cells.configurations == ("a", "b")
+    assert cells.cases == ("x", "y")
+    np.testing.assert_allclose(cells.mean, [[0.2, 0.5], [0.2, 0.7]])
+    np.testing.assert_allclose(cells.m2, [[0.02, 0], [0, 0.02]])
+    assert cells.n.tolist() == [[2, 2], [2, 2]]
+    assert cells.cell_scores(1, 1).tolist() == [0.6, 0.8]
+
+
+def test_missing_columns_are_named_with_the_nearest():
+    with pytest.raises(TableError, match=r"missing column 'configuration' \(is it 'configuratoin' here\?\), 'seed'"):
+        summarize(table().rename(columns={"configuration": "configuratoin", "seed": "zzz"}))
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        ([0.1, 0.3, "much", 0.5, 0.2, 0.2, 0.6, 0.8], r"not a number in row 3 .*'much'"),
+        ([0.1, 0.3, 1.5, 0.5, 0.2, 0.2, 0.6, -0.8], r"outside \[0, 1\] in rows 3, 8 .*1\.5"),
+        ([10, 30, 50, 50, 20, 20, 60, 80], r"Divide percentages by 100"),
+        ([0.1, 0.3, np.inf, 0.5, 0.2, 0.2, 0.6, 0.8], r"outside \[0, 1\] in row 3"),
+    ],
+)
+def test_bad_scores_are_refused_with_their_rows(score, message):
+    with pytest.raises(TableError, match=message):
+        summarize(table(score=score))
+
+
+@pytest.mark.parametrize("column", ["configuration", "case", "seed"])
+def test_empty_labels_are_refused(column):
+    frame = table().astype({column: object})
+    frame.loc[4, column] = None
+    with pytest.raises(TableError, match=rf"{column} is empty in row 5"):
+        summarize(frame)
+
+
+def test_empty_table_is_refused():
+    with pytest.raises(TableError, match="no rows"):
+        summarize(table().iloc[:0])
+
+
+def test_duplicates_are_refused_unless_numbered():
+    twice = pd.concat([table(), table().iloc[[2]]], ignore_index=True)
+    with pytest.raises(TableError, match=r"more than once: configuration 'a', case 'y', seed .* in rows 3, 9"):
+        summarize(twice)
+    assert summarize(twice.assign(repeat=[0] * 8 + [1])).n.sum() == 9
+    assert summarize(twice.assign(host=["h"] * 8 + ["i"])).n.sum() == 9
+
+
+def test_errors_and_missing_scores_do_not_count():
+    frame = table(score=[0.1, None, 0.5, 0.5, 0.2, 0.2, 0.6, 0.8]).assign(finish=["stop"] * 7 + ["error"])
+    cells = summarize(frame)
+    assert cells.excluded.tolist() == [1, 1]
+    assert cells.n.tolist() == [[1, 2], [2, 1]]
+
+
+def test_an_error_that_was_made_good_is_no_duplicate():
+    again = pd.concat([table(score=[None, 0.3, 0.5, 0.5, 0.2, 0.2, 0.6, 0.8]), table().iloc[[0]]], ignore_index=True)
+    assert summarize(again).n.sum() == 8
+
+
+def test_unknown_labels_are_answered_with_what_there_is():
+    cells = summarize(table(configuration=["base"] * 4 + ["other"] * 4))
+    with pytest.raises(
+        TableError, match=r"no baseline 'bse' in the table; it has 'base', 'other'. Did you mean 'base'"
+    ):
+        cells.index("bse", "baseline")
+
+
+def test_an_arm_of_errors_only_is_refused():
+    cells = summarize(table(score=[None] * 4 + [0.2] * 4))
+    with pytest.raises(TableError, match=r"'a' has no usable observation \(4 rows"):
+        cells.index("a")
+
+
+def test_labels_may_be_numbers_and_categories():
+    cells = summarize(table(configuration=[10] * 4 + [9] * 4).astype({"case": "category"}))
+    assert cells.configurations == ("10", "9")
+    assert cells.mean[0].tolist() == pytest.approx([0.2, 0.5])
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.floats(0, 1)), min_size=1, max_size=40), st.randoms()
+)
+def test_summary_agrees_with_numpy_and_does_not_know_the_order_of_rows(rows, random):
+    frame = pd.DataFrame(
+        [(f"c{c}", f"k{k}", seed, score) for seed, (c, k, score) in enumerate(rows)],
+        columns=["configuration", "case", "seed", "score"],
+    )
+    order = list(range(len(frame)))
+    random.shuffle(order)
+    one, other = summarize(frame), summarize(frame.iloc[order])
+    for name in ("n", "mean", "m2", "scores"):
+        assert np.array_equal(getattr(one, name), getattr(other, name))
+    for row, configuration in enumerate(one.configurations):
+        for column, case in enumerate(one.cases):
+            scores = frame.score[(frame.configuration == configuration) & (frame.case == case)].to_numpy()
+            assert one.n[row, column] == len(scores)
+            if len(scores):
+                assert one.mean[row, column] == pytest.approx(scores.mean())
+                assert one.m2[row, column] == pytest.approx(((scores - scores.mean()) ** 2).sum(), abs=1e-12)

@@ -1,0 +1,187 @@
+"""What verdicts say, that they do not depend on the order of rows, and that they can be told to a machine."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import analysis
+from analysis import SequentialDesign, TableError, judge, judge_one
+from analysis.power import critical_drift
+
+
+def table(gains, cases=6, seeds=10, noise=0.08, seed=0):
+    """Return a table of a baseline and of configurations with given gains over it."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for case in range(cases):
+        level = rng.uniform(0.3, 0.6)
+        for name, gain in {"base": 0.0, **gains}.items():
+            rows += [
+                (name, f"k{case}", s, float(np.clip(level + gain + noise * rng.normal(), 0, 1))) for s in range(seeds)
+            ]
+    return pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+
+
+def test_better():
+    verdict = judge_one(table({"new": 0.1}), baseline="base")
+    assert verdict.outcome == "better"
+    assert 0 < verdict.ci_low < verdict.effect < verdict.ci_high
+    assert verdict.p_value < 0.001
+    assert verdict.effect == pytest.approx(verdict.finalist_mean - verdict.baseline_mean)
+    assert verdict.n_per_arm == 60
+    assert verdict.noise_sd == pytest.approx(0.08, abs=0.01)
+    assert verdict.sentence.startswith("new is better than base on these 6 cases: it scores ")
+    for part in ("95% interval", "p < 0.001", "60 generations each", f"gain of {verdict.effect:.3f}"):
+        assert part in verdict.sentence
+
+
+def test_worse():
+    verdict = judge_one(table({"new": -0.1}), baseline="base")
+    assert verdict.outcome == "worse"
+    assert f"a loss of {-verdict.effect:.3f}" in verdict.sentence
+
+
+def test_not_distinguishable_says_what_it_would_take():
+    verdict = judge_one(table({"new": 0.02}, seeds=4), baseline="base", min_gain=0.03)
+    assert verdict.outcome == "not distinguishable"
+    assert verdict.ci_low < 0 < verdict.ci_high
+    assert f"gains from about {verdict.mde:.3f} on" in verdict.sentence
+    needed = analysis.required_seeds(0.03, verdict.noise_sd, cases=6)
+    assert f"about {needed} seeds per case ({12 * needed} generations" in verdict.advice
+    assert verdict.mde == pytest.approx(critical_drift(verdict.dof) * verdict.standard_error)
+
+
+def test_equivalent_needs_a_narrow_interval_and_states_its_margin():
+    data = table({"new": 0.0}, seeds=40, noise=0.05)
+    verdict = judge_one(data, baseline="base", margin=0.02)
+    assert verdict.outcome == "equivalent"
+    assert "within 0.020 either way" in verdict.sentence
+    assert judge_one(data, baseline="base", margin=0.002).outcome == "not distinguishable"
+    assert judge_one(data, baseline="base", min_gain=0.02).margin_from == "min_gain"
+    default = judge_one(data, baseline="base")
+    assert default.margin == pytest.approx(default.noise_sd / math.sqrt(6))
+    assert "one pass over the cases" in default.sentence
+
+
+def test_a_significant_effect_is_never_called_equivalent():
+    verdict = judge_one(table({"new": 0.03}, seeds=60, noise=0.05), baseline="base", margin=0.2)
+    assert verdict.p_equivalence < 0.001
+    assert verdict.outcome == "better"
+
+
+def test_new_cases_are_named_and_take_the_interaction_into_account():
+    rng = np.random.default_rng(3)
+    data = table({"new": 0.02}, cases=8, seeds=30, noise=0.02)
+    for case in range(8):
+        data.loc[(data["case"] == f"k{case}") & (data["configuration"] == "new"), "score"] += rng.normal(0, 0.06)
+    data["score"] = data["score"].clip(0, 1)
+    these, new = (judge_one(data, baseline="base", claim=claim) for claim in ("these-cases", "new-cases"))
+    assert these.effect == pytest.approx(new.effect)
+    assert new.ci_high - new.ci_low > 3 * (these.ci_high - these.ci_low)
+    assert "on new cases like these 8" in new.sentence
+    assert "More seeds will not do" in new.advice
+    assert "cases" in new.advice
+
+
+def test_several_finalists_share_alpha():
+    data = table({"one": 0.03, "two": 0.0, "three": 0.05}, seeds=12)
+    alone = {label: judge_one(data, baseline="base", finalist=label) for label in ("one", "two", "three")}
+    together = {v.configuration: v for v in judge(data, baseline="base")}
+    assert list(together) == ["one", "three", "two"]
+    adjusted, _ = analysis.holm([alone[label].p_value for label in together])
+    for (label, verdict), expected in zip(together.items(), adjusted, strict=True):
+        assert verdict.p_raw == alone[label].p_value
+        assert verdict.p_value == pytest.approx(expected)
+        assert verdict.ci_low <= alone[label].ci_low
+        assert (verdict.ci_low > 0 or verdict.ci_high < 0) is (verdict.p_value <= 0.05)
+        assert "after allowing for 3 configurations" in verdict.sentence
+    assert [v.configuration for v in judge(data, baseline="base", finalists=["two", "one"])] == ["two", "one"]
+
+
+@pytest.mark.parametrize("seeds", [2, 5])
+def test_the_order_of_rows_does_not_matter_to_the_last_digit(seeds):
+    data = table({"one": 0.03, "two": 0.01}, seeds=seeds)
+    expected = judge(data, baseline="base", seed=5)
+    for state in range(3):
+        assert judge(data.sample(frac=1, random_state=state), baseline="base", seed=5) == expected
+
+
+def test_looks_widen_the_interval_and_raise_p():
+    data = table({"new": 0.04})
+    plain = judge_one(data, baseline="base")
+    design = SequentialDesign(2)
+    for look in (1, 2):
+        looked = judge_one(data, baseline="base", design=design, look=look)
+        assert looked.p_raw == plain.p_raw < looked.p_value
+        assert looked.ci_low < plain.ci_low
+        assert (looked.outcome == "better") is (looked.p_raw <= design.nominal(look)) is (looked.ci_low > 0)
+        assert "allow for all looks" in looked.notes[-1]
+    assert judge_one(data, baseline="base", design=design).look == 2
+
+
+def test_two_greedy_configurations_on_few_cases_get_no_claim():
+    verdict = judge_one(table({"new": 0.1}, cases=4, noise=0.0), baseline="base")
+    assert verdict.outcome == "not distinguishable"
+    assert math.isnan(verdict.p_value)
+    assert verdict.n_per_arm == 4
+    assert "exactly +0.100" in verdict.sentence
+    as_dict = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
+    assert as_dict["p_value"] is None
+    assert as_dict["verdict"] == as_dict["outcome"] == "not distinguishable"
+
+
+def test_as_dict_is_json_with_the_agreed_keys():
+    as_dict = json.loads(json.dumps(judge_one(table({"new": 0.1}), baseline="base").as_dict(), allow_nan=False))
+    keys = (
+        "verdict outcome effect ci_low ci_high p_value n_per_arm mde baseline_mean finalist_mean noise_sd configuration"
+    )
+    assert set(keys.split()) <= set(as_dict)
+    assert as_dict["verdict"] == "better"
+
+
+def test_lost_rows_and_search_rows_are_noted():
+    data = table({"new": 0.1}).assign(finish="stop", stage="confirm")
+    data.loc[data.index[:3], "finish"] = "error"
+    data.loc[data["configuration"] == "new", "stage"] = "explore"
+    notes = " ".join(judge_one(data, baseline="base").notes)
+    assert "3 of 60 rows of the baseline are errors" in notes
+    assert "judge on fresh seeds" in notes
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"baseline": "bas"}, TableError, "no baseline 'bas'.*'base'"),
+        ({"baseline": "base", "finalists": ["nwe"]}, TableError, "no configuration 'nwe'.*'new'"),
+        ({"baseline": "base", "finalists": ["base"]}, TableError, "against itself"),
+        ({"baseline": "base", "claim": "all"}, ValueError, "claim must be"),
+        ({"baseline": "base", "alpha": 0.9}, ValueError, "alpha"),
+        ({"baseline": "base", "margin": -0.1}, ValueError, "margin"),
+        ({"baseline": "base", "min_gain": 2}, ValueError, "min_gain"),
+    ],
+)
+def test_wrong_arguments_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
+        judge(table({"new": 0.1}, seeds=2), **options)
+
+
+def test_nothing_to_judge():
+    with pytest.raises(TableError, match="nothing to judge"):
+        judge(table({}), baseline="base")
+    with pytest.raises(TableError, match="name the one"):
+        judge_one(table({"a": 0.1, "b": 0.1}), baseline="base")
+
+
+def test_importing_analysis_is_cheap_and_its_names_exist():
+    code = "import analysis, sys; print([m for m in ('numpy', 'pandas', 'scipy') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+    assert all(getattr(analysis, name) is not None for name in analysis.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = analysis.nothing
