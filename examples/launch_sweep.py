@@ -1,0 +1,38 @@
+"""Launch a sweep from a script, look at the result as a data frame, and export the best set.
+
+Run it with: uv run python examples/launch_sweep.py [SWEEP.toml]
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from sweeps import Sweep, SweepError
+
+
+def main() -> int:
+    """Run the sweep, print what a script would decide by, and export where the gain is real."""
+    path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("quickstart.toml")
+    try:
+        result = Sweep.from_toml(path).run()
+    except SweepError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+    table = result.observations
+    print(table.groupby(["stage", "trial"])["score"].agg(["count", "mean", "std"]).round(3).to_string())
+
+    verdict = result.verdict
+    if verdict is None:
+        print("no verdict: no trial could be scored")
+        return 1
+    print(f"{verdict.outcome}: {verdict.sentence}")
+    if result.shown_better:
+        for file in result.export(formats=("env", "json")):
+            print(f"exported {file}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
