@@ -127,24 +127,16 @@ def _salience(sentence: _Sentence, rarity: Mapping[str, float], names: frozenset
     return mean * math.sqrt(min(len(sentence.keys), 14)) * bonus
 
 
-SCHEMA: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "items": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "text": {"type": "string"},
-                    "level": {"type": "integer", "minimum": 1, "maximum": 5},
-                },
-                "required": ["text", "level"],
-            },
-        }
-    },
-    "required": ["items"],
-}
-"""JSON schema of what `candidates_from_model` asks a model for."""
+def schema_for(count: int) -> dict[str, Any]:
+    """JSON schema of what `candidates_from_model` asks a model for: at most `count` items, or small models never end."""
+    item = {
+        "type": "object",
+        "properties": {"text": {"type": "string"}, "level": {"enum": [1, 2, 3, 4, 5]}},
+        "required": ["text", "level"],
+    }
+    items = {"type": "array", "items": item, "minItems": 1, "maxItems": count}
+    return {"type": "object", "properties": {"items": items}, "required": ["items"]}
+
 
 INSTRUCTION = """\
 List the {count} facts that a summary of the conversation below should contain, one short sentence each. \
@@ -168,7 +160,7 @@ def candidates_from_model(
     Returns:
         The usable proposals, without twins, levels outside 1..5 set to the nearest; [] where the answer has none.
     """
-    answer = chat_json(INSTRUCTION.format(count=count, log=log), SCHEMA)
+    answer = chat_json(INSTRUCTION.format(count=count, log=log), schema_for(count))
     raw = answer.get("items")
     found: list[Candidate] = []
     kept: list[frozenset[str]] = []

@@ -57,12 +57,12 @@ def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[t
         engine.close()
 
 
-def _options(num_ctx: int) -> dict[str, OptionValue]:
+def _options(num_ctx: int, num_predict: int = 1) -> dict[str, OptionValue]:
     """Every option for a request whose answer should be the same next time."""
     from sweeps.options import OPTIONS
 
     defaults = {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None}
-    return {**defaults, "temperature": 0.0, "num_ctx": num_ctx, "num_predict": 2048, "seed": 0}
+    return {**defaults, "temperature": 0.0, "num_ctx": num_ctx, "num_predict": num_predict, "seed": 0}
 
 
 @cases.command()
@@ -200,10 +200,11 @@ def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:
     from objectives.rubrics import candidates_from_model, estimate_tokens
     from sweeps.engines.base import Prompt
 
-    num_ctx = 1024 * -(-(estimate_tokens(log) + 3072) // 1024)
+    num_predict = 256 + 80 * count
+    num_ctx = 1024 * -(-(estimate_tokens(log) + 512 + num_predict) // 1024)
 
     def chat_json(prompt: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        return engine.chat_json(Prompt(user=prompt), schema, options=_options(num_ctx), model=model)
+        return engine.chat_json(Prompt(user=prompt), schema, options=_options(num_ctx, num_predict), model=model)
 
     return list(candidates_from_model(log, chat_json, count))
 
