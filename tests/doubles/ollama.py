@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from tests.doubles import ollama_model as lm
 from tests.doubles.ollama_model import Refusal
 from tests.doubles.ollama_records import Record, Text, finish, now
-from tests.doubles.ollama_wire import JSON, Fault, Handler
+from tests.doubles.ollama_wire import JSON, Fault, Handler, QuietServer
 
 __all__ = ["Fault", "OllamaDouble"]
 
@@ -60,7 +59,7 @@ class OllamaDouble:
     sampler: lm.Sampler | None = None
     _loaded: dict[str, Any] | None = None
     _port: int = 0
-    _server: ThreadingHTTPServer | None = None
+    _server: QuietServer | None = None
     _slot: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> OllamaDouble:
@@ -71,8 +70,7 @@ class OllamaDouble:
             server_double = double
 
         self._loaded = None
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Bound)
-        self._server.daemon_threads = True
+        self._server = QuietServer(("127.0.0.1", self._port), Bound)
         self._port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
         return self

