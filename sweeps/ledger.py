@@ -299,6 +299,30 @@ class Ledger:
         with self._told("read"), self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def probes(self, fingerprint: str, engine: str, model: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """What probes found on a host, by (option, digest of the contexts it was tried in).
+
+        Args:
+            fingerprint: Digest of host, engine and model.
+            engine: Kind of the engine, or its API path.
+            model: The model's name.
+        """
+        p = tables.probes
+        query = sa.select(p).where(p.c.fingerprint == fingerprint, p.c.engine == engine, p.c.model == model)
+        with self._told("read"), self._engine.connect() as connection:
+            return {(row.option, row.context): json.loads(row.record) for row in connection.execute(query)}
+
+    def add_probe(
+        self, fingerprint: str, engine: str, model: str, *, option: str, context: str, record: Mapping[str, Any]
+    ) -> None:
+        """Keep what a probe found; a newer result takes the place of an older one."""
+        key = {"fingerprint": fingerprint, "engine": engine, "model": model, "option": option, "context": context}
+        at = sa.and_(*(tables.probes.c[name] == value for name, value in key.items()))
+        values = key | {"record": json.dumps(dict(record)), "created": now()}
+        with self._told("written"), self._engine.begin() as connection:
+            connection.execute(sa.delete(tables.probes).where(at))
+            connection.execute(sa.insert(tables.probes).values(values))
+
     def study(self, name: str) -> StudyRecord | None:
         """A study by name, or None."""
         with self._told("read"), self._engine.connect() as connection:

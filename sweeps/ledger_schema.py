@@ -100,3 +100,15 @@ observations = sa.Table(
     sa.Column("generation", sa.Integer, sa.ForeignKey("generations.id")),
     sa.Column("error", sa.Text, nullable=False),
 )
+
+probes = sa.Table(
+    "probes",
+    meta,
+    sa.Column("fingerprint", sa.String(64), primary_key=True),
+    sa.Column("engine", sa.String(64), primary_key=True),
+    sa.Column("model", sa.String(200), primary_key=True),
+    sa.Column("option", sa.String(64), primary_key=True),
+    sa.Column("context", sa.String(64), primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+)
