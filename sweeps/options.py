@@ -67,7 +67,7 @@ class OptionSpec:
         """The value in the option's own type; floats rounded to `SIGNIFICANT_DIGITS`."""
         if self.kind is int:
             return round(value)
-        return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+        return float(f"{value:.{SIGNIFICANT_DIGITS}g}") + 0.0  # -0.0 would be another configuration than 0.0
 
 
 _SPECS = (

@@ -244,7 +244,7 @@ def _range_problems(where: str, spec: OptionSpec, table: Mapping[str, Any]) -> l
     problems = [f"{where}.{key}: {wrong}" for key in ("low", "high") if (wrong := spec.problem(table[key]))]
     if not isinstance(log, bool):
         problems.append(f"{where}.log: must be true or false, not {log!r}")
-    if step is not None and (isinstance(step, bool) or not isinstance(step, (int, float)) or not step > 0):
+    if step is not None and (isinstance(step, bool) or not isinstance(step, (int, float)) or not 0 < step < math.inf):
         problems.append(f"{where}.step: must be a number above 0, not {step!r}")
     elif step is not None and spec.kind is int and step != int(step):
         problems.append(f"{where}.step: must be a whole number, not {step!r}")
@@ -267,6 +267,8 @@ def _log_problems(where: str, low: float, step: float | None) -> list[str]:
 
 def _step_problems(where: str, low: float, high: float, step: float) -> list[str]:
     """Optuna would silently lower a high that is off the grid; a written bound should be the bound that is used."""
+    if step > high - low:
+        return [f"{where}.step: {step} is wider than the range, {low} to {high}"]
     last = low + math.floor((high - low) / step + 1e-9) * step
     if abs(last - high) <= 1e-9 * max(1.0, abs(high)):
         return []
@@ -286,6 +288,10 @@ def _parse_when(where: str, name: str, raw: object) -> tuple[Condition, list[str
             problems.append(f"{where}.when.{parent}: an option cannot depend on itself")
         elif not listed:
             problems.append(f"{where}.when.{parent}: lists no value")
+        elif wrong := [
+            value for value in listed if isinstance(value, bool) or not isinstance(value, (int, float, str))
+        ]:
+            problems.append(f"{where}.when.{parent}: must be numbers or names, not {wrong[0]!r}")
         else:
             when[parent] = tuple(listed)
     for parent, allowed in ACTIVE_WHEN.get(name, {}).items():
