@@ -128,7 +128,7 @@ def _salience(sentence: _Sentence, rarity: Mapping[str, float], names: frozenset
 
 
 def schema_for(count: int) -> dict[str, Any]:
-    """JSON schema of what `candidates_from_model` asks a model for: at most `count` items, or small models never end."""
+    """JSON schema of what a model is asked for: at most `count` items, since small models never end by themselves."""
     item = {
         "type": "object",
         "properties": {"text": {"type": "string"}, "level": {"enum": [1, 2, 3, 4, 5]}},

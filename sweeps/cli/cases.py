@@ -198,15 +198,19 @@ def new(
 
 def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:
     from objectives.rubrics import candidates_from_model, estimate_tokens
-    from sweeps.engines.base import Prompt
+    from sweeps.engines.base import EngineProtocolError, Prompt
 
-    num_predict = 256 + 80 * count
+    num_predict = 128 + 64 * count
     num_ctx = 1024 * -(-(estimate_tokens(log) + 512 + num_predict) // 1024)
 
     def chat_json(prompt: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
         return engine.chat_json(Prompt(user=prompt), schema, options=_options(num_ctx, num_predict), model=model)
 
-    return list(candidates_from_model(log, chat_json, count))
+    try:
+        return list(candidates_from_model(log, chat_json, count))
+    except EngineProtocolError as error:
+        remedy = "A larger model may manage; without --engine the candidates are picked by rule."
+        raise EngineProtocolError(f"{error}\n{remedy}") from None
 
 
 @cases.command("import")
