@@ -235,7 +235,7 @@ def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | 
     if name not in own.columns:
         raise TableError(f"no column {name!r} to tell the order of generation by")
     when = own[name].rank(method="average").to_numpy(dtype=np.float64)
-    frame = pd.DataFrame({"when": when, "score": own["score"].to_numpy(dtype=np.float64)})
+    frame = pd.DataFrame({"when": when, "score": pd.to_numeric(own["score"]).to_numpy(dtype=np.float64)})
     strata = [own[each].astype(str).to_numpy() for each in ("case", "host") if each in own.columns]
     centred = frame - frame.groupby(strata).transform("mean")
     dof = len(frame) - frame.groupby(strata).ngroups - 1

@@ -16,7 +16,7 @@ import functools
 import math
 from collections.abc import Callable
 
-from scipy import optimize, stats
+from scipy import optimize, special
 
 MOST_SEEDS = 100_000
 """Beyond this many seeds per case a question is answered with "cannot be seen"."""
@@ -29,10 +29,15 @@ def _check(alpha: float, power: float = 0.8) -> None:
         raise ValueError(f"power must lie between alpha and 1, not {power}")
 
 
+def _normal_drift(alpha: float, power: float) -> float:
+    """Return the drift that a test with a known variance sees; with an estimated one it takes more."""
+    return float(special.ndtri(power) - special.ndtri(alpha / 2))
+
+
 @functools.lru_cache(maxsize=8192)
 def _critical_drift(dof: float, alpha: float, power: float) -> float:
     """Return the noncentrality at which a two-sided t test rejects with the probability asked for."""
-    normal = float(stats.norm.isf(alpha / 2) + stats.norm.ppf(power))
+    normal = _normal_drift(alpha, power)
     if dof > 1e5:
         return normal
     low, high = normal, 1.25 * normal
@@ -57,9 +62,9 @@ def critical_drift(dof: float, alpha: float = 0.05, power: float = 0.8) -> float
 
 def power_of_drift(drift: float, dof: float, alpha: float = 0.05) -> float:
     """Return the probability that a two-sided t test rejects, for an effect of `drift` standard errors."""
-    critical = float(stats.t.isf(alpha / 2, dof))
-    upper = float(stats.nct.sf(critical, dof, drift))
-    lower = float(stats.nct.cdf(-critical, dof, drift)) if drift < 3 else 0.0  # below 1e-6, and scipy may answer NaN
+    critical = -float(special.stdtrit(dof, alpha / 2))
+    upper = 1.0 - float(special.nctdtr(dof, drift, critical))
+    lower = float(special.nctdtr(dof, drift, -critical)) if drift < 3 else 0.0  # below 1e-6, and may come out as NaN
     return upper + lower
 
 
@@ -169,7 +174,10 @@ def required_seeds(
 
     if not seen(MOST_SEEDS):
         return None
-    return _smallest(seen, 2, MOST_SEEDS)
+    between = 0.0 if interaction_sd is None else interaction_sd**2
+    room = cases * (gain / _normal_drift(alpha, power)) ** 2 / 2 - between
+    least = math.ceil(noise_sd**2 / room - 1e-9) if room > 0 else 2
+    return _smallest(seen, min(max(2, least), MOST_SEEDS), MOST_SEEDS)
 
 
 def required_cases(
@@ -210,7 +218,11 @@ def required_generations(
 
 
 def _smallest(seen: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the smallest number for which a monotone predicate holds; it holds for `high`."""
+    """Return the smallest number from `low` on for which a monotone predicate holds; it holds for `high`."""
+    step = 1
+    while low + step < high and not seen(low + step):
+        low, step = low + step, 2 * step
+    high = min(high, low + step)
     while low < high:
         middle = (low + high) // 2
         if seen(middle):

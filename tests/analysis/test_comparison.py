@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.choice import compare
-from analysis.comparison import paired_t, pair, stratified_t
+from analysis.comparison import pair, paired_t, stratified_t
 from analysis.equivalence import tost
 from analysis.permutation import permutation
 from analysis.table import TableError, summarize
@@ -205,8 +205,8 @@ def test_hosts_are_blocks():
             for configuration, gain in (("a", 0.0), ("b", 0.1)):
                 # The configuration ran mostly on the better host: pooling hosts would flatter it.
                 seeds = 3 if (configuration, host) != ("b", "h2") else 12
-                for seed in range(seeds):
-                    rows.append((configuration, host, case, seed, 0.2 + lift + gain + rng.uniform(-0.05, 0.05)))
+                noise = rng.uniform(-0.05, 0.05, seeds)
+                rows += [(configuration, host, case, s, 0.2 + lift + gain + noise[s]) for s in range(seeds)]
     table = pd.DataFrame(rows, columns=["configuration", "host", "case", "seed", "score"])
     two = pair(summarize(table), 0, 1)
     assert two.effect == pytest.approx(0.1, abs=0.05)

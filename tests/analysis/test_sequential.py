@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
@@ -73,7 +74,7 @@ def test_repeated_p_is_alpha_on_the_boundary_and_monotone(shape):
     for look in (1, 2, 3):
         assert design.repeated_p(look, design.nominal(look)) == pytest.approx(0.05, abs=1e-6)
         found = [design.repeated_p(look, p) for p in (0.0, 1e-6, 1e-3, 0.01, 0.04, 0.2, 0.9, 1.0)]
-        assert all(low <= high for low, high in zip(found, found[1:], strict=False))
+        assert all(low <= high for low, high in itertools.pairwise(found))
         assert all(mine >= p for mine, p in zip(found[1:], (1e-6, 1e-3, 0.01, 0.04, 0.2, 0.9, 1.0), strict=True))
         assert found[-1] == 1.0
     assert math.isnan(design.repeated_p(1, math.nan))
