@@ -23,7 +23,8 @@ NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=False)
+    # TOML has types: text is no number, true is no number, and an endless budget is a slip.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class StudyTable(_Table):
@@ -34,14 +35,42 @@ class StudyTable(_Table):
     description: str = ""
 
 
+class HostTable(_Table):
+    """One of `engine.hosts`: an address and, optionally, the file that `sweeps fingerprint --out` made there."""
+
+    host: str
+    host_file: str | None = None
+
+
+def _host_from_text(value: object) -> object:
+    return {"host": value} if isinstance(value, str) else value
+
+
 class EngineTable(_Table):
-    """`[engine]`: who generates."""
+    """`[engine]`: who generates. Either `host` (one server) or `hosts` (several, each with its own queue)."""
 
     kind: Literal["ollama", "llamacpp", "openai", "scripted"] = "ollama"
     host: str | None = None
+    hosts: Annotated[list[Annotated[HostTable, BeforeValidator(_host_from_text)]], Field(max_length=64)] = []
     timeout: Annotated[float, Field(gt=0)] = 600.0
     host_file: str | None = None
     options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> EngineTable:
+        if self.hosts and (self.host is not None or self.host_file is not None):
+            raise ValueError("has both host and hosts; keep one (a host_file belongs to its entry of hosts)")
+        if self.hosts and self.kind == "llamacpp":
+            raise ValueError('hosts are for servers; kind = "llamacpp" runs inside this process')
+        addresses = [entry.host for entry in self.hosts]
+        if len(set(addresses)) < len(addresses) and self.kind != "scripted":
+            raise ValueError(f"hosts names an address twice: {', '.join(addresses)}")
+        return self
+
+    @property
+    def all_hosts(self) -> list[tuple[str | None, str | None]]:
+        """(address, host file) of every host; one entry where `hosts` is not used."""
+        return [(entry.host, entry.host_file) for entry in self.hosts] or [(self.host, self.host_file)]
 
 
 class PromptTable(_Table):
@@ -87,13 +116,19 @@ class SearchTable(_Table):
     batch: Annotated[int, Field(ge=1, le=64)] = 4
 
 
+def _check_seeds(value: object) -> object:
+    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100):
+        raise ValueError(f'must be "auto" or a whole number from 1 to 100, not {value!r}')
+    return value
+
+
 class BudgetTable(_Table):
     """`[budget]`: how much may be generated, and how it is shared out."""
 
     generations: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
     floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
-    seeds: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
+    seeds: Annotated[Literal["auto"] | int, BeforeValidator(_check_seeds)] = "auto"
     confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
 
     @model_validator(mode="after")
@@ -172,11 +207,15 @@ class SweepConfig:
         beside = self.directory / self.objective.cases
         return str(beside) if beside.exists() else self.objective.cases
 
+    def _engine_identity(self) -> dict[str, Any]:
+        hosts = [entry.host for entry in self.engine.hosts]
+        return {"kind": self.engine.kind, "options": self.engine.options} | ({"hosts": hosts} if hosts else {})
+
     def identity(self) -> dict[str, Any]:
         """Everything that a result depends on, as JSON types: a study is resumed only under the same identity."""
         return {
             "study.seed": self.study.seed,
-            **_flat("engine", {"kind": self.engine.kind, "options": self.engine.options}),
+            **_flat("engine", self._engine_identity()),
             **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
             **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
             **_flat("baseline", dict(self.baseline.values)),
@@ -290,6 +329,8 @@ def _explain(details: ErrorDetails) -> str:
     ]
     key = ".".join(map(str, location)).replace(".[", "[")
     kind, given = details["type"], details["input"]
+    if kind == "extra_forbidden" and not location:  # a key that looks like one of the marks left out above
+        return f"{details['loc'][-1]}: unknown key; valid: {', '.join(_valid_keys([]))}"
     if kind == "extra_forbidden":
         return f"{key}: unknown key; {nearest(str(location[-1]), _valid_keys(location[:-1]))}"
     if kind == "missing":

@@ -13,6 +13,7 @@ from sweeps.errors import ConfigError
 from sweeps.fingerprint import Fingerprint, diff, readable
 from sweeps.ledger import Ledger, StudyRecord
 from sweeps.observations import case_digest
+from sweeps.runner import Host
 
 
 class StudyChangedError(ConfigError):
@@ -29,7 +30,12 @@ def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective
     return dict(json.loads(json.dumps(identity)))
 
 
-def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint]) -> list[str]:
+def host_record(host: Host) -> dict[str, Any]:
+    """Fingerprints of a host by model, as JSON types."""
+    return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}
+
+
+def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint], host: str = "") -> list[str]:
     """What differs between fingerprints of the same models, of what can change the numbers; [] if nothing does."""
     lines = []
     for model in dict.fromkeys([*old, *new]):
@@ -41,12 +47,10 @@ def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Finger
                 for change in diff(old[model], new[model])
                 if change.numeric
             ]
-    return lines
+    return [f"{host}: {line}" if host else line for line in lines]
 
 
-def refuse_changes(
-    stored: StudyRecord, identity: Mapping[str, Any], fingerprints: Mapping[str, Fingerprint], ledger: Ledger
-) -> None:
+def refuse_changes(stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger) -> None:
     """A study goes on only as what it was.
 
     Raises:
@@ -57,9 +61,11 @@ def refuse_changes(
         for key in dict.fromkeys([*stored.identity, *identity])
         if stored.identity.get(key) != identity.get(key)
     ]
-    kept = stored.record["fingerprints"]
-    old = {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
-    lines += fingerprint_changes(old, fingerprints)
+    for host in hosts:
+        kept = stored.record["hosts"].get(host.name)
+        if kept is not None and host.fingerprints:
+            old = {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
+            lines += fingerprint_changes(old, host.fingerprints, host.name if len(hosts) > 1 else "")
     if not lines:
         return
     only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)

@@ -8,11 +8,11 @@ from typing import Any
 
 from objectives import Case
 from sweeps.config import SweepConfig
-from sweeps.fingerprint import Fingerprint
 from sweeps.observations import table_of
 from sweeps.options import Configuration
 from sweeps.progress import Progress
 from sweeps.results import SweepResult
+from sweeps.runner import Host
 
 
 class Logbook:
@@ -30,7 +30,7 @@ class Logbook:
         self._enabled = enabled
         self._tracker: Any = None
 
-    def start(self, fingerprints: Mapping[str, Fingerprint], cases: Sequence[Case]) -> None:
+    def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
         """Open the sweep's run, or go on with the one that the study has.
 
         Raises:
@@ -41,9 +41,8 @@ class Logbook:
         from sweeps.tracking import Tracker
 
         tracker = Tracker(self.config.study.name, self.directory, self.config.tracking.uri)
-        tracker.start(
-            self.config.identity(), self.config.text, list(fingerprints.values()), list(cases), self.config.baseline
-        )
+        fingerprints = list(dict.fromkeys(f for host in hosts for f in host.fingerprints.values()))
+        tracker.start(self.config.identity(), self.config.text, fingerprints, list(cases), self.config.baseline)
         self._tracker = tracker
 
     def log(

@@ -30,6 +30,8 @@ class Plan:
         trials: Number of trials.
         confirm_seeds: Fresh seeds per case and arm of the confirmation.
         finalists: Arms of the confirmation besides the baseline.
+        hosts: Number of hosts; the seeds of floor and confirmation are dealt to them in turn, at least two per host,
+            since hosts are blocks and a block needs repeats.
     """
 
     cases: int
@@ -38,6 +40,7 @@ class Plan:
     trials: int
     confirm_seeds: int
     finalists: int = 1
+    hosts: int = 1
 
     @property
     def floor(self) -> int:
@@ -70,14 +73,29 @@ def seeds_per_trial(budget: BudgetTable, cases: int) -> int:
     return math.ceil(GENERATIONS_PER_TRIAL / cases) if budget.seeds == "auto" else budget.seeds
 
 
-def smallest_budget(budget: BudgetTable, cases: int) -> int:
+def floor_seeds(budget: BudgetTable, hosts: int) -> int:
+    """Seeds per case of the floor: as many on every host, and two at least."""
+    return max(2, -(-budget.floor_seeds // hosts)) * hosts
+
+
+def least_confirm_seeds(hosts: int) -> int:
+    """The fewest fresh seeds per case and arm: as many on every host."""
+    return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
+
+
+def smallest_budget(budget: BudgetTable, cases: int, hosts: int = 1) -> int:
     """The fewest generations that hold a floor, a search and a confirmation."""
     seeds = seeds_per_trial(budget, cases)
-    return cases * (budget.floor_seeds + seeds * MIN_TRIALS + 2 * MIN_CONFIRM_SEEDS)
+    return cases * (floor_seeds(budget, hosts) + seeds * MIN_TRIALS + 2 * least_confirm_seeds(hosts))
 
 
 def make_plan(
-    budget: BudgetTable, *, cases: int, seconds_per_generation: float | None = None, space_size: float = math.inf
+    budget: BudgetTable,
+    *,
+    cases: int,
+    hosts: int = 1,
+    seconds_per_generation: float | None = None,
+    space_size: float = math.inf,
 ) -> Plan:
     """Share a budget out.
 
@@ -87,6 +105,7 @@ def make_plan(
     Args:
         budget: The `[budget]` table.
         cases: Number of cases, at least 1.
+        hosts: Number of hosts, at least 1.
         seconds_per_generation: Measured on this host; needed where only `minutes` is given.
         space_size: Number of different configurations; no more trials are planned than this.
 
@@ -100,30 +119,28 @@ def make_plan(
             generations, limit = affordable, "budget.minutes"
     if generations is None:
         raise ConfigError("budget.minutes: needs the measured seconds of one generation")
-    needed = smallest_budget(budget, cases)
+    needed = smallest_budget(budget, cases, hosts)
     if generations < needed:
-        raise ConfigError(_too_small(budget, limit, generations, needed, cases, seconds_per_generation))
-    seeds = seeds_per_trial(budget, cases)
-    floor = cases * budget.floor_seeds
-    confirm_seeds = max(MIN_CONFIRM_SEEDS, round(generations * budget.confirm_share / (2 * cases)))
-    room = (generations - floor - 2 * cases * confirm_seeds) // (cases * seeds)
-    if room < MIN_TRIALS:
-        room = MIN_TRIALS
-        confirm_seeds = (generations - floor - cases * seeds * room) // (2 * cases)
-    trials = int(min(room, space_size))
-    confirm_seeds = (generations - floor - cases * seeds * trials) // (2 * cases) if trials == room else confirm_seeds
-    return Plan(cases, budget.floor_seeds, seeds, trials, confirm_seeds)
+        raise ConfigError(_too_small(budget, limit, generations, needed, cases, hosts, seconds_per_generation))
+    seeds, per_host = seeds_per_trial(budget, cases), 2 * cases * hosts
+    floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
+    confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
+    room = (generations - cases * (floor + 2 * confirm)) // (cases * seeds)
+    trials = int(min(max(room, MIN_TRIALS), space_size))
+    if trials == max(room, MIN_TRIALS):  # what is left over by rounding; a small space leaves its rest unspent
+        confirm = (generations - cases * (floor + seeds * trials)) // per_host * hosts
+    return Plan(cases, floor, seeds, trials, confirm, hosts=hosts)
 
 
 def _too_small(
-    budget: BudgetTable, limit: str, generations: int, needed: int, cases: int, seconds: float | None
+    budget: BudgetTable, limit: str, generations: int, needed: int, cases: int, hosts: int, seconds: float | None
 ) -> str:
     has, times = f"{generations}", ""
     if limit == "budget.minutes":
         has = f"{budget.minutes:g} (about {generations} generations)"
         times = f", about {needed * (seconds or 0) / 60:.1f} minutes"
     return (
-        f"{limit}: {has} is too small for {cases} cases: floor {cases} x {budget.floor_seeds} seeds, at least"
-        f" {MIN_TRIALS} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x"
-        f" {MIN_CONFIRM_SEEDS}; it needs {needed} generations{times}. Raise it, or name fewer cases (objective.names)"
+        f"{limit}: {has} is too small for {cases} cases: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
+        f" least {MIN_TRIALS} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x"
+        f" {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or name fewer cases (objective.names)"
     )

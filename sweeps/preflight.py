@@ -9,9 +9,10 @@ from pathlib import Path
 from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, make_objective
 from sweeps.config import SweepConfig
 from sweeps.engines import EngineSpec
-from sweeps.engines.base import Engine, PromptTooLong
+from sweeps.engines.base import Engine, EngineUnreachable, PromptTooLong
 from sweeps.errors import ConfigError
-from sweeps.fingerprint import Fingerprint, take
+from sweeps.fingerprint import Fingerprint, diff, readable, take
+from sweeps.runner import Host
 
 
 def load_inputs(config: SweepConfig) -> tuple[list[Case], Objective]:
@@ -39,17 +40,20 @@ def load_inputs(config: SweepConfig) -> tuple[list[Case], Objective]:
     return cases, objective
 
 
-def engine_spec(config: SweepConfig, log_dir: Path | None = None) -> EngineSpec:
-    """The engine that a sweep names."""
+def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[EngineSpec]:
+    """The engines that a sweep names, one per host."""
     table = config.engine
-    return EngineSpec(
-        kind=table.kind,
-        host=table.host,
-        model=config.baseline.model,
-        timeout=table.timeout,
-        options=table.options,
-        log_dir=log_dir,
-    )
+    return [
+        EngineSpec(
+            kind=table.kind,
+            host=address,
+            model=config.baseline.model,
+            timeout=table.timeout,
+            options=table.options,
+            log_dir=log_dir,
+        )
+        for address, _ in table.all_hosts
+    ]
 
 
 def models_of(config: SweepConfig) -> list[str]:
@@ -64,20 +68,54 @@ def prompts_of(config: SweepConfig) -> list[str]:
     return list(dict.fromkeys([config.baseline.prompt, *map(str, swept)]))
 
 
-def host_file(config: SweepConfig) -> Path | None:
-    """The host's fingerprint file, relative to the sweep's file."""
-    name = config.engine.host_file
-    return None if name is None else config.directory / name
-
-
-def fingerprints_of(engine: Engine, config: SweepConfig) -> dict[str, Fingerprint]:
-    """Fingerprints by model.
+def fingerprints_of(engine: Engine, config: SweepConfig, host: int = 0) -> dict[str, Fingerprint]:
+    """Fingerprints by model of the sweep's host of that index.
 
     Raises:
         ModelMissing: Naming a model that the host does not have, and those it has.
         EngineUnreachable: If nothing answers.
     """
-    return {model: take(engine, model, host_file=host_file(config)) for model in models_of(config)}
+    name = config.engine.all_hosts[host][1]
+    path = None if name is None else config.directory / name
+    return {model: take(engine, model, host_file=path) for model in models_of(config)}
+
+
+def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
+    """The hosts of a sweep with their fingerprints.
+
+    Of several hosts, one that does not answer is set aside (`Host.dropped` says why); a single one must answer.
+
+    Raises:
+        EngineUnreachable: If no host answers.
+        ModelMissing: If a host does not have a model of the sweep.
+    """
+    hosts, unreachable = [], []
+    for index, engine in enumerate(engines):
+        host = Host(engine, {}, timeout=config.engine.timeout, name=config.engine.all_hosts[index][0] or engine.address)
+        try:
+            host.fingerprints = fingerprints_of(engine, config, index)
+        except EngineUnreachable as error:
+            host.dropped = str(error)
+            unreachable.append(error)
+        hosts.append(host)
+    if len(unreachable) == len(hosts):
+        raise unreachable[0]
+    return hosts
+
+
+def host_differences(hosts: Sequence[Host]) -> list[str]:
+    """How hosts differ from the first one in engine and model: texts from them are not the same population."""
+    working = [host for host in hosts if host.fingerprints]
+    lines = []
+    for host in working[1:]:
+        for model, fingerprint in host.fingerprints.items():
+            lines += [
+                f"{host.name} differs from {working[0].name} in {change.field}: {readable(change.b)} instead of"
+                f" {readable(change.a)}"
+                for change in diff(working[0].fingerprints[model], fingerprint)
+                if change.numeric and change.field.startswith(("engine.", "model."))
+            ]
+    return list(dict.fromkeys(lines))
 
 
 @dataclass(frozen=True)

@@ -46,8 +46,8 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
     from analysis.report_data import ReportData
 
     verdict, finalist = result.verdict, result.finalist
-    notes = [warning for fingerprint in result.fingerprints.values() for warning in fingerprint.warnings]
-    host = next(iter(result.fingerprints.values()))
+    fingerprints = [f for models in result.hosts.values() for f in models.values()]
+    notes = list(dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings))
     return ReportData(
         study=result.name,
         created=now(),
@@ -63,7 +63,7 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         floor=result.floor,
         aa=result.aa,
         robustness=result.robustness,
-        fingerprints={host.digest: host.facts},
+        fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
         config=result.config.identity(),
         commands=commands(result),

@@ -91,10 +91,17 @@ class SweepResult:
         return self.config.baseline
 
     @property
+    def hosts(self) -> dict[str, dict[str, Fingerprint]]:
+        """Fingerprints by host and model."""
+        return {
+            host: {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
+            for host, kept in self.record.record["hosts"].items()
+        }
+
+    @property
     def fingerprints(self) -> dict[str, Fingerprint]:
-        """Fingerprints by model."""
-        stored = self.record.record["fingerprints"]
-        return {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in stored.items()}
+        """Fingerprints of the first host by model."""
+        return next(iter(self.hosts.values()))
 
     @property
     def proposals(self) -> list[Proposal]:

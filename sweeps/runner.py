@@ -1,24 +1,14 @@
-"""Runs tasks on a host: from the ledger where it has them, else warm and one at a time on the engine."""
+"""One host: warm, one request at a time, every answer kept as it arrives."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from sweeps.engines.base import (
-    Engine,
-    EngineError,
-    EngineProtocolError,
-    EngineTimeout,
-    EngineUnreachable,
-    ModelMissing,
-    OptionRefused,
-    PromptTooLong,
-)
+from sweeps.engines.base import Engine, EngineError, PromptTooLong
 from sweeps.fingerprint import Fingerprint
 from sweeps.ledger import Entry, Key, Ledger
-from sweeps.schedule import Task, Warmth, order, warmth
+from sweeps.schedule import Task, Warmth, warmth
 
 MAX_CONSECUTIVE_FAILURES = 3
 """Failed requests in a row after which a run stops: the server is gone, not one answer."""
@@ -54,21 +44,25 @@ class Clock:
     requests: int = 0
 
 
-@dataclass
+@dataclass(eq=False)
 class Host:
     """One engine with the fingerprint that it had when the run started.
 
     Attributes:
         engine: The engine.
-        fingerprints: Fingerprint by model name.
+        fingerprints: Fingerprint by model name, the baseline's model first.
         timeout: Seconds for one request.
         clock: Time spent in the engine.
+        name: What people call it: its address, or its name in the configuration.
+        dropped: Why it was set aside; "" while it works.
     """
 
     engine: Engine
     fingerprints: dict[str, Fingerprint]
     timeout: float | None = None
     clock: Clock = field(default_factory=Clock)
+    name: str = ""
+    dropped: str = ""
     _warm: Warmth | None = None
 
     @property
@@ -124,75 +118,3 @@ class Host:
     def warm(self) -> Warmth | None:
         """What the next request finds warm."""
         return self._warm
-
-
-def run_tasks(
-    host: Host,
-    ledger: Ledger,
-    tasks: Sequence[Task],
-    *,
-    study: str,
-    on_outcome: Callable[[Outcome], None],
-) -> None:
-    """Run tasks in the best order; each outcome is handed on as soon as it is kept.
-
-    What the ledger has comes first and costs nothing. A request that fails by a fault of the connection or the server
-    is tried once more at the end; one that is refused is not.
-
-    Args:
-        host: Where to run.
-        ledger: What is kept.
-        tasks: The tasks, in any order.
-        study: Name of the study, for the record of failures.
-        on_outcome: Called in this thread for every task exactly once.
-
-    Raises:
-        RunStoppedError: After `MAX_CONSECUTIVE_FAILURES` faults in a row, or when the model is gone.
-        LedgerError: If an answer cannot be kept.
-    """
-    keys = {task: host.key(task).sha256 for task in tasks}
-    kept = ledger.find(host.key(task) for task in tasks)
-    for task in tasks:
-        if keys[task] in kept:
-            on_outcome(Outcome(task, kept[keys[task]], kept=True))
-    waiting = order([t for t in tasks if keys[t] not in kept], host.engine.reload_options, host.warm)
-    again = _run_once(host, ledger, waiting, study=study, on_outcome=on_outcome, last=False)
-    _run_once(host, ledger, again, study=study, on_outcome=on_outcome, last=True)
-
-
-def _run_once(
-    host: Host,
-    ledger: Ledger,
-    tasks: Sequence[Task],
-    *,
-    study: str,
-    on_outcome: Callable[[Outcome], None],
-    last: bool,
-) -> list[Task]:
-    """One pass over the tasks; those that failed and may be tried again are returned."""
-    again: list[Task] = []
-    in_a_row = 0
-    for task in tasks:
-        try:
-            entry = host.generate(ledger, task)
-        except (PromptTooLong, OptionRefused) as error:
-            ledger.add_failure(host.key(task), study=study, kind=type(error).__name__, message=str(error))
-            on_outcome(Outcome(task, None, f"{type(error).__name__}: {error}"))
-        except ModelMissing as error:
-            raise RunStoppedError(f"{error}\n{_KEPT}") from error
-        except (EngineUnreachable, EngineTimeout, EngineProtocolError) as error:
-            ledger.add_failure(host.key(task), study=study, kind=type(error).__name__, message=str(error))
-            in_a_row += 1
-            if in_a_row >= MAX_CONSECUTIVE_FAILURES:
-                raise RunStoppedError(f"{in_a_row} requests in a row failed; the last one: {error}\n{_KEPT}") from error
-            if last:
-                on_outcome(Outcome(task, None, f"{type(error).__name__}: {error}"))
-            else:
-                again.append(task)
-        else:
-            in_a_row = 0
-            on_outcome(Outcome(task, entry))
-    return again
-
-
-_KEPT = "Everything generated so far is kept: mend it and run the same command again to go on from here."

@@ -23,11 +23,14 @@ class Task:
         place: Where its observation belongs.
         configuration: What is tried.
         prompt: The filled prompt.
+        host: Index of the host that it belongs to, None where any will do. Floor and confirmation need every host
+            alike, so that configurations are compared within hosts.
     """
 
     place: Place
     configuration: Configuration
     prompt: Prompt
+    host: int | None = None
 
     @property
     def options(self) -> dict[str, OptionValue]:

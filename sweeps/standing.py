@@ -11,11 +11,11 @@ import numpy as np
 
 from sweeps.config import SweepConfig
 from sweeps.explore import Proposal, TrialResult
-from sweeps.fingerprint import Fingerprint
 from sweeps.options import Configuration
 from sweeps.plan import Plan
-from sweeps.preflight import Capacity
+from sweeps.preflight import Capacity, host_differences
 from sweeps.progress import Progress, Standing
+from sweeps.runner import Host
 
 PRIOR_NOISE_SD = 0.12
 """Run-to-run standard deviation that is assumed before a floor is measured."""
@@ -85,16 +85,22 @@ def announce(
     config: SweepConfig,
     plan: Plan,
     capacity: Capacity,
-    fingerprints: Mapping[str, Fingerprint],
+    hosts: Sequence[Host],
 ) -> None:
     """Say what is going to run, on what, and what it will be able to see."""
     from analysis import mde
 
     progress.plan(plan.floor, plan.explore, plan.confirm)
-    for fingerprint in fingerprints.values():
-        progress.note(fingerprint.summary)
-        for warning in fingerprint.warnings:
-            progress.note(warning, warning=True)
+    for host in hosts:
+        name = f"{host.name}: " if len(hosts) > 1 else ""
+        if host.dropped:
+            progress.note(f"{name}set aside: {host.dropped}", warning=True)
+        for fingerprint in host.fingerprints.values():
+            progress.note(name + fingerprint.summary)
+            for warning in fingerprint.warnings:
+                progress.note(name + warning, warning=True)
+    for line in host_differences(hosts):
+        progress.note(line, warning=True)
     progress.note(
         f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
         f" {plan.cases} x {plan.seeds}; confirmation 2 x {plan.cases} x {plan.confirm_seeds}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,17 @@ from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
 from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
-from sweeps.identity import fingerprint_changes, identity_of, refuse_changes
+from sweeps.identity import fingerprint_changes, host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger, Place, StudyRecord, now
 from sweeps.logbook import Logbook
 from sweeps.observations import Scorer, answer_row, case_digest, item_texts, observation_row
 from sweeps.options import Configuration
 from sweeps.plan import Plan, make_plan
-from sweeps.preflight import engine_spec, fingerprints_of, load_inputs, measure_capacity
+from sweeps.pool import run_tasks
+from sweeps.preflight import engine_specs, fingerprints_of, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
 from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
-from sweeps.runner import Host, Outcome, RunStoppedError, run_tasks
+from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.schedule import Task
 from sweeps.standing import after_batch, after_floor, announce, trial_result
 
@@ -43,7 +43,7 @@ class Sweep:
         config: The configuration.
         directory: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing).
         progress: Who is told; nobody by default.
-        engine: An open engine to use instead of the configuration's; it is not closed.
+        engine: An open engine to use instead of the configuration's, or one per host; they are not closed.
         objective: An objective to use instead of the configuration's.
         tracking: Whether to log to MLflow.
     """
@@ -54,14 +54,14 @@ class Sweep:
         *,
         directory: str | Path = "mlruns",
         progress: Progress | None = None,
-        engine: Engine | None = None,
+        engine: Engine | Sequence[Engine] | None = None,
         objective: Objective | None = None,
         tracking: bool = True,
     ) -> None:
         self.config = config
         self.directory = Path(directory)
         self.progress = progress or Silent()
-        self._engine = engine
+        self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
         self._objective = objective
         self._tracking = tracking
 
@@ -88,22 +88,21 @@ class Sweep:
         self.progress.stage("check")
         cases, objective = load_inputs(self.config)
         objective = self._objective or objective
-        with self._opened_engine() as engine, self._opened_ledger() as ledger:
-            fingerprints = fingerprints_of(engine, self.config)
-            host = Host(engine, fingerprints, timeout=self.config.engine.timeout)
-            run = _Run(self, cases, objective, ledger, host)
-            return run.go()
+        with self._opened_engines() as engines, self._opened_ledger() as ledger:
+            hosts = open_hosts(engines, self.config)
+            return _Run(self, cases, objective, ledger, hosts).go()
 
     @contextmanager
-    def _opened_engine(self) -> Iterator[Engine]:
-        if self._engine is not None:
-            yield self._engine
+    def _opened_engines(self) -> Iterator[Sequence[Engine]]:
+        if self._engines:
+            yield self._engines
             return
-        engine = open_engine(engine_spec(self.config, self.directory / "logs"))
-        try:
-            yield engine
-        finally:
-            engine.close()
+        with ExitStack() as stack:
+            engines = []
+            for spec in engine_specs(self.config, self.directory / "logs"):
+                engines.append(open_engine(spec))
+                stack.callback(engines[-1].close)
+            yield engines
 
     @contextmanager
     def _opened_ledger(self) -> Iterator[Ledger]:
@@ -125,9 +124,11 @@ class Sweep:
 class _Run:
     """The state of one run of a sweep."""
 
-    def __init__(self, sweep: Sweep, cases: Sequence[Case], objective: Objective, ledger: Ledger, host: Host) -> None:
+    def __init__(
+        self, sweep: Sweep, cases: Sequence[Case], objective: Objective, ledger: Ledger, hosts: Sequence[Host]
+    ) -> None:
         self.sweep, self.config, self.progress = sweep, sweep.config, sweep.progress
-        self.cases, self.objective, self.ledger, self.host = cases, objective, ledger, host
+        self.cases, self.objective, self.ledger, self.hosts = cases, objective, ledger, hosts
         self.name = sweep.config.study.name
         self.scorer = Scorer(objective, cases, ledger)
         self.items = {case.name: item_texts(case) for case in cases}
@@ -144,8 +145,8 @@ class _Run:
         stored = self.ledger.study(self.name)
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
-            refuse_changes(stored, identity, self.host.fingerprints, self.ledger)
-        capacity = measure_capacity(self.host.engine, self.config, self.cases)
+            refuse_changes(stored, identity, self.hosts, self.ledger)
+        capacity = measure_capacity(self._first.engine, self.config, self.cases)
         plan = self._plan_of(stored)
         if stored is None:
             stored = self.ledger.add_study(
@@ -153,10 +154,10 @@ class _Run:
             )
         else:
             stored = self.ledger.update_study(self.name, status="running")
-        announce(self.progress, self.config, plan, capacity, self.host.fingerprints)
+        announce(self.progress, self.config, plan, capacity, self.hosts)
         status = "failed"
         try:
-            self.logbook.start(self.host.fingerprints, self.cases)
+            self.logbook.start(self.hosts, self.cases)
             self._stages(plan, stored)
             self.progress.stage("report")
             self.ledger.update_study(self.name, status="done")
@@ -202,14 +203,14 @@ class _Run:
     def _timed(self, stage: str) -> Iterator[None]:
         """Keep the seconds that a stage took in this run, and how many of them the engine had."""
         self.progress.stage(stage)
-        wall, engine = time.perf_counter(), self.host.clock.engine
+        wall, engine = time.perf_counter(), self._engine_seconds()
         yield
-        spent = {"wall": time.perf_counter() - wall, "engine": self.host.clock.engine - engine}
+        spent = {"wall": time.perf_counter() - wall, "engine": self._engine_seconds() - engine}
         self.ledger.update_study(self.name, seconds=self._record().get("seconds", {}) | {stage: spent})
 
     def _floor(self, plan: Plan) -> None:
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
-        self._run(self._tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds))
+        self._run(self._tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds, every_host=True))
         floor = self._result_of(BASELINE_TRIAL, "floor")
         if math.isnan(floor.value):
             raise RunStoppedError(
@@ -257,7 +258,8 @@ class _Run:
         arms = [(BASELINE_TRIAL, self.config.baseline), (finalist.number, finalist.configuration)]
         tasks: list[Task] = []
         for trial, configuration in arms:
-            tasks += self._tasks("confirm", trial, configuration, seeds[:1] if configuration.is_greedy else seeds)
+            own = seeds[: len(self.hosts)] if configuration.is_greedy else seeds
+            tasks += self._tasks("confirm", trial, configuration, own, every_host=True)
         self._run(tasks)
         if "confirmed" not in self._record():
             self.ledger.update_study(self.name, confirmed=now())
@@ -269,19 +271,41 @@ class _Run:
         rows = [row for row in self.rows if row["trial"] == trial]
         self.logbook.log(trial, self.configurations[trial], rows, self.answers)
 
+    @property
+    def _first(self) -> Host:
+        """The first host that works."""
+        return next(host for host in self.hosts if not host.dropped)
+
+    def _engine_seconds(self) -> float:
+        """Seconds of the engines; several work at the same time, so the busiest one's count."""
+        return max(host.clock.engine for host in self.hosts)
+
     # ---- pieces
 
-    def _tasks(self, stage: str, trial: int, configuration: Configuration, seeds: Sequence[int]) -> list[Task]:
+    def _tasks(
+        self, stage: str, trial: int, configuration: Configuration, seeds: Sequence[int], *, every_host: bool = False
+    ) -> list[Task]:
+        """Requests of one configuration on all cases; with `every_host` the seeds are dealt to the hosts in turn."""
         prompt = self.config.prompts[configuration.prompt]
+        hosts = [index % len(self.hosts) if every_host and len(self.hosts) > 1 else None for index in range(len(seeds))]
         return [
-            Task(Place(stage, trial, self.host.digest, case.name, seed), configuration, prompt.fill(case.log))
+            Task(Place(stage, trial, "", case.name, seed), configuration, prompt.fill(case.log), host)
             for case in self.cases
-            for seed in seeds
+            for seed, host in zip(seeds, hosts, strict=True)
         ]
 
-    def _run(self, tasks: Sequence[Task]) -> None:
+    def _run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
         """Run tasks; every outcome is scored and kept as an observation as it arrives."""
-        run_tasks(self.host, self.ledger, tasks, study=self.name, on_outcome=self._on_outcome)
+        run_tasks(
+            self.hosts,
+            self.ledger,
+            tasks,
+            study=self.name,
+            on_outcome=on_outcome or self._on_outcome,
+            on_drop=lambda host, why: self.progress.note(
+                f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
+            ),
+        )
 
     def _on_outcome(self, outcome: Outcome) -> None:
         task, entry = outcome.task, outcome.entry
@@ -309,7 +333,11 @@ class _Run:
 
     def _verify(self) -> None:
         """Stop if the engine or a model is not what it was when the run began."""
-        changed = fingerprint_changes(self.host.fingerprints, fingerprints_of(self.host.engine, self.config))
+        changed: list[str] = []
+        for index, host in enumerate(self.hosts):
+            if not host.dropped:
+                now_there = fingerprints_of(host.engine, self.config, index)
+                changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
         if changed:
             raise RunStoppedError(
                 "the host changed while the sweep ran, so further generations would not be comparable:\n"
@@ -330,6 +358,7 @@ class _Run:
         return make_plan(
             self.config.budget,
             cases=len(self.cases),
+            hosts=len(self.hosts),
             seconds_per_generation=seconds,
             space_size=self.config.space.size,
         )
@@ -343,16 +372,16 @@ class _Run:
             if outcome.entry is not None:
                 seconds.append(outcome.entry.generation.timing.total)
 
-        run_tasks(self.host, self.ledger, tasks, study=self.name, on_outcome=keep)
+        self._run(tasks, keep)
         if not seconds:
             raise RunStoppedError("no generation of the baseline succeeded, so the time of one is not known")
-        return sum(seconds) / len(seconds)
+        return sum(seconds) / len(seconds) / sum(not host.dropped for host in self.hosts)
 
     def _first_record(self, plan: Plan) -> dict[str, Any]:
         return {
             "plan": plan.as_dict(),
-            "fingerprints": {m: json.loads(f.to_json()) for m, f in self.host.fingerprints.items()},
-            "honoured": sorted(self.host.engine.honours),
+            "hosts": {host.name: host_record(host) for host in self.hosts if host.fingerprints},
+            "honoured": sorted(self._first.engine.honours),
             "cases": [case_record(case) for case in self.cases],
             "case_digests": {case.name: case_digest(case) for case in self.cases},
             "objective_digest": self.objective.digest,
