@@ -90,8 +90,8 @@ class Dimension:
         if self.choices:
             words = ", ".join(map(str, self.choices))
         else:
-            extra = (f", step {self.step:g}" if self.step else "") + (", log" if self.log else "")
-            words = f"{self.low:g} .. {self.high:g}{extra}"
+            extra = (f", step {self.step:.12g}" if self.step else "") + (", log" if self.log else "")
+            words = f"{self.low:.12g} .. {self.high:.12g}{extra}"
         if self.when:
             words += "; when " + " and ".join(f"{k} is {' or '.join(map(str, v))}" for k, v in self.when.items())
         return words
