@@ -17,7 +17,7 @@ KEYS = ("stage", "host", "case", "seed", "repeat")
 
 LEVELS = ("lv12", "lv1", "lv2", "lv3", "lv4", "lv5")
 
-_TABLE_FIRST = ("stage", "case", "seed", "score", "lv12", "missed", "covered", "text")
+_TABLE_FIRST = ("case", "seed", "score", "missed", "text", "covered", "stage", "lv12")  # the UI shows the first five
 _TABLE_ALWAYS = ("finish", "words")
 _TABLE_LEFT_OUT = ("study", "configuration", "trial", "model", "prompt")
 
