@@ -1,0 +1,106 @@
+"""What is known of options by engine and version. It explains what a probe found; it never stands in for a probe."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+INERT = ("inert",)
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One fact.
+
+    Attributes:
+        options: The options that it is about.
+        engine: Name of the engine (`ollama`, `openai`, `llamacpp`).
+        text: What is known.
+        source: Where that stands.
+        since: First version that it holds for, () for all before `until`.
+        until: First version that it no longer holds for, () for none.
+        verdicts: Verdicts that it can explain.
+    """
+
+    options: tuple[str, ...]
+    engine: str
+    text: str
+    source: str
+    since: tuple[int, ...] = ()
+    until: tuple[int, ...] = ()
+    verdicts: tuple[str, ...] = INERT
+
+    def holds(self, version: tuple[int, ...] | None) -> bool:
+        """Whether the fact is about a version; an unknown version may be any."""
+        return version is None or (version >= self.since and (not self.until or version < self.until))
+
+
+FACTS = (
+    Fact(
+        ("mirostat", "mirostat_tau", "mirostat_eta"),
+        "ollama",
+        "removed from Ollama in v0.7.0; the server answers as if nothing was sent, and logs `invalid option provided`",
+        "ollama/ollama pull request 10581; measured on 0.32.15",
+        since=(0, 7, 0),
+    ),
+    Fact(
+        ("repeat_penalty", "presence_penalty", "frequency_penalty", "repeat_last_n"),
+        "ollama",
+        "Ollama's own engine (gemma3, qwen3, gpt-oss, mistral3, llama4 and other newer models) had no penalties in its"
+        " sampler from about v0.6 to v0.29; models run by llama.cpp have them",
+        "ollama/ollama issue 15783, pull requests 14537 and 14778",
+        since=(0, 6, 0),
+        until=(0, 30, 0),
+    ),
+    Fact(
+        ("repeat_penalty",),
+        "ollama",
+        "the default is 1.0 from v0.32.10 on and was 1.1 before; a sweep sends it explicitly, other clients may not",
+        "ollama/ollama pull request 17679",
+        since=(0, 32, 10),
+        verdicts=(),
+    ),
+    Fact(
+        ("num_ctx",),
+        "ollama",
+        "values above the model's training length are clamped down to it, values below 4 up; left open it is 4k, 32k"
+        " or 256k by the host's VRAM",
+        "measured on 0.32.15",
+        verdicts=("clamped",),
+    ),
+    Fact(
+        ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "num_ctx", "mirostat", "mirostat_tau", "mirostat_eta"),
+        "openai",
+        "the OpenAI-compatible path of Ollama drops it without a word; the native path (kind = \"ollama\") takes it",
+        "measured on 0.32.15",
+    ),
+)  # fmt: skip
+"""All facts, the most telling first."""
+
+
+def parse_version(text: object) -> tuple[int, ...] | None:
+    """`0.32.15` or `v0.7.0-rc1` as numbers; None for what is no release (0.0.0 is a build of one's own)."""
+    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(text))
+    version = tuple(int(part or 0) for part in found.groups()) if found else None
+    return None if version == (0, 0, 0) else version
+
+
+def explain(option: str, verdict: str, *, engine: str, version: object) -> str:
+    """What is known that explains a verdict, with its source; "" if nothing is."""
+    known = parse_version(version)
+    for fact in FACTS:
+        if option in fact.options and engine == fact.engine and verdict in fact.verdicts and fact.holds(known):
+            return f"{fact.text} ({fact.source})"
+    return ""
+
+
+def moved_defaults(options: Iterable[str], *, engine: str, version: object) -> dict[str, str]:
+    """Facts about defaults that moved, by option."""
+    known = parse_version(version)
+    return {
+        name: f"{fact.text} ({fact.source})"
+        for name in options
+        for fact in FACTS
+        if name in fact.options and engine == fact.engine and not fact.verdicts and fact.holds(known)
+    }
