@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from sweeps.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.engines.base import Prompt
 from sweeps.errors import ConfigError
-from sweeps.options import OPTIONS, Configuration, default_options, nearest
-from sweeps.space import NAMES, Space, Value, configuration_from, parse_space
+from sweeps.options import Configuration, nearest
+from sweeps.space import Space, configuration_from, parse_space
 
 LOG_MARK = "{log}"
 """Where a prompt's text takes the log."""
@@ -114,6 +116,8 @@ class SearchTable(_Table):
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
     batch: Annotated[int, Field(ge=1, le=64)] = 4
+    probe: bool = True
+    strict: bool = False
 
 
 def _check_seeds(value: object) -> object:
@@ -178,8 +182,10 @@ class SweepConfig:
         text: The file's text.
         study, engine, prompts, objective, search, budget, verdict, tracking: The tables of the file.
         baseline: The configuration in use today, every option explicit.
-        sources: For each of the baseline's values, where it came from: `file` or `default`.
+        sources: For each of the baseline's values, and the seed where it is not the file's, where it came from: `file`,
+            `environment (OLLAMA_...)` or `default`.
         space: What is searched.
+        environment: The variables that were used.
     """
 
     path: Path | None
@@ -195,6 +201,7 @@ class SweepConfig:
     budget: BudgetTable
     verdict: VerdictTable
     tracking: TrackingTable
+    environment: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def directory(self) -> Path:
@@ -220,7 +227,7 @@ class SweepConfig:
             **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
             **_flat("baseline", dict(self.baseline.values)),
             **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
-            **_flat("search", self.search.model_dump()),
+            **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
             **_flat("budget", self.budget.model_dump()),
             **_flat("verdict", self.verdict.model_dump()),
         }
@@ -232,6 +239,9 @@ def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
 
 def load_config(path: str | Path) -> SweepConfig:
     """Read and check a sweep's TOML file.
+
+    What the file does not name is taken from the environment (`OLLAMA_TEMPERATURE=0.35` and so on, `OLLAMA_SEED`), and
+    else from the defaults; `SweepConfig.sources` tells which.
 
     Args:
         path: The file.
@@ -253,16 +263,22 @@ def load_config(path: str | Path) -> SweepConfig:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
-    return parse_config(text, path=path)
+    return parse_config(text, path=path, environment=os.environ)
 
 
-def parse_config(text: str, path: Path | None = None) -> SweepConfig:
-    """Check a sweep's TOML text; `path` names the file in errors and anchors relative paths.
+def parse_config(text: str, path: Path | None = None, *, environment: Mapping[str, str] | None = None) -> SweepConfig:
+    """Check a sweep's TOML text.
+
+    Args:
+        text: The text.
+        path: Names the file in errors and anchors relative paths.
+        environment: Where `OLLAMA_TEMPERATURE`, `OLLAMA_SEED` and the like are read from; nowhere by default.
 
     Raises:
         ConfigError: With all problems at once.
     """
     where = str(path or "<text>")
+    environment = {} if environment is None else environment
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -274,8 +290,11 @@ def parse_config(text: str, path: Path | None = None) -> SweepConfig:
     except ValidationError as error:
         problems += [_explain(details) for details in error.errors(include_url=False)]
     prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
-    values, sources, wrong = _parse_baseline(raw.get("baseline"), prompts)
+    values, sources, wrong = parse_baseline(raw.get("baseline"), prompts, environment)
     problems += wrong
+    if file is not None and "seed" not in raw["study"] and (seed := environment.get(SEED_VARIABLE)) is not None:
+        file, sources["seed"], wrong = _with_seed(file, seed)
+        problems += wrong
     space = Space(())
     if isinstance(raw.get("space"), dict):
         space, wrong = parse_space(raw["space"], prompts=prompts, baseline=values)
@@ -288,38 +307,22 @@ def parse_config(text: str, path: Path | None = None) -> SweepConfig:
         baseline=configuration_from(values),
         sources=sources,
         space=space,
+        environment={name: environment[name] for name in _variables(sources)},
         **{name: getattr(file, name) for name in _File.model_fields if name not in ("baseline", "space")},
     )
 
 
-def _parse_baseline(raw: object, prompts: list[str]) -> tuple[dict[str, Value], dict[str, str], list[str]]:
-    """The baseline with defaults filled in, where each value came from, and problems."""
-    if not isinstance(raw, dict):
-        return {}, {}, []  # a missing or wrong table is reported by the schema
-    problems = [f"baseline.{name}: {wrong}" for name, value in raw.items() if (wrong := _baseline_problem(name, value))]
-    values: dict[str, Value] = {name: value for name, value in raw.items() if not _baseline_problem(name, value)}
-    if "model" not in raw:
-        problems.append("baseline.model: is missing; name the model in use today, such as qwen2.5:14b")
-    prompt = values.get("prompt")
-    if "prompt" not in raw and len(prompts) == 1:
-        values["prompt"] = prompts[0]
-    elif "prompt" not in raw:
-        problems.append(f"baseline.prompt: is missing; name one of the prompts: {', '.join(prompts) or '(none)'}")
-    elif isinstance(prompt, str) and prompt not in prompts:
-        problems.append(f"baseline.prompt: no prompt {prompt!r} in [prompts]; {nearest(prompt, prompts)}")
-    defaults = {name: value for name, value in default_options().items() if name not in raw}
-    sources = {**dict.fromkeys(values, "file"), **dict.fromkeys(defaults, "default")}
-    return {**values, **defaults}, sources, problems
+def _variables(sources: Mapping[str, str]) -> list[str]:
+    return [source[len("environment (") : -1] for source in sources.values() if source.startswith("environment (")]
 
 
-def _baseline_problem(name: str, value: object) -> str | None:
-    if name == "seed":
-        return "a baseline is measured over many seeds; set study.seed instead"
-    if name not in NAMES:
-        return f"no such option; {nearest(name, NAMES)}"
-    if name in OPTIONS:
-        return OPTIONS[name].problem(value)
-    return None if isinstance(value, str) and value else f"must be a name, not {value!r}"
+def _with_seed(file: _File, seed: str) -> tuple[_File, str, list[str]]:
+    """The file's tables with the study's seed from the environment."""
+    try:
+        study = StudyTable.model_validate({**file.study.model_dump(), "seed": seed})
+    except ValidationError:
+        return file, "default", [f"{SEED_VARIABLE}: {seed!r} is not a whole number from 0 to 1000000000"]
+    return file.model_copy(update={"study": study}), f"environment ({SEED_VARIABLE})", []
 
 
 def _explain(details: ErrorDetails) -> str:

@@ -142,5 +142,6 @@ def _too_small(
     return (
         f"{limit}: {has} is too small for {cases} cases: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
         f" least {MIN_TRIALS} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x"
-        f" {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or name fewer cases (objective.names)"
+        f" {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or name fewer cases"
+        " (objective.names)"
     )

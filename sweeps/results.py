@@ -19,6 +19,7 @@ from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
 from sweeps.ledger import Entry, Ledger, Place, StudyRecord, generation_of
 from sweeps.observations import Scored, answer_row, item_texts, observation_row, table_of
+from sweeps.narrowing import Narrowing
 from sweeps.options import Configuration, nearest
 from sweeps.plan import Plan
 
@@ -329,7 +330,7 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
     record = next((study for study in studies if name in (None, study.name)), None)
     if record is None:
         raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), [s.name for s in studies])}")
-    config = parse_config(record.config, None)
+    config = Narrowing.from_record(record.record.get("narrowing")).apply(parse_config(record.config, None))
     cases = [case_from_record(case) for case in record.record["cases"]]
     trials = {BASELINE_TRIAL: config.baseline} | {
         number: Proposal.from_record(number, proposal).configuration

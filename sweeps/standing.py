@@ -101,6 +101,8 @@ def announce(
                 progress.note(name + warning, warning=True)
     for line in host_differences(hosts):
         progress.note(line, warning=True)
+    for name, value in config.environment.items():
+        progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
     progress.note(
         f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
         f" {plan.cases} x {plan.seeds}; confirmation 2 x {plan.cases} x {plan.confirm_seeds}"

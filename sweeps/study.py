@@ -19,6 +19,7 @@ from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.identity import fingerprint_changes, host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger, Place, StudyRecord, now
 from sweeps.logbook import Logbook
+from sweeps.narrowing import settle
 from sweeps.observations import Scorer, answer_row, case_digest, item_texts, observation_row
 from sweeps.options import Configuration
 from sweeps.plan import Plan, make_plan
@@ -46,6 +47,7 @@ class Sweep:
         engine: An open engine to use instead of the configuration's, or one per host; they are not closed.
         objective: An objective to use instead of the configuration's.
         tracking: Whether to log to MLflow.
+        strict: Refuse a space of which something does nothing on this host, instead of dropping it.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class Sweep:
         engine: Engine | Sequence[Engine] | None = None,
         objective: Objective | None = None,
         tracking: bool = True,
+        strict: bool = False,
     ) -> None:
         self.config = config
         self.directory = Path(directory)
@@ -64,6 +67,7 @@ class Sweep:
         self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
         self._objective = objective
         self._tracking = tracking
+        self.strict = strict
 
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Sweep:
@@ -147,11 +151,13 @@ class _Run:
         if stored is not None:
             refuse_changes(stored, identity, self.hosts, self.ledger)
         capacity = measure_capacity(self._first.engine, self.config, self.cases)
+        strict = self.config.search.strict or self.sweep.strict
+        narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
+        self.config = narrowing.apply(self.config)
         plan = self._plan_of(stored)
         if stored is None:
-            stored = self.ledger.add_study(
-                self.name, identity=identity, config=self.config.text, record=self._first_record(plan)
-            )
+            record = self._first_record(plan) | {"narrowing": narrowing.as_record()}
+            stored = self.ledger.add_study(self.name, identity=identity, config=self.config.text, record=record)
         else:
             stored = self.ledger.update_study(self.name, status="running")
         announce(self.progress, self.config, plan, capacity, self.hosts)
@@ -386,6 +392,7 @@ class _Run:
             "case_digests": {case.name: case_digest(case) for case in self.cases},
             "objective_digest": self.objective.digest,
             "version": __version__,
+            "environment": dict(self.config.environment),
             "path": None if self.config.path is None else str(self.config.path),
             "cases_path": str(Path(self.config.cases_path).resolve())
             if Path(self.config.cases_path).exists()

@@ -229,3 +229,68 @@ def test_cases_are_looked_for_beside_the_file_first(tmp_path: Path) -> None:
 def test_identity_holds_what_the_numbers_depend_on(path: str, value: Any, same: bool) -> None:
     before, after = parse_config(text_of(GOOD)), parse_config(text_of(changed(path, value)))
     assert (before.identity() == after.identity()) is same
+
+
+ENVIRONMENT_TEXT = """
+[study]
+name = "s"
+[prompts]
+p = "Summarise: {log}"
+[objective]
+cases = "engineering-chats"
+[baseline]
+model = "m"
+temperature = 0.5
+[space]
+top_p = [0.5, 0.9]
+[budget]
+generations = 300
+"""
+
+
+def test_the_file_wins_over_the_environment_and_that_over_defaults():
+    environment = {"OLLAMA_TEMPERATURE": "0", "OLLAMA_TOP_K": "20", "OLLAMA_SEED": "7", "OLLAMA_NUM_PARALLEL": "4"}
+    config = parse_config(ENVIRONMENT_TEXT, environment=environment)
+    assert config.baseline.options["temperature"] == 0.5
+    assert config.baseline.options["top_k"] == 20
+    assert config.baseline.options["top_p"] == 0.9
+    assert config.study.seed == 7
+    assert config.sources["temperature"] == "file"
+    assert config.sources["top_k"] == "environment (OLLAMA_TOP_K)"
+    assert config.sources["top_p"] == "default"
+    assert config.environment == {"OLLAMA_TOP_K": "20", "OLLAMA_SEED": "7"}
+
+
+def test_an_unusable_variable_is_named():
+    environment = {"OLLAMA_TOP_K": "many", "OLLAMA_SEED": "x"}
+    with pytest.raises(ConfigError) as caught:
+        parse_config(ENVIRONMENT_TEXT, environment=environment)
+    assert "OLLAMA_TOP_K in the environment" in str(caught.value)
+    assert "OLLAMA_SEED" in str(caught.value)
+
+
+def test_a_stored_study_is_read_without_the_environment_of_the_reader():
+    config = parse_config(ENVIRONMENT_TEXT)
+    assert config.baseline.options["top_k"] == 40
+    assert config.environment == {}
+
+
+def test_hosts_are_addresses_or_tables():
+    text = (
+        ENVIRONMENT_TEXT
+        + '\n[engine]\nkind = "ollama"\nhosts = ["a:11434", {host = "b:11434", host_file = "b.json"}]\n'
+    )
+    assert parse_config(text).engine.all_hosts == [("a:11434", None), ("b:11434", "b.json")]
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ('host = "a"\nhosts = ["b"]', "both host and hosts"),
+        ('hosts = ["a", "a"]', "names an address twice"),
+        ('kind = "llamacpp"\nhosts = ["a"]', "hosts are for servers"),
+    ],
+)
+def test_hosts_that_cannot_be(engine, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_config(ENVIRONMENT_TEXT + f"\n[engine]\n{engine}\n")
