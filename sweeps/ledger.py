@@ -140,7 +140,7 @@ class Ledger:
     def __init__(self, url: str | Path) -> None:
         text = str(url)
         self.url = text if "://" in text else f"sqlite:///{text}"
-        self._engine = sa.create_engine(self.url)
+        self._engine = sa.create_engine(text if "://" in text else sa.URL.create("sqlite", database=text))
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
         with self._told("opened"):
@@ -162,7 +162,7 @@ class Ledger:
         try:
             yield
         except SQLAlchemyError as error:
-            reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+            reason = str(_first_failure(error)).splitlines()[0]
             raise LedgerError(
                 f"the ledger {self.url} could not be {what}: {reason}; check that its folder exists, is writable and"
                 " has free space. What was written is kept: run the same command to go on"
@@ -186,13 +186,15 @@ class Ledger:
         Where the key is there already (another process was quicker), the entry that is there stays and is returned.
         """
         timing = generation.timing
+        # A stream cut within a character leaves half a surrogate pair, which no store and no report can hold.
+        text = generation.text.encode(errors="replace").decode()
         row = {
             **{name: getattr(key, name) for name in ("fingerprint", "model_digest", "prompt_sha256", "seed", "repeat")},
             "key_sha256": key.sha256,
             "options": key.options_json,
             "model": model,
-            "text": generation.text,
-            "text_sha256": hashlib.sha256(generation.text.encode(errors="surrogatepass")).hexdigest(),
+            "text": text,
+            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
             **{
                 name: getattr(generation, name)
                 for name in ("finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
@@ -371,6 +373,14 @@ class Ledger:
         change = sa.update(tables.studies).where(tables.studies.c.name == name).values(identity=json.dumps(identity))
         with self._told("written"), self._engine.begin() as connection:
             connection.execute(change)
+
+
+def _first_failure(error: BaseException) -> BaseException:
+    """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
+    before = error.__context__
+    if isinstance(before, SQLAlchemyError) or (before is not None and before is getattr(error, "orig", None)):
+        return _first_failure(before)
+    return error
 
 
 def now() -> str:

@@ -59,11 +59,11 @@ def order(tasks: Iterable[Task], reload_options: Sequence[str], current: Warmth 
     Args:
         tasks: Tasks of one batch and one host, in any order.
         reload_options: Options whose change reloads the model, slowest first.
-        current: What is warm now; its model and its reload options come first.
+        current: What is warm now; its model and its reload options come first, and in them its prompt.
 
     Returns:
-        The tasks sorted by model, reload options, case, prompt, trial and seed: each (model, reload options) group and,
-        in it, each prompt is one run.
+        The tasks sorted by warmth, model, reload options, case, prompt, trial and seed: each (model, reload options)
+        group and, in it, each prompt is one run.
     """
 
     def key(task: Task) -> tuple[object, ...]:
@@ -71,8 +71,9 @@ def order(tasks: Iterable[Task], reload_options: Sequence[str], current: Warmth 
         loaded = current is not None and (need.model, need.reload) == (current.model, current.reload)
         reload = tuple((value is not None, value or 0) for value in need.reload)
         configuration, place = task.configuration, task.place
-        prompt = (place.case, configuration.prompt, task.prompt != (current.prompt if current else None))
-        return (not loaded, need.model, reload, *prompt, place.trial, configuration.key, place.seed, place.repeat)
+        prompt = (place.case, configuration.prompt)
+        warm = (not loaded, need != current)
+        return (*warm, need.model, reload, *prompt, place.trial, configuration.key, place.seed, place.repeat)
 
     return sorted(tasks, key=key)
 

@@ -1,0 +1,112 @@
+"""Sharing a budget out: never more than it, never less than the design needs."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from sweeps.config import BudgetTable
+from sweeps.errors import ConfigError
+from sweeps.plan import MIN_TRIALS, Plan, make_plan, seeds_per_trial, smallest_budget
+
+budgets = st.builds(
+    BudgetTable,
+    generations=st.integers(1, 5000),
+    floor_seeds=st.integers(2, 30),
+    seeds=st.one_of(st.just("auto"), st.integers(1, 20)),
+    confirm_share=st.floats(0.01, 0.99),
+)
+cases_ = st.integers(1, 30)
+hosts_ = st.integers(1, 5)
+sizes = st.one_of(st.just(math.inf), st.integers(1, 400).map(float))
+
+
+@given(budgets, cases_, hosts_, sizes)
+def test_a_plan_keeps_to_the_budget_or_says_what_it_needs(
+    budget: BudgetTable, cases: int, hosts: int, size: float
+) -> None:
+    assert budget.generations is not None
+    needed = smallest_budget(budget, cases, hosts)
+    if budget.generations < needed:
+        with pytest.raises(ConfigError, match=rf"it needs {needed} generations"):
+            make_plan(budget, cases=cases, hosts=hosts, space_size=size)
+        return
+    plan = make_plan(budget, cases=cases, hosts=hosts, space_size=size)
+    assert plan.floor + plan.explore + plan.confirm == plan.total <= budget.generations
+    assert plan.trials == size or plan.trials >= MIN_TRIALS
+    assert plan.trials <= size
+    assert plan.floor_seeds >= budget.floor_seeds
+    assert plan.confirm_seeds >= (3 if hosts == 1 else 2 * hosts)
+    assert plan.floor_seeds % hosts == plan.confirm_seeds % hosts == 0
+    if plan.trials < size:  # nothing that would still hold a seed of the confirmation is left over
+        assert budget.generations - plan.total < 2 * cases * hosts
+
+
+@given(budgets, cases_, hosts_)
+def test_the_smallest_budget_is_enough_and_one_less_is_not(budget: BudgetTable, cases: int, hosts: int) -> None:
+    needed = smallest_budget(budget, cases, hosts)
+    plan = make_plan(budget.model_copy(update={"generations": needed}), cases=cases, hosts=hosts)
+    assert plan.total == needed
+    with pytest.raises(ConfigError):
+        make_plan(budget.model_copy(update={"generations": needed - 1}), cases=cases, hosts=hosts)
+
+
+@given(cases_)
+def test_auto_gives_a_trial_at_least_six_generations_and_no_seed_more(cases: int) -> None:
+    seeds = seeds_per_trial(BudgetTable(generations=1), cases)
+    assert seeds * cases >= 6
+    assert (seeds - 1) * cases < 6
+
+
+@given(budgets, cases_, st.integers(1, 500))
+def test_more_budget_never_gives_fewer_trials(budget: BudgetTable, cases: int, more: int) -> None:
+    assert budget.generations is not None
+    assume(budget.generations >= smallest_budget(budget, cases))
+    less = make_plan(budget, cases=cases)
+    plan = make_plan(budget.model_copy(update={"generations": budget.generations + 4 * cases * more}), cases=cases)
+    assert plan.explore >= less.explore or plan.confirm > less.confirm
+    assert plan.total > less.total
+
+
+def test_by_hand() -> None:
+    # 6 cases: floor 6 x 4 = 24; confirm 0.25 x 240 / 12 = 5 seeds, 60; the rest, 156, is 26 trials of 6.
+    assert make_plan(BudgetTable(generations=240), cases=6) == Plan(6, 4, 1, 26, 5)
+    # 3 cases, 2 seeds a trial: 60 - 12 = 48; confirm 60/24 = 2.5, at least 3: 18; 30 are 5 trials of 6.
+    assert make_plan(BudgetTable(generations=60), cases=3) == Plan(3, 4, 2, 5, 3)
+    # 65: 5 are left over, too few for another seed of both arms (6).
+    assert make_plan(BudgetTable(generations=65), cases=3) == Plan(3, 4, 2, 5, 3)
+    # A space of two configurations leaves the rest of the budget unspent.
+    assert make_plan(BudgetTable(generations=60), cases=3, space_size=2) == Plan(3, 4, 2, 2, 3)
+
+
+def test_what_is_told_of_a_budget_that_is_too_small() -> None:
+    with pytest.raises(ConfigError) as caught:
+        make_plan(BudgetTable(generations=40), cases=6)
+    # floor 24, 4 trials of 6 x 1, confirmation 2 x 6 x 3
+    assert str(caught.value) == (
+        "budget.generations: 40 is too small for 6 cases: floor 6 x 4 seeds, at least 4 trials of 6 x 1, confirmation"
+        " 2 x 6 x 3; it needs 84 generations. Raise it, or name fewer cases (objective.names)"
+    )
+
+
+def test_minutes_are_turned_into_generations_and_the_smaller_limit_counts() -> None:
+    minutes = BudgetTable(minutes=10)
+    assert make_plan(minutes, cases=6, seconds_per_generation=2.5) == make_plan(BudgetTable(generations=240), cases=6)
+    both = BudgetTable(minutes=10, generations=100)
+    assert make_plan(both, cases=6, seconds_per_generation=2.5) == make_plan(BudgetTable(generations=100), cases=6)
+    with pytest.raises(
+        ConfigError, match=r"budget.minutes: 1 \(about 24 generations\) .* needs 84 .*, about 3.5 minutes"
+    ):
+        make_plan(BudgetTable(minutes=1), cases=6, seconds_per_generation=2.5)
+    with pytest.raises(ConfigError, match="measured seconds"):
+        make_plan(minutes, cases=6)
+
+
+def test_the_plan_as_json_types() -> None:
+    assert Plan(3, 4, 2, 5, 3).as_dict() == {
+        "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1,
+        "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
+    }  # fmt: skip
