@@ -319,8 +319,8 @@ def _variables(sources: Mapping[str, str]) -> list[str]:
 def _with_seed(file: _File, seed: str) -> tuple[_File, str, list[str]]:
     """The file's tables with the study's seed from the environment."""
     try:
-        study = StudyTable.model_validate({**file.study.model_dump(), "seed": seed})
-    except ValidationError:
+        study = StudyTable.model_validate({**file.study.model_dump(), "seed": int(seed)})
+    except ValueError:  # pydantic's errors are ValueErrors, too
         return file, "default", [f"{SEED_VARIABLE}: {seed!r} is not a whole number from 0 to 1000000000"]
     return file.model_copy(update={"study": study}), f"environment ({SEED_VARIABLE})", []
 

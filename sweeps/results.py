@@ -18,8 +18,8 @@ from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
 from sweeps.ledger import Entry, Ledger, Place, StudyRecord, generation_of
-from sweeps.observations import Scored, answer_row, item_texts, observation_row, table_of
 from sweeps.narrowing import Narrowing
+from sweeps.observations import Scored, answer_row, item_texts, observation_row, table_of
 from sweeps.options import Configuration, nearest
 from sweeps.plan import Plan
 
