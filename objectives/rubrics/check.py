@@ -258,7 +258,7 @@ def _check_length(
     if not num_ctx:
         return
     tokens = count_tokens(case.log) if count_tokens else estimate_tokens(case.log)
-    short = sorted(value for value in num_ctx if tokens + reserve > value)
+    short = sorted(value for value in set(num_ctx) if tokens + reserve > value)
     if short:
         about = "" if count_tokens else "about "
         limits = ", ".join(map(str, short))
