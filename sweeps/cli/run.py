@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="Show warnings and the verdict only.")
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
-def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool) -> None:
+@click.option("--strict", is_flag=True, help="Refuse a space in which something does nothing, instead of dropping it.")
+def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool, strict: bool) -> None:
     """Run the sweep in FILE, or go on with it.
 
     Whatever was generated before is taken from the ledger, so after an interruption the same command goes on where it
@@ -31,7 +32,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool)
 
     console = stderr_console()
     with ProgressView(console, quiet=quiet or as_json) as view:
-        sweep = Sweep.from_toml(file, directory=mlruns, progress=view, tracking=not no_tracking)
+        sweep = Sweep.from_toml(file, directory=mlruns, progress=view, tracking=not no_tracking, strict=strict)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
         try:
