@@ -378,7 +378,15 @@ class Ledger:
 def _first_failure(error: BaseException) -> BaseException:
     """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
     before = error.__context__
-    if isinstance(before, SQLAlchemyError) or (before is not None and before is getattr(error, "orig", None)):
+    if before is not None and (isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)):
+        return _first_failure(before)
+    return error
+
+
+def _first_failure(error: BaseException) -> BaseException:
+    """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
+    before = error.__context__
+    if before is not None and (isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)):
         return _first_failure(before)
     return error
 
