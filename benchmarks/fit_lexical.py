@@ -2,8 +2,9 @@
 
     python benchmarks/fit_lexical.py ../shared/human-labels/realsumm.jsonl
 
-A logistic regression with a ridge penalty and signs fixed by meaning (`SIGNS`), so that no weight can turn an absent word into evidence. Only the
-weights are written, nothing of the texts. The same file gives the same weights to the digits kept.
+A logistic regression with a ridge penalty and signs fixed by meaning (`SIGNS`), so that no weight can turn an absent
+word into evidence. Only the weights are written, nothing of the texts. The same file gives the same weights to the
+digits kept.
 """
 
 from __future__ import annotations

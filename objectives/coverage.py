@@ -32,7 +32,10 @@ class Score:
         words: Words of the scored text (each character of an unspaced script counts as one).
         forbidden: Ids of the forbidden items that appeared.
         matches: Every item's match, in the rubric's order.
-        side: Side metrics, see `objectives.side`.
+        side: Side metrics: `words`, `redundancy` (share of repeated 4-grams), `copied_share` (share of the words in
+            stretches of 8 or more taken from the log), `compression` (words over the log's words), `forbidden`
+            (count), and for a matcher that disagrees with itself `matcher_sd`, the standard deviation of the score on
+            judging the same text again.
     """
 
     score: float
@@ -92,7 +95,8 @@ class CoverageObjective:
 
     Args:
         weights: Weights of levels 1..5 (non-negative, not all 0), as a sequence or a mapping level -> weight.
-        budget_words: Score the first so many words only, or None for the whole text. A character of an unspaced script counts as one word.
+        budget_words: Score the first so many words only, or None for the whole text. A character of a script without
+            spaces counts as one word.
         matcher: Decides the items that have no authored patterns.
 
     Raises:
@@ -144,6 +148,10 @@ class CoverageObjective:
             "compression": len(words) / log_words if log_words else 0.0,
             "forbidden": float(len(forbidden)),
         }
+        noise = sum(self.weights[i.level] ** 2 * m.disagreement for i, m in zip(case.items, matches, strict=True))
+        total = sum(self.weights[item.level] for item in wanted)
+        if noise > 0 and total > 0:
+            side["matcher_sd"] = noise**0.5 / total
         return Score(
             score=weighted_score(case.items, covered, self.weights),
             covered=tuple(item.id for item in wanted if covered[item.id]),
@@ -157,7 +165,12 @@ class CoverageObjective:
 
     def _match(self, case: Case, text: str) -> list[Match]:
         open_items = [item for item in case.items if not item.has_patterns]
-        answers = iter(self.matcher.match(open_items, text, context=case.log) if open_items else [])
+        given = self.matcher.match(open_items, text, context=case.log) if open_items else []
+        if [match.item for match in given] != [item.id for item in open_items]:
+            raise ObjectiveError(
+                f"matcher {self.matcher.name!r} did not answer the items of case {case.name!r} one by one, in order."
+            )
+        answers = iter(given)
         ready = PatternText(text)
         return [match_patterns(item, ready) if item.has_patterns else next(answers) for item in case.items]
 

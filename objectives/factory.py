@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,45 +15,44 @@ from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 
 _KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold")
-_MATCHERS = ("lexical", "embedding", "judge")
+_MATCHERS = {
+    "lexical": ("kind",),
+    "embedding": ("kind", "model", "host", "gguf", "midpoint", "slope"),
+    "judge": ("kind", "model", "host", "votes"),
+}
 
 
 def make_objective(spec: Mapping[str, Any] | None = None) -> Objective:
     """Build an objective.
 
     Args:
-        spec: Keys, all optional: `kind` or `name` ("coverage", or "module:attribute" for a callable or objective of one's own),
-            `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher` ("lexical", or a matcher object),
-            `threshold` (probability in (0, 1) from which on an item counts as covered).
+        spec: Keys, all optional: `kind` or `name` ("coverage", or "module:attribute" for a callable or objective of
+            one's own), `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher`
+            ("lexical", or a table with `kind` and the matcher's settings, or a matcher object), `threshold`
+            (probability in (0, 1) from which on an item counts as covered).
 
     Raises:
-        ObjectiveError: Something in it is wrong; the message lists every problem with key, value and remedy.
+        ObjectiveError: Something in it is wrong; the message lists every problem with key, value and remedy, one a
+            line.
     """
     spec = dict(spec or {})
-    problems = [_unknown(key) for key in spec if key not in _KEYS]
+    problems = [_unknown(key, _KEYS, "the objective") for key in spec if key not in _KEYS]
     kind = spec.get("kind", spec.get("name", "coverage"))
     if isinstance(kind, str) and ":" in kind:
-        if problems:
-            raise ObjectiveError("\n".join(problems))
-        return _custom(kind)
+        return _custom(kind, problems)
     if kind != "coverage":
         problems.append(
-            f"kind = {kind!r}: must be 'coverage' or 'module:attribute', the import path of a callable (case, text) -> score."
+            f"kind = {kind!r}: must be 'coverage', or 'module:attribute', the import path of a callable "
+            "(case, text) -> score."
         )
-    weights = spec.get("weights", DEFAULT_WEIGHTS)
-    try:
-        weights = read_weights(weights)
-    except (ObjectiveError, TypeError, ValueError, AttributeError) as error:
-        problems.append(str(error) if isinstance(error, ObjectiveError) else _bad_weights(weights))
+    weights = _weights(spec.get("weights", DEFAULT_WEIGHTS), problems)
     budget = spec.get("budget_words")
     if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
         problems.append(
             f"budget_words = {budget!r}: must be a whole number from 1 on; leave it out to score the whole text."
         )
     threshold = spec.get("threshold")
-    if threshold is not None and (
-        isinstance(threshold, bool) or not isinstance(threshold, int | float) or not 0 < threshold < 1
-    ):
+    if threshold is not None and not _is_share(threshold):
         problems.append(
             f"threshold = {threshold!r}: must be a number between 0 and 1; leave it out for the calibrated one."
         )
@@ -68,25 +67,85 @@ def make_objective(spec: Mapping[str, Any] | None = None) -> Objective:
     return CoverageObjective(weights=weights, budget_words=budget, matcher=matcher)
 
 
-def _bad_weights(weights: object) -> str:
-    return f"weights = {weights!r}: give five numbers, for levels 1 to 5, for instance [5, 4, 3, 2, 1]."
+def _is_share(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1
 
 
-def _unknown(key: str) -> str:
-    near = difflib.get_close_matches(key, _KEYS, n=1)
+def _weights(given: Any, problems: list[str]) -> dict[int, float]:
+    try:
+        return read_weights(given)
+    except ObjectiveError as error:
+        problems.append(str(error))
+    except (TypeError, ValueError, AttributeError):
+        problems.append(f"weights = {given!r}: give five numbers, for levels 1 to 5, for instance [5, 4, 3, 2, 1].")
+    return read_weights(DEFAULT_WEIGHTS)
+
+
+def _unknown(key: str, known: Sequence[str], owner: str) -> str:
+    near = difflib.get_close_matches(str(key), known, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{key}: no such key of the objective.{hint} Known keys: {', '.join(_KEYS)}."
+    return f"{key}: no such key of {owner}.{hint} Known keys: {', '.join(known)}."
 
 
 def _matcher(spec: Any, threshold: float | None) -> Matcher:
-    if isinstance(spec, str) and spec == "lexical":
-        return LexicalMatcher(threshold=threshold)
-    if not isinstance(spec, str | Mapping) and isinstance(spec, Matcher):
-        return spec
-    raise ObjectiveError(f"matcher = {spec!r}: must be one of {', '.join(_MATCHERS)}.")
+    if not isinstance(spec, str | Mapping):
+        if isinstance(spec, Matcher):
+            return spec
+        raise ObjectiveError(f"matcher = {spec!r}: must be one of {', '.join(_MATCHERS)}, or a table with kind.")
+    table = {"kind": spec} if isinstance(spec, str) else dict(spec)
+    kind = table.get("kind", "lexical")
+    if kind not in _MATCHERS:
+        near = difflib.get_close_matches(str(kind), _MATCHERS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise ObjectiveError(f"matcher = {kind!r}: must be one of {', '.join(_MATCHERS)}.{hint}")
+    wrong = [_unknown(key, _MATCHERS[kind], f"the {kind} matcher") for key in table if key not in _MATCHERS[kind]]
+    if kind != "lexical" and not (table.get("model") or table.get("gguf")):
+        also = ", or gguf = the path of an embedding model" if kind == "embedding" else ""
+        wrong.append(f"matcher = {kind!r}: needs model = the name of a model that the Ollama server has{also}.")
+    wrong += [
+        f"matcher.{key} = {table[key]!r}: must be a number; leave it out for the default."
+        for key in ("midpoint", "slope")
+        if key in table and (isinstance(table[key], bool) or not isinstance(table[key], int | float))
+    ]
+    if wrong:
+        raise ObjectiveError("\n".join(wrong))
+    return _BUILDERS[kind](table, threshold)
 
 
-def _custom(path: str) -> Objective:
+def _lexical(table: Mapping[str, Any], threshold: float | None) -> Matcher:  # noqa: ARG001
+    return LexicalMatcher(threshold=threshold)
+
+
+def _embedding(table: Mapping[str, Any], threshold: float | None) -> Matcher:
+    from objectives.matchers import clients, embedding
+
+    if table.get("gguf"):
+        embed, model = clients.gguf_embedder(table["gguf"]), Path(table["gguf"]).name
+    else:
+        embed, model = clients.ollama_embedder(table["model"], table.get("host")), str(table["model"])
+    return embedding.EmbeddingMatcher(
+        embed,
+        model=model,
+        midpoint=table.get("midpoint", embedding.MIDPOINT),
+        slope=table.get("slope", embedding.SLOPE),
+        threshold=0.5 if threshold is None else threshold,
+    )
+
+
+def _judge(table: Mapping[str, Any], threshold: float | None) -> Matcher:
+    from objectives.matchers import clients, judge
+
+    chat = clients.ollama_chat_json(table["model"], table.get("host"))
+    share = 0.5 if threshold is None else threshold
+    return judge.JudgeMatcher(chat, votes=table.get("votes", 3), model=str(table["model"]), threshold=share)
+
+
+_BUILDERS = {"lexical": _lexical, "embedding": _embedding, "judge": _judge}
+
+
+def _custom(path: str, problems: list[str]) -> Objective:
+    if problems:
+        raise ObjectiveError("\n".join(problems))
     module_name, _, attribute = path.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -20,7 +20,8 @@ class FunctionObjective:
     Args:
         function: Returns a number in [0, 1] (higher is better) or a `Score`.
         name: Name for tables; the function's own name by default.
-        digest: What identifies the settings; by default the function's name and source, so that an edited function is noticed.
+        digest: What identifies the settings; by default the function's name and source, so that an edited function is
+            noticed.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class FunctionObjective:
                 number = float(value)
             except (TypeError, ValueError):
                 raise ObjectiveError(
-                    f"objective {self.name!r} returned {value!r} for case {case.name!r}: return a number in [0, 1] or a Score."
+                    f"objective {self.name!r} returned {value!r} for case {case.name!r}: "
+                    "return a number in [0, 1] or a Score."
                 ) from None
         if not (math.isfinite(number) and 0 <= number <= 1):
             raise ObjectiveError(
-                f"objective {self.name!r} returned {number!r} for case {case.name!r}: scores lie in [0, 1], higher is better."
+                f"objective {self.name!r} returned {number!r} for case {case.name!r}: "
+                "scores lie in [0, 1], higher is better."
             )
         if isinstance(value, Score):
             return value

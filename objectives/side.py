@@ -19,7 +19,7 @@ def words_of(tokens: Sequence[Token]) -> list[str]:
 
 
 def redundancy(words: Sequence[str], n: int = NGRAM) -> float:
-    """Share of the n-grams that already occurred earlier in the same text, in [0, 1]; 0 for texts of fewer than n words."""
+    """Share of the n-grams that occurred earlier in the same text, in [0, 1]; 0 for texts of fewer than n words."""
     grams = [tuple(words[i : i + n]) for i in range(len(words) - n + 1)]
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 

@@ -1,10 +1,12 @@
 """Text as the matchers see it: normalised, cut into tokens, stemmed, numbers as numbers.
 
-1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside numbers. Upper
+1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside
+numbers. Upper
    case is kept, so that a stretch of text can be shown.
-2. `tokenise`: a token is a word (letters, marks, digits, `_`; case-folded, without Latin and Arabic diacritics), a number, a
-   compound such as `1.14.2`, `v1.14`, `14:30` or `2024-05-01`, one character of a script that is written without spaces (Han,
-   kana, Thai, Lao, Khmer, Burmese), or one symbol.
+2. `tokenise`: a token is a word (letters, marks, digits, `_`; case-folded, without Latin and Arabic diacritics), a
+number, a
+   compound such as `1.14.2`, `v1.14`, `14:30` or `2024-05-01`, one character of a script that is written without
+   spaces (Han, kana, Thai, Lao, Khmer, Burmese), or one symbol.
 3. Numbers are compared by value: `4,182,907` = `4182907` = `4.182907e6`, and `two` to `twelve` are numbers.
 """
 
@@ -34,15 +36,16 @@ _GLUED_UNITS = "|".join(
 
 
 def _token_pattern(letter: str, wordlike: str, spaced: str, unspaced: str) -> str:
-    """The tokens as a regular expression, from character classes: letters, what words are made of, the same without unspaced scripts."""
+    """The tokens as a regular expression, from classes of letters and of what words are made of."""
     return (
-        rf"(?P<compound>[vV]\d+(?:\.\d+)+|\d+(?:(?:\.\d+){{2,}}|(?::\d\d)+(?!\d)|(?P<dash>[-/])\d\d?(?P=dash)\d\d?(?!\d)))"
+        r"(?P<compound>[vV]\d+(?:\.\d+)+"
+        r"|\d+(?:(?:\.\d+){2,}|(?::\d\d)+(?!\d)|(?P<dash>[-/])\d\d?(?P=dash)\d\d?(?!\d)))"
         rf"|(?P<number>(?:(?<!{wordlike})(?<![)\].-])[-+])?(?<!{wordlike}\.)"
         rf"(?:\d{{1,3}}(?:[,_']\d{{3}})+(?!\d)|\d+)(?:\.\d+)?(?:[eE][+-]?\d{{1,2}})?"
         rf"(?=(?:{_GLUED_UNITS})?(?!{spaced})))"
         rf"{unspaced}"
         rf"|(?P<word>{spaced}+(?:'{letter}+)*)"
-        rf"|(?P<symbol>\S)"
+        r"|(?P<symbol>[^\s\x1c-\x1f])"
     )
 
 
@@ -55,20 +58,19 @@ _TOKEN = regex.compile(
     ),
     regex.VERSION1,
 )
-# The same in the standard library's dialect, three times as fast, for text that is all Latin letters, punctuation and currency signs.
+# The same in the standard library's dialect, three times as fast, for text that is all Latin letters, punctuation and
+# currency signs.
 _LATIN_TOKEN = re.compile(_token_pattern(letter=r"[^\W\d_]", wordlike=r"\w", spaced=r"\w", unspaced=""))
 _NOT_LATIN = re.compile("[\u0250-\u1fff\u2060-\u209f\u20d0-\U0010ffff]")
 _THIN_SPACES = regex.compile(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))")
 _FOLDS: Final = str.maketrans("‘’ʼ`‐‑‒–—−“”", "''''------" + '""')
-_NUMBER_WORDS: Final = {
-    word: float(value)
-    for value, word in enumerate("two three four five six seven eight nine ten eleven twelve".split(), start=2)
-}
+_COUNTS = "two three four five six seven eight nine ten eleven twelve"
+_NUMBER_WORDS: Final = {word: float(value) for value, word in enumerate(_COUNTS.split(), start=2)}
 _NO_SEPARATORS: Final = str.maketrans("", "", ",_'")
 
 
 class Token(NamedTuple):
-    """One token: `key` is what is compared, `kind` the rule that made it; `start` and `end` point into the normal text."""
+    """One token: `key` is what is compared, `kind` the rule that made it, `start` and `end` its place in the text."""
 
     key: str
     kind: str

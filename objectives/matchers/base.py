@@ -67,4 +67,4 @@ class Matcher(Protocol):
 
 
 class ObjectiveError(ValueError):
-    """An objective's settings are wrong, or a matcher cannot do its work. The message says where, what and what to do."""
+    """An objective's settings are wrong, or a matcher cannot do its work; the message says what to do."""

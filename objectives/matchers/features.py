@@ -1,11 +1,12 @@
 """What the lexical matcher measures of an item in a text.
 
-An item's words are weighted by what they tell apart: how rare they are in the rubric (words that most items share say nothing about one of
-them) times the square root of how rare they are in the language. A word of the item is found exactly, or in part through a derivation, a
-synonym, or an occurrence that is negated where the item is not.
+An item's words are weighted by what they tell apart: how rare they are in the rubric (words that most items share say
+nothing about one of them) times the square root of how rare they are in the language. A word of the item is found
+exactly, or in part through a derivation, a synonym, or an occurrence that is negated where the item is not.
 
-Every measure only ever moves towards "covered" when text is appended after white space: windows are looked for over the sequence of words,
-not over sentences, and nothing divides by the length of the text. With weights of the right sign the probability is therefore monotone.
+Every measure only ever moves towards "covered" when text is appended after white space: windows are looked for over
+the sequence of words, not over sentences, and nothing divides by the length of the text. With weights of the right
+sign the probability is therefore monotone.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ SIGNS: Final = {
 * `pairs`: share of the successive pairs of words that stand within `PAIR_WORDS` words of each other;
 * `last`: how far the item's last word is found (it is mostly what the item says of its subject);
 * `missing`: number of words that are not found;
-* `names_missing`, `numbers_missing`: share of the weight that is names, or numbers, and is not found.
+* `names_missing`: share of the weight that is names and is not found;
+* `numbers_missing`: 1 if a number of the item is not found, else 0.
 """
 FEATURES: Final = tuple(SIGNS)
 """Names of the columns of `Rubric.measure`, in their order."""
@@ -139,7 +141,7 @@ class Rubric:
         self.weight = self.raw / np.maximum(self.total, 1e-12)[:, None]
         self.last = np.maximum(self.length - 1, 0)
         self.rows = np.arange(rows)
-        size = len(self.vocabulary)
+        size = max(len(self.vocabulary), 1)
         self.columns = [
             frozenset(int(column) + half for column in self.index[row, : self.length[row]] for half in (0, size))
             for row in range(rows)
@@ -149,7 +151,7 @@ class Rubric:
         self._prepare_matrices()
 
     def _prepare_matrices(self) -> None:
-        size, rows = len(self.vocabulary), len(self.words)
+        size, rows = max(len(self.vocabulary), 1), len(self.words)
         every, rest = np.zeros((size, rows)), np.zeros((size, rows))
         pairs: list[tuple[int, int, int, float]] = []
         for row in range(rows):
@@ -192,10 +194,11 @@ class Rubric:
         """Look for the rubric's words.
 
         Returns:
-            The events (columns from `len(vocabulary)` on are words found in part), and for each word of the vocabulary whether it is
-            found exactly (0 or 1) and the best grade among its partial occurrences (0 if none).
+            The events (columns from `len(vocabulary)` on are words found in part), and for each word of the
+            vocabulary whether it is found exactly (0 or 1) and the best grade among its partial occurrences (0 if
+            none).
         """
-        size = len(self.vocabulary)
+        size = max(len(self.vocabulary), 1)
         exact, part = np.zeros(size), np.zeros(size)
         position: list[int] = []
         column: list[int] = []
@@ -224,7 +227,8 @@ class Rubric:
         """Measure every item in a text.
 
         Returns:
-            One row per item with the columns `FEATURES`; which words were found; and where each item's words stand nearest together.
+            One row per item with the columns `FEATURES`; which words were found; and where each item's words stand
+            nearest together.
         """
         events, exact, part = self.find(words)
         grade = np.maximum(exact, part)
@@ -239,9 +243,8 @@ class Rubric:
         values[:, 3] = np.where(self.has_pairs, windows.pairs, weighted.sum(axis=1))
         values[:, 4] = found[self.rows, self.last]
         values[:, 5] = lacking.sum(axis=1)
-        gap = self.weight * lacking
-        values[:, 6] = (gap * self.name).sum(axis=1)
-        values[:, 7] = (gap * self.number).sum(axis=1)
+        values[:, 6] = (self.weight * lacking * self.name).sum(axis=1)
+        values[:, 7] = (lacking * self.number).max(axis=1)
         return Measured(values, found, weighted.sum(axis=1), windows.start, events)
 
     def _windows(self, events: Found, part: Array) -> Windows:
@@ -273,7 +276,7 @@ class Rubric:
 
 
 class Windows(NamedTuple):
-    """Best windows of each item: shares of its weight found near together, and the first event of the best window (-1: none)."""
+    """Best windows of each item: shares of its weight found near together, and the event they begin at (-1: none)."""
 
     near: Array
     rest: Array
@@ -325,7 +328,7 @@ def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]
 
 
 def rubrics(texts: Sequence[str]) -> list[Rubric]:
-    """Prepare a rubric of any length, in blocks of `ITEMS_AT_ONCE` items that share the rubric's document frequencies."""
+    """Prepare a rubric of any length, in blocks of `ITEMS_AT_ONCE` items with the document frequencies of the whole."""
     contents = [item_content(text) for text in texts]
     frequency = Counter(word.key for content in contents for word in content)
     blocks = (contents[at : at + ITEMS_AT_ONCE] for at in range(0, len(contents), ITEMS_AT_ONCE))

@@ -1,15 +1,15 @@
 """Authored patterns: `any`, `all` and `regex` of an item decide alone, whatever the matcher would say.
 
-Plain patterns (`any`, `all`) are compared token by token, so that case, Unicode form, white space and hyphens between words make
-no difference, a word matches whole words only, and numbers match by value:
+Plain patterns (`any`, `all`) are compared token by token, so that case, Unicode form, white space and hyphens between
+words make no difference, a word matches whole words only, and numbers match by value:
 
 * `14` is found in `14 nodes`, not in `140`, `1.14`, `v1.14`, `14:30` or `-14`;
 * `4,182,907` = `4182907` = `4.182907e6`, `3k` = `3 thousand` = `3000`, `two` = `2`;
 * a number with a unit needs that unit, in any spelling: `1.5 GB` = `1.5GB`, `90s` = `90 seconds`, `50%` = `50 percent`,
   `$5` = `5 dollars`; a number without a unit is found with any unit. Units are not converted.
 
-In scripts without spaces a pattern is found anywhere. A regular expression is searched in the normalised text, ignoring case, and is
-given up after `TIMEOUT_SECONDS`.
+In scripts without spaces a pattern is found anywhere. A regular expression is searched in the normalised text,
+ignoring case, and is given up after `TIMEOUT_SECONDS`.
 """
 
 from __future__ import annotations
@@ -52,8 +52,6 @@ _UNITS: Final = {
         "g": "g gram grams",
         "kg": "kg kilogram kilograms",
         "lb": "lb lbs",
-        "°c": "°c celsius",
-        "°f": "°f fahrenheit",
         "$": "$ usd dollar dollars",
         "€": "€ eur euro euros",
         "£": "£ gbp pound pounds",
@@ -66,36 +64,38 @@ _CURRENCIES: Final = frozenset("$€£¥")
 
 
 class _Keys(list[str]):
-    """Comparison keys of a text, with the index of each key's token."""
+    """Comparison keys of a text, with the first and the last token of each key."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.tokens: list[int] = []
+        self.first: list[int] = []
+        self.last: list[int] = []
 
     def put(self, key: str, token: int) -> None:
         self.append(key)
-        self.tokens.append(token)
+        self.first.append(token)
+        self.last.append(token)
 
 
 def _comparison_keys(tokens: Sequence[Token]) -> _Keys:
     keys = _Keys()
-    currency = ""
+    currency, sign = "", 0
     after_number = False
     for index, (key, kind, _, end) in enumerate(tokens):
         if kind == "symbol" and key == "-" and 0 < index < len(tokens) - 1 and _joins(tokens, index):
             continue
         if key in _CURRENCIES and not after_number and _starts(tokens, index + 1, end, "number"):
-            currency = key
+            currency, sign = key, index
             continue
         if after_number and key in _SCALES:
             keys[-1] = number_key((number_value(keys[-1]) or 0.0) * _SCALES[key])
-            keys.tokens[-1] = index
+            keys.last[-1] = index
             if currency:
                 keys.put(f"unit:{currency}", index)
                 currency, after_number = "", False
             continue
         if after_number and currency:
-            keys.put(f"unit:{currency}", keys.tokens[-1])
+            keys.put(f"unit:{currency}", keys.last[-1])
             currency, after_number = "", False
         if after_number and key in _UNITS:
             keys.put(_UNITS[key], index)
@@ -103,6 +103,8 @@ def _comparison_keys(tokens: Sequence[Token]) -> _Keys:
             continue
         keys.put(key, index)
         after_number = kind == "number"
+        if after_number and currency:
+            keys.first[-1] = sign
     if currency:
         keys.put(f"unit:{currency}", len(tokens) - 1)
     return keys
@@ -110,7 +112,7 @@ def _comparison_keys(tokens: Sequence[Token]) -> _Keys:
 
 def _joins(tokens: Sequence[Token], index: int) -> bool:
     joined = {"word", "number"}
-    return tokens[index - 1].kind in joined and tokens[index + 1].kind in joined and tokens[index - 1].kind != "symbol"
+    return tokens[index - 1].kind in joined and tokens[index + 1].kind in joined
 
 
 def _starts(tokens: Sequence[Token], index: int, offset: int, kind: str) -> bool:
@@ -130,7 +132,7 @@ def compile_regex(pattern: str) -> regex.Pattern[str]:
         ObjectiveError: It is not a regular expression.
     """
     try:
-        return regex.compile(pattern, regex.IGNORECASE | regex.VERSION1)
+        return regex.compile(pattern, regex.IGNORECASE)
     except regex.error as error:
         raise ObjectiveError(
             f"regex {pattern!r} cannot be read: {error}. Write it as Python's re would take it."
@@ -160,8 +162,8 @@ class PatternText:
         for place in self._places[wanted[anchor]]:
             first = place - anchor
             if first >= 0 and tuple(self._keys[first : first + len(wanted)]) == wanted:
-                tokens = self._keys.tokens
-                return self.text[self._tokens[tokens[first]].start : self._tokens[tokens[first + len(wanted) - 1]].end]
+                start = self._tokens[self._keys.first[first]].start
+                return self.text[start : self._tokens[self._keys.last[first + len(wanted) - 1]].end]
         return None
 
     def search(self, pattern: str, item: str) -> str | None:
@@ -174,8 +176,9 @@ class PatternText:
             found = compile_regex(pattern).search(self.text, timeout=TIMEOUT_SECONDS)
         except TimeoutError:
             raise ObjectiveError(
-                f"item {item!r}: regex {pattern!r} took longer than {TIMEOUT_SECONDS} s on a text of {len(self.text)} characters. "
-                "Nested repeats such as (a+)+ do that: write it without them, or list the spellings under any."
+                f"item {item!r}: regex {pattern!r} took longer than {TIMEOUT_SECONDS} s on a text of "
+                f"{len(self.text)} characters. Nested repeats such as (a+)+ do that: write it without them, "
+                "or list the spellings under any."
             ) from None
         return found[0] if found else None
 
@@ -183,7 +186,8 @@ class PatternText:
 def match_patterns(item: Item, text: PatternText) -> Match:
     """Decide an item by its authored patterns.
 
-    The item is covered if one of `any` or one of `regex` is found and every one of `all` is found (a list that is empty asks nothing).
+    The item is covered if one of `any` or one of `regex` is found and every one of `all` is found (a list that is
+    empty asks nothing).
 
     Raises:
         ObjectiveError: A regular expression cannot be read or takes too long.

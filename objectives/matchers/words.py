@@ -1,7 +1,8 @@
 """Words as the lexical matcher compares them: stems, how telling they are, and which other stems count for them.
 
-Rarity comes from `objectives/data/lexicon.json` (see the README there): minus the natural log of a stem's share of running words. Stems that
-the table lacks are taken as rare, so a text in another language than English is weighted by its rubric alone.
+Rarity comes from `objectives/data/lexicon.json` (see the README there): minus the natural log of a stem's share of
+running words. Stems that the table lacks are taken as rare, so a text in another language than English is weighted by
+its rubric alone.
 """
 
 from __future__ import annotations
@@ -18,22 +19,21 @@ from objectives.text import Token, number_key, stem
 
 NEGATION: Final = "<not>"
 """The one key of all negating words, `not`, `never`, `didn't` ..."""
-_NEGATORS: Final = frozenset("not no never none nobody nothing neither nor without cannot unable".split())
-_FUNCTION_WORDS: Final = frozenset(
-    stem(word)
-    for word in (
-        "a an the of to in on at for and or but is are was were be been being it its this that these those he she they his her "
-        "their him them we you i as by with from has have had do does did will would can could who which there than then so if "
-        "into about also"
-    ).split()
-)
+_NEGATING = "not no never none nobody nothing neither nor without cannot unable"
+_NEGATORS: Final = frozenset(_NEGATING.split())
+_FUNCTION = """
+a an the of to in on at for and or but is are was were be been being it its this that these those he she they his her
+their him them we you i as by with from has have had do does did will would can could who which there than then so if
+into about also
+"""
+_FUNCTION_WORDS: Final = frozenset(stem(word) for word in _FUNCTION.split())
 _GLUED: Final = regex.compile(r"(\d{1,15})(\p{L}{2,})")
 _ALPHABETIC_UNSPACED: Final = regex.compile(r"[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]")
 _HIRAGANA: Final = regex.compile(r"\p{Script=Hiragana}")
 _KATAKANA: Final = regex.compile(r"[\p{Script=Katakana}ー]")
 
 WORD_STEP: Final = 2
-"""Length of a word in positions; a character of an unspaced script is one position, as two of them say about as much as a word."""
+"""Length of a word in positions; a character of an unspaced script is one."""
 _RAREST: Final = 12.0
 _NEGATION_RARITY: Final = 9.0
 _LEAST_SHARED: Final = 0.5
@@ -41,7 +41,7 @@ _SYNONYM: Final = 0.8
 
 
 class Word(NamedTuple):
-    """A comparable word of a text: its key, its position (in `WORD_STEP`s) and the first and last token it stands on."""
+    """A comparable word of a text: its key, its position (a word is `WORD_STEP` long), its first and its last token."""
 
     key: str
     position: int
@@ -81,10 +81,10 @@ def is_function_word(key: str) -> bool:
 
 
 def likeness(wanted: str, found: str) -> float:
-    """How far one stem speaks for another, in [0, 1]: 1 the same, up to .95 a derivation, up to .8 a synonym, 0 unrelated.
+    """How far one stem speaks for another: 1 the same, up to .95 a derivation, up to .8 a synonym, 0 unrelated.
 
-    A derivation begins with the same letters: the score is the shared beginning's share of both words' letters, from one half on.
-    Numbers, words with digits and short words have no derivations.
+    A derivation begins with the same letters: the score is the shared beginning's share of both words' letters, from
+    one half on. Numbers, words with digits and short words have no derivations.
     """
     if wanted == found:
         return 1.0
@@ -143,7 +143,7 @@ def text_words(tokens: Sequence[Token]) -> list[Word]:
 
 
 def item_words(tokens: Sequence[Token]) -> list[Word]:
-    """As `text_words`, but of several readings of one place (`23million`, a bigram and its characters) the most exact only."""
+    """As `text_words`, but of several readings of one place (`23million`, a bigram and its characters) one only."""
     kept: list[Word] = []
     for word in text_words(tokens):
         if (

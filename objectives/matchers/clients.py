@@ -1,0 +1,105 @@
+"""Models behind the embedding and judge matchers: an Ollama server over HTTP, or a GGUF file in process."""
+
+from __future__ import annotations
+
+import json
+import os
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from objectives.matchers.base import ObjectiveError
+
+DEFAULT_HOST: Final = "http://127.0.0.1:11434"
+
+
+def ollama_embedder(
+    model: str, host: str | None = None, timeout: float = 120.0
+) -> Callable[[list[str]], list[list[float]]]:
+    """`embed` through `/api/embed` of an Ollama server (`host` or OLLAMA_HOST or the local default)."""
+
+    def embed(texts: list[str]) -> list[list[float]]:
+        answer = _post(_base(host), "/api/embed", {"model": model, "input": texts, "truncate": True}, timeout)
+        return list(answer.get("embeddings", []))
+
+    return embed
+
+
+def ollama_chat_json(
+    model: str, host: str | None = None, timeout: float = 600.0, options: Mapping[str, Any] | None = None
+) -> Callable[[str, Mapping[str, Any]], Any]:
+    """`chat_json` through `/api/chat` with the schema as `format`; temperature 0.3 unless `options` say otherwise."""
+    sent = {"temperature": 0.3, "num_ctx": 8192, **(options or {})}
+
+    def chat_json(prompt: str, schema: Mapping[str, Any]) -> Any:
+        request = {
+            "model": model,
+            "messages": [{"role": "user", "content": prompt}],
+            "format": dict(schema),
+            "stream": False,
+            "truncate": False,
+            "options": sent,
+        }
+        content = _post(_base(host), "/api/chat", request, timeout).get("message", {}).get("content", "")
+        try:
+            return json.loads(content)
+        except json.JSONDecodeError:
+            return content
+
+    return chat_json
+
+
+def gguf_embedder(path: Path | str) -> Callable[[list[str]], list[list[float]]]:
+    """`embed` with a GGUF embedding model in this process (needs xllamacpp).
+
+    Raises:
+        ObjectiveError: xllamacpp is not installed, or there is no such file.
+    """
+    try:
+        import xllamacpp
+    except ImportError:
+        raise ObjectiveError(
+            "a GGUF embedding model needs the package xllamacpp: install it, or use an Ollama server."
+        ) from None
+    if not Path(path).is_file():
+        raise ObjectiveError(f"embedding model {str(path)!r}: no such file.")
+    parameters = xllamacpp.CommonParams()
+    parameters.model.path = str(path)
+    parameters.embedding = True
+    server = xllamacpp.Server(parameters)
+
+    def embed(texts: list[str]) -> list[list[float]]:
+        answer = server.handle_embeddings({"input": texts})
+        if isinstance(answer, str):
+            answer = json.loads(answer)
+        if "error" in answer:
+            raise ObjectiveError(f"embedding model {str(path)!r}: {answer['error'].get('message', answer['error'])}")
+        return [entry["embedding"] for entry in answer["data"]]
+
+    return embed
+
+
+def _base(host: str | None) -> str:
+    chosen = (host or os.environ.get("OLLAMA_HOST") or DEFAULT_HOST).rstrip("/")
+    return chosen if "://" in chosen else f"http://{chosen}"
+
+
+def _post(base: str, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:
+    request = urllib.request.Request(
+        base + path, data=json.dumps(body).encode(), headers={"Content-Type": "application/json"}, method="POST"
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            read: dict[str, Any] = json.load(answer)
+            return read
+    except urllib.error.HTTPError as error:
+        said = error.read().decode("utf-8", "replace")[:300]
+        raise ObjectiveError(f"the matcher's model {body['model']!r} at {base}: HTTP {error.code}: {said}") from None
+    except (urllib.error.URLError, TimeoutError, ConnectionError, json.JSONDecodeError) as error:
+        reason = getattr(error, "reason", error)
+        raise ObjectiveError(
+            f"the matcher's model {body['model']!r} cannot be asked at {base}: {reason}. "
+            "Start the server with `ollama serve`, or set host."
+        ) from None

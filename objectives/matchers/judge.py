@@ -1,0 +1,146 @@
+"""Matcher by a language model that reads items and text and answers yes or no for each item.
+
+Cost: `votes` calls of the model per text. Not deterministic in general, so its own noise is measured: every item is
+asked `votes` times, with the items in another order each time, and the share of unlike answers is carried as
+`Match.disagreement` into the score's side metric `matcher_sd` (and from there into the noise floor). A model that
+answers greedily can still agree with itself and be wrong: check it against people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from math import comb
+from typing import Any, Final
+
+from objectives.case import Item
+from objectives.matchers.base import Match, ObjectiveError
+
+ChatJson = Callable[[str, Mapping[str, Any]], Any]
+"""A prompt and a JSON schema in, the parsed JSON answer out."""
+
+SCHEMA: Final[Mapping[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "answers": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "item": {"type": "integer"},
+                    "quote": {"type": "string"},
+                    "covered": {"type": "boolean"},
+                },
+                "required": ["item", "quote", "covered"],
+            },
+        }
+    },
+    "required": ["answers"],
+}
+_PROMPT: Final = """You check a summary against a list of items.
+For each item decide whether a reader of the summary alone would learn it.
+Wording may differ; names, numbers and negations must not. Quote the words of the summary that say it, or leave the
+quote empty.
+
+Summary:
+<<<
+{text}
+>>>
+
+Items:
+{items}
+
+Answer with JSON: {{"answers": [{{"item": number, "quote": text, "covered": true or false}}, ...]}}, one entry per
+item."""
+_TRIES: Final = 2
+
+
+class JudgeMatcher:
+    """k votes of a language model per item; the majority decides, a tie counts as not covered.
+
+    Args:
+        chat_json: Asks the model; exceptions of its own pass through.
+        votes: Times that each text is judged, 1..25; an odd number has no ties. With 1 the model's noise stays unknown.
+        model: Name of the model, part of the digest.
+        threshold: Share of the votes that must be exceeded, in [0.5, 1).
+
+    Raises:
+        ObjectiveError: A setting is out of range.
+    """
+
+    name = "judge"
+
+    def __init__(self, chat_json: ChatJson, *, votes: int = 3, model: str = "", threshold: float = 0.5) -> None:
+        if isinstance(votes, bool) or not isinstance(votes, int) or not 1 <= votes <= 25:
+            raise ObjectiveError(f"votes = {votes!r}: must be a whole number from 1 to 25; 3 is a good start.")
+        if not 0.5 <= threshold < 1:
+            raise ObjectiveError(f"threshold = {threshold!r}: the judge needs a share of votes from 0.5 to below 1.")
+        self._chat_json = chat_json
+        self.votes, self.threshold = votes, threshold
+        settings = json.dumps(["judge-1", model, votes, threshold, _PROMPT, SCHEMA], sort_keys=True)
+        self.digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
+
+    def match(self, items: Sequence[Item], text: str, *, context: str | None = None) -> list[Match]:  # noqa: ARG002
+        """See `objectives.matchers.base.Matcher.match`. An empty text covers nothing and is not sent.
+
+        Raises:
+            ObjectiveError: The model's answer does not follow the schema or leaves items out, twice in a row.
+        """
+        if not items or not text.strip():
+            why = "the text is empty"
+            return [Match(item.id, False, 0.0, 0.0, self.threshold, why, None, (), self.name) for item in items]
+        yes = [0] * len(items)
+        quotes: list[str | None] = [None] * len(items)
+        for vote in range(self.votes):
+            shift = vote * len(items) // self.votes
+            order = [*range(shift, len(items)), *range(shift)]
+            for place, (covered, quote) in self._ask(items, order, text).items():
+                yes[place] += covered
+                if covered and quote and quote.casefold() in text.casefold():
+                    quotes[place] = quotes[place] or quote
+        return [self._one(item, count, quote) for item, count, quote in zip(items, yes, quotes, strict=True)]
+
+    def _one(self, item: Item, yes: int, quote: str | None) -> Match:
+        share = yes / self.votes
+        covered = share > self.threshold
+        why = f"{yes} of {self.votes} votes say it is covered"
+        noise = retest_variance(share, self.votes, self.threshold)
+        return Match(
+            item.id, covered, share, share, self.threshold, why, quote if covered else None, (), self.name, noise
+        )
+
+    def _ask(self, items: Sequence[Item], order: list[int], text: str) -> dict[int, tuple[bool, str]]:
+        listed = "\n".join(f"{place + 1}. {items[place].text}" for place in order)
+        prompt = _PROMPT.format(text=text, items=listed)
+        problem = ""
+        for _ in range(_TRIES):
+            answers, problem = _read_answers(self._chat_json(prompt, SCHEMA), len(items))
+            if not problem:
+                return answers
+        raise ObjectiveError(
+            f"the judge's answer cannot be used: {problem}. A larger model follows the schema more often."
+        )
+
+
+def _read_answers(answer: Any, count: int) -> tuple[dict[int, tuple[bool, str]], str]:
+    """Answers by the items' places, and what is wrong with them ("" if nothing)."""
+    entries = answer.get("answers") if isinstance(answer, Mapping) else None
+    if not isinstance(entries, list):
+        return {}, f"no list 'answers' in {str(answer)[:200]!r}"
+    found: dict[int, tuple[bool, str]] = {}
+    for entry in entries:
+        number = entry.get("item") if isinstance(entry, Mapping) else None
+        covered = entry.get("covered") if isinstance(entry, Mapping) else None
+        if not isinstance(number, int) or not isinstance(covered, bool) or not 1 <= number <= count:
+            return {}, f"entry {str(entry)[:200]!r} is none of items 1 to {count} with true or false"
+        found.setdefault(number - 1, (covered, str(entry.get("quote") or "")))
+    lacking = [str(place + 1) for place in range(count) if place not in found]
+    return found, f"items {', '.join(lacking)} are not answered" if lacking else ""
+
+
+def retest_variance(share: float, votes: int, threshold: float = 0.5) -> float:
+    """Variance of the decision on judging a text again with as many votes, each yes with probability `share`."""
+    needed = [count for count in range(votes + 1) if count / votes > threshold]
+    yes = sum(comb(votes, count) * share**count * (1 - share) ** (votes - count) for count in needed)
+    return max(0.0, yes * (1 - yes))

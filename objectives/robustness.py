@@ -1,0 +1,68 @@
+"""Does a result depend on how the objective weighs? Score the same matches under other sensible settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from objectives.case import Case
+from objectives.coverage import read_weights, weighted_score
+from objectives.matchers.base import Match
+
+WEIGHTINGS: Final[Mapping[str, tuple[float, ...]]] = {
+    "linear 5..1": (5, 4, 3, 2, 1),
+    "halving 16..1": (16, 8, 4, 2, 1),
+    "equal": (1, 1, 1, 1, 1),
+    "levels 1-2 only": (1, 1, 0, 0, 0),
+}
+"""Weights of levels 1..5 that reasonable people might choose."""
+THRESHOLDS: Final = (0.35, 0.5, 0.65)
+"""Thresholds of the matcher's probability around the calibrated one."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One way to weigh: a name for the table, the weights, and the threshold (None: each match's own decision)."""
+
+    name: str
+    weights: tuple[float, ...]
+    threshold: float | None = None
+
+
+def settings(used: Sequence[float] | None = None) -> list[Setting]:
+    """All weightings with the matcher's own decisions, then other thresholds with the weights in use (5..1)."""
+    base = tuple(float(weight) for weight in (WEIGHTINGS["linear 5..1"] if used is None else used))
+    named = [Setting(name, weights) for name, weights in WEIGHTINGS.items()]
+    if base not in WEIGHTINGS.values():
+        named.insert(0, Setting("as configured", base))
+    return named + [Setting(f"threshold {threshold:g}", base, threshold) for threshold in THRESHOLDS]
+
+
+def rescore_matches(
+    case: Case,
+    matches: Sequence[Match] | Mapping[str, float],
+    weights: Sequence[float] | Mapping[int, float],
+    threshold: float | None = None,
+) -> float:
+    """Score in [0, 1] of matches that were made before, under other weights and another threshold.
+
+    Args:
+        case: The case with the rubric that the matches belong to.
+        matches: The matches of one text, or each item's probability by its id (then a threshold is needed).
+        weights: Weights of levels 1..5.
+        threshold: Probability from which on an item counts as covered; None keeps the matches' own decisions. Items
+            decided by authored patterns have probability 0 or 1, so that no threshold changes them.
+
+    Raises:
+        ObjectiveError: The weights are not five numbers from 0 on.
+        KeyError: An item of the case has no match.
+    """
+    if isinstance(matches, Mapping):
+        cut = 0.5 if threshold is None else threshold
+        covered = {item: probability >= cut for item, probability in matches.items()}
+    elif threshold is None:
+        covered = {match.item: match.covered for match in matches}
+    else:
+        covered = {match.item: match.probability >= threshold for match in matches}
+    return weighted_score(case.items, covered, read_weights(weights))

@@ -1,0 +1,124 @@
+"""Authored patterns."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from objectives.case import Item
+from objectives.matchers.base import ObjectiveError
+from objectives.matchers.patterns import PatternText, match_patterns
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "span"),
+    [
+        ("14", "14 nodes", "14"),
+        ("14", "GPT-14", "14"),
+        ("4182907", "4,182,907 rows", "4,182,907"),
+        ("4,182,907", "4.182907e6", "4.182907e6"),
+        ("3k", "3,000 requests", "3,000"),
+        ("3 thousand", "3000", "3000"),
+        ("3000", "about 3 thousand", "3 thousand"),
+        ("$5 million", "cost $5 million in all", "$5 million"),
+        ("5 million dollars", "$5 million", "$5 million"),
+        ("2 nodes", "two nodes", "two nodes"),
+        ("50%", "50 percent", "50 percent"),
+        ("1.5 GB", "1.5GB free", "1.5GB"),
+        ("90s", "90 seconds", "90 seconds"),
+        ("90-second", "a 90 s wait", "90 s"),
+        ("$5", "5 dollars", "5 dollars"),
+        ("roll back", "Roll-back!", "Roll-back"),
+        ("don't", "don’t", "don't"),
+        ("サーバ", "サーバーが", "サーバ"),
+        ("3台", "サーバー３台", "3台"),
+        ("C++", "in c++ and", "c++"),
+        ("a/b", "a / b", "a / b"),
+        ("1.14.2", "v 1.14.2", "1.14.2"),
+    ],
+)
+def test_found(pattern: str, text: str, span: str) -> None:
+    assert PatternText(text).find(pattern) == span
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("14", "140"),
+        ("14", "1.14"),
+        ("14", "14.5"),
+        ("14", "v1.14"),
+        ("14", "14:30"),
+        ("14", "at -14"),
+        ("90s", "90 minutes"),
+        ("50%", "50 people"),
+        ("deploy", "deployment"),
+        ("error 5", "5 errors, error"),
+        ("", "anything"),
+        ("x", ""),
+    ],
+)
+def test_not_found(pattern: str, text: str) -> None:
+    assert PatternText(text).find(pattern) is None
+
+
+def decide(text: str, **patterns: tuple[str, ...]) -> bool:
+    return match_patterns(Item("i", "text", 1, **patterns), PatternText(text)).covered
+
+
+def test_any_all_and_regex_combine() -> None:
+    assert decide("red fish", any=("blue", "red"))
+    assert not decide("green fish", any=("blue", "red"))
+    assert decide("red fish", all=("fish", "red"))
+    assert not decide("red fish", all=("fish", "blue"))
+    assert decide("redd fish", regex=("red+",), all=("fish",))
+    assert decide("blue fish", any=("blue",), regex=("red+",))
+    assert not decide("red", any=("red",), all=("fish",))
+
+
+def test_match_says_why() -> None:
+    match = match_patterns(Item("i", "text", 1, all=("fish", "blue")), PatternText("red fish"))
+    assert (match.missing, match.span, match.score, match.probability) == (("blue",), "fish", 0.5, 0.0)
+    assert "blue" in match.why
+    assert match.matcher == "patterns"
+
+
+def test_catastrophic_regex_is_given_up() -> None:
+    item = Item("slow", "text", 1, regex=(r"(a|a)*(b|b)*(a|a|b)*$x",))
+    start = time.monotonic()
+    try:
+        covered = match_patterns(item, PatternText("ab" * 5000 + "!")).covered
+    except ObjectiveError as error:
+        assert "slow" in str(error)
+    else:
+        assert not covered
+    assert time.monotonic() - start < 30
+
+
+def test_timeout_names_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("objectives.matchers.patterns.TIMEOUT_SECONDS", 0.01)
+    item = Item("slow", "text", 1, regex=(r"^(([a-z])+.)+[A-Z]([a-z])+$",))
+    with pytest.raises(ObjectiveError, match="item 'slow'.*took longer"):
+        match_patterns(item, PatternText("a" * 200 + "!!!"))
+
+
+def test_unreadable_regex() -> None:
+    with pytest.raises(ObjectiveError, match="cannot be read"):
+        match_patterns(Item("i", "text", 1, regex=("(",)), PatternText("a"))
+
+
+@given(st.text(max_size=60), st.text(max_size=30))
+def test_appending_never_hides_a_plain_word(text: str, more: str) -> None:
+    # A scale or unit word right after a number may join it, which is why numbers are left out.
+    if PatternText(text).find("fish") is not None:
+        assert PatternText(text + "\n" + more).find("fish") is not None
+
+
+@given(st.text(max_size=60))
+def test_a_text_contains_itself(text: str) -> None:
+    ready = PatternText(text)
+    if ready.find(text) is None:
+        assert not text.strip() or not ready._keys
