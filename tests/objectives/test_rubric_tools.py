@@ -1,4 +1,4 @@
-"""Tools for rubrics: what the check finds, what a draft picks, what an import reads, and that nothing is overwritten."""
+"""Tools for rubrics: what a check finds, a draft picks and an import reads, and that nothing is overwritten."""
 
 from __future__ import annotations
 
@@ -85,9 +85,8 @@ def test_twins_are_found_but_not_false_claims_or_other_numbers(tmp_path: Path) -
         ("Graz hears of it.", 3, {"any": ["Graz"]}),
     ]
     found = findings(write(tmp_path, ITEMS + more), "duplicates")
-    assert [(finding.item, finding.state) for finding in found] == [("i11", "warning"), ("i8", "warning")] or [
-        (finding.item, finding.state) for finding in found
-    ] == [("i8", "warning"), ("i11", "warning")]
+    assert {(finding.item, finding.state) for finding in found} == {("i8", "warning"), ("i11", "warning")}
+    assert len(found) == 2
     by_item = {finding.item: finding.message for finding in found}
     assert "'i3'" in by_item["i8"]
     assert "same patterns as 'i6'" in by_item["i11"]
@@ -115,7 +114,7 @@ def test_forbidden_items_that_the_log_itself_has(tmp_path: Path) -> None:
 
 def test_items_that_any_text_covers(tmp_path: Path) -> None:
     more = [
-        ("The team agreed on something.", 3, {"regex": [r"\w+ed\b", "は"]}),
+        ("The team agreed on something.", 3, {"regex": ["[a-z]+ed ", "は"]}),
         ("They made a decision.", 3, {"any": ["decision"]}),
     ]
     found = {finding.item: finding.state for finding in findings(write(tmp_path, ITEMS + more), "any-text")}
