@@ -22,12 +22,15 @@ class Logbook:
         directory: The folder of the stores.
         config: The sweep's configuration.
         enabled: Whether to log to MLflow.
+        report: Whether to write report, plots and exports.
         progress: Who is told what could not be logged.
     """
 
-    def __init__(self, directory: Path, config: SweepConfig, *, enabled: bool, progress: Progress) -> None:
+    def __init__(
+        self, directory: Path, config: SweepConfig, *, enabled: bool, report: bool, progress: Progress
+    ) -> None:
         self.directory, self.config, self.progress = directory, config, progress
-        self._enabled = enabled
+        self._enabled, self._report = enabled, report
         self._tracker: Any = None
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
@@ -66,22 +69,19 @@ class Logbook:
 
     def finish(self, result: SweepResult) -> None:
         """Write report, plots and exports, and end the sweep's run with its verdict."""
-        from sweeps.reporting import write_outputs
+        from sweeps.reporting import Outputs, write_outputs
 
-        outputs = write_outputs(result)
+        outputs = write_outputs(result) if self._report else Outputs()
         if self._tracker is None:
             return
-        verdict = result.verdict
-        metrics = (
-            {} if result.floor is None else {"noise_sd": result.floor.sd, "baseline_floor_mean": result.floor.mean}
-        )
+        verdict, floor = result.verdict, result.floor
         self._tracker.finish(
             "FINISHED",
             verdict=None if verdict is None else verdict.as_dict(),
-            metrics=metrics,
+            metrics={} if floor is None else {"noise_sd": floor.sd, "baseline_floor_mean": floor.mean},
             note_markdown=outputs.note,
             artifacts=outputs.exports,
-            html=outputs.html,
+            html=outputs.html or None,
             figures=outputs.figures,
         )
         for warning in self._tracker.warnings:

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from analysis.files import write_together
 from sweeps import __version__
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What was written.
+    """What was written; None or empty where nothing was.
 
     Attributes:
         report: The page.
@@ -33,10 +33,10 @@ class Outputs:
         figures: Plots by name.
     """
 
-    report: Path
-    html: str
-    note: str
-    observations: Path
+    report: Path | None = None
+    html: str = ""
+    note: str = ""
+    observations: Path | None = None
     exports: Sequence[Path] = ()
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
@@ -96,41 +96,20 @@ def write_outputs(result: SweepResult) -> Outputs:
     Exports are written only where the finalist is shown better; older exports of the study are then replaced, and
     else removed, so that no file of a run that no longer holds stays behind.
     """
-    from analysis.report import render_note, render_report
+    from analysis.plots import to_png
+    from analysis.report import draw, render_note, render_report
 
     folder = result.folder
-    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
     exports = result.export() if result.shown_better else []
     data = report_data(result, exports)
-    html, note = render_report(data), render_note(data)
+    figures = draw(data)
+    html, note = render_report(data, figures), render_note(data)
     report, table = folder / "report.html", folder / "observations.csv"
     write_together({report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)})
-    figures = _figures(result)
     for name, figure in figures.items():
         path = folder / "plots" / f"{name}.png"
-        path.parent.mkdir(exist_ok=True)
-        temporary = path.with_suffix(".tmp.png")
-        figure.savefig(temporary, dpi=130)
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(to_png(figure))
         os.replace(temporary, path)
     return Outputs(report, html, note, table, exports, figures)
-
-
-def _figures(result: SweepResult) -> dict[str, Figure]:
-    """The plots that the observations allow."""
-    from analysis import plots
-
-    rows, baseline, finalist = result.observations, result.baseline.key, result.finalist
-    if result.floor is None or finalist is None or rows["score"].notna().sum() == 0:
-        return {}
-    key, sd = finalist.configuration.key, result.floor.sd
-    marks: dict[str, Any] = {"baseline": baseline, "noise_sd": sd}
-    figures = {
-        "noise_band": plots.noise_band(rows, finalist=key, **marks),
-        "levels": plots.level_coverage(rows, baseline=baseline, finalist=key),
-        "option_sensitivity": plots.option_sensitivity(rows, baseline=baseline, finalist=key),
-        "history": plots.history(rows, **marks),
-        "pareto": plots.pareto(rows, finalist=key, **marks),
-    }
-    if not result.stage("confirm").empty:
-        figures["confirm"] = plots.confirm_strips(rows, baseline=baseline, finalist=key)
-    return figures

@@ -67,6 +67,7 @@ class Sweep:
         self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
         self._objective = objective
         self._tracking = tracking
+        self._report = report
         self.strict = strict
 
     @classmethod
@@ -140,7 +141,9 @@ class _Run:
         self.answers: list[dict[str, Any]] = []
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
         self.standing = Standing()
-        self.logbook = Logbook(sweep.directory, self.config, enabled=sweep._tracking, progress=self.progress)
+        self.logbook = Logbook(
+            sweep.directory, self.config, enabled=sweep._tracking, report=sweep._report, progress=self.progress
+        )
 
     # ---- the life of a sweep
 

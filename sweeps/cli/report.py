@@ -28,5 +28,5 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
         echo_json(record)
     else:
         click.echo(outputs.report)
-    if show:
+    if show and outputs.report is not None:
         click.launch(outputs.report.resolve().as_uri())
