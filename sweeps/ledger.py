@@ -383,14 +383,6 @@ def _first_failure(error: BaseException) -> BaseException:
     return error
 
 
-def _first_failure(error: BaseException) -> BaseException:
-    """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
-    before = error.__context__
-    if before is not None and (isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)):
-        return _first_failure(before)
-    return error
-
-
 def now() -> str:
     """The time, UTC, as ISO text with seconds."""
     return datetime.now(UTC).isoformat(timespec="seconds")
