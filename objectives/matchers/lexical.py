@@ -49,8 +49,8 @@ def _data_digest() -> str:
 def probability(intercept: float, weights: Array, values: Array) -> Array:
     """Probability that each item is covered, from its measures.
 
-    An item with a number that the text lacks gets half of it, and so is never covered at the shipped threshold: people called 11% of
-    such items covered, whatever else was said of them.
+    An item with a number that the text lacks gets half of it, and so is never covered at the shipped threshold: people
+    called 11% of such items covered, whatever else was said of them.
     """
     chance = 1.0 / (1.0 + np.exp(-(intercept + (values * weights).sum(axis=1))))
     return np.asarray(np.where(values[:, FEATURES.index("numbers_missing")] > 0, 0.5 * chance, chance))

@@ -25,10 +25,11 @@ RUBRIC = (
     "Latency rose to 850 ms at 14:30.",
     "サーバーのディスクがいっぱいになった。",
 )
-WORDS = (
-    "deploy deployed failed disk full Ben freed 20 GB again not never Ana delete backups latency rose 850 ms 14:30 . , and the "
-    "ディスクが サーバー いっぱい million 20"
-).split()
+PIECES = """
+deploy deployed failed disk full Ben freed 20 GB again not never Ana delete backups latency rose 850 ms 14:30 . , and
+the ディスクが サーバー いっぱい million
+"""
+WORDS = PIECES.split()
 
 
 def items(*texts: str) -> list[Item]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -86,22 +84,9 @@ def test_match_says_why() -> None:
     assert match.matcher == "patterns"
 
 
-def test_catastrophic_regex_is_given_up() -> None:
-    item = Item("slow", "text", 1, regex=(r"(a|a)*(b|b)*(a|a|b)*$x",))
-    start = time.monotonic()
-    try:
-        covered = match_patterns(item, PatternText("ab" * 5000 + "!")).covered
-    except ObjectiveError as error:
-        assert "slow" in str(error)
-    else:
-        assert not covered
-    assert time.monotonic() - start < 30
-
-
-def test_timeout_names_the_item(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("objectives.matchers.patterns.TIMEOUT_SECONDS", 0.01)
+def test_catastrophic_regex_is_given_up_and_named() -> None:
     item = Item("slow", "text", 1, regex=(r"^(([a-z])+.)+[A-Z]([a-z])+$",))
-    with pytest.raises(ObjectiveError, match="item 'slow'.*took longer"):
+    with pytest.raises(ObjectiveError, match=r"item 'slow'.*took longer"):
         match_patterns(item, PatternText("a" * 200 + "!!!"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -75,7 +76,7 @@ def test_numbers_keep_their_value(value: int) -> None:
 def test_tokens_tile_the_text(text: str) -> None:
     normal = t.normalise(text)
     tokens = t.tokenise(normal)
-    assert all(a.end <= b.start for a, b in zip(tokens, tokens[1:], strict=False))
+    assert all(a.end <= b.start for a, b in pairwise(tokens))
     left = list(normal)
     for token in tokens:
         left[token.start : token.end] = " " * (token.end - token.start)
