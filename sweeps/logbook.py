@@ -30,8 +30,13 @@ class Logbook:
         self, directory: Path, config: SweepConfig, *, enabled: bool, report: bool, progress: Progress
     ) -> None:
         self.directory, self.config, self.progress = directory, config, progress
-        self._enabled, self._report = enabled, report
+        self._report = report
         self._tracker: Any = None
+        if enabled:
+            from sweeps.tracking import Tracker
+
+            self._tracker = Tracker(config.study.name, directory, config.tracking.uri)
+            self._tracker.preload()  # MLflow takes seconds to import, which the check of the engine need not wait for
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
         """Open the sweep's run, or go on with the one that the study has.
@@ -39,14 +44,11 @@ class Logbook:
         Raises:
             TrackingError: If the store cannot be reached or written.
         """
-        if not self._enabled:
+        if self._tracker is None:
             return
-        from sweeps.tracking import Tracker
-
-        tracker = Tracker(self.config.study.name, self.directory, self.config.tracking.uri)
         fingerprints = list(dict.fromkeys(f for host in hosts for f in host.fingerprints.values()))
-        tracker.start(self.config.identity(), self.config.text, fingerprints, list(cases), self.config.baseline)
-        self._tracker = tracker
+        config = {**self.config.identity(), "space": {d.name: d.text() for d in self.config.space}}
+        self._tracker.start(config, self.config.text, fingerprints, list(cases), self.config.baseline)
 
     def log(
         self,

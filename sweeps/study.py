@@ -47,6 +47,7 @@ class Sweep:
         engine: An open engine to use instead of the configuration's, or one per host; they are not closed.
         objective: An objective to use instead of the configuration's.
         tracking: Whether to log to MLflow.
+        report: Whether to write report, plots and exports at the end.
         strict: Refuse a space of which something does nothing on this host, instead of dropping it.
     """
 
@@ -59,6 +60,7 @@ class Sweep:
         engine: Engine | Sequence[Engine] | None = None,
         objective: Objective | None = None,
         tracking: bool = True,
+        report: bool = True,
         strict: bool = False,
     ) -> None:
         self.config = config
