@@ -378,9 +378,8 @@ class Ledger:
 def _first_failure(error: BaseException) -> BaseException:
     """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
     before = error.__context__
-    if before is not None and (isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)):
-        return _first_failure(before)
-    return error
+    follows = isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)
+    return _first_failure(before) if before is not None and follows else error
 
 
 def now() -> str:
