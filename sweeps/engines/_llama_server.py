@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class LlamaServer:
 
     Attributes:
         load: What was loaded.
-        num_ctx: Tokens of context that llama.cpp allocated (at least 256, at most the model's training length).
+        num_ctx: Tokens of context that llama.cpp allocated (a multiple of 256, at most the model's training length).
 
     Raises:
         NoGguf: If the file is missing or no GGUF.
@@ -152,8 +153,9 @@ class LlamaServer:
         return answer
 
     def _why(self, log_dir: Path | None) -> str:
-        """llama.cpp writes the reason for a failed load into its log only: load again and read what it writes."""
-        text = _stderr_of(lambda: self._start(verbosity=3))
+        # The reason stands in llama.cpp's log only, which goes to standard error, late and from a thread of its own: so
+        # it is asked once more, in a process whose standard error can be read.
+        text = _load_elsewhere(self.load)
         note = ""
         if log_dir is not None:
             log_dir.mkdir(parents=True, exist_ok=True)
@@ -165,22 +167,22 @@ class LlamaServer:
         return f"llama.cpp could not load {self.load.path} (num_ctx {self.load.num_ctx}): {reason}{note}"
 
 
-def _stderr_of(call: Callable[[], object]) -> str:
-    """What the C library writes to standard error during a call that is expected to raise RuntimeError.
+def _load_elsewhere(load: Load) -> str:
+    """llama.cpp's log of a load in another process."""
+    values = (str(load.path), load.num_ctx, load.num_gpu, load.num_thread, load.num_batch, load.embedding)
+    command = [sys.executable, "-c", f"from {__name__} import _log_of_load; _log_of_load(*{values!r})"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        done = subprocess.run(
+            command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, timeout=120, check=False, env=environment
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stderr.decode("utf-8", "replace")
 
-    The file descriptor is swapped for the whole process, which is safe here because loading a model holds Python's
-    global lock: nothing of Python's can write meanwhile.
-    """
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as log:
-        saved = os.dup(2)
-        os.dup2(log.fileno(), 2)
-        try:
-            call()
-        except RuntimeError:
-            pass
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
-        log.seek(0)
-        return log.read().decode("utf-8", "replace")
+
+def _log_of_load(path: str, *others: Any) -> None:
+    server = LlamaServer.__new__(LlamaServer)
+    server.load, server._key = Load(Path(path), *others), "none"
+    with suppress(RuntimeError):
+        server._start(verbosity=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -121,7 +122,7 @@ class LlamaCppEngine(BaseEngine):
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
     ) -> Generation:
-        """See `Engine.generate`. The time limit is looked at after each token, so a prefill is not interrupted."""
+        """See `Engine.generate`. A time limit ends the decoding, but it does not interrupt a prefill."""
         return self._chat(prompt, options, model, self._timeout if timeout is None else timeout, {})
 
     def chat_json(
@@ -193,7 +194,7 @@ class LlamaCppEngine(BaseEngine):
     def _path(self, model: str) -> Path:
         if model != EMBEDDED_MODEL:
             path = Path(model).expanduser()
-            if path.suffix == "" and not path.exists():
+            if not (path.suffix == ".gguf" or path.exists() or os.sep in model):
                 raise ModelMissing(f"the embedded engine has no model {model!r}; it has {EMBEDDED_MODEL!r}, and takes "
                                    "the path of any GGUF file")  # fmt: skip
             return path
@@ -249,27 +250,42 @@ class LlamaCppEngine(BaseEngine):
         return _generation(chunks, time.perf_counter() - started, load_seconds, effective)
 
     def _stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
-        """Run one request and collect its chunks. Streaming lets a time limit or Ctrl-C stop it between two tokens."""
-        deadline = None if timeout is None else time.monotonic() + timeout
+        """Run one request and collect its chunks. Streaming lets a time limit or Ctrl-C stop it between two tokens.
+
+        It runs in a thread of its own: signals are handled in the main thread alone, and an exception raised while
+        llama.cpp calls back would be lost.
+        """
+        server = self._server
+        assert server is not None
         chunks: list[dict[str, Any]] = []
-        raised: list[BaseException] = []
+        stop = threading.Event()
+        failures: list[Exception] = []
 
         def receive(chunk: dict[str, Any]) -> bool:
-            # An exception must not cross the C++ code; KeyboardInterrupt arrives here as well.
-            try:
-                chunks.append(chunk)
-                if deadline is not None and time.monotonic() > deadline:
-                    raise EngineTimeout(f"{where}: the answer took longer than {timeout:g} s; raise the time limit or "
-                                        f"lower num_predict (now {request['max_tokens']})")  # fmt: skip
-            except BaseException as error:  # noqa: BLE001
-                raised.append(error)
-            return bool(raised)
+            chunks.append(chunk)
+            return stop.is_set()
 
-        assert self._server is not None
-        request |= {"stream": True, "stream_options": {"include_usage": True}}
-        self._server.chat(request, receive)
-        if raised:
-            raise raised[0]
+        def run() -> None:
+            try:
+                server.chat(request | {"stream": True, "stream_options": {"include_usage": True}}, receive)
+            except Exception as error:  # noqa: BLE001  (raised again below, in the caller's thread)
+                failures.append(error)
+
+        worker = threading.Thread(target=run, name="llama.cpp request", daemon=True)
+        worker.start()
+        try:
+            worker.join(timeout)
+            late = worker.is_alive()
+        finally:
+            stop.set()
+            worker.join()
+        if late:
+            raise EngineTimeout(
+                f"{where}: the answer took longer than {timeout:g} s; raise the time limit or lower num_predict "
+                f"(now {request['max_tokens']})"
+            )
+        if failures:
+            raise failures[0]
         if chunks and "error" in chunks[-1]:
             raise _llama.error_from(chunks[-1]["error"], where)
         if not chunks or "usage" not in chunks[-1]:
