@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -130,7 +131,8 @@ def _key(raw: str, kind: str) -> tuple[str, str]:
 _new = tuple.__new__  # half the time of calling the class, and this is called for every token of every text
 
 
-def tokenise(text: str) -> list[Token]:
+@lru_cache(maxsize=2)  # patterns, matcher and side metrics ask for the same text one after the other
+def tokenise(text: str) -> Sequence[Token]:
     """Cut a *normalised* text into tokens by rules 2 and 3. Time grows linearly with the text.
 
     Nothing that is appended after white space changes the tokens of what stood before.
@@ -142,7 +144,7 @@ def tokenise(text: str) -> list[Token]:
         key, kind = _key(found[0], found.lastgroup or "symbol")
         start, end = found.span()
         append(_new(Token, (key, kind, start, end)))
-    return tokens
+    return tuple(tokens)
 
 
 _STEMMER = snowballstemmer.stemmer("english")

@@ -335,7 +335,7 @@ def rubrics(texts: Sequence[str]) -> list[Rubric]:
     return [Rubric(block, frequency, len(contents)) for block in blocks]
 
 
-def words_of_text(text: str) -> tuple[str, list[Token], list[Word]]:
+def words_of_text(text: str) -> tuple[str, Sequence[Token], list[Word]]:
     """Normalise, cut and read a text: the normalised text, its tokens, its comparable words."""
     normal = normalise(text)
     tokens = tokenise(normal)

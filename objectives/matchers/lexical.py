@@ -110,7 +110,13 @@ class LexicalMatcher:
         return prepared
 
     def _explain(
-        self, items: list[Item], block: Rubric, measured: Measured, probability: Array, normal: str, tokens: list[Token]
+        self,
+        items: list[Item],
+        block: Rubric,
+        measured: Measured,
+        probability: Array,
+        normal: str,
+        tokens: Sequence[Token],
     ) -> list[Match]:
         matches = []
         rows = zip(
@@ -140,7 +146,7 @@ class LexicalMatcher:
         return matches
 
 
-def _span(measured: Measured, start: int, columns: frozenset[int], normal: str, tokens: list[Token]) -> str | None:
+def _span(measured: Measured, start: int, columns: frozenset[int], normal: str, tokens: Sequence[Token]) -> str | None:
     """The stretch of text from the first to the last word of an item within its best window."""
     position, column, token = measured.events
     stop = position[start] + NEAR_WORDS * WORD_STEP

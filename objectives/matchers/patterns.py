@@ -145,7 +145,7 @@ class PatternText:
     def __init__(self, text: str) -> None:
         self.text = normalise(text)
         self._keys: _Keys | None = None
-        self._tokens: list[Token] = []
+        self._tokens: Sequence[Token] = ()
         self._places: dict[str, list[int]] = {}
 
     def find(self, pattern: str) -> str | None:
