@@ -24,6 +24,8 @@ CHARACTERS_PER_TOKEN = 3.2
 """Characters of spaced text per token: a careful figure, English conversation with names and numbers has 3.3 to 4."""
 TOKENS_PER_CHARACTER = 1.5
 """Tokens per character of Chinese, Japanese, Thai, ...; large vocabularies need about 0.7, small ones about 2."""
+MAX_STRANGERS = 15
+"""On how many logs that they are not about items are tried at most: more tell little more, and sets may be large."""
 
 GENERIC_TEXTS = (
     "The team discussed the problem and several possible solutions. They looked at the causes, agreed on a decision, "
@@ -119,7 +121,7 @@ def check_cases(
         findings += [Finding("error", "schema", file.stem, str(p), remedy=p.remedy) for p in problems]
         if case is not None:
             cases.append(case)
-    strangers = _other_logs(cases)
+    strangers = _other_logs(cases)[: MAX_STRANGERS + 1]
     for case in cases:
         found = [
             *_check_reviewed(case),

@@ -112,9 +112,10 @@ def _notes(comparison: Comparison) -> list[str]:
             lines.append(f"{machine.name}: empty, counted as covering nothing: {', '.join(machine.empty)}")
         if machine.unknown:
             lines.append(f"{machine.name}: files of no case, not scored: {', '.join(machine.unknown)}")
-    left = len(comparison.cases) - len(comparison.shared)
-    if left:
-        lines.append(f"Totals are over the {len(comparison.shared)} cases that every folder has ({left} left out).")
+    if len(comparison.shared) < len(comparison.cases):
+        lines.append(
+            f"Totals are over the {len(comparison.shared)} of {len(comparison.cases)} cases that every folder has."
+        )
     return [*lines, *filter(None, [comparison.caution()])]
 
 

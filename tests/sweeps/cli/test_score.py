@@ -67,7 +67,7 @@ def test_table_fits_80_columns_and_notes_go_to_stderr(place: Path, capsys: pytes
     assert ["Lv2", "Delivery", "moves", "to", "4", "June.", "(mbp,", "wk", "1", "of", "2", "runs)"] in rows
     assert "says what it must not: The plates are scrapped. (mbp)" in out
     assert "wk: no summary of oven" in err
-    assert "1 cases that every folder has (1 left out)" in err
+    assert "over the 1 of 2 cases that every folder has" in err
     assert "Noise unknown: mbp: no case with more than one run" in err
     assert "Noise unknown" not in out
 
