@@ -14,6 +14,7 @@ from queue import SimpleQueue
 
 from sweeps.engines.base import (
     EngineError,
+    EngineFailure,
     EngineProtocolError,
     EngineTimeout,
     EngineUnreachable,
@@ -25,7 +26,7 @@ from sweeps.schedule import Task, order
 
 KEPT = "Everything generated so far is kept: mend it and run the same command again to go on from here."
 
-_FAULTS = (EngineUnreachable, EngineTimeout, EngineProtocolError)
+_FAULTS = (EngineUnreachable, EngineTimeout, EngineProtocolError, EngineFailure)
 """Failures of the connection or the server: tried once more at the end, and never a score."""
 
 
@@ -246,11 +247,21 @@ class _Worker:
         self._in_a_row += 1
         if self._in_a_row >= MAX_CONSECUTIVE_FAILURES:
             return self._drop(job, f"{self._in_a_row} requests in a row failed; the last one: {error}")
+        if job.second and self._is_gone(task):
+            return self._drop(job, str(error))
         if job.second:
             self._tell(Outcome(task, None, f"{kind}: {error}"))
         else:
             self.board.again(self.host, job)
         return True
+
+    def _is_gone(self, task: Task) -> bool:
+        """Whether the engine answers nothing any more, as opposed to not this one request."""
+        try:
+            self.host.engine.identify(task.configuration.model)
+        except EngineError:
+            return True
+        return False
 
     def _drop(self, job: _Job, why: str) -> bool:
         self.host.dropped = why
