@@ -68,12 +68,20 @@ def gguf_embedder(path: Path | str) -> Callable[[list[str]], list[list[float]]]:
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(path)
     parameters.embedding = True
-    server = xllamacpp.Server(parameters)
+    parameters.verbosity = -1
+    servers = [xllamacpp.Server(parameters)]
+
+    def ask(texts: list[str]) -> dict[str, Any]:
+        answer = servers[0].handle_embeddings({"input": texts})
+        return dict(json.loads(answer) if isinstance(answer, str) else answer)
 
     def embed(texts: list[str]) -> list[list[float]]:
-        answer = server.handle_embeddings({"input": texts})
-        if isinstance(answer, str):
-            answer = json.loads(answer)
+        answer = ask(texts)
+        if "ooling type 'none'" in str(answer.get("error")):
+            # The file does not say how its token vectors become one, as that of a chat model: take their mean.
+            parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+            servers[0] = xllamacpp.Server(parameters)
+            answer = ask(texts)
         if "error" in answer:
             raise ObjectiveError(f"embedding model {str(path)!r}: {answer['error'].get('message', answer['error'])}")
         return [entry["embedding"] for entry in answer["data"]]
