@@ -148,7 +148,8 @@ def answer_row(
     """A text with its score and the items that it covers and misses, in words."""
     named = {key: [items.get(item, item) for item in scored.detail[key]] for key in ("covered", "missed")}
     text = entry.generation.text
-    return asdict(place) | {"configuration": configuration.key, "score": scored.score, "text": text} | named
+    row = {"configuration": configuration.key, "score": scored.score, "text": text, "detail": scored.detail}
+    return asdict(place) | row | named
 
 
 STAGES = ("floor", "explore", "confirm")

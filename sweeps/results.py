@@ -170,8 +170,12 @@ class SweepResult:
             return None
         return self.judge()
 
-    def judge(self, **changes: Any) -> Verdict:
-        """Judge the confirmation with other settings (`claim`, `alpha`, `margin`, `min_gain`, `test`).
+    def judge(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> Verdict:
+        """Judge the confirmation with other settings.
+
+        Args:
+            scores: Other scores of the confirmation's texts, with the columns that name them; the study's by default.
+            **changes: `claim`, `alpha`, `margin`, `min_gain` or `test`, where not None.
 
         Raises:
             SweepError: If there is no confirmation to judge yet.
@@ -180,7 +184,7 @@ class SweepResult:
         from analysis import judge_one
 
         finalist = self.finalist
-        data = self.stage("confirm")
+        data = self.stage("confirm") if scores is None else scores
         if finalist is None or data.empty:
             raise SweepError(
                 f"study {self.name!r} has no confirmation yet (status: {self.status}); run it to the end first"
@@ -210,8 +214,10 @@ class SweepResult:
 
     @cached_property
     def robustness(self) -> pd.DataFrame | None:
-        """The verdict under other weights and thresholds; None before there is one."""
-        return None
+        """The verdict under other weights and thresholds; None before there is one, or without a rubric's items."""
+        from sweeps.robustness import robustness_table
+
+        return None if self.verdict is None else robustness_table(self)
 
     @property
     def folder(self) -> Path:
