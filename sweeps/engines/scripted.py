@@ -341,7 +341,8 @@ class ScriptedEngine(BaseEngine):
             "prompt-too-long": lambda: PromptTooLong(f"{where}: the prompt does not fit num_ctx"),
         }
         if fault in errors:
-            self._loaded = None
+            if fault == "unreachable":
+                self._loaded = None  # as after a restart
             raise errors[fault]()
         if fault == "version-change":
             self.version += ".1"
