@@ -134,7 +134,7 @@ def _print_report(report: CheckReport, *, counted: bool) -> None:
     errors, warnings = report.count("error"), report.count("warning")
     line = f"{_many(len(report.cases), 'usable case')}, {_many(errors, 'error')}, {_many(warnings, 'warning')}"
     rule = (
-        "counted by the model" if counted else "estimated (1 per 3.2 characters, 1.5 per Japanese or Chinese character)"
+        "counted by the model" if counted else "estimated (1 per 3 characters, 2.1 per Japanese or Chinese character)"
     )
     stderr_console().print(f"{line}. Tokens are {rule}.", markup=False, soft_wrap=True)
 

@@ -149,8 +149,8 @@ def test_length_by_a_counter_is_exact_at_the_edge(tmp_path: Path) -> None:
 
 def test_estimates_by_hand() -> None:
     assert estimate_tokens("") == 0
-    assert estimate_tokens("a" * 32) == 10
-    assert estimate_tokens("請求書が遅れた") == 11  # 7 x 1.5, rounded up
+    assert estimate_tokens("a" * 30) == 10
+    assert estimate_tokens("請求書が遅れた") == 15  # 7 x 2.1 = 14.7, rounded up
 
 
 def test_logs_without_a_rubric(tmp_path: Path) -> None:
