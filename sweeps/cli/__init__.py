@@ -10,6 +10,8 @@ from typing import Any
 import click
 
 _COMMANDS = {
+    "init": ("sweeps.cli.init", "Start a folder with a commented sweep, a prompt and sample cases."),
+    "check": ("sweeps.cli.check", "Check a sweep before it runs: options, room, time, and what it can see."),
     "run": ("sweeps.cli.run", "Run a sweep from a TOML file, or go on with it."),
     "status": ("sweeps.cli.status", "Show where studies stand."),
     "judge": ("sweeps.cli.judge", "Give the verdict of a study, or of any table of scores."),
@@ -19,6 +21,7 @@ _COMMANDS = {
     "rescore": ("sweeps.cli.rescore", "Score a study anew after a change of rubrics or weights."),
     "cases": ("sweeps.cli.cases", "Check, start or import cases and their rubrics."),
     "plan": ("sweeps.cli.plan", "Tell how many generations it takes to see a gain."),
+    "probe": ("sweeps.cli.probe", "Find out which options act on a host."),
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the sweeps' store."),
 }

@@ -1,0 +1,347 @@
+"""Everything that can be known before a sweep is started, in one table, from real requests."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from analysis import PRIOR_NOISE_SD, budget_sight, mde
+from objectives import Case, Objective
+from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
+from sweeps.config import SweepConfig, load_config
+from sweeps.engines.base import Engine, Generation, Prompt
+from sweeps.errors import ConfigError, SweepError
+from sweeps.estimate import Watched, estimate_time, prefill_rate, watched
+from sweeps.identity import identity_of, refuse_changes
+from sweeps.ledger import Ledger, Place, StudyRecord
+from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
+from sweeps.plan import Plan, make_plan
+from sweeps.pool import run_tasks
+from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
+from sweeps.progress import Progress, Silent
+from sweeps.results import BASELINE_TRIAL, read_result
+from sweeps.runner import Host, Outcome
+from sweeps.schedule import Task
+from sweeps.study import Sweep
+
+__all__ = ["BLOCKED", "READY", "WARNING", "CheckReport", "check_sweep"]
+
+
+def check_sweep(
+    path: str | Path,
+    *,
+    directory: str | Path = "mlruns",
+    strict: bool = False,
+    again: bool = False,
+    engine: Engine | None = None,
+    progress: Progress | None = None,
+) -> CheckReport:
+    """Check a sweep's file, its engine and its plan; one generation per case is made and kept for the floor.
+
+    Args:
+        path: The TOML file.
+        directory: Folder of the ledger.
+        strict: Block where a swept option does nothing, instead of dropping it.
+        again: Probe options even where the ledger has the answer.
+        engine: An open engine to use instead of the file's; it is not closed.
+        progress: Who is told what is going on.
+
+    Returns:
+        The report. What is wrong stands in it as `blocked`; nothing is raised for it.
+    """
+    report = CheckReport(str(path))
+    checker = _Checker(report, Path(directory), strict, again, progress or Silent())
+    with checker.row("file"):
+        config = load_config(path)
+        report.study = config.study.name
+        checker.start(config)
+        names = ", ".join(dimension.name for dimension in config.space) or "nothing"
+        checker.say(f"study {config.study.name}; searched: {names}")
+    if checker.going:
+        sweep = Sweep(checker.config, directory=directory, engine=engine, progress=progress)
+        with checker.row("cases"):
+            checker.inputs()
+        if checker.going:
+            checker.on_engine(sweep)
+    return report
+
+
+class _Checker:
+    """Goes through the parts; the first that blocks ends the way."""
+
+    config: SweepConfig
+    cases: Sequence[Case]
+    objective: Objective
+    ledger: Ledger
+    plan: Plan
+
+    def __init__(self, report: CheckReport, directory: Path, strict: bool, again: bool, progress: Progress) -> None:
+        self.report, self.directory, self.progress = report, directory, progress
+        self.strict, self.again = strict, again
+        self.going = True
+        self.hosts: list[Host] = []
+        self.stored: StudyRecord | None = None
+        self.warm: list[Generation] = []
+        self.watchers: list[Watched] = []
+        self._said = (READY, "", "")
+
+    def say(self, found: str, state: str = READY, todo: str = "") -> None:
+        """Set what the current row tells."""
+        self._said = (state, found, todo)
+
+    @contextmanager
+    def row(self, name: str) -> Iterator[None]:
+        """One row of the table; an error that is meant for people blocks it and ends the way."""
+        self._said = (READY, "", "")
+        try:
+            yield
+        except (SweepError, ValueError) as error:
+            ours = type(error).__module__.partition(".")[0] in ("objectives", "analysis", "sweeps")
+            if not ours:
+                raise
+            self.say(str(error), BLOCKED)
+            self.going = False
+        self.report.rows.append(CheckRow(name, *self._said))
+
+    def start(self, config: SweepConfig) -> None:
+        """Take over the file's content."""
+        self.config = config
+        self.strict = self.strict or config.search.strict
+        for name, value in config.baseline.values.items():
+            searched = config.space[name].text() if name in config.space else ""
+            self.report.options.append(OptionRow(name, value, config.sources.get(name, "default"), searched))
+        for dimension in config.space:
+            if dimension.name not in config.baseline.values:
+                self.report.options.append(OptionRow(dimension.name, None, "inactive", dimension.text()))
+
+    def inputs(self) -> None:
+        """Cases and objective."""
+        self.cases, self.objective = load_inputs(self.config)
+        items = sum(len(case.items) for case in self.cases)
+        self.say(f"{len(self.cases)} cases with {items} items, from {self.config.objective.cases}")
+
+    def on_engine(self, sweep: Sweep) -> None:
+        """Everything that needs the engine and the ledger."""
+        with ExitStack() as stack:
+            with self.row("engine"):
+                engines = stack.enter_context(sweep._opened_engines())
+                self.ledger = stack.enter_context(sweep._opened_ledger())
+                self._engine(engines)
+            steps = {name: getattr(self, f"_{name}") for name in PARTS[PARTS.index("engine") + 1 :]}
+            for name, step in steps.items():
+                if self.going:
+                    with self.row(name):
+                        step()
+
+    def _engine(self, engines: Sequence[Engine]) -> None:
+        pairs = [watched(engine) for engine in engines]
+        self.watchers = [watcher for _, watcher in pairs]
+        self.hosts = open_hosts([engine for engine, _ in pairs], self.config)
+        for host in self.hosts:
+            self.report.hosts.append(
+                {
+                    "name": host.name,
+                    "summary": next((print_.summary for print_ in host.fingerprints.values()), ""),
+                    "fingerprints": {model: print_.digest for model, print_ in host.fingerprints.items()},
+                    "dropped": host.dropped,
+                }
+            )
+        gone = [f"{host.name} is out: {host.dropped}" for host in self.hosts if host.dropped]
+        about = [next(iter(host.fingerprints.values())).summary for host in self.hosts if not host.dropped]
+        self.say(
+            "; ".join([*about, *gone]),
+            WARNING if gone else READY,
+            "mend the host, or let the others do its work" if gone else "",
+        )
+        for host in self.hosts:
+            refuse_unsent(host.engine, self.config)
+
+    def _hosts(self) -> None:
+        working = [host for host in self.hosts if not host.dropped]
+        differences = host_differences(self.hosts)
+        doubts = [w for host in working for print_ in host.fingerprints.values() for w in print_.warnings]
+        digests = ", ".join(f"{host.name} {host.digest}" for host in working)
+        if differences:
+            todo = "bring the hosts to the same version and model, or name one"
+            self.say(f"{digests}; {'; '.join(differences)}", WARNING, todo)
+        elif doubts:
+            self.say(f"{digests}; {'; '.join(dict.fromkeys(doubts))}", WARNING, "name a host_file in [engine]")
+        else:
+            self.say(f"fingerprint {digests}")
+
+    def _study(self) -> None:
+        name = self.config.study.name
+        self.stored = self.ledger.study(name)
+        if self.stored is None:
+            self.say(f"{name!r} is new in {self.directory}")
+            return
+        refuse_changes(self.stored, identity_of(self.config, self.cases, self.objective), self.hosts, self.ledger)
+        self.say(f"{name!r} exists ({self.stored.status}) and goes on from what it has")
+
+    def _capacity(self) -> None:
+        capacity = measure_capacity(self._engine_in_use, self.config, self.cases)
+        self.report.capacity = capacity
+        per_model = ", ".join(f"{tokens} tokens ({model})" for model, tokens in capacity.models.items())
+        found = f"longest prompt, case {capacity.case}: {per_model}; smallest num_ctx {capacity.smallest_ctx}"
+        wanted = int(self.config.baseline.options["num_predict"])
+        if "num_predict" in self.config.space:
+            wanted = max(wanted, *(int(value) for value in self.config.space["num_predict"].extremes()))
+        if capacity.removed:
+            found += f"; num_ctx {', '.join(map(str, capacity.removed))} would cut it and is left out"
+        if 0 <= capacity.room < wanted:
+            todo = f"use num_ctx {capacity.longest + wanted} or more, or a smaller num_predict"
+            self.say(f"{found} leaves {capacity.room} for num_predict {wanted}", WARNING, todo)
+        else:
+            todo = "take these values out of space.num_ctx" if capacity.removed else ""
+            self.say(found, WARNING if capacity.removed else READY, todo)
+
+    def _options(self) -> None:
+        assert self.report.capacity is not None
+        if self.config.search.probe or self.again:
+            self.report.probes = probe_space(self.hosts, self.config, self.ledger, self.progress, again=self.again)
+        for i, row in enumerate(self.report.options):
+            verdicts = {result.verdict for result in self.report.probes.get(row.name, {}).values()}
+            self.report.options[i] = replace(row, verdict=", ".join(sorted(verdicts)))
+        found = self.report.probes
+        narrowing = narrow(self.hosts, self.config, self.report.capacity, found, strict=self.strict)
+        if self.stored is not None:  # a study keeps the space that it began with
+            narrowing = Narrowing.from_record(self.stored.record.get("narrowing"))
+        self.report.narrowing = narrowing
+        lines = [*narrowing.lines(self.config), *narrowing.notes]
+        self.config = narrowing.apply(self.config)
+        if lines:
+            self.say("; ".join(lines), WARNING, "take them out of [space]; the sweep goes on without them")
+        elif found:
+            kept = sum(r.cached for at in found.values() for r in at.values())
+            self.say(f"{', '.join(found)}: alive" + (" (probed earlier)" if kept else ""))
+        else:
+            self.say("not probed (search.probe is false)" if not self.config.search.probe else "no option is searched")
+
+    def _answers(self) -> None:
+        """One generation per case: the floor's first seed, so that nothing is wasted."""
+        baseline, seed = self.config.baseline, self.config.study.seed
+        prompt = self.config.prompts[baseline.prompt]
+        host = 0 if len(self.hosts) > 1 else None
+        tasks = [
+            Task(Place("floor", BASELINE_TRIAL, "", case.name, seed), baseline, prompt.fill(case.log), host)
+            for case in self.cases
+        ]
+        outcomes: list[Outcome] = []
+        run_tasks(self.hosts, self.ledger, tasks, study=self.config.study.name, on_outcome=outcomes.append)
+        self.warm = [outcome.entry.generation for outcome in outcomes if outcome.entry is not None]
+        failed = [outcome for outcome in outcomes if outcome.error]
+        if failed:
+            raise ConfigError([f"case {outcome.task.place.case}: {outcome.error}" for outcome in failed])
+        self._tell_answers(sum(outcome.kept for outcome in outcomes))
+
+    def _tell_answers(self, kept: int) -> None:
+        n = len(self.warm)
+        words = sorted(len(answer.text.split()) for answer in self.warm)
+        parts = [f"{n} cases answered, {words[0]} to {words[-1]} words"]
+        parts += [f"{kept} from the ledger"] if kept else []
+        cut = sum(answer.finish == "length" for answer in self.warm)
+        odd = {
+            f"cut off at num_predict {self.config.baseline.options['num_predict']}": cut,
+            "stopped for repeating itself": sum(answer.finish == "repeat" for answer in self.warm),
+            "empty": sum(not answer.text.strip() for answer in self.warm),
+        }
+        told = [f"{count} {what}" for what, count in odd.items() if count]
+        todo = "raise num_predict, or ask for a shorter answer in the prompt" if cut else ""
+        if told and not cut:
+            todo = "look at the prompt and the model: such answers score low"
+        self.say("; ".join(parts + told), WARNING if told else READY, todo)
+
+    def _budget(self) -> None:
+        if self.stored is not None:
+            kept = self.stored.record["plan"]
+            self.plan = Plan(**{name: kept[name] for name in Plan.__dataclass_fields__})
+        else:
+            self.plan = make_plan(
+                self.config.budget,
+                cases=len(self.cases),
+                hosts=len(self.hosts),
+                seconds_per_generation=self._decode / sum(not host.dropped for host in self.hosts),
+                space_size=self.config.space.size,
+            )
+        plan = self.report.plan = self.plan
+        self.say(
+            f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
+            f" {plan.cases} x {plan.seeds}; confirmation 2 x {plan.cases} x {plan.confirm_seeds}"
+        )
+
+    def _time(self) -> None:
+        tokens = sum(answer.prompt_tokens or 0 for answer in self.warm) / len(self.warm)
+        rate = prefill_rate([answer for watcher in self.watchers for answer in watcher.warmups])
+        estimate = estimate_time(
+            self.plan,
+            self.config,
+            decode=self._decode,
+            prefill=tokens * (self._measure_prefill() if rate is None else rate),
+            load=max(watcher.load_seconds for watcher in self.watchers),
+            hosts=sum(not host.dropped for host in self.hosts),
+        )
+        self.report.time = estimate
+        minutes = self.config.budget.minutes
+        more = "; num_predict is searched, so generations may take longer or shorter"
+        text = estimate.text + (more if "num_predict" in self.config.space else "")
+        if minutes is not None and estimate.seconds > 60 * minutes:
+            todo = f"it will take longer than budget.minutes {minutes:g}: search fewer values of what reloads the model"
+            self.say(text, WARNING, todo)
+        else:
+            self.say(text)
+
+    def _sight(self) -> None:
+        """The smallest gain that the confirmation can see."""
+        measured = self._stored_noise()
+        noise = PRIOR_NOISE_SD if measured is None else measured
+        table, plan = self.config.verdict, self.plan
+        gain = table.min_gain
+        seen = mde(noise, cases=plan.cases, seeds=plan.confirm_seeds, alpha=table.alpha)
+        self.report.mde, self.report.noise_sd = seen, noise
+        whence = "assumed until the floor is measured" if measured is None else "from a measured floor"
+        text = f"with noise {noise:.3f} ({whence}) the confirmation sees a gain of {seen:.3f} in 80% of sweeps"
+        if gain is None or seen <= gain:
+            self.say(text)
+            return
+        sight = budget_sight(
+            plan.total, plan.cases, confirm_share=self.config.budget.confirm_share, noise_sd=noise, min_gain=gain,
+            alpha=table.alpha,
+        )  # fmt: skip
+        enough = f"budget.generations = {sight.budget_needed}" if sight.budget_needed else "more cases"
+        todo = f"verdict.min_gain {gain:g} would be missed more often; it takes {enough}"
+        self.say(text, BLOCKED if measured is not None or self.strict else WARNING, todo)
+
+    # ---- pieces
+
+    @property
+    def _engine_in_use(self) -> Engine:
+        return next(host.engine for host in self.hosts if not host.dropped)
+
+    @property
+    def _decode(self) -> float:
+        """Seconds of one warm generation, without the load."""
+        return sum(answer.timing.total - answer.timing.load for answer in self.warm) / len(self.warm)
+
+    def _measure_prefill(self) -> float:
+        """Seconds per prompt token, where every answer came from the ledger: a prompt that no cache can have."""
+        case = min(self.cases, key=lambda case: len(case.log))
+        baseline = self.config.baseline
+        filled = self.config.prompts[baseline.prompt].fill(case.log)
+        fresh = Prompt(filled.user, f"[{time.time_ns()}] {filled.system or ''}")
+        options = {**baseline.options, "num_predict": 1, "seed": 1}
+        answer = self._engine_in_use.generate(fresh, options, model=baseline.model)
+        return prefill_rate([answer]) or 0.0
+
+    def _stored_noise(self) -> float | None:
+        """The floor's noise of the last study with the same baseline and cases, if there is one."""
+        mine = identity_of(self.config, self.cases, self.objective)
+        wanted = {key: value for key, value in mine.items() if key.startswith(("baseline.", "case ", "objective."))}
+        for study in self.ledger.studies():
+            if all(study.identity.get(key) == value for key, value in wanted.items()):
+                floor = read_result(self.ledger, study.name, self.directory).floor
+                if floor is not None and floor.sd > 0:
+                    return float(floor.sd)
+        return None

@@ -1,0 +1,72 @@
+"""`sweeps check`: what can be known before a sweep is started."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console
+
+if TYPE_CHECKING:
+    from sweeps.check_report import CheckReport
+
+STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@mlruns_option
+@json_option
+@click.option("--strict", is_flag=True, help="Block where a searched option does nothing, instead of dropping it.")
+@click.option("--again", is_flag=True, help="Probe options anew, even where the ledger has the answer.")
+@click.option("--quiet", "-q", is_flag=True, help="Show the table only.")
+def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, quiet: bool) -> int:
+    """Check the sweep in FILE: file, cases, engine, options, room for the prompts, time, and what it can see.
+
+    One answer per case is generated with the baseline, and kept: the sweep does not generate it again. Exits with 0 if
+    the sweep can be run, with 2 if something blocks it.
+    """
+    from sweeps.check import BLOCKED, check_sweep
+    from sweeps.cli.progress import ProgressView
+
+    with ProgressView(stderr_console(), quiet=quiet or as_json) as view:
+        report = check_sweep(file, directory=mlruns, strict=strict, again=again, progress=view)
+    if as_json:
+        echo_json(report.as_dict())
+    else:
+        show(report, mlruns)
+    return 2 if report.state == BLOCKED else 0
+
+
+def show(report: CheckReport, mlruns: Path) -> None:
+    """Print the tables on stdout, and what to do next."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = stdout_console()
+    table = Table(box=None, pad_edge=False)
+    for column in ("check", "state", "found", "what to do"):
+        table.add_column(column, overflow="fold")
+    for row in report.rows:
+        table.add_row(row.name, Text(row.state, STYLES[row.state]), Text(row.found), Text(row.todo))
+    console.print(table)
+    if report.options:
+        options = Table(box=None, pad_edge=False)
+        for column in ("option", "baseline", "from", "searched", "probe"):
+            options.add_column(column, overflow="fold")
+        for option in report.options:
+            value = "" if option.value is None else str(option.value)
+            options.add_row(option.name, Text(value), Text(option.source), Text(option.searched), option.verdict)
+        console.print()
+        console.print(options)
+    console.print()
+    where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
+    next_step = f"start it with: sweeps run {shlex.quote(report.file)}{where}"
+    console.print(
+        f"{report.state}; " + ("mend what blocks, then check again" if report.state == "blocked" else next_step),
+        markup=False,
+        soft_wrap=True,
+    )

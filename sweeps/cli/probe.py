@@ -1,0 +1,157 @@
+"""`sweeps probe`: which options act on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.errors import ConfigError
+
+if TYPE_CHECKING:
+    from sweeps.config import SweepConfig
+    from sweeps.engines import EngineSpec
+    from sweeps.probe import ProbeResult
+
+KINDS = ("ollama", "openai", "llamacpp", "scripted")
+STYLES = {"alive": "green", "inert": "bold red", "refused": "bold red", "clamped": "yellow", "untestable": "yellow"}
+EXPENSIVE = ("num_gpu", "num_thread", "num_batch")
+"""Options that are probed only if they are named: each loads the model, and a text need not show them."""
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@mlruns_option
+@json_option
+@click.option("--engine", "kind", type=click.Choice(KINDS), help="Without FILE; ollama by default.")
+@click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST.")
+@click.option("--model", help="The model; by default the file's, or the engine's only one.")
+@click.option("--option", "-o", "names", multiple=True, help="Probe this option only; may be given several times.")
+@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="Beside this value of an option.")
+@click.option("--again", is_flag=True, help="Probe anew, even where the ledger has the answer.")
+def probe(
+    file: Path | None,
+    mlruns: Path,
+    as_json: bool,
+    kind: str | None,
+    host: str | None,
+    model: str | None,
+    names: tuple[str, ...],
+    values: tuple[str, ...],
+    again: bool,
+) -> None:
+    """Find out which options act on a host, with a model and through an API path.
+
+    At a fixed seed each option is moved to an extreme; if the option acts, the text changes. With FILE the sweep's
+    engine, baseline and space are used. Results are kept under the host's fingerprint until version, model or hardware
+    changes.
+    """
+    from sweeps.config import load_config
+    from sweeps.engines import EngineSpec
+
+    config = None if file is None else load_config(file)
+    if config is not None and (kind or host):
+        raise click.UsageError("--engine and --host do not go with FILE, which names its engine")
+    spec = EngineSpec(kind or "ollama", host, model)
+    if config is not None:
+        from sweeps.preflight import engine_specs
+
+        spec = engine_specs(config)[0]
+        model = model or config.baseline.model
+    record, results = _probe(spec, model, names, read_values(values), config, mlruns, again)
+    if as_json:
+        echo_json(record | {"options": [result.as_dict() for result in results]})
+        return
+    show(record, results)
+
+
+def _probe(
+    spec: EngineSpec,
+    model: str | None,
+    names: Sequence[str],
+    values: dict[str, Any],
+    config: SweepConfig | None,
+    mlruns: Path,
+    again: bool,
+) -> tuple[dict[str, Any], list[ProbeResult]]:
+    from sweeps.engines import open_engine
+    from sweeps.fingerprint import take
+    from sweeps.ledger import Ledger
+    from sweeps.probe import PROBEABLE
+    from sweeps.probe import probe as run_probe
+
+    console = stderr_console()
+    wanted = list(names) or [name for name in PROBEABLE if name not in EXPENSIVE]
+    baseline = {} if config is None else dict(config.baseline.options)
+    engine = open_engine(spec)
+    mlruns.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(mlruns / "ledger.db")
+    try:
+        model = model or _only_model(engine)
+        host_file = config.engine.all_hosts[0][1] if config is not None else None
+        path = config.directory / host_file if config is not None and host_file else None
+        fingerprint = take(engine, model, host_file=path)
+        results = run_probe(
+            engine, model, wanted, baseline | values, space=None if config is None else config.space,
+            fingerprint=fingerprint, ledger=ledger, again=again, timeout=spec.timeout,
+            announce=lambda text: console.print(text, markup=False, soft_wrap=True),
+        )  # fmt: skip
+    finally:
+        ledger.close()
+        engine.close()
+    facts = {"engine": engine.name, "address": engine.address, "model": model}
+    return {"record": "probe", **facts, "fingerprint": fingerprint.digest, "summary": fingerprint.summary}, results
+
+
+def _only_model(engine: Any) -> str:
+    available = engine.models()
+    if len(available) != 1:
+        has = f"it has {', '.join(available)}" if available else "it has none; `ollama pull` one"
+        raise ConfigError(f"--model: name one of the models of {engine.name} at {engine.address}: {has}")
+    return str(available[0])
+
+
+def read_values(texts: Sequence[str]) -> dict[str, Any]:
+    """`NAME=VALUE` texts as options.
+
+    Raises:
+        ConfigError: Naming what is no option, or no value of it.
+    """
+    from sweeps.options import OPTIONS, nearest
+
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in OPTIONS:
+            raise ConfigError(f"--set {text}: no option {name!r}; {nearest(name, OPTIONS)}")
+        try:
+            number = OPTIONS[name].kind(value)
+        except ValueError:
+            raise ConfigError(f"--set {text}: {value!r} is no {OPTIONS[name].kind.__name__}") from None
+        if wrong := OPTIONS[name].problem(number):
+            raise ConfigError(f"--set {text}: {name} {wrong}")
+        values[name] = number
+    return values
+
+
+def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
+    """Print the table on stdout."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = stdout_console()
+    console.print(record["summary"], markup=False, soft_wrap=True)
+    table = Table(box=None, pad_edge=False)
+    for column in ("option", "verdict", "from", "to", "evidence", "applied", "why"):
+        table.add_column(column, overflow="fold")
+    for result in results:
+        moved = ("" if value is None else f"{value:g}" for value in (result.reference, result.extreme))
+        applied = "" if result.effective is None else f"{result.effective:g}"
+        verdict = Text(result.verdict, STYLES[result.verdict])
+        table.add_row(result.option, verdict, *moved, result.evidence, applied, Text(result.explanation))
+    console.print(table)
+    if kept := sum(result.cached for result in results):
+        console.print(f"{kept} of {len(results)} were probed earlier under this fingerprint (--again probes anew)")

@@ -1,0 +1,148 @@
+"""How long a sweep will take, by parts, from what a few real requests took."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from sweeps.config import SweepConfig
+from sweeps.engines.base import Engine, Generation, OptionValue, Prompt
+from sweeps.options import OPTIONS
+from sweeps.plan import Plan
+
+LEAST_LOAD_SECONDS = 0.05
+"""Servers report a few milliseconds of load for a model that is loaded already."""
+
+
+class Watched:
+    """An engine whose answers are noted, to learn from their times.
+
+    Attributes:
+        warmups: Answers of one token: their prefill is a whole prompt's, where it was not cached.
+        load_seconds: The longest load seen.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.warmups: list[Generation] = []
+        self.load_seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`."""
+        answer = self._engine.generate(prompt, options, model=model, timeout=timeout)
+        if options.get("num_predict") == 1:
+            self.warmups.append(answer)
+        if answer.timing.load >= LEAST_LOAD_SECONDS:
+            self.load_seconds = max(self.load_seconds, answer.timing.load)
+        return answer
+
+
+def watched(engine: Engine) -> tuple[Engine, Watched]:
+    """The engine to use, and the same as its watcher."""
+    watcher = Watched(engine)
+    return cast("Engine", watcher), watcher
+
+
+def prefill_rate(warmups: Sequence[Generation]) -> float | None:
+    """Seconds per prompt token of an uncached prefill; None where none was seen.
+
+    Engines that do not tell what they had cached show it by a prefill that is far too fast, so the slowest counts.
+    """
+    rates = [
+        answer.timing.prefill / fresh
+        for answer in warmups
+        if (fresh := (answer.prompt_tokens or 0) - (answer.cached_tokens or 0)) >= 16 and answer.timing.prefill > 0
+    ]
+    return max(rates, default=None)
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """Expected seconds of a sweep and its parts, on one host.
+
+    Attributes:
+        loads: Loads of the model.
+        load_seconds: All loads together; 0 where the model was loaded already and is loaded once.
+        prefills: Prompts evaluated in full (one per warm-up).
+        prefill_seconds: All of them together.
+        generations: Generations, warm.
+        decode_seconds: All of them together.
+        hosts: Hosts that share the work.
+    """
+
+    loads: int
+    load_seconds: float
+    prefills: int
+    prefill_seconds: float
+    generations: int
+    decode_seconds: float
+    hosts: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """Expected seconds in all, the work shared by the hosts."""
+        return (self.load_seconds + self.prefill_seconds + self.decode_seconds) / self.hosts
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        shared = f" on {self.hosts} hosts" if self.hosts > 1 else ""
+        return (
+            f"about {readable_time(self.seconds)}{shared}: {self.loads} load{'s' * (self.loads > 1)}"
+            f" {readable_time(self.load_seconds)}, prefill of {self.prefills} prompts"
+            f" {readable_time(self.prefill_seconds)}, {self.generations} generations"
+            f" {readable_time(self.decode_seconds)}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields and the total, as JSON types."""
+        return asdict(self) | {"seconds": self.seconds}
+
+
+def readable_time(seconds: float) -> str:
+    """Seconds as `4.2 s`, `3.5 min` or `2.1 h`."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def estimate_time(
+    plan: Plan,
+    config: SweepConfig,
+    *,
+    decode: float,
+    prefill: float,
+    load: float,
+    hosts: int = 1,
+) -> TimeEstimate:
+    """Expected times of a plan under the schedule's order of requests.
+
+    Args:
+        plan: The plan.
+        config: The sweep, with the space that is searched.
+        decode: Seconds of one warm generation.
+        prefill: Seconds of one prompt's evaluation in full.
+        load: Seconds of one load of the model.
+        hosts: Hosts that share the work.
+    """
+    reload = [d.size for d in config.space if d.name == "model" or (d.name in OPTIONS and OPTIONS[d.name].reload)]
+    prompts = [d.size for d in config.space if d.name == "prompt"]
+    batches = math.ceil(plan.trials / config.search.batch)
+    size = min(config.search.batch, plan.trials)
+    groups = expected_groups(math.prod(reload), size)
+    warm = expected_groups(math.prod([*reload, *prompts]), size)
+    loads = 1 + (math.ceil(batches * groups) + 1 if reload else 0)
+    prefills = math.ceil(plan.cases * (1 + batches * warm + (2 if reload or prompts else 1)))
+    return TimeEstimate(loads, loads * load, prefills, prefills * prefill, plan.total, plan.total * decode, hosts)
+
+
+def expected_groups(values: float, draws: int) -> float:
+    """Expected number of different values among `draws` taken evenly from `values` (which may be infinite)."""
+    return draws if math.isinf(values) else values * (1 - (1 - 1 / values) ** draws)
