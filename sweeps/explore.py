@@ -8,7 +8,8 @@ request) and, one by one as they complete, the trials in Optuna's own storage, e
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -124,9 +125,10 @@ class Explorer:
             ),
         )
         self._kept: optuna.Study | None = None
+        self._storage = storage or ""
         if storage is not None:
             self._kept = _open_study(study, storage)
-            self._kept_numbers = {trial.user_attrs.get("number") for trial in self._kept.get_trials(deepcopy=False)}
+            self._kept_trials = {int(trial.user_attrs["number"]): trial for trial in self._kept.get_trials()}
 
     def tell_baseline(self, result: TrialResult) -> None:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
@@ -160,9 +162,26 @@ class Explorer:
         else:  # another version of the sampler proposed it: the proposal that was run counts
             self.study.tell(trial, state=TrialState.FAIL)
             self.study.add_trial(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
-        if self._kept is not None and proposal.number not in self._kept_numbers:
-            self._kept.add_trial(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
-            self._kept_numbers.add(proposal.number)
+        self._keep(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
+
+    def _keep(self, trial: optuna.trial.FrozenTrial) -> None:
+        """Write a trial to Optuna's storage, once.
+
+        Where a request that had failed was made good by a later run, the trial that is kept has another value. Optuna
+        cannot change a finished trial, so its study is then written anew.
+        """
+        if self._kept is None:
+            return
+        number = trial.user_attrs["number"]
+        before = self._kept_trials.get(number)
+        self._kept_trials[number] = trial
+        with _told(self._storage):
+            if before is None:
+                self._kept.add_trial(trial)
+            elif (before.values, before.params, before.user_attrs) != (trial.values, trial.params, trial.user_attrs):
+                _delete_study(self.study.study_name, self._storage)
+                self._kept = _open_study(self.study.study_name, self._storage)
+                self._kept.add_trials([self._kept_trials[n] for n in sorted(self._kept_trials)])
 
     def pick(self) -> int | None:
         """Number of the trial with the best posterior mean; None if no trial but the baseline has a score.
@@ -176,6 +195,8 @@ class Explorer:
         others = [i for i, trial in enumerate(trials) if trial.user_attrs["configuration"] != self.baseline.key]
         if not others:
             return None
+        if len(others) == 1:  # also: a space of one configuration, over which there is nothing to fit
+            return int(trials[others[0]].user_attrs["number"])
         return int(trials[self.posterior().pick(others)].user_attrs["number"])
 
     def posterior(self) -> Posterior:
@@ -205,10 +226,27 @@ class Explorer:
         )
 
 
+@contextmanager
+def _told(storage: str) -> Iterator[None]:
+    """Turn a failure of Optuna's storage into a message: SQLAlchemy's and Optuna's errors share no base."""
+    try:
+        yield
+    except Exception as error:
+        first = error.__cause__ or error
+        raise SweepError(
+            f"Optuna's storage {storage} cannot be used: {str(first).splitlines()[0]}; check that its folder is"
+            " writable and has free space. Everything generated is kept: run the same command to go on"
+        ) from error
+
+
 def _open_study(name: str, storage: str) -> optuna.Study:
     import optuna
 
-    try:
+    with _told(storage):
         return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
-    except Exception as error:  # SQLAlchemy's and Optuna's errors share no base
-        raise SweepError(f"Optuna's storage {storage} cannot be opened: {str(error).splitlines()[0]}") from error
+
+
+def _delete_study(name: str, storage: str) -> None:
+    import optuna
+
+    optuna.delete_study(study_name=name, storage=storage)
