@@ -94,9 +94,11 @@ class TimeEstimate:
     def text(self) -> str:
         """One line for people."""
         shared = f" on {self.hosts} hosts" if self.hosts > 1 else ""
+        loads = f"{self.loads} loads {readable_time(self.load_seconds)}" if self.loads > 1 else "1 load"
+        if self.loads > 1 and not self.load_seconds:
+            loads = f"{self.loads} loads (the time of one is not known)"
         return (
-            f"about {readable_time(self.seconds)}{shared}: {self.loads} load{'s' * (self.loads > 1)}"
-            f" {readable_time(self.load_seconds)}, prefill of {self.prefills} prompts"
+            f"about {readable_time(self.seconds)}{shared}: {loads}, prefill of {self.prefills} prompts"
             f" {readable_time(self.prefill_seconds)}, {self.generations} generations"
             f" {readable_time(self.decode_seconds)}"
         )

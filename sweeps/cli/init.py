@@ -102,8 +102,8 @@ def _ollama_models(host: str | None) -> tuple[list[str], str]:
     engine = OllamaEngine(host, timeout=PROBE_SECONDS, attempts=1)
     try:
         names = engine.models()
-    except EngineError as error:
-        return [], f"no Ollama server found ({str(error).splitlines()[0]})"
+    except EngineError:
+        return [], f"no Ollama server answers at {engine.address}"
     finally:
         engine.close()
     able = [name for name in names if not any(mark in name for mark in ("embed", "minilm", "bge-"))]
