@@ -78,7 +78,7 @@ def write_sweep(folder: Path, *, cases: int = 3, file: str = "sweep.toml", **cha
             tables[name] = change
         else:
             merged = {**tables.get(name, {}), **change}
-            if name == "engine" and "options" in change:
+            if name == "engine" and isinstance(change.get("options"), Mapping):
                 merged["options"] = {**tables["engine"]["options"], **change["options"]}
             tables[name] = {key: value for key, value in merged.items() if value is not None}
     path = folder / file
