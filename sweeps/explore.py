@@ -233,8 +233,9 @@ def _told(storage: str) -> Iterator[None]:
         yield
     except Exception as error:
         first = error.__cause__ or error
+        reason = str(getattr(first, "orig", None) or first).splitlines()[0]
         raise SweepError(
-            f"Optuna's storage {storage} cannot be used: {str(first).splitlines()[0]}; check that its folder is"
+            f"Optuna's storage {storage} cannot be used: {reason}; check that its folder is"
             " writable and has free space. Everything generated is kept: run the same command to go on"
         ) from error
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.exc import SQLAlchemyError
@@ -341,7 +341,7 @@ class Ledger:
 
     def add_study(self, name: str, *, identity: dict[str, Any], config: str, record: dict[str, Any]) -> StudyRecord:
         """Keep a new study with status `running`."""
-        time = now()
+        time = now("milliseconds")
         row = {
             "name": name,
             "identity": json.dumps(identity),
@@ -362,7 +362,7 @@ class Ledger:
         with self._told("written"), self._engine.begin() as connection:
             row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one()
             record = json.loads(row.record) | changes
-            values = {"record": json.dumps(record), "updated": now()} | ({"status": status} if status else {})
+            values = {"record": json.dumps(record), "updated": now("milliseconds")} | ({"status": status} if status else {})
             connection.execute(sa.update(tables.studies).where(tables.studies.c.name == name).values(values))
         found = self.study(name)
         assert found is not None
@@ -382,9 +382,9 @@ def _first_failure(error: BaseException) -> BaseException:
     return _first_failure(before) if before is not None and follows else error
 
 
-def now() -> str:
-    """The time, UTC, as ISO text with seconds."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now(timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
+    """The time, UTC, as ISO text."""
+    return datetime.now(UTC).isoformat(timespec=timespec)
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:

@@ -185,9 +185,9 @@ class SweepResult:
 
         finalist = self.finalist
         data = self.stage("confirm") if scores is None else scores
-        if finalist is None or data.empty:
+        if finalist is None or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
             raise SweepError(
-                f"study {self.name!r} has no confirmation yet (status: {self.status}); run it to the end first"
+                f"study {self.name!r} has no complete confirmation yet (status: {self.status}); run it to the end first"
             )
         table = self.config.verdict
         settings = {"claim": table.claim, "alpha": table.alpha, "margin": table.margin, "min_gain": table.min_gain}
