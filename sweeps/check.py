@@ -16,8 +16,10 @@ from sweeps.engines.base import Engine, Generation, Prompt
 from sweeps.errors import ConfigError, SweepError
 from sweeps.estimate import Watched, estimate_time, prefill_rate, watched
 from sweeps.identity import identity_of, refuse_changes
+from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger, Place, StudyRecord
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
+from sweeps.options import OPTIONS
 from sweeps.plan import Plan, make_plan
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
@@ -150,6 +152,7 @@ class _Checker:
                 }
             )
         gone = [f"{host.name} is out: {host.dropped}" for host in self.hosts if host.dropped]
+        self._note_values()
         about = [next(iter(host.fingerprints.values())).summary for host in self.hosts if not host.dropped]
         self.say(
             "; ".join([*about, *gone]),
@@ -158,6 +161,18 @@ class _Checker:
         )
         for host in self.hosts:
             refuse_unsent(host.engine, self.config)
+
+    def _note_values(self) -> None:
+        """Say of each value if the engine does not pass it on, and of each default if it moved with a version."""
+        engine = self._engine_in_use
+        facts = next(host.fingerprints for host in self.hosts if not host.dropped)
+        version = next(iter(facts.values())).facts["engine"].get("version")
+        moved = moved_defaults(self.config.baseline.options, engine=engine.name, version=version)
+        for i, row in enumerate(self.report.options):
+            note = moved.get(row.name, "") if row.source == "default" else ""
+            if row.name in OPTIONS and row.name not in engine.honours:
+                note = f"not sent: the {engine.name} engine does not pass it on"
+            self.report.options[i] = replace(row, note=note)
 
     def _hosts(self) -> None:
         working = [host for host in self.hosts if not host.dropped]

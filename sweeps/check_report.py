@@ -43,6 +43,7 @@ class OptionRow:
         source: `file`, `environment (NAME)` or `default`.
         searched: What the sweep searches, "" if the value is fixed.
         verdict: What probes found, "" where none was made.
+        note: What is worth knowing of the value, such as a default that other versions of the engine have not.
     """
 
     name: str
@@ -50,6 +51,7 @@ class OptionRow:
     source: str
     searched: str = ""
     verdict: str = ""
+    note: str = ""
 
 
 @dataclass

@@ -55,11 +55,12 @@ def show(report: CheckReport, mlruns: Path) -> None:
     console.print(table)
     if report.options:
         options = Table(box=None, pad_edge=False)
-        for column in ("option", "baseline", "from", "searched", "probe"):
+        for column in ("option", "baseline", "from", "searched", "probe", "note"):
             options.add_column(column, overflow="fold")
         for option in report.options:
             value = "" if option.value is None else str(option.value)
-            options.add_row(option.name, Text(value), Text(option.source), Text(option.searched), option.verdict)
+            cells = (Text(each) for each in (value, option.source, option.searched, option.verdict, option.note))
+            options.add_row(option.name, *cells)
         console.print()
         console.print(options)
     console.print()

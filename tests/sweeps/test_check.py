@@ -79,6 +79,28 @@ class TestReady:
         assert "measured floor" in row(report, "sight").found
         assert "goes on" in row(report, "study").found
 
+    def test_a_default_that_moved_is_noted(self, tmp_path):
+        with OllamaDouble() as server:
+            path = write_sweep(
+                tmp_path,
+                engine={"kind": "ollama", "host": server.url, "options": None},
+                baseline={"model": "smollm2:135m", "temperature": 0.8},
+            )
+            notes = {option.name: option.note for option in check(path).options}
+        assert "1.1 before" in notes["repeat_penalty"]
+        assert notes["temperature"] == notes["min_p"] == ""
+
+    def test_values_that_a_path_does_not_pass_on_are_noted(self, tmp_path):
+        with OllamaDouble() as server:
+            path = write_sweep(
+                tmp_path,
+                engine={"kind": "openai", "host": server.url, "options": None},
+                baseline={"model": "smollm2:135m", "top_k": 20},
+            )
+            notes = {option.name: option.note for option in check(path).options}
+        assert "not sent" in notes["top_k"]
+        assert notes["temperature"] == ""
+
 
 class TestWarnings:
     def test_inert_options_are_a_warning_and_strict_blocks(self, tmp_path):

@@ -194,11 +194,12 @@ def dimension(name, **more):
     return Dimension(name, choices=more.pop("choices", (1, 2)), **more)
 
 
-class TestNarrowed:
-    BASE = {"mirostat": 0, "top_k": 40, "num_ctx": 2048}
+BASELINE = {"mirostat": 0, "top_k": 40, "num_ctx": 2048}
 
+
+class TestNarrowed:
     def names(self, space, narrowing):
-        return [d.name for d in narrowed(space, narrowing, self.BASE)]
+        return [d.name for d in narrowed(space, narrowing, BASELINE)]
 
     def test_children_go_where_the_baseline_does_not_meet_their_condition(self):
         space = Space((dimension("mirostat"), dimension("mirostat_tau", when={"mirostat": (1, 2)}),
@@ -207,14 +208,14 @@ class TestNarrowed:
 
     def test_children_stay_where_it_does(self):
         space = Space((dimension("mirostat"), dimension("top_k", when={"mirostat": (0,)})))
-        left = narrowed(space, Narrowing({"mirostat": "inert"}), self.BASE)
+        left = narrowed(space, Narrowing({"mirostat": "inert"}), BASELINE)
         assert [d.name for d in left] == ["top_k"]
         assert left["top_k"].when == {}
 
     def test_a_condition_on_a_choice_that_is_gone_cannot_hold(self):
         space = Space((dimension("num_ctx", choices=(512, 1024, 2048)), dimension("top_k", when={"num_ctx": (512,)}),
                        dimension("top_p", when={"num_ctx": (512, 2048)})))  # fmt: skip
-        left = narrowed(space, Narrowing(removed={"num_ctx": (512,)}), self.BASE)
+        left = narrowed(space, Narrowing(removed={"num_ctx": (512,)}), BASELINE)
         assert [d.name for d in left] == ["num_ctx", "top_p"]
         assert left["num_ctx"].choices == (1024, 2048)
         assert left["top_p"].when == {"num_ctx": (2048,)}

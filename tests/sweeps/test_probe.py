@@ -102,9 +102,10 @@ class TestOllama:
         space = space_of({"num_ctx": [2048, 65536]})
         result = run(ollama[1], ["num_ctx"], {"num_ctx": 2048}, space=space)["num_ctx"]
         assert (result.verdict, result.extreme, result.effective) == ("clamped", 65536, 8192)
-        assert "clamped down" in by_name(
-            probe(ollama[1], "smollm2:135m", ["num_ctx"], {"num_ctx": 2048}, space=space)
-        )["num_ctx"].fact
+        assert (
+            "clamped down"
+            in by_name(probe(ollama[1], "smollm2:135m", ["num_ctx"], {"num_ctx": 2048}, space=space))["num_ctx"].fact
+        )
 
     def test_num_predict_by_the_tokens_that_come(self, ollama):
         result = run(ollama[1], ["num_predict"])["num_predict"]
@@ -292,7 +293,9 @@ class TestContexts:
         assert reason(option, last.options) == ""
 
     def test_conditions_of_the_space_hold_where_an_option_is_tried(self):
-        space = space_of({"mirostat": [0, 1], "top_k": {"choices": [5, 40], "when": {"mirostat": [0]}}}, {"mirostat": 1})
+        space = space_of(
+            {"mirostat": [0, 1], "top_k": {"choices": [5, 40], "when": {"mirostat": [0]}}}, {"mirostat": 1}
+        )
         reached = levels("top_k", {"mirostat": 1}, space)[0]
         assert (reached.name, reached.options["mirostat"]) == ("sweep", 0)
 

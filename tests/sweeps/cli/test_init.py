@@ -1,0 +1,89 @@
+import json
+import tomllib
+
+import pytest
+
+from objectives import load_cases
+from sweeps.cli import run_command
+from sweeps.config import load_config
+from sweeps.engines.llamacpp import EMBEDDED_MODEL, embedded_model_path
+from tests.doubles.ollama import OllamaDouble
+
+embedded = pytest.mark.skipif(embedded_model_path() is None, reason="the embedded model is not installed")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")  # nobody answers there
+
+
+def test_a_running_server_is_found_and_the_result_passes_the_check(tmp_path, monkeypatch, capsys):
+    with OllamaDouble(models={"all-minilm:22m": "1" * 64, "smollm2:135m": "2" * 64, "z:7b": "3" * 64}) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        assert run_command(["init", "demo"]) == 0
+        captured = capsys.readouterr()
+        assert captured.out.strip() == "sweeps check demo/sweep.toml"
+        config = load_config(tmp_path / "demo" / "sweep.toml")
+        assert (config.engine.kind, config.engine.host, config.baseline.model) == ("ollama", None, "smollm2:135m")
+        assert "z:7b" in config.text
+        assert "minilm" not in config.text
+        assert run_command(["check", "demo/sweep.toml", "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+    assert report["state"] in ("ready", "warning"), report["checks"]
+    assert {row["name"]: row["state"] for row in report["checks"]}["options"] == "ready"
+
+
+def test_a_host_that_is_given_is_written(tmp_path):
+    with OllamaDouble() as server:
+        assert run_command(["init", "demo", "--host", server.url]) == 0
+        assert load_config(tmp_path / "demo" / "sweep.toml").engine.host == server.url
+
+
+@embedded
+def test_without_a_server_the_embedded_engine_is_used(tmp_path, capsys):
+    assert run_command(["init", "my sweep", "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert (record["engine"], record["model"]) == ("llamacpp", EMBEDDED_MODEL)
+    config = load_config(tmp_path / "my sweep" / "sweep.toml")
+    assert (config.engine.kind, config.study.name) == ("llamacpp", "my-sweep")
+    assert "'my sweep/sweep.toml'" in record["next"]
+
+
+def test_ollama_that_was_asked_for_has_to_answer(capsys):
+    assert run_command(["init", "demo", "--engine", "ollama"]) == 2
+    assert "127.0.0.1:9" in capsys.readouterr().err
+
+
+def test_a_server_without_models_is_told(capsys):
+    with OllamaDouble(models={}) as server:
+        assert run_command(["init", "demo", "--host", server.url]) == 2
+    assert "pull" in capsys.readouterr().err
+
+
+@embedded
+def test_nothing_is_overwritten(tmp_path, capsys):
+    (tmp_path / "demo" / "cases").mkdir(parents=True)
+    mine = tmp_path / "demo" / "cases" / "pump-alarm.txt"
+    mine.write_text("mine")
+    assert run_command(["init", "demo", "--engine", "llamacpp"]) == 2
+    assert "pump-alarm.txt exists" in capsys.readouterr().err
+    assert mine.read_text() == "mine"
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["pump-alarm.txt"]
+
+
+def test_names_that_toml_would_trip_over_are_quoted(tmp_path):
+    with OllamaDouble(models={'odd"name:1b': "1" * 64}) as server:
+        assert run_command(["init", 'a"b$c', "--host", server.url]) == 0
+    file = tmp_path / 'a"b$c' / "sweep.toml"
+    assert tomllib.loads(file.read_text())["baseline"]["model"] == 'odd"name:1b'
+    assert load_config(file).study.name == "a-b-c"
+
+
+@embedded
+def test_the_sample_cases_are_sound(tmp_path, capsys):
+    assert run_command(["init", "demo", "--engine", "llamacpp"]) == 0
+    cases = load_cases(tmp_path / "demo" / "cases")
+    assert [case.name for case in cases] == ["pump-alarm", "release-slip"]
+    capsys.readouterr()
+    assert run_command(["cases", "check", "demo/cases", "--json"]) == 0
