@@ -362,7 +362,8 @@ class Ledger:
         with self._told("written"), self._engine.begin() as connection:
             row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one()
             record = json.loads(row.record) | changes
-            values = {"record": json.dumps(record), "updated": now("milliseconds")} | ({"status": status} if status else {})
+            values = {"record": json.dumps(record), "updated": now("milliseconds")}
+            values |= {"status": status} if status else {}
             connection.execute(sa.update(tables.studies).where(tables.studies.c.name == name).values(values))
         found = self.study(name)
         assert found is not None

@@ -66,28 +66,29 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
         config=result.config.identity(),
-        commands=commands(result),
+        commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=notes,
         version=__version__,
     )
 
 
-def commands(result: SweepResult) -> dict[str, str]:
-    """What a person does next, and the command for it."""
+def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:
+    """What a person does next, and the command or file for it; what matters most comes first."""
     where = "" if result.directory == Path("mlruns") else f" --mlruns {shlex.quote(str(result.directory))}"
     name = shlex.quote(result.name)
     source = result.record.record.get("path") or "SWEEP.toml"
-    steps = {
-        "read the report": str(result.folder / "report.html"),
-        "run it again or go on": f"sweeps run {shlex.quote(source)}{where}",
-        "the verdict as JSON": f"sweeps judge {name} --json{where}",
-        "see every trial in MLflow": f"sweeps ui{where}",
-    }
-    if result.finalist is not None:
+    steps = {"read the report": str(result.folder / "report.html")}
+    if exports:
+        steps["use it in a pipeline"] = ", ".join(map(str, exports))
+    elif result.finalist is not None:
         force = "" if result.shown_better else " --force"
         steps["export for a pipeline"] = f"sweeps export {name} --format env{force}{where}"
-    return steps
+    return steps | {
+        "see every trial in MLflow": f"sweeps ui{where}",
+        "the verdict as JSON": f"sweeps judge {name} --json{where}",
+        "run it again or go on": f"sweeps run {shlex.quote(source)}{where}",
+    }
 
 
 def write_outputs(result: SweepResult) -> Outputs:
