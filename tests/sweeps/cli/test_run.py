@@ -1,0 +1,307 @@
+"""`sweeps run` and what is asked of a study afterwards."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.cli import run_command
+from sweeps.results import load_result
+from tests.sweeps.sweep_files import run, steady, write_sweep
+
+Capture = pytest.CaptureFixture[str]
+VERDICT_KEYS = {
+    "verdict", "effect", "ci_low", "ci_high", "p_value", "n_per_arm", "mde", "baseline_mean", "finalist_mean",
+    "noise_sd", "configuration",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of two finished studies: `other`, and then `t`, shown better."""
+    folder = tmp_path_factory.mktemp("finished")
+    run(write_sweep(folder, file="other.toml", study={"name": "other", "seed": 8}))
+    run(write_sweep(folder))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def null(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished study in which nothing matters."""
+    folder = tmp_path_factory.mktemp("null")
+    run(write_sweep(folder, engine={"options": {"surface": "flat"}}))
+    return folder
+
+
+@pytest.fixture
+def copy(finished: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    shutil.copytree(finished / "mlruns", tmp_path / "mlruns")
+    return tmp_path
+
+
+def answer(capsys: Capture, *arguments: object, code: int = 0) -> Any:
+    """The one JSON value that a command prints."""
+    capsys.readouterr()
+    assert run_command([str(argument) for argument in arguments]) == code
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return json.loads(out)
+
+
+def text(capsys: Capture, *arguments: object, code: int = 0) -> str:
+    capsys.readouterr()
+    assert run_command([str(argument) for argument in arguments]) == code
+    return capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_report")
+def test_run_json_prints_launch_and_done_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
+    path = write_sweep(tmp_path)
+    capsys.readouterr()
+    assert run_command(["run", str(path), "--mlruns", str(tmp_path / "mlruns"), "--json", "--no-tracking"]) == 0
+    out, err = capsys.readouterr()
+    launch, done = map(json.loads, out.splitlines())
+    assert launch["record"] == "launch"
+    assert launch["study"] == done["study"] == "t"
+    assert done["record"] == "done"
+    assert done.keys() >= VERDICT_KEYS
+    assert done["status"] == "done"
+    assert done["observations"] == 60
+    assert "Traceback" not in err
+
+
+@pytest.mark.timeout(120)
+def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None:
+    import mlflow
+
+    path = write_sweep(tmp_path)
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    command = [sys.executable, "-c", "from sweeps.cli import main; main()", "run", path.name]
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[3]), environment.get("PYTHONPATH", "")])
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Better than the baseline" in done.stdout
+    assert "sweeps ui" in done.stdout
+    assert "mlruns/sweeps/t/report.html" in done.stdout
+    assert "mlruns/sweeps/t/production.env" in done.stdout
+    assert "floor" in done.stderr
+    assert "noise band" in done.stderr
+    folder = tmp_path / "mlruns/sweeps/t"
+    assert (folder / "report.html").read_text().lstrip().lower().startswith("<!doctype html")
+    assert (folder / "production.env").is_file()
+    result = load_result(tmp_path / "mlruns")
+    with (folder / "observations.csv").open() as file:
+        assert len(list(csv.DictReader(file))) == len(result.observations)
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlruns/mlflow.db'}")
+    experiment = client.get_experiment_by_name("t")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
+    assert len(parents) == 1
+    assert parents[0].info.status == "FINISHED"
+    assert len(runs) == 1 + 1 + result.plan.trials  # the sweep, the baseline, the trials
+    again = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert "were not generated again" in again.stdout
+    assert len(client.search_runs([experiment.experiment_id])) == len(runs)
+
+
+def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path) -> None:
+    import signal
+
+    import mlflow
+
+    path = write_sweep(tmp_path, engine={"options": {"delay": 0.05}})
+    environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[3]), environment.get("PYTHONPATH", "")])
+    command = [sys.executable, "-c", "from sweeps.cli import main; main()", "run", path.name]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while time.monotonic() < until and process.poll() is None and _observations(tmp_path) < 14:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "Traceback" not in err
+    assert "generations are kept" in err
+    assert "  sweeps run sweep.toml" in err
+    kept = load_result(tmp_path / "mlruns")
+    assert kept.status == "stopped"
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlruns/mlflow.db'}")
+    experiment = client.get_experiment_by_name("t")
+    assert experiment is not None
+    parents = [r for r in client.search_runs([experiment.experiment_id]) if "mlflow.parentRunId" not in r.data.tags]
+    assert [r.info.status for r in parents] == ["KILLED"]
+    whole = run(write_sweep(tmp_path / "whole"))
+    assert steady(run(path).observations) == steady(whole.observations)
+
+
+def _observations(folder: Path) -> int:
+    import sqlite3
+
+    try:
+        with sqlite3.connect(f"file:{folder / 'mlruns/ledger.db'}?mode=ro", uri=True) as connection:
+            return int(connection.execute("SELECT COUNT(*) FROM observations").fetchone()[0])
+    except sqlite3.Error:
+        return 0
+
+
+def test_status(finished: Path, capsys: Capture) -> None:
+    rows = answer(capsys, "status", "--json", "--mlruns", finished / "mlruns")
+    assert [row["study"] for row in rows] == ["t", "other"]
+    one = answer(capsys, "status", "t", "--json", "--mlruns", finished / "mlruns")
+    assert one["done"] == one["planned"] == {"floor": 12, "explore": 30, "confirm": 18}
+    assert (one["status"], one["failed"], one["verdict"], one["failures"]) == ("done", 0, "better", [])
+    shown = text(capsys, "status", "--mlruns", finished / "mlruns")
+    assert "12/12" in shown
+    assert "better" in shown
+
+
+def test_judge_a_study(finished: Path, capsys: Capture) -> None:
+    verdict = answer(capsys, "judge", "t", "--json", "--mlruns", finished / "mlruns")
+    assert verdict.keys() >= VERDICT_KEYS
+    assert verdict["verdict"] == "better"
+    assert verdict["ci_low"] < verdict["effect"] < verdict["ci_high"]
+    assert math.isclose(verdict["finalist_mean"] - verdict["baseline_mean"], verdict["effect"], abs_tol=1e-12)
+    assert verdict["configuration"]["model"] == "scripted"
+    assert verdict["n_per_arm"] == 9
+    assert verdict["recommended"] == "finalist"
+    shown = text(capsys, "judge", "t", "--mlruns", finished / "mlruns")
+    assert "better:" in shown
+    assert verdict["configuration_key"] not in shown  # a person reads `the finalist`
+    wide = answer(capsys, "judge", "t", "--json", "--alpha", "0.001", "--mlruns", finished / "mlruns")
+    assert wide["ci_low"] < verdict["ci_low"]
+
+
+@pytest.mark.parametrize(
+    ("gain", "expect", "code"),
+    [(True, "better", 0), (True, "worse", 1), (False, "better", 1), (False, "not-distinguishable", 0)],
+)
+def test_expectations_are_exit_codes(
+    finished: Path, null: Path, capsys: Capture, gain: bool, expect: str, code: int
+) -> None:
+    text(capsys, "judge", "--expect", expect, "--mlruns", (finished if gain else null) / "mlruns", code=code)
+
+
+def test_judge_before_the_confirmation_is_complete_is_refused(copy: Path, capsys: Capture) -> None:
+    import sqlite3
+
+    with sqlite3.connect(copy / "mlruns/ledger.db") as connection:
+        record = json.loads(connection.execute("SELECT record FROM studies WHERE name = 't'").fetchone()[0])
+        del record["confirmed"]
+        connection.execute("UPDATE studies SET record = ?, status = 'stopped' WHERE name = 't'", [json.dumps(record)])
+        connection.execute("DELETE FROM observations WHERE study = 't' AND stage = 'confirm' AND seed % 3 = 0")
+    capsys.readouterr()
+    assert run_command(["judge", "t", "--mlruns", str(copy / "mlruns")]) == 2
+    assert "confirmation" in capsys.readouterr().err
+
+
+def scores_file(folder: Path) -> Path:
+    path = folder / "scores.csv"
+    rows = [
+        (c, case, seed, base + 0.01 * seed)
+        for c, base in (("a", 0.3), ("b", 0.6))
+        for case in "xy"
+        for seed in range(5)
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("configuration", "case", "seed", "score"), *rows])
+    return path
+
+
+def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
+    path = scores_file(tmp_path)
+    (verdict,) = answer(capsys, "judge", path, "--baseline", "a", "--json")
+    assert verdict["outcome"] == "better"
+    assert math.isclose(verdict["effect"], 0.3, abs_tol=1e-9)
+    assert verdict["n_per_arm"] == 10
+    text(capsys, "judge", path, "--baseline", "b", "--expect", "better", code=1)
+    text(capsys, "judge", path, "--baseline", "b", "--expect", "worse")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "words"),
+    [
+        ([], None, "name the baseline with --baseline; the labels are: a, b"),
+        (["--baseline", "c"], None, "no baseline 'c'"),
+        (["--baseline", "a"], "", "is not a CSV table"),
+        (
+            ["--baseline", "a"],
+            "configuration,case,seed,scroe\na,x,1,0.5\n",
+            "missing column 'score' (is it 'scroe' here?)",
+        ),
+        (["--baseline", "a"], "configuration,case,seed,score\na,x,1,50\nb,x,1,60\n", "Divide percentages by 100"),
+    ],
+)
+def test_judge_a_table_that_cannot_be(
+    tmp_path: Path, capsys: Capture, arguments: list[str], content: str | None, words: str
+) -> None:
+    path = scores_file(tmp_path)
+    if content is not None:
+        path.write_text(content)
+    capsys.readouterr()
+    assert run_command(["judge", str(path), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert str(path) in err
+
+
+def test_export_what_is_shown_better(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    done = answer(capsys, "export", "t", "--out", tmp_path, "--json", "--mlruns", finished / "mlruns")
+    assert done["shown_better"] is True
+    env = next(Path(path) for path in done["files"] if path.endswith(".env")).read_text()
+    finalist = load_result(finished / "mlruns", "t").finalist
+    assert finalist is not None
+    assert f"OLLAMA_TEMPERATURE={finalist.configuration.options['temperature']}" in env
+    options = json.loads(next(Path(path) for path in done["files"] if path.endswith(".json")).read_text())
+    assert "t" in json.dumps(options)
+    command = ["bash", "-c", 'set -a; . "$0"; printf %s "$OLLAMA_TEMPERATURE"']
+    file = next(path for path in done["files"] if path.endswith(".env"))
+    sourced = subprocess.run([*command, file], capture_output=True, text=True, check=True)
+    assert float(sourced.stdout) == finalist.configuration.options["temperature"]
+
+
+def test_export_refuses_what_is_not_shown_better_unless_forced(null: Path, tmp_path: Path, capsys: Capture) -> None:
+    arguments = ["export", "--out", str(tmp_path / "out"), "--mlruns", str(null / "mlruns")]
+    capsys.readouterr()
+    assert run_command(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--force" in err
+    assert not list(tmp_path.rglob("*.env"))
+    files = text(capsys, *arguments, "--force").split()
+    assert "not" in Path(files[0]).read_text().lower()
+    assert answer(capsys, *arguments, "--force", "--json")["shown_better"] is False
+
+
+def test_plan_from_a_study_and_from_numbers(finished: Path, capsys: Capture) -> None:
+    made = answer(capsys, "plan", "t", "--gain", "0.1", "--json", "--mlruns", finished / "mlruns")
+    assert made
+    small = answer(capsys, "plan", "--gain", "0.2", "--noise-sd", "0.1", "--cases", "6", "--json")
+    large = answer(capsys, "plan", "--gain", "0.05", "--noise-sd", "0.1", "--cases", "6", "--json")
+    assert large["generations"] > small["generations"]
+    assert "generations" in text(capsys, "plan", "--gain", "0.1", "--noise-sd", "0.1", "--cases", "6")
+
+
+def test_a_report_of_a_study_that_is_not_finished(tmp_path: Path, capsys: Capture) -> None:
+    from sweeps.engines.scripted import Fault
+    from tests.sweeps.test_study import engine
+
+    path = write_sweep(tmp_path)
+    with pytest.raises(Exception, match="in a row"):
+        run(path, engine=engine(tmp_path, [Fault("unreachable", frozenset(range(45, 1000)))]))
+    done = answer(capsys, "report", "--json", "--mlruns", tmp_path / "mlruns")
+    assert Path(done["report"]).is_file()
+    assert done["exports"] == []
