@@ -97,7 +97,8 @@ def rescore_study(
                 restored: dict[str, Any] = {key: before.record.get(key, []) for key in changes}
                 ledger.update_study(old.name, **restored)
         if keep:
-            ledger.set_identity(old.name, before.identity | identity_of(old.config, cases, objective))
+            given = {f"objective.{key}": value for key, value in (settings or {}).items()}
+            ledger.set_identity(old.name, before.identity | identity_of(old.config, cases, objective) | given)
         pairs = zip(old.observations["score"], new.observations["score"], strict=True)
         changed = sum(a != b for a, b in pairs if not (a != a and b != b))
         return Rescoring(old, new, changed)
