@@ -1,0 +1,131 @@
+"""The search by itself: proposals, what is told, what is kept."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.errors import SweepError
+from sweeps.explore import Explorer, Proposal, TrialResult
+from sweeps.options import Configuration, default_options
+from sweeps.space import parse_space
+from sweeps.standing import trial_result
+from tests.sweeps.sweep_files import optuna_trials
+
+BASELINE = Configuration("m", "p", {**default_options(), "temperature": 0.8})
+RAW: dict[str, Any] = {
+    "temperature": {"low": 0.1, "high": 1.2},
+    "mirostat": [0, 2],
+    "mirostat_tau": {"low": 1.0, "high": 9.0},
+}
+SPACE, _ = parse_space(RAW, prompts=["p"], baseline=BASELINE.values)
+
+
+def explorer(folder: Path | None, sampler: str = "gp", **more: Any) -> Explorer:
+    storage = None if folder is None else f"sqlite:///{folder / 'optuna.db'}"
+    settings = {"space": SPACE, "baseline": BASELINE, "sampler": sampler, "seed": 5, "trials": 12}
+    return Explorer("t", storage, **{**settings, **more})
+
+
+def score(proposal: Proposal) -> TrialResult:
+    """Better the lower the temperature."""
+    value = 1 - float(proposal.configuration.options["temperature"]) / 2
+    return TrialResult(value, 6, [value, value], 0.05)
+
+
+def search(made: Explorer, batches: int = 3) -> list[Proposal]:
+    made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+    proposals: list[Proposal] = []
+    for _ in range(batches):
+        batch = made.ask(4)
+        proposals += batch
+        for proposal in batch:
+            made.tell(proposal, score(proposal))
+    return proposals
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "random", "qmc"])
+def test_the_same_seed_proposes_the_same(sampler: str) -> None:
+    assert search(explorer(None, sampler)) == search(explorer(None, sampler))
+    assert search(explorer(None, sampler)) != search(explorer(None, sampler, seed=6))
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe"])
+def test_a_resumed_search_goes_on_as_the_whole_one(tmp_path: Path, sampler: str) -> None:
+    whole = search(explorer(None, sampler))
+    first = search(explorer(tmp_path, sampler), batches=1)
+    records = [proposal.as_record() for proposal in first]
+    again = [Proposal.from_record(number, record) for number, record in enumerate(records)]
+    assert again == first
+    assert search(explorer(tmp_path, sampler, proposals=again)) == whole
+    assert [number for number, *_ in optuna_trials(tmp_path)] == list(range(12))
+
+
+def test_stored_proposals_win_over_another_sampler(tmp_path: Path) -> None:
+    stored = search(explorer(None, "random"), batches=1)
+    made = explorer(tmp_path, "tpe", proposals=stored)
+    proposals = search(made, batches=2)
+    assert proposals[:4] == stored
+    assert [params for _, _, _, params, _ in optuna_trials(tmp_path)] == [dict(p.params) for p in proposals]
+    assert made.pick() is not None
+
+
+def test_the_pick_is_a_good_trial_and_never_the_baseline() -> None:
+    made = explorer(None)
+    proposals = search(made)
+    number = made.pick()
+    assert number is not None
+    temperatures = sorted(float(p.configuration.options["temperature"]) for p in proposals)
+    assert proposals[number].configuration.options["temperature"] <= temperatures[2]
+
+
+def test_nothing_to_pick() -> None:
+    made = explorer(None)
+    made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+    assert made.pick() is None
+    for proposal in made.ask(3):
+        made.tell(proposal, TrialResult(math.nan, 0, [math.nan, math.nan], 0.05))
+    assert made.pick() is None
+
+
+def test_a_trial_without_a_score_is_failed_and_not_zero(tmp_path: Path) -> None:
+    made = explorer(tmp_path)
+    made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+    one, other = made.ask(2)
+    made.tell(one, TrialResult(math.nan, 0, [math.nan, math.nan], 0.05))
+    made.tell(other, TrialResult(0.7, 3, [0.7, math.nan], 0.05))
+    trials = optuna_trials(tmp_path)
+    assert [(number, state, value) for number, state, value, _, _ in trials] == [
+        (0, "FAIL", None),
+        (1, "COMPLETE", 0.7),
+    ]
+    assert trials[1][4]["case_scores"] == [0.7, None]
+
+
+def test_a_storage_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "optuna.db").write_text("no database" * 200)
+    with pytest.raises(SweepError, match=r"optuna.db cannot be used: .*not a database"):
+        explorer(tmp_path)
+
+
+def rows(**scores: list[float]) -> list[dict[str, Any]]:
+    return [{"case": case, "score": value} for case, values in scores.items() for value in values]
+
+
+def test_the_mean_of_case_means_by_hand() -> None:
+    result = trial_result(rows(a=[0.2, 0.4], b=[0.9]), ["a", "b"])
+    assert result.value == pytest.approx((0.3 + 0.9) / 2)  # and not the mean of three scores, 0.5
+    assert result.case_scores == pytest.approx([0.3, 0.9])
+    assert result.n == 3
+    assert result.noise_sd == pytest.approx(math.sqrt(0.02))  # 2 x 0.1^2 over 1 degree of freedom
+
+
+def test_missing_scores_are_left_out_and_half_of_the_cases_is_too_few() -> None:
+    nan = math.nan
+    assert trial_result(rows(a=[0.2, nan], b=[0.4], c=[nan]), ["a", "b", "c"]).value == pytest.approx(0.3)
+    assert math.isnan(trial_result(rows(a=[0.2], b=[nan]), ["a", "b"]).value)
+    assert math.isnan(trial_result(rows(a=[nan], b=[nan]), ["a", "b"]).value)
+    assert trial_result(rows(a=[0.2], b=[0.2]), ["a", "b"], noise_sd=0.07).noise_sd == 0.07
