@@ -53,14 +53,19 @@ def watched(engine: Engine) -> tuple[Engine, Watched]:
 def prefill_rate(warmups: Sequence[Generation]) -> float | None:
     """Seconds per prompt token of an uncached prefill; None where none was seen.
 
-    Engines that do not tell what they had cached show it by a prefill that is far too fast, so the slowest counts.
+    Engines that do not tell what they had cached show it by a prefill that is far too fast, so the slowest counts; of
+    the others it is the mean.
     """
-    rates = [
-        answer.timing.prefill / fresh
+    fresh = [
+        (tokens, answer.timing.prefill)
         for answer in warmups
-        if (fresh := (answer.prompt_tokens or 0) - (answer.cached_tokens or 0)) >= 16 and answer.timing.prefill > 0
+        if (tokens := (answer.prompt_tokens or 0) - (answer.cached_tokens or 0)) >= 16 and answer.timing.prefill > 0
     ]
-    return max(rates, default=None)
+    if not fresh:
+        return None
+    if any(answer.cached_tokens is None for answer in warmups):
+        return max(seconds / tokens for tokens, seconds in fresh)
+    return sum(seconds for _, seconds in fresh) / sum(tokens for tokens, _ in fresh)
 
 
 @dataclass(frozen=True)

@@ -283,13 +283,16 @@ def _found(trial: _Trial, verdict: str) -> ProbeResult:
 
 def _more_often(trial: _Trial) -> bool:
     """Whether the extreme changes the text more often than repeating the reference does (Fisher's exact test)."""
+    import numpy as np
     from scipy.stats import fisher_exact
 
-    table = [
-        [trial.changed, trial.tried - trial.changed],
-        [trial.self_changed, trial.self_tried - trial.self_changed],
-    ]
-    return float(fisher_exact(table, alternative="greater").pvalue) < SIGNIFICANCE
+    table = np.array(
+        [
+            [trial.changed, trial.tried - trial.changed],
+            [trial.self_changed, trial.self_tried - trial.self_changed],
+        ]
+    )
+    return float(fisher_exact(np.array(table), alternative="greater").pvalue) < SIGNIFICANCE
 
 
 def _applied_contexts(result: ProbeResult, applied: Mapping[OptionValue, OptionValue | None]) -> ProbeResult:

@@ -145,13 +145,18 @@ def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
     console = stdout_console()
     console.print(record["summary"], markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for column in ("option", "verdict", "from", "to", "evidence", "applied", "why"):
+    for column in ("option", "verdict", "from", "to", "evidence", "applied"):
         table.add_column(column, overflow="fold")
+    reasons: dict[str, list[str]] = {}
     for result in results:
         moved = ("" if value is None else f"{value:g}" for value in (result.reference, result.extreme))
         applied = "" if result.effective is None else f"{result.effective:g}"
         verdict = Text(result.verdict, STYLES[result.verdict])
-        table.add_row(result.option, verdict, *moved, result.evidence, applied, Text(result.explanation))
+        table.add_row(result.option, verdict, *moved, result.evidence, applied)
+        if result.explanation and result.verdict != "alive":
+            reasons.setdefault(result.explanation, []).append(result.option)
     console.print(table)
+    for reason, names in reasons.items():
+        console.print(f"{', '.join(names)}: {reason}", markup=False, soft_wrap=True)
     if kept := sum(result.cached for result in results):
         console.print(f"{kept} of {len(results)} were probed earlier under this fingerprint (--again probes anew)")

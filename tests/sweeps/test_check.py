@@ -215,7 +215,7 @@ class TestTime:
         def answer(tokens, cached, seconds):
             return Generation("x", "length", tokens, 1, Timing(seconds, prefill=seconds), cached_tokens=cached)
 
-        assert prefill_rate([answer(100, 99, 0.5), answer(100, 0, 0.2)]) == pytest.approx(0.002)
+        assert prefill_rate([answer(100, 99, 0.5), answer(100, 0, 0.2), answer(300, 0, 0.2)]) == pytest.approx(0.001)
         assert prefill_rate([answer(400, None, 0.01), answer(400, None, 0.8)]) == pytest.approx(0.002)
         assert prefill_rate([answer(100, 99, 0.1)]) is None
 
