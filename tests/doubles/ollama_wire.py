@@ -75,6 +75,7 @@ class QuietServer(ThreadingHTTPServer):
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes, and the second one would wait for 40 ms
     server_double: OllamaDouble
 
     def log_message(self, format: str, *args: object) -> None:
