@@ -9,7 +9,7 @@ from objectives.case import LEVELS, Case, Item
 
 if TYPE_CHECKING:
     from objectives.coverage import CoverageObjective, Objective, Score
-    from objectives.factory import make_objective
+    from objectives.factory import ModelAccess, make_objective
     from objectives.function import FunctionObjective
     from objectives.loading import CaseError, load_cases
     from objectives.matchers.base import Match, Matcher, ObjectiveError
@@ -22,6 +22,7 @@ _HOMES = {
     "LexicalMatcher": "objectives.matchers.lexical",
     "Match": "objectives.matchers.base",
     "Matcher": "objectives.matchers.base",
+    "ModelAccess": "objectives.factory",
     "Objective": "objectives.coverage",
     "ObjectiveError": "objectives.matchers.base",
     "Score": "objectives.coverage",
@@ -39,6 +40,7 @@ __all__ = [
     "LexicalMatcher",
     "Match",
     "Matcher",
+    "ModelAccess",
     "Objective",
     "ObjectiveError",
     "Score",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective, Objective, read_weights
 from objectives.function import FunctionObjective
@@ -22,7 +22,19 @@ _MATCHERS = {
 }
 
 
-def make_objective(spec: Mapping[str, Any] | None = None) -> Objective:
+class ModelAccess(Protocol):
+    """Where the embedding and judge matchers reach their models; `host` is the matcher's own setting, often None."""
+
+    def embedder(self, model: str, host: str | None) -> Callable[[list[str]], list[list[float]]]:
+        """A function from texts to one vector each."""
+        ...
+
+    def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any]], Any]:
+        """A function from a prompt and a JSON schema to the parsed answer."""
+        ...
+
+
+def make_objective(spec: Mapping[str, Any] | None = None, *, models: ModelAccess | None = None) -> Objective:
     """Build an objective.
 
     Args:
@@ -30,6 +42,7 @@ def make_objective(spec: Mapping[str, Any] | None = None) -> Objective:
             one's own), `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher`
             ("lexical", or a table with `kind` and the matcher's settings, or a matcher object), `threshold`
             (probability in (0, 1) from which on an item counts as covered).
+        models: How matchers reach models; by default an Ollama server over HTTP (`objectives.matchers.clients`).
 
     Raises:
         ObjectiveError: Something in it is wrong; the message lists every problem with key, value and remedy, one a
@@ -59,7 +72,7 @@ def make_objective(spec: Mapping[str, Any] | None = None) -> Objective:
         threshold = None
     matcher = None
     try:
-        matcher = _matcher(spec.get("matcher", "lexical"), threshold)
+        matcher = _matcher(spec.get("matcher", "lexical"), threshold, models)
     except ObjectiveError as error:
         problems.append(str(error))
     if problems:
@@ -87,7 +100,7 @@ def _unknown(key: str, known: Sequence[str], owner: str) -> str:
     return f"{key}: no such key of {owner}.{hint} Known keys: {', '.join(known)}."
 
 
-def _matcher(spec: Any, threshold: float | None) -> Matcher:
+def _matcher(spec: Any, threshold: float | None, models: ModelAccess | None) -> Matcher:
     if not isinstance(spec, str | Mapping):
         if isinstance(spec, Matcher):
             return spec
@@ -109,20 +122,20 @@ def _matcher(spec: Any, threshold: float | None) -> Matcher:
     ]
     if wrong:
         raise ObjectiveError("\n".join(wrong))
-    return _BUILDERS[kind](table, threshold)
+    return _BUILDERS[kind](table, threshold, models)
 
 
-def _lexical(table: Mapping[str, Any], threshold: float | None) -> Matcher:  # noqa: ARG001
+def _lexical(table: Mapping[str, Any], threshold: float | None, models: ModelAccess | None) -> Matcher:  # noqa: ARG001
     return LexicalMatcher(threshold=threshold)
 
 
-def _embedding(table: Mapping[str, Any], threshold: float | None) -> Matcher:
+def _embedding(table: Mapping[str, Any], threshold: float | None, models: ModelAccess | None) -> Matcher:
     from objectives.matchers import clients, embedding
 
     if table.get("gguf"):
         embed, model = clients.gguf_embedder(table["gguf"]), Path(table["gguf"]).name
     else:
-        embed, model = clients.ollama_embedder(table["model"], table.get("host")), str(table["model"])
+        embed, model = (models or clients).embedder(table["model"], table.get("host")), str(table["model"])
     return embedding.EmbeddingMatcher(
         embed,
         model=model,
@@ -132,10 +145,10 @@ def _embedding(table: Mapping[str, Any], threshold: float | None) -> Matcher:
     )
 
 
-def _judge(table: Mapping[str, Any], threshold: float | None) -> Matcher:
+def _judge(table: Mapping[str, Any], threshold: float | None, models: ModelAccess | None) -> Matcher:
     from objectives.matchers import clients, judge
 
-    chat = clients.ollama_chat_json(table["model"], table.get("host"))
+    chat = (models or clients).chat_json(table["model"], table.get("host"))
     share = 0.5 if threshold is None else threshold
     return judge.JudgeMatcher(chat, votes=table.get("votes", 3), model=str(table["model"]), threshold=share)
 

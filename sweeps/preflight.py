@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, make_objective
+from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
 from sweeps.config import SweepConfig
 from sweeps.engines import EngineSpec
 from sweeps.engines.base import Engine, EngineUnreachable, OptionValue, Prompt, PromptTooLong
@@ -16,8 +16,8 @@ from sweeps.runner import Host
 from sweeps.space import Value
 
 
-def load_inputs(config: SweepConfig) -> tuple[list[Case], Objective]:
-    """The cases and the objective that a sweep names.
+def load_inputs(config: SweepConfig, models: ModelAccess | None = None) -> tuple[list[Case], Objective]:
+    """The cases and the objective that a sweep names; `models` is how its matcher reaches a model.
 
     Raises:
         ConfigError: With what is wrong with either.
@@ -33,7 +33,7 @@ def load_inputs(config: SweepConfig) -> tuple[list[Case], Objective]:
         problems.append(str(error))
     try:
         spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
-        objective = make_objective(spec)
+        objective = make_objective(spec, models=models)
     except ObjectiveError as error:
         problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
     if problems or objective is None:

@@ -114,6 +114,10 @@ class Host:
         options = {**task.options, "num_predict": 1}
         self.engine.generate(task.prompt, options, model=task.configuration.model, timeout=self.timeout)
 
+    def cool(self) -> None:
+        """Forget what is warm, after something else used the server."""
+        self._warm = None
+
     @property
     def warm(self) -> Warmth | None:
         """What the next request finds warm."""

@@ -19,6 +19,7 @@ from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.identity import fingerprint_changes, host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger, Place, StudyRecord, now
 from sweeps.logbook import Logbook
+from sweeps.matching import EngineModels
 from sweeps.narrowing import settle
 from sweeps.observations import Scorer, answer_row, case_digest, item_texts, observation_row
 from sweeps.options import Configuration
@@ -93,11 +94,12 @@ class Sweep:
             KeyboardInterrupt: If the user stopped it; what was generated is kept.
         """
         self.progress.stage("check")
-        cases, objective = load_inputs(self.config)
-        objective = self._objective or objective
-        with self._opened_engines() as engines, self._opened_ledger() as ledger:
-            hosts = open_hosts(engines, self.config)
-            return _Run(self, cases, objective, ledger, hosts).go()
+        with EngineModels(engine_specs(self.config)[0]) as models:
+            cases, objective = load_inputs(self.config, models)
+            objective = self._objective or objective
+            with self._opened_engines() as engines, self._opened_ledger() as ledger:
+                hosts = open_hosts(engines, self.config)
+                return _Run(self, cases, objective, ledger, hosts, models).go()
 
     @contextmanager
     def _opened_engines(self) -> Iterator[Sequence[Engine]]:
@@ -132,13 +134,23 @@ class _Run:
     """The state of one run of a sweep."""
 
     def __init__(
-        self, sweep: Sweep, cases: Sequence[Case], objective: Objective, ledger: Ledger, hosts: Sequence[Host]
+        self,
+        sweep: Sweep,
+        cases: Sequence[Case],
+        objective: Objective,
+        ledger: Ledger,
+        hosts: Sequence[Host],
+        models: EngineModels,
     ) -> None:
         self.sweep, self.config, self.progress = sweep, sweep.config, sweep.progress
         self.cases, self.objective, self.ledger, self.hosts = cases, objective, ledger, hosts
         self.name = sweep.config.study.name
         self.scorer = Scorer(objective, cases, ledger)
         self.items = {case.name: item_texts(case) for case in cases}
+        self.models = models
+        matcher = sweep.config.objective.matcher
+        self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
+        self._unscored: list[Outcome] = []
         self.rows: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
@@ -317,8 +329,18 @@ class _Run:
                 f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
             ),
         )
+        waiting, self._unscored = self._unscored, []
+        for outcome in waiting:
+            self._score(outcome)
+        if waiting and self.models.used:
+            for host in self.hosts:
+                host.cool()
 
     def _on_outcome(self, outcome: Outcome) -> None:
+        """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
+
+        Scoring by a model between two requests would push the swept model out of the server's memory each time.
+        """
         task, entry = outcome.task, outcome.entry
         place = task.place
         self.ledger.add_observation(
@@ -328,6 +350,13 @@ class _Run:
             generation=None if entry is None else entry.id,
             error=outcome.error,
         )
+        if self._scores_by_model:
+            self._unscored.append(outcome)
+        else:
+            self._score(outcome)
+
+    def _score(self, outcome: Outcome) -> None:
+        task, entry, place = outcome.task, outcome.entry, outcome.task.place
         scored = None
         if entry is not None:
             scored = self.scorer.score([(place.case, entry.id, entry.generation.text)])[entry.id]

@@ -15,9 +15,7 @@ from objectives.matchers.base import ObjectiveError
 DEFAULT_HOST: Final = "http://127.0.0.1:11434"
 
 
-def ollama_embedder(
-    model: str, host: str | None = None, timeout: float = 120.0
-) -> Callable[[list[str]], list[list[float]]]:
+def embedder(model: str, host: str | None = None, timeout: float = 120.0) -> Callable[[list[str]], list[list[float]]]:
     """`embed` through `/api/embed` of an Ollama server (`host` or OLLAMA_HOST or the local default)."""
 
     def embed(texts: list[str]) -> list[list[float]]:
@@ -27,13 +25,13 @@ def ollama_embedder(
     return embed
 
 
-def ollama_chat_json(
+def chat_json(
     model: str, host: str | None = None, timeout: float = 600.0, options: Mapping[str, Any] | None = None
 ) -> Callable[[str, Mapping[str, Any]], Any]:
     """`chat_json` through `/api/chat` with the schema as `format`; temperature 0.3 unless `options` say otherwise."""
     sent = {"temperature": 0.3, "num_ctx": 8192, **(options or {})}
 
-    def chat_json(prompt: str, schema: Mapping[str, Any]) -> Any:
+    def ask(prompt: str, schema: Mapping[str, Any]) -> Any:
         request = {
             "model": model,
             "messages": [{"role": "user", "content": prompt}],
@@ -48,7 +46,7 @@ def ollama_chat_json(
         except json.JSONDecodeError:
             return content
 
-    return chat_json
+    return ask
 
 
 def gguf_embedder(path: Path | str) -> Callable[[list[str]], list[list[float]]]:

@@ -38,7 +38,7 @@ _WORDS = [
 ]  # fmt: skip
 
 
-class Refusal(Exception):  # noqa: N818
+class Refusal(Exception):
     """An error that the server answers with: status and body."""
 
     def __init__(self, status: int, error: Any) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from objectives.case import Item
 from objectives.matchers.base import Matcher, ObjectiveError
-from objectives.matchers.clients import ollama_chat_json, ollama_embedder
+from objectives.matchers.clients import chat_json, embedder
 from objectives.matchers.embedding import EmbeddingMatcher, calibrate, sentence_windows
 from objectives.matchers.judge import JudgeMatcher, retest_variance
 
@@ -170,10 +170,10 @@ def host() -> Iterator[str]:
 
 def test_ollama_clients(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OLLAMA_HOST", raising=False)
-    assert ollama_embedder("m", host)(["ab", "c"]) == [[2.0, 1.0], [1.0, 1.0]]
-    assert ollama_chat_json("good", host)("hello", {"type": "object"}) == {"said": 1}
-    assert ollama_chat_json("bad", host)("hello", {"type": "object"}) == "not json"
+    assert embedder("m", host)(["ab", "c"]) == [[2.0, 1.0], [1.0, 1.0]]
+    assert chat_json("good", host)("hello", {"type": "object"}) == {"said": 1}
+    assert chat_json("bad", host)("hello", {"type": "object"}) == "not json"
     with pytest.raises(ObjectiveError, match=r"HTTP 404.*not found"):
-        ollama_embedder("missing", host)(["x"])
+        embedder("missing", host)(["x"])
     with pytest.raises(ObjectiveError, match="ollama serve"):
-        ollama_embedder("m", "127.0.0.1:9")(["x"])
+        embedder("m", "127.0.0.1:9")(["x"])
