@@ -127,8 +127,9 @@ def make_plan(
     confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
     room = (generations - cases * (floor + 2 * confirm)) // (cases * seeds)
     trials = int(min(max(room, MIN_TRIALS), space_size))
-    if trials == max(room, MIN_TRIALS):  # what is left over by rounding; a small space leaves its rest unspent
-        confirm = (generations - cases * (floor + seeds * trials)) // per_host * hosts
+    left = (generations - cases * (floor + seeds * trials)) // per_host * hosts
+    # What is left over by rounding confirms as well; a small space leaves its rest unspent.
+    confirm = left if trials == max(room, MIN_TRIALS) else min(confirm, left)
     return Plan(cases, floor, seeds, trials, confirm, hosts=hosts)
 
 
