@@ -78,6 +78,9 @@ def test_by_hand() -> None:
     assert make_plan(BudgetTable(generations=60), cases=3) == Plan(3, 4, 2, 5, 3)
     # 65: 5 are left over, too few for another seed of both arms (6).
     assert make_plan(BudgetTable(generations=65), cases=3) == Plan(3, 4, 2, 5, 3)
+    # A small space must not free the confirmation from the budget: 12 - 2 - 1 leaves 4 seeds for each arm.
+    tight = BudgetTable(generations=12, floor_seeds=2, seeds=1, confirm_share=0.875)
+    assert make_plan(tight, cases=1, space_size=1) == Plan(1, 2, 1, 1, 4)
     # A space of two configurations leaves the rest of the budget unspent.
     assert make_plan(BudgetTable(generations=60), cases=3, space_size=2) == Plan(3, 4, 2, 2, 3)
 
