@@ -54,10 +54,11 @@ def after_floor(floor: TrialResult, *, generations_per_trial: int) -> Standing:
     """The standing when the floor is known.
 
     The band is where the difference between one trial's mean and the baseline's lies in 95% of trials that change
-    nothing.
+    nothing. A greedy baseline shows no noise, but the trials beside it have some: the prior stands in for it.
     """
-    band = _Z95 * floor.noise_sd * math.sqrt(1 / generations_per_trial + 1 / floor.n)
-    return Standing(baseline_mean=floor.value, noise_sd=floor.noise_sd, band=band)
+    noise_sd = floor.noise_sd or PRIOR_NOISE_SD
+    band = _Z95 * noise_sd * math.sqrt(1 / generations_per_trial + (1 / floor.n if floor.noise_sd else 0.0))
+    return Standing(baseline_mean=floor.value, noise_sd=noise_sd, band=band)
 
 
 def after_batch(

@@ -13,7 +13,7 @@ from objectives import Case, Objective
 from sweeps import __version__
 from sweeps.config import SweepConfig, load_config
 from sweeps.engines import open_engine
-from sweeps.engines.base import Engine
+from sweeps.engines.base import Engine, EngineError
 from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.identity import fingerprint_changes, host_record, identity_of, refuse_changes
@@ -28,7 +28,7 @@ from sweeps.pool import run_tasks
 from sweeps.preflight import engine_specs, fingerprints_of, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
 from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
-from sweeps.runner import Host, Outcome, RunStoppedError
+from sweeps.runner import Host, HostChangedError, Outcome, RunStoppedError
 from sweeps.schedule import Task
 from sweeps.standing import after_batch, after_floor, announce, trial_result
 
@@ -214,6 +214,9 @@ class _Run:
         explorer.tell_baseline(floor)
         with self._timed("explore"):
             finalist = self._explore(plan, explorer)
+        chosen = stored.record.get("finalist")
+        if chosen is not None:  # confirmed data belong to it, whatever another version of the surrogate would pick now
+            finalist = proposals[chosen]
         if finalist is None:
             self.ledger.update_study(self.name, finalist=None)
             self.progress.note("No trial could be scored, so there is nothing to confirm.", warning=True)
@@ -284,6 +287,7 @@ class _Run:
             own = seeds[: len(self.hosts)] if configuration.is_greedy else seeds
             tasks += self._tasks("confirm", trial, configuration, own, every_host=True)
         self._run(tasks)
+        self._verify()
         if "confirmed" not in self._record():
             self.ledger.update_study(self.name, confirmed=now())
         for trial, _ in arms:
@@ -372,19 +376,18 @@ class _Run:
         return trial_result(mine, [case.name for case in self.cases], self.standing.noise_sd)
 
     def _verify(self) -> None:
-        """Stop if the engine or a model is not what it was when the run began."""
+        """Stop if a host, its engine or a model is not what it was when the run began."""
         changed: list[str] = []
         for index, host in enumerate(self.hosts):
-            if not host.dropped:
+            if host.dropped:
+                continue
+            try:
                 now_there = fingerprints_of(host.engine, self.config, index)
-                changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
+            except EngineError:
+                continue  # the next request meets the same fault, and knows about trying again and other hosts
+            changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
         if changed:
-            raise RunStoppedError(
-                "the host changed while the sweep ran, so further generations would not be comparable:\n"
-                + "\n".join(f"  {line}" for line in changed)
-                + "\nWhat was generated before is kept. Go back to the old version to finish this study, or give the"
-                " sweep a new study.name"
-            )
+            raise HostChangedError(changed)
 
     # ---- plan and record
 
