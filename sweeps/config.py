@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from sweeps.baseline import SEED_VARIABLE, parse_baseline
+from sweeps.batches import AUTO, automatic_batch, check_batch
 from sweeps.engines.base import Prompt
 from sweeps.errors import ConfigError
 from sweeps.options import Configuration, nearest
@@ -112,10 +113,14 @@ class ObjectiveTable(_Table):
 
 
 class SearchTable(_Table):
-    """`[search]`: how configurations are proposed."""
+    """`[search]`: how configurations are proposed.
+
+    `batch` is the number of trials asked at a time. In a `SweepConfig` it is always a number: "auto", the default, is
+    resolved as soon as the space is known, and a study keeps the number.
+    """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
-    batch: Annotated[int, Field(ge=1, le=64)] = 4
+    batch: Annotated[int, BeforeValidator(check_batch)] = AUTO
     probe: bool = True
     strict: bool = False
 
@@ -301,6 +306,8 @@ def parse_config(text: str, path: Path | None = None, *, environment: Mapping[st
         problems += wrong
     if problems or file is None:
         raise ConfigError([f"{where}: {problem}" for problem in problems])
+    if file.search.batch == AUTO:
+        file = file.model_copy(update={"search": file.search.model_copy(update={"batch": automatic_batch(space)})})
     return SweepConfig(
         path=path,
         text=text,

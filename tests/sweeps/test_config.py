@@ -145,6 +145,10 @@ def test_the_good_file_with_every_default_written_out() -> None:
         ("space/temperature", {"low": 2, "high": 1}, "space.temperature: the range is upside down"),
         ("space", [1], "space"),
         ("search/sampler", "tep", "search.sampler: 'tep' is not one of"),
+        ("search/batch", 0, 'search.batch: must be "auto" or a whole number from 1 to 64, not 0'),
+        ("search/batch", 65, "search.batch"),
+        ("search/batch", "atuo", "search.batch"),
+        ("search/batch", True, "search.batch"),
         ("budget/generations", None, "budget: needs generations or minutes"),
         ("budget/generations", 0, "budget.generations: should be greater than or equal to 1, not 0"),
         ("budget/minutes", float("inf"), "budget.minutes"),
@@ -223,12 +227,31 @@ def test_cases_are_looked_for_beside_the_file_first(tmp_path: Path) -> None:
         ("prompts/brief", "Sum it up:\n{log}", False),
         ("budget/generations", 101, False),
         ("search/batch", 3, False),
+        ("search/batch", 4, True),
+        ("search/batch", "auto", True),
         ("verdict/alpha", 0.1, False),
     ],
 )
 def test_identity_holds_what_the_numbers_depend_on(path: str, value: Any, same: bool) -> None:
     before, after = parse_config(text_of(GOOD)), parse_config(text_of(changed(path, value)))
     assert (before.identity() == after.identity()) is same
+
+
+@pytest.mark.parametrize(
+    ("space", "batch"),
+    [
+        ({}, 4),
+        ({"num_predict": [64, 128]}, 4),  # does not reload
+        ({"num_ctx": [2048]}, 4),
+        ({"num_ctx": [2048, 4096]}, 8),
+        ({"model": ["a", "b"]}, 8),
+        ({"num_ctx": [2048, 4096], "num_thread": [2, 4]}, 12),  # 16, but 12 at most
+        ({"num_ctx": {"low": 2048, "high": 4096}}, 12),
+    ],
+)
+def test_more_trials_are_asked_at_a_time_where_the_model_is_reloaded(space: dict[str, Any], batch: int) -> None:
+    tables = changed("space", {"temperature": {"low": 0.1, "high": 1.2}, **space})
+    assert parse_config(text_of(tables)).search.batch == batch
 
 
 ENVIRONMENT_TEXT = """

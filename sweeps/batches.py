@@ -1,0 +1,44 @@
+"""How many trials are asked at a time: `search.batch`."""
+
+from __future__ import annotations
+
+import math
+
+from sweeps.options import RELOAD_OPTIONS
+from sweeps.space import Space
+
+AUTO = 0
+"""What `batch = "auto"` is held as until the space is known."""
+
+BATCH = 4
+"""Trials asked at a time with "auto"; with an option that reloads the model, per value of it."""
+
+LARGEST_BATCH = 12
+"""Trials asked at a time at most with "auto". `benchmarks/batch_regret.py` measures what batches cost the search."""
+
+RANGE_VALUES = 3
+"""A range that reloads the model counts as this many values."""
+
+
+def check_batch(value: object) -> object:
+    """Read `search.batch`.
+
+    Raises:
+        ValueError: If it is neither "auto" nor a whole number from 1 to 64.
+    """
+    if value == "auto":
+        return AUTO
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 64:
+        raise ValueError(f'must be "auto" or a whole number from 1 to 64, not {value!r}')
+    return value
+
+
+def automatic_batch(space: Space) -> int:
+    """Trials asked at a time with `batch = "auto"`.
+
+    Trials of one batch share loads and warm prompts, but cannot learn from each other. So it is four, and where the
+    model or an option that reloads it is searched, four per value and at most twelve.
+    """
+    reloading = [dimension for dimension in space if dimension.name in ("model", *RELOAD_OPTIONS)]
+    values = math.prod(len(dimension.choices) or RANGE_VALUES for dimension in reloading)
+    return min(BATCH * values, LARGEST_BATCH)
