@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from sweeps.config import SweepConfig
@@ -13,7 +13,9 @@ from sweeps.errors import ConfigError
 from sweeps.fingerprint import Fingerprint, diff, readable
 from sweeps.ledger import Ledger, StudyRecord
 from sweeps.observations import case_digest
-from sweeps.runner import Host
+
+if TYPE_CHECKING:
+    from sweeps.runner import Host
 
 
 class StudyChangedError(ConfigError):

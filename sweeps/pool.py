@@ -230,6 +230,8 @@ class _Worker:
         task = _placed(job.task, self.host)
         try:
             entry = self.host.generate(self.ledger, task)
+        except RunStoppedError:
+            raise
         except EngineError as error:
             return self._failed(job, task, error)
         self._in_a_row = 0

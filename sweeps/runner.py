@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sweeps.engines.base import Engine, EngineError, PromptTooLong
+from sweeps.engines.base import Engine, EngineError, Generation, PromptTooLong
 from sweeps.fingerprint import Fingerprint
+from sweeps.identity import fingerprint_changes
 from sweeps.ledger import Entry, Key, Ledger
 from sweeps.schedule import Task, Warmth, warmth
 
 MAX_CONSECUTIVE_FAILURES = 3
 """Failed requests in a row after which a run stops: the server is gone, not one answer."""
 
+RELOAD_SECONDS = 0.25
+RELOAD_RATIO = 10.0
+"""A warm request that reports a load of at least so many seconds, and so many times the shortest, was not warm."""
+
 
 class RunStoppedError(EngineError):
     """The engine failed for good; everything that was generated is kept and the same command goes on from there."""
+
+
+class HostChangedError(RunStoppedError):
+    """Engine or model are not what they were when the run began.
+
+    Args:
+        lines: What changed.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__(
+            "the host changed while the sweep ran, so further generations would not be comparable:\n"
+            + "\n".join(f"  {line}" for line in lines)
+            + "\nWhat was generated before is kept. Go back to the old version to finish this study, or give the"
+            " sweep a new study.name"
+        )
 
 
 @dataclass(frozen=True)
@@ -64,6 +87,7 @@ class Host:
     name: str = ""
     dropped: str = ""
     _warm: Warmth | None = None
+    _shortest_load: float = math.inf
 
     @property
     def digest(self) -> str:
@@ -85,7 +109,11 @@ class Host:
     def generate(self, ledger: Ledger, task: Task) -> Entry:
         """Warm up where needed, send one request, keep the answer.
 
+        An answer is kept only from a warm model, and only if engine and model are still those of the fingerprint: a
+        server that was restarted, or has unloaded the model, would leave an answer that others cannot be compared with.
+
         Raises:
+            HostChangedError: If engine or model changed; the answer is not kept.
             EngineError: As the engine raises it; the next request warms up again then.
         """
         started = time.perf_counter()
@@ -96,7 +124,10 @@ class Host:
                 self._warm_up(task)
                 self.clock.warmups += 1
             self._warm = None
-            generation = self.engine.generate(task.prompt, task.options, model=need.model, timeout=self.timeout)
+            generation = self._send(task)
+            if self._was_cold(generation):
+                generation = self._send(task)
+            self._check_unchanged(need.model)
         finally:
             self.clock.engine += time.perf_counter() - started
         self._warm = need
@@ -117,6 +148,26 @@ class Host:
     def cool(self) -> None:
         """Forget what is warm, after something else used the server."""
         self._warm = None
+
+    def _send(self, task: Task) -> Generation:
+        return self.engine.generate(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
+
+    def _was_cold(self, generation: Generation) -> bool:
+        """Whether the server loaded the model for a request that should have found it warm."""
+        load, usual = generation.timing.load, self._shortest_load
+        self._shortest_load = min(load, usual)
+        return load >= RELOAD_SECONDS and load > RELOAD_RATIO * usual
+
+    def _check_unchanged(self, model: str) -> None:
+        """Raise `HostChangedError` if engine or model changed. An engine in this process cannot."""
+        if self.engine.address == "in process":
+            return
+        before = self.fingerprints[model]
+        identity = self.engine.identify(model)
+        engine, named = {"name": self.engine.name, **identity["engine"]}, {"name": model, **identity["model"]}
+        after = Fingerprint({**before.facts, "engine": engine, "model": named})
+        if lines := fingerprint_changes({model: before}, {model: after}, self.name):
+            raise HostChangedError(lines)
 
     @property
     def warm(self) -> Warmth | None:
