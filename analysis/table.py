@@ -37,6 +37,10 @@ COLUMNS = (
     "lv5",
     "lv12",  # levels 1 and 2 together, "covered/total"
     "words",
+    "redundancy",  # share of repeated n-grams
+    "copied_share",  # share of the text in long spans copied from the log
+    "compression",  # words of the text per word of the log
+    "matcher_sd",  # the matcher's own noise in this score, as a standard deviation; 0 for a deterministic matcher
     "prompt_tokens",
     "output_tokens",
     "seconds",  # total

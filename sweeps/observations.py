@@ -121,6 +121,10 @@ def _answer_columns(entry: Entry) -> dict[str, Any]:
     }
 
 
+_SIDE = {"redundancy": math.nan, "copied_share": math.nan, "compression": math.nan, "matcher_sd": 0.0}
+"""Side metrics that are columns of the table, and what stands there where an objective has none."""
+
+
 def _score_columns(scored: Scored) -> dict[str, Any]:
     levels: Mapping[str, Sequence[int]] = scored.detail["levels"]
     pairs = {level: levels.get(str(level), (0, 0)) for level in range(1, 6)}
@@ -134,6 +138,7 @@ def _score_columns(scored: Scored) -> dict[str, Any]:
         **{f"lv{level}": f"{pair[0]}/{pair[1]}" for level, pair in pairs.items()},
         "lv12": f"{together[0]}/{together[1]}",
         "words": scored.detail["words"],
+        **{name: scored.detail["side"].get(name, default) for name, default in _SIDE.items()},
     }
 
 
@@ -165,7 +170,7 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     table = table.drop(columns=unused)
     for name in ("prompt_tokens", "output_tokens", "covered", "items", "forbidden", "words"):
         table[name] = table[name].astype("Int64")
-    for name in ("score", "seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds"):
+    for name in ("score", *_SIDE, "seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds"):
         table[name] = table[name].astype(float)
     table["truncated"] = table["truncated"].astype(bool)
     ranks = table["stage"].map({stage: rank for rank, stage in enumerate(STAGES)})

@@ -12,6 +12,9 @@ from sweeps.errors import ConfigError
 MIN_TRIALS = 4
 """Fewer trials are no search."""
 
+MAX_TRIALS = 9_000
+"""More would run into the seeds of the confirmation (see `sweeps.study`); no sampler here learns from so many."""
+
 MIN_CONFIRM_SEEDS = 3
 """Fewer fresh seeds per case and arm leave the pooled variance of the confirmation without a footing."""
 
@@ -126,7 +129,7 @@ def make_plan(
     floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
     confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
     room = (generations - cases * (floor + 2 * confirm)) // (cases * seeds)
-    trials = int(min(max(room, MIN_TRIALS), space_size))
+    trials = int(min(max(room, MIN_TRIALS), space_size, MAX_TRIALS))
     left = (generations - cases * (floor + seeds * trials)) // per_host * hosts
     # What is left over by rounding confirms as well; a small space leaves its rest unspent.
     confirm = left if trials == max(room, MIN_TRIALS) else min(confirm, left)

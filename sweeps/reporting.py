@@ -48,6 +48,13 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
     verdict, finalist = result.verdict, result.finalist
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
     notes = list(dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings))
+    own = result.stage("floor")["matcher_sd"].fillna(0.0)
+    if result.floor is not None and own.gt(0).any():
+        share = float((own**2).mean()) ** 0.5
+        notes.append(
+            f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its own"
+            f" noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
+        )
     return ReportData(
         study=result.name,
         created=now(),

@@ -165,10 +165,18 @@ class SweepResult:
 
     @cached_property
     def verdict(self) -> Verdict | None:
-        """Finalist against baseline, from the confirmation's observations only; None before it is complete."""
+        """Finalist against baseline, from the confirmation's observations only.
+
+        None before the confirmation is complete, and where too few of its requests succeeded (`judge` says why).
+        """
+        from analysis import TableError
+
         if self.finalist is None or "confirmed" not in self.record.record:
             return None
-        return self.judge()
+        try:
+            return self.judge()
+        except TableError:
+            return None
 
     def judge(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> Verdict:
         """Judge the confirmation with other settings.
