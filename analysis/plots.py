@@ -93,7 +93,10 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     ordered = trials.iloc[::-1]
     x = np.arange(1, len(ordered) + 1)
     chosen = (ordered.index == finalist) if finalist else np.zeros(len(ordered), dtype=bool)
-    for mask, colour, label in ((~chosen, DOT, "trial, 95% interval"), (chosen, FINALIST, "finalist while searching")):
+    for mask, colour, label in (
+        (~chosen, DOT, "trial, 95% interval at the floor's noise"),
+        (chosen, FINALIST, "finalist while searching"),
+    ):
         if mask.any():
             _points(
                 axes,
@@ -108,11 +111,13 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     fresh = views.fresh(observations, finalist)
     place = len(ordered) + max(2.0, 0.04 * len(ordered))
     if fresh is not None:
+        # Noise differs between configurations, and with several fresh seeds the finalist's own is known.
+        own_sd = views.within_sd(views.confirmation(observations, [str(finalist)]))
         _points(
             axes,
             [place],
             [fresh["mean"]],
-            [_Z95 * noise_sd / np.sqrt(fresh["n"])],
+            [_Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
             FINALIST,
             f"finalist on {fresh['n']:.0f} fresh generations",
             size=8,

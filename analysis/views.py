@@ -80,6 +80,15 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
     return ordered
 
 
+def within_sd(observations: pd.DataFrame) -> float:
+    """Standard deviation of the scores within case (and host), pooled; NaN where no cell has two."""
+    rows = usable(observations)
+    cells = rows.groupby([name for name in ("case", "host") if name in rows], observed=True)["score"]
+    degrees = float((cells.size() - 1).sum())
+    squares = float(((cells.size() - 1) * cells.var().fillna(0.0)).sum())
+    return (squares / degrees) ** 0.5 if degrees > 0 else float("nan")
+
+
 def swept(observations: pd.DataFrame) -> list[str]:
     """The columns that differ between configurations: options, and prompt and model where they vary."""
     options = [name for name in observations.columns if name not in COLUMNS or name in ("model", "prompt")]

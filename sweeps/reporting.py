@@ -52,8 +52,8 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
     if result.floor is not None and own.gt(0).any():
         share = float((own**2).mean()) ** 0.5
         notes.append(
-            f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its own"
-            f" noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
+            f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
+            f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
         )
     return ReportData(
         study=result.name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -13,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from rich.console import Console
 
-from analysis import judge
+from analysis import judge, views
 from analysis.report import ReportData, render_note, render_report, terminal_summary
 from tests.analysis.sample import BASELINE, CASES
 from tests.analysis.sample_report import make_data, make_texts
@@ -327,3 +328,17 @@ def test_the_note_is_short_markdown_with_the_numbers(data):
 
 def test_the_same_data_give_the_same_page(data):
     assert render_report(data, figures={}) == render_report(data, figures={})
+
+
+def test_the_noise_within_a_configuration_by_hand():
+    # cells: (0.1, 0.3) with variance .02 and (0.5, 0.5, 0.8) with variance .03; pooled (1*.02 + 2*.03) / 3
+    table = pd.DataFrame(
+        {
+            "configuration": "f",
+            "case": ["a", "a", "b", "b", "b", "c"],
+            "seed": range(6),
+            "score": [0.1, 0.3, 0.5, 0.5, 0.8, 0.9],
+        }
+    )
+    assert views.within_sd(table) == pytest.approx((0.08 / 3) ** 0.5)
+    assert math.isnan(views.within_sd(table[table["case"] == "c"]))
