@@ -31,6 +31,7 @@ from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
 from sweeps.runner import Host, HostChangedError, Outcome, RunStoppedError
 from sweeps.schedule import Task
 from sweeps.standing import after_batch, after_floor, announce, trial_result
+from sweeps.turns import LedgerInTurns
 
 EXPLORE_SEEDS = 10_000
 CONFIRM_SEEDS = 1_000_000
@@ -123,7 +124,7 @@ class Sweep:
             raise SweepError(
                 f"{self.directory} cannot be written: {error.strerror}; choose another folder with --mlruns"
             ) from None
-        ledger = Ledger(self.directory / "ledger.db")
+        ledger = LedgerInTurns(self.directory / "ledger.db")
         try:
             yield ledger
         finally:
