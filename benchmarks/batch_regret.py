@@ -101,14 +101,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="8 surfaces, 36 trials")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--replications", type=int, help="number of surfaces (default 300)")
+    parser.add_argument("--replications", type=int, help="number of surfaces (default 720)")
     parser.add_argument("--trials", type=int, help="trials of a search (default 60)")
     parser.add_argument("--first", type=int, default=0, help="number of the first surface, to go on with other ones")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     given = parser.parse_args()
     import numpy as np
 
-    replications = given.replications or (8 if given.quick else 300)
+    replications = given.replications or (8 if given.quick else 720)
     trials = given.trials or (36 if given.quick else 60)
     started, numbers = time.perf_counter(), range(given.first, given.first + replications)
     with ProcessPoolExecutor(given.workers) as pool:
