@@ -204,8 +204,10 @@ def test_faults_of_the_questions_beside_the_requests(
 ) -> None:
     path = write(tmp_path, cases, server.url)
     questions = ["/api/version", "/api/tags", "/api/show", "/api/ps"]
-    server.faults = [
-        Fault(kind, question, after=4) for kind in ("refuse", "html", "truncate") for question in questions
+    # never three at a time, which would be the end
+    server.faults = [Fault("refuse", question, after=4 + 3 * i) for i, question in enumerate(questions)]
+    server.faults += [
+        Fault(kind, question, after=9) for kind, question in zip(["html", "truncate"] * 2, questions, strict=True)
     ]
     assert_same(tmp_path, run(path), whole)
     assert not any(fault.times for fault in server.faults)
