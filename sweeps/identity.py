@@ -63,8 +63,9 @@ def refuse_changes(stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequ
         for key in dict.fromkeys([*stored.identity, *identity])
         if stored.identity.get(key) != identity.get(key)
     ]
+    records = list(stored.record["hosts"].values())  # one host may have another address now
     for host in hosts:
-        kept = stored.record["hosts"].get(host.name)
+        kept = records[0] if len(hosts) == len(records) == 1 else stored.record["hosts"].get(host.name)
         if kept is not None and host.fingerprints:
             old = {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
             lines += fingerprint_changes(old, host.fingerprints, host.name if len(hosts) > 1 else "")

@@ -295,6 +295,20 @@ def test_a_host_that_changes_stops_the_sweep(
     assert_same(tmp_path, run(path), whole)
 
 
+def test_going_on_at_another_address(tmp_path: Path, cases: Path, server: Server, whole: SweepResult) -> None:
+    server.at(MIDDLES["explore"], server.stop)
+    with pytest.raises(RunStoppedError):
+        run(write(tmp_path, cases, server.url))
+    other = Server(version="0.33.0")
+    with other:
+        path = write(tmp_path, cases, other.url)
+        with pytest.raises(ConfigError, match=r"engine\.version: was 0\.32\.15, is 0\.33\.0"):
+            run(path)
+        other.version = VERSION
+        assert_same(tmp_path, run(path), whole)
+    assert len({*server.sent, *other.sent}) == whole.plan.total
+
+
 # ---- answers that are refusals, or degenerate
 
 
