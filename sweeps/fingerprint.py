@@ -55,7 +55,19 @@ DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
         "gpus",
         "environment",
     ),
-    "engine": ("name", "version", "llama_cpp", "api", "system", "devices", "settings", "threads", "batch", "num_gpu"),
+    "engine": (
+        "name",
+        "version",
+        "llama_cpp",
+        "api",
+        "system",
+        "devices",
+        "settings",
+        "threads",
+        "decode_threads",
+        "batch",
+        "num_gpu",
+    ),
     "model": ("digest", "weights_sha256", "quantization", "template_sha256"),
 }
 """Fields that the digest is made of. A field that is missing, unknown or empty counts as absent."""

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,7 @@ class Load:
         num_thread: Threads, at least 1.
         num_batch: Largest number of prompt tokens in one step.
         embedding: Load for embeddings in place of text.
+        decode_thread: Threads that generate, where these are not as many as evaluate the prompt; 0 for as many.
     """
 
     path: Path
@@ -64,6 +65,7 @@ class Load:
     num_thread: int
     num_batch: int
     embedding: bool = False
+    decode_thread: int = 0
 
 
 class LlamaServer:
@@ -121,7 +123,7 @@ class LlamaServer:
         params.n_parallel = 1
         params.n_batch = self.load.num_batch
         params.n_ubatch = self.load.num_batch
-        params.cpuparams.n_threads = self.load.num_thread
+        params.cpuparams.n_threads = self.load.decode_thread or self.load.num_thread
         params.cpuparams_batch.n_threads = self.load.num_thread
         params.fit_params = self.load.num_gpu is None
         if self.load.num_gpu is not None:
@@ -169,7 +171,7 @@ class LlamaServer:
 
 def _load_elsewhere(load: Load) -> str:
     """llama.cpp's log of a load in another process."""
-    values = (str(load.path), load.num_ctx, load.num_gpu, load.num_thread, load.num_batch, load.embedding)
+    values = (str(load.path), *astuple(load)[1:])
     command = [sys.executable, "-c", f"from {__name__} import _log_of_load; _log_of_load(*{values!r})"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     try:
