@@ -83,7 +83,7 @@ def parse_modelfile(text: str) -> list[tuple[str, str]]:
         if not line.strip() or line.startswith("#"):
             continue
         name, _, value = line.partition(" ")
-        value = value.strip()
+        value = value.lstrip() if value.lstrip().startswith('"""') else value.strip()
         while value.startswith('"""') and not (len(value.strip()) >= 6 and value.strip().endswith('"""')):
             value += "\n" + lines[at]
             at += 1
