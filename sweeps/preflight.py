@@ -16,8 +16,20 @@ from sweeps.runner import Host
 from sweeps.space import Value
 
 
-def load_inputs(config: SweepConfig, models: ModelAccess | None = None) -> tuple[list[Case], Objective]:
+def load_inputs(
+    config: SweepConfig,
+    models: ModelAccess | None = None,
+    *,
+    cases: Sequence[Case] | None = None,
+    objective: Objective | None = None,
+) -> tuple[list[Case], Objective]:
     """The cases and the objective that a sweep names; `models` is how its matcher reaches a model.
+
+    Args:
+        config: The configuration.
+        models: How the objective's matcher reaches a model.
+        cases: Taken instead of those that the configuration names.
+        objective: Taken instead of the configuration's.
 
     Raises:
         ConfigError: With what is wrong with either.
@@ -25,20 +37,18 @@ def load_inputs(config: SweepConfig, models: ModelAccess | None = None) -> tuple
     table = config.objective
     where = config.path or "<text>"
     problems: list[str] = []
-    cases: list[Case] = []
-    objective: Objective | None = None
     try:
-        cases = load_cases(config.cases_path, names=table.names)
+        cases = load_cases(config.cases_path, names=table.names) if cases is None else cases
     except CaseError as error:
         problems.append(str(error))
     try:
         spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
-        objective = make_objective(spec, models=models)
+        objective = objective or make_objective(spec, models=models)
     except ObjectiveError as error:
         problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
-    if problems or objective is None:
+    if problems or objective is None or cases is None:
         raise ConfigError(problems)
-    return cases, objective
+    return list(cases), objective
 
 
 def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[EngineSpec]:

@@ -48,7 +48,9 @@ class Sweep:
         progress: Who is told; nobody by default.
         engine: An open engine to use instead of the configuration's, or one per host; they are not closed.
         objective: An objective to use instead of the configuration's.
+        cases: Cases to use instead of those that the configuration names.
         tracking: Whether to log to MLflow.
+        keep_trials: Whether to keep trials in Optuna's storage (`optuna.db`) as well.
         report: Whether to write report, plots and exports at the end.
         strict: Refuse a space of which something does nothing on this host, instead of dropping it.
     """
@@ -61,7 +63,9 @@ class Sweep:
         progress: Progress | None = None,
         engine: Engine | Sequence[Engine] | None = None,
         objective: Objective | None = None,
+        cases: Sequence[Case] | None = None,
         tracking: bool = True,
+        keep_trials: bool = True,
         report: bool = True,
         strict: bool = False,
     ) -> None:
@@ -69,8 +73,8 @@ class Sweep:
         self.directory = Path(directory)
         self.progress = progress or Silent()
         self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
-        self._objective = objective
-        self._tracking = tracking
+        self._objective, self._cases = objective, cases
+        self._tracking, self._keep_trials = tracking, keep_trials
         self._report = report
         self.strict = strict
 
@@ -96,8 +100,7 @@ class Sweep:
         """
         self.progress.stage("check")
         with EngineModels(engine_specs(self.config)[0]) as models:
-            cases, objective = load_inputs(self.config, models)
-            objective = self._objective or objective
+            cases, objective = load_inputs(self.config, models, cases=self._cases, objective=self._objective)
             with self._opened_engines() as engines, self._opened_ledger() as ledger:
                 hosts = open_hosts(engines, self.config)
                 return _Run(self, cases, objective, ledger, hosts, models).go()
@@ -203,7 +206,7 @@ class _Run:
         proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.get("proposals", []))]
         explorer = Explorer(
             self.name,
-            f"sqlite:///{self.sweep.directory / 'optuna.db'}",
+            f"sqlite:///{self.sweep.directory / 'optuna.db'}" if self.sweep._keep_trials else None,
             space=self.config.space,
             baseline=self.config.baseline,
             sampler=self.config.search.sampler,
