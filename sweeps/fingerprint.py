@@ -347,7 +347,12 @@ def _git(*arguments: str) -> str | None:
 
 
 def take(
-    engine: Engine | None, model: str | None, *, host_file: str | Path | None = None, label: str | None = None
+    engine: Engine | None,
+    model: str | None,
+    *,
+    host_file: str | Path | None = None,
+    label: str | None = None,
+    client: Mapping[str, Any] | None = None,
 ) -> Fingerprint:
     """Take the fingerprint of an engine with a model.
 
@@ -362,6 +367,7 @@ def take(
         model: The model's name on that engine; None only without an engine.
         host_file: A file that `sweeps fingerprint --out FILE` made on the engine's host.
         label: A name for the host, for people; no part of the digest.
+        client: Facts of this process from an earlier fingerprint, which spares looking them up; no part of the digest.
 
     Raises:
         FingerprintError: If `host_file` cannot be used.
@@ -381,7 +387,7 @@ def take(
         host, warnings = _host_from(recorded, facts, str(host_file))
     if label:
         host["label"] = label
-    return Fingerprint({"host": host, **facts, "client": client_facts()}, tuple(warnings))
+    return Fingerprint({"host": host, **facts, "client": client or client_facts()}, tuple(warnings))
 
 
 def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:

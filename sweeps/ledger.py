@@ -9,20 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
 from sweeps.errors import SweepError
 
+_GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 _KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
 
 
@@ -128,7 +131,9 @@ class Ledger:
     """Store of generations, scores and studies in SQLite or at any SQLAlchemy URL.
 
     Every write is one transaction, committed before the call returns, so a killed process loses at most the request
-    that was in flight.
+    that was in flight. Writes of the threads of one process take turns: SQLite takes one writer at a time, and a writer
+    that finds it taken sleeps and looks again, longer each time, which with four hosts cost each answer three times
+    what writing it does.
 
     Args:
         url: A SQLAlchemy URL, or the path of a SQLite file (made if missing).
@@ -143,6 +148,20 @@ class Ledger:
         self._engine = sa.create_engine(text if "://" in text else sa.URL.create("sqlite", database=text))
         if self._engine.dialect.name == "sqlite":
             sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        # Statements are made once: making one costs more than SQLite takes to run it.
+        insert: Any = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
+        self._add_unless_there = {
+            table: insert(table).on_conflict_do_nothing()
+            for table in (tables.prompts, tables.generations, tables.scores)
+        }
+        o, new = tables.observations, insert(tables.observations)
+        self._add_or_mend = new.on_conflict_do_update(
+            index_elements=list(o.primary_key),
+            set_={name: new.excluded[name] for name in ("configuration", "generation", "error")},
+            where=o.c.generation.is_(None),
+        )
+        self._prompts: set[str] = set()
+        self._turn = threading.RLock()
         with self._told("opened"):
             tables.meta.create_all(self._engine)
             with self._engine.begin() as connection:
@@ -160,7 +179,8 @@ class Ledger:
     def _told(self, what: str) -> Iterator[None]:
         """Turn a database failure into a message: which store, what failed, what to do."""
         try:
-            yield
+            with self._turn if what == "written" else nullcontext():
+                yield
         except SQLAlchemyError as error:
             reason = str(_first_failure(error)).splitlines()[0]
             raise LedgerError(
@@ -204,27 +224,19 @@ class Ledger:
             "effective": json.dumps(dict(generation.effective), sort_keys=True),
             "created": now(),
         }
+        prompt = {"sha256": row["prompt_sha256"], "system": key.prompt.system, "user": key.prompt.user}
         with self._told("written"), self._engine.begin() as connection:
-            self._add_prompt(connection, key.prompt_sha256, key.prompt)
-            try:
-                with connection.begin_nested():
-                    connection.execute(sa.insert(tables.generations).values(row))
-            except sa.exc.IntegrityError:
-                pass
-            stored = connection.execute(
-                sa.select(tables.generations).where(tables.generations.c.key_sha256 == key.sha256)
-            ).one()
-        return _entry(stored)
-
-    def _add_prompt(self, connection: sa.Connection, sha256: str, prompt: Prompt) -> None:
-        if connection.scalar(sa.select(tables.prompts.c.sha256).where(tables.prompts.c.sha256 == sha256)) is None:
-            try:
-                with connection.begin_nested():
-                    connection.execute(
-                        sa.insert(tables.prompts).values(sha256=sha256, system=prompt.system, user=prompt.user)
-                    )
-            except sa.exc.IntegrityError:
-                pass  # another process kept the same prompt meanwhile
+            if prompt["sha256"] not in self._prompts:
+                connection.execute(self._add_unless_there[tables.prompts], prompt)
+            added = connection.execute(self._add_unless_there[tables.generations], row)
+            if added.rowcount:
+                number = connection.scalar(_GENERATION_NUMBER, {"key": row["key_sha256"]})
+                entry = Entry(int(number or 0), generation_of(row), row["text_sha256"])
+            else:
+                there = tables.generations.c.key_sha256 == row["key_sha256"]
+                entry = _entry(connection.execute(sa.select(tables.generations).where(there)).one())
+        self._prompts.add(prompt["sha256"])
+        return entry
 
     def add_failure(self, key: Key, *, study: str, kind: str, message: str) -> None:
         """Keep the record of a request that failed; it is no observation and will be tried again on resume."""
@@ -258,12 +270,8 @@ class Ledger:
             for g, o, r, s, d in rows
         ]
         with self._told("written"), self._engine.begin() as connection:
-            for value in values:
-                try:
-                    with connection.begin_nested():
-                        connection.execute(sa.insert(tables.scores).values(value))
-                except sa.exc.IntegrityError:
-                    pass
+            if values:
+                connection.execute(self._add_unless_there[tables.scores], values)
 
     def add_observation(
         self, study: str, place: Place, *, configuration: str, generation: int | None, error: str = ""
@@ -274,20 +282,13 @@ class Ledger:
         """
         row = {
             "study": study,
-            **asdict(place),
+            **{name: getattr(place, name) for name in Place.__dataclass_fields__},
             "configuration": configuration,
             "generation": generation,
             "error": error,
         }
-        at = sa.and_(
-            tables.observations.c.study == study, *(tables.observations.c[k] == v for k, v in asdict(place).items())
-        )
         with self._told("written"), self._engine.begin() as connection:
-            found = connection.execute(sa.select(tables.observations.c.generation).where(at)).one_or_none()
-            if found is None:
-                connection.execute(sa.insert(tables.observations).values(row))
-            elif found.generation is None:
-                connection.execute(sa.update(tables.observations).where(at).values(row))
+            connection.execute(self._add_or_mend, row)
 
     def observations(self, study: str) -> list[dict[str, Any]]:
         """A study's observations with their generations (not the scores), in the order of their places."""

@@ -79,8 +79,10 @@ def prompts_of(config: SweepConfig) -> list[str]:
     return list(dict.fromkeys([config.baseline.prompt, *map(str, swept)]))
 
 
-def fingerprints_of(engine: Engine, config: SweepConfig, host: int = 0) -> dict[str, Fingerprint]:
-    """Fingerprints by model of the sweep's host of that index.
+def fingerprints_of(
+    engine: Engine, config: SweepConfig, host: int = 0, *, known: Mapping[str, Fingerprint] | None = None
+) -> dict[str, Fingerprint]:
+    """Fingerprints by model of the sweep's host of that index; what `known` ones tell of this process is taken over.
 
     Raises:
         ModelMissing: Naming a model that the host does not have, and those it has.
@@ -88,7 +90,8 @@ def fingerprints_of(engine: Engine, config: SweepConfig, host: int = 0) -> dict[
     """
     name = config.engine.all_hosts[host][1]
     path = None if name is None else config.directory / name
-    return {model: take(engine, model, host_file=path) for model in models_of(config)}
+    client = next((fingerprint.facts["client"] for fingerprint in (known or {}).values()), None)
+    return {model: take(engine, model, host_file=path, client=client) for model in models_of(config)}
 
 
 def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:

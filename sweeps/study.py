@@ -31,7 +31,6 @@ from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
 from sweeps.runner import Host, HostChangedError, Outcome, RunStoppedError
 from sweeps.schedule import Task
 from sweeps.standing import after_batch, after_floor, announce, trial_result
-from sweeps.turns import LedgerInTurns
 
 EXPLORE_SEEDS = 10_000
 CONFIRM_SEEDS = 1_000_000
@@ -127,7 +126,7 @@ class Sweep:
             raise SweepError(
                 f"{self.directory} cannot be written: {error.strerror}; choose another folder with --mlruns"
             ) from None
-        ledger = LedgerInTurns(self.directory / "ledger.db")
+        ledger = Ledger(self.directory / "ledger.db")
         try:
             yield ledger
         finally:
@@ -386,7 +385,7 @@ class _Run:
             if host.dropped:
                 continue
             try:
-                now_there = fingerprints_of(host.engine, self.config, index)
+                now_there = fingerprints_of(host.engine, self.config, index, known=host.fingerprints)
             except EngineError:
                 continue  # the next request meets the same fault, and knows about trying again and other hosts
             changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")

@@ -6,12 +6,11 @@ import time
 import pytest
 
 from sweeps.engines.base import Prompt
-from sweeps.ledger import Key, LedgerError
-from sweeps.turns import LedgerInTurns
+from sweeps.ledger import Key, Ledger, LedgerError
 
 
 def test_one_write_at_a_time_and_reads_beside_it(tmp_path):
-    ledger = LedgerInTurns(tmp_path / "ledger.db")
+    ledger = Ledger(tmp_path / "ledger.db")
     inside, most = [], []
 
     def write(number):
@@ -32,7 +31,7 @@ def test_one_write_at_a_time_and_reads_beside_it(tmp_path):
 
 
 def test_a_failed_write_gives_its_turn_away(tmp_path):
-    ledger = LedgerInTurns(tmp_path / "ledger.db")
+    ledger = Ledger(tmp_path / "ledger.db")
     with ledger._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE failures")
     with pytest.raises(LedgerError, match="could not be written"):
