@@ -1,0 +1,253 @@
+"""Where ways to search meet at equal generations: problems whose truth is known, and the product at work on them.
+
+This is no benchmark by itself. `selection.py` uses it on simulated surfaces, `replay.py` on a table of generations;
+the product's rivals are in `arena_peers.py`.
+
+A `Problem` says what one noisy generation of a configuration scores on a case, and what it scores in truth. `run_sweep`
+gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.Sweep` itself with the
+scripted engine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
+
+    from objectives import Case
+    from sweeps.simulate import Surface
+
+Array = npt.NDArray[np.float64]
+Options = Mapping[str, Any]
+Write = Callable[["Case", Options, np.random.Generator], str]
+Active = Mapping[str, Mapping[str, Sequence[Any]]]
+
+MODEL = "simulated"
+WEIGHTS = 60
+"""Sum of the weights of a synthetic case's items: scores are multiples of 1/60 for everybody."""
+
+
+class Problem(Protocol):
+    """What is to be tuned, with its truth.
+
+    Attributes:
+        distributions: The space as Optuna distributions, by Ollama's option names.
+        active_when: Conditions: an option to other options and the values of theirs under which it acts.
+        baseline: The options in use today; all of `distributions` that are active, and others if wanted.
+        cases: Number of cases.
+        best: Mean score, in truth, of the best configuration.
+    """
+
+    distributions: Mapping[str, BaseDistribution]
+    active_when: Active
+    baseline: Options
+    cases: int
+    best: float
+
+    def draw(self, options: Options, case: int, rng: np.random.Generator) -> float:
+        """Score of one generation on the case of that index, in [0, 1].
+
+        The options may lack those that do nothing beside the others (`mirostat_tau` where mirostat is off) and may
+        hold more than the space does (`seed`, `num_predict`): the engine passes what acts.
+        """
+        ...
+
+    def draw_block(self, options: Options, repeats: int, rng: np.random.Generator) -> Array:
+        """Scores of independent generations, shape (cases, repeats)."""
+        ...
+
+    def truth(self, options: Options) -> float:
+        """Mean score over the cases."""
+        ...
+
+
+class SurfaceProblem:
+    """A simulated surface as a problem."""
+
+    def __init__(self, surface: Surface) -> None:
+        from sweeps.options import ACTIVE_WHEN
+        from sweeps.simulate import search_space
+
+        self.surface = surface
+        self.distributions: Mapping[str, BaseDistribution] = search_space()
+        self.active_when: Active = {name: ACTIVE_WHEN[name] for name in self.distributions if name in ACTIVE_WHEN}
+        self.baseline: Options = surface.baseline
+        self.cases = surface.cases
+        self.best = surface.mean(surface.baseline) + surface.gain
+
+    def draw(self, options: Options, case: int, rng: np.random.Generator) -> float:
+        """See `Problem.draw`."""
+        return self.surface.draw_one(options, case, rng)
+
+    def draw_block(self, options: Options, repeats: int, rng: np.random.Generator) -> Array:
+        """See `Problem.draw_block`; rounded at random as the texts are that the engine writes."""
+        scores = self.surface.draw([options], repeats, rng)[0]
+        return np.asarray(np.floor(scores * WEIGHTS + rng.random(scores.shape)) / WEIGHTS)
+
+    def truth(self, options: Options) -> float:
+        """See `Problem.truth`."""
+        return self.surface.mean(options)
+
+
+# ---- the product
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What one sweep came to.
+
+    Attributes:
+        budget: Generations that it was given.
+        used: Generations that it made, warm-ups (one token each) aside.
+        outcome: The verdict's outcome; None without a verdict.
+        recommended: True mean of what is recommended: the finalist if its fresh mean is above the baseline's.
+        claimed: True mean of what is in use if only claims count: the finalist if shown better, else the baseline.
+        finalist: True mean of the finalist; NaN without one.
+        reported: The finalist's mean as the verdict reports it; NaN without a verdict.
+        effect: The verdict's effect; NaN without a verdict.
+        wall: Seconds that the sweep took, all of them its own: nothing is generated.
+        cpu: Processor seconds of the same.
+    """
+
+    budget: int
+    used: int
+    outcome: str | None
+    recommended: float
+    claimed: float
+    finalist: float
+    reported: float
+    effect: float
+    wall: float
+    cpu: float
+
+
+def run_sweep(
+    problem: Problem,
+    budget: int,
+    seed: int,
+    *,
+    cases: Sequence[Case] | None = None,
+    write: Write | None = None,
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Swept:
+    """Run the product on a problem, from its TOML text to its verdict, with default settings.
+
+    Args:
+        problem: What to tune.
+        budget: Generations.
+        seed: Seed of the study, at most 1,000,000,000. Studies whose seeds are near share seeds of generations, so take
+            it from `spread_seed`.
+        cases: The cases; synthetic ones by default.
+        write: Writes a text that scores as the problem says; by default one that covers a share of a synthetic case's
+            items that is the drawn score, rounded at random.
+        tables: More keys of the configuration by table, such as `{"search": {"sampler": "tpe"}}`.
+    """
+    from sweeps.config import parse_config
+    from sweeps.engines.scripted import ScriptedEngine
+    from sweeps.simulate_texts import synthetic_cases
+    from sweeps.study import Sweep
+
+    cases = synthetic_cases(problem.cases) if cases is None else cases
+    engine = ScriptedEngine(cases, write=write or _writer(problem, cases), models=(MODEL,))
+    config = parse_config(toml_of(problem, budget, seed, tables or {}))
+    with tempfile.TemporaryDirectory(dir=scratch(), prefix="arena-") as folder:
+        wall, cpu = time.perf_counter(), time.process_time()
+        result = Sweep(
+            config, directory=folder, engine=engine, cases=cases, tracking=False, report=False, keep_trials=False
+        ).run()
+        verdict = result.verdict
+        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    baseline = problem.truth(problem.baseline)
+    finalist = math.nan if result.finalist is None else problem.truth(result.finalist.configuration.options)
+    return Swept(
+        budget=budget,
+        used=len(result.rows),
+        outcome=None if verdict is None else verdict.outcome,
+        recommended=problem.truth(result.recommended.options),
+        claimed=finalist if result.shown_better else baseline,
+        finalist=finalist,
+        reported=math.nan if verdict is None else verdict.finalist_mean,
+        effect=math.nan if verdict is None else verdict.effect,
+        wall=wall,
+        cpu=cpu,
+    )
+
+
+def _writer(problem: Problem, cases: Sequence[Case]) -> Write:
+    """Texts of synthetic cases that score as the problem says."""
+    from sweeps.simulate_texts import covering
+
+    position = {case.name: index for index, case in enumerate(cases)}
+
+    def write(case: Case, options: Options, rng: np.random.Generator) -> str:
+        said = covering(case, problem.draw(options, position[case.name], rng), rng)
+        return " ".join([*said, f"Draft {rng.integers(1_000_000)}."])
+
+    return write
+
+
+def toml_of(problem: Problem, budget: int, seed: int, tables: Mapping[str, Mapping[str, Any]]) -> str:
+    """The sweep's file, as a user would write it."""
+    space = {
+        name: _range_of(distribution, problem.active_when.get(name, {}))
+        for name, distribution in problem.distributions.items()
+    }
+    file: dict[str, dict[str, Any]] = {
+        "study": {"name": "arena", "seed": seed},
+        "engine": {"kind": "scripted"},
+        "prompts.only": {"user": "{log}"},
+        "objective": {"cases": "none"},
+        "baseline": {"model": MODEL, "prompt": "only", **problem.baseline},
+        "space": space,
+        "search": {"probe": False},
+        "budget": {"generations": budget},
+    }
+    for table, keys in tables.items():
+        file[table] = file.get(table, {}) | dict(keys)
+    lines = []
+    for table, keys in file.items():
+        lines += [f"[{table}]", *(f"{name} = {_toml(value)}" for name, value in keys.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _range_of(distribution: BaseDistribution, when: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    table: dict[str, Any] = {}
+    if isinstance(distribution, CategoricalDistribution):
+        table["choices"] = list(distribution.choices)
+    else:
+        assert isinstance(distribution, (FloatDistribution, IntDistribution))
+        table |= {"low": distribution.low, "high": distribution.high, "log": distribution.log}
+        if distribution.step is not None and not distribution.log:
+            table["step"] = distribution.step
+    if when:
+        table["when"] = {parent: list(values) for parent, values in when.items()}
+    return table
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {_toml(part)}" for name, part in value.items()) + " }"
+    return json.dumps(value)
+
+
+def scratch() -> str | None:
+    """Where to put a ledger that nobody keeps: memory where there is such a place."""
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def spread_seed(*parts: int) -> int:
+    """A seed of a study, far from those of other parts, so that two studies share no seeds of generations."""
+    return int(np.random.default_rng(parts).integers(1_000_000_000))
