@@ -1,13 +1,297 @@
-"""Replay."""
+"""Is selection as good on real generations as on simulated ones?
+
+    python benchmarks/replay.py [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
+    python benchmarks/replay.py --generate [--seeds N] [--minutes M]
+
+A sweep is replayed, without a model, on a table of real generations (`replay_table.py`, `data/replay.parquet`: 48
+configurations x 6 cases x 10 seeds of the embedded model). A request for a configuration and a case is answered with
+one of the table's ten texts, drawn with replacement. So the truth is known exactly: what a configuration scores is the
+mean over the cases of the mean score of its texts, and the best of the 48 is the best there is to find. Whether these
+are the means of the model itself does not matter here.
+
+The product takes its own way from the first request to the verdict (`sweeps.study.Sweep` with the scripted engine that
+writes the stored texts, scored by the product's objective; each text once). Its rivals are those of `arena.py`, which
+draw from the same scores. Printed for each, at equal generations, as means over the replications with standard errors:
+
+* `regret`: the best true mean less that of what is recommended; `gain`: what of the best's gain over the baseline
+  that keeps; `regret_claimed` and `gain_claimed`: the same if only what is shown better replaces the baseline. A rival
+  recommends its best trial, and takes any better score than the baseline's for a gain.
+* `optimism`: the reported score less the true mean of the configuration that it belongs to (for the product the
+  finalist), `optimism_recommended` the same for what is recommended.
+* `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
+  baseline's; `used`: generations that were made of the budget. A sweep plans no more trials than a space has
+  configurations, so on these 48 it leaves some of a large budget alone.
+* `null_...`: the same where all configurations of a case draw from that case's 480 texts, so that every claim is false.
+
+`--generate` makes the table, in about an hour, and goes on where it was stopped.
+"""
+
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+import arena
+import arena_peers
 import replay_table as table
+
+BUDGETS = (150, 300, 600, 1200)
+REPLICATIONS = 200
+SWEEP = "sweep"
+METHODS = (SWEEP, *arena_peers.PEERS)
+MEASURES = (
+    "regret", "gain", "regret_claimed", "gain_claimed", "optimism", "optimism_recommended", "claims", "worse", "used",
+)  # fmt: skip
+NULL_MEASURES = ("claims", "optimism")
+SAME = 1e-9
+"""Means that differ by less are the same."""
+
+
+class CachedObjective:
+    """The product's objective, asked once for each text."""
+
+    def __init__(self) -> None:
+        from objectives import CoverageObjective
+
+        self._inner = CoverageObjective()
+        self._scores: dict[tuple[str, str], Any] = {}
+        self.name, self.digest, self.weights = self._inner.name, self._inner.digest, self._inner.weights
+
+    def score(self, case: Any, text: str) -> Any:
+        """See `objectives.Objective.score`."""
+        key = (case.name, text)
+        if key not in self._scores:
+            self._scores[key] = self._inner.score(case, text)
+        return self._scores[key]
+
+
+class TableProblem:
+    """The table as a problem of `arena`: the truth is that of the table's texts.
+
+    Args:
+        frame: The table, as `replay_table.load` gives it.
+        cases: Its cases.
+        objective: Scores its texts.
+        null: Let all configurations draw from all texts of a case.
+
+    Attributes:
+        texts: Texts by configuration, case and seed, shape (configurations, cases, seeds).
+        scores: Their scores.
+    """
+
+    def __init__(self, frame: Any, cases: Sequence[Any], objective: Any, *, null: bool = False) -> None:
+        from optuna.distributions import FloatDistribution
+
+        names = [case.name for case in cases]
+        steps = table.sweep_tables()["space"]
+        self.distributions = {name: FloatDistribution(s["low"], s["high"], step=s["step"]) for name, s in steps.items()}
+        self.active_when: arena.Active = {}
+        self.baseline: dict[str, Any] = {**table.BASELINE, **table.FIXED}
+        self.cases = len(cases)
+        self.grid = table.grid()
+        self._place = {tuple(values.values()): index for index, values in enumerate(self.grid)}
+        by_place = {
+            place: list(part["text"]) for place, part in frame.sort_values("seed").groupby([*table.GRID, "case"])
+        }
+        texts = np.array([[by_place[*values.values(), name] for name in names] for values in self.grid], dtype=object)
+        scores = np.array(
+            [[[objective.score(c, t).score for t in row[i]] for i, c in enumerate(cases)] for row in texts]
+        )
+        if null:
+            texts, scores = (np.concatenate(list(array), axis=1)[None] for array in (texts, scores))
+        self.texts, self.scores, self._null = texts, scores, null
+        self.means = scores.mean(axis=(1, 2))
+        self.best = float(self.means.max())
+        self._position = {name: index for index, name in enumerate(names)}
+
+    def place(self, options: arena.Options) -> int:
+        """Row of a configuration.
+
+        Raises:
+            KeyError: If the table does not have it.
+        """
+        place = self._place[tuple(round(float(options[name]), 6) for name in table.GRID)]
+        return 0 if self._null else place
+
+    def draw(self, options: arena.Options, case: int, rng: Any) -> float:
+        """See `arena.Problem.draw`."""
+        return float(rng.choice(self.scores[self.place(options), case]))
+
+    def draw_block(self, options: arena.Options, repeats: int, rng: Any) -> Any:
+        """See `arena.Problem.draw_block`."""
+        rows = self.scores[self.place(options)]
+        return np.take_along_axis(rows, rng.integers(rows.shape[1], size=(len(rows), repeats)), axis=1)
+
+    def truth(self, options: arena.Options) -> float:
+        """See `arena.Problem.truth`."""
+        return float(self.means[self.place(options)])
+
+    def write(self, case: Any, options: arena.Options, rng: Any) -> str:
+        """One of the texts of a configuration and a case, for the scripted engine."""
+        texts = self.texts[self.place(options), self._position[case.name]]
+        return str(texts[rng.integers(len(texts))])
+
+
+@dataclass
+class Replay:
+    """What the replications share: the cases, the objective that knows its texts, and both problems."""
+
+    cases: Sequence[Any]
+    objective: CachedObjective
+    problems: Mapping[bool, TableProblem]
+
+    @classmethod
+    def of(cls, frame: Any) -> Replay:
+        """Score a table."""
+        cases, objective = table.Work().cases, CachedObjective()
+        return cls(cases, objective, {null: TableProblem(frame, cases, objective, null=null) for null in (False, True)})
+
+    def sweep(self, budget: int, seed: int, *, null: bool = False, directory: Path | None = None) -> Any:
+        """The result of one sweep (`sweeps.results.SweepResult`) on the stored texts.
+
+        Args:
+            budget: Generations.
+            seed: Seed of the study, from `arena.spread_seed`.
+            null: Whether all configurations draw from the same texts.
+            directory: Where its ledger goes; a place that is removed afterwards by default.
+        """
+        from sweeps.config import parse_config
+        from sweeps.engines.scripted import ScriptedEngine
+        from sweeps.study import Sweep
+
+        if directory is None:
+            with tempfile.TemporaryDirectory(dir=arena.scratch(), prefix="replay-") as folder:
+                return self.sweep(budget, seed, null=null, directory=Path(folder))
+        problem = self.problems[null]
+        prompt = table.sweep_tables()["prompts"][table.PROMPT]
+        text = arena.toml_of(problem, budget, seed, {"prompts.only": prompt})
+        return Sweep(
+            parse_config(text),
+            directory=directory,
+            engine=ScriptedEngine(self.cases, write=problem.write, models=(arena.MODEL,)),
+            cases=self.cases,
+            objective=self.objective,
+            tracking=False,
+            report=False,
+            keep_trials=False,
+        ).run()
+
+    def swept(self, budget: int, seed: int, *, null: bool = False) -> dict[str, float]:
+        """The measures of one sweep."""
+        problem, result = self.problems[null], self.sweep(budget, seed, null=null)
+        verdict, finalist = result.verdict, result.finalist
+        baseline = problem.truth(problem.baseline)
+        truth = baseline if finalist is None else problem.truth(finalist.configuration.options)
+        kept = finalist is not None and result.recommended.key == finalist.configuration.key
+        reported, reported_baseline = (
+            (math.nan, math.nan) if verdict is None else (verdict.finalist_mean, verdict.baseline_mean)
+        )
+        return measures(
+            problem,
+            recommended=truth if kept else baseline,
+            claimed=truth if result.shown_better else baseline,
+            claims=result.shown_better,
+            optimism=reported - truth,
+            optimism_recommended=reported - truth if kept else reported_baseline - baseline,
+            used=len(result.rows),
+        )
+
+    def peer(self, name: str, budgets: Sequence[int], seed: int, *, null: bool = False) -> list[dict[str, float]]:
+        """The measures of one rival at all budgets."""
+        problem = self.problems[null]
+        return [
+            measures(
+                problem,
+                recommended=found.truth,
+                claimed=found.truth,
+                claims=found.claims,
+                optimism=found.reported - found.truth,
+                optimism_recommended=found.reported - found.truth,
+                used=found.used,
+            )
+            for found in arena_peers.run_peer(name, problem, budgets, seed)
+        ]
+
+
+def measures(
+    problem: TableProblem, *, recommended: float, claimed: float, claims: bool, **rest: float
+) -> dict[str, float]:
+    """Measures of one replication; `recommended` and `claimed` are true means."""
+    baseline = problem.truth(problem.baseline)
+    whole = problem.best - baseline
+    shares = {"gain": recommended, "gain_claimed": claimed}
+    return {
+        "regret": problem.best - recommended,
+        "regret_claimed": problem.best - claimed,
+        **{name: (truth - baseline) / whole if whole > 0 else math.nan for name, truth in shares.items()},
+        "claims": float(claims),
+        "worse": float(claims and recommended < baseline - SAME),
+        **rest,
+    }
+
+
+_replay: Replay | None = None
+
+
+def keep(replay: Replay) -> None:
+    """Keep what the replications share, once per process."""
+    global _replay  # noqa: PLW0603 - what a worker process keeps between replications
+    _replay = replay
+
+
+def replication(number: int, budgets: Sequence[int]) -> dict[str, dict[int, dict[str, float]]]:
+    """Measures of every method at every budget, those of the null with `null_` before their names."""
+    assert _replay is not None
+    found: dict[str, dict[int, dict[str, float]]] = {method: {budget: {} for budget in budgets} for method in METHODS}
+    for null, prefix in ((False, ""), (True, "null_")):
+        for method in METHODS:
+            seed = arena.spread_seed(number, int(null), METHODS.index(method))
+            if method == SWEEP:
+                seeds = [arena.spread_seed(number, int(null), 0, budget) for budget in budgets]
+                rows = [_replay.swept(budget, own, null=null) for budget, own in zip(budgets, seeds, strict=True)]
+            else:
+                rows = _replay.peer(method, budgets, seed, null=null)
+            for budget, row in zip(budgets, rows, strict=True):
+                wanted = NULL_MEASURES if null else MEASURES
+                found[method][budget] |= {f"{prefix}{name}": row[name] for name in wanted}
+    return found
+
+
+def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of the measures over replications, and their standard errors as `se_...`; what is NaN does not count."""
+    figures: dict[str, float] = {}
+    for name in rows[0]:
+        values = np.array([row[name] for row in rows if not math.isnan(row[name])])
+        figures[name] = float(values.mean())
+        figures[f"se_{name}"] = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
+    return figures
+
+
+def facts_of(replay: Replay) -> dict[str, float]:
+    """What there is to find in the table."""
+    problem = replay.problems[False]
+    return {
+        "generations": int(problem.scores.size),
+        "baseline": problem.truth(problem.baseline),
+        "best": problem.best,
+        "gain": problem.best - problem.truth(problem.baseline),
+        "better": int((problem.means > problem.truth(problem.baseline) + SAME).sum()),
+        "noise_sd": float(np.sqrt(problem.scores.var(axis=2, ddof=1).mean())),
+        "baseline_noise_sd": float(np.sqrt(problem.scores[problem.place(problem.baseline)].var(axis=1, ddof=1).mean())),
+    }
 
 
 def make_table(given: argparse.Namespace) -> int:
@@ -18,15 +302,15 @@ def make_table(given: argparse.Namespace) -> int:
     work = table.Work(seeds=given.seeds)
     given.ledger.mkdir(parents=True, exist_ok=True)
     engine, ledger = LlamaCppEngine(), Ledger(given.ledger / "ledger.db")
+    missing = 0
     try:
         host = table.open_host(engine)
-        missing = 0
         if given.generate:
             missing = table.generate(
                 host, ledger, work, minutes=given.minutes, tell=lambda line: print(line, flush=True)
             )
         if not missing or given.export:
-            print(f"{table.export(host, ledger, work)} rows in {table.PARQUET.relative_to(table.ROOT)}")
+            print(f"{table.export(host, ledger, work, given.table)} rows in {given.table.name}")
         if missing:
             print(f"{missing} generations are missing; the same command goes on from here")
     finally:
@@ -35,17 +319,61 @@ def make_table(given: argparse.Namespace) -> int:
     return 1 if missing else 0
 
 
-def main() -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--generate", action="store_true", help="make the table, going on from what the ledger has")
-    parser.add_argument("--export", action="store_true", help="write the table of the seeds that are whole")
-    parser.add_argument("--seeds", type=int, default=table.SEEDS, help=f"seeds of the table (default {table.SEEDS})")
-    parser.add_argument("--minutes", type=float, help="stop generating after so many minutes")
-    parser.add_argument("--ledger", type=Path, default=table.ROOT / "mlruns" / "replay", help="folder of the ledger")
-    given = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="8 replications at budgets of 150 and 300")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
+    parser.add_argument("--budget", type=int, nargs="+", help=f"generations (default {' '.join(map(str, BUDGETS))})")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    parser.add_argument(
+        "--first", type=int, default=0, help="number of the first replication, to go on with other ones"
+    )
+    parser.add_argument("--table", type=Path, default=table.PARQUET, help="the table's file")
+    making = parser.add_argument_group("making the table")
+    making.add_argument("--generate", action="store_true", help="make it, going on from what the ledger has")
+    making.add_argument("--export", action="store_true", help="write it of the seeds that are whole")
+    making.add_argument("--seeds", type=int, default=table.SEEDS, help=f"seeds per case (default {table.SEEDS})")
+    making.add_argument("--minutes", type=float, help="stop generating after so many minutes")
+    making.add_argument("--ledger", type=Path, default=table.ROOT / "mlruns" / "replay", help="folder of the ledger")
+    return parser.parse_args()
+
+
+def main() -> int:
+    given = arguments()
     if given.generate or given.export:
         return make_table(given)
+    replications = given.replications or (8 if given.quick else REPLICATIONS)
+    budgets = sorted(given.budget or (BUDGETS[:2] if given.quick else BUDGETS))
+    started, replay = time.perf_counter(), Replay.of(table.load(given.table))
+    numbers = range(given.first, given.first + replications)
+    with ProcessPoolExecutor(given.workers, initializer=keep, initargs=(replay,)) as pool:
+        runs = list(pool.map(replication, numbers, [budgets] * replications))
+    figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
+    for method in METHODS:
+        figures[method] = {str(budget): summary([run[method][budget] for run in runs]) for budget in budgets}
+    figures["seconds"] = time.perf_counter() - started
+    print(json.dumps(figures) if given.json else "\n".join(lines_of(figures, budgets)))
     return 0
+
+
+def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
+    """The figures for people: each with its standard error behind it."""
+    facts = figures["table"]
+    lines = [
+        f"{facts['generations']} generations: baseline {facts['baseline']:.4f}, best {facts['best']:.4f}"
+        f" (gain {facts['gain']:.4f}), {facts['better']} configurations better than the baseline,"
+        f" noise sd {facts['noise_sd']:.3f}; {figures['replications']} replications, {figures['seconds']:.0f} s"
+    ]
+    names = (*MEASURES, *(f"null_{name}" for name in NULL_MEASURES))
+    for budget in budgets:
+        lines += ["", f"{budget} generations".ljust(22) + "".join(f"{method:>18}" for method in METHODS)]
+        for name in names:
+            digits = 0 if name == "used" else 4 if "regret" in name or "optimism" in name else 3
+            parts = [(figures[method][str(budget)][key] for key in (name, f"se_{name}")) for method in METHODS]
+            cells = (f"{mean:.{digits}f} ({se:.{digits}f})" for mean, se in parts)
+            lines.append(f"  {name:<20}" + "".join(f"{cell:>18}" for cell in cells))
+    return lines
 
 
 if __name__ == "__main__":

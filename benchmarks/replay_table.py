@@ -59,9 +59,7 @@ def sweep_tables(kind: str = "llamacpp") -> dict[str, Any]:
         "prompts": {PROMPT: {name: start["prompts"][PROMPT][name] for name in ("system", "user")}},
         "objective": {name: start["objective"][name] for name in ("cases", "names")},
         "baseline": {"model": MODEL, "prompt": PROMPT, **BASELINE, **FIXED},
-        "space": {
-            name: {"low": values[0], "high": values[-1], "step": steps[name]} for name, values in GRID.items()
-        },
+        "space": {name: {"low": values[0], "high": values[-1], "step": steps[name]} for name, values in GRID.items()},
     }
 
 
@@ -105,7 +103,9 @@ class Work:
         options = self.config.baseline.options
         return [
             Task(
-                Place("explore", number, "", case.name, seed), Configuration(self.model, PROMPT, options | values), prompt
+                Place("explore", number, "", case.name, seed),
+                Configuration(self.model, PROMPT, options | values),
+                prompt,
             )
             for number, values in enumerate(self.combinations)
         ]
@@ -199,10 +199,12 @@ def provenance(host: Any, work: Work) -> dict[str, str]:
     fingerprint = host.fingerprints[work.model]
     prompt = work.config.prompts[PROMPT]
     return {
-        "engine": json.dumps({name: fingerprint.facts["engine"].get(name) for name in ("name", "version", "llama_cpp")}),
+        "engine": json.dumps(
+            {name: fingerprint.facts["engine"].get(name) for name in ("name", "version", "llama_cpp")}
+        ),
         "model": work.model,
         "model_digest": fingerprint.model_digest,
-        "options": json.dumps(dict(work.config.baseline.options) | {name: "see columns" for name in GRID}),
+        "options": json.dumps(dict(work.config.baseline.options) | dict.fromkeys(GRID, "see columns")),
         "prompt_system": prompt.system or "",
         "prompt_user": prompt.user,
         "date": datetime.now(UTC).date().isoformat(),
