@@ -8,6 +8,7 @@ hosts that ran both arms.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -205,17 +206,30 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
         TableError: No cell was repeated, so that there is nothing to tell noise by.
     """
     arms = (two.finalist, two.baseline)
-    informative = [each for each in arms if not each.greedy]
-    dof = sum(each.dof for each in informative)
-    if not informative or not dof:
+    error, dof = stratified_error(two.weights, [each for each in arms if not each.greedy], pooled=pooled)
+    return t_estimate(two.effect, error, dof, f"stratified {'pooled' if pooled else 'Welch'} t")
+
+
+def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool = False) -> tuple[float, float]:
+    """Return standard error and degrees of freedom of a sum or difference of weighted means; see `stratified_t`.
+
+    Args:
+        weights: Of the strata.
+        arms: Those that are not greedy.
+        pooled: One variance for all cells.
+
+    Raises:
+        TableError: No cell was repeated.
+    """
+    dof = sum(each.dof for each in arms)
+    if not dof:
         raise TableError("no case has two seeds in either arm, so there is no noise to compare with: add seeds")
-    common = sum(float(each.m2.sum()) for each in informative) / dof
+    common = sum(float(each.m2.sum()) for each in arms) / dof
     if pooled:
-        weight = sum(float((two.weights**2 / each.n).sum()) for each in informative)
-        return t_estimate(two.effect, math.sqrt(common * weight), dof, "stratified pooled t")
+        return math.sqrt(common * sum(float((weights**2 / each.n).sum()) for each in arms)), float(dof)
     total, spread = 0.0, 0.0
-    for each in informative:
-        share = two.weights**2 / each.n
+    for each in arms:
+        share = weights**2 / each.n
         repeated = each.n > 1
         own = share[repeated] * each.m2[repeated] / (each.n[repeated] - 1)
         total += float(own.sum())
@@ -226,7 +240,7 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
             total += borrowed
             spread += borrowed**2 / (lent_dof + 2)
     freedom = min(max(total**2 / spread - 2, 1.0), float(dof)) if spread > 0 else float(dof)
-    return t_estimate(two.effect, math.sqrt(total), freedom, "stratified Welch t")
+    return math.sqrt(total), freedom
 
 
 def paired_t(two: Pair) -> Estimate:
