@@ -1,0 +1,190 @@
+"""Which set of options is found, and what is claimed of it, at equal generations: sweeps against usual ways to tune.
+
+    python benchmarks/selection.py [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
+                                   [--first N] [--out FILE.jsonl]
+    python benchmarks/selection.py --summary FILE.jsonl [--json]
+
+Simulated surfaces (`sweeps.simulate`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
+which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
+sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
+(`arena_peers.py`). On the two kinds without a gain the rivals run on every third replication.
+
+A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
+command goes on with those that are missing, and `--summary` prints what is there. `selection_summary.py` says what the
+figures are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")  # one thread per process: the processes share the cores
+
+KINDS = ("smooth", "rough", "flat", "default-best")
+CASES = (4, 8, 12)
+GAINS = (0.02, 0.05, 0.08)
+BUDGETS = (300, 420, 600, 850, 1200)
+QUICK = (180, 360)
+REPLICATIONS = 207
+"""Per kind: 23 of each number of cases with each gain."""
+
+FIRST_SEED = 30_000
+"""Surfaces on which nothing was tuned."""
+
+Record = dict[str, Any]
+
+
+def cell(number: int) -> tuple[str, int, int, float]:
+    """Kind, index within the kind, cases and gain of a replication: kinds take turns, then gains, then cases."""
+    index = number // len(KINDS)
+    return KINDS[number % len(KINDS)], index, CASES[index // 3 % 3], GAINS[index % 3]
+
+
+def has_peers(kind: str, index: int) -> bool:
+    """Whether the rivals run: on surfaces without a gain on a third, of all numbers of cases."""
+    return kind in ("smooth", "rough") or index % 3 == 0
+
+
+def replication(number: int, budgets: Sequence[int]) -> Record:
+    """All methods on one surface; the record that `selection_summary` reads."""
+    from arena import SurfaceProblem, run_sweep, spread_seed
+    from arena_peers import PEERS, run_peer
+
+    from sweeps.simulate import make_surface
+
+    kind, index, cases, gain = cell(number)
+    seed = FIRST_SEED + index
+    problem = SurfaceProblem(make_surface(kind, seed=seed, gain=gain, cases=cases))  # type: ignore[arg-type]
+    record: Record = {
+        "number": number,
+        "kind": kind,
+        "seed": seed,
+        "cases": cases,
+        "gain": problem.surface.gain,
+        "best": problem.best,
+        "baseline": problem.truth(problem.baseline),
+        "budgets": list(budgets),
+        "sweep": {},
+        "peers": {},
+    }
+    key = (KINDS.index(kind), seed)
+    for budget in budgets:
+        swept = asdict(run_sweep(problem, budget, spread_seed(*key, budget)))
+        record["sweep"][str(budget)] = {name: _plain(value) for name, value in swept.items()}
+    for position, name in enumerate(PEERS if has_peers(kind, index) else ()):
+        started = time.process_time()
+        found = run_peer(name, problem, budgets, spread_seed(*key, position))
+        kept = ("used", "trials", "truth", "reported", "claims")
+        record["peers"][name] = {str(state.budget): {k: getattr(state, k) for k in kept} for state in found}
+        record["peers"][name]["cpu"] = time.process_time() - started
+    return record
+
+
+def _plain(value: Any) -> Any:
+    """JSON has no NaN."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _prepare() -> None:
+    """One worker process: no remarks of the libraries about their fits."""
+    warnings.simplefilter("ignore")
+
+
+def run(numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path) -> Iterator[Record]:
+    """Run the replications that a file lacks, and append each to it when it is finished."""
+    done = {record["number"] for record in read(out, budgets)}
+    missing = [number for number in numbers if number not in done]
+    with ProcessPoolExecutor(workers, initializer=_prepare) as pool, out.open("a", encoding="utf-8") as file:
+        file.write("\n" if _is_cut(out) else "")
+        for future in as_completed([pool.submit(replication, number, tuple(budgets)) for number in missing]):
+            record = future.result()
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+            yield record
+
+
+def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
+    """The replications of a file, by number; a line that was cut while it was written does not count.
+
+    Raises:
+        SystemExit: If the file is of other budgets than asked for.
+    """
+    records: dict[int, Record] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        records[record["number"]] = record
+        if budgets is not None and record["budgets"] != list(budgets):
+            raise SystemExit(f"{path} holds budgets {record['budgets']}, not {list(budgets)}; use another file")
+    return [records[number] for number in sorted(records)]
+
+
+def _is_cut(path: Path) -> bool:
+    text = path.read_bytes() if path.exists() else b""
+    return bool(text) and not text.endswith(b"\n")
+
+
+def main() -> int:
+    given = _arguments()
+    from selection_summary import figures, table
+
+    if given.summary is not None:
+        records = read(given.summary)
+        if not records:
+            raise SystemExit(f"{given.summary} holds no finished replication")
+    else:
+        records = _run_all(given)
+    found = figures(records)
+    print(json.dumps(found) if given.json else table(found))
+    return 0
+
+
+def _run_all(given: argparse.Namespace) -> list[Record]:
+    budgets = given.budgets or (QUICK if given.quick else BUDGETS)
+    count = given.replications or (2 if given.quick else REPLICATIONS)
+    numbers = range(len(KINDS) * given.first, len(KINDS) * (given.first + count))
+    with tempfile.TemporaryDirectory() as folder:
+        out = given.out or Path(folder) / "records.jsonl"
+        started, quiet = time.perf_counter(), given.json or not sys.stderr.isatty()
+        for finished, record in enumerate(run(numbers, budgets, given.workers, out), start=1):
+            if not quiet:
+                seconds = time.perf_counter() - started
+                print(f"{finished} done in {seconds:.0f} s, last {record['number']}", end="\r", file=sys.stderr)
+        wanted = set(numbers)
+        return [record for record in read(out, budgets) if record["number"] in wanted]
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="2 replications per kind, budgets 180 and 360")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--replications", type=int, help=f"surfaces per kind (default {REPLICATIONS})")
+    parser.add_argument("--first", type=int, default=0, help="index of each kind's first surface (default 0)")
+    parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--budgets", type=_budgets, help=f"generations (default {','.join(map(str, BUDGETS))})")
+    parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
+    parser.add_argument("--summary", type=Path, help="print what such a file holds, and run nothing")
+    return parser.parse_args()
+
+
+def _budgets(text: str) -> tuple[int, ...]:
+    return tuple(sorted({int(part) for part in text.split(",")}))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,328 @@
+"""Figures of `selection.py`: pure functions of its replications.
+
+Words: a method *recommends* the set it would hand over (a sweep: its finalist if the confirmation's mean is above the
+baseline's; a rival: its best trial), and *claims* a gain (a sweep: verdict `better`; a rival: its best trial's score is
+above its baseline trial's). `regret` is the true mean of the best set less that of the recommended one. With "claim"
+in the name, a sweep's baseline stays in use unless the finalist is shown better.
+
+- `ratio_recommend`, `ratio_claim`: generations that a sweep needs to reach the mean regret of TPE with 3 seeds at the
+  largest budget, as a share of that budget; `..._median` the same of median regrets; `..._used` the same in generations
+  made (a sweep that stops early makes fewer than its budget). `ratio_peers` are the rivals'. A ratio is no less than
+  the smallest budget's share (`at_most` says that it may be less), and none if the regret is not reached.
+- `false_claims`: share of sweeps that claim a set that is not better (on surfaces without a gain: all claims);
+  `worse_claims`: that claim a set that is worse. Over all budgets; `..._by_budget` at each.
+- `optimism`: reported less true mean; of a sweep's finalists, all of them, by budget.
+- `power`: share of sweeps that claim a gain, by the surface's gain, at the largest budget.
+- `se_...`: standard errors over replications. Those of ratios are half of the central 68.3% of 1,000 bootstrap samples
+  in which replications are drawn with all their methods; none if more than a sixth of the samples have no ratio.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Record = dict[str, Any]
+Figures = dict[str, Any]
+
+REFERENCE = "tpe-3"
+WITH_GAIN = ("smooth", "rough")
+SAMPLES = 1000
+SAME = 1e-9
+"""True means that differ by less are the same."""
+
+
+def needed_generations(budgets: Sequence[float], regrets: Sequence[float], target: float) -> float:
+    """Generations at which a regret that falls with the budget reaches a target.
+
+    The regrets are made monotone (isotonic regression) and joined by straight lines over the logarithm of the budget.
+
+    Args:
+        budgets: Ascending.
+        regrets: At each budget.
+        target: Regret to reach.
+
+    Returns:
+        The generations; the smallest budget if its regret is low enough, infinity if that of none is.
+    """
+    from scipy.optimize import isotonic_regression
+
+    falling = isotonic_regression(np.asarray(regrets, dtype=float), increasing=False).x
+    reached = np.flatnonzero(falling <= target)
+    if not reached.size:
+        return math.inf
+    k = int(reached[0])
+    if k == 0:
+        return float(budgets[0])
+    share = (falling[k - 1] - target) / (falling[k - 1] - falling[k])
+    return float(budgets[k - 1] * (budgets[k] / budgets[k - 1]) ** share)
+
+
+def half_width(values: Array) -> float | None:
+    """Half of the central 68.3% of bootstrap values; None if that is not finite."""
+    low, high = np.quantile(values, [0.1587, 0.8413], method="inverted_cdf")
+    return float(high - low) / 2 if math.isfinite(high) else None
+
+
+def ratio(
+    ours: Array,
+    reference: Array,
+    budgets: Sequence[int],
+    centre: Callable[..., Any] = np.mean,
+    *,
+    made: Array | None = None,
+    samples: int = SAMPLES,
+) -> Figures:
+    """Generations to the reference's regret at the largest budget, as a share of that budget.
+
+    Args:
+        ours: Regrets of the method, shape (replications, budgets).
+        reference: Regrets of the reference at the largest budget, shape (replications,).
+        budgets: The budgets, ascending.
+        centre: `np.mean` or `np.median`.
+        made: Generations made, shape as `ours`, if their means are to count instead of the budgets.
+        samples: Number of bootstrap samples.
+
+    Returns:
+        `value` (None if the regret is not reached), `se`, and `at_most`: whether the smallest budget reaches it.
+    """
+
+    def of(rows: Any) -> float:
+        spent = budgets if made is None else list(made[rows].mean(axis=0))
+        return needed_generations(spent, centre(ours[rows], axis=0), float(centre(reference[rows]))) / budgets[-1]
+
+    everything = np.arange(len(ours))
+    value = of(everything)
+    draws = np.random.default_rng(0).integers(len(ours), size=(samples, len(ours)))
+    first = budgets[0] if made is None else float(made.mean(axis=0)[0])
+    return {
+        "value": value if math.isfinite(value) else None,
+        "se": half_width(np.array([of(rows) for rows in draws])),
+        "at_most": value <= first / budgets[-1],
+    }
+
+
+def share(hits: Sequence[Any] | Array) -> tuple[float, float]:
+    """Share of hits, and its standard error; hits may be shares themselves, one per replication."""
+    values = np.asarray(hits, dtype=float)
+    n = len(values)
+    return float(values.mean()), float(values.std() / math.sqrt(n))
+
+
+def mean(values: Sequence[Any] | Array) -> tuple[float | None, float | None]:
+    """Mean and standard error of what there is (None or NaN is not); None where nothing is."""
+    there = np.array([value for value in values if value is not None and not math.isnan(value)], dtype=float)
+    if not there.size:
+        return None, None
+    return float(there.mean()), float(there.std(ddof=1) / math.sqrt(there.size)) if there.size > 1 else None
+
+
+def is_false(record: Record, budget: int) -> bool:
+    """Whether a sweep claims what is not there."""
+    swept = record["sweep"][str(budget)]
+    better = record["kind"] in WITH_GAIN and swept["finalist"] is not None
+    return bool(swept["outcome"] == "better" and not (better and swept["finalist"] > record["baseline"] + SAME))
+
+
+def is_worse(record: Record, budget: int) -> bool:
+    """Whether a sweep claims a set that is worse than the baseline."""
+    swept = record["sweep"][str(budget)]
+    return bool(swept["outcome"] == "better" and swept["finalist"] < record["baseline"] - SAME)
+
+
+def figures(records: Sequence[Record]) -> Figures:
+    """All figures by kind of surface; see the module."""
+    budgets = records[0]["budgets"]
+    found: Figures = {"budgets": budgets, "reference": f"{REFERENCE} at {budgets[-1]}"}
+    for kind in dict.fromkeys(record["kind"] for record in records):
+        found[kind] = kind_figures([record for record in records if record["kind"] == kind], budgets)
+    return found
+
+
+def kind_figures(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
+    """Figures of one kind."""
+    found: Figures = {"replications": len(records), "methods": method_figures(records, budgets)}
+    found |= _ratios(records, budgets)
+    for name, test in (("false_claims", is_false), ("worse_claims", is_worse)):
+        hits = np.array([[test(record, budget) for budget in budgets] for record in records], dtype=float)
+        found[name], found[f"se_{name}"] = share(hits.mean(axis=1))
+        found |= _by(f"{name}_by_budget", {b: share(hits[:, i]) for i, b in enumerate(budgets)})
+    found |= _by("optimism", {b: mean(_sweeps(records, b, _optimism)) for b in budgets})
+    found |= _power(records, budgets)
+    found["generations"] = {str(b): mean(_sweeps(records, b, lambda s: s["used"]))[0] for b in budgets}
+    found["seconds_wall"] = float(np.median(_sweeps(records, budgets[-1], lambda s: s["wall"])))
+    found["seconds_cpu"] = float(np.median(_sweeps(records, budgets[-1], lambda s: s["cpu"])))
+    return found
+
+
+def _optimism(state: Record) -> float | None:
+    return None if state["reported"] is None else state["reported"] - state["finalist"]
+
+
+def _sweeps(records: Sequence[Record], budget: int, what: Callable[[Record], Any]) -> list[Any]:
+    return [what(record["sweep"][str(budget)]) for record in records]
+
+
+def _by(name: str, pairs: dict[Any, tuple[Any, Any]]) -> Figures:
+    return {
+        name: {str(key): pair[0] for key, pair in pairs.items()},
+        f"se_{name}": {str(key): pair[1] for key, pair in pairs.items()},
+    }
+
+
+def _power(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
+    """Share of claims by gain, at the largest budget and at each."""
+    found: Figures = {"power": {}, "se_power": {}, "power_by_budget": {}, "se_power_by_budget": {}}
+    gains = sorted({record["gain"] for record in records} - {0.0})
+    for budget in budgets:
+        pairs = {}
+        for gain in gains:
+            chosen = [record for record in records if record["gain"] == gain]
+            pairs[f"{gain:g}"] = share(_sweeps(chosen, budget, lambda s: s["outcome"] == "better"))
+        powers = _by("power", pairs)
+        found["power_by_budget"][str(budget)], found["se_power_by_budget"][str(budget)] = powers.values()
+        found |= powers
+    return found
+
+
+def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
+    names = [f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_median", "_used")]
+    found: Figures = {name: None for stem in names for name in (stem, f"se_{stem}")} | {"at_most": []}
+    records = [record for record in records if record["peers"]]
+    if not records or records[0]["kind"] not in WITH_GAIN:
+        return found
+    reference = regrets(records, REFERENCE, budgets)[:, -1]
+    made = np.array([[record["sweep"][str(budget)]["used"] for budget in budgets] for record in records], dtype=float)
+    for what, field in (("recommend", "recommended"), ("claim", "claimed")):
+        ours = regrets(records, field, budgets)
+        parts = {
+            f"ratio_{what}": ratio(ours, reference, budgets),
+            f"ratio_{what}_median": ratio(ours, reference, budgets, np.median),
+            f"ratio_{what}_used": ratio(ours, reference, budgets, made=made),
+        }
+        for name, part in parts.items():
+            found[name], found[f"se_{name}"] = part["value"], part["se"]
+            found["at_most"] += [name] * part["at_most"]
+    peers = {name: ratio(regrets(records, name, budgets), reference, budgets) for name in records[0]["peers"]}
+    return found | _by("ratio_peers", {name: (part["value"], part["se"]) for name, part in peers.items()})
+
+
+def regrets(records: Sequence[Record], method: str, budgets: Sequence[int]) -> Array:
+    """Regrets of shape (replications, budgets) of a rival, or of a sweep's `recommended` or `claimed` set."""
+    values = [
+        [
+            record["sweep"][str(b)][method] if method in ("recommended", "claimed") else _peer(record, method, b)
+            for b in budgets
+        ]
+        for record in records
+    ]
+    best = np.array([[record["best"]] for record in records], dtype=float)
+    return np.asarray(best - np.array(values, dtype=float))
+
+
+def _peer(record: Record, method: str, budget: int) -> float:
+    return float(record["peers"][method][str(budget)]["truth"])
+
+
+def method_figures(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
+    """By method and budget: regret, gain captured, optimism, and claims."""
+    found: Figures = {}
+    with_peers = [record for record in records if record["peers"]]
+    for method in ("recommended", "claimed"):
+        found[f"sweep, {method}"] = {
+            str(b): _common(records, regrets(records, method, [b])[:, 0])
+            | _pairs(
+                used=mean(_sweeps(records, b, lambda s: s["used"])),
+                optimism=mean(_sweeps(records, b, _optimism)),
+                claims=share(_sweeps(records, b, lambda s: s["outcome"] == "better")),
+                false=share([is_false(record, b) for record in records]),
+                worse=share([is_worse(record, b) for record in records]),
+            )
+            for b in budgets
+        }
+    for method in with_peers[0]["peers"] if with_peers else ():
+        found[method] = {str(b): _peer_figures(with_peers, method, b) for b in budgets}
+    return found
+
+
+def _peer_figures(records: Sequence[Record], method: str, budget: int) -> Figures:
+    states = [record["peers"][method][str(budget)] for record in records]
+    gains = [state["truth"] - record["baseline"] for state, record in zip(states, records, strict=True)]
+    null = records[0]["kind"] not in WITH_GAIN
+    return _common(records, regrets(records, method, [budget])[:, 0]) | _pairs(
+        used=mean([state["used"] for state in states]),
+        optimism=mean([state["reported"] - state["truth"] for state in states]),
+        claims=share([state["claims"] for state in states]),
+        false=share([s["claims"] and (null or gain <= SAME) for s, gain in zip(states, gains, strict=True)]),
+        worse=share([s["claims"] and gain < -SAME for s, gain in zip(states, gains, strict=True)]),
+    )
+
+
+def _common(records: Sequence[Record], regret: Array) -> Figures:
+    """Regret and the share of all gain there is that is captured, with a ratio's standard error."""
+    found = _pairs(regret=mean(regret)) | {"median_regret": float(np.median(regret)), "captured": None}
+    gains = np.array([record["gain"] for record in records])
+    if gains.any():
+        lost = float(regret.mean() / gains.mean())
+        error = float((regret - lost * gains).std() / math.sqrt(len(gains)) / gains.mean())
+        found |= {"captured": 1 - lost, "se_captured": error}
+    return found
+
+
+def _pairs(**pairs: tuple[Any, Any]) -> Figures:
+    return {key: value for name, pair in pairs.items() for key, value in ((name, pair[0]), (f"se_{name}", pair[1]))}
+
+
+def table(found: Figures) -> str:
+    """The figures as text."""
+    lines: list[str] = []
+    budgets = [str(budget) for budget in found["budgets"]]
+    for kind, part in found.items():
+        if not isinstance(part, dict):
+            continue
+        lines += [f"{kind}: {part['replications']} replications", ""]
+        head = f"{'method':<20}{'budget':>7}{'used':>7}{'regret':>9}{'se':>8}{'median':>9}{'captured':>10}"
+        lines.append(head + f"{'optimism':>10}{'se':>8}{'claims':>8}{'false':>7}{'worse':>7}")
+        for method, states in part["methods"].items():
+            shown = budgets if method.startswith("sweep") else sorted({budgets[0], "600", budgets[-1]}, key=int)
+            lines += [_row(method, budget, states[budget]) for budget in shown if budget in states]
+        lines += ["", *_ends(part, found["reference"]), ""]
+    return "\n".join(lines)
+
+
+def _row(method: str, budget: str, state: Figures) -> str:
+    captured = "" if state["captured"] is None else f"{state['captured']:.2f}"
+    return (
+        f"{method:<20}{budget:>7}{state['used']:>7.0f}{state['regret']:>9.4f}{_text(state['se_regret']):>8}"
+        f"{state['median_regret']:>9.4f}{captured:>10}{_text(state['optimism']):>10}{_text(state['se_optimism']):>8}"
+        f"{state['claims']:>8.3f}{state['false']:>7.3f}{state['worse']:>7.3f}"
+    )
+
+
+def _text(value: float | None, digits: int = 4) -> str:
+    return "none" if value is None else f"{value:.{digits}f}"
+
+
+def _ends(part: Figures, reference: str) -> list[str]:
+    """What stands below a kind's table."""
+    lines = [
+        f"own seconds at the largest budget (median): {part['seconds_wall']:.1f}, processor {part['seconds_cpu']:.1f}"
+    ]
+    for name in ("false_claims", "worse_claims"):
+        lines.append(f"{name}, all budgets: {part[name]:.4f} ({part[f'se_{name}']:.4f})")
+    for gain, power in part["power"].items():
+        lines.append(f"power at a gain of {gain}: {power:.3f} ({part['se_power'][gain]:.3f})")
+    if "ratio_peers" in part:
+        lines.append(f"generations to the regret of {reference}, as a share:")
+        names = [name for name in part if name.startswith("ratio_") and name != "ratio_peers"]
+        for name in names:
+            bound = "at most " if name in part["at_most"] else ""
+            lines.append(f"  {name:<26}{bound}{_text(part[name], 3)} ({_text(part[f'se_{name}'], 3)})")
+        for name, value in part["ratio_peers"].items():
+            lines.append(f"  {name:<26}{_text(value, 3)} ({_text(part['se_ratio_peers'][name], 3)})")
+    return lines
