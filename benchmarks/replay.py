@@ -40,12 +40,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import arena
 import arena_peers
+import numpy as np
 import replay_table as table
 
 BUDGETS = (150, 300, 600, 1200)
@@ -97,9 +94,11 @@ class TableProblem:
 
         names = [case.name for case in cases]
         steps = table.sweep_tables()["space"]
-        self.distributions = {name: FloatDistribution(s["low"], s["high"], step=s["step"]) for name, s in steps.items()}
+        self.distributions: Mapping[str, Any] = {
+            name: FloatDistribution(s["low"], s["high"], step=s["step"]) for name, s in steps.items()
+        }
         self.active_when: arena.Active = {}
-        self.baseline: dict[str, Any] = {**table.BASELINE, **table.FIXED}
+        self.baseline: arena.Options = {**table.BASELINE, **table.FIXED}
         self.cases = len(cases)
         self.grid = table.grid()
         self._place = {tuple(values.values()): index for index, values in enumerate(self.grid)}
@@ -247,9 +246,15 @@ _replay: Replay | None = None
 
 
 def keep(replay: Replay) -> None:
-    """Keep what the replications share, once per process."""
+    """Prepare a worker process: what the replications share, one thread, and no remarks of libraries on their fits."""
+    import warnings
+
+    from threadpoolctl import threadpool_limits
+
     global _replay  # noqa: PLW0603 - what a worker process keeps between replications
     _replay = replay
+    threadpool_limits(1)
+    warnings.simplefilter("ignore")
 
 
 def replication(number: int, budgets: Sequence[int]) -> dict[str, dict[int, dict[str, float]]]:
