@@ -310,13 +310,12 @@ def _text(value: float | None, digits: int = 4) -> str:
 
 def _ends(part: Figures, reference: str) -> list[str]:
     """What stands below a kind's table."""
+    seconds = f"{part['seconds_wall']:.1f}, processor {part['seconds_cpu']:.1f}"
     lines = [
-        f"own seconds at the largest budget (median): {part['seconds_wall']:.1f}, processor {part['seconds_cpu']:.1f}"
+        f"own seconds at the largest budget (median): {seconds}",
+        *(f"{n}, all budgets: {part[n]:.4f} ({part[f'se_{n}']:.4f})" for n in ("false_claims", "worse_claims")),
+        *(f"power at a gain of {g}: {power:.3f} ({part['se_power'][g]:.3f})" for g, power in part["power"].items()),
     ]
-    for name in ("false_claims", "worse_claims"):
-        lines.append(f"{name}, all budgets: {part[name]:.4f} ({part[f'se_{name}']:.4f})")
-    for gain, power in part["power"].items():
-        lines.append(f"power at a gain of {gain}: {power:.3f} ({part['se_power'][gain]:.3f})")
     if "ratio_peers" in part:
         lines.append(f"generations to the regret of {reference}, as a share:")
         names = [name for name in part if name.startswith("ratio_") and name != "ratio_peers"]
