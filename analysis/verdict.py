@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -115,7 +115,7 @@ def judge(
     min_gain: float | None = None,
     test: Test = "auto",
     design: SequentialDesign | None = None,
-    look: int | None = None,
+    look: int | Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> list[Verdict]:
     """Judge configurations against the baseline.
@@ -132,7 +132,8 @@ def judge(
         design: The plan of looks, if the confirmation was looked at before or may be looked at again. Then p is the
             repeated p value and the interval the repeated confidence interval (see `SequentialDesign`), so that a
             verdict at any look, for whatever reason it was the last, errs with at most `alpha`.
-        look: Number of this look, from 1; by default the last of the design.
+        look: Number of this look, from 1; by default the last of the design. Where finalists were settled at
+            different looks, theirs by label: one that left early is compared with the baseline's seeds until then.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -150,18 +151,40 @@ def judge(
         raise TableError(f"nothing to judge: the table has no configuration besides the baseline {baseline!r}")
     if baseline in chosen:
         raise TableError(f"the baseline {baseline!r} cannot be judged against itself")
-    pairs = [pair(cells, base, cells.index(label)) for label in chosen]
+    looks = [_look_of(label, look, design) for label in chosen]
+    pairs = [
+        pair(cells, base, cells.index(label))
+        if at is None or design is None or at == design.looks
+        else _pair_until_left(observations, baseline, label)
+        for label, at in zip(chosen, looks, strict=True)
+    ]
     found = [compare(two, claim=claim, test=test, seed=seed) for two in pairs]
     raw = [math.nan if each.estimate is None else each.estimate.p_value for each in found]
     if design is not None:
-        look = design.looks if look is None else look
-        raw = [design.repeated_p(look, p_value) for p_value in raw]
+        raw = [design.repeated_p(at or design.looks, p_value) for at, p_value in zip(looks, raw, strict=True)]
     adjusted, levels = holm(raw, alpha)
-    asked = _Asked(alpha, margin, min_gain, len(chosen), design, look if design else None)
     return [
-        _verdict(two, comparison, p_value, level, asked)
-        for two, comparison, p_value, level in zip(pairs, found, adjusted, levels, strict=True)
+        _verdict(two, comparison, p_value, level, _Asked(alpha, margin, min_gain, len(chosen), design, at))
+        for two, comparison, p_value, level, at in zip(pairs, found, adjusted, levels, looks, strict=True)
     ]
+
+
+def _look_of(label: str, look: int | Mapping[str, int] | None, design: SequentialDesign | None) -> int | None:
+    """Return the look that a finalist is judged at; None without a design."""
+    if design is None:
+        return None
+    at = look.get(label) if isinstance(look, Mapping) else look
+    return design.looks if at is None else at
+
+
+def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str) -> Pair:
+    """Pair a finalist with the seeds that the baseline had when the finalist left."""
+    names = observations["configuration"].astype(str)
+    own = observations[names == label]
+    base = observations[names == baseline]
+    until = base[base["seed"].isin(own["seed"])]
+    cells = summarize(pd.concat([until if len(until) else base, own]))
+    return pair(cells, cells.index(baseline, "baseline"), cells.index(label))
 
 
 def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None = None, **options: Any) -> Verdict:
@@ -253,7 +276,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         look=asked.look,
         sentence="",
         advice="",
-        notes=two.notes + comparison.notes + asked.notes,
+        notes=two.notes + comparison.notes + (asked.notes if estimate else ()),
     )
     interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
     seeds = min(float(each.n.mean()) for each in (two.baseline, two.finalist))

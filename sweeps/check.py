@@ -8,10 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import PRIOR_NOISE_SD, budget_sight, mde
+from analysis import PRIOR_NOISE_SD, mde
 from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config
+from sweeps.confirmation import test_level
 from sweeps.engines.base import Engine, Generation, Prompt
 from sweeps.errors import ConfigError, SweepError
 from sweeps.estimate import Watched, estimate_time, prefill_rate, watched
@@ -27,6 +28,7 @@ from sweeps.progress import Progress, Silent
 from sweeps.results import BASELINE_TRIAL, read_result
 from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
+from sweeps.standing import confirmation_text, enough_for
 from sweeps.study import Sweep
 
 __all__ = ["BLOCKED", "READY", "WARNING", "CheckReport", "check_sweep"]
@@ -271,20 +273,21 @@ class _Checker:
 
     def _budget(self) -> None:
         if self.stored is not None:
-            kept = self.stored.record["plan"]
-            self.plan = Plan(**{name: kept[name] for name in Plan.__dataclass_fields__})
+            self.plan = Plan.from_record(self.stored.record["plan"])
         else:
             self.plan = make_plan(
                 self.config.budget,
                 cases=len(self.cases),
                 hosts=len(self.hosts),
+                finalists=self.config.confirm.finalists,
+                looks=self.config.confirm.looks,
                 seconds_per_generation=self._decode / sum(not host.dropped for host in self.hosts),
                 space_size=self.config.space.size,
             )
         plan = self.report.plan = self.plan
         self.say(
             f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
-            f" {plan.cases} x {plan.seeds}; confirmation 2 x {plan.cases} x {plan.confirm_seeds}"
+            f" {plan.cases} x {plan.seeds}; confirmation {confirmation_text(plan)}"
         )
 
     def _time(self) -> None:
@@ -314,19 +317,15 @@ class _Checker:
         noise = PRIOR_NOISE_SD if measured is None else measured
         table, plan = self.config.verdict, self.plan
         gain = table.min_gain
-        seen = mde(noise, cases=plan.cases, seeds=plan.confirm_seeds, alpha=table.alpha)
+        level = test_level(plan, table.alpha)
+        seen = mde(noise, cases=plan.cases, seeds=plan.confirm_seeds, alpha=level)
         self.report.mde, self.report.noise_sd = seen, noise
         whence = "assumed until the floor is measured" if measured is None else "from a measured floor"
         text = f"with noise {noise:.3f} ({whence}) the confirmation sees a gain of {seen:.3f} in 80% of sweeps"
         if gain is None or seen <= gain:
             self.say(text)
             return
-        sight = budget_sight(
-            plan.total, plan.cases, confirm_share=self.config.budget.confirm_share, noise_sd=noise, min_gain=gain,
-            alpha=table.alpha,
-        )  # fmt: skip
-        enough = f"budget.generations = {sight.budget_needed}" if sight.budget_needed else "more cases"
-        todo = f"verdict.min_gain {gain:g} would be missed more often; it takes {enough}"
+        todo = f"verdict.min_gain {gain:g} would be missed more often; it takes {enough_for(self.config, plan, noise)}"
         self.say(text, BLOCKED if measured is not None or self.strict else WARNING, todo)
 
     # ---- pieces

@@ -147,6 +147,14 @@ class BudgetTable(_Table):
         return self
 
 
+class ConfirmTable(_Table):
+    """`[confirm]`: how many finalists meet the baseline on fresh seeds, and when that may stop early."""
+
+    finalists: Annotated[int, Field(ge=1, le=20)] = 1
+    looks: Annotated[int, Field(ge=1, le=10)] = 2
+    futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+
+
 class VerdictTable(_Table):
     """`[verdict]`: what is claimed, and how sure it must be."""
 
@@ -174,6 +182,7 @@ class _File(_Table):
     space: dict[str, Any]
     search: SearchTable = SearchTable()
     budget: BudgetTable
+    confirm: ConfirmTable = ConfirmTable()
     verdict: VerdictTable = VerdictTable()
     tracking: TrackingTable = TrackingTable()
 
@@ -185,7 +194,7 @@ class SweepConfig:
     Attributes:
         path: The file it came from, or None.
         text: The file's text.
-        study, engine, prompts, objective, search, budget, verdict, tracking: The tables of the file.
+        study, engine, prompts, objective, search, budget, confirm, verdict, tracking: The tables of the file.
         baseline: The configuration in use today, every option explicit.
         sources: For each of the baseline's values, and the seed where it is not the file's, where it came from: `file`,
             `environment (OLLAMA_...)` or `default`.
@@ -204,6 +213,7 @@ class SweepConfig:
     space: Space
     search: SearchTable
     budget: BudgetTable
+    confirm: ConfirmTable
     verdict: VerdictTable
     tracking: TrackingTable
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -234,6 +244,7 @@ class SweepConfig:
             **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
             **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
             **_flat("budget", self.budget.model_dump()),
+            **_flat("confirm", self.confirm.model_dump()),
             **_flat("verdict", self.verdict.model_dump()),
         }
 

@@ -184,7 +184,11 @@ class Explorer:
                 self._kept.add_trials([self._kept_trials[n] for n in sorted(self._kept_trials)])
 
     def pick(self) -> int | None:
-        """Number of the trial with the best posterior mean; None if no trial but the baseline has a score.
+        """Number of the trial with the best posterior mean; None if no trial but the baseline has a score."""
+        return next(iter(self.picks(1)), None)
+
+    def picks(self, count: int) -> list[int]:
+        """Numbers of the trials with the best posterior means, of different configurations; fewer where there are.
 
         Never the raw best: the best of many noisy means overstates its own score. A trial that is the baseline over
         again is no finalist either.
@@ -193,11 +197,12 @@ class Explorer:
 
         trials = evaluated(self.study).trials
         others = [i for i, trial in enumerate(trials) if trial.user_attrs["configuration"] != self.baseline.key]
-        if not others:
-            return None
-        if len(others) == 1:  # also: a space of one configuration, over which there is nothing to fit
-            return int(trials[others[0]].user_attrs["number"])
-        return int(trials[self.posterior().pick(others)].user_attrs["number"])
+        # A space of one configuration has nothing to fit a surface over.
+        ranked = self.posterior().ranked(others) if len(others) > 1 else others
+        first: dict[str, int] = {}
+        for i in ranked:
+            first.setdefault(trials[i].user_attrs["configuration"], int(trials[i].user_attrs["number"]))
+        return list(first.values())[:count]
 
     def posterior(self) -> Posterior:
         """What the told trials say about the whole space."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -31,8 +32,9 @@ class Plan:
         floor_seeds: Seeds per case of the baseline's floor.
         seeds: Seeds per case of one explored trial.
         trials: Number of trials.
-        confirm_seeds: Fresh seeds per case and arm of the confirmation.
+        confirm_seeds: Fresh seeds per case and arm of the confirmation, at its last look.
         finalists: Arms of the confirmation besides the baseline.
+        look_seeds: Seeds per case and arm at which the confirmation is looked at before its end, ascending.
         hosts: Number of hosts; the seeds of floor and confirmation are dealt to them in turn, at least two per host,
             since hosts are blocks and a block needs repeats.
     """
@@ -44,6 +46,17 @@ class Plan:
     confirm_seeds: int
     finalists: int = 1
     hosts: int = 1
+    look_seeds: Sequence[int] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Plan:
+        """The plan that a study keeps; what an older version did not plan is left at its default."""
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record})
+
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Seeds per case and arm at each look of the confirmation; the last is its end."""
+        return (*self.look_seeds, self.confirm_seeds)
 
     @property
     def floor(self) -> int:
@@ -86,10 +99,24 @@ def least_confirm_seeds(hosts: int) -> int:
     return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
 
 
-def smallest_budget(budget: BudgetTable, cases: int, hosts: int = 1) -> int:
+def smallest_budget(budget: BudgetTable, cases: int, hosts: int = 1, finalists: int = 1) -> int:
     """The fewest generations that hold a floor, a search and a confirmation."""
-    seeds = seeds_per_trial(budget, cases)
-    return cases * (floor_seeds(budget, hosts) + seeds * MIN_TRIALS + 2 * least_confirm_seeds(hosts))
+    search = seeds_per_trial(budget, cases) * least_trials(finalists)
+    return cases * (floor_seeds(budget, hosts) + search + (1 + finalists) * least_confirm_seeds(hosts))
+
+
+def least_trials(finalists: int) -> int:
+    """The fewest trials: twice as many as there are finalists, or none would be left out."""
+    return max(MIN_TRIALS, 2 * finalists)
+
+
+def look_seeds(looks: int, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
+    """Seeds per case and arm of the looks before the last, evenly spaced, and as many on every host.
+
+    A look that would come before the fewest seeds that a confirmation needs is left out.
+    """
+    even = [-(-confirm_seeds * k // (looks * hosts)) * hosts for k in range(1, looks)]
+    return tuple(sorted({seeds for seeds in even if least_confirm_seeds(hosts) <= seeds < confirm_seeds}))
 
 
 def make_plan(
@@ -97,6 +124,8 @@ def make_plan(
     *,
     cases: int,
     hosts: int = 1,
+    finalists: int = 1,
+    looks: int = 1,
     seconds_per_generation: float | None = None,
     space_size: float = math.inf,
 ) -> Plan:
@@ -109,6 +138,8 @@ def make_plan(
         budget: The `[budget]` table.
         cases: Number of cases, at least 1.
         hosts: Number of hosts, at least 1.
+        finalists: How many configurations are confirmed; never more than `space_size`.
+        looks: How often the confirmation is looked at, the last time included.
         seconds_per_generation: Measured on this host; needed where only `minutes` is given.
         space_size: Number of different configurations; no more trials are planned than this.
 
@@ -122,30 +153,41 @@ def make_plan(
             generations, limit = affordable, "budget.minutes"
     if generations is None:
         raise ConfigError("budget.minutes: needs the measured seconds of one generation")
-    needed = smallest_budget(budget, cases, hosts)
+    finalists = int(min(finalists, space_size))
+    needed = smallest_budget(budget, cases, hosts, finalists)
     if generations < needed:
-        raise ConfigError(_too_small(budget, limit, generations, needed, cases, hosts, seconds_per_generation))
-    seeds, per_host = seeds_per_trial(budget, cases), 2 * cases * hosts
+        raise ConfigError(
+            _too_small(budget, limit, generations, needed, cases, hosts, finalists, seconds_per_generation)
+        )
+    seeds, per_host, arms = seeds_per_trial(budget, cases), (1 + finalists) * cases * hosts, 1 + finalists
     floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
     confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
-    room = (generations - cases * (floor + 2 * confirm)) // (cases * seeds)
-    trials = int(min(max(room, MIN_TRIALS), space_size, MAX_TRIALS))
+    room = (generations - cases * (floor + arms * confirm)) // (cases * seeds)
+    trials = int(min(max(room, least_trials(finalists)), space_size, MAX_TRIALS))
     left = (generations - cases * (floor + seeds * trials)) // per_host * hosts
     # What is left over by rounding confirms as well; a small space leaves its rest unspent.
-    confirm = left if trials == max(room, MIN_TRIALS) else min(confirm, left)
-    return Plan(cases, floor, seeds, trials, confirm, hosts=hosts)
+    confirm = left if trials == max(room, least_trials(finalists)) else min(confirm, left)
+    return Plan(cases, floor, seeds, trials, confirm, finalists, hosts, look_seeds(looks, confirm, hosts))
 
 
 def _too_small(
-    budget: BudgetTable, limit: str, generations: int, needed: int, cases: int, hosts: int, seconds: float | None
+    budget: BudgetTable,
+    limit: str,
+    generations: int,
+    needed: int,
+    cases: int,
+    hosts: int,
+    finalists: int,
+    seconds: float | None,
 ) -> str:
     has, times = f"{generations}", ""
     if limit == "budget.minutes":
         has = f"{budget.minutes:g} (about {generations} generations)"
         times = f", about {needed * (seconds or 0) / 60:.1f} minutes"
+    fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
     return (
         f"{limit}: {has} is too small for {cases} cases: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
-        f" least {MIN_TRIALS} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation 2 x {cases} x"
-        f" {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or name fewer cases"
-        " (objective.names)"
+        f" least {least_trials(finalists)} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation"
+        f" {1 + finalists} x {cases} x {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or"
+        f" name {fewer}"
     )

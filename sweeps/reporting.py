@@ -61,7 +61,7 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         observations=result.observations,
         baseline=result.baseline.key,
         finalist=None if finalist is None else finalist.configuration.key,
-        verdicts=[] if verdict is None else [verdict],
+        verdicts=result.verdicts,
         recommendation=None if verdict is None else result.recommended.key,
         configurations={
             key: {"model": c.model, "prompt": c.prompt, "options": dict(c.options)}

@@ -14,6 +14,7 @@ import numpy as np
 from objectives import Case, Item
 from sweeps import __version__
 from sweeps.config import SweepConfig, parse_config
+from sweeps.confirmation import design_of, settled_at, stored_finalists
 from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
@@ -83,8 +84,7 @@ class SweepResult:
     @property
     def plan(self) -> Plan:
         """How the budget is shared out."""
-        stored = self.record.record["plan"]
-        return Plan(**{name: stored[name] for name in Plan.__dataclass_fields__})
+        return Plan.from_record(self.record.record["plan"])
 
     @property
     def baseline(self) -> Configuration:
@@ -110,10 +110,18 @@ class SweepResult:
         return [Proposal.from_record(i, record) for i, record in enumerate(self.record.record.get("proposals", []))]
 
     @property
+    def finalists(self) -> list[Proposal]:
+        """The trials that were confirmed, the best by the search first; [] while there are none."""
+        proposals = self.proposals
+        return [proposals[number] for number in stored_finalists(self.record.record)]
+
+    @property
     def finalist(self) -> Proposal | None:
-        """The trial that was confirmed, or None while there is none."""
-        number = self.record.record.get("finalist")
-        return None if number is None else self.proposals[number]
+        """The finalist that counts: of several the one with the best verdict; None while there is none."""
+        finalists = self.finalists
+        if len(finalists) > 1 and self.verdict is not None:
+            return next(each for each in finalists if each.configuration.key == self.verdict.configuration)
+        return next(iter(finalists), None)
 
     @property
     def trials(self) -> dict[int, Configuration]:
@@ -164,22 +172,32 @@ class SweepResult:
             return None
 
     @cached_property
-    def verdict(self) -> Verdict | None:
-        """Finalist against baseline, from the confirmation's observations only.
+    def verdicts(self) -> list[Verdict]:
+        """All finalists against the baseline, from the confirmation's observations only; the one that counts first.
 
-        None before the confirmation is complete, and where too few of its requests succeeded (`judge` says why).
+        Empty before the confirmation is complete, and where too few of its requests succeeded (`judge_all` says why).
         """
         from analysis import TableError
 
-        if self.finalist is None or "confirmed" not in self.record.record:
-            return None
+        if not self.finalists or "confirmed" not in self.record.record:
+            return []
         try:
-            return self.judge()
+            return self.judge_all()
         except TableError:
-            return None
+            return []
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The finalist against the baseline, of several that with the best verdict; None before there is one."""
+        return next(iter(self.verdicts), None)
+
+    @property
+    def looks(self) -> list[dict[str, Any]]:
+        """What the looks at the confirmation decided, in their order; see `sweeps.confirmation.take_look`."""
+        return list(self.record.record.get("looks", []))
 
     def judge(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> Verdict:
-        """Judge the confirmation with other settings.
+        """Judge the confirmation with other settings; of several finalists, that with the best verdict.
 
         Args:
             scores: Other scores of the confirmation's texts, with the columns that name them; the study's by default.
@@ -189,24 +207,37 @@ class SweepResult:
             SweepError: If there is no confirmation to judge yet.
             analysis.TableError: If the observations do not allow the claim.
         """
-        from analysis import judge_one
+        return self.judge_all(scores=scores, **changes)[0]
 
-        finalist = self.finalist
+    def judge_all(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> list[Verdict]:
+        """As `judge`, for all finalists: those shown better first, then by effect."""
+        from analysis import judge
+
         data = self.stage("confirm") if scores is None else scores
-        if finalist is None or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
+        keys = [finalist.configuration.key for finalist in self.finalists]
+        if not keys or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
             raise SweepError(
                 f"study {self.name!r} has no complete confirmation yet (status: {self.status}); run it to the end first"
             )
         table = self.config.verdict
-        settings = {"claim": table.claim, "alpha": table.alpha, "margin": table.margin, "min_gain": table.min_gain}
+        settings: dict[str, Any] = {
+            "claim": table.claim,
+            "alpha": table.alpha,
+            "margin": table.margin,
+            "min_gain": table.min_gain,
+        }
         settings |= {name: value for name, value in changes.items() if value is not None}
-        return judge_one(
+        answered = set(data["configuration"][data["score"].notna()])
+        verdicts = judge(
             data,
             baseline=self.baseline.key,
-            finalist=finalist.configuration.key,
+            finalists=[key for key in keys if key in answered] or keys[:1],
+            design=design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility),
+            look={self.trials[number].key: look for number, look in settled_at(self.looks).items()},
             seed=self.config.study.seed,
             **settings,
         )
+        return sorted(verdicts, key=lambda verdict: (verdict.outcome != "better", -verdict.effect))
 
     @property
     def recommended(self) -> Configuration:

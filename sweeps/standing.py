@@ -81,6 +81,31 @@ def after_batch(
     )
 
 
+def confirmation_text(plan: Plan) -> str:
+    """The size of a confirmation, and when it may stop early."""
+    size = f"{1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
+    earlier = " and ".join(map(str, plan.look_seeds))
+    return f"{size}, which may stop after {earlier} seeds" if earlier else size
+
+
+def enough_for(config: SweepConfig, plan: Plan, noise_sd: float) -> str:
+    """The budget that sees `verdict.min_gain`, as the setting to write."""
+    from analysis import budget_sight
+    from sweeps.confirmation import test_level
+
+    level = test_level(plan, config.verdict.alpha)
+    needed = budget_sight(
+        plan.total,
+        plan.cases,
+        confirm_share=config.budget.confirm_share,
+        noise_sd=noise_sd,
+        min_gain=config.verdict.min_gain,
+        finalists=plan.finalists,
+        alpha=level * plan.finalists,
+    ).budget_needed
+    return f"budget.generations = {needed}" if needed else "more cases"
+
+
 def announce(
     progress: Progress,
     config: SweepConfig,
@@ -90,6 +115,7 @@ def announce(
 ) -> None:
     """Say what is going to run, on what, and what it will be able to see."""
     from analysis import mde
+    from sweeps.confirmation import test_level
 
     progress.plan(plan.floor, plan.explore, plan.confirm)
     for host in hosts:
@@ -106,15 +132,17 @@ def announce(
         progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
     progress.note(
         f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
-        f" {plan.cases} x {plan.seeds}; confirmation 2 x {plan.cases} x {plan.confirm_seeds}"
+        f" {plan.cases} x {plan.seeds}; confirmation {confirmation_text(plan)}"
     )
     gain = config.verdict.min_gain
-    sight = mde(PRIOR_NOISE_SD, cases=plan.cases, seeds=plan.confirm_seeds, alpha=config.verdict.alpha)
+    alpha = test_level(plan, config.verdict.alpha)
+    sight = mde(PRIOR_NOISE_SD, cases=plan.cases, seeds=plan.confirm_seeds, alpha=alpha)
     blind = gain is not None and sight > gain
+    enough = enough_for(config, plan, PRIOR_NOISE_SD) if blind else ""
     progress.note(
         f"With noise of {PRIOR_NOISE_SD} per generation (assumed until the floor is measured) the confirmation sees a"
         f" gain of {sight:.3f} with 80% probability"
-        + (f"; min_gain {gain} would be missed more often" if blind else ""),
+        + (f"; min_gain {gain} would be missed more often: it takes {enough}" if blind else ""),
         warning=blind,
     )
     wanted = int(config.baseline.options["num_predict"])

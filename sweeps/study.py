@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,26 @@ from typing import Any
 from objectives import Case, Objective
 from sweeps import __version__
 from sweeps.config import SweepConfig, load_config
+from sweeps.confirmation import stored_finalists, take_look
 from sweeps.engines import open_engine
-from sweeps.engines.base import Engine, EngineError
+from sweeps.engines.base import Engine
 from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
-from sweeps.identity import fingerprint_changes, host_record, identity_of, refuse_changes
-from sweeps.ledger import Ledger, Place, StudyRecord, now
+from sweeps.identity import host_record, identity_of, refuse_changes
+from sweeps.ledger import Ledger, StudyRecord, now
 from sweeps.logbook import Logbook
 from sweeps.matching import EngineModels
+from sweeps.measuring import Measurer
 from sweeps.narrowing import settle
-from sweeps.observations import Scorer, answer_row, case_digest, item_texts, observation_row
+from sweeps.observations import case_digest, table_of
 from sweeps.options import Configuration
 from sweeps.plan import Plan, make_plan
-from sweeps.pool import run_tasks
-from sweeps.preflight import engine_specs, fingerprints_of, load_inputs, measure_capacity, open_hosts
+from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
 from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
-from sweeps.runner import Host, HostChangedError, Outcome, RunStoppedError
+from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.schedule import Task
-from sweeps.standing import after_batch, after_floor, announce, trial_result
+from sweeps.standing import after_batch, after_floor, announce
 
 EXPLORE_SEEDS = 10_000
 CONFIRM_SEEDS = 1_000_000
@@ -133,6 +134,13 @@ class Sweep:
             ledger.close()
 
 
+def _seeds_of(configuration: Configuration, seeds: range, done: int, *, hosts: int) -> range:
+    """Which of a look's seeds a configuration gets: a greedy one needs a single one per host, in the first look."""
+    if not configuration.is_greedy:
+        return seeds
+    return seeds[:0] if done else seeds[:hosts]
+
+
 class _Run:
     """The state of one run of a sweep."""
 
@@ -148,14 +156,7 @@ class _Run:
         self.sweep, self.config, self.progress = sweep, sweep.config, sweep.progress
         self.cases, self.objective, self.ledger, self.hosts = cases, objective, ledger, hosts
         self.name = sweep.config.study.name
-        self.scorer = Scorer(objective, cases, ledger)
-        self.items = {case.name: item_texts(case) for case in cases}
-        self.models = models
-        matcher = sweep.config.objective.matcher
-        self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
-        self._unscored: list[Outcome] = []
-        self.rows: list[dict[str, Any]] = []
-        self.answers: list[dict[str, Any]] = []
+        self.measurer = Measurer(self.config, cases, objective, ledger, hosts, models, self.progress)
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
         self.standing = Standing()
         self.logbook = Logbook(
@@ -170,10 +171,10 @@ class _Run:
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
             refuse_changes(stored, identity, self.hosts, self.ledger)
-        capacity = measure_capacity(self._first.engine, self.config, self.cases)
+        capacity = measure_capacity(self.measurer.first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.sweep.strict
         narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
-        self.config = narrowing.apply(self.config)
+        self.config = self.measurer.config = narrowing.apply(self.config)
         plan = self._plan_of(stored)
         if stored is None:
             record = self._first_record(plan) | {"narrowing": narrowing.as_record()}
@@ -213,34 +214,33 @@ class _Run:
             trials=plan.trials,
             proposals=proposals,
         )
-        floor = self._result_of(BASELINE_TRIAL, "floor")
+        floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
         explorer.tell_baseline(floor)
         with self._timed("explore"):
-            finalist = self._explore(plan, explorer)
-        chosen = stored.record.get("finalist")
-        if chosen is not None:  # confirmed data belong to it, whatever another version of the surrogate would pick now
-            finalist = proposals[chosen]
-        if finalist is None:
-            self.ledger.update_study(self.name, finalist=None)
+            finalists = self._explore(plan, explorer)
+        chosen = stored_finalists(stored.record)
+        if chosen:  # confirmed data belong to them, whatever another version of the surrogate would pick now
+            finalists = [proposals[number] for number in chosen]
+        self.ledger.update_study(self.name, finalists=[finalist.number for finalist in finalists])
+        if not finalists:
             self.progress.note("No trial could be scored, so there is nothing to confirm.", warning=True)
             return
-        self.ledger.update_study(self.name, finalist=finalist.number)
         with self._timed("confirm"):
-            self._confirm(plan, finalist)
+            self._confirm(plan, finalists)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
         """Keep the seconds that a stage took in this run, and how many of them the engine had."""
         self.progress.stage(stage)
-        wall, engine = time.perf_counter(), self._engine_seconds()
+        wall, engine = time.perf_counter(), self.measurer.engine_seconds()
         yield
-        spent = {"wall": time.perf_counter() - wall, "engine": self._engine_seconds() - engine}
+        spent = {"wall": time.perf_counter() - wall, "engine": self.measurer.engine_seconds() - engine}
         self.ledger.update_study(self.name, seconds=self._record().get("seconds", {}) | {stage: spent})
 
     def _floor(self, plan: Plan) -> None:
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
-        self._run(self._tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds, every_host=True))
-        floor = self._result_of(BASELINE_TRIAL, "floor")
+        self.measurer.run(self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds, every_host=True))
+        floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
         if math.isnan(floor.value):
             raise RunStoppedError(
                 "the baseline has no scored generation, so there is nothing to compare with; the failures are listed by"
@@ -250,12 +250,12 @@ class _Run:
         self.progress.standing(self.standing)
         self._track(BASELINE_TRIAL)
 
-    def _explore(self, plan: Plan, explorer: Explorer) -> Proposal | None:
-        """Ask, run and tell batch by batch; the finalist is the trial with the best posterior mean."""
+    def _explore(self, plan: Plan, explorer: Explorer) -> list[Proposal]:
+        """Ask, run and tell batch by batch; the finalists are the configurations with the best posterior means."""
         results: dict[int, TrialResult] = {}
         proposals: list[Proposal] = []
         while len(proposals) < plan.trials:
-            self._verify()
+            self.measurer.verify()
             batch = explorer.ask(min(self.config.search.batch, plan.trials - len(proposals)))
             proposals += batch
             if len(proposals) > len(explorer.known):  # a resumed run walks through what is stored, and must not cut it
@@ -263,141 +263,90 @@ class _Run:
             tasks: list[Task] = []
             for proposal in batch:
                 self.configurations[proposal.number] = proposal.configuration
-                tasks += self._tasks(
+                tasks += self.measurer.tasks(
                     "explore", proposal.number, proposal.configuration, self._explore_seeds(plan, proposal)
                 )
-            self._run(tasks)
+            self.measurer.run(tasks)
             for proposal in batch:
-                results[proposal.number] = self._result_of(proposal.number, "explore")
+                results[proposal.number] = self.measurer.result_of(proposal.number, "explore", self.standing.noise_sd)
                 explorer.tell(proposal, results[proposal.number])
                 self._track(proposal.number)
             self.standing = after_batch(self.standing, proposals, results, self.config.baseline)
             self.progress.standing(self.standing)
-        number = explorer.pick()
-        return None if number is None else proposals[number]
+        return [proposals[number] for number in explorer.picks(plan.finalists)]
 
     def _explore_seeds(self, plan: Plan, proposal: Proposal) -> range:
         first = self.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * proposal.number
         return range(first, first + (1 if proposal.configuration.is_greedy else plan.seeds))
 
-    def _confirm(self, plan: Plan, finalist: Proposal) -> None:
-        self._verify()
+    def _confirm(self, plan: Plan, finalists: Sequence[Proposal]) -> None:
+        """Fresh seeds for baseline and finalists, look by look; a finalist leaves as soon as a look has settled it.
+
+        What a look decided is kept: a request that failed then and is made good by a later run must not change it.
+        """
+        self.measurer.verify()
         first = self.config.study.seed + CONFIRM_SEEDS
-        seeds = range(first, first + plan.confirm_seeds)
-        arms = [(BASELINE_TRIAL, self.config.baseline), (finalist.number, finalist.configuration)]
-        tasks: list[Task] = []
-        for trial, configuration in arms:
-            own = seeds[: len(self.hosts)] if configuration.is_greedy else seeds
-            tasks += self._tasks("confirm", trial, configuration, own, every_host=True)
-        self._run(tasks)
-        self._verify()
+        decided = list(self._record().get("looks", []))
+        going, done = list(finalists), 0
+        for look, upto in enumerate(plan.looks, start=1):
+            seeds = range(first + done, first + upto)
+            arms = [Proposal(BASELINE_TRIAL, self.config.baseline, {}), *going]
+            tasks: list[Task] = []
+            for arm in arms:
+                own = _seeds_of(arm.configuration, seeds, done, hosts=len(self.hosts))
+                tasks += self.measurer.tasks("confirm", arm.number, arm.configuration, own, every_host=True)
+            self.measurer.run(tasks)
+            done = upto
+            if look > len(decided):
+                decided.append(self._look(plan, look, finalists, going, decided))
+                self.ledger.update_study(self.name, looks=decided)
+            going = [arm for arm in going if str(arm.number) not in decided[look - 1]["settled"]]
+            if not going:
+                break
+        self.measurer.verify()
+        made = sum(row["stage"] == "confirm" for row in self.measurer.rows)
+        self.progress.plan(plan.floor, plan.explore, made)  # a settled finalist needs no more
         if "confirmed" not in self._record():
             self.ledger.update_study(self.name, confirmed=now())
-        for trial, _ in arms:
+        for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
             self._track(trial)
+
+    def _look(
+        self,
+        plan: Plan,
+        look: int,
+        finalists: Sequence[Proposal],
+        going: Sequence[Proposal],
+        before: Sequence[Mapping[str, Any]],
+    ) -> dict[str, Any]:
+        """Look at the confirmation so far, and tell what the look says."""
+        rows = [row for row in self.measurer.rows if row["stage"] == "confirm"]
+        decision = take_look(
+            table_of(rows),
+            look,
+            plan=plan,
+            baseline=self.config.baseline,
+            finalists=finalists,
+            going=going,
+            before=before,
+            verdict=self.config.verdict,
+            futility=self.config.confirm.futility,
+            seed=self.config.study.seed,
+        )
+        for line in decision["told"]:
+            self.progress.note(line)
+        return decision
 
     def _track(self, trial: int) -> None:
         """Log a trial's observations to MLflow."""
-        rows = [row for row in self.rows if row["trial"] == trial]
-        self.logbook.log(trial, self.configurations[trial], rows, self.answers)
-
-    @property
-    def _first(self) -> Host:
-        """The first host that works."""
-        return next(host for host in self.hosts if not host.dropped)
-
-    def _engine_seconds(self) -> float:
-        """Seconds of the engines; several work at the same time, so the busiest one's count."""
-        return max(host.clock.engine for host in self.hosts)
-
-    # ---- pieces
-
-    def _tasks(
-        self, stage: str, trial: int, configuration: Configuration, seeds: Sequence[int], *, every_host: bool = False
-    ) -> list[Task]:
-        """Requests of one configuration on all cases; with `every_host` the seeds are dealt to the hosts in turn."""
-        prompt = self.config.prompts[configuration.prompt]
-        hosts = [index % len(self.hosts) if every_host and len(self.hosts) > 1 else None for index in range(len(seeds))]
-        return [
-            Task(Place(stage, trial, "", case.name, seed), configuration, prompt.fill(case.log), host)
-            for case in self.cases
-            for seed, host in zip(seeds, hosts, strict=True)
-        ]
-
-    def _run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
-        """Run tasks; every outcome is scored and kept as an observation as it arrives."""
-        run_tasks(
-            self.hosts,
-            self.ledger,
-            tasks,
-            study=self.name,
-            on_outcome=on_outcome or self._on_outcome,
-            on_drop=lambda host, why: self.progress.note(
-                f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
-            ),
-        )
-        waiting, self._unscored = self._unscored, []
-        for outcome in waiting:
-            self._score(outcome)
-        if waiting and self.models.used:
-            for host in self.hosts:
-                host.cool()
-
-    def _on_outcome(self, outcome: Outcome) -> None:
-        """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
-
-        Scoring by a model between two requests would push the swept model out of the server's memory each time.
-        """
-        task, entry = outcome.task, outcome.entry
-        place = task.place
-        self.ledger.add_observation(
-            self.name,
-            place,
-            configuration=task.configuration.key,
-            generation=None if entry is None else entry.id,
-            error=outcome.error,
-        )
-        if self._scores_by_model:
-            self._unscored.append(outcome)
-        else:
-            self._score(outcome)
-
-    def _score(self, outcome: Outcome) -> None:
-        task, entry, place = outcome.task, outcome.entry, outcome.task.place
-        scored = None
-        if entry is not None:
-            scored = self.scorer.score([(place.case, entry.id, entry.generation.text)])[entry.id]
-            self.answers.append(answer_row(place, task.configuration, entry, scored, self.items[place.case]))
-        self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, outcome.error))
-        if outcome.error:
-            self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {outcome.error}", warning=True)
-        seconds = None if outcome.kept or entry is None else entry.generation.timing.total
-        self.progress.advance(place.stage, seconds=seconds)
-
-    def _result_of(self, trial: int, stage: str) -> TrialResult:
-        mine = [row for row in self.rows if row["trial"] == trial and row["stage"] == stage]
-        return trial_result(mine, [case.name for case in self.cases], self.standing.noise_sd)
-
-    def _verify(self) -> None:
-        """Stop if a host, its engine or a model is not what it was when the run began."""
-        changed: list[str] = []
-        for index, host in enumerate(self.hosts):
-            if host.dropped:
-                continue
-            try:
-                now_there = fingerprints_of(host.engine, self.config, index, known=host.fingerprints)
-            except EngineError:
-                continue  # the next request meets the same fault, and knows about trying again and other hosts
-            changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
-        if changed:
-            raise HostChangedError(changed)
+        rows = [row for row in self.measurer.rows if row["trial"] == trial]
+        self.logbook.log(trial, self.configurations[trial], rows, self.measurer.answers)
 
     # ---- plan and record
 
     def _plan_of(self, stored: StudyRecord | None) -> Plan:
         if stored is not None:
-            kept = stored.record["plan"]
-            return Plan(**{name: kept[name] for name in Plan.__dataclass_fields__})
+            return Plan.from_record(stored.record["plan"])
         seconds = None
         if self.config.budget.minutes is not None:
             seconds = self._seconds_per_generation()
@@ -405,20 +354,22 @@ class _Run:
             self.config.budget,
             cases=len(self.cases),
             hosts=len(self.hosts),
+            finalists=self.config.confirm.finalists,
+            looks=self.config.confirm.looks,
             seconds_per_generation=seconds,
             space_size=self.config.space.size,
         )
 
     def _seconds_per_generation(self) -> float:
         """Seconds of a warm generation of the baseline, measured on the floor's first seed of each case."""
-        tasks = self._tasks("floor", BASELINE_TRIAL, self.config.baseline, [self.config.study.seed])
+        tasks = self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, [self.config.study.seed])
         seconds: list[float] = []
 
         def keep(outcome: Outcome) -> None:
             if outcome.entry is not None:
                 seconds.append(outcome.entry.generation.timing.total)
 
-        self._run(tasks, keep)
+        self.measurer.run(tasks, keep)
         if not seconds:
             raise RunStoppedError("no generation of the baseline succeeded, so the time of one is not known")
         return sum(seconds) / len(seconds) / sum(not host.dropped for host in self.hosts)
@@ -427,7 +378,7 @@ class _Run:
         return {
             "plan": plan.as_dict(),
             "hosts": {host.name: host_record(host) for host in self.hosts if host.fingerprints},
-            "honoured": sorted(self._first.engine.honours),
+            "honoured": sorted(self.measurer.first.engine.honours),
             "cases": [case_record(case) for case in self.cases],
             "case_digests": {case.name: case_digest(case) for case in self.cases},
             "objective_digest": self.objective.digest,

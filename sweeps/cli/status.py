@@ -47,11 +47,14 @@ def status_record(result: SweepResult) -> dict[str, Any]:
     counts = result.observations.groupby("stage").size()
     scored = result.observations["score"].notna()
     verdict = result.verdict
+    planned = {stage: getattr(result.plan, stage) for stage in STAGES}
+    if result.looks and "confirmed" in result.record.record:  # a settled finalist needed no more
+        planned["confirm"] = int(counts.get("confirm", 0))
     return {
         "study": result.name,
         "status": result.status,
         "done": {stage: int(counts.get(stage, 0)) for stage in STAGES},
-        "planned": {stage: getattr(result.plan, stage) for stage in STAGES},
+        "planned": planned,
         "failed": int((~scored).sum()),
         "noise_sd": None if result.floor is None else result.floor.sd,
         "baseline_mean": None if result.floor is None else result.floor.mean,

@@ -100,9 +100,13 @@ class Posterior:
         Returns:
             The index; of several with equal means the one known best, of those the first.
         """
+        return self.ranked(among)[0]
+
+    def ranked(self, among: Sequence[int] | None = None) -> list[int]:
+        """Indices of the scored configurations, that with the largest posterior mean first; see `pick`."""
         means = self.means()
         indices = range(len(means)) if among is None else among
-        return max(indices, key=lambda i: (round(float(means[i]), 12), -float(self.noise[i]), -i))
+        return sorted(indices, key=lambda i: (-round(float(means[i]), 12), float(self.noise[i]), i))
 
     def sensitivity(self, point: Params, *, resolution: int = 41) -> dict[str, Curve]:
         """One curve per parameter of the space, through a configuration.

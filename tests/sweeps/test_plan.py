@@ -110,6 +110,6 @@ def test_minutes_are_turned_into_generations_and_the_smaller_limit_counts() -> N
 
 def test_the_plan_as_json_types() -> None:
     assert Plan(3, 4, 2, 5, 3).as_dict() == {
-        "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1,
+        "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1, "look_seeds": (),
         "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
     }  # fmt: skip

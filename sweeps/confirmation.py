@@ -1,0 +1,141 @@
+"""Looks at a confirmation: when a finalist is settled before all planned seeds are spent, as pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweeps.config import VerdictTable
+from sweeps.explore import Proposal
+from sweeps.options import Configuration
+from sweeps.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis import SequentialDesign
+
+
+def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
+    """The planned looks with their boundaries; None where the end is the only look."""
+    from analysis import SequentialDesign
+
+    if len(plan.looks) == 1:
+        return None
+    return SequentialDesign([seeds / plan.confirm_seeds for seeds in plan.looks], alpha, futility=futility)
+
+
+def test_level(plan: Plan, alpha: float) -> float:
+    """The level that the end of a confirmation is tested at, at worst: looks and finalists share alpha."""
+    design = design_of(plan, alpha=alpha / plan.finalists, futility=0.0)
+    return alpha / plan.finalists if design is None else design.nominal(design.looks)
+
+
+def stored_finalists(record: Mapping[str, Any]) -> list[int]:
+    """Trial numbers of the finalists that a study keeps; [] before there are any."""
+    if "finalists" in record:
+        return list(record["finalists"])
+    one = record.get("finalist")  # what studies kept when there was always one
+    return [] if one is None else [one]
+
+
+def settled_at(looks: Sequence[Mapping[str, Any]]) -> dict[int, int]:
+    """At which look each finalist was settled, by trial number."""
+    return {trial: decision["look"] for decision in looks for trial in decision["settled"]}
+
+
+def take_look(
+    observations: pd.DataFrame,
+    look: int,
+    *,
+    plan: Plan,
+    baseline: Configuration,
+    finalists: Sequence[Proposal],
+    going: Sequence[Proposal],
+    before: Sequence[Mapping[str, Any]],
+    verdict: VerdictTable,
+    futility: float,
+    seed: int,
+) -> dict[str, Any]:
+    """Say which finalists need no more seeds.
+
+    A finalist is settled where the boundary of this look is crossed (after Holm's allowance for the other finalists),
+    or where it would hardly be crossed at the end. Stopping for the latter is non-binding: it raises no error rate.
+
+    Args:
+        observations: Rows of the confirmation so far; see `analysis.table`.
+        look: Number of the look, from 1.
+        plan: The plan.
+        baseline: The baseline.
+        finalists: All finalists.
+        going: Those not settled yet.
+        before: Decisions of the earlier looks.
+        verdict: What is claimed, and how sure it must be.
+        futility: Probability of a claim at the end below which a finalist is given up; see `SequentialDesign`.
+        seed: Of a permutation test.
+
+    Returns:
+        The decision, as JSON types: `look`, `seeds` (per case and arm), `settled` (trial numbers), and `told`, a
+        sentence per finalist that was looked at.
+    """
+    decision: dict[str, Any] = {"look": look, "seeds": plan.looks[look - 1], "settled": [], "told": []}
+    design = design_of(plan, alpha=verdict.alpha, futility=futility)
+    if design is None or look == len(plan.looks):
+        return decision | {"settled": [arm.number for arm in going]}
+    # More seeds of two greedy arms are the same texts again.
+    settled = [arm for arm in going if baseline.is_greedy and arm.configuration.is_greedy]
+    for arm in going:
+        if arm in settled:
+            continue
+        stop, sentence = _assess(
+            observations, look, design, baseline, arm, finalists=finalists, before=before, verdict=verdict, seed=seed
+        )
+        if stop:
+            settled.append(arm)
+        name = f"Trial {arm.number}: " if len(finalists) > 1 else ""
+        decision["told"].append(name + sentence)
+    return decision | {"settled": [arm.number for arm in settled]}
+
+
+def _assess(
+    observations: pd.DataFrame,
+    look: int,
+    design: SequentialDesign,
+    baseline: Configuration,
+    arm: Proposal,
+    *,
+    finalists: Sequence[Proposal],
+    before: Sequence[Mapping[str, Any]],
+    verdict: VerdictTable,
+    seed: int,
+) -> tuple[bool, str]:
+    """Whether a look settles a finalist, and the look in words."""
+    from analysis import TableError, judge
+
+    key = arm.configuration.key
+    try:
+        decision = design.decide(
+            look, observations, baseline.key, key, claim=verdict.claim, min_gain=verdict.min_gain, seed=seed
+        )
+    except TableError as error:  # too many requests of this look failed: the next one has more
+        return False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
+    if decision.stop != "efficacy" or len(finalists) == 1:
+        return decision.stop is not None, decision.sentence
+    earlier = settled_at(before)
+    present = set(observations["configuration"])
+    rivals = [other for other in finalists if other.configuration.key in present]
+    verdicts = judge(
+        observations,
+        baseline=baseline.key,
+        finalists=[other.configuration.key for other in rivals],
+        claim=verdict.claim,
+        alpha=verdict.alpha,
+        design=design,
+        look={other.configuration.key: earlier.get(other.number, look) for other in rivals},
+        seed=seed,
+    )
+    own = next(each for each in verdicts if each.configuration == key)
+    if own.p_value <= verdict.alpha:
+        return True, decision.sentence
+    shared = f"Look {look} of {design.looks}: difference {decision.effect:+.3f}; p = {own.p_value:.2g} after allowing"
+    return False, f"{shared} for {len(finalists)} finalists and {design.looks} looks; go on."

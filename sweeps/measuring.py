@@ -1,0 +1,151 @@
+"""From configurations and seeds to scored observations: requests run, answers kept, scored and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from objectives import Case, Objective
+from sweeps.config import SweepConfig
+from sweeps.engines.base import EngineError
+from sweeps.explore import TrialResult
+from sweeps.identity import fingerprint_changes
+from sweeps.ledger import Ledger, Place
+from sweeps.matching import EngineModels
+from sweeps.observations import Scorer, answer_row, item_texts, observation_row
+from sweeps.options import Configuration
+from sweeps.pool import run_tasks
+from sweeps.preflight import fingerprints_of
+from sweeps.progress import Progress
+from sweeps.runner import Host, HostChangedError, Outcome
+from sweeps.schedule import Task
+from sweeps.standing import trial_result
+
+
+class Measurer:
+    """Runs the requests of a study and keeps what comes of them.
+
+    Args:
+        config: The sweep's configuration.
+        cases: The cases.
+        objective: Scores the answers.
+        ledger: Where generations, scores and observations are kept.
+        hosts: Who generates.
+        models: How the objective's matcher reaches a model.
+        progress: Who is told.
+
+    Attributes:
+        rows: Rows of the observations table, so far.
+        answers: Texts with their scores, one dict per scored observation.
+    """
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        cases: Sequence[Case],
+        objective: Objective,
+        ledger: Ledger,
+        hosts: Sequence[Host],
+        models: EngineModels,
+        progress: Progress,
+    ) -> None:
+        self.config, self.cases, self.ledger, self.hosts = config, cases, ledger, hosts
+        self.models, self.progress = models, progress
+        self.name = config.study.name
+        self.rows: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+        self._scorer = Scorer(objective, cases, ledger)
+        self._items = {case.name: item_texts(case) for case in cases}
+        matcher = config.objective.matcher
+        self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
+        self._unscored: list[Outcome] = []
+
+    @property
+    def first(self) -> Host:
+        """The first host that works."""
+        return next(host for host in self.hosts if not host.dropped)
+
+    def engine_seconds(self) -> float:
+        """Seconds of the engines; several work at the same time, so the busiest one's count."""
+        return max(host.clock.engine for host in self.hosts)
+
+    def tasks(
+        self, stage: str, trial: int, configuration: Configuration, seeds: Sequence[int], *, every_host: bool = False
+    ) -> list[Task]:
+        """Requests of one configuration on all cases; with `every_host` the seeds are dealt to the hosts in turn."""
+        prompt = self.config.prompts[configuration.prompt]
+        hosts = [index % len(self.hosts) if every_host and len(self.hosts) > 1 else None for index in range(len(seeds))]
+        return [
+            Task(Place(stage, trial, "", case.name, seed), configuration, prompt.fill(case.log), host)
+            for case in self.cases
+            for seed, host in zip(seeds, hosts, strict=True)
+        ]
+
+    def run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
+        """Run tasks; every outcome is scored and kept as an observation as it arrives."""
+        run_tasks(
+            self.hosts,
+            self.ledger,
+            tasks,
+            study=self.name,
+            on_outcome=on_outcome or self._on_outcome,
+            on_drop=lambda host, why: self.progress.note(
+                f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
+            ),
+        )
+        waiting, self._unscored = self._unscored, []
+        for outcome in waiting:
+            self._score(outcome)
+        if waiting and self.models.used:
+            for host in self.hosts:
+                host.cool()
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
+
+        Scoring by a model between two requests would push the swept model out of the server's memory each time.
+        """
+        task, entry = outcome.task, outcome.entry
+        place = task.place
+        self.ledger.add_observation(
+            self.name,
+            place,
+            configuration=task.configuration.key,
+            generation=None if entry is None else entry.id,
+            error=outcome.error,
+        )
+        if self._scores_by_model:
+            self._unscored.append(outcome)
+        else:
+            self._score(outcome)
+
+    def _score(self, outcome: Outcome) -> None:
+        task, entry, place = outcome.task, outcome.entry, outcome.task.place
+        scored = None
+        if entry is not None:
+            scored = self._scorer.score([(place.case, entry.id, entry.generation.text)])[entry.id]
+            self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
+        self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, outcome.error))
+        if outcome.error:
+            self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {outcome.error}", warning=True)
+        seconds = None if outcome.kept or entry is None else entry.generation.timing.total
+        self.progress.advance(place.stage, seconds=seconds)
+
+    def result_of(self, trial: int, stage: str, noise_sd: float | None = None) -> TrialResult:
+        """What a trial's observations of a stage come to; see `standing.trial_result`."""
+        mine = [row for row in self.rows if row["trial"] == trial and row["stage"] == stage]
+        return trial_result(mine, [case.name for case in self.cases], noise_sd)
+
+    def verify(self) -> None:
+        """Stop if a host, its engine or a model is not what it was when the run began."""
+        changed: list[str] = []
+        for index, host in enumerate(self.hosts):
+            if host.dropped:
+                continue
+            try:
+                now_there = fingerprints_of(host.engine, self.config, index, known=host.fingerprints)
+            except EngineError:
+                continue  # the next request meets the same fault, and knows about trying again and other hosts
+            changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
+        if changed:
+            raise HostChangedError(changed)
