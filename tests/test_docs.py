@@ -47,6 +47,7 @@ TABLES: dict[str, list[str]] = {
     "space": list(SPACE_KEYS),
     "search": list(schema.SearchTable.model_fields),
     "budget": list(BudgetTable.model_fields),
+    "confirm": list(schema.ConfirmTable.model_fields),
     "verdict": list(schema.VerdictTable.model_fields),
     "tracking": list(schema.TrackingTable.model_fields),
 }  # fmt: skip
@@ -91,7 +92,7 @@ def test_no_key_is_described_that_does_not_exist(table: str) -> None:
     assert [key for key in rows(table) if key not in TABLES[table]] == []
 
 
-@pytest.mark.parametrize("table", ["study", "engine", "search", "budget", "verdict", "tracking"])
+@pytest.mark.parametrize("table", ["study", "engine", "search", "budget", "confirm", "verdict", "tracking"])
 def test_defaults_are_those_of_the_program(table: str) -> None:
     model = schema._File.model_fields[table].annotation
     assert isinstance(model, type)

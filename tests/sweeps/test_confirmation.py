@@ -1,0 +1,307 @@
+"""Looks at a confirmation and several finalists: who needs no more seeds, and what is claimed then."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis import judge, judge_one
+from sweeps.cli.status import status_record
+from sweeps.config import VerdictTable
+from sweeps.confirmation import design_of, settled_at, stored_finalists, take_look, test_level
+from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
+from sweeps.explore import Proposal
+from sweeps.options import Configuration
+from sweeps.plan import Plan, least_confirm_seeds, look_seeds
+from sweeps.progress import Silent
+from sweeps.results import SweepResult, load_result
+from tests.sweeps.sweep_files import run, steady, write_sweep
+
+test_level.__test__ = False  # type: ignore[attr-defined]
+
+BASELINE = Configuration("m", "p", {"temperature": 0.8})
+GREEDY = Configuration("m", "p", {"temperature": 0.0})
+ARMS = [Proposal(n, Configuration("m", "p", {"temperature": 0.1 + n / 10}), {}) for n in range(4)]
+PLAN = Plan(cases=4, floor_seeds=4, seeds=2, trials=20, confirm_seeds=12, finalists=1, look_seeds=(6,))
+
+
+def scores(
+    rng: np.random.Generator, arms: dict[str, float], seeds: range, *, cases: int = 4, sd: float = 0.1
+) -> pd.DataFrame:
+    """Normal scores of arms with these means, the same seeds on every case."""
+    return pd.DataFrame(
+        [
+            {"configuration": key, "case": f"c{case}", "seed": seed, "score": mean + rng.normal(0, sd)}
+            for key, mean in arms.items()
+            for case in range(cases)
+            for seed in seeds
+        ]
+    )
+
+
+def look(observations: pd.DataFrame, number: int = 1, **changes: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "plan": PLAN,
+        "baseline": BASELINE,
+        "finalists": ARMS[:1],
+        "going": ARMS[:1],
+        "before": [],
+        "verdict": VerdictTable(),
+        "futility": 0.1,
+        "seed": 0,
+    }
+    return take_look(observations, number, **(settings | changes))
+
+
+# ---- planning looks
+
+
+@given(looks=st.integers(1, 10), seeds=st.integers(3, 200), hosts=st.integers(1, 4))
+def test_looks_are_planned_where_they_can_tell_something(looks: int, seeds: int, hosts: int) -> None:
+    seeds *= hosts
+    planned = look_seeds(looks, seeds, hosts)
+    assert list(planned) == sorted(set(planned))
+    assert len(planned) < looks
+    assert all(least_confirm_seeds(hosts) <= each < seeds and each % hosts == 0 for each in planned)
+
+
+def test_looks_by_hand() -> None:
+    assert look_seeds(2, 10) == (5,)
+    assert look_seeds(2, 5) == (3,)
+    assert look_seeds(2, 4) == ()  # half of it would be 2 seeds
+    assert look_seeds(4, 10) == (3, 5, 8)
+    assert look_seeds(1, 100) == ()
+    assert Plan(3, 4, 2, 5, 12, look_seeds=(6,)).looks == (6, 12)
+
+
+def test_finalists_and_looks_share_alpha() -> None:
+    alone = Plan(4, 4, 2, 20, 12)
+    assert test_level(alone, 0.05) == 0.05
+    assert design_of(alone, alpha=0.05, futility=0.1) is None
+    assert 0.045 < test_level(PLAN, 0.05) < 0.05
+    three = Plan(4, 4, 2, 20, 12, finalists=3)
+    assert test_level(three, 0.06) == pytest.approx(0.02)
+
+
+def test_an_older_study_keeps_its_one_finalist_and_its_plan() -> None:
+    assert stored_finalists({"finalist": 3}) == [3]
+    assert stored_finalists({"finalist": None}) == []
+    assert stored_finalists({}) == []
+    assert stored_finalists({"finalists": [3, 1]}) == [3, 1]
+    record = {"cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "hosts": 1, "finalists": 1}
+    assert Plan.from_record(record).looks == (3,)
+
+
+# ---- one look
+
+
+def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
+    rng = np.random.default_rng(1)
+    key = ARMS[0].configuration.key
+    high = look(scores(rng, {BASELINE.key: 0.4, key: 0.7}, range(6)))
+    assert high["settled"] == [0]
+    assert "within" in high["told"][0]
+    low = look(scores(rng, {BASELINE.key: 0.7, key: 0.4}, range(6)))
+    assert low["settled"] == [0]
+    nothing = look(scores(rng, {BASELINE.key: 0.5, key: 0.46}, range(6)))
+    assert nothing["settled"] == [0]
+    assert "would be found in the end" in nothing["told"][0]
+    some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
+    assert some["settled"] == []
+    assert "go on" in some["told"][0]
+
+
+def test_without_futility_only_a_crossed_boundary_stops() -> None:
+    rng = np.random.default_rng(2)
+    data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.46}, range(6))
+    assert look(data)["settled"] == [0]
+    assert look(data, futility=0.0)["settled"] == []
+
+
+def test_the_last_look_settles_everything_and_greedy_arms_are_settled_at_once() -> None:
+    rng = np.random.default_rng(3)
+    data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.55}, range(12))
+    assert look(data, 2)["settled"] == [0]
+    greedy = Proposal(1, Configuration("m", "q", {"temperature": 0.0}), {})
+    one = scores(rng, {GREEDY.key: 0.5, greedy.configuration.key: 0.5}, range(1))
+    assert look(one, baseline=GREEDY, finalists=[greedy], going=[greedy]) == {
+        "look": 1, "seeds": 6, "settled": [1], "told": [],
+    }  # fmt: skip
+
+
+def test_a_look_at_too_little_goes_on() -> None:
+    data = scores(np.random.default_rng(4), {BASELINE.key: 0.5}, range(6))
+    told = look(data)
+    assert told["settled"] == []
+    assert "nothing can be told yet" in told["told"][0]
+
+
+def test_finalists_are_allowed_for_each_other() -> None:
+    """A gain that settles a single finalist does not settle one of four whose rivals show nothing."""
+    rng = np.random.default_rng(5)
+    keys = [arm.configuration.key for arm in ARMS]
+    for _ in range(200):
+        data = scores(rng, {BASELINE.key: 0.5, keys[0]: 0.57, **dict.fromkeys(keys[1:], 0.505)}, range(6))
+        alone = look(data[data["configuration"].isin([BASELINE.key, keys[0]])], futility=0.0)
+        together = look(data, finalists=ARMS, going=ARMS, futility=0.0)
+        if alone["settled"] == [0] and 0 not in together["settled"]:
+            assert "after allowing for 4 finalists" in together["told"][0]
+            return
+    pytest.fail("no such table in 200")
+
+
+# ---- the verdict of finalists that left at different looks
+
+
+def test_one_that_left_early_meets_the_seeds_that_the_baseline_had_then() -> None:
+    rng = np.random.default_rng(6)
+    a, b = ARMS[0].configuration.key, ARMS[1].configuration.key
+    data = pd.concat(
+        [scores(rng, {BASELINE.key: 0.5, b: 0.56}, range(12)), scores(rng, {a: 0.66}, range(6))], ignore_index=True
+    )
+    design = design_of(PLAN, alpha=0.05, futility=0.1)
+    first, second = judge(data, baseline=BASELINE.key, finalists=[a, b], design=design, look={a: 1, b: 2})
+    cut = data[data["seed"] < 6]
+    alone = judge_one(cut, baseline=BASELINE.key, finalist=a, design=design, look=1)
+    assert (first.effect, first.p_raw, first.n_baseline) == (alone.effect, alone.p_raw, 24)
+    assert first.look == 1
+    assert first.p_value == pytest.approx(2 * alone.p_value)  # Holm, the smaller of two
+    late = judge_one(data, baseline=BASELINE.key, finalist=b, design=design, look=2)
+    assert (second.effect, second.p_raw, second.n_baseline, second.look) == (late.effect, late.p_raw, 48, 2)
+    assert second.p_value == pytest.approx(max(late.p_value, first.p_value))
+
+
+def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows() -> None:
+    """Family-wise error of three finalists over two looks, each leaving when it is settled: at most .05 + 2 se."""
+    rng = np.random.default_rng(7)
+    arms = ARMS[:3]
+    keys = [arm.configuration.key for arm in arms]
+    design = design_of(PLAN, alpha=0.05, futility=0.1)
+    replications, wrong, early = 250, 0, 0
+    for _ in range(replications):
+        full = scores(rng, dict.fromkeys([BASELINE.key, *keys], 0.5), range(12))
+        made = look(full[full["seed"] < 6], finalists=arms, going=arms)
+        gone = {arms[n].configuration.key for n in made["settled"]}
+        early += len(gone)
+        data = full[~(full["configuration"].isin(gone) & (full["seed"] >= 6))]
+        at = {arm.configuration.key: settled_at([made]).get(arm.number, 2) for arm in arms}
+        verdicts = judge(data, baseline=BASELINE.key, finalists=keys, design=design, look=at)
+        wrong += any(verdict.outcome in ("better", "worse") for verdict in verdicts)
+    assert wrong / replications <= 0.05 + 2 * (0.05 * 0.95 / replications) ** 0.5
+    assert early > 0.15 * 3 * replications  # futility does its work
+
+
+# ---- whole sweeps
+
+
+class Listening(Silent):
+    """Keeps notes and plans."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.plans: list[tuple[int, int, int]] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.notes.append(text)
+
+    def plan(self, floor: int, explore: int, confirm: int) -> None:
+        self.plans.append((floor, explore, confirm))
+
+
+def counted(result: SweepResult) -> int:
+    return int((result.observations["stage"] == "confirm").sum())
+
+
+def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}})
+    progress = Listening()
+    result = run(path, progress=progress)
+    assert result.plan.look_seeds
+    first = result.plan.look_seeds[0]
+    assert counted(result) == 2 * 3 * first < result.plan.confirm
+    assert result.verdict is not None
+    assert (result.verdict.outcome, result.verdict.look) == ("better", 1)
+    assert result.verdict.n_per_arm == 3 * first
+    assert progress.plans[-1] == (result.plan.floor, result.plan.explore, counted(result))
+    assert any(note.startswith("Look 1 of 2") for note in progress.notes)
+    record = status_record(result)
+    assert record["done"] == record["planned"]
+    # Another alpha is another plan of looks, and still allows for them.
+    assert result.judge(alpha=0.01).p_value == result.verdict.p_value
+
+
+def test_one_look_takes_all_seeds(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}}, confirm={"looks": 1})
+    result = run(path)
+    assert counted(result) == result.plan.confirm
+    assert result.verdict is not None
+    assert result.verdict.look is None
+
+
+def test_several_finalists(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 160}, confirm={"finalists": 3})
+    result = run(path)
+    plan = result.plan
+    assert plan.finalists == 3
+    assert plan.total <= 160
+    assert plan.confirm == 4 * 3 * plan.confirm_seeds
+    keys = [finalist.configuration.key for finalist in result.finalists]
+    assert len(set(keys)) == 3
+    assert result.baseline.key not in keys
+    verdicts = result.verdicts
+    assert sorted(verdict.configuration for verdict in verdicts) == sorted(keys)
+    assert all(verdict.comparisons == 3 for verdict in verdicts)
+    ranks = [(verdict.outcome != "better", -verdict.effect) for verdict in verdicts]
+    assert ranks == sorted(ranks)
+    assert result.finalist is not None
+    assert result.finalist.configuration.key == verdicts[0].configuration
+    confirm = result.stage("confirm")
+    for verdict in verdicts:
+        seeds = set(confirm["seed"][confirm["configuration"] == verdict.configuration])
+        assert len(seeds) == plan.looks[(verdict.look or 1) - 1]
+    again = load_result(path.parent / "mlruns", "t")
+    assert [verdict.as_dict() for verdict in again.verdicts] == [verdict.as_dict() for verdict in verdicts]
+
+
+def test_what_a_look_decided_stays_when_a_failed_request_is_made_good(tmp_path: Path) -> None:
+    from objectives import load_cases
+
+    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}})
+    cases = load_cases(tmp_path / "cases")
+    broken = Fault("prompt-too-long", when=lambda r: r.options["seed"] == 1_000_007, times=1)
+    engine = ScriptedEngine(cases, surface=demo_surface, noise=0.03, faults=[broken])
+    first = run(path, engine=engine)
+    assert int(first.stage("confirm")["score"].isna().sum()) == 1
+    second = run(path, engine=engine)
+    assert int(second.stage("confirm")["score"].isna().sum()) == 0
+    assert second.looks == first.looks
+    assert counted(second) == counted(first)
+
+
+def test_a_sweep_stopped_between_looks_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "budget": {"generations": 150},
+        "baseline": {"temperature": 0.35},
+        "confirm": {"looks": 3, "futility": 0.0},
+    }
+    whole = run(write_sweep(tmp_path / "whole", **settings))
+    assert len(whole.looks) == 2
+    path = write_sweep(tmp_path / "parts", **settings)
+
+    class Stop(Silent):
+        def note(self, text: str, *, warning: bool = False) -> None:
+            if text.startswith("Look 1 of 2"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=Stop())
+    assert load_result(path.parent / "mlruns", "t").verdict is None
+    parts = run(path)
+    assert steady(parts.observations) == steady(whole.observations)
+    assert parts.looks == whole.looks
