@@ -300,7 +300,7 @@ class _Run:
             if look > len(decided):
                 decided.append(self._look(plan, look, finalists, going, decided))
                 self.ledger.update_study(self.name, looks=decided)
-            going = [arm for arm in going if str(arm.number) not in decided[look - 1]["settled"]]
+            going = [arm for arm in going if arm.number not in decided[look - 1]["settled"]]
             if not going:
                 break
         self.measurer.verify()
