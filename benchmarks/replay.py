@@ -16,6 +16,8 @@ draw from the same scores. Printed for each, at equal generations, as means over
 * `regret`: the best true mean less that of what is recommended; `gain`: what of the best's gain over the baseline
   that keeps; `regret_claimed` and `gain_claimed`: the same if only what is shown better replaces the baseline. A rival
   recommends its best trial, and takes any better score than the baseline's for a gain.
+* `ratio_recommend`, `ratio_claim`: generations until the mean regret is that of TPE with 3 seeds at the largest budget,
+  as a share of that budget (`..._used` in generations made; see `selection_summary.py`); none if it is not reached.
 * `optimism`: the reported score less the true mean of the configuration that it belongs to (for the product the
   finalist), `optimism_recommended` the same for what is recommended.
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
@@ -285,6 +287,23 @@ def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return figures
 
 
+def ratios(runs: Sequence[Mapping[str, Any]], budgets: Sequence[int]) -> dict[str, Any]:
+    """Generations to the reference's regret at the largest budget, as shares of that budget, and standard errors."""
+    from selection_summary import REFERENCE, ratio
+
+    def of(method: str, measure: str) -> Any:
+        return np.array([[run[method][budget][measure] for budget in budgets] for run in runs])
+
+    reference, made = of(REFERENCE, "regret")[:, -1], of(SWEEP, "used")
+    found: dict[str, Any] = {}
+    for name, measure in (("ratio_recommend", "regret"), ("ratio_claim", "regret_claimed")):
+        for suffix, spent in (("", None), ("_used", made)):
+            part = ratio(of(SWEEP, measure), reference, budgets, made=spent)
+            found |= {f"{name}{suffix}": part["value"], f"se_{name}{suffix}": part["se"]}
+            found |= {f"{name}{suffix}_at_most": part["at_most"]}
+    return found
+
+
 def facts_of(replay: Replay) -> dict[str, float]:
     """What there is to find in the table."""
     problem = replay.problems[False]
@@ -299,34 +318,9 @@ def facts_of(replay: Replay) -> dict[str, float]:
     }
 
 
-def make_table(given: argparse.Namespace) -> int:
-    """Generate what is missing, then write the table; 1 if something is missing still."""
-    from sweeps.engines.llamacpp import LlamaCppEngine
-    from sweeps.ledger import Ledger
-
-    work = table.Work(seeds=given.seeds)
-    given.ledger.mkdir(parents=True, exist_ok=True)
-    engine, ledger = LlamaCppEngine(), Ledger(given.ledger / "ledger.db")
-    missing = 0
-    try:
-        host = table.open_host(engine)
-        if given.generate:
-            missing = table.generate(
-                host, ledger, work, minutes=given.minutes, tell=lambda line: print(line, flush=True)
-            )
-        if not missing or given.export:
-            print(f"{table.export(host, ledger, work, given.table)} rows in {given.table.name}")
-        if missing:
-            print(f"{missing} generations are missing; the same command goes on from here")
-    finally:
-        ledger.close()
-        engine.close()
-    return 1 if missing else 0
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="8 replications at budgets of 150 and 300")
+    parser.add_argument("--quick", action="store_true", help="4 replications at budgets of 150 and 300")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--budget", type=int, nargs="+", help=f"generations (default {' '.join(map(str, BUDGETS))})")
@@ -347,8 +341,8 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     given = arguments()
     if given.generate or given.export:
-        return make_table(given)
-    replications = given.replications or (8 if given.quick else REPLICATIONS)
+        return table.make(given)
+    replications = given.replications or (4 if given.quick else REPLICATIONS)
     budgets = sorted(given.budget or (BUDGETS[:2] if given.quick else BUDGETS))
     started, replay = time.perf_counter(), Replay.of(table.load(given.table))
     numbers = range(given.first, given.first + replications)
@@ -357,6 +351,7 @@ def main() -> int:
     figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
     for method in METHODS:
         figures[method] = {str(budget): summary([run[method][budget] for run in runs]) for budget in budgets}
+    figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started
     print(json.dumps(figures) if given.json else "\n".join(lines_of(figures, budgets)))
     return 0
@@ -375,9 +370,15 @@ def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
         lines += ["", f"{budget} generations".ljust(22) + "".join(f"{method:>18}" for method in METHODS)]
         for name in names:
             digits = 0 if name == "used" else 4 if "regret" in name or "optimism" in name else 3
-            parts = [(figures[method][str(budget)][key] for key in (name, f"se_{name}")) for method in METHODS]
-            cells = (f"{mean:.{digits}f} ({se:.{digits}f})" for mean, se in parts)
+            states = [figures[method][str(budget)] for method in METHODS]
+            cells = (f"{state[name]:.{digits}f} ({state[f'se_{name}']:.{digits}f})" for state in states)
             lines.append(f"  {name:<20}" + "".join(f"{cell:>18}" for cell in cells))
+    lines.append("")
+    for name in (f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_used")):
+        value, se = (figures[key] for key in (name, f"se_{name}"))
+        sign = "<= " if figures[f"{name}_at_most"] else ""
+        spread = "" if se is None else f" ({se:.3f})"
+        lines.append(f"{name:<22}" + ("not reached" if value is None else f"{sign}{value:.3f}{spread}"))
     return lines
 
 

@@ -104,7 +104,7 @@ class Work:
         return [
             Task(
                 Place("explore", number, "", case.name, seed),
-                Configuration(self.model, PROMPT, options | values),
+                Configuration(self.model, PROMPT, {**options, **values}),
                 prompt,
             )
             for number, values in enumerate(self.combinations)
@@ -242,3 +242,30 @@ def load(path: Path = PARQUET) -> Any:
     if not path.exists():
         raise SystemExit(f"{path.name} is absent; make it with `python benchmarks/replay.py --generate`")
     return pd.read_parquet(path)
+
+
+def make(given: Any) -> int:
+    """What `replay.py` does with `--generate` and `--export`; 1 if something is missing still.
+
+    Args:
+        given: The command's arguments: `generate`, `export`, `seeds`, `minutes`, `ledger` and `table`.
+    """
+    from sweeps.engines.llamacpp import LlamaCppEngine
+    from sweeps.ledger import Ledger
+
+    work = Work(seeds=given.seeds)
+    given.ledger.mkdir(parents=True, exist_ok=True)
+    engine, ledger = LlamaCppEngine(), Ledger(given.ledger / "ledger.db")
+    missing = 0
+    try:
+        host = open_host(engine)
+        if given.generate:
+            missing = generate(host, ledger, work, minutes=given.minutes, tell=lambda line: print(line, flush=True))
+        if not missing or given.export:
+            print(f"{export(host, ledger, work, given.table)} rows in {given.table.name}")
+        if missing:
+            print(f"{missing} generations are missing; the same command goes on from here")
+    finally:
+        ledger.close()
+        engine.close()
+    return 1 if missing else 0
