@@ -55,6 +55,7 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
             f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
             f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
         )
+    notes += [line for look in result.looks for line in look["told"]]
     return ReportData(
         study=result.name,
         created=now(),

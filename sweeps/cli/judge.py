@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +46,13 @@ def _judge_study(name: str | None, mlruns: Path, as_json: bool, settings: dict[s
     from sweeps.results import load_result
 
     result = load_result(mlruns, name)
-    verdict = result.judge(**settings)
+    verdicts = result.judge_all(**settings)
     if as_json:
-        echo_json(verdict_record(result, verdict))
+        echo_json(verdict_record(result, verdicts))
     else:
-        _print(verdict, result)
-    return [verdict.outcome]
+        for verdict in verdicts:
+            _print(verdict, result)
+    return [verdicts[0].outcome]
 
 
 def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
@@ -80,11 +82,12 @@ def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[
     return [verdict.outcome for verdict in verdicts]
 
 
-def verdict_record(result: SweepResult, verdict: Verdict | None = None) -> dict[str, Any]:
-    """A study's verdict as JSON types; `verdict` is null before there is one."""
-    verdict = verdict or result.verdict
-    if verdict is None:
+def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
+    """A study's verdict as JSON types, of several finalists the best with `others`; null before there is one."""
+    verdicts = result.verdicts if verdicts is None else verdicts
+    if not verdicts:
         return {"verdict": None}
+    verdict, *others = verdicts
     finalist = result.configurations[verdict.configuration]
     return {
         **verdict.as_dict(),
@@ -93,7 +96,18 @@ def verdict_record(result: SweepResult, verdict: Verdict | None = None) -> dict[
         "configuration_key": finalist.key,
         "baseline": result.baseline.values,
         "baseline_key": result.baseline.key,
+        **({"others": [_of_another(result, other) for other in others]} if others else {}),
         "recommended": "finalist" if result.recommended.key == finalist.key else "baseline",
+    }
+
+
+def _of_another(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
+    configuration = result.configurations[verdict.configuration]
+    return {
+        **verdict.as_dict(),
+        "verdict": verdict.outcome,
+        "configuration": configuration.values,
+        "configuration_key": configuration.key,
     }
 
 

@@ -21,6 +21,7 @@ MIN_POINTS = 8
 """With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
 
 _LEAST_SHARE = 0.05
+_DRAWS = 2048
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,32 @@ class Posterior:
         means = self.means()
         indices = range(len(means)) if among is None else among
         return sorted(indices, key=lambda i: (-round(float(means[i]), 12), float(self.noise[i]), i))
+
+    def finalists(self, count: int, among: Sequence[int] | None = None) -> list[int]:
+        """Indices of the scored configurations that are worth another look together.
+
+        The first is `pick`. Each further one is that which adds most to the expected best of them, over joint draws
+        from the posterior: a near twin of one that is taken already would add nothing, however high it stands.
+
+        Args:
+            count: How many, at most.
+            among: Indices to choose from; all if not given.
+        """
+        ranked = self.ranked(among)
+        if self.surrogate is None or count < 2:
+            return ranked[:count]
+        with one_thread():
+            mean, covariance = self.surrogate.joint(self.encoding.features(self.codes[ranked]))
+        root = np.linalg.cholesky(covariance + 1e-9 * np.trace(covariance) * np.eye(len(ranked)))
+        normal = np.random.default_rng(len(self.values)).standard_normal((_DRAWS, len(ranked)))
+        draws = mean + normal @ root.T
+        taken, best = [0], draws[:, 0]
+        while len(taken) < min(count, len(ranked)):
+            gains = np.maximum(draws - best[:, None], 0.0).mean(axis=0)
+            gains[taken] = -1.0
+            taken.append(int(np.argmax(gains)))
+            best = np.maximum(best, draws[:, taken[-1]])
+        return [ranked[i] for i in taken]
 
     def sensitivity(self, point: Params, *, resolution: int = 41) -> dict[str, Curve]:
         """One curve per parameter of the space, through a configuration.

@@ -154,6 +154,14 @@ class Surrogate:
         variance = self.hyperparameters.signal - np.einsum("ij,ij->j", half, half) + lacking**2 / self._precision
         return mean, np.sqrt(np.maximum(variance, 1e-14))
 
+    def joint(self, features: Array) -> tuple[Array, Array]:
+        """Mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
+        cross = self._covariance(features, self.features)
+        half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        lacking = 1.0 - cross @ self._ones
+        covariance = self._covariance(features) - half.T @ half + np.outer(lacking, lacking) / self._precision
+        return self.mean + cross @ self._weights, covariance
+
     def believing(self, features: Array, noise: float) -> Surrogate:
         """This surface as if points under way had already scored what is expected of them (kriging believer).
 

@@ -113,3 +113,30 @@ def test_sensitivity_has_a_curve_per_parameter_through_the_point() -> None:
 def test_tables_that_do_not_fit_are_refused(n: int, values: list[float]) -> None:
     with pytest.raises(ValueError, match="needs at least one point"):
         Posterior(X, [{"x": 0.5}] * n, values, [0.01] * n)
+
+
+def test_joint_posterior_agrees_with_the_marginal_one() -> None:
+    points, values = sample(40)
+    model = Posterior(SPACE, points, values, np.full(40, 4e-4), active_when=CONDITIONS)
+    assert model.surrogate is not None
+    features = model.encoding.features(model.codes[:15])
+    mean, sd = model.surrogate.posterior(features)
+    together, covariance = model.surrogate.joint(features)
+    np.testing.assert_allclose(together, mean)
+    np.testing.assert_allclose(np.sqrt(np.diag(covariance)), sd, rtol=1e-6)
+    assert np.linalg.eigvalsh(covariance).min() > -1e-9
+
+
+def test_a_second_finalist_is_no_twin_of_the_first() -> None:
+    """Two hills, the left one a hair higher: two finalists stand on different hills, by rank they would not."""
+    at = np.linspace(0, 1, 41)
+    truth = 0.3 + 0.30 * np.exp(-(((at - 0.2) / 0.08) ** 2)) + 0.295 * np.exp(-(((at - 0.8) / 0.08) ** 2))
+    scores = truth + np.random.default_rng(3).normal(0, 0.03, 41)
+    model = Posterior(X, [{"x": x} for x in at], scores, np.full(41, 0.03**2))
+    assert all(at[i] < 0.5 for i in model.ranked()[:2])
+    first, second = model.finalists(2)
+    assert first == model.pick()
+    assert at[first] < 0.5 < at[second]
+    assert model.finalists(1) == [model.pick()]
+    assert sorted(model.finalists(99)) == list(range(41))
+    assert set(model.finalists(3, among=[1, 2])) == {1, 2}
