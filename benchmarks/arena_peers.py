@@ -230,8 +230,8 @@ def _levels(distribution: BaseDistribution, parts: int) -> list[Any]:
     if distribution.step and not distribution.log:
         steps = np.round((values - distribution.low) / distribution.step)
         values = distribution.low + steps * distribution.step
-    cast = int if isinstance(distribution, IntDistribution) else float
-    return list(dict.fromkeys(cast(round(value, 12)) for value in values))
+    digits = None if isinstance(distribution, IntDistribution) else 12
+    return list(dict.fromkeys(round(float(value), digits) for value in values))
 
 
 def _changed(problem: Problem, options: Options, name: str, value: Any) -> dict[str, Any]:

@@ -99,7 +99,7 @@ def _plain(value: Any) -> Any:
 
 
 def _prepare() -> None:
-    """One worker process: no remarks of the libraries about their fits."""
+    """No remarks of the libraries about their fits."""
     warnings.simplefilter("ignore")
 
 
@@ -107,13 +107,22 @@ def run(numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path)
     """Run the replications that a file lacks, and append each to it when it is finished."""
     done = {record["number"] for record in read(out, budgets)}
     missing = [number for number in numbers if number not in done]
-    with ProcessPoolExecutor(workers, initializer=_prepare) as pool, out.open("a", encoding="utf-8") as file:
+    with out.open("a", encoding="utf-8") as file:
         file.write("\n" if _is_cut(out) else "")
-        for future in as_completed([pool.submit(replication, number, tuple(budgets)) for number in missing]):
-            record = future.result()
+        for record in _finished(missing, tuple(budgets), workers):
             file.write(json.dumps(record) + "\n")
             file.flush()
             yield record
+
+
+def _finished(numbers: Sequence[int], budgets: Sequence[int], workers: int) -> Iterator[Record]:
+    if workers == 1:
+        _prepare()
+        yield from (replication(number, budgets) for number in numbers)
+        return
+    with ProcessPoolExecutor(workers, initializer=_prepare) as pool:
+        for future in as_completed([pool.submit(replication, number, budgets) for number in numbers]):
+            yield future.result()
 
 
 def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
