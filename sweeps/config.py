@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails
 
 from sweeps.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.batches import AUTO, automatic_batch, check_batch
+from sweeps.constraints import ConstraintsTable
 from sweeps.engines.base import Prompt
 from sweeps.errors import ConfigError
 from sweeps.options import Configuration, nearest
@@ -184,6 +185,7 @@ class _File(_Table):
     budget: BudgetTable
     confirm: ConfirmTable = ConfirmTable()
     verdict: VerdictTable = VerdictTable()
+    constraints: ConstraintsTable = ConstraintsTable()
     tracking: TrackingTable = TrackingTable()
 
 
@@ -194,7 +196,8 @@ class SweepConfig:
     Attributes:
         path: The file it came from, or None.
         text: The file's text.
-        study, engine, prompts, objective, search, budget, confirm, verdict, tracking: The tables of the file.
+        study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking: The tables of the
+            file.
         baseline: The configuration in use today, every option explicit.
         sources: For each of the baseline's values, and the seed where it is not the file's, where it came from: `file`,
             `environment (OLLAMA_...)` or `default`.
@@ -215,6 +218,7 @@ class SweepConfig:
     budget: BudgetTable
     confirm: ConfirmTable
     verdict: VerdictTable
+    constraints: ConstraintsTable
     tracking: TrackingTable
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -246,6 +250,7 @@ class SweepConfig:
             **_flat("budget", self.budget.model_dump()),
             **_flat("confirm", self.confirm.model_dump()),
             **_flat("verdict", self.verdict.model_dump()),
+            **_flat("constraints", self.constraints.identity()),
         }
 
 

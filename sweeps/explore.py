@@ -20,6 +20,7 @@ from sweeps.space import Space, configuration_from
 if TYPE_CHECKING:
     import optuna
 
+    from sweeps.constraints import Penalty
     from sweeps.samplers.posterior import Posterior
 
 
@@ -52,16 +53,23 @@ class TrialResult:
     """What is told of a trial.
 
     Attributes:
-        value: Mean over the cases of the mean score; NaN where no case has a score.
+        value: Mean over the cases of the mean score, less the penalty; NaN where no case has a score.
         n: Number of scored generations.
-        case_scores: Mean score per case, NaN where a case has none; cases in the sweep's order.
+        case_scores: The same per case, NaN where a case has none; cases in the sweep's order.
         noise_sd: The floor's within-case standard deviation.
+        penalty: What was subtracted for limits that were broken; None in a sweep without limits.
     """
 
     value: float
     n: int
     case_scores: Sequence[float]
     noise_sd: float
+    penalty: Penalty | None = None
+
+    @property
+    def score(self) -> float:
+        """The mean score itself, which is what people are shown."""
+        return self.value if self.penalty is None else self.penalty.score
 
     def user_attrs(self, configuration: Configuration) -> dict[str, Any]:
         """What stands beside the value in Optuna's storage."""
@@ -70,6 +78,7 @@ class TrialResult:
             "n": self.n,
             "case_scores": [None if math.isnan(score) else score for score in self.case_scores],
             "noise_sd": self.noise_sd,
+            **({} if self.penalty is None else self.penalty.user_attrs()),
         }
 
 
@@ -188,7 +197,9 @@ class Explorer:
         return next(iter(self.picks(1)), None)
 
     def picks(self, count: int) -> list[int]:
-        """Numbers of the trials with the best posterior means, of different configurations; fewer where there are.
+        """Numbers of the trials to confirm, of different configurations; fewer where there are.
+
+        The first has the best posterior mean; see `Posterior.finalists` for the others.
 
         Never the raw best: the best of many noisy means overstates its own score. A trial that is the baseline over
         again is no finalist either.
@@ -196,13 +207,14 @@ class Explorer:
         from sweeps.samplers.gp import evaluated
 
         trials = evaluated(self.study).trials
-        others = [i for i, trial in enumerate(trials) if trial.user_attrs["configuration"] != self.baseline.key]
-        # A space of one configuration has nothing to fit a surface over.
-        ranked = self.posterior().ranked(others) if len(others) > 1 else others
-        first: dict[str, int] = {}
-        for i in ranked:
-            first.setdefault(trials[i].user_attrs["configuration"], int(trials[i].user_attrs["number"]))
-        return list(first.values())[:count]
+        keys = [str(trial.user_attrs["configuration"]) for trial in trials]
+        others = [i for i, key in enumerate(keys) if key != self.baseline.key]
+        chosen = others
+        if len(others) > 1:  # a space of one configuration has nothing to fit a surface over
+            posterior = self.posterior()
+            different = {keys[i]: i for i in reversed(posterior.ranked(others))}
+            chosen = posterior.finalists(count, list(different.values()))
+        return [int(trials[i].user_attrs["number"]) for i in chosen]
 
     def posterior(self) -> Posterior:
         """What the told trials say about the whole space."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from objectives import Case, Objective
 from sweeps.config import SweepConfig
+from sweeps.constraints import penalised
 from sweeps.engines.base import EngineError
 from sweeps.explore import TrialResult
 from sweeps.identity import fingerprint_changes
@@ -132,9 +133,10 @@ class Measurer:
         self.progress.advance(place.stage, seconds=seconds)
 
     def result_of(self, trial: int, stage: str, noise_sd: float | None = None) -> TrialResult:
-        """What a trial's observations of a stage come to; see `standing.trial_result`."""
+        """What a trial's observations of a stage come to; see `standing.trial_result` and `constraints.penalised`."""
         mine = [row for row in self.rows if row["trial"] == trial and row["stage"] == stage]
-        return trial_result(mine, [case.name for case in self.cases], noise_sd)
+        result = trial_result(mine, [case.name for case in self.cases], noise_sd)
+        return penalised(result, mine, self.config.constraints)
 
     def verify(self) -> None:
         """Stop if a host, its engine or a model is not what it was when the run began."""

@@ -58,13 +58,13 @@ def after_floor(floor: TrialResult, *, generations_per_trial: int) -> Standing:
     """
     noise_sd = floor.noise_sd or PRIOR_NOISE_SD
     band = _Z95 * noise_sd * math.sqrt(1 / generations_per_trial + (1 / floor.n if floor.noise_sd else 0.0))
-    return Standing(baseline_mean=floor.value, noise_sd=noise_sd, band=band)
+    return Standing(baseline_mean=floor.score, noise_sd=noise_sd, band=band)
 
 
 def after_batch(
     standing: Standing, proposals: Sequence[Proposal], results: Mapping[int, TrialResult], baseline: Configuration
 ) -> Standing:
-    """The standing when more trials are known."""
+    """The standing when more trials are known; the best one by what the sampler is told, shown with its score."""
     scored = [number for number, result in results.items() if not math.isnan(result.value)]
     if not scored:
         return replace(standing, trials=len(results))
@@ -74,9 +74,9 @@ def after_batch(
     return replace(
         standing,
         best=f"trial {best}: {proposals[best].configuration.text(baseline)}",
-        best_mean=result.value,
-        best_low=max(0.0, result.value - half),
-        best_high=min(1.0, result.value + half),
+        best_mean=result.score,
+        best_low=max(0.0, result.score - half),
+        best_high=min(1.0, result.score + half),
         trials=len(results),
     )
 

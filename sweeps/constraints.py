@@ -1,0 +1,269 @@
+"""Limits on what a configuration may cost: words, tokens, seconds, and the share of texts that are cut off.
+
+The search is told the score less a penalty for what lies above a limit, so that every sampler keeps to the limits; the
+finalist is held against them on its fresh generations. All functions work on rows of the observations table.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from sweeps.explore import TrialResult
+
+Row = Mapping[str, Any]
+Status = Literal["kept", "broken", "cannot be told"]
+
+LARGEST_EXCESS = 2.0
+"""The largest excess over a limit that counts. At three times the limit a trial is hopeless already, and a larger
+penalty would make all others look alike."""
+
+
+class ConstraintsTable(BaseModel):
+    """`[constraints]`: what a configuration may cost on average; and how much a search loses by going beyond it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    words: Annotated[float, Field(gt=0)] | None = None
+    output_tokens: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    cut_off: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight: Annotated[float, Field(gt=0, le=100)] = 1.0
+
+    @model_validator(mode="after")
+    def _has_limit(self) -> ConstraintsTable:
+        if "weight" in self.model_fields_set and not self.limits:
+            raise ValueError(f"has a weight but no limit; name one of {', '.join(QUANTITIES)}")
+        return self
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: limit for name in QUANTITIES if (limit := getattr(self, name)) is not None}
+
+    def identity(self) -> dict[str, float]:
+        """What a study's proposals depend on; {} without a limit."""
+        return {**self.limits, "weight": self.weight} if self.limits else {}
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """Something that can be limited.
+
+    Attributes:
+        of: Reads it from a row that has an answer.
+        share: Whether it is a share, which may be limited to 0 and whose excess is counted as it is; other excesses
+            are counted in units of the limit.
+        unit: What follows the number.
+    """
+
+    of: Callable[[Row], Any]
+    share: bool = False
+    unit: str = ""
+
+    def text(self, value: float) -> str:
+        """The value for people, with three digits that count."""
+        if math.isnan(value):
+            return "unknown"
+        if self.share:
+            return f"{value:.3g}" if 0 < value < 0.001 else f"{100 * value:.3g}%"
+        return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}") + self.unit
+
+    def excess(self, value: float, limit: float) -> float:
+        """How far a value lies above a limit (below 0: under it)."""
+        return value - limit if self.share else value / limit - 1
+
+
+def _request_seconds(row: Row) -> float:
+    """Seconds of the request itself: neither the wait for the server nor the load of the model."""
+    other = (row["queue_seconds"], row["load_seconds"])
+    return float(row["seconds"] - sum(part for part in other if part is not None and not math.isnan(part)))
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    "words": Quantity(lambda row: row["words"]),
+    "output_tokens": Quantity(lambda row: row["output_tokens"]),
+    "seconds": Quantity(_request_seconds, unit=" s"),
+    "cut_off": Quantity(lambda row: row["finish"] == "length", share=True),
+}
+"""What `[constraints]` can limit, by its key."""
+
+
+def measured(row: Row, name: str) -> float:
+    """A quantity of one generation; NaN where the request failed or the engine does not tell."""
+    if row["finish"] == "error":
+        return math.nan
+    value = QUANTITIES[name].of(row)
+    return math.nan if value is None else float(value)
+
+
+# ---- the search
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What a trial lost for breaking limits.
+
+    Attributes:
+        score: The score without it.
+        noise_sd: The score's own within-case standard deviation.
+        means: Mean of each limited quantity; NaN where it is not known.
+        violation: Excesses over the limits, added up; 0 where all are kept.
+        weight: Of the violation: so much score is lost per unit.
+    """
+
+    score: float
+    noise_sd: float
+    means: Mapping[str, float]
+    violation: float
+    weight: float
+
+    @property
+    def lost(self) -> float:
+        """The difference between score and value."""
+        return self.weight * self.violation
+
+    def user_attrs(self) -> dict[str, Any]:
+        """What stands beside the value in Optuna's storage."""
+        known = {name: None if math.isnan(mean) else mean for name, mean in self.means.items()}
+        return {"score": self.score, "violation": self.violation, "constraints": known}
+
+
+def means_of(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
+    """Mean over cases of the case's mean, of each quantity; NaN where no generation tells it."""
+    found = {}
+    for name in names:
+        by_case: dict[str, list[float]] = {}
+        for row in rows:
+            if not math.isnan(value := measured(row, name)):
+                by_case.setdefault(row["case"], []).append(value)
+        found[name] = float(np.mean([np.mean(values) for values in by_case.values()])) if by_case else math.nan
+    return found
+
+
+def violation(means: Mapping[str, float], limits: Mapping[str, float]) -> float:
+    """Excesses of means over their limits, added up: 0.14 for 171 words where 150 are allowed.
+
+    Of words, tokens and seconds it is the excess in units of the limit, of the share cut off the excess as it is (its
+    limit may be 0). Each is counted up to `LARGEST_EXCESS`. A mean that is not known breaks nothing.
+    """
+    excesses = (QUANTITIES[name].excess(means[name], limit) for name, limit in limits.items())
+    return sum(min(max(excess, 0.0), LARGEST_EXCESS) for excess in excesses if not math.isnan(excess))
+
+
+def penalised(result: TrialResult, rows: Sequence[Row], table: ConstraintsTable) -> TrialResult:
+    """A trial's result as the search is told it: the score less `weight` times the violation.
+
+    Means of few generations scatter, so that now and then a configuration just under a limit loses a little and one
+    just above it loses nothing. On average over that scatter the penalty is a smooth one that sets in a standard error
+    before the limit, which keeps finalists from standing right at it; away from the limit it is exact. Simulated, a
+    penalty that allows for the noise of the means, or a posterior of their own, found nothing better.
+
+    Args:
+        result: The trial's scores.
+        rows: Its rows.
+        table: The limits; without any the result stays as it is.
+    """
+    if not table.limits or math.isnan(result.value):
+        return result
+    means = means_of(rows, list(table.limits))
+    penalty = Penalty(result.value, result.noise_sd, means, violation(means, table.limits), table.weight)
+    return replace(
+        result,
+        value=result.value - penalty.lost,
+        case_scores=[score - penalty.lost for score in result.case_scores],
+        penalty=penalty,
+    )
+
+
+# ---- the finalist, and the baseline
+
+
+@dataclass(frozen=True)
+class LimitCheck:
+    """One limit held against a configuration's generations.
+
+    Attributes:
+        name: Key of the limit.
+        limit: The limit.
+        mean: Mean over cases; NaN where no generation tells it.
+        low: Lower end of the mean's 95% interval; NaN where nothing tells the noise.
+        high: Upper end.
+        n: Generations that tell it.
+    """
+
+    name: str
+    limit: float
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def above(self) -> bool:
+        """Whether the mean lies above the limit, be it by chance: then the limit is not kept, as far as is known."""
+        return _above(self.mean, self.limit)
+
+    @property
+    def status(self) -> Status:
+        """`kept` or `broken` where the whole interval lies on one side of the limit."""
+        if math.isnan(self.low):
+            return "cannot be told"
+        if _above(self.low, self.limit):
+            return "broken"
+        return "cannot be told" if _above(self.high, self.limit) else "kept"
+
+    @property
+    def sentence(self) -> str:
+        """The check as people say it, without saying of what: `breaks words: 171 on average, limit 150`."""
+        quantity = QUANTITIES[self.name]
+        if math.isnan(self.mean):
+            return f"{self.name} cannot be told: no generation reports it"
+        verb = {"kept": "keeps", "broken": "breaks"}.get(self.status, "is above" if self.above else "is within")
+        unsure = ""
+        if self.status == "cannot be told":
+            ends = f" (95% interval {quantity.text(self.low)} to {quantity.text(self.high)})"
+            unsure = ", but noise alone could do that" + ("" if math.isnan(self.low) else ends)
+        what = f"{quantity.text(self.mean)} on average, limit {quantity.text(self.limit)}"
+        return f"{verb} {self.name}: {what}{unsure}"
+
+
+def _above(value: float, limit: float) -> bool:
+    """Whether a value is larger by more than rounding."""
+    return value - limit > 1e-9 * max(limit, 1.0)
+
+
+def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "these-cases") -> list[LimitCheck]:
+    """Hold a configuration's generations against the limits.
+
+    Args:
+        rows: Its rows of the observations table; fresh ones, if it was picked for others.
+        table: The limits.
+        claim: What the intervals speak of, as the verdict: these cases with other seeds, or new cases.
+
+    Returns:
+        A check per limit, in their order. Intervals are those of `analysis.means`: t within cases (or between cases),
+        and Clopper and Pearson's for the share cut off.
+    """
+    from analysis.means import mean_interval, share_interval
+
+    checks = []
+    for name, limit in table.limits.items():
+        values = [measured(row, name) for row in rows]
+        estimate = share_interval if QUANTITIES[name].share else mean_interval
+        mean = estimate(
+            values,
+            [str(row["case"]) for row in rows],
+            [str(row["host"]) for row in rows],
+            claim="new-cases" if claim == "new-cases" else "these-cases",
+            # Greedy texts are the same again; the time that they take is not.
+            repeatable=name != "seconds" and all(row.get("temperature") == 0 for row in rows),
+        )
+        checks.append(LimitCheck(name, limit, mean.value, mean.low, mean.high, mean.n))
+    return checks
