@@ -328,6 +328,7 @@ class SweepResult:
             trial=finalist.number,
             seeds=sorted({int(seed) for seed in self.stage("confirm")["seed"]}),
             model_digest=fingerprint.model_digest,
+            weights_sha256=fingerprint.facts["model"].get("weights_sha256"),
             engine=str(engine.get("name", "")),
             engine_version=str(engine.get("version", "")),
             host_digest=fingerprint.host_digest,
