@@ -80,7 +80,8 @@ class ExportSet:
         host_digest: Digest of the host's fingerprint.
         host: One line about the host.
         version: Version of slm-sweeps.
-        forced: Whether the person insisted although the set is not shown better.
+        broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
+        forced: Whether the person insisted although the set is not shown better, or breaks a limit.
 
     Raises:
         ExportError: If an option is no finite number, of the wrong type or badly named, if the model's name cannot
@@ -112,6 +113,7 @@ class ExportSet:
     host_digest: str | None = None
     host: str | None = None
     version: str | None = None
+    broken: Sequence[str] = field(default=())
     forced: bool = False
 
     def __post_init__(self) -> None:
@@ -128,8 +130,8 @@ class ExportSet:
 
     @property
     def unproven(self) -> bool:
-        """Whether the files must warn that the set is not shown better."""
-        return not self.shown_better
+        """Whether the files must warn that the set is not shown better, or breaks a limit."""
+        return not self.shown_better or bool(self.broken)
 
     def options_for(self, mode: Mode) -> dict[str, int | float]:
         """The options to send: as tuned, or for measuring (temperature 0, fixed seed, the rest as tuned)."""
@@ -147,6 +149,7 @@ class ExportSet:
             "prompt": self.prompt,
             "verdict": self.outcome,
             "shown_better": self.shown_better,
+            "broken": list(self.broken) or None,
             "forced": self.forced and self.unproven,
             "effect": _finite(self.effect),
             "ci_low": _finite(self.ci_low),
@@ -190,17 +193,19 @@ def render(
         The file's text, ending in a newline.
 
     Raises:
-        ExportError: If the set is not shown better and not forced, if `fmt` or `mode` is unknown, or if the form cannot
-            hold the set.
+        ExportError: If the set is not shown better, or breaks a limit, and is not forced; if `fmt` or `mode` is
+            unknown; or if the form cannot hold the set.
     """
     if fmt not in FORMATS:
         raise ExportError(f"unknown export format {fmt!r}; valid: {', '.join(FORMATS)}")
     if mode not in MODES:
         raise ExportError(f"unknown export mode {mode!r}; valid: {', '.join(MODES)}")
     if export.unproven and not export.forced:
+        why = "" if export.shown_better else f"is not shown better than the baseline ({_verdict_text(export)})"
         raise ExportError(
-            f"configuration {export.configuration} of study {export.study!r} is not shown better than the baseline "
-            f"({_verdict_text(export)}); export it anyway with --force, and the files will say so"
+            f"configuration {export.configuration} of study {export.study!r} "
+            f"{' and '.join(filter(None, [why, *export.broken]))}; export it anyway with --force, and the files will "
+            "say so"
         )
     renderers: Mapping[Format, Callable[[], str]] = {
         "env": lambda: _render_env(export, mode, stem),
@@ -231,7 +236,7 @@ def write_exports(
         folder: Where to; made if missing.
         formats: Any of `FORMATS`.
         mode: See `render`.
-        force: Export although not shown better; the files say so in their first lines.
+        force: Export although not shown better, or beyond a limit; the files say so in their first lines.
         honoured: See `render`.
         stem: File name without ending; default the mode, so that a pipeline can count on `production.env`.
 
@@ -361,7 +366,11 @@ def _header(export: ExportSet, mode: Mode) -> list[str]:
 
 
 def _warning(export: ExportSet) -> str:
-    return f"NOT SHOWN BETTER THAN THE BASELINE, exported by force: {_verdict_text(export)}"
+    limits = "; ".join(export.broken)
+    if export.shown_better:
+        return f"BEYOND A LIMIT, exported by force: {limits} | shown better than the baseline: {_verdict_text(export)}"
+    warning = f"NOT SHOWN BETTER THAN THE BASELINE, exported by force: {_verdict_text(export)}"
+    return f"{warning} | BEYOND A LIMIT: {limits}" if limits else warning
 
 
 def _verdict_text(export: ExportSet) -> str:

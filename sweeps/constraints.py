@@ -1,7 +1,7 @@
 """Limits on what a configuration may cost: words, tokens, seconds, and the share of texts that are cut off.
 
-The search is told the score less a penalty for what lies above a limit, so that every sampler keeps to the limits; the
-finalist is held against them on its fresh generations. All functions work on rows of the observations table.
+The search is told the score less a penalty for what lies above a limit, so that every sampler keeps to the limits. (For
+the finalist see `sweeps.limits`.) All functions work on rows of the observations table.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from sweeps.explore import TrialResult
 
 Row = Mapping[str, Any]
-Status = Literal["kept", "broken", "cannot be told"]
 
 LARGEST_EXCESS = 2.0
 """The largest excess over a limit that counts. At three times the limit a trial is hopeless already, and a larger
@@ -180,90 +179,3 @@ def penalised(result: TrialResult, rows: Sequence[Row], table: ConstraintsTable)
         case_scores=[score - penalty.lost for score in result.case_scores],
         penalty=penalty,
     )
-
-
-# ---- the finalist, and the baseline
-
-
-@dataclass(frozen=True)
-class LimitCheck:
-    """One limit held against a configuration's generations.
-
-    Attributes:
-        name: Key of the limit.
-        limit: The limit.
-        mean: Mean over cases; NaN where no generation tells it.
-        low: Lower end of the mean's 95% interval; NaN where nothing tells the noise.
-        high: Upper end.
-        n: Generations that tell it.
-    """
-
-    name: str
-    limit: float
-    mean: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def above(self) -> bool:
-        """Whether the mean lies above the limit, be it by chance: then the limit is not kept, as far as is known."""
-        return _above(self.mean, self.limit)
-
-    @property
-    def status(self) -> Status:
-        """`kept` or `broken` where the whole interval lies on one side of the limit."""
-        if math.isnan(self.low):
-            return "cannot be told"
-        if _above(self.low, self.limit):
-            return "broken"
-        return "cannot be told" if _above(self.high, self.limit) else "kept"
-
-    @property
-    def sentence(self) -> str:
-        """The check as people say it, without saying of what: `breaks words: 171 on average, limit 150`."""
-        quantity = QUANTITIES[self.name]
-        if math.isnan(self.mean):
-            return f"{self.name} cannot be told: no generation reports it"
-        verb = {"kept": "keeps", "broken": "breaks"}.get(self.status, "is above" if self.above else "is within")
-        unsure = ""
-        if self.status == "cannot be told":
-            ends = f" (95% interval {quantity.text(self.low)} to {quantity.text(self.high)})"
-            unsure = ", but noise alone could do that" + ("" if math.isnan(self.low) else ends)
-        what = f"{quantity.text(self.mean)} on average, limit {quantity.text(self.limit)}"
-        return f"{verb} {self.name}: {what}{unsure}"
-
-
-def _above(value: float, limit: float) -> bool:
-    """Whether a value is larger by more than rounding."""
-    return value - limit > 1e-9 * max(limit, 1.0)
-
-
-def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "these-cases") -> list[LimitCheck]:
-    """Hold a configuration's generations against the limits.
-
-    Args:
-        rows: Its rows of the observations table; fresh ones, if it was picked for others.
-        table: The limits.
-        claim: What the intervals speak of, as the verdict: these cases with other seeds, or new cases.
-
-    Returns:
-        A check per limit, in their order. Intervals are those of `analysis.means`: t within cases (or between cases),
-        and Clopper and Pearson's for the share cut off.
-    """
-    from analysis.means import mean_interval, share_interval
-
-    checks = []
-    for name, limit in table.limits.items():
-        values = [measured(row, name) for row in rows]
-        estimate = share_interval if QUANTITIES[name].share else mean_interval
-        mean = estimate(
-            values,
-            [str(row["case"]) for row in rows],
-            [str(row["host"]) for row in rows],
-            claim="new-cases" if claim == "new-cases" else "these-cases",
-            # Greedy texts are the same again; the time that they take is not.
-            repeatable=name != "seconds" and all(row.get("temperature") == 0 for row in rows),
-        )
-        checks.append(LimitCheck(name, limit, mean.value, mean.low, mean.high, mean.n))
-    return checks

@@ -19,6 +19,7 @@ from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
 from sweeps.ledger import Entry, Ledger, Place, StudyRecord, generation_of
+from sweeps.limits import Limits
 from sweeps.narrowing import Narrowing
 from sweeps.observations import Scored, answer_row, item_texts, observation_row, table_of
 from sweeps.options import Configuration, nearest
@@ -210,7 +211,7 @@ class SweepResult:
         return self.judge_all(scores=scores, **changes)[0]
 
     def judge_all(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> list[Verdict]:
-        """As `judge`, for all finalists: those shown better first, then by effect."""
+        """As `judge`, for all finalists: those to recommend first, then those shown better, then by effect."""
         from analysis import judge
 
         data = self.stage("confirm") if scores is None else scores
@@ -237,14 +238,38 @@ class SweepResult:
             seed=self.config.study.seed,
             **settings,
         )
-        return sorted(verdicts, key=lambda verdict: (verdict.outcome != "better", -verdict.effect))
+        return sorted(verdicts, key=lambda own: (not self._usable(own), own.outcome != "better", -own.effect))
 
     @property
     def recommended(self) -> Configuration:
-        """The finalist where its fresh mean is above the baseline's, else the baseline."""
-        if self.verdict is not None and self.finalist is not None and self.verdict.effect > 0:
+        """The finalist where its fresh mean is above the baseline's and it is above no limit, else the baseline."""
+        if self.verdict is not None and self.finalist is not None and self._usable(self.verdict):
             return self.finalist.configuration
         return self.baseline
+
+    def _usable(self, verdict: Verdict) -> bool:
+        return verdict.effect > 0 and not self.limits.broken(verdict.configuration)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The limits held against the fresh generations of all arms; empty before the confirmation is complete."""
+        fresh = [row for row in self.rows if row["stage"] == "confirm" and "confirmed" in self.record.record]
+        return Limits.of(fresh, self.config.constraints, claim=self.config.verdict.claim)
+
+    @property
+    def constraints(self) -> pd.DataFrame:
+        """Limits, and the fresh means of baseline and finalist; see `sweeps.limits.constraints_table`."""
+        return self.limits.table(self.baseline.key, self.finalist.configuration.key if self.finalist else "")
+
+    @property
+    def broken(self) -> list[str]:
+        """Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`."""
+        return self.limits.broken(self.finalist.configuration.key) if self.finalist else []
+
+    @property
+    def exportable(self) -> bool:
+        """Whether the finalist is shown better and above no limit, so that it is exported without force."""
+        return self.shown_better and not self.broken
 
     @property
     def shown_better(self) -> bool:
@@ -277,13 +302,13 @@ class SweepResult:
             formats: Of `env`, `json`, `modelfile`, `toml`.
             folder: Where to; by default the study's folder.
             mode: `production` (as tuned) or `baseline` (temperature 0, fixed seed).
-            force: Write also what is not shown better; the files say so.
+            force: Write also what is not shown better, or breaks a limit; the files say so.
 
         Returns:
             The files written.
 
         Raises:
-            analysis.export.ExportError: If the finalist is not shown better and `force` is not set.
+            analysis.export.ExportError: If the finalist is not shown better, or breaks a limit, and `force` is not set.
             SweepError: If there is no finalist yet.
         """
         from analysis.export import write_exports
@@ -325,6 +350,7 @@ class SweepResult:
             configuration=configuration.key,
             date=self.record.record.get("confirmed", self.record.updated)[:10],
             shown_better=self.shown_better,
+            broken=self.broken,
             trial=finalist.number,
             seeds=sorted({int(seed) for seed in self.stage("confirm")["seed"]}),
             model_digest=fingerprint.model_digest,
