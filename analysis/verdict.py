@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from analysis.choice import Claim, Comparison, Test, compare
@@ -133,7 +134,8 @@ def judge(
             repeated p value and the interval the repeated confidence interval (see `SequentialDesign`), so that a
             verdict at any look, for whatever reason it was the last, errs with at most `alpha`.
         look: Number of this look, from 1; by default the last of the design. Where finalists were settled at
-            different looks, theirs by label: one that left early is compared with the baseline's seeds until then.
+            different looks, theirs by label: one that left early is compared with the baseline's seeds until then,
+            which are taken in ascending order.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -155,7 +157,7 @@ def judge(
     pairs = [
         pair(cells, base, cells.index(label))
         if at is None or design is None or at == design.looks
-        else _pair_until_left(observations, baseline, label)
+        else _pair_until_left(observations, baseline, label, _share(design, at, looks))
         for label, at in zip(chosen, looks, strict=True)
     ]
     found = [compare(two, claim=claim, test=test, seed=seed) for two in pairs]
@@ -177,13 +179,19 @@ def _look_of(label: str, look: int | Mapping[str, int] | None, design: Sequentia
     return design.looks if at is None else at
 
 
-def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str) -> Pair:
-    """Pair a finalist with the seeds that the baseline had when the finalist left."""
+def _share(design: SequentialDesign, look: int, looks: Sequence[int | None]) -> float:
+    """Return the part of the baseline's seeds, which go as far as the latest look, that there were at a look."""
+    latest = max(at or design.looks for at in looks)
+    return design.fractions[look - 1] / design.fractions[latest - 1]
+
+
+def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, share: float) -> Pair:
+    """Pair a finalist with the seeds, in ascending order, that the baseline had when the finalist left."""
     names = observations["configuration"].astype(str)
-    own = observations[names == label]
     base = observations[names == baseline]
-    until = base[base["seed"].isin(own["seed"])]
-    cells = summarize(pd.concat([until if len(until) else base, own]))
+    seeds = np.unique(base["seed"])
+    until = base[base["seed"].isin(seeds[: max(1, round(share * len(seeds)))])]
+    cells = summarize(pd.concat([until, observations[names == label]]))
     return pair(cells, cells.index(baseline, "baseline"), cells.index(label))
 
 

@@ -21,7 +21,7 @@ from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger, Place, StudyRecord
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
 from sweeps.options import OPTIONS
-from sweeps.plan import Plan, make_plan
+from sweeps.plan import REPEATS, Plan, make_plan
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent
@@ -283,6 +283,7 @@ class _Checker:
                 looks=self.config.confirm.looks,
                 seconds_per_generation=self._decode / sum(not host.dropped for host in self.hosts),
                 space_size=self.config.space.size,
+                repeats=1 if self.config.search.sampler == "grid" else REPEATS,
             )
         plan = self.report.plan = self.plan
         self.say(

@@ -120,6 +120,7 @@ class Explorer:
         self.known = {proposal.number: proposal for proposal in proposals}
         self._asked: dict[int, optuna.Trial] = {}
         self._next = 0
+        self._homes: dict[str, int] = {}
         # "-1" trial of the baseline shifts Optuna's own numbers in the study in memory, never in the kept one.
         self.study = optuna.create_study(
             study_name=study,
@@ -154,8 +155,13 @@ class Explorer:
             proposal = Proposal(number, configuration, trial.params)
             self._asked[number] = trial
             proposals.append(self.known.get(number, proposal))
+            self._homes.setdefault(proposals[-1].configuration.key, number)
         self._next += count
         return proposals
+
+    def home(self, proposal: Proposal) -> int:
+        """Number of the trial that a proposal's generations belong to: the first one with its configuration."""
+        return self._homes[proposal.configuration.key]
 
     def tell(self, proposal: Proposal, result: TrialResult) -> None:
         """Tell a trial's score, and keep the trial."""
@@ -214,7 +220,7 @@ class Explorer:
             posterior = self.posterior()
             different = {keys[i]: i for i in reversed(posterior.ranked(others))}
             chosen = posterior.finalists(count, list(different.values()))
-        return [int(trials[i].user_attrs["number"]) for i in chosen]
+        return [self._homes[keys[i]] for i in chosen]
 
     def posterior(self) -> Posterior:
         """What the told trials say about the whole space."""

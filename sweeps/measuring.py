@@ -132,9 +132,22 @@ class Measurer:
         seconds = None if outcome.kept or entry is None else entry.generation.timing.total
         self.progress.advance(place.stage, seconds=seconds)
 
-    def result_of(self, trial: int, stage: str, noise_sd: float | None = None) -> TrialResult:
-        """What a trial's observations of a stage come to; see `standing.trial_result` and `constraints.penalised`."""
-        mine = [row for row in self.rows if row["trial"] == trial and row["stage"] == stage]
+    def result_of(
+        self, trial: int, stage: str, noise_sd: float | None = None, *, seeds: Sequence[int] | None = None
+    ) -> TrialResult:
+        """What a trial's observations of a stage come to; see `standing.trial_result` and `constraints.penalised`.
+
+        Args:
+            trial: Number of the trial.
+            stage: The stage.
+            noise_sd: The floor's within-case standard deviation.
+            seeds: Only observations of these seeds; all by default.
+        """
+        mine = [
+            row
+            for row in self.rows
+            if row["trial"] == trial and row["stage"] == stage and (seeds is None or row["seed"] in seeds)
+        ]
         result = trial_result(mine, [case.name for case in self.cases], noise_sd)
         return penalised(result, mine, self.config.constraints)
 

@@ -19,6 +19,9 @@ MAX_TRIALS = 9_000
 MIN_CONFIRM_SEEDS = 3
 """Fewer fresh seeds per case and arm leave the pooled variance of the confirmation without a footing."""
 
+REPEATS = 8
+"""A small space is explored this many times over, on average, at most: its promising configurations more often."""
+
 GENERATIONS_PER_TRIAL = 6
 """With `seeds = "auto"` a trial has at least this many generations, over all cases."""
 
@@ -128,6 +131,7 @@ def make_plan(
     looks: int = 1,
     seconds_per_generation: float | None = None,
     space_size: float = math.inf,
+    repeats: int = REPEATS,
 ) -> Plan:
     """Share a budget out.
 
@@ -141,7 +145,10 @@ def make_plan(
         finalists: How many configurations are confirmed; never more than `space_size`.
         looks: How often the confirmation is looked at, the last time included.
         seconds_per_generation: Measured on this host; needed where only `minutes` is given.
-        space_size: Number of different configurations; no more trials are planned than this.
+        space_size: Number of different configurations. No more trials are planned than these with their repeats; what
+            a small space leaves over confirms.
+        repeats: How often a configuration may be explored, on average; a space in which every configuration can be
+            confirmed is explored once.
 
     Raises:
         ConfigError: If the budget cannot hold the design; it says how much could.
@@ -163,11 +170,10 @@ def make_plan(
     floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
     confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
     room = (generations - cases * (floor + arms * confirm)) // (cases * seeds)
-    trials = int(min(max(room, least_trials(finalists)), space_size, MAX_TRIALS))
+    most = space_size * (1 if space_size <= finalists + 1 else repeats)
+    trials = int(min(max(room, least_trials(finalists)), most, MAX_TRIALS))
     left = (generations - cases * (floor + seeds * trials)) // per_host * hosts
-    # What is left over by rounding confirms as well; a small space leaves its rest unspent.
-    confirm = left if trials == max(room, least_trials(finalists)) else min(confirm, left)
-    return Plan(cases, floor, seeds, trials, confirm, finalists, hosts, look_seeds(looks, confirm, hosts))
+    return Plan(cases, floor, seeds, trials, left, finalists, hosts, look_seeds(looks, left, hosts))
 
 
 def _too_small(

@@ -25,7 +25,7 @@ from sweeps.measuring import Measurer
 from sweeps.narrowing import settle
 from sweeps.observations import case_digest, table_of
 from sweeps.options import Configuration
-from sweeps.plan import Plan, make_plan
+from sweeps.plan import REPEATS, Plan, make_plan
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
 from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
@@ -251,7 +251,10 @@ class _Run:
         self._track(BASELINE_TRIAL)
 
     def _explore(self, plan: Plan, explorer: Explorer) -> list[Proposal]:
-        """Ask, run and tell batch by batch; the finalists are the configurations with the best posterior means."""
+        """Ask, run and tell batch by batch; the finalists are the configurations with the best posterior means.
+
+        A configuration that is proposed again is no new trial: its generations are repeats of the first one.
+        """
         results: dict[int, TrialResult] = {}
         proposals: list[Proposal] = []
         while len(proposals) < plan.trials:
@@ -262,22 +265,27 @@ class _Run:
                 self.ledger.update_study(self.name, proposals=[proposal.as_record() for proposal in proposals])
             tasks: list[Task] = []
             for proposal in batch:
-                self.configurations[proposal.number] = proposal.configuration
+                home = explorer.home(proposal)
+                self.configurations[home] = proposal.configuration
                 tasks += self.measurer.tasks(
-                    "explore", proposal.number, proposal.configuration, self._explore_seeds(plan, proposal)
+                    "explore", home, proposal.configuration, self._explore_seeds(plan, proposal, home)
                 )
             self.measurer.run(tasks)
             for proposal in batch:
-                results[proposal.number] = self.measurer.result_of(proposal.number, "explore", self.standing.noise_sd)
-                explorer.tell(proposal, results[proposal.number])
-                self._track(proposal.number)
+                home, noise_sd = explorer.home(proposal), self.standing.noise_sd
+                seeds = self._explore_seeds(plan, proposal, home)
+                explorer.tell(proposal, self.measurer.result_of(home, "explore", noise_sd, seeds=seeds))
+                results[home] = self.measurer.result_of(home, "explore", noise_sd)
+                self._track(home)
             self.standing = after_batch(self.standing, proposals, results, self.config.baseline)
             self.progress.standing(self.standing)
         return [proposals[number] for number in explorer.picks(plan.finalists)]
 
-    def _explore_seeds(self, plan: Plan, proposal: Proposal) -> range:
+    def _explore_seeds(self, plan: Plan, proposal: Proposal, home: int) -> range:
+        """Seeds of a proposal; none where it repeats a greedy configuration, whose texts would be the same again."""
         first = self.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * proposal.number
-        return range(first, first + (1 if proposal.configuration.is_greedy else plan.seeds))
+        greedy = proposal.configuration.is_greedy
+        return range(first, first + (plan.seeds if not greedy else 1 if home == proposal.number else 0))
 
     def _confirm(self, plan: Plan, finalists: Sequence[Proposal]) -> None:
         """Fresh seeds for baseline and finalists, look by look; a finalist leaves as soon as a look has settled it.
@@ -358,6 +366,7 @@ class _Run:
             looks=self.config.confirm.looks,
             seconds_per_generation=seconds,
             space_size=self.config.space.size,
+            repeats=1 if self.config.search.sampler == "grid" else REPEATS,
         )
 
     def _seconds_per_generation(self) -> float:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from sweeps.config import BudgetTable
 from sweeps.errors import ConfigError
-from sweeps.plan import MIN_TRIALS, Plan, make_plan, seeds_per_trial, smallest_budget
+from sweeps.plan import MIN_TRIALS, REPEATS, Plan, make_plan, seeds_per_trial, smallest_budget
 
 budgets = st.builds(
     BudgetTable,
@@ -37,12 +37,12 @@ def test_a_plan_keeps_to_the_budget_or_says_what_it_needs(
     plan = make_plan(budget, cases=cases, hosts=hosts, space_size=size)
     assert plan.floor + plan.explore + plan.confirm == plan.total <= budget.generations
     assert plan.trials == size or plan.trials >= MIN_TRIALS
-    assert plan.trials <= size
+    assert plan.trials <= (size if size <= 2 else REPEATS * size)
     assert plan.floor_seeds >= budget.floor_seeds
     assert plan.confirm_seeds >= (3 if hosts == 1 else 2 * hosts)
     assert plan.floor_seeds % hosts == plan.confirm_seeds % hosts == 0
-    if plan.trials < size:  # nothing that would still hold a seed of the confirmation is left over
-        assert budget.generations - plan.total < 2 * cases * hosts
+    # Nothing that would still hold a seed of the confirmation is left over.
+    assert budget.generations - plan.total < 2 * cases * hosts
 
 
 @given(budgets, cases_, hosts_)
@@ -81,8 +81,11 @@ def test_by_hand() -> None:
     # A small space must not free the confirmation from the budget: 12 - 2 - 1 leaves 4 seeds for each arm.
     tight = BudgetTable(generations=12, floor_seeds=2, seeds=1, confirm_share=0.875)
     assert make_plan(tight, cases=1, space_size=1) == Plan(1, 2, 1, 1, 4)
-    # A space of two configurations leaves the rest of the budget unspent.
-    assert make_plan(BudgetTable(generations=60), cases=3, space_size=2) == Plan(3, 4, 2, 2, 3)
+    # Two configurations are tried once each, and the rest confirms: 60 - 12 - 12 = 36 are 6 seeds for each arm.
+    assert make_plan(BudgetTable(generations=60), cases=3, space_size=2) == Plan(3, 4, 2, 2, 6)
+    # Three are repeated: 600 - 12 - 150 leaves room for 73 trials, 24 of them are 8 rounds of the space.
+    assert make_plan(BudgetTable(generations=600), cases=3, space_size=3) == Plan(3, 4, 2, 24, 74)
+    assert make_plan(BudgetTable(generations=600), cases=3, space_size=3, repeats=1) == Plan(3, 4, 2, 3, 95)
 
 
 def test_what_is_told_of_a_budget_that_is_too_small() -> None:
@@ -110,6 +113,7 @@ def test_minutes_are_turned_into_generations_and_the_smaller_limit_counts() -> N
 
 def test_the_plan_as_json_types() -> None:
     assert Plan(3, 4, 2, 5, 3).as_dict() == {
-        "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1, "look_seeds": (),
+        "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1,
+        "look_seeds": (),
         "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
     }  # fmt: skip

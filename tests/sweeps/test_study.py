@@ -17,6 +17,7 @@ from sweeps.errors import ConfigError
 from sweeps.progress import Silent, Standing
 from sweeps.results import SweepResult, load_result
 from sweeps.runner import RunStoppedError
+from sweeps.study import EXPLORE_SEEDS, SEEDS_PER_TRIAL
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_cases, write_sweep
 
 
@@ -103,9 +104,14 @@ def test_optuna_holds_exactly_the_trials_with_the_mean_of_case_means(tmp_path: P
     result = run(write_sweep(tmp_path, search={"sampler": sampler}, space=space))
     trials = optuna_trials(tmp_path / "mlruns")
     assert [number for number, *_ in trials] == list(range(result.plan.trials))
+    homes: dict[str, int] = {}
     for number, state, value, params, notes in trials:
+        home = homes.setdefault(notes["configuration"], number)
+        first = result.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * number
         rows = result.observations[
-            (result.observations["stage"] == "explore") & (result.observations["trial"] == number)
+            (result.observations["stage"] == "explore")
+            & (result.observations["trial"] == home)  # a configuration that comes again is a repeat, not a new trial
+            & result.observations["seed"].between(first, first + SEEDS_PER_TRIAL - 1)
         ]
         means = rows.groupby("case")["score"].mean()
         assert state == "COMPLETE"
@@ -236,8 +242,32 @@ def test_a_greedy_configuration_is_generated_once_per_case_and_arm(tmp_path: Pat
     confirm = result.observations[result.observations["stage"] == "confirm"]
     assert result.finalist is not None
     arms = confirm.groupby("configuration").size().to_dict()
-    assert arms == {result.baseline.key: 3 * result.plan.confirm_seeds, result.finalist.configuration.key: 3}
+    seeds = result.plan.looks[result.looks[-1]["look"] - 1]
+    assert arms == {result.baseline.key: 3 * seeds, result.finalist.configuration.key: 3}
     assert result.verdict is not None
+
+
+def test_a_configuration_that_comes_again_is_a_repeat(tmp_path: Path) -> None:
+    space = {"temperature": [0.0, 0.35, 0.8], "top_p": [0.7, 0.9]}
+    result = run(write_sweep(tmp_path, space=space, budget={"generations": 120}))
+    plan, explore = result.plan, result.stage("explore")
+    assert plan.trials > 6
+    assert len({proposal.configuration.key for proposal in result.proposals}) <= 6
+    by_configuration = explore.groupby("configuration")
+    assert (by_configuration["trial"].nunique() == 1).all()
+    times = dict.fromkeys(result.configurations, 0)
+    for proposal in result.proposals:
+        times[proposal.configuration.key] += 1
+    assert max(times.values()) > 1
+    for key, rows in by_configuration:
+        greedy = result.configurations[key].is_greedy  # at temperature 0 the text would be the same again
+        assert len(rows) == 3 * (1 if greedy else plan.seeds * times[key])
+        assert rows["seed"].nunique() == len(rows) // 3
+    # What a trial stands for in the posterior and as a finalist is the configuration, under its first number.
+    assert result.finalist is not None
+    same = [p.number for p in result.proposals if p.configuration.key == result.finalist.configuration.key]
+    assert result.finalist.number == min(same)
+    assert steady(run(tmp_path / "sweep.toml").observations) == steady(result.observations)
 
 
 def test_a_space_that_holds_the_baseline_alone_confirms_nothing(tmp_path: Path) -> None:
