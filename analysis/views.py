@@ -38,6 +38,15 @@ def search(observations: pd.DataFrame) -> pd.DataFrame:
     return observations[observations["stage"] == "explore"] if "stage" in observations else observations
 
 
+def request_seconds(observations: pd.DataFrame) -> pd.Series[Any]:
+    """Seconds of each request itself: neither the wait for the server nor the load of the model."""
+    seconds = observations["seconds"].astype(float)
+    for part in ("queue_seconds", "load_seconds"):
+        if part in observations:
+            seconds = seconds - observations[part].astype(float).fillna(0.0)
+    return seconds
+
+
 def without_luck(observations: pd.DataFrame, finalist: str | None) -> pd.DataFrame:
     """All rows but the finalist's search rows, if it has fresh ones: it was picked for them."""
     if finalist is None or "stage" not in observations:

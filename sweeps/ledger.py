@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,10 @@ from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
 from sweeps.errors import SweepError
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
+_SCORES = sa.select(tables.scores).where(
+    tables.scores.c.objective == sa.bindparam("objective"),
+    tables.scores.c.generation.in_(sa.bindparam("generations", expanding=True)),
+)
 _KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
 
 
@@ -53,17 +58,17 @@ class Key:
     seed: int
     repeat: int = 0
 
-    @property
+    @cached_property
     def prompt_sha256(self) -> str:
         """SHA-256 of system and user message, in hex."""
         return prompt_sha256(self.prompt)
 
-    @property
+    @cached_property
     def options_json(self) -> str:
         """The options as canonical JSON."""
         return json.dumps(dict(self.options), sort_keys=True)
 
-    @property
+    @cached_property
     def sha256(self) -> str:
         """SHA-256 of the whole key, in hex."""
         parts = [getattr(self, "options_json" if name == "options" else name) for name in _KEY]
@@ -256,10 +261,7 @@ class Ledger:
         with self._told("read"), self._engine.connect() as connection:
             for start in range(0, len(wanted), 500):
                 part = wanted[start : start + 500]
-                query = sa.select(tables.scores).where(
-                    tables.scores.c.objective == objective, tables.scores.c.generation.in_(part)
-                )
-                for row in connection.execute(query):
+                for row in connection.execute(_SCORES, {"objective": objective, "generations": part}):
                     found[row.generation, row.rubric] = (row.score, json.loads(row.detail))
         return found
 

@@ -124,7 +124,9 @@ class Measurer:
         task, entry, place = outcome.task, outcome.entry, outcome.task.place
         scored = None
         if entry is not None:
-            scored = self._scorer.score([(place.case, entry.id, entry.generation.text)])[entry.id]
+            scored = self._scorer.score([(place.case, entry.id, entry.generation.text)], fresh=not outcome.kept)[
+                entry.id
+            ]
             self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
         self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, outcome.error))
         if outcome.error:

@@ -61,10 +61,15 @@ class Scorer:
         self._cases = {case.name: case for case in cases}
         self._digests = {case.name: case_digest(case) for case in cases}
 
-    def score(self, items: Iterable[tuple[str, int, str]]) -> dict[int, Scored]:
-        """Scores of generations given as (case, generation id, text), by generation id."""
+    def score(self, items: Iterable[tuple[str, int, str]], *, fresh: bool = False) -> dict[int, Scored]:
+        """Scores of generations given as (case, generation id, text), by generation id.
+
+        Args:
+            items: The generations.
+            fresh: They were generated just now, so that no score of theirs can be in the ledger.
+        """
         wanted = {generation: (case, text) for case, generation, text in items}
-        kept = self.ledger.scores(wanted, self.objective.digest)
+        kept = {} if fresh else self.ledger.scores(wanted, self.objective.digest)
         scored: dict[int, Scored] = {}
         new = []
         for generation, (case, text) in wanted.items():
