@@ -1,13 +1,14 @@
 """Which set of options is found, and what is claimed of it, at equal generations: sweeps against usual ways to tune.
 
     python benchmarks/selection.py [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
-                                   [--first N] [--out FILE.jsonl]
+                                   [--first N] [--kinds smooth,rough] [--out FILE.jsonl]
     python benchmarks/selection.py --summary FILE.jsonl [--json]
 
 Simulated surfaces (`sweeps.simulate`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
 which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
 sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
-(`arena_peers.py`). On the two kinds without a gain the rivals run on every third replication.
+(`arena_peers.py`). On the two kinds without a gain there are three budgets (the first, the middle and the last), and
+the rivals run on every third replication.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
 command goes on with those that are missing, and `--summary` prints what is there. `selection_summary.py` says what the
@@ -58,6 +59,12 @@ def has_peers(kind: str, index: int) -> bool:
     return kind in ("smooth", "rough") or index % 3 == 0
 
 
+def budgets_of(kind: str, budgets: Sequence[int]) -> list[int]:
+    """The budgets of a kind: all that are asked for where there is a regret to follow, else three at most."""
+    chosen = budgets if kind in ("smooth", "rough") else (budgets[0], budgets[len(budgets) // 2], budgets[-1])
+    return sorted(set(chosen))
+
+
 def replication(number: int, budgets: Sequence[int]) -> Record:
     """All methods on one surface; the record that `selection_summary` reads."""
     from arena import SurfaceProblem, run_sweep, spread_seed
@@ -66,6 +73,7 @@ def replication(number: int, budgets: Sequence[int]) -> Record:
     from sweeps.simulate import make_surface
 
     kind, index, cases, gain = cell(number)
+    budgets = budgets_of(kind, budgets)
     seed = FIRST_SEED + index
     problem = SurfaceProblem(make_surface(kind, seed=seed, gain=gain, cases=cases))  # type: ignore[arg-type]
     record: Record = {
@@ -76,7 +84,7 @@ def replication(number: int, budgets: Sequence[int]) -> Record:
         "gain": problem.surface.gain,
         "best": problem.best,
         "baseline": problem.truth(problem.baseline),
-        "budgets": list(budgets),
+        "budgets": budgets,
         "sweep": {},
         "peers": {},
     }
@@ -138,8 +146,9 @@ def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
         except json.JSONDecodeError:
             continue
         records[record["number"]] = record
-        if budgets is not None and record["budgets"] != list(budgets):
-            raise SystemExit(f"{path} holds budgets {record['budgets']}, not {list(budgets)}; use another file")
+        wanted = record["budgets"] if budgets is None else budgets_of(record["kind"], budgets)
+        if record["budgets"] != wanted:
+            raise SystemExit(f"{path} holds budgets {record['budgets']}, not {wanted}; use another file")
     return [records[number] for number in sorted(records)]
 
 
@@ -166,7 +175,11 @@ def main() -> int:
 def _run_all(given: argparse.Namespace) -> list[Record]:
     budgets = given.budgets or (QUICK if given.quick else BUDGETS)
     count = given.replications or (2 if given.quick else REPLICATIONS)
-    numbers = range(len(KINDS) * given.first, len(KINDS) * (given.first + count))
+    numbers = [
+        number
+        for number in range(len(KINDS) * given.first, len(KINDS) * (given.first + count))
+        if cell(number)[0] in given.kinds
+    ]
     with tempfile.TemporaryDirectory() as folder:
         out = given.out or Path(folder) / "records.jsonl"
         started, quiet = time.perf_counter(), given.json or not sys.stderr.isatty()
@@ -186,6 +199,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="index of each kind's first surface (default 0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--budgets", type=_budgets, help=f"generations (default {','.join(map(str, BUDGETS))})")
+    parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"kinds of surfaces (default {','.join(KINDS)})")
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--summary", type=Path, help="print what such a file holds, and run nothing")
     return parser.parse_args()
@@ -193,6 +207,13 @@ def _arguments() -> argparse.Namespace:
 
 def _budgets(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in text.split(",")}))
+
+
+def _kinds(text: str) -> tuple[str, ...]:
+    kinds = tuple(text.split(","))
+    if unknown := [kind for kind in kinds if kind not in KINDS]:
+        raise argparse.ArgumentTypeError(f"no kind {unknown[0]!r}; there are {', '.join(KINDS)}")
+    return kinds
 
 
 if __name__ == "__main__":

@@ -137,16 +137,20 @@ def is_worse(record: Record, budget: int) -> bool:
 
 def figures(records: Sequence[Record]) -> Figures:
     """All figures by kind of surface; see the module."""
-    budgets = records[0]["budgets"]
-    found: Figures = {"budgets": budgets, "reference": f"{REFERENCE} at {budgets[-1]}"}
+    found: Figures = {"reference": f"{REFERENCE} at {records[0]['budgets'][-1]}"}
     for kind in dict.fromkeys(record["kind"] for record in records):
-        found[kind] = kind_figures([record for record in records if record["kind"] == kind], budgets)
+        chosen = [record for record in records if record["kind"] == kind]
+        found[kind] = kind_figures(chosen, chosen[0]["budgets"])
     return found
 
 
 def kind_figures(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
     """Figures of one kind."""
-    found: Figures = {"replications": len(records), "methods": method_figures(records, budgets)}
+    found: Figures = {
+        "replications": len(records),
+        "budgets": list(budgets),
+        "methods": method_figures(records, budgets),
+    }
     found |= _ratios(records, budgets)
     for name, test in (("false_claims", is_false), ("worse_claims", is_worse)):
         hits = np.array([[test(record, budget) for budget in budgets] for record in records], dtype=float)
@@ -281,10 +285,10 @@ def _pairs(**pairs: tuple[Any, Any]) -> Figures:
 def table(found: Figures) -> str:
     """The figures as text."""
     lines: list[str] = []
-    budgets = [str(budget) for budget in found["budgets"]]
     for kind, part in found.items():
         if not isinstance(part, dict):
             continue
+        budgets = [str(budget) for budget in part["budgets"]]
         lines += [f"{kind}: {part['replications']} replications", ""]
         head = f"{'method':<20}{'budget':>7}{'used':>7}{'regret':>9}{'se':>8}{'median':>9}{'captured':>10}"
         lines.append(head + f"{'optimism':>10}{'se':>8}{'claims':>8}{'false':>7}{'worse':>7}")

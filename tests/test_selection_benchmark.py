@@ -264,6 +264,13 @@ def test_replications_are_balanced(bench) -> None:
     }
 
 
+def test_surfaces_without_gain_have_three_budgets(bench) -> None:
+    budgets = bench.selection.BUDGETS
+    assert bench.selection.budgets_of("rough", budgets) == [300, 420, 600, 850, 1200]
+    assert bench.selection.budgets_of("flat", budgets) == [300, 600, 1200]
+    assert bench.selection.budgets_of("default-best", (180, 360)) == [180, 360]
+
+
 def test_one_replication_of_everything(bench) -> None:
     budgets = (80, 110)
     record = json.loads(json.dumps(bench.selection.replication(0, budgets)))
@@ -285,13 +292,14 @@ def test_one_replication_of_everything(bench) -> None:
 
 def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def replication(number: int, budgets) -> dict:
-        return {"number": number, "budgets": list(budgets)}
+        kind = bench.selection.cell(number)[0]
+        return {"number": number, "kind": kind, "budgets": bench.selection.budgets_of(kind, budgets)}
 
     def numbers(records) -> list[int]:
         return [record["number"] for record in records]
 
     monkeypatch.setattr(bench.selection, "replication", replication)
-    out, budgets = tmp_path / "records.jsonl", (80, 110)
+    out, budgets = tmp_path / "records.jsonl", (80, 90, 100, 110)
     run = bench.selection.run(range(4), budgets, 1, out)
     assert [next(run)["number"], next(run)["number"]] == [0, 1]
     run.close()
