@@ -1,0 +1,202 @@
+"""Which configurations no other beats on both score and cost, judged by what is likely and not by luck.
+
+A trial's mean rests on few generations. The best of many such means is best partly by luck, so that a front drawn
+through them is made of luck in good part. Here every mean is drawn towards that of all trials by as much as its noise
+demands (empirical Bayes; Efron & Morris, JASA 70, 1975). That is what to expect of fresh generations, and the front is
+taken of it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+
+from analysis import views
+from analysis.table import BoolArray, FloatArray, TableError, require_columns
+
+COSTS = ("output_tokens", "seconds")
+"""Costs that a front can be taken by: tokens, and the seconds of the request itself (`views.request_seconds`)."""
+
+_WINSOR_WIDTH = 2.5
+_MAD_TO_SD = 1.4826
+
+
+def pareto_set(
+    observations: pd.DataFrame,
+    *,
+    baseline: str,
+    costs: Sequence[str] = ("output_tokens",),
+    noise_sd: float | None = None,
+) -> pd.DataFrame:
+    """Return the configurations that no other beats on both score and costs.
+
+    Args:
+        observations: See `analysis.table`; `stage` tells fresh generations from those of the search.
+        baseline: Label of the baseline.
+        costs: Columns of `COSTS`, the first one ordering the rows.
+        noise_sd: Within-case standard deviation of a score, where it is known; else it is pooled from the table.
+
+    Returns:
+        Rows of `expected`, those with `front`, without that column; the cheapest first.
+
+    Raises:
+        TableError: A column is missing, or nothing can be told of the noise.
+    """
+    table = expected(observations, baseline=baseline, costs=costs, noise_sd=noise_sd)
+    return table[table["front"]].drop(columns="front")
+
+
+def expected(
+    observations: pd.DataFrame,
+    *,
+    baseline: str,
+    costs: Sequence[str] = ("output_tokens",),
+    noise_sd: float | None = None,
+) -> pd.DataFrame:
+    """Return what is to be expected of fresh generations of each configuration; arguments as for `pareto_set`.
+
+    Of a configuration with fresh generations (stage `confirm`) only these count, since it was picked for the others; of
+    the baseline all do.
+
+    Returns:
+        A row per configuration, the cheapest first: `configuration`, `trial`, `n`, `cases`, `mean` (over cases of the
+        mean score), `score` (what it is expected to be) and `se` of that; for each cost its mean under its own name as
+        expected, and `<cost>_se`; `confirmed` (it has fresh generations, or is the baseline), and `front`.
+    """
+    require_columns(observations, ["configuration", "case", "score"])
+    for cost in costs:
+        if cost not in COSTS:
+            raise TableError(f"no cost {cost!r}; there are {', '.join(COSTS)}")
+        require_columns(observations, [cost])
+    rows = views.usable(_without_luck(observations, baseline))
+    if not len(rows):
+        raise TableError("no generation has a score")
+    rows = rows.assign(seconds=views.request_seconds(rows)) if "seconds" in costs else rows
+    table = views.summary(rows)[["trial", "n", "cases", "mean"]]
+    fresh = set(rows.loc[rows["stage"] == "confirm", "configuration"]) if "stage" in rows else set()
+    table["confirmed"] = [key == baseline or key in fresh for key in table.index]
+    table["score"], table["se"] = _shrunk(rows, "score", table.index, noise_sd)
+    for cost in costs:
+        table[cost], table[f"{cost}_se"] = _shrunk(rows, cost, table.index)
+    table = table.dropna(subset=["score", *costs])
+    table["front"] = undominated(table["score"].to_numpy(), table[list(costs)].to_numpy())
+    named = [column for cost in costs for column in (cost, f"{cost}_se")]
+    order = ["configuration", "trial", "n", "cases", "mean", "score", "se", *named, "confirmed", "front"]
+    ordered = table.reset_index().sort_values([*costs, "score"], ascending=[*[True] * len(costs), False], kind="stable")
+    return ordered[order].reset_index(drop=True)
+
+
+def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
+    """Say of each point whether no other is as good in everything and better in something.
+
+    Args:
+        gain: More is better, shape (n,).
+        costs: Less is better, shape (n, number of costs).
+    """
+    losses = np.column_stack([-np.asarray(gain, dtype=float), np.asarray(costs, dtype=float)])
+    beaten = [bool(((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any()) for own in losses]
+    return ~np.array(beaten, dtype=bool)
+
+
+def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Draw noisy means towards their common mean, each by as much as its noise demands.
+
+    The means are taken to be normal around the truth with known variances, and the truths normal around a common mean
+    with a variance that is estimated (Paule & Mandel 1982). Means far below the rest count as less far for that (two and
+    a half robust standard deviations), or a few ruined texts would make every other difference look real.
+
+    Args:
+        means: Shape (n,).
+        variances: Of each mean around its truth, shape (n,), not negative.
+
+    Returns:
+        Expected truths and their standard deviations, each of shape (n,).
+    """
+    means, variances = np.asarray(means, dtype=float), np.asarray(variances, dtype=float)
+    if len(means) < 3:
+        return means, np.sqrt(variances)
+    fitted = _winsorised(means, variances)
+    between = _between(fitted, variances)
+    weights = 1.0 / np.maximum(between + variances, 1e-300)
+    centre = float(weights @ fitted / weights.sum())
+    kept = between / np.maximum(between + variances, 1e-300)
+    # The common mean is an estimate, too.
+    spread = kept * variances + (1.0 - kept) ** 2 / weights.sum()
+    exact = variances == 0
+    return np.where(exact, means, centre + kept * (means - centre)), np.where(exact, 0.0, np.sqrt(spread))
+
+
+def _between(means: FloatArray, variances: FloatArray) -> float:
+    """The variance of the truths at which the weighted squares of the means are as large as expected."""
+
+    def surplus(between: float) -> float:
+        weights = 1.0 / np.maximum(between + variances, 1e-300)
+        centre = weights @ means / weights.sum()
+        return float(weights @ (means - centre) ** 2) - (len(means) - 1)
+
+    # At the square of the range the surplus is negative whatever the variances.
+    high = float(np.ptp(means)) ** 2
+    return 0.0 if high == 0 or surplus(0.0) <= 0 else float(optimize.brentq(surplus, 0.0, high))
+
+
+def _winsorised(means: FloatArray, variances: FloatArray) -> FloatArray:
+    """Means with those far from the rest, on either side, moved nearer."""
+    median = float(np.median(means))
+    sd = max(_MAD_TO_SD * float(np.median(np.abs(means - median))), math.sqrt(float(np.median(variances))))
+    return np.asarray(np.clip(means, median - _WINSOR_WIDTH * sd, median + _WINSOR_WIDTH * sd))
+
+
+def _without_luck(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """All rows but the search's of configurations that have fresh ones: they were picked for those."""
+    if "stage" not in observations:
+        return observations
+    fresh = set(observations.loc[observations["stage"] == "confirm", "configuration"]) - {baseline}
+    return observations[~observations["configuration"].isin(fresh) | (observations["stage"] == "confirm")]
+
+
+def _shrunk(
+    rows: pd.DataFrame, column: str, keys: pd.Index[str], noise_sd: float | None = None
+) -> tuple[pd.Series[float], pd.Series[float]]:
+    """Expected mean of a column over the cases, and its standard deviation, by configuration."""
+    known = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype(float)).dropna(subset=["value"])
+    # Cases differ; one that a configuration lacks must not make it look better or worse.
+    by_case = known.groupby(["configuration", "case"], observed=True)["value"].agg(["mean", "size"]).reset_index()
+    level = by_case.groupby("case", observed=True)["mean"].transform("mean")
+    by_case["own"] = by_case["mean"] - level + level.mean()
+    by_case["share"] = 1.0 / by_case["size"]
+    cells = by_case.groupby("configuration", observed=True).agg(
+        own=("own", "mean"), share=("share", "sum"), cases=("case", "size")
+    )
+    variance = _noise_variance(known) if noise_sd is None else noise_sd**2
+    values, deviations = shrink(
+        cells["own"].to_numpy(dtype=float), variance * (cells["share"] / cells["cases"] ** 2).to_numpy(dtype=float)
+    )
+    return (
+        pd.Series(values, index=cells.index).reindex(keys),
+        pd.Series(deviations, index=cells.index).reindex(keys),
+    )
+
+
+def _noise_variance(rows: pd.DataFrame) -> float:
+    """Variance of the values within configuration, case and host, pooled.
+
+    Without repeats, that of the residuals around additive configurations and cases, which holds their interaction too.
+
+    Raises:
+        TableError: If there is neither.
+    """
+    names = [name for name in ("configuration", "case", "host") if name in rows]
+    cells = rows.groupby(names, observed=True)["value"]
+    degrees = int((cells.size() - 1).sum())
+    if degrees:
+        return float(((cells.size() - 1) * cells.var().fillna(0.0)).sum()) / degrees
+    table = rows.pivot_table(index="configuration", columns="case", values="value", observed=True).dropna()
+    if min(table.shape) < 2:
+        raise TableError("no case has two generations of a configuration, so that nothing tells the noise: add seeds")
+    values = table.to_numpy()
+    residual = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
+    return float((residual**2).sum()) / ((table.shape[0] - 1) * (table.shape[1] - 1))
