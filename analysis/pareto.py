@@ -106,8 +106,8 @@ def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatA
     """Draw noisy means towards their common mean, each by as much as its noise demands.
 
     The means are taken to be normal around the truth with known variances, and the truths normal around a common mean
-    with a variance that is estimated (Paule & Mandel 1982). Means far below the rest count as less far for that (two and
-    a half robust standard deviations), or a few ruined texts would make every other difference look real.
+    with a variance that is estimated (Paule & Mandel 1982). For that, means far from the rest count as less far
+    (two and a half robust standard deviations), or a few ruined texts would make every other difference look real.
 
     Args:
         means: Shape (n,).

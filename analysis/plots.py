@@ -15,6 +15,7 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy import stats
 
 from analysis import views
+from analysis.pareto import expected
 from analysis.plot_options import Curve, option_sensitivity
 from analysis.plot_style import (
     BAND,
@@ -248,14 +249,20 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
 
 
 def pareto(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
-    """Mean score against mean output tokens, with the configurations that no other beats on both."""
-    table = views.summary(views.without_luck(observations, finalist)).dropna(subset=["mean", "output_tokens"])
-    front = table.iloc[views.non_dominated(table["output_tokens"].tolist(), table["mean"].tolist())]
+    """Expected score against expected output tokens, with the configurations that no other beats on both.
+
+    Raises:
+        TableError: If nothing can be told of the noise; see `pareto.expected`.
+    """
+    table = expected(observations, baseline=baseline, noise_sd=noise_sd or None).set_index("configuration")
+    table["mean"] = table["score"]
+    front = table[table["front"]]
     figure, axes = new_figure(4.2)
     titles(
         axes,
         f"{len(front)} of {len(table)} configurations are beaten by no other on both score and length",
-        "Up and to the left is better. Neighbours closer than the interval shown cannot be told apart.",
+        "Up and to the left is better. Scores are those to expect of fresh generations: means of few generations are"
+        " drawn together.",
     )
     axes.plot(table["output_tokens"], table["mean"], "o", ms=5, mfc=DOT, mec="none", zorder=2, label="configuration")
     axes.step(front["output_tokens"], front["mean"], where="post", color=CURVE, lw=1.5, zorder=3)
@@ -263,7 +270,7 @@ def pareto(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finali
     _mark(axes, table, "output_tokens", baseline, finalist)
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.06 * (high - low))
-    typical = _Z95 * noise_sd / np.sqrt(max(float(table["n"].median()), 1.0)) if len(table) else 0.0
+    typical = _Z95 * float(table["se"].median()) if len(table) else 0.0
     middle = float(np.mean(axes.get_ylim()))
     axes.errorbar(
         [high + 0.03 * (high - low)],

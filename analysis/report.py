@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from analysis import plots, views
 from analysis.report_data import ReportData, Value
+from analysis.report_parts import limit_rows, pareto_rows
 from analysis.report_text import HEADLINES, number, percent, render_note, signed, terminal_summary
 from analysis.verdict import Verdict
 from analysis.wording import p_text
@@ -54,6 +55,8 @@ def render_report(data: ReportData, figures: Mapping[str, Figure] | None = None)
         "case_rows": _case_rows(data),
         "host_rows": _host_rows(data),
         "ending_rows": _ending_rows(data),
+        "limit_rows": limit_rows(data),
+        "pareto_rows": pareto_rows(data),
         "ranking": _ranking(data),
         "shown_first": _SHOWN_FIRST,
         "examples": _examples(data),
@@ -134,6 +137,7 @@ def _gates(data: ReportData) -> dict[str, Any] | None:
         "use": data.role(key),
         "change": key != data.baseline,
         "claimed": verdict.outcome == "better",
+        "beyond": bool(data.broken) and verdict.effect > 0,
         "tone": verdict.outcome,
     }
 
@@ -178,7 +182,7 @@ def draw(data: ReportData) -> dict[str, Figure]:
         ),
         "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd)),
         "pareto": (
-            len(trials) > 2 and "output_tokens" in rows,
+            len(trials) > 2 and bool(pareto_rows(data)),
             lambda: plots.pareto(rows, baseline=base, noise_sd=sd, finalist=final),
         ),
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final)),

@@ -29,14 +29,17 @@ class ReportData:
         baseline: Key of the baseline.
         finalist: Key of the finalist; None if the study ended without one.
         verdicts: Verdicts on the fresh generations; the finalist's is the headline.
-        recommendation: Key of the recommended configuration. None: the finalist if its effect is above 0, else the
-            baseline.
+        recommendation: Key of the recommended configuration. None: the finalist if its effect is above 0 and it
+            breaks no limit, else the baseline.
         configurations: By key: `{"model": ..., "prompt": ..., "options": {...}}`.
         floor: Noise floor of the baseline.
         aa: Check of the baseline against itself.
         ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
             baseline. None: plain intervals of the means.
         curves: The surrogate's posterior by option.
+        constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
+            and `outcome` (the finalist's), all as texts; None without limits.
+        broken: Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`.
         robustness: Any table; shown as it is, one row per way to score (a column `outcome` is coloured).
         fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
         texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
@@ -59,6 +62,8 @@ class ReportData:
     aa: AACheck | None = None
     ranking: pd.DataFrame | None = None
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    constraints: pd.DataFrame | None = None
+    broken: Sequence[str] = ()
     robustness: pd.DataFrame | None = None
     fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     texts: pd.DataFrame | None = None
@@ -79,7 +84,7 @@ class ReportData:
         """Key of the configuration to use; None without a verdict."""
         if self.recommendation is not None or self.verdict is None:
             return self.recommendation
-        return self.verdict.configuration if self.verdict.effect > 0 else self.baseline
+        return self.verdict.configuration if self.verdict.effect > 0 and not self.broken else self.baseline
 
     @property
     def noise_sd(self) -> float:

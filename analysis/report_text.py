@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from analysis.report_data import ReportData
+from analysis.report_parts import limits_text
 from analysis.wording import p_text
 
 if TYPE_CHECKING:
@@ -67,7 +68,8 @@ def _gates_text(data: ReportData) -> str:
         return ""
     use = f"use {data.role(data.recommended)}" if data.recommended != data.baseline else "keep the baseline"
     claim = "shown better" if data.verdict.outcome == "better" else "not shown better"
-    return f"{use} (recommendation); {claim} (claim)"
+    because = ", since the finalist is beyond a limit" if data.broken and data.verdict.effect > 0 else ""
+    return f"{use}{because} (recommendation); {claim} (claim)"
 
 
 def render_note(data: ReportData) -> str:
@@ -78,7 +80,8 @@ def render_note(data: ReportData) -> str:
         lines += ["No verdict yet.", ""]
     else:
         lines += [f"**{HEADLINES[verdict.outcome]}.** {_markdown(data.in_words(verdict.sentence))}", ""]
-        rows = [*_facts(data), ("decision", _gates_text(data)), ("changed", _options_text(data))]
+        decision = [("decision", _gates_text(data)), ("limits", limits_text(data))]
+        rows = [*_facts(data), *decision, ("changed", _options_text(data))]
         lines += ["| | |", "|---|---|", *(f"| {name} | {_markdown(text)} |" for name, text in rows if text), ""]
         lines += [_markdown(data.in_words(verdict.advice)), ""]
     if data.floor is not None:
@@ -119,7 +122,8 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    rows = [*_facts(data), ("decision", _gates_text(data)), ("changed", _clip(_options_text(data), 180))]
+    decision = [("decision", _gates_text(data)), ("limits", _clip(limits_text(data), 180))]
+    rows = [*_facts(data), *decision, ("changed", _clip(_options_text(data), 180))]
     for name, text in rows:
         if text:
             table.add_row(Text(name), Text(text))

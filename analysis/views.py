@@ -157,17 +157,6 @@ def endings(observations: pd.DataFrame) -> dict[str, int]:
     return found
 
 
-def non_dominated(cost: Sequence[float], gain: Sequence[float]) -> list[int]:
-    """Positions of the points that no other point beats on both: less or equal cost and more gain. Ordered by cost."""
-    best = -np.inf
-    front = []
-    for position in sorted(range(len(cost)), key=lambda each: (cost[each], -gain[each])):
-        if gain[position] > best:
-            front.append(position)
-            best = gain[position]
-    return front
-
-
 def trials(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """The summary of the search's configurations without the baseline."""
     table = summary(search(observations))

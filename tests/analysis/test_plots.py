@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.container import BarContainer
 
-from analysis import plots, views
+from analysis import plots
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 SD = 0.11
@@ -106,11 +106,6 @@ def test_the_front_of_the_pareto_plot_is_beaten_by_nothing(observations, finalis
     beats = lambda a, b: a[0] <= b[0] and a[1] >= b[1] and tuple(a) != tuple(b)  # noqa: E731
     expected = {tuple(point) for point in every if not any(beats(other, point) for other in every)}
     assert {tuple(point) for point in front} == expected
-
-
-def test_non_dominated_by_hand():
-    assert views.non_dominated([3, 1, 2, 2, 4], [0.5, 0.2, 0.4, 0.3, 0.5]) == [1, 2, 0]
-    assert views.non_dominated([], []) == []
 
 
 def test_best_so_far_never_falls_and_starts_with_the_first_trial(observations):

@@ -1,0 +1,44 @@
+"""Parts of a report: limits and the Pareto set, as rows for its templates."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from analysis.pareto import pareto_set
+from analysis.report_data import ReportData
+from analysis.table import TableError
+
+
+def limit_rows(data: ReportData) -> list[dict[str, Any]]:
+    """Limits with the fresh means of baseline and finalist, and the colour of what became of each."""
+    if data.constraints is None:
+        return []
+    tones = {"kept": "better", "broken": "worse"}
+    rows: list[dict[str, Any]] = [
+        dict(zip(map(str, data.constraints), row, strict=True)) for row in data.constraints.to_numpy()
+    ]
+    return [{**row, "tone": tones.get(row["outcome"], "not-distinguishable")} for row in rows]
+
+
+def limits_text(data: ReportData) -> str:
+    """The same on one line; "" without limits."""
+    return "; ".join(
+        f"{row['constraint']} {row['finalist']}, limit {row['limit']}: {row['outcome']}" for row in limit_rows(data)
+    )
+
+
+def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
+    """The configurations that no other beats on score and tokens, the cheapest first; [] where they cannot be told."""
+    if "output_tokens" not in data.observations:
+        return []
+    try:
+        table = pareto_set(data.observations, baseline=data.baseline, noise_sd=data.noise_sd or None)
+    except TableError:
+        return []
+    rows = []
+    for values in table.to_numpy(dtype=object):
+        row: dict[str, Any] = dict(zip(map(str, table.columns), values, strict=True))
+        key = str(row["configuration"])
+        role = data.role(key) if data.role(key) != key else ""
+        rows.append({**row, "role": role, "differs": data.differences(key)})
+    return rows
