@@ -41,13 +41,19 @@ def pareto_set(
         noise_sd: Within-case standard deviation of a score, where it is known; else it is pooled from the table.
 
     Returns:
-        Rows of `expected`, those with `front`, without that column; the cheapest first.
+        Rows of `expected`, those with `front`, without that column; the cheapest first. No rows where nothing tells
+        the noise (no case was repeated, and there are not two cases), or the cost.
 
     Raises:
-        TableError: A column is missing, or nothing can be told of the noise.
+        TableError: A column is missing.
     """
     table = expected(observations, baseline=baseline, costs=costs, noise_sd=noise_sd)
-    return table[table["front"]].drop(columns="front")
+    return table[table["front"]].drop(columns="front").reset_index(drop=True)
+
+
+def _columns(costs: Sequence[str]) -> list[str]:
+    named = [column for cost in costs for column in (cost, f"{cost}_se")]
+    return ["configuration", "trial", "n", "cases", "mean", "score", "se", *named, "confirmed"]
 
 
 def expected(
@@ -73,8 +79,6 @@ def expected(
             raise TableError(f"no cost {cost!r}; there are {', '.join(COSTS)}")
         require_columns(observations, [cost])
     rows = views.usable(_without_luck(observations, baseline))
-    if not len(rows):
-        raise TableError("no generation has a score")
     rows = rows.assign(seconds=views.request_seconds(rows)) if "seconds" in costs else rows
     table = views.summary(rows)[["trial", "n", "cases", "mean"]]
     fresh = set(rows.loc[rows["stage"] == "confirm", "configuration"]) if "stage" in rows else set()
@@ -84,10 +88,8 @@ def expected(
         table[cost], table[f"{cost}_se"] = _shrunk(rows, cost, table.index)
     table = table.dropna(subset=["score", *costs])
     table["front"] = undominated(table["score"].to_numpy(), table[list(costs)].to_numpy())
-    named = [column for cost in costs for column in (cost, f"{cost}_se")]
-    order = ["configuration", "trial", "n", "cases", "mean", "score", "se", *named, "confirmed", "front"]
     ordered = table.reset_index().sort_values([*costs, "score"], ascending=[*[True] * len(costs), False], kind="stable")
-    return ordered[order].reset_index(drop=True)
+    return ordered[[*_columns(costs), "front"]].reset_index(drop=True)
 
 
 def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
@@ -172,6 +174,9 @@ def _shrunk(
         own=("own", "mean"), share=("share", "sum"), cases=("case", "size")
     )
     variance = _noise_variance(known) if noise_sd is None else noise_sd**2
+    if math.isnan(variance):
+        unknown = pd.Series(math.nan, index=keys)
+        return unknown, unknown
     values, deviations = shrink(
         cells["own"].to_numpy(dtype=float), variance * (cells["share"] / cells["cases"] ** 2).to_numpy(dtype=float)
     )
@@ -184,10 +189,8 @@ def _shrunk(
 def _noise_variance(rows: pd.DataFrame) -> float:
     """Variance of the values within configuration, case and host, pooled.
 
-    Without repeats, that of the residuals around additive configurations and cases, which holds their interaction too.
-
-    Raises:
-        TableError: If there is neither.
+    Without repeats, that of the residuals around additive configurations and cases, which holds their interaction too;
+    NaN if there is neither.
     """
     names = [name for name in ("configuration", "case", "host") if name in rows]
     cells = rows.groupby(names, observed=True)["value"]
@@ -196,7 +199,7 @@ def _noise_variance(rows: pd.DataFrame) -> float:
         return float(((cells.size() - 1) * cells.var().fillna(0.0)).sum()) / degrees
     table = rows.pivot_table(index="configuration", columns="case", values="value", observed=True).dropna()
     if min(table.shape) < 2:
-        raise TableError("no case has two generations of a configuration, so that nothing tells the noise: add seeds")
+        return math.nan
     values = table.to_numpy()
     residual = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
     return float((residual**2).sum()) / ((table.shape[0] - 1) * (table.shape[1] - 1))

@@ -251,8 +251,7 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
 def pareto(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
     """Expected score against expected output tokens, with the configurations that no other beats on both.
 
-    Raises:
-        TableError: If nothing can be told of the noise; see `pareto.expected`.
+    The plot is empty where nothing tells the noise; see `pareto.expected`.
     """
     table = expected(observations, baseline=baseline, noise_sd=noise_sd or None).set_index("configuration")
     table["mean"] = table["score"]

@@ -6,7 +6,6 @@ from typing import Any
 
 from analysis.pareto import pareto_set
 from analysis.report_data import ReportData
-from analysis.table import TableError
 
 
 def limit_rows(data: ReportData) -> list[dict[str, Any]]:
@@ -31,10 +30,7 @@ def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
     """The configurations that no other beats on score and tokens, the cheapest first; [] where they cannot be told."""
     if "output_tokens" not in data.observations:
         return []
-    try:
-        table = pareto_set(data.observations, baseline=data.baseline, noise_sd=data.noise_sd or None)
-    except TableError:
-        return []
+    table = pareto_set(data.observations, baseline=data.baseline, noise_sd=data.noise_sd or None)
     rows = []
     for values in table.to_numpy(dtype=object):
         row: dict[str, Any] = dict(zip(map(str, table.columns), values, strict=True))

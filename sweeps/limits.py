@@ -50,6 +50,16 @@ class LimitCheck:
             return "broken"
         return "cannot be told" if _above(self.high, self.limit) else "kept"
 
+    def as_dict(self) -> dict[str, Any]:
+        """The check as JSON types: numbers that do not exist are None."""
+        numbers = {name: None if math.isnan(value) else value for name, value in self._numbers.items()}
+        words = {"status": self.status, "above": self.above, "sentence": self.sentence}
+        return {"constraint": self.name, "limit": self.limit, **numbers, "n": self.n, **words}
+
+    @property
+    def _numbers(self) -> dict[str, float]:
+        return {"mean": self.mean, "low": self.low, "high": self.high}
+
     @property
     def text(self) -> str:
         """The mean with its interval: `171 (158 to 184)`."""
@@ -157,7 +167,7 @@ class Limits:
     checks: Mapping[str, Sequence[LimitCheck]]
 
     @classmethod
-    def of(cls, rows: Iterable[Row], table: ConstraintsTable, *, claim: str) -> Limits:
+    def of(cls, rows: Iterable[Row], table: ConstraintsTable, *, claim: str = "these-cases") -> Limits:
         """Hold every configuration's rows against the limits."""
         by_configuration: dict[str, list[Row]] = {}
         for row in rows if table.limits else ():
@@ -167,6 +177,15 @@ class Limits:
     def broken(self, key: str) -> list[str]:
         """What a configuration breaks or seems to break, as sentences; [] if nothing."""
         return [check.sentence for check in self.checks.get(key, ()) if check.above]
+
+    def records(self, key: str) -> list[dict[str, Any]]:
+        """A configuration's checks as JSON types."""
+        return [check.as_dict() for check in self.checks.get(key, ())]
+
+    def notes(self, baseline: str, finalist: str) -> list[str]:
+        """What people must be told: limits that the finalist, or the baseline, is beyond."""
+        found = [f"the finalist {sentence}; so it is not recommended" for sentence in self.broken(finalist)]
+        return found + [f"the baseline {sentence}" for sentence in self.broken(baseline)]
 
     def table(self, baseline: str, finalist: str) -> pd.DataFrame:
         """Two configurations side by side; see `constraints_table`. Without rows unless both were generated."""

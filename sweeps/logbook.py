@@ -79,7 +79,7 @@ class Logbook:
         verdict, floor = result.verdict, result.floor
         self._tracker.finish(
             "FINISHED",
-            verdict=None if verdict is None else verdict.as_dict(),
+            verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
             metrics={} if floor is None else {"noise_sd": floor.sd, "baseline_floor_mean": floor.mean},
             note_markdown=outputs.note,
             artifacts=outputs.exports,
@@ -97,3 +97,9 @@ class Logbook:
             self._tracker.kill()
         else:
             self._tracker.fail()
+
+
+def _limits_of(result: SweepResult, key: str) -> dict[str, Any]:
+    """What became of the limits, for the verdict's tags; {} in a sweep without any."""
+    checks = result.limits.records(key)
+    return {"limits": {check["constraint"]: check["sentence"] for check in checks}} if checks else {}

@@ -12,6 +12,8 @@ import pandas as pd
 
 from analysis.table import COLUMNS
 from objectives import Case, Objective, Score
+from objectives.side import words_of
+from objectives.text import normalise, tokenise
 from sweeps.ledger import Entry, Ledger, Place
 from sweeps.options import OPTIONS, Configuration
 
@@ -60,6 +62,8 @@ class Scorer:
         self.ledger = ledger
         self._cases = {case.name: case for case in cases}
         self._digests = {case.name: case_digest(case) for case in cases}
+        # A score of the first words only says nothing about how long the text is.
+        self._cuts = getattr(objective, "budget_words", None) is not None
 
     def score(self, items: Iterable[tuple[str, int, str]], *, fresh: bool = False) -> dict[int, Scored]:
         """Scores of generations given as (case, generation id, text), by generation id.
@@ -78,7 +82,10 @@ class Scorer:
                 scored[generation] = Scored(*found)
                 continue
             score = self.objective.score(self._cases[case], text)
-            scored[generation] = Scored(score.score, detail_of(score))
+            detail = detail_of(score)
+            if self._cuts:
+                detail["words"] = len(words_of(tokenise(normalise(text))))
+            scored[generation] = Scored(score.score, detail)
             new.append((generation, self.objective.digest, self._digests[case], score.score, scored[generation].detail))
         if new:
             self.ledger.add_scores(new)

@@ -29,7 +29,7 @@ class Outputs:
         html: Its text.
         note: The same in short, as Markdown.
         observations: The table, as CSV.
-        exports: The finalist's files; empty where it is not shown better.
+        exports: The finalist's files; empty where it is not shown better, or beyond a limit.
         figures: Plots by name.
     """
 
@@ -55,6 +55,9 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
             f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
             f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
         )
+    keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
+    limits = result.limits.shown(*keys)
+    notes = [*result.limits.notes(*keys), *notes]
     notes += [line for look in result.looks for line in look["told"]]
     return ReportData(
         study=result.name,
@@ -70,6 +73,8 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         },
         floor=result.floor,
         aa=result.aa,
+        constraints=None if limits.empty else limits,
+        broken=result.broken,
         robustness=result.robustness,
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
@@ -90,7 +95,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     if exports:
         steps["use it in a pipeline"] = ", ".join(map(str, exports))
     elif result.finalist is not None:
-        force = "" if result.shown_better else " --force"
+        force = "" if result.exportable else " --force"
         steps["export for a pipeline"] = f"sweeps export {name} --format env{force}{where}"
     return steps | {
         "see every trial in MLflow": f"sweeps ui{where}",
@@ -102,15 +107,15 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
 def write_outputs(result: SweepResult) -> Outputs:
     """Write everything; a file that is there is replaced in one piece, never half-written.
 
-    Exports are written only where the finalist is shown better; older exports of the study are then replaced, and
-    else removed, so that no file of a run that no longer holds stays behind.
+    Exports are written only where the finalist is shown better and within the limits; older exports of the study are
+    then replaced, and else removed, so that no file of a run that no longer holds stays behind.
     """
     from analysis.plots import to_png
     from analysis.report import draw, render_note, render_report
 
     folder = result.folder
     (folder / "plots").mkdir(parents=True, exist_ok=True)
-    exports = result.export() if result.shown_better else []
+    exports = result.export() if result.exportable else []
     data = report_data(result, exports)
     figures = draw(data)
     html, note = render_report(data, figures), render_note(data)

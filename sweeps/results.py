@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives import Case, Item
-from sweeps import __version__
 from sweeps.config import SweepConfig, parse_config
 from sweeps.confirmation import design_of, settled_at, stored_finalists
 from sweeps.errors import SweepError
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import AACheck, NoiseFloor, Verdict
+    from analysis.export import ExportSet
 
 BASELINE_TRIAL = -1
 
@@ -277,6 +277,19 @@ class SweepResult:
         return self.verdict is not None and self.verdict.outcome == "better"
 
     @cached_property
+    def pareto(self) -> pd.DataFrame:
+        """Configurations that no other is expected to beat on both score and output tokens, the cheapest first.
+
+        See `analysis.pareto.pareto_set`: columns `configuration` (see `configurations`), `trial`, `n`, `mean`, `score`
+        and `se` (as expected of fresh generations), `output_tokens`, `confirmed` and more. Without rows where nothing
+        tells tokens or noise.
+        """
+        from analysis.pareto import pareto_set
+
+        sd = None if self.floor is None else self.floor.sd
+        return pareto_set(self.observations, baseline=self.baseline.key, noise_sd=sd or None)
+
+    @cached_property
     def robustness(self) -> pd.DataFrame | None:
         """The verdict under other weights and thresholds; None before there is one, or without a rubric's items."""
         from sweeps.robustness import robustness_table
@@ -323,45 +336,15 @@ class SweepResult:
             honoured=honoured,
         )
 
-    def export_set(self) -> Any:
-        """The finalist with its provenance, as `analysis.export.ExportSet`."""
-        from analysis.export import ExportSet
+    def export_set(self) -> ExportSet:
+        """The finalist with its provenance.
 
-        finalist = self.finalist
-        if finalist is None:
-            raise SweepError(
-                f"study {self.name!r} has no finalist yet (status: {self.status}); run it to the end first"
-            )
-        configuration, verdict = finalist.configuration, self.verdict
-        fingerprint = self.fingerprints[configuration.model]
-        prompt = self.config.prompts[configuration.prompt]
-        engine = fingerprint.facts["engine"]
-        judged: dict[str, Any] = {}
-        if verdict is not None:
-            names = ("outcome", "effect", "ci_low", "ci_high", "p_value", "claim", "n_per_arm")
-            judged = {name: getattr(verdict, name) for name in names}
-        return ExportSet(
-            options=configuration.options,
-            model=configuration.model,
-            prompt=configuration.prompt,
-            system=prompt.system or "",
-            user=prompt.user,
-            study=self.name,
-            configuration=configuration.key,
-            date=self.record.record.get("confirmed", self.record.updated)[:10],
-            shown_better=self.shown_better,
-            broken=self.broken,
-            trial=finalist.number,
-            seeds=sorted({int(seed) for seed in self.stage("confirm")["seed"]}),
-            model_digest=fingerprint.model_digest,
-            weights_sha256=fingerprint.facts["model"].get("weights_sha256"),
-            engine=str(engine.get("name", "")),
-            engine_version=str(engine.get("version", "")),
-            host_digest=fingerprint.host_digest,
-            host=fingerprint.summary,
-            version=__version__,
-            **judged,
-        )
+        Raises:
+            SweepError: If there is no finalist yet.
+        """
+        from sweeps.exporting import export_set
+
+        return export_set(self)
 
 
 def load_result(directory: str | Path, name: str | None = None) -> SweepResult:

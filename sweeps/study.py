@@ -19,6 +19,7 @@ from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.identity import host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger, StudyRecord, now
+from sweeps.limits import Limits
 from sweeps.logbook import Logbook
 from sweeps.matching import EngineModels
 from sweeps.measuring import Measurer
@@ -248,6 +249,8 @@ class _Run:
             )
         self.standing = after_floor(floor, generations_per_trial=len(self.cases) * plan.seeds)
         self.progress.standing(self.standing)
+        for sentence in Limits.of(self.measurer.rows, self.config.constraints).broken(self.config.baseline.key):
+            self.progress.note(f"the baseline {sentence}", warning=True)
         self._track(BASELINE_TRIAL)
 
     def _explore(self, plan: Plan, explorer: Explorer) -> list[Proposal]:

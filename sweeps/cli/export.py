@@ -26,20 +26,21 @@ FORMATS = ("env", "json", "modelfile", "toml")
     help="production: temperature as tuned. baseline: temperature 0 and a fixed seed, for measuring.",
 )
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default the study's own.")
-@click.option("--force", is_flag=True, help="Write also a set that is not shown better; the files say so.")
+@click.option("--force", is_flag=True, help="Write also what is not shown better, or beyond a limit; the files say so.")
 def export(
     study: str | None, mlruns: Path, as_json: bool, formats: tuple[str, ...], mode: str, out: Path | None, force: bool
 ) -> None:
     """Write the finalist of STUDY (by default the last one) with its provenance, and print the files' paths.
 
-    A set that is not shown better than the baseline is refused, unless --force is given.
+    A set that is not shown better than the baseline, or is beyond a limit, is refused, unless --force is given.
     """
     from sweeps.results import load_result
 
     result = load_result(mlruns, study)
     paths = result.export(formats or ("env", "json"), folder=out, mode=mode, force=force)
     if as_json:
-        echo_json({"study": result.name, "shown_better": result.shown_better, "mode": mode, "files": list(paths)})
+        record = {"study": result.name, "shown_better": result.shown_better, "broken": result.broken}
+        echo_json({**record, "mode": mode, "files": list(paths)})
     else:
         for path in paths:
             click.echo(path)

@@ -52,6 +52,7 @@ def _judge_study(name: str | None, mlruns: Path, as_json: bool, settings: dict[s
     else:
         for verdict in verdicts:
             _print(verdict, result)
+            _print_limits(result, verdict.configuration)
     return [verdicts[0].outcome]
 
 
@@ -96,6 +97,7 @@ def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = Non
         "configuration_key": finalist.key,
         "baseline": result.baseline.values,
         "baseline_key": result.baseline.key,
+        **_limits_record(result, finalist.key),
         **({"others": [_of_another(result, other) for other in others]} if others else {}),
         "recommended": "finalist" if result.recommended.key == finalist.key else "baseline",
     }
@@ -108,6 +110,19 @@ def _of_another(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.outcome,
         "configuration": configuration.values,
         "configuration_key": configuration.key,
+        **_limits_record(result, configuration.key),
+    }
+
+
+def _limits_record(result: SweepResult, key: str) -> dict[str, Any]:
+    """The limits held against a finalist and the baseline; {} in a sweep without limits."""
+    checks = result.limits.records(key)
+    if not checks:
+        return {}
+    return {
+        "constraints": checks,
+        "baseline_constraints": result.limits.records(result.baseline.key),
+        "broken": result.limits.broken(key),
     }
 
 
@@ -123,3 +138,22 @@ def _print(verdict: Verdict, result: SweepResult | None = None) -> None:
     for line in (advice, *verdict.notes):
         if line:
             console.print(line, markup=False, soft_wrap=True)
+
+
+def _print_limits(result: SweepResult, key: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = result.limits.shown(result.baseline.key, key)
+    if shown.empty:
+        return
+    table = Table(box=None, pad_edge=False)
+    for name in shown.columns[:-1]:
+        table.add_column(str(name))
+    table.add_column("the finalist is")
+    for row in shown.to_numpy():
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console = stdout_console()
+    console.print(table)
+    for note in result.limits.notes(result.baseline.key, key):
+        console.print(note, markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -22,10 +23,11 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
     from sweeps.reporting import write_outputs
     from sweeps.results import load_result
 
-    outputs = write_outputs(load_result(mlruns, study))
+    result = load_result(mlruns, study)
+    outputs = write_outputs(result)
     if as_json:
-        record = {"report": outputs.report, "observations": outputs.observations, "exports": list(outputs.exports)}
-        echo_json(record)
+        files = {"report": outputs.report, "observations": outputs.observations, "exports": list(outputs.exports)}
+        echo_json({**files, "pareto": json.loads(result.pareto.to_json(orient="records"))})
     else:
         click.echo(outputs.report)
     if show and outputs.report is not None:

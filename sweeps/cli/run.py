@@ -71,7 +71,7 @@ def show(result: SweepResult, *, kept: int = 0) -> None:
     from sweeps.reporting import report_data
 
     console = stdout_console()
-    exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.shown_better else []
+    exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.exportable else []
     for part in terminal_summary(report_data(result, exports)):
         console.print(part)
     if kept:

@@ -1,0 +1,55 @@
+"""The finalist of a study as a set to export, with where it came from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from analysis.export import ExportSet
+from sweeps import __version__
+from sweeps.errors import SweepError
+
+if TYPE_CHECKING:
+    from sweeps.results import SweepResult
+
+
+def export_set(result: SweepResult) -> ExportSet:
+    """The finalist with its provenance.
+
+    Raises:
+        SweepError: If there is no finalist yet.
+    """
+    finalist = result.finalist
+    if finalist is None:
+        raise SweepError(
+            f"study {result.name!r} has no finalist yet (status: {result.status}); run it to the end first"
+        )
+    configuration, verdict = finalist.configuration, result.verdict
+    fingerprint = result.fingerprints[configuration.model]
+    prompt = result.config.prompts[configuration.prompt]
+    engine = fingerprint.facts["engine"]
+    judged: dict[str, Any] = {}
+    if verdict is not None:
+        names = ("outcome", "effect", "ci_low", "ci_high", "p_value", "claim", "n_per_arm")
+        judged = {name: getattr(verdict, name) for name in names}
+    return ExportSet(
+        options=configuration.options,
+        model=configuration.model,
+        prompt=configuration.prompt,
+        system=prompt.system or "",
+        user=prompt.user,
+        study=result.name,
+        configuration=configuration.key,
+        date=result.record.record.get("confirmed", result.record.updated)[:10],
+        shown_better=result.shown_better,
+        broken=result.broken,
+        trial=finalist.number,
+        seeds=sorted({int(seed) for seed in result.stage("confirm")["seed"]}),
+        model_digest=fingerprint.model_digest,
+        weights_sha256=fingerprint.facts["model"].get("weights_sha256"),
+        engine=str(engine.get("name", "")),
+        engine_version=str(engine.get("version", "")),
+        host_digest=fingerprint.host_digest,
+        host=fingerprint.summary,
+        version=__version__,
+        **judged,
+    )
