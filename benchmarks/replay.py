@@ -21,8 +21,7 @@ draw from the same scores. Printed for each, at equal generations, as means over
 * `optimism`: the reported score less the true mean of the configuration that it belongs to (for the product the
   finalist), `optimism_recommended` the same for what is recommended.
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
-  baseline's; `used`: generations that were made of the budget. A sweep plans no more trials than a space has
-  configurations, so on these 48 it leaves some of a large budget alone.
+  baseline's; `used`: generations that were made of the budget (a sweep's confirmation may stop early).
 * `null_...`: the same where all configurations of a case draw from that case's 480 texts, so that every claim is false.
 
 `--generate` makes the table, in about an hour, and goes on where it was stopped.
