@@ -2,8 +2,7 @@
 
 A trial's mean rests on few generations. The best of many such means is best partly by luck, so that a front drawn
 through them is made of luck in good part. Here every mean is drawn towards that of all trials by as much as its noise
-demands (empirical Bayes; Efron & Morris, JASA 70, 1975). That is what to expect of fresh generations, and the front is
-taken of it.
+demands (`shrink`). That is what to expect of fresh generations, and the front is taken of it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
 
 from analysis import views
 from analysis.table import BoolArray, FloatArray, TableError, require_columns
@@ -23,6 +21,7 @@ COSTS = ("output_tokens", "seconds")
 
 _WINSOR_WIDTH = 2.5
 _MAD_TO_SD = 1.4826
+_GRID = 100
 
 
 def pareto_set(
@@ -107,42 +106,38 @@ def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
 def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Draw noisy means towards their common mean, each by as much as its noise demands.
 
-    The means are taken to be normal around the truth with known variances, and the truths normal around a common mean
-    with a variance that is estimated (Paule & Mandel 1982). For that, means far from the rest count as less far
-    (two and a half robust standard deviations), or a few ruined texts would make every other difference look real.
+    The means are taken to be normal around the truths with known variances, and the truths normal around a common mean.
+    Common mean and standard deviation of the truths are not known: they are averaged over, as likely as the means make
+    them, both with a flat prior (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For that, means far from the
+    rest count as less far (two and a half robust standard deviations), or a few ruined texts would make every other
+    difference look real.
 
     Args:
         means: Shape (n,).
         variances: Of each mean around its truth, shape (n,), not negative.
 
     Returns:
-        Expected truths and their standard deviations, each of shape (n,).
+        Expected truths and their standard deviations, each of shape (n,). Fewer than 3 means are left as they are.
     """
     means, variances = np.asarray(means, dtype=float), np.asarray(variances, dtype=float)
-    if len(means) < 3:
-        return means, np.sqrt(variances)
+    exact = variances <= 0
     fitted = _winsorised(means, variances)
-    between = _between(fitted, variances)
-    weights = 1.0 / np.maximum(between + variances, 1e-300)
-    centre = float(weights @ fitted / weights.sum())
-    kept = between / np.maximum(between + variances, 1e-300)
-    # The common mean is an estimate, too.
-    spread = kept * variances + (1.0 - kept) ** 2 / weights.sum()
-    exact = variances == 0
-    return np.where(exact, means, centre + kept * (means - centre)), np.where(exact, 0.0, np.sqrt(spread))
-
-
-def _between(means: FloatArray, variances: FloatArray) -> float:
-    """The variance of the truths at which the weighted squares of the means are as large as expected."""
-
-    def surplus(between: float) -> float:
-        weights = 1.0 / np.maximum(between + variances, 1e-300)
-        centre = weights @ means / weights.sum()
-        return float(weights @ (means - centre) ** 2) - (len(means) - 1)
-
-    # At the square of the range the surplus is negative whatever the variances.
-    high = float(np.ptp(means)) ** 2
-    return 0.0 if high == 0 or surplus(0.0) <= 0 else float(optimize.brentq(surplus, 0.0, high))
+    if len(means) < 3 or float(np.ptp(fitted)) == 0 or exact.all():
+        return means, np.sqrt(variances)
+    known = np.where(exact, 1e-6 * float(np.ptp(fitted)) ** 2, variances)
+    between = np.linspace(0.0, float(np.ptp(fitted)), _GRID)[:, None] ** 2
+    weights = 1.0 / (between + known)
+    common = 1.0 / weights.sum(axis=1, keepdims=True)
+    centre = common * (weights @ fitted)[:, None]
+    misfit = (weights * (fitted - centre) ** 2).sum(axis=1)
+    log_likelihood = 0.5 * (np.log(common[:, 0]) + np.log(weights).sum(axis=1) - misfit)
+    likely = np.exp(log_likelihood - log_likelihood.max())
+    likely /= likely.sum()
+    kept = between / (between + known)
+    inner = centre + kept * (means - centre)
+    values = likely @ inner
+    spread = likely @ (kept * known + (1.0 - kept) ** 2 * common + (inner - values) ** 2)
+    return np.where(exact, means, values), np.where(exact, 0.0, np.sqrt(spread))
 
 
 def _winsorised(means: FloatArray, variances: FloatArray) -> FloatArray:
