@@ -108,8 +108,8 @@ def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatA
 
     The means are taken to be normal around the truths with known variances, and the truths normal around a common mean.
     Common mean and standard deviation of the truths are not known: they are averaged over, as likely as the means make
-    them, both with a flat prior (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For that, means far from the
-    rest count as less far (two and a half robust standard deviations), or a few ruined texts would make every other
+    them, both with a flat prior (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For that, means far from
+    the rest count as less far (two and a half robust standard deviations), or a few ruined texts would make every other
     difference look real.
 
     Args:
