@@ -7,8 +7,8 @@
 Simulated surfaces (`sweeps.simulate`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
 which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
 sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
-(`arena_peers.py`). On the two kinds without a gain there are three budgets (the first, the middle and the last). To save
-time the rivals run on a third of the surfaces only, apart from TPE with 3 seeds, which sweeps are compared with, and
+(`arena_peers.py`). On the two kinds without a gain there are three budgets (the first, the middle and the last). To
+save time the rivals run on a third of the surfaces only, apart from TPE with 3 seeds, which sweeps are compared with, and
 random search: these two run wherever there is a gain.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same

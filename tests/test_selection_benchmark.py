@@ -258,15 +258,15 @@ def test_replications_are_balanced(bench) -> None:
     cells = [bench.selection.cell(number) for number in range(36)]
     assert Counter(kind for kind, *_ in cells) == dict.fromkeys(bench.selection.KINDS, 9)
     assert len({(kind, cases, gain) for kind, _, cases, gain in cells}) == 36
-    with_peers = [(kind, cases) for kind, index, cases, _ in cells if bench.selection.has_peers(kind, index)]
-    assert Counter(with_peers) == {
-        (kind, cases): 3 if kind in ("smooth", "rough") else 1 for kind in bench.selection.KINDS for cases in (4, 8, 12)
-    }
+    for kind in bench.selection.KINDS:
+        ran = Counter(name for index in range(27) for name in bench.selection.peers_of(kind, index))
+        everywhere = ("tpe-3", "random") if kind in ("smooth", "rough") else ()
+        assert ran == {name: 27 if name in everywhere else 9 for name in bench.peers.PEERS}
 
 
 def test_surfaces_without_gain_have_three_budgets(bench) -> None:
     budgets = bench.selection.BUDGETS
-    assert bench.selection.budgets_of("rough", budgets) == [300, 420, 600, 850, 1200]
+    assert bench.selection.budgets_of("rough", budgets) == [300, 420, 600, 1200]
     assert bench.selection.budgets_of("flat", budgets) == [300, 600, 1200]
     assert bench.selection.budgets_of("default-best", (180, 360)) == [180, 360]
 

@@ -1,12 +1,14 @@
 """A sampler for noisy scores: a Gaussian process with known noise, and augmented expected improvement.
 
-It keeps no state of its own. What it proposes depends on the seed, the number of the trial and the study's trials, so a
+It keeps no state of its own, apart from what threads have asked for at the same time. What it proposes depends on the seed, the number of the trial and the study's trials, so a
 study that was interrupted and goes on with a new sampler object proposes what it would have proposed anyway.
 """
 
 from __future__ import annotations
 
+import copy
 import math
+import threading
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -118,6 +120,8 @@ class NoiseAwareSampler(BaseSampler):
         self._baseline = None if baseline is None else dict(baseline)
         self._n_startup_trials = n_startup_trials
         self._n_trials = n_trials
+        self._turn = threading.Lock()
+        self._proposed: dict[int, dict[str, Any]] = {}
         self._noise_sd = noise_sd
 
     def reseed_rng(self) -> None:
@@ -141,14 +145,32 @@ class NoiseAwareSampler(BaseSampler):
         if not search_space:
             return {}
         encoding = Encoding(search_space, self._active_when, self._baseline)
-        others = [t for t in study.get_trials(deepcopy=False) if t.number != trial.number]
         rng = np.random.default_rng([self._seed, _STREAM_ASK, trial.number])
-        with one_thread():
+        with self._turn, one_thread():
+            others = [self._as_proposed(t) for t in study.get_trials(deepcopy=False) if t.number != trial.number]
             if trial.number < self.n_startup(len(encoding)):
                 ranked = self._planned(encoding, trial.number, others)
             else:
                 ranked = self._ranked(encoding, _evaluated(study, others, self._noise_sd), others, rng)
-            return encoding.params(_first_free(encoding, ranked, others, rng))
+            self._proposed[trial._trial_id] = encoding.params(_first_free(encoding, ranked, others, rng))
+            return self._proposed[trial._trial_id]
+
+    def _as_proposed(self, trial: FrozenTrial) -> FrozenTrial:
+        """A trial that another thread has just asked for has no parameters yet: those that it is going to have."""
+        proposed = self._proposed.get(trial._trial_id)
+        if proposed is None or trial.params or trial.state != TrialState.RUNNING:
+            return trial
+        known = copy.copy(trial)
+        known.params = dict(proposed)
+        return known
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy in another process gets: all but the lock."""
+        return {name: value for name, value in self.__dict__.items() if name != "_turn"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """The inverse of `__getstate__`."""
+        self.__dict__.update(state, _turn=threading.Lock())
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
