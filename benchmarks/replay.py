@@ -1,6 +1,7 @@
 """Is selection as good on real generations as on simulated ones?
 
     python benchmarks/replay.py [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
+                               [--out FILE.jsonl]
     python benchmarks/replay.py --generate [--seeds N] [--minutes M]
 
 A sweep is replayed, without a model, on a table of real generations (`replay_table.py`, `data/replay.parquet`: 48
@@ -45,6 +46,7 @@ import arena
 import arena_peers
 import numpy as np
 import replay_table as table
+import selection
 
 BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
@@ -258,10 +260,10 @@ def keep(replay: Replay) -> None:
     warnings.simplefilter("ignore")
 
 
-def replication(number: int, budgets: Sequence[int]) -> dict[str, dict[int, dict[str, float]]]:
-    """Measures of every method at every budget, those of the null with `null_` before their names."""
+def replication(number: int, budgets: Sequence[int]) -> dict[str, Any]:
+    """Measures of every method at every budget (as text), those of the null with `null_` before their names."""
     assert _replay is not None
-    found: dict[str, dict[int, dict[str, float]]] = {method: {budget: {} for budget in budgets} for method in METHODS}
+    found: dict[str, Any] = {method: {str(budget): {} for budget in budgets} for method in METHODS}
     for null, prefix in ((False, ""), (True, "null_")):
         for method in METHODS:
             seed = arena.spread_seed(number, int(null), METHODS.index(method))
@@ -272,8 +274,21 @@ def replication(number: int, budgets: Sequence[int]) -> dict[str, dict[int, dict
                 rows = _replay.peer(method, budgets, seed, null=null)
             for budget, row in zip(budgets, rows, strict=True):
                 wanted = NULL_MEASURES if null else MEASURES
-                found[method][budget] |= {f"{prefix}{name}": row[name] for name in wanted}
-    return found
+                found[method][str(budget)] |= {f"{prefix}{name}": row[name] for name in wanted}
+    return {"number": number, "budgets": list(budgets), **found}
+
+
+def run(
+    numbers: Sequence[int], budgets: Sequence[int], replay: Replay, workers: int, out: Path
+) -> list[dict[str, Any]]:
+    """The replications: those that a file lacks are run, and each is added to it as it is finished."""
+    done = {record["number"] for record in selection.read(out, budgets)}
+    missing = [number for number in numbers if number not in done]
+    with ProcessPoolExecutor(workers, initializer=keep, initargs=(replay,)) as pool, out.open("a") as file:
+        for record in pool.map(replication, missing, [budgets] * len(missing)):
+            file.write(json.dumps(record) + "\n")
+            file.flush()
+    return [record for record in selection.read(out, budgets) if record["number"] in numbers]
 
 
 def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -291,7 +306,7 @@ def ratios(runs: Sequence[Mapping[str, Any]], budgets: Sequence[int]) -> dict[st
     from selection_summary import REFERENCE, ratio
 
     def of(method: str, measure: str) -> Any:
-        return np.array([[run[method][budget][measure] for budget in budgets] for run in runs])
+        return np.array([[run[method][str(budget)][measure] for budget in budgets] for run in runs])
 
     reference, made = of(REFERENCE, "regret")[:, -1], of(SWEEP, "used")
     found: dict[str, Any] = {}
@@ -327,6 +342,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--first", type=int, default=0, help="number of the first replication, to go on with other ones"
     )
+    parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--table", type=Path, default=table.PARQUET, help="the table's file")
     making = parser.add_argument_group("making the table")
     making.add_argument("--generate", action="store_true", help="make it, going on from what the ledger has")
@@ -345,11 +361,11 @@ def main() -> int:
     budgets = sorted(given.budget or (BUDGETS[:2] if given.quick else BUDGETS))
     started, replay = time.perf_counter(), Replay.of(table.load(given.table))
     numbers = range(given.first, given.first + replications)
-    with ProcessPoolExecutor(given.workers, initializer=keep, initargs=(replay,)) as pool:
-        runs = list(pool.map(replication, numbers, [budgets] * replications))
+    with tempfile.TemporaryDirectory() as folder:
+        runs = run(numbers, budgets, replay, given.workers, given.out or Path(folder) / "replications.jsonl")
     figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
     for method in METHODS:
-        figures[method] = {str(budget): summary([run[method][budget] for run in runs]) for budget in budgets}
+        figures[method] = {str(budget): summary([run[method][str(budget)] for run in runs]) for budget in budgets}
     figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started
     print(json.dumps(figures) if given.json else "\n".join(lines_of(figures, budgets)))
