@@ -49,6 +49,7 @@ TABLES: dict[str, list[str]] = {
     "budget": list(BudgetTable.model_fields),
     "confirm": list(schema.ConfirmTable.model_fields),
     "verdict": list(schema.VerdictTable.model_fields),
+    "constraints": list(schema.ConstraintsTable.model_fields),
     "tracking": list(schema.TrackingTable.model_fields),
 }  # fmt: skip
 
@@ -92,7 +93,7 @@ def test_no_key_is_described_that_does_not_exist(table: str) -> None:
     assert [key for key in rows(table) if key not in TABLES[table]] == []
 
 
-@pytest.mark.parametrize("table", ["study", "engine", "search", "budget", "confirm", "verdict", "tracking"])
+@pytest.mark.parametrize("table", ["study", "engine", "search", "budget", "confirm", "verdict", "constraints", "tracking"])
 def test_defaults_are_those_of_the_program(table: str) -> None:
     model = schema._File.model_fields[table].annotation
     assert isinstance(model, type)
