@@ -98,7 +98,8 @@ def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
         gain: More is better, shape (n,).
         costs: Less is better, shape (n, number of costs).
     """
-    losses = np.column_stack([-np.asarray(gain, dtype=float), np.asarray(costs, dtype=float)])
+    # What differs by rounding alone is the same.
+    losses = np.column_stack([-np.asarray(gain, dtype=float), np.asarray(costs, dtype=float)]).round(9)
     beaten = [bool(((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any()) for own in losses]
     return ~np.array(beaten, dtype=bool)
 

@@ -68,11 +68,15 @@ class Quantity:
 
     def text(self, value: float) -> str:
         """The value for people, with three digits that count."""
-        if math.isnan(value):
-            return "unknown"
-        if self.share:
-            return f"{value:.3g}" if 0 < value < 0.001 else f"{100 * value:.3g}%"
-        return (f"{value:.0f}" if abs(value) >= 100 else f"{value:.3g}") + self.unit
+        return "unknown" if math.isnan(value) else self._number(value) + ("%" if self.share else self.unit)
+
+    def between(self, low: float, high: float) -> str:
+        """An interval for people, its unit named once: `19.4 to 31.4`."""
+        return f"{self._number(low)} to {self.text(high)}"
+
+    def _number(self, value: float) -> str:
+        shown = 100 * value if self.share else value
+        return f"{shown:.0f}" if abs(shown) >= 100 else f"{shown:.3g}"
 
     def excess(self, value: float, limit: float) -> float:
         """How far a value lies above a limit (below 0: under it)."""

@@ -63,8 +63,10 @@ class LimitCheck:
     @property
     def text(self) -> str:
         """The mean with its interval: `171 (158 to 184)`."""
-        text = QUANTITIES[self.name].text
-        return text(self.mean) + ("" if math.isnan(self.low) else f" ({text(self.low)} to {text(self.high)})")
+        quantity = QUANTITIES[self.name]
+        return quantity.text(self.mean) + (
+            "" if math.isnan(self.low) else f" ({quantity.between(self.low, self.high)})"
+        )
 
     @property
     def outcome(self) -> str:
@@ -82,7 +84,7 @@ class LimitCheck:
         verb = {"kept": "keeps", "broken": "breaks"}.get(self.status, "is above" if self.above else "is within")
         unsure = ""
         if self.status == "cannot be told":
-            ends = f"95% interval {quantity.text(self.low)} to {quantity.text(self.high)}"
+            ends = f"95% interval {quantity.between(self.low, self.high)}"
             unsure = f", which noise alone could do ({'one generation per case' if math.isnan(self.low) else ends})"
         what = f"{quantity.text(self.mean)} on average, limit {quantity.text(self.limit)}"
         return f"{verb} {self.name}: {what}{unsure}"
