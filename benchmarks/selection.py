@@ -8,8 +8,8 @@ Simulated surfaces (`sweeps.simulate`): `smooth` and `rough` ones with a gain to
 which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
 sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
 (`arena_peers.py`). On the two kinds without a gain there are three budgets (the first, the middle and the last). To
-save time the rivals run on a third of the surfaces only, apart from TPE with 3 seeds, which sweeps are compared with, and
-random search: these two run wherever there is a gain.
+save time most rivals run on a third of the surfaces; TPE with 3 seeds, which sweeps are compared with, its older form
+and random search run wherever there is a gain.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
 command goes on with those that are missing, and `--summary` prints what is there. `selection_summary.py` says what the
@@ -61,7 +61,7 @@ def peers_of(kind: str, index: int) -> Sequence[str]:
 
     if index // 9 % 3 == 0:  # nine surfaces are one of each number of cases with each gain
         return list(PEERS)
-    return ["tpe-3", "random"] if kind in ("smooth", "rough") else []
+    return ["tpe-3", "random", "tpe-3-independent"] if kind in ("smooth", "rough") else []
 
 
 def budgets_of(kind: str, budgets: Sequence[int]) -> list[int]:

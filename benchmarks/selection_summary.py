@@ -7,7 +7,8 @@ in the name, a sweep's baseline stays in use unless the finalist is shown better
 
 - `ratio_recommend`, `ratio_claim`: generations that a sweep needs to reach the mean regret of TPE with 3 seeds at the
   largest budget, as a share of that budget; `..._median` the same of median regrets; `..._used` the same in generations
-  made (a sweep that stops early makes fewer than its budget). `ratio_peers` are the rivals'. A ratio is no less than
+  made (a sweep that stops early makes fewer than its budget); `..._independent` to the regret of TPE with 3 seeds as it
+  was before Optuna 5, each option modelled by itself. `ratio_peers` are the rivals'. A ratio is no less than
   the smallest budget's share (`at_most` says that it may be less), and none if the regret is not reached.
 - `false_claims`: share of sweeps that claim a set that is not better (on surfaces without a gain: all claims);
   `worse_claims`: that claim a set that is worse. Over all budgets; `..._by_budget` at each.
@@ -30,7 +31,7 @@ Array = npt.NDArray[np.float64]
 Record = dict[str, Any]
 Figures = dict[str, Any]
 
-REFERENCE = "tpe-3"
+REFERENCE, OLDER = "tpe-3", "tpe-3-independent"
 WITH_GAIN = ("smooth", "rough")
 SAMPLES = 1000
 SAME = 1e-9
@@ -210,6 +211,13 @@ def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
             f"ratio_{what}_used": ratio(ours, reference, budgets, made=made),
         }
         for name, part in parts.items():
+            found[name], found[f"se_{name}"] = part["value"], part["se"]
+            found["at_most"] += [name] * part["at_most"]
+    if all(OLDER in record["peers"] for record in records):
+        older = regrets(records, OLDER, budgets)[:, -1]
+        for what, field in (("recommend", "recommended"), ("claim", "claimed")):
+            part = ratio(regrets(records, field, budgets), older, budgets)
+            name = f"ratio_{what}_independent"
             found[name], found[f"se_{name}"] = part["value"], part["se"]
             found["at_most"] += [name] * part["at_most"]
     peers = {}

@@ -93,7 +93,9 @@ def test_no_key_is_described_that_does_not_exist(table: str) -> None:
     assert [key for key in rows(table) if key not in TABLES[table]] == []
 
 
-@pytest.mark.parametrize("table", ["study", "engine", "search", "budget", "confirm", "verdict", "constraints", "tracking"])
+@pytest.mark.parametrize(
+    "table", ["study", "engine", "search", "budget", "confirm", "verdict", "constraints", "tracking"]
+)
 def test_defaults_are_those_of_the_program(table: str) -> None:
     model = schema._File.model_fields[table].annotation
     assert isinstance(model, type)

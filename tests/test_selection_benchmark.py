@@ -260,7 +260,7 @@ def test_replications_are_balanced(bench) -> None:
     assert len({(kind, cases, gain) for kind, _, cases, gain in cells}) == 36
     for kind in bench.selection.KINDS:
         ran = Counter(name for index in range(27) for name in bench.selection.peers_of(kind, index))
-        everywhere = ("tpe-3", "random") if kind in ("smooth", "rough") else ()
+        everywhere = ("tpe-3", "random", "tpe-3-independent") if kind in ("smooth", "rough") else ()
         assert ran == {name: 27 if name in everywhere else 9 for name in bench.peers.PEERS}
 
 

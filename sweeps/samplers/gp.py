@@ -1,7 +1,8 @@
 """A sampler for noisy scores: a Gaussian process with known noise, and augmented expected improvement.
 
-It keeps no state of its own, apart from what threads have asked for at the same time. What it proposes depends on the seed, the number of the trial and the study's trials, so a
-study that was interrupted and goes on with a new sampler object proposes what it would have proposed anyway.
+It keeps no state of its own, apart from what threads have asked for at the same time. What it proposes depends on the
+seed, the number of the trial and the study's trials, so a study that was interrupted and goes on with a new sampler
+object proposes what it would have proposed anyway.
 """
 
 from __future__ import annotations
