@@ -28,7 +28,7 @@ def main() -> int:
         print("no verdict: no trial could be scored")
         return 1
     print(f"{verdict.outcome}: {verdict.sentence}")
-    if result.shown_better:
+    if result.exportable:
         for file in result.export(formats=("env", "json")):
             print(f"exported {file}")
     return 0

@@ -13,6 +13,7 @@ from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config
 from sweeps.confirmation import test_level
+from sweeps.constraints import QUANTITIES
 from sweeps.engines.base import Engine, Generation, Prompt
 from sweeps.errors import ConfigError, SweepError
 from sweeps.estimate import Watched, estimate_time, prefill_rate, watched
@@ -63,7 +64,10 @@ def check_sweep(
         report.study = config.study.name
         checker.start(config)
         names = ", ".join(dimension.name for dimension in config.space) or "nothing"
-        checker.say(f"study {config.study.name}; searched: {names}")
+        limits = ", ".join(
+            f"{name} {QUANTITIES[name].text(limit)}" for name, limit in config.constraints.limits.items()
+        )
+        checker.say(f"study {config.study.name}; searched: {names}" + (f"; limits: {limits}" if limits else ""))
     if checker.going:
         sweep = Sweep(checker.config, directory=directory, engine=engine, progress=progress)
         with checker.row("cases"):

@@ -381,6 +381,23 @@ def test_report_and_note_say_so(careless: SweepResult, careful: SweepResult) -> 
     assert "not recommended;" not in within
 
 
+def test_a_check_names_the_limits(tmp_path: Path) -> None:
+    from sweeps.check import check_sweep
+
+    report = check_sweep(write_sweep(tmp_path, constraints={"words": WORDS, "cut_off": 0.1}), directory=tmp_path)
+    assert report.rows[0].found.endswith("; limits: words 17, cut_off 10%")
+
+
+def test_mlflow_is_told_what_became_of_the_limits(careless: SweepResult) -> None:
+    from sweeps.logbook import _limits_of
+    from sweeps.tracking_records import split_verdict
+
+    assert careless.verdict is not None
+    _, words = split_verdict(careless.verdict.as_dict() | _limits_of(careless, careless.verdict.configuration))
+    assert words["verdict"] == "better"
+    assert json.loads(words["verdict.limits"]) == {"words": careless.broken[0]}
+
+
 def test_the_command_line_tells_of_limits(careless: SweepResult, capsys: pytest.CaptureFixture[str]) -> None:
     from sweeps.cli import run_command
 
