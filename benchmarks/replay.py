@@ -56,8 +56,7 @@ MEASURES = (
     "regret", "gain", "regret_claimed", "gain_claimed", "optimism", "optimism_recommended", "claims", "worse", "used",
 )  # fmt: skip
 NULL_MEASURES = ("claims", "optimism")
-SAME = 1e-9
-"""Means that differ by less are the same."""
+SAME = 1e-9  # means that differ by less are the same
 
 
 class CachedObjective:
