@@ -231,7 +231,8 @@ def test_disk_full(tmp_path: Path, capsys: Capture, store: str) -> None:
 
     assert run_command(sweep(write_sweep(tmp_path, study={"name": "first"}))) == 0
     before = load_result(tmp_path / "mlruns", "first").observations
-    path = write_sweep(tmp_path, study={"name": "second", "seed": 9}, budget={"generations": 120})
+    # One look: a confirmation that ends early would take fewer generations than planned.
+    path = write_sweep(tmp_path, study={"name": "second", "seed": 9}, budget={"generations": 120}, confirm={"looks": 1})
     sa.event.listen(sa.Engine, "connect", limit)
     try:
         fails(capsys, sweep(path), 2, store, "disk is full", "free space")
