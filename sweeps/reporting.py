@@ -14,6 +14,9 @@ from sweeps import __version__
 from sweeps.ledger import now
 from sweeps.results import SweepResult
 
+FORCED = "exported by force"
+"""What an export that was forced says of itself; see `analysis.export`."""
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -104,17 +107,29 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     }
 
 
+def remove_unforced(folder: Path) -> None:
+    """Remove the exports of a folder that were not forced: their verdict does not hold any more."""
+    for mode in ("production", "baseline"):
+        files = sorted(folder.glob(f"{mode}.*"))
+        if not any(FORCED in path.read_text(encoding="utf-8", errors="replace") for path in files):
+            for path in files:
+                path.unlink()
+
+
 def write_outputs(result: SweepResult) -> Outputs:
     """Write everything; a file that is there is replaced in one piece, never half-written.
 
     Exports are written only where the finalist is shown better and within the limits; older exports of the study are
-    then replaced, and else removed, so that no file of a run that no longer holds stays behind.
+    then replaced, and else removed, so that no file of a verdict that no longer holds stays behind. What was exported
+    by force says so itself, and stays.
     """
     from analysis.plots import to_png
     from analysis.report import draw, render_note, render_report
 
     folder = result.folder
     (folder / "plots").mkdir(parents=True, exist_ok=True)
+    if not result.exportable:
+        remove_unforced(folder)
     exports = result.export() if result.exportable else []
     data = report_data(result, exports)
     figures = draw(data)
