@@ -26,6 +26,7 @@ from typing import Any
 
 import numpy as np
 from batch_regret import CASES, GAIN, space_and_baseline
+from selection_summary import means
 
 FIRST_SEED = 30_000
 TRIALS, FLOOR_SEEDS, CONFIGURATIONS = 60, 4, 60
@@ -152,16 +153,6 @@ def promised(number: int) -> dict[str, float]:
     return figures
 
 
-def summary(found: list[dict[str, float]]) -> dict[str, float]:
-    """Means and standard errors."""
-    figures = {}
-    for name in found[0]:
-        values = np.array([each[name] for each in found])
-        figures[name] = float(values.mean())
-        figures[f"se_{name}"] = float(values.std(ddof=1) / math.sqrt(len(values)))
-    return figures
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="4 surfaces")
@@ -176,7 +167,7 @@ def main() -> int:
         searches = list(pool.map(limited, range(replications), [given.sampler] * replications))
         fronts = list(pool.map(promised, range(replications)))
     figures: dict[str, Any] = {"replications": replications, "sampler": given.sampler}
-    figures |= summary(searches) | summary(fronts) | {"seconds": time.perf_counter() - started}
+    figures |= means(searches) | means(fronts) | {"seconds": time.perf_counter() - started}
     if given.json:
         print(json.dumps(figures))
         return 0

@@ -36,7 +36,7 @@ import math
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,8 @@ import arena
 import arena_peers
 import numpy as np
 import replay_table as table
-import selection
+from replications import Record, read, resume
+from selection_summary import REFERENCE, means, ratio
 
 BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
@@ -281,28 +282,21 @@ def run(
     numbers: Sequence[int], budgets: Sequence[int], replay: Replay, workers: int, out: Path
 ) -> list[dict[str, Any]]:
     """The replications: those that a file lacks are run, and each is added to it as it is finished."""
-    done = {record["number"] for record in selection.read(out, budgets)}
-    missing = [number for number in numbers if number not in done]
-    with ProcessPoolExecutor(workers, initializer=keep, initargs=(replay,)) as pool, out.open("a") as file:
-        for record in pool.map(replication, missing, [budgets] * len(missing)):
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-    return [record for record in selection.read(out, budgets) if record["number"] in numbers]
 
+    def expected(_: Record) -> list[int]:
+        return sorted(set(budgets))
 
-def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means of the measures over replications, and their standard errors as `se_...`; what is NaN does not count."""
-    figures: dict[str, float] = {}
-    for name in rows[0]:
-        values = np.array([row[name] for row in rows if not math.isnan(row[name])])
-        figures[name] = float(values.mean())
-        figures[f"se_{name}"] = float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.nan
-    return figures
+    def make(missing: Sequence[int]) -> Iterator[Record]:
+        with ProcessPoolExecutor(workers, initializer=keep, initargs=(replay,)) as pool:
+            yield from pool.map(replication, missing, [budgets] * len(missing))
+
+    for _ in resume(out, numbers, expected, make):
+        pass
+    return [record for record in read(out, expected) if record["number"] in numbers]
 
 
 def ratios(runs: Sequence[Mapping[str, Any]], budgets: Sequence[int]) -> dict[str, Any]:
     """Generations to the reference's regret at the largest budget, as shares of that budget, and standard errors."""
-    from selection_summary import REFERENCE, ratio
 
     def of(method: str, measure: str) -> Any:
         return np.array([[run[method][str(budget)][measure] for budget in budgets] for run in runs])
@@ -364,7 +358,7 @@ def main() -> int:
         runs = run(numbers, budgets, replay, given.workers, given.out or Path(folder) / "replications.jsonl")
     figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
     for method in METHODS:
-        figures[method] = {str(budget): summary([run[method][str(budget)] for run in runs]) for budget in budgets}
+        figures[method] = {str(budget): means([run[method][str(budget)] for run in runs]) for budget in budgets}
     figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started
     print(json.dumps(figures) if given.json else "\n".join(lines_of(figures, budgets)))

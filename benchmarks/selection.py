@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import os
 import sys
 import tempfile
 import time
@@ -32,8 +31,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(_name, "1")  # one thread per process: the processes share the cores
+import replications
+from replications import Record
 
 KINDS = ("smooth", "rough", "flat", "default-best")
 CASES = (4, 8, 12)
@@ -45,8 +44,6 @@ REPLICATIONS = 207
 
 FIRST_SEED = 30_000
 """Surfaces on which nothing was tuned."""
-
-Record = dict[str, Any]
 
 
 def cell(number: int) -> tuple[str, int, int, float]:
@@ -121,14 +118,9 @@ def _prepare() -> None:
 
 def run(numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path) -> Iterator[Record]:
     """Run the replications that a file lacks, and append each to it when it is finished."""
-    done = {record["number"] for record in read(out, budgets)}
-    missing = [number for number in numbers if number not in done]
-    with out.open("a", encoding="utf-8") as file:
-        file.write("\n" if _is_cut(out) else "")
-        for record in _finished(missing, tuple(budgets), workers):
-            file.write(json.dumps(record) + "\n")
-            file.flush()
-            yield record
+    return replications.resume(
+        out, numbers, _budgets_of_kinds(budgets), lambda missing: _finished(missing, tuple(budgets), workers)
+    )
 
 
 def _finished(numbers: Sequence[int], budgets: Sequence[int], workers: int) -> Iterator[Record]:
@@ -142,29 +134,12 @@ def _finished(numbers: Sequence[int], budgets: Sequence[int], workers: int) -> I
 
 
 def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
-    """The replications of a file, by number; a line that was cut while it was written does not count.
-
-    Raises:
-        SystemExit: If the file is of other budgets than asked for.
-    """
-    records: dict[int, Record] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError:
-            continue
-        records[record["number"]] = record
-        wanted = record["budgets"]
-        if budgets is not None:  # records of `replay.py` have no kind, and all budgets
-            wanted = budgets_of(record["kind"], budgets) if "kind" in record else sorted(set(budgets))
-        if record["budgets"] != wanted:
-            raise SystemExit(f"{path} holds budgets {record['budgets']}, not {wanted}; use another file")
-    return [records[number] for number in sorted(records)]
+    """The replications of a file, which must be of these budgets, if any are given; see `replications.read`."""
+    return replications.read(path, None if budgets is None else _budgets_of_kinds(budgets))
 
 
-def _is_cut(path: Path) -> bool:
-    text = path.read_bytes() if path.exists() else b""
-    return bool(text) and not text.endswith(b"\n")
+def _budgets_of_kinds(budgets: Sequence[int]) -> replications.Budgets:
+    return lambda record: budgets_of(record["kind"], budgets)
 
 
 def main() -> int:

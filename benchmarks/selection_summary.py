@@ -1,4 +1,4 @@
-"""Figures of `selection.py`: pure functions of its replications.
+"""Figures of `selection.py`: pure functions of its replications, some of which the other benchmarks share.
 
 Words: a method *recommends* the set it would hand over (a sweep: its finalist if the confirmation's mean is above the
 baseline's; a rival: its best trial), and *claims* a gain (a sweep: verdict `better`; a rival: its best trial's score is
@@ -21,7 +21,7 @@ in the name, a sweep's baseline stays in use unless the finalist is shown better
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,6 +121,15 @@ def mean(values: Sequence[Any] | Array) -> tuple[float | None, float | None]:
     if not there.size:
         return None, None
     return float(there.mean()), float(there.std(ddof=1) / math.sqrt(there.size)) if there.size > 1 else None
+
+
+def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Means of measures over replications, and standard errors as `se_...`; NaN where there is none (see `mean`)."""
+    found: dict[str, float] = {}
+    for name in rows[0]:
+        value, error = mean([row[name] for row in rows])
+        found |= {name: math.nan if value is None else value, f"se_{name}": math.nan if error is None else error}
+    return found
 
 
 def is_false(record: Record, budget: int) -> bool:

@@ -215,6 +215,15 @@ def test_replayed_sweep_stays_in_the_table(replayed, tmp_path, null):
         assert answer["score"] in {score for text, score in zip(texts, scores, strict=True) if text == answer["text"]}
 
 
+def test_a_stopped_run_goes_on_although_its_last_line_was_cut(replayed, tmp_path):
+    out, records = tmp_path / "records.jsonl", [{"number": number, "budgets": [150, 300]} for number in range(2)]
+    out.write_text("".join(json.dumps(record) + "\n" for record in records) + '{"number": 2, "bud')
+    assert replay.run(range(2), [150, 300], replayed, 1, out) == records
+    assert out.read_text().endswith("\n")
+    with pytest.raises(SystemExit, match="holds budgets"):
+        replay.run(range(2), [150], replayed, 1, out)
+
+
 def test_measures_are_those_of_the_truth(replayed):
     problem = replayed.problems[False]
     row = replayed.swept(150, 7)

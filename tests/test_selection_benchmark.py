@@ -109,6 +109,8 @@ def test_shares_and_means_by_hand(bench) -> None:
     assert bench.summary.share([True, False, False, False]) == (0.25, pytest.approx(math.sqrt(0.25 * 0.75 / 4)))
     assert bench.summary.mean([1.0, None, 3.0, math.nan]) == (2.0, pytest.approx(1.0))
     assert bench.summary.mean([None]) == (None, None)
+    found = bench.summary.means([{"a": 1.0, "b": math.nan}, {"a": 3.0, "b": 2.0}])
+    assert found == {"a": 2.0, "se_a": pytest.approx(1.0), "b": 2.0, "se_b": pytest.approx(math.nan, nan_ok=True)}
 
 
 def made_up(kind: str, gain: float, finalist: float, outcome: str, reported: float, rival: float) -> dict:
