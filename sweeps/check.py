@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import PRIOR_NOISE_SD, mde
+from analysis import PRIOR_NOISE_SD
 from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config
-from sweeps.confirmation import test_level
+from sweeps.confirmation import visible_gain
 from sweeps.constraints import QUANTITIES
 from sweeps.engines.base import Engine, Generation, Prompt
 from sweeps.errors import ConfigError, SweepError
@@ -22,14 +22,14 @@ from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger, Place, StudyRecord
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
 from sweeps.options import OPTIONS
-from sweeps.plan import REPEATS, Plan, make_plan
+from sweeps.plan import Plan, plan_for, plan_text
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent
 from sweeps.results import BASELINE_TRIAL, read_result
 from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
-from sweeps.standing import confirmation_text, enough_for
+from sweeps.standing import enough_for
 from sweeps.study import Sweep
 
 __all__ = ["BLOCKED", "READY", "WARNING", "CheckReport", "check_sweep"]
@@ -279,21 +279,12 @@ class _Checker:
         if self.stored is not None:
             self.plan = Plan.from_record(self.stored.record["plan"])
         else:
-            self.plan = make_plan(
-                self.config.budget,
-                cases=len(self.cases),
-                hosts=len(self.hosts),
-                finalists=self.config.confirm.finalists,
-                looks=self.config.confirm.looks,
-                seconds_per_generation=self._decode / sum(not host.dropped for host in self.hosts),
-                space_size=self.config.space.size,
-                repeats=1 if self.config.search.sampler == "grid" else REPEATS,
+            seconds = self._decode / sum(not host.dropped for host in self.hosts)
+            self.plan = plan_for(
+                self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_per_generation=seconds
             )
-        plan = self.report.plan = self.plan
-        self.say(
-            f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
-            f" {plan.cases} x {plan.seeds}; confirmation {confirmation_text(plan)}"
-        )
+        self.report.plan = self.plan
+        self.say(plan_text(self.plan))
 
     def _time(self) -> None:
         tokens = sum(answer.prompt_tokens or 0 for answer in self.warm) / len(self.warm)
@@ -320,10 +311,8 @@ class _Checker:
         """The smallest gain that the confirmation can see."""
         measured = self._stored_noise()
         noise = PRIOR_NOISE_SD if measured is None else measured
-        table, plan = self.config.verdict, self.plan
-        gain = table.min_gain
-        level = test_level(plan, table.alpha)
-        seen = mde(noise, cases=plan.cases, seeds=plan.confirm_seeds, alpha=level)
+        gain, plan = self.config.verdict.min_gain, self.plan
+        seen = visible_gain(plan, noise, alpha=self.config.verdict.alpha)
         self.report.mde, self.report.noise_sd = seen, noise
         whence = "assumed until the floor is measured" if measured is None else "from a measured floor"
         text = f"with noise {noise:.3f} ({whence}) the confirmation sees a gain of {seen:.3f} in 80% of sweeps"

@@ -25,10 +25,23 @@ def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign 
     return SequentialDesign([seeds / plan.confirm_seeds for seeds in plan.looks], alpha, futility=futility)
 
 
-def test_level(plan: Plan, alpha: float) -> float:
+def final_level(plan: Plan, alpha: float) -> float:
     """The level that the end of a confirmation is tested at, at worst: looks and finalists share alpha."""
     design = design_of(plan, alpha=alpha / plan.finalists, futility=0.0)
     return alpha / plan.finalists if design is None else design.nominal(design.looks)
+
+
+def visible_gain(plan: Plan, noise_sd: float, *, alpha: float) -> float:
+    """The smallest gain that the whole confirmation sees with 80% probability, in units of the score.
+
+    Args:
+        plan: The plan.
+        noise_sd: Standard deviation of a score over seeds, within a case.
+        alpha: Two-sided level that looks and finalists share.
+    """
+    from analysis import mde
+
+    return mde(noise_sd, cases=plan.cases, seeds=plan.confirm_seeds, alpha=final_level(plan, alpha))
 
 
 def stored_finalists(record: Mapping[str, Any]) -> list[int]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sweeps.config import BudgetTable
+from sweeps.config import BudgetTable, SweepConfig
 from sweeps.errors import ConfigError
 
 MIN_TRIALS = 4
@@ -174,6 +174,30 @@ def make_plan(
     trials = int(min(max(room, least_trials(finalists)), most, MAX_TRIALS))
     left = (generations - cases * (floor + seeds * trials)) // per_host * hosts
     return Plan(cases, floor, seeds, trials, left, finalists, hosts, look_seeds(looks, left, hosts))
+
+
+def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generation: float | None) -> Plan:
+    """Share out the budget of a sweep's file; as `make_plan`, with what the file says of finalists, looks and space."""
+    return make_plan(
+        config.budget,
+        cases=cases,
+        hosts=hosts,
+        finalists=config.confirm.finalists,
+        looks=config.confirm.looks,
+        seconds_per_generation=seconds_per_generation,
+        space_size=config.space.size,
+        repeats=1 if config.search.sampler == "grid" else REPEATS,
+    )
+
+
+def plan_text(plan: Plan) -> str:
+    """A plan in one sentence: what is generated in each stage, and when the confirmation may stop early."""
+    earlier = " and ".join(map(str, plan.look_seeds))
+    return (
+        f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
+        f" {plan.cases} x {plan.seeds}; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
+        + (f", which may stop after {earlier} seeds" if earlier else "")
+    )
 
 
 def _too_small(

@@ -9,16 +9,15 @@ from typing import Any
 
 import numpy as np
 
+from analysis import PRIOR_NOISE_SD, budget_sight
 from sweeps.config import SweepConfig
+from sweeps.confirmation import final_level, visible_gain
 from sweeps.explore import Proposal, TrialResult
 from sweeps.options import Configuration
-from sweeps.plan import Plan
+from sweeps.plan import Plan, plan_text
 from sweeps.preflight import Capacity, host_differences
 from sweeps.progress import Progress, Standing
 from sweeps.runner import Host
-
-PRIOR_NOISE_SD = 0.12
-"""Run-to-run standard deviation that is assumed before a floor is measured."""
 
 _Z95 = 1.96
 
@@ -81,19 +80,9 @@ def after_batch(
     )
 
 
-def confirmation_text(plan: Plan) -> str:
-    """The size of a confirmation, and when it may stop early."""
-    size = f"{1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
-    earlier = " and ".join(map(str, plan.look_seeds))
-    return f"{size}, which may stop after {earlier} seeds" if earlier else size
-
-
 def enough_for(config: SweepConfig, plan: Plan, noise_sd: float) -> str:
     """The budget that sees `verdict.min_gain`, as the setting to write."""
-    from analysis import budget_sight
-    from sweeps.confirmation import test_level
-
-    level = test_level(plan, config.verdict.alpha)
+    level = final_level(plan, config.verdict.alpha)
     needed = budget_sight(
         plan.total,
         plan.cases,
@@ -114,9 +103,6 @@ def announce(
     hosts: Sequence[Host],
 ) -> None:
     """Say what is going to run, on what, and what it will be able to see."""
-    from analysis import mde
-    from sweeps.confirmation import test_level
-
     progress.plan(plan.floor, plan.explore, plan.confirm)
     for host in hosts:
         name = f"{host.name}: " if len(hosts) > 1 else ""
@@ -130,13 +116,9 @@ def announce(
         progress.note(line, warning=True)
     for name, value in config.environment.items():
         progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
-    progress.note(
-        f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
-        f" {plan.cases} x {plan.seeds}; confirmation {confirmation_text(plan)}"
-    )
+    progress.note(plan_text(plan))
     gain = config.verdict.min_gain
-    alpha = test_level(plan, config.verdict.alpha)
-    sight = mde(PRIOR_NOISE_SD, cases=plan.cases, seeds=plan.confirm_seeds, alpha=alpha)
+    sight = visible_gain(plan, PRIOR_NOISE_SD, alpha=config.verdict.alpha)
     blind = gain is not None and sight > gain
     enough = enough_for(config, plan, PRIOR_NOISE_SD) if blind else ""
     progress.note(

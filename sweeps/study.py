@@ -26,7 +26,7 @@ from sweeps.measuring import Measurer
 from sweeps.narrowing import settle
 from sweeps.observations import case_digest, table_of
 from sweeps.options import Configuration
-from sweeps.plan import REPEATS, Plan, make_plan
+from sweeps.plan import Plan, plan_for
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
 from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
@@ -361,16 +361,7 @@ class _Run:
         seconds = None
         if self.config.budget.minutes is not None:
             seconds = self._seconds_per_generation()
-        return make_plan(
-            self.config.budget,
-            cases=len(self.cases),
-            hosts=len(self.hosts),
-            finalists=self.config.confirm.finalists,
-            looks=self.config.confirm.looks,
-            seconds_per_generation=seconds,
-            space_size=self.config.space.size,
-            repeats=1 if self.config.search.sampler == "grid" else REPEATS,
-        )
+        return plan_for(self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_per_generation=seconds)
 
     def _seconds_per_generation(self) -> float:
         """Seconds of a warm generation of the baseline, measured on the floor's first seed of each case."""

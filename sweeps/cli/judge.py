@@ -89,21 +89,17 @@ def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = Non
     if not verdicts:
         return {"verdict": None}
     verdict, *others = verdicts
-    finalist = result.configurations[verdict.configuration]
     return {
-        **verdict.as_dict(),
-        "verdict": verdict.outcome,
-        "configuration": finalist.values,
-        "configuration_key": finalist.key,
+        **_finalist_record(result, verdict),
         "baseline": result.baseline.values,
         "baseline_key": result.baseline.key,
-        **_limits_record(result, finalist.key),
-        **({"others": [_of_another(result, other) for other in others]} if others else {}),
-        "recommended": "finalist" if result.recommended.key == finalist.key else "baseline",
+        **({"others": [_finalist_record(result, other) for other in others]} if others else {}),
+        "recommended": "finalist" if result.recommended.key == verdict.configuration else "baseline",
     }
 
 
-def _of_another(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
+def _finalist_record(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
+    """One finalist's verdict, options and limits."""
     configuration = result.configurations[verdict.configuration]
     return {
         **verdict.as_dict(),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analysis import judge, judge_one
 from sweeps.cli.status import status_record
 from sweeps.config import VerdictTable
-from sweeps.confirmation import design_of, settled_at, stored_finalists, take_look, test_level
+from sweeps.confirmation import design_of, final_level, settled_at, stored_finalists, take_look
 from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
 from sweeps.explore import Proposal
 from sweeps.options import Configuration
@@ -22,8 +22,6 @@ from sweeps.plan import Plan, least_confirm_seeds, look_seeds
 from sweeps.progress import Silent
 from sweeps.results import SweepResult, load_result
 from tests.sweeps.sweep_files import run, steady, write_sweep
-
-test_level.__test__ = False  # type: ignore[attr-defined]
 
 BASELINE = Configuration("m", "p", {"temperature": 0.8})
 GREEDY = Configuration("m", "p", {"temperature": 0.0})
@@ -82,11 +80,11 @@ def test_looks_by_hand() -> None:
 
 def test_finalists_and_looks_share_alpha() -> None:
     alone = Plan(4, 4, 2, 20, 12)
-    assert test_level(alone, 0.05) == 0.05
+    assert final_level(alone, 0.05) == 0.05
     assert design_of(alone, alpha=0.05, futility=0.1) is None
-    assert 0.045 < test_level(PLAN, 0.05) < 0.05
+    assert 0.045 < final_level(PLAN, 0.05) < 0.05
     three = Plan(4, 4, 2, 20, 12, finalists=3)
-    assert test_level(three, 0.06) == pytest.approx(0.02)
+    assert final_level(three, 0.06) == pytest.approx(0.02)
 
 
 def test_an_older_study_keeps_its_one_finalist_and_its_plan() -> None:
