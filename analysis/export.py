@@ -8,166 +8,49 @@ sweep). Rendering is pure; `write_exports` puts the files in place atomically.
 from __future__ import annotations
 
 import json
-import math
 import re
 import shlex
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from analysis.export_set import MEASURING_SEED, MODES, ExportError, ExportSet, Mode, finite
 from analysis.files import write_together
 
+__all__ = [
+    "FORCED",
+    "FORMATS",
+    "MEASURING_SEED",
+    "MODES",
+    "PLACEHOLDER",
+    "ExportError",
+    "ExportSet",
+    "Format",
+    "Mode",
+    "remove_unforced",
+    "render",
+    "write_exports",
+]
+
 Format = Literal["env", "json", "modelfile", "toml"]
-Mode = Literal["production", "baseline"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
-MODES: tuple[Mode, ...] = get_args(Mode)
 
-MEASURING_SEED = 42
-"""The seed of `mode="baseline"`."""
+FORCED = "exported by force"
+"""What each file of a set says of itself that was exported although not shown better, or beyond a limit."""
 
 PLACEHOLDER = "{log}"
 """Marks the place of the log in a user prompt."""
 
-_INTEGERS = frozenset(
-    {"mirostat", "num_batch", "num_ctx", "num_gpu", "num_keep", "num_predict", "num_thread"}
-    | {"repeat_last_n", "seed", "top_k"}
-)
 _MIROSTAT = ("mirostat", "mirostat_tau", "mirostat_eta")
 # What `ollama create` takes as a PARAMETER. Mirostat is there too, but deprecated: only for hosts known to honour it.
 _MODELFILE_PARAMETERS = frozenset(
     {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty"}
     | {"frequency_penalty", "num_ctx", "num_predict", "num_keep", "num_gpu", "num_thread", "num_batch", "seed"}
 )
-_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _ENV_SAFE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 _SUFFIXES: Mapping[Format, str] = {"env": ".env", "json": ".json", "modelfile": ".Modelfile", "toml": ".toml"}
-
-
-class ExportError(ValueError):
-    """A set that cannot be exported, or not as asked."""
-
-
-@dataclass(frozen=True)
-class ExportSet:
-    """One configuration and what is known about it.
-
-    Attributes:
-        options: Options by Ollama's names, without the seed. Inactive ones (mirostat_tau without mirostat) are dropped.
-        model: The model's name on the host.
-        prompt: Name of the prompt.
-        system: System prompt; "" for none.
-        user: User prompt with `{log}` where the log goes.
-        study: Name of the study.
-        configuration: Key of the configuration.
-        date: When the export was made, ISO 8601.
-        shown_better: Whether the verdict's outcome is "better".
-        trial: Number of the trial; -1 is the baseline.
-        outcome: The verdict's outcome, or None without a verdict.
-        effect: Gain of mean score over the baseline, in score units (0 to 1).
-        ci_low: Lower end of the effect's 95% interval.
-        ci_high: Upper end of it.
-        p_value: Adjusted p-value.
-        claim: What the verdict speaks of: "these-cases" or "new-cases".
-        n_per_arm: Generations per arm that the verdict rests on.
-        seeds: Seeds of the confirmation.
-        model_digest: The model's digest on the host.
-        weights_sha256: SHA-256 of the weights.
-        engine: Name of the engine.
-        engine_version: Its version.
-        host_digest: Digest of the host's fingerprint.
-        host: One line about the host.
-        version: Version of slm-sweeps.
-        broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
-        forced: Whether the person insisted although the set is not shown better, or breaks a limit.
-
-    Raises:
-        ExportError: If an option is no finite number, of the wrong type or badly named, if the model's name cannot
-            stand in a file, if the date is not ISO 8601, or if `shown_better` contradicts the outcome.
-    """
-
-    options: Mapping[str, int | float]
-    model: str
-    prompt: str
-    system: str
-    user: str
-    study: str
-    configuration: str
-    date: str
-    shown_better: bool
-    trial: int | None = None
-    outcome: str | None = None
-    effect: float | None = None
-    ci_low: float | None = None
-    ci_high: float | None = None
-    p_value: float | None = None
-    claim: str | None = None
-    n_per_arm: int | None = None
-    seeds: Sequence[int] = field(default=())
-    model_digest: str | None = None
-    weights_sha256: str | None = None
-    engine: str | None = None
-    engine_version: str | None = None
-    host_digest: str | None = None
-    host: str | None = None
-    version: str | None = None
-    broken: Sequence[str] = field(default=())
-    forced: bool = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "options", _checked_options(self.options))
-        object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
-        if not self.model or self.model != self.model.strip() or not self.model.isprintable() or '"' in self.model:
-            raise ExportError(f"the model's name {self.model!r} cannot stand in an export: it must be one plain line")
-        if self.shown_better and self.outcome != "better":
-            raise ExportError(f"shown_better contradicts the verdict {self.outcome!r}")
-        try:
-            datetime.fromisoformat(self.date)
-        except ValueError:
-            raise ExportError(f"date must be ISO 8601, such as 2026-03-02, not {self.date!r}") from None
-
-    @property
-    def unproven(self) -> bool:
-        """Whether the files must warn that the set is not shown better, or breaks a limit."""
-        return not self.shown_better or bool(self.broken)
-
-    def options_for(self, mode: Mode) -> dict[str, int | float]:
-        """The options to send: as tuned, or for measuring (temperature 0, fixed seed, the rest as tuned)."""
-        if mode == "production":
-            return dict(self.options)
-        return {**self.options, "temperature": 0, "seed": MEASURING_SEED}
-
-    def provenance(self, mode: Mode = "production") -> dict[str, object]:
-        """Where the set comes from, ready for JSON (no NaN, nothing that is unknown)."""
-        facts: dict[str, object] = {
-            "study": self.study,
-            "trial": self.trial,
-            "configuration": self.configuration,
-            "mode": mode,
-            "prompt": self.prompt,
-            "verdict": self.outcome,
-            "shown_better": self.shown_better,
-            "broken": list(self.broken) or None,
-            "forced": self.forced and self.unproven,
-            "effect": _finite(self.effect),
-            "ci_low": _finite(self.ci_low),
-            "ci_high": _finite(self.ci_high),
-            "p_value": _finite(self.p_value),
-            "claim": self.claim,
-            "n_per_arm": self.n_per_arm,
-            "seeds": list(self.seeds) or None,
-            "model_digest": self.model_digest,
-            "weights_sha256": self.weights_sha256,
-            "engine": self.engine,
-            "engine_version": self.engine_version,
-            "host_digest": self.host_digest,
-            "host": self.host,
-            "slm_sweeps": self.version,
-            "date": self.date,
-        }
-        return {name: value for name, value in facts.items() if value is not None}
 
 
 def render(
@@ -260,6 +143,19 @@ def write_exports(
         return write_together({folder / name: text for name, text in files.items()})
     except OSError as error:
         raise ExportError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
+
+
+def remove_unforced(folder: Path) -> None:
+    """Remove exports whose verdict does not hold any more: the files `production.*` and `baseline.*` of a folder.
+
+    Those of one mode stay together, if any of them says that it was exported by force: they share their prompts' files,
+    which say nothing of themselves.
+    """
+    for mode in MODES:
+        files = sorted(folder.glob(f"{mode}.*"))
+        if not any(FORCED in path.read_text(encoding="utf-8", errors="replace") for path in files):
+            for path in files:
+                path.unlink()
 
 
 def _prompt_files(export: ExportSet) -> dict[str, str]:
@@ -368,18 +264,18 @@ def _header(export: ExportSet, mode: Mode) -> list[str]:
 def _warning(export: ExportSet) -> str:
     limits = "; ".join(export.broken)
     if export.shown_better:
-        return f"BEYOND A LIMIT, exported by force: {limits} | shown better than the baseline: {_verdict_text(export)}"
-    warning = f"NOT SHOWN BETTER THAN THE BASELINE, exported by force: {_verdict_text(export)}"
+        return f"BEYOND A LIMIT, {FORCED}: {limits} | shown better than the baseline: {_verdict_text(export)}"
+    warning = f"NOT SHOWN BETTER THAN THE BASELINE, {FORCED}: {_verdict_text(export)}"
     return f"{warning} | BEYOND A LIMIT: {limits}" if limits else warning
 
 
 def _verdict_text(export: ExportSet) -> str:
     parts = [export.outcome or "no verdict"]
-    effect, low, high = _finite(export.effect), _finite(export.ci_low), _finite(export.ci_high)
+    effect, low, high = finite(export.effect), finite(export.ci_low), finite(export.ci_high)
     if effect is not None:
         interval = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
         parts.append(f"effect {effect:+.3f}{interval}")
-    if (p_value := _finite(export.p_value)) is not None:
+    if (p_value := finite(export.p_value)) is not None:
         parts.append("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}")
     if export.n_per_arm is not None:
         parts.append(f"{export.n_per_arm} generations per arm")
@@ -409,27 +305,3 @@ def _toml_text(text: str) -> str:
 
 def _number(value: float) -> str:
     return repr(value)
-
-
-def _finite(value: float | None) -> float | None:
-    return float(value) if value is not None and math.isfinite(value) else None
-
-
-def _checked_options(options: Mapping[str, int | float]) -> dict[str, int | float]:
-    checked = {name: _checked_option(name, value) for name, value in options.items() if name != "seed"}
-    if not checked.get("mirostat"):
-        checked = {name: value for name, value in checked.items() if name not in ("mirostat_tau", "mirostat_eta")}
-    return checked
-
-
-def _checked_option(name: str, value: float) -> int | float:
-    """A plain int or float, also from numpy; whole-number options become int, as the API demands."""
-    if not _OPTION_NAME.fullmatch(name):
-        raise ExportError(f"{name!r} is no option name: small letters, digits and underscores only")
-    if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not math.isfinite(value):
-        raise ExportError(f"option {name} must be a finite number, not {value!r}")
-    if name not in _INTEGERS:
-        return float(value) if not isinstance(value, int) else value
-    if value != int(value):
-        raise ExportError(f"option {name} must be a whole number, not {value!r}")
-    return int(value)

@@ -15,6 +15,7 @@ import pandas as pd
 
 from analysis import views
 from analysis.table import BoolArray, FloatArray, TableError, require_columns
+from analysis.variance import double_centred_variance
 
 COSTS = ("output_tokens", "seconds")
 """Costs that a front can be taken by: tokens, and the seconds of the request itself (`views.request_seconds`)."""
@@ -37,16 +38,21 @@ def pareto_set(
         observations: See `analysis.table`; `stage` tells fresh generations from those of the search.
         baseline: Label of the baseline.
         costs: Columns of `COSTS`, the first one ordering the rows.
-        noise_sd: Within-case standard deviation of a score, where it is known; else it is pooled from the table.
+        noise_sd: Within-case standard deviation of a score: that of the baseline's floor. None or 0 (no floor, or one
+            of a greedy baseline, which says nothing of the others): it is pooled from the table.
 
     Returns:
-        Rows of `expected`, those with `front`, without that column; the cheapest first. No rows where nothing tells
-        the noise (no case was repeated, and there are not two cases), or the cost.
+        `front_of` what is `expected`. No rows where nothing tells the noise (no case was repeated, and there are not
+        two cases), or the cost.
 
     Raises:
         TableError: A column is missing.
     """
-    table = expected(observations, baseline=baseline, costs=costs, noise_sd=noise_sd)
+    return front_of(expected(observations, baseline=baseline, costs=costs, noise_sd=noise_sd))
+
+
+def front_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of `expected` that are on the front, in their order and without the column that says so."""
     return table[table["front"]].drop(columns="front").reset_index(drop=True)
 
 
@@ -77,7 +83,8 @@ def expected(
         if cost not in COSTS:
             raise TableError(f"no cost {cost!r}; there are {', '.join(COSTS)}")
         require_columns(observations, [cost])
-    rows = views.usable(_without_luck(observations, baseline))
+    trials = set(observations["configuration"]) - {baseline}
+    rows = views.usable(views.without_luck(observations, trials))
     rows = rows.assign(seconds=views.request_seconds(rows)) if "seconds" in costs else rows
     table = views.summary(rows)[["trial", "n", "cases", "mean"]]
     fresh = set(rows.loc[rows["stage"] == "confirm", "configuration"]) if "stage" in rows else set()
@@ -148,14 +155,6 @@ def _winsorised(means: FloatArray, variances: FloatArray) -> FloatArray:
     return np.asarray(np.clip(means, median - _WINSOR_WIDTH * sd, median + _WINSOR_WIDTH * sd))
 
 
-def _without_luck(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """All rows but the search's of configurations that have fresh ones: they were picked for those."""
-    if "stage" not in observations:
-        return observations
-    fresh = set(observations.loc[observations["stage"] == "confirm", "configuration"]) - {baseline}
-    return observations[~observations["configuration"].isin(fresh) | (observations["stage"] == "confirm")]
-
-
 def _shrunk(
     rows: pd.DataFrame, column: str, keys: pd.Index[str], noise_sd: float | None = None
 ) -> tuple[pd.Series[float], pd.Series[float]]:
@@ -169,7 +168,7 @@ def _shrunk(
     cells = by_case.groupby("configuration", observed=True).agg(
         own=("own", "mean"), share=("share", "sum"), cases=("case", "size")
     )
-    variance = _noise_variance(known) if noise_sd is None else noise_sd**2
+    variance = noise_sd**2 if noise_sd else _noise_variance(known)
     if math.isnan(variance):
         unknown = pd.Series(math.nan, index=keys)
         return unknown, unknown
@@ -193,9 +192,5 @@ def _noise_variance(rows: pd.DataFrame) -> float:
     degrees = int((cells.size() - 1).sum())
     if degrees:
         return float(((cells.size() - 1) * cells.var().fillna(0.0)).sum()) / degrees
-    table = rows.pivot_table(index="configuration", columns="case", values="value", observed=True).dropna()
-    if min(table.shape) < 2:
-        return math.nan
-    values = table.to_numpy()
-    residual = values - values.mean(axis=1, keepdims=True) - values.mean(axis=0) + values.mean()
-    return float((residual**2).sum()) / ((table.shape[0] - 1) * (table.shape[1] - 1))
+    table = rows.pivot_table(index="configuration", columns="case", values="value", observed=True)
+    return double_centred_variance(table.to_numpy(dtype=float))

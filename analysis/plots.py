@@ -15,7 +15,6 @@ from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy import stats
 
 from analysis import views
-from analysis.pareto import expected
 from analysis.plot_options import Curve, option_sensitivity
 from analysis.plot_style import (
     BAND,
@@ -248,12 +247,15 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
     return figure
 
 
-def pareto(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
+def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None) -> Figure:
     """Expected score against expected output tokens, with the configurations that no other beats on both.
 
-    The plot is empty where nothing tells the noise; see `pareto.expected`.
+    Args:
+        expected: Rows of `pareto.expected`; the plot is empty without any.
+        baseline: Key of the baseline.
+        finalist: Key of the finalist, if there is one.
     """
-    table = expected(observations, baseline=baseline, noise_sd=noise_sd or None).set_index("configuration")
+    table = expected.set_index("configuration")
     table["mean"] = table["score"]
     front = table[table["front"]]
     figure, axes = new_figure(4.2)

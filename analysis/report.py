@@ -172,6 +172,7 @@ def draw(data: ReportData) -> dict[str, Figure]:
     final = final if final in scored else None
     trials = set(views.usable(views.search(rows))["configuration"]) - {base}
     sd = data.noise_sd
+    expected = pd.DataFrame() if data.expected is None else data.expected
     wanted: dict[str, tuple[bool, Callable[[], Figure]]] = {
         "noise_band": (bool(trials), lambda: plots.noise_band(rows, baseline=base, noise_sd=sd, finalist=final)),
         "confirm": (final is not None, lambda: plots.confirm_strips(rows, baseline=base, finalist=str(final))),
@@ -182,8 +183,8 @@ def draw(data: ReportData) -> dict[str, Figure]:
         ),
         "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd)),
         "pareto": (
-            len(trials) > 2 and bool(pareto_rows(data)),
-            lambda: plots.pareto(rows, baseline=base, noise_sd=sd, finalist=final),
+            len(trials) > 2 and not expected.empty,
+            lambda: plots.pareto(expected, baseline=base, finalist=final),
         ),
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final)),
     }
@@ -276,7 +277,7 @@ def _ending_rows(data: ReportData) -> list[dict[str, Any]]:
 
 def _ranking(data: ReportData) -> list[dict[str, Any]]:
     """All configurations by mean score, with intervals as places on a common scale in percent."""
-    table = views.summary(views.without_luck(data.observations, data.finalist))
+    table = views.summary(views.without_luck(data.observations, _arms(data)[1:]))
     half = _Z95 * data.noise_sd / table["n"].pow(0.5)
     table = table.assign(low=table["mean"] - half, high=table["mean"] + half)
     if data.ranking is not None:

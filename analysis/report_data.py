@@ -37,6 +37,8 @@ class ReportData:
         ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
             baseline. None: plain intervals of the means.
         curves: The surrogate's posterior by option.
+        expected: What is to be expected of fresh generations, score and output tokens by configuration, as
+            `pareto.expected` says; the front of the report's plot and table is that of these rows.
         constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
             and `outcome` (the finalist's), all as texts; None without limits.
         broken: Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`.
@@ -46,7 +48,8 @@ class ReportData:
         config: The sweep's configuration, as a nested dict.
         commands: What it does, and the command, such as `{"resume": "sweeps run quickstart.toml"}`.
         exports: Paths of the exports.
-        notes: What the reader should know besides.
+        notes: Warnings: what the reader should know besides.
+        looks: What was told at the looks at the confirmation, in their order.
         version: Version of slm-sweeps.
     """
 
@@ -62,6 +65,7 @@ class ReportData:
     aa: AACheck | None = None
     ranking: pd.DataFrame | None = None
     curves: Mapping[str, Curve] = field(default_factory=dict)
+    expected: pd.DataFrame | None = None
     constraints: pd.DataFrame | None = None
     broken: Sequence[str] = ()
     robustness: pd.DataFrame | None = None
@@ -71,6 +75,7 @@ class ReportData:
     commands: Mapping[str, str] = field(default_factory=dict)
     exports: Sequence[str] = ()
     notes: Sequence[str] = ()
+    looks: Sequence[str] = ()
     version: str = ""
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from analysis.pareto import pareto_set
+from analysis.pareto import front_of
 from analysis.report_data import ReportData
 
 
@@ -28,10 +28,9 @@ def limits_text(data: ReportData) -> str:
 
 def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
     """The configurations that no other beats on score and tokens, the cheapest first; [] where they cannot be told."""
-    if "output_tokens" not in data.observations:
+    if data.expected is None:
         return []
-    table = pareto_set(data.observations, baseline=data.baseline, noise_sd=data.noise_sd or None)
-    rows = []
+    table, rows = front_of(data.expected), []
     for values in table.to_numpy(dtype=object):
         row: dict[str, Any] = dict(zip(map(str, table.columns), values, strict=True))
         key = str(row["configuration"])

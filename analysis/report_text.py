@@ -91,7 +91,7 @@ def render_note(data: ReportData) -> str:
         ]
     if data.aa is not None and not data.aa.passed:
         lines += [f"**The baseline differs from itself:** {_markdown(data.in_words(data.aa.sentence))}", ""]
-    lines += [f"- {_markdown(note)}" for note in data.notes]
+    lines += [f"- {_markdown(note)}" for note in (*data.notes, *data.looks)]
     lines += [f"- {_markdown(name)}: `{_code(command)}`" for name, command in data.commands.items()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -132,7 +132,8 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
         body.append(Text(_clip(data.in_words(verdict.advice), 220), style="italic"))
     if data.aa is not None and not data.aa.passed:
         body.append(Text(_clip(data.in_words(data.aa.sentence), 220), style="bold yellow"))
-    body += [Text(f"! {_clip(note, 150)}", style="yellow") for note in list(data.notes)[:2]]
+    told = [("! ", note, "yellow") for note in data.notes] + [("- ", look, "dim") for look in data.looks]
+    body += [Text(mark + _clip(text, 150), style=style) for mark, text, style in told[:2]]
     panel = Panel(Group(*body), title=Text(_clip(data.study, 50)), title_align="left", border_style=style, width=80)
     # A command stays on one line, so that it can be copied.
     commands = list(data.commands.items())[:3]

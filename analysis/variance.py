@@ -99,6 +99,21 @@ def variance_components(observations: pd.DataFrame) -> VarianceComponents:
     )
 
 
+def double_centred_variance(scores: FloatArray) -> float:
+    """Variance of configuration x case residuals around additive configuration and case effects.
+
+    Args:
+        scores: Mean score of each configuration on each case, shape (configurations, cases); rows with NaN are left
+            out.
+
+    Returns:
+        Sum of squared residuals over (configurations - 1) x (cases - 1); NaN with fewer than two of either. It holds
+        the noise and the configuration x case interaction together.
+    """
+    table = scores[~np.isnan(scores).any(axis=1)] if scores.size else scores
+    return math.nan if min(table.shape, default=0) < 2 else _mean_square(table, (0, 1))
+
+
 def _full_block(cells: Cells) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
     """Return means and counts of the largest full block found, as configurations x cases x hosts."""
     shape = (len(cells.configurations), len(cells.cases), len(cells.hosts))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,14 +47,13 @@ def request_seconds(observations: pd.DataFrame) -> pd.Series[Any]:
     return seconds
 
 
-def without_luck(observations: pd.DataFrame, finalist: str | None) -> pd.DataFrame:
-    """All rows but the finalist's search rows, if it has fresh ones: it was picked for them."""
-    if finalist is None or "stage" not in observations:
+def without_luck(observations: pd.DataFrame, picked: Collection[str]) -> pd.DataFrame:
+    """All rows but the search's of picked configurations that have fresh ones: they were picked for those."""
+    if "stage" not in observations:
         return observations
-    own = observations["configuration"] == finalist
-    if not (own & (observations["stage"] == "confirm")).any():
-        return observations
-    return observations[~own | (observations["stage"] == "confirm")]
+    confirms = observations["stage"] == "confirm"
+    fresh = set(observations.loc[confirms, "configuration"]) & set(picked)
+    return observations[~observations["configuration"].isin(fresh) | confirms]
 
 
 def summary(observations: pd.DataFrame) -> pd.DataFrame:

@@ -14,9 +14,6 @@ from sweeps import __version__
 from sweeps.ledger import now
 from sweeps.results import SweepResult
 
-FORCED = "exported by force"
-"""What an export that was forced says of itself; see `analysis.export`."""
-
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -61,7 +58,6 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
     keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
     limits = result.limits.shown(*keys)
     notes = [*result.limits.notes(*keys), *notes]
-    notes += [line for look in result.looks for line in look["told"]]
     return ReportData(
         study=result.name,
         created=now(),
@@ -76,6 +72,7 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         },
         floor=result.floor,
         aa=result.aa,
+        expected=result.expected,
         constraints=None if limits.empty else limits,
         broken=result.broken,
         robustness=result.robustness,
@@ -85,6 +82,7 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=notes,
+        looks=[line for look in result.looks for line in look["told"]],
         version=__version__,
     )
 
@@ -107,22 +105,15 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     }
 
 
-def remove_unforced(folder: Path) -> None:
-    """Remove the exports of a folder that were not forced: their verdict does not hold any more."""
-    for mode in ("production", "baseline"):
-        files = sorted(folder.glob(f"{mode}.*"))
-        if not any(FORCED in path.read_text(encoding="utf-8", errors="replace") for path in files):
-            for path in files:
-                path.unlink()
-
-
 def write_outputs(result: SweepResult) -> Outputs:
     """Write everything; a file that is there is replaced in one piece, never half-written.
 
-    Exports are written only where the finalist is shown better and within the limits; older exports of the study are
-    then replaced, and else removed, so that no file of a verdict that no longer holds stays behind. What was exported
-    by force says so itself, and stays.
+    A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, in
+    place of what these were; exports in other forms or folders stay. Of any other finalist nothing is exported, and
+    what the study's folder has of a verdict that no longer holds is removed, except where it was exported by force (see
+    `analysis.export.remove_unforced`).
     """
+    from analysis.export import remove_unforced
     from analysis.plots import to_png
     from analysis.report import draw, render_note, render_report
 

@@ -277,17 +277,28 @@ class SweepResult:
         return self.verdict is not None and self.verdict.outcome == "better"
 
     @cached_property
+    def expected(self) -> pd.DataFrame:
+        """What is to be expected of fresh generations of each configuration; see `analysis.pareto.expected`.
+
+        The noise of a score is that of the floor. Without one, or with that of a greedy baseline, it is pooled from
+        all observations, also where the verdict knows another.
+        """
+        from analysis.pareto import expected
+
+        sd = None if self.floor is None else self.floor.sd
+        return expected(self.observations, baseline=self.baseline.key, noise_sd=sd)
+
+    @property
     def pareto(self) -> pd.DataFrame:
         """Configurations that no other is expected to beat on both score and output tokens, the cheapest first.
 
-        See `analysis.pareto.pareto_set`: columns `configuration` (see `configurations`), `trial`, `n`, `mean`, `score`
-        and `se` (as expected of fresh generations), `output_tokens`, `confirmed` and more. Without rows where nothing
-        tells tokens or noise.
+        The front of `expected`: columns `configuration` (see `configurations`), `trial`, `n`, `mean`, `score` and `se`
+        (as expected of fresh generations), `output_tokens`, `confirmed` and more. Without rows where nothing tells
+        tokens or noise.
         """
-        from analysis.pareto import pareto_set
+        from analysis.pareto import front_of
 
-        sd = None if self.floor is None else self.floor.sd
-        return pareto_set(self.observations, baseline=self.baseline.key, noise_sd=sd or None)
+        return front_of(self.expected)
 
     @cached_property
     def robustness(self) -> pd.DataFrame | None:

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from analysis.variance import double_centred_variance
+
 Array = npt.NDArray[np.float64]
 
 MIN_SD = 1e-3
@@ -35,24 +37,6 @@ def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) ->
     if math.isnan(variance):
         variance = math.nan if noise_sd is None else noise_sd**2
     return variance / (n if n >= 1 else 1.0)
-
-
-def double_centred_variance(scores: Array) -> float:
-    """Variance of configuration x case residuals around additive configuration and case effects.
-
-    Args:
-        scores: Mean score of each configuration on each case, shape (configurations, cases); rows with NaN are left
-            out.
-
-    Returns:
-        Sum of squared residuals over (configurations - 1) x (cases - 1); NaN with fewer than two of either. It holds
-        the noise and the configuration x case interaction together.
-    """
-    table = scores[~np.isnan(scores).any(axis=1)] if scores.size else scores
-    if min(table.shape, default=0) < 2:
-        return math.nan
-    residual = table - table.mean(axis=1, keepdims=True) - table.mean(axis=0, keepdims=True) + table.mean()
-    return float((residual**2).sum() / ((table.shape[0] - 1) * (table.shape[1] - 1)))
 
 
 def case_table(case_scores: Sequence[Any]) -> Array:

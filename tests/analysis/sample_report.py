@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import aa_check, judge, noise_floor
+from analysis.pareto import expected
 from analysis.plots import Curve
 from analysis.report import ReportData
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
@@ -31,6 +32,7 @@ def make_data(**changes) -> ReportData:
     floor = observations[observations["stage"] == "floor"]
     x = np.linspace(0, 1.5, 40)
     mean = 0.55 - 0.2 * (x - 0.35) ** 2
+    noise = noise_floor(floor, BASELINE)
     fields = {
         "study": "quickstart",
         "created": "2026-03-02T10:00:00+00:00",
@@ -39,9 +41,10 @@ def make_data(**changes) -> ReportData:
         "finalist": finalist,
         "verdicts": judge(confirm, baseline=BASELINE, finalists=[finalist]),
         "configurations": configurations,
-        "floor": noise_floor(floor, BASELINE),
+        "floor": noise,
         "aa": aa_check(floor, rng=np.random.default_rng(1), configuration=BASELINE),
         "curves": {"temperature": Curve(x, mean, mean - 0.05, mean + 0.05)},
+        "expected": expected(observations, baseline=BASELINE, noise_sd=noise.sd),
         "robustness": pd.DataFrame(
             {
                 "weights": ["5 4 3 2 1 (used)", "16 8 4 2 1", "levels 1-2 only"],

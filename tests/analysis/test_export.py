@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from analysis.export import FORMATS, MODES, ExportError, ExportSet, render, write_exports
+from analysis.export import FORMATS, MODES, ExportError, ExportSet, remove_unforced, render, write_exports
 
 SHELLS = [shell for shell in ("sh", "bash", "dash") if shutil.which(shell)]
 
@@ -267,6 +267,24 @@ def test_a_failed_write_keeps_the_old_files_and_no_leftovers(tmp_path, monkeypat
         write_exports(make(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["production.env"]
     assert (tmp_path / "production.env").read_text() == "old"
+
+
+def test_exports_of_a_verdict_that_no_longer_holds_are_removed(tmp_path):
+    (tmp_path / "report.html").write_text("a report")
+    names = {path.name for path in write_exports(make(), tmp_path, formats=FORMATS)}
+    assert {path.name for path in tmp_path.iterdir()} == names | {"report.html"}
+    remove_unforced(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    remove_unforced(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("why", [{"shown_better": False}, {"broken": ["breaks words: 171 on average, limit 150"]}])
+def test_what_was_exported_by_force_stays(tmp_path, form, why):
+    paths = write_exports(make(**why), tmp_path, formats=[form], force=True)
+    write_exports(make(), tmp_path, formats=["json"], mode="baseline")
+    remove_unforced(tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
 def test_numpy_and_table_values_become_plain_numbers():

@@ -14,7 +14,7 @@ from scipy import stats
 from analysis.dunnett import dunnett_critical, dunnett_p, ranking
 from analysis.multiplicity import holm
 from analysis.table import TableError
-from analysis.variance import variance_components
+from analysis.variance import double_centred_variance, variance_components
 from tests.analysis import simulate
 
 
@@ -208,3 +208,25 @@ def test_components_say_what_limits():
     assert alone.limiting is None
     with pytest.raises(TableError, match="repeated"):
         variance_components(simulated_table(rng, 4, 4, 1, 1))
+
+
+def test_double_centring_leaves_the_interaction():
+    # 2 x 2: residuals are all +-(a - b - c + d)/4 = +-(1 - 2 - 5 + 4)/4 = +-0.5, so 4 x 0.25 / ((2-1)(2-1)) = 1
+    assert double_centred_variance(np.array([[1.0, 2.0], [5.0, 4.0]])) == pytest.approx(1.0)
+
+
+def test_double_centring_removes_configuration_and_case_effects():
+    rows, columns = np.array([0.1, 0.5, 0.3]), np.array([0.0, 0.2, -0.1, 0.4])
+    assert double_centred_variance(rows[:, None] + columns[None, :]) == pytest.approx(0.0, abs=1e-30)
+
+
+def test_double_centring_recovers_the_noise():
+    rng = np.random.default_rng(0)
+    table = rng.normal(0, 0.3, (200, 1)) + rng.normal(0, 0.3, (1, 8)) + rng.normal(0, 0.1, (200, 8))
+    # 199 x 7 degrees of freedom: relative standard error sqrt(2 / 1393) = .038
+    assert double_centred_variance(table) == pytest.approx(0.01, rel=0.12)
+
+
+@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (0, 0), (3, 0)])
+def test_double_centring_needs_two_of_each(shape):
+    assert math.isnan(double_centred_variance(np.zeros(shape)))

@@ -148,6 +148,14 @@ def test_an_easy_case_that_is_missing_flatters_nobody():
     assert scores["x"] == pytest.approx(scores["y"])
 
 
+def test_the_floor_of_a_greedy_baseline_says_nothing_of_the_others():
+    observations = make_observations()
+    pooled, exact = (expected(observations, baseline=BASELINE, noise_sd=sd) for sd in (None, 0.0))
+    pd.testing.assert_frame_equal(exact, pooled)
+    known = expected(observations, baseline=BASELINE, noise_sd=0.3)
+    assert (known["se"] > pooled["se"]).all()
+
+
 def test_what_nothing_can_be_told_of():
     single = table([["b", -1, "floor", "a", 1, 0.5, 40], ["x", 0, "explore", "a", 2, 0.6, 30]])
     assert pareto_set(single, baseline="b").empty

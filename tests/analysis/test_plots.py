@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.container import BarContainer
 
-from analysis import plots
+from analysis import pareto, plots
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 SD = 0.11
@@ -34,7 +34,9 @@ def every_plot(observations, finalist):
         "levels": plots.level_coverage(observations, baseline=BASELINE, finalist=finalist),
         "sensitivity": plots.option_sensitivity(observations, baseline=BASELINE, finalist=finalist),
         "history": plots.history(observations, baseline=BASELINE, noise_sd=SD),
-        "pareto": plots.pareto(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist),
+        "pareto": plots.pareto(
+            pareto.expected(observations, baseline=BASELINE, noise_sd=SD), baseline=BASELINE, finalist=finalist
+        ),
         "finishes": plots.finishes(observations, baseline=BASELINE, finalist=finalist),
     }
 
@@ -99,7 +101,8 @@ def test_endings_are_counted(observations, finalist):
 
 
 def test_the_front_of_the_pareto_plot_is_beaten_by_nothing(observations, finalist):
-    axes = plots.pareto(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
+    table = pareto.expected(observations, baseline=BASELINE, noise_sd=SD)
+    axes = plots.pareto(table, baseline=BASELINE, finalist=finalist).axes[0]
     lines = by_label(axes)
     front = np.column_stack(lines["beaten by none"].get_data())
     every = np.column_stack(lines["configuration"].get_data())

@@ -21,6 +21,7 @@ from sweeps.errors import ConfigError
 from sweeps.explore import Explorer, Proposal
 from sweeps.limits import Limits, check_limits
 from sweeps.options import Configuration, default_options
+from sweeps.reporting import report_data
 from sweeps.results import SweepResult, load_result
 from sweeps.space import parse_space
 from sweeps.standing import after_batch, after_floor, trial_result
@@ -417,7 +418,6 @@ def test_the_command_line_tells_of_limits(careless: SweepResult, capsys: pytest.
 
 
 def test_a_baseline_that_breaks_a_limit_is_told_of_at_once_and_in_the_end(tmp_path: Path) -> None:
-    from sweeps.reporting import report_data
     from tests.sweeps.test_study import Listener
 
     listener = Listener()
@@ -465,3 +465,4 @@ def test_the_pareto_set_of_a_sweep(careful: SweepResult) -> None:
     assert set(table.loc[table["confirmed"].astype(bool), "configuration"]) <= confirmed_keys
     again = load_result(careful.directory)
     assert again.pareto.equals(table)
+    assert report_data(careful).expected is careful.expected  # the report's plot and table are of the same rows

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.samplers.noise import case_table, double_centred_variance, noise_variances, trial_noise, winsorise
+from sweeps.samplers.noise import case_table, noise_variances, trial_noise, winsorise
 
 
 @pytest.mark.parametrize(
@@ -30,28 +30,6 @@ def test_a_trial_says_its_own_noise(attributes: dict[str, object], noise_sd: flo
 
 def test_a_trial_that_says_nothing_has_unknown_noise() -> None:
     assert math.isnan(trial_noise({"n": 3}))
-
-
-def test_double_centring_leaves_the_interaction() -> None:
-    # 2 x 2: residuals are all +-(a - b - c + d)/4 = +-(1 - 2 - 5 + 4)/4 = +-0.5, so 4 x 0.25 / ((2-1)(2-1)) = 1
-    assert double_centred_variance(np.array([[1.0, 2.0], [5.0, 4.0]])) == pytest.approx(1.0)
-
-
-def test_double_centring_removes_configuration_and_case_effects() -> None:
-    rows, columns = np.array([0.1, 0.5, 0.3]), np.array([0.0, 0.2, -0.1, 0.4])
-    assert double_centred_variance(rows[:, None] + columns[None, :]) == pytest.approx(0.0, abs=1e-30)
-
-
-def test_double_centring_recovers_the_noise() -> None:
-    rng = np.random.default_rng(0)
-    table = rng.normal(0, 0.3, (200, 1)) + rng.normal(0, 0.3, (1, 8)) + rng.normal(0, 0.1, (200, 8))
-    # 199 x 7 degrees of freedom: relative standard error sqrt(2 / 1393) = .038
-    assert double_centred_variance(table) == pytest.approx(0.01, rel=0.12)
-
-
-@pytest.mark.parametrize("shape", [(1, 5), (5, 1), (0, 0), (3, 0)])
-def test_double_centring_needs_two_of_each(shape: tuple[int, int]) -> None:
-    assert math.isnan(double_centred_variance(np.zeros(shape)))
 
 
 def test_case_scores_make_a_table_of_the_same_cases() -> None:

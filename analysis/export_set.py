@@ -1,0 +1,172 @@
+"""One configuration with all that its exports say of it: where it comes from, and what was shown of it."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal, get_args
+
+Mode = Literal["production", "baseline"]
+
+MODES: tuple[Mode, ...] = get_args(Mode)
+
+MEASURING_SEED = 42
+"""The seed of `mode="baseline"`."""
+
+_INTEGERS = frozenset(
+    {"mirostat", "num_batch", "num_ctx", "num_gpu", "num_keep", "num_predict", "num_thread"}
+    | {"repeat_last_n", "seed", "top_k"}
+)
+_OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
+
+
+class ExportError(ValueError):
+    """A set that cannot be exported, or not as asked."""
+
+
+@dataclass(frozen=True)
+class ExportSet:
+    """One configuration and what is known about it.
+
+    Attributes:
+        options: Options by Ollama's names, without the seed. Inactive ones (mirostat_tau without mirostat) are dropped.
+        model: The model's name on the host.
+        prompt: Name of the prompt.
+        system: System prompt; "" for none.
+        user: User prompt with `{log}` where the log goes.
+        study: Name of the study.
+        configuration: Key of the configuration.
+        date: When the export was made, ISO 8601.
+        shown_better: Whether the verdict's outcome is "better".
+        trial: Number of the trial; -1 is the baseline.
+        outcome: The verdict's outcome, or None without a verdict.
+        effect: Gain of mean score over the baseline, in score units (0 to 1).
+        ci_low: Lower end of the effect's 95% interval.
+        ci_high: Upper end of it.
+        p_value: Adjusted p-value.
+        claim: What the verdict speaks of: "these-cases" or "new-cases".
+        n_per_arm: Generations per arm that the verdict rests on.
+        seeds: Seeds of the confirmation.
+        model_digest: The model's digest on the host.
+        weights_sha256: SHA-256 of the weights.
+        engine: Name of the engine.
+        engine_version: Its version.
+        host_digest: Digest of the host's fingerprint.
+        host: One line about the host.
+        version: Version of slm-sweeps.
+        broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
+        forced: Whether the person insisted although the set is not shown better, or breaks a limit.
+
+    Raises:
+        ExportError: If an option is no finite number, of the wrong type or badly named, if the model's name cannot
+            stand in a file, if the date is not ISO 8601, or if `shown_better` contradicts the outcome.
+    """
+
+    options: Mapping[str, int | float]
+    model: str
+    prompt: str
+    system: str
+    user: str
+    study: str
+    configuration: str
+    date: str
+    shown_better: bool
+    trial: int | None = None
+    outcome: str | None = None
+    effect: float | None = None
+    ci_low: float | None = None
+    ci_high: float | None = None
+    p_value: float | None = None
+    claim: str | None = None
+    n_per_arm: int | None = None
+    seeds: Sequence[int] = field(default=())
+    model_digest: str | None = None
+    weights_sha256: str | None = None
+    engine: str | None = None
+    engine_version: str | None = None
+    host_digest: str | None = None
+    host: str | None = None
+    version: str | None = None
+    broken: Sequence[str] = field(default=())
+    forced: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "options", _checked_options(self.options))
+        object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
+        if not self.model or self.model != self.model.strip() or not self.model.isprintable() or '"' in self.model:
+            raise ExportError(f"the model's name {self.model!r} cannot stand in an export: it must be one plain line")
+        if self.shown_better and self.outcome != "better":
+            raise ExportError(f"shown_better contradicts the verdict {self.outcome!r}")
+        try:
+            datetime.fromisoformat(self.date)
+        except ValueError:
+            raise ExportError(f"date must be ISO 8601, such as 2026-03-02, not {self.date!r}") from None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the files must warn that the set is not shown better, or breaks a limit."""
+        return not self.shown_better or bool(self.broken)
+
+    def options_for(self, mode: Mode) -> dict[str, int | float]:
+        """The options to send: as tuned, or for measuring (temperature 0, fixed seed, the rest as tuned)."""
+        if mode == "production":
+            return dict(self.options)
+        return {**self.options, "temperature": 0, "seed": MEASURING_SEED}
+
+    def provenance(self, mode: Mode = "production") -> dict[str, object]:
+        """Where the set comes from, ready for JSON (no NaN, nothing that is unknown)."""
+        facts: dict[str, object] = {
+            "study": self.study,
+            "trial": self.trial,
+            "configuration": self.configuration,
+            "mode": mode,
+            "prompt": self.prompt,
+            "verdict": self.outcome,
+            "shown_better": self.shown_better,
+            "broken": list(self.broken) or None,
+            "forced": self.forced and self.unproven,
+            "effect": finite(self.effect),
+            "ci_low": finite(self.ci_low),
+            "ci_high": finite(self.ci_high),
+            "p_value": finite(self.p_value),
+            "claim": self.claim,
+            "n_per_arm": self.n_per_arm,
+            "seeds": list(self.seeds) or None,
+            "model_digest": self.model_digest,
+            "weights_sha256": self.weights_sha256,
+            "engine": self.engine,
+            "engine_version": self.engine_version,
+            "host_digest": self.host_digest,
+            "host": self.host,
+            "slm_sweeps": self.version,
+            "date": self.date,
+        }
+        return {name: value for name, value in facts.items() if value is not None}
+
+
+def finite(value: float | None) -> float | None:
+    """A number as a plain float; None for what is none, or not finite."""
+    return float(value) if value is not None and math.isfinite(value) else None
+
+
+def _checked_options(options: Mapping[str, int | float]) -> dict[str, int | float]:
+    checked = {name: _checked_option(name, value) for name, value in options.items() if name != "seed"}
+    if not checked.get("mirostat"):
+        checked = {name: value for name, value in checked.items() if name not in ("mirostat_tau", "mirostat_eta")}
+    return checked
+
+
+def _checked_option(name: str, value: float) -> int | float:
+    """A plain int or float, also from numpy; whole-number options become int, as the API demands."""
+    if not _OPTION_NAME.fullmatch(name):
+        raise ExportError(f"{name!r} is no option name: small letters, digits and underscores only")
+    if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not math.isfinite(value):
+        raise ExportError(f"option {name} must be a finite number, not {value!r}")
+    if name not in _INTEGERS:
+        return float(value) if not isinstance(value, int) else value
+    if value != int(value):
+        raise ExportError(f"option {name} must be a whole number, not {value!r}")
+    return int(value)
