@@ -9,6 +9,7 @@ from typing import Any
 
 from sweeps.config import BudgetTable, SweepConfig
 from sweeps.errors import ConfigError
+from sweeps.samplers import grid_size
 
 MIN_TRIALS = 4
 """Fewer trials are no search."""
@@ -178,6 +179,7 @@ def make_plan(
 
 def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generation: float | None) -> Plan:
     """Share out the budget of a sweep's file; as `make_plan`, with what the file says of finalists, looks and space."""
+    grid = config.search.sampler == "grid"
     return make_plan(
         config.budget,
         cases=cases,
@@ -185,8 +187,8 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generat
         finalists=config.confirm.finalists,
         looks=config.confirm.looks,
         seconds_per_generation=seconds_per_generation,
-        space_size=config.space.size,
-        repeats=1 if config.search.sampler == "grid" else REPEATS,
+        space_size=grid_size(config.space.distributions()) if grid else config.space.size,
+        repeats=1 if grid else REPEATS,
     )
 
 

@@ -5,6 +5,7 @@ Nothing heavy is imported before a sampler is made.
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -87,6 +88,11 @@ def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS
     return values
 
 
+def grid_size(space: Mapping[str, BaseDistribution]) -> int:
+    """Number of points of a space's grid."""
+    return math.prod(len(values) for values in grid_values(space).values())
+
+
 def _mixed(seed: int, batch: int) -> int:
     """The study's seed for its first batch, and another one for each batch after it."""
     if not batch:
@@ -136,8 +142,8 @@ def _qmc(seed: int, options: Mapping[str, Any]) -> BaseSampler:
 
 
 def _grid(seed: int, space: Mapping[str, BaseDistribution] | None, options: Mapping[str, Any]) -> BaseSampler:
-    from optuna.samplers import GridSampler
+    from sweeps.samplers.grid import PlannedGridSampler
 
     if space is None and "search_space" not in options:
         raise ConfigError("sampler: 'grid' needs a search space; name the options to sweep in [space]")
-    return GridSampler(**{"search_space": grid_values(space or {}), "seed": seed % 2**32, **options})
+    return PlannedGridSampler(**{"search_space": grid_values(space or {}), "seed": seed % 2**32, **options})

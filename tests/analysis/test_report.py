@@ -15,7 +15,7 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from analysis import judge, views
-from analysis.report import ReportData, render_note, render_report, terminal_summary
+from analysis.report import ReportData, _ranking, render_note, render_report, terminal_summary
 from tests.analysis.sample import BASELINE, CASES
 from tests.analysis.sample_report import make_data, make_texts
 
@@ -273,6 +273,23 @@ def test_several_finalists_and_simultaneous_intervals(data):
     words = words_of(several)
     assert "Other finalists" in words
     assert "Intervals hold for all configurations at once" in words
+
+
+def test_every_finalist_stands_with_its_fresh_generations(data):
+    rows = data.observations
+    second = next(key for key in rows["configuration"] if key not in (BASELINE, data.finalist))
+    fresh = rows[rows["stage"] == "confirm"]
+    extra = fresh[fresh["configuration"] == BASELINE].assign(configuration=second)
+    confirm = pd.concat([fresh, extra])
+    several = replace(
+        data,
+        observations=pd.concat([rows, extra]),
+        verdicts=judge(confirm, baseline=BASELINE, finalists=[second, data.finalist]),
+    )
+    ranked = {row["key"]: row["row"] for row in _ranking(several)}
+    assert (rows["configuration"] == second).any()  # it has rows of the search, which picked it
+    assert ranked[second]["n"] == len(extra)
+    assert ranked[second]["mean"] == pytest.approx(extra.groupby("case")["score"].mean().mean())
 
 
 def test_several_hosts_get_a_table_each_their_row(data):

@@ -489,3 +489,17 @@ def test_a_trial_that_was_short_of_a_score_is_corrected_in_optuna_on_resume(tmp_
     expected = explore.groupby(["trial", "case"])["score"].mean().groupby("trial").mean()
     assert values == pytest.approx(list(expected))
     assert [number for number, *_ in optuna_trials(tmp_path / "mlruns")] == list(range(result.plan.trials))
+
+
+@pytest.mark.parametrize(
+    ("space", "points"),
+    [
+        ({"top_k": [10, 20, 40, 80]}, 4),
+        ({"temperature": {"low": 0.1, "high": 1.3}}, 5),
+        ({"top_k": [10, 20], "top_p": [0.5, 0.7, 0.9]}, 6),
+    ],
+)
+def test_a_grid_is_gone_over_once(tmp_path: Path, space: dict[str, Any], points: int) -> None:
+    result = run(write_sweep(tmp_path, search={"sampler": "grid"}, space=space, budget={"generations": 300}))
+    assert result.plan.trials == points
+    assert len({proposal.configuration.key for proposal in result.proposals}) == points
