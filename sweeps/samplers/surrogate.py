@@ -3,8 +3,9 @@
 The surface is a sum of one function per parameter and one of all parameters together: the additive and the full order
 of Duvenaud, Nickisch & Rasmussen (*Additive Gaussian Processes*, 2011), each a Matern 5/2, with one length scale per
 parameter in both. Options mostly act on their own, and main effects show through far more noise than a surface of
-eight dimensions does: simulated, this reached the same regret with about a sixth fewer generations than the full order
-alone, on smooth and on rough surfaces.
+eight dimensions does. On 108 simulated smooth surfaces the regret of a search alone was .0340, .0257, .0232, .0198 and
+.0170 after 180, 280, 420, 600 and 876 generations, with the full order alone .0373, .0301, .0256, .0195 and .0166
+(standard errors about .002): a help as long as little is known, and none from 600 on. Rough ones showed no difference.
 
 Hyperparameters are fitted to the marginal likelihood with log-normal priors, so that a dozen noisy points cannot pin a
 length scale to a bound. Everything between two fits is closed-form conditioning: one Cholesky factor per set of
@@ -175,20 +176,15 @@ class Surrogate:
 
     def posterior(self, features: Array) -> tuple[Array, Array]:
         """Mean and standard deviation of the noise-free surface, each of shape (len(features),)."""
-        cross = self._covariance(features, self.features)
-        mean = self.mean + cross @ self._weights
-        half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-        lacking = 1.0 - cross @ self._ones
+        mean, half, lacking = self._conditioned(features)
         variance = self.hyperparameters.signal - np.einsum("ij,ij->j", half, half) + lacking**2 / self._precision
         return mean, np.sqrt(np.maximum(variance, 1e-14))
 
     def joint(self, features: Array) -> tuple[Array, Array]:
         """Mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
-        cross = self._covariance(features, self.features)
-        half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
-        lacking = 1.0 - cross @ self._ones
+        mean, half, lacking = self._conditioned(features)
         covariance = self._covariance(features) - half.T @ half + np.outer(lacking, lacking) / self._precision
-        return self.mean + cross @ self._weights, covariance
+        return mean, covariance
 
     def believing(self, features: Array, noise: float) -> Surrogate:
         """This surface as if points under way had already scored what is expected of them (kriging believer).
@@ -205,6 +201,12 @@ class Surrogate:
             np.concatenate([self.noise, np.full(len(features), noise)]),
             self.hyperparameters,
         )
+
+    def _conditioned(self, features: Array) -> tuple[Array, Array, Array]:
+        """Posterior mean, and what the variance falls by (as a root) and rises by, the mean being estimated."""
+        cross = self._covariance(features, self.features)
+        half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
+        return self.mean + cross @ self._weights, half, 1.0 - cross @ self._ones
 
     def _covariance(self, a: Array, b: Array | None = None) -> Array:
         return self.hyperparameters.covariance(a, a if b is None else b)
