@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.offsets import adjusted_means, case_offsets, has_all_cases
 from analysis.table import COLUMNS
+from analysis.table import usable as usable
 
 LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", "5": "lv5"}
 """Levels as a person names them, and their columns; 1 and 2 together first, as that is the figure that matters most."""
@@ -16,14 +18,6 @@ LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", 
 FINISHES = ("stop", "length", "repeat", "error")
 _COUNTS = r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$"
 _MEANS = ("words", "prompt_tokens", "output_tokens", "seconds")
-
-
-def usable(observations: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a score: no errors, no blanks."""
-    keep = observations["score"].notna()
-    if "finish" in observations:
-        keep &= observations["finish"] != "error"
-    return observations[keep]
 
 
 def confirmation(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
@@ -61,7 +55,8 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A frame indexed by configuration: `trial`, `n` (usable generations), `cases`, `mean` (the mean over cases of the
-        case's mean score), means of words, tokens and seconds, and the shares `cut` (ended by num_predict), `repeats`
+        case's mean score; of a configuration that lacks cases allowing for how hard the others are found to be, see
+        `offsets`), means of words, tokens and seconds, and the shares `cut` (ended by num_predict), `repeats`
         (stopped for repeating) and `truncated` (prompt cut), as far as the table has these columns. Ordered by mean,
         best first.
     """
@@ -73,7 +68,7 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
             "trial": groups["trial"].min() if "trial" in rows else -1,
             "n": groups.size(),
             "cases": groups["case"].nunique(),
-            "mean": by_case.groupby("configuration", observed=True).mean(),
+            "mean": _means_over_cases(rows, by_case),
         }
     )
     for column in _MEANS:
@@ -86,6 +81,12 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
         table["truncated"] = rows["truncated"].astype(bool).groupby(rows["configuration"], observed=True).mean()
     ordered: pd.DataFrame = table.sort_values(["mean", "n"], ascending=False, kind="stable")
     return ordered
+
+
+def _means_over_cases(rows: pd.DataFrame, by_case: pd.Series[float]) -> pd.Series[float]:
+    if has_all_cases(rows):
+        return by_case.groupby("configuration", observed=True).mean()
+    return adjusted_means(by_case, case_offsets(rows))
 
 
 def within_sd(observations: pd.DataFrame) -> float:

@@ -132,6 +132,12 @@ def _check_seeds(value: object) -> object:
     return value
 
 
+def _check_cases(value: object) -> object:
+    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
+        raise ValueError(f'must be "auto" or a whole number from 1, not {value!r}')
+    return value
+
+
 class BudgetTable(_Table):
     """`[budget]`: how much may be generated, and how it is shared out."""
 
@@ -139,6 +145,7 @@ class BudgetTable(_Table):
     minutes: Annotated[float, Field(gt=0)] | None = None
     floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
     seeds: Annotated[Literal["auto"] | int, BeforeValidator(_check_seeds)] = "auto"
+    cases_per_trial: Annotated[Literal["auto"] | int, BeforeValidator(_check_cases)] = "auto"
     confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
 
     @model_validator(mode="after")

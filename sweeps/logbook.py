@@ -56,8 +56,9 @@ class Logbook:
         configuration: Configuration,
         rows: Sequence[Mapping[str, Any]],
         answers: Sequence[Mapping[str, Any]],
+        offsets: Mapping[str, float] | None = None,
     ) -> None:
-        """Bring a configuration's run up to date."""
+        """Bring a configuration's run up to date; `offsets` as for `tracking_metrics.summarise`."""
         if self._tracker is None or not rows:
             return
         import pandas as pd
@@ -67,7 +68,7 @@ class Logbook:
             texts = pd.DataFrame([answer for answer in answers if answer["trial"] == trial])
         table = table_of(rows)
         status = "FAILED" if table["score"].isna().all() else "FINISHED"
-        self._tracker.log_configuration(trial, configuration, table, texts, status=status)
+        self._tracker.log_configuration(trial, configuration, table, texts, status=status, offsets=offsets)
 
     def finish(self, result: SweepResult) -> None:
         """Write report, plots and exports, and end the sweep's run with its verdict."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from objectives import Case, Objective
@@ -13,7 +13,7 @@ from sweeps.explore import TrialResult
 from sweeps.identity import fingerprint_changes
 from sweeps.ledger import Ledger, Place
 from sweeps.matching import EngineModels
-from sweeps.observations import Scorer, answer_row, item_texts, observation_row
+from sweeps.observations import Scorer, answer_row, item_texts, observation_row, table_of
 from sweeps.options import Configuration
 from sweeps.pool import run_tasks
 from sweeps.preflight import fingerprints_of
@@ -71,14 +71,24 @@ class Measurer:
         return max(host.clock.engine for host in self.hosts)
 
     def tasks(
-        self, stage: str, trial: int, configuration: Configuration, seeds: Sequence[int], *, every_host: bool = False
+        self,
+        stage: str,
+        trial: int,
+        configuration: Configuration,
+        seeds: Sequence[int],
+        *,
+        every_host: bool = False,
+        cases: Sequence[Case] | None = None,
     ) -> list[Task]:
-        """Requests of one configuration on all cases; with `every_host` the seeds are dealt to the hosts in turn."""
+        """Requests of one configuration on all cases, or on some.
+
+        With `every_host` the seeds are dealt to the hosts in turn.
+        """
         prompt = self.config.prompts[configuration.prompt]
         hosts = [index % len(self.hosts) if every_host and len(self.hosts) > 1 else None for index in range(len(seeds))]
         return [
             Task(Place(stage, trial, "", case.name, seed), configuration, prompt.fill(case.log), host)
-            for case in self.cases
+            for case in (self.cases if cases is None else cases)
             for seed, host in zip(seeds, hosts, strict=True)
         ]
 
@@ -135,7 +145,13 @@ class Measurer:
         self.progress.advance(place.stage, seconds=seconds)
 
     def result_of(
-        self, trial: int, stage: str, noise_sd: float | None = None, *, seeds: Sequence[int] | None = None
+        self,
+        trial: int,
+        stage: str,
+        noise_sd: float | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        offsets: Mapping[str, float] | None = None,
     ) -> TrialResult:
         """What a trial's observations of a stage come to; see `standing.trial_result` and `constraints.penalised`.
 
@@ -144,14 +160,21 @@ class Measurer:
             stage: The stage.
             noise_sd: The floor's within-case standard deviation.
             seeds: Only observations of these seeds; all by default.
+            offsets: See `standing.trial_result`.
         """
         mine = [
             row
             for row in self.rows
             if row["trial"] == trial and row["stage"] == stage and (seeds is None or row["seed"] in seeds)
         ]
-        result = trial_result(mine, [case.name for case in self.cases], noise_sd)
+        result = trial_result(mine, [case.name for case in self.cases], noise_sd, offsets=offsets)
         return penalised(result, mine, self.config.constraints)
+
+    def offsets(self) -> dict[str, float]:
+        """How much easier each case is than the mean case, as far as the observations so far tell."""
+        from analysis.offsets import by_name, case_offsets
+
+        return by_name(case_offsets(table_of(self.rows)))
 
     def verify(self) -> None:
         """Stop if a host, its engine or a model is not what it was when the run began."""

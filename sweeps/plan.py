@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from sweeps.config import BudgetTable, SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.samplers import grid_size
@@ -51,6 +53,7 @@ class Plan:
     finalists: int = 1
     hosts: int = 1
     look_seeds: Sequence[int] = ()
+    parts: int = 1
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
@@ -70,7 +73,27 @@ class Plan:
     @property
     def explore(self) -> int:
         """Generations of the exploration."""
-        return self.cases * self.seeds * self.trials
+        return self.seeds * _cases_of_trials(self.cases, self.parts, self.trials)
+
+    @property
+    def trial_cases(self) -> int:
+        """Cases of one trial, at most."""
+        return math.ceil(self.cases / self.parts)
+
+    def cases_of(self, trial: int, seed: int) -> list[int]:
+        """Indices of the cases of a trial.
+
+        Each round of `parts` trials deals all cases anew, so that which cases meet in a trial is left to chance.
+
+        Args:
+            trial: Number of the trial.
+            seed: The study's seed.
+        """
+        if self.parts == 1:
+            return list(range(self.cases))
+        deal, place = divmod(trial, self.parts)
+        order = np.random.default_rng([seed, deal]).permutation(self.cases)
+        return sorted(int(index) for index in np.array_split(order, self.parts)[place])
 
     @property
     def confirm(self) -> int:
@@ -88,9 +111,36 @@ class Plan:
         return asdict(self) | {f"{name}_generations": value for name, value in totals.items()}
 
 
+def _cases_of_trials(cases: int, parts: int, trials: int) -> int:
+    """Cases of all trials together, each as often as it comes."""
+    rounds, rest = divmod(trials, parts)
+    larger = cases % parts  # so many of the parts have one case more than the others
+    return rounds * cases + rest * (cases // parts) + min(rest, larger)
+
+
+def _trials_within(cases: int, parts: int, room: int) -> int:
+    """How many trials have `room` cases, all together, at most."""
+    rounds, rest = divmod(max(room, 0), cases)
+    more = max(k for k in range(parts) if _cases_of_trials(cases, parts, k) <= rest)
+    return rounds * parts + more
+
+
 def seeds_per_trial(budget: BudgetTable, cases: int) -> int:
     """Seeds per case of one explored trial."""
     return math.ceil(GENERATIONS_PER_TRIAL / cases) if budget.seeds == "auto" else budget.seeds
+
+
+def parts_of(budget: BudgetTable, cases: int) -> int:
+    """Into how many parts the cases are dealt, one for each trial of a round.
+
+    With "auto", parts have at least `GENERATIONS_PER_TRIAL` cases. More trials of fewer generations tell more of a
+    surface than fewer trials of more: on simulated smooth surfaces with 12 cases, trials of 6 took the regret of a
+    search alone from .0298, .0237 and .0187 (240, 420 and 876 generations) to .0275, .0209 and .0157. Where seeds are
+    asked for, trials are to be known better, and have all cases.
+    """
+    if budget.cases_per_trial == "auto":
+        return max(1, cases // GENERATIONS_PER_TRIAL) if budget.seeds == "auto" else 1
+    return math.ceil(cases / min(budget.cases_per_trial, cases))
 
 
 def floor_seeds(budget: BudgetTable, hosts: int) -> int:
@@ -103,10 +153,13 @@ def least_confirm_seeds(hosts: int) -> int:
     return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
 
 
-def smallest_budget(budget: BudgetTable, cases: int, hosts: int = 1, finalists: int = 1) -> int:
-    """The fewest generations that hold a floor, a search and a confirmation."""
-    search = seeds_per_trial(budget, cases) * least_trials(finalists)
-    return cases * (floor_seeds(budget, hosts) + search + (1 + finalists) * least_confirm_seeds(hosts))
+def smallest_budget(
+    budget: BudgetTable, cases: int, hosts: int = 1, finalists: int = 1, parts: int | None = None
+) -> int:
+    """The fewest generations that hold a floor, a search and a confirmation; `parts` as for `make_plan`."""
+    parts = parts_of(budget, cases) if parts is None else parts
+    search = seeds_per_trial(budget, cases) * _cases_of_trials(cases, parts, least_trials(finalists))
+    return search + cases * (floor_seeds(budget, hosts) + (1 + finalists) * least_confirm_seeds(hosts))
 
 
 def least_trials(finalists: int) -> int:
@@ -133,6 +186,7 @@ def make_plan(
     seconds_per_generation: float | None = None,
     space_size: float = math.inf,
     repeats: int = REPEATS,
+    parts: int | None = None,
 ) -> Plan:
     """Share a budget out.
 
@@ -150,6 +204,7 @@ def make_plan(
             a small space leaves over confirms.
         repeats: How often a configuration may be explored, on average; a space in which every configuration can be
             confirmed is explored once.
+        parts: Into how many parts the cases are dealt; `parts_of` if not given.
 
     Raises:
         ConfigError: If the budget cannot hold the design; it says how much could.
@@ -162,24 +217,31 @@ def make_plan(
     if generations is None:
         raise ConfigError("budget.minutes: needs the measured seconds of one generation")
     finalists = int(min(finalists, space_size))
-    needed = smallest_budget(budget, cases, hosts, finalists)
+    parts = parts_of(budget, cases) if parts is None else parts
+    needed = smallest_budget(budget, cases, hosts, finalists, parts)
     if generations < needed:
         raise ConfigError(
-            _too_small(budget, limit, generations, needed, cases, hosts, finalists, seconds_per_generation)
+            _too_small(budget, limit, generations, needed, cases, hosts, finalists, parts, seconds_per_generation)
         )
     seeds, per_host, arms = seeds_per_trial(budget, cases), (1 + finalists) * cases * hosts, 1 + finalists
     floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
     confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
-    room = (generations - cases * (floor + arms * confirm)) // (cases * seeds)
+    room = _trials_within(cases, parts, (generations - cases * (floor + arms * confirm)) // seeds)
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     trials = int(min(max(room, least_trials(finalists)), most, MAX_TRIALS))
-    left = (generations - cases * (floor + seeds * trials)) // per_host * hosts
-    return Plan(cases, floor, seeds, trials, left, finalists, hosts, look_seeds(looks, left, hosts))
+    explored = seeds * _cases_of_trials(cases, parts, trials)
+    left = (generations - cases * floor - explored) // per_host * hosts
+    return Plan(cases, floor, seeds, trials, left, finalists, hosts, look_seeds(looks, left, hosts), parts)
 
 
 def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generation: float | None) -> Plan:
-    """Share out the budget of a sweep's file; as `make_plan`, with what the file says of finalists, looks and space."""
+    """Share out the budget of a sweep's file; as `make_plan`, with what the file says of finalists, looks and space.
+
+    Trials have all cases, unless told otherwise, where each configuration comes once (a grid) and where limits are to
+    be kept, which hold for means over all cases.
+    """
     grid = config.search.sampler == "grid"
+    whole = config.budget.cases_per_trial == "auto" and (grid or bool(config.constraints.limits))
     return make_plan(
         config.budget,
         cases=cases,
@@ -189,6 +251,7 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generat
         seconds_per_generation=seconds_per_generation,
         space_size=grid_size(config.space.distributions()) if grid else config.space.size,
         repeats=1 if grid else REPEATS,
+        parts=1 if whole else None,
     )
 
 
@@ -197,7 +260,9 @@ def plan_text(plan: Plan) -> str:
     earlier = " and ".join(map(str, plan.look_seeds))
     return (
         f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
-        f" {plan.cases} x {plan.seeds}; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
+        f" {plan.trial_cases} x {plan.seeds}"
+        + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
+        + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
         + (f", which may stop after {earlier} seeds" if earlier else "")
     )
 
@@ -210,6 +275,7 @@ def _too_small(
     cases: int,
     hosts: int,
     finalists: int,
+    parts: int,
     seconds: float | None,
 ) -> str:
     has, times = f"{generations}", ""
@@ -219,7 +285,8 @@ def _too_small(
     fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
     return (
         f"{limit}: {has} is too small for {cases} cases: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
-        f" least {least_trials(finalists)} trials of {cases} x {seeds_per_trial(budget, cases)}, confirmation"
+        f" least {least_trials(finalists)} trials of {math.ceil(cases / parts)} x"
+        f" {seeds_per_trial(budget, cases)}, confirmation"
         f" {1 + finalists} x {cases} x {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or"
         f" name {fewer}"
     )

@@ -22,17 +22,24 @@ from sweeps.runner import Host
 _Z95 = 1.96
 
 
-def trial_result(rows: Sequence[Mapping[str, Any]], cases: Sequence[str], noise_sd: float | None = None) -> TrialResult:
+def trial_result(
+    rows: Sequence[Mapping[str, Any]],
+    cases: Sequence[str],
+    noise_sd: float | None = None,
+    *,
+    offsets: Mapping[str, float] | None = None,
+) -> TrialResult:
     """Means of one trial's observations.
 
     Args:
         rows: Its rows of the observations table, of one stage.
         cases: Names of all cases.
         noise_sd: The floor's within-case standard deviation; None to pool it from these rows.
+        offsets: How much easier each case is than the mean case (`analysis.offsets`), where trials differ in cases.
 
     Returns:
-        The result; its value is NaN where half of the cases or more have no score, since a mean over other cases would
-        be compared with means over all.
+        The result; its value is NaN where half of its cases or more have no score. Its cases are those that it has rows
+        of where `offsets` are given; else all, since a mean over some would be compared with means over all.
     """
     by_case: dict[str, list[float]] = {case: [] for case in cases}
     for row in rows:
@@ -40,8 +47,10 @@ def trial_result(rows: Sequence[Mapping[str, Any]], cases: Sequence[str], noise_
             by_case[row["case"]].append(row["score"])
     scores = [np.array(by_case[case]) for case in cases]
     means = [float(s.mean()) if s.size else math.nan for s in scores]
-    have = [mean for mean in means if not math.isnan(mean)]
-    value = float(np.mean(have)) if 2 * len(have) > len(cases) else math.nan
+    level = offsets or {}
+    have = [mean - level.get(case, 0.0) for case, mean in zip(cases, means, strict=True) if not math.isnan(mean)]
+    wanted = len(cases) if offsets is None else len({row["case"] for row in rows})
+    value = float(np.mean(have)) if 2 * len(have) > wanted else math.nan
     if noise_sd is None:
         squares = sum(float(((s - s.mean()) ** 2).sum()) for s in scores if s.size)
         dof = sum(s.size - 1 for s in scores if s.size)

@@ -160,6 +160,7 @@ class _Run:
         self.measurer = Measurer(self.config, cases, objective, ledger, hosts, models, self.progress)
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
         self.standing = Standing()
+        self._had: dict[int, set[int]] = {}  # cases that greedy trials have, by number
         self.logbook = Logbook(
             sweep.directory, self.config, enabled=sweep._tracking, report=sweep._report, progress=self.progress
         )
@@ -247,7 +248,7 @@ class _Run:
                 "the baseline has no scored generation, so there is nothing to compare with; the failures are listed by"
                 f" `sweeps status {self.name}`"
             )
-        self.standing = after_floor(floor, generations_per_trial=len(self.cases) * plan.seeds)
+        self.standing = after_floor(floor, generations_per_trial=plan.trial_cases * plan.seeds)
         self.progress.standing(self.standing)
         for sentence in Limits.of(self.measurer.rows, self.config.constraints).broken(self.config.baseline.key):
             self.progress.note(f"the baseline {sentence}", warning=True)
@@ -270,25 +271,35 @@ class _Run:
             for proposal in batch:
                 home = explorer.home(proposal)
                 self.configurations[home] = proposal.configuration
-                tasks += self.measurer.tasks(
-                    "explore", home, proposal.configuration, self._explore_seeds(plan, proposal, home)
-                )
+                cases, seeds = self._cases_of(plan, proposal, home), self._explore_seeds(plan, proposal)
+                tasks += self.measurer.tasks("explore", home, proposal.configuration, seeds, cases=cases)
             self.measurer.run(tasks)
+            offsets = self.measurer.offsets() if plan.parts > 1 else None
             for proposal in batch:
                 home, noise_sd = explorer.home(proposal), self.standing.noise_sd
-                seeds = self._explore_seeds(plan, proposal, home)
-                explorer.tell(proposal, self.measurer.result_of(home, "explore", noise_sd, seeds=seeds))
-                results[home] = self.measurer.result_of(home, "explore", noise_sd)
-                self._track(home)
+                seeds = self._explore_seeds(plan, proposal)
+                told = self.measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
+                explorer.tell(proposal, told)
+                results[home] = self.measurer.result_of(home, "explore", noise_sd, offsets=offsets)
+                self._track(home, offsets)
             self.standing = after_batch(self.standing, proposals, results, self.config.baseline)
             self.progress.standing(self.standing)
         return [proposals[number] for number in explorer.picks(plan.finalists)]
 
-    def _explore_seeds(self, plan: Plan, proposal: Proposal, home: int) -> range:
-        """Seeds of a proposal; none where it repeats a greedy configuration, whose texts would be the same again."""
+    def _explore_seeds(self, plan: Plan, proposal: Proposal) -> range:
+        """Seeds of a proposal; one where it is greedy, since others would give the same texts."""
         first = self.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * proposal.number
-        greedy = proposal.configuration.is_greedy
-        return range(first, first + (plan.seeds if not greedy else 1 if home == proposal.number else 0))
+        return range(first, first + (1 if proposal.configuration.is_greedy else plan.seeds))
+
+    def _cases_of(self, plan: Plan, proposal: Proposal, home: int) -> list[Case]:
+        """Cases of a proposal; of a greedy configuration as many as are its due, but none that it has had."""
+        dealt = plan.cases_of(proposal.number, self.config.study.seed)
+        if proposal.configuration.is_greedy:
+            had = self._had.setdefault(home, set())
+            others = [index for index in range(plan.cases) if index not in dealt]
+            dealt = sorted([index for index in (*dealt, *others) if index not in had][: len(dealt)])
+            had.update(dealt)
+        return [self.cases[index] for index in dealt]
 
     def _confirm(self, plan: Plan, finalists: Sequence[Proposal]) -> None:
         """Fresh seeds for baseline and finalists, look by look; a finalist leaves as soon as a look has settled it.
@@ -348,10 +359,10 @@ class _Run:
             self.progress.note(line)
         return decision
 
-    def _track(self, trial: int) -> None:
+    def _track(self, trial: int, offsets: Mapping[str, float] | None = None) -> None:
         """Log a trial's observations to MLflow."""
         rows = [row for row in self.measurer.rows if row["trial"] == trial]
-        self.logbook.log(trial, self.configurations[trial], rows, self.measurer.answers)
+        self.logbook.log(trial, self.configurations[trial], rows, self.measurer.answers, offsets)
 
     # ---- plan and record
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.offsets import by_name, case_offsets, has_all_cases
 from objectives.case import Case
 from sweeps import tracking_records as records
 from sweeps import tracking_store
@@ -189,6 +190,7 @@ class Tracker:
         texts: pd.DataFrame | None = None,
         *,
         status: str = "FINISHED",
+        offsets: Mapping[str, float] | None = None,
     ) -> str | None:
         """Write a configuration's child run, or bring it up to date.
 
@@ -202,16 +204,23 @@ class Tracker:
             observations: All its rows so far, of every stage.
             texts: See `tracking_metrics.table`.
             status: FINISHED, FAILED, KILLED or RUNNING.
+            offsets: See `tracking_metrics.summarise`.
 
         Returns:
             The child run's id; None if it could not be written, which `warnings` then tells.
         """
         with self._guard(f"{child_name(trial, ())} was not logged to MLflow"):
-            return self._write_child(trial, configuration, ordered(observations), texts, status)
+            return self._write_child(trial, configuration, ordered(observations), texts, status, offsets)
         return None
 
     def _write_child(
-        self, trial: int, configuration: ConfigurationLike, rows: pd.DataFrame, texts: pd.DataFrame | None, status: str
+        self,
+        trial: int,
+        configuration: ConfigurationLike,
+        rows: pd.DataFrame,
+        texts: pd.DataFrame | None,
+        status: str,
+        offsets: Mapping[str, float] | None,
     ) -> str:
         client = self._ready()
         identity = (trial, configuration.key)
@@ -234,7 +243,7 @@ class Tracker:
             client.log_text(child.run_id, records.table_json(table(rows, texts)), records.TABLE_FILE)
             self._log(
                 child.run_id,
-                metrics=records.metrics(rows, child.count, child.start_time),
+                metrics=records.metrics(rows, child.count, child.start_time, offsets),
                 params=records.parameters(configuration) if first else {},
                 tags=self._child_tags(rows, stages, first) | {records.POINTS: points},
             )
@@ -288,12 +297,13 @@ class Tracker:
         if self.run_id:
             with self._guard("the runs that MLflow has could not be listed"):
                 self._children = self._find_children(self._ready())
+        offsets = None if has_all_cases(observations) else by_name(case_offsets(observations))
         for (trial, key), rows in observations.groupby(["trial", "configuration"], sort=True):
             own = texts
             if texts is not None and "configuration" in texts.columns:
                 own = texts[texts["configuration"] == key]
             status = "FAILED" if trial in failed else "FINISHED"
-            self.log_configuration(int(str(trial)), configurations[str(key)], rows, own, status=status)
+            self.log_configuration(int(str(trial)), configurations[str(key)], rows, own, status=status, offsets=offsets)
         missing = self.warnings[before:]
         if not missing:
             self.warnings.clear()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -59,11 +59,13 @@ def decisive(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     return rows, "+".join(dict.fromkeys(map(str, rows["stage"])))
 
 
-def summarise(observations: pd.DataFrame) -> dict[str, float]:
+def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = None) -> dict[str, float]:
     """Sum up one configuration.
 
     Args:
         observations: Its rows, with the columns of `analysis.table.COLUMNS` (those that are missing are passed over).
+        offsets: How much easier each case is than the mean case (`analysis.offsets`), where configurations have
+            different cases; means of scores allow for it.
 
     Returns:
         `mean`: mean over cases of the cases' mean scores, in [0, 1]; `sd`: pooled within-case standard deviation
@@ -74,7 +76,7 @@ def summarise(observations: pd.DataFrame) -> dict[str, float]:
         stage. Metrics are those of `decisive` rows, apart from the rates and the stages' own.
     """
     rows, _ = decisive(observations)
-    metrics = _scores(rows)
+    metrics = _scores(rows, offsets)
     for level in LEVELS:
         if level in rows.columns and (share := _share(rows[level])) is not None:
             metrics[level] = share
@@ -87,18 +89,20 @@ def summarise(observations: pd.DataFrame) -> dict[str, float]:
         metrics |= _rates(observations)
     stages = list(dict.fromkeys(observations["stage"])) if "stage" in observations.columns else []
     for stage in stages if len(stages) > 1 else []:
-        of_stage = _scores(observations[observations["stage"] == stage])
+        of_stage = _scores(observations[observations["stage"] == stage], offsets)
         metrics |= {f"{name}_{stage}": of_stage[name] for name in ("mean", "n") if name in of_stage}
     return metrics
 
 
-def _scores(rows: pd.DataFrame) -> dict[str, float]:
+def _scores(rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> dict[str, float]:
     scored = rows[rows["score"].notna()]
     if scored.empty:
         return {"n": 0.0}
     cells = scored.groupby("case", sort=True)["score"]
     counts = cells.count().to_numpy(dtype=float)
-    metrics = {"mean": float(cells.mean().mean()), "n": float(len(scored))}
+    means = cells.mean()
+    level = means.index.map(lambda case: (offsets or {}).get(case, 0.0)).to_numpy(dtype=float)
+    metrics = {"mean": float((means - level).mean()), "n": float(len(scored))}
     # hosts are blocks as cases are: a host's own level is no noise
     blocks = ["case", "host"] if "host" in scored.columns else ["case"]
     within = scored["score"] - scored.groupby(blocks)["score"].transform("mean")

@@ -100,10 +100,13 @@ def parameters(configuration: ConfigurationLike) -> dict[str, str]:
     return named | {name: str(value) for name, value in configuration.options.items()}
 
 
-def metrics(rows: pd.DataFrame, logged: int, start: int) -> list[tuple[str, float, int, int]]:
+def metrics(
+    rows: pd.DataFrame, logged: int, start: int, offsets: Mapping[str, float] | None = None
+) -> list[tuple[str, float, int, int]]:
     """Metrics of a configuration: its summary at the step of its last row, and a step per new scored row."""
     last = start + len(rows)
-    found = [(name, value, last, len(rows)) for name, value in summarise(rows).items() if math.isfinite(value)]
+    summary = summarise(rows, offsets)
+    found = [(name, value, last, len(rows)) for name, value in summary.items() if math.isfinite(value)]
     for step in range(logged, len(rows)):
         score = float(rows["score"].iloc[step])
         if math.isfinite(score):

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from sweeps.config import BudgetTable
 from sweeps.errors import ConfigError
-from sweeps.plan import MIN_TRIALS, REPEATS, Plan, make_plan, seeds_per_trial, smallest_budget
+from sweeps.plan import MIN_TRIALS, REPEATS, Plan, make_plan, parts_of, seeds_per_trial, smallest_budget
 
 budgets = st.builds(
     BudgetTable,
     generations=st.integers(1, 5000),
     floor_seeds=st.integers(2, 30),
     seeds=st.one_of(st.just("auto"), st.integers(1, 20)),
+    cases_per_trial=st.one_of(st.just("auto"), st.integers(1, 40)),
     confirm_share=st.floats(0.01, 0.99),
 )
 cases_ = st.integers(1, 30)
@@ -52,6 +53,32 @@ def test_the_smallest_budget_is_enough_and_one_less_is_not(budget: BudgetTable, 
     assert plan.total == needed
     with pytest.raises(ConfigError):
         make_plan(budget.model_copy(update={"generations": needed - 1}), cases=cases, hosts=hosts)
+
+
+@given(cases_, st.integers(1, 12), st.integers(0, 60), st.integers(0, 1000))
+def test_trials_deal_the_cases_evenly(cases: int, parts: int, trials: int, seed: int) -> None:
+    assume(parts <= cases)
+    plan = Plan(cases, 4, 2, trials, 3, parts=parts)
+    dealt = [plan.cases_of(trial, seed) for trial in range(trials)]
+    assert plan.explore == 2 * sum(map(len, dealt))
+    assert all(len(each) in (plan.trial_cases, cases // parts) for each in dealt)
+    assert dealt == [plan.cases_of(trial, seed) for trial in range(trials)]
+    for first in range(0, trials - parts + 1, parts):  # a round has every case once
+        assert sorted(case for each in dealt[first : first + parts] for case in each) == list(range(cases))
+
+
+def test_how_many_cases_a_trial_has() -> None:
+    auto = BudgetTable(generations=1)
+    assert [parts_of(auto, cases) for cases in (1, 6, 8, 11, 12, 17, 18, 20)] == [1, 1, 1, 1, 2, 2, 3, 3]
+    assert parts_of(BudgetTable(generations=1, seeds=2), 12) == 1  # seeds were asked for
+    asked = BudgetTable(generations=1, cases_per_trial=5)
+    assert [parts_of(asked, cases) for cases in (4, 5, 6, 12)] == [1, 1, 2, 3]
+    # 12 cases: floor 48; confirm 0.25 x 480 / 24 = 5 seeds, 120; the rest, 312, is 52 trials of 6.
+    assert make_plan(BudgetTable(generations=480), cases=12) == Plan(12, 4, 1, 52, 5, parts=2)
+    # 13 cases in parts of 7 and 6: floor 52; confirm 130; 318 are 24 rounds of 13 (312) and nothing of the next one.
+    assert make_plan(BudgetTable(generations=500), cases=13) == Plan(13, 4, 1, 48, 5, parts=2)
+    # 7 more hold the larger part.
+    assert make_plan(BudgetTable(generations=501), cases=13) == Plan(13, 4, 1, 49, 5, parts=2)
 
 
 @given(cases_)
@@ -114,6 +141,6 @@ def test_minutes_are_turned_into_generations_and_the_smaller_limit_counts() -> N
 def test_the_plan_as_json_types() -> None:
     assert Plan(3, 4, 2, 5, 3).as_dict() == {
         "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1,
-        "look_seeds": (),
+        "look_seeds": (), "parts": 1,
         "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
     }  # fmt: skip
