@@ -260,12 +260,17 @@ def test_a_baseline_without_scores_still_gives_a_page(data):
     assert "No verdict yet" in Page(render_report(broken)).words
 
 
-def test_several_finalists_and_simultaneous_intervals(data):
+def second_finalist(data: ReportData):
+    """Another trial's key, fresh rows of its own (the baseline's over again), and all fresh rows with these."""
     rows = data.observations
     second = next(key for key in rows["configuration"] if key not in (BASELINE, data.finalist))
     fresh = rows[rows["stage"] == "confirm"]
     extra = fresh[fresh["configuration"] == BASELINE].assign(configuration=second)
-    both = pd.concat([fresh, extra])
+    return second, extra, pd.concat([fresh, extra])
+
+
+def test_several_finalists_and_simultaneous_intervals(data):
+    second, _, both = second_finalist(data)
     verdicts = judge(both, baseline=BASELINE, finalists=[second, data.finalist])
     ranking = pd.DataFrame({"configuration": [data.finalist, second], "ci_low": [0.01, -0.1], "ci_high": [0.2, 0.1]})
     several = replace(data, observations=both, verdicts=verdicts, ranking=ranking, texts=None)
@@ -277,10 +282,7 @@ def test_several_finalists_and_simultaneous_intervals(data):
 
 def test_every_finalist_stands_with_its_fresh_generations(data):
     rows = data.observations
-    second = next(key for key in rows["configuration"] if key not in (BASELINE, data.finalist))
-    fresh = rows[rows["stage"] == "confirm"]
-    extra = fresh[fresh["configuration"] == BASELINE].assign(configuration=second)
-    confirm = pd.concat([fresh, extra])
+    second, extra, confirm = second_finalist(data)
     several = replace(
         data,
         observations=pd.concat([rows, extra]),
