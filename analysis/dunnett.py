@@ -107,7 +107,8 @@ def ranking(
             cell has ENOUGH_SEEDS seeds.
 
     Returns:
-        One row per configuration, best mean first: `configuration`, `n`, `cases`, `mean`, `effect`, `ci_low`, `ci_high`
+        One row per configuration, best mean first: `configuration`, `n`, `cases`, `mean` (where it lacks cases of the
+        baseline: the baseline's and the effect on the cases that both have), `effect`, `ci_low`, `ci_high`
         (simultaneous), `p_value` (adjusted), `noise_band` (half the width of the band around the baseline's mean in
         which the mean of an equal configuration lies with 95%, taken alone). The baseline's effect is 0, and its other
         columns are NaN, as they are for a configuration that has no case in common with it.
@@ -127,6 +128,9 @@ def ranking(
     columns = _own(pairs, alpha) if own else _common(cells, pairs, alpha)
     rows = [_row(cells, row, base, pairs.get(row), columns.get(row)) for row in range(len(cells.configurations))]
     table = pd.DataFrame(rows)
+    reference = table.iloc[base]
+    lacking = (table["cases"] < reference["cases"]) & table["effect"].notna()
+    table["mean"] = table["mean"].where(~lacking, reference["mean"] + table["effect"])
     return table.sort_values(["mean", "configuration"], ascending=[False, True], kind="stable", ignore_index=True)
 
 

@@ -82,6 +82,19 @@ def test_many_comparisons_are_interpolated_to_the_same_p():
     assert many[::50] == pytest.approx(few, rel=0.01)
 
 
+def test_a_configuration_that_has_the_easy_cases_alone_does_not_rank_higher_for_it():
+    # The baseline has .8 on the easy case and .2 on the hard one; "easy" gains .1, "both" .15.
+    scores = {("base", "e"): 0.8, ("base", "h"): 0.2, ("easy", "e"): 0.9, ("both", "e"): 0.95, ("both", "h"): 0.35}
+    rows = [
+        {"configuration": configuration, "case": case, "seed": seed, "score": mean + shift}
+        for (configuration, case), mean in scores.items()
+        for seed, shift in enumerate((-0.02, 0.0, 0.02))
+    ]
+    table = ranking(pd.DataFrame(rows), "base")
+    assert list(table["configuration"]) == ["both", "easy", "base"]
+    assert list(table["mean"]) == pytest.approx([0.65, 0.6, 0.5])
+
+
 @pytest.mark.parametrize("noise", ["common", "own"])
 def test_familywise_error_of_the_ranking(noise):
     rng = np.random.default_rng(4)
