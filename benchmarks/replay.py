@@ -358,7 +358,8 @@ def main() -> int:
         runs = run(numbers, budgets, replay, given.workers, given.out or Path(folder) / "replications.jsonl")
     figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
     for method in METHODS:
-        figures[method] = {str(budget): means([run[method][str(budget)] for run in runs]) for budget in budgets}
+        of_it = [found[method] for found in runs if method in found]  # older replications in a file may lack a rival
+        figures[method] = {str(budget): means([states[str(budget)] for states in of_it]) for budget in budgets}
     figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started
     print(json.dumps(figures) if given.json else "\n".join(lines_of(figures, budgets)))
