@@ -268,7 +268,7 @@ def test_replications_are_balanced(bench) -> None:
 
 def test_surfaces_without_gain_have_three_budgets(bench) -> None:
     budgets = bench.selection.BUDGETS
-    assert bench.selection.budgets_of("rough", budgets) == [300, 420, 600, 1200]
+    assert bench.selection.budgets_of("rough", budgets) == [300, 420, 500, 600, 800, 1200]
     assert bench.selection.budgets_of("flat", budgets) == [300, 600, 1200]
     assert bench.selection.budgets_of("default-best", (180, 360)) == [180, 360]
 

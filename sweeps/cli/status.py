@@ -67,7 +67,7 @@ def _table(results: list[SweepResult]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
-    for name in ("study", "status", *STAGES, "failed", "noise sd", "verdict"):
+    for name in ("study", "status", *STAGES, "failed", "floor sd", "verdict"):
         table.add_column(name, no_wrap=name == "study")
     for result in results:
         row = status_record(result)
