@@ -5,11 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.table import FloatArray, usable
+from analysis.table import FloatArray
 
 
-def case_offsets(observations: pd.DataFrame, column: str = "score") -> pd.Series[float]:
-    """Fit a level per configuration and an offset per case to a column, by least squares.
+def cells_of(observations: pd.DataFrame, column: str = "score") -> pd.DataFrame:
+    """`mean` and `size` of a column's values, indexed by (configuration, case); what is NaN does not count."""
+    rows = observations[observations[column].notna()]
+    return rows.groupby(["configuration", "case"], observed=True)[column].agg(["mean", "size"])
+
+
+def case_offsets(cells: pd.DataFrame) -> pd.Series[float]:
+    """Fit a level per configuration and an offset per case, by least squares.
 
     This is the additive two-way layout with unequal numbers of observations (Searle, *Linear Models for Unbalanced
     Data*, 1987, chapter 4): a cell's mean counts by its number of observations, and the configurations' levels are
@@ -17,18 +23,14 @@ def case_offsets(observations: pd.DataFrame, column: str = "score") -> pd.Series
     grand mean.
 
     Args:
-        observations: Columns `configuration`, `case` and the column named; see `analysis.table`.
-        column: What is fitted.
+        cells: See `cells_of`.
 
     Returns:
         Offsets by case, their mean 0. Cases that no configuration joins to the others, directly or by way of others,
         cannot be told apart from the configurations and have the smallest offsets that fit.
     """
-    rows = usable(observations) if column == "score" else observations[observations[column].notna()]
-    means, counts = (
-        rows.pivot_table(index="configuration", columns="case", values=column, aggfunc=how, observed=True)
-        for how in ("mean", "size")
-    )
+    table = cells.reset_index()
+    means, counts = (table.pivot_table(index="configuration", columns="case", values=name) for name in cells.columns)
     offsets = fit_offsets(means.fillna(0.0).to_numpy(dtype=float), counts.fillna(0.0).to_numpy(dtype=float))
     return pd.Series(offsets, index=means.columns)
 
@@ -38,11 +40,10 @@ def by_name(offsets: pd.Series[float]) -> dict[str, float]:
     return {str(case): float(offset) for case, offset in offsets.items()}
 
 
-def has_all_cases(observations: pd.DataFrame) -> bool:
-    """Whether every configuration has a score on every case that any has, so that plain means can be compared."""
-    rows = usable(observations)
-    found = rows.groupby("configuration", observed=True)["case"].nunique()
-    return bool((found == rows["case"].nunique()).all())
+def have_all_cases(cells: pd.DataFrame) -> bool:
+    """Whether every configuration has every case that any has, so that plain means can be compared."""
+    own = cells.groupby("configuration", observed=True).size()
+    return bool((own == cells.index.get_level_values("case").nunique()).all())
 
 
 def fit_offsets(means: FloatArray, counts: FloatArray) -> FloatArray:
@@ -63,15 +64,13 @@ def fit_offsets(means: FloatArray, counts: FloatArray) -> FloatArray:
     return np.asarray(offsets - offsets.mean())
 
 
-def adjusted_means(by_case: pd.Series[float], offsets: pd.Series[float]) -> pd.Series[float]:
-    """Mean over cases of each configuration, as if it had all of them.
+def means_over_cases(cells: pd.DataFrame) -> pd.Series[float]:
+    """Mean over cases of each configuration, as if it had all of them: the plain mean where each has.
 
     Args:
-        by_case: Mean of a cell, indexed by (configuration, case).
-        offsets: Of all cases, their mean 0.
-
-    Returns:
-        By configuration: the plain mean over the cases where it has them all.
+        cells: See `cells_of`.
     """
-    own = offsets.reindex(by_case.index.get_level_values("case")).to_numpy()
-    return (by_case - own).groupby("configuration", observed=True).mean()
+    means = cells["mean"]
+    if not have_all_cases(cells):
+        means = means - case_offsets(cells).reindex(cells.index.get_level_values("case")).to_numpy()
+    return means.groupby("configuration", observed=True).mean()

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import views
-from analysis.offsets import adjusted_means, case_offsets
+from analysis.offsets import cells_of, means_over_cases
 from analysis.table import BoolArray, FloatArray, TableError, require_columns
 from analysis.variance import double_centred_variance
 
@@ -162,9 +162,9 @@ def _shrunk(
     """Expected mean of a column over the cases, and its standard deviation, by configuration."""
     known = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype(float)).dropna(subset=["value"])
     # Cases differ; one that a configuration lacks must not make it look better or worse.
-    by_case = known.groupby(["configuration", "case"], observed=True)["value"].agg(["mean", "size"])
+    by_case = cells_of(known, "value")
     cells = (1.0 / by_case["size"]).groupby("configuration", observed=True).agg(share="sum", cases="size")
-    cells["own"] = adjusted_means(by_case["mean"], case_offsets(known, "value"))
+    cells["own"] = means_over_cases(by_case)
     variance = noise_sd**2 if noise_sd else _noise_variance(known)
     if math.isnan(variance):
         unknown = pd.Series(math.nan, index=keys)

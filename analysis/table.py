@@ -125,14 +125,6 @@ class Cells:
         return self.scores[start : start + self.n[row, stratum]]
 
 
-def usable(observations: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a score: no errors, no blanks."""
-    keep = observations["score"].notna()
-    if "finish" in observations:
-        keep &= observations["finish"] != "error"
-    return observations[keep]
-
-
 def summarize(observations: pd.DataFrame) -> Cells:
     """Check a table of observations and reduce it to sufficient statistics per cell.
 

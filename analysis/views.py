@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.offsets import adjusted_means, case_offsets, has_all_cases
+from analysis.offsets import cells_of, means_over_cases
 from analysis.table import COLUMNS
-from analysis.table import usable as usable
 
 LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", "5": "lv5"}
 """Levels as a person names them, and their columns; 1 and 2 together first, as that is the figure that matters most."""
@@ -18,6 +17,14 @@ LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", 
 FINISHES = ("stop", "length", "repeat", "error")
 _COUNTS = r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$"
 _MEANS = ("words", "prompt_tokens", "output_tokens", "seconds")
+
+
+def usable(observations: pd.DataFrame) -> pd.DataFrame:
+    """The rows that have a score: no errors, no blanks."""
+    keep = observations["score"].notna()
+    if "finish" in observations:
+        keep &= observations["finish"] != "error"
+    return observations[keep]
 
 
 def confirmation(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
@@ -61,14 +68,13 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
         best first.
     """
     rows = usable(observations)
-    by_case = rows.groupby(["configuration", "case"], observed=True)["score"].mean()
     groups = rows.groupby("configuration", observed=True)
     table = pd.DataFrame(
         {
             "trial": groups["trial"].min() if "trial" in rows else -1,
             "n": groups.size(),
             "cases": groups["case"].nunique(),
-            "mean": _means_over_cases(rows, by_case),
+            "mean": means_over_cases(cells_of(rows)),
         }
     )
     for column in _MEANS:
@@ -81,12 +87,6 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
         table["truncated"] = rows["truncated"].astype(bool).groupby(rows["configuration"], observed=True).mean()
     ordered: pd.DataFrame = table.sort_values(["mean", "n"], ascending=False, kind="stable")
     return ordered
-
-
-def _means_over_cases(rows: pd.DataFrame, by_case: pd.Series[float]) -> pd.Series[float]:
-    if has_all_cases(rows):
-        return by_case.groupby("configuration", observed=True).mean()
-    return adjusted_means(by_case, case_offsets(rows))
 
 
 def within_sd(observations: pd.DataFrame) -> float:

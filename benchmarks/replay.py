@@ -358,7 +358,8 @@ def main() -> int:
         runs = run(numbers, budgets, replay, given.workers, given.out or Path(folder) / "replications.jsonl")
     figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
     for method in METHODS:
-        of_it = [found[method] for found in runs if method in found]  # older replications in a file may lack a rival
+        # Replications that an older version left in a file may lack a rival.
+        of_it = [found[method] for found in runs if method in found]
         figures[method] = {str(budget): means([states[str(budget)] for states in of_it]) for budget in budgets}
     figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started

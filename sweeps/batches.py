@@ -20,19 +20,6 @@ RANGE_VALUES = 3
 """A range that reloads the model counts as this many values."""
 
 
-def check_batch(value: object) -> object:
-    """Read `search.batch`.
-
-    Raises:
-        ValueError: If it is neither "auto" nor a whole number from 1 to 64.
-    """
-    if value == "auto":
-        return AUTO
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 64:
-        raise ValueError(f'must be "auto" or a whole number from 1 to 64, not {value!r}')
-    return value
-
-
 def automatic_batch(space: Space) -> int:
     """Trials asked at a time with `batch = "auto"`.
 

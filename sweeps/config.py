@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import ErrorDetails
 
 from sweeps.baseline import SEED_VARIABLE, parse_baseline
-from sweeps.batches import AUTO, automatic_batch, check_batch
+from sweeps.batches import AUTO, automatic_batch
 from sweeps.constraints import ConstraintsTable
 from sweeps.engines.base import Prompt
 from sweeps.errors import ConfigError
@@ -113,6 +113,20 @@ class ObjectiveTable(_Table):
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
 
 
+def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto") -> BeforeValidator:
+    """Take "auto", which is held as `auto`, or a whole number in a range."""
+    valid = f'"auto" or a whole number from {least}' + (f" to {most}" if most is not None else "")
+
+    def check(value: object) -> object:
+        if value == "auto":
+            return auto
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
+            raise ValueError(f"must be {valid}, not {value!r}")
+        return value
+
+    return BeforeValidator(check)
+
+
 class SearchTable(_Table):
     """`[search]`: how configurations are proposed.
 
@@ -121,21 +135,9 @@ class SearchTable(_Table):
     """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
-    batch: Annotated[int, BeforeValidator(check_batch)] = AUTO
+    batch: Annotated[int, _auto_or_whole(1, 64, auto=AUTO)] = AUTO
     probe: bool = True
     strict: bool = False
-
-
-def _check_seeds(value: object) -> object:
-    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 100):
-        raise ValueError(f'must be "auto" or a whole number from 1 to 100, not {value!r}')
-    return value
-
-
-def _check_cases(value: object) -> object:
-    if value != "auto" and (isinstance(value, bool) or not isinstance(value, int) or value < 1):
-        raise ValueError(f'must be "auto" or a whole number from 1, not {value!r}')
-    return value
 
 
 class BudgetTable(_Table):
@@ -144,8 +146,8 @@ class BudgetTable(_Table):
     generations: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
     floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
-    seeds: Annotated[Literal["auto"] | int, BeforeValidator(_check_seeds)] = "auto"
-    cases_per_trial: Annotated[Literal["auto"] | int, BeforeValidator(_check_cases)] = "auto"
+    seeds: Annotated[Literal["auto"] | int, _auto_or_whole(1, 100)] = "auto"
+    cases_per_trial: Annotated[Literal["auto"] | int, _auto_or_whole(1)] = "auto"
     confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
 
     @model_validator(mode="after")

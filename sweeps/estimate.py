@@ -146,7 +146,8 @@ def estimate_time(
     groups = expected_groups(math.prod(reload), size)
     warm = expected_groups(math.prod([*reload, *prompts]), size)
     loads = 1 + (math.ceil(batches * groups) + 1 if reload else 0)
-    prefills = math.ceil(plan.cases * (1 + batches * warm + (2 if reload or prompts else 1)))
+    in_group = min(plan.cases, plan.trial_cases * size / warm)  # trials that share a warm prompt may differ in cases
+    prefills = math.ceil(plan.cases * (1 + (2 if reload or prompts else 1)) + in_group * batches * warm)
     return TimeEstimate(loads, loads * load, prefills, prefills * prefill, plan.total, plan.total * decode, hosts)
 
 

@@ -22,6 +22,10 @@ class StudyChangedError(ConfigError):
     """The stored study was made with another configuration, other cases, another model or another host."""
 
 
+_ADDED = {"budget.cases_per_trial": "auto"}
+"""Settings that came later, with the value under which a study that does not name them goes on: its plan is kept."""
+
+
 def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective) -> dict[str, Any]:
     """Everything that a study's observations and verdict depend on, as flat JSON types."""
     identity = {
@@ -58,10 +62,11 @@ def refuse_changes(stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequ
     Raises:
         StudyChangedError: Showing everything that differs, and a free name for a new study.
     """
+    known = {**_ADDED, **stored.identity}
     lines = [
-        f"{key}: stored {_short(stored.identity.get(key))}, now {_short(identity.get(key))}"
-        for key in dict.fromkeys([*stored.identity, *identity])
-        if stored.identity.get(key) != identity.get(key)
+        f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}"
+        for key in dict.fromkeys([*known, *identity])
+        if known.get(key) != identity.get(key)
     ]
     records = list(stored.record["hosts"].values())  # one host may have another address now
     for host in hosts:

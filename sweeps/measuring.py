@@ -13,7 +13,7 @@ from sweeps.explore import TrialResult
 from sweeps.identity import fingerprint_changes
 from sweeps.ledger import Ledger, Place
 from sweeps.matching import EngineModels
-from sweeps.observations import Scorer, answer_row, item_texts, observation_row, table_of
+from sweeps.observations import Scorer, answer_row, item_texts, observation_row
 from sweeps.options import Configuration
 from sweeps.pool import run_tasks
 from sweeps.preflight import fingerprints_of
@@ -172,9 +172,12 @@ class Measurer:
 
     def offsets(self) -> dict[str, float]:
         """How much easier each case is than the mean case, as far as the observations so far tell."""
-        from analysis.offsets import by_name, case_offsets
+        import pandas as pd
 
-        return by_name(case_offsets(table_of(self.rows)))
+        from analysis.offsets import by_name, case_offsets, cells_of
+
+        table = pd.DataFrame(self.rows, columns=["configuration", "case", "score"])
+        return by_name(case_offsets(cells_of(table)))
 
     def verify(self) -> None:
         """Stop if a host, its engine or a model is not what it was when the run began."""

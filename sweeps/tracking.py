@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.offsets import by_name, case_offsets, has_all_cases
+from analysis.offsets import by_name, case_offsets, cells_of, have_all_cases
 from objectives.case import Case
 from sweeps import tracking_records as records
 from sweeps import tracking_store
@@ -297,7 +297,8 @@ class Tracker:
         if self.run_id:
             with self._guard("the runs that MLflow has could not be listed"):
                 self._children = self._find_children(self._ready())
-        offsets = None if has_all_cases(observations) else by_name(case_offsets(observations))
+        cells = cells_of(observations)
+        offsets = None if have_all_cases(cells) else by_name(case_offsets(cells))
         for (trial, key), rows in observations.groupby(["trial", "configuration"], sort=True):
             own = texts
             if texts is not None and "configuration" in texts.columns:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from analysis import views
 from sweeps.config import load_config
 from sweeps.engines.scripted import ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
+from sweeps.identity import StudyChangedError
+from sweeps.ledger import Ledger
 from sweeps.plan import plan_text
 from sweeps.results import SweepResult, load_result
 from sweeps.tracking_metrics import summarise
@@ -110,6 +113,23 @@ def test_a_greedy_configuration_has_each_case_once_over_its_rounds(tmp_path: Pat
     assert len(rows) <= result.plan.explore
     assert not rows.duplicated(["configuration", "case"]).any()
     assert (rows.groupby("configuration")["case"].nunique() == 12).all()
+
+
+def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 12})
+    before = run(path)
+    with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
+        stored = ledger.study("t")
+        assert stored is not None
+        identity, plan = dict(stored.identity), dict(stored.record["plan"])
+        del identity["budget.cases_per_trial"], plan["parts"]  # as they were when there was no such setting
+        ledger.set_identity("t", identity)
+        ledger.update_study("t", plan=plan)
+    path = write_sweep(tmp_path, cases=12, budget=BUDGET)
+    assert steady(run(path).observations) == steady(before.observations)
+    path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 6})
+    with pytest.raises(StudyChangedError, match=r'budget.cases_per_trial: stored "auto", now 6'):
+        run(path)
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,13 @@ class TestTime:
         assert time.loads == 1 + 6 + 1
         assert time.prefills == 3 * (1 + 6 + 2)
 
+    def test_trials_with_some_of_the_cases(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, space={"num_ctx": [1024, 2048]}, search={"batch": 2}))
+        plan = Plan(cases=12, floor_seeds=4, seeds=1, trials=8, confirm_seeds=5, parts=2)
+        time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0)
+        # In each of four batches two trials of 6 cases warm up 12 prompts, whether they share a window or not.
+        assert time.prefills == 12 * (1 + 2) + 4 * 12
+
     def test_hosts_share_the_work(self, tmp_path):
         config = load_config(write_sweep(tmp_path))
         one, two = (estimate_time(self.PLAN, config, decode=2, prefill=1, load=10, hosts=n) for n in (1, 2))
