@@ -17,15 +17,14 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 Record = dict[str, Any]
 """A replication: its `number`, its `budgets` and whatever was found."""
-Budgets = Callable[[Record], Sequence[int]]
 
 
-def read(path: Path, expected: Budgets | None = None) -> list[Record]:
+def read(path: Path, expected: Sequence[int] | None = None) -> list[Record]:
     """The replications of a file, by number; a line that was cut while it was written does not count.
 
     Args:
         path: The file; none there is as an empty one.
-        expected: The budgets that a record should have; by default whatever it has.
+        expected: The budgets that its records should have; by default whatever they have.
 
     Raises:
         SystemExit: If the file is of other budgets.
@@ -37,14 +36,13 @@ def read(path: Path, expected: Budgets | None = None) -> list[Record]:
         except json.JSONDecodeError:
             continue
         records[record["number"]] = record
-        wanted = record["budgets"] if expected is None else list(expected(record))
-        if record["budgets"] != wanted:
-            raise SystemExit(f"{path} holds budgets {record['budgets']}, not {wanted}; use another file")
+        if expected is not None and record["budgets"] != list(expected):
+            raise SystemExit(f"{path} holds budgets {record['budgets']}, not {list(expected)}; use another file")
     return [records[number] for number in sorted(records)]
 
 
 def resume(
-    path: Path, numbers: Sequence[int], expected: Budgets, make: Callable[[Sequence[int]], Iterable[Record]]
+    path: Path, numbers: Sequence[int], expected: Sequence[int], make: Callable[[Sequence[int]], Iterable[Record]]
 ) -> Iterator[Record]:
     """Make the replications that a file lacks, and append each to it when it is finished.
 

@@ -7,9 +7,8 @@
 Simulated surfaces (`sweeps.simulate`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
 which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
 sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
-(`arena_peers.py`). On the two kinds without a gain there are three budgets (the first, the middle and the last). To
-save time most rivals run on a third of the surfaces; TPE with 3 seeds, which sweeps are compared with, its older form
-and random search run wherever there is a gain.
+(`arena_peers.py`). To save time most rivals run on a third of the surfaces; TPE with 3 seeds, which sweeps are compared
+with, runs on all of them, its older form and random search wherever there is a gain.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
 command goes on with those that are missing, and `--summary` prints what is there. `selection_summary.py` says what the
@@ -53,18 +52,12 @@ def cell(number: int) -> tuple[str, int, int, float]:
 
 
 def peers_of(kind: str, index: int) -> Sequence[str]:
-    """The rivals that run: all on every third surface; the reference and random search on all surfaces with a gain."""
+    """The rivals that run: all on every third surface, the reference on all, two more wherever there is a gain."""
     from arena_peers import PEERS
 
     if index // 9 % 3 == 0:  # nine surfaces are one of each number of cases with each gain
         return list(PEERS)
-    return ["tpe-3", "random", "tpe-3-independent"] if kind in ("smooth", "rough") else []
-
-
-def budgets_of(kind: str, budgets: Sequence[int]) -> list[int]:
-    """The budgets of a kind: all that are asked for where there is a regret to follow, else three at most."""
-    chosen = budgets if kind in ("smooth", "rough") else (budgets[0], budgets[len(budgets) // 2], budgets[-1])
-    return sorted(set(chosen))
+    return ["tpe-3", "random", "tpe-3-independent"] if kind in ("smooth", "rough") else ["tpe-3"]
 
 
 def replication(number: int, budgets: Sequence[int]) -> Record:
@@ -75,7 +68,6 @@ def replication(number: int, budgets: Sequence[int]) -> Record:
     from sweeps.simulate import make_surface
 
     kind, index, cases, gain = cell(number)
-    budgets = budgets_of(kind, budgets)
     seed = FIRST_SEED + index
     problem = SurfaceProblem(make_surface(kind, seed=seed, gain=gain, cases=cases))  # type: ignore[arg-type]
     record: Record = {
@@ -86,7 +78,7 @@ def replication(number: int, budgets: Sequence[int]) -> Record:
         "gain": problem.surface.gain,
         "best": problem.best,
         "baseline": problem.truth(problem.baseline),
-        "budgets": budgets,
+        "budgets": list(budgets),
         "sweep": {},
         "peers": {},
     }
@@ -118,9 +110,7 @@ def _prepare() -> None:
 
 def run(numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path) -> Iterator[Record]:
     """Run the replications that a file lacks, and append each to it when it is finished."""
-    return replications.resume(
-        out, numbers, _budgets_of_kinds(budgets), lambda missing: _finished(missing, tuple(budgets), workers)
-    )
+    return replications.resume(out, numbers, budgets, lambda missing: _finished(missing, tuple(budgets), workers))
 
 
 def _finished(numbers: Sequence[int], budgets: Sequence[int], workers: int) -> Iterator[Record]:
@@ -135,11 +125,7 @@ def _finished(numbers: Sequence[int], budgets: Sequence[int], workers: int) -> I
 
 def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
     """The replications of a file, which must be of these budgets, if any are given; see `replications.read`."""
-    return replications.read(path, None if budgets is None else _budgets_of_kinds(budgets))
-
-
-def _budgets_of_kinds(budgets: Sequence[int]) -> replications.Budgets:
-    return lambda record: budgets_of(record["kind"], budgets)
+    return replications.read(path, budgets)
 
 
 def main() -> int:

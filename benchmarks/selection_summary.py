@@ -10,6 +10,8 @@ in the name, a sweep's baseline stays in use unless the finalist is shown better
   made (a sweep that stops early makes fewer than its budget); `..._independent` to the regret of TPE with 3 seeds as it
   was before Optuna 5, each option modelled by itself. `ratio_peers` are the rivals'. A ratio is no less than
   the smallest budget's share (`at_most` says that it may be less), and none if the regret is not reached.
+- `mixed`: the same ratios where nobody knows whether there is a gain to find: two of three surfaces are of the kind
+  named, one has none (as many `flat` as `default-best` ones). The regret that is to be reached is that of the same mix.
 - `false_claims`: share of sweeps that claim a set that is not better (on surfaces without a gain: all claims);
   `worse_claims`: that claim a set that is worse. Over all budgets; `..._by_budget` at each.
 - `optimism`: reported less true mean; of a sweep's finalists, all of them, by budget.
@@ -33,6 +35,7 @@ Figures = dict[str, Any]
 
 REFERENCE, OLDER = "tpe-3", "tpe-3-independent"
 WITH_GAIN = ("smooth", "rough")
+WITHOUT_GAIN = ("flat", "default-best")
 SAMPLES = 1000
 SAME = 1e-9
 """True means that differ by less are the same."""
@@ -77,6 +80,7 @@ def ratio(
     centre: Callable[..., Any] = np.mean,
     *,
     made: Array | None = None,
+    blocks: Sequence[tuple[int, float]] | None = None,
     samples: int = SAMPLES,
 ) -> Figures:
     """Generations to the reference's regret at the largest budget, as a share of that budget.
@@ -87,25 +91,38 @@ def ratio(
         budgets: The budgets, ascending.
         centre: `np.mean` or `np.median`.
         made: Generations made, shape as `ours`, if their means are to count instead of the budgets.
+        blocks: Sizes of consecutive blocks of replications and the share of each in a mean (not in a median); samples
+            are drawn within blocks. By default all replications are one block.
         samples: Number of bootstrap samples.
 
     Returns:
         `value` (None if the regret is not reached), `se`, and `at_most`: whether the smallest budget reaches it.
     """
+    blocks = [(len(ours), 1.0)] if blocks is None else blocks
+    weights = _row_weights(blocks)
+
+    def middle(values: Array) -> Any:
+        return weights @ values if centre is np.mean else centre(values, axis=0)
 
     def of(rows: Any) -> float:
-        spent = budgets if made is None else list(made[rows].mean(axis=0))
-        return needed_generations(spent, centre(ours[rows], axis=0), float(centre(reference[rows]))) / budgets[-1]
+        spent = budgets if made is None else list(weights @ made[rows])
+        return needed_generations(spent, middle(ours[rows]), float(middle(reference[rows]))) / budgets[-1]
 
-    everything = np.arange(len(ours))
-    value = of(everything)
-    draws = np.random.default_rng(0).integers(len(ours), size=(samples, len(ours)))
-    first = budgets[0] if made is None else float(made.mean(axis=0)[0])
+    value = of(np.arange(len(ours)))
+    rng, draws = np.random.default_rng(0), np.empty((samples, 0), dtype=int)
+    for size, _ in blocks:
+        draws = np.hstack([draws, draws.shape[1] + rng.integers(size, size=(samples, size))])
+    first = budgets[0] if made is None else float((weights @ made)[0])
     return {
         "value": value if math.isfinite(value) else None,
         "se": half_width(np.array([of(rows) for rows in draws])),
         "at_most": value <= first / budgets[-1],
     }
+
+
+def _row_weights(blocks: Sequence[tuple[int, float]]) -> Array:
+    """What each row counts in a mean over blocks of rows with given shares; they add up to 1."""
+    return np.concatenate([np.full(size, part / size) for size, part in blocks])
 
 
 def share(hits: Sequence[Any] | Array) -> tuple[float, float]:
@@ -151,7 +168,32 @@ def figures(records: Sequence[Record]) -> Figures:
     for kind in dict.fromkeys(record["kind"] for record in records):
         chosen = [record for record in records if record["kind"] == kind]
         found[kind] = kind_figures(chosen, chosen[0]["budgets"])
+    found["mixed"] = {kind: mix for kind in WITH_GAIN if (mix := _mixed(records, kind))}
     return found
+
+
+def _mixed(records: Sequence[Record], kind: str) -> Figures:
+    """Ratios on two surfaces of a kind to one without a gain; {} where the records do not have all three kinds."""
+    parts = {kind: 2 / 3} | dict.fromkeys(WITHOUT_GAIN, 1 / 3 / len(WITHOUT_GAIN))
+    chosen = {name: [r for r in records if r["kind"] == name and REFERENCE in r["peers"]] for name in parts}
+    if not all(chosen.values()):
+        return {}
+    joined = [record for name in parts for record in chosen[name]]
+    budgets = sorted(set.intersection(*(set(record["budgets"]) for record in joined)))
+    blocks = [(len(chosen[name]), part) for name, part in parts.items()]
+    weights = _row_weights(blocks)
+    reference = regrets(joined, REFERENCE, budgets)
+    found: Figures = {"budgets": budgets, "regret": _by_budget(budgets, weights @ reference)}
+    for what, field in (("recommend", "recommended"), ("claim", "claimed")):
+        ours = regrets(joined, field, budgets)
+        part = ratio(ours, reference[:, -1], budgets, blocks=blocks)
+        found |= {f"ratio_{what}": part["value"], f"se_ratio_{what}": part["se"], f"at_most_{what}": part["at_most"]}
+        found[f"regret_{field}"] = _by_budget(budgets, weights @ ours)
+    return found
+
+
+def _by_budget(budgets: Sequence[int], values: Array) -> dict[str, float]:
+    return {str(budget): float(value) for budget, value in zip(budgets, values, strict=True)}
 
 
 def kind_figures(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
@@ -312,7 +354,7 @@ def table(found: Figures) -> str:
     """The figures as text."""
     lines: list[str] = []
     for kind, part in found.items():
-        if not isinstance(part, dict):
+        if not isinstance(part, dict) or kind == "mixed":
             continue
         budgets = [str(budget) for budget in part["budgets"]]
         lines += [f"{kind}: {part['replications']} replications", ""]
@@ -322,6 +364,15 @@ def table(found: Figures) -> str:
             shown = budgets if method.startswith("sweep") else sorted({budgets[0], "600", budgets[-1]}, key=int)
             lines += [_row(method, budget, states[budget]) for budget in shown if budget in states]
         lines += ["", *_ends(part, found["reference"]), ""]
+    for kind, mix in found["mixed"].items():
+        lines.append(f"two of three surfaces {kind}, one without a gain; regret of {REFERENCE}, recommended, claimed:")
+        regret = (mix["regret"], mix["regret_recommended"], mix["regret_claimed"])
+        lines += [f"{b:>7} {' '.join(f'{row[str(b)]:9.4f}' for row in regret)}" for b in mix["budgets"]]
+        for name in ("recommend", "claim"):
+            bound = "at most " if mix[f"at_most_{name}"] else ""
+            value, error = mix[f"ratio_{name}"], mix[f"se_ratio_{name}"]
+            lines.append(f"  ratio_{name:<20}{bound}{_text(value, 3)} ({_text(error, 3)})")
+        lines.append("")
     return "\n".join(lines)
 
 

@@ -160,6 +160,32 @@ def test_figures_of_made_up_replications(bench) -> None:
     assert "ratio_recommend" in found["at_most"]
 
 
+def test_ratio_of_blocks_by_hand(bench) -> None:
+    ours, reference = np.array([[0.06, 0.03]] * 4 + [[0.0, 0.0]]), np.array([0.04] * 4 + [0.02])
+    two_to_one = [(4, 2 / 3), (1, 1 / 3)]  # means .04 and .02 against .0333
+    mixed = bench.summary.ratio(ours, reference, (300, 1200), blocks=two_to_one)
+    assert mixed["value"] == pytest.approx(0.25 * 4 ** (1 / 3))
+    assert mixed["se"] == 0  # within a block all are alike, and the blocks keep their sizes
+    assert bench.summary.ratio(ours, reference, (300, 1200))["value"] == pytest.approx(0.25 * 4 ** (0.012 / 0.024))
+
+
+def test_mix_of_surfaces_with_and_without_gain(bench) -> None:
+    smooth = [made_up("smooth", 0.05, 0.44, "better", 0.45, 0.43), made_up("smooth", 0.05, 0.42, "better", 0.4, 0.41)]
+    flat = [made_up("flat", 0.0, 0.40, "equivalent", 0.4, 0.40)]
+    best = [made_up("default-best", 0.0, 0.40, "equivalent", 0.4, 0.34)] * 3
+    without_rival = [made_up("default-best", 0.0, 0.10, "better", 0.4, 0.34) | {"peers": {}}]
+    found = bench.summary.figures([*smooth, *flat, *best, *without_rival])
+    mix = found["mixed"]["smooth"]
+    # two thirds of .02 recommended, .05 claimed at 300 and .02 at 1200; the rival: two thirds of .03, a sixth of .06
+    assert mix["regret_recommended"]["300"] == pytest.approx(2 / 3 * 0.02)
+    assert mix["regret_claimed"] == {"300": pytest.approx(2 / 3 * 0.05), "1200": pytest.approx(2 / 3 * 0.02)}
+    assert mix["regret"]["1200"] == pytest.approx(2 / 3 * 0.03 + 0.06 / 6)
+    assert (mix["ratio_recommend"], mix["at_most_recommend"]) == (0.25, True)
+    assert mix["ratio_claim"] == pytest.approx(0.25 * 4 ** ((2 / 3 * 0.05 - 0.03) / (2 / 3 * 0.03)))
+    assert "rough" not in found["mixed"]
+    assert "two of three surfaces smooth" in bench.summary.table(found)
+
+
 @pytest.mark.parametrize("kind", ["flat", "default-best"])
 def test_every_claim_on_a_surface_without_gain_is_false(bench, kind: str) -> None:
     finalist = 0.40 if kind == "flat" else 0.37
@@ -262,15 +288,8 @@ def test_replications_are_balanced(bench) -> None:
     assert len({(kind, cases, gain) for kind, _, cases, gain in cells}) == 36
     for kind in bench.selection.KINDS:
         ran = Counter(name for index in range(27) for name in bench.selection.peers_of(kind, index))
-        everywhere = ("tpe-3", "random", "tpe-3-independent") if kind in ("smooth", "rough") else ()
+        everywhere = ("tpe-3", "random", "tpe-3-independent") if kind in ("smooth", "rough") else ("tpe-3",)
         assert ran == {name: 27 if name in everywhere else 9 for name in bench.peers.PEERS}
-
-
-def test_surfaces_without_gain_have_three_budgets(bench) -> None:
-    budgets = bench.selection.BUDGETS
-    assert bench.selection.budgets_of("rough", budgets) == [300, 420, 500, 600, 800, 1200]
-    assert bench.selection.budgets_of("flat", budgets) == [300, 600, 1200]
-    assert bench.selection.budgets_of("default-best", (180, 360)) == [180, 360]
 
 
 def test_one_replication_of_everything(bench) -> None:
@@ -294,8 +313,7 @@ def test_one_replication_of_everything(bench) -> None:
 
 def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def replication(number: int, budgets) -> dict:
-        kind = bench.selection.cell(number)[0]
-        return {"number": number, "kind": kind, "budgets": bench.selection.budgets_of(kind, budgets)}
+        return {"number": number, "budgets": list(budgets)}
 
     def numbers(records) -> list[int]:
         return [record["number"] for record in records]
