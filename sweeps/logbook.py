@@ -78,6 +78,8 @@ class Logbook:
         if self._tracker is None:
             return
         verdict, floor = result.verdict, result.floor
+        texts = result.texts if self.config.tracking.texts else None
+        self._tracker.sync(result.observations, result.configurations, texts)  # what the store missed while it was away
         self._tracker.finish(
             "FINISHED",
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),

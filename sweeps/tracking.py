@@ -7,24 +7,23 @@ A tracker never stops a sweep: the store is tried when it starts, and what fails
 from __future__ import annotations
 
 import json
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.offsets import by_name, case_offsets, cells_of, have_all_cases
 from objectives.case import Case
 from sweeps import tracking_records as records
 from sweeps import tracking_store
 from sweeps.fingerprint import Fingerprint
-from sweeps.tracking_metrics import decisive, ordered, points_digest, table
+from sweeps.tracking_metrics import decisive, offsets_of, ordered, points_digest, summarise, table
 from sweeps.tracking_records import Child, ConfigurationLike, child_name
-from sweeps.tracking_store import TrackingError
+from sweeps.tracking_store import Guard, TrackingError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -52,20 +51,25 @@ class Tracker:
         uri: The store in use.
         run_id: The parent run, after `start`.
         experiment_id: The experiment, after `start`.
-        warnings: What could not be logged, as sentences.
     """
 
     def __init__(self, study: str, directory: Path, tracking_uri: str | None = None) -> None:
         self.study = study
         self.directory = Path(directory)
         self.uri = tracking_store.tracking_uri(self.directory, tracking_uri)
-        self.warnings: list[str] = []
+        self._failures: list[str] = []
+        self._missing: list[str] = []
         self.run_id = ""
         self.experiment_id = ""
         self._client: MlflowClient | None = None
         self._loading: Thread | None = None
         self._children: dict[tuple[int, str], Child] = {}
         self._tags: dict[str, str] = {}
+
+    @property
+    def warnings(self) -> list[str]:
+        """What could not be logged, as sentences."""
+        return [*self._missing, *self._failures]
 
     # ---- start
 
@@ -116,7 +120,7 @@ class Tracker:
             params = records.parameters(baseline)
             old = run.data.params
             if changed := [name for name, value in params.items() if old.get(name, value) != value]:
-                self.warnings.append(
+                self._failures.append(
                     f"MLflow keeps the baseline that run {self.run_id} began with ({', '.join(changed)})"
                 )
             tags = self._tags | records.config_tags(config) | {"stage": "running"}
@@ -209,7 +213,7 @@ class Tracker:
         Returns:
             The child run's id; None if it could not be written, which `warnings` then tells.
         """
-        with self._guard(f"{child_name(trial, ())} was not logged to MLflow"):
+        with Guard(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
             return self._write_child(trial, configuration, ordered(observations), texts, status, offsets)
         return None
 
@@ -241,13 +245,15 @@ class Tracker:
             first = child.count == 0
             # the table before the tag that says it is there
             client.log_text(child.run_id, records.table_json(table(rows, texts)), records.TABLE_FILE)
+            metrics = records.metrics(rows, child.count, child.start_time, offsets)
             self._log(
                 child.run_id,
-                metrics=records.metrics(rows, child.count, child.start_time, offsets),
+                metrics=metrics,
                 params=records.parameters(configuration) if first else {},
                 tags=self._child_tags(rows, stages, first) | {records.POINTS: points},
             )
             child.points, child.count = points, len(rows)
+            child.means = {name: value for name, value, *_ in metrics if name.startswith("mean")}
         if name != child.name or status != child.status:
             self._set_state(child, status, name)
         return child.run_id
@@ -279,36 +285,45 @@ class Tracker:
         observations: pd.DataFrame,
         configurations: Mapping[str, ConfigurationLike],
         texts: pd.DataFrame | None = None,
-        *,
-        failed: Sequence[int] = (),
     ) -> list[str]:
         """Log whatever the store does not have yet; what it has stays as it is.
+
+        But for the means of configurations that lack cases: how hard the others are is known better at the end than it
+        was when they were logged.
 
         Args:
             observations: All observations of the study.
             configurations: Configurations by their keys, as in the column `configuration`.
             texts: As for `log_configuration`, with the column `configuration` (or without, if texts are of one).
-            failed: Numbers of trials to mark FAILED.
 
         Returns:
             What is still missing, as sentences; [] when everything is logged.
         """
-        before = len(self.warnings)
-        if self.run_id:
-            with self._guard("the runs that MLflow has could not be listed"):
-                self._children = self._find_children(self._ready())
-        cells = cells_of(observations)
-        offsets = None if have_all_cases(cells) else by_name(case_offsets(cells))
+        away: list[str] = []
+        with Guard("the runs that MLflow has could not be listed", away):
+            self._children = self._find_children(self._ready())
+        if away:
+            return [*self._missing, *away]
+        self._missing = []
+        offsets = offsets_of(observations)
         for (trial, key), rows in observations.groupby(["trial", "configuration"], sort=True):
             own = texts
             if texts is not None and "configuration" in texts.columns:
                 own = texts[texts["configuration"] == key]
-            status = "FAILED" if trial in failed else "FINISHED"
-            self.log_configuration(int(str(trial)), configurations[str(key)], rows, own, status=status, offsets=offsets)
-        missing = self.warnings[before:]
-        if not missing:
-            self.warnings.clear()
-        return missing
+            status = "FAILED" if rows["score"].isna().all() else "FINISHED"
+            configuration = configurations[str(key)]
+            if self.log_configuration(int(str(trial)), configuration, rows, own, status=status, offsets=offsets):
+                with Guard(f"the mean of {child_name(int(str(trial)), ())} was not corrected", self._missing):
+                    self._correct(self._children[int(str(trial)), str(key)], ordered(rows), offsets)
+        return list(self._missing)
+
+    def _correct(self, child: Child, rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> None:
+        """Log means anew where they are not what was logged."""
+        found = {name: value for name, value in summarise(rows, offsets).items() if name.startswith("mean")}
+        changed = {name: value for name, value in found.items() if abs(child.means.get(name, math.inf) - value) > 1e-9}
+        now = int(time.time() * 1000)  # later than the stamps of what was logged, so that this is what counts
+        self._log(child.run_id, metrics=[(name, value, now, len(rows)) for name, value in changed.items()])
+        child.means |= changed
 
     # ---- end
 
@@ -335,7 +350,7 @@ class Tracker:
         """
         try:
             numbers, words = records.split_verdict(verdict or {})
-            with self._guard("the verdict was not logged to MLflow"):
+            with Guard("the verdict was not logged to MLflow", self._failures):
                 tags = words | ({records.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
                 now = int(time.time() * 1000)
                 self._log(metrics=[(k, v, now, 0) for k, v in (numbers | dict(metrics or {})).items()], tags=tags)
@@ -363,7 +378,7 @@ class Tracker:
             steps.append((file, partial(client.log_figure, self.run_id, figure, file)))
         steps.extend((str(path), partial(client.log_artifact, self.run_id, str(path), "exports")) for path in artifacts)
         for name, step in steps:
-            with self._guard(f"{name} was not logged to MLflow"):
+            with Guard(f"{name} was not logged to MLflow", self._failures):
                 self._ready()
                 step()
 
@@ -373,9 +388,9 @@ class Tracker:
         rest = "KILLED" if status == "FINISHED" else status
         for child in self._children.values():
             if child.status == "RUNNING":
-                with self._guard(f"{child.name} was not ended in MLflow"):
+                with Guard(f"{child.name} was not ended in MLflow", self._failures):
                     self._set_state(child, rest, child.name)
-        with self._guard("the parent run was not ended in MLflow"):
+        with Guard("the parent run was not ended in MLflow", self._failures):
             self._ready().set_terminated(self.run_id, status=status)
 
     # ---- writing
@@ -386,9 +401,6 @@ class Tracker:
         if reason := tracking_store.unreachable(self.uri):  # cheaper than MLflow's retries
             raise ConnectionError(f"{tracking_store.without_password(self.uri)} does not answer ({reason})")
         return self._client
-
-    def _guard(self, what: str) -> _Guard:
-        return _Guard(what, self.warnings)
 
     def _log(
         self,
@@ -415,24 +427,3 @@ class Tracker:
                 batch[kind], left[kind] = entities[:size], entities[size:]
                 room -= len(batch[kind])
             client.log_batch(run_id, **batch, synchronous=True)
-
-
-class _Guard:
-    """Turns a failure of the store into a warning."""
-
-    def __init__(self, what: str, warnings: list[str]) -> None:
-        self.what = what
-        self.warnings = warnings
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> bool:
-        if isinstance(error, TrackingError) or (
-            isinstance(error, Exception) and isinstance(error, tracking_store.failures())
-        ):
-            self.warnings.append(f"{self.what}: {tracking_store.first_line(error)}")
-            return True
-        return False

@@ -10,6 +10,9 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
+from analysis import views
+from analysis.offsets import by_name, case_offsets, cells_of, have_all_cases
+
 STAGES = ("floor", "explore", "confirm")
 
 KEYS = ("stage", "host", "case", "seed", "repeat")
@@ -92,6 +95,18 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
         of_stage = _scores(observations[observations["stage"] == stage], offsets)
         metrics |= {f"{name}_{stage}": of_stage[name] for name in ("mean", "n") if name in of_stage}
     return metrics
+
+
+def offsets_of(observations: pd.DataFrame) -> dict[str, float] | None:
+    """How much easier each case is than the mean case, of a whole study; None where all configurations have all cases.
+
+    The rows are those that the report's means are made of.
+    """
+    rows = views.usable(observations)
+    if "stage" in rows:
+        rows = views.without_luck(rows, set(rows.loc[rows["trial"] >= 0, "configuration"]))
+    cells = cells_of(rows)
+    return None if have_all_cases(cells) else by_name(case_offsets(cells))
 
 
 def _scores(rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> dict[str, float]:

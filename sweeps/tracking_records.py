@@ -6,7 +6,7 @@ import json
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
@@ -62,6 +62,7 @@ class Child:
         status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
         count: Rows that were logged.
         points: `points_digest` of them; "" before the first.
+        means: The metrics whose names begin with `mean`, as they were logged last.
     """
 
     run_id: str
@@ -72,6 +73,7 @@ class Child:
     status: str = "RUNNING"
     count: int = 0
     points: str = ""
+    means: dict[str, float] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run) -> Child:
@@ -80,7 +82,8 @@ class Child:
         points = tags.get(POINTS, "")
         count, info = int(points.partition(":")[0] or 0), run.info
         trial, key = int(tags.get(TRIAL, BASELINE_TRIAL)), tags.get(CONFIGURATION, "")
-        return cls(info.run_id, trial, key, info.start_time, info.run_name or "", info.status, count, points)
+        means = {name: value for name, value in run.data.metrics.items() if name.startswith("mean")}
+        return cls(info.run_id, trial, key, info.start_time, info.run_name or "", info.status, count, points, means)
 
     def begins(self, rows: pd.DataFrame) -> bool:
         """Whether what was logged is still a beginning of these rows."""

@@ -15,6 +15,7 @@ import threading
 import warnings
 from contextlib import closing, suppress
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -194,3 +195,27 @@ def first_line(error: Exception) -> str:
     """Take the first line of an exception's text, without URLs' passwords."""
     text = str(error).strip() or type(error).__name__
     return " ".join(without_password(word) if "://" in word else word for word in text.splitlines()[0].split())[:400]
+
+
+class Guard:
+    """Turns a failure of the store into a sentence in a list.
+
+    Args:
+        what: The sentence, to which the reason is added.
+        warnings: Where it goes.
+    """
+
+    def __init__(self, what: str, warnings: list[str]) -> None:
+        self.what = what
+        self.warnings = warnings
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, TrackingError) or (isinstance(error, Exception) and isinstance(error, failures())):
+            self.warnings.append(f"{self.what}: {first_line(error)}")
+            return True
+        return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,37 @@ def test_the_report_and_mlflow_allow_for_the_cases_too(clean: SweepResult) -> No
         expected = (own.groupby("case")["score"].mean() - offsets.reindex(own["case"].unique())).mean()
         assert ranked[key] == pytest.approx(expected, abs=1e-9)
         assert summarise(own, offsets.to_dict())["mean"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sweeps.tracking import Tracker
+
+    log, calls = Tracker._log, 0
+
+    def away_for_a_while(*given: Any, **more: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if 10 < calls <= 14:
+            raise ConnectionError("does not answer")
+        log(*given, **more)
+
+    monkeypatch.setattr(Tracker, "_log", away_for_a_while)
+    budget = BUDGET | {"generations": 260}
+    result = run(write_sweep(tmp_path, cases=12, budget=budget), report=True, tracking=True)
+    assert result.plan.parts == 2
+    with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as database:
+        logged = dict(
+            database.execute(
+                "select t.value, m.value from latest_metrics m join tags t on t.run_uuid = m.run_uuid"
+                " where m.key = 'mean' and t.key = 'slm_sweeps.configuration'"
+            ).fetchall()
+        )
+    assert set(logged) == set(result.configurations)  # also those that the store missed while it was away
+    finalists = [finalist.configuration.key for finalist in result.finalists]
+    shown = views.summary(views.without_luck(result.observations, finalists))["mean"]
+    fresh = result.stage("confirm").groupby(["configuration", "case"])["score"].mean().groupby("configuration").mean()
+    expected = shown.to_dict() | fresh.to_dict()  # of the baseline MLflow shows the fresh generations alone
+    assert logged == pytest.approx(expected, abs=1e-9)
 
 
 def test_a_sweep_that_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path: Path, clean: SweepResult) -> None:

@@ -435,13 +435,32 @@ def test_a_store_that_breaks_is_a_warning_and_sync_makes_it_good(tracker, monkey
     every = pd.concat([baseline, tuned])
     configurations = {BASELINE.key: BASELINE, TUNED.key: TUNED}
     assert tracker.sync(every, configurations, texts_of(every)) == []
-    assert tracker.warnings == []
+    assert [warning.partition(":")[0] for warning in tracker.warnings] == ["the verdict was not logged to MLflow"]
     found = children_of(tracker)
     assert set(found) == {"baseline", "trial 00"}
     assert found["trial 00"].data.metrics["mean"] == pytest.approx(0.55)
     before = {name: run.to_dictionary() for name, run in found.items()}
     assert tracker.sync(every, configurations, texts_of(every)) == []
     assert {name: run.to_dictionary() for name, run in children_of(tracker).items()} == before
+
+
+def test_sync_corrects_the_means_of_trials_that_lack_cases(tracker):
+    begin(tracker)
+    baseline = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.7]})
+    easy = rows({"deploy": [0.7]}, configuration=TUNED, trial=0, stage="explore")
+    tracker.log_configuration(-1, BASELINE, baseline)
+    tracker.log_configuration(0, TUNED, easy, offsets={"pump": -0.1, "deploy": 0.1})
+    assert children_of(tracker)["trial 00"].data.metrics["mean"] == pytest.approx(0.6)
+    every, configurations = pd.concat([baseline, easy]), {BASELINE.key: BASELINE, TUNED.key: TUNED}
+    assert tracker.sync(every, configurations) == []  # of the baseline, deploy is .2 easier than the mean of the cases
+    found = children_of(tracker)
+    assert found["trial 00"].data.metrics["mean"] == pytest.approx(0.5)
+    assert found["baseline"].data.metrics["mean"] == pytest.approx(0.4)
+    run_id = found["trial 00"].info.run_id
+    for _ in range(2):  # once corrected, a mean is left alone
+        history = client_of(tracker).get_metric_history(run_id, "mean")
+        assert [point.value for point in history] == pytest.approx([0.6, 0.5])
+        assert tracker.sync(every, configurations) == []
 
 
 def test_defects_of_ours_are_not_swallowed(tracker):
@@ -602,7 +621,10 @@ def test_a_real_server_that_goes_away_during_the_sweep(tmp_path, server):
     assert Fingerprint.from_json(artifact(tracker, run_id, "fingerprint.json")) == FINGERPRINT
     assert not (tmp_path / "local").exists()
     end()
-    assert tracker.log_configuration(0, TUNED, rows({"pump": [0.5]}, configuration=TUNED, trial=0)) is None
+    tuned = rows({"pump": [0.5]}, configuration=TUNED, trial=0)
+    assert tracker.log_configuration(0, TUNED, tuned) is None
+    lost = tracker.sync(pd.concat([observations, tuned]), {BASELINE.key: BASELINE, TUNED.key: TUNED})
+    assert [" ".join(sentence.split()[:2]) for sentence in lost] == ["trial 00", "the runs"]  # the baseline is there
     tracker.finish(verdict={"outcome": "better"}, html="<p>")
     assert [warning.partition(" was not ")[0] for warning in tracker.warnings] == [
         *("trial 00", "the verdict", "report.html", "the parent run")
