@@ -22,7 +22,7 @@ from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger, Place, StudyRecord
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
 from sweeps.options import OPTIONS
-from sweeps.plan import Plan, plan_for, plan_text
+from sweeps.plan import Plan, left_out, plan_for, plan_text
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent
@@ -284,7 +284,11 @@ class _Checker:
                 self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_per_generation=seconds
             )
         self.report.plan = self.plan
-        self.say(plan_text(self.plan))
+        partial, todo = left_out(self.plan, self.config)
+        if partial:
+            self.say(f"{plan_text(self.plan)}; {partial}", WARNING, todo)
+        else:
+            self.say(plan_text(self.plan))
 
     def _time(self) -> None:
         tokens = sum(answer.prompt_tokens or 0 for answer in self.warm) / len(self.warm)

@@ -268,6 +268,17 @@ def plan_text(plan: Plan) -> str:
     )
 
 
+def left_out(plan: Plan, config: SweepConfig) -> tuple[str, str]:
+    """What a grid has that its budget does not reach, and what to do about it; two empty strings if it is all tried."""
+    size = grid_size(config.space.distributions()) if config.search.sampler == "grid" else 0
+    if size <= plan.trials:
+        return "", ""
+    arms = plan.cases * (plan.floor_seeds + plan.seeds * size)
+    enough = math.ceil(arms / (1 - config.budget.confirm_share))
+    found = f"the grid has {size:,} points, of which this budget tries {plan.trials}, drawn at random"
+    return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"'
+
+
 def _too_small(
     budget: BudgetTable,
     limit: str,

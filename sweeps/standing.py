@@ -14,7 +14,7 @@ from sweeps.config import SweepConfig
 from sweeps.confirmation import final_level, visible_gain
 from sweeps.explore import Proposal, TrialResult
 from sweeps.options import Configuration
-from sweeps.plan import Plan, plan_text
+from sweeps.plan import Plan, left_out, plan_text
 from sweeps.preflight import Capacity, host_differences
 from sweeps.progress import Progress, Standing
 from sweeps.runner import Host
@@ -126,6 +126,8 @@ def announce(
     for name, value in config.environment.items():
         progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
     progress.note(plan_text(plan))
+    if left_out(plan, config)[0]:
+        progress.note("; ".join(left_out(plan, config)), warning=True)
     gain = config.verdict.min_gain
     sight = visible_gain(plan, PRIOR_NOISE_SD, alpha=config.verdict.alpha)
     blind = gain is not None and sight > gain

@@ -12,8 +12,11 @@ import numpy as np
 import pytest
 
 from analysis import judge_one
+from sweeps.check import check_sweep
+from sweeps.config import SweepConfig, load_config
 from sweeps.engines.scripted import Fault, Request, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
+from sweeps.plan import Plan, left_out, plan_for
 from sweeps.progress import Silent, Standing
 from sweeps.results import SweepResult, load_result
 from sweeps.runner import RunStoppedError
@@ -503,3 +506,26 @@ def test_a_grid_is_gone_over_once(tmp_path: Path, space: dict[str, Any], points:
     result = run(write_sweep(tmp_path, search={"sampler": "grid"}, space=space, budget={"generations": 300}))
     assert result.plan.trials == points
     assert len({proposal.configuration.key for proposal in result.proposals}) == points
+
+
+def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> None:
+    space = {"top_k": [10, 20, 40, 80], "top_p": [0.5, 0.7, 0.9], "temperature": {"low": 0.1, "high": 1.3}}
+
+    def plan_with(generations: int) -> tuple[Plan, SweepConfig]:
+        changes: dict[str, Any] = {"search": {"sampler": "grid"}, "budget": {"generations": generations}}
+        config = load_config(write_sweep(tmp_path, space=space, **changes))
+        return plan_for(config, cases=3, hosts=1, seconds_per_generation=None), config
+
+    small, config = plan_with(300)
+    found, todo = left_out(small, config)
+    assert found == f"the grid has 60 points, of which this budget tries {small.trials}, drawn at random"
+    enough = int("".join(filter(str.isdigit, todo)))
+    assert left_out(*plan_with(enough + 6)) == ("", "")  # one seed more for either arm of the confirmation
+    assert left_out(*plan_with(enough - 24))[0]
+    path = write_sweep(tmp_path, space=space, search={"sampler": "grid"})
+    found, _ = left_out(*plan_with(60))
+    told = Listener()
+    run(path, progress=told)
+    assert any(found in text and warning for text, warning in told.notes)
+    budget = next(row for row in check_sweep(path, directory=tmp_path / "other").rows if row.name == "budget")
+    assert (budget.state, found in budget.found, "generations" in budget.todo) == ("warning", True, True)
