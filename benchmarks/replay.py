@@ -282,9 +282,7 @@ def run(
     numbers: Sequence[int], budgets: Sequence[int], replay: Replay, workers: int, out: Path
 ) -> list[dict[str, Any]]:
     """The replications: those that a file lacks are run, and each is added to it as it is finished."""
-
-    def expected(_: Record) -> list[int]:
-        return sorted(set(budgets))
+    expected = sorted(set(budgets))
 
     def make(missing: Sequence[int]) -> Iterator[Record]:
         with ProcessPoolExecutor(workers, initializer=keep, initargs=(replay,)) as pool:
