@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from sweeps.constraints import QUANTITIES, ConstraintsTable, measured
+from sweeps.options import Configuration
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,6 +96,14 @@ def _above(value: float, limit: float) -> bool:
     return value - limit > 1e-9 * max(limit, 1.0)
 
 
+def _is_greedy(row: Row) -> bool:
+    """Whether another seed would have given the same text; see `Configuration.is_greedy`."""
+    # A row of a table with other configurations has NaN where it lacks an option.
+    known = {name: row.get(name) for name in ("temperature", "mirostat")}
+    options = {name: value for name, value in known.items() if value is not None and not math.isnan(value)}
+    return Configuration(model="", prompt="", options=options).is_greedy
+
+
 def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "these-cases") -> list[LimitCheck]:
     """Hold a configuration's generations against the limits.
 
@@ -104,8 +113,8 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
         claim: What the intervals speak of, as the verdict: these cases with other seeds, or new cases.
 
     Returns:
-        A check per limit, in their order. Intervals are those of `analysis.means`: t within cases (or between cases),
-        and Clopper and Pearson's for the share cut off.
+        A check per limit, in their order. Intervals are those of `analysis.means`: t within cases (or between cases);
+        for the share cut off Clopper and Pearson's (or Gaffke's).
     """
     from analysis.means import mean_interval, share_interval
 
@@ -119,7 +128,7 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
             [str(row["host"]) for row in rows],
             claim="new-cases" if claim == "new-cases" else "these-cases",
             # Greedy texts are the same again; the time that they take is not.
-            repeatable=name != "seconds" and all(row.get("temperature") == 0 for row in rows),
+            repeatable=name != "seconds" and all(_is_greedy(row) for row in rows),
         )
         checks.append(LimitCheck(name, limit, mean.value, mean.low, mean.high, mean.n))
     return checks

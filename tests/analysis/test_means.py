@@ -64,12 +64,94 @@ def test_a_share_has_clopper_and_pearsons_interval(count, n):
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
+def test_where_generations_weigh_differently_nothing_that_could_well_be_is_left_out():
+    # Nothing happened in 10 generations of each of five cases and 1 of a sixth. The largest mean of shares p (of five)
+    # and q for which that has a probability of 2.5%, (1 - p)**50 * (1 - q) = .025, is where
+    # 1 - q = (1 - p) / 10 (Lagrange): (1 - p)**51 = .25.
+    rest = (0.025 * 10) ** (1 / 51)
+    largest = (5 * (1 - rest) + (1 - rest / 10)) / 6
+    found = share_interval([0.0] * 51, [*"abcde" * 10, "f"])
+    assert found.low == 0.0
+    assert largest == pytest.approx(0.1728, abs=1e-4)
+    assert largest < found.high < largest + 0.02
+
+
+def test_a_share_and_its_complement_have_mirrored_intervals():
+    happened = np.array([1, 0, 0, 1, 1, 0, 0, 0, 0.0])
+    for claim in ("these-cases", "new-cases"):
+        one, other = (share_interval(x, [*"aabbbbbbc"], claim=claim) for x in (happened, 1 - happened))
+        assert (one.low, one.high) == pytest.approx((1 - other.high, 1 - other.low))
+        assert 0 <= one.low < one.value < one.high <= 1
+
+
+@pytest.mark.parametrize(("count", "n"), [(0, 1), (0, 6), (2, 6), (6, 6)])
+def test_for_new_cases_a_share_of_cases_that_always_do_has_the_number_of_cases_as_n(count, n):
+    happened = np.repeat([1.0] * count + [0.0] * (n - count), 10)
+    expected = stats.binomtest(count, n).proportion_ci(0.95, method="exact")
+    found = share_interval(happened, np.repeat(list("abcdef")[:n], 10), claim="new-cases")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_for_new_cases_it_is_gaffkes_interval_drawn_otherwise():
+    shares = np.array([0.0, 0.2, 0.2, 0.6, 1.0])
+    happened = np.concatenate([np.arange(5) < 5 * share for share in shares]).astype(float)
+    found = share_interval(happened, np.repeat(list("abcde"), 5), claim="new-cases", level=0.9)
+    weights = np.random.default_rng(3).dirichlet(np.ones(6), 100_000)
+    ends = [np.quantile(weights @ np.append(shares, end), tail) for end, tail in ((0, 0.05), (1, 0.95))]
+    assert (found.low, found.high) == pytest.approx(ends, abs=0.005)
+
+
 def test_a_share_for_new_cases_is_no_narrower():
-    happened = [1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0]
-    cases = ["a"] * 4 + ["b"] * 4 + ["c"] * 4
-    these, new = (share_interval(happened, cases, claim=claim) for claim in ("these-cases", "new-cases"))
-    assert new.low <= these.low
-    assert new.high == 1.0 > these.high
+    happened, cases = [1, 1, 0, 0] * 10, np.repeat([f"{i}" for i in range(10)], 4)
+    for repeatable in (False, True):
+        these, new = (
+            share_interval(happened, cases, claim=claim, repeatable=repeatable)
+            for claim in ("these-cases", "new-cases")
+        )
+        assert new.low <= these.low
+        assert new.high >= these.high
+        assert new.high - new.low > 0.2
+
+
+def held(seeds, draw, truth, claim, replications=400):
+    """How often an interval holds the true share, for cases of so many seeds and drawn chances."""
+    rng = np.random.default_rng(11)
+    cases = np.repeat([f"{i}" for i in range(len(seeds))], seeds)
+    inside = 0
+    for _ in range(replications):
+        happened = rng.random(len(cases)) < np.repeat(draw(rng, len(seeds)), seeds)
+        found = share_interval(happened.astype(float), cases, claim=claim)
+        inside += found.low - 1e-12 <= truth <= found.high + 1e-12
+    return inside / replications
+
+
+@pytest.mark.parametrize(
+    ("seeds", "chances"),
+    [
+        ([1, 29], [0.2, 0.2]),
+        ([1, 29], [0.5, 0.02]),
+        ([10] * 5 + [1], [0.3] * 6),
+        ([10] * 5 + [1], [0.05] * 5 + [0.5]),
+        ([10] * 5 + [1], [0.0] * 5 + [0.86]),  # needs more than the size for equal shares
+        ([10] * 4 + [2] * 2, [0.3] * 6),
+        ([10] * 4 + [2] * 2, [0.05] * 4 + [0.5] * 2),
+    ],
+)
+def test_the_interval_of_a_share_holds_where_cases_have_unequal_numbers_of_seeds(seeds, chances):
+    assert held(seeds, lambda rng, cases: chances, np.mean(chances), "these-cases") >= 0.95 - 0.02
+
+
+@pytest.mark.parametrize(
+    ("seeds", "draw", "truth"),
+    [
+        ([10] * 6, lambda rng, cases: rng.random(cases) < 0.2, 0.2),
+        ([10] * 12, lambda rng, cases: rng.random(cases) < 0.2, 0.2),
+        ([3] * 6, lambda rng, cases: rng.beta(0.2, 0.8, cases), 0.2),
+        ([10] * 5 + [1], lambda rng, cases: 0.5 * (rng.random(cases) < 0.3), 0.15),
+    ],
+)
+def test_the_interval_of_a_share_holds_for_new_cases(seeds, draw, truth):
+    assert held(seeds, draw, truth, "new-cases") >= 0.95 - 0.02
 
 
 @pytest.mark.parametrize("seeds", [3, 8])

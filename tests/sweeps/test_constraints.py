@@ -263,6 +263,33 @@ def test_one_greedy_generation_per_case_is_exact_in_words_but_not_in_seconds() -
     assert math.isnan(seconds.low)
 
 
+@pytest.mark.parametrize(
+    ("options", "status"),
+    [
+        ({"temperature": 0.0, "mirostat": 2}, "cannot be told"),  # mirostat draws, whatever the temperature
+        ({"temperature": 0.0, "mirostat": 0}, "broken"),
+        ({"temperature": 0.0, "mirostat": math.nan}, "broken"),  # as in a table whose other rows have the option
+        ({"temperature": None}, "cannot be told"),
+    ],
+)
+def test_only_what_is_greedy_would_be_the_same_again(options: dict[str, Any], status: str) -> None:
+    finishes = ["length", "stop", "stop"] * 2 + ["stop"] * 6
+    rows = [row(CASES[i // 3 % len(CASES)], finish=finish, **options) for i, finish in enumerate(finishes)]
+    (check,) = check_limits(rows, ConstraintsTable(cut_off=0.15))
+    assert check.mean == pytest.approx(1 / 6)
+    assert check.status == status
+    assert (check.low < check.mean) == (status == "cannot be told")
+
+
+def test_for_new_cases_few_cases_tell_little_of_a_share() -> None:
+    rows = [row(f"case {i}") for i in range(6) for _ in range(10)]
+    these, new = (
+        check_limits(rows, ConstraintsTable(cut_off=0.15), claim=claim)[0] for claim in ("these-cases", "new-cases")
+    )
+    assert (these.status, new.status) == ("kept", "cannot be told")
+    assert new.high == pytest.approx(1 - 0.025 ** (1 / 6))
+
+
 def test_claims_for_new_cases_are_wider() -> None:
     rows = [row(case, words=100 + 20 * i + j) for i, case in enumerate(CASES) for j in range(4)]
     these, new = (check_limits(rows, ConstraintsTable(words=150), claim=claim)[0] for claim in ("these", "new-cases"))
