@@ -5,7 +5,9 @@ All of it is the noncentral t distribution, for the two comparisons that `analys
 - these cases: `cases` x `seeds` generations per arm, standard error `noise_sd * sqrt(2 / (cases * seeds))`,
   `2 * cases * (seeds - 1)` degrees of freedom;
 - new cases: paired over cases, standard error `sqrt(2 * (interaction_sd**2 + noise_sd**2 / seeds) / cases)`,
-  `cases - 1` degrees of freedom, where `interaction_sd` is the standard deviation of configuration x case.
+  `cases - 1` degrees of freedom, where `interaction_sd` is the standard deviation of configuration x case. It is not
+  known before the arms have run; 0, cases that all respond alike, gives the least that such a claim takes. `judge`
+  claims nothing for new cases on fewer than FEWEST_CASES cases, so such a comparison sees no gain of any size.
 
 Gains and standard deviations are in units of the score, which lies in [0, 1].
 """
@@ -17,6 +19,8 @@ import math
 from collections.abc import Callable
 
 from scipy import optimize, special
+
+from analysis.comparison import FEWEST_CASES
 
 MOST_SEEDS = 100_000
 """Beyond this many seeds per case a question is answered with "cannot be seen"."""
@@ -86,6 +90,12 @@ def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None =
     return 2 * cases * (seeds - 1) if interaction_sd is None else cases - 1
 
 
+def _sees_nothing(*, cases: int, seeds: int, interaction_sd: float | None) -> bool:
+    """Return whether a comparison of this size is refused, or has no degree of freedom."""
+    too_few = interaction_sd is not None and cases < FEWEST_CASES
+    return too_few or degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd) < 1
+
+
 def mde(
     noise_sd: float,
     *,
@@ -106,7 +116,8 @@ def mde(
         interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
 
     Returns:
-        A gain in units of the score; infinite where the comparison has no degree of freedom.
+        A gain in units of the score; infinite where the comparison has no degree of freedom, or is for new cases and
+        has fewer than FEWEST_CASES.
 
     Raises:
         ValueError: A number is out of its range.
@@ -114,9 +125,9 @@ def mde(
     _check(alpha, power)
     if noise_sd < 0 or cases < 1 or seeds < 1:
         raise ValueError(f"noise_sd must be >= 0, cases and seeds >= 1, not {noise_sd}, {cases}, {seeds}")
-    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
-    if dof < 1:
+    if _sees_nothing(cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return math.inf
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
     drift = critical_drift(dof, alpha, power)
     return drift * standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
 
@@ -131,9 +142,9 @@ def power_at(
     interaction_sd: float | None = None,
 ) -> float:
     """Return the probability that a comparison of this size finds a true gain significant."""
-    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
-    if dof < 1:
+    if _sees_nothing(cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return 0.0
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
     error = standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
     if error == 0:
         return 1.0 if gain else alpha
@@ -200,7 +211,7 @@ def required_cases(
 
     if not seen(most):
         return None
-    return _smallest(seen, 1 if interaction_sd is None else 2, most)
+    return _smallest(seen, 1 if interaction_sd is None else FEWEST_CASES, most)
 
 
 def required_generations(

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import PRIOR_NOISE_SD
+from analysis import NoiseFloor
 from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config
-from sweeps.confirmation import visible_gain
 from sweeps.constraints import QUANTITIES
 from sweeps.engines.base import Engine, Generation, Prompt
 from sweeps.errors import ConfigError, SweepError
@@ -29,7 +29,7 @@ from sweeps.progress import Progress, Silent
 from sweeps.results import BASELINE_TRIAL, read_result
 from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
-from sweeps.standing import enough_for
+from sweeps.standing import sight_of
 from sweeps.study import Sweep
 
 __all__ = ["BLOCKED", "READY", "WARNING", "CheckReport", "check_sweep"]
@@ -313,18 +313,11 @@ class _Checker:
 
     def _sight(self) -> None:
         """The smallest gain that the confirmation can see."""
-        measured = self._stored_noise()
-        noise = PRIOR_NOISE_SD if measured is None else measured
-        gain, plan = self.config.verdict.min_gain, self.plan
-        seen = visible_gain(plan, noise, alpha=self.config.verdict.alpha)
-        self.report.mde, self.report.noise_sd = seen, noise
-        whence = "assumed until the floor is measured" if measured is None else "from a measured floor"
-        text = f"with noise {noise:.3f} ({whence}) the confirmation sees a gain of {seen:.3f} in 80% of sweeps"
-        if gain is None or seen <= gain:
-            self.say(text)
-            return
-        todo = f"verdict.min_gain {gain:g} would be missed more often; it takes {enough_for(self.config, plan, noise)}"
-        self.say(text, BLOCKED if measured is not None or self.strict else WARNING, todo)
+        sight = sight_of(self.config, self.plan, self._stored_floor())
+        possible = math.isfinite(sight.gain)
+        self.report.mde, self.report.noise_sd = sight.gain if possible else None, sight.noise_sd
+        blocks = not sight.assumed or self.strict or not possible
+        self.say(sight.found, (BLOCKED if blocks else WARNING) if sight.todo else READY, sight.todo)
 
     # ---- pieces
 
@@ -347,13 +340,13 @@ class _Checker:
         answer = self._engine_in_use.generate(fresh, options, model=baseline.model)
         return prefill_rate([answer]) or 0.0
 
-    def _stored_noise(self) -> float | None:
-        """The floor's noise of the last study with the same baseline and cases, if there is one."""
+    def _stored_floor(self) -> NoiseFloor | None:
+        """The floor of the last study with the same baseline and cases, if there is one."""
         mine = identity_of(self.config, self.cases, self.objective)
         wanted = {key: value for key, value in mine.items() if key.startswith(("baseline.", "case ", "objective."))}
         for study in self.ledger.studies():
             if all(study.identity.get(key) == value for key, value in wanted.items()):
                 floor = read_result(self.ledger, study.name, self.directory).floor
-                if floor is not None and floor.sd > 0:
-                    return float(floor.sd)
+                if floor is not None:
+                    return floor
         return None

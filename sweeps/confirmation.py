@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import SequentialDesign
+    from analysis.choice import Claim
 
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
@@ -31,17 +32,22 @@ def final_level(plan: Plan, alpha: float) -> float:
     return alpha / plan.finalists if design is None else design.nominal(design.looks)
 
 
-def visible_gain(plan: Plan, noise_sd: float, *, alpha: float) -> float:
+def visible_gain(plan: Plan, noise_sd: float, *, alpha: float, claim: Claim = "these-cases") -> float:
     """The smallest gain that the whole confirmation sees with 80% probability, in units of the score.
+
+    For new cases it is the smallest at best, where all cases respond alike: how much they differ in the effect is not
+    known before. It is infinite there with fewer cases than such a claim takes.
 
     Args:
         plan: The plan.
         noise_sd: Standard deviation of a score over seeds, within a case.
         alpha: Two-sided level that looks and finalists share.
+        claim: What the verdict will speak of.
     """
     from analysis import mde
 
-    return mde(noise_sd, cases=plan.cases, seeds=plan.confirm_seeds, alpha=final_level(plan, alpha))
+    level, between = final_level(plan, alpha), 0.0 if claim == "new-cases" else None
+    return mde(noise_sd, cases=plan.cases, seeds=plan.confirm_seeds, alpha=level, interaction_sd=between)
 
 
 def stored_finalists(record: Mapping[str, Any]) -> list[int]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from analysis import PRIOR_NOISE_SD, budget_sight
+from analysis import PRIOR_NOISE_SD, NoiseFloor
+from analysis import plan as generations_for
+from analysis.comparison import FEWEST_CASES
+from analysis.planning import noise_to_plan_with
 from sweeps.config import SweepConfig
 from sweeps.confirmation import final_level, visible_gain
 from sweeps.explore import Proposal, TrialResult
@@ -90,18 +93,69 @@ def after_batch(
 
 
 def enough_for(config: SweepConfig, plan: Plan, noise_sd: float) -> str:
-    """The budget that sees `verdict.min_gain`, as the setting to write."""
-    level = final_level(plan, config.verdict.alpha)
-    needed = budget_sight(
-        plan.total,
-        plan.cases,
-        confirm_share=config.budget.confirm_share,
-        noise_sd=noise_sd,
-        min_gain=config.verdict.min_gain,
+    """The budget that sees `verdict.min_gain`, as the setting to write; for new cases, the least that may see it."""
+    gain, new = config.verdict.min_gain, config.verdict.claim == "new-cases"
+    if gain is None:
+        return ""
+    needed = generations_for(
+        noise_sd,
+        gain,
+        cases=plan.cases,
+        interaction_sd=0.0 if new else None,
+        alpha=final_level(plan, config.verdict.alpha) * plan.finalists,
         finalists=plan.finalists,
-        alpha=level * plan.finalists,
-    ).budget_needed
-    return f"budget.generations = {needed}" if needed else "more cases"
+        confirm_share=config.budget.confirm_share,
+    ).budget
+    return f"budget.generations = {needed}{' or more' if new else ''}" if needed else "more cases"
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What a confirmation will be able to see.
+
+    Attributes:
+        noise_sd: Noise of a generation within a case that is reckoned with.
+        assumed: Whether it is the prior: no floor was measured, or a greedy one, which shows no noise.
+        gain: The smallest gain seen with 80% probability; infinite where the claim cannot be made at all.
+        found: The same in words.
+        todo: What to do where `verdict.min_gain` would be missed more often, or nothing can be claimed; else "".
+    """
+
+    noise_sd: float
+    assumed: bool
+    gain: float
+    found: str
+    todo: str
+
+
+def sight_of(config: SweepConfig, plan: Plan, floor: NoiseFloor | None = None) -> Sight:
+    """What the confirmation of a plan will be able to see, for the claim that the sweep makes.
+
+    Args:
+        config: The sweep.
+        plan: Its plan.
+        floor: The noise floor, where one was measured.
+    """
+    noise_sd, assumed = noise_to_plan_with(floor)
+    claim, least = config.verdict.claim, config.verdict.min_gain
+    gain = visible_gain(plan, noise_sd, alpha=config.verdict.alpha, claim=claim)
+    if claim == "new-cases" and plan.cases < FEWEST_CASES:
+        found = f"a claim for new cases takes at least {FEWEST_CASES} cases, and there are {plan.cases}"
+        return Sight(noise_sd, assumed, gain, found, 'name more cases, or set verdict.claim = "these-cases"')
+    whence = "from a measured floor"
+    if assumed:
+        greedy = config.baseline.is_greedy or floor is not None
+        whence = f"assumed{': a greedy baseline shows none' if greedy else ' until the floor is measured'}"
+    found = f"with noise {noise_sd:.3f} per generation ({whence}) the confirmation sees a gain of {gain:.3f}"
+    if claim == "new-cases":
+        found += " on new cases in 80% of sweeps, if these cases respond alike; the more they differ in the effect, the"
+        found += " larger a gain it takes"
+    else:
+        found += " in 80% of sweeps"
+    todo = ""
+    if least is not None and gain > least:
+        todo = f"verdict.min_gain {least:g} would be missed more often; it takes {enough_for(config, plan, noise_sd)}"
+    return Sight(noise_sd, assumed, gain, found, todo)
 
 
 def announce(
@@ -128,16 +182,8 @@ def announce(
     progress.note(plan_text(plan))
     if left_out(plan, config)[0]:
         progress.note("; ".join(left_out(plan, config)), warning=True)
-    gain = config.verdict.min_gain
-    sight = visible_gain(plan, PRIOR_NOISE_SD, alpha=config.verdict.alpha)
-    blind = gain is not None and sight > gain
-    enough = enough_for(config, plan, PRIOR_NOISE_SD) if blind else ""
-    progress.note(
-        f"With noise of {PRIOR_NOISE_SD} per generation (assumed until the floor is measured) the confirmation sees a"
-        f" gain of {sight:.3f} with 80% probability"
-        + (f"; min_gain {gain} would be missed more often: it takes {enough}" if blind else ""),
-        warning=blind,
-    )
+    sight = sight_of(config, plan)
+    progress.note("; ".join(filter(None, (sight.found, sight.todo))), warning=bool(sight.todo))
     wanted = int(config.baseline.options["num_predict"])
     if capacity.room < wanted:
         progress.note(

@@ -23,7 +23,7 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @json_option
 @click.option("--baseline", help="Label of the baseline, where WHAT is a CSV file.")
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="What the verdict speaks of.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), help="Two-sided level.")
+@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), help="Two-sided level.")
 @click.option("--margin", type=click.FloatRange(0, 1, min_open=True), help="Differences below this count as none.")
 @click.option("--min-gain", type=click.FloatRange(0, 1, min_open=True), help="Smallest gain of interest.")
 @click.option("--expect", type=click.Choice(EXPECTATIONS), help="Exit with 1 unless this is the verdict.")

@@ -3,48 +3,54 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+
+if TYPE_CHECKING:
+    from analysis import NoiseFloor, Plan
+    from sweeps.results import SweepResult
+
+UNIT = click.FloatRange(0, 1, min_open=True)
+INSIDE = click.FloatRange(0, 1, min_open=True, max_open=True)
+DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.25, "claim": "these-cases"}
+"""What is planned with where neither a flag nor a study says otherwise."""
 
 
 @click.command()
 @click.argument("study", required=False)
 @mlruns_option
 @json_option
-@click.option("--gain", type=click.FloatRange(0, 1, min_open=True), required=True, help="The gain to be seen.")
-@click.option("--noise-sd", type=click.FloatRange(0, 1, min_open=True), help="Instead of a study's floor.")
+@click.option("--gain", type=UNIT, required=True, help="The gain to be seen.")
+@click.option("--noise-sd", type=UNIT, help="Instead of a study's floor.")
 @click.option("--cases", type=click.IntRange(min=1), help="Number of cases; by default the study's.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True), default=0.05, show_default=True)
-@click.option("--power", type=click.FloatRange(0, 1, min_open=True, max_open=True), default=0.8, show_default=True)
-def plan(
-    study: str | None,
-    mlruns: Path,
-    as_json: bool,
-    gain: float,
-    noise_sd: float | None,
-    cases: int | None,
-    alpha: float,
-    power: float,
-) -> None:
-    """Tell how many generations it takes to see --gain, given the noise floor of STUDY (by default the last one)."""
-    from analysis import NoiseFloor
-    from analysis import plan as make_plan
-    from sweeps.errors import SweepError
-    from sweeps.results import load_result
+@click.option(
+    "--alpha",
+    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    help="Two-sided level that finalists share; by default the study's, or 0.05.",
+)
+@click.option("--finalists", type=click.IntRange(1, 20), help="Finalists; by default the study's, or 1.")
+@click.option("--confirm-share", type=INSIDE, help="Share that confirms; by default the study's, or 0.25.")
+@click.option(
+    "--claim",
+    type=click.Choice(["these-cases", "new-cases"]),
+    help="What the verdict speaks of; by default the study's, or these-cases.",
+)
+@click.option(
+    "--interaction-sd",
+    type=click.FloatRange(0, 1),
+    help="How much cases differ in their response (standard deviation of configuration x case): for new cases.",
+)
+@click.option("--power", type=INSIDE, default=0.8, show_default=True)
+def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings: Any) -> None:
+    """Tell how many generations it takes to see --gain, given the noise floor of STUDY (by default the last one).
 
-    floor: NoiseFloor | float
-    if noise_sd is not None:
-        if cases is None:
-            raise click.UsageError("--noise-sd needs --cases, the number of cases")
-        floor = noise_sd
-    else:
-        result = load_result(mlruns, study)
-        if result.floor is None:
-            raise SweepError(f"study {result.name!r} has no floor yet; run it first, or give --noise-sd and --cases")
-        floor = result.floor
-    made = make_plan(floor, gain, cases=cases, alpha=alpha, power=power)
+    Alpha, finalists, share and claim are those of the study, unless told otherwise. Without a study, name --noise-sd
+    and --cases.
+    """
+    made, design = _made(study, mlruns, gain, **settings)
     if as_json:
         echo_json(made.as_dict())
         return
@@ -52,9 +58,76 @@ def plan(
 
     console = stdout_console()
     console.print(made.sentence, markup=False, soft_wrap=True)
+    console.print(design, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("seeds per case and arm", "generations", "smallest gain seen", f"power for {gain:g}"):
         table.add_column(name, justify="right")
     for row in made.curve:
         table.add_row(f"{row['seeds']:.0f}", f"{row['generations']:.0f}", f"{row['mde']:.3f}", f"{row['power']:.2f}")
     console.print(table)
+
+
+def _made(
+    study: str | None,
+    mlruns: Path,
+    gain: float,
+    *,
+    noise_sd: float | None,
+    cases: int | None,
+    power: float,
+    interaction_sd: float | None,
+    **flags: Any,
+) -> tuple[Plan, str]:
+    """The plan, and what it was made with in words; `flags` has the keys of `DEFAULTS`, None where not given."""
+    from analysis import plan as make_plan
+    from sweeps.results import load_result
+
+    if interaction_sd is not None and flags["claim"] == "these-cases":
+        raise click.UsageError("--interaction-sd is about new cases; leave it out, or give --claim new-cases")
+    if noise_sd is not None and cases is None and study is None:
+        raise click.UsageError("--noise-sd needs --cases, the number of cases")
+    result = None if noise_sd is not None and study is None else load_result(mlruns, study)
+    floor: NoiseFloor | float = noise_sd if noise_sd is not None else _floor(result)
+    used = DEFAULTS | _settings(result) | {name: value for name, value in flags.items() if value is not None}
+    if interaction_sd is not None:
+        used["claim"] = "new-cases"
+    elif used["claim"] == "new-cases":
+        interaction_sd = 0.0  # not known: the plan says that it is the least
+    try:
+        made = make_plan(
+            floor,
+            gain,
+            cases=result.plan.cases if cases is None and result is not None else cases,
+            interaction_sd=interaction_sd,
+            alpha=used["alpha"],
+            power=power,
+            finalists=used["finalists"],
+            confirm_share=used["confirm_share"],
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    whose = f" of study {result.name!r}, unless told otherwise" if result is not None else ""
+    many = f"{used['finalists']} finalist{'s' if used['finalists'] > 1 else ''}"
+    return made, f"With alpha {used['alpha']:g}, {many} and a confirm_share of {used['confirm_share']:g}{whose}."
+
+
+def _floor(result: SweepResult | None) -> NoiseFloor:
+    from sweeps.errors import SweepError
+
+    assert result is not None
+    if result.floor is None:
+        raise SweepError(f"study {result.name!r} has no floor yet; run it first, or give --noise-sd and --cases")
+    return result.floor
+
+
+def _settings(result: SweepResult | None) -> dict[str, Any]:
+    """What a study has of `DEFAULTS`; a small space may hold fewer finalists than its file asks for."""
+    if result is None:
+        return {}
+    config = result.config
+    return {
+        "alpha": config.verdict.alpha,
+        "finalists": result.plan.finalists,
+        "confirm_share": config.budget.confirm_share,
+        "claim": config.verdict.claim,
+    }

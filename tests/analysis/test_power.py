@@ -132,3 +132,70 @@ def test_a_budget_too_small_for_any_confirmation_says_the_least():
     assert "the least is 96" in sight.sentence
     assert not sight.enough
     assert math.isfinite(planning.budget_sight(96, 6).mde)
+
+
+# ---- new cases
+
+
+def test_the_gain_seen_on_new_cases_is_that_of_the_paired_t_test():
+    # 6 cases x 10 seeds, noise .12: standard error sqrt(2 * .12**2 / 10 / 6) = .02191, 5 degrees of freedom.
+    error, critical = math.sqrt(2 * 0.12**2 / 10 / 6), stats.t.isf(0.025, 5)
+    gain = power.mde(0.12, cases=6, seeds=10, interaction_sd=0.0)
+    assert gain == pytest.approx(0.077, abs=5e-4)
+    assert stats.nct.sf(critical, 5, gain / error) == pytest.approx(0.8, abs=2e-3)
+    assert power.mde(0.12, cases=6, seeds=10) == pytest.approx(0.062, abs=5e-4)
+    assert power.mde(0.12, cases=6, seeds=10, interaction_sd=0.05) == pytest.approx(0.127, abs=5e-4)
+
+
+def test_simulated_paired_t_tests_see_that_gain():
+    rng = np.random.default_rng(11)
+    gain = power.mde(0.12, cases=6, seeds=10, interaction_sd=0.0)
+    differences = gain + (rng.normal(0, 0.12, (8000, 2, 6, 10)).mean(axis=3) * [[1], [-1]]).sum(axis=1)
+    found = stats.ttest_1samp(differences, 0, axis=1).pvalue <= 0.05
+    assert found.mean() == pytest.approx(0.8, abs=0.015)  # standard error .0045
+
+
+def test_new_cases_are_as_many_as_judge_asks_for():
+    assert power.mde(0.001, cases=5, seeds=100, interaction_sd=0.0) == math.inf
+    assert power.power_at(0.5, 0.001, cases=5, seeds=100, interaction_sd=0.0) == 0
+    assert power.required_seeds(0.5, 0.12, cases=5, interaction_sd=0.0) is None
+    assert power.required_cases(0.5, 0.12, seeds=10, interaction_sd=0.0) == 6
+    plan = planning.plan(0.12, 0.15, cases=4, interaction_sd=0.05)
+    assert (plan.seeds, plan.cases_needed) == (None, 6)
+    assert "at least 6 cases" in plan.sentence
+    assert "differ too much" not in plan.sentence
+    assert plan.as_dict()["curve"][0]["mde"] is None
+
+
+def test_a_plan_for_new_cases_that_do_not_differ_says_that_it_is_the_least():
+    alike, differing = (planning.plan(0.12, 0.15, cases=8, interaction_sd=sd) for sd in (0.0, 0.05))
+    assert "the least, if the cases respond alike" in alike.sentence
+    assert "respond alike" not in differing.sentence
+    assert alike.seeds < differing.seeds
+
+
+# ---- a greedy floor, and several finalists
+
+
+GREEDY = NoiseFloor(0.0, 0.0, 0.0, 18, 24, 6, 4.0, 0.5, True, "base")
+
+
+@pytest.mark.parametrize("floor", [GREEDY, 0.0])
+def test_the_prior_stands_in_for_the_noise_of_a_greedy_floor(floor):
+    plan, measured = planning.plan(floor, 0.03, cases=6), planning.plan(FLOOR, 0.03)
+    assert (plan.noise_sd, plan.assumed, measured.assumed) == (0.12, True, False)
+    assert plan.seeds == power.required_seeds(0.03, 0.12, cases=6)
+    # By the normal approximation 2 * (2.8016 * .12 / .03)**2 / 6 = 41.9 seeds, and few more by the t distribution.
+    assert 42 <= plan.seeds <= 44
+    assert plan.generations_low is None
+    assert plan.generations_high is None
+    assert "assumed" in plan.sentence
+    assert "assumed" not in measured.sentence
+    assert all(row["mde"] > 0 for row in plan.curve)
+
+
+def test_the_curve_counts_the_generations_of_all_arms():
+    plan = planning.plan(0.12, 0.05, cases=6, finalists=3, alpha=0.01, confirm_share=0.4)
+    assert (plan.seeds, plan.generations, plan.budget) == (28, 672, 1680)
+    assert [row["generations"] for row in plan.curve[:3]] == [4 * 6 * 2, 4 * 6 * 3, 4 * 6 * 5]
+    assert planning.power_curve(0.12, cases=6, gain=0.05)[0]["generations"] == 2 * 6 * 2

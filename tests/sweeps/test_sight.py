@@ -1,0 +1,171 @@
+"""What is said before a sweep of what its confirmation can see."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from scipy import stats
+
+from analysis import NoiseFloor
+from sweeps.check import check_sweep
+from sweeps.check_report import CheckReport, CheckRow
+from sweeps.config import SweepConfig, load_config
+from sweeps.confirmation import final_level, visible_gain
+from sweeps.engines.scripted import ScriptedEngine
+from sweeps.errors import ConfigError
+from sweeps.plan import Plan, make_plan, smallest_budget
+from sweeps.preflight import load_inputs
+from sweeps.progress import Silent
+from sweeps.standing import enough_for, sight_of
+from tests.sweeps.sweep_files import run, write_sweep
+
+PLAN = Plan(cases=6, floor_seeds=4, seeds=1, trials=8, confirm_seeds=10)
+GREEDY_FLOOR = NoiseFloor(0.0, 0.0, 0.0, 18, 24, 6, 4.0, 0.5, True, "base")
+FLOOR = NoiseFloor(0.1, 0.08, 0.13, 18, 24, 6, 4.0, 0.5, False, "base")
+
+
+def config(folder: Path, **changes: Any) -> SweepConfig:
+    return load_config(write_sweep(folder, **changes))
+
+
+def sight_row(report: CheckReport) -> CheckRow:
+    (found,) = [row for row in report.rows if row.name == "sight"]
+    return found
+
+
+class Notes(Silent):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.said: list[tuple[str, bool]] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.said.append((text, warning))
+
+    def about(self, word: str) -> tuple[str, bool]:
+        (found,) = [each for each in self.said if word in each[0]]
+        return found
+
+
+# ---- the claim
+
+
+def test_the_gain_is_that_of_the_claim() -> None:
+    error, critical = math.sqrt(2 * 0.12**2 / 10 / 6), stats.t.isf(0.025, 5)
+    new = visible_gain(PLAN, 0.12, alpha=0.05, claim="new-cases")
+    assert new == pytest.approx(0.077, abs=5e-4)
+    assert stats.nct.sf(critical, 5, new / error) == pytest.approx(0.8, abs=2e-3)
+    assert visible_gain(PLAN, 0.12, alpha=0.05) == pytest.approx(0.062, abs=5e-4)
+    assert visible_gain(replace(PLAN, cases=5), 0.12, alpha=0.05, claim="new-cases") == math.inf
+
+
+def test_finalists_share_the_level_of_a_claim_for_new_cases() -> None:
+    two = replace(PLAN, finalists=2)
+    error, critical = math.sqrt(2 * 0.12**2 / 10 / 6), stats.t.isf(0.0125, 5)
+    gain = visible_gain(two, 0.12, alpha=0.05, claim="new-cases")
+    assert stats.nct.sf(critical, 5, gain / error) == pytest.approx(0.8, abs=2e-3)
+
+
+def test_a_gain_between_the_claims_is_seen_for_one_only(tmp_path: Path) -> None:
+    these = config(tmp_path, verdict={"min_gain": 0.07})
+    new = config(tmp_path, verdict={"min_gain": 0.07, "claim": "new-cases"})
+    assert sight_of(these, PLAN).todo == ""
+    sight = sight_of(new, PLAN)
+    assert "verdict.min_gain 0.07 would be missed" in sight.todo
+    assert "or more" in sight.todo
+    assert "if these cases respond alike" in sight.found
+    assert "larger" in sight.found
+
+
+@pytest.mark.parametrize("claim", ["these-cases", "new-cases"])
+def test_the_budget_that_is_named_is_enough_and_no_more_than_it_takes(tmp_path: Path, claim: str) -> None:
+    swept = config(tmp_path, verdict={"min_gain": 0.05, "claim": claim})
+    needed = int(enough_for(swept, PLAN, 0.12).split()[2])
+
+    def gain(generations: int) -> float:
+        made = make_plan(swept.budget.model_copy(update={"generations": generations}), cases=6)
+        return visible_gain(made, 0.12, alpha=0.05, claim=swept.verdict.claim)
+
+    assert gain(needed) <= 0.05
+    assert gain(needed - 2 * 6 * 4) > 0.05  # a seed less on each case of both arms, with its share of the search
+
+
+def test_too_few_cases_for_the_claim_block(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, verdict={"claim": "new-cases"})
+    report = check_sweep(path, directory=tmp_path / "mlruns")
+    assert (report.state, report.mde) == ("blocked", None)
+    assert "at least 6 cases, and there are 3" in sight_row(report).found
+    notes = Notes()
+    run(path, progress=notes)
+    text, warning = notes.about("at least 6 cases")
+    assert warning
+    assert "inf" not in text
+
+
+# ---- a greedy floor
+
+
+def test_the_prior_stands_in_after_a_greedy_floor(tmp_path: Path) -> None:
+    swept = config(tmp_path)
+    before, greedy, measured = (sight_of(swept, PLAN, floor) for floor in (None, GREEDY_FLOOR, FLOOR))
+    assert (before.noise_sd, greedy.noise_sd, measured.noise_sd) == (0.12, 0.12, 0.1)
+    assert (before.assumed, greedy.assumed, measured.assumed) == (True, True, False)
+    assert "assumed until the floor is measured" in before.found
+    assert "assumed: a greedy baseline shows none" in greedy.found
+    assert "from a measured floor" in measured.found
+    assert greedy.gain == pytest.approx(0.062, abs=5e-4)
+
+
+def test_check_and_run_say_so_of_a_greedy_baseline(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, baseline={"temperature": 0.0}, verdict={"min_gain": 0.01})
+    notes = Notes()
+    assert run(path, progress=notes).floor.greedy
+    text, warning = notes.about("assumed")
+    assert "noise 0.120 per generation (assumed: a greedy baseline shows none)" in text
+    assert "min_gain 0.01 would be missed" in text
+    assert warning
+    report = check_sweep(path, directory=tmp_path / "mlruns")
+    assert report.noise_sd == 0.12
+    assert "assumed: a greedy baseline shows none" in sight_row(report).found
+    assert sight_row(report).state == "warning"  # a prior blocks nothing
+
+
+def test_check_after_a_floor_that_did_not_vary(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, search={"sampler": "random", "probe": False})
+    # Every item is covered by every text, at a temperature above 0.
+    engine = ScriptedEngine(load_inputs(load_config(path))[0], noise=0.0, surface=lambda options: 1.0)
+    assert run(path, engine=engine).floor.sd == 0
+    report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
+    assert report.noise_sd == 0.12
+    assert "a greedy baseline shows none" in sight_row(report).found
+
+
+# ---- what docs/configuration.md says of the file
+
+
+def test_the_level_lies_below_one_half(tmp_path: Path) -> None:
+    assert config(tmp_path, verdict={"alpha": 0.49}).verdict.alpha == 0.49
+    assert final_level(PLAN, 0.49) == 0.49
+    with pytest.raises(ConfigError, match=r"verdict\.alpha: should be less than 0\.5, not 0\.5"):
+        config(tmp_path, verdict={"alpha": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("cases", "parts"),
+    [(6, (24, 24, 36)), (12, (48, 24, 72)), (18, (72, 24, 108))],
+)
+def test_the_smallest_budget_is_the_sum_that_the_page_gives(
+    tmp_path: Path, cases: int, parts: tuple[int, int, int]
+) -> None:
+    budget = config(tmp_path).budget
+    least = smallest_budget(budget, cases)
+    assert least == sum(parts)
+    plan = make_plan(budget.model_copy(update={"generations": least}), cases=cases)
+    assert (plan.floor, plan.explore, plan.confirm) == parts
+    page = (Path(__file__).parents[2] / "docs/configuration.md").read_text()
+    assert f"{parts[0]} + {parts[1]} + {parts[2]} = {least}" in page
