@@ -275,9 +275,12 @@ class SequentialDesign:
         two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
         estimate = compare(two, claim=claim, seed=seed).estimate
         if estimate is None:
+            stop: Literal["futility"] | None = None
+            sentence = f"Look {look} of {self.looks}: no score varies yet, so there is no noise to test with."
+            if two.baseline.greedy and two.finalist.greedy:
+                stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
             bound = self.nominal(look)
-            sentence = "Both configurations are greedy: more seeds cannot tell more."
-            return Decision("futility", look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
+            return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
         return self.assess(look, estimate, min_gain=min_gain)
 
     def assess(self, look: int, estimate: Estimate, *, min_gain: float | None = None) -> Decision:

@@ -80,7 +80,7 @@ def variance_components(observations: pd.DataFrame) -> VarianceComponents:
     means, counts, notes = _full_block(cells)
     harmonic = 1.0 / float((1.0 / counts).mean())
     parts = _components(means, seed_variance / harmonic)
-    limiting, sentence = _limit(math.sqrt(seed_variance), parts.get((0, 1)), harmonic, means.shape[1])
+    limiting, sentence = _limit(math.sqrt(seed_variance), parts.get((0, 1)), harmonic * means.shape[2], means.shape[1])
     return VarianceComponents(
         seed=math.sqrt(seed_variance),
         configuration=parts.get((0,)),

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.choice import Claim, Comparison, Test, compare
-from analysis.comparison import Pair, pair
+from analysis.comparison import Arm, Pair, is_greedy, pair
 from analysis.equivalence import default_margin, tost
 from analysis.multiplicity import holm
 from analysis.power import critical_drift
@@ -139,10 +139,12 @@ def judge(
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
-        A verdict per finalist, in the order of `finalists` (or of the labels).
+        A verdict per finalist, in the order of `finalists` (or of the labels). One of several that cannot be judged has
+        none, and the notes of the others say why.
 
     Raises:
-        TableError: The table cannot be judged; see `table.summarize` and `comparison.pair`.
+        TableError: The table cannot be judged, or none of the finalists; see `table.summarize`, `comparison.pair` and
+            `choice.compare`.
         ValueError: An argument is out of its range.
     """
     _check_arguments(claim, alpha, margin, min_gain)
@@ -153,21 +155,32 @@ def judge(
         raise TableError(f"nothing to judge: the table has no configuration besides the baseline {baseline!r}")
     if baseline in chosen:
         raise TableError(f"the baseline {baseline!r} cannot be judged against itself")
-    looks = [_look_of(label, look, design) for label in chosen]
-    pairs = [
-        pair(cells, base, cells.index(label))
-        if at is None or design is None or at == design.looks
-        else _pair_until_left(observations, baseline, label, _share(design, at, looks))
-        for label, at in zip(chosen, looks, strict=True)
-    ]
-    found = [compare(two, claim=claim, test=test, seed=seed) for two in pairs]
-    raw = [math.nan if each.estimate is None else each.estimate.p_value for each in found]
-    if design is not None:
-        raw = [design.repeated_p(at or design.looks, p_value) for at, p_value in zip(looks, raw, strict=True)]
+    looks = {label: _look_of(label, look, design) for label in chosen}
+    found, refused = {}, {}
+    for label, at in looks.items():
+        try:
+            if at is None or design is None or at == design.looks or is_greedy(cells, base):
+                two = pair(cells, base, cells.index(label))
+            else:
+                two = _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())))
+            found[label] = two, compare(two, claim=claim, test=test, seed=seed)
+        except TableError as error:
+            refused[label] = error
+    if not found:
+        raise next(iter(refused.values()))
+    raw = []
+    for label in chosen:  # one that cannot be judged keeps its share of alpha
+        estimate = found[label][1].estimate if label in found else None
+        p_value = math.nan if estimate is None else estimate.p_value
+        raw.append(p_value if design is None else design.repeated_p(looks[label] or design.looks, p_value))
     adjusted, levels = holm(raw, alpha)
+    notes = tuple(f"Not judged: {error}." for error in refused.values())
     return [
-        _verdict(two, comparison, p_value, level, _Asked(alpha, margin, min_gain, len(chosen), design, at))
-        for two, comparison, p_value, level, at in zip(pairs, found, adjusted, levels, looks, strict=True)
+        _verdict(
+            *found[label], p_value, level, _Asked(alpha, margin, min_gain, len(chosen), design, looks[label], notes)
+        )
+        for label, p_value, level in zip(chosen, adjusted, levels, strict=True)
+        if label in found
     ]
 
 
@@ -218,6 +231,7 @@ class _Asked:
     comparisons: int
     design: SequentialDesign | None
     look: int | None
+    others: tuple[str, ...] = ()
 
     def tail(self, level: float) -> float:
         """Return the two-sided level that the test itself must reach, given its share of alpha."""
@@ -227,11 +241,11 @@ class _Asked:
     def notes(self) -> tuple[str, ...]:
         """Say how looks enter."""
         if self.design is None or self.look is None:
-            return ()
+            return self.others
         plan = (
             f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
         )
-        return (f"{plan}, O'Brien-Fleming boundaries).",)
+        return (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
 
 
 def _check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
@@ -284,10 +298,10 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         look=asked.look,
         sentence="",
         advice="",
-        notes=two.notes + comparison.notes + (asked.notes if estimate else ()),
+        notes=two.notes + (asked.notes if estimate else asked.others) + comparison.notes,
     )
     interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
-    seeds = min(float(each.n.mean()) for each in (two.baseline, two.finalist))
+    seeds = min(float(each.n.sum()) for each in _noisy(two) or [two.baseline]) / two.cases
     advice = advice_for(verdict, noise_sd=noise, interaction_sd=interaction, seeds=seeds)
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
@@ -299,9 +313,18 @@ def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, 
 
 
 def _noise(two: Pair) -> float:
-    """Return the root mean square of the arms' noise; an arm without repeats is taken to be as noisy as the other."""
-    variances = [each.variance for each in (two.baseline, two.finalist) if not math.isnan(each.variance)]
-    return math.sqrt(sum(variances) / len(variances)) if variances else math.nan
+    """Return the root mean square of the noise of the arms that have any, 0 if both are greedy.
+
+    An arm without repeats is taken to be as noisy as the other.
+    """
+    noisy = _noisy(two)
+    variances = [each.variance for each in noisy if not math.isnan(each.variance)]
+    return math.sqrt(sum(variances) / len(variances)) if variances else math.nan if noisy else 0.0
+
+
+def _noisy(two: Pair) -> list[Arm]:
+    """Return the arms that are not greedy."""
+    return [each for each in (two.baseline, two.finalist) if not each.greedy]
 
 
 def _interaction_sd(two: Pair) -> float:

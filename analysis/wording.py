@@ -26,10 +26,8 @@ def sentence_for(verdict: Verdict) -> str:
     name, base = verdict.configuration, verdict.baseline
     where = _where(verdict)
     if math.isnan(verdict.p_value):
-        return (
-            f"Nothing can be claimed about {name} against {base}: both are greedy, and on {_these(verdict)} the "
-            f"difference is exactly {verdict.effect:+.3f}, with no noise to tell it from."
-        )
+        scores = f"on {_these(verdict)} it scores {verdict.finalist_mean:.3f} against {verdict.baseline_mean:.3f}"
+        return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to tell a difference from."
     numbers = _numbers(verdict)
     scores = f"it scores {verdict.finalist_mean:.3f} against {verdict.baseline_mean:.3f}"
     if verdict.outcome == "better":
@@ -78,7 +76,10 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
         seeds: Seeds per case in the smaller arm.
     """
     if math.isnan(verdict.p_value):
-        return "Add cases (at least 6 in all), or judge at the temperature that production uses."
+        return (
+            "Add cases (at least 6 in all) and, where temperature is above 0, seeds; what is greedy is best judged at "
+            "the temperature that production uses."
+        )
     if verdict.outcome in ("better", "worse"):
         return _advice_decided(verdict)
     if verdict.outcome == "equivalent":

@@ -141,8 +141,8 @@ def _assess(
     if decision.stop != "efficacy" or len(finalists) == 1:
         return decision.stop is not None, decision.sentence
     earlier = settled_at(before)
-    present = set(observations["configuration"])
-    rivals = [other for other in finalists if other.configuration.key in present]
+    answered = set(observations.loc[observations["score"].notna(), "configuration"])
+    rivals = [other for other in finalists if other.configuration.key in answered]
     verdicts = judge(
         observations,
         baseline=baseline.key,
@@ -150,7 +150,11 @@ def _assess(
         claim=verdict.claim,
         alpha=verdict.alpha,
         design=design,
-        look={other.configuration.key: earlier.get(other.number, look) for other in rivals},
+        look={
+            other.configuration.key: earlier.get(other.number, look)
+            for other in rivals
+            if not (baseline.is_greedy and other.configuration.is_greedy)
+        },
         seed=seed,
     )
     own = next(each for each in verdicts if each.configuration == key)

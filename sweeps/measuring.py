@@ -92,6 +92,11 @@ class Measurer:
             for seed, host in zip(seeds, hosts, strict=True)
         ]
 
+    def has_any(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> bool:
+        """Whether the ledger has a generation of one of the configurations with one of the seeds, from any host."""
+        tasks = [task for each in configurations for task in self.tasks("confirm", 0, each, seeds)]
+        return bool(self.ledger.find(host.key(task) for host in self.hosts if host.fingerprints for task in tasks))
+
     def run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
         """Run tasks; every outcome is scored and kept as an observation as it arrives."""
         run_tasks(

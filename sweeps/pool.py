@@ -20,7 +20,7 @@ from sweeps.engines.base import (
     EngineUnreachable,
     ModelMissing,
 )
-from sweeps.ledger import Ledger
+from sweeps.ledger import Ledger, Place
 from sweeps.runner import MAX_CONSECUTIVE_FAILURES, Host, Outcome, RunStoppedError
 from sweeps.schedule import Task, order
 
@@ -56,7 +56,7 @@ def run_tasks(
         RunStoppedError: When no host is left: each had `MAX_CONSECUTIVE_FAILURES` faults in a row, or lost the model.
         LedgerError: If an answer cannot be kept.
     """
-    waiting = _take_kept(hosts, ledger, tasks, on_outcome)
+    waiting = _take_kept(hosts, ledger, tasks, study, on_outcome)
     if not waiting:
         return
     living = [host for host in hosts if not host.dropped]
@@ -74,14 +74,16 @@ def run_tasks(
 
 
 def _take_kept(
-    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None]
+    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str, on_outcome: Callable[[Outcome], None]
 ) -> list[Task]:
     """Hand on what the ledger has; return the rest. A task that any host will do for may have run on any."""
-    keys = {(i, task): hosts[i].key(task) for task in tasks for i in _eligible(hosts, task)}
+    moved = _ran_elsewhere(hosts, ledger, tasks, study)
+    eligible = {task: _eligible(hosts, task, moved.get(_spot(task.place), ())) for task in tasks}
+    keys = {(i, task): hosts[i].key(task) for task in tasks for i in eligible[task]}
     kept = ledger.find(keys.values())
     waiting = []
     for task in tasks:
-        found = next((i for i in _eligible(hosts, task) if keys[i, task].sha256 in kept), None)
+        found = next((i for i in eligible[task] if keys[i, task].sha256 in kept), None)
         if found is None:
             waiting.append(task)
         else:
@@ -89,12 +91,32 @@ def _take_kept(
     return waiting
 
 
-def _eligible(hosts: Sequence[Host], task: Task) -> Sequence[int]:
+def _spot(place: Place) -> tuple[object, ...]:
+    """A place whichever its host."""
+    return place.stage, place.trial, place.case, place.seed, place.repeat
+
+
+def _ran_elsewhere(
+    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str
+) -> dict[tuple[object, ...], list[str]]:
+    """Digests of the hosts that tasks of particular hosts ran on in this study, perhaps while theirs was set aside."""
+    found: dict[tuple[object, ...], list[str]] = {}
+    if len(hosts) == 1 or all(task.host is None for task in tasks):
+        return found
+    for row in ledger.observations(study):
+        if row["generation"] is not None:
+            place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
+            found.setdefault(_spot(place), []).append(place.host)
+    return found
+
+
+def _eligible(hosts: Sequence[Host], task: Task, ran_on: Sequence[str] = ()) -> Sequence[int]:
     """Hosts that a task may have run on, its own first; with one set aside, its work went elsewhere."""
     own = [] if task.host is None else [task.host]
     free = task.host is None or any(host.dropped for host in hosts)
-    order_of_trust = [*own, *(i for i in range(len(hosts)) if i not in own)] if free else own
-    return [i for i in order_of_trust if hosts[i].fingerprints]
+    known = [i for i in range(len(hosts)) if hosts[i].fingerprints]
+    others = [i for i in known if i not in own and (free or hosts[i].digest in ran_on)]
+    return [*(i for i in own if i in known), *others]
 
 
 def _placed(task: Task, host: Host) -> Task:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from analysis.export import ExportSet
 
 BASELINE_TRIAL = -1
+PLACE_COLUMNS = ("configuration", "case", "seed", "stage", "repeat", "host")
+"""What tells the observations of a study apart."""
 
 
 class StudyMissingError(SweepError):
@@ -214,7 +216,10 @@ class SweepResult:
         """As `judge`, for all finalists: those to recommend first, then those shown better, then by effect."""
         from analysis import judge
 
-        data = self.stage("confirm") if scores is None else scores
+        data = self.stage("confirm")
+        if scores is not None:  # with what else tells: the temperature says what is greedy, the finish what failed
+            names = [name for name in PLACE_COLUMNS if name in scores]
+            data = data.drop(columns="score").merge(scores[[*names, "score"]], on=names)
         keys = [finalist.configuration.key for finalist in self.finalists]
         if not keys or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
             raise SweepError(
@@ -234,11 +239,17 @@ class SweepResult:
             baseline=self.baseline.key,
             finalists=[key for key in keys if key in answered] or keys[:1],
             design=design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility),
-            look={self.trials[number].key: look for number, look in settled_at(self.looks).items()},
+            look=self._settled(),
             seed=self.config.study.seed,
             **settings,
         )
         return sorted(verdicts, key=lambda own: (not self._usable(own), own.outcome != "better", -own.effect))
+
+    def _settled(self) -> dict[str, int]:
+        """At which look each finalist was settled; two greedy arms had all there is to have at the first one."""
+        settled = {self.trials[number]: look for number, look in settled_at(self.looks).items()}
+        both = self.baseline.is_greedy
+        return {arm.key: look for arm, look in settled.items() if not (both and arm.is_greedy)}
 
     @property
     def recommended(self) -> Configuration:

@@ -11,11 +11,10 @@ from analysis import TableError
 from objectives import Case
 from objectives.coverage import DEFAULT_WEIGHTS
 from objectives.robustness import Setting, rescore_matches, settings
+from sweeps.results import PLACE_COLUMNS
 
 if TYPE_CHECKING:
     from sweeps.results import SweepResult
-
-_KEYS = ["configuration", "case", "seed", "stage", "repeat", "host"]
 
 
 def robustness_table(result: SweepResult) -> pd.DataFrame | None:
@@ -50,11 +49,15 @@ def _score(case: Case, detail: Mapping[str, Any], setting: Setting) -> float:
 
 
 def _judged(result: SweepResult, rescored: list[tuple[Mapping[str, Any], float]]) -> dict[str, Any]:
-    scores = pd.DataFrame([{**{key: answer[key] for key in _KEYS}, "score": score} for answer, score in rescored])
+    scores = pd.DataFrame(
+        [{**{key: answer[key] for key in PLACE_COLUMNS}, "score": score} for answer, score in rescored]
+    )
+    assert result.verdict is not None
+    finalist = result.verdict.configuration  # of several the one that the report is about, also where another is ahead
     try:
-        verdict = result.judge(scores=scores)
-    except TableError as error:
-        return {"outcome": f"cannot be judged: {error}"}
+        verdict = next(own for own in result.judge_all(scores=scores) if own.configuration == finalist)
+    except (TableError, StopIteration) as error:
+        return {"outcome": f"cannot be judged: {error}".rstrip(": ")}
     return {
         "baseline": round(verdict.baseline_mean, 3),
         "finalist": round(verdict.finalist_mean, 3),

@@ -39,6 +39,9 @@ CONFIRM_SEEDS = 1_000_000
 SEEDS_PER_TRIAL = 100
 """Seeds are the study's seed plus these: stages never share one, and a person can read the stage from the number."""
 
+CONFIRM_STEP = 100_000
+"""How far on a confirmation begins whose seeds have been used in its ledger."""
+
 
 class Sweep:
     """One sweep, ready to run.
@@ -306,8 +309,10 @@ class _Run:
 
         What a look decided is kept: a request that failed then and is made good by a later run must not change it.
         """
+        if "confirmed" in self._record() and self._has_verdict(finalists):
+            return
         self.measurer.verify()
-        first = self.config.study.seed + CONFIRM_SEEDS
+        first = self._confirm_seed(plan, finalists)
         decided = list(self._record().get("looks", []))
         going, done = list(finalists), 0
         for look, upto in enumerate(plan.looks, start=1):
@@ -332,6 +337,45 @@ class _Run:
             self.ledger.update_study(self.name, confirmed=now())
         for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
             self._track(trial)
+
+    def _has_verdict(self, finalists: Sequence[Proposal]) -> bool:
+        """Take a confirmation that was judged as it is: more data after a verdict would be another look at it.
+
+        Where too few requests succeeded for any verdict, nothing has been looked at, and it goes on.
+        """
+        judged = read_result(self.ledger, self.name, self.sweep.directory)
+        if not judged.verdicts:
+            return False
+        rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
+        self.measurer.rows += rows
+        self.measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]
+        self.progress.plan(judged.plan.floor, judged.plan.explore, len(rows))
+        for _ in rows:
+            self.progress.advance("confirm", seconds=None)
+        if lost := sum(bool(row["error"]) for row in rows):
+            self.progress.note(
+                f"{lost} requests of the confirmation failed and stay as they are: with more data after its verdict the"
+                " study would be judged twice"
+            )
+        for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
+            self._track(trial)
+        return True
+
+    def _confirm_seed(self, plan: Plan, finalists: Sequence[Proposal]) -> int:
+        """The confirmation's first seed, such that none of its generations is there already.
+
+        Another study of the ledger may have made them. They would not be fresh: what that study showed is perhaps why
+        this one was made.
+        """
+        record, first = self._record(), self.config.study.seed + CONFIRM_SEEDS
+        if "confirm_seed" in record:
+            return int(record["confirm_seed"])
+        begun = any(row["stage"] == "confirm" for row in self.ledger.observations(self.name))  # by an older version
+        arms = [arm for arm in (self.config.baseline, *(f.configuration for f in finalists)) if not arm.is_greedy]
+        while not begun and self.measurer.has_any(arms, range(first, first + plan.confirm_seeds)):
+            first += CONFIRM_STEP
+        self.ledger.update_study(self.name, confirm_seed=first)
+        return first
 
     def _look(
         self,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from analysis import Verdict
     from sweeps.results import SweepResult
 
+TESTS = ("auto", "welch", "pooled", "permutation", "paired")
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 
 
@@ -26,6 +27,7 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), help="Two-sided level.")
 @click.option("--margin", type=click.FloatRange(0, 1, min_open=True), help="Differences below this count as none.")
 @click.option("--min-gain", type=click.FloatRange(0, 1, min_open=True), help="Smallest gain of interest.")
+@click.option("--test", type=click.Choice(TESTS), help="How to test; by default what suits the claim and the data.")
 @click.option("--expect", type=click.Choice(EXPECTATIONS), help="Exit with 1 unless this is the verdict.")
 def judge(
     what: str | None, mlruns: Path, as_json: bool, baseline: str | None, expect: str | None, **settings: Any

@@ -190,11 +190,55 @@ def test_no_repeat_anywhere_is_refused():
         compare(two_of({("a", "x"): [0.1], ("b", "x"): [0.3], ("a", "y"): [0.1], ("b", "y"): [0.2]}))
 
 
-def test_an_arm_without_repeats_borrows_the_noise_of_the_other():
+def test_an_arm_without_repeats_is_judged_by_the_noise_of_the_other_only_if_that_is_asked_for():
     cells = {("a", "x"): [0.1, 0.3], ("b", "x"): [0.4], ("a", "y"): [0.5, 0.3], ("b", "y"): [0.6]}
-    found = compare(two_of(cells))
+    for test in ("auto", "welch", "permutation"):
+        with pytest.raises(TableError, match="'b' has no case with two seeds"):
+            compare(two_of(cells), test=test)
+    found = compare(two_of(cells), test="pooled")
     assert found.estimate.standard_error == pytest.approx(np.sqrt(0.25 * 2 * (0.02 / 2 + 0.02)))
     assert "one seed" in found.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("base", "other"),
+    [
+        ({case: [0.5] * 3 for case in "wxyz"}, {"w": [0.5] * 3, "x": [0.5] * 3, "y": [0.5] * 3, "z": [0.6]}),
+        ({"x": [0.5] * 3, "y": [0.5] * 3, "u": [0.1, 0.3]}, {"x": [0.52] * 3, "y": [0.5] * 3, "v": [0.1, 0.3]}),
+    ],
+)
+def test_nothing_is_claimed_without_any_noise_to_test_with(base, other):
+    cells = {("a", case): scores for case, scores in base.items()} | {("b", c): s for c, s in other.items()}
+    for test in ("auto", "pooled"):
+        found = compare(two_of(cells), test=test)
+        assert found.estimate is None
+        assert "no noise to test with" in found.notes[-1]
+
+
+def test_cases_that_all_differ_alike_are_no_proof_for_new_cases():
+    cells = {(arm, case): [0.5 + lift] * 2 for arm, lift in (("a", 0.0), ("b", 0.125)) for case in "uvwxyz"}
+    assert compare(two_of(cells), claim="new-cases").estimate is None
+    same = {(arm, case): [0.5] * 2 for arm in "ab" for case in "uvwxyz"}
+    assert compare(two_of(same), claim="new-cases").estimate.p_value == 1  # greedy, and equal wherever it was tried
+
+
+@pytest.mark.parametrize(("lost", "seeds"), [(0.0, (10, 2)), (0.5, (3, 3)), (0.5, (5, 5))])
+def test_type_one_error_with_unequal_numbers_of_seeds_and_unequal_noise(lost, seeds):
+    rng, rejected, judged = np.random.default_rng(12), 0, 0
+    for _ in range(600):
+        cells = {}
+        for name, size, noise in (("a", seeds[0], 0.06), ("b", seeds[1], 0.12)):
+            for case in "uvwxyz":
+                kept = 0.5 + noise * rng.standard_normal(size)[rng.random(size) >= lost * (name == "b")]
+                if len(kept):
+                    cells[name, case] = list(kept)
+        try:
+            estimate = compare(two_of(cells)).estimate
+        except TableError:
+            continue
+        judged, rejected = judged + 1, rejected + (estimate.p_value <= 0.05)
+    assert judged > 550
+    assert rejected / judged < 0.05 + 3.5 * np.sqrt(0.05 * 0.95 / judged)  # permuting rejects .11 to .19 of them
 
 
 def test_hosts_are_blocks():

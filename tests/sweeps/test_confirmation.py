@@ -267,7 +267,7 @@ def test_several_finalists(tmp_path: Path) -> None:
     assert [verdict.as_dict() for verdict in again.verdicts] == [verdict.as_dict() for verdict in verdicts]
 
 
-def test_what_a_look_decided_stays_when_a_failed_request_is_made_good(tmp_path: Path) -> None:
+def test_what_was_judged_gets_no_more_data(tmp_path: Path) -> None:
     from objectives import load_cases
 
     path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}})
@@ -276,10 +276,25 @@ def test_what_a_look_decided_stays_when_a_failed_request_is_made_good(tmp_path: 
     engine = ScriptedEngine(cases, surface=demo_surface, noise=0.03, faults=[broken])
     first = run(path, engine=engine)
     assert int(first.stage("confirm")["score"].isna().sum()) == 1
+    asked, told = len(engine.requests), Listening()
+    second = run(path, engine=engine, progress=told)
+    assert steady(second.stage("confirm")) == steady(first.stage("confirm"))
+    assert (second.looks, second.verdicts) == (first.looks, first.verdicts)
+    assert not [r for r in engine.requests[asked:] if r.options["seed"] >= 1_000_000]
+    assert any(note.startswith("1 requests of the confirmation failed and stay") for note in told.notes)
+
+
+def test_a_confirmation_without_a_verdict_is_made_good(tmp_path: Path) -> None:
+    from objectives import load_cases
+
+    path = write_sweep(tmp_path)
+    broken = Fault("prompt-too-long", when=lambda r: r.options["seed"] >= 1_000_000, times=18)
+    engine = ScriptedEngine(load_cases(tmp_path / "cases"), surface=demo_surface, noise=0.1, faults=[broken])
+    first = run(path, engine=engine)
+    assert first.verdicts == []
     second = run(path, engine=engine)
-    assert int(second.stage("confirm")["score"].isna().sum()) == 0
-    assert second.looks == first.looks
-    assert counted(second) == counted(first)
+    assert len(second.verdicts) == 1
+    assert second.stage("confirm")["score"].notna().all()
 
 
 def test_a_sweep_stopped_between_looks_goes_on_as_if_it_had_not(tmp_path: Path) -> None:

@@ -468,14 +468,21 @@ def test_another_configuration_shows_the_difference_and_a_free_name(
     assert load_result(tmp_path / "mlruns", "t").status == "done"
 
 
-def test_another_study_shares_what_is_the_same(tmp_path: Path) -> None:
+def test_another_study_shares_what_is_the_same_but_confirms_afresh(tmp_path: Path) -> None:
     path = write_sweep(tmp_path)
     used = engine(tmp_path)
-    run(path, engine=used)
+    first = run(path, engine=used)
     before = len(measured(used.requests))
-    result = run(write_sweep(tmp_path, study={"name": "u"}, verdict={"alpha": 0.1}), engine=used)
-    assert len(measured(used.requests)) == before
+    path = write_sweep(tmp_path, study={"name": "u"}, verdict={"alpha": 0.1})
+    result = run(path, engine=used)
     assert set(result.observations["study"]) == {"u"}
+    new = measured(used.requests)[before:]
+    assert len(new) == result.plan.confirm == len(result.stage("confirm"))
+    assert {request.options["seed"] for request in new} == set(result.stage("confirm")["seed"])
+    assert first.finalist == result.finalist
+    assert not set(first.stage("confirm")["seed"]) & set(result.stage("confirm")["seed"])
+    assert steady(run(path, engine=used).observations) == steady(result.observations)
+    assert len(measured(used.requests)) == before + len(new)
 
 
 def test_a_trial_that_was_short_of_a_score_is_corrected_in_optuna_on_resume(tmp_path: Path, clean: SweepResult) -> None:
