@@ -34,6 +34,8 @@ def load_inputs(
     Raises:
         ConfigError: With what is wrong with either.
     """
+    from analysis.comparison import FEWEST_CASES
+
     table = config.objective
     where = config.path or "<text>"
     problems: list[str] = []
@@ -46,6 +48,11 @@ def load_inputs(
         objective = objective or make_objective(spec, models=models)
     except ObjectiveError as error:
         problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
+    if config.verdict.claim == "new-cases" and cases is not None and len(cases) < FEWEST_CASES:
+        problems.append(
+            f'{where}: verdict.claim: "new-cases" takes at least {FEWEST_CASES} cases, and there are {len(cases)}: name'
+            ' more (objective.cases, objective.names), or claim "these-cases"'
+        )
     if problems or objective is None or cases is None:
         raise ConfigError(problems)
     return list(cases), objective

@@ -11,7 +11,6 @@ import numpy as np
 
 from analysis import PRIOR_NOISE_SD, NoiseFloor
 from analysis import plan as generations_for
-from analysis.comparison import FEWEST_CASES
 from analysis.planning import noise_to_plan_with
 from sweeps.config import SweepConfig
 from sweeps.confirmation import final_level, visible_gain
@@ -118,7 +117,7 @@ class Sight:
         assumed: Whether it is the prior: no floor was measured, or a greedy one, which shows no noise.
         gain: The smallest gain seen with 80% probability; infinite where the claim cannot be made at all.
         found: The same in words.
-        todo: What to do where `verdict.min_gain` would be missed more often, or nothing can be claimed; else "".
+        todo: What to do where `verdict.min_gain` would be missed more often; else "".
     """
 
     noise_sd: float
@@ -139,9 +138,6 @@ def sight_of(config: SweepConfig, plan: Plan, floor: NoiseFloor | None = None) -
     noise_sd, assumed = noise_to_plan_with(floor)
     claim, least = config.verdict.claim, config.verdict.min_gain
     gain = visible_gain(plan, noise_sd, alpha=config.verdict.alpha, claim=claim)
-    if claim == "new-cases" and plan.cases < FEWEST_CASES:
-        found = f"a claim for new cases takes at least {FEWEST_CASES} cases, and there are {plan.cases}"
-        return Sight(noise_sd, assumed, gain, found, 'name more cases, or set verdict.claim = "these-cases"')
     whence = "from a measured floor"
     if assumed:
         greedy = config.baseline.is_greedy or floor is not None

@@ -95,16 +95,14 @@ def test_the_budget_that_is_named_is_enough_and_no_more_than_it_takes(tmp_path: 
     assert gain(needed - 2 * 6 * 4) > 0.05  # a seed less on each case of both arms, with its share of the search
 
 
-def test_too_few_cases_for_the_claim_block(tmp_path: Path) -> None:
+def test_too_few_cases_for_the_claim_are_refused_before_anything_is_spent(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, verdict={"claim": "new-cases"})
     report = check_sweep(path, directory=tmp_path / "mlruns")
     assert (report.state, report.mde) == ("blocked", None)
-    assert "at least 6 cases, and there are 3" in sight_row(report).found
-    notes = Notes()
-    run(path, progress=notes)
-    text, warning = notes.about("at least 6 cases")
-    assert warning
-    assert "inf" not in text
+    assert any("at least 6 cases, and there are 3" in row.found for row in report.rows)
+    with pytest.raises(ConfigError, match=r"sweep\.toml: verdict\.claim: .* there are 3: name more"):
+        run(path)
+    assert not (tmp_path / "mlruns").exists()
 
 
 # ---- a greedy floor
