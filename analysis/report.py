@@ -277,7 +277,7 @@ def _ending_rows(data: ReportData) -> list[dict[str, Any]]:
 
 def _ranking(data: ReportData) -> list[dict[str, Any]]:
     """All configurations by mean score, with intervals as places on a common scale in percent."""
-    picked = {*_arms(data)[1:], *(verdict.configuration for verdict in data.verdicts)}
+    picked = {*_arms(data), *(verdict.configuration for verdict in data.verdicts)}
     table = views.summary(views.without_luck(data.observations, picked))
     half = _Z95 * data.noise_sd / table["n"].pow(0.5)
     table = table.assign(low=table["mean"] - half, high=table["mean"] + half)

@@ -49,7 +49,7 @@ def request_seconds(observations: pd.DataFrame) -> pd.Series[Any]:
 
 
 def without_luck(observations: pd.DataFrame, picked: Collection[str]) -> pd.DataFrame:
-    """All rows but the search's of picked configurations that have fresh ones: they were picked for those."""
+    """All rows, but of picked configurations that have fresh ones only these: they were picked for the others."""
     if "stage" not in observations:
         return observations
     confirms = observations["stage"] == "confirm"

@@ -104,7 +104,7 @@ def offsets_of(observations: pd.DataFrame) -> dict[str, float] | None:
     """
     rows = views.usable(observations)
     if "stage" in rows:
-        rows = views.without_luck(rows, set(rows.loc[rows["trial"] >= 0, "configuration"]))
+        rows = views.without_luck(rows, set(rows["configuration"]))
     cells = cells_of(rows)
     return None if have_all_cases(cells) else by_name(case_offsets(cells))
 
