@@ -83,7 +83,7 @@ class Logbook:
         self._tracker.finish(
             "FINISHED",
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
-            metrics={} if floor is None else {"noise_sd": floor.sd, "baseline_floor_mean": floor.mean},
+            metrics={} if floor is None else {"floor_sd": floor.sd, "baseline_floor_mean": floor.mean},
             note_markdown=outputs.note,
             artifacts=outputs.exports,
             html=outputs.html or None,
