@@ -17,6 +17,7 @@ from typing import Literal, get_args
 
 from analysis.export_set import MEASURING_SEED, MODES, ExportError, ExportSet, Mode, finite
 from analysis.files import write_together
+from analysis.wording import arms_text
 
 __all__ = [
     "FORCED",
@@ -274,11 +275,13 @@ def _verdict_text(export: ExportSet) -> str:
     effect, low, high = finite(export.effect), finite(export.ci_low), finite(export.ci_high)
     if effect is not None:
         interval = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
-        parts.append(f"effect {effect:+.3f}{interval}")
+        level = f", {100 * export.level:.3g}% interval" if interval and export.level is not None else ""
+        parts.append(f"effect {effect:+.3f}{level}{interval}")
     if (p_value := finite(export.p_value)) is not None:
         parts.append("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}")
     if export.n_per_arm is not None:
-        parts.append(f"{export.n_per_arm} generations per arm")
+        both = (export.n_finalist or export.n_per_arm, export.n_baseline or export.n_per_arm)
+        parts.append(arms_text(export.n_per_arm, *both))
     if export.claim:
         parts.append(f"for {export.claim.replace('-', ' ')}")
     return ", ".join(parts)

@@ -44,11 +44,14 @@ class ExportSet:
         trial: Number of the trial; -1 is the baseline.
         outcome: The verdict's outcome, or None without a verdict.
         effect: Gain of mean score over the baseline, in score units (0 to 1).
-        ci_low: Lower end of the effect's 95% interval.
+        ci_low: Lower end of the effect's interval.
         ci_high: Upper end of it.
+        level: The interval's confidence level, as `0.95`; higher where several configurations or looks share alpha.
         p_value: Adjusted p-value.
         claim: What the verdict speaks of: "these-cases" or "new-cases".
-        n_per_arm: Generations per arm that the verdict rests on.
+        n_per_arm: Generations that the verdict rests on, of the arm that has fewer.
+        n_finalist: The same of this configuration.
+        n_baseline: The same of the baseline.
         seeds: Seeds of the confirmation.
         model_digest: The model's digest on the host.
         weights_sha256: SHA-256 of the weights.
@@ -79,9 +82,12 @@ class ExportSet:
     effect: float | None = None
     ci_low: float | None = None
     ci_high: float | None = None
+    level: float | None = None
     p_value: float | None = None
     claim: str | None = None
     n_per_arm: int | None = None
+    n_finalist: int | None = None
+    n_baseline: int | None = None
     seeds: Sequence[int] = field(default=())
     model_digest: str | None = None
     weights_sha256: str | None = None
@@ -131,9 +137,12 @@ class ExportSet:
             "effect": finite(self.effect),
             "ci_low": finite(self.ci_low),
             "ci_high": finite(self.ci_high),
+            "level": finite(self.level),
             "p_value": finite(self.p_value),
             "claim": self.claim,
             "n_per_arm": self.n_per_arm,
+            "n_finalist": self.n_finalist,
+            "n_baseline": self.n_baseline,
             "seeds": list(self.seeds) or None,
             "model_digest": self.model_digest,
             "weights_sha256": self.weights_sha256,

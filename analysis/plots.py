@@ -262,8 +262,8 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
     titles(
         axes,
         f"{len(front)} of {len(table)} configurations are beaten by no other on both score and length",
-        "Up and to the left is better. Scores are those to expect of fresh generations: means of few generations are"
-        " drawn together.",
+        "Up and to the left is better. Scores and tokens are those to expect of fresh generations: means of few"
+        " generations are drawn together.",
     )
     axes.plot(table["output_tokens"], table["mean"], "o", ms=5, mfc=DOT, mec="none", zorder=2, label="configuration")
     axes.step(front["output_tokens"], front["mean"], where="post", color=CURVE, lw=1.5, zorder=3)
@@ -283,7 +283,7 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
         fmt="none",
         label="typical 95% interval",
     )
-    axes.set_xlabel("output tokens, mean")
+    axes.set_xlabel("expected output tokens")
     score_axis(axes.yaxis, axes.get_ylim())
     legend(figure, axes)
     return figure

@@ -19,7 +19,7 @@ from analysis.report_data import ReportData, Value
 from analysis.report_parts import limit_rows, pareto_rows
 from analysis.report_text import HEADLINES, number, percent, render_note, signed, terminal_summary
 from analysis.verdict import Verdict
-from analysis.wording import p_text
+from analysis.wording import out_of_reach, p_text
 
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]
 
@@ -118,6 +118,7 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         "claim": verdict.claim.replace("-", " "),
         "level": f"{100 * verdict.level:.3g}%",
         "picture": _interval_picture(verdict),
+        "out_of_reach": out_of_reach(verdict),
     }
 
 
@@ -148,7 +149,7 @@ def _interval_picture(verdict: Verdict) -> dict[str, float] | None:
     if not all(map(math.isfinite, ends)):
         return None
     margin = verdict.margin if math.isfinite(verdict.margin) else 0.0
-    mde = verdict.mde if math.isfinite(verdict.mde) else 0.0
+    mde = verdict.mde if math.isfinite(verdict.mde) and not out_of_reach(verdict) else 0.0
     bottom, top = min(*ends, -margin), max(*ends, margin, mde)
     pad = 0.07 * max(top - bottom, 1e-6)
     marks = {

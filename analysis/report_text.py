@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.report_data import ReportData
 from analysis.report_parts import limits_text
-from analysis.wording import p_text
+from analysis.wording import arms_text, out_of_reach, p_text
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -43,15 +43,19 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
     if verdict is None:
         return []
     interval = f"{100 * verdict.level:.3g}% interval {signed(verdict.ci_low)} to {signed(verdict.ci_high)}"
+    arms = verdict.n_per_arm, verdict.n_finalist, verdict.n_baseline
+    sees = f"gains from {number(verdict.mde)} on"
+    if out_of_reach(verdict):
+        sees = f"no gain: it takes one of {number(verdict.mde)}, and scores end at 1"
     p_value = "no p value" if math.isnan(verdict.p_value) else p_text(verdict.p_value)
     return [
         ("effect", f"{signed(verdict.effect)} ({interval}, {p_value})"),
         ("scores", f"finalist {number(verdict.finalist_mean)}, baseline {number(verdict.baseline_mean)}"),
         (
             "rests on",
-            f"{verdict.n_per_arm} fresh generations per arm, {verdict.cases} cases; {verdict.claim.replace('-', ' ')}",
+            f"{arms_text(*arms, kind='fresh generations')}, {verdict.cases} cases; {verdict.claim.replace('-', ' ')}",
         ),
-        ("could see", f"gains from {number(verdict.mde)} on (80% power); noise sd {number(verdict.noise_sd)}"),
+        ("could see", f"{sees} (80% power); noise sd {number(verdict.noise_sd)}"),
     ]
 
 

@@ -183,9 +183,10 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
     missing = [name for name in columns if name not in observations.columns]
     if missing:
         present = [str(name) for name in observations.columns]
+        spare = [name for name in present if name not in columns]  # one that is needed itself is no slip for another
         parts = []
         for name in missing:
-            near = difflib.get_close_matches(name, present, n=1, cutoff=0.5)
+            near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
             parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
         raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}")
     if len(observations) == 0:
@@ -265,11 +266,16 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolA
     twice = np.zeros(len(key), dtype=bool)
     twice[usable] = pd.Series(used).duplicated(keep=False).to_numpy()
     row = observations.iloc[int(np.flatnonzero(twice)[0])]
+    which = ", ".join(f"{name} {_plain(row[name])!r}" for name in ("configuration", "case", "seed"))
     raise TableError(
-        f"the same generation stands in the table more than once: configuration {row['configuration']!r}, case "
-        f"{row['case']!r}, seed {row['seed']!r} in {_rows(twice)}. Drop the copies, or number real "
-        "repeats in a column 'repeat'."
+        f"the same generation stands in the table more than once: {which} in {_rows(twice)}. Drop the copies, or "
+        "number real repeats in a column 'repeat'."
     )
+
+
+def _plain(value: object) -> object:
+    """A value as Python's own type: numpy's say their type when they are shown."""
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _moments(scores: FloatArray, cell: IntArray, n: IntArray, starts: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -42,8 +42,35 @@ def sentence_for(verdict: Verdict) -> str:
         )
     return (
         f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.3f} ({numbers}). "
-        f"A comparison of this size sees gains from about {verdict.mde:.3f} on."
+        f"{_sees(verdict)}"
     )
+
+
+def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "generations") -> str:
+    """Say on how many generations a verdict rests: one number where both arms have as many, else both.
+
+    Args:
+        n_per_arm: Of the smaller arm.
+        n_finalist: Of the configuration.
+        n_baseline: Of the baseline.
+        kind: What they are called.
+    """
+    if n_finalist == n_baseline:
+        return f"{n_per_arm} {kind} per arm"
+    return f"{n_finalist} {kind} against {n_baseline} of the baseline"
+
+
+def out_of_reach(verdict: Verdict) -> bool:
+    """Whether the smallest gain that is seen would lift the baseline's mean above 1, where scores end."""
+    return verdict.baseline_mean + verdict.mde > 1
+
+
+def _sees(verdict: Verdict) -> str:
+    if not out_of_reach(verdict):
+        return f"A comparison of this size sees gains from about {verdict.mde:.3f} on."
+    size = f"of about {verdict.mde:.3f}" if math.isfinite(verdict.mde) else "without end"
+    room = f"scores end at 1, which is {1 - verdict.baseline_mean:.3f} above the baseline"
+    return f"A comparison of this size could not see any gain: it takes one {size}, and {room}."
 
 
 def _numbers(verdict: Verdict) -> str:
@@ -86,9 +113,10 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
         return "Keep whichever is cheaper; more seeds would only narrow the interval."
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
     if gain < SMALLEST:
+        shown = "" if out_of_reach(verdict) else f"; gains above {verdict.mde:.3f} would probably have shown"
         return (
             "The difference so far is next to none. To learn whether it matters, name the smallest gain of interest "
-            f"(min_gain); gains above {verdict.mde:.3f} would probably have shown."
+            f"(min_gain){shown}."
         )
     return _advice_open(verdict, gain, noise_sd, interaction_sd, seeds)
 

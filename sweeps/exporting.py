@@ -29,7 +29,8 @@ def export_set(result: SweepResult) -> ExportSet:
     engine = fingerprint.facts["engine"]
     judged: dict[str, Any] = {}
     if verdict is not None:
-        names = ("outcome", "effect", "ci_low", "ci_high", "p_value", "claim", "n_per_arm")
+        numbers = ("effect", "ci_low", "ci_high", "level", "p_value", "n_per_arm", "n_finalist", "n_baseline")
+        names = ("outcome", "claim", *numbers)
         judged = {name: getattr(verdict, name) for name in names}
     return ExportSet(
         options=configuration.options,

@@ -36,6 +36,7 @@ def make(**changes) -> ExportSet:
         "effect": 0.081,
         "ci_low": 0.032,
         "ci_high": 0.13,
+        "level": 0.975,
         "p_value": 0.0023,
         "claim": "these-cases",
         "n_per_arm": 48,
@@ -235,6 +236,16 @@ def test_what_is_not_shown_better_is_refused_unless_forced_and_then_says_so(fmt,
     forced = render(replace(export, forced=True), fmt)
     assert "NOT SHOWN BETTER" in "".join(forced.splitlines()[:2])
     assert "NOT SHOWN BETTER" not in render(make(forced=True), fmt)
+
+
+def test_the_interval_is_told_with_its_level_and_the_arms_with_their_sizes():
+    export = make(n_per_arm=12, n_finalist=48, n_baseline=12)
+    first = render(export, "env").splitlines()[0]
+    assert "effect +0.081, 97.5% interval [+0.032, +0.130], p = 0.002, 48 generations against 12 of the base" in first
+    assert "interval" not in render(make(ci_low=None), "env").splitlines()[0]
+    assert ", 48 generations per arm" in render(make(n_finalist=48, n_baseline=48), "env").splitlines()[0]
+    known = json.loads(render(export, "json"))["provenance"]
+    assert (known["level"], known["n_per_arm"], known["n_finalist"], known["n_baseline"]) == (0.975, 12, 48, 12)
 
 
 def test_refusal_leaves_no_file(tmp_path):

@@ -334,6 +334,38 @@ def test_the_terminal_summary_fits(data):
     assert "sweeps run examples/quickstart.toml" in "\n".join(drawn_on(80, data))
 
 
+def test_arms_of_unequal_size_are_told_both():
+    whole = make_data()
+    rows = whole.observations
+    rest = (rows["configuration"] == BASELINE) & (rows["stage"] == "confirm") & (rows["seed"] > 5001)
+    fewer = rows[~rest]
+    verdicts = judge(fewer[fewer["stage"] == "confirm"], baseline=BASELINE, finalists=[whole.finalist])
+    assert (verdicts[0].n_finalist, verdicts[0].n_baseline) == (48, 12)
+    data = replace(whole, observations=fewer, verdicts=verdicts)
+    both = "48 fresh generations against 12 of the baseline"
+    assert f"{both}, 6 cases; these" in " ".join(drawn_on(100, data))
+    assert both in render_note(data)
+    assert both in words_of(data).replace("48fresh", "48 fresh")
+    assert "per arm" not in words_of(data) + render_note(data)
+    assert "48 fresh generations per arm, 6 cases; these cases" in " ".join(drawn_on(100, whole))
+
+
+def test_a_gain_that_could_not_be_seen_is_told_as_such(data):
+    far = replace(data.verdict, mde=3.154)
+    told = replace(data, verdicts=[far])
+    assert "no gain: it takes one of 3.154, and scores end at 1" in render_note(told)
+    page = words_of(told)
+    assert "so no gain could be seen" in page
+    assert "smallest gain that this comparison could see" not in page
+    assert "smallest gain that this comparison could see" in words_of(data)
+
+
+def test_the_front_says_that_its_tokens_are_expected_too(data):
+    page = words_of(data)
+    assert "Score and tokens to expect of fresh generations on all cases" in page
+    assert "expected tokens" in page
+
+
 def test_a_look_is_told_without_the_mark_of_a_warning(data):
     told = replace(data, notes=["the host changed"], looks=["Look 1 of 2: go on.", "Look 2 of 2: done."])
     panel = "\n".join(drawn_on(80, told))

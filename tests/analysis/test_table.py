@@ -36,6 +36,19 @@ def test_missing_columns_are_named_with_the_nearest():
         summarize(table().rename(columns={"configuration": "configuratoin", "seed": "zzz"}))
 
 
+def test_a_column_that_is_needed_itself_is_not_taken_for_another():
+    with pytest.raises(TableError, match=r"missing column 'seed'; the table has 'configuration', 'case'"):
+        summarize(table().drop(columns="seed"))
+
+
+def test_a_row_that_stands_twice_is_named_as_the_table_has_it():
+    twice = pd.concat([table(), table().iloc[2:3]], ignore_index=True)
+    row = twice.iloc[2]
+    message = rf"configuration '{row['configuration']}', case '{row['case']}', seed {int(row['seed'])} in rows 3, 9 "
+    with pytest.raises(TableError, match=message):
+        summarize(twice)
+
+
 @pytest.mark.parametrize(
     ("score", "message"),
     [

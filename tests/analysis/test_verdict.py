@@ -138,6 +138,20 @@ def test_two_greedy_configurations_on_few_cases_get_no_claim():
     assert as_dict["verdict"] == as_dict["outcome"] == "not distinguishable"
 
 
+def test_gains_that_no_score_has_room_for_are_not_promised():
+    scores = {"base": [0.1, 0.9], "new": [0.3, 0.8]}
+    rows = [(name, "k", seed, score) for name, pair in scores.items() for seed, score in enumerate(pair)]
+    data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    verdict = judge_one(data, baseline="base")
+    assert verdict.mde > 1
+    assert "gains from about" not in verdict.sentence
+    assert f"could not see any gain: it takes one of about {verdict.mde:.3f}" in verdict.sentence
+    assert "scores end at 1, which is 0.500 above the baseline" in verdict.sentence
+    near = judge_one(data.assign(score=data["score"].replace({0.3: 0.2})), baseline="base")  # a difference of 0
+    assert "min_gain)." in near.advice
+    assert "would probably have shown" not in near.advice
+
+
 def test_as_dict_is_json_with_the_agreed_keys():
     as_dict = json.loads(json.dumps(judge_one(table({"new": 0.1}), baseline="base").as_dict(), allow_nan=False))
     keys = (
@@ -186,3 +200,61 @@ def test_importing_analysis_is_cheap_and_its_names_exist():
     assert all(getattr(analysis, name) is not None for name in analysis.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         _ = analysis.nothing
+
+
+# ---- several finalists, hosts and greedy arms
+
+
+def on_hosts(name, scores, seeds, *, temperature=0.8):
+    """Rows of six cases; the seeds are dealt to two hosts, of which the second scores .15 higher."""
+    return [
+        {
+            "configuration": name, "case": f"k{case}", "seed": seed, "host": "AB"[seed % 2], "stage": "confirm",
+            "temperature": temperature, "score": scores(case, seed) + 0.15 * (seed % 2),
+        }
+        for case in range(6)
+        for seed in range(seeds)
+    ]  # fmt: skip
+
+
+def test_one_finalist_that_cannot_be_judged_takes_nothing_from_the_others():
+    data = table({"new": 0.1, "lost": 0.1})
+    lost = data["configuration"] == "lost"
+    data.loc[lost & ~data["case"].isin(["k0", "k1"]), "score"] = math.nan
+    (verdict,) = judge(data, baseline="base", claim="new-cases", finalists=["lost", "new"])
+    alone = judge_one(data[~lost], baseline="base", claim="new-cases")
+    assert (verdict.configuration, verdict.comparisons, verdict.outcome) == ("new", 2, "better")
+    assert verdict.p_value == pytest.approx(2 * alone.p_value)  # the lost one keeps its share of alpha
+    assert any(note.startswith("Not judged: a claim for new cases takes at least 6") for note in verdict.notes)
+    with pytest.raises(TableError, match="at least 6"):
+        judge(data[data["configuration"] != "new"], baseline="base", claim="new-cases")
+
+
+def test_a_greedy_baseline_keeps_all_its_hosts_against_a_finalist_that_left_early():
+    rng = np.random.default_rng(3)
+    base = on_hosts("base", lambda *_: 0.4, 2, temperature=0.0)
+    early = on_hosts("early", lambda *_: 0.5 + 0.05 * rng.normal(), 6)
+    late = on_hosts("late", lambda *_: 0.42 + 0.05 * rng.normal(), 12)
+    design, data = SequentialDesign(2), pd.DataFrame([*base, *early, *late])
+    first, _ = judge(data, baseline="base", finalists=["early", "late"], design=design, look={"early": 1, "late": 2})
+    assert (first.n_baseline, first.n_finalist) == (12, 36)
+    own = data[data["configuration"] == "early"]
+    expected = own.groupby(["case", "host"])["score"].mean().mean() - (0.4 + 0.075)
+    assert first.effect == pytest.approx(expected)
+
+
+def test_advice_counts_seeds_per_case_whatever_the_hosts_and_whichever_arm_is_greedy():
+    rng = np.random.default_rng(1)
+
+    def noisy(*_):
+        return 0.4 + 0.1 * rng.normal()
+
+    arms = {
+        "a greedy baseline": on_hosts("base", lambda *_: 0.4, 2, temperature=0.0),
+        "noise": on_hosts("base", noisy, 10),
+    }
+    for base in arms.values():
+        verdict = judge_one(pd.DataFrame([*base, *on_hosts("new", noisy, 10)]), baseline="base", min_gain=0.005)
+        assert verdict.outcome == "not distinguishable"
+        assert verdict.advice.endswith("this comparison had 10.")
+        assert verdict.noise_sd == pytest.approx(0.1, abs=0.02)  # no average with an arm that has none

@@ -110,6 +110,11 @@ def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None
     parents = [r for r in runs if "mlflow.parentRunId" not in r.data.tags]
     assert len(parents) == 1
     assert parents[0].info.status == "FINISHED"
+    assert result.verdict is not None
+    assert result.floor is not None
+    noise = {name: parents[0].data.metrics[name] for name in ("noise_sd", "floor_sd")}
+    assert noise == pytest.approx({"noise_sd": result.verdict.noise_sd, "floor_sd": result.floor.sd})
+    assert noise["noise_sd"] != pytest.approx(noise["floor_sd"])  # so that the one cannot stand in for the other
     assert len(runs) == 1 + 1 + result.plan.trials  # the sweep, the baseline, the trials
 
 
@@ -263,6 +268,11 @@ def test_export_what_is_shown_better(finished: Path, tmp_path: Path, capsys: Cap
     assert f"OLLAMA_TEMPERATURE={finalist.configuration.options['temperature']}" in env
     options = json.loads(next(Path(path) for path in done["files"] if path.endswith(".json")).read_text())
     assert "t" in json.dumps(options)
+    verdict = load_result(finished / "mlruns", "t").verdict
+    assert verdict is not None
+    known = ("level", "n_per_arm", "n_finalist", "n_baseline")
+    assert [options["provenance"][name] for name in known] == [getattr(verdict, name) for name in known]
+    assert f"{100 * verdict.level:.3g}% interval [" in env.splitlines()[0]
     command = ["bash", "-c", 'set -a; . "$0"; printf %s "$OLLAMA_TEMPERATURE"']
     file = next(path for path in done["files"] if path.endswith(".env"))
     sourced = subprocess.run([*command, file], capture_output=True, text=True, check=True)
