@@ -69,6 +69,7 @@ def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[Engin
             timeout=table.timeout,
             options=table.options,
             log_dir=log_dir,
+            source=f"{config.path or '<text>'}: engine.options",
         )
         for address, _ in table.all_hosts
     ]

@@ -29,6 +29,7 @@ class EngineSpec:
             not set them; `keep_alive`, `attempts` (connection faults, at least 1) and `wait` (seconds before the
             second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted`.
         log_dir: Directory for the log of llama.cpp; None for no log.
+        source: How errors call `options`: file and table, as `sweep.toml: engine.options`.
     """
 
     kind: str
@@ -37,6 +38,11 @@ class EngineSpec:
     timeout: float = 600.0
     options: Mapping[str, Any] = field(default_factory=dict)
     log_dir: Path | None = None
+    source: str | None = None
+
+    def called(self, name: str) -> str:
+        """How errors call one of the settings: by file and key where it came from a file."""
+        return f"{self.source}.{name}" if self.source else f"engine {self.kind}: {name}"
 
 
 def open_engine(spec: EngineSpec) -> Engine:
@@ -77,6 +83,6 @@ def check_settings(spec: EngineSpec, known: frozenset[str]) -> None:
     for name in sorted(set(spec.options) - known):
         near = difflib.get_close_matches(name, sorted(known), n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
-        problems.append(f"engine {spec.kind}: unknown setting {name!r}; {hint}")
+        problems.append(f"{spec.source or f'engine {spec.kind}'}: unknown setting {name!r}; {hint}")
     if problems:
         raise ConfigError(problems)

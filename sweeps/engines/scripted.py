@@ -7,21 +7,18 @@ does follows from (model, prompt, options, seed) alone.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
-import math
 import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from objectives.case import Case, Item
-from sweeps.engines import _llama, check_settings
+from sweeps.engines import _llama
 from sweeps.engines.base import (
     BaseEngine,
     EngineError,
@@ -36,13 +33,16 @@ from sweeps.engines.base import (
     PromptTooLong,
     Timing,
 )
+from sweeps.engines.scripted_settings import SURFACES, Surface, called, demo_surface, digest_of, read_settings
 from sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
     from sweeps.engines import EngineSpec
 
-Surface = Callable[[Mapping[str, OptionValue]], float]
-"""Options to the expected share of the items that a text covers, in [0, 1]."""
+__all__ = [
+    "FAULTS", "SURFACES", "Counts", "Fault", "Request", "ScriptedEngine", "Surface", "Write", "count_words",
+    "demo_surface",
+]  # fmt: skip
 
 Write = Callable[[Case, Mapping[str, OptionValue], np.random.Generator], str]
 """Writes the text for a case."""
@@ -67,20 +67,6 @@ _SAMPLING = (
     "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
     "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "num_predict", "seed",
 )  # fmt: skip
-_SETTINGS = frozenset({"surface", "cases", "noise", "delay", "faults", "inert", "models", "load_seconds"})
-
-
-def demo_surface(options: Mapping[str, OptionValue]) -> float:
-    """A smooth hill: best (0.85) at temperature 0.35, repeat_penalty 1.05 and top_p 0.9; lower further away."""
-    temperature = float(options.get("temperature", 0.8))
-    penalty = float(options.get("repeat_penalty", 1.1))
-    top_p = float(options.get("top_p", 0.9))
-    distance = ((temperature - 0.35) / 0.55) ** 2 + ((penalty - 1.05) / 0.2) ** 2 + ((top_p - 0.9) / 0.5) ** 2
-    return 0.1 + 0.75 * math.exp(-0.7 * distance)
-
-
-SURFACES: Mapping[str, Surface] = {"demo": demo_surface, "flat": lambda _: 0.5}
-"""Surfaces by the name that a sweep's file uses."""
 
 
 @dataclass
@@ -156,8 +142,10 @@ class ScriptedEngine(BaseEngine):
 
     Args:
         cases: Cases whose logs occur in the prompts. A prompt without one is answered with its own sentences.
-        surface: Expected coverage by options.
-        write: Writes the text of a case; by default each item's text with the surface's probability.
+        surface: Expected coverage by options. Of two engines of one ledger that differ in it, one needs another name
+            of the function: by that it is known.
+        write: Writes the text of a case, known by its name as well; by default each item's text with the surface's
+            probability.
         noise: Standard deviation of a shift of that probability from text to text.
         delay: Seconds of real time that each request sleeps.
         faults: Faults to play.
@@ -208,6 +196,7 @@ class ScriptedEngine(BaseEngine):
         self._inert = frozenset(inert)
         self._models = list(models)
         self._load_seconds, self._prefill_speed, self._decode_speed = load_seconds, prefill_speed, decode_speed
+        self._settings = self._telling(write)
         self._loaded: tuple[Any, ...] | None = None
         self._cached: tuple[Prompt, int] | None = None
 
@@ -221,18 +210,15 @@ class ScriptedEngine(BaseEngine):
         Raises:
             ConfigError: If one of them cannot be used.
         """
-        check_settings(spec, _SETTINGS)
-        settings = dict(spec.options)
-        surface = _surface(settings.pop("surface", "demo"))
-        faults = [Fault.parse(text) for text in settings.pop("faults", ())]
-        where = settings.pop("cases", None)
-        cases: Sequence[Case] = ()
-        if where is not None:
-            from objectives.loading import load_cases
-
-            cases = load_cases(Path(where))
+        settings = read_settings(spec)
+        faults = []
+        for text in settings.pop("faults", ()):
+            try:
+                faults.append(Fault.parse(text))
+            except ConfigError as error:
+                raise ConfigError(f"{spec.called('faults')}: {error}") from None
         settings.setdefault("models", [spec.model] if spec.model else ["scripted"])
-        return cls(cases, surface=surface, faults=faults, address=spec.host or "in process", **settings)
+        return cls(settings.pop("cases", ()), faults=faults, address=spec.host or "in process", **settings)
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
@@ -301,12 +287,28 @@ class ScriptedEngine(BaseEngine):
         return list(self._models)
 
     def identify(self, model: str) -> dict[str, Any]:
-        """See `Engine.identify`."""
+        """See `Engine.identify`. The settings are those that change texts, where they are not the defaults."""
         self._known(model)
         return {
-            "engine": {"name": self.name, "api": "in process", "version": self.version},
+            "engine": {
+                "name": self.name,
+                "api": "in process",
+                "version": self.version,
+                "settings": dict(self._settings),
+            },
             "model": {"name": model, "digest": self.digest, "weights_sha256": self.digest, "family": "scripted"},
         }
+
+    def _telling(self, write: Write | None) -> dict[str, Any]:
+        """Settings that texts depend on. Faults are none: they are accidents, which a study survives."""
+        settings: dict[str, Any] = {
+            "surface": None if self._surface is demo_surface else called(self._surface),
+            "write": None if write is None else called(write),
+            "noise": float(self._noise),
+            "inert": sorted(self._inert),
+            "cases": digest_of(self._cases),
+        }
+        return {name: value for name, value in settings.items() if value}
 
     def _known(self, model: str) -> None:
         if model not in self._models:
@@ -406,19 +408,3 @@ def _case_of(text: str) -> Case:
     """A case made of the prompt's own sentences, for prompts that hold no known log."""
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
     return Case("prompt", text, tuple(Item(f"s{n}", sentence, 3) for n, sentence in enumerate(sentences)))
-
-
-def _surface(setting: Any) -> Surface:
-    if callable(setting):
-        return setting  # type: ignore[no-any-return]
-    if setting in SURFACES:
-        return SURFACES[setting]
-    module, _, function = str(setting).partition(":")
-    try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(
-            f"engine scripted: surface {setting!r} is neither one of {', '.join(SURFACES)} nor an importable "
-            f"`package.module:function` ({error})"
-        ) from None
-    return found  # type: ignore[no-any-return]

@@ -83,6 +83,15 @@ class TestInert:
         assert any(text.startswith("space.top_p is dropped") for text in told.warnings)
         assert not any("probing" in text for text, _ in told.notes)
 
+    def test_a_scripted_engine_with_other_settings_is_another_host(self, tmp_path):
+        run(write_sweep(tmp_path))
+        told = Told()
+        run(write_sweep(tmp_path, study={"name": "u"}, engine={"options": {"inert": ["top_p"]}}), progress=told)
+        assert any(text.startswith("space.top_p is dropped") for text in told.warnings)
+        flat = run(write_sweep(tmp_path, study={"name": "flat"}, engine={"options": {"surface": "flat"}}))
+        assert flat.floor is not None
+        assert flat.floor.mean > 0.4  # at this temperature the demo surface has 0.24
+
     def test_strict_refuses_and_generates_nothing(self, ollama):
         with pytest.raises(ConfigError, match=r"space\.mirostat .* refused by --strict") as error:
             run(ollama, strict=True)

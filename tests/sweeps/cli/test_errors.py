@@ -102,6 +102,10 @@ BAD: dict[str, tuple[Break, tuple[str, ...]]] = {
     ),
     "long prompt": (long_prompt, ("baseline.num_ctx", "more than num_ctx 512 holds", "use at least")),
     "bad setting": (tables(engine={"options": {"nois": 1}}), ("unknown setting 'nois'", "did you mean 'noise'?")),
+    "bad values of settings": (
+        tables(engine={"options": {"noise": "x", "delay": -1}}),
+        ("sweep.toml: engine.options.noise must be a number from 0, not 'x'", "engine.options.delay", "not -1"),
+    ),
 }
 
 

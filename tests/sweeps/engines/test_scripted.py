@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,8 +24,10 @@ from sweeps.engines.base import (
     Prompt,
     PromptTooLong,
 )
-from sweeps.engines.scripted import FAULTS, Fault, ScriptedEngine
+from sweeps.engines.scripted import FAULTS, SURFACES, Fault, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
+from sweeps.fingerprint import take
+from tests.sweeps.sweep_files import write_cases
 
 ITEMS = tuple(Item(f"i{n}", f"Fact number {n} was told", 1 + n % 5) for n in range(40))
 CASE = Case("pump", "The log of the pump.", (*ITEMS, Item("no", "Never said", 1, forbidden=True)))
@@ -196,6 +200,84 @@ def test_from_a_spec(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_surface_that_is_none(surface: str) -> None:
     with pytest.raises(ConfigError, match="surface"):
         open_engine(EngineSpec("scripted", options={"surface": surface}))
+
+
+def digest(**settings: object) -> str:
+    """The fingerprint's digest of an engine as a file names it."""
+    return take(open_engine(EngineSpec("scripted", options=settings)), "scripted").digest
+
+
+def test_what_changes_texts_is_in_the_fingerprint(tmp_path: Path) -> None:
+    """Two engines may share texts and probes if, and only if, they write the same texts."""
+    cases = [write_cases(tmp_path / name, count) for name, count in (("a", 1), ("b", 2))]
+    writing: list[dict[str, object]] = [
+        {}, {"surface": "flat"}, {"noise": 0.1}, {"noise": 0.2}, {"inert": ["top_p"]}, {"inert": ["top_p", "top_k"]},
+        {"cases": str(cases[0])}, {"cases": str(cases[1])},
+    ]  # fmt: skip
+    assert len({digest(**settings) for settings in writing}) == len(writing)
+    same: list[dict[str, object]] = [
+        {"surface": "demo"}, {"noise": 0}, {"delay": 0.1}, {"load_seconds": 1}, {"faults": ["timeout@3"]},
+        {"models": ["scripted", "other"]},
+    ]  # fmt: skip
+    assert {digest(**settings) for settings in same} == {digest()}
+    assert digest(inert=["top_k", "top_p"]) == digest(inert=["top_p", "top_k"])
+    copy = write_cases(tmp_path / "copy", 1)
+    assert digest(cases=str(copy)) == digest(cases=str(cases[0]))
+    rubric = copy / "c1.toml"
+    rubric.write_text(rubric.read_text().replace("level = 2", "level = 3"))  # what an item is worth is not what it says
+    assert digest(cases=str(copy)) == digest(cases=str(cases[0]))
+
+
+def test_functions_are_known_by_name() -> None:
+    def settings(**functions: Any) -> Any:
+        return ScriptedEngine(**functions).identify("scripted")["engine"]["settings"]
+
+    class Always:
+        def __call__(self, options: object) -> float:
+            return 1.0
+
+    assert settings(surface=SURFACES["flat"]) == {"surface": "flat"}
+    assert settings(surface=demo_surface) == {}
+    assert settings(surface=share)["surface"] == f"{__name__}:share"
+    assert settings(surface=Always())["surface"].endswith("Always")
+    assert settings(write=lambda case, options, rng: "x")["write"].startswith(__name__)
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"noise": "x"}, "noise must be a number from 0, not 'x'"),
+    ({"noise": True}, "noise must be a number from 0, not True"),
+    ({"noise": float("nan")}, "noise must be a number from 0, not nan"),
+    ({"delay": -1}, "delay must be a number from 0, not -1"),
+    ({"load_seconds": float("inf")}, "load_seconds must be a number from 0, not inf"),
+    ({"inert": "top_p"}, "inert must be a list of texts, not 'top_p'"),
+    ({"inert": ["topp"]}, "inert names 'topp', which is no option; did you mean 'top_p'?"),
+    ({"models": [1]}, "models must be a list of texts"),
+    ({"models": []}, "models must name a model"),
+    ({"faults": [3]}, "faults must be a list of texts"),
+    ({"faults": ["empty@x"]}, "faults: fault 'empty@x'"),
+    ({"faults": ["nonsense"]}, "faults: fault 'nonsense' is unknown"),
+    ({"cases": 5}, "cases must be the folder of the cases, not 5"),
+    ({"cases": "nowhere"}, "cases cannot be read: "),
+    ({"surface": 3}, "surface must be one of demo, flat"),
+    ({"surface": "math:pi"}, "pi is no function"),
+]
+
+
+@pytest.mark.parametrize(("settings", "told"), BAD)
+def test_settings_that_cannot_be(settings: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_engine(EngineSpec("scripted", options=settings, source="s.toml: engine.options"))
+    assert told in str(caught.value)
+    assert str(caught.value).startswith("s.toml: engine.options.")
+
+
+def test_all_settings_that_cannot_be_are_told_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        open_engine(EngineSpec("scripted", options={"noise": "x", "delay": -1}))
+    assert [problem.partition(" must")[0] for problem in caught.value.problems] == [
+        "engine scripted: noise",
+        "engine scripted: delay",
+    ]
 
 
 def test_the_demo_surface_has_something_to_find() -> None:

@@ -1,0 +1,122 @@
+"""Settings of the scripted engine: its surfaces, and what a file may say."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives.case import Case
+from sweeps.engines import check_settings
+from sweeps.engines.base import OptionValue
+from sweeps.errors import ConfigError
+from sweeps.options import OPTIONS, nearest
+
+if TYPE_CHECKING:
+    from sweeps.engines import EngineSpec
+
+Surface = Callable[[Mapping[str, OptionValue]], float]
+"""Options to the expected share of the items that a text covers, in [0, 1]."""
+
+_NUMBERS = ("noise", "delay", "load_seconds")
+_TEXTS = ("faults", "inert", "models")
+_KNOWN = frozenset({"surface", "cases", *_NUMBERS, *_TEXTS})
+
+
+def demo_surface(options: Mapping[str, OptionValue]) -> float:
+    """A smooth hill: best (0.85) at temperature 0.35, repeat_penalty 1.05 and top_p 0.9; lower further away."""
+    temperature = float(options.get("temperature", 0.8))
+    penalty = float(options.get("repeat_penalty", 1.1))
+    top_p = float(options.get("top_p", 0.9))
+    distance = ((temperature - 0.35) / 0.55) ** 2 + ((penalty - 1.05) / 0.2) ** 2 + ((top_p - 0.9) / 0.5) ** 2
+    return 0.1 + 0.75 * math.exp(-0.7 * distance)
+
+
+SURFACES: Mapping[str, Surface] = {"demo": demo_surface, "flat": lambda _: 0.5}
+"""Surfaces by the name that a sweep's file uses."""
+
+
+def read_settings(spec: EngineSpec) -> dict[str, Any]:
+    """A specification's settings in the types that the engine takes, without those that are not there.
+
+    Raises:
+        ConfigError: With every setting that cannot be used, by file and key.
+    """
+    check_settings(spec, _KNOWN)
+    settings, problems = {}, []
+    for name, value in spec.options.items():
+        try:
+            settings[name] = _read(name, value)
+        except ValueError as error:
+            problems.append(f"{spec.called(name)} {error}")
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def called(function: Callable[..., Any]) -> str:
+    """What a surface or writer is known by: its name in a file, or module and name in the code."""
+    named = next((name for name, surface in SURFACES.items() if surface is function), None)
+    kind = type(function)  # an object that can be called has no name of its own
+    return named or f"{function.__module__}:{getattr(function, '__qualname__', kind.__qualname__)}"
+
+
+def digest_of(cases: Sequence[Case]) -> str:
+    """12 hex digits over what texts are made of: logs, and the items that may be said; "" without cases."""
+    parts = [[case.log, [item.text for item in case.items if not item.forbidden]] for case in cases]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12] if parts else ""
+
+
+def _read(name: str, value: Any) -> Any:
+    """One setting, or a ValueError that goes on from its name."""
+    if name in _NUMBERS:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
+            raise ValueError(f"must be a number from 0, not {value!r}")
+        return float(value)
+    if name in _TEXTS:
+        return _texts(name, value)
+    return _surface(value) if name == "surface" else _cases(value)
+
+
+def _texts(name: str, value: Any) -> list[str]:
+    if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
+        raise ValueError(f"must be a list of texts, not {value!r}")
+    if name == "inert" and (unknown := [text for text in value if text not in OPTIONS and text != "seed"]):
+        raise ValueError(f"names {unknown[0]!r}, which is no option; {nearest(unknown[0], OPTIONS)}")
+    if name == "models" and not value:
+        raise ValueError("must name a model at least")
+    return list(value)
+
+
+def _cases(value: Any) -> Sequence[Case]:
+    from objectives.loading import CaseError, load_cases
+
+    if not isinstance(value, (str, Path)):
+        raise ValueError(f"must be the folder of the cases, not {value!r}")
+    try:
+        return load_cases(Path(value))
+    except CaseError as error:
+        raise ValueError(f"cannot be read: {error}") from None
+
+
+def _surface(setting: Any) -> Surface:
+    if callable(setting):
+        return setting  # type: ignore[no-any-return]
+    if isinstance(setting, str) and setting in SURFACES:
+        return SURFACES[setting]
+    module, _, function = str(setting).partition(":")
+    try:
+        found = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        why = str(error)
+    else:
+        if callable(found):
+            return found  # type: ignore[no-any-return]
+        why = f"{function} is no function"
+    raise ValueError(
+        f"must be one of {', '.join(SURFACES)} or an importable `package.module:function`, not {setting!r} ({why})"
+    )
