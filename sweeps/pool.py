@@ -176,7 +176,7 @@ class _Board:
                 if job is not None:
                     self._busy += 1
                     return job
-                if not self._busy:
+                if not self._busy and not self.left:  # a host between two of its jobs may still leave its others
                     return None
                 self._changed.wait(timeout=0.5)
         return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -265,6 +267,29 @@ def test_several_finalists(tmp_path: Path) -> None:
         assert len(seeds) == plan.looks[(verdict.look or 1) - 1]
     again = load_result(path.parent / "mlruns", "t")
     assert [verdict.as_dict() for verdict in again.verdicts] == [verdict.as_dict() for verdict in verdicts]
+
+
+def test_a_finalist_without_any_answer_does_not_stop_the_others() -> None:
+    plan = replace(PLAN, finalists=2)
+    data = scores(np.random.default_rng(1), {BASELINE.key: 0.3, ARMS[0].configuration.key: 0.7}, range(6))
+    lost = scores(np.random.default_rng(2), {ARMS[1].configuration.key: 0.5}, range(6)).assign(score=math.nan)
+    decision = look(pd.concat([data, lost]), plan=plan, finalists=ARMS[:2], going=ARMS[:2])
+    assert decision["settled"] == [0]
+    assert "nothing can be told yet" in decision["told"][1]
+
+
+def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:
+    space = {"top_k": [5, 60], "top_p": {"low": 0.5, "high": 1.0}}
+    settings: dict[str, Any] = {"baseline": {"temperature": 0.0}, "space": space, "budget": {"generations": 400}}
+    looked, plain = (
+        run(write_sweep(tmp_path / str(looks), cases=6, confirm={"looks": looks}, search={"probe": False}, **settings))
+        for looks in (2, 1)
+    )
+    assert looked.looks[0]["settled"] == [looked.finalist.number]
+    assert len(looked.stage("confirm")) == 12
+    assert looked.verdict.p_raw == plain.verdict.p_raw
+    assert looked.verdict.look == 2
+    assert looked.verdict.p_value < 1.1 * plain.verdict.p_raw + 0.01
 
 
 def test_what_was_judged_gets_no_more_data(tmp_path: Path) -> None:

@@ -146,6 +146,21 @@ def test_work_of_a_host_that_drops_out_goes_on_elsewhere(host, ledger):
     assert len(more) == 48
 
 
+def test_what_ran_elsewhere_is_not_made_again_when_its_host_is_back(ledger):
+    tasks = make_tasks(16, host=1)
+    outcomes, _ = run(make_hosts(2, {1: [Fault("unreachable")]}), ledger, tasks)
+    for outcome in outcomes:
+        place, key = outcome.task.place, outcome.task.configuration.key
+        ledger.add_observation("s", place, configuration=key, generation=outcome.entry.id)
+    back = make_hosts(2)
+    again, _ = run(back, ledger, tasks)
+    assert all(outcome.kept for outcome in again)
+    assert {outcome.task.place.host for outcome in again} == {back[0].digest}
+    others = []  # another study has seeds of its own on every host
+    run_tasks(make_hosts(2), ledger, tasks, study="t", on_outcome=others.append)
+    assert not any(outcome.kept for outcome in others)
+
+
 def test_with_no_host_left_the_run_stops_and_keeps_what_it_has(ledger):
     faults = {i: [Fault("unreachable", frozenset(range(6, 1000)))] for i in range(2)}
     tasks = make_tasks(40)
