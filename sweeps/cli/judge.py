@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,10 +12,16 @@ import click
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from analysis import Verdict
     from sweeps.results import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
+LABELS = ("configuration", "case", "stage", "host")
+"""Columns of a table of scores that hold names, whatever they look like."""
+MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "None", "NULL", "null", "<NA>", "#N/A"]
+"""How other programs write that a number is missing."""
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 
 
@@ -39,39 +46,45 @@ def judge(
     if what is not None and (what.endswith(".csv") or Path(what).is_file()):
         outcomes = _judge_file(Path(what), baseline, as_json, {k: v for k, v in settings.items() if v is not None})
     else:
-        outcomes = _judge_study(what, mlruns, as_json, settings)
+        outcomes = _judge_study(what, mlruns, as_json, baseline, settings)
     if expect and expect.replace("-", " ") not in outcomes:
         raise click.exceptions.Exit(1)
 
 
-def _judge_study(name: str | None, mlruns: Path, as_json: bool, settings: dict[str, Any]) -> list[str]:
+def _judge_study(
+    name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any]
+) -> list[str]:
     from sweeps.results import load_result
 
     result = load_result(mlruns, name)
+    if baseline not in (None, result.baseline.key):
+        raise click.UsageError(
+            f"--baseline {baseline}: belongs to a CSV file; study {result.name!r} is judged against its own baseline"
+            f" ({result.baseline.key})"
+        )
     verdicts = result.judge_all(**settings)
     if as_json:
         echo_json(verdict_record(result, verdicts))
     else:
         for verdict in verdicts:
-            _print(verdict, result)
-            _print_limits(result, verdict.configuration)
+            name = _finalist_name(result, verdict.configuration, alone=len(result.finalists) == 1)
+            _print(verdict, result, name)
+            _print_limits(result, verdict.configuration, name)
     return [verdicts[0].outcome]
 
 
 def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
-    import pandas as pd
-
     from analysis import TableError
     from analysis import judge as judge_table
 
     try:
-        table = pd.read_csv(path)
+        table = read_scores(path)
     except FileNotFoundError:
         raise click.UsageError(f"{path}: no such file") from None
     except (ValueError, UnicodeDecodeError) as error:
         raise click.UsageError(f"{path}: is not a CSV table: {error}") from None
     if baseline is None:
-        labels = sorted(map(str, table["configuration"].unique())) if "configuration" in table else []
+        labels = sorted(map(str, table["configuration"].dropna().unique())) if "configuration" in table else []
         raise click.UsageError(f"{path}: name the baseline with --baseline; the labels are: {', '.join(labels[:20])}")
     try:
         verdicts = judge_table(table, baseline=baseline, **settings)
@@ -83,6 +96,27 @@ def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[
         for verdict in verdicts:
             _print(verdict)
     return [verdict.outcome for verdict in verdicts]
+
+
+def read_scores(path: Path) -> pd.DataFrame:
+    """A CSV table of scores. Labels stay as they are written: `0.80`, `007` and `None` are names like any other.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is no CSV table, or not UTF-8.
+    """
+    import pandas as pd
+
+    names = [str(name) for name in pd.read_csv(path, nrows=0).columns]
+    labels = [name for name in names if name in LABELS]
+    # Categories keep a million rows small; of a label only the empty cell is missing.
+    return pd.read_csv(
+        path,
+        dtype=dict.fromkeys(labels, "category"),
+        keep_default_na=False,
+        na_values={name: [""] if name in LABELS else MISSING for name in names},
+        low_memory=False,
+    )
 
 
 def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
@@ -124,21 +158,37 @@ def _limits_record(result: SweepResult, key: str) -> dict[str, Any]:
     }
 
 
-def _print(verdict: Verdict, result: SweepResult | None = None) -> None:
+def _finalist_name(result: SweepResult, key: str, *, alone: bool) -> str:
+    """What people call a finalist: of several its trial."""
+    if alone:
+        return "the finalist"
+    return next(f"trial {each.number}" for each in result.finalists if each.configuration.key == key)
+
+
+def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the finalist") -> None:
     console = stdout_console()
-    sentence, advice = verdict.sentence, verdict.advice
+    lines = [verdict.sentence, verdict.advice, *verdict.notes]
     if result is not None:
         finalist = result.configurations[verdict.configuration]
-        for key, words in ((verdict.configuration, "the finalist"), (verdict.baseline, "the baseline")):
-            sentence, advice = sentence.replace(key, words), advice.replace(key, words)
-        console.print(f"finalist: {finalist.text(result.baseline)}", markup=False, soft_wrap=True)
+        lines = [_in_words(line, result) for line in lines]
+        whose = "finalist" if name == "the finalist" else f"finalist ({name})"
+        console.print(f"{whose}: {finalist.text(result.baseline)}", markup=False, soft_wrap=True)
+    sentence, *others = lines
     console.print(f"{verdict.outcome}: {sentence}", markup=False, soft_wrap=True)
-    for line in (advice, *verdict.notes):
-        if line:
-            console.print(line, markup=False, soft_wrap=True)
+    for line in filter(None, others):
+        console.print(line[:1].upper() + line[1:], markup=False, soft_wrap=True)
 
 
-def _print_limits(result: SweepResult, key: str) -> None:
+def _in_words(text: str, result: SweepResult) -> str:
+    """A text with words in place of the keys of baseline and finalists."""
+    keys = [finalist.configuration.key for finalist in result.finalists]
+    words = {key: _finalist_name(result, key, alone=len(keys) == 1) for key in keys}
+    for key, name in {**words, result.baseline.key: "the baseline"}.items():
+        text = re.sub(rf"(?<!\w)'?{key}'?(?!\w)", name, text)
+    return text
+
+
+def _print_limits(result: SweepResult, key: str, name: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -146,12 +196,12 @@ def _print_limits(result: SweepResult, key: str) -> None:
     if shown.empty:
         return
     table = Table(box=None, pad_edge=False)
-    for name in shown.columns[:-1]:
-        table.add_column(str(name))
-    table.add_column("the finalist is")
+    for column in shown.columns[:-1]:
+        table.add_column(str(column))
+    table.add_column(f"{name} is")
     for row in shown.to_numpy():
         table.add_row(*(Text(str(cell)) for cell in row))
     console = stdout_console()
     console.print(table)
     for note in result.limits.notes(result.baseline.key, key):
-        console.print(note, markup=False, soft_wrap=True)
+        console.print(note.replace("the finalist", name), markup=False, soft_wrap=True)

@@ -185,6 +185,29 @@ def test_judge_a_study(finished: Path, capsys: Capture) -> None:
     assert wide["ci_low"] < verdict["ci_low"]
 
 
+def test_a_baseline_belongs_to_a_file(finished: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run_command(["judge", "t", "--baseline", "other", "--mlruns", str(finished / "mlruns")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--baseline other: belongs to a CSV file; study 't' is judged against its own baseline" in err
+    own = load_result(finished / "mlruns", "t").baseline.key
+    assert "better:" in text(capsys, "judge", "t", "--baseline", own, "--mlruns", finished / "mlruns")
+
+
+def test_judge_names_finalists_and_baseline_in_words(tmp_path: Path, capsys: Capture) -> None:
+    result = run(
+        write_sweep(tmp_path, baseline={"temperature": 0.0}, confirm={"finalists": 2}, budget={"generations": 72})
+    )
+    shown = text(capsys, "judge", "--mlruns", tmp_path / "mlruns")
+    for finalist in result.finalists:
+        assert f"finalist (trial {finalist.number}): " in shown
+        assert f": trial {finalist.number} " in shown
+    assert "The baseline is greedy" in shown
+    assert not any(key in shown for key in result.configurations)
+    assert "the finalist" not in shown
+
+
 @pytest.mark.parametrize(
     ("gain", "expect", "code"),
     [(True, "better", 0), (True, "worse", 1), (False, "better", 1), (False, "not-distinguishable", 0)],
@@ -229,6 +252,27 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
     assert verdict["n_per_arm"] == 10
     text(capsys, "judge", path, "--baseline", "b", "--expect", "better", code=1)
     text(capsys, "judge", path, "--baseline", "b", "--expect", "worse")
+
+
+def test_labels_of_a_table_are_names_whatever_they_look_like(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "scores.csv"
+    scores = {"0.80": [0.3, 0.32, ""], "None": [0.6, 0.62, "NaN"], "0.8": [0.5, 0.54, 0.52]}
+    rows = [
+        (label, case, "host", seed, score)
+        for label, values in scores.items()
+        for case in ("NA", "007", "7")
+        for seed, score in enumerate(values)
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("configuration", "case", "host", "seed", "score"), *rows])
+    verdicts = answer(capsys, "judge", path, "--baseline", "0.80", "--json")
+    assert {v["configuration"]: v["effect"] for v in verdicts} == pytest.approx({"0.8": 0.21, "None": 0.3})
+    assert {(v["cases"], v["n_baseline"]) for v in verdicts} == {(3, 6)}
+    assert run_command(["judge", str(path)]) == 2
+    assert "the labels are: 0.8, 0.80, None" in capsys.readouterr().err
+    path.write_text(path.read_text().replace("None,007", ",007"))
+    assert run_command(["judge", str(path), "--baseline", "0.80"]) == 2
+    assert "configuration is empty in rows 13, 14, 15" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
