@@ -20,7 +20,10 @@ STAGES = ("floor", "explore", "confirm")
 @mlruns_option
 @json_option
 def status(study: str | None, mlruns: Path, as_json: bool) -> None:
-    """Show where STUDY stands; without a name, list all studies of the ledger."""
+    """Show where STUDY stands; without a name, list all studies of the ledger.
+
+    Failed requests are counted even where they were answered when they were sent again.
+    """
     from sweeps.ledger import Ledger
     from sweeps.results import read_result, require_ledger
 
@@ -28,24 +31,33 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     try:
         names = [study] if study else [record.name for record in ledger.studies()]
         results = [read_result(ledger, name, mlruns) for name in names]
-        failures = ledger.failures(study) if study else []
+        failed = {name: ledger.failures(name) for name in names}
     finally:
         ledger.close()
+    rows = [status_record(result, len(failed[result.name])) for result in results]
+    failures = failed[study] if study else []
     if as_json:
-        rows = [status_record(result) for result in results]
         echo_json(rows[0] | {"failures": failures} if study else rows)
         return
-    _table(results)
+    _table(rows)
     for failure in failures[-10:]:
         click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
         click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
+    if study and (lost := rows[0]["lost"]):
+        click.echo(f"{lost} of the {sum(rows[0]['done'].values())} observations so far have no answer")
 
 
-def status_record(result: SweepResult) -> dict[str, Any]:
-    """A study's standing as JSON types."""
+def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
+    """A study's standing as JSON types.
+
+    Args:
+        result: The study.
+        failed: How many of its requests failed. Most were answered when they were sent again; `lost` counts the
+            observations that have no answer. (One that has an answer but no score yet, since the sweep was stopped in
+            between, is neither.)
+    """
     counts = result.observations.groupby("stage").size()
-    scored = result.observations["score"].notna()
     verdict = result.verdict
     planned = {stage: getattr(result.plan, stage) for stage in STAGES}
     if result.looks and "confirmed" in result.record.record:  # a settled finalist needed no more
@@ -55,7 +67,8 @@ def status_record(result: SweepResult) -> dict[str, Any]:
         "status": result.status,
         "done": {stage: int(counts.get(stage, 0)) for stage in STAGES},
         "planned": planned,
-        "failed": int((~scored).sum()),
+        "failed": failed,
+        "lost": int((result.observations["error"] != "").sum()),
         "noise_sd": None if result.floor is None else result.floor.sd,
         "baseline_mean": None if result.floor is None else result.floor.mean,
         "verdict": None if verdict is None else verdict.outcome,
@@ -63,14 +76,13 @@ def status_record(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def _table(results: list[SweepResult]) -> None:
+def _table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for name in ("study", "status", *STAGES, "failed", "floor sd", "verdict"):
         table.add_column(name, no_wrap=name == "study")
-    for result in results:
-        row = status_record(result)
+    for row in rows:
         done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
         noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
         table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")

@@ -169,6 +169,33 @@ def test_status(finished: Path, capsys: Capture) -> None:
     assert "better" in shown
 
 
+def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
+    import sqlite3
+
+    from sweeps.engines.scripted import Fault
+    from tests.sweeps.test_study import engine
+
+    where = ("--mlruns", tmp_path / "mlruns")
+    path = write_sweep(tmp_path)
+    with pytest.raises(Exception, match="3 requests in a row"):
+        run(path, engine=engine(tmp_path, [Fault("timeout", frozenset(range(20, 1000)))]))
+    stopped = answer(capsys, "status", "t", "--json", *where)
+    assert (stopped["status"], stopped["failed"], stopped["lost"], len(stopped["failures"])) == ("failed", 3, 0, 3)
+    assert [row["failed"] for row in answer(capsys, "status", "--json", *where)] == [3]
+    with sqlite3.connect(tmp_path / "mlruns/ledger.db") as connection:
+        connection.execute("DELETE FROM failures")
+        connection.execute("DELETE FROM scores WHERE generation = (SELECT max(generation) FROM scores)")
+    unscored = answer(capsys, "status", "t", "--json", *where)  # stopped between a text and its score
+    assert (unscored["failed"], unscored["lost"]) == (0, 0)
+    with sqlite3.connect(tmp_path / "mlruns/ledger.db") as connection:
+        connection.execute("UPDATE observations SET error = 'EngineTimeout: late', generation = NULL WHERE seed % 2")
+    lost = answer(capsys, "status", "t", "--json", *where)
+    done = sum(lost["done"].values())
+    assert 0 < lost["lost"] < done
+    shown = text(capsys, "status", "t", *where)
+    assert f"{lost['lost']} of the {done} observations so far have no answer" in shown
+
+
 def test_judge_a_study(finished: Path, capsys: Capture) -> None:
     verdict = answer(capsys, "judge", "t", "--json", "--mlruns", finished / "mlruns")
     assert verdict.keys() >= VERDICT_KEYS
