@@ -66,17 +66,24 @@ class Quantity:
     share: bool = False
     unit: str = ""
 
-    def text(self, value: float) -> str:
-        """The value for people, with three digits that count."""
-        return "unknown" if math.isnan(value) else self._number(value) + ("%" if self.share else self.unit)
+    def text(self, value: float, *, apart_from: float | None = None) -> str:
+        """The value for people, with three digits that count, or more where it takes more to tell it from another."""
+        if math.isnan(value):
+            return "unknown"
+        more, other = 0, value if apart_from is None else apart_from
+        while more < 6 and self._number(value, more) == self._number(other, more):
+            more += 1
+        return self._number(value, more if more < 6 else 0) + ("%" if self.share else self.unit)
 
     def between(self, low: float, high: float) -> str:
         """An interval for people, its unit named once: `19.4 to 31.4`."""
         return f"{self._number(low)} to {self.text(high)}"
 
-    def _number(self, value: float) -> str:
+    def _number(self, value: float, more: int = 0) -> str:
         shown = 100 * value if self.share else value
-        return f"{shown:.0f}" if abs(shown) >= 100 else f"{shown:.3g}"
+        if abs(shown) < 100:
+            return f"{shown:.{3 + more}g}"
+        return f"{shown:.{more}f}".rstrip("0").rstrip(".") if more else f"{shown:.0f}"
 
     def excess(self, value: float, limit: float) -> float:
         """How far a value lies above a limit (below 0: under it)."""

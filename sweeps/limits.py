@@ -65,7 +65,7 @@ class LimitCheck:
     def text(self) -> str:
         """The mean with its interval: `171 (158 to 184)`."""
         quantity = QUANTITIES[self.name]
-        return quantity.text(self.mean) + (
+        return quantity.text(self.mean, apart_from=self.limit) + (
             "" if math.isnan(self.low) else f" ({quantity.between(self.low, self.high)})"
         )
 
@@ -87,7 +87,8 @@ class LimitCheck:
         if self.status == "cannot be told":
             ends = f"95% interval {quantity.between(self.low, self.high)}"
             unsure = f", which noise alone could do ({'one generation per case' if math.isnan(self.low) else ends})"
-        what = f"{quantity.text(self.mean)} on average, limit {quantity.text(self.limit)}"
+        mean, limit = self.mean, self.limit
+        what = f"{quantity.text(mean, apart_from=limit)} on average, limit {quantity.text(limit, apart_from=mean)}"
         return f"{verb} {self.name}: {what}{unsure}"
 
 
@@ -161,7 +162,7 @@ def shown_table(baseline: Sequence[LimitCheck], finalist: Sequence[LimitCheck]) 
     import pandas as pd
 
     rows = [
-        [own.name, QUANTITIES[own.name].text(own.limit), base.text, own.text, own.outcome]
+        [own.name, QUANTITIES[own.name].text(own.limit, apart_from=own.mean), base.text, own.text, own.outcome]
         for base, own in zip(baseline, finalist, strict=True)
     ]
     return pd.DataFrame(rows, columns=["constraint", "limit", "baseline", "finalist", "outcome"])

@@ -19,7 +19,7 @@ from sweeps.constraints import LARGEST_EXCESS, QUANTITIES, ConstraintsTable, mea
 from sweeps.engines.scripted import ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
 from sweeps.explore import Explorer, Proposal
-from sweeps.limits import Limits, check_limits
+from sweeps.limits import Limits, check_limits, shown_table
 from sweeps.options import Configuration, default_options
 from sweeps.reporting import report_data
 from sweeps.results import SweepResult, load_result
@@ -232,6 +232,27 @@ def test_kept_broken_or_not_to_be_told(words: float, status: str, above: bool, s
     assert (check.status, check.above) == (status, above)
     assert check.sentence.startswith(sentence)
     assert check.low < check.mean < check.high
+
+
+@pytest.mark.parametrize(
+    ("words", "limit", "says"),
+    [
+        (108.25, 108, "108.2 on average, limit 108"),
+        (107.96, 108, "107.96 on average, limit 108"),
+        (99.96, 100, "99.96 on average, limit 100"),
+        (12.34, 12.35, "12.34 on average, limit 12.35"),
+        (108, 108, "108 on average, limit 108"),
+        (108 + 1e-9, 108, "108 on average, limit 108"),
+        (171.4, 150, "171 on average, limit 150"),
+    ],
+)
+def test_a_mean_and_its_limit_are_told_apart(words: float, limit: float, says: str) -> None:
+    rows, table = confirmed(words, spread=1), ConstraintsTable(words=limit)
+    (check,) = check_limits(rows, table)
+    assert says in check.sentence
+    shown = shown_table([check], [check]).iloc[0]
+    mean, _, limited = says.partition(" on average, limit ")
+    assert (shown["limit"], shown["finalist"].split(" (")[0]) == (limited, mean)
 
 
 def test_a_limit_that_is_met_exactly_is_kept() -> None:
