@@ -284,7 +284,7 @@ def load_config(path: str | Path) -> SweepConfig:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # editors on Windows mark UTF-8 by a character of its own
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{_toml_files_near(path)}") from None
     except IsADirectoryError:
@@ -378,9 +378,19 @@ def _explain(details: ErrorDetails) -> str:
         return f"{key}: {given!r} is not one of {expected}" + (
             f"; {nearest(given, names)}" if isinstance(given, str) and nearest(given, names).startswith("did") else ""
         )
+    if kind in ("dict_type", "model_type"):
+        return f"{key}: {_table_wanted(key, given)}"
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
     shown = "" if isinstance(given, (dict, list)) else f", not {given!r}"
     return f"{key}: {message}{shown}" if kind != "value_error" else f"{key}: {message}"
+
+
+def _table_wanted(key: str, given: object) -> str:
+    """What to write where something else stands for a table."""
+    if key.startswith("engine.hosts."):
+        return f'must be an address or a table {{ host = "...", host_file = "..." }}, not {given!r}'
+    what = f"is a text with {LOG_MARK} in it, or a table" if key.startswith("prompts.") else "is a table"
+    return f"{what}: write [{key}], once" + ("" if isinstance(given, list) else f", instead of {given!r}")
 
 
 def _valid_keys(location: list[Any]) -> list[str]:

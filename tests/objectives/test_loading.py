@@ -182,6 +182,14 @@ def test_bad_logs(tmp_path: Path, log: str | bytes | None, says: str) -> None:
         assert "iconv" in problem.remedy
 
 
+def test_rubric_and_log_may_begin_with_the_mark_of_windows_editors(tmp_path: Path) -> None:
+    put(tmp_path, "plain", GOOD)
+    mark = b"\xef\xbb\xbf"
+    put(tmp_path, "marked", "\ufeff" + GOOD, mark + b"Ann: It moves to Tuesday.\n")
+    marked, plain = load_cases(tmp_path)
+    assert (marked.items, marked.log) == (plain.items, plain.log)
+
+
 def test_a_text_that_looks_like_a_header_does_not_shift_lines(tmp_path: Path) -> None:
     problem = only_problem(tmp_path, "log_text = '''\n[[items]]\n'''\n[[items]]\ntext = 'x'\nlevel = 9\n", None)
     assert problem.key == "items[0].level"

@@ -203,6 +203,34 @@ def test_missing_file_and_its_neighbours(tmp_path: Path) -> None:
         load_config(tmp_path / "latin.toml")
 
 
+def test_a_file_may_begin_with_the_mark_of_windows_editors(tmp_path: Path) -> None:
+    (tmp_path / "plain.toml").write_bytes(text_of(GOOD).encode())
+    (tmp_path / "marked.toml").write_bytes(b"\xef\xbb\xbf" + text_of(GOOD).encode())
+    plain, marked = (load_config(tmp_path / f"{name}.toml") for name in ("plain", "marked"))
+    assert (marked.text, marked.identity()) == (plain.text, plain.identity())
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ({"study": [{"name": "t"}]}, "study: is a table: write [study], once"),
+        ({"study": "t"}, "study: is a table: write [study], once, instead of 't'"),
+        ({"space": [{"top_p": [0.8, 0.9]}]}, "space: is a table: write [space], once"),
+        ({"engine": {"options": []}}, "engine.options: is a table: write [engine.options], once"),
+        (
+            {"engine": {"hosts": [3]}},
+            'engine.hosts.0: must be an address or a table { host = "...", host_file = "..." }, not 3',
+        ),
+        (
+            {"prompts": {"brief": 3}},
+            "prompts.brief: is a text with {log} in it, or a table: write [prompts.brief], once, instead of 3",
+        ),
+    ],
+)
+def test_what_must_be_a_table_is_named_so(tables: dict[str, Any], problem: str) -> None:
+    assert f"s.toml: {problem}" in problems_of({**GOOD, **tables})
+
+
 def test_cases_are_looked_for_beside_the_file_first(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text(text_of(GOOD))
