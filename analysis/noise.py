@@ -200,8 +200,8 @@ def aa_check(
 
 
 def _compare_halves(two: Pair) -> Estimate:
-    """Compare the halves, also where each has one seed per case: then from case to case."""
-    if two.baseline.dof + two.finalist.dof > 0:
+    """Compare the halves, also where neither varies within a case (each has one seed of it, say): from case to case."""
+    if any(each.dof and not each.greedy for each in (two.baseline, two.finalist)):
         return stratified_t(two)
     differences = two.difference
     if len(differences) < 2:

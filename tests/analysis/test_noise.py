@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis.noise import aa_check, noise_floor
 from analysis.table import TableError
@@ -135,3 +136,12 @@ def test_drift_agrees_with_scipy_for_one_case():
     check = aa_check(frame(scores, created=pd.date_range("2026-01-01", periods=20)))
     assert check.drift_p_value == pytest.approx(expected.pvalue)
     assert check.drift == pytest.approx(expected.slope * 19)
+
+
+def test_halves_that_do_not_vary_are_compared_from_case_to_case():
+    scores = {"u": [1, 0, 1, 0], "v": [1, 1, 1, 1], "w": [0, 0, 0, 0], "x": [1, 1, 1, 1]}  # dealt in turn: 1 1 and 0 0
+    rows = [("a", case, seed, score) for case, own in scores.items() for seed, score in enumerate(own)]
+    found = aa_check(pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"]))
+    assert found.effect == pytest.approx(-0.25)
+    assert found.p_value == pytest.approx(stats.ttest_1samp([-1, 0, 0, 0], 0).pvalue)
+    assert found.passed
