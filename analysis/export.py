@@ -143,7 +143,8 @@ def write_exports(
     try:
         return write_together({folder / name: text for name, text in files.items()})
     except OSError as error:
-        raise ExportError(f"cannot write {error.filename or folder}: {error.strerror or error}") from error
+        reason = error.strerror or error
+        raise ExportError(f"cannot write into {folder}: {reason}; choose another folder with --out") from error
 
 
 def remove_unforced(folder: Path) -> None:

@@ -25,6 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
 from sweeps.errors import SweepError
+from sweeps.ledger_store import open_store
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 _SCORES = sa.select(tables.scores).where(
@@ -141,7 +142,12 @@ class Ledger:
     what writing it does.
 
     Args:
-        url: A SQLAlchemy URL, or the path of a SQLite file (made if missing).
+        url: A SQLAlchemy URL, or the path of a SQLite file (made if missing). A file that may not be written, or stands
+            in a folder that may not, is opened for reading.
+
+    Attributes:
+        url: The URL.
+        read_only: Whether it was opened for reading, so that every write raises `LedgerError`.
 
     Raises:
         LedgerError: If the store cannot be opened, or was written by a newer version.
@@ -150,9 +156,7 @@ class Ledger:
     def __init__(self, url: str | Path) -> None:
         text = str(url)
         self.url = text if "://" in text else f"sqlite:///{text}"
-        self._engine = sa.create_engine(text if "://" in text else sa.URL.create("sqlite", database=text))
-        if self._engine.dialect.name == "sqlite":
-            sa.event.listen(self._engine, "connect", _prepare_sqlite)
+        self._engine, self.read_only = open_store(text)
         # Statements are made once: making one costs more than SQLite takes to run it.
         insert: Any = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         self._add_unless_there = {
@@ -168,10 +172,11 @@ class Ledger:
         self._prompts: set[str] = set()
         self._turn = threading.RLock()
         with self._told("opened"):
-            tables.meta.create_all(self._engine)
+            if not self.read_only:
+                tables.meta.create_all(self._engine)
             with self._engine.begin() as connection:
                 version = connection.scalar(sa.select(tables.info.c.value).where(tables.info.c.key == "schema"))
-                if version is None:
+                if version is None and not self.read_only:
                     connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
         if version is not None and int(version) > tables.SCHEMA_VERSION:
             raise LedgerError(f"{self.url}: was written by a newer slm-sweeps (schema {version}); upgrade to read it")
@@ -389,15 +394,6 @@ def _first_failure(error: BaseException) -> BaseException:
 def now(timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
     """The time, UTC, as ISO text."""
     return datetime.now(UTC).isoformat(timespec=timespec)
-
-
-def _prepare_sqlite(connection: Any, _: Any) -> None:
-    """A write-ahead log lets `sweeps status` read while a sweep writes; readers wait for a busy writer."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA busy_timeout=30000")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.close()
 
 
 def generation_of(row: Mapping[str, Any]) -> Generation:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.cli.common import (
+    echo_json,
+    json_option,
+    mlruns_option,
+    require_writable,
+    stderr_console,
+    stdout_console,
+)
 from sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -86,8 +93,8 @@ def _probe(
     console = stderr_console()
     wanted = list(names) or [name for name in PROBEABLE if name not in EXPENSIVE]
     baseline = {} if config is None else dict(config.baseline.options)
+    require_writable(mlruns)
     engine = open_engine(spec)
-    mlruns.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(mlruns / "ledger.db")
     try:
         model = model or _only_model(engine)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option
+from sweeps.cli.common import echo_json, json_option, mlruns_option, require_writable
 
 
 @click.command()
@@ -24,6 +24,8 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
     from sweeps.results import load_result
 
     result = load_result(mlruns, study)
+    remedy = f"the report goes there: copy {mlruns} to where you may write, and name the copy with --mlruns"
+    require_writable(result.folder, remedy)
     outputs = write_outputs(result)
     if as_json:
         files = {"report": outputs.report, "observations": outputs.observations, "exports": list(outputs.exports)}
