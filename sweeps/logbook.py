@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from objectives import Case
 from sweeps.config import SweepConfig
+from sweeps.fingerprint import Fingerprint
 from sweeps.observations import table_of
 from sweeps.options import Configuration
-from sweeps.progress import Progress
+from sweeps.progress import Progress, Silent
 from sweeps.results import SweepResult
 from sweeps.runner import Host
+
+_STATUS = {"done": "FINISHED", "failed": "FAILED"}
+"""MLflow's word for a study's status; one that was stopped, or killed, is KILLED there."""
 
 
 class Logbook:
@@ -44,11 +48,25 @@ class Logbook:
         Raises:
             TrackingError: If the store cannot be reached or written.
         """
+        self._start(self.config.identity(), (f for host in hosts for f in host.fingerprints.values()), cases)
+
+    def resume(self, result: SweepResult) -> None:
+        """Open the run that a stored study has.
+
+        Raises:
+            TrackingError: If the store cannot be reached or written.
+        """
+        from sweeps.reporting import config_of
+
+        fingerprints = (f for models in result.hosts.values() for f in models.values())
+        self._start(config_of(result), fingerprints, result.cases)
+
+    def _start(self, config: Mapping[str, Any], fingerprints: Iterable[Fingerprint], cases: Sequence[Case]) -> None:
         if self._tracker is None:
             return
-        fingerprints = list(dict.fromkeys(f for host in hosts for f in host.fingerprints.values()))
-        config = {**self.config.identity(), "space": {d.name: d.text() for d in self.config.space}}
-        self._tracker.start(config, self.config.text, fingerprints, list(cases), self.config.baseline)
+        config = {**config, "space": {d.name: d.text() for d in self.config.space}}
+        found = list(dict.fromkeys(fingerprints))
+        self._tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
 
     def log(
         self,
@@ -81,7 +99,7 @@ class Logbook:
         texts = result.texts if self.config.tracking.texts else None
         self._tracker.sync(result.observations, result.configurations, texts)  # what the store missed while it was away
         self._tracker.finish(
-            "FINISHED",
+            _STATUS.get(result.status, "KILLED"),
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
             metrics={} if floor is None else {"floor_sd": floor.sd, "baseline_floor_mean": floor.mean},
             note_markdown=outputs.note,
@@ -100,6 +118,48 @@ class Logbook:
             self._tracker.kill()
         else:
             self._tracker.fail()
+
+
+def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None:
+    """Write a study's files and its runs in MLflow anew, after its scores have changed.
+
+    A study that MLflow has no run of gets none.
+
+    Args:
+        result: The study under its new scores.
+        warn: Told what could not be written to MLflow, and how to catch up; the files are written all the same.
+    """
+    from sweeps.tracking import Tracker, TrackingError
+
+    told = _Warnings(warn)
+    where = result.directory, result.config
+    logbook = Logbook(*where, enabled=False, report=True, progress=told)
+    try:
+        if Tracker(result.name, result.directory, result.config.tracking.uri).has_run():
+            tracking = Logbook(*where, enabled=True, report=True, progress=told)
+            tracking.resume(result)
+            logbook = tracking
+    except TrackingError as error:
+        told.note(str(error), warning=True)
+    logbook.finish(result)
+    if told.any:
+        warn(
+            "MLflow may still show older scores and their verdict; to bring it up to date, give the same command again"
+        )
+
+
+class _Warnings(Silent):
+    """Hands on warnings."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self.any = False
+        self._warn = warn
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """See `Progress.note`."""
+        if warning:
+            self.any = True
+            self._warn(text)
 
 
 def _limits_of(result: SweepResult, key: str) -> dict[str, Any]:

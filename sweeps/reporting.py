@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.files import write_together
 from sweeps import __version__
@@ -78,13 +78,22 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         robustness=result.robustness,
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
-        config=result.config.identity(),
+        config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=notes,
         looks=[line for look in result.looks for line in look["told"]],
         version=__version__,
     )
+
+
+def config_of(result: SweepResult) -> dict[str, Any]:
+    """The configuration as flat JSON types, with the objective by which the study is scored now (see `rescore`)."""
+    identity = result.record.identity
+    return {
+        key: identity.get(key, value) if key.startswith("objective.") else value
+        for key, value in result.config.identity().items()
+    }
 
 
 def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:

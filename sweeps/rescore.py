@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +11,7 @@ from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, m
 from sweeps.errors import ConfigError, SweepError
 from sweeps.identity import identity_of
 from sweeps.ledger import Ledger, now
+from sweeps.lock import RESCORE, study_lock
 from sweeps.observations import Scorer, case_digest
 from sweeps.results import SweepResult, case_record, read_result
 
@@ -54,8 +55,12 @@ def rescore_study(
     cases_path: str | None = None,
     settings: Mapping[str, Any] | None = None,
     keep: bool = True,
+    warn: Callable[[str], object] = lambda _: None,
 ) -> Rescoring:
     """Score every text of a study by the cases as they are now.
+
+    What is kept is also written: report, note, plots, tables and exports anew, without the exports of a verdict that no
+    longer holds, and the study's runs in MLflow.
 
     Args:
         directory: The folder of the ledger.
@@ -63,47 +68,68 @@ def rescore_study(
         cases_path: Where the cases are; by default where they were.
         settings: Keys of `[objective]` to change, such as `weights`.
         keep: Make the new scores the study's own. The old ones stay in the ledger either way.
+        warn: Told what could not be brought up to date.
 
     Raises:
+        StudyBusyError: If the study is being run, or scored anew.
         ConfigError: If cases or settings are wrong.
         SweepError: If a case of the study is gone, or its log is another one (its texts answer the old log).
     """
+    from sweeps.logbook import bring_up_to_date
     from sweeps.results import require_ledger
 
     ledger = Ledger(require_ledger(directory))
     try:
-        old = read_result(ledger, name, directory)
-        cases = _cases_for(old, cases_path or old.record.record["cases_path"])
-        objective = _objective_for(old, settings or {})
-        scorer = Scorer(objective, cases, ledger)
-        texts = [
-            (row["case"], row["generation"], row["text"])
-            for row in ledger.observations(old.name)
-            if row["generation"] is not None
-        ]
-        scorer.score(texts)
-        before = old.record
-        changes: dict[str, Any] = {
-            "cases": [case_record(case) for case in cases],
-            "case_digests": {case.name: case_digest(case) for case in cases},
-            "objective_digest": objective.digest,
-            "scorings": [*before.record.get("scorings", []), {"until": now(), **_scoring(before.record)}],
-        }
-        ledger.update_study(old.name, **changes)
-        try:
-            new = read_result(ledger, old.name, directory)
-        finally:
-            if not keep:
-                restored: dict[str, Any] = {key: before.record.get(key, []) for key in changes}
-                ledger.update_study(old.name, **restored)
-        if keep:
-            given = {f"objective.{key}": value for key, value in (settings or {}).items()}
-            ledger.set_identity(old.name, before.identity | identity_of(old.config, cases, objective) | given)
-        pairs = zip(old.observations["score"], new.observations["score"], strict=True)
-        changed = sum(a != b for a, b in pairs if not (a != a and b != b))
-        return Rescoring(old, new, changed)
+        name = _name_of(ledger, name, directory)
+        with study_lock(directory, name, RESCORE, warn=warn):
+            done = _rescored(ledger, read_result(ledger, name, directory), cases_path, settings or {}, keep=keep)
+            if keep:
+                bring_up_to_date(done.new, warn)
+            return done
     finally:
         ledger.close()
+
+
+def _name_of(ledger: Ledger, name: str | None, directory: Path) -> str:
+    """A study that is there; by default the last one."""
+    names = [study.name for study in ledger.studies()]
+    if name in names or (name is None and names):
+        return name or names[0]
+    return read_result(ledger, name, directory).name  # tells what there is
+
+
+def _rescored(
+    ledger: Ledger, old: SweepResult, cases_path: str | None, settings: Mapping[str, Any], *, keep: bool
+) -> Rescoring:
+    cases = _cases_for(old, cases_path or old.record.record["cases_path"])
+    objective = _objective_for(old, settings)
+    scorer = Scorer(objective, cases, ledger)
+    texts = [
+        (row["case"], row["generation"], row["text"])
+        for row in ledger.observations(old.name)
+        if row["generation"] is not None
+    ]
+    scorer.score(texts)
+    before = old.record
+    changes: dict[str, Any] = {
+        "cases": [case_record(case) for case in cases],
+        "case_digests": {case.name: case_digest(case) for case in cases},
+        "objective_digest": objective.digest,
+        "scorings": [*before.record.get("scorings", []), {"until": now(), **_scoring(before.record)}],
+    }
+    ledger.update_study(old.name, **changes)
+    if keep:
+        given = {f"objective.{key}": value for key, value in settings.items()}
+        ledger.set_identity(old.name, before.identity | identity_of(old.config, cases, objective) | given)
+    try:
+        new = read_result(ledger, old.name, old.directory)
+    finally:
+        if not keep:
+            restored: dict[str, Any] = {key: before.record.get(key, []) for key in changes}
+            ledger.update_study(old.name, **restored)
+    pairs = zip(old.observations["score"], new.observations["score"], strict=True)
+    changed = sum(a != b for a, b in pairs if not (a != a and b != b))
+    return Rescoring(old, new, changed)
 
 
 def _scoring(record: Mapping[str, Any]) -> dict[str, Any]:

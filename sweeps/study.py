@@ -20,6 +20,7 @@ from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.identity import host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger, StudyRecord, now
 from sweeps.limits import Limits
+from sweeps.lock import RUN, study_lock
 from sweeps.logbook import Logbook
 from sweeps.matching import EngineModels
 from sweeps.measuring import Measurer
@@ -100,14 +101,19 @@ class Sweep:
         Raises:
             ConfigError: If cases, objective, budget or stored study do not fit.
             EngineError: If the engine cannot be used, or stopped answering; what was generated is kept.
+            StudyBusyError: If another process is running this study, or scoring it anew.
             KeyboardInterrupt: If the user stopped it; what was generated is kept.
         """
         self.progress.stage("check")
         with EngineModels(engine_specs(self.config)[0]) as models:
             cases, objective = load_inputs(self.config, models, cases=self._cases, objective=self._objective)
-            with self._opened_engines() as engines, self._opened_ledger() as ledger:
+            alone = study_lock(self.directory, self.config.study.name, RUN, warn=self._warn)
+            with self._opened_engines() as engines, self._opened_ledger() as ledger, alone:
                 hosts = open_hosts(engines, self.config)
                 return _Run(self, cases, objective, ledger, hosts, models).go()
+
+    def _warn(self, text: str) -> None:
+        self.progress.note(text, warning=True)
 
     @contextmanager
     def _opened_engines(self) -> Iterator[Sequence[Engine]]:

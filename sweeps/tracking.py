@@ -73,6 +73,23 @@ class Tracker:
 
     # ---- start
 
+    def has_run(self) -> bool:
+        """Whether the store has runs of this study; a store that is not there is not made.
+
+        Raises:
+            TrackingError: If the store cannot be reached or opened.
+        """
+        path = self.uri.removeprefix("sqlite:///")
+        if path != self.uri and not Path(path).exists():
+            return False
+        client = tracking_store.connect(self.uri)
+        try:
+            found: Experiment | None = client.get_experiment_by_name(self.study)
+        except tracking_store.failures() as error:
+            shown = tracking_store.without_password(self.uri)
+            raise TrackingError(f"MLflow's store {shown} cannot be read: {tracking_store.first_line(error)}") from None
+        return found is not None and found.lifecycle_stage == "active"
+
     def preload(self) -> None:
         """Import MLflow in the background (seconds) while the caller does something else, then call `start`."""
         if not tracking_store.is_remote(self.uri):
@@ -339,6 +356,9 @@ class Tracker:
     ) -> None:
         """Write the verdict and the report to the parent run and end it. Never raises for the store's sake.
 
+        What the run has of an earlier verdict, and this one does not have, is taken away: its tags, its numbers (which
+        become NaN, since MLflow keeps metrics) and, where there is a report, its exports.
+
         Args:
             status: FINISHED, FAILED or KILLED.
             verdict: `Verdict.as_dict()`: numbers become metrics, the rest tags `verdict.…`.
@@ -351,12 +371,27 @@ class Tracker:
         try:
             numbers, words = records.split_verdict(verdict or {})
             with Guard("the verdict was not logged to MLflow", self._failures):
+                run: Run = self._ready().get_run(self.run_id)
                 tags = words | ({records.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
+                gone = dict.fromkeys(set(run.data.metrics) & set(verdict or {}), math.nan)
                 now = int(time.time() * 1000)
-                self._log(metrics=[(k, v, now, 0) for k, v in (numbers | dict(metrics or {})).items()], tags=tags)
+                self._log(
+                    metrics=[(k, v, now, 0) for k, v in (gone | numbers | dict(metrics or {})).items()], tags=tags
+                )
+                for tag in run.data.tags:
+                    if tag.partition(".")[0] == "verdict" and tag not in words:
+                        self._ready().delete_tag(self.run_id, tag)
+                if html is not None:
+                    self._remove_exports(run, {path.name for path in artifacts})
             self._write_artifacts(artifacts, html, figures or {})
         finally:
             self._end(status)
+
+    def _remove_exports(self, run: Run, kept: set[str]) -> None:
+        with Guard("exports of an earlier verdict were not removed from MLflow", self._failures):
+            for file in self._ready().list_artifacts(self.run_id, "exports"):
+                if Path(file.path).name not in kept:
+                    tracking_store.delete_artifact(self.uri, run, file.path)
 
     def kill(self) -> None:
         """End parent and open children as KILLED (the user stopped the sweep)."""

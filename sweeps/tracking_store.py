@@ -16,13 +16,14 @@ import warnings
 from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sweeps.errors import SweepError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 DATABASE = "mlflow.db"
 ARTIFACTS = "artifacts"
@@ -131,6 +132,14 @@ def connect(uri: str) -> MlflowClient:
     except failures() as error:
         raise TrackingError(f"MLflow's store {shown} cannot be opened: {first_line(error)}") from None
     return client
+
+
+def delete_artifact(uri: str, run: Run, path: str) -> None:
+    """Delete a file, or a folder, of a run's artifacts, which MLflow's client cannot."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository: Any = get_artifact_repository(run.info.artifact_uri, tracking_uri=uri)
+    repository.delete_artifacts(path)
 
 
 _making = threading.Lock()

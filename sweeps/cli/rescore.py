@@ -34,7 +34,8 @@ def rescore(
 ) -> None:
     """Score the texts of STUDY (by default the last one) by its rubrics as they are now, without generating.
 
-    Shows what changes, and whether the verdict does. The old scores stay in the ledger.
+    Shows what changes, and whether the verdict does. Report, plots, tables, exports and MLflow follow the new scores:
+    exports of a verdict that no longer holds are removed. The old scores stay in the ledger.
     """
     from sweeps.rescore import rescore_study
 
@@ -42,11 +43,15 @@ def rescore(
     if weights is not None:
         settings["weights"] = _weights(weights)
     given = {name: value for name, value in settings.items() if value is not None}
-    done = rescore_study(mlruns, study, cases_path=cases, settings=given, keep=not dry_run)
+    done = rescore_study(mlruns, study, cases_path=cases, settings=given, keep=not dry_run, warn=_warn)
     if as_json:
         echo_json(_record(done) | {"kept": not dry_run})
     else:
         _print(done, kept=not dry_run)
+
+
+def _warn(text: str) -> None:
+    click.echo(f"warning: {text}", err=True)
 
 
 def _weights(text: str) -> list[float]:
@@ -93,3 +98,12 @@ def _print(done: Rescoring, *, kept: bool) -> None:
     console.print("The verdict changes." if done.verdict_changed else "The verdict stays.")
     if not kept:
         console.print("Nothing was kept (--dry-run).")
+        return
+    console.print(f"Written anew: {new.folder / 'report.html'}", markup=False, soft_wrap=True)
+    if done.old.exportable and not new.exportable:
+        console.print(
+            f"The exports of the old verdict are gone from {new.folder}; what was exported or copied to other places is"
+            " still there.",
+            markup=False,
+            soft_wrap=True,
+        )

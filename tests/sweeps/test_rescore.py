@@ -8,13 +8,17 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from objectives import load_cases, make_objective
 from sweeps.cli import run_command
 from sweeps.errors import ConfigError, SweepError
+from sweeps.reporting import config_of
 from sweeps.rescore import rescore_study
-from sweeps.results import load_result
+from sweeps.results import SweepResult, load_result
+from sweeps.tracking_records import CONFIGURATION, ROLE, TRIAL
+from sweeps.tracking_store import sqlite_uri
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 UP = [16, 8, 4, 2, 1]
@@ -54,6 +58,7 @@ def expected(home: Path, **settings: Any) -> list[float]:
     return [objective.score(cases[row.case], texts[tuple(row)]).score for row in rows]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_new_weights_give_new_scores_and_no_generation(home: Path) -> None:
     before, generations = load_result(home / "mlruns"), count(home, "generations")
     by_hand = expected(home, weights=UP)
@@ -79,6 +84,7 @@ def test_a_dry_run_changes_nothing(home: Path) -> None:
     assert {k: v for k, v in after.record.record.items() if k != "scorings"} == before.record.record
 
 
+@pytest.mark.usefixtures("no_report")
 def test_back_to_the_old_rubric_is_back_to_the_old_scores(home: Path) -> None:
     before = load_result(home / "mlruns")
     rescore_study(home / "mlruns", None, settings={"weights": UP})
@@ -88,10 +94,10 @@ def test_back_to_the_old_rubric_is_back_to_the_old_scores(home: Path) -> None:
     assert len(done.new.record.record["scorings"]) == 2
 
 
+@pytest.mark.usefixtures("no_report")
 def test_an_edited_rubric_and_its_verdict(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Where only an item counts that no text has, nothing is better any more."""
-    for path in (home / "cases").glob("*.toml"):
-        path.write_text('[[items]]\nid = "x"\ntext = "Zebras queue quietly near the harbour."\nlevel = 1\n')
+    only_zebras(home / "cases")
     arguments = ["rescore", "--mlruns", str(home / "mlruns")]
     assert run_command([*arguments, "--json", "--dry-run"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -111,6 +117,7 @@ def test_an_edited_rubric_and_its_verdict(home: Path, capsys: pytest.CaptureFixt
     assert "Nothing was kept (--dry-run)." in shown
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_study_scored_anew_can_be_run_again_with_its_new_settings(home: Path) -> None:
     rescore_study(home / "mlruns", None, settings={"weights": UP})
     by_hand = list(load_result(home / "mlruns").observations["score"])
@@ -119,6 +126,107 @@ def test_a_study_scored_anew_can_be_run_again_with_its_new_settings(home: Path) 
     assert list(run(path).observations["score"]) == by_hand
     with pytest.raises(ConfigError, match=r"objective\.weights"):
         run(write_sweep(home, engine={"options": options}))
+
+
+def only_zebras(folder: Path) -> None:
+    """Rubrics by which no text of the study scores."""
+    for path in folder.glob("*.toml"):
+        path.write_text('[[items]]\nid = "x"\ntext = "Zebras queue quietly near the harbour."\nlevel = 1\n')
+
+
+def logged(directory: Path) -> tuple[Any, dict[str, float], list[str]]:
+    """MLflow's parent run, the means of its children by configuration, and the files of its exports."""
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=sqlite_uri(directory))
+    experiment = client.get_experiment_by_name("t")
+    assert experiment is not None
+    runs = client.search_runs([experiment.experiment_id])
+    (parent,) = [run for run in runs if run.data.tags[ROLE] == "sweep"]
+    children = [run for run in runs if run.data.tags[ROLE] == "configuration"]
+    assert len({run.data.tags[TRIAL] for run in children}) == len(children)
+    means = {run.data.tags[CONFIGURATION]: run.data.metrics["mean"] for run in children}
+    files = [Path(file.path).name for file in client.list_artifacts(parent.info.run_id, "exports")]
+    return parent, means, sorted(files)
+
+
+def test_everything_written_follows_the_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing is left that proves a verdict which no longer holds: no file, no export, no number in MLflow."""
+    path = write_sweep(tmp_path)
+    rubrics = {path: path.read_text() for path in (tmp_path / "cases").glob("*.toml")}
+    before = run(path, tracking=True, report=True)
+    directory, folder = tmp_path / "mlruns", before.folder
+    assert before.verdict is not None
+    exports = sorted(path.name for path in folder.glob("production.*"))
+    assert "production.env" in exports
+    old, means, files = logged(directory)
+    assert (old.data.tags["verdict"], old.data.metrics["effect"]) == ("better", pytest.approx(before.verdict.effect))
+    assert means[before.baseline.key] > 0
+    assert files == exports
+    report = (folder / "report.html").read_bytes()
+
+    only_zebras(tmp_path / "cases")
+    arguments = ["rescore", "--mlruns", str(directory)]
+    assert run_command([*arguments, "--dry-run"]) == 0
+    assert (folder / "report.html").read_bytes() == report
+    assert logged(directory)[2] == files
+    assert run_command(arguments) == 0
+    shown = capsys.readouterr()
+    assert f"The exports of the old verdict are gone from {folder}" in shown.out
+    assert shown.err == ""
+    assert not list(folder.glob("production.*"))
+    for file in ("report.html", "note.md"):
+        assert "Better than the baseline" not in (folder / file).read_text()
+    assert set(pd.read_csv(folder / "observations.csv")["score"]) == {0.0}
+    new, means, files = logged(directory)
+    assert new.info.run_id == old.info.run_id
+    assert new.info.status == "FINISHED"
+    assert new.data.tags["verdict"] == load_result(directory).verdict.outcome != "better"  # type: ignore[union-attr]
+    assert new.data.metrics["effect"] == 0
+    assert set(means.values()) == {0.0}
+    assert files == []
+
+    for path, text in rubrics.items():
+        path.write_text(text)
+    assert run_command(arguments) == 0
+    assert sorted(path.name for path in folder.glob("production.*")) == exports
+    again, means, files = logged(directory)
+    assert again.data.tags["verdict"] == "better"
+    assert means[before.baseline.key] == pytest.approx(logged_mean(before))
+    assert files == exports
+
+
+def logged_mean(result: SweepResult) -> float:
+    """The baseline's mean over cases in its confirmation."""
+    own = result.stage("confirm")
+    return float(own[own["configuration"] == result.baseline.key].groupby("case")["score"].mean().mean())
+
+
+def test_mlflow_that_is_away_is_told_and_the_files_are_written(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    only_zebras(home / "cases")
+    assert run_command(["rescore", "--mlruns", str(home / "mlruns")]) == 0
+    told = capsys.readouterr().err
+    assert "warning: MLflow's tracking server http://127.0.0.1:9 does not answer" in told
+    assert "give this command again" in told
+    assert "Not distinguishable" in (home / "mlruns/sweeps/t/note.md").read_text()
+    assert not load_result(home / "mlruns").shown_better
+
+
+def test_a_study_without_mlflow_gets_no_run_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["rescore", "--mlruns", str(home / "mlruns"), "--weights", "9,4,3,2,1"]) == 0
+    assert capsys.readouterr().err == ""
+    assert not (home / "mlruns/mlflow.db").exists()
+    result = load_result(home / "mlruns")
+    assert config_of(result)["objective.weights"] == [9, 4, 3, 2, 1]
+    assert config_of(result)["study.seed"] == 7
+    table = result.robustness
+    assert table is not None
+    assert result.verdict is not None
+    assert table["scoring"][0] == "as configured"
+    assert table["effect"][0] == round(result.verdict.effect, 3)
 
 
 def test_another_log_is_refused(home: Path) -> None:

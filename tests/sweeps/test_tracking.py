@@ -395,6 +395,33 @@ def test_finish_writes_verdict_report_plots_and_exports(tracker, tmp_path):
     assert tracker.warnings == []
 
 
+def test_a_later_verdict_leaves_nothing_of_an_earlier_one(tracker, tmp_path):
+    run_id = begin(tracker)
+    files = [tmp_path / "production.env", tmp_path / "production.json"]
+    for file in files:
+        file.write_text("better")
+    first = {"outcome": "better", "effect": 0.1, "margin": 0.02, "advice": "Use it."}
+    tracker.finish(verdict=first, metrics={"floor_sd": 0.1}, artifacts=files, html="<p>")
+    assert tracker.has_run()
+    tracker.finish(verdict={"outcome": "worse", "effect": -0.1, "margin": None, "advice": ""}, html="<p>")
+    client = client_of(tracker)
+    run = client.get_run(run_id)
+    assert run.data.metrics["effect"] == -0.1
+    assert math.isnan(run.data.metrics["margin"])
+    assert run.data.metrics["floor_sd"] == 0.1
+    assert {name: value for name, value in run.data.tags.items() if name.startswith("verdict")} == {"verdict": "worse"}
+    assert client.list_artifacts(run_id, "exports") == []
+    tracker.finish(verdict=first, artifacts=files[:1], html="<p>")
+    tracker.finish(verdict=first)  # without a report nothing is known of exports
+    assert [file.path for file in client.list_artifacts(run_id, "exports")] == ["exports/production.env"]
+    assert tracker.warnings == []
+
+
+def test_a_store_is_not_made_by_asking_for_a_run(tmp_path):
+    assert not Tracker("s", tmp_path / "mlruns").has_run()
+    assert not (tmp_path / "mlruns").exists()
+
+
 def test_a_missing_export_is_a_warning_and_the_run_still_ends(tracker, tmp_path):
     run_id = begin(tracker)
     tracker.finish(verdict={"outcome": "worse"}, artifacts=[tmp_path / "gone.env"], html="<p>")
