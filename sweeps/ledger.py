@@ -25,7 +25,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
 from sweeps.errors import SweepError
-from sweeps.ledger_store import open_store
+from sweeps.ledger_store import make_tables, open_store
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 _SCORES = sa.select(tables.scores).where(
@@ -172,12 +172,7 @@ class Ledger:
         self._prompts: set[str] = set()
         self._turn = threading.RLock()
         with self._told("opened"):
-            if not self.read_only:
-                tables.meta.create_all(self._engine)
-            with self._engine.begin() as connection:
-                version = connection.scalar(sa.select(tables.info.c.value).where(tables.info.c.key == "schema"))
-                if version is None and not self.read_only:
-                    connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
+            version = make_tables(self._engine, read_only=self.read_only)
         if version is not None and int(version) > tables.SCHEMA_VERSION:
             raise LedgerError(f"{self.url}: was written by a newer slm-sweeps (schema {version}); upgrade to read it")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -131,8 +132,8 @@ class Sweep:
     def _opened_ledger(self) -> Iterator[Ledger]:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            (self.directory / ".writable").touch()
-            (self.directory / ".writable").unlink()
+            with tempfile.TemporaryFile(dir=self.directory):
+                pass
         except OSError as error:
             raise SweepError(
                 f"{self.directory} cannot be written: {error.strerror}; choose another folder with --mlruns"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -202,3 +204,23 @@ def sa_event(ledger: Ledger, pragma: str) -> None:
 
     ledger._engine.dispose()
     sa.event.listen(ledger._engine, "connect", lambda connection, _: connection.execute(pragma))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, so that processes begin at the same moment")
+def test_processes_that_open_a_new_ledger_at_once(tmp_path: Path) -> None:
+    for attempt in range(10):
+        path, start = tmp_path / f"{attempt}.db", time.monotonic() + 0.02
+        children = []
+        for _ in range(4):
+            child = os.fork()
+            if not child:
+                try:
+                    while time.monotonic() < start:
+                        pass
+                    Ledger(path).close()
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+            children.append(child)
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+        assert rows(path, "info") == 1
