@@ -143,9 +143,7 @@ def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None
         told.note(str(error), warning=True)
     logbook.finish(result)
     if told.any:
-        warn(
-            "MLflow may still show older scores and their verdict; to bring it up to date, give the same command again"
-        )
+        warn("MLflow may still show the old scores and their verdict; to bring it up to date, give this command again")
 
 
 class _Warnings(Silent):
