@@ -13,21 +13,21 @@ from typing import Any
 from objectives import Case, Objective
 from sweeps import __version__
 from sweeps.config import SweepConfig, load_config
-from sweeps.confirmation import stored_finalists, take_look
+from sweeps.confirmation import stored_finalists
+from sweeps.confirming import Confirmation
 from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
 from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.identity import host_record, identity_of, refuse_changes
-from sweeps.ledger import Ledger, StudyRecord, now
+from sweeps.ledger import Ledger, StudyRecord
 from sweeps.limits import Limits
 from sweeps.lock import RUN, study_lock
 from sweeps.logbook import Logbook
 from sweeps.matching import EngineModels
 from sweeps.measuring import Measurer
 from sweeps.narrowing import settle
-from sweeps.observations import case_digest, table_of
-from sweeps.options import Configuration
+from sweeps.observations import case_digest
 from sweeps.plan import Plan, plan_for
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
@@ -37,12 +37,9 @@ from sweeps.schedule import Task
 from sweeps.standing import after_batch, after_floor, announce
 
 EXPLORE_SEEDS = 10_000
-CONFIRM_SEEDS = 1_000_000
 SEEDS_PER_TRIAL = 100
-"""Seeds are the study's seed plus these: stages never share one, and a person can read the stage from the number."""
-
-CONFIRM_STEP = 100_000
-"""How far on a confirmation begins whose seeds have been used in its ledger."""
+"""Seeds are the study's seed plus these (and `confirming.CONFIRM_SEEDS`): stages never share one, and a person can read
+the stage from the number."""
 
 
 class Sweep:
@@ -145,13 +142,6 @@ class Sweep:
             ledger.close()
 
 
-def _seeds_of(configuration: Configuration, seeds: range, done: int, *, hosts: int) -> range:
-    """Which of a look's seeds a configuration gets: a greedy one needs a single one per host, in the first look."""
-    if not configuration.is_greedy:
-        return seeds
-    return seeds[:0] if done else seeds[:hosts]
-
-
 class _Run:
     """The state of one run of a sweep."""
 
@@ -238,7 +228,11 @@ class _Run:
             self.progress.note("No trial could be scored, so there is nothing to confirm.", warning=True)
             return
         with self._timed("confirm"):
-            self._confirm(plan, finalists)
+            Confirmation(self.config, self.ledger, self.measurer, self.progress, self.sweep.directory).run(
+                plan, finalists
+            )
+            for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
+                self._track(trial)
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
@@ -310,105 +304,6 @@ class _Run:
             dealt = sorted([index for index in (*dealt, *others) if index not in had][: len(dealt)])
             had.update(dealt)
         return [self.cases[index] for index in dealt]
-
-    def _confirm(self, plan: Plan, finalists: Sequence[Proposal]) -> None:
-        """Fresh seeds for baseline and finalists, look by look; a finalist leaves as soon as a look has settled it.
-
-        What a look decided is kept: a request that failed then and is made good by a later run must not change it.
-        """
-        if "confirmed" in self._record() and self._has_verdict(finalists):
-            return
-        self.measurer.verify()
-        first = self._confirm_seed(plan, finalists)
-        decided = list(self._record().get("looks", []))
-        going, done = list(finalists), 0
-        for look, upto in enumerate(plan.looks, start=1):
-            seeds = range(first + done, first + upto)
-            arms = [Proposal(BASELINE_TRIAL, self.config.baseline, {}), *going]
-            tasks: list[Task] = []
-            for arm in arms:
-                own = _seeds_of(arm.configuration, seeds, done, hosts=len(self.hosts))
-                tasks += self.measurer.tasks("confirm", arm.number, arm.configuration, own, every_host=True)
-            self.measurer.run(tasks)
-            done = upto
-            if look > len(decided):
-                decided.append(self._look(plan, look, finalists, going, decided))
-                self.ledger.update_study(self.name, looks=decided)
-            going = [arm for arm in going if arm.number not in decided[look - 1]["settled"]]
-            if not going:
-                break
-        self.measurer.verify()
-        made = sum(row["stage"] == "confirm" for row in self.measurer.rows)
-        self.progress.plan(plan.floor, plan.explore, made)  # a settled finalist needs no more
-        if "confirmed" not in self._record():
-            self.ledger.update_study(self.name, confirmed=now())
-        for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
-            self._track(trial)
-
-    def _has_verdict(self, finalists: Sequence[Proposal]) -> bool:
-        """Take a confirmation that was judged as it is: more data after a verdict would be another look at it.
-
-        Where too few requests succeeded for any verdict, nothing has been looked at, and it goes on.
-        """
-        judged = read_result(self.ledger, self.name, self.sweep.directory)
-        if not judged.verdicts:
-            return False
-        rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
-        self.measurer.rows += rows
-        self.measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]
-        self.progress.plan(judged.plan.floor, judged.plan.explore, len(rows))
-        for _ in rows:
-            self.progress.advance("confirm", seconds=None)
-        if lost := sum(bool(row["error"]) for row in rows):
-            self.progress.note(
-                f"{lost} requests of the confirmation failed and stay as they are: with more data after its verdict the"
-                " study would be judged twice"
-            )
-        for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
-            self._track(trial)
-        return True
-
-    def _confirm_seed(self, plan: Plan, finalists: Sequence[Proposal]) -> int:
-        """The confirmation's first seed, such that none of its generations is there already.
-
-        Another study of the ledger may have made them. They would not be fresh: what that study showed is perhaps why
-        this one was made.
-        """
-        record, first = self._record(), self.config.study.seed + CONFIRM_SEEDS
-        if "confirm_seed" in record:
-            return int(record["confirm_seed"])
-        begun = any(row["stage"] == "confirm" for row in self.ledger.observations(self.name))  # by an older version
-        arms = [arm for arm in (self.config.baseline, *(f.configuration for f in finalists)) if not arm.is_greedy]
-        while not begun and self.measurer.has_any(arms, range(first, first + plan.confirm_seeds)):
-            first += CONFIRM_STEP
-        self.ledger.update_study(self.name, confirm_seed=first)
-        return first
-
-    def _look(
-        self,
-        plan: Plan,
-        look: int,
-        finalists: Sequence[Proposal],
-        going: Sequence[Proposal],
-        before: Sequence[Mapping[str, Any]],
-    ) -> dict[str, Any]:
-        """Look at the confirmation so far, and tell what the look says."""
-        rows = [row for row in self.measurer.rows if row["stage"] == "confirm"]
-        decision = take_look(
-            table_of(rows),
-            look,
-            plan=plan,
-            baseline=self.config.baseline,
-            finalists=finalists,
-            going=going,
-            before=before,
-            verdict=self.config.verdict,
-            futility=self.config.confirm.futility,
-            seed=self.config.study.seed,
-        )
-        for line in decision["told"]:
-            self.progress.note(line)
-        return decision
 
     def _track(self, trial: int, offsets: Mapping[str, float] | None = None) -> None:
         """Log a trial's observations to MLflow."""
