@@ -170,7 +170,11 @@ def fingerprint_tags(fingerprints: Sequence[Fingerprint]) -> dict[str, str]:
 
 
 def config_tags(config: Mapping[str, Any]) -> dict[str, str]:
-    """The configuration's single values by flat names, as `config.budget.generations`; the artifact has everything."""
+    """The configuration's single values by flat names, as `config.budget.generations`; the artifact has everything.
+
+    Args:
+        config: Nested tables, or what is flat already (`SweepConfig.identity`).
+    """
     tags: dict[str, str] = {}
 
     def walk(name: str, value: Any) -> None:
@@ -180,7 +184,8 @@ def config_tags(config: Mapping[str, Any]) -> dict[str, str]:
         elif isinstance(value, (str, int, float)) and len(str(value)) <= 100:
             tags[name] = str(value)
 
-    walk("config", {key: value for key, value in config.items() if key in ("budget", "engine", "objective", "study")})
+    tables = ("budget", "engine", "objective", "study")
+    walk("config", {key: value for key, value in config.items() if key.partition(".")[0] in tables})
     return tags
 
 

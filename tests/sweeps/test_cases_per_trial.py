@@ -109,6 +109,8 @@ def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: p
                 " where m.key = 'mean' and t.key = 'slm_sweeps.configuration'"
             ).fetchall()
         )
+        tags = dict(database.execute("select key, value from tags where key like 'config.%'").fetchall())
+    assert (tags["config.budget.generations"], tags["config.study.seed"]) == ("260", "7")
     assert set(logged) == set(result.configurations)  # also those that the store missed while it was away
     page = (tmp_path / "mlruns" / "sweeps" / "t" / "report.html").read_text()
     shown = views.summary(views.without_luck(result.observations, result.configurations))["mean"]
