@@ -20,10 +20,13 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from analysis.choice import compare
+from analysis.comparison import pair
 from analysis.dunnett import ranking
 from analysis.multiplicity import holm
 from analysis.noise import aa_check
 from analysis.sequential import SequentialDesign
+from analysis.table import TableError, summarize
 from tests.analysis import simulate
 
 
@@ -46,6 +49,37 @@ def type_one(replications: int) -> dict[str, float]:
             if cases >= 6 and seeds > 2:
                 scores = simulate.null_scores(rng, kind, count, cases, seeds, interaction=0.05)
                 rates[f"new cases, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores, claim="new-cases")
+    return rates
+
+
+def unequal_seeds(replications: int) -> dict[str, float]:
+    """Arms with different numbers of seeds, by plan or after failures, the second with twice the first one's noise."""
+    rates = {}
+    for cases, first, second, lost in (
+        (6, 10, 2, 0.0),
+        (6, 30, 2, 0.0),
+        (4, 3, 3, 0.5),
+        (6, 5, 5, 0.5),
+        (12, 3, 3, 0.6),
+    ):
+        rng = np.random.default_rng([cases, first, second])
+        rejected = judged = 0
+        for _ in range(max(200, replications // 2)):
+            mean = np.repeat(rng.uniform(0.3, 0.6, (1, 1, cases)), 2, axis=1)
+            noise = np.broadcast_to(np.array([0.08, 0.16])[None, :, None], mean.shape)
+            scores = simulate.draw(rng, "beta", mean, noise, max(first, second))[0]
+            arm, case, seed = (each.ravel() for each in np.indices(scores.shape))
+            kept = (seed < np.where(arm == 0, first, second)) & ((arm == 0) | (rng.random(len(arm)) >= lost))
+            table = pd.DataFrame({"configuration": arm, "case": case, "seed": seed, "score": scores.ravel()})[kept]
+            try:
+                cells = summarize(table)
+                estimate = compare(pair(cells, cells.index("0"), cells.index("1"))).estimate
+            except TableError:  # nothing was left to judge
+                continue
+            judged += 1
+            rejected += estimate is not None and estimate.p_value <= 0.05
+        name = f"{cases} x {first} against {second}" + (f", {lost:.0%} of these lost" if lost else "")
+        rates[f"unequal seeds and noise, {name}"] = rejected / judged
     return rates
 
 
@@ -148,7 +182,7 @@ def main() -> None:
     replications = 400 if options.quick else options.replications
     start = time.perf_counter()
     result: dict[str, float] = {}
-    for part in (type_one, other_tests, intervals, sequential, families, halves):
+    for part in (type_one, unequal_seeds, other_tests, intervals, sequential, families, halves):
         found = part(replications)
         result |= found
         if not options.json:
