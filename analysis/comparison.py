@@ -197,7 +197,8 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
     half of them at 3 seeds). With equal variances it has those of the pooled test on average. Where cells differ in
     their number of observations, there are no more than Satterthwaite's for two arms with a variance each: with 3 seeds
     in 4 cases, half of the finalist's lost and its noise doubled, the test would err with .08 otherwise, and does so
-    with .06 to .07. A cell with one observation borrows its arm's pooled variance, and an arm without repeats the other's.
+    with .06 to .07. A cell with one observation borrows its arm's pooled variance, and an arm without repeats the
+    other's.
 
     Args:
         two: The arms.
