@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
-from analysis.comparison import FEWEST_CASES, Estimate, Pair, paired_t, stratified_t
+from analysis.comparison import FEWEST_CASES, ROUNDING, Estimate, Pair, paired_t, stratified_t
 from analysis.permutation import permutation
 from analysis.table import TableError
 
@@ -90,8 +90,10 @@ def _with_noise(estimate: Estimate, two: Pair, claim: Claim, notes: tuple[str, .
 
     Two greedy arms that agree on every case have no noise to see, and are equal.
     """
-    if estimate.standard_error > 0 or (estimate.effect == 0 and two.baseline.greedy and two.finalist.greedy):
+    if estimate.standard_error > ROUNDING:
         return Comparison(estimate, claim, notes)
+    if abs(estimate.effect) < ROUNDING and two.baseline.greedy and two.finalist.greedy:
+        return Comparison(replace(estimate, effect=0.0, standard_error=0.0, p_value=1.0), claim, notes)
     what = "difference of a case differs from the others" if claim == "new-cases" else "score varies within its case"
     return Comparison(None, claim, (*notes, f"No {what}, so there is no noise to test with: add seeds or cases."))
 

@@ -19,6 +19,9 @@ from analysis.table import BoolArray, Cells, FloatArray, IntArray, TableError
 FEWEST_CASES = 6
 """Below this many cases nothing is claimed for new cases."""
 
+ROUNDING = 1e-9
+"""Scores lie between 0 and 1; what differs by less than this differs by the rounding of sums, and is the same."""
+
 
 @dataclass(frozen=True)
 class Arm:
@@ -124,7 +127,7 @@ def is_greedy(cells: Cells, row: int) -> bool:
     """
     n, m2 = cells.n[row], cells.m2[row]
     used = n > 0
-    if (m2 > 0).any():
+    if (m2 > n * ROUNDING**2).any():
         return False
     return bool(cells.zero_temperature[row] or (n[used] >= 2).all())
 

@@ -41,6 +41,9 @@ def host_record(host: Host) -> dict[str, Any]:
     return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}
 
 
+UNKNOWN = "not recorded"
+
+
 def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint], host: str = "") -> list[str]:
     """What differs between fingerprints of the same models, of what can change the numbers; [] if nothing does."""
     lines = []
@@ -49,7 +52,7 @@ def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Finger
             lines.append(f"model {model}: {'is new' if model in new else 'is gone'}")
         elif old[model].digest != new[model].digest:
             lines += [
-                f"{change.field}: was {readable(change.a)}, is {readable(change.b)}"
+                f"{change.field}: was {readable(change.a) or UNKNOWN}, is {readable(change.b) or UNKNOWN}"
                 for change in diff(old[model], new[model])
                 if change.numeric
             ]

@@ -273,8 +273,9 @@ def left_out(plan: Plan, config: SweepConfig) -> tuple[str, str]:
     size = grid_size(config.space.distributions()) if config.search.sampler == "grid" else 0
     if size <= plan.trials:
         return "", ""
-    arms = plan.cases * (plan.floor_seeds + plan.seeds * size)
-    enough = math.ceil(arms / (1 - config.budget.confirm_share))
+    before = plan.floor + plan.seeds * _cases_of_trials(plan.cases, plan.parts, size)
+    least = (1 + plan.finalists) * plan.cases * least_confirm_seeds(plan.hosts)
+    enough = max(math.ceil(before / (1 - config.budget.confirm_share)), before + least)
     found = f"the grid has {size:,} points, of which this budget tries {plan.trials}, drawn at random"
     return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"'
 

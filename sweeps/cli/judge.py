@@ -62,7 +62,7 @@ def _judge_study(
             f"--baseline {baseline}: belongs to a CSV file; study {result.name!r} is judged against its own baseline"
             f" ({result.baseline.key})"
         )
-    verdicts = result.judge_all(**settings)
+    verdicts = result.judge_all(**_agreeing(settings, result.config.verdict.claim))
     if as_json:
         echo_json(verdict_record(result, verdicts))
     else:
@@ -71,6 +71,17 @@ def _judge_study(
             _print(verdict, result, name)
             _print_limits(result, verdict.configuration, name)
     return [verdicts[0].outcome]
+
+
+def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
+    """The settings, if test and claim (by default the one given) belong together; a test alone brings its claim."""
+    test, asked = settings.get("test"), settings.get("claim")
+    if test in (None, "auto"):
+        return settings
+    suits = "new-cases" if test == "paired" else "these-cases"
+    if asked not in (None, suits):
+        raise click.UsageError(f"--test {test} answers --claim {suits}, not --claim {asked}")
+    return settings if claim == suits else {**settings, "claim": suits}
 
 
 def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
@@ -87,7 +98,7 @@ def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[
         labels = sorted(map(str, table["configuration"].dropna().unique())) if "configuration" in table else []
         raise click.UsageError(f"{path}: name the baseline with --baseline; the labels are: {', '.join(labels[:20])}")
     try:
-        verdicts = judge_table(table, baseline=baseline, **settings)
+        verdicts = judge_table(table, baseline=baseline, **_agreeing(settings, "these-cases"))
     except TableError as error:
         raise TableError(f"{path}: {error}") from None
     if as_json:

@@ -215,9 +215,23 @@ def test_nothing_is_claimed_without_any_noise_to_test_with(base, other):
         assert "no noise to test with" in found.notes[-1]
 
 
-def test_cases_that_all_differ_alike_are_no_proof_for_new_cases():
-    cells = {(arm, case): [0.5 + lift] * 2 for arm, lift in (("a", 0.0), ("b", 0.125)) for case in "uvwxyz"}
+@pytest.mark.parametrize("lift", [0.125, 0.1])  # a tenth is no sum of powers of two, so that differences are rounded
+def test_cases_that_all_differ_alike_are_no_proof_for_new_cases(lift):
+    cells = {(arm, c): [0.1 * i + (arm == "b") * lift] * 2 for arm in "ab" for i, c in enumerate("uvwxyz")}
     assert compare(two_of(cells), claim="new-cases").estimate is None
+    noisy = {key: [each - 0.01, each + 0.01] for key, (each, _) in cells.items() if each > 0.05}
+    noisy |= {(arm, c): cells[arm, c] for arm in "ab" for c in "u"}
+    assert compare(two_of(noisy), claim="new-cases").estimate is None
+
+
+def test_scores_that_differ_by_rounding_are_the_same():
+    cells = {("a", c): [0.1 + 0.2, 0.3] for c in "uv"} | {("b", c): [0.4, 0.1 * 4] for c in "uv"}
+    assert compare(two_of(cells)).estimate is None
+
+
+def test_equal_greedy_arms_are_equal_also_where_their_sums_were_rounded():
+    rounded = {("a", case): [0.1 + 0.2] * 2 for case in "uvwxyz"} | {("b", case): [0.3] * 2 for case in "uvwxyz"}
+    assert compare(two_of(rounded), claim="new-cases").estimate.p_value == 1
     same = {(arm, case): [0.5] * 2 for arm in "ab" for case in "uvwxyz"}
     assert compare(two_of(same), claim="new-cases").estimate.p_value == 1  # greedy, and equal wherever it was tried
 

@@ -518,10 +518,10 @@ def test_a_grid_is_gone_over_once(tmp_path: Path, space: dict[str, Any], points:
 def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> None:
     space = {"top_k": [10, 20, 40, 80], "top_p": [0.5, 0.7, 0.9], "temperature": {"low": 0.1, "high": 1.3}}
 
-    def plan_with(generations: int) -> tuple[Plan, SweepConfig]:
-        changes: dict[str, Any] = {"search": {"sampler": "grid"}, "budget": {"generations": generations}}
-        config = load_config(write_sweep(tmp_path, space=space, **changes))
-        return plan_for(config, cases=3, hosts=1, seconds_per_generation=None), config
+    def plan_with(generations: int, cases: int = 3, **budget: Any) -> tuple[Plan, SweepConfig]:
+        changes: dict[str, Any] = {"search": {"sampler": "grid"}, "budget": {"generations": generations, **budget}}
+        config = load_config(write_sweep(tmp_path, cases=cases, space=space, **changes))
+        return plan_for(config, cases=cases, hosts=1, seconds_per_generation=None), config
 
     small, config = plan_with(300)
     found, todo = left_out(small, config)
@@ -536,3 +536,7 @@ def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> 
     assert any(found in text and warning for text, warning in told.notes)
     budget = next(row for row in check_sweep(path, directory=tmp_path / "other").rows if row.name == "budget")
     assert (budget.state, found in budget.found, "generations" in budget.todo) == ("warning", True, True)
+    _, todo = left_out(*plan_with(150, 12, cases_per_trial=3))
+    enough = int("".join(filter(str.isdigit, todo)))
+    assert left_out(*plan_with(enough + 24, 12, cases_per_trial=3)) == ("", "")
+    assert left_out(*plan_with(enough - 48, 12, cases_per_trial=3))[0]

@@ -281,6 +281,18 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
     text(capsys, "judge", path, "--baseline", "b", "--expect", "worse")
 
 
+def test_a_test_is_chosen_by_name_and_brings_its_claim(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    path = scores_file(tmp_path)
+    chosen = answer(capsys, "judge", path, "--baseline", "a", "--test", "pooled", "--json")
+    assert (chosen[0]["test"], chosen[0]["claim"]) == ("stratified pooled t", "these-cases")
+    for what in ([str(path), "--baseline", "a"], ["t", "--mlruns", str(finished / "mlruns")]):
+        capsys.readouterr()
+        assert run_command(["judge", *what, "--test", "paired"]) == 2  # fewer than 6 cases
+        assert "a claim for new cases takes at least 6" in capsys.readouterr().err
+        assert run_command(["judge", *what, "--test", "welch", "--claim", "new-cases"]) == 2
+        assert "--test welch answers --claim these-cases, not --claim new-cases" in capsys.readouterr().err
+
+
 def test_labels_of_a_table_are_names_whatever_they_look_like(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "scores.csv"
     scores = {"0.80": [0.3, 0.32, ""], "None": [0.6, 0.62, "NaN"], "0.8": [0.5, 0.54, 0.52]}
