@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
+
+from analysis.wording import in_words
 
 if TYPE_CHECKING:
     from analysis.noise import AACheck, NoiseFloor
@@ -118,7 +119,5 @@ class ReportData:
 
     def in_words(self, text: str) -> str:
         """A sentence in which the keys of baseline and finalist are replaced by these words."""
-        for key in (self.baseline, self.finalist):
-            if key:
-                text = re.sub(rf"(?<!\w){re.escape(key)}(?!\w)", self.role(key), text)
+        text = in_words(text, {key: self.role(key) for key in (self.baseline, self.finalist) if key})
         return text[:1].upper() + text[1:]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from analysis.power import required_cases, required_seeds
@@ -58,6 +60,13 @@ def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "
     if n_finalist == n_baseline:
         return f"{n_per_arm} {kind} per arm"
     return f"{n_finalist} {kind} against {n_baseline} of the baseline"
+
+
+def in_words(text: str, names: Mapping[str, str]) -> str:
+    """A text in which keys of configurations, with or without quotes, are replaced by what people call them."""
+    for key, name in names.items():
+        text = re.sub(rf"(?<!\w)('?){re.escape(key)}\1(?!\w)", name, text)
+    return text
 
 
 def out_of_reach(verdict: Verdict) -> bool:

@@ -63,6 +63,24 @@ def settled_at(looks: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     return {trial: decision["look"] for decision in looks for trial in decision["settled"]}
 
 
+def judged_at(
+    looks: Sequence[Mapping[str, Any]], baseline: Configuration, finalists: Sequence[Proposal], look: int | None = None
+) -> dict[str, int]:
+    """At which look each finalist is judged, by key; one that is not there is judged as at the last.
+
+    Args:
+        looks: Decisions so far.
+        baseline: The baseline.
+        finalists: The finalists.
+        look: Where those that no look has settled stand; by default they are at the last one.
+    """
+    settled = settled_at(looks)
+    # Two greedy arms had all there is to have at the first look.
+    draws = [arm for arm in finalists if not (baseline.is_greedy and arm.configuration.is_greedy)]
+    found = {arm.configuration.key: settled.get(arm.number, look) for arm in draws}
+    return {key: at for key, at in found.items() if at is not None}
+
+
 def take_look(
     observations: pd.DataFrame,
     look: int,
@@ -140,21 +158,14 @@ def _assess(
         return False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
     if decision.stop != "efficacy" or len(finalists) == 1:
         return decision.stop is not None, decision.sentence
-    earlier = settled_at(before)
-    answered = set(observations.loc[observations["score"].notna(), "configuration"])
-    rivals = [other for other in finalists if other.configuration.key in answered]
     verdicts = judge(
         observations,
         baseline=baseline.key,
-        finalists=[other.configuration.key for other in rivals],
+        finalists=[other.configuration.key for other in finalists],
         claim=verdict.claim,
         alpha=verdict.alpha,
         design=design,
-        look={
-            other.configuration.key: earlier.get(other.number, look)
-            for other in rivals
-            if not (baseline.is_greedy and other.configuration.is_greedy)
-        },
+        look=judged_at(before, baseline, finalists, look),
         seed=seed,
     )
     own = next(each for each in verdicts if each.configuration == key)

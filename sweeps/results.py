@@ -13,7 +13,7 @@ import numpy as np
 
 from objectives import Case, Item
 from sweeps.config import SweepConfig, parse_config
-from sweeps.confirmation import design_of, settled_at, stored_finalists
+from sweeps.confirmation import design_of, judged_at, stored_finalists
 from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
@@ -233,23 +233,16 @@ class SweepResult:
             "min_gain": table.min_gain,
         }
         settings |= {name: value for name, value in changes.items() if value is not None}
-        answered = set(data["configuration"][data["score"].notna()])
         verdicts = judge(
             data,
             baseline=self.baseline.key,
-            finalists=[key for key in keys if key in answered] or keys[:1],
+            finalists=keys,
             design=design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility),
-            look=self._settled(),
+            look=judged_at(self.looks, self.baseline, self.finalists),
             seed=self.config.study.seed,
             **settings,
         )
         return sorted(verdicts, key=lambda own: (not self._usable(own), own.outcome != "better", -own.effect))
-
-    def _settled(self) -> dict[str, int]:
-        """At which look each finalist was settled; two greedy arms had all there is to have at the first one."""
-        settled = {self.trials[number]: look for number, look in settled_at(self.looks).items()}
-        both = self.baseline.is_greedy
-        return {arm.key: look for arm, look in settled.items() if not (both and arm.is_greedy)}
 
     @property
     def recommended(self) -> Configuration:

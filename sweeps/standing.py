@@ -176,8 +176,9 @@ def announce(
     for name, value in config.environment.items():
         progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
     progress.note(plan_text(plan))
-    if left_out(plan, config)[0]:
-        progress.note("; ".join(left_out(plan, config)), warning=True)
+    partial = "; ".join(filter(None, left_out(plan, config)))
+    if partial:
+        progress.note(partial, warning=True)
     sight = sight_of(config, plan)
     progress.note("; ".join(filter(None, (sight.found, sight.todo))), warning=bool(sight.todo))
     wanted = int(config.baseline.options["num_predict"])

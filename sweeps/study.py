@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,8 +16,8 @@ from sweeps.confirmation import stored_finalists
 from sweeps.confirming import Confirmation
 from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
-from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
+from sweeps.folders import require_writable
 from sweeps.identity import host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger, StudyRecord
 from sweeps.limits import Limits
@@ -127,14 +126,7 @@ class Sweep:
 
     @contextmanager
     def _opened_ledger(self) -> Iterator[Ledger]:
-        try:
-            self.directory.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.directory):
-                pass
-        except OSError as error:
-            raise SweepError(
-                f"{self.directory} cannot be written: {error.strerror}; choose another folder with --mlruns"
-            ) from None
+        require_writable(self.directory)
         ledger = Ledger(self.directory / "ledger.db")
         try:
             yield ledger

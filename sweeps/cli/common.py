@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,22 +25,6 @@ def mlruns_option(function: F) -> F:
         show_default=True,
         help="Folder of the ledger, the MLflow store and the outputs.",
     )(function)
-
-
-def require_writable(folder: Path, remedy: str = "choose another folder with --mlruns") -> None:
-    """Make a folder where it is missing, and see that it can be written.
-
-    Raises:
-        SweepError: If it cannot, with what to do.
-    """
-    from sweeps.errors import SweepError
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SweepError(f"{folder} cannot be written: {error.strerror}; {remedy}") from None
 
 
 def json_option(function: F) -> F:

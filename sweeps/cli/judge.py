@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -177,26 +176,21 @@ def _finalist_name(result: SweepResult, key: str, *, alone: bool) -> str:
 
 
 def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the finalist") -> None:
+    from analysis.wording import in_words
+
     console = stdout_console()
     lines = [verdict.sentence, verdict.advice, *verdict.notes]
     if result is not None:
         finalist = result.configurations[verdict.configuration]
-        lines = [_in_words(line, result) for line in lines]
+        keys = [each.configuration.key for each in result.finalists]
+        names = {key: _finalist_name(result, key, alone=len(keys) == 1) for key in keys}
+        lines = [in_words(line, names | {result.baseline.key: "the baseline"}) for line in lines]
         whose = "finalist" if name == "the finalist" else f"finalist ({name})"
         console.print(f"{whose}: {finalist.text(result.baseline)}", markup=False, soft_wrap=True)
     sentence, *others = lines
     console.print(f"{verdict.outcome}: {sentence}", markup=False, soft_wrap=True)
     for line in filter(None, others):
         console.print(line[:1].upper() + line[1:], markup=False, soft_wrap=True)
-
-
-def _in_words(text: str, result: SweepResult) -> str:
-    """A text with words in place of the keys of baseline and finalists."""
-    keys = [finalist.configuration.key for finalist in result.finalists]
-    words = {key: _finalist_name(result, key, alone=len(keys) == 1) for key in keys}
-    for key, name in {**words, result.baseline.key: "the baseline"}.items():
-        text = re.sub(rf"(?<!\w)'?{key}'?(?!\w)", name, text)
-    return text
 
 
 def _print_limits(result: SweepResult, key: str, name: str) -> None:

@@ -12,11 +12,11 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     mlruns_option,
-    require_writable,
     stderr_console,
     stdout_console,
 )
 from sweeps.errors import ConfigError
+from sweeps.folders import require_writable
 
 if TYPE_CHECKING:
     from sweeps.config import SweepConfig

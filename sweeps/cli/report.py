@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, require_writable
+from sweeps.cli.common import echo_json, json_option, mlruns_option
+from sweeps.folders import require_writable
 
 
 @click.command()
