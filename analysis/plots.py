@@ -80,8 +80,8 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
         titles(
             axes,
             f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
-            f"Chance alone would put about {_count(len(trials) * 0.025)} on each side. "
-            "Search scores choose the finalist, so the best of them are partly luck.",
+            f"Chance alone would put about {_count(len(trials) * 0.025)} on each side; the best are partly luck. "
+            f"Line: mean of the baseline's {int(base['n'])} generations.",
         )
     else:
         titles(
