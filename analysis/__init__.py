@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from analysis.noise import AACheck, NoiseFloor, aa_check, noise_floor
     from analysis.planning import PRIOR_NOISE_SD, BudgetSight, Plan, budget_sight, plan, power_curve
     from analysis.power import critical_drift, mde, power_at, required_cases, required_generations, required_seeds
-    from analysis.sequential import Decision, SequentialDesign
+    from analysis.sequential import Decision, Prior, SequentialDesign
     from analysis.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
     from analysis.variance import VarianceComponents, variance_components
     from analysis.verdict import Verdict, judge, judge_one
@@ -57,6 +57,7 @@ _HOME = {
     ),
     "sequential": (
         "Decision",
+        "Prior",
         "SequentialDesign",
     ),
     "table": (
@@ -86,6 +87,7 @@ __all__ = [
     "Decision",
     "NoiseFloor",
     "Plan",
+    "Prior",
     "SequentialDesign",
     "TableError",
     "VarianceComponents",

@@ -13,7 +13,7 @@ from analysis.power import mde, power_at, required_cases, required_seeds
 
 PRIOR_NOISE_SD = 0.12
 """Noise within a case that is assumed before any was measured; small models' summaries had .07 to .19."""
-CONFIRM_SHARE = 0.25
+CONFIRM_SHARE = 0.3
 """Part of a budget that confirms; the rest searches."""
 CURVE_SEEDS = (2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100)
 

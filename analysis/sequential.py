@@ -102,6 +102,21 @@ def exits(fractions: Sequence[float], bounds: Sequence[float]) -> list[float]:
 
 
 @dataclass(frozen=True)
+class Prior:
+    """What is believed of a configuration's effect before its confirmation, as a normal distribution.
+
+    It says whether it is worth while to go on, and never enters p, interval or estimate.
+
+    Attributes:
+        mean: Expected effect over the baseline, in units of the score.
+        sd: Its standard deviation, positive.
+    """
+
+    mean: float
+    sd: float
+
+
+@dataclass(frozen=True)
 class Decision:
     """What a look says.
 
@@ -113,8 +128,8 @@ class Decision:
         standard_error: Of the effect.
         p_value: Two-sided, of this look alone.
         bound: Largest p at which this look stops for efficacy.
-        conditional_power: Probability of finding the configuration better in the end, if it truly is by what the design
-            can see.
+        chance: Probability of finding the configuration better in the end: given a prior, or else if it truly is by
+            what the design can see.
         sentence: The decision in words.
     """
 
@@ -125,7 +140,7 @@ class Decision:
     standard_error: float
     p_value: float
     bound: float
-    conditional_power: float
+    chance: float
     sentence: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -146,7 +161,7 @@ class SequentialDesign:
         alpha: Two-sided level over all looks.
         shape: See `boundaries`.
         bounds: Boundary of |Z| at each look.
-        futility: A look stops for futility where the conditional power is below this; 0 never does.
+        futility: A look stops for futility where the chance of a claim at the end is below this; 0 never does.
     """
 
     def __init__(
@@ -162,7 +177,7 @@ class SequentialDesign:
         Args:
             looks: How many, evenly spaced; or the fraction of the planned seeds at each, ascending and ending with 1.
             alpha: Two-sided level over all looks.
-            futility: Conditional power below which a look gives up; 0 never does.
+            futility: Chance of a claim at the end below which a look gives up; 0 never does.
             shape: See `boundaries`.
 
         Raises:
@@ -240,6 +255,28 @@ class SequentialDesign:
         expected = z * math.sqrt(fraction) + theta * (1 - fraction)
         return float(special.ndtr((expected - self.bounds[-1]) / math.sqrt(1 - fraction)))
 
+    def predictive_power(self, look: int, z: float, standard_error: float, prior: Prior) -> float:
+        """Return the probability of crossing the last boundary upwards, given this look and what was believed before.
+
+        The true effect is averaged over its posterior, that of the prior and this look together (Spiegelhalter,
+        Freedman and Blackburn, Controlled Clinical Trials 7, 1986).
+
+        Args:
+            look: Number of the look, from 1.
+            z: Signed statistic of this look.
+            standard_error: Of the effect at this look.
+            prior: The belief before the first look.
+        """
+        fraction = self.fractions[self._index(look)]
+        if fraction >= 1:
+            return float(z >= self.bounds[-1])
+        now = standard_error**-2
+        last = now / fraction
+        rest, precision = last - now, prior.sd**-2 + now
+        expected = (prior.mean * prior.sd**-2 + z / standard_error) / precision
+        lacking = self.bounds[-1] * math.sqrt(last) - z / standard_error  # of the score, whose variance is information
+        return float(special.ndtr((expected * rest - lacking) / math.sqrt(rest + rest**2 / precision)))
+
     @property
     def design_drift(self) -> float:
         """True effect, in standard errors of the last look, that a single test sees with 80%."""
@@ -254,6 +291,7 @@ class SequentialDesign:
         *,
         claim: Claim = "these-cases",
         min_gain: float | None = None,
+        prior: Prior | None = None,
         seed: int = 0,
     ) -> Decision:
         """Look at the observations made so far.
@@ -264,8 +302,9 @@ class SequentialDesign:
             baseline: Label of the baseline.
             finalist: Label of the configuration.
             claim: See `analysis.choice.compare`.
-            min_gain: Smallest gain of interest. Futility asks whether that could still be found, or what the design can
-                see if that is more.
+            min_gain: Smallest gain of interest. Without a prior, futility asks whether that could still be found, or
+                what the design can see if that is more.
+            prior: What is believed of the effect; futility then asks how probable a claim is.
             seed: Of a permutation test.
 
         Raises:
@@ -281,31 +320,40 @@ class SequentialDesign:
                 stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
             bound = self.nominal(look)
             return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
-        return self.assess(look, estimate, min_gain=min_gain)
+        return self.assess(look, estimate, min_gain=min_gain, prior=prior)
 
-    def assess(self, look: int, estimate: Estimate, *, min_gain: float | None = None) -> Decision:
+    def assess(
+        self, look: int, estimate: Estimate, *, min_gain: float | None = None, prior: Prior | None = None
+    ) -> Decision:
         """Say what a look means, given its estimate; see `decide`."""
         bound = self.nominal(look)
         p_value = max(estimate.p_value, 1e-15)
         z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
-        drift = self.design_drift
-        if min_gain is not None and estimate.standard_error > 0:
-            last = estimate.standard_error * math.sqrt(self.fractions[self._index(look)])
-            drift = max(drift, min_gain / last)
-        power = self.conditional_power(look, z, drift)
+        if prior is not None:
+            chance, believing = self.predictive_power(look, z, estimate.standard_error, prior), "by all that is known, "
+        else:
+            chance, believing = self.conditional_power(look, z, self._drift(look, estimate, min_gain)), ""
         stop: Literal["efficacy", "futility"] | None = None
         if estimate.p_value <= bound:
             stop, why = "efficacy", f"p = {estimate.p_value:.2g} is within the {bound:.2g} of this look; stop"
-        elif look < self.looks and power < self.futility:
-            stop, why = "futility", f"a gain would be found in the end with {100 * power:.0f}% at most; stop"
+        elif look < self.looks and chance < self.futility:
+            most = "" if believing else " at most"
+            stop, why = "futility", f"{believing}a gain would be found in the end with {100 * chance:.0f}%{most}; stop"
         elif look < self.looks:
             why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of this look; go on"
         else:
             why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of the last look"
         sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.3f}; {why}."
         return Decision(
-            stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, power, sentence
+            stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, chance, sentence
         )
+
+    def _drift(self, look: int, estimate: Estimate, min_gain: float | None) -> float:
+        """Return the smallest gain of interest, or what the design can see if that is more, in last standard errors."""
+        if min_gain is None:
+            return self.design_drift
+        last = estimate.standard_error * math.sqrt(self.fractions[self._index(look)])
+        return max(self.design_drift, min_gain / last)
 
     def _index(self, look: int) -> int:
         if not 1 <= look <= self.looks:

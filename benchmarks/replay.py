@@ -18,7 +18,7 @@ draw from the same scores. Printed for each, at equal generations, as means over
   that keeps; `regret_claimed` and `gain_claimed`: the same if only what is shown better replaces the baseline. A rival
   recommends its best trial, and takes any better score than the baseline's for a gain.
 * `ratio_recommend`, `ratio_claim`: generations until the mean regret is that of TPE with 3 seeds at the largest budget,
-  as a share of that budget (`..._used` in generations made; see `selection_summary.py`); none if it is not reached.
+  as a share of that budget (made on average; `..._budget` as given; see `selection_summary.py`); none if not reached.
 * `optimism`: the reported score less the true mean of the configuration that it belongs to (for the product the
   finalist), `optimism_recommended` the same for what is recommended.
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
@@ -302,7 +302,7 @@ def ratios(runs: Sequence[Mapping[str, Any]], budgets: Sequence[int]) -> dict[st
     reference, made = of(REFERENCE, "regret")[:, -1], of(SWEEP, "used")
     found: dict[str, Any] = {}
     for name, measure in (("ratio_recommend", "regret"), ("ratio_claim", "regret_claimed")):
-        for suffix, spent in (("", None), ("_used", made)):
+        for suffix, spent in (("", made), ("_budget", None)):
             part = ratio(of(SWEEP, measure), reference, budgets, made=spent)
             found |= {f"{name}{suffix}": part["value"], f"se_{name}{suffix}": part["se"]}
             found |= {f"{name}{suffix}_at_most": part["at_most"]}
@@ -382,7 +382,7 @@ def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
             cells = (f"{state[name]:.{digits}f} ({state[f'se_{name}']:.{digits}f})" for state in states)
             lines.append(f"  {name:<20}" + "".join(f"{cell:>18}" for cell in cells))
     lines.append("")
-    for name in (f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_used")):
+    for name in (f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_budget")):
         value, se = (figures[key] for key in (name, f"se_{name}"))
         sign = "<= " if figures[f"{name}_at_most"] else ""
         spread = "" if se is None else f" ({se:.3f})"

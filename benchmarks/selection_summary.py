@@ -6,9 +6,10 @@ above its baseline trial's). `regret` is the true mean of the best set less that
 in the name, a sweep's baseline stays in use unless the finalist is shown better.
 
 - `ratio_recommend`, `ratio_claim`: generations that a sweep needs to reach the mean regret of TPE with 3 seeds at the
-  largest budget, as a share of that budget; `..._median` the same of median regrets; `..._used` the same in generations
-  made (a sweep that stops early makes fewer than its budget); `..._independent` to the regret of TPE with 3 seeds as it
-  was before Optuna 5, each option modelled by itself. `ratio_peers` are the rivals'. A ratio is no less than
+  largest budget, as a share of that budget. They are the generations that were made, on average: a sweep whose
+  confirmation stops early makes fewer than its budget (the expected sample size of a sequential test). `..._budget` is
+  the same in budgets given; `..._median` that of median regrets; `..._independent` to the regret of TPE with 3 seeds as
+  it was before Optuna 5, each option modelled by itself. `ratio_peers` are the rivals'. A ratio is no less than
   the smallest budget's share (`at_most` says that it may be less), and none if the regret is not reached.
 - `mixed`: the same ratios where nobody knows whether there is a gain to find: two of three surfaces are of the kind
   named, one has none (as many `flat` as `default-best` ones). The regret that is to be reached is that of the same mix.
@@ -184,12 +185,21 @@ def _mixed(records: Sequence[Record], kind: str) -> Figures:
     weights = _row_weights(blocks)
     reference = regrets(joined, REFERENCE, budgets)
     found: Figures = {"budgets": budgets, "regret": _by_budget(budgets, weights @ reference)}
+    made = _made(joined, budgets)
+    found["generations"] = _by_budget(budgets, weights @ made)
     for what, field in (("recommend", "recommended"), ("claim", "claimed")):
         ours = regrets(joined, field, budgets)
-        part = ratio(ours, reference[:, -1], budgets, blocks=blocks)
-        found |= {f"ratio_{what}": part["value"], f"se_ratio_{what}": part["se"], f"at_most_{what}": part["at_most"]}
+        for name, counted in ((what, made), (f"{what}_budget", None)):
+            part = ratio(ours, reference[:, -1], budgets, made=counted, blocks=blocks)
+            found |= {f"ratio_{name}": part["value"], f"se_ratio_{name}": part["se"]}
+            found[f"at_most_{name}"] = part["at_most"]
         found[f"regret_{field}"] = _by_budget(budgets, weights @ ours)
     return found
+
+
+def _made(records: Sequence[Record], budgets: Sequence[int]) -> Array:
+    """Generations that sweeps made, shape (replications, budgets)."""
+    return np.array([[record["sweep"][str(budget)]["used"] for budget in budgets] for record in records], dtype=float)
 
 
 def _by_budget(budgets: Sequence[int], values: Array) -> dict[str, float]:
@@ -247,19 +257,19 @@ def _power(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
 
 
 def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
-    names = [f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_median", "_used")]
+    names = [f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_median", "_budget")]
     found: Figures = {name: None for stem in names for name in (stem, f"se_{stem}")} | {"at_most": []}
     records = [record for record in records if record["peers"]]
     if not records or records[0]["kind"] not in WITH_GAIN:
         return found
     reference = regrets(records, REFERENCE, budgets)[:, -1]
-    made = np.array([[record["sweep"][str(budget)]["used"] for budget in budgets] for record in records], dtype=float)
+    made = _made(records, budgets)
     for what, field in (("recommend", "recommended"), ("claim", "claimed")):
         ours = regrets(records, field, budgets)
         parts = {
-            f"ratio_{what}": ratio(ours, reference, budgets),
-            f"ratio_{what}_median": ratio(ours, reference, budgets, np.median),
-            f"ratio_{what}_used": ratio(ours, reference, budgets, made=made),
+            f"ratio_{what}": ratio(ours, reference, budgets, made=made),
+            f"ratio_{what}_median": ratio(ours, reference, budgets, np.median, made=made),
+            f"ratio_{what}_budget": ratio(ours, reference, budgets),
         }
         for name, part in parts.items():
             found[name], found[f"se_{name}"] = part["value"], part["se"]
@@ -267,7 +277,7 @@ def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
     if all(OLDER in record["peers"] for record in records):
         older = regrets(records, OLDER, budgets)[:, -1]
         for what, field in (("recommend", "recommended"), ("claim", "claimed")):
-            part = ratio(regrets(records, field, budgets), older, budgets)
+            part = ratio(regrets(records, field, budgets), older, budgets, made=made)
             name = f"ratio_{what}_independent"
             found[name], found[f"se_{name}"] = part["value"], part["se"]
             found["at_most"] += [name] * part["at_most"]
@@ -368,7 +378,7 @@ def table(found: Figures) -> str:
         lines.append(f"two of three surfaces {kind}, one without a gain; regret of {REFERENCE}, recommended, claimed:")
         regret = (mix["regret"], mix["regret_recommended"], mix["regret_claimed"])
         lines += [f"{b:>7} {' '.join(f'{row[str(b)]:9.4f}' for row in regret)}" for b in mix["budgets"]]
-        for name in ("recommend", "claim"):
+        for name in ("recommend", "recommend_budget", "claim", "claim_budget"):
             bound = "at most " if mix[f"at_most_{name}"] else ""
             value, error = mix[f"ratio_{name}"], mix[f"se_ratio_{name}"]
             lines.append(f"  ratio_{name:<20}{bound}{_text(value, 3)} ({_text(error, 3)})")

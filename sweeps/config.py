@@ -148,7 +148,7 @@ class BudgetTable(_Table):
     floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
     seeds: Annotated[Literal["auto"] | int, _auto_or_whole(1, 100)] = "auto"
     cases_per_trial: Annotated[Literal["auto"] | int, _auto_or_whole(1)] = "auto"
-    confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.25
+    confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
 
     @model_validator(mode="after")
     def _has_size(self) -> BudgetTable:
@@ -161,7 +161,7 @@ class ConfirmTable(_Table):
     """`[confirm]`: how many finalists meet the baseline on fresh seeds, and when that may stop early."""
 
     finalists: Annotated[int, Field(ge=1, le=20)] = 1
-    looks: Annotated[int, Field(ge=1, le=10)] = 2
+    looks: Annotated[int, Field(ge=1, le=10)] = 3
     futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
 
 

@@ -13,7 +13,7 @@ from sweeps.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis import SequentialDesign
+    from analysis import Prior, SequentialDesign
     from analysis.choice import Claim
 
 
@@ -58,6 +58,13 @@ def stored_finalists(record: Mapping[str, Any]) -> list[int]:
     return [] if one is None else [one]
 
 
+def stored_priors(record: Mapping[str, Any]) -> dict[int, Prior]:
+    """What the search believed of the finalists that a study keeps, by trial number; none of an older study."""
+    from analysis import Prior
+
+    return {int(number): Prior(**belief) for number, belief in record.get("priors", {}).items()}
+
+
 def settled_at(looks: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     """At which look each finalist was settled, by trial number."""
     return {trial: decision["look"] for decision in looks for trial in decision["settled"]}
@@ -93,6 +100,7 @@ def take_look(
     verdict: VerdictTable,
     futility: float,
     seed: int,
+    priors: Mapping[int, Prior] | None = None,
 ) -> dict[str, Any]:
     """Say which finalists need no more seeds.
 
@@ -110,6 +118,7 @@ def take_look(
         verdict: What is claimed, and how sure it must be.
         futility: Probability of a claim at the end below which a finalist is given up; see `SequentialDesign`.
         seed: Of a permutation test.
+        priors: What the search believes of finalists' gains, by trial number; they bear on futility alone.
 
     Returns:
         The decision, as JSON types: `look`, `seeds` (per case and arm), `settled` (trial numbers), and `told`, a
@@ -125,7 +134,16 @@ def take_look(
         if arm in settled:
             continue
         stop, sentence = _assess(
-            observations, look, design, baseline, arm, finalists=finalists, before=before, verdict=verdict, seed=seed
+            observations,
+            look,
+            design,
+            baseline,
+            arm,
+            finalists=finalists,
+            before=before,
+            verdict=verdict,
+            prior=(priors or {}).get(arm.number),
+            seed=seed,
         )
         if stop:
             settled.append(arm)
@@ -144,6 +162,7 @@ def _assess(
     finalists: Sequence[Proposal],
     before: Sequence[Mapping[str, Any]],
     verdict: VerdictTable,
+    prior: Prior | None,
     seed: int,
 ) -> tuple[bool, str]:
     """Whether a look settles a finalist, and the look in words."""
@@ -152,7 +171,14 @@ def _assess(
     key = arm.configuration.key
     try:
         decision = design.decide(
-            look, observations, baseline.key, key, claim=verdict.claim, min_gain=verdict.min_gain, seed=seed
+            look,
+            observations,
+            baseline.key,
+            key,
+            claim=verdict.claim,
+            min_gain=verdict.min_gain,
+            prior=prior,
+            seed=seed,
         )
     except TableError as error:  # too many requests of this look failed: the next one has more
         return False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."

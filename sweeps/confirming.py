@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.config import SweepConfig
-from sweeps.confirmation import take_look
+from sweeps.confirmation import stored_priors, take_look
 from sweeps.explore import Proposal
 from sweeps.ledger import Ledger, now
 from sweeps.measuring import Measurer
@@ -143,6 +143,7 @@ class Confirmation:
             verdict=self.config.verdict,
             futility=self.config.confirm.futility,
             seed=self.config.study.seed,
+            priors=stored_priors(self._record()),
         )
         for line in decision["told"]:
             self.progress.note(line)

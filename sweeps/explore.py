@@ -18,10 +18,15 @@ from sweeps.options import Configuration
 from sweeps.space import Space, configuration_from
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import optuna
 
+    from analysis import Prior
     from sweeps.constraints import Penalty
     from sweeps.samplers.posterior import Posterior
+
+    Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -119,6 +124,7 @@ class Explorer:
         self.space, self.baseline = space, baseline
         self.known = {proposal.number: proposal for proposal in proposals}
         self._asked: dict[int, optuna.Trial] = {}
+        self._floor: TrialResult | None = None
         self._next = 0
         self._homes: dict[str, int] = {}
         # "-1" trial of the baseline shifts Optuna's own numbers in the study in memory, never in the kept one.
@@ -142,6 +148,7 @@ class Explorer:
 
     def tell_baseline(self, result: TrialResult) -> None:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
+        self._floor = result
         params = self.space.params_of(self.baseline)
         if params is not None and not math.isnan(result.value):
             self.study.add_trial(self._frozen(params, result, self.baseline, number=-1))
@@ -222,15 +229,42 @@ class Explorer:
             chosen = posterior.finalists(count, list(different.values()))
         return [self._homes[keys[i]] for i in chosen]
 
+    def prior_of(self, finalist: Proposal) -> Prior | None:
+        """What the search believes of a finalist's gain in score; None where there is no surface to ask.
+
+        The score is believed in without the penalty for limits, since the confirmation judges it so.
+        """
+        from analysis import Prior
+        from sweeps.samplers.gp import evaluated
+
+        done = evaluated(self.study)
+        scores = [trial.user_attrs.get("score", value) for trial, value in zip(done.trials, done.values, strict=True)]
+        posterior = self._posterior_of(done.points, scores, done.noise)
+        if posterior.surrogate is None or self._floor is None:
+            return None
+        keys = [trial.user_attrs["configuration"] for trial in done.trials]
+        finalist_at = done.points[keys.index(finalist.configuration.key)]
+        baseline_at = self.space.params_of(self.baseline)
+        if baseline_at is not None:
+            return Prior(*posterior.difference(finalist_at, baseline_at))
+        (mean,), (sd,) = posterior.at([finalist_at])
+        return Prior(float(mean) - self._floor.score, math.hypot(sd, self._floor.noise_sd / math.sqrt(self._floor.n)))
+
     def posterior(self) -> Posterior:
         """What the told trials say about the whole space."""
-        from sweeps.samplers.gp import study_posterior
+        from sweeps.samplers.gp import evaluated
 
-        return study_posterior(
-            self.study,
-            self.space.distributions(),
-            active_when={d.name: d.when for d in self.space if d.when},
-            fixed=self.baseline.values,
+        done = evaluated(self.study)
+        return self._posterior_of(done.points, done.values, done.noise)
+
+    def _posterior_of(
+        self, points: Sequence[Mapping[str, Any]], values: Sequence[float] | Array, noise: Array
+    ) -> Posterior:
+        from sweeps.samplers.posterior import Posterior
+
+        when = {dimension.name: dimension.when for dimension in self.space if dimension.when}
+        return Posterior(
+            self.space.distributions(), points, values, noise, active_when=when, fixed=self.baseline.values
         )
 
     def _frozen(

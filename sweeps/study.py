@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,10 @@ class _Run:
         if chosen:  # confirmed data belong to them, whatever another version of the surrogate would pick now
             finalists = [proposals[number] for number in chosen]
         self.ledger.update_study(self.name, finalists=[finalist.number for finalist in finalists])
+        if "priors" not in self._record():
+            found = {finalist.number: explorer.prior_of(finalist) for finalist in finalists}
+            believed = {str(number): asdict(prior) for number, prior in found.items() if prior is not None}
+            self.ledger.update_study(self.name, priors=believed)
         if not finalists:
             self.progress.note("No trial could be scored, so there is nothing to confirm.", warning=True)
             return

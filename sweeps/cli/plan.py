@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 UNIT = click.FloatRange(0, 1, min_open=True)
 INSIDE = click.FloatRange(0, 1, min_open=True, max_open=True)
-DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.25, "claim": "these-cases"}
+DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3, "claim": "these-cases"}
 """What is planned with where neither a flag nor a study says otherwise."""
 
 

@@ -88,6 +88,16 @@ class Posterior:
         """Posterior mean and standard deviation of the true mean score, each of shape (len(points),)."""
         return self._at_codes(self.encoding.codes(points))
 
+    def difference(self, point: Params, other: Params) -> tuple[float, float]:
+        """Posterior mean and standard deviation of what a configuration's true mean score is above another's."""
+        if self.surrogate is None:
+            mean, sd = self.at([point, other])
+            return float(mean[0] - mean[1]), math.hypot(*sd)
+        with one_thread():
+            mean, covariance = self.surrogate.joint(self.encoding.features(self.encoding.codes([point, other])))
+        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+        return float(mean[0] - mean[1]), math.sqrt(max(float(variance), 1e-12))
+
     def means(self) -> Array:
         """Posterior mean of every scored configuration, in their order, shape (n,)."""
         return self._at_codes(self.codes)[0]

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.sequential import SequentialDesign, boundaries, exits, spent
+from analysis.sequential import Prior, SequentialDesign, boundaries, exits, spent
 from tests.analysis import simulate
 
 
@@ -98,6 +98,33 @@ def test_conditional_power_by_hand_and_by_simulation():
     assert design.conditional_power(2, 1.0) == 0.0
 
 
+def test_predictive_power_by_simulation():
+    """Of true effects drawn from the prior, those that give this look, and how many of them are claimed at the end."""
+    design, rng = SequentialDesign(2), np.random.default_rng(3)
+    error = 0.02  # at the first of two looks, so half of the variance at the last
+    effects = rng.normal(0.01, 0.015, 2_000_000)
+    seen = effects + error * rng.normal(size=effects.size)
+    alike = effects[np.abs(seen - 0.03) < 0.001]
+    later = alike + error * rng.normal(size=alike.size)
+    claimed = 0.5 * (0.03 + later) / (error / math.sqrt(2)) >= design.bounds[-1]
+    found = design.predictive_power(1, 0.03 / error, error, Prior(0.01, 0.015))
+    assert found == pytest.approx(claimed.mean(), abs=0.01)
+    assert 0.1 < found < 0.5
+
+
+def test_predictive_power_between_its_extremes():
+    design, error = SequentialDesign((0.3, 1)), 0.03
+    last = error * math.sqrt(0.3)
+    for z in (-1.0, 0.5, 2.0):
+        sure = design.predictive_power(1, z, error, Prior(0.04, 1e-6))  # nothing to learn of the effect
+        assert sure == pytest.approx(design.conditional_power(1, z, 0.04 / last), abs=1e-4)
+        blank = [design.predictive_power(1, z, error, Prior(mean, 1e3)) for mean in (-0.5, 0.5)]
+        assert blank[0] == pytest.approx(blank[1], abs=1e-4)  # nothing was known before
+    rising = [design.predictive_power(1, 0.5, error, Prior(mean, 0.02)) for mean in (-0.05, 0.0, 0.05)]
+    assert rising == sorted(rising)
+    assert design.predictive_power(2, 3.0, error, Prior(-1.0, 0.01)) == 1.0
+
+
 def looks_table(gain, seeds=20, noise=0.1):
     rng = np.random.default_rng(5)
     rows = [
@@ -118,12 +145,28 @@ def test_a_look_stops_for_a_large_gain_for_a_large_loss_and_for_nothing_in_sight
     assert (loss.stop, loss.effect < 0) == ("efficacy", True)
     nothing = design.decide(1, looks_table(-0.035), "b", "f")
     assert nothing.stop == "futility"
-    assert nothing.conditional_power < 0.1
+    assert nothing.chance < 0.1
     some = design.decide(1, looks_table(0.03), "b", "f")
     assert some.stop is None
     assert "go on" in some.sentence
     assert SequentialDesign(2, futility=0).decide(1, looks_table(-0.035), "b", "f").stop is None
     assert design.decide(2, looks_table(-0.035), "b", "f").stop is None
+
+
+def test_a_belief_decides_on_futility_and_on_nothing_else():
+    design, table = SequentialDesign(2), looks_table(0.01)
+    without = design.decide(1, table, "b", "f")
+    hopeful, hopeless = (design.decide(1, table, "b", "f", prior=Prior(mean, 0.005)) for mean in (0.06, -0.02))
+    assert (without.stop, hopeful.stop, hopeless.stop) == (None, None, "futility")
+    assert hopeless.chance < 0.1 < hopeful.chance
+    assert "by all that is known, a gain would be found in the end with" in hopeless.sentence
+    numbers = {(d.effect, d.standard_error, d.p_value, d.bound) for d in (without, hopeful, hopeless)}
+    assert len(numbers) == 1
+    assert SequentialDesign(2, futility=0).decide(1, table, "b", "f", prior=Prior(-1, 0.01)).stop is None
+    shown = looks_table(0.2)
+    assert design.decide(1, shown, "b", "f", prior=Prior(-1, 0.01)).stop == "efficacy"
+    # What is of interest is not what is probable.
+    assert design.decide(1, table, "b", "f", min_gain=0.2, prior=Prior(-0.02, 0.005)).stop == "futility"
 
 
 def test_two_greedy_arms_need_no_more_seeds():
@@ -156,3 +199,13 @@ def test_error_spending_of_t_tests_on_scores():
         ignored = np.array([s == "efficacy" for _, s, _ in simulate.stops(SequentialDesign(2, futility=0), scores)])
         assert 0.03 <= ignored.mean() <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 1500)
         assert (ignored >= binding).all()
+
+
+@pytest.mark.parametrize("mean", [-0.05, 0.0, 0.05])
+def test_no_belief_makes_more_errors(mean):
+    """Of three looks with futility by belief, however wrong, claims of a gain err with at most half of alpha."""
+    scores = simulate.null_scores(np.random.default_rng(8), "beta", 1500, 4, 9)
+    stops = simulate.stops(SequentialDesign(3), scores, prior=Prior(mean, 0.03))
+    claims = np.array([stop == "efficacy" and effect > 0 for _, stop, effect in stops])
+    assert claims.mean() <= 0.025 + 2 * math.sqrt(0.025 * 0.975 / 1500)
+    assert np.mean([look < 3 for look, _, _ in stops]) > (0.8 if mean <= 0 else 0.3)

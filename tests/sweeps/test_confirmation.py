@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis import judge, judge_one
+from analysis import Prior, judge, judge_one
 from sweeps.cli.status import status_record
 from sweeps.config import VerdictTable
-from sweeps.confirmation import design_of, final_level, settled_at, stored_finalists, take_look
+from sweeps.confirmation import design_of, final_level, settled_at, stored_finalists, stored_priors, take_look
 from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
 from sweeps.explore import Proposal
 from sweeps.options import Configuration
@@ -115,6 +115,18 @@ def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
     some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
     assert some["settled"] == []
     assert "go on" in some["told"][0]
+
+
+def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
+    rng = np.random.default_rng(8)
+    keys = [arm.configuration.key for arm in ARMS[:2]]
+    data = scores(rng, {BASELINE.key: 0.5, keys[0]: 0.52, keys[1]: 0.52}, range(6))
+    both: dict[str, Any] = {"finalists": ARMS[:2], "going": ARMS[:2]}
+    assert look(data, **both)["settled"] == []
+    made = look(data, priors={0: Prior(-0.01, 0.01), 1: Prior(0.1, 0.01)}, **both)
+    assert made["settled"] == [0]
+    assert "by all that is known" in made["told"][0]
+    assert look(data, priors={1: Prior(-0.03, 0.01)}, **both)["settled"] == [1]
 
 
 def test_without_futility_only_a_crossed_boundary_stops() -> None:
@@ -236,6 +248,19 @@ def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
     assert result.judge(alpha=0.01).p_value == result.verdict.p_value
 
 
+def test_what_the_search_believed_is_kept_with_the_study(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 180})
+    result = run(path)
+    (finalist,) = result.finalists
+    (believed,) = stored_priors(result.record.record).values()
+    assert list(result.record.record["priors"]) == [str(finalist.number)]
+    assert believed.mean > 0
+    assert believed.sd > 0
+    # A study whose search would be another today goes on with what was believed when it was picked.
+    again = run(path)
+    assert again.record.record["priors"] == result.record.record["priors"]
+
+
 def test_one_look_takes_all_seeds(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}}, confirm={"looks": 1})
     result = run(path)
@@ -329,12 +354,12 @@ def test_a_sweep_stopped_between_looks_goes_on_as_if_it_had_not(tmp_path: Path) 
         "confirm": {"looks": 3, "futility": 0.0},
     }
     whole = run(write_sweep(tmp_path / "whole", **settings))
-    assert len(whole.looks) == 2
+    assert len(whole.looks) == 3
     path = write_sweep(tmp_path / "parts", **settings)
 
     class Stop(Silent):
         def note(self, text: str, *, warning: bool = False) -> None:
-            if text.startswith("Look 1 of 2"):
+            if text.startswith("Look 1 of 3"):
                 raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

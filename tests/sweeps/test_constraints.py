@@ -338,7 +338,7 @@ WORDS = 17
 
 
 def sweep(folder: Path, **constraints: Any) -> SweepResult:
-    changes = {"search": {"sampler": "gp"}, "budget": {"generations": 150}, "engine": {"options": {"noise": 0.05}}}
+    changes = {"search": {"sampler": "gp"}, "budget": {"generations": 160}, "engine": {"options": {"noise": 0.05}}}
     return run(write_sweep(folder, constraints=constraints, **changes), report=True)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sweeps.constraints import Penalty
 from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.options import Configuration, default_options
@@ -80,6 +82,49 @@ def test_the_pick_is_a_good_trial_and_never_the_baseline() -> None:
     assert number is not None
     temperatures = sorted(float(p.configuration.options["temperature"]) for p in proposals)
     assert proposals[number].configuration.options["temperature"] <= temperatures[2]
+
+
+def test_what_the_search_believes_of_its_finalist() -> None:
+    made = explorer(None)
+    proposals = search(made)
+    number = made.pick()
+    assert number is not None
+    believed = made.prior_of(proposals[number])
+    assert believed is not None
+    gain = score(proposals[number]).value - 0.6  # told without noise, so the belief is near the truth, and shrunk
+    assert 0.6 * gain < believed.mean < 1.1 * gain
+    assert 0 < believed.sd < 0.05
+
+
+def test_a_baseline_outside_the_space_is_believed_by_its_floor() -> None:
+    made = explorer(None, baseline=replace(BASELINE, options={**BASELINE.options, "temperature": 2.0}))
+    proposals = search(made)
+    finalist = proposals[made.pick() or 0]
+    believed = made.prior_of(finalist)
+    (mean,), (sd,) = made.posterior().at([finalist.params])
+    assert believed is not None
+    assert believed.mean == pytest.approx(mean - 0.6)
+    assert believed.sd == pytest.approx(math.hypot(sd, 0.05 / math.sqrt(6)))
+
+
+def test_too_few_trials_believe_nothing() -> None:
+    made = explorer(None)
+    assert made.prior_of(search(made, batches=1)[0]) is None
+
+
+def test_the_score_is_believed_in_without_its_penalty() -> None:
+    plain, limited = explorer(None, "random"), explorer(None, "random")
+    for made, penalty in ((plain, None), (limited, 0.3)):
+        made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+        for proposal in made.ask(12):
+            told = score(proposal)
+            if penalty is not None and proposal.number % 2:
+                held = Penalty(told.value, told.noise_sd, {"words": 20.0}, penalty, 1.0)
+                told = replace(told, value=told.value - penalty, penalty=held)
+            made.tell(proposal, told)
+        finalist = proposal
+    assert limited.prior_of(finalist) == plain.prior_of(finalist)
+    assert limited.posterior().means().tolist() != plain.posterior().means().tolist()
 
 
 def test_nothing_to_pick() -> None:

@@ -63,7 +63,9 @@ def test_a_sweep_scored_by_a_model_scores_between_batches_and_warms_up_again(tmp
     engine = ScriptedEngine(cases)
     result = Sweep(parse_config(CONFIG), directory=tmp_path, engine=engine, tracking=False, report=False).run()
     table = result.observations
-    assert len(table) == result.plan.total
+    made = table["stage"].value_counts()
+    assert (made["floor"], made["explore"]) == (result.plan.floor, result.plan.explore)
+    assert 12 <= made["confirm"] <= result.plan.confirm
     assert table["score"].notna().all()
     assert table["score"].nunique() > 2
     reopened = load_result(tmp_path, "by-meaning").observations

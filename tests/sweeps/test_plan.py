@@ -73,12 +73,12 @@ def test_how_many_cases_a_trial_has() -> None:
     assert parts_of(BudgetTable(generations=1, seeds=2), 12) == 1  # seeds were asked for
     asked = BudgetTable(generations=1, cases_per_trial=5)
     assert [parts_of(asked, cases) for cases in (4, 5, 6, 12)] == [1, 1, 2, 3]
-    # 12 cases: floor 48; confirm 0.25 x 480 / 24 = 5 seeds, 120; the rest, 312, is 52 trials of 6.
-    assert make_plan(BudgetTable(generations=480), cases=12) == Plan(12, 4, 1, 52, 5, parts=2)
-    # 13 cases in parts of 7 and 6: floor 52; confirm 130; 318 are 24 rounds of 13 (312) and nothing of the next one.
-    assert make_plan(BudgetTable(generations=500), cases=13) == Plan(13, 4, 1, 48, 5, parts=2)
+    # 12 cases: floor 48; confirm 0.3 x 480 / 24 = 6 seeds, 144; the rest, 288, is 48 trials of 6.
+    assert make_plan(BudgetTable(generations=480), cases=12) == Plan(12, 4, 1, 48, 6, parts=2)
+    # 13 cases in parts of 7 and 6: floor 52; confirm 156; 292 are 22 rounds of 13 (286) and nothing of the next one.
+    assert make_plan(BudgetTable(generations=500), cases=13) == Plan(13, 4, 1, 44, 6, parts=2)
     # 7 more hold the larger part.
-    assert make_plan(BudgetTable(generations=501), cases=13) == Plan(13, 4, 1, 49, 5, parts=2)
+    assert make_plan(BudgetTable(generations=501), cases=13) == Plan(13, 4, 1, 45, 6, parts=2)
 
 
 @given(cases_)
@@ -99,9 +99,9 @@ def test_more_budget_never_gives_fewer_trials(budget: BudgetTable, cases: int, m
 
 
 def test_by_hand() -> None:
-    # 6 cases: floor 6 x 4 = 24; confirm 0.25 x 240 / 12 = 5 seeds, 60; the rest, 156, is 26 trials of 6.
-    assert make_plan(BudgetTable(generations=240), cases=6) == Plan(6, 4, 1, 26, 5)
-    # 3 cases, 2 seeds a trial: 60 - 12 = 48; confirm 60/24 = 2.5, at least 3: 18; 30 are 5 trials of 6.
+    # 6 cases: floor 6 x 4 = 24; confirm 0.3 x 240 / 12 = 6 seeds, 72; the rest, 144, is 24 trials of 6.
+    assert make_plan(BudgetTable(generations=240), cases=6) == Plan(6, 4, 1, 24, 6)
+    # 3 cases, 2 seeds a trial: 60 - 12 = 48; confirm 0.3 x 60 / 6 = 3 seeds, 18; 30 are 5 trials of 6.
     assert make_plan(BudgetTable(generations=60), cases=3) == Plan(3, 4, 2, 5, 3)
     # 65: 5 are left over, too few for another seed of both arms (6).
     assert make_plan(BudgetTable(generations=65), cases=3) == Plan(3, 4, 2, 5, 3)
@@ -110,7 +110,7 @@ def test_by_hand() -> None:
     assert make_plan(tight, cases=1, space_size=1) == Plan(1, 2, 1, 1, 4)
     # Two configurations are tried once each, and the rest confirms: 60 - 12 - 12 = 36 are 6 seeds for each arm.
     assert make_plan(BudgetTable(generations=60), cases=3, space_size=2) == Plan(3, 4, 2, 2, 6)
-    # Three are repeated: 600 - 12 - 150 leaves room for 73 trials, 24 of them are 8 rounds of the space.
+    # Three are repeated: 600 - 12 - 180 leaves room for 68 trials, 24 of them are 8 rounds of the space.
     assert make_plan(BudgetTable(generations=600), cases=3, space_size=3) == Plan(3, 4, 2, 24, 74)
     assert make_plan(BudgetTable(generations=600), cases=3, space_size=3, repeats=1) == Plan(3, 4, 2, 3, 95)
 

@@ -158,7 +158,7 @@ def test_every_request_is_warm_and_sends_all_options(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, space={"num_ctx": [512, 1024], "temperature": {"low": 0.1, "high": 1.2}})
     used = engine(tmp_path)
     result = run(path, engine=used)
-    assert len(measured(used.requests)) == result.plan.total
+    assert len(measured(used.requests)) == len(result.rows) <= result.plan.total
     wanted = {
         "temperature",
         "top_k",
@@ -234,7 +234,7 @@ def test_a_budget_in_minutes(tmp_path: Path) -> None:
     result = run(path, engine=used)
     seconds = np.mean([row["seconds"] for row in result.rows if row["stage"] == "floor" and row["seed"] == 7])
     assert result.plan.total <= 9 / seconds
-    assert len(measured(used.requests)) == result.plan.total
+    assert len(measured(used.requests)) == len(result.rows) <= result.plan.total
     assert steady(run(path).observations) == steady(result.observations)  # another pace does not change a stored plan
 
 

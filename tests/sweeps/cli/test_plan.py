@@ -64,7 +64,7 @@ def test_flags_override_the_study(study: Path, capsys: Capture) -> None:
 
 def test_without_a_study_the_defaults_count(capsys: Capture) -> None:
     made = plan(capsys, *BARE)
-    assert (made["seeds"], made["generations"], made["budget"], made["claim"]) == (16, 192, 768, "these-cases")
+    assert (made["seeds"], made["generations"], made["budget"], made["claim"]) == (16, 192, 640, "these-cases")
     more = plan(capsys, *BARE, "--finalists", "3", "--alpha", "0.01", "--confirm-share", "0.4")
     assert (more["seeds"], more["generations"], more["budget"]) == (28, 672, 1680)
 

@@ -32,6 +32,24 @@ def sample(n: int, seed: int = 0) -> tuple[list[dict[str, float]], np.ndarray]:
     return points, truth + rng.normal(0, 0.02, n)
 
 
+def test_a_difference_is_surer_than_its_parts():
+    points = [{"x": x} for x in np.linspace(0.0, 1.0, 12)]
+    model = Posterior(X, points, [0.3 + 0.2 * point["x"] for point in points], [0.01] * 12)
+    (here, there), (one, two) = model.at([{"x": 0.6}, {"x": 0.5}])
+    mean, sd = model.difference({"x": 0.6}, {"x": 0.5})
+    assert mean == pytest.approx(here - there)
+    assert 0 < sd < math.hypot(one, two)
+    assert model.difference({"x": 0.5}, {"x": 0.5}) == (0.0, pytest.approx(0.0, abs=1e-5))
+    back, same = model.difference({"x": 0.5}, {"x": 0.6})
+    assert (back, same) == (pytest.approx(-mean), pytest.approx(sd))
+
+
+def test_without_a_surface_two_configurations_know_nothing_of_each_other():
+    model = Posterior(X, [{"x": 0.1}, {"x": 0.5}, {"x": 0.9}], [0.3, 0.4, 0.5], [0.01] * 3)
+    mean, sd = model.at([{"x": 0.9}, {"x": 0.1}])
+    assert model.difference({"x": 0.9}, {"x": 0.1}) == (pytest.approx(mean[0] - mean[1]), pytest.approx(np.hypot(*sd)))
+
+
 def test_few_scores_are_shrunk_by_the_ratio_of_signal_to_noise() -> None:
     values, noise = [0.2, 0.4, 0.6], [0.01, 0.01, 0.01]
     mean, sd = Posterior(X, [{"x": 0.1}, {"x": 0.5}, {"x": 0.9}], values, noise).at([{"x": 0.9}, {"x": 0.3}])
