@@ -87,10 +87,10 @@ def tasks(configurations: int) -> list[Any]:
 
 def pool_run(count: int, delay: float, configurations: int) -> tuple[float, float]:
     """Wall seconds of the tasks on so many hosts, and the busiest host's seconds in its engine."""
-    from sweeps.fingerprint import take
     from sweeps.ledger import Ledger
     from sweeps.pool import run_tasks
     from sweeps.runner import Host
+    from sweeps.taking import take
 
     hosts = [Host(e, {"scripted": take(e, "scripted")}, name=e.address) for e in engines(count, delay)]
     outcomes: list[Any] = []

@@ -124,8 +124,8 @@ class Work:
 
 def open_host(engine: Any, model: str = MODEL) -> Any:
     """The engine as the sweep's runner takes it."""
-    from sweeps.fingerprint import take
     from sweeps.runner import Host
+    from sweeps.taking import take
 
     return Host(engine, {model: take(engine, model)}, name=engine.address)
 

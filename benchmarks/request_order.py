@@ -119,10 +119,10 @@ def run_plain(engine: Any, work: Sequence[Any]) -> int:
 
 def run_ours(engine: Any, work: Sequence[Any]) -> int:
     """Send the requests as a sweep does; returns the number of warm-ups."""
-    from sweeps.fingerprint import take
     from sweeps.ledger import Ledger
     from sweeps.runner import Host
     from sweeps.schedule import order
+    from sweeps.taking import take
 
     host = Host(engine, {MODEL: take(engine, MODEL)})
     with tempfile.TemporaryDirectory() as directory:

@@ -240,10 +240,11 @@ class Explorer:
         done = evaluated(self.study)
         scores = [trial.user_attrs.get("score", value) for trial, value in zip(done.trials, done.values, strict=True)]
         posterior = self._posterior_of(done.points, scores, done.noise)
-        if posterior.surrogate is None or self._floor is None:
-            return None
         keys = [trial.user_attrs["configuration"] for trial in done.trials]
-        finalist_at = done.points[keys.index(finalist.configuration.key)]
+        key = finalist.configuration.key
+        if posterior.surrogate is None or self._floor is None or key not in keys:
+            return None
+        finalist_at = done.points[keys.index(key)]
         baseline_at = self.space.params_of(self.baseline)
         if baseline_at is not None:
             return Prior(*posterior.difference(finalist_at, baseline_at))

@@ -11,9 +11,10 @@ from sweeps.config import SweepConfig
 from sweeps.engines import EngineSpec
 from sweeps.engines.base import Engine, EngineUnreachable, OptionValue, Prompt, PromptTooLong
 from sweeps.errors import ConfigError
-from sweeps.fingerprint import Fingerprint, diff, readable, take
+from sweeps.fingerprint import Fingerprint, diff, readable
 from sweeps.runner import Host
 from sweeps.space import Value
+from sweeps.taking import take
 
 
 def load_inputs(

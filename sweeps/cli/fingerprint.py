@@ -68,7 +68,7 @@ def fingerprint(
 def _take(
     kind: str | None, host: str | None, model: str | None, host_file: Path | None, label: str | None
 ) -> Fingerprint:
-    from sweeps.fingerprint import take
+    from sweeps.taking import take
 
     if kind is None and (host or model):
         kind = "ollama"

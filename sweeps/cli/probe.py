@@ -85,10 +85,10 @@ def _probe(
     again: bool,
 ) -> tuple[dict[str, Any], list[ProbeResult]]:
     from sweeps.engines import open_engine
-    from sweeps.fingerprint import take
     from sweeps.ledger import Ledger
     from sweeps.probe import PROBEABLE
     from sweeps.probe import probe as run_probe
+    from sweeps.taking import take
 
     console = stderr_console()
     wanted = list(names) or [name for name in PROBEABLE if name not in EXPENSIVE]

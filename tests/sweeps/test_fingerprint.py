@@ -15,7 +15,9 @@ from sweeps import fingerprint as fp
 from sweeps import hostfacts
 from sweeps.addresses import address_id, is_local, port_of, scrub
 from sweeps.cli.fingerprint import fingerprint as command
-from sweeps.fingerprint import Fingerprint, FingerprintError, diff, take
+from sweeps.errors import SweepError
+from sweeps.fingerprint import Fingerprint, FingerprintError, diff
+from sweeps.taking import client_facts, take
 
 M4 = {
     "os": "macOS",
@@ -551,12 +553,12 @@ def test_client_facts_without_git(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     monkeypatch.setenv("OLLAMA_NUM_PARALLEL", "3")
-    facts = fp.client_facts()
+    facts = client_facts()
     assert "git_commit" not in facts
     assert facts["shell_environment"]["OLLAMA_NUM_PARALLEL"] == "3"
     assert "numpy" in facts["packages"]
     monkeypatch.setenv("PATH", "")
-    assert "git_commit" not in fp.client_facts()
+    assert "git_commit" not in client_facts()
 
 
 def test_client_facts_with_git(monkeypatch, tmp_path):
@@ -565,11 +567,11 @@ def test_client_facts_with_git(monkeypatch, tmp_path):
     (tmp_path / "a").write_text("1")
     for arguments in (["init", "-q"], ["add", "a"], ["commit", "-q", "-m", "one"]):
         subprocess.run([*git, *arguments], check=True, cwd=tmp_path)
-    facts = fp.client_facts()
+    facts = client_facts()
     assert re.fullmatch(r"[0-9a-f]{40}", facts["git_commit"])
     assert facts["git_dirty"] is False
     (tmp_path / "a").write_text("2")
-    assert fp.client_facts()["git_dirty"] is True
+    assert client_facts()["git_dirty"] is True
 
 
 # ---- the command
@@ -594,7 +596,7 @@ def test_command_writes_a_file_that_load_reads(tmp_path):
     read = Fingerprint.load(out)
     assert read.facts["host"]["label"] == "bench box"
     assert read.host_digest == take(None, None).host_digest
-    assert isinstance(run("--out", tmp_path / "no" / "where.json").exception, fp.SweepError)
+    assert isinstance(run("--out", tmp_path / "no" / "where.json").exception, SweepError)
 
 
 def test_command_prints_json():

@@ -11,13 +11,13 @@ from objectives import load_cases
 from sweeps.config import parse_config
 from sweeps.engines.base import Prompt
 from sweeps.engines.scripted import Fault, ScriptedEngine
-from sweeps.fingerprint import take
 from sweeps.ledger import Ledger, Place
 from sweeps.options import Configuration
 from sweeps.pool import run_tasks
 from sweeps.runner import Host, RunStoppedError
 from sweeps.schedule import Task
 from sweeps.study import Sweep
+from sweeps.taking import take
 
 CASES = load_cases("engineering-chats")[:4]
 

@@ -11,7 +11,7 @@ from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted import ScriptedEngine
 from sweeps.errors import ConfigError
-from sweeps.fingerprint import Fingerprint, take
+from sweeps.fingerprint import Fingerprint
 from sweeps.known_facts import explain, moved_defaults, parse_version
 from sweeps.ledger import Ledger
 from sweeps.options import OPTIONS
@@ -19,6 +19,7 @@ from sweeps.probe import PROBEABLE, ProbeResult, probe, probe_cost
 from sweeps.probe_contexts import EXTREMES, NEUTRAL, complete, extreme_for, levels, reason
 from sweeps.prober import PROMPTS
 from sweeps.space import Space, parse_space
+from sweeps.taking import take
 from tests.doubles.ollama import OllamaDouble
 
 SAMPLING = ("seed", "temperature", "top_k", "top_p", "min_p", "repeat_penalty", "presence_penalty", "frequency_penalty")

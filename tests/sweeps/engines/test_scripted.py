@@ -26,7 +26,7 @@ from sweeps.engines.base import (
 )
 from sweeps.engines.scripted import FAULTS, SURFACES, Fault, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
-from sweeps.fingerprint import take
+from sweeps.taking import take
 from tests.sweeps.sweep_files import write_cases
 
 ITEMS = tuple(Item(f"i{n}", f"Fact number {n} was told", 1 + n % 5) for n in range(40))
