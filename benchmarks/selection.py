@@ -130,7 +130,8 @@ def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
 
 def main() -> int:
     given = _arguments()
-    from selection_summary import figures, table
+    from selection_summary import figures
+    from selection_table import table
 
     if given.summary is not None:
         records = read(given.summary)

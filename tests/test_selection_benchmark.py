@@ -27,8 +27,11 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     import arena_peers
     import selection
     import selection_summary
+    import selection_table
 
-    return SimpleNamespace(arena=arena, peers=arena_peers, selection=selection, summary=selection_summary)
+    return SimpleNamespace(
+        arena=arena, peers=arena_peers, selection=selection, summary=selection_summary, text=selection_table
+    )
 
 
 class Ladder:
@@ -188,7 +191,7 @@ def test_mix_of_surfaces_with_and_without_gain(bench) -> None:
     assert mix["generations"] == {"300": pytest.approx(296), "1200": pytest.approx(1196)}
     assert mix["ratio_claim"] == pytest.approx(296 / 1200 * (1196 / 296) ** way)
     assert "rough" not in found["mixed"]
-    assert "two of three surfaces smooth" in bench.summary.table(found)
+    assert "two of three surfaces smooth" in bench.text.table(found)
 
 
 @pytest.mark.parametrize("kind", ["flat", "default-best"])
@@ -203,7 +206,7 @@ def test_every_claim_on_a_surface_without_gain_is_false(bench, kind: str) -> Non
     assert (found["false_claims"], found["power"], found["ratio_recommend"]) == (0.375, {}, None)
     rival = found["methods"]["tpe-3"]["300"]
     assert (rival["false"], rival["worse"]) == (1.0, 1.0 if worse else 0.0)
-    assert kind in bench.summary.table(bench.summary.figures(records))
+    assert kind in bench.text.table(bench.summary.figures(records))
 
 
 # ---- rivals
@@ -313,7 +316,7 @@ def test_one_replication_of_everything(bench) -> None:
     assert set(record["peers"]) == set(bench.peers.PEERS)
     found = bench.summary.figures([record])
     assert set(found["smooth"]["optimism"]) == {"80", "110"}
-    assert "smooth: 1 replications" in bench.summary.table(found)
+    assert "smooth: 1 replications" in bench.text.table(found)
 
 
 def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
