@@ -259,7 +259,8 @@ class SequentialDesign:
         """Return the probability of crossing the last boundary upwards, given this look and what was believed before.
 
         The true effect is averaged over its posterior, that of the prior and this look together (Spiegelhalter,
-        Freedman and Blackburn, Controlled Clinical Trials 7, 1986).
+        Freedman and Blackburn, Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole
+        confirmation would, so that one that is sure of itself and wrong can still be contradicted.
 
         Args:
             look: Number of the look, from 1.
@@ -272,8 +273,9 @@ class SequentialDesign:
             return float(z >= self.bounds[-1])
         now = standard_error**-2
         last = now / fraction
-        rest, precision = last - now, prior.sd**-2 + now
-        expected = (prior.mean * prior.sd**-2 + z / standard_error) / precision
+        believed = min(prior.sd**-2, last)
+        rest, precision = last - now, believed + now
+        expected = (prior.mean * believed + z / standard_error) / precision
         lacking = self.bounds[-1] * math.sqrt(last) - z / standard_error  # of the score, whose variance is information
         return float(special.ndtr((expected * rest - lacking) / math.sqrt(rest + rest**2 / precision)))
 

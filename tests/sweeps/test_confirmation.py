@@ -126,7 +126,7 @@ def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
     made = look(data, priors={0: Prior(-0.01, 0.01), 1: Prior(0.1, 0.01)}, **both)
     assert made["settled"] == [0]
     assert "by all that is known" in made["told"][0]
-    assert look(data, priors={1: Prior(-0.03, 0.01)}, **both)["settled"] == [1]
+    assert look(data, priors={1: Prior(-0.1, 0.01)}, **both)["settled"] == [1]
 
 
 def test_without_futility_only_a_crossed_boundary_stops() -> None:
