@@ -128,8 +128,8 @@ class Decision:
         standard_error: Of the effect.
         p_value: Two-sided, of this look alone.
         bound: Largest p at which this look stops for efficacy.
-        chance: Probability of finding the configuration better in the end: given a prior, or else if it truly is by
-            what the design can see.
+        chance: Probability of finding the configuration better in the end, or equivalent where a margin is named:
+            given a prior. Without one, of finding it better if it truly is by what the design can see.
         sentence: The decision in words.
     """
 
@@ -149,6 +149,10 @@ class Decision:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
         }
+
+
+def _percent(chance: float) -> str:
+    return "under 1%" if chance < 0.01 else f"{100 * chance:.0f}%"
 
 
 class SequentialDesign:
@@ -255,7 +259,9 @@ class SequentialDesign:
         expected = z * math.sqrt(fraction) + theta * (1 - fraction)
         return float(special.ndtr((expected - self.bounds[-1]) / math.sqrt(1 - fraction)))
 
-    def predictive_power(self, look: int, z: float, standard_error: float, prior: Prior) -> float:
+    def predictive_power(
+        self, look: int, z: float, standard_error: float, prior: Prior, margin: float | None = None
+    ) -> float:
         """Return the probability of crossing the last boundary upwards, given this look and what was believed before.
 
         The true effect is averaged over its posterior, that of the prior and this look together (Spiegelhalter,
@@ -267,6 +273,7 @@ class SequentialDesign:
             z: Signed statistic of this look.
             standard_error: Of the effect at this look.
             prior: The belief before the first look.
+            margin: Count it as well if the effect is shown to lie within this margin.
         """
         fraction = self.fractions[self._index(look)]
         if fraction >= 1:
@@ -276,8 +283,14 @@ class SequentialDesign:
         believed = min(prior.sd**-2, last)
         rest, precision = last - now, believed + now
         expected = (prior.mean * believed + z / standard_error) / precision
-        lacking = self.bounds[-1] * math.sqrt(last) - z / standard_error  # of the score, whose variance is information
-        return float(special.ndtr((expected * rest - lacking) / math.sqrt(rest + rest**2 / precision)))
+        at_end = (z / standard_error + expected * rest) / last  # expected estimate, and its standard deviation
+        spread, error = math.sqrt(rest + rest**2 / precision) / last, 1 / math.sqrt(last)
+        better = self.bounds[-1] * error
+        found = special.ndtr((at_end - better) / spread)
+        within = 0.0 if margin is None else min(margin + special.ndtri(self.nominal(self.looks)) * error, better)
+        if within > 0:
+            found += special.ndtr((within - at_end) / spread) - special.ndtr((-within - at_end) / spread)
+        return float(found)
 
     @property
     def design_drift(self) -> float:
@@ -294,6 +307,7 @@ class SequentialDesign:
         claim: Claim = "these-cases",
         min_gain: float | None = None,
         prior: Prior | None = None,
+        margin: float | None = None,
         seed: int = 0,
     ) -> Decision:
         """Look at the observations made so far.
@@ -307,6 +321,7 @@ class SequentialDesign:
             min_gain: Smallest gain of interest. Without a prior, futility asks whether that could still be found, or
                 what the design can see if that is more.
             prior: What is believed of the effect; futility then asks how probable a claim is.
+            margin: Margin of an equivalence that is of interest too; asked about where there is a prior.
             seed: Of a permutation test.
 
         Raises:
@@ -315,32 +330,43 @@ class SequentialDesign:
         cells = summarize(observations)
         two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
         estimate = compare(two, claim=claim, seed=seed).estimate
-        if estimate is None:
+        if estimate is None or not estimate.standard_error:
             stop: Literal["futility"] | None = None
             sentence = f"Look {look} of {self.looks}: no score varies yet, so there is no noise to test with."
             if two.baseline.greedy and two.finalist.greedy:
                 stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
             bound = self.nominal(look)
             return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
-        return self.assess(look, estimate, min_gain=min_gain, prior=prior)
+        return self.assess(look, estimate, min_gain=min_gain, prior=prior, margin=margin)
 
     def assess(
-        self, look: int, estimate: Estimate, *, min_gain: float | None = None, prior: Prior | None = None
+        self,
+        look: int,
+        estimate: Estimate,
+        *,
+        min_gain: float | None = None,
+        prior: Prior | None = None,
+        margin: float | None = None,
     ) -> Decision:
         """Say what a look means, given its estimate; see `decide`."""
         bound = self.nominal(look)
         p_value = max(estimate.p_value, 1e-15)
         z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
         if prior is not None:
-            chance, believing = self.predictive_power(look, z, estimate.standard_error, prior), "by all that is known, "
+            chance = self.predictive_power(look, z, estimate.standard_error, prior, margin)
+            also = "" if margin is None else f", or none beyond {margin:g}"
+            futile = (
+                f"the search expected {prior.mean:+.3f} (sd {prior.sd:.3f}), and with this look the chance that the end"
+                f" shows a gain{also} is {_percent(chance)}"
+            )
         else:
-            chance, believing = self.conditional_power(look, z, self._drift(look, estimate, min_gain)), ""
+            chance = self.conditional_power(look, z, self._drift(look, estimate, min_gain))
+            futile = f"a gain would be found in the end with {_percent(chance)} at most"
         stop: Literal["efficacy", "futility"] | None = None
         if estimate.p_value <= bound:
             stop, why = "efficacy", f"p = {estimate.p_value:.2g} is within the {bound:.2g} of this look; stop"
         elif look < self.looks and chance < self.futility:
-            most = "" if believing else " at most"
-            stop, why = "futility", f"{believing}a gain would be found in the end with {100 * chance:.0f}%{most}; stop"
+            stop, why = "futility", f"{futile}; stop"
         elif look < self.looks:
             why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of this look; go on"
         else:

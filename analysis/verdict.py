@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.choice import Claim, Comparison, Test, compare
-from analysis.comparison import Arm, Pair, is_greedy, pair
+from analysis.comparison import Arm, Estimate, Pair, is_greedy, pair
 from analysis.equivalence import default_margin, tost
 from analysis.multiplicity import holm
 from analysis.power import critical_drift
@@ -52,13 +52,15 @@ class Verdict:
         n_baseline: The same of the baseline.
         n_finalist: The same of the configuration.
         cases: Number of cases compared.
-        mde: Smallest true gain that a comparison like this one sees with 80% probability.
+        mde: Smallest true gain that a comparison like this one sees with 80% probability; one that was given up counts
+            as it was planned to its end.
         baseline_mean: Mean score of the baseline over these cases.
         finalist_mean: Mean score of the configuration.
         noise_sd: Standard deviation over seeds within a case, both arms together.
         min_gain: Smallest gain that is of interest, if given.
         comparisons: Number of configurations that were compared with the baseline at once.
         look: Number of the sequential look, or None.
+        given_up: Whether that look ended the comparison since a claim was improbable.
         sentence: The verdict in words.
         advice: What it would take to know more.
         notes: What was left out or assumed.
@@ -92,6 +94,7 @@ class Verdict:
     min_gain: float | None
     comparisons: int
     look: int | None
+    given_up: bool
     sentence: str
     advice: str
     notes: tuple[str, ...]
@@ -117,6 +120,7 @@ def judge(
     test: Test = "auto",
     design: SequentialDesign | None = None,
     look: int | Mapping[str, int] | None = None,
+    given_up: Collection[str] = (),
     seed: int = 0,
 ) -> list[Verdict]:
     """Judge configurations against the baseline.
@@ -136,6 +140,8 @@ def judge(
         look: Number of this look, from 1; by default the last of the design. Where finalists were settled at
             different looks, theirs by label: one that left early is compared with the baseline's seeds until then,
             which are taken in ascending order.
+        given_up: Labels of those that a look before the last ended since a claim was improbable. It is said in the
+            verdict, and changes neither p nor interval nor outcome.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -177,7 +183,10 @@ def judge(
     notes = tuple(f"Not judged: {error}." for error in refused.values())
     return [
         _verdict(
-            *found[label], p_value, level, _Asked(alpha, margin, min_gain, len(chosen), design, looks[label], notes)
+            *found[label],
+            p_value,
+            level,
+            _Asked(alpha, margin, min_gain, len(chosen), design, looks[label], label in given_up, notes),
         )
         for label, p_value, level in zip(chosen, adjusted, levels, strict=True)
         if label in found
@@ -231,21 +240,32 @@ class _Asked:
     comparisons: int
     design: SequentialDesign | None
     look: int | None
+    given_up: bool = False
     others: tuple[str, ...] = ()
 
     def tail(self, level: float) -> float:
         """Return the two-sided level that the test itself must reach, given its share of alpha."""
         return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
 
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """Say how looks enter."""
-        if self.design is None or self.look is None:
+    def mde(self, estimate: Estimate, level: float) -> float:
+        """Return the smallest gain that is seen: by this test, or by the planned end of one that was given up."""
+        if not self.given_up or self.design is None or self.look is None:
+            return critical_drift(estimate.dof, self.tail(level)) * estimate.standard_error
+        last = estimate.standard_error * math.sqrt(self.design.fractions[self.look - 1])
+        return critical_drift(estimate.dof, self.design.nominal(self.design.looks, level)) * last
+
+    def notes_on(self, estimate: Estimate | None, level: float) -> tuple[str, ...]:
+        """Say how looks enter, and what the interval of one that was given up would be without them."""
+        if self.design is None or self.look is None or estimate is None:
             return self.others
         plan = (
             f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
         )
-        return (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
+        notes = (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
+        if not self.given_up:
+            return notes
+        low, high = estimate.interval(1 - level)
+        return (f"Without the allowance for looks, the interval would be {low:+.3f} to {high:+.3f}.", *notes)
 
 
 def _check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
@@ -289,16 +309,17 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         n_baseline=two.baseline.informative,
         n_finalist=two.finalist.informative,
         cases=two.cases,
-        mde=critical_drift(estimate.dof, tail) * estimate.standard_error if estimate else nan,
+        mde=asked.mde(estimate, level) if estimate else nan,
         baseline_mean=float(two.weights @ two.baseline.mean),
         finalist_mean=float(two.weights @ two.finalist.mean),
         noise_sd=noise,
         min_gain=asked.min_gain,
         comparisons=asked.comparisons,
         look=asked.look,
+        given_up=asked.given_up,
         sentence="",
         advice="",
-        notes=two.notes + (asked.notes if estimate else asked.others) + comparison.notes,
+        notes=(*two.notes, *asked.notes_on(estimate, level), *comparison.notes),
     )
     interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
     seeds = min(float(each.n.sum()) for each in _noisy(two) or [two.baseline]) / two.cases

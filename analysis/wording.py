@@ -75,6 +75,9 @@ def out_of_reach(verdict: Verdict) -> bool:
 
 
 def _sees(verdict: Verdict) -> str:
+    if verdict.given_up:
+        end = "" if out_of_reach(verdict) else f"; to its end it would see gains from about {verdict.mde:.3f} on"
+        return f"It was given up at look {verdict.look}, since going on would hardly have shown a gain{end}."
     if not out_of_reach(verdict):
         return f"A comparison of this size sees gains from about {verdict.mde:.3f} on."
     size = f"of about {verdict.mde:.3f}" if math.isfinite(verdict.mde) else "without end"
@@ -120,6 +123,11 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
         return _advice_decided(verdict)
     if verdict.outcome == "equivalent":
         return "Keep whichever is cheaper; more seeds would only narrow the interval."
+    if verdict.given_up:
+        return (
+            "Search on (more generations, other options) rather than confirm this one further. To know its effect more "
+            "exactly all the same, give the study another name and futility = 0."
+        )
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
     if gain < SMALLEST:
         shown = "" if out_of_reach(verdict) else f"; gains above {verdict.mde:.3f} would probably have shown"

@@ -199,7 +199,8 @@ class _Checker:
         if self.stored is None:
             self.say(f"{name!r} is new in {self.directory}")
             return
-        refuse_changes(self.stored, identity_of(self.config, self.cases, self.objective), self.hosts, self.ledger)
+        identity = identity_of(self.config, self.cases, self.objective)
+        refuse_changes(self.stored, identity, self.hosts, self.ledger, self.config)
         self.say(f"{name!r} exists ({self.stored.status}) and goes on from what it has")
 
     def _capacity(self) -> None:

@@ -161,7 +161,7 @@ class ConfirmTable(_Table):
     """`[confirm]`: how many finalists meet the baseline on fresh seeds, and when that may stop early."""
 
     finalists: Annotated[int, Field(ge=1, le=20)] = 1
-    looks: Annotated[int, Field(ge=1, le=10)] = 3
+    looks: Annotated[int, Field(ge=1, le=10)] = 2
     futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
 
 

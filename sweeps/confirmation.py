@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,12 @@ def settled_at(looks: Sequence[Mapping[str, Any]]) -> dict[int, int]:
     return {trial: decision["look"] for decision in looks for trial in decision["settled"]}
 
 
+def given_up(looks: Sequence[Mapping[str, Any]], finalists: Sequence[Proposal]) -> list[str]:
+    """Keys of the finalists that a look gave up; none in what an older version decided."""
+    numbers = {trial for decision in looks for trial in decision.get("given_up", [])}
+    return [arm.configuration.key for arm in finalists if arm.number in numbers]
+
+
 def judged_at(
     looks: Sequence[Mapping[str, Any]], baseline: Configuration, finalists: Sequence[Proposal], look: int | None = None
 ) -> dict[str, int]:
@@ -121,10 +128,10 @@ def take_look(
         priors: What the search believes of finalists' gains, by trial number; they bear on futility alone.
 
     Returns:
-        The decision, as JSON types: `look`, `seeds` (per case and arm), `settled` (trial numbers), and `told`, a
-        sentence per finalist that was looked at.
+        The decision, as JSON types: `look`, `seeds` (per case and arm), `settled` (trial numbers), `given_up` (those
+        of them that are settled since a claim is improbable), and `told`, a sentence per finalist that was looked at.
     """
-    decision: dict[str, Any] = {"look": look, "seeds": plan.looks[look - 1], "settled": [], "told": []}
+    decision: dict[str, Any] = {"look": look, "seeds": plan.looks[look - 1], "settled": [], "given_up": [], "told": []}
     design = design_of(plan, alpha=verdict.alpha, futility=futility)
     if design is None or look == len(plan.looks):
         return decision | {"settled": [arm.number for arm in going]}
@@ -133,7 +140,7 @@ def take_look(
     for arm in going:
         if arm in settled:
             continue
-        stop, sentence = _assess(
+        settles, given_up, sentence = _assess(
             observations,
             look,
             design,
@@ -145,8 +152,10 @@ def take_look(
             prior=(priors or {}).get(arm.number),
             seed=seed,
         )
-        if stop:
+        if settles:
             settled.append(arm)
+        if given_up:
+            decision["given_up"].append(arm.number)
         name = f"Trial {arm.number}: " if len(finalists) > 1 else ""
         decision["told"].append(name + sentence)
     return decision | {"settled": [arm.number for arm in settled]}
@@ -164,8 +173,8 @@ def _assess(
     verdict: VerdictTable,
     prior: Prior | None,
     seed: int,
-) -> tuple[bool, str]:
-    """Whether a look settles a finalist, and the look in words."""
+) -> tuple[bool, bool, str]:
+    """Whether a look settles a finalist, whether it gives it up, and the look in words."""
     from analysis import TableError, judge
 
     key = arm.configuration.key
@@ -178,12 +187,14 @@ def _assess(
             claim=verdict.claim,
             min_gain=verdict.min_gain,
             prior=prior,
+            margin=verdict.margin or verdict.min_gain,
             seed=seed,
         )
     except TableError as error:  # too many requests of this look failed: the next one has more
-        return False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
+        return False, False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
     if decision.stop != "efficacy" or len(finalists) == 1:
-        return decision.stop is not None, decision.sentence
+        given_up = decision.stop == "futility" and not math.isnan(decision.chance)
+        return decision.stop is not None, given_up, decision.sentence
     verdicts = judge(
         observations,
         baseline=baseline.key,
@@ -196,6 +207,6 @@ def _assess(
     )
     own = next(each for each in verdicts if each.configuration == key)
     if own.p_value <= verdict.alpha:
-        return True, decision.sentence
+        return True, False, decision.sentence
     shared = f"Look {look} of {design.looks}: difference {decision.effect:+.3f}; p = {own.p_value:.2g} after allowing"
-    return False, f"{shared} for {len(finalists)} finalists and {design.looks} looks; go on."
+    return False, False, f"{shared} for {len(finalists)} finalists and {design.looks} looks; go on."

@@ -26,6 +26,10 @@ _ADDED = {"budget.cases_per_trial": "auto"}
 """Settings that came later, with the value under which a study that does not name them goes on: its plan is kept."""
 
 
+_FORMER = {("budget", "confirm_share"): 0.25}
+"""Defaults that were others once. A study made with one goes on if its file does not name the setting."""
+
+
 def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective) -> dict[str, Any]:
     """Everything that a study's observations and verdict depend on, as flat JSON types."""
     identity = {
@@ -59,13 +63,26 @@ def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Finger
     return [f"{host}: {line}" if host else line for line in lines]
 
 
-def refuse_changes(stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger) -> None:
+def refuse_changes(
+    stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger, config: SweepConfig
+) -> None:
     """A study goes on only as what it was.
+
+    Args:
+        stored: The study.
+        identity: What would be run now.
+        hosts: On which hosts.
+        ledger: Where the study is kept.
+        config: Tells what the file names; what it leaves to the program's defaults may have had others.
 
     Raises:
         StudyChangedError: Showing everything that differs, and a free name for a new study.
     """
     known = {**_ADDED, **stored.identity}
+    for (table, name), value in _FORMER.items():
+        key = f"{table}.{name}"
+        if known.get(key) == value and name not in getattr(config, table).model_fields_set:
+            known[key] = identity.get(key)
     lines = [
         f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}"
         for key in dict.fromkeys([*known, *identity])

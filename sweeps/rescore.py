@@ -117,6 +117,8 @@ def _rescored(
         "objective_digest": objective.digest,
         "scorings": [*before.record.get("scorings", []), {"until": now(), **_scoring(before.record)}],
     }
+    if "priors" in before.record and "confirmed" not in before.record:
+        changes["priors"] = {}  # what the search believes in the new scores is found when the study goes on
     ledger.update_study(old.name, **changes)
     if keep:
         given = {f"objective.{key}": value for key, value in settings.items()}

@@ -13,7 +13,7 @@ import numpy as np
 
 from objectives import Case, Item
 from sweeps.config import SweepConfig, parse_config
-from sweeps.confirmation import design_of, judged_at, stored_finalists
+from sweeps.confirmation import design_of, given_up, judged_at, stored_finalists
 from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
@@ -239,6 +239,7 @@ class SweepResult:
             finalists=keys,
             design=design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility),
             look=judged_at(self.looks, self.baseline, self.finalists),
+            given_up=given_up(self.looks, self.finalists),
             seed=self.config.study.seed,
             **settings,
         )

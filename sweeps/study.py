@@ -165,7 +165,7 @@ class _Run:
         stored = self.ledger.study(self.name)
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
-            refuse_changes(stored, identity, self.hosts, self.ledger)
+            refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
         capacity = measure_capacity(self.measurer.first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.sweep.strict
         narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
@@ -217,7 +217,7 @@ class _Run:
         if chosen:  # confirmed data belong to them, whatever another version of the surrogate would pick now
             finalists = [proposals[number] for number in chosen]
         self.ledger.update_study(self.name, finalists=[finalist.number for finalist in finalists])
-        if "priors" not in self._record():
+        if not self._record().get("priors"):
             found = {finalist.number: explorer.prior_of(finalist) for finalist in finalists}
             believed = {str(number): asdict(prior) for number, prior in found.items() if prior is not None}
             self.ledger.update_study(self.name, priors=believed)

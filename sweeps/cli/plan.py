@@ -32,7 +32,7 @@ DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3,
     help="Two-sided level that finalists share; by default the study's, or 0.05.",
 )
 @click.option("--finalists", type=click.IntRange(1, 20), help="Finalists; by default the study's, or 1.")
-@click.option("--confirm-share", type=INSIDE, help="Share that confirms; by default the study's, or 0.25.")
+@click.option("--confirm-share", type=INSIDE, help="Share that confirms; by default the study's, or 0.3.")
 @click.option(
     "--claim",
     type=click.Choice(["these-cases", "new-cases"]),

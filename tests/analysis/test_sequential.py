@@ -112,6 +112,20 @@ def test_predictive_power_by_simulation():
     assert 0.1 < found < 0.5
 
 
+def test_predictive_power_counts_equivalence_where_a_margin_is_named():
+    design, rng, error = SequentialDesign(2), np.random.default_rng(4), 0.02
+    last, margin = error / math.sqrt(2), 0.03
+    spread = math.sqrt(1 / (0.02**-2 + error**-2))
+    effects = rng.normal((0.0 * 0.02**-2 + 0.004 * error**-2) * spread**2, spread, 1_000_000)
+    ends = (0.004 + effects + error * rng.normal(size=effects.size)) / 2
+    answers = (ends >= design.bounds[-1] * last) | (np.abs(ends) <= margin - stats.norm.isf(design.nominal(2)) * last)
+    found = design.predictive_power(1, 0.004 / error, error, Prior(0.0, 0.02), margin)
+    assert found == pytest.approx(answers.mean(), abs=3e-3)
+    assert found > design.predictive_power(1, 0.004 / error, error, Prior(0.0, 0.02)) + 0.1
+    narrow = design.predictive_power(1, 0.2, error, Prior(0.0, 0.02), 0.5 * last)  # never shown at this size
+    assert narrow == design.predictive_power(1, 0.2, error, Prior(0.0, 0.02))
+
+
 def test_predictive_power_between_its_extremes():
     design, error = SequentialDesign((0.3, 1)), 0.03
     last = error * math.sqrt(0.3)
@@ -159,7 +173,7 @@ def test_a_belief_decides_on_futility_and_on_nothing_else():
     hopeful, hopeless = (design.decide(1, table, "b", "f", prior=Prior(mean, 0.005)) for mean in (0.06, -0.02))
     assert (without.stop, hopeful.stop, hopeless.stop) == (None, None, "futility")
     assert hopeless.chance < 0.1 < hopeful.chance
-    assert "by all that is known, a gain would be found in the end with" in hopeless.sentence
+    assert "the search expected -0.020 (sd 0.005), and with this look the chance" in hopeless.sentence
     numbers = {(d.effect, d.standard_error, d.p_value, d.bound) for d in (without, hopeful, hopeless)}
     assert len(numbers) == 1
     assert SequentialDesign(2, futility=0).decide(1, table, "b", "f", prior=Prior(-1, 0.01)).stop is None
@@ -167,6 +181,14 @@ def test_a_belief_decides_on_futility_and_on_nothing_else():
     assert design.decide(1, shown, "b", "f", prior=Prior(-1, 0.01)).stop == "efficacy"
     # What is of interest is not what is probable.
     assert design.decide(1, table, "b", "f", min_gain=0.2, prior=Prior(-0.02, 0.005)).stop == "futility"
+
+
+@pytest.mark.parametrize("settings", [{}, {"min_gain": 0.05}, {"prior": Prior(0.02, 0.01)}])
+def test_two_greedy_arms_that_are_equal_need_no_more_seeds(settings):
+    table = pd.concat([looks_table(0.0, noise=0.0), looks_table(0.0, noise=0.0).assign(case=lambda t: t["case"] + 4)])
+    decision = SequentialDesign(2).decide(1, table, "b", "f", **settings)
+    assert decision.stop == "futility"
+    assert "greedy" in decision.sentence
 
 
 def test_two_greedy_arms_need_no_more_seeds():

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from analysis import Prior, judge, judge_one
 from sweeps.cli.status import status_record
@@ -22,6 +23,7 @@ from sweeps.explore import Proposal
 from sweeps.options import Configuration
 from sweeps.plan import Plan, least_confirm_seeds, look_seeds
 from sweeps.progress import Silent
+from sweeps.rescore import rescore_study
 from sweeps.results import SweepResult, load_result
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
@@ -112,6 +114,7 @@ def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
     nothing = look(scores(rng, {BASELINE.key: 0.5, key: 0.46}, range(6)))
     assert nothing["settled"] == [0]
     assert "would be found in the end" in nothing["told"][0]
+    assert [each["given_up"] for each in (high, low, nothing)] == [[], [], [0]]
     some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
     assert some["settled"] == []
     assert "go on" in some["told"][0]
@@ -125,8 +128,19 @@ def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
     assert look(data, **both)["settled"] == []
     made = look(data, priors={0: Prior(-0.01, 0.01), 1: Prior(0.1, 0.01)}, **both)
     assert made["settled"] == [0]
-    assert "by all that is known" in made["told"][0]
+    assert made["given_up"] == [0]
+    assert "the search expected -0.010 (sd 0.010), and with this look the chance that the end" in made["told"][0]
     assert look(data, priors={1: Prior(-0.1, 0.01)}, **both)["settled"] == [1]
+
+
+def test_a_named_margin_makes_equivalence_worth_waiting_for() -> None:
+    rng = np.random.default_rng(9)
+    data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.5}, range(6))
+    prior = {0: Prior(0.0, 0.02)}
+    assert look(data, priors=prior)["given_up"] == [0]
+    assert look(data, priors=prior, verdict=VerdictTable(margin=0.07))["settled"] == []
+    assert look(data, priors=prior, verdict=VerdictTable(min_gain=0.07))["settled"] == []
+    assert look(data, priors=prior, verdict=VerdictTable(margin=0.02))["given_up"] == [0]  # out of reach
 
 
 def test_without_futility_only_a_crossed_boundary_stops() -> None:
@@ -143,7 +157,7 @@ def test_the_last_look_settles_everything_and_greedy_arms_are_settled_at_once() 
     greedy = Proposal(1, Configuration("m", "q", {"temperature": 0.0}), {})
     one = scores(rng, {GREEDY.key: 0.5, greedy.configuration.key: 0.5}, range(1))
     assert look(one, baseline=GREEDY, finalists=[greedy], going=[greedy]) == {
-        "look": 1, "seeds": 6, "settled": [1], "told": [],
+        "look": 1, "seeds": 6, "settled": [1], "given_up": [], "told": [],
     }  # fmt: skip
 
 
@@ -187,6 +201,29 @@ def test_one_that_left_early_meets_the_seeds_that_the_baseline_had_then() -> Non
     late = judge_one(data, baseline=BASELINE.key, finalist=b, design=design, look=2)
     assert (second.effect, second.p_raw, second.n_baseline, second.look) == (late.effect, late.p_raw, 48, 2)
     assert second.p_value == pytest.approx(max(late.p_value, first.p_value))
+
+
+def test_one_that_was_given_up_says_so_and_what_the_end_would_have_seen() -> None:
+    key = ARMS[0].configuration.key
+    data = scores(np.random.default_rng(10), {BASELINE.key: 0.5, key: 0.5}, range(6))
+    design = design_of(PLAN, alpha=0.05, futility=0.1)
+    settings: dict[str, Any] = {"baseline": BASELINE.key, "finalists": [key], "design": design, "look": 1}
+    (silent,), (said,) = judge(data, **settings), judge(data, given_up=[key], **settings)
+    assert said.given_up
+    assert (said.outcome, said.p_value, said.ci_low, said.ci_high) == (
+        silent.outcome, silent.p_value, silent.ci_low, silent.ci_high,
+    )  # fmt: skip
+    # at the end: 12 seeds in the place of 6, and .049 in the place of .0031
+    error = said.standard_error / math.sqrt(2)
+    assert design is not None
+    critical = stats.t.isf(design.nominal(2) / 2, said.dof)
+    assert stats.nct.sf(critical, said.dof, said.mde / error) == pytest.approx(0.8, abs=5e-3)
+    assert said.mde < 0.7 * silent.mde
+    low, high = (said.effect + sign * stats.t.isf(0.025, said.dof) * said.standard_error for sign in (-1, 1))
+    assert said.notes[0] == f"Without the allowance for looks, the interval would be {low:+.3f} to {high:+.3f}."
+    assert "It was given up at look 1, since going on would hardly have shown a gain; to its end" in said.sentence
+    assert "Search on" in said.advice
+    assert "given up" not in silent.sentence
 
 
 def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows() -> None:
@@ -259,6 +296,29 @@ def test_what_the_search_believed_is_kept_with_the_study(tmp_path: Path) -> None
     # A study whose search would be another today goes on with what was believed when it was picked.
     again = run(path)
     assert again.record.record["priors"] == result.record.record["priors"]
+
+
+def test_a_study_that_is_scored_anew_between_looks_asks_the_search_again(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"budget": {"generations": 180}, "engine": {"options": {"noise": 0.1}}}
+    path = write_sweep(tmp_path, **settings)
+
+    class Stop(Silent):
+        def note(self, text: str, *, warning: bool = False) -> None:
+            if text.startswith("Look 1 of 2"):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=Stop())
+    mlruns = path.parent / "mlruns"
+    (before,) = load_result(mlruns, "t").record.record["priors"].values()
+    rescore_study(mlruns, "t", settings={"weights": [9, 1, 1, 1, 1]})
+    assert load_result(mlruns, "t").record.record["priors"] == {}
+    path = write_sweep(tmp_path, **settings, objective={"weights": [9, 1, 1, 1, 1]})
+    (after,) = run(path).record.record["priors"].values()
+    assert after != before
+    # With its verdict made, what was believed is history.
+    rescore_study(mlruns, "t", settings={"weights": [5, 4, 3, 2, 1]})
+    assert list(load_result(mlruns, "t").record.record["priors"].values()) == [after]
 
 
 def test_one_look_takes_all_seeds(tmp_path: Path) -> None:

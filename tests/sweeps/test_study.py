@@ -238,6 +238,15 @@ def test_a_budget_in_minutes(tmp_path: Path) -> None:
     assert steady(run(path).observations) == steady(result.observations)  # another pace does not change a stored plan
 
 
+def test_a_study_of_another_default_goes_on_if_the_file_leaves_it_alone(tmp_path: Path) -> None:
+    before = run(write_sweep(tmp_path, budget={"generations": 120, "confirm_share": 0.25}))
+    again = run(write_sweep(tmp_path, budget={"generations": 120}))
+    assert again.plan == before.plan
+    assert steady(again.observations) == steady(before.observations)
+    with pytest.raises(ConfigError, match=r"budget.confirm_share: stored 0.25, now 0.3"):
+        run(write_sweep(tmp_path, budget={"generations": 120, "confirm_share": 0.3}))
+
+
 def test_a_greedy_configuration_is_generated_once_per_case_and_arm(tmp_path: Path) -> None:
     result = run(write_sweep(tmp_path, space={"temperature": 0.0}))
     explore = result.observations[result.observations["stage"] == "explore"]
