@@ -191,6 +191,25 @@ def test_two_greedy_arms_that_are_equal_need_no_more_seeds(settings):
     assert "greedy" in decision.sentence
 
 
+@pytest.mark.parametrize(
+    ("gain", "believed", "power"),
+    [(2.8, None, 0.79), (2.8, 0.0, 0.74), (2.8, -1.0, 0.67), (2.8, -3.0, 0.46), (4.0, -3.0, 0.78), (0.0, 0.0, 0.021)],
+)
+def test_what_a_belief_costs_in_power(gain, believed, power):
+    """Gains in standard errors of the whole confirmation; a belief of None is right on average."""
+    design, rng, n = SequentialDesign(2), np.random.default_rng(9), 4000
+    halves = gain + math.sqrt(2) * rng.normal(size=(n, 2))
+    priors = gain + rng.normal(size=n) if believed is None else np.full(n, believed)
+    claims = 0
+    for (first, second), mean in zip(halves, priors, strict=True):
+        z = first / math.sqrt(2)
+        if abs(z) > design.bounds[0]:
+            claims += z > 0
+        elif design.predictive_power(1, z, math.sqrt(2), Prior(mean, 1.0)) >= 0.1:
+            claims += (first + second) / 2 > design.bounds[1]
+    assert claims / n == pytest.approx(power, abs=3 * math.sqrt(power * (1 - power) / n) + 0.005)
+
+
 def test_two_greedy_arms_need_no_more_seeds():
     decision = SequentialDesign(2).decide(1, looks_table(0.1, noise=0.0), "b", "f")
     assert decision.stop == "futility"
