@@ -47,6 +47,8 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
     sees = f"gains from {number(verdict.mde)} on"
     if out_of_reach(verdict):
         sees = f"no gain: it takes one of {number(verdict.mde)}, and scores end at 1"
+    elif verdict.given_up:
+        sees += f", to the end; given up at look {verdict.look}"
     p_value = "no p value" if math.isnan(verdict.p_value) else p_text(verdict.p_value)
     return [
         ("effect", f"{signed(verdict.effect)} ({interval}, {p_value})"),

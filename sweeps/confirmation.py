@@ -140,7 +140,7 @@ def take_look(
     for arm in going:
         if arm in settled:
             continue
-        settles, given_up, sentence = _assess(
+        settles, gives_up, sentence = _assess(
             observations,
             look,
             design,
@@ -154,7 +154,7 @@ def take_look(
         )
         if settles:
             settled.append(arm)
-        if given_up:
+        if gives_up:
             decision["given_up"].append(arm.number)
         name = f"Trial {arm.number}: " if len(finalists) > 1 else ""
         decision["told"].append(name + sentence)
@@ -193,8 +193,8 @@ def _assess(
     except TableError as error:  # too many requests of this look failed: the next one has more
         return False, False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
     if decision.stop != "efficacy" or len(finalists) == 1:
-        given_up = decision.stop == "futility" and not math.isnan(decision.chance)
-        return decision.stop is not None, given_up, decision.sentence
+        gives_up = decision.stop == "futility" and not math.isnan(decision.chance)
+        return decision.stop is not None, gives_up, decision.sentence
     verdicts = judge(
         observations,
         baseline=baseline.key,
