@@ -36,7 +36,7 @@ from replications import Record
 KINDS = ("smooth", "rough", "flat", "default-best")
 CASES = (4, 8, 12)
 GAINS = (0.02, 0.05, 0.08)
-BUDGETS = (300, 420, 500, 600, 800, 1200)
+BUDGETS = (300, 420, 600, 800, 1200)
 QUICK = (180, 360)
 REPLICATIONS = 207
 """Per kind: 23 of each number of cases with each gain."""
