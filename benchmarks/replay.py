@@ -386,7 +386,7 @@ def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
         value, se = (figures[key] for key in (name, f"se_{name}"))
         sign = "<= " if figures[f"{name}_at_most"] else ""
         spread = "" if se is None else f" ({se:.3f})"
-        lines.append(f"{name:<22}" + ("not reached" if value is None else f"{sign}{value:.3f}{spread}"))
+        lines.append(f"{name:<24}" + ("not reached" if value is None else f"{sign}{value:.3f}{spread}"))
     return lines
 
 

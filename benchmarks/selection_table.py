@@ -57,7 +57,7 @@ def _ends(part: Figures, reference: str) -> list[str]:
         names = [name for name in part if name.startswith("ratio_") and name != "ratio_peers"]
         for name in names:
             bound = "at most " if name in part["at_most"] else ""
-            lines.append(f"  {name:<26}{bound}{_text(part[name], 3)} ({_text(part[f'se_{name}'], 3)})")
+            lines.append(f"  {name:<30}{bound}{_text(part[name], 3)} ({_text(part[f'se_{name}'], 3)})")
         for name, value in part["ratio_peers"].items():
-            lines.append(f"  {name:<26}{_text(value, 3)} ({_text(part['se_ratio_peers'][name], 3)})")
+            lines.append(f"  {name:<30}{_text(value, 3)} ({_text(part['se_ratio_peers'][name], 3)})")
     return lines
