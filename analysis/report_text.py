@@ -44,11 +44,11 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
         return []
     interval = f"{100 * verdict.level:.3g}% interval {signed(verdict.ci_low)} to {signed(verdict.ci_high)}"
     arms = verdict.n_per_arm, verdict.n_finalist, verdict.n_baseline
-    sees = f"gains from {number(verdict.mde)} on"
+    sees = f"gains from {number(verdict.mde)} on (80% power)"
     if out_of_reach(verdict):
-        sees = f"no gain: it takes one of {number(verdict.mde)}, and scores end at 1"
+        sees = f"no gain: it takes one of {number(verdict.mde)}, and scores end at 1 (80% power)"
     elif verdict.given_up:
-        sees += f", to the end; given up at look {verdict.look}"
+        sees += f", had it not been given up at look {verdict.look}"
     p_value = "no p value" if math.isnan(verdict.p_value) else p_text(verdict.p_value)
     return [
         ("effect", f"{signed(verdict.effect)} ({interval}, {p_value})"),
@@ -57,7 +57,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
             "rests on",
             f"{arms_text(*arms, kind='fresh generations')}, {verdict.cases} cases; {verdict.claim.replace('-', ' ')}",
         ),
-        ("could see", f"{sees} (80% power); noise sd {number(verdict.noise_sd)}"),
+        ("could see", f"{sees}; noise sd {number(verdict.noise_sd)}"),
     ]
 
 

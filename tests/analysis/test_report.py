@@ -362,7 +362,7 @@ def test_a_gain_that_could_not_be_seen_is_told_as_such(data):
 
 def test_what_was_given_up_says_what_the_end_could_have_seen(data):
     told = replace(data, verdicts=[replace(data.verdict, mde=0.0612, given_up=True, look=1)])
-    assert "gains from 0.061 on, to the end; given up at look 1 (80% power)" in render_note(told)
+    assert "gains from 0.061 on (80% power), had it not been given up at look 1; noise sd" in render_note(told)
     assert "smallest gain that this comparison could see to its end" in words_of(told)
     assert "to its end" not in words_of(data)
 
