@@ -9,8 +9,9 @@ in the name, a sweep's baseline stays in use unless the finalist is shown better
   largest budget, as a share of that budget. They are the generations that were made, on average: a sweep whose
   confirmation stops early makes fewer than its budget (the expected sample size of a sequential test). `..._budget` is
   the same in budgets given; `..._median` that of median regrets; `..._independent` to the regret of TPE with 3 seeds as
-  it was before Optuna 5, each option modelled by itself. `ratio_peers` are the rivals'. A ratio is no less than
-  the smallest budget's share (`at_most` says that it may be less), and none if the regret is not reached.
+  it was before Optuna 5, each option modelled by itself. `ratio_peers` are the rivals', in budgets, used up to less
+  than a trial. A ratio is no less than the smallest budget's share (`at_most` says that it may be less), and none
+  if the regret is not reached.
 - `mixed`: the same ratios where nobody knows whether there is a gain to find: two of three surfaces are of the kind
   named, one has none (as many `flat` as `default-best` ones). The regret that is to be reached is that of the same mix.
 - `false_claims`: share of sweeps that claim a set that is not better (on surfaces without a gain: all claims);

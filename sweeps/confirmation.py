@@ -193,7 +193,7 @@ def _assess(
     except TableError as error:  # too many requests of this look failed: the next one has more
         return False, False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
     if decision.stop != "efficacy" or len(finalists) == 1:
-        gives_up = decision.stop == "futility" and not math.isnan(decision.chance)
+        gives_up = decision.stop == "futility" and not math.isnan(decision.chance)  # greedy arms have no chance
         return decision.stop is not None, gives_up, decision.sentence
     verdicts = judge(
         observations,

@@ -18,15 +18,11 @@ from sweeps.options import Configuration
 from sweeps.space import Space, configuration_from
 
 if TYPE_CHECKING:
-    import numpy as np
-    import numpy.typing as npt
     import optuna
 
     from analysis import Prior
     from sweeps.constraints import Penalty
     from sweeps.samplers.posterior import Posterior
-
-    Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -239,7 +235,7 @@ class Explorer:
 
         done = evaluated(self.study)
         scores = [trial.user_attrs.get("score", value) for trial, value in zip(done.trials, done.values, strict=True)]
-        posterior = self._posterior_of(done.points, scores, done.noise)
+        posterior = self.posterior(scores)
         keys = [trial.user_attrs["configuration"] for trial in done.trials]
         key = finalist.configuration.key
         if posterior.surrogate is None or self._floor is None or key not in keys:
@@ -251,21 +247,16 @@ class Explorer:
         (mean,), (sd,) = posterior.at([finalist_at])
         return Prior(float(mean) - self._floor.score, math.hypot(sd, self._floor.noise_sd / math.sqrt(self._floor.n)))
 
-    def posterior(self) -> Posterior:
-        """What the told trials say about the whole space."""
-        from sweeps.samplers.gp import evaluated
+    def posterior(self, values: Sequence[float] | None = None) -> Posterior:
+        """What the told trials say about the whole space; of other values than those told, if given."""
+        from sweeps.samplers.gp import study_posterior
 
-        done = evaluated(self.study)
-        return self._posterior_of(done.points, done.values, done.noise)
-
-    def _posterior_of(
-        self, points: Sequence[Mapping[str, Any]], values: Sequence[float] | Array, noise: Array
-    ) -> Posterior:
-        from sweeps.samplers.posterior import Posterior
-
-        when = {dimension.name: dimension.when for dimension in self.space if dimension.when}
-        return Posterior(
-            self.space.distributions(), points, values, noise, active_when=when, fixed=self.baseline.values
+        return study_posterior(
+            self.study,
+            self.space.distributions(),
+            active_when={d.name: d.when for d in self.space if d.when},
+            fixed=self.baseline.values,
+            values=values,
         )
 
     def _frozen(

@@ -22,12 +22,9 @@ class StudyChangedError(ConfigError):
     """The stored study was made with another configuration, other cases, another model or another host."""
 
 
-_ADDED = {"budget.cases_per_trial": "auto"}
-"""Settings that came later, with the value under which a study that does not name them goes on: its plan is kept."""
-
-
-_FORMER = {("budget", "confirm_share"): 0.25}
-"""Defaults that were others once. A study made with one goes on if its file does not name the setting."""
+_FORMER = {"budget.cases_per_trial": "auto", "budget.confirm_share": 0.25}
+"""What a study of before was made with where a setting came later, or has another default now. It goes on with its plan
+if its file does not name the setting."""
 
 
 def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective) -> dict[str, Any]:
@@ -78,11 +75,11 @@ def refuse_changes(
     Raises:
         StudyChangedError: Showing everything that differs, and a free name for a new study.
     """
-    known = {**_ADDED, **stored.identity}
-    for (table, name), value in _FORMER.items():
-        key = f"{table}.{name}"
-        if known.get(key) == value and name not in getattr(config, table).model_fields_set:
-            known[key] = identity.get(key)
+    known = {**_FORMER, **stored.identity}
+    for key, value in _FORMER.items():
+        table, name = key.split(".")
+        if known[key] == value and name not in getattr(config, table).model_fields_set:
+            known[key] = identity[key]
     lines = [
         f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}"
         for key in dict.fromkeys([*known, *identity])

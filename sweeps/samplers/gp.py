@@ -280,6 +280,7 @@ def study_posterior(
     active_when: ActiveWhen | None = None,
     fixed: Params | None = None,
     noise_sd: float | None = None,
+    values: Sequence[float] | None = None,
 ) -> Posterior:
     """The posterior given all scored trials of a study, whichever sampler proposed them.
 
@@ -289,13 +290,15 @@ def study_posterior(
         active_when: Conditions, as in `Encoding`.
         fixed: Values outside the space that conditions may name.
         noise_sd: Standard deviation of one generation for trials that carry none.
+        values: Other scores of the trials, in the order of `evaluated`; those that were told by default.
 
     Raises:
         ValueError: If no trial has a score.
     """
     done = evaluated(study, noise_sd)
     space = union_space(study) if space is None else space
-    return Posterior(space, done.points, done.values, done.noise, active_when=active_when, fixed=fixed)
+    told = done.values if values is None else values
+    return Posterior(space, done.points, told, done.noise, active_when=active_when, fixed=fixed)
 
 
 def pick(

@@ -263,6 +263,14 @@ class Listening(Silent):
         self.plans.append((floor, explore, confirm))
 
 
+class StopAtFirstLook(Silent):
+    """The user stops the sweep as the confirmation's first look is told."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        if text.startswith("Look 1 of "):
+            raise KeyboardInterrupt
+
+
 def counted(result: SweepResult) -> int:
     return int((result.observations["stage"] == "confirm").sum())
 
@@ -302,13 +310,8 @@ def test_a_study_that_is_scored_anew_between_looks_asks_the_search_again(tmp_pat
     settings: dict[str, Any] = {"budget": {"generations": 180}, "engine": {"options": {"noise": 0.1}}}
     path = write_sweep(tmp_path, **settings)
 
-    class Stop(Silent):
-        def note(self, text: str, *, warning: bool = False) -> None:
-            if text.startswith("Look 1 of 2"):
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run(path, progress=Stop())
+        run(path, progress=StopAtFirstLook())
     mlruns = path.parent / "mlruns"
     (before,) = load_result(mlruns, "t").record.record["priors"].values()
     rescore_study(mlruns, "t", settings={"weights": [9, 1, 1, 1, 1]})
@@ -417,13 +420,8 @@ def test_a_sweep_stopped_between_looks_goes_on_as_if_it_had_not(tmp_path: Path) 
     assert len(whole.looks) == 3
     path = write_sweep(tmp_path / "parts", **settings)
 
-    class Stop(Silent):
-        def note(self, text: str, *, warning: bool = False) -> None:
-            if text.startswith("Look 1 of 3"):
-                raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):
-        run(path, progress=Stop())
+        run(path, progress=StopAtFirstLook())
     assert load_result(path.parent / "mlruns", "t").verdict is None
     parts = run(path)
     assert steady(parts.observations) == steady(whole.observations)
