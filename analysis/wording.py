@@ -76,8 +76,9 @@ def out_of_reach(verdict: Verdict) -> bool:
 
 def _sees(verdict: Verdict) -> str:
     if verdict.given_up:
-        end = "" if out_of_reach(verdict) else f"; to its end it would see gains from about {verdict.mde:.3f} on"
-        return f"It was given up at look {verdict.look}, since going on would hardly have shown a gain{end}."
+        end = "" if out_of_reach(verdict) else f"; to its end it would have seen gains from {verdict.mde:.3f} on"
+        given_up = f"The comparison was given up at look {verdict.look}"
+        return f"{given_up}, since going on would hardly have shown a gain{end}."
     if not out_of_reach(verdict):
         return f"A comparison of this size sees gains from about {verdict.mde:.3f} on."
     size = f"of about {verdict.mde:.3f}" if math.isfinite(verdict.mde) else "without end"

@@ -364,6 +364,7 @@ def test_what_was_given_up_says_what_the_end_could_have_seen(data):
     told = replace(data, verdicts=[replace(data.verdict, mde=0.0612, given_up=True, look=1)])
     assert "gains from 0.061 on (80% power), had it not been given up at look 1; noise sd" in render_note(told)
     assert "smallest gain that this comparison could see to its end" in words_of(told)
+    assert "smallest gain seen with 80% probability to its end" in words_of(told)
     assert "to its end" not in words_of(data)
 
 
