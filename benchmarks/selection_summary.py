@@ -17,7 +17,9 @@ in the name, a sweep's baseline stays in use unless the finalist is shown better
 - `false_claims`: share of sweeps that claim a set that is not better (on surfaces without a gain: all claims);
   `worse_claims`: that claim a set that is worse. Over all budgets; `..._by_budget` at each.
 - `optimism`: reported less true mean; of a sweep's finalists, all of them, by budget.
-- `power`: share of sweeps that claim a gain, by the surface's gain, at the largest budget.
+- `power`: share of sweeps that claim a gain, by the surface's gain, at the largest budget. A sweep that does not find
+  the gain cannot claim it, so `power_found` is the share by the gain of the finalist that was found (within .015 of
+  the gains named): what the confirmation sees.
 - `se_...`: standard errors over replications. Those of ratios are half of the central 68.3% of 1,000 bootstrap samples
   in which replications are drawn with all their methods; none if more than a sixth of the samples have no ratio.
 """
@@ -41,6 +43,9 @@ WITHOUT_GAIN = ("flat", "default-best")
 SAMPLES = 1000
 SAME = 1e-9
 """True means that differ by less are the same."""
+
+NEAR = 0.015
+"""Half of the distance between two gains of the benchmark's surfaces: what counts as a finalist of that gain."""
 
 
 def needed_generations(budgets: Sequence[float], regrets: Sequence[float], target: float) -> float:
@@ -254,7 +259,23 @@ def _power(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
         powers = _by("power", pairs)
         found["power_by_budget"][str(budget)], found["se_power_by_budget"][str(budget)] = powers.values()
         found |= powers
-    return found
+    return found | _power_found(records, budgets[-1], gains)
+
+
+def _power_found(records: Sequence[Record], budget: int, gains: Sequence[float]) -> Figures:
+    """Share of claims by the finalist's own gain, where that is within `NEAR` of one of the surfaces' gains."""
+    pairs, counts = {}, {}
+    for gain in gains:
+        states = [
+            state
+            for record in records
+            if (state := record["sweep"][str(budget)])["finalist"] is not None
+            and abs(state["finalist"] - record["baseline"] - gain) <= NEAR
+        ]
+        if states:
+            pairs[f"{gain:g}"] = share([state["outcome"] == "better" for state in states])
+        counts[f"{gain:g}"] = len(states)
+    return _by("power_found", pairs) | {"n_power_found": counts}
 
 
 def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:

@@ -46,11 +46,16 @@ def _text(value: float | None, digits: int = 4) -> str:
 
 def _ends(part: Figures, reference: str) -> list[str]:
     """What stands below a kind's table."""
+    counts = part["n_power_found"]
     seconds = f"{part['seconds_wall']:.1f}, processor {part['seconds_cpu']:.1f}"
     lines = [
         f"own seconds at the largest budget (median): {seconds}",
         *(f"{n}, all budgets: {part[n]:.4f} ({part[f'se_{n}']:.4f})" for n in ("false_claims", "worse_claims")),
         *(f"power at a gain of {g}: {power:.3f} ({part['se_power'][g]:.3f})" for g, power in part["power"].items()),
+        *(
+            f"power at a finalist's gain of {g}: {power:.3f} ({part['se_power_found'][g]:.3f}, {counts[g]} sweeps)"
+            for g, power in part["power_found"].items()
+        ),
     ]
     if "ratio_peers" in part:
         lines.append(f"generations to the regret of {reference}, as a share:")

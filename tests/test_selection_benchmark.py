@@ -146,6 +146,9 @@ def test_figures_of_made_up_replications(bench) -> None:
     assert found["optimism"]["1200"] == pytest.approx((0.01 + 0.03 - 0.01 + 0.0) / 4)
     assert found["power"] == {"0.02": 0.5, "0.05": 1.0}
     assert found["power_by_budget"]["300"] == {"0.02": 0.0, "0.05": 0.0}
+    # of finalists near .02 (.41, .42) one is claimed, near .05 (.44) that one; .39 is near none
+    assert found["power_found"] == {"0.02": 0.5, "0.05": 1.0}
+    assert found["n_power_found"] == {"0.02": 2, "0.05": 1}
     assert found["generations"] == {"300": 296, "1200": 1196}
     assert (found["seconds_wall"], found["seconds_cpu"]) == (2.0, 1.0)
     recommended, claimed = found["methods"]["sweep, recommended"], found["methods"]["sweep, claimed"]
