@@ -70,7 +70,7 @@ def engines(count: int, delay: float) -> list[Any]:
 def tasks(configurations: int) -> list[Any]:
     """Each configuration on each case with one seed."""
     from sweeps.engines.base import Prompt
-    from sweeps.ledger import Place
+    from sweeps.ledger_records import Place
     from sweeps.options import Configuration
     from sweeps.schedule import Task
 

@@ -95,7 +95,7 @@ class Work:
 
     def piece(self, case: Any, seed: int) -> list[Any]:
         """Tasks of all configurations on one case with one seed: one prompt, which stays cached."""
-        from sweeps.ledger import Place
+        from sweeps.ledger_records import Place
         from sweeps.options import Configuration
         from sweeps.schedule import Task
 

@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from sweeps.config import SweepConfig, load_config
     from sweeps.errors import ConfigError, SweepError
     from sweeps.options import Configuration
-    from sweeps.results import SweepResult, load_result
+    from sweeps.reading import load_result
+    from sweeps.results import SweepResult
     from sweeps.study import Sweep
 
 __version__ = "0.1.0"
@@ -25,7 +26,7 @@ _HOMES = {
     "SweepError": "sweeps.errors",
     "SweepResult": "sweeps.results",
     "load_config": "sweeps.config",
-    "load_result": "sweeps.results",
+    "load_result": "sweeps.reading",
 }
 
 __all__ = [

@@ -19,14 +19,16 @@ from sweeps.errors import ConfigError, SweepError
 from sweeps.estimate import Watched, estimate_time, prefill_rate, watched
 from sweeps.identity import identity_of, refuse_changes
 from sweeps.known_facts import moved_defaults
-from sweeps.ledger import Ledger, Place, StudyRecord
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Place, StudyRecord
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
 from sweeps.options import OPTIONS
 from sweeps.plan import Plan, left_out, plan_for, plan_text
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent
-from sweeps.results import BASELINE_TRIAL, read_result
+from sweeps.reading import read_result
+from sweeps.results import BASELINE_TRIAL
 from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
 from sweeps.standing import sight_of

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.config import VerdictTable
+from sweeps.config_tables import VerdictTable
 from sweeps.explore import Proposal
 from sweeps.options import Configuration
 from sweeps.plan import Plan

@@ -10,13 +10,15 @@ from typing import Any
 from sweeps.config import SweepConfig
 from sweeps.confirmation import stored_priors, take_look
 from sweeps.explore import Proposal
-from sweeps.ledger import Ledger, now
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import now
 from sweeps.measuring import Measurer
 from sweeps.observations import table_of
 from sweeps.options import Configuration
 from sweeps.plan import Plan
 from sweeps.progress import Progress
-from sweeps.results import BASELINE_TRIAL, read_result
+from sweeps.reading import read_result
+from sweeps.results import BASELINE_TRIAL
 from sweeps.schedule import Task
 
 CONFIRM_SEEDS = 1_000_000

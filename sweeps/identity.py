@@ -11,7 +11,8 @@ from objectives import Case, Objective
 from sweeps.config import SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.fingerprint import Fingerprint, diff, readable
-from sweeps.ledger import Ledger, StudyRecord
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import StudyRecord
 from sweeps.observations import case_digest
 
 if TYPE_CHECKING:

@@ -12,19 +12,17 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps import ledger_schema as tables
-from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
+from sweeps.engines.base import Generation
 from sweeps.errors import SweepError
+from sweeps.ledger_records import Entry, Key, Place, StudyRecord, entry_of, generation_of, now, study_of
 from sweeps.ledger_store import make_tables, open_store
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
@@ -32,105 +30,10 @@ _SCORES = sa.select(tables.scores).where(
     tables.scores.c.objective == sa.bindparam("objective"),
     tables.scores.c.generation.in_(sa.bindparam("generations", expanding=True)),
 )
-_KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
 
 
 class LedgerError(SweepError):
     """The ledger cannot be opened or written; what it has already is kept."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """What a generation's text depends on.
-
-    Attributes:
-        fingerprint: Digest of host, engine and model.
-        model_digest: Digest of the model alone.
-        prompt: The filled prompt.
-        options: Options without the seed.
-        seed: The seed that was sent.
-        repeat: 0, or the index of a deliberate repeat of the same request.
-    """
-
-    fingerprint: str
-    model_digest: str
-    prompt: Prompt
-    options: Mapping[str, OptionValue]
-    seed: int
-    repeat: int = 0
-
-    @cached_property
-    def prompt_sha256(self) -> str:
-        """SHA-256 of system and user message, in hex."""
-        return prompt_sha256(self.prompt)
-
-    @cached_property
-    def options_json(self) -> str:
-        """The options as canonical JSON."""
-        return json.dumps(dict(self.options), sort_keys=True)
-
-    @cached_property
-    def sha256(self) -> str:
-        """SHA-256 of the whole key, in hex."""
-        parts = [getattr(self, "options_json" if name == "options" else name) for name in _KEY]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-
-def prompt_sha256(prompt: Prompt) -> str:
-    """SHA-256 of a prompt's system and user message, in hex."""
-    return hashlib.sha256(json.dumps([prompt.system, prompt.user]).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A generation as the ledger holds it: its number and the answer."""
-
-    id: int
-    generation: Generation
-    text_sha256: str
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an observation stands within its study.
-
-    Attributes:
-        stage: `floor`, `explore` or `confirm`.
-        trial: Number of the trial, -1 for the baseline.
-        host: Digest of the fingerprint that it was made under.
-        case: Name of the case.
-        seed: The seed.
-        repeat: 0, or the index of a deliberate repeat.
-    """
-
-    stage: str
-    trial: int
-    host: str
-    case: str
-    seed: int
-    repeat: int = 0
-
-
-@dataclass(frozen=True)
-class StudyRecord:
-    """A study as the ledger holds it.
-
-    Attributes:
-        name: The study's name.
-        identity: What its results depend on (`SweepConfig.identity` and the cases).
-        config: The TOML text.
-        record: Plan, fingerprint, proposals, verdict and the like, as JSON types.
-        status: `running`, `stopped`, `failed` or `done`.
-        created, updated: ISO times, UTC.
-    """
-
-    name: str
-    identity: dict[str, Any]
-    config: str
-    record: dict[str, Any]
-    status: str
-    created: str
-    updated: str
 
 
 class Ledger:
@@ -202,7 +105,7 @@ class Ledger:
                 query = sa.select(tables.generations).where(
                     tables.generations.c.key_sha256.in_(wanted[start : start + 500])
                 )
-                found |= {row.key_sha256: _entry(row) for row in connection.execute(query)}
+                found |= {row.key_sha256: entry_of(row) for row in connection.execute(query)}
         return found
 
     def add(self, key: Key, generation: Generation, *, model: str) -> Entry:
@@ -239,7 +142,7 @@ class Ledger:
                 entry = Entry(int(number or 0), generation_of(row), row["text_sha256"])
             else:
                 there = tables.generations.c.key_sha256 == row["key_sha256"]
-                entry = _entry(connection.execute(sa.select(tables.generations).where(there)).one())
+                entry = entry_of(connection.execute(sa.select(tables.generations).where(there)).one())
         self._prompts.add(prompt["sha256"])
         return entry
 
@@ -332,13 +235,13 @@ class Ledger:
         """A study by name, or None."""
         with self._told("read"), self._engine.connect() as connection:
             row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
-        return _study(row) if row else None
+        return study_of(row) if row else None
 
     def studies(self) -> list[StudyRecord]:
         """All studies, newest first."""
         with self._told("read"), self._engine.connect() as connection:
             return [
-                _study(row)
+                study_of(row)
                 for row in connection.execute(sa.select(tables.studies).order_by(tables.studies.c.updated.desc()))
             ]
 
@@ -384,25 +287,3 @@ def _first_failure(error: BaseException) -> BaseException:
     before = error.__context__
     follows = isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)
     return _first_failure(before) if before is not None and follows else error
-
-
-def now(timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
-    """The time, UTC, as ISO text."""
-    return datetime.now(UTC).isoformat(timespec=timespec)
-
-
-def generation_of(row: Mapping[str, Any]) -> Generation:
-    """The generation in a row of the ledger's table."""
-    timing = Timing(*(row[f"{part}seconds"] for part in ("", "queue_", "load_", "prefill_", "decode_")))
-    plain = ("text", "finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
-    return Generation(timing=timing, effective=json.loads(row["effective"]), **{name: row[name] for name in plain})
-
-
-def _entry(row: Any) -> Entry:
-    return Entry(row.id, generation_of(row._mapping), row.text_sha256)
-
-
-def _study(row: Any) -> StudyRecord:
-    loaded = {name: json.loads(getattr(row, name)) for name in ("identity", "record")}
-    plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
-    return StudyRecord(**loaded, **plain)

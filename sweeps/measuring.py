@@ -11,7 +11,8 @@ from sweeps.constraints import penalised
 from sweeps.engines.base import EngineError
 from sweeps.explore import TrialResult
 from sweeps.identity import fingerprint_changes
-from sweeps.ledger import Ledger, Place
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Place
 from sweeps.matching import EngineModels
 from sweeps.observations import Scorer, answer_row, item_texts, observation_row
 from sweeps.options import Configuration

@@ -9,7 +9,8 @@ from typing import Any
 from sweeps.config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
-from sweeps.ledger import Ledger, StudyRecord
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import StudyRecord
 from sweeps.options import OPTIONS
 from sweeps.preflight import Capacity
 from sweeps.probe import DEAD, ProbeResult, probe

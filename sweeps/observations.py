@@ -14,7 +14,8 @@ from analysis.table import COLUMNS
 from objectives import Case, Objective, Score
 from objectives.side import words_of
 from objectives.text import normalise, tokenise
-from sweeps.ledger import Entry, Ledger, Place
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Entry, Place
 from sweeps.options import OPTIONS, Configuration
 
 Detail = dict[str, Any]

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from sweeps.config import BudgetTable, SweepConfig
+from sweeps.config import SweepConfig
+from sweeps.config_tables import BudgetTable
 from sweeps.errors import ConfigError
 from sweeps.samplers import grid_size
 

@@ -20,7 +20,8 @@ from sweeps.engines.base import (
     EngineUnreachable,
     ModelMissing,
 )
-from sweeps.ledger import Ledger, Place
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Place
 from sweeps.runner import MAX_CONSECUTIVE_FAILURES, Host, Outcome, RunStoppedError
 from sweeps.schedule import Task, order
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.files import write_together
 from sweeps import __version__
-from sweeps.ledger import now
+from sweeps.ledger_records import now
 from sweeps.results import SweepResult
 
 if TYPE_CHECKING:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, make_objective
 from sweeps.errors import ConfigError, SweepError
 from sweeps.identity import identity_of
-from sweeps.ledger import Ledger, now
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import now
 from sweeps.lock import RESCORE, study_lock
 from sweeps.observations import Scorer, case_digest
-from sweeps.results import SweepResult, case_record, read_result
+from sweeps.reading import case_record, read_result
+from sweeps.results import SweepResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,7 +78,7 @@ def rescore_study(
         SweepError: If a case of the study is gone, or its log is another one (its texts answer the old log).
     """
     from sweeps.logbook import bring_up_to_date
-    from sweeps.results import require_ledger
+    from sweeps.reading import require_ledger
 
     ledger = Ledger(require_ledger(directory))
     try:

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from sweeps.engines.base import Engine, EngineError, Generation, PromptTooLong
 from sweeps.fingerprint import Fingerprint
 from sweeps.identity import fingerprint_changes
-from sweeps.ledger import Entry, Key, Ledger
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Entry, Key
 from sweeps.schedule import Task, Warmth, warmth
 
 MAX_CONSECUTIVE_FAILURES = 3

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sweeps.engines.base import OptionValue, Prompt
-from sweeps.ledger import Place
+from sweeps.ledger_records import Place
 from sweeps.options import Configuration
 
 

@@ -20,7 +20,8 @@ from sweeps.engines.base import Engine
 from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.folders import require_writable
 from sweeps.identity import host_record, identity_of, refuse_changes
-from sweeps.ledger import Ledger, StudyRecord
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import StudyRecord
 from sweeps.limits import Limits
 from sweeps.lock import RUN, study_lock
 from sweeps.logbook import Logbook
@@ -31,7 +32,8 @@ from sweeps.observations import case_digest
 from sweeps.plan import Plan, plan_for
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
-from sweeps.results import BASELINE_TRIAL, SweepResult, case_record, read_result
+from sweeps.reading import case_record, read_result
+from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.schedule import Task
 from sweeps.standing import after_batch, after_floor, announce

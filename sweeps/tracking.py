@@ -21,9 +21,11 @@ from objectives.case import Case
 from sweeps import tracking_records as records
 from sweeps import tracking_store
 from sweeps.fingerprint import Fingerprint
-from sweeps.tracking_metrics import decisive, offsets_of, ordered, points_digest, summarise, table
-from sweeps.tracking_records import Child, ConfigurationLike, child_name
+from sweeps.tracking_children import Children
+from sweeps.tracking_metrics import offsets_of, ordered
+from sweeps.tracking_records import ConfigurationLike, child_name
 from sweeps.tracking_store import Guard, TrackingError
+from sweeps.tracking_writer import Writer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -31,12 +33,6 @@ if TYPE_CHECKING:
     from mlflow.entities import Experiment, Run
 
 __all__ = ["Tracker", "TrackingError"]
-
-_BATCH = {"params": 100, "metrics": 1000, "tags": 100}
-"""MLflow's limits per request, in the order of writing: tags say what was logged, so they come last."""
-
-_ENTITIES = 1000
-"""MLflow's limit per request altogether."""
 
 
 class Tracker:
@@ -61,10 +57,9 @@ class Tracker:
         self._missing: list[str] = []
         self.run_id = ""
         self.experiment_id = ""
-        self._client: MlflowClient | None = None
+        self._writer = Writer(self.uri)
         self._loading: Thread | None = None
-        self._children: dict[tuple[int, str], Child] = {}
-        self._tags: dict[str, str] = {}
+        self._children: Children | None = None
 
     @property
     def warnings(self) -> list[str]:
@@ -125,23 +120,26 @@ class Tracker:
             tracking_store.check_writable(self.directory)
         if self._loading is not None:
             self._loading.join()
-        client = self._client = tracking_store.connect(self.uri)
+        client = self._writer.connect()
         try:
             self.experiment_id = self._experiment(client)
             run = self._parent(client, resume_run_id)
             self.run_id = run.info.run_id
-            self._children = self._find_children(client)
+            shared = records.fingerprint_tags(fingerprints)
+            facts = {name: shared[name] for name in records.CHILD_FACTS if name in shared}
+            self._children = Children(self._writer, self.experiment_id, self.run_id, facts)
             view = records.view_state(config, baseline)
             client.set_experiment_tag(self.experiment_id, records.VIEW + tracking_store.VIEW_KEY, view)
-            self._tags = records.fingerprint_tags(fingerprints)
             params = records.parameters(baseline)
             old = run.data.params
             if changed := [name for name, value in params.items() if old.get(name, value) != value]:
                 self._failures.append(
                     f"MLflow keeps the baseline that run {self.run_id} began with ({', '.join(changed)})"
                 )
-            tags = self._tags | records.config_tags(config) | {"stage": "running"}
-            self._log(params={name: value for name, value in params.items() if name not in old}, tags=tags)
+            tags = shared | records.config_tags(config) | {"stage": "running"}
+            self._writer.log(
+                self.run_id, params={name: value for name, value in params.items() if name not in old}, tags=tags
+            )
             client.log_text(self.run_id, config_toml, "config.toml")
             record = [json.loads(fingerprint.to_json()) for fingerprint in fingerprints]
             client.log_text(
@@ -187,20 +185,6 @@ class Tracker:
         client.update_run(run.info.run_id, status="RUNNING")
         return run
 
-    def _find_children(self, client: MlflowClient) -> dict[tuple[int, str], Child]:
-        found: dict[tuple[int, str], Child] = {}
-        token = None
-        while True:
-            page = client.search_runs(
-                [self.experiment_id], f"tags.`{records.PARENT}` = '{self.run_id}'", max_results=1000, page_token=token
-            )
-            for run in page:
-                child = Child.of(run)
-                found.setdefault((child.trial, child.configuration), child)
-            token = page.token
-            if not token:
-                return found
-
     # ---- configurations
 
     def log_configuration(
@@ -230,11 +214,9 @@ class Tracker:
         Returns:
             The child run's id; None if it could not be written, which `warnings` then tells.
         """
-        with Guard(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
-            return self._write_child(trial, configuration, ordered(observations), texts, status, offsets)
-        return None
+        return self._log_rows(trial, configuration, ordered(observations), texts, status, offsets)
 
-    def _write_child(
+    def _log_rows(
         self,
         trial: int,
         configuration: ConfigurationLike,
@@ -242,60 +224,15 @@ class Tracker:
         texts: pd.DataFrame | None,
         status: str,
         offsets: Mapping[str, float] | None,
-    ) -> str:
-        client = self._ready()
-        identity = (trial, configuration.key)
-        child = self._children.get(identity)
-        if child is not None and not child.begins(rows):
-            client.delete_run(child.run_id)
-            del self._children[identity]
-            child = None
-        stages = tuple(dict.fromkeys(map(str, rows["stage"]))) if "stage" in rows.columns else ()
-        name = child_name(trial, stages)
-        points = points_digest(rows)
-        if child is None:
-            tags = records.child_tags(self.run_id, trial, configuration.key)
-            run = client.create_run(self.experiment_id, tags=tags, run_name=name)
-            child = Child(run.info.run_id, trial, configuration.key, run.info.start_time, name)
-            self._children[identity] = child
-        if child.points != points:
-            first = child.count == 0
-            # the table before the tag that says it is there
-            client.log_text(child.run_id, records.table_json(table(rows, texts)), records.TABLE_FILE)
-            metrics = records.metrics(rows, child.count, child.start_time, offsets)
-            self._log(
-                child.run_id,
-                metrics=metrics,
-                params=records.parameters(configuration) if first else {},
-                tags=self._child_tags(rows, stages, first) | {records.POINTS: points},
-            )
-            child.points, child.count = points, len(rows)
-            child.means = {name: value for name, value, *_ in metrics if name.startswith("mean")}
-        if name != child.name or status != child.status:
-            self._set_state(child, status, name)
-        return child.run_id
+    ) -> str | None:
+        with Guard(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
+            return self._started().write(trial, configuration, rows, texts, status, offsets)
+        return None
 
-    def _set_state(self, child: Child, status: str, name: str) -> None:
-        client = self._ready()
-        if name != child.name:
-            client.update_run(child.run_id, status=status, name=name)
-        if status == "RUNNING":
-            client.update_run(child.run_id, status=status)
-        else:
-            client.set_terminated(child.run_id, status=status)
-        child.name, child.status = name, status
-
-    def _child_tags(self, rows: pd.DataFrame, stages: Sequence[str], first: bool) -> dict[str, str]:
-        hosts = list(dict.fromkeys(map(str, rows["host"]))) if "host" in rows.columns else []
-        tags = {
-            "stage": "+".join(stages),
-            "metrics_from": decisive(rows)[1],
-            "host": " ".join(hosts),
-            # MLflow's table view finds table artifacts by this tag
-            "mlflow.loggedArtifacts": json.dumps([{"path": records.TABLE_FILE, "type": "table"}]),
-        }
-        facts = {name: self._tags[name] for name in records.CHILD_FACTS if name in self._tags}
-        return (facts | tags) if first else tags
+    def _started(self) -> Children:
+        if self._children is None:
+            raise TrackingError("the tracker was not started")
+        return self._children
 
     def sync(
         self,
@@ -318,29 +255,21 @@ class Tracker:
         """
         away: list[str] = []
         with Guard("the runs that MLflow has could not be listed", away):
-            self._children = self._find_children(self._ready())
+            self._started().find()
         if away:
             return [*self._missing, *away]
         self._missing = []
         offsets = offsets_of(observations)
-        for (trial, key), rows in observations.groupby(["trial", "configuration"], sort=True):
+        for (number, key), group in ordered(observations).groupby(["trial", "configuration"], sort=True):
+            trial, rows = int(str(number)), group.reset_index(drop=True)
             own = texts
             if texts is not None and "configuration" in texts.columns:
                 own = texts[texts["configuration"] == key]
             status = "FAILED" if rows["score"].isna().all() else "FINISHED"
-            configuration = configurations[str(key)]
-            if self.log_configuration(int(str(trial)), configuration, rows, own, status=status, offsets=offsets):
-                with Guard(f"the mean of {child_name(int(str(trial)), ())} was not corrected", self._missing):
-                    self._correct(self._children[int(str(trial)), str(key)], ordered(rows), offsets)
+            if self._log_rows(trial, configurations[str(key)], rows, own, status, offsets):
+                with Guard(f"the mean of {child_name(trial, ())} was not corrected", self._missing):
+                    self._started().correct(trial, str(key), rows, offsets)
         return list(self._missing)
-
-    def _correct(self, child: Child, rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> None:
-        """Log means anew where they are not what was logged."""
-        found = {name: value for name, value in summarise(rows, offsets).items() if name.startswith("mean")}
-        changed = {name: value for name, value in found.items() if abs(child.means.get(name, math.inf) - value) > 1e-9}
-        now = int(time.time() * 1000)  # later than the stamps of what was logged, so that this is what counts
-        self._log(child.run_id, metrics=[(name, value, now, len(rows)) for name, value in changed.items()])
-        child.means |= changed
 
     # ---- end
 
@@ -371,16 +300,18 @@ class Tracker:
         try:
             numbers, words = records.split_verdict(verdict or {})
             with Guard("the verdict was not logged to MLflow", self._failures):
-                run: Run = self._ready().get_run(self.run_id)
+                run: Run = self._writer.ready().get_run(self.run_id)
                 tags = words | ({records.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
                 gone = dict.fromkeys(set(run.data.metrics) & set(verdict or {}), math.nan)
                 now = int(time.time() * 1000)
-                self._log(
-                    metrics=[(k, v, now, 0) for k, v in (gone | numbers | dict(metrics or {})).items()], tags=tags
+                self._writer.log(
+                    self.run_id,
+                    metrics=[(k, v, now, 0) for k, v in (gone | numbers | dict(metrics or {})).items()],
+                    tags=tags,
                 )
                 for tag in run.data.tags:
                     if tag.partition(".")[0] == "verdict" and tag not in words:
-                        self._ready().delete_tag(self.run_id, tag)
+                        self._writer.ready().delete_tag(self.run_id, tag)
                 if html is not None:
                     self._remove_exports(run, {path.name for path in artifacts})
             self._write_artifacts(artifacts, html, figures or {})
@@ -389,7 +320,7 @@ class Tracker:
 
     def _remove_exports(self, run: Run, kept: set[str]) -> None:
         with Guard("exports of an earlier verdict were not removed from MLflow", self._failures):
-            for file in self._ready().list_artifacts(self.run_id, "exports"):
+            for file in self._writer.ready().list_artifacts(self.run_id, "exports"):
                 if Path(file.path).name not in kept:
                     tracking_store.delete_artifact(self.uri, run, file.path)
 
@@ -402,7 +333,7 @@ class Tracker:
         self._end("FAILED")
 
     def _write_artifacts(self, artifacts: Sequence[Path], html: str | None, figures: Mapping[str, Figure]) -> None:
-        client = self._client
+        client = self._writer.client
         if client is None:
             return
         steps: list[tuple[str, Callable[[], object]]] = []
@@ -414,51 +345,14 @@ class Tracker:
         steps.extend((str(path), partial(client.log_artifact, self.run_id, str(path), "exports")) for path in artifacts)
         for name, step in steps:
             with Guard(f"{name} was not logged to MLflow", self._failures):
-                self._ready()
+                self._writer.ready()
                 step()
 
     def _end(self, status: str) -> None:
         if not self.run_id:
             return
         rest = "KILLED" if status == "FINISHED" else status
-        for child in self._children.values():
-            if child.status == "RUNNING":
-                with Guard(f"{child.name} was not ended in MLflow", self._failures):
-                    self._set_state(child, rest, child.name)
+        if self._children is not None:
+            self._children.end(rest, self._failures)
         with Guard("the parent run was not ended in MLflow", self._failures):
-            self._ready().set_terminated(self.run_id, status=status)
-
-    # ---- writing
-
-    def _ready(self) -> MlflowClient:
-        if self._client is None:
-            raise TrackingError("the tracker was not started")
-        if reason := tracking_store.unreachable(self.uri):  # cheaper than MLflow's retries
-            raise ConnectionError(f"{tracking_store.without_password(self.uri)} does not answer ({reason})")
-        return self._client
-
-    def _log(
-        self,
-        run_id: str | None = None,
-        *,
-        metrics: Sequence[tuple[str, float, int, int]] = (),
-        params: Mapping[str, str] | None = None,
-        tags: Mapping[str, str] | None = None,
-    ) -> None:
-        """Write metrics (key, value, milliseconds, step), parameters and tags in as few requests as MLflow allows."""
-        from mlflow.entities import Metric, Param, RunTag
-
-        client, run_id = self._ready(), run_id or self.run_id
-        left: dict[str, list[Any]] = {
-            "params": [Param(key, value) for key, value in (params or {}).items()],
-            "metrics": [Metric(key, value, stamp, step) for key, value, stamp, step in metrics],
-            "tags": [RunTag(key, value) for key, value in (tags or {}).items()],
-        }
-        while any(left.values()):
-            batch: dict[str, list[Any]] = {}
-            room = _ENTITIES
-            for kind, entities in left.items():
-                size = min(_BATCH[kind], room)
-                batch[kind], left[kind] = entities[:size], entities[size:]
-                room -= len(batch[kind])
-            client.log_batch(run_id, **batch, synchronous=True)
+            self._writer.ready().set_terminated(self.run_id, status=status)

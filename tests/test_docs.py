@@ -9,9 +9,10 @@ import pytest
 from pydantic import BaseModel
 
 from objectives import make_objective
-from sweeps import config as schema
+from sweeps import config_tables as schema
 from sweeps.batches import automatic_batch
-from sweeps.config import BudgetTable, parse_config
+from sweeps.config import parse_config
+from sweeps.config_tables import BudgetTable
 from sweeps.engines.ollama import SETTINGS
 from sweeps.options import OPTIONS
 from sweeps.plan import smallest_budget
@@ -46,7 +47,7 @@ TABLES: dict[str, list[str]] = {
     "baseline": ["model", "prompt", *OPTIONS],
     "space": list(SPACE_KEYS),
     "search": list(schema.SearchTable.model_fields),
-    "budget": list(BudgetTable.model_fields),
+    "budget": list(schema.BudgetTable.model_fields),
     "confirm": list(schema.ConfirmTable.model_fields),
     "verdict": list(schema.VerdictTable.model_fields),
     "constraints": list(schema.ConstraintsTable.model_fields),
@@ -79,7 +80,7 @@ def test_every_sweep_in_the_documentation_is_valid(block: str) -> None:
 
 
 def test_every_table_has_a_section() -> None:
-    assert set(TABLES) == set(schema._File.model_fields)
+    assert set(TABLES) == set(schema.SweepFile.model_fields)
 
 
 @pytest.mark.parametrize("table", TABLES)
@@ -97,7 +98,7 @@ def test_no_key_is_described_that_does_not_exist(table: str) -> None:
     "table", ["study", "engine", "search", "budget", "confirm", "verdict", "constraints", "tracking"]
 )
 def test_defaults_are_those_of_the_program(table: str) -> None:
-    model = schema._File.model_fields[table].annotation
+    model = schema.SweepFile.model_fields[table].annotation
     assert isinstance(model, type)
     assert issubclass(model, BaseModel)
     for key, (_, _, default, _) in rows(table).items():

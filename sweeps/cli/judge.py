@@ -53,7 +53,7 @@ def judge(
 def _judge_study(
     name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any]
 ) -> list[str]:
-    from sweeps.results import load_result
+    from sweeps.reading import load_result
 
     result = load_result(mlruns, name)
     if baseline not in (None, result.baseline.key):

@@ -80,7 +80,7 @@ def _made(
 ) -> tuple[Plan, str]:
     """The plan, and what it was made with in words; `flags` has the keys of `DEFAULTS`, None where not given."""
     from analysis import plan as make_plan
-    from sweeps.results import load_result
+    from sweeps.reading import load_result
 
     if interaction_sd is not None and flags["claim"] == "these-cases":
         raise click.UsageError("--interaction-sd is about new cases; leave it out, or give --claim new-cases")

@@ -21,8 +21,8 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
 
     It works at any time: a study that is still running is reported as far as it is.
     """
+    from sweeps.reading import load_result
     from sweeps.reporting import write_outputs
-    from sweeps.results import load_result
 
     result = load_result(mlruns, study)
     remedy = f"the report goes there: copy {mlruns} to where you may write, and name the copy with --mlruns"

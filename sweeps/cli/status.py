@@ -25,7 +25,7 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     Failed requests are counted even where they were answered when they were sent again.
     """
     from sweeps.ledger import Ledger
-    from sweeps.results import read_result, require_ledger
+    from sweeps.reading import read_result, require_ledger
 
     ledger = Ledger(require_ledger(mlruns))
     try:

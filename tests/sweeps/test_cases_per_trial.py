@@ -18,7 +18,8 @@ from sweeps.errors import ConfigError
 from sweeps.identity import StudyChangedError
 from sweeps.ledger import Ledger
 from sweeps.plan import plan_text
-from sweeps.results import SweepResult, load_result
+from sweeps.reading import load_result
+from sweeps.results import SweepResult
 from sweeps.tracking_metrics import summarise
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
@@ -87,9 +88,9 @@ def test_the_report_and_mlflow_allow_for_the_cases_too(clean: SweepResult) -> No
 
 
 def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sweeps.tracking import Tracker
+    from sweeps.tracking_writer import Writer
 
-    log, calls = Tracker._log, 0
+    log, calls = Writer.log, 0
 
     def away_for_a_while(*given: Any, **more: Any) -> None:
         nonlocal calls
@@ -98,7 +99,7 @@ def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: p
             raise ConnectionError("does not answer")
         log(*given, **more)
 
-    monkeypatch.setattr(Tracker, "_log", away_for_a_while)
+    monkeypatch.setattr(Writer, "log", away_for_a_while)
     budget = BUDGET | {"generations": 260}
     result = run(write_sweep(tmp_path, cases=12, budget=budget), report=True, tracking=True)
     assert result.plan.parts == 2

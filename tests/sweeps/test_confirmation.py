@@ -16,15 +16,16 @@ from scipy import stats
 
 from analysis import Prior, judge, judge_one
 from sweeps.cli.status import status_record
-from sweeps.config import VerdictTable
+from sweeps.config_tables import VerdictTable
 from sweeps.confirmation import design_of, final_level, settled_at, stored_finalists, stored_priors, take_look
 from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
 from sweeps.explore import Proposal
 from sweeps.options import Configuration
 from sweeps.plan import Plan, least_confirm_seeds, look_seeds
 from sweeps.progress import Silent
+from sweeps.reading import load_result
 from sweeps.rescore import rescore_study
-from sweeps.results import SweepResult, load_result
+from sweeps.results import SweepResult
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 BASELINE = Configuration("m", "p", {"temperature": 0.8})

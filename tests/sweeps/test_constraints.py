@@ -21,8 +21,9 @@ from sweeps.errors import ConfigError
 from sweeps.explore import Explorer, Proposal
 from sweeps.limits import Limits, check_limits, shown_table
 from sweeps.options import Configuration, default_options
+from sweeps.reading import load_result
 from sweeps.reporting import report_data
-from sweeps.results import SweepResult, load_result
+from sweeps.results import SweepResult
 from sweeps.space import parse_space
 from sweeps.standing import after_batch, after_floor, trial_result
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep

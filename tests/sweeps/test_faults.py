@@ -19,7 +19,8 @@ import pytest
 
 from sweeps.engines.base import EngineUnreachable
 from sweeps.errors import ConfigError
-from sweeps.results import SweepResult, load_result
+from sweeps.reading import load_result
+from sweeps.results import SweepResult
 from sweeps.runner import HostChangedError, RunStoppedError
 from tests.doubles import ollama_records
 from tests.doubles.ollama import Fault, OllamaDouble
@@ -386,7 +387,7 @@ def test_clocks_that_go_backwards(
             return datetime(2030, 1, 1, tzinfo=tz or UTC) - timedelta(hours=next(hours))
 
     real = time.time()
-    monkeypatch.setattr("sweeps.ledger.datetime", Backwards)
+    monkeypatch.setattr("sweeps.ledger_records.datetime", Backwards)
     monkeypatch.setattr(time, "time", lambda: real - 3600 * next(hours))
     monkeypatch.setattr(ollama_records, "now", lambda: Backwards.now().isoformat())
     server.faults = [Fault("backwards", times=10**6)]

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation, Prompt, Timing
-from sweeps.ledger import Key, Ledger, LedgerError, Place, generation_of
+from sweeps.ledger import Ledger, LedgerError
+from sweeps.ledger_records import Key, Place, generation_of
 
 KEY = Key("f1", "m1", Prompt("user", "system"), {"temperature": 0.5, "top_k": 40}, seed=7)
 

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from sweeps.engines.base import Prompt
-from sweeps.ledger import Key, Ledger, LedgerError
+from sweeps.ledger import Ledger, LedgerError
+from sweeps.ledger_records import Key
 
 
 def test_one_write_at_a_time_and_reads_beside_it(tmp_path):

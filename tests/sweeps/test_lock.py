@@ -19,7 +19,7 @@ from sweeps import lock
 from sweeps.cli import run_command
 from sweeps.lock import RESCORE, RUN, StudyBusyError, study_lock
 from sweeps.progress import Silent
-from sweeps.results import load_result
+from sweeps.reading import load_result
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to spare the second process the imports")

@@ -9,7 +9,7 @@ from sweeps.config import parse_config
 from sweeps.engines import EngineSpec
 from sweeps.engines.scripted import ScriptedEngine
 from sweeps.matching import EngineModels
-from sweeps.results import load_result
+from sweeps.reading import load_result
 from sweeps.study import Sweep
 
 CONFIG = """

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sweeps.config import BudgetTable
+from sweeps.config_tables import BudgetTable
 from sweeps.errors import ConfigError
 from sweeps.plan import MIN_TRIALS, REPEATS, Plan, make_plan, parts_of, seeds_per_trial, smallest_budget
 

@@ -11,7 +11,8 @@ from objectives import load_cases
 from sweeps.config import parse_config
 from sweeps.engines.base import Prompt
 from sweeps.engines.scripted import Fault, ScriptedEngine
-from sweeps.ledger import Ledger, Place
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Place
 from sweeps.options import Configuration
 from sweeps.pool import run_tasks
 from sweeps.runner import Host, RunStoppedError

@@ -14,9 +14,10 @@ import pytest
 from objectives import load_cases, make_objective
 from sweeps.cli import run_command
 from sweeps.errors import ConfigError, SweepError
+from sweeps.reading import load_result
 from sweeps.reporting import config_of
 from sweeps.rescore import rescore_study
-from sweeps.results import SweepResult, load_result
+from sweeps.results import SweepResult
 from sweeps.tracking_records import CONFIGURATION, ROLE, TRIAL
 from sweeps.tracking_store import sqlite_uri
 from tests.sweeps.sweep_files import run, steady, write_sweep

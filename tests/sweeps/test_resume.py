@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sweeps.results import SweepResult, load_result
+from sweeps.reading import load_result
+from sweeps.results import SweepResult
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
 KILLS = 20

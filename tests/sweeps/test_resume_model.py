@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from sweeps.results import SweepResult, load_result
+from sweeps.reading import load_result
+from sweeps.results import SweepResult
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 pytestmark = [

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.engines.base import Prompt
-from sweeps.ledger import Place
+from sweeps.ledger_records import Place
 from sweeps.options import Configuration
 from sweeps.schedule import Cost, Task, Warmth, cost, order, warmth
 

@@ -453,7 +453,7 @@ def test_a_store_that_breaks_is_a_warning_and_sync_makes_it_good(tracker, monkey
         def full(*_arguments, **_more):
             raise OSError(28, "No space left on device")
 
-        broken.setattr(tracker._client, "log_batch", full)
+        broken.setattr(tracker._writer.client, "log_batch", full)
         assert tracker.log_configuration(-1, BASELINE, baseline) is None
         assert tracker.log_configuration(0, TUNED, tuned) is None
         tracker.finish(verdict={"outcome": "better"})

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from sweeps.cli import run_command
-from sweeps.results import load_result
+from sweeps.reading import load_result
 from tests.doubles.ollama import Fault, OllamaDouble
 from tests.sweeps.sweep_files import write_cases, write_sweep
 

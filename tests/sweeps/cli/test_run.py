@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from sweeps.cli import run_command
-from sweeps.results import load_result
+from sweeps.reading import load_result
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 Capture = pytest.CaptureFixture[str]

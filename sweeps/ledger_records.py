@@ -1,0 +1,133 @@
+"""What the ledger holds, as values: keys, places, entries and studies."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import Any, Literal
+
+from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
+
+_KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
+
+
+@dataclass(frozen=True)
+class Key:
+    """What a generation's text depends on.
+
+    Attributes:
+        fingerprint: Digest of host, engine and model.
+        model_digest: Digest of the model alone.
+        prompt: The filled prompt.
+        options: Options without the seed.
+        seed: The seed that was sent.
+        repeat: 0, or the index of a deliberate repeat of the same request.
+    """
+
+    fingerprint: str
+    model_digest: str
+    prompt: Prompt
+    options: Mapping[str, OptionValue]
+    seed: int
+    repeat: int = 0
+
+    @cached_property
+    def prompt_sha256(self) -> str:
+        """SHA-256 of system and user message, in hex."""
+        return prompt_sha256(self.prompt)
+
+    @cached_property
+    def options_json(self) -> str:
+        """The options as canonical JSON."""
+        return json.dumps(dict(self.options), sort_keys=True)
+
+    @cached_property
+    def sha256(self) -> str:
+        """SHA-256 of the whole key, in hex."""
+        parts = [getattr(self, "options_json" if name == "options" else name) for name in _KEY]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def prompt_sha256(prompt: Prompt) -> str:
+    """SHA-256 of a prompt's system and user message, in hex."""
+    return hashlib.sha256(json.dumps([prompt.system, prompt.user]).encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A generation as the ledger holds it: its number and the answer."""
+
+    id: int
+    generation: Generation
+    text_sha256: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an observation stands within its study.
+
+    Attributes:
+        stage: `floor`, `explore` or `confirm`.
+        trial: Number of the trial, -1 for the baseline.
+        host: Digest of the fingerprint that it was made under.
+        case: Name of the case.
+        seed: The seed.
+        repeat: 0, or the index of a deliberate repeat.
+    """
+
+    stage: str
+    trial: int
+    host: str
+    case: str
+    seed: int
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as the ledger holds it.
+
+    Attributes:
+        name: The study's name.
+        identity: What its results depend on (`SweepConfig.identity` and the cases).
+        config: The TOML text.
+        record: Plan, fingerprint, proposals, verdict and the like, as JSON types.
+        status: `running`, `stopped`, `failed` or `done`.
+        created, updated: ISO times, UTC.
+    """
+
+    name: str
+    identity: dict[str, Any]
+    config: str
+    record: dict[str, Any]
+    status: str
+    created: str
+    updated: str
+
+
+def now(timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
+    """The time, UTC, as ISO text."""
+    return datetime.now(UTC).isoformat(timespec=timespec)
+
+
+def generation_of(row: Mapping[str, Any]) -> Generation:
+    """The generation in a row of the ledger's table."""
+    timing = Timing(*(row[f"{part}seconds"] for part in ("", "queue_", "load_", "prefill_", "decode_")))
+    plain = ("text", "finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
+    return Generation(timing=timing, effective=json.loads(row["effective"]), **{name: row[name] for name in plain})
+
+
+def entry_of(row: Any) -> Entry:
+    """The entry in a row of generations."""
+    return Entry(row.id, generation_of(row._mapping), row.text_sha256)
+
+
+def study_of(row: Any) -> StudyRecord:
+    """The study in a row of studies."""
+    loaded = {name: json.loads(getattr(row, name)) for name in ("identity", "record")}
+    plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
+    return StudyRecord(**loaded, **plain)
