@@ -87,8 +87,7 @@ def study(tmp_path_factory):
 @pytest.fixture(scope="module")
 def running(study):
     """The command in a process of its own; gives its URL and the process."""
-    # a test runner in the background may ignore SIGINT, and children inherit that
-    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from sweeps.cli.ui import ui; ui()"
+    code = "from sweeps.cli.ui import ui; ui()"
     arguments = ["--mlruns", str(study.directory), "--port", "5099", "--no-open"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     process = subprocess.Popen(
