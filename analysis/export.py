@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from analysis.export_set import MEASURING_SEED, MODES, ExportError, ExportSet, Mode, finite
 from analysis.files import write_together
-from analysis.wording import arms_text
+from analysis.wording import arms_text, decimals, level_text
 
 __all__ = [
     "FORCED",
@@ -275,9 +275,10 @@ def _verdict_text(export: ExportSet) -> str:
     parts = [export.outcome or "no verdict"]
     effect, low, high = finite(export.effect), finite(export.ci_low), finite(export.ci_high)
     if effect is not None:
-        interval = "" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]"
-        level = f", {100 * export.level:.3g}% interval" if interval and export.level is not None else ""
-        parts.append(f"effect {effect:+.3f}{level}{interval}")
+        d = decimals(*(each for each in (effect, low, high) if each is not None))
+        interval = "" if low is None or high is None else f" [{low:+.{d}f}, {high:+.{d}f}]"
+        level = f", {level_text(export.level)} interval" if interval and export.level is not None else ""
+        parts.append(f"effect {effect:+.{d}f}{level}{interval}")
     if (p_value := finite(export.p_value)) is not None:
         parts.append("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}")
     if export.n_per_arm is not None:

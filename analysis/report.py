@@ -17,9 +17,9 @@ from matplotlib.figure import Figure
 from analysis import plots, views
 from analysis.report_data import ReportData, Value
 from analysis.report_parts import limit_rows, pareto_rows
-from analysis.report_text import HEADLINES, number, percent, render_note, signed, terminal_summary
+from analysis.report_text import HEADLINES, lone, number, percent, render_note, signed, terminal_summary
 from analysis.verdict import Verdict
-from analysis.wording import out_of_reach, p_text
+from analysis.wording import cases_text, decimals, level_text, out_of_reach, p_text, verdict_decimals
 
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]
 
@@ -57,6 +57,7 @@ def render_report(data: ReportData, figures: Mapping[str, Figure] | None = None)
         "ending_rows": _ending_rows(data),
         "limit_rows": limit_rows(data),
         "pareto_rows": pareto_rows(data),
+        "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "ranking": _ranking(data),
         "shown_first": _SHOWN_FIRST,
         "examples": _examples(data),
@@ -77,7 +78,8 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": number, "signed": signed, "percent": percent, "value": _value, "when": _when}
+    environment.filters |= {"number": number, "lone": lone, "signed": signed, "percent": percent}
+    environment.filters |= {"cases": cases_text, "value": _value, "when": _when}
     return environment
 
 
@@ -116,7 +118,8 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         "notes": [data.in_words(note) for note in verdict.notes],
         "p": "–" if math.isnan(verdict.p_value) else p_text(verdict.p_value),
         "claim": verdict.claim.replace("-", " "),
-        "level": f"{100 * verdict.level:.3g}%",
+        "level": level_text(verdict.level),
+        "digits": verdict_decimals(verdict),
         "picture": _interval_picture(verdict),
         "out_of_reach": out_of_reach(verdict),
     }

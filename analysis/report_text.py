@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.report_data import ReportData
 from analysis.report_parts import limits_text
-from analysis.wording import arms_text, out_of_reach, p_text
+from analysis.wording import arms_text, cases_text, decimals, level_text, out_of_reach, p_text, verdict_decimals
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -27,6 +27,11 @@ def number(value: float | None, digits: int = 3) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
+def lone(value: float) -> str:
+    """A number that stands alone, with two digits of its own at least."""
+    return number(value, decimals(value))
+
+
 def signed(value: float | None, digits: int = 3) -> str:
     """A number with its sign; a dash for what does not exist."""
     return "–" if value is None or not math.isfinite(value) else f"{value:+.{digits}f}"
@@ -42,22 +47,24 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
     verdict = data.verdict
     if verdict is None:
         return []
-    interval = f"{100 * verdict.level:.3g}% interval {signed(verdict.ci_low)} to {signed(verdict.ci_high)}"
+    d, seen = verdict_decimals(verdict), lone(verdict.mde)
+    interval = f"{level_text(verdict.level)} interval {signed(verdict.ci_low, d)} to {signed(verdict.ci_high, d)}"
     arms = verdict.n_per_arm, verdict.n_finalist, verdict.n_baseline
-    sees = f"gains from {number(verdict.mde)} on (80% power)"
+    sees = f"gains from {seen} on (80% power)"
     if out_of_reach(verdict):
-        sees = f"no gain: it takes one of {number(verdict.mde)}, and scores end at 1 (80% power)"
+        sees = f"no gain: it takes one of {seen}, and scores end at 1 (80% power)"
     elif verdict.given_up:
         sees += f", had it not been given up at look {verdict.look}"
     p_value = "no p value" if math.isnan(verdict.p_value) else p_text(verdict.p_value)
     return [
-        ("effect", f"{signed(verdict.effect)} ({interval}, {p_value})"),
-        ("scores", f"finalist {number(verdict.finalist_mean)}, baseline {number(verdict.baseline_mean)}"),
+        ("effect", f"{signed(verdict.effect, d)} ({interval}, {p_value})"),
+        ("scores", f"finalist {number(verdict.finalist_mean, d)}, baseline {number(verdict.baseline_mean, d)}"),
         (
             "rests on",
-            f"{arms_text(*arms, kind='fresh generations')}, {verdict.cases} cases; {verdict.claim.replace('-', ' ')}",
+            f"{arms_text(*arms, kind='fresh generations')}, {cases_text(verdict.cases)};"
+            f" {verdict.claim.replace('-', ' ')}",
         ),
-        ("could see", f"{sees}; noise sd {number(verdict.noise_sd)}"),
+        ("could see", f"{sees}; noise sd {lone(verdict.noise_sd)}"),
     ]
 
 
@@ -91,10 +98,9 @@ def render_note(data: ReportData) -> str:
         lines += ["| | |", "|---|---|", *(f"| {name} | {_markdown(text)} |" for name, text in rows if text), ""]
         lines += [_markdown(data.in_words(verdict.advice)), ""]
     if data.floor is not None:
-        lines += [
-            f"Noise floor: sd {number(data.floor.sd)} ({number(data.floor.ci_low)} to {number(data.floor.ci_high)}).",
-            "",
-        ]
+        floor = data.floor.sd, data.floor.ci_low, data.floor.ci_high
+        sd, low, high = (number(each, decimals(*floor)) for each in floor)
+        lines += [f"Noise floor: sd {sd} ({low} to {high}).", ""]
     if data.aa is not None and not data.aa.passed:
         lines += [f"**The baseline differs from itself:** {_markdown(data.in_words(data.aa.sentence))}", ""]
     lines += [f"- {_markdown(note)}" for note in (*data.notes, *data.looks)]

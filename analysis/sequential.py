@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import functools
 import math
+import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
 from analysis.choice import Claim, compare
-from analysis.comparison import Estimate, pair
+from analysis.comparison import Estimate, error_with_more_seeds, pair
 from analysis.table import FloatArray, summarize
+from analysis.wording import decimals
 
 Shape = Literal["spending", "obrien-fleming"]
 LARGEST = 9.0
@@ -109,11 +111,18 @@ class Prior:
 
     Attributes:
         mean: Expected effect over the baseline, in units of the score.
-        sd: Its standard deviation, positive.
+        sd: Its standard deviation, at least 0.
+
+    Raises:
+        ValueError: If a number is not finite, or `sd` is below 0.
     """
 
     mean: float
     sd: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mean) or not 0 <= self.sd < math.inf:
+            raise ValueError(f"a prior takes a finite mean and an sd of 0 or more, not {self.mean} and {self.sd}")
 
 
 @dataclass(frozen=True)
@@ -155,6 +164,18 @@ def _percent(chance: float) -> str:
     return "under 1%" if chance < 0.01 else f"{100 * chance:.0f}%"
 
 
+def _fractions(looks: int | Sequence[float]) -> list[float]:
+    """Return the fractions that are asked for, even ones for a number of looks; none for what is neither."""
+    try:
+        number = operator.index(looks)  # type: ignore[arg-type]
+    except TypeError:
+        try:
+            return [float(each) for each in looks]  # type: ignore[union-attr]
+        except (TypeError, ValueError):
+            return []
+    return [(k + 1) / number for k in range(number)]
+
+
 class SequentialDesign:
     """Looks at a confirmation, with their boundaries.
 
@@ -187,15 +208,15 @@ class SequentialDesign:
         Raises:
             ValueError: A number is out of its range.
         """
-        fractions = (
-            [(k + 1) / looks for k in range(looks)] if isinstance(looks, int) else [float(each) for each in looks]
-        )
+        if shape not in get_args(Shape):
+            raise ValueError(f"shape must be one of {', '.join(get_args(Shape))}, not {shape!r}")
+        fractions = _fractions(looks)
         rising = all(low < high for low, high in zip([0.0, *fractions], fractions, strict=False))
         if not fractions or not rising or abs(fractions[-1] - 1) > 1e-9:
             raise ValueError(f"looks must be a number from 1, or rising fractions that end with 1, not {looks!r}")
         if not 0 < alpha < 0.5 or not 0 <= futility < 0.5:
             raise ValueError(f"alpha must lie in (0, 0.5) and futility in [0, 0.5), not {alpha} and {futility}")
-        self.fractions = (*fractions[:-1], 1.0)
+        self.fractions: tuple[float, ...] = (*fractions[:-1], 1.0)
         self.alpha = alpha
         self.shape: Shape = shape
         self.futility = futility
@@ -205,6 +226,14 @@ class SequentialDesign:
     def looks(self) -> int:
         """Planned number of looks."""
         return len(self.fractions)
+
+    def fraction(self, look: int) -> float:
+        """Return the information that a look has, as a fraction of the last.
+
+        Raises:
+            ValueError: There is no such look.
+        """
+        return self.fractions[self._index(look)]
 
     def nominal(self, look: int, alpha: float | None = None) -> float:
         """Return the p value at which a look stops; with another alpha, that of the same plan at that level.
@@ -217,7 +246,7 @@ class SequentialDesign:
 
     def seeds_at(self, look: int, seeds: int) -> int:
         """Return how many of the planned seeds per case a look has; at least 2."""
-        return max(min(2, seeds), math.ceil(self.fractions[self._index(look)] * seeds - 1e-9))
+        return max(min(2, seeds), math.ceil(self.fraction(look) * seeds - 1e-9))
 
     def repeated_p(self, look: int, p_value: float) -> float:
         """Return the repeated p value: the smallest alpha at which this plan would stop at this look for efficacy.
@@ -252,7 +281,7 @@ class SequentialDesign:
             z: Signed statistic of this look.
             drift: True effect in standard errors of the last look; by default what a single test sees with 80%.
         """
-        fraction = self.fractions[self._index(look)]
+        fraction = self.fraction(look)
         if fraction >= 1:
             return float(z >= self.bounds[-1])
         theta = self.design_drift if drift is None else drift
@@ -260,7 +289,13 @@ class SequentialDesign:
         return float(special.ndtr((expected - self.bounds[-1]) / math.sqrt(1 - fraction)))
 
     def predictive_power(
-        self, look: int, z: float, standard_error: float, prior: Prior, margin: float | None = None
+        self,
+        look: int,
+        z: float,
+        standard_error: float,
+        prior: Prior,
+        margin: float | None = None,
+        last_error: float | None = None,
     ) -> float:
         """Return the probability of crossing the last boundary upwards, given this look and what was believed before.
 
@@ -274,13 +309,14 @@ class SequentialDesign:
             standard_error: Of the effect at this look.
             prior: The belief before the first look.
             margin: Count it as well if the effect is shown to lie within this margin.
+            last_error: Standard error of the effect at the last look; by default that of as many more seeds.
         """
-        fraction = self.fractions[self._index(look)]
+        fraction = self.fraction(look)
         if fraction >= 1:
             return float(z >= self.bounds[-1])
         now = standard_error**-2
-        last = now / fraction
-        believed = min(prior.sd**-2, last)
+        last = now / fraction if last_error is None else max(last_error**-2, now * (1 + 1e-9))
+        believed = min(prior.sd**-2, last) if prior.sd else last
         rest, precision = last - now, believed + now
         expected = (prior.mean * believed + z / standard_error) / precision
         at_end = (z / standard_error + expected * rest) / last  # expected estimate, and its standard deviation
@@ -329,7 +365,8 @@ class SequentialDesign:
         """
         cells = summarize(observations)
         two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
-        estimate = compare(two, claim=claim, seed=seed).estimate
+        comparison = compare(two, claim=claim, seed=seed)
+        estimate = comparison.estimate
         if estimate is None or not estimate.standard_error:
             stop: Literal["futility"] | None = None
             sentence = f"Look {look} of {self.looks}: no score varies yet, so there is no noise to test with."
@@ -337,7 +374,9 @@ class SequentialDesign:
                 stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
             bound = self.nominal(look)
             return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
-        return self.assess(look, estimate, min_gain=min_gain, prior=prior, margin=margin)
+        share, new_cases = self.fraction(look), comparison.claim == "new-cases"
+        at_end = error_with_more_seeds(two, estimate, share, new_cases=True) if new_cases else None
+        return self.assess(look, estimate, min_gain=min_gain, prior=prior, margin=margin, last_error=at_end)
 
     def assess(
         self,
@@ -347,17 +386,18 @@ class SequentialDesign:
         min_gain: float | None = None,
         prior: Prior | None = None,
         margin: float | None = None,
+        last_error: float | None = None,
     ) -> Decision:
-        """Say what a look means, given its estimate; see `decide`."""
+        """Say what a look means, given its estimate; see `decide` and, for `last_error`, `predictive_power`."""
         bound = self.nominal(look)
         p_value = max(estimate.p_value, 1e-15)
         z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
         if prior is not None:
-            chance = self.predictive_power(look, z, estimate.standard_error, prior, margin)
-            also = "" if margin is None else f", or none beyond {margin:g}"
+            chance = self.predictive_power(look, z, estimate.standard_error, prior, margin, last_error)
+            also, d = "" if margin is None else f", or none beyond {margin:g}", decimals(prior.mean, prior.sd)
             futile = (
-                f"the search expected {prior.mean:+.3f} (sd {prior.sd:.3f}), and with this look the chance that the end"
-                f" shows a gain{also} is {_percent(chance)}"
+                f"the search expected {prior.mean:+.{d}f} (sd {prior.sd:.{d}f}), and with this look the chance that the"
+                f" end shows a gain{also} is {_percent(chance)}"
             )
         else:
             chance = self.conditional_power(look, z, self._drift(look, estimate, min_gain))
@@ -371,7 +411,8 @@ class SequentialDesign:
             why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of this look; go on"
         else:
             why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of the last look"
-        sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.3f}; {why}."
+        shown = f"{estimate.effect:+.{decimals(estimate.effect, 2 * estimate.standard_error)}f}"
+        sentence = f"Look {look} of {self.looks}: difference {shown}; {why}."
         return Decision(
             stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, chance, sentence
         )
@@ -380,7 +421,7 @@ class SequentialDesign:
         """Return the smallest gain of interest, or what the design can see if that is more, in last standard errors."""
         if min_gain is None:
             return self.design_drift
-        last = estimate.standard_error * math.sqrt(self.fractions[self._index(look)])
+        last = estimate.standard_error * math.sqrt(self.fraction(look))
         return max(self.design_drift, min_gain / last)
 
     def _index(self, look: int) -> int:

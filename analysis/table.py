@@ -17,6 +17,8 @@ BoolArray = npt.NDArray[np.bool_]
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
 """What a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
 
+_ALSO_USED = ("host", "repeat", "finish", "stage", "temperature", "order", "created")
+
 COLUMNS = (
     "study",  # name of the study
     "configuration",  # short digest of options without the seed, prompt and model
@@ -103,12 +105,13 @@ class Cells:
         """Return the row of a configuration.
 
         Args:
-            label: The label as it stands in the table.
+            label: The label as it stands in the table; labels are texts, so that 1 is "1".
             role: What to call it in the error.
 
         Raises:
             TableError: No such label, or it has no usable observation.
         """
+        label = str(label)
         if label not in self.configurations:
             near = difflib.get_close_matches(label, self.configurations, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
@@ -136,8 +139,8 @@ def summarize(observations: pd.DataFrame) -> Cells:
             `temperature` are used where they exist.
 
     Raises:
-        TableError: A column is missing, a label is empty, a score is no number in [0, 1], or two rows are the same
-            configuration, host, case, seed and repeat.
+        TableError: A column is missing or there twice, a label is empty, a score is no number in [0, 1], or two rows
+            are the same configuration, host, case, seed and repeat.
     """
     require_columns(observations)
     scores = _scores(observations)
@@ -145,9 +148,7 @@ def summarize(observations: pd.DataFrame) -> Cells:
     case, cases = _labels(observations, "case")
     host, hosts = _hosts(observations)
     stratum, stratum_case, stratum_host = _strata(case, host, len(hosts))
-    usable = ~np.isnan(scores)
-    if "finish" in observations.columns:
-        usable &= (observations["finish"] != "error").to_numpy(dtype=bool)
+    usable = ~np.isnan(scores) & ~says(observations, "finish", "error")
     shape = (len(configurations), len(stratum_case))
     cell = configuration * shape[1] + stratum
     _refuse_duplicates(observations, cell, usable)
@@ -175,11 +176,13 @@ def summarize(observations: pd.DataFrame) -> Cells:
 
 
 def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRED_COLUMNS) -> None:
-    """Refuse a table that lacks a column, or has no row.
+    """Refuse a table that lacks a column, has one of them twice, or has no row.
 
     Raises:
         TableError: Names the missing columns and, for each, the nearest name that the table has.
     """
+    if not isinstance(observations, pd.DataFrame):
+        raise TableError(f"observations must be a pandas DataFrame, not a {type(observations).__name__}")
     missing = [name for name in columns if name not in observations.columns]
     if missing:
         present = [str(name) for name in observations.columns]
@@ -189,8 +192,19 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
             near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
             parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
         raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}")
+    for name in (*columns, *_ALSO_USED):
+        if (count := int((observations.columns == name).sum())) > 1:
+            raise TableError(f"{count} columns of the table are named {name!r}: keep the one that is meant")
     if len(observations) == 0:
         raise TableError("the table has no rows")
+
+
+def says(observations: pd.DataFrame, column: str, value: str) -> BoolArray:
+    """Return in which rows a column has a value: in none where it is empty, or where there is no such column."""
+    if column not in observations.columns:
+        return np.zeros(len(observations), dtype=bool)
+    same = (observations[column] == value).fillna(False)  # a missing text compares as neither true nor false
+    return np.asarray(same.to_numpy(dtype=bool), dtype=bool)
 
 
 def _some(labels: Sequence[str], most: int = 12) -> str:
@@ -230,7 +244,10 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
 
 def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[str, ...]]:
     """Return codes and sorted labels of a column; a missing label is refused."""
-    codes, uniques = pd.factorize(observations[column])
+    values = observations[column]
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
+        values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would be one label
+    codes, uniques = pd.factorize(values)
     if (codes < 0).any():
         raise TableError(f"{column} is empty in {_rows(codes < 0)}")
     labels, inverse = np.unique(np.array([str(value) for value in uniques], dtype=object), return_inverse=True)
@@ -253,7 +270,10 @@ def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntAr
 
 def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolArray) -> None:
     """Refuse two usable rows of one configuration, host, case, seed and repeat."""
-    seed, seeds = pd.factorize(observations["seed"])
+    try:
+        seed, seeds = pd.factorize(observations["seed"])
+    except TypeError:
+        raise TableError("seed must hold numbers or texts, not lists or the like") from None
     if (seed < 0).any():
         raise TableError(f"seed is empty in {_rows(seed < 0)}")
     key = cell * np.int64(len(seeds)) + seed
@@ -303,7 +323,4 @@ def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntA
 
 def _any_row(observations: pd.DataFrame, column: str, value: str, group: IntArray, groups: int) -> BoolArray:
     """Say per group whether a column has a value in some row."""
-    if column not in observations.columns:
-        return np.zeros(groups, dtype=bool)
-    same = (observations[column] == value).to_numpy(dtype=bool)
-    return np.asarray(np.bincount(group[same], minlength=groups) > 0, dtype=bool)
+    return np.asarray(np.bincount(group[says(observations, column, value)], minlength=groups) > 0, dtype=bool)

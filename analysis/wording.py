@@ -16,6 +16,42 @@ SMALLEST = 0.005
 """Effects below this are called next to none; nobody should be told to chase them."""
 
 
+def level_text(level: float) -> str:
+    """Write a probability near 1 in percent: with three digits, with more where they would make it 100%."""
+    rest = 100 * (1 - level)
+    if rest >= 0.1 or rest <= 0:
+        return f"{100 * level:.3g}%"
+    return f"{100 * level:.{1 - math.floor(math.log10(rest))}f}".rstrip("0") + "%"
+
+
+def decimals(*values: float) -> int:
+    """Return how many decimals tell scores apart: 3, and more where the largest would not have two digits of its own.
+
+    Args:
+        values: Numbers that are shown together, such as an effect and the ends of its interval; what is not finite is
+            left aside.
+    """
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 3 if largest == 0 else min(max(3, 1 - math.floor(math.log10(largest))), 12)
+
+
+def verdict_decimals(verdict: Verdict) -> int:
+    """Return the decimals of a verdict's effect, of the ends of its interval, and of the scores beside them."""
+    if math.isnan(verdict.ci_low):
+        return decimals(verdict.finalist_mean, verdict.baseline_mean)
+    return decimals(verdict.effect, verdict.ci_low, verdict.ci_high)
+
+
+def gain_text(gain: float) -> str:
+    """Write a gain, a margin or a standard deviation that stands alone."""
+    return f"{gain:.{decimals(gain)}f}"
+
+
+def cases_text(cases: int) -> str:
+    """Write a number of cases."""
+    return "1 case" if cases == 1 else f"{cases} cases"
+
+
 def p_text(p_value: float) -> str:
     """Write a p value as people do: two digits, never zero."""
     if p_value < 0.0005:
@@ -26,25 +62,28 @@ def p_text(p_value: float) -> str:
 def sentence_for(verdict: Verdict) -> str:
     """Return the verdict in one or two sentences with effect, interval, p and n."""
     name, base = verdict.configuration, verdict.baseline
-    where = _where(verdict)
+    where, d = _where(verdict), verdict_decimals(verdict)
+    scores = f"it scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}"
     if math.isnan(verdict.p_value):
-        scores = f"on {_these(verdict)} it scores {verdict.finalist_mean:.3f} against {verdict.baseline_mean:.3f}"
+        scores = f"on {_these(verdict)} {scores}"
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to tell a difference from."
     numbers = _numbers(verdict)
-    scores = f"it scores {verdict.finalist_mean:.3f} against {verdict.baseline_mean:.3f}"
     if verdict.outcome == "better":
-        return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.3f} ({numbers})."
+        return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.{d}f} ({numbers})."
     if verdict.outcome == "worse":
-        return f"{name} is worse than {base} {where}: {scores}, a loss of {-verdict.effect:.3f} ({numbers})."
+        return f"{name} is worse than {base} {where}: {scores}, a loss of {-verdict.effect:.{d}f} ({numbers})."
+    if verdict.outcome == "equivalent" and not verdict.standard_error:
+        scores = f"they score {verdict.baseline_mean:.3f}, and the same in every case"
+        return f"{name} is as good as {base} {where}: both are greedy, {scores}."
     if verdict.outcome == "equivalent":
         default = " (what one pass over the cases differs from the next by)" if verdict.margin_from == "default" else ""
         return (
-            f"{name} is as good as {base} {where}, within {verdict.margin:.3f} either way{default}: {scores}, a "
-            f"difference of {verdict.effect:+.3f} ({numbers})."
+            f"{name} is as good as {base} {where}, within {gain_text(verdict.margin)} either way{default}: {scores}, a "
+            f"difference of {verdict.effect:+.{d}f} ({numbers})."
         )
     return (
-        f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.3f} ({numbers}). "
-        f"{_sees(verdict)}"
+        f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.{d}f} "
+        f"({numbers}). {_sees(verdict)}"
     )
 
 
@@ -76,18 +115,20 @@ def out_of_reach(verdict: Verdict) -> bool:
 
 def _sees(verdict: Verdict) -> str:
     if verdict.given_up:
-        end = "" if out_of_reach(verdict) else f"; to its end it would have seen gains from {verdict.mde:.3f} on"
+        end = "" if out_of_reach(verdict) else f"; to its end it would have seen gains from {gain_text(verdict.mde)} on"
         given_up = f"The comparison was given up at look {verdict.look}"
         return f"{given_up}, since going on would hardly have shown a gain{end}."
+    if math.isinf(verdict.mde):
+        return "With so few seeds no difference of any size could be significant: add a seed."
     if not out_of_reach(verdict):
-        return f"A comparison of this size sees gains from about {verdict.mde:.3f} on."
-    size = f"of about {verdict.mde:.3f}" if math.isfinite(verdict.mde) else "without end"
+        return f"A comparison of this size sees gains from about {gain_text(verdict.mde)} on."
     room = f"scores end at 1, which is {1 - verdict.baseline_mean:.3f} above the baseline"
-    return f"A comparison of this size could not see any gain: it takes one {size}, and {room}."
+    return f"A comparison of this size could not see any gain: it takes one of about {verdict.mde:.3f}, and {room}."
 
 
 def _numbers(verdict: Verdict) -> str:
-    interval = f"{100 * verdict.level:.3g}% interval {verdict.ci_low:+.3f} to {verdict.ci_high:+.3f}"
+    d = verdict_decimals(verdict)
+    interval = f"{level_text(verdict.level)} interval {verdict.ci_low:+.{d}f} to {verdict.ci_high:+.{d}f}"
     adjusted = f" after allowing for {verdict.comparisons} configurations" if verdict.comparisons > 1 else ""
     if verdict.n_baseline == verdict.n_finalist:
         n = f"{verdict.n_finalist} generations each"
@@ -131,7 +172,7 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
         )
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
     if gain < SMALLEST:
-        shown = "" if out_of_reach(verdict) else f"; gains above {verdict.mde:.3f} would probably have shown"
+        shown = "" if out_of_reach(verdict) else f"; gains above {gain_text(verdict.mde)} would probably have shown"
         return (
             "The difference so far is next to none. To learn whether it matters, name the smallest gain of interest "
             f"(min_gain){shown}."
@@ -142,8 +183,8 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
 def _advice_decided(verdict: Verdict) -> str:
     if verdict.min_gain is not None and verdict.outcome == "better" and verdict.ci_low < verdict.min_gain:
         return (
-            f"That there is a gain is settled; that it reaches {verdict.min_gain:.3f} is not. Four times the seeds "
-            "would halve the interval."
+            f"That there is a gain is settled; that it reaches {gain_text(verdict.min_gain)} is not. Four times the "
+            "seeds would halve the interval."
         )
     scope = (
         ""
@@ -156,7 +197,9 @@ def _advice_decided(verdict: Verdict) -> str:
 def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd: float | None, seeds: float) -> str:
     alpha = 1 - verdict.level
     what = (
-        f"gain of {gain:.3f}" if verdict.min_gain is not None else f"true difference as large as this one ({gain:.3f})"
+        f"gain of {gain_text(gain)}"
+        if verdict.min_gain is not None
+        else f"true difference as large as this one ({gain_text(gain)})"
     )
     needed = required_seeds(gain, noise_sd, cases=verdict.cases, alpha=alpha, interaction_sd=interaction_sd)
     if needed is not None and needed > seeds:
@@ -164,6 +207,11 @@ def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd:
         return (
             f"To see a {what} with 80% probability takes about {needed} seeds per case ({total} generations for both "
             f"arms); this comparison had {seeds:.3g}."
+        )
+    if needed is not None and abs(verdict.effect) >= gain:
+        return (
+            f"A comparison of this size shows a {what} with 80% probability or more, and the noise hid what there is of"
+            " it this time: more seeds would narrow the interval."
         )
     if needed is not None:
         return (

@@ -12,6 +12,8 @@ import click
 from sweeps.cli.common import echo_json, json_option, stderr_console, stdout_console
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from objectives.rubrics import CheckReport, Finding
     from sweeps.engines.base import Engine, OptionValue
 
@@ -139,13 +141,13 @@ def _print_report(report: CheckReport, *, counted: bool) -> None:
     stderr_console().print(f"{line}. Tokens are {rule}.", markup=False, soft_wrap=True)
 
 
-def _finding_text(finding: Finding) -> str:
-    from rich.markup import escape
+def _finding_text(finding: Finding) -> Text:
+    from rich.text import Text
 
     where = f"{finding.item}: " if finding.item else ""
     # A schema problem's text has its remedy inside.
-    remedy = f"\n[dim]{escape(finding.remedy)}[/dim]" if finding.remedy and finding.check != "schema" else ""
-    return escape(f"{where}{finding.message}") + remedy
+    remedy = f"\n{finding.remedy}" if finding.remedy and finding.check != "schema" else ""
+    return Text(f"{where}{finding.message}").append(remedy, style="dim")
 
 
 def _many(count: int, noun: str) -> str:

@@ -16,6 +16,25 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class NumberRange(click.FloatRange):
+    """Numbers in a range. `nan`, which lies in none, is refused: no comparison with it tells so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number, or fail with option, value and range."""
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
+PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
+"""Of every console: names of models and files are printed as they are, `m:100:x` and `[bold]` too."""
+LEVEL = NumberRange(1e-6, 0.5, max_open=True)
+"""Two-sided levels. Far below the least of them, what a test needs to see a gain can no longer be computed."""
+SCORE = NumberRange(1e-9, 1)
+"""Differences and noise, in units of the score."""
+
+
 def mlruns_option(function: F) -> F:
     """`--mlruns DIR`: the folder of ledger, MLflow store and outputs."""
     return click.option(
@@ -50,11 +69,11 @@ def stderr_console() -> Console:
     """Where progress and notes go."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, **PLAIN)
 
 
 def stdout_console() -> Console:
     """Where results go."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(**PLAIN)

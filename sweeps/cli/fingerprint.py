@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from sweeps.cli.common import PLAIN
 from sweeps.errors import ConfigError, SweepError
 
 if TYPE_CHECKING:
@@ -97,6 +98,8 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print_table(taken: Fingerprint) -> None:
+    from rich.text import Text
+
     from sweeps.fingerprint import is_numeric, readable
     from sweeps.hostfacts import UNKNOWN
 
@@ -109,7 +112,8 @@ def _print_table(taken: Fingerprint) -> None:
             if first != part:
                 table.add_section()
             mark = "*" if is_numeric(name) else ""
-            table.add_row(mark, name if first == part else f"[bold]{first}[/].{rest}", _escape(text), end_section=False)
+            field = Text(name) if first == part else Text.assemble((first, "bold"), f".{rest}")
+            table.add_row(mark, field, text, end_section=False)
             part = first
     _show(table)
     click.echo(f"digest {taken.digest} over the fields marked *; host {taken.host_digest}", nl=False)
@@ -131,7 +135,7 @@ def _print_differences(found: list[Difference], files: tuple[Path, Path], as_jso
         return
     table = _table("", "field", str(files[0]), str(files[1]))
     for d in found:
-        table.add_row("*" if d.numeric else "", d.field, _escape(readable(d.a) or "-"), _escape(readable(d.b) or "-"))
+        table.add_row("*" if d.numeric else "", d.field, readable(d.a) or "-", readable(d.b) or "-")
     _show(table)
     numeric = sum(d.numeric for d in found)
     click.echo(
@@ -151,15 +155,8 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _escape(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
 def _show(table: Table) -> None:
     from rich.console import Console
 
-    console = Console()
     # piped output is for programs and logs, which have no width
-    Console(width=None if console.is_terminal else 160, highlight=False).print(table)
+    Console(width=None if Console().is_terminal else 160, **PLAIN).print(table)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, stdout_console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,9 +30,9 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @json_option
 @click.option("--baseline", help="Label of the baseline, where WHAT is a CSV file.")
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="What the verdict speaks of.")
-@click.option("--alpha", type=click.FloatRange(0, 0.5, min_open=True, max_open=True), help="Two-sided level.")
-@click.option("--margin", type=click.FloatRange(0, 1, min_open=True), help="Differences below this count as none.")
-@click.option("--min-gain", type=click.FloatRange(0, 1, min_open=True), help="Smallest gain of interest.")
+@click.option("--alpha", type=LEVEL, help="Two-sided level.")
+@click.option("--margin", type=SCORE, help="Differences below this count as none.")
+@click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="How to test; by default what suits the claim and the data.")
 @click.option("--expect", type=click.Choice(EXPECTATIONS), help="Exit with 1 unless this is the verdict.")
 def judge(
@@ -61,7 +61,11 @@ def _judge_study(
             f"--baseline {baseline}: belongs to a CSV file; study {result.name!r} is judged against its own baseline"
             f" ({result.baseline.key})"
         )
-    verdicts = result.judge_all(**_agreeing(settings, result.config.verdict.claim))
+    asked = _agreeing(settings, result.config.verdict.claim)
+    try:
+        verdicts = result.judge_all(**asked)
+    except ValueError as error:
+        raise _refused(f"study {result.name!r}", error) from None
     if as_json:
         echo_json(verdict_record(result, verdicts))
     else:
@@ -84,22 +88,24 @@ def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
 
 
 def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
-    from analysis import TableError
     from analysis import judge as judge_table
+    from analysis.table import require_columns
 
+    settings = _agreeing(settings, "these-cases")
     try:
         table = read_scores(path)
     except FileNotFoundError:
         raise click.UsageError(f"{path}: no such file") from None
     except (ValueError, UnicodeDecodeError) as error:
-        raise click.UsageError(f"{path}: is not a CSV table: {error}") from None
-    if baseline is None:
-        labels = sorted(map(str, table["configuration"].dropna().unique())) if "configuration" in table else []
-        raise click.UsageError(f"{path}: name the baseline with --baseline; the labels are: {', '.join(labels[:20])}")
+        raise click.UsageError(f"{path}: is not a CSV table: {str(error).strip()}") from None
     try:
-        verdicts = judge_table(table, baseline=baseline, **_agreeing(settings, "these-cases"))
-    except TableError as error:
-        raise TableError(f"{path}: {error}") from None
+        require_columns(table)
+        if baseline is None:
+            labels = ", ".join(sorted(table["configuration"].dropna().unique())[:20])
+            raise click.UsageError(f"{path}: name the baseline with --baseline; the labels are: {labels}")
+        verdicts = judge_table(table, baseline=baseline, **settings)
+    except ValueError as error:
+        raise _refused(str(path), error) from None
     if as_json:
         echo_json([verdict.as_dict() for verdict in verdicts])
     else:
@@ -108,25 +114,54 @@ def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[
     return [verdict.outcome for verdict in verdicts]
 
 
+def _refused(what: str, error: ValueError) -> Exception:
+    """The error for what cannot be judged: of a table its own, and one of use where an argument is at fault."""
+    from analysis import TableError
+
+    text = f"{what}: {error}"
+    return TableError(text) if isinstance(error, TableError) else click.UsageError(text)
+
+
 def read_scores(path: Path) -> pd.DataFrame:
     """A CSV table of scores. Labels stay as they are written: `0.80`, `007` and `None` are names like any other.
 
+    Rows may end in a comma, as some programs write them. A column that the header names twice stands in the table
+    twice.
+
     Raises:
         OSError: If the file cannot be read.
-        ValueError: If it is no CSV table, or not UTF-8.
+        ValueError: If it is no CSV table, has rows with more cells than the header has names, or is not UTF-8.
     """
     import pandas as pd
 
-    names = [str(name) for name in pd.read_csv(path, nrows=0).columns]
-    labels = [name for name in names if name in LABELS]
-    # Categories keep a million rows small; of a label only the empty cell is missing.
-    return pd.read_csv(
+    top = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, nrows=1)
+    header = [str(name) for name in top.iloc[0]]
+    first = pd.read_csv(path, dtype=str, keep_default_na=False, nrows=1)
+    # Cells beyond the header would be taken for row labels, and every column for the one before it.
+    beyond = 0 if isinstance(first.index, pd.RangeIndex) or first.empty else first.index.nlevels
+    names = [*map(str, first.columns), *(f"beyond the header {i}" for i in range(beyond))]
+    text = [name for name in names if name in LABELS or name not in first]
+    table = pd.read_csv(
         path,
-        dtype=dict.fromkeys(labels, "category"),
+        header=0,
+        names=names,
+        index_col=False,
+        dtype=dict.fromkeys(text, str),
         keep_default_na=False,
-        na_values={name: [""] if name in LABELS else MISSING for name in names},
+        na_values={name: [""] if name in text else MISSING for name in names},
         low_memory=False,
     )
+    spare = table.iloc[:, len(header) :]
+    if spare.notna().any(axis=None):
+        row = int(spare.notna().any(axis=1).to_numpy().argmax()) + 1
+        raise ValueError(
+            f"row {row} (the first row after the header is 1) has more cells than the header has names, {len(header)}"
+        )
+    table = table.iloc[:, : len(header)]
+    # Categories keep a million rows small. They are made of texts: read as categories, `0.8` and `0.80` would be one.
+    table = table.astype({name: "category" for name in table if name in LABELS})
+    table.columns = pd.Index(header)
+    return table
 
 
 def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:

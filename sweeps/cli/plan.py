@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import LEVEL, SCORE, NumberRange, echo_json, json_option, mlruns_option, stdout_console
 
 if TYPE_CHECKING:
     from analysis import NoiseFloor, Plan
     from sweeps.results import SweepResult
 
-UNIT = click.FloatRange(0, 1, min_open=True)
-INSIDE = click.FloatRange(0, 1, min_open=True, max_open=True)
+
 DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3, "claim": "these-cases"}
 """What is planned with where neither a flag nor a study says otherwise."""
 
@@ -23,16 +22,20 @@ DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3,
 @click.argument("study", required=False)
 @mlruns_option
 @json_option
-@click.option("--gain", type=UNIT, required=True, help="The gain to be seen.")
-@click.option("--noise-sd", type=UNIT, help="Instead of a study's floor.")
+@click.option("--gain", type=SCORE, required=True, help="The gain to be seen.")
+@click.option("--noise-sd", type=SCORE, help="Instead of a study's floor.")
 @click.option("--cases", type=click.IntRange(min=1), help="Number of cases; by default the study's.")
 @click.option(
     "--alpha",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+    type=LEVEL,
     help="Two-sided level that finalists share; by default the study's, or 0.05.",
 )
 @click.option("--finalists", type=click.IntRange(1, 20), help="Finalists; by default the study's, or 1.")
-@click.option("--confirm-share", type=INSIDE, help="Share that confirms; by default the study's, or 0.3.")
+@click.option(
+    "--confirm-share",
+    type=NumberRange(0.001, 1, max_open=True),
+    help="Share that confirms; by default the study's, or 0.3.",
+)
 @click.option(
     "--claim",
     type=click.Choice(["these-cases", "new-cases"]),
@@ -40,10 +43,10 @@ DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3,
 )
 @click.option(
     "--interaction-sd",
-    type=click.FloatRange(0, 1),
+    type=NumberRange(0, 1),
     help="How much cases differ in their response (standard deviation of configuration x case): for new cases.",
 )
-@click.option("--power", type=INSIDE, default=0.8, show_default=True)
+@click.option("--power", type=NumberRange(0, 0.9999, min_open=True), default=0.8, show_default=True)
 def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings: Any) -> None:
     """Tell how many generations it takes to see --gain, given the noise floor of STUDY (by default the last one).
 
@@ -56,14 +59,18 @@ def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings
         return
     from rich.table import Table
 
-    console = stdout_console()
+    from analysis.wording import decimals
+
+    console, digits = stdout_console(), decimals(gain)
     console.print(made.sentence, markup=False, soft_wrap=True)
     console.print(design, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
     for name in ("seeds per case and arm", "generations", "smallest gain seen", f"power for {gain:g}"):
         table.add_column(name, justify="right")
     for row in made.curve:
-        table.add_row(f"{row['seeds']:.0f}", f"{row['generations']:.0f}", f"{row['mde']:.3f}", f"{row['power']:.2f}")
+        table.add_row(
+            f"{row['seeds']:.0f}", f"{row['generations']:.0f}", f"{row['mde']:.{digits}f}", f"{row['power']:.2f}"
+        )
     console.print(table)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import NumberRange, echo_json, json_option, mlruns_option, stdout_console
 
 if TYPE_CHECKING:
     from sweeps.rescore import Rescoring
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @click.option("--cases", help="Folder of the cases, or name of a shipped set; by default where they were.")
 @click.option("--weights", help="Weights of levels 1 to 5, such as 16,8,4,2,1.")
 @click.option("--budget-words", type=click.IntRange(min=1), help="Score the first so many words only.")
-@click.option("--threshold", type=click.FloatRange(0, 1), help="Probability from which on an item counts as covered.")
+@click.option("--threshold", type=NumberRange(0, 1), help="Probability from which on an item counts as covered.")
 @click.option("--dry-run", is_flag=True, help="Show the difference, but leave the study's scores as they are.")
 def rescore(
     study: str | None,

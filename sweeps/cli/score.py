@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import stderr_console
+from sweeps.cli.common import PLAIN, stderr_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -148,11 +148,11 @@ def _tables(comparison: Comparison, missed_level: int, *, to_file: bool) -> str:
     """The tables as text: in the terminal's width, or `WIDTH` columns elsewhere."""
     from rich.console import Console
 
-    plain = Console(highlight=False)
+    plain = Console(**PLAIN)
     on_terminal = plain.is_terminal and not to_file
     console = Console(
-        highlight=False, file=io.StringIO(), width=max(WIDTH, plain.width) if on_terminal else WIDTH,
-        force_terminal=on_terminal, color_system="auto" if on_terminal else None,
+        file=io.StringIO(), width=max(WIDTH, plain.width) if on_terminal else WIDTH,
+        force_terminal=on_terminal, color_system="auto" if on_terminal else None, **PLAIN,
     )  # fmt: skip
     with console.capture() as captured:
         console.print(_totals(comparison))

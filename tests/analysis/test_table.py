@@ -137,3 +137,45 @@ def test_summary_agrees_with_numpy_and_does_not_know_the_order_of_rows(rows, ran
             if len(scores):
                 assert one.mean[row, column] == pytest.approx(scores.mean())
                 assert one.m2[row, column] == pytest.approx(((scores - scores.mean()) ** 2).sum(), abs=1e-12)
+
+
+@pytest.mark.parametrize("column", ["score", "configuration", "seed", "finish"])
+def test_a_column_that_is_there_twice_is_refused(column):
+    data = table(finish="stop")
+    with pytest.raises(TableError, match=f"2 columns of the table are named '{column}'"):
+        summarize(pd.concat([data, data[[column]]], axis=1))
+    assert summarize(pd.concat([data, data[["finish"]].set_axis(["note"], axis=1)], axis=1)).n.sum() == 8
+
+
+@pytest.mark.parametrize("data", [[{"score": 1}], {"score": [1]}, None])
+def test_what_is_no_table_is_refused(data):
+    with pytest.raises(TableError, match="must be a pandas DataFrame"):
+        summarize(data)
+
+
+@pytest.mark.parametrize("dtype", ["string", "str", "object"])
+def test_an_empty_finish_or_stage_says_nothing(dtype):
+    finish = pd.array(["error", None, "stop", None] * 2, dtype=dtype)
+    stage = pd.array(["explore", None, "confirm", None] + [None] * 4, dtype=dtype)
+    cells = summarize(table(finish=finish, stage=stage))
+    assert cells.excluded.tolist() == [1, 1]
+    assert cells.searched.tolist() == [True, False]
+
+
+def test_labels_of_mixed_types_that_are_equal_stay_apart():
+    mixed = pd.Series([1, 1, 1, 1, 1.0, 1.0, 1.0, 1.0], dtype=object)
+    cells = summarize(table(configuration=mixed))
+    assert cells.configurations == ("1", "1.0")
+    assert summarize(table(case=pd.Series([1, 1, True, True] * 2, dtype=object))).cases == ("1", "True")
+
+
+def test_a_label_that_is_a_number_is_found_by_it():
+    cells = summarize(table(configuration=[1] * 4 + [2] * 4))
+    assert cells.index(2) == cells.index("2") == 1
+    with pytest.raises(TableError, match="no configuration '3'"):
+        cells.index(3)
+
+
+def test_seeds_that_are_no_numbers_or_texts_are_refused():
+    with pytest.raises(TableError, match="seed must hold numbers or texts"):
+        summarize(table(seed=[[1]] * 8))

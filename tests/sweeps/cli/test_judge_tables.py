@@ -1,0 +1,175 @@
+"""`sweeps judge` on tables of scores: what is a label, what is refused, and what is printed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sweeps.cli import run_command
+from sweeps.cli.judge import read_scores
+
+Capture = pytest.CaptureFixture[str]
+HEADER = ("configuration", "case", "seed", "score")
+LOOKS_LIKE_A_NUMBER = st.one_of(
+    st.from_regex(r"[+-]?0{0,2}[0-9]{1,3}(\.[0-9]{0,3})?(e[0-9])?", fullmatch=True),
+    st.sampled_from(["True", "nan", "inf", "NA", "1_000", " 1", "1 ", "0x1F", "2024-01-01", "1e400"]),
+)
+LABEL = st.one_of(
+    LOOKS_LIKE_A_NUMBER,
+    st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1),
+    st.text("a,\"'\n\t ", min_size=1),
+)
+
+
+def write(path: Path, rows: Iterable[Sequence[object]], header: Sequence[str] = HEADER, end: str = "") -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerow(header)
+        csv.writer(file, lineterminator=f"{end}\r\n").writerows(rows)
+    return path
+
+
+def scores(
+    labels: Sequence[str], cases: Sequence[str] = ("x", "y", "z"), unit: float = 0.1
+) -> list[tuple[object, ...]]:
+    """Rows in which each label scores one unit more than the one before it."""
+    return [
+        (label, case, seed, round((i + 1 + 0.1 * seed) * unit, 9))
+        for i, label in enumerate(labels)
+        for case in cases
+        for seed in range(4)
+    ]
+
+
+def judged(capsys: Capture, *arguments: object) -> Any:
+    capsys.readouterr()
+    assert run_command(["judge", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: Capture, *arguments: object) -> str:
+    capsys.readouterr()
+    assert run_command([*map(str, arguments)]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Traceback" not in err
+    return err
+
+
+@settings(deadline=None, max_examples=60)
+@given(labels=st.lists(LABEL, min_size=1, max_size=8, unique=True))
+def test_labels_are_read_as_they_are_written(labels: list[str]) -> None:
+    rows = [(label, label, label, seed, 0.5) for seed, label in enumerate(labels)]
+    with tempfile.TemporaryDirectory() as folder:
+        table = read_scores(write(Path(folder) / "t.csv", rows, ("configuration", "case", "host", "seed", "score")))
+    assert table["configuration"].tolist() == labels
+    assert table["case"].tolist() == labels
+    assert table["host"].tolist() == labels
+    assert table["seed"].tolist() == list(range(len(labels)))
+
+
+@settings(deadline=None, max_examples=60)
+@given(labels=st.lists(LOOKS_LIKE_A_NUMBER, min_size=2, max_size=8, unique=True))
+def test_labels_that_all_look_like_numbers_stay_apart(labels: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        table = read_scores(write(Path(folder) / "t.csv", [(label, "1", 1, 0.5) for label in labels]))
+    assert table["configuration"].tolist() == labels
+    assert table["configuration"].dtype == "category"
+    assert sorted(table["configuration"].cat.categories) == sorted(labels)
+
+
+@pytest.mark.parametrize(
+    "labels", [("0.8", "0.80", "0.9"), ("1", "1.0", "01"), ("007", "7", "8"), ("1e3", "1000", "2")]
+)
+def test_numbers_that_are_equal_are_three_configurations(
+    labels: tuple[str, ...], tmp_path: Path, capsys: Capture
+) -> None:
+    path = write(tmp_path / "t.csv", scores(labels, cases=("1", "1.0", "01")))
+    verdicts = judged(capsys, path, "--baseline", labels[0])
+    assert {v["configuration"]: v["effect"] for v in verdicts} == pytest.approx({labels[1]: 0.1, labels[2]: 0.2})
+    assert {v["cases"] for v in verdicts} == {3}
+
+
+@pytest.mark.parametrize("end", ["", ",", ",,"])
+@pytest.mark.parametrize("order", [HEADER, ("case", "seed", "score", "configuration")])
+def test_rows_may_end_in_commas(order: Sequence[str], end: str, tmp_path: Path, capsys: Capture) -> None:
+    at = [HEADER.index(name) for name in order]
+    rows = [[row[i] for i in at] for row in scores(("a", "b"))]
+    (verdict,) = judged(capsys, write(tmp_path / "t.csv", rows, order, end), "--baseline", "a")
+    assert (verdict["configuration"], verdict["cases"], verdict["n_per_arm"]) == ("b", 3, 12)
+    assert verdict["effect"] == pytest.approx(0.1)
+
+
+def test_cells_beyond_the_header_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    rows = [(*row, "") for row in scores(("a", "b"))]
+    rows[6] = (*rows[6][:-1], "late")
+    told = refused(capsys, "judge", write(tmp_path / "t.csv", rows), "--baseline", "a")
+    assert "t.csv: is not a CSV table: row 7 (the first row after the header is 1) has more cells than" in told
+    numbered = [(i, *row) for i, row in enumerate(scores(("a", "b")))]  # row labels without a name in the header
+    assert "row 1" in refused(capsys, "judge", write(tmp_path / "t.csv", numbered), "--baseline", "a")
+
+
+@pytest.mark.parametrize("twice", ["score", "configuration"])
+@pytest.mark.parametrize("baseline", [("--baseline", "a"), ()])
+def test_a_column_that_is_there_twice_is_refused(
+    twice: str, baseline: tuple[str, ...], tmp_path: Path, capsys: Capture
+) -> None:
+    rows = [(*row, row[HEADER.index(twice)]) for row in scores(("a", "b"))]
+    told = refused(capsys, "judge", write(tmp_path / "t.csv", rows, (*HEADER, twice)), *baseline)
+    assert f"t.csv: 2 columns of the table are named {twice!r}" in told
+
+
+@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-1", "1e-300", "2"])
+@pytest.mark.parametrize(
+    ("option", "limits"), [("alpha", "1e-06<=x<0.5"), ("margin", "1e-09<=x<=1"), ("min-gain", "1")]
+)
+def test_numbers_out_of_range_are_refused(
+    option: str, limits: str, value: str, tmp_path: Path, capsys: Capture
+) -> None:
+    path = write(tmp_path / "t.csv", scores(("a", "b")))
+    told = refused(capsys, "judge", path, "--baseline", "a", f"--{option}={value}")
+    assert f"--{option}" in told
+    assert value in told
+    assert limits in told
+
+
+def test_an_argument_that_the_judge_refuses_is_no_traceback(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def judge(*_: object, **__: object) -> None:
+        raise ValueError("alpha must lie between 0 and 0.5, not 7")
+
+    monkeypatch.setattr("analysis.verdict.judge", judge)
+    path = write(tmp_path / "t.csv", scores(("a", "b")))
+    assert "t.csv: alpha must lie between 0 and 0.5, not 7" in refused(capsys, "judge", path, "--baseline", "a")
+
+
+def test_names_are_printed_as_they_are(tmp_path: Path, capsys: Capture) -> None:
+    path = write(tmp_path / "t.csv", scores(("m:base:x", "m:100:x", "[bold]b[/bold]")))
+    assert run_command(["judge", str(path), "--baseline", "m:base:x"]) == 0
+    out = capsys.readouterr().out
+    assert "m:100:x is better than m:base:x" in out
+    assert "[bold]b[/bold] is better than m:base:x" in out
+
+
+def test_a_small_scale_has_its_digits(tmp_path: Path, capsys: Capture) -> None:
+    path = write(tmp_path / "t.csv", scores(("a", "b"), unit=0.0002))
+    assert run_command(["judge", str(path), "--baseline", "a"]) == 0
+    out = capsys.readouterr().out
+    assert "it scores 0.00043 against 0.00023, a gain of 0.00020 (95% interval +0.00018 to +0.00022" in out
+
+
+def test_levels_of_many_configurations_are_told(tmp_path: Path, capsys: Capture) -> None:
+    rows = [("base", case, seed, 0.4 + 0.1 * seed) for case in "xyz" for seed in range(3)]
+    rows += [(f"c{i}", case, seed, 0.4 + 0.1 * seed) for i in range(199) for case in "xyz" for seed in range(3)]
+    assert run_command(["judge", str(write(tmp_path / "t.csv", rows)), "--baseline", "base"]) == 0
+    out = capsys.readouterr().out
+    assert "(99.975% interval" in out
+    assert "100% interval" not in out
