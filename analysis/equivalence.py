@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 from analysis.comparison import Estimate
 
 
@@ -34,4 +32,4 @@ def tost(estimate: Estimate, margin: float) -> float:
     """
     if estimate.standard_error == 0:
         return 0.0 if abs(estimate.effect) < margin else 1.0
-    return float(special.stdtr(estimate.dof, (abs(estimate.effect) - margin) / estimate.standard_error))
+    return estimate.tail_probability((abs(estimate.effect) - margin) / estimate.standard_error)

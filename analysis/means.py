@@ -69,7 +69,7 @@ def mean_interval(
             return Mean(value, math.nan, math.nan, n)
         error, dof = float(case_means.std(ddof=1)) / math.sqrt(len(case_means)), len(case_means) - 1.0
     elif arm.dof:
-        error, dof = stratified_error(weights, [arm])
+        error, dof, _ = stratified_error(weights, [arm])
     elif repeatable:
         error, dof = 0.0, 1.0
     else:

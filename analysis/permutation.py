@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from analysis.table import FloatArray, TableError
 PERMUTATIONS = 9999
 ENUMERATE = 20_000
 """All arrangements are gone through up to this many; beyond, PERMUTATIONS of them are drawn."""
+
+_FEWEST, _ROOM = 999, 10_000_000
 
 
 def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> Estimate:
@@ -26,7 +29,7 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     Args:
         two: The arms.
         seed: Of the rearrangements, where they are drawn and not enumerated.
-        permutations: How many are drawn.
+        permutations: How many are drawn; fewer, but no less than 999, where a case has more than a thousand seeds.
 
     Raises:
         TableError: An arm is greedy: its scores are no draws, and cannot be exchanged with draws.
@@ -38,7 +41,9 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     if arrangements <= ENUMERATE:
         shuffled, moved = _enumerated(two)
     else:
-        shuffled, moved = _drawn(two, permutations, np.random.default_rng(seed))
+        largest = int((two.baseline.n + two.finalist.n).max())
+        draws = min(permutations, max(_FEWEST, _ROOM // largest))
+        shuffled, moved = _drawn(two, draws, np.random.default_rng(seed))
     # Under a shift d a rearrangement is at least as extreme, upwards, if shuffled - d * moved >= effect - d.
     stay = 1.0 - moved
     slack = 1e-12
@@ -50,9 +55,8 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     below = int((thresholds <= slack).sum()) + same
     above = int((thresholds >= -slack).sum()) + same
     p_value = min(1.0, 2 * min(below, above) / total)
-    return Estimate(
-        base.effect, base.standard_error, base.dof, p_value, "permutation within cases", np.sort(thresholds), same
-    )
+    name, ends = "permutation within cases", np.sort(thresholds)
+    return replace(base, p_value=p_value, test=name, draws=ends, same=same)
 
 
 def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from scipy import optimize, special
 
-from analysis.comparison import FEWEST_CASES
+from analysis.comparison import FEWEST_CASES, PERMUTE_BELOW
 
 MOST_SEEDS = 100_000
 """Beyond this many seeds per case a question is answered with "cannot be seen"."""
@@ -90,10 +90,14 @@ def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None =
     return 2 * cases * (seeds - 1) if interaction_sd is None else cases - 1
 
 
-def _sees_nothing(*, cases: int, seeds: int, interaction_sd: float | None) -> bool:
-    """Return whether a comparison of this size is refused, or has no degree of freedom."""
-    too_few = interaction_sd is not None and cases < FEWEST_CASES
-    return too_few or degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd) < 1
+def _sees_nothing(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> bool:
+    """Return whether a comparison of this size is refused, has no degree of freedom, or no p as small as alpha."""
+    if interaction_sd is not None:
+        return cases < FEWEST_CASES
+    if seeds < 2:
+        return True
+    # Of the arrangements that a permutation test has, the observed one is one.
+    return seeds < PERMUTE_BELOW and math.log(2 / alpha) > cases * math.log(math.comb(2 * seeds, seeds)) + 1e-9
 
 
 def mde(
@@ -116,8 +120,8 @@ def mde(
         interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
 
     Returns:
-        A gain in units of the score; infinite where the comparison has no degree of freedom, or is for new cases and
-        has fewer than FEWEST_CASES.
+        A gain in units of the score; infinite where the comparison has no degree of freedom, is for new cases and has
+        fewer than FEWEST_CASES, or is a permutation of so few seeds that no p reaches `alpha`.
 
     Raises:
         ValueError: A number is out of its range.
@@ -125,7 +129,7 @@ def mde(
     _check(alpha, power)
     if noise_sd < 0 or cases < 1 or seeds < 1:
         raise ValueError(f"noise_sd must be >= 0, cases and seeds >= 1, not {noise_sd}, {cases}, {seeds}")
-    if _sees_nothing(cases=cases, seeds=seeds, interaction_sd=interaction_sd):
+    if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return math.inf
     dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
     drift = critical_drift(dof, alpha, power)
@@ -142,7 +146,7 @@ def power_at(
     interaction_sd: float | None = None,
 ) -> float:
     """Return the probability that a comparison of this size finds a true gain significant."""
-    if _sees_nothing(cases=cases, seeds=seeds, interaction_sd=interaction_sd):
+    if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return 0.0
     dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
     error = standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)

@@ -10,8 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from analysis.choice import Claim, Comparison, Test, compare
-from analysis.comparison import Arm, Estimate, Pair, is_greedy, pair
+from analysis.choice import EXACT, Claim, Comparison, Test, compare
+from analysis.comparison import Arm, Estimate, Pair, error_with_more_seeds, is_greedy, pair
 from analysis.equivalence import default_margin, tost
 from analysis.multiplicity import holm
 from analysis.power import critical_drift
@@ -247,12 +247,17 @@ class _Asked:
         """Return the two-sided level that the test itself must reach, given its share of alpha."""
         return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
 
-    def mde(self, estimate: Estimate, level: float) -> float:
+    def mde(self, two: Pair, comparison: Comparison, estimate: Estimate, level: float) -> float:
         """Return the smallest gain that is seen: by this test, or by the planned end of one that was given up."""
         if not self.given_up or self.design is None or self.look is None:
-            return critical_drift(estimate.dof, self.tail(level)) * estimate.standard_error
-        last = estimate.standard_error * math.sqrt(self.design.fractions[self.look - 1])
-        return critical_drift(estimate.dof, self.design.nominal(self.design.looks, level)) * last
+            tail, error = self.tail(level), estimate.standard_error
+            if estimate.least_p > tail:
+                return math.inf
+        else:
+            tail = self.design.nominal(self.design.looks, level)
+            share, new_cases = self.design.fractions[self.look - 1], comparison.claim == "new-cases"
+            error = error_with_more_seeds(two, estimate, share, new_cases=new_cases)
+        return critical_drift(estimate.dof_at(tail), tail) * error
 
     def notes_on(self, estimate: Estimate | None, level: float) -> tuple[str, ...]:
         """Say how looks enter, and what the interval of one that was given up would be without them."""
@@ -286,7 +291,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
     tail = asked.tail(level)
     low, high = estimate.interval(1 - tail) if estimate else (nan, nan)
-    p_equivalence = tost(estimate, margin) if estimate and margin > 0 else nan
+    p_equivalence, unsure = _equivalence(two, comparison, margin)
     verdict = Verdict(
         configuration=two.cells.configurations[two.finalist.row],
         baseline=two.cells.configurations[two.baseline.row],
@@ -309,7 +314,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         n_baseline=two.baseline.informative,
         n_finalist=two.finalist.informative,
         cases=two.cases,
-        mde=asked.mde(estimate, level) if estimate else nan,
+        mde=asked.mde(two, comparison, estimate, level) if estimate else nan,
         baseline_mean=float(two.weights @ two.baseline.mean),
         finalist_mean=float(two.weights @ two.finalist.mean),
         noise_sd=noise,
@@ -319,12 +324,33 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         given_up=asked.given_up,
         sentence="",
         advice="",
-        notes=(*two.notes, *asked.notes_on(estimate, level), *comparison.notes),
+        notes=(*two.notes, *asked.notes_on(estimate, level), *comparison.notes, *unsure),
     )
     interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
     seeds = min(float(each.n.sum()) for each in _noisy(two) or [two.baseline]) / two.cases
     advice = advice_for(verdict, noise_sd=noise, interaction_sd=interaction, seeds=seeds)
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
+
+
+def _equivalence(two: Pair, comparison: Comparison, margin: float) -> tuple[float, tuple[str, ...]]:
+    """Return the p of equivalence, NaN where it cannot be judged, and a note that says why.
+
+    Equality is shown by small noise, so noise that was not seen must not show it: of scores that are nearly always the
+    same, a few seeds see none, and what they miss is where the arms differ (three seeds of six cases, one arm passing
+    with .97 and the other with .92, were "equivalent within .05" in a quarter of such tables).
+    """
+    estimate = comparison.estimate
+    if estimate is None:
+        return math.nan, ()
+    if estimate.test == EXACT:
+        return 0.0, ()
+    if margin <= 0:
+        return math.nan, ()
+    still = [] if comparison.claim == "new-cases" else [each for each in _noisy(two) if not each.mostly_varies]
+    if still:
+        names = " and ".join(two.cells.configurations[each.row] for each in still)
+        return math.nan, (f"Equality is not judged: in most cases no score of {names} varies; its noise is unknown.",)
+    return tost(estimate, margin), ()
 
 
 def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, tail: float) -> Outcome:

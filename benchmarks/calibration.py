@@ -83,6 +83,19 @@ def unequal_seeds(replications: int) -> dict[str, float]:
     return rates
 
 
+def skewed_scores(replications: int) -> dict[str, float]:
+    """How often few lucky seeds are called better, or worse, than many of the same."""
+    rates = {}
+    for kind in simulate.SKEWED:
+        for cases, many, few in ((4, 30, 3), (6, 10, 2), (6, 10, 5), (1, 100, 10), (6, 12, 8), (6, 5, 5)):
+            rng = np.random.default_rng([cases, many, few])
+            scores = simulate.lopsided(rng, kind, max(200, replications // 8), (many,) * cases, (few,) * cases)
+            claims = [np.sign(each.effect) for each in simulate.estimates(scores) if each.p_value <= 0.05]
+            for what, sign in (("better", 1), ("worse", -1)):
+                rates[f"{what}, {kind}, {cases} x {many} against {few}"] = claims.count(sign) / len(scores)
+    return rates
+
+
 def other_tests(replications: int) -> dict[str, float]:
     rates = {}
     for kind in ("beta-unequal", "discrete-unequal"):
@@ -182,7 +195,7 @@ def main() -> None:
     replications = 400 if options.quick else options.replications
     start = time.perf_counter()
     result: dict[str, float] = {}
-    for part in (type_one, unequal_seeds, other_tests, intervals, sequential, families, halves):
+    for part in (type_one, unequal_seeds, skewed_scores, other_tests, intervals, sequential, families, halves):
         found = part(replications)
         result |= found
         if not options.json:

@@ -40,6 +40,25 @@ def null_scores(rng, kind, replications, cases, seeds, interaction=0.0):
     return draw(rng, kind, np.clip(mean, 0.05, 0.95), sd, seeds)
 
 
+SKEWED = {
+    "95% pass": lambda rng, shape: (rng.random(shape) < 0.95).astype(float),
+    "10% fail": lambda rng, shape: np.clip(
+        np.where(rng.random(shape) < 0.1, 0.1, 0.9) + 0.02 * rng.standard_normal(shape), 0, 1
+    ),
+    "five items, 90% covered": lambda rng, shape: rng.binomial(5, 0.9, shape) / 5,
+}
+"""Scores near 1, drawn in a shape: the better the luck, the less noise they show."""
+
+
+def lopsided(rng, kind, replications, base, few):
+    """Return skewed scores (replication, arm, case, seed) of equal arms with so many seeds in each case, NaN beyond."""
+    scores = SKEWED[kind](rng, (replications, 2, len(base), max(*base, *few)))
+    for arm, seeds in enumerate((base, few)):
+        for case, many in enumerate(seeds):
+            scores[:, arm, case, many:] = np.nan
+    return scores
+
+
 def cells_of(scores) -> Cells:
     """Return the sufficient statistics of such scores, by way of a table."""
     replications, arms = scores.shape[:2]

@@ -6,10 +6,14 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from analysis import choice, judge_one
+from analysis.permutation import permutation
 from tests.analysis import simulate
 
 REPLICATIONS = 1000
@@ -59,6 +63,13 @@ def test_type_one_error_with_two_seeds():
         assert rate_is_right(simulate.error_rate(scores), 400)
 
 
+@pytest.fixture
+def fewer_permutations(monkeypatch):
+    """Where a test only has to be right on average, 499 permutations do."""
+    monkeypatch.setattr(choice, "permutation", partial(permutation, permutations=499))
+
+
+@pytest.mark.usefixtures("fewer_permutations")
 def test_type_one_error_with_unequal_numbers_and_unequal_noise():
     """A floor of many seeds against a few of a noisier finalist: where pooling would fail."""
     rng = np.random.default_rng(4)
@@ -68,6 +79,69 @@ def test_type_one_error_with_unequal_numbers_and_unequal_noise():
     scores[:, 1, :, 4:] = np.nan
     assert rate_is_right(simulate.error_rate(scores), 800)
     assert simulate.error_rate(scores, test="pooled") > 0.1
+
+
+@pytest.mark.parametrize("kind", simulate.SKEWED)
+@pytest.mark.parametrize(
+    ("base", "few"),
+    [
+        ((30,) * 4, (3,) * 4),
+        ((10,) * 6, (2,) * 6),
+        ((100,), (10,)),
+        ((10,) * 12, (1,) * 11 + (2,)),
+        ((12,) * 6, (8,) * 6),
+    ],
+)
+@pytest.mark.usefixtures("fewer_permutations")
+def test_luck_with_few_seeds_is_not_called_better_than_many(kind, base, few):
+    """Where scores are skewed, few seeds show least noise when they are luckiest: Welch's test errs with .46."""
+    replications = 250
+    scores = simulate.lopsided(np.random.default_rng([8, len(base)]), kind, replications, base, few)
+    found = simulate.estimates(scores)
+    claims = [np.sign(each.effect) for each in found if each.p_value <= 0.05]
+    slack = 2 * math.sqrt(0.025 * 0.975 / replications)
+    assert claims.count(1) / replications <= 0.03 + slack
+    assert claims.count(-1) / replications <= 0.03 + slack
+
+
+@pytest.mark.usefixtures("fewer_permutations")
+def test_power_of_few_normal_seeds_against_many():
+    """What agreement of the tests costs where nothing is skewed: a gain that Welch's test alone sees with .80."""
+    rng, replications = np.random.default_rng(9), 300
+    error = 0.08 * math.sqrt((1 / 10 + 1 / 5) / 6)
+    scores = 0.5 + 0.08 * rng.standard_normal((replications, 2, 6, 10))
+    scores[:, 1] += 2.86 * error
+    scores[:, 1, :, 5:] = np.nan
+    power = simulate.error_rate(scores)
+    alone = simulate.error_rate(scores, test="welch")
+    assert alone == pytest.approx(0.8, abs=0.06)
+    assert alone - 0.06 <= power <= alone
+
+
+@pytest.mark.parametrize(("level", "at_most"), [(0.005, 0.009), (0.0031, 0.0075)])
+def test_far_tails_where_one_case_holds_the_noise(level, at_most):
+    """Levels of many finalists and early looks; Welch's degrees of freedom alone err with .0158 and .0124."""
+    rng, replications = np.random.default_rng(10), 6000
+    sd = np.array([0.15] + [0.01] * 11)[:, None]
+    scores = 0.5 + sd * rng.standard_normal((replications, 2, 12, 3)) * np.array([1.0, 2.0])[None, :, None, None]
+    slack = 2 * math.sqrt(at_most * (1 - at_most) / replications)
+    assert simulate.error_rate(np.clip(scores, 0, 1), alpha=level) <= at_most + slack
+
+
+@pytest.mark.parametrize(
+    ("best", "worse", "cases", "seeds"), [(1.0, 0.95, 6, 3), (0.97, 0.92, 6, 2), (0.98, 0.93, 6, 5)]
+)
+def test_a_loss_as_large_as_the_margin_is_not_called_equivalent(best, worse, cases, seeds):
+    """Scores that are nearly always the same show little noise: too little to show equality by."""
+    rng, equivalent = np.random.default_rng(11), 0
+    for _ in range(150):
+        share = np.array([best, worse])[:, None, None]
+        scores = (rng.random((2, cases, seeds)) < share).astype(float)
+        index = np.indices(scores.shape).reshape(3, -1)
+        table = {"configuration": np.array(["b", "f"])[index[0]], "case": index[1], "seed": index[2]}
+        verdict = judge_one(pd.DataFrame(table | {"score": scores.ravel()}), baseline="b", margin=0.05)
+        equivalent += verdict.outcome == "equivalent"
+    assert equivalent / 150 <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 150)
 
 
 def test_type_one_error_against_a_greedy_baseline():

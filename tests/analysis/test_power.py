@@ -25,7 +25,7 @@ def test_power_agrees_with_integrating_over_the_estimated_variance(dof, drift):
 
 
 def test_mde_has_the_power_it_names():
-    for cases, seeds, interaction in ((4, 3, None), (6, 10, None), (12, 1, 0.05), (1, 2, None)):
+    for cases, seeds, interaction in ((4, 3, None), (6, 10, None), (12, 1, 0.05), (1, 3, None)):
         gain = power.mde(0.12, cases=cases, seeds=seeds, power=0.8, interaction_sd=interaction)
         seen = power.power_at(gain, 0.12, cases=cases, seeds=seeds, interaction_sd=interaction)
         assert seen == pytest.approx(0.8, abs=2e-3)

@@ -186,9 +186,10 @@ def test_a_belief_decides_on_futility_and_on_nothing_else():
 @pytest.mark.parametrize("settings", [{}, {"min_gain": 0.05}, {"prior": Prior(0.02, 0.01)}])
 def test_two_greedy_arms_that_are_equal_need_no_more_seeds(settings):
     table = pd.concat([looks_table(0.0, noise=0.0), looks_table(0.0, noise=0.0).assign(case=lambda t: t["case"] + 4)])
-    decision = SequentialDesign(2).decide(1, table, "b", "f", **settings)
+    decision = SequentialDesign(2).decide(1, table.assign(temperature=0), "b", "f", **settings)
     assert decision.stop == "futility"
     assert "greedy" in decision.sentence
+    assert SequentialDesign(2).decide(1, table, "b", "f", **settings).stop is None  # the next seed may tell
 
 
 @pytest.mark.parametrize(
@@ -211,7 +212,7 @@ def test_what_a_belief_costs_in_power(gain, believed, power):
 
 
 def test_two_greedy_arms_need_no_more_seeds():
-    decision = SequentialDesign(2).decide(1, looks_table(0.1, noise=0.0), "b", "f")
+    decision = SequentialDesign(2).decide(1, looks_table(0.1, noise=0.0).assign(temperature=0), "b", "f")
     assert decision.stop == "futility"
     assert decision.as_dict()["p_value"] is None
 
@@ -250,3 +251,38 @@ def test_no_belief_makes_more_errors(mean):
     claims = np.array([stop == "efficacy" and effect > 0 for _, stop, effect in stops])
     assert claims.mean() <= 0.025 + 2 * math.sqrt(0.025 * 0.975 / 1500)
     assert np.mean([look < 3 for look, _, _ in stops]) > (0.8 if mean <= 0 else 0.3)
+
+
+@pytest.mark.parametrize("looks", [0, -1, 2.0, "2", None, [], [0.5], [1, 0.5], [float("nan"), 1]])
+def test_looks_that_are_none_are_refused(looks):
+    with pytest.raises(ValueError, match="looks must be a number from 1, or rising fractions"):
+        SequentialDesign(looks)
+
+
+def test_a_number_of_looks_may_be_numpys():
+    assert SequentialDesign(np.int64(2)).bounds == SequentialDesign(2).bounds == SequentialDesign([0.5, 1]).bounds
+
+
+def test_an_unknown_shape_is_refused():
+    with pytest.raises(ValueError, match="shape must be one of spending, obrien-fleming, not 'pocock'"):
+        SequentialDesign(2, shape="pocock")
+
+
+@pytest.mark.parametrize(("mean", "sd"), [(0.0, -0.1), (0.0, math.nan), (0.0, math.inf), (math.nan, 0.1)])
+def test_a_belief_that_is_none_is_refused(mean, sd):
+    with pytest.raises(ValueError, match="a prior takes a finite mean"):
+        Prior(mean, sd)
+
+
+def test_a_belief_without_doubt_counts_as_much_as_the_confirmation():
+    design = SequentialDesign(2)
+    sure = design.predictive_power(1, 1.0, 0.1, Prior(0.05, 0.0))
+    assert sure == pytest.approx(design.predictive_power(1, 1.0, 0.1, Prior(0.05, 1e-9)))
+
+
+def test_a_look_that_is_not_planned_is_refused():
+    design = SequentialDesign(2)
+    assert [design.fraction(look) for look in (1, 2)] == [0.5, 1]
+    for look in (0, 3):
+        with pytest.raises(ValueError, match=f"look must be 1 to 2, not {look}"):
+            design.fraction(look)

@@ -127,27 +127,27 @@ def test_looks_widen_the_interval_and_raise_p():
 
 
 def test_two_greedy_configurations_on_few_cases_get_no_claim():
-    verdict = judge_one(table({"new": 0.1}, cases=4, noise=0.0), baseline="base")
+    verdict = judge_one(table({"new": 0.1}, cases=4, noise=0.0).assign(temperature=0), baseline="base")
     assert verdict.outcome == "not distinguishable"
     assert math.isnan(verdict.p_value)
     assert verdict.n_per_arm == 4
     assert verdict.sentence.startswith("Nothing can be claimed about new against base: on these 4 cases it scores")
-    assert "the difference is exact" in verdict.notes[-1]
+    assert "differ exactly as measured" in verdict.notes[-1]
     as_dict = json.loads(json.dumps(verdict.as_dict(), allow_nan=False))
     assert as_dict["p_value"] is None
     assert as_dict["verdict"] == as_dict["outcome"] == "not distinguishable"
 
 
 def test_gains_that_no_score_has_room_for_are_not_promised():
-    scores = {"base": [0.1, 0.9], "new": [0.3, 0.8]}
+    scores = {"base": [0.1, 0.9, 0.1], "new": [0.3, 0.8, 0.2]}
     rows = [(name, "k", seed, score) for name, pair in scores.items() for seed, score in enumerate(pair)]
     data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
     verdict = judge_one(data, baseline="base")
     assert verdict.mde > 1
     assert "gains from about" not in verdict.sentence
     assert f"could not see any gain: it takes one of about {verdict.mde:.3f}" in verdict.sentence
-    assert "scores end at 1, which is 0.500 above the baseline" in verdict.sentence
-    near = judge_one(data.assign(score=data["score"].replace({0.3: 0.2})), baseline="base")  # a difference of 0
+    assert "scores end at 1, which is 0.633 above the baseline" in verdict.sentence
+    near = judge_one(data.assign(score=data["score"].replace({0.3: 0.1})), baseline="base")  # a difference of 0
     assert "min_gain)." in near.advice
     assert "would probably have shown" not in near.advice
 
@@ -258,3 +258,101 @@ def test_advice_counts_seeds_per_case_whatever_the_hosts_and_whichever_arm_is_gr
         assert verdict.outcome == "not distinguishable"
         assert verdict.advice.endswith("this comparison had 10.")
         assert verdict.noise_sd == pytest.approx(0.1, abs=0.02)  # no average with an arm that has none
+
+
+# ---- noise that is not seen
+
+
+def passing(shares, seeds, temperature=None):
+    """Return a table of 1 and 0: per arm and case the number of passes, and seeds as given per arm."""
+    rows = [
+        (arm, f"k{case}", seed, float(seed < passes))
+        for arm, cases in shares.items()
+        for case, passes in enumerate(cases)
+        for seed in range(seeds[arm])
+    ]
+    made = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    return made if temperature is None else made.assign(temperature=temperature)
+
+
+def test_three_lucky_seeds_are_not_better_than_thirty():
+    lucky = passing({"base": [28, 29, 27, 30], "new": [3, 3, 3, 3]}, {"base": 30, "new": 3})
+    verdict = judge_one(lucky, baseline="base")
+    assert verdict.outcome == "not distinguishable"
+    assert verdict.p_value > 0.3
+    assert verdict.ci_low < 0 < verdict.ci_high
+    assert (verdict.n_finalist, verdict.n_baseline) == (12, 120)
+    assert not any("greedy" in note for note in verdict.notes)
+    assert judge_one(lucky, baseline="base", test="welch").outcome == "better"  # what is said no to
+    assert judge_one(lucky.assign(temperature=0.8), baseline="base").p_value == verdict.p_value
+
+
+@pytest.mark.parametrize("claim", ["these-cases", "new-cases"])
+def test_scores_that_are_all_alike_prove_nothing_but_for_greedy_arms(claim):
+    same = {"base": [3] * 6, "new": [3] * 6}
+    lucky = judge_one(passing(same, {"base": 3, "new": 3}), baseline="base", claim=claim, margin=0.02)
+    assert lucky.outcome == "not distinguishable"
+    assert math.isnan(lucky.p_value)
+    assert math.isnan(lucky.mde)
+    assert "nothing tells how they vary" in lucky.notes[-1]
+    greedy = judge_one(passing(same, {"base": 3, "new": 3}, temperature=0), baseline="base", claim=claim)
+    assert (greedy.outcome, greedy.claim) == ("equivalent", "these-cases")
+    assert greedy.sentence == (
+        "new is as good as base on these 6 cases: both are greedy, they score 1.000, and the same in every case."
+    )
+    assert any("equal scores cannot tell" in note for note in greedy.notes) is (claim == "new-cases")
+
+
+def test_equality_is_not_shown_by_noise_that_is_not_seen():
+    nearly = {"base": [10] * 5 + [9], "new": [10] * 6}
+    verdict = judge_one(passing(nearly, {"base": 10, "new": 10}), baseline="base", margin=0.05)
+    assert verdict.outcome == "not distinguishable"
+    assert math.isnan(verdict.p_equivalence)
+    assert "in most cases no score of base and new varies" in verdict.notes[-1]
+    varied = {"base": [9, 8, 9, 9, 10, 9], "new": [9, 9, 8, 9, 9, 10]}
+    shown = judge_one(passing(varied, {"base": 10, "new": 10}), baseline="base", margin=0.2)
+    assert shown.outcome == "equivalent"
+
+
+@pytest.mark.parametrize(("cases", "seen"), [(1, False), (2, False), (3, True)])
+def test_two_seeds_cannot_reach_significance_on_two_cases(cases, seen):
+    rows = [
+        (arm, f"k{case}", seed, level + 0.01 * seed)
+        for arm, level in (("base", 0.2), ("new", 0.7))
+        for case in range(cases)
+        for seed in range(2)
+    ]
+    verdict = judge_one(pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"]), baseline="base")
+    assert (verdict.outcome == "better") is seen
+    assert math.isfinite(verdict.mde) is seen
+    if not seen:
+        assert verdict.p_value == pytest.approx(2 / 6**cases)
+        assert "no difference of any size could be significant: add a seed" in verdict.sentence
+        assert "takes about 3 seeds per case" in verdict.advice
+        assert json.loads(json.dumps(verdict.as_dict(), allow_nan=False))["mde"] is None
+
+
+def test_a_comparison_that_did_not_show_what_it_measured_does_not_say_that_it_would_have():
+    data = table({"new": 0.03}, cases=6, seeds=10, noise=0.08, seed=5)
+    verdict = judge_one(data, baseline="base", min_gain=0.001 + abs(judge_one(data, baseline="base").effect) / 2)
+    for each in (verdict, judge_one(data, baseline="base")):
+        if each.outcome == "not distinguishable":
+            assert "would have shown" not in each.advice
+
+
+def test_a_new_case_claim_that_was_given_up_knows_that_seeds_do_not_make_cases_alike():
+    rng = np.random.default_rng(3)
+    rows = [
+        (arm, f"k{case}", seed, float(np.clip(0.5 + lift * (arm == "new") + 0.1 * rng.normal(), 0, 1)))
+        for case, lift in enumerate(rng.normal(0, 0.2, 8))
+        for arm in ("base", "new")
+        for seed in range(20)
+    ]
+    data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    first = data[data["seed"] < 10]
+    design = SequentialDesign(2)
+    asked = {"baseline": "base", "claim": "new-cases", "design": design}
+    given_up = judge_one(first, **asked, look=1, given_up=["new"])
+    to_the_end = judge_one(data, **asked, look=2)
+    assert given_up.mde == pytest.approx(to_the_end.mde, rel=0.1)
+    assert given_up.mde > 1.2 * critical_drift(given_up.dof) * given_up.standard_error / math.sqrt(2)
