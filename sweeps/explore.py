@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import SweepError
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from analysis import Prior
     from sweeps.constraints import Penalty
     from sweeps.samplers.posterior import Posterior
+
+
+LEAST_ERROR = 1e-3
+"""Standard error that the sampler believes a mean score to have at least: a greedy baseline shows no noise at all."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,10 @@ class TrialResult:
     case_scores: Sequence[float]
     noise_sd: float
     penalty: Penalty | None = None
+
+    def as_believed(self) -> TrialResult:
+        """The result as the sampler is told it: see `LEAST_ERROR`. What is kept and shown stays as it was measured."""
+        return replace(self, noise_sd=max(self.noise_sd, LEAST_ERROR * math.sqrt(max(self.n, 1))))
 
     @property
     def score(self) -> float:
@@ -147,7 +155,7 @@ class Explorer:
         self._floor = result
         params = self.space.params_of(self.baseline)
         if params is not None and not math.isnan(result.value):
-            self.study.add_trial(self._frozen(params, result, self.baseline, number=-1))
+            self.study.add_trial(self._frozen(params, result.as_believed(), self.baseline, number=-1))
 
     def ask(self, count: int) -> list[Proposal]:
         """The next `count` proposals; those of an earlier run again where there are any."""
@@ -172,14 +180,15 @@ class Explorer:
 
         trial = self._asked.pop(proposal.number)
         failed = math.isnan(result.value)
+        believed = result.as_believed()
         if trial.params == dict(proposal.params):
-            attrs = result.user_attrs(proposal.configuration) | {"number": proposal.number}
+            attrs = believed.user_attrs(proposal.configuration) | {"number": proposal.number}
             for name, value in attrs.items():
                 trial.set_user_attr(name, value)
             self.study.tell(trial, None if failed else result.value, state=TrialState.FAIL if failed else None)
         else:  # another version of the sampler proposed it: the proposal that was run counts
             self.study.tell(trial, state=TrialState.FAIL)
-            self.study.add_trial(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
+            self.study.add_trial(self._frozen(proposal.params, believed, proposal.configuration, proposal.number))
         self._keep(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
 
     def _keep(self, trial: optuna.trial.FrozenTrial) -> None:

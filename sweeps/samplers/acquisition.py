@@ -96,7 +96,9 @@ def distinct(codes: Array) -> Array:
     return codes[np.sort(first)]
 
 
-def augmented_expected_improvement(surrogate: Surrogate, features: Array, noise: float) -> Array:
+def augmented_expected_improvement(
+    surrogate: Surrogate, features: Array, noise: float, among: npt.NDArray[np.intp] | None = None
+) -> Array:
     """Expected improvement for noisy scores (Huang, Allen, Notz & Zeng 2006).
 
     The reference is the evaluated point with the best mean less one standard deviation, and the improvement is
@@ -106,11 +108,12 @@ def augmented_expected_improvement(surrogate: Surrogate, features: Array, noise:
         surrogate: The surface so far.
         features: Candidates, shape (n, n_features).
         noise: Variance of the score that the next trial will tell.
+        among: Indices of the evaluated points that may be the reference; all if not given.
 
     Returns:
         Shape (n,), not negative.
     """
-    known_mean, known_sd = surrogate.posterior(surrogate.features)
+    known_mean, known_sd = surrogate.posterior(surrogate.features if among is None else surrogate.features[among])
     reference = known_mean[int(np.argmax(known_mean - known_sd))]
     mean, sd = surrogate.posterior(features)
     z = (mean - reference) / sd

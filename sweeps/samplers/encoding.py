@@ -28,7 +28,11 @@ MODE_OPTIONS = frozenset({"mirostat"})
 
 _MOST_MODES = 8
 _KEY_DIGITS = 9
-_DECIMALS = 12
+_DECIMALS = (
+    12  # of numbers on a step's grid up to 1000; below 1 relative to the range, above 1000 what a float can hold
+)
+_FLOAT_DIGITS = 15
+_MOST_DECIMALS = 300
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,17 @@ class Axis:
         low, high = distribution.low - half, distribution.high + half
         return (math.log(low), math.log(high)) if distribution.log else (low, high)
 
+    @cached_property
+    def _decimals(self) -> int:
+        """Decimals to which numbers on a step's grid are rounded: sums of steps are not quite what was meant."""
+        distribution = self.distribution
+        assert isinstance(distribution, (FloatDistribution, IntDistribution))
+        largest = max(abs(distribution.low), abs(distribution.high))
+        digits = math.floor(math.log10(largest)) if largest else 0
+        if digits < 0:
+            return min(_DECIMALS - digits, _MOST_DECIMALS)
+        return max(min(_DECIMALS, _FLOAT_DIGITS - digits), 0)
+
     def _numbers(self, codes: Array) -> Array:
         """The numbers at codes, on the parameter's grid."""
         distribution = self.distribution
@@ -121,7 +136,8 @@ class Axis:
             numbers = np.rint(numbers) if self.cells else numbers
         elif self.cells:
             steps = np.minimum(np.floor(codes * self.cells), self.cells - 1)
-            numbers = np.round(distribution.low + steps * (distribution.step or 1), _DECIMALS)
+            numbers = distribution.low + steps * (distribution.step or 1)
+            numbers = np.array([round(float(number), self._decimals) for number in numbers])
         else:
             numbers = low + codes * (high - low)
         return np.asarray(np.clip(numbers, distribution.low, distribution.high))
@@ -225,6 +241,8 @@ class Encoding:
 
     def canonical(self, codes: Array) -> Array:
         """Codes snapped to their cells, with inactive parameters at their centre: equal settings, equal rows."""
+        if not self.axes:
+            return np.zeros((len(codes), 0))
         snapped = np.column_stack([axis.snap(codes[:, j]) for j, axis in enumerate(self.axes)])
         centre = np.array([axis.snap(np.array([0.5]))[0] for axis in self.axes])
         result: Array = np.where(self.active(snapped), snapped, centre[None, :])
@@ -255,6 +273,8 @@ class Encoding:
 
     def grid(self) -> Array:
         """All configurations of a finite space as canonical codes, without duplicates, shape (n, n_axes)."""
+        if not self.axes:
+            return np.zeros((1, 0))
         mesh = np.meshgrid(*(axis.grid() for axis in self.axes), indexing="ij")
         rows = self.canonical(np.column_stack([part.ravel() for part in mesh]))
         return np.unique(rows, axis=0)

@@ -1,4 +1,4 @@
-"""A sampler for noisy scores: a Gaussian process with known noise, and augmented expected improvement.
+"""A sampler for noisy scores: a Gaussian process that knows the noise, and augmented expected improvement.
 
 It keeps no state of its own, apart from what threads have asked for at the same time. What it proposes depends on the
 seed, the number of the trial and the study's trials, so a study that was interrupted and goes on with a new sampler
@@ -8,25 +8,25 @@ object proposes what it would have proposed anyway.
 from __future__ import annotations
 
 import copy
-import math
 import threading
+import warnings
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.study import Study, StudyDirection
+from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, start_design
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
-from sweeps.samplers.noise import noise_variances
+from sweeps.samplers.feasibility import Feasibility
 from sweeps.samplers.posterior import MIN_POINTS, Posterior, fit_surrogate
 from sweeps.samplers.surrogate import Surrogate, one_thread
+from sweeps.samplers.trials import Evaluated, asked_ranges, evaluated, union_space
 
 Array = npt.NDArray[np.float64]
 
@@ -37,64 +37,27 @@ _STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
 _ENUMERABLE = 50_000
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """The finished trials of a study, in the order of their numbers.
-
-    Attributes:
-        trials: The trials.
-        points: Their parameters.
-        values: Their scores, negated where the study minimises, shape (n,).
-        noise: Variance of each score, shape (n,).
-    """
-
-    trials: Sequence[FrozenTrial]
-    points: Sequence[Params]
-    values: Array
-    noise: Array
-
-    def noise_of_first(self, n: int, noise_sd: float | None = None) -> Array:
-        """Variance of each of the first `n` scores as it was known when there were no more."""
-        if not n:
-            return np.zeros(0)
-        return noise_variances([t.user_attrs for t in self.trials[:n]], self.values[:n], noise_sd)
-
-
-def evaluated(study: Study, noise_sd: float | None = None) -> Evaluated:
-    """The trials of a study that have a finite score, with the noise that is known or estimated of each.
-
-    Args:
-        study: A study with one objective. Trials may carry user attributes `n` with `noise_sd` or `score_var`, or
-            `case_scores` (see `sweeps.samplers.noise`).
-        noise_sd: Standard deviation of one generation for trials that carry none.
-    """
-    return _evaluated(study, study.get_trials(deepcopy=False), noise_sd)
-
-
-def _evaluated(study: Study, of: Sequence[FrozenTrial], noise_sd: float | None) -> Evaluated:
-    sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
-    done = (t for t in of if t.state == TrialState.COMPLETE and t.value is not None and math.isfinite(t.value))
-    trials = sorted(done, key=lambda t: t.number)
-    values = sign * np.array([t.value for t in trials], dtype=float)
-    noise = noise_variances([t.user_attrs for t in trials], values, noise_sd) if trials else np.zeros(0)
-    return Evaluated(trials, [t.params for t in trials], values, noise)
-
-
 class NoiseAwareSampler(BaseSampler):
     """Optuna sampler for objectives that are means of noisy scores.
 
     The first trials are a start design: the baseline, then points spread over the space and perturbations of the
-    baseline in turn. From then on each trial maximises augmented expected improvement under a Gaussian process whose
-    noise is not fitted but taken from the trials: from their user attributes `n` and `noise_sd` (or `score_var`), else
-    from `case_scores`. Trials under way count as if they had scored what is expected, so batches are diverse. A
-    configuration is proposed twice only when the space is exhausted.
+    baseline in turn. From then on each trial maximises augmented expected improvement under a Gaussian process. The
+    noise of a score is taken from its trial's user attributes `n` and `noise_sd` (or `score_var`), else from
+    `case_scores`; where neither tells anything, one variance for all such trials is fitted with the surface. Trials
+    under way count as if they had scored what is expected, so batches are diverse. A configuration is proposed twice
+    only when the space is exhausted.
+
+    Where trials tell constraints (`Trial.set_constraint`), the improvement over the best trial that keeps them all is
+    multiplied by the probability that a configuration does (`sweeps.samplers.feasibility`). Pruned trials and infinite
+    scores count as bad ones (`sweeps.samplers.trials.Evaluated.values`); failed trials count for nothing, but are not
+    tried again.
 
     Args:
         seed: Makes proposals repeatable; drawn if not given. Use the study's seed for every sampler object of a study.
         space: Distributions by name. Without it, the union of what the study's trials were asked.
         active_when: Conditions, such as `{"mirostat_tau": {"mirostat": (1, 2)}}`.
-        baseline: The configuration in use today, as values by name: the first trial, unless the study has it already
-            or it lies outside the space, and the centre of half of the start design. It also gives the values of
+        baseline: The configuration in use today, as values by name: the next trial for as long as no trial has it,
+            unless it lies outside the space, and the centre of half of the start design. It also gives the values of
             parents that are not swept.
         n_startup_trials: Size of the start design; from `n_trials` and the number of parameters if not given.
         n_trials: Trials that the study is going to have, if known.
@@ -122,7 +85,8 @@ class NoiseAwareSampler(BaseSampler):
         self._n_startup_trials = n_startup_trials
         self._n_trials = n_trials
         self._turn = threading.Lock()
-        self._proposed: dict[int, dict[str, Any]] = {}
+        self._proposed: dict[str, dict[int, dict[str, Any]]] = {}
+        self._warned: set[str] = set()
         self._noise_sd = noise_sd
 
     def reseed_rng(self) -> None:
@@ -135,8 +99,20 @@ class NoiseAwareSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         """The given space, or the union of what the study's trials were asked, less parameters with one value."""
         self._raise_error_if_multi_objective(study)
-        space = self._space if self._space is not None else union_space(study)
+        space = self._space
+        if space is None:
+            space, changed = asked_ranges(study)
+            self._warn_of_changed_ranges(changed)
         return {name: distribution for name, distribution in space.items() if not distribution.single()}
+
+    def _warn_of_changed_ranges(self, names: set[str]) -> None:
+        for name in sorted(names - self._warned):
+            self._warned.add(name)
+            warnings.warn(
+                f"the range of parameter {name!r} changes between trials: it is drawn at random, and nothing is learnt"
+                f" about it. Give NoiseAwareSampler the range to search as space={{{name!r}: ...}}",
+                stacklevel=2,
+            )
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -148,22 +124,34 @@ class NoiseAwareSampler(BaseSampler):
         encoding = Encoding(search_space, self._active_when, self._baseline)
         rng = np.random.default_rng([self._seed, _STREAM_ASK, trial.number])
         with self._turn, one_thread():
-            others = [self._as_proposed(t) for t in study.get_trials(deepcopy=False) if t.number != trial.number]
-            if trial.number < self.n_startup(len(encoding)):
-                ranked = self._planned(encoding, trial.number, others)
+            others = self._others(study, trial)
+            taken = _taken(encoding, others)
+            baseline = self._baseline_codes(encoding)
+            if baseline is not None and not _is_fixed(trial) and encoding.keys(baseline)[0] not in taken:
+                ranked = baseline
+            elif trial.number < self.n_startup(len(encoding)):
+                ranked = self._planned(encoding, trial.number, inside=baseline is not None)
             else:
-                ranked = self._ranked(encoding, _evaluated(study, others, self._noise_sd), others, rng)
-            self._proposed[trial._trial_id] = encoding.params(_first_free(encoding, ranked, others, rng))
-            return self._proposed[trial._trial_id]
+                ranked = self._ranked(encoding, evaluated(study, self._noise_sd, others), others, rng)
+            params = encoding.params(_first_free(encoding, ranked, taken, rng))
+            self._proposed[study.study_name][trial._trial_id] = params
+            return params
 
-    def _as_proposed(self, trial: FrozenTrial) -> FrozenTrial:
-        """A trial that another thread has just asked for has no parameters yet: those that it is going to have."""
-        proposed = self._proposed.get(trial._trial_id)
-        if proposed is None or trial.params or trial.state != TrialState.RUNNING:
-            return trial
-        known = copy.copy(trial)
-        known.params = dict(proposed)
-        return known
+    def _others(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+        """All other trials. One that another thread has just asked for has the parameters that it is going to have."""
+        others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
+        waiting = {other._trial_id for other in others if other.state == TrialState.RUNNING and not other.params}
+        known = {i: params for i, params in self._proposed.get(study.study_name, {}).items() if i in waiting}
+        self._proposed[study.study_name] = known
+        return [_with(other, known[other._trial_id]) if other._trial_id in known else other for other in others]
+
+    def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:  # noqa: ARG002 - Optuna's signature
+        """Forget what was proposed for a trial that is finished."""
+        with self._turn:
+            proposed = self._proposed.get(study.study_name, {})
+            proposed.pop(trial._trial_id, None)
+            if not proposed:
+                self._proposed.pop(study.study_name, None)
 
     def __getstate__(self) -> dict[str, Any]:
         """What a copy in another process gets: all but the lock."""
@@ -176,11 +164,31 @@ class NoiseAwareSampler(BaseSampler):
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """A uniform value, for parameters that were not foreseen."""
+        """The baseline's value if it is not tried yet, else a uniform one, for parameters that were not foreseen."""
         self._raise_error_if_multi_objective(study)
-        encoding = Encoding({param_name: param_distribution})
-        stream = [self._seed, _STREAM_INDEPENDENT, trial.number, zlib.crc32(param_name.encode())]
-        return encoding.params(np.random.default_rng(stream).random(len(encoding)))[param_name]
+        encoding = Encoding({param_name: param_distribution}, None, self._baseline)
+        codes = self._baseline_codes(encoding)
+        if codes is None or not self._claims_baseline(study, trial):
+            stream = [self._seed, _STREAM_INDEPENDENT, trial.number, zlib.crc32(param_name.encode())]
+            codes = np.random.default_rng(stream).random((1, len(encoding)))
+        return encoding.params(codes[0])[param_name]
+
+    def _claims_baseline(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether no other trial has the baseline's values, as far as it has any; this one then has them."""
+        with self._turn:
+            if any(self._is_baseline(other) for other in self._others(study, trial)):
+                return False
+            self._proposed[study.study_name].setdefault(trial._trial_id, dict(self._baseline or {}))
+            return True
+
+    def _is_baseline(self, trial: FrozenTrial) -> bool:
+        """Whether a trial has the baseline's values, where the baseline has one that the trial could have."""
+        baseline = self._baseline or {}
+        shared = {name: d for name, d in trial.distributions.items() if name in baseline}
+        encoding = Encoding(shared, self._active_when, baseline)
+        codes = self._baseline_codes(encoding)
+        same = codes is not None and encoding.keys(codes) == encoding.keys(encoding.codes([trial.params]))
+        return same and len(encoding) > 0
 
     def posterior(self, study: Study) -> Posterior:
         """The posterior given all scored trials of a study; larger is better also where the study minimises.
@@ -188,18 +196,17 @@ class NoiseAwareSampler(BaseSampler):
         Raises:
             ValueError: If the study has no scored trial.
         """
-        space = self._space if self._space is not None else union_space(study)
         return study_posterior(
-            study, space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd
+            study, self._space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd
         )
 
     def pick(self, study: Study) -> FrozenTrial:
-        """The scored trial with the largest posterior mean.
+        """The complete trial with the largest posterior mean, of those that keep all constraints.
 
         Raises:
-            ValueError: If the study has no scored trial.
+            ValueError: If there is none.
         """
-        return evaluated(study).trials[self.posterior(study).pick()]
+        return pick(study, self._space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd)
 
     def n_startup(self, dimensions: int) -> int:
         """Size of the start design for a space with so many parameters."""
@@ -210,43 +217,59 @@ class NoiseAwareSampler(BaseSampler):
             wanted = min(wanted, self._n_trials // 4)
         return max(wanted, MIN_POINTS)
 
-    def _planned(self, encoding: Encoding, number: int, others: Sequence[FrozenTrial]) -> Array:
+    def _planned(self, encoding: Encoding, number: int, *, inside: bool) -> Array:
         """The point of the start design that belongs to a trial, shape (1, n_axes)."""
         n = self.n_startup(len(encoding))
-        if self._baseline is None:
-            return start_design(encoding, n, None, self._seed)[[number]]
-        codes = encoding.codes([self._baseline])
-        if not self._baseline_is_inside(encoding, codes):
-            return start_design(encoding, n, codes[0], self._seed)[[number]]
-        if number == 0 and encoding.keys(codes)[0] not in _taken(encoding, others):
-            return encoding.canonical(codes)
-        return start_design(encoding, n, codes[0], self._seed)[[number - 1]]
+        centre = None if self._baseline is None else encoding.codes([self._baseline])[0]
+        return start_design(encoding, n, centre, self._seed)[[number - 1 if inside else number]]
 
-    def _baseline_is_inside(self, encoding: Encoding, codes: Array) -> bool:
-        """Whether the baseline has a value inside the space for every parameter that acts in it."""
-        assert self._baseline is not None
+    def _baseline_codes(self, encoding: Encoding) -> Array | None:
+        """Canonical codes of the baseline, shape (1, n_axes).
+
+        None unless the baseline has a value inside the space for every parameter that acts in it.
+        """
+        if self._baseline is None:
+            return None
+        codes = encoding.codes([self._baseline])
         needed = encoding.active(encoding.canonical(np.nan_to_num(codes, nan=0.5)))[0]
-        return all(
+        inside = all(
             axis.name in self._baseline and axis.holds(self._baseline[axis.name])
             for axis, acts in zip(encoding.axes, needed, strict=True)
             if acts
         )
+        return encoding.canonical(codes) if inside else None
 
     def _ranked(
         self, encoding: Encoding, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
     ) -> Array:
         """Candidates, the most promising first, shape (n, n_axes)."""
+
+        def fitted(n: int) -> int:
+            return checkpoint(n, self.n_startup(len(encoding)))
+
         codes = encoding.codes(done.points)
-        early_noise = done.noise_of_first(checkpoint(len(codes), self.n_startup(len(encoding))), self._noise_sd)
-        surrogate = fit_surrogate(encoding, codes, done.values, done.noise, early_noise)
-        if surrogate is None:
+        early = done.first(fitted(len(codes)))
+        surrogate = fit_surrogate(encoding, codes, done.values, done.noise, (early.values, early.noise))
+        feasibility = Feasibility(encoding, codes, done.constraints, fitted) if done.constraints else None
+        if surrogate is None and not (feasibility and feasibility.surfaces):
             return encoding.canonical(rng.random((1, len(encoding))))
-        next_noise = float(np.median(done.noise))
-        pending = encoding.codes([t.params for t in others if t.state == TrialState.RUNNING and t.params])
-        means, _ = surrogate.posterior(surrogate.features)
-        pool = candidates(encoding, codes[np.argsort(-means, kind="stable")], rng)
-        believing = surrogate.believing(encoding.features(pending), next_noise)
-        value = augmented_expected_improvement(believing, encoding.features(pool), next_noise)
+        pending = encoding.features(encoding.codes([t.params for t in others if _is_under_way(t)]))
+        means = np.zeros(len(codes)) if surrogate is None else surrogate.posterior(surrogate.features)[0]
+        order = np.argsort(-means, kind="stable")
+        incumbents = None
+        if feasibility is not None:
+            incumbents = np.flatnonzero(done.eligible)
+            kept = feasibility.probability(encoding.features(codes))
+            order = np.lexsort((-means if len(incumbents) else -kept, ~done.eligible))
+        pool = candidates(encoding, codes[order], rng)
+        features = encoding.features(pool)
+        value = np.ones(len(pool))
+        if surrogate is not None and (incumbents is None or len(incumbents)):
+            next_noise = float(np.median(surrogate.noise))
+            believing = surrogate.believing(pending, next_noise)
+            value = augmented_expected_improvement(believing, features, next_noise, incumbents)
+        if feasibility is not None:
+            value = value * feasibility.probability(features, pending)
         return pool[np.argsort(-value, kind="stable")]
 
 
@@ -261,18 +284,6 @@ def checkpoint(n: int, first: int) -> int:
     return reached
 
 
-def union_space(study: Study) -> dict[str, BaseDistribution]:
-    """Every parameter that trials of a study were asked, sorted by name, less those whose range changed."""
-    found: dict[str, BaseDistribution] = {}
-    changed: set[str] = set()
-    states = (TrialState.COMPLETE, TrialState.PRUNED)
-    for trial in study.get_trials(deepcopy=False, states=states):
-        for name, distribution in trial.distributions.items():
-            if found.setdefault(name, distribution) != distribution:
-                changed.add(name)
-    return {name: found[name] for name in sorted(found) if name not in changed}
-
-
 def study_posterior(
     study: Study,
     space: Mapping[str, BaseDistribution] | None = None,
@@ -283,6 +294,8 @@ def study_posterior(
     values: Sequence[float] | None = None,
 ) -> Posterior:
     """The posterior given all scored trials of a study, whichever sampler proposed them.
+
+    Its `pick` chooses from the complete trials with a finite score that keep all constraints.
 
     Args:
         study: A study with one objective.
@@ -298,7 +311,8 @@ def study_posterior(
     done = evaluated(study, noise_sd)
     space = union_space(study) if space is None else space
     told = done.values if values is None else values
-    return Posterior(space, done.points, told, done.noise, active_when=active_when, fixed=fixed)
+    eligible = [int(index) for index in np.flatnonzero(done.eligible)]
+    return Posterior(space, done.points, told, done.noise, active_when=active_when, fixed=fixed, eligible=eligible)
 
 
 def pick(
@@ -309,18 +323,22 @@ def pick(
     fixed: Params | None = None,
     noise_sd: float | None = None,
 ) -> FrozenTrial:
-    """The scored trial with the largest posterior mean; arguments as for `study_posterior`.
+    """The complete trial with the largest posterior mean, of those that keep all constraints.
+
+    Arguments are as for `study_posterior`.
 
     Raises:
-        ValueError: If no trial has a score.
+        ValueError: If there is none.
     """
+    done = evaluated(study)
+    if not done.eligible.any():
+        raise ValueError(f"there is nothing to pick: {done.why_none()}")
     model = study_posterior(study, space, active_when=active_when, fixed=fixed, noise_sd=noise_sd)
-    return evaluated(study).trials[model.pick()]
+    return done.trials[model.pick()]
 
 
-def _first_free(encoding: Encoding, ranked: Array, others: Sequence[FrozenTrial], rng: np.random.Generator) -> Array:
+def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.random.Generator) -> Array:
     """The first of the ranked points that no trial has, else any that none has, else the first of the ranked."""
-    taken = _taken(encoding, others)
     if (free := _free(encoding, ranked, taken)) is not None:
         return free
     if (free := _free(encoding, encoding.canonical(rng.random((256, len(encoding)))), taken)) is not None:
@@ -340,6 +358,22 @@ def _taken(encoding: Encoding, trials: Sequence[FrozenTrial]) -> set[bytes]:
     """Keys of the configurations that trials have or had, in whatever state."""
     points = [t.params for t in trials if t.params]
     return set(encoding.keys(encoding.codes(points))) if points else set()
+
+
+def _with(trial: FrozenTrial, params: Mapping[str, Any]) -> FrozenTrial:
+    """A trial with other parameters."""
+    known = copy.copy(trial)
+    known.params = dict(params)
+    return known
+
+
+def _is_under_way(trial: FrozenTrial) -> bool:
+    return trial.state == TrialState.RUNNING and bool(trial.params)
+
+
+def _is_fixed(trial: FrozenTrial) -> bool:
+    """Whether parameters of a trial were fixed beforehand (`Study.enqueue_trial`)."""
+    return bool(trial.system_attrs.get("fixed_params"))
 
 
 __all__ = [

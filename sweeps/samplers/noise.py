@@ -1,4 +1,8 @@
-"""How far the mean score of a trial may lie from the truth: known, estimated from its cases, or the last resort."""
+"""How far the score of a trial may lie from the truth: told, estimated from its cases, or unknown.
+
+Unknown variances are NaN; the surface's fit estimates one for all of them (`surrogate.fit_hyperparameters`). Nothing
+here depends on the unit of the scores: floors are shares of their spread.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,17 @@ from analysis.variance import double_centred_variance
 
 Array = npt.NDArray[np.float64]
 
-MIN_SD = 1e-3
-"""Smallest standard deviation that a told score is taken to have: a score cannot be known better than its rounding."""
+LEAST_SHARE = 1e-4
+"""Smallest standard deviation that a told score is taken to have, as a share of the scores' robust spread."""
 
+MOST = 1e100
+"""Scores beyond this, up or down, count as this: what is fitted are their squares."""
+
+_LEAST = 1.0 / MOST  # only for scores that are all zero
+_RESOLUTION = 8.0 * np.finfo(float).eps
 _WINSOR_WIDTH = 3.0
 _MAD_TO_SD = 1.4826
+_ENOUGH = 4
 
 
 def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) -> float:
@@ -29,13 +39,13 @@ def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) ->
         noise_sd: Standard deviation of one generation for trials that give none.
 
     Returns:
-        `noise_sd**2 / n`; NaN if nothing is known.
+        `noise_sd**2 / n`; NaN if nothing is known. What is no usable number counts as missing.
     """
-    n = _number(attributes.get("n"))
-    sd = _number(attributes.get("noise_sd"))
-    variance = _number(attributes.get("score_var")) if math.isnan(sd) else sd**2
+    n = _usable(attributes.get("n"))
+    sd = _usable(attributes.get("noise_sd"))
+    variance = _usable(attributes.get("score_var")) if math.isnan(sd) else sd**2
     if math.isnan(variance):
-        variance = math.nan if noise_sd is None else noise_sd**2
+        variance = _usable(noise_sd) ** 2
     return variance / (n if n >= 1 else 1.0)
 
 
@@ -43,57 +53,108 @@ def case_table(case_scores: Sequence[Any]) -> Array:
     """The `case_scores` attributes of trials as a table, shape (trials, cases).
 
     Args:
-        case_scores: One entry per trial: a list of scores, a mapping from case to score, or None.
+        case_scores: One entry per trial: a list of scores or a mapping from case to score; anything else is none.
 
     Returns:
         NaN where a trial has no score. Trials with other cases, or a list of another length, than the first one that
         has scores are NaN throughout.
     """
-    first = next((entry for entry in case_scores if entry), None)
+    entries = [entry if isinstance(entry, (Mapping, list, tuple)) else () for entry in case_scores]
+    first = next((entry for entry in entries if entry), None)
     if first is None:
-        return np.full((len(case_scores), 0), np.nan)
-    names: Sequence[Any] = sorted(first) if isinstance(first, Mapping) else range(len(first))
-    table = np.full((len(case_scores), len(names)), np.nan)
-    for row, entry in zip(table, case_scores, strict=True):
-        if isinstance(entry, Mapping) != isinstance(first, Mapping) or not entry or len(entry) != len(names):
+        return np.full((len(entries), 0), np.nan)
+    names: Sequence[Any] = sorted(first, key=str) if isinstance(first, Mapping) else range(len(first))
+    table = np.full((len(entries), len(names)), np.nan)
+    for row, entry in zip(table, entries, strict=True):
+        if isinstance(entry, Mapping) != isinstance(first, Mapping) or len(entry) != len(names):
             continue
         row[:] = [_number(entry.get(name) if isinstance(entry, Mapping) else entry[name]) for name in names]
     return table
 
 
 def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, noise_sd: float | None = None) -> Array:
-    """Variance of each trial's told score, shape (trials,), positive.
+    """Variance of each trial's told score, shape (trials,): positive, or NaN where nothing is known.
 
-    In this order: what the trial says (`trial_noise`), the double-centred residuals of the trials' `case_scores`, and,
-    with nothing to go by, a third of the variance of the scores themselves.
+    In this order: what the trial says (`trial_noise`), and the double-centred residuals of the trials' `case_scores`.
+    None is smaller than `least_noise` of the scores.
     """
     found: Array = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
     missing = np.isnan(found)
     if missing.any():
         table = case_table([own.get("case_scores") for own in attributes])
-        pooled = double_centred_variance(table) / max(table.shape[1], 1)
-        if math.isnan(pooled):
-            pooled = float(np.var(values)) / 3.0
-        found[missing] = pooled
-    return np.asarray(np.maximum(found, MIN_SD**2))
+        with np.errstate(over="ignore", invalid="ignore"):
+            pooled = double_centred_variance(table) / max(table.shape[1], 1)
+        found[missing] = _usable(pooled)
+    return np.asarray(np.maximum(found, least_noise(values)))
+
+
+def least_noise(values: Array) -> float:
+    """The smallest variance that scores are taken to have: a share of their spread, and no less than their rounding."""
+    _, spread = centre_and_spread(values)
+    return max(LEAST_SHARE * spread, resolution(values)) ** 2
+
+
+def resolution(values: Array) -> float:
+    """How much scores may differ by rounding alone; positive."""
+    return max(_RESOLUTION * float(np.max(np.abs(values), initial=0.0)), _LEAST)
+
+
+def all_equal(values: Array) -> bool:
+    """Whether scores differ by no more than their rounding."""
+    return bool(np.ptp(values) <= resolution(values))
+
+
+def centre_and_spread(values: Array) -> tuple[float, float]:
+    """Median of scores, and a robust standard deviation measured on the upper half alone.
+
+    Where most of the upper half equals the median (half of the trials fell off the same cliff), both are those of the
+    scores above it. With too few of them, the deviation is that of all scores.
+    """
+    rest = values
+    while len(rest) >= _ENOUGH:
+        median = float(np.median(rest))
+        spread = _upper_spread(rest, median)
+        if spread > 0.0:
+            return median, spread
+        rest = rest[rest > median]
+    return (float(np.median(values)), float(np.std(values))) if len(values) else (0.0, 0.0)
 
 
 def winsorise(values: Array, noise: Array) -> Array:
     """Raise scores that are far below the rest to a floor, so that a cliff does not bend the whole surface.
 
     The floor is three robust standard deviations below the median, the deviation being measured on the upper half
-    alone and never taken smaller than the noise.
+    alone and never taken smaller than the noise, as far as that is known. Where none is known, median and deviation
+    are those of `centre_and_spread`.
     """
-    if len(values) < 4:
+    if len(values) < _ENOUGH:
         return values
-    median = float(np.median(values))
-    above = values[values >= median] - median
-    sd = max(_MAD_TO_SD * float(np.median(above)), math.sqrt(float(np.median(noise))))
-    raised: Array = np.maximum(values, median - _WINSOR_WIDTH * sd)
+    known = noise[~np.isnan(noise)]
+    if len(known):
+        centre = float(np.median(values))
+        sd = max(_upper_spread(values, centre), math.sqrt(float(np.median(known))))
+    else:
+        centre, sd = centre_and_spread(values)
+    raised: Array = np.maximum(values, centre - _WINSOR_WIDTH * sd)
     return raised
 
 
+def _upper_spread(values: Array, median: float) -> float:
+    return _MAD_TO_SD * float(np.median(values[values >= median] - median))
+
+
 def _number(value: Any) -> float:
+    """A finite number as it is, and NaN for anything else."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return math.nan
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return math.nan
+    return number if math.isfinite(number) else math.nan
+
+
+def _usable(value: Any) -> float:
+    """A number from 0 on whose square is one too, and NaN for anything else."""
+    number = _number(value)
+    return number if 0.0 <= number <= MOST else math.nan

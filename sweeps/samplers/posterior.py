@@ -12,7 +12,7 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
-from sweeps.samplers.noise import winsorise
+from sweeps.samplers.noise import all_equal, least_noise, resolution, winsorise
 from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
 
 Array = npt.NDArray[np.float64]
@@ -21,6 +21,9 @@ MIN_POINTS = 8
 """With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
 
 _LEAST_SHARE = 0.05
+_LEAST_DIFFERENCE = 1e-10  # variance, as a share of the surface's
+_TIE = 1e-12  # means are equal that differ by less than this share of the range of the scores
+_GUESSED_SHARE = 1.0 / 3.0
 _DRAWS = 2048
 
 
@@ -52,11 +55,14 @@ class Posterior:
         space: Optuna distributions by name.
         points: Scored configurations as values by name; inactive parameters missing. Repeats are welcome.
         values: Their scores, larger is better, shape (n,).
-        noise: Variance of each score around the truth, shape (n,), positive.
+        noise: Variance of each score around the truth, shape (n,), positive; NaN where it is unknown.
         active_when: Conditions, as in `Encoding`.
         fixed: Values outside the space that conditions may name.
+        eligible: Indices of the configurations that `pick` chooses from; all if not given.
 
     Attributes:
+        noise: The variances, with an estimate in the place of those that are unknown: fitted with the surface, and
+            without one a third of the scores' variance, which is but a guess.
         surrogate: The fitted surface; None where the scores are too few (`MIN_POINTS`) or all equal, and means are
             shrunk to the grand mean by the ratio of signal to noise instead.
 
@@ -73,20 +79,28 @@ class Posterior:
         *,
         active_when: ActiveWhen | None = None,
         fixed: Params | None = None,
+        eligible: Sequence[int] | None = None,
     ) -> None:
         self.encoding = Encoding(space, active_when, fixed)
+        self.points = points
         self.codes = self.encoding.codes(points)
         self.values = np.asarray(values, dtype=float)
         self.noise = np.asarray(noise, dtype=float)
         if not len(points) or not len(points) == len(self.values) == len(self.noise):
             sizes = f"{len(points)} points, {len(self.values)} values, {len(self.noise)} variances"
             raise ValueError(f"a posterior needs at least one point and as many values and variances, not {sizes}")
+        self._eligible = range(len(points)) if eligible is None else eligible
         self.surrogate = fit_surrogate(self.encoding, self.codes, self.values, self.noise)
+        if self.surrogate is not None:
+            self.noise = self.surrogate.noise
+        else:
+            guess = max(_GUESSED_SHARE * float(np.var(self.values)), least_noise(self.values))
+            self.noise = np.where(np.isnan(self.noise), guess, self.noise)
         self._grand, self._signal = _moments(self.values, self.noise)
 
     def at(self, points: Sequence[Params]) -> tuple[Array, Array]:
         """Posterior mean and standard deviation of the true mean score, each of shape (len(points),)."""
-        return self._at_codes(self.encoding.codes(points))
+        return self._at_codes(self.encoding.codes(points), points)
 
     def difference(self, point: Params, other: Params) -> tuple[float, float]:
         """Posterior mean and standard deviation of what a configuration's true mean score is above another's."""
@@ -96,28 +110,37 @@ class Posterior:
         with one_thread():
             mean, covariance = self.surrogate.joint(self.encoding.features(self.encoding.codes([point, other])))
         variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-        return float(mean[0] - mean[1]), math.sqrt(max(float(variance), 1e-12))
+        return float(mean[0] - mean[1]), math.sqrt(
+            max(float(variance), _LEAST_DIFFERENCE * self.surrogate.hyperparameters.signal)
+        )
 
     def means(self) -> Array:
         """Posterior mean of every scored configuration, in their order, shape (n,)."""
-        return self._at_codes(self.codes)[0]
+        return self._at_codes(self.codes, self.points)[0]
 
     def pick(self, among: Sequence[int] | None = None) -> int:
         """Index of the scored configuration with the largest posterior mean.
 
         Args:
-            among: Indices to choose from; all if not given.
+            among: Indices to choose from; all that are eligible if not given.
 
         Returns:
             The index; of several with equal means the one known best, of those the first.
+
+        Raises:
+            ValueError: If there is nothing to choose from.
         """
-        return self.ranked(among)[0]
+        ranked = self.ranked(among)
+        if not ranked:
+            raise ValueError("nothing to pick: no scored configuration is eligible")
+        return ranked[0]
 
     def ranked(self, among: Sequence[int] | None = None) -> list[int]:
         """Indices of the scored configurations, that with the largest posterior mean first; see `pick`."""
         means = self.means()
-        indices = range(len(means)) if among is None else among
-        return sorted(indices, key=lambda i: (-round(float(means[i]), 12), float(self.noise[i]), i))
+        unit = max(_TIE * float(np.ptp(self.values)), resolution(self.values))
+        indices = self._eligible if among is None else among
+        return sorted(indices, key=lambda i: (-round(float(means[i] - self._grand) / unit), float(self.noise[i]), i))
 
     def finalists(self, count: int, among: Sequence[int] | None = None) -> list[int]:
         """Indices of the scored configurations that are worth another look together.
@@ -127,7 +150,7 @@ class Posterior:
 
         Args:
             count: How many, at most.
-            among: Indices to choose from; all if not given.
+            among: Indices to choose from; all that are eligible if not given.
         """
         ranked = self.ranked(among)
         if self.surrogate is None or count < 2:
@@ -164,25 +187,25 @@ class Posterior:
             line = np.repeat(held, len(steps), axis=0)
             if active[j]:
                 line[:, j] = steps
-            mean, sd = self._at_codes(line)
+            mean, sd = self._at_codes(line, [point] * len(line))
             values = tuple(axis.value(float(code)) for code in steps)
             log = bool(getattr(axis.distribution, "log", False))
             curves[axis.name] = Curve(axis.name, values, mean, sd, bool(active[j]), log)
         return curves
 
-    def _at_codes(self, codes: Array) -> tuple[Array, Array]:
+    def _at_codes(self, codes: Array, points: Sequence[Params]) -> tuple[Array, Array]:
         if self.surrogate is not None:
             with one_thread():
                 return self.surrogate.posterior(self.encoding.features(codes))
-        return self._shrunk(codes)
+        return self._shrunk(codes, points)
 
-    def _shrunk(self, codes: Array) -> tuple[Array, Array]:
+    def _shrunk(self, codes: Array, points: Sequence[Params]) -> tuple[Array, Array]:
         """Without a surface: a configuration knows of its own scores alone."""
-        own = self.encoding.keys(self.codes)
+        own = self._names(self.codes, self.points)
         mean = np.full(len(codes), self._grand)
         sd = np.full(len(codes), math.sqrt(self._signal))
-        for i, key in enumerate(self.encoding.keys(codes)):
-            mine = np.array([k == key for k in own])
+        for i, name in enumerate(self._names(codes, points)):
+            mine = np.array([each == name for each in own])
             if mine.any():
                 precision = float(np.sum(1.0 / self.noise[mine]))
                 observed = float(np.sum(self.values[mine] / self.noise[mine])) / precision
@@ -191,9 +214,20 @@ class Posterior:
                 sd[i] = math.sqrt(self._signal * (1.0 - weight))
         return mean, sd
 
+    def _names(self, codes: Array, points: Sequence[Params]) -> list[tuple[bytes, str]]:
+        """What tells configurations apart: their place in the space, and parameters that it does not have."""
+        beyond = [sorted((k, v) for k, v in point.items() if k not in self.encoding.space) for point in points]
+        return list(zip(self.encoding.keys(codes), map(repr, beyond), strict=True))
+
 
 def fit_surrogate(
-    encoding: Encoding, codes: Array, values: Array, noise: Array, early_noise: Array | None = None
+    encoding: Encoding,
+    codes: Array,
+    values: Array,
+    noise: Array,
+    early: tuple[Array, Array] | None = None,
+    *,
+    cliffs: bool = True,
 ) -> Surrogate | None:
     """Fit the surface behind scores.
 
@@ -201,22 +235,24 @@ def fit_surrogate(
         encoding: The space.
         codes: Scored points, shape (n, n_axes).
         values: Scores, larger is better, shape (n,).
-        noise: Variance of each score, shape (n,).
-        early_noise: Fit the hyperparameters to the first points only, as many as this has, with these variances:
-            what is known of the noise later must not change what was fitted before. All points if not given.
+        noise: Variance of each score, shape (n,); NaN for one that is fitted to all such scores together.
+        early: Fit the hyperparameters to the first points only, with these scores and variances of theirs: what is
+            known of them later must not change what was fitted before. All points if not given.
+        cliffs: Whether low scores are winsorised.
 
     Returns:
         The surface; None if there are fewer than `MIN_POINTS` points, no parameters, or all scores are equal.
     """
-    early_noise = noise if early_noise is None else early_noise
-    first = len(early_noise)
-    if len(values) < MIN_POINTS or not len(encoding) or np.ptp(values[:first]) < 1e-12:
+    early_values, early_noise = (values, noise) if early is None else early
+    first = len(early_values)
+    if len(values) < MIN_POINTS or not len(encoding) or all_equal(early_values):
         return None
     features = encoding.features(codes)
-    early = winsorise(values[:first], early_noise)
+    if cliffs:
+        early_values, values = winsorise(early_values, early_noise), winsorise(values, noise)
     with one_thread():
-        hyperparameters = fit_hyperparameters(features[:first], early, early_noise, encoding.columns)
-        return Surrogate(features, winsorise(values, noise), noise, hyperparameters)
+        hyperparameters = fit_hyperparameters(features[:first], early_values, early_noise, encoding.columns)
+        return Surrogate(features, values, noise, hyperparameters)
 
 
 def _moments(values: Array, noise: Array) -> tuple[float, float]:

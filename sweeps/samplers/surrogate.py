@@ -1,4 +1,4 @@
-"""A Gaussian process over a search space, with the noise of every point taken as known.
+"""A Gaussian process over a search space, with the noise of every point taken as known where it is known.
 
 The surface is a sum of one function per parameter and one of all parameters together: the additive and the full order
 of Duvenaud, Nickisch & Rasmussen (*Additive Gaussian Processes*, 2011), each a Matern 5/2, with one length scale per
@@ -8,18 +8,21 @@ eight dimensions does. On 108 simulated smooth surfaces the regret of a search a
 (standard errors about .002): a help as long as little is known, and none from 600 on. Rough ones showed no difference.
 
 Hyperparameters are fitted to the marginal likelihood with log-normal priors, so that a dozen noisy points cannot pin a
-length scale to a bound. Everything between two fits is closed-form conditioning: one Cholesky factor per set of
-points (Rasmussen & Williams, *Gaussian Processes for Machine Learning*, 2006, chapters 2 and 5); the constant mean is
-estimated by generalised least squares (their section 2.7).
+length scale to a bound. One noise variance for all points that tell none is fitted with them. Everything between two
+fits is closed-form conditioning: one Cholesky factor per set of points (Rasmussen & Williams, *Gaussian Processes for
+Machine Learning*, 2006, chapters 2 and 5); the constant mean is estimated by generalised least squares (their section
+2.7).
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +30,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
+
+from sweeps.samplers.noise import LEAST_SHARE
 
 Array = npt.NDArray[np.float64]
 
@@ -39,10 +44,21 @@ LENGTH_PRIOR = (math.log(0.5), 0.4)
 SIGNAL_PRIOR_SD = 1.5
 """Standard deviation of the logarithm of either variance around half of the spread of the scores."""
 
+NOISE_PRIOR = (math.log(0.05), 2.5)
+"""Mean and standard deviation of the logarithm of an unknown noise variance as a share of the scores' variance."""
+
+NOISE_STARTS = (1e-3, 0.5)
+"""Shares at which the search for an unknown noise variance starts: nearly none, and half of everything. A likelihood
+may have a peak for each way to explain the same scores."""
+
+ORDINARY = (2.0**-10, 2.0**10)
+"""Ranges of scores with known noise that are fitted in the scores' own unit."""
+
 _MAX_ITERATIONS = 40
 _TOLERANCE = 1e-5 / np.finfo(float).eps  # relative change of the objective at which L-BFGS-B stops
 _CACHE_SIZE = 256
 _JITTER = 1e-9
+_LEAST_VARIANCE = 1e-12  # of a posterior, as a share of the surface's
 
 
 @dataclass(frozen=True)
@@ -54,17 +70,28 @@ class Hyperparameters:
         joint: Variance of the function of all parameters together.
         lengths: Length scale of each parameter, shape (n_parameters,).
         columns: Index of the parameter that each feature column belongs to, shape (n_features,).
+        noise: Variance of the scores whose noise is unknown; NaN where all is known.
     """
 
     additive: float
     joint: float
     lengths: tuple[float, ...]
     columns: tuple[int, ...]
+    noise: float = math.nan
 
     @property
     def signal(self) -> float:
         """Variance of the surface."""
         return self.additive + self.joint
+
+    def in_units(self, unit: float) -> Hyperparameters:
+        """These of scores that are so many times larger."""
+        scale = unit**2
+        return replace(self, additive=self.additive * scale, joint=self.joint * scale, noise=self.noise * scale)
+
+    def filled(self, noise: Array) -> Array:
+        """Variances with those that are unknown (NaN) filled in."""
+        return np.where(np.isnan(noise), self.noise, noise)
 
     def covariance(self, a: Array, b: Array) -> Array:
         """Covariance of the surface between the rows of two tables of features, shape (len(a), len(b))."""
@@ -73,6 +100,7 @@ class Hyperparameters:
 
 
 _cache: OrderedDict[bytes, Hyperparameters] = OrderedDict()
+_cache_turn = threading.Lock()
 
 
 def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
@@ -81,7 +109,7 @@ def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: n
     Args:
         features: Points, shape (n, n_features).
         values: Scores, shape (n,).
-        noise: Variance of each score around the surface, shape (n,), positive.
+        noise: Variance of each score around the surface, shape (n,), positive; NaN where it is to be estimated.
         columns: Index of the parameter that each feature column belongs to; columns of one parameter share a length.
 
     Returns:
@@ -89,59 +117,94 @@ def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: n
     """
     parts = (features, values, noise, columns)
     digest = hashlib.blake2b(b"|".join(np.ascontiguousarray(part).tobytes() for part in parts)).digest()
-    if digest in _cache:
-        _cache.move_to_end(digest)
-        return _cache[digest]
+    with _cache_turn:
+        if digest in _cache:
+            _cache.move_to_end(digest)
+            return _cache[digest]
+    unit = _unit(values, noise)
     with one_thread():
-        found = _fit(features, values, noise, columns)
-    _cache[digest] = found
-    if len(_cache) > _CACHE_SIZE:
-        _cache.popitem(last=False)
+        found = _fit(features, values / unit, noise / unit**2, columns).in_units(unit)
+    with _cache_turn:
+        _cache[digest] = found
+        if len(_cache) > _CACHE_SIZE:
+            _cache.popitem(last=False)
     return found
 
 
+def _unit(values: Array, noise: Array) -> float:
+    """What scores are divided by before a fit, a power of two: the optimiser's stopping rule is not free of a unit.
+
+    Scores between 0 and 1 with known noise, those of sweeps, keep theirs: what is proposed for them stays, to the
+    last digit, what it was when published results were found.
+    """
+    width = float(np.ptp(values))
+    if not np.isnan(noise).any() and ORDINARY[0] <= width <= ORDINARY[1]:
+        return 1.0
+    return 2.0 ** math.frexp(width)[1]
+
+
 def _fit(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
-    centred = values - np.average(values, weights=1.0 / noise)
-    spread = max(float(np.mean(centred**2)), 1e-8)
-    start = max(spread - float(np.mean(noise)), 0.1 * spread)
+    unknown = np.isnan(noise)
+    known = np.where(unknown, 0.0, noise)
+    centred = values - np.average(values, weights=None if unknown.any() else 1.0 / noise)
+    spread = float(np.mean(centred**2))
     squared = squared_distances(features, features, columns)
     n = len(squared)
+    start = max(spread - float(np.mean(known)), 0.1 * spread)
     centre = np.concatenate([np.full(2, math.log(0.5 * start)), np.full(n, LENGTH_PRIOR[0])])
     sd = np.concatenate([np.full(2, SIGNAL_PRIOR_SD), np.full(n, LENGTH_PRIOR[1])])
+    bounds = [(math.log(1e-4 * spread), math.log(1e2 * spread))] * 2 + [tuple(np.log(LENGTH_BOUNDS))] * n
+    starts = [centre]
+    if unknown.any():
+        starts = [np.append(centre, math.log(share * spread)) for share in NOISE_STARTS]
+        centre, sd = np.append(centre, math.log(spread) + NOISE_PRIOR[0]), np.append(sd, NOISE_PRIOR[1])
+        bounds.append((math.log(LEAST_SHARE**2 * spread), math.log(2.0 * spread)))
 
     def negative(theta: Array) -> tuple[float, Array]:
-        value, gradient = negative_likelihood(theta, squared, centred, noise)
+        value, gradient = negative_likelihood(theta, squared, centred, known, unknown)
         offset = (theta - centre) / sd
         return value + 0.5 * float(offset @ offset), gradient + offset / sd
 
-    bounds = [(math.log(1e-4 * spread), math.log(1e2 * spread))] * 2 + [tuple(np.log(LENGTH_BOUNDS))] * n
-    theta, _, _ = fmin_l_bfgs_b(negative, centre, bounds=bounds, factr=_TOLERANCE, maxiter=_MAX_ITERATIONS)
-    additive, joint, *lengths = (float(each) for each in np.exp(theta))
-    return Hyperparameters(additive, joint, tuple(lengths), tuple(int(column) for column in columns))
+    fits = [fmin_l_bfgs_b(negative, at, bounds=bounds, factr=_TOLERANCE, maxiter=_MAX_ITERATIONS)[:2] for at in starts]
+    theta, _ = min(fits, key=lambda fit: float(fit[1]))
+    additive, joint, *lengths = (float(each) for each in np.exp(theta[: 2 + n]))
+    estimate = float(np.exp(theta[-1])) if unknown.any() else math.nan
+    return Hyperparameters(additive, joint, tuple(lengths), tuple(int(column) for column in columns), estimate)
 
 
-def negative_likelihood(theta: Array, squared: Array, values: Array, noise: Array) -> tuple[float, Array]:
+def negative_likelihood(
+    theta: Array, squared: Array, values: Array, noise: Array, unknown: npt.NDArray[np.bool_] | None = None
+) -> tuple[float, Array]:
     """Negative log marginal likelihood of centred scores, up to a constant, and its gradient.
 
     Args:
-        theta: Logarithms of the additive and the joint variance and of the length scales, shape (2 + n_parameters,).
+        theta: Logarithms of the additive and the joint variance and of the length scales, shape (2 + n_parameters,);
+            one more, of the unknown noise variance, where any is unknown.
         squared: Squared distances of the points per parameter, shape (n_parameters, n, n).
         values: Centred scores, shape (n,).
-        noise: Variance of each score, shape (n,).
+        noise: Variance of each score, shape (n,); 0 where it is unknown.
+        unknown: Which of the variances are unknown, shape (n,); none if not given.
     """
     additive, joint = np.exp(theta[:2])
-    own = squared / np.exp(2.0 * theta[2:])[:, None, None]
+    own = squared / np.exp(2.0 * theta[2 : 2 + len(squared)])[:, None, None]
     together = own.sum(axis=0)
     of_own, of_all = additive * matern52(own).mean(axis=0), joint * matern52(together)
     covariance = of_own + of_all
-    covariance[np.diag_indices_from(covariance)] += noise + _JITTER * (additive + joint)
+    fitted = np.exp(theta[-1]) * unknown if unknown is not None and unknown.any() else None
+    covariance[np.diag_indices_from(covariance)] += (noise if fitted is None else noise + fitted) + _JITTER * (
+        additive + joint
+    )
     factor = np.linalg.cholesky(covariance)
     weights = cho_solve((factor, True), values)
     inner = 0.5 * (cho_solve((factor, True), np.eye(len(values))) - np.outer(weights, weights))
     # The correlation falls with log length as -2 r^2 times its slope in r^2; the chain rule turns the sign.
     slopes = (additive / len(own)) * _slope(own) + joint * _slope(together)
     gradient = np.concatenate(
-        [[np.sum(inner * of_own), np.sum(inner * of_all)], np.einsum("ij,pij,pij->p", inner, own, slopes)]
+        [
+            [np.sum(inner * of_own), np.sum(inner * of_all)],
+            np.einsum("ij,pij,pij->p", inner, own, slopes),
+            [] if fitted is None else [np.diag(inner) @ fitted],
+        ]
     )
     return 0.5 * float(values @ weights) + float(np.log(np.diag(factor)).sum()), gradient
 
@@ -152,7 +215,7 @@ class Surrogate:
     Args:
         features: Points, shape (n, n_features).
         values: Scores, shape (n,).
-        noise: Variance of each score around the surface, shape (n,).
+        noise: Variance of each score around the surface, shape (n,); NaN for that of the hyperparameters.
         hyperparameters: Variances and length scales.
 
     Attributes:
@@ -162,11 +225,11 @@ class Surrogate:
     def __init__(self, features: Array, values: Array, noise: Array, hyperparameters: Hyperparameters) -> None:
         self.features = features
         self.values = values
-        self.noise = noise
+        self.noise = hyperparameters.filled(noise)
         self.hyperparameters = hyperparameters
         signal = hyperparameters.signal
         covariance = self._covariance(features)
-        covariance[np.diag_indices_from(covariance)] += noise + _JITTER * signal
+        covariance[np.diag_indices_from(covariance)] += self.noise + _JITTER * signal
         self._factor = np.linalg.cholesky(covariance)
         ones = np.ones(len(values))
         self._ones = cho_solve((self._factor, True), ones)
@@ -178,7 +241,7 @@ class Surrogate:
         """Mean and standard deviation of the noise-free surface, each of shape (len(features),)."""
         mean, half, lacking = self._conditioned(features)
         variance = self.hyperparameters.signal - np.einsum("ij,ij->j", half, half) + lacking**2 / self._precision
-        return mean, np.sqrt(np.maximum(variance, 1e-14))
+        return mean, np.sqrt(np.maximum(variance, _LEAST_VARIANCE * self.hyperparameters.signal))
 
     def joint(self, features: Array) -> tuple[Array, Array]:
         """Mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
@@ -245,6 +308,33 @@ def _controller() -> Any:
     return ThreadpoolController()
 
 
-def one_thread() -> Any:
-    """A context in which linear algebra uses one thread: small matrices gain nothing, and the sums keep their order."""
-    return _controller().limit(limits=1)
+class _OneThread:
+    """A context in which linear algebra uses one thread: small matrices gain nothing, and the sums keep their order.
+
+    The limit is the process's. Threads that are inside at the same time share it: the first sets it, the last lifts it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._limit: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._limit = _controller().limit(limits=1)
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                self._limit.restore_original_limits()
+
+
+_one_thread = _OneThread()
+
+
+def one_thread() -> AbstractContextManager[None]:
+    """The context in which linear algebra uses one thread; may be entered again within, and by several threads."""
+    return _one_thread

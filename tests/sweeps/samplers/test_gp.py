@@ -13,11 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import TrialState, create_trial
 
 from sweeps.samplers.encoding import Encoding
-from sweeps.samplers.gp import NoiseAwareSampler, checkpoint, evaluated, pick, study_posterior, union_space
-from sweeps.samplers.noise import MIN_SD
+from sweeps.samplers.gp import NoiseAwareSampler, checkpoint, pick, study_posterior, union_space
 
 SPACE: dict[str, BaseDistribution] = {
     "temperature": FloatDistribution(0.0, 1.5, step=0.05),
@@ -233,23 +232,8 @@ def test_the_samplers_own_posterior_and_pick_agree_with_the_functions() -> None:
     assert make().posterior(study).at([BASELINE])[0][0] == pytest.approx(0.55, abs=0.1)
 
 
-def test_only_finished_finite_scores_count() -> None:
-    study = optuna.create_study(direction="minimize")
-    frozen: list[FrozenTrial] = [
-        create_trial(value=0.5, user_attrs={"n": 4, "noise_sd": 0.2}),
-        create_trial(state=TrialState.FAIL),
-        create_trial(value=math.inf),
-        create_trial(value=0.25, user_attrs={"n": 1, "noise_sd": 0.0}),
-    ]
-    study.add_trials(frozen)
-    done = evaluated(study)
-    assert done.values.tolist() == [-0.5, -0.25]
-    assert done.noise.tolist() == pytest.approx([0.01, MIN_SD**2])
-    assert [t.number for t in done.trials] == [0, 3]
-
-
 def test_a_study_without_scores_has_nothing_to_pick() -> None:
-    with pytest.raises(ValueError, match="at least one point"):
+    with pytest.raises(ValueError, match="no trial is complete with a finite score"):
         pick(optuna.create_study(), SPACE)
 
 

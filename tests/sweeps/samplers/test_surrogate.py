@@ -14,6 +14,7 @@ from sweeps.samplers.surrogate import (
     Surrogate,
     fit_hyperparameters,
     negative_likelihood,
+    one_thread,
     squared_distances,
 )
 
@@ -71,6 +72,89 @@ def test_the_gradient_is_that_of_finite_differences(data: tuple[np.ndarray, ...]
 
     _, gradient = negative_likelihood(theta, squared, values - values.mean(), noise)
     np.testing.assert_allclose(gradient, approx_fprime(theta, likelihood, 1e-6), rtol=1e-3, atol=1e-4)
+
+
+def test_the_gradient_of_an_unknown_noise_is_that_of_finite_differences(data: tuple[np.ndarray, ...]) -> None:
+    features, values, noise = data
+    squared = squared_distances(features, features, (0, 1))
+    unknown = np.arange(15) % 3 == 0
+    known = np.where(unknown, 0.0, noise)
+    theta = np.log([0.003, 0.005, 0.3, 1.2, 4e-4])
+
+    def likelihood(at: np.ndarray) -> float:
+        return negative_likelihood(at, squared, values - values.mean(), known, unknown)[0]
+
+    value, gradient = negative_likelihood(theta, squared, values - values.mean(), known, unknown)
+    np.testing.assert_allclose(gradient, approx_fprime(theta, likelihood, 1e-6), rtol=1e-3, atol=1e-4)
+    filled = np.where(unknown, 4e-4, noise)
+    assert value == pytest.approx(negative_likelihood(theta[:4], squared, values - values.mean(), filled)[0])
+
+
+def wave(sd: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Sixty scores of a sine wave over two parameters, with noise."""
+    rng = np.random.default_rng(seed)
+    features = rng.random((60, 2))
+    return features, np.sin(5 * features[:, 0]) + features[:, 1] + rng.normal(0, sd, 60)
+
+
+@pytest.mark.parametrize("sd", [0.1, 0.3, 1.0])
+def test_unknown_noise_is_estimated_with_the_surface(sd: float) -> None:
+    found = []
+    for seed in range(5):
+        features, values = wave(sd, seed)
+        found.append(fit_hyperparameters(features, values, np.full(60, np.nan), np.arange(2)).noise)
+    assert 0.75 * sd < np.sqrt(np.mean(found)) < 1.25 * sd
+
+
+def test_scores_without_noise_are_found_to_have_none() -> None:
+    features, values = wave(0.0, 1)
+    assert np.sqrt(fit_hyperparameters(features, values, np.full(60, np.nan), np.arange(2)).noise) < 0.02 * values.std()
+
+
+def test_the_likelier_of_two_explanations_is_taken() -> None:
+    """Two peaks: a rough surface without noise, or noise alone. Either start by itself would stay on its own."""
+    rng = np.random.default_rng(0)
+    features = rng.random((40, 3))
+    fitted = fit_hyperparameters(features, rng.normal(0, 1, 40), np.full(40, np.nan), np.arange(3))
+    assert fitted.noise > 0.6
+    smooth = fit_hyperparameters(features, features @ [1.0, 2.0, 0.5], np.full(40, np.nan), np.arange(3))
+    assert smooth.noise < 1e-3
+
+
+def test_noise_that_some_points_tell_is_kept_and_the_others_share_one() -> None:
+    features, values = wave(0.3, 2)
+    noise = np.where(np.arange(60) < 30, 0.09, np.nan)
+    fitted = fit_hyperparameters(features, values, noise, np.arange(2))
+    assert 0.2 < np.sqrt(fitted.noise) < 0.45
+    surrogate = Surrogate(features, values, noise, fitted)
+    np.testing.assert_array_equal(surrogate.noise, np.where(np.arange(60) < 30, 0.09, fitted.noise))
+    assert np.isnan(fit_hyperparameters(features, values, np.full(60, 0.09), np.arange(2)).noise)
+
+
+@pytest.mark.parametrize("exponent", [-300, -20, 30, 300])
+def test_an_estimate_does_not_depend_on_the_unit(exponent: int) -> None:
+    features, values = wave(0.3, 3)
+    unknown = np.full(60, np.nan)
+    one = fit_hyperparameters(features, values, unknown, np.arange(2))
+    other = fit_hyperparameters(features, values * 2.0**exponent, unknown, np.arange(2))
+    assert other == one.in_units(2.0**exponent)
+
+
+def test_threads_share_the_limit_on_linear_algebra() -> None:
+    """One that leaves earlier than another must not leave the process at one thread, nor free the other's."""
+    from threadpoolctl import ThreadpoolController
+
+    def threads() -> list[int]:
+        return [library.num_threads for library in ThreadpoolController().lib_controllers]
+
+    before = threads()
+    first, second = one_thread(), one_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(threads()) == {1}
+    second.__exit__(None, None, None)
+    assert threads() == before
 
 
 def test_the_posterior_is_that_of_a_process_with_an_almost_unknown_constant(data: tuple[np.ndarray, ...]) -> None:
