@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from analysis.choice import Claim
-from analysis.comparison import FEWEST_CASES
+from analysis.comparison import FEWEST_CASES, PERMUTE_BELOW
 from analysis.noise import NoiseFloor
 from analysis.power import mde, power_at, required_cases, required_seeds
+from analysis.wording import cases_text, gain_text, level_text
 
 PRIOR_NOISE_SD = 0.12
 """Noise within a case that is assumed before any was measured; small models' summaries had .07 to .19."""
@@ -112,7 +113,7 @@ def plan(
             raise ValueError("with a bare noise_sd the number of cases must be given")
         cases = floor.cases
     measured = floor if isinstance(floor, NoiseFloor) and not assumed else None
-    _check(gain, cases, finalists, confirm_share)
+    _check(gain, cases, finalists, confirm_share, noise_sd)
     level = alpha / finalists
 
     def seeds_for(sd: float) -> int | None:
@@ -182,7 +183,9 @@ def power_curve(
     )
 
 
-def _check(gain: float | None, cases: int, finalists: int, confirm_share: float) -> None:
+def _check(gain: float | None, cases: int, finalists: int, confirm_share: float, noise_sd: float) -> None:
+    if not 0 <= noise_sd < math.inf:
+        raise ValueError(f"noise_sd must be 0 or more, not {noise_sd}")
     if gain is not None and not 0 < gain <= 1:
         raise ValueError(f"gain must lie above 0 and at most at 1, not {gain}")
     if cases < 1 or finalists < 1:
@@ -192,11 +195,16 @@ def _check(gain: float | None, cases: int, finalists: int, confirm_share: float)
 
 
 def _plan_sentence(made: Plan) -> str:
-    where = f"these {made.cases} cases" if made.claim == "these-cases" else f"new cases like these {made.cases}"
+    if made.claim == "these-cases":
+        where = "this one case" if made.cases == 1 else f"these {made.cases} cases"
+    else:
+        where = f"new cases like {'this one' if made.cases == 1 else f'these {made.cases}'}"
     if made.seeds is None:
         return _out_of_reach(made, where)
     spread = ""
-    if made.generations_low is not None and made.generations_high is not None:
+    if made.generations_low is not None and made.generations_high is None:
+        spread = f" (at least {made.generations_low}, as far as the noise is known)"
+    elif made.generations_low is not None:
         spread = f" (between {made.generations_low} and {made.generations_high}, as far as the noise is known)"
     arms = "both arms together" if made.finalists == 1 else f"{made.finalists} finalists and the baseline together"
     least = ""
@@ -205,12 +213,12 @@ def _plan_sentence(made: Plan) -> str:
     noise = ""
     if made.assumed:
         noise = (
-            f" The noise of {made.noise_sd:.3f} per generation is assumed: a greedy baseline shows none, but other"
-            " configurations have some."
+            f" The noise of {gain_text(made.noise_sd)} per generation is assumed: a greedy baseline shows none, but"
+            " other configurations have some."
         )
     return (
-        f"To see a true gain of {made.gain:.3f} on {where} with {100 * made.power:.0f}% probability takes {made.seeds} "
-        f"seeds per case, that is {made.generations} generations for {arms}{spread}, or a budget of about "
+        f"To see a true gain of {gain_text(made.gain)} on {where} with {level_text(made.power)} probability takes "
+        f"{made.seeds} seeds per case, that is {made.generations} generations for {arms}{spread}, or a budget of about "
         f"{made.budget} with the search.{least}{noise}"
     )
 
@@ -223,7 +231,7 @@ def _out_of_reach(made: Plan, where: str) -> str:
         why = "the cases differ too much in how they respond"
     else:
         why = "it is too small"
-    return f"No number of seeds can show a gain of {made.gain:.3f} on {where}: {why}{more}."
+    return f"No number of seeds can show a gain of {gain_text(made.gain)} on {where}: {why}{more}."
 
 
 @dataclass(frozen=True)
@@ -287,10 +295,10 @@ def budget_sight(
     Raises:
         ValueError: A number is out of its range.
     """
-    _check(min_gain, cases, finalists, confirm_share)
+    sd = PRIOR_NOISE_SD if noise_sd is None else noise_sd
+    _check(min_gain, cases, finalists, confirm_share, sd)
     if budget < 1:
         raise ValueError(f"budget must be at least 1 generation, not {budget}")
-    sd = PRIOR_NOISE_SD if noise_sd is None else noise_sd
     arms = finalists + 1
     seeds = int(budget * confirm_share + 1e-9) // (arms * cases)
     level = alpha / finalists
@@ -312,24 +320,26 @@ def budget_sight(
         budget_needed=needed,
         sentence="",
     )
-    return replace(sight, sentence=_sight_sentence(sight, power, arms, confirm_share))
+    least = 2 if math.isfinite(mde(sd, cases=cases, seeds=2, alpha=level, power=power)) else PERMUTE_BELOW
+    return replace(sight, sentence=_sight_sentence(sight, power, arms, confirm_share, least))
 
 
-def _sight_sentence(sight: BudgetSight, power: float, arms: int, confirm_share: float) -> str:
-    noise = f"a run-to-run noise of {sight.noise_sd:.3f} ({'assumed' if sight.assumed else 'measured'})"
+def _sight_sentence(sight: BudgetSight, power: float, arms: int, confirm_share: float, least: int) -> str:
+    noise = f"a run-to-run noise of {gain_text(sight.noise_sd)} ({'assumed' if sight.assumed else 'measured'})"
     if not math.isfinite(sight.mde):
-        least = math.ceil(2 * arms * sight.cases / confirm_share - 1e-9)
+        budget = math.ceil(least * arms * sight.cases / confirm_share - 1e-9)
         text = (
-            f"A budget of {sight.budget} generations cannot confirm anything on {sight.cases} cases: the least is "
-            f"{least}, which gives 2 seeds per case and arm."
+            f"A budget of {sight.budget} generations cannot confirm anything on {cases_text(sight.cases)}: the least "
+            f"is {budget}, which gives {least} seeds per case and arm."
         )
     else:
         text = (
-            f"With {noise}, a budget of {sight.budget} generations sees true gains from about {sight.mde:.3f} on (with "
-            f"{100 * power:.0f}% probability; {sight.seeds} seeds on each of {sight.cases} cases per arm confirm)."
+            f"With {noise}, a budget of {sight.budget} generations sees true gains from about {gain_text(sight.mde)} "
+            f"on (with {level_text(power)} probability; {sight.seeds} seeds on each of {cases_text(sight.cases)} per "
+            "arm confirm)."
         )
     if sight.min_gain is None or sight.enough:
         return text
     if sight.budget_needed is None:
-        return f"{text} No practicable budget could see a gain of {sight.min_gain:.3f}."
-    return f"{text} To see a gain of {sight.min_gain:.3f} takes a budget of about {sight.budget_needed}."
+        return f"{text} No practicable budget could see a gain of {gain_text(sight.min_gain)}."
+    return f"{text} To see a gain of {gain_text(sight.min_gain)} takes a budget of about {sight.budget_needed}."

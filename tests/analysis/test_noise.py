@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.noise import aa_check, noise_floor
-from analysis.table import TableError
+from analysis.noise import aa_check, noise_floor, worth
+from analysis.table import TableError, summarize
 from tests.analysis import simulate
 
 
@@ -46,6 +48,67 @@ def test_floor_interval_covers(kind):
         floor = noise_floor(frame(each))
         covered += floor.ci_low <= truth <= floor.ci_high
     assert 0.93 <= covered / 800 <= 0.985
+
+
+ONE_FAILURE = np.array([[0.0, 0, 0, 1], [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]])
+
+
+def test_long_tails_widen_the_interval_by_hand():
+    # Residuals -.25 (three times) and .75: squares .75 in all, fourth powers .328125. With 9 degrees of freedom
+    # sigma**4 is 1/144; kurtosis (.328125 * 144 - 3 * 45/16) / (3 * 21/16) = 69/7; 9 / (1 + 48/7 * 9/24) = 2.52.
+    known = worth(summarize(frame(ONE_FAILURE)), 0)
+    assert (known.dof, known.effective) == (9, pytest.approx(2.52))
+    floor = noise_floor(frame(ONE_FAILURE))
+    assert (floor.sd, floor.dof) == (pytest.approx(math.sqrt(0.75 / 9)), 9)
+    assert floor.ci_low == pytest.approx(math.sqrt(0.75 / 9 * 2.52 / stats.chi2.ppf(0.975, 2.52)))
+    assert floor.ci_high == pytest.approx(math.sqrt(0.75 / 9 * 2.52 / stats.chi2.ppf(0.025, 2.52)))
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    st.integers(1, 5).flatmap(
+        lambda seeds: st.lists(
+            st.lists(st.integers(0, 10), min_size=seeds + 1, max_size=seeds + 1), min_size=1, max_size=4
+        )
+    )
+)
+def test_an_interval_is_never_narrower_than_the_plain_one(rows):
+    scores = np.array(rows) / 10
+    floor = noise_floor(frame(scores))
+    if floor.greedy:
+        return
+    square = floor.sd**2 * floor.dof
+    assert floor.ci_low <= math.sqrt(square / stats.chi2.ppf(0.975, floor.dof)) * (1 + 1e-9)
+    assert floor.ci_high >= math.sqrt(square / stats.chi2.ppf(0.025, floor.dof)) * (1 - 1e-9)
+    other = worth(summarize(frame(1 - scores / 2)), 0)
+    assert other.effective == pytest.approx(worth(summarize(frame(scores)), 0).effective)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 8])
+def test_kurtosis_is_found_from_a_few_seeds(seeds):
+    # Of scores that are .4 or .6 with .1 each, else .5, it is 5: fourth moment .2 over squared variance .04.
+    rng, dof, n = np.random.default_rng(9), 400 * (seeds - 1), 400 * seeds
+    scores = 0.5 + rng.choice([-0.1, 0, 0, 0, 0, 0, 0, 0, 0, 0.1], (40, 400, seeds))
+    found = [dof / worth(summarize(frame(each)), 0).effective for each in scores]
+    assert np.mean(found) == pytest.approx(1 + 2 * dof / (2 * n), rel=0.03)
+
+
+SKEWED = {
+    "normal": (lambda rng, n: rng.normal(0.5, 0.05, n), 0.05, 0.93, 0.985),
+    "pass .9": (lambda rng, n: rng.random(n) < 0.9, 0.3, 0.9, 0.98),
+    "pass .95": (lambda rng, n: rng.random(n) < 0.95, math.sqrt(0.0475), 0.83, 0.98),
+    "rubric": (lambda rng, n: rng.binomial(5, 0.9, n) / 5, math.sqrt(0.09 / 5), 0.9, 0.98),
+    "beta": (lambda rng, n: rng.beta(4, 0.4, n), stats.beta(4, 0.4).std(), 0.86, 0.98),
+}
+
+
+@pytest.mark.parametrize("kind", SKEWED)
+def test_the_interval_covers_what_skewed_scores_have(kind):
+    # The plain chi-square interval covers .722, .595, .895 and .729 of the last four.
+    draw, truth, least, most = SKEWED[kind]
+    rng = np.random.default_rng(10)
+    floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(400)]
+    assert least <= np.mean([floor.ci_low <= truth <= floor.ci_high for floor in floors]) <= most
 
 
 def test_a_floor_takes_two_seeds_and_one_configuration():
@@ -129,8 +192,6 @@ def test_drift_over_time_is_found_and_only_then():
 
 
 def test_drift_agrees_with_scipy_for_one_case():
-    from scipy import stats
-
     scores = np.random.default_rng(7).beta(3, 4, (1, 20))
     expected = stats.linregress(np.arange(20), scores[0])
     check = aa_check(frame(scores, created=pd.date_range("2026-01-01", periods=20)))
@@ -145,3 +206,37 @@ def test_halves_that_do_not_vary_are_compared_from_case_to_case():
     assert found.effect == pytest.approx(-0.25)
     assert found.p_value == pytest.approx(stats.ttest_1samp([-1, 0, 0, 0], 0).pvalue)
     assert found.passed
+
+
+@pytest.mark.parametrize(("alpha", "rate"), [(0.01, "1%"), (0.05, "5%")])
+def test_a_fault_is_told_with_the_rate_of_false_alarms(alpha, rate):
+    scores = np.random.default_rng(0).normal(0.4, 0.02, (6, 10))
+    scores[:, 1::2] += 0.2
+    check = aa_check(frame(scores), alpha=alpha)
+    assert f"Chance does that in {rate} of such checks" in check.sentence
+    for wrong in (0, 1, math.nan):
+        with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
+            aa_check(frame(scores), alpha=wrong)
+
+
+def test_a_column_that_tells_no_order_is_refused():
+    scores = np.random.default_rng(1).beta(3, 4, (3, 4))
+    when = list(range(12))
+    for order, told in (([*when[:-1], None], "is empty in 1 of 12 rows"), ([*when[:-1], "late"], "mixes what cannot")):
+        with pytest.raises(TableError, match=f"column 'order' {told}"):
+            aa_check(frame(scores, order=pd.Series(order, dtype=object)))
+
+
+def test_numbers_written_as_texts_are_ordered_as_numbers():
+    scores = np.random.default_rng(2).beta(3, 4, (3, 4))
+    order = np.arange(12)
+    assert aa_check(frame(scores, order=order.astype(str))) == aa_check(frame(scores, order=order))
+    days = [f"2026-01-{day + 1:02}" for day in order]
+    assert aa_check(frame(scores, created=days)) == aa_check(frame(scores, order=order))
+
+
+def test_an_empty_finish_is_no_error_for_the_halves():
+    scores = np.random.default_rng(3).beta(3, 4, (4, 6))
+    finish = pd.array(["error", None, "stop"] * 8, dtype="string")
+    kept = frame(scores)[np.arange(24) % 3 > 0]
+    assert aa_check(frame(scores, finish=finish)) == aa_check(kept)

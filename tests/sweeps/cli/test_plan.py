@@ -93,6 +93,14 @@ def test_a_greedy_floor_is_no_noise_to_plan_with(tmp_path: Path, capsys: Capture
         ((*BARE, "--alpha", "0.5"), "--alpha"),
         ((*BARE, "--interaction-sd", "0.05", "--claim", "these-cases"), "new cases"),
         ((*BARE, "--power", "0.04"), "power must lie between"),
+        ((*BARE, "--power", "0.9999999"), "'--power': 0.9999999 is not in the range 0<x<=0.9999"),
+        ((*BARE, "--power", "nan"), "'--power': nan is not in the range"),
+        ((*BARE, "--alpha", "1e-300"), "'--alpha': 1e-300 is not in the range 1e-06<=x<0.5"),
+        ((*BARE, "--alpha", "nan"), "'--alpha': nan is not in the range"),
+        ((*BARE, "--gain", "nan"), "'--gain': nan is not in the range 1e-09<=x<=1"),
+        ((*BARE, "--noise-sd", "nan"), "'--noise-sd': nan is not in the range 1e-09<=x<=1"),
+        ((*BARE, "--interaction-sd", "nan"), "'--interaction-sd': nan is not in the range 0<=x<=1"),
+        ((*BARE, "--confirm-share", "1e-300"), "'--confirm-share': 1e-300 is not in the range 0.001<=x<1"),
         (("--gain", "0.05", "--noise-sd", "0.12"), "--cases"),
     ],
 )
@@ -104,3 +112,12 @@ def test_what_makes_no_sense_is_refused(arguments: tuple[str, ...], told: str, c
 def test_judge_refuses_the_level_that_the_file_refuses(capsys: Capture) -> None:
     assert run_command(["judge", "--alpha", "0.5"]) == 2
     assert "--alpha" in capsys.readouterr().err
+
+
+def test_the_sentence_has_digits_enough_and_counts_one_case_as_one(capsys: Capture) -> None:
+    few = text(capsys, "--gain", "0.0001", "--noise-sd", "0.0003", "--cases", "1", "--power", "0.9999")
+    assert "To see a true gain of 0.00010 on this one case with 99.99% probability takes" in few
+    # From hand: 0.0003 * sqrt(2 / 100) = 4.2e-5, times 2.8 standard errors and a little for 198 degrees of freedom.
+    assert text(capsys, "--gain", "0.0001", "--noise-sd", "0.0003", "--cases", "1").split()[-2] == "0.00012"
+    new = text(capsys, "--gain", "0.1", "--noise-sd", "0.1", "--cases", "1", "--claim", "new-cases")
+    assert "on new cases like this one: a claim for new cases takes at least 6 cases" in new
