@@ -186,11 +186,17 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) 
 
 
 def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str | None = None) -> Figure:
-    """Share of items covered per importance level, baseline against finalist; levels 1 and 2 together first."""
+    """Share of items covered per importance level, baseline against finalist; levels 1 and 2 together first.
+
+    Raises:
+        ValueError: If no text has a level with items; see `views.levels`.
+    """
     keys = [key for key in (baseline, finalist) if key]
     table = views.levels(views.confirmation(observations, keys))
     found = set(table.index.get_level_values("level"))
     shown = [level for level in views.LEVEL_COLUMNS if level in found]
+    if not shown:
+        raise ValueError("no score tells of items by level")
     figure, axes = new_figure(3.4)
     width = 0.8 / len(keys)
     share = table.reset_index().pivot_table(index="configuration", columns="level", values="share")
@@ -207,11 +213,12 @@ def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str |
             color=INK,
             fontsize=9,
         )
-    first = share["1-2"] if "1-2" in share else share.iloc[:, 0]
+    first = share[shown[0]]
+    what = "Essential items (levels 1 and 2)" if shown[0] == "1-2" else f"Items of level {shown[0]}"
     said = " and ".join(f"{label} {first[key]:.0%}" for key, label in zip(keys, ("baseline", "finalist"), strict=False))
     titles(
         axes,
-        f"Essential items (levels 1 and 2) covered: {said}",
+        f"{what} covered: {said}",
         "Share of rubric items that the summaries cover, by importance.",
     )
     axes.set_xticks(

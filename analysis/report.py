@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pandas as pd
@@ -15,9 +15,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis import plots, views
-from analysis.report_data import ReportData, Value
-from analysis.report_parts import limit_rows, pareto_rows
-from analysis.report_text import HEADLINES, lone, number, percent, render_note, signed, terminal_summary
+from analysis.guard import Guard
+from analysis.report_data import ReportData
+from analysis.report_parts import flat, frame, limit_rows, pareto_rows
+from analysis.report_text import decision, headline, lone, number, percent, render_note, signed, terminal_summary
 from analysis.verdict import Verdict
 from analysis.wording import cases_text, decimals, level_text, out_of_reach, p_text, verdict_decimals
 
@@ -30,7 +31,12 @@ _SHOWN_FIRST = 15
 _Z95 = 1.959964
 
 
-def render_report(data: ReportData, figures: Mapping[str, Figure] | None = None) -> str:
+def render_report(
+    data: ReportData,
+    figures: Mapping[str, Figure] | None = None,
+    *,
+    warn: Callable[[str], object] | None = None,
+) -> str:
     """A study as one self-contained HTML page: no scripts, no requests, light and dark.
 
     Everything that comes from models, configurations and hosts is escaped.
@@ -38,11 +44,23 @@ def render_report(data: ReportData, figures: Mapping[str, Figure] | None = None)
     Args:
         data: The study; parts that are missing are left out.
         figures: Plots made before by `draw`; None: they are made here.
+        warn: Told of parts that fail and are left out; None: their errors are raised.
 
     Returns:
         The page. The same data gives the same text.
     """
-    drawn = draw(data) if figures is None else figures
+    drawn, guard = draw(data, warn=warn) if figures is None else figures, Guard(warn)
+    tables: dict[str, Callable[[ReportData], list[dict[str, Any]]]] = {
+        "options": _option_rows,
+        "level_rows": _level_rows,
+        "case_rows": _case_rows,
+        "host_rows": _host_rows,
+        "ending_rows": _ending_rows,
+        "limit_rows": limit_rows,
+        "pareto_rows": pareto_rows,
+        "ranking": _ranking,
+    }
+    none: list[dict[str, Any]] = []
     context: dict[str, Any] = {
         "data": data,
         "verdict": _verdict(data),
@@ -50,19 +68,13 @@ def render_report(data: ReportData, figures: Mapping[str, Figure] | None = None)
         "gates": _gates(data),
         # Safe: the SVG is matplotlib's, which escapes the texts in it.
         "figures": {name: Markup(plots.to_svg(figure, name)) for name, figure in drawn.items()},
-        "options": _option_rows(data),
-        "level_rows": _level_rows(data),
-        "case_rows": _case_rows(data),
-        "host_rows": _host_rows(data),
-        "ending_rows": _ending_rows(data),
-        "limit_rows": limit_rows(data),
-        "pareto_rows": pareto_rows(data),
+        **{name: guard(f"the report's table {name!r}", partial(make, data), none) for name, make in tables.items()},
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
-        "ranking": _ranking(data),
         "shown_first": _SHOWN_FIRST,
-        "examples": _examples(data),
-        "robustness": _frame(data.robustness),
-        "fingerprints": {digest: _flat(facts) for digest, facts in data.fingerprints.items()},
+        "until": _until(data),
+        "examples": guard("the report's texts", lambda: _examples(data), None),
+        "robustness": guard("the report's table 'robustness'", lambda: frame(data.robustness), None),
+        "fingerprints": {digest: flat(facts) for digest, facts in data.fingerprints.items()},
         "config": json.dumps(data.config, indent=2, ensure_ascii=False, default=str) if data.config else "",
         "generations": len(data.observations),
     }
@@ -111,7 +123,7 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         return None
     return {
         "it": verdict,
-        "headline": HEADLINES[verdict.outcome],
+        "headline": headline(data),
         "tone": verdict.outcome.replace(" ", "-"),
         "sentence": data.in_words(verdict.sentence),
         "advice": data.in_words(verdict.advice),
@@ -122,6 +134,7 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         "digits": verdict_decimals(verdict),
         "picture": _interval_picture(verdict),
         "out_of_reach": out_of_reach(verdict),
+        "tested": not math.isnan(verdict.p_value),
     }
 
 
@@ -134,15 +147,15 @@ def _other(data: ReportData, verdict: Verdict) -> dict[str, Any]:
 
 
 def _gates(data: ReportData) -> dict[str, Any] | None:
-    verdict, key = data.verdict, data.recommended
-    if verdict is None or key is None:
+    verdict, found = data.verdict, decision(data)
+    if verdict is None or found is None:
         return None
     return {
-        "use": data.role(key),
-        "change": key != data.baseline,
+        "use": found.use[:1].upper() + found.use[1:],
+        "because": found.because,
+        "change": data.recommended != data.baseline,
         "claimed": verdict.outcome == "better",
-        "beyond": bool(data.broken) and verdict.effect > 0,
-        "tone": verdict.outcome,
+        "beyond": found.beyond,
     }
 
 
@@ -167,8 +180,13 @@ def _interval_picture(verdict: Verdict) -> dict[str, float] | None:
     return {name: round(100 * (mark - bottom + pad) / (top - bottom + 2 * pad), 2) for name, mark in marks.items()}
 
 
-def draw(data: ReportData) -> dict[str, Figure]:
-    """The plots that the data allow, by name, in the order of the report."""
+def draw(data: ReportData, *, warn: Callable[[str], object] | None = None) -> dict[str, Figure]:
+    """The plots that the data allow, by name, in the order of the report.
+
+    Args:
+        data: The study.
+        warn: Told of plots that fail and are left out; None: their errors are raised.
+    """
     rows, base, final = data.observations, data.baseline, data.finalist
     scored = set(views.usable(rows)["configuration"])
     if base not in scored:
@@ -180,7 +198,7 @@ def draw(data: ReportData) -> dict[str, Figure]:
     wanted: dict[str, tuple[bool, Callable[[], Figure]]] = {
         "noise_band": (bool(trials), lambda: plots.noise_band(rows, baseline=base, noise_sd=sd, finalist=final)),
         "confirm": (final is not None, lambda: plots.confirm_strips(rows, baseline=base, finalist=str(final))),
-        "levels": ("lv12" in rows, lambda: plots.level_coverage(rows, baseline=base, finalist=final)),
+        "levels": (bool(_level_rows(data)), lambda: plots.level_coverage(rows, baseline=base, finalist=final)),
         "sensitivity": (
             len(trials) > 2 and bool(views.swept(rows)),
             lambda: plots.option_sensitivity(rows, baseline=base, finalist=final, curves=data.curves),
@@ -192,7 +210,9 @@ def draw(data: ReportData) -> dict[str, Figure]:
         ),
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final)),
     }
-    return {name: make() for name, (possible, make) in wanted.items() if possible}
+    guard = Guard(warn)
+    drawn = {name: guard(f"the plot {name!r}", make, None) for name, (possible, make) in wanted.items() if possible}
+    return {name: figure for name, figure in drawn.items() if figure is not None}
 
 
 def _arms(data: ReportData) -> list[str]:
@@ -252,6 +272,17 @@ def _case_rows(data: ReportData) -> list[dict[str, Any]]:
             }
         )
     return rows
+
+
+def _until(data: ReportData) -> str:
+    """What the tables of fresh generations have beyond those that the verdict rests on; "" if nothing."""
+    verdict = data.verdict
+    if verdict is None or not data.left_early(verdict):
+        return ""
+    return (
+        f"The baseline's means are of all its fresh generations; the verdict compares with the {verdict.n_baseline}"
+        f" that it had at look {verdict.look}, at which the finalist was settled."
+    )
 
 
 def _host_rows(data: ReportData) -> list[dict[str, Any]]:
@@ -353,27 +384,3 @@ def _example(data: ReportData, row: pd.Series[Any]) -> dict[str, Any]:
         "covered": _items(row.get("covered")),
         "missed": _items(row.get("missed")),
     }
-
-
-def _frame(table: pd.DataFrame | None) -> dict[str, Any] | None:
-    if table is None or not len(table):
-        return None
-    columns = [str(name) for name in table.columns]
-    return {
-        "columns": [name.replace("_", " ") for name in columns],
-        "names": columns,
-        "rows": table.to_numpy().tolist(),
-    }
-
-
-def _flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
-    """Nested facts with dotted names."""
-    flat: dict[str, Value] = {}
-    for name, value in facts.items():
-        if isinstance(value, Mapping):
-            flat |= _flat(value, f"{prefix}{name}.")
-        elif isinstance(value, (list, tuple)):
-            flat |= {f"{prefix}{name}": ", ".join(map(str, value))} if value else {}
-        elif value not in (None, ""):
-            flat[f"{prefix}{name}"] = value
-    return flat

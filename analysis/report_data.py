@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 Value = int | float | str
 
+_ROUNDING = 1e-9
+"""Differences between means below this are those of adding up in another order."""
+
 
 @dataclass(frozen=True)
 class ReportData:
@@ -32,6 +35,9 @@ class ReportData:
         verdicts: Verdicts on the fresh generations; the finalist's is the headline.
         recommendation: Key of the recommended configuration. None: the finalist if its effect is above 0 and it
             breaks no limit, else the baseline.
+        fresh_effects: By key of a finalist, how far its fresh mean lies above that of all fresh generations of the
+            baseline. A verdict on one that left early knows the baseline's until then only; where a key is missing,
+            the verdict's effect is taken.
         configurations: By key: `{"model": ..., "prompt": ..., "options": {...}}`.
         floor: Noise floor of the baseline.
         aa: Check of the baseline against itself.
@@ -61,6 +67,7 @@ class ReportData:
     finalist: str | None = None
     verdicts: Sequence[Verdict] = ()
     recommendation: str | None = None
+    fresh_effects: Mapping[str, float] = field(default_factory=dict)
     configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     floor: NoiseFloor | None = None
     aa: AACheck | None = None
@@ -90,7 +97,16 @@ class ReportData:
         """Key of the configuration to use; None without a verdict."""
         if self.recommendation is not None or self.verdict is None:
             return self.recommendation
-        return self.verdict.configuration if self.verdict.effect > 0 and not self.broken else self.baseline
+        above = self.fresh_effect(self.verdict) > 0
+        return self.verdict.configuration if above and not self.broken else self.baseline
+
+    def fresh_effect(self, verdict: Verdict) -> float:
+        """How far a finalist's fresh mean lies above that of all fresh generations of the baseline."""
+        return self.fresh_effects.get(verdict.configuration, verdict.effect)
+
+    def left_early(self, verdict: Verdict) -> bool:
+        """Whether the baseline has fresh generations that a verdict does not rest on."""
+        return abs(self.fresh_effect(verdict) - verdict.effect) > _ROUNDING
 
     @property
     def noise_sd(self) -> float:
@@ -117,7 +133,29 @@ class ReportData:
             return "the baseline"
         return "the finalist" if key == self.finalist else key
 
+    def trial(self, key: str) -> int | None:
+        """Number of the trial that a configuration was found in; None where the table does not tell."""
+        rows = self.observations
+        if "trial" not in rows:
+            return None
+        numbers = rows.loc[rows["configuration"] == key, "trial"]
+        return int(numbers.min()) if len(numbers) and numbers.notna().all() else None
+
+    def called(self, key: str) -> str:
+        """`the baseline`, `the finalist`; of the other finalists `trial 28`; else the key."""
+        others = {verdict.configuration for verdict in self.verdicts} - {self.baseline, self.finalist}
+        trial = self.trial(key) if key in others else None
+        return self.role(key) if trial is None else f"trial {trial}"
+
     def in_words(self, text: str) -> str:
-        """A sentence in which the keys of baseline and finalist are replaced by these words."""
-        text = in_words(text, {key: self.role(key) for key in (self.baseline, self.finalist) if key})
+        """A sentence in which the keys of baseline and finalists are replaced by what people call them."""
+        keys = (self.baseline, self.finalist, *(verdict.configuration for verdict in self.verdicts))
+        text = in_words(text, {key: self.called(key) for key in keys if key})
         return text[:1].upper() + text[1:]
+
+    @property
+    def last_look(self) -> str:
+        """What was told at the finalist's last look; "" where it was not looked at."""
+        trial = None if self.finalist is None or self.verdict is None else self.trial(self.finalist)
+        own = [line for line in self.looks if not line.startswith("Trial ") or line.startswith(f"Trial {trial}: ")]
+        return own[-1] if own else ""

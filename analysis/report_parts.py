@@ -1,11 +1,15 @@
-"""Parts of a report: limits and the Pareto set, as rows for its templates."""
+"""Parts of a report: limits, the Pareto set, any table and facts, as rows for its templates."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from analysis.pareto import front_of
-from analysis.report_data import ReportData
+from analysis.report_data import ReportData, Value
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def limit_rows(data: ReportData) -> list[dict[str, Any]]:
@@ -37,3 +41,28 @@ def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
         role = data.role(key) if data.role(key) != key else ""
         rows.append({**row, "role": role, "differs": data.differences(key)})
     return rows
+
+
+def frame(table: pd.DataFrame | None) -> dict[str, Any] | None:
+    """Any table as its columns, their names and its rows; None without rows."""
+    if table is None or not len(table):
+        return None
+    columns = [str(name) for name in table.columns]
+    return {
+        "columns": [name.replace("_", " ") for name in columns],
+        "names": columns,
+        "rows": table.to_numpy().tolist(),
+    }
+
+
+def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:
+    """Nested facts with dotted names."""
+    found: dict[str, Value] = {}
+    for name, value in facts.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name}.")
+        elif isinstance(value, (list, tuple)):
+            found |= {f"{prefix}{name}": ", ".join(map(str, value))} if value else {}
+        elif value not in (None, ""):
+            found[f"{prefix}{name}"] = value
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from analysis.report_data import ReportData
@@ -12,6 +13,8 @@ from analysis.wording import arms_text, cases_text, decimals, level_text, out_of
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+    from analysis.verdict import Verdict
 
 HEADLINES = {
     "better": "Better than the baseline",
@@ -42,30 +45,66 @@ def percent(value: float | None) -> str:
     return "–" if value is None or not math.isfinite(value) else f"{value:.0%}"
 
 
+def headline(data: ReportData) -> str:
+    """The outcome as people say it; of several finalists with the trial that it speaks of."""
+    verdict = data.verdict
+    if verdict is None:
+        return "No verdict yet"
+    trial = data.trial(verdict.configuration) if verdict.comparisons > 1 else None
+    which = "" if trial is None else f": trial {trial}, of {verdict.comparisons} finalists"
+    return HEADLINES[verdict.outcome] + which
+
+
 def _facts(data: ReportData) -> list[tuple[str, str]]:
     """The numbers behind the headline, by name."""
     verdict = data.verdict
     if verdict is None:
         return []
-    d, seen = verdict_decimals(verdict), lone(verdict.mde)
-    interval = f"{level_text(verdict.level)} interval {signed(verdict.ci_low, d)} to {signed(verdict.ci_high, d)}"
+    d = verdict_decimals(verdict)
     arms = verdict.n_per_arm, verdict.n_finalist, verdict.n_baseline
-    sees = f"gains from {seen} on (80% power)"
-    if out_of_reach(verdict):
-        sees = f"no gain: it takes one of {seen}, and scores end at 1 (80% power)"
-    elif verdict.given_up:
-        sees += f", had it not been given up at look {verdict.look}"
-    p_value = "no p value" if math.isnan(verdict.p_value) else p_text(verdict.p_value)
+    tested = "no interval and no p value: there is no noise to test with"
+    if not math.isnan(verdict.p_value):
+        ends = f"{signed(verdict.ci_low, d)} to {signed(verdict.ci_high, d)}"
+        tested = f"{level_text(verdict.level)} interval {ends}, {p_text(verdict.p_value)}"
+    margin = f"±{lone(verdict.margin)}: differences within it count as none"
     return [
-        ("effect", f"{signed(verdict.effect, d)} ({interval}, {p_value})"),
+        ("effect", f"{signed(verdict.effect, d)} ({tested})"),
+        ("margin", margin if verdict.outcome == "equivalent" and verdict.margin > 0 else ""),
         ("scores", f"finalist {number(verdict.finalist_mean, d)}, baseline {number(verdict.baseline_mean, d)}"),
         (
             "rests on",
             f"{arms_text(*arms, kind='fresh generations')}, {cases_text(verdict.cases)};"
             f" {verdict.claim.replace('-', ' ')}",
         ),
-        ("could see", f"{sees}; noise sd {lone(verdict.noise_sd)}"),
+        ("could see", _sees(verdict)),
+        ("others", _others(data)),
     ]
+
+
+def _sees(verdict: Verdict) -> str:
+    """What the comparison could see; "" where there was none."""
+    if math.isnan(verdict.mde):
+        return ""
+    seen = lone(verdict.mde)
+    sees = f"gains from {seen} on (80% power)"
+    if math.isinf(verdict.mde):
+        sees = "no gain of any size with so few seeds"
+    elif out_of_reach(verdict):
+        sees = f"no gain: it takes one of {seen}, and scores end at 1 (80% power)"
+    elif verdict.given_up:
+        sees += f", had it not been given up at look {verdict.look}"
+    return f"{sees}; noise sd {lone(verdict.noise_sd)}"
+
+
+def _others(data: ReportData) -> str:
+    """The other finalists in a few words each; "" without any."""
+    parts = []
+    for verdict in data.verdicts:
+        if verdict is not data.verdict:
+            end = f", given up at look {verdict.look}" if verdict.given_up else ""
+            effect = signed(verdict.effect, verdict_decimals(verdict))
+            parts.append(f"{data.called(verdict.configuration)} {verdict.outcome} ({effect}{end})")
+    return "; ".join(parts)
 
 
 def _options_text(data: ReportData) -> str:
@@ -76,13 +115,51 @@ def _options_text(data: ReportData) -> str:
     return ", ".join(f"{name} {base.get(name, '–')} → {value}" for name, value in data.differences(key).items())
 
 
-def _gates_text(data: ReportData) -> str:
-    if data.verdict is None or data.recommended is None:
+@dataclass(frozen=True)
+class Decision:
+    """What to do, and why, apart from what is claimed.
+
+    Attributes:
+        use: The recommendation.
+        because: What it goes by, where the claim alone does not say it; else "".
+        claim: Whether the finalist is shown better.
+        beyond: Whether a limit alone speaks against the finalist.
+    """
+
+    use: str
+    because: str
+    claim: str
+    beyond: bool = False
+
+
+def decision(data: ReportData) -> Decision | None:
+    """The recommendation beside the claim; None without a verdict."""
+    verdict, key = data.verdict, data.recommended
+    if verdict is None or key is None:
+        return None
+    claim = "shown better" if verdict.outcome == "better" else "not shown better"
+    effect = data.fresh_effect(verdict)
+    higher = signed(effect, max(verdict_decimals(verdict), decimals(effect)))
+    if key != data.baseline:
+        use = f"use {data.role(key)}"
+        if verdict.outcome == "equivalent":
+            within = f", within the margin of ±{lone(verdict.margin)}" if effect <= verdict.margin else ""
+            return Decision("no reason to change", f"the finalist's mean is higher by {higher[1:]}{within}", claim)
+        rule = f"its fresh mean is higher, by {higher}; that is the rule, not a claim"
+        return Decision(use, "" if verdict.outcome == "better" else rule, claim)
+    if data.broken and (effect > 0 or verdict.effect > 0):
+        return Decision("keep the baseline", "", claim, beyond=True)
+    against = f"against all fresh generations of the baseline the difference is {higher}"
+    return Decision("keep the baseline", against if verdict.effect > 0 >= effect else "", claim)
+
+
+def _decision_text(data: ReportData) -> str:
+    found = decision(data)
+    if found is None:
         return ""
-    use = f"use {data.role(data.recommended)}" if data.recommended != data.baseline else "keep the baseline"
-    claim = "shown better" if data.verdict.outcome == "better" else "not shown better"
-    because = ", since the finalist is beyond a limit" if data.broken and data.verdict.effect > 0 else ""
-    return f"{use}{because} (recommendation); {claim} (claim)"
+    because = f": {found.because}" if found.because else ""
+    since = ", since the finalist is beyond a limit" if found.beyond else ""
+    return f"{found.use}{since} (recommendation{because}); {found.claim} (claim)"
 
 
 def render_note(data: ReportData) -> str:
@@ -92,9 +169,9 @@ def render_note(data: ReportData) -> str:
     if verdict is None:
         lines += ["No verdict yet.", ""]
     else:
-        lines += [f"**{HEADLINES[verdict.outcome]}.** {_markdown(data.in_words(verdict.sentence))}", ""]
-        decision = [("decision", _gates_text(data)), ("limits", limits_text(data))]
-        rows = [*_facts(data), *decision, ("changed", _options_text(data))]
+        lines += [f"**{_markdown(headline(data))}.** {_markdown(data.in_words(verdict.sentence))}", ""]
+        decided = [("decision", _decision_text(data)), ("limits", limits_text(data))]
+        rows = [*_facts(data), *decided, ("changed", _options_text(data))]
         lines += ["| | |", "|---|---|", *(f"| {name} | {_markdown(text)} |" for name, text in rows if text), ""]
         lines += [_markdown(data.in_words(verdict.advice)), ""]
     if data.floor is not None:
@@ -130,22 +207,22 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
 
     verdict = data.verdict
     style = _STYLES[verdict.outcome] if verdict is not None else "bright_black"
-    headline = HEADLINES[verdict.outcome] if verdict is not None else "No verdict yet"
     table = Table.grid(padding=(0, 2))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    decision = [("decision", _gates_text(data)), ("limits", _clip(limits_text(data), 180))]
-    rows = [*_facts(data), *decision, ("changed", _clip(_options_text(data), 180))]
+    decided = [("decision", _decision_text(data)), ("limits", _clip(limits_text(data), 180))]
+    rows = [*_facts(data), *decided, ("changed", _clip(_options_text(data), 180))]
     for name, text in rows:
         if text:
             table.add_row(Text(name), Text(text))
-    body: list[Any] = [Text(headline, style=f"bold {style}"), table]
+    body: list[Any] = [Text(headline(data), style=f"bold {style}"), table]
     if verdict is not None:
         body.append(Text(_clip(data.in_words(verdict.advice), 220), style="italic"))
     if data.aa is not None and not data.aa.passed:
         body.append(Text(_clip(data.in_words(data.aa.sentence), 220), style="bold yellow"))
-    told = [("! ", note, "yellow") for note in data.notes] + [("- ", look, "dim") for look in data.looks]
-    body += [Text(mark + _clip(text, 150), style=style) for mark, text, style in told[:2]]
+    body += [Text("! " + _clip(note, 150), style="yellow") for note in data.notes[:2]]
+    if data.last_look:  # whole: its end says whether it went on
+        body.append(Text("- " + " ".join(data.last_look.split()), style="dim"))
     panel = Panel(Group(*body), title=Text(_clip(data.study, 50)), title_align="left", border_style=style, width=80)
     # A command stays on one line, so that it can be copied.
     commands = list(data.commands.items())[:3]

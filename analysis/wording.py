@@ -7,10 +7,14 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from analysis.comparison import FEWEST_CASES
 from analysis.power import required_cases, required_seeds
 
 if TYPE_CHECKING:
     from analysis.verdict import Verdict
+
+GIVEN_UP = "since going on would hardly have shown a gain"
+"""Why a look gave a comparison up."""
 
 SMALLEST = 0.005
 """Effects below this are called next to none; nobody should be told to chase them."""
@@ -47,9 +51,15 @@ def gain_text(gain: float) -> str:
     return f"{gain:.{decimals(gain)}f}"
 
 
+def count_text(count: float, noun: str) -> str:
+    """Write a number of things, such as `1 seed` or `2.5 seeds`."""
+    number = str(count) if isinstance(count, int) else f"{count:.3g}"
+    return f"{number} {noun}" if number == "1" else f"{number} {noun}s"
+
+
 def cases_text(cases: int) -> str:
     """Write a number of cases."""
-    return "1 case" if cases == 1 else f"{cases} cases"
+    return count_text(cases, "case")
 
 
 def p_text(p_value: float) -> str:
@@ -67,11 +77,11 @@ def sentence_for(verdict: Verdict) -> str:
     if math.isnan(verdict.p_value):
         scores = f"on {_these(verdict)} {scores}"
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to tell a difference from."
-    numbers = _numbers(verdict)
+    numbers = f"({_numbers(verdict)})." + (f" {_given_up(verdict)}." if verdict.given_up else "")
     if verdict.outcome == "better":
-        return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.{d}f} ({numbers})."
+        return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.{d}f} {numbers}"
     if verdict.outcome == "worse":
-        return f"{name} is worse than {base} {where}: {scores}, a loss of {-verdict.effect:.{d}f} ({numbers})."
+        return f"{name} is worse than {base} {where}: {scores}, a loss of {-verdict.effect:.{d}f} {numbers}"
     if verdict.outcome == "equivalent" and not verdict.standard_error:
         scores = f"they score {verdict.baseline_mean:.3f}, and the same in every case"
         return f"{name} is as good as {base} {where}: both are greedy, {scores}."
@@ -79,11 +89,11 @@ def sentence_for(verdict: Verdict) -> str:
         default = " (what one pass over the cases differs from the next by)" if verdict.margin_from == "default" else ""
         return (
             f"{name} is as good as {base} {where}, within {gain_text(verdict.margin)} either way{default}: {scores}, a "
-            f"difference of {verdict.effect:+.{d}f} ({numbers})."
+            f"difference of {verdict.effect:+.{d}f} {numbers}"
         )
     return (
         f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.{d}f} "
-        f"({numbers}). {_sees(verdict)}"
+        f"({_numbers(verdict)}). {_sees(verdict)}"
     )
 
 
@@ -97,7 +107,7 @@ def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "
         kind: What they are called.
     """
     if n_finalist == n_baseline:
-        return f"{n_per_arm} {kind} per arm"
+        return f"{count_text(n_per_arm, kind.removesuffix('s'))} per arm"
     return f"{n_finalist} {kind} against {n_baseline} of the baseline"
 
 
@@ -116,8 +126,7 @@ def out_of_reach(verdict: Verdict) -> bool:
 def _sees(verdict: Verdict) -> str:
     if verdict.given_up:
         end = "" if out_of_reach(verdict) else f"; to its end it would have seen gains from {gain_text(verdict.mde)} on"
-        given_up = f"The comparison was given up at look {verdict.look}"
-        return f"{given_up}, since going on would hardly have shown a gain{end}."
+        return f"{_given_up(verdict)}{end}."
     if math.isinf(verdict.mde):
         return "With so few seeds no difference of any size could be significant: add a seed."
     if not out_of_reach(verdict):
@@ -126,12 +135,16 @@ def _sees(verdict: Verdict) -> str:
     return f"A comparison of this size could not see any gain: it takes one of about {verdict.mde:.3f}, and {room}."
 
 
+def _given_up(verdict: Verdict) -> str:
+    return f"The comparison was given up at look {verdict.look}, {GIVEN_UP}"
+
+
 def _numbers(verdict: Verdict) -> str:
     d = verdict_decimals(verdict)
     interval = f"{level_text(verdict.level)} interval {verdict.ci_low:+.{d}f} to {verdict.ci_high:+.{d}f}"
     adjusted = f" after allowing for {verdict.comparisons} configurations" if verdict.comparisons > 1 else ""
     if verdict.n_baseline == verdict.n_finalist:
-        n = f"{verdict.n_finalist} generations each"
+        n = f"{count_text(verdict.n_finalist, 'generation')} each"
     else:
         n = f"{verdict.n_finalist} and {verdict.n_baseline} generations"
     return f"{interval}, {p_text(verdict.p_value)}{adjusted}, {n}"
@@ -168,7 +181,7 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
     if verdict.given_up:
         return (
             "Search on (more generations, other options) rather than confirm this one further. To know its effect more "
-            "exactly all the same, give the study another name and futility = 0."
+            "exactly all the same, give the study another name and [confirm] futility = 0."
         )
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
     if gain < SMALLEST:
@@ -186,12 +199,10 @@ def _advice_decided(verdict: Verdict) -> str:
             f"That there is a gain is settled; that it reaches {gain_text(verdict.min_gain)} is not. Four times the "
             "seeds would halve the interval."
         )
-    scope = (
-        ""
-        if verdict.claim == "new-cases"
-        else " Other cases may behave differently; judge for new cases to include that."
-    )
-    return "Enough to decide." + scope
+    scope = " Other cases may behave differently; judge for new cases to include that."
+    if verdict.cases < FEWEST_CASES:
+        scope = f" Other cases may behave differently; a claim that includes them takes {FEWEST_CASES} cases or more."
+    return "Enough to decide." + ("" if verdict.claim == "new-cases" else scope)
 
 
 def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd: float | None, seeds: float) -> str:
@@ -204,9 +215,10 @@ def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd:
     needed = required_seeds(gain, noise_sd, cases=verdict.cases, alpha=alpha, interaction_sd=interaction_sd)
     if needed is not None and needed > seeds:
         total = 2 * needed * verdict.cases
+        each = count_text(needed, "seed")
         return (
-            f"To see a {what} with 80% probability takes about {needed} seeds per case ({total} generations for both "
-            f"arms); this comparison had {seeds:.3g}."
+            f"To see a {what} with 80% probability takes about {each} per case ({total} generations for both arms); "
+            f"this comparison had {seeds:.3g}."
         )
     if needed is not None and abs(verdict.effect) >= gain:
         return (
@@ -222,5 +234,5 @@ def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd:
         return f"No practicable number of seeds or cases would show a {what}."
     return (
         f"More seeds will not do: the cases differ too much in how they respond. To see a {what} takes about {cases} "
-        f"cases (with {seeds:.3g} seeds each), instead of {verdict.cases}."
+        f"cases (with {count_text(seeds, 'seed')} each), instead of {verdict.cases}."
     )

@@ -378,8 +378,8 @@ def test_a_look_is_told_without_the_mark_of_a_warning(data):
     told = replace(data, notes=["the host changed"], looks=["Look 1 of 2: go on.", "Look 2 of 2: done."])
     panel = "\n".join(drawn_on(80, told))
     assert "! the host changed" in panel
-    assert "- Look 1 of 2: go on." in panel
-    assert "Look 2" not in panel  # the panel stays short
+    assert "- Look 2 of 2: done." in panel
+    assert "Look 1" not in panel  # the panel stays short, and the last one says how it ended
     assert re.findall(r'<div class="card( warn)?">(the host|Look \d)', render_report(told, figures={})) == [
         (" warn", "the host"), ("", "Look 1"), ("", "Look 2"),
     ]  # fmt: skip
