@@ -1,0 +1,77 @@
+"""How often does the 95% interval of the noise floor hold the truth?
+
+    python benchmarks/floor_interval.py [--quick] [--json]
+
+Draws tables of one configuration and counts how often the standard deviation that they were drawn with lies within the
+plain chi-square interval, and within the one that `noise_floor` gives. Cases are alike, so that the pooled standard
+deviation is that of the distribution. A table in which no score varies counts as a miss.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis import noise_floor
+
+SIZES = ((4, 3), (4, 10), (6, 5), (6, 10), (12, 3), (12, 10))
+BROKEN, WHOLE, SPREAD = 0.05, 0.7, 0.02
+
+
+def broken(rng, size):
+    """Texts that score about .7, and one in twenty that scores nothing."""
+    return np.where(rng.random(size) < BROKEN, 0.0, rng.normal(WHOLE, SPREAD, size))
+
+
+KINDS = {
+    "normal": (lambda rng, size: rng.normal(0.5, 0.1, size), 0.1),
+    "beta(3, 5)": (lambda rng, size: rng.beta(3, 5, size), stats.beta(3, 5).std()),
+    "five items, each met with .9": (lambda rng, size: rng.binomial(5, 0.9, size) / 5, math.sqrt(0.09 / 5)),
+    "beta(4, .4)": (lambda rng, size: rng.beta(4, 0.4, size), stats.beta(4, 0.4).std()),
+    "pass with .9": (lambda rng, size: rng.binomial(1, 0.9, size), 0.3),
+    "pass with .95": (lambda rng, size: rng.binomial(1, 0.95, size), math.sqrt(0.95 * 0.05)),
+    "5% broken texts": (broken, math.sqrt((1 - BROKEN) * (SPREAD**2 + BROKEN * WHOLE**2))),
+}
+
+
+def coverage(draw, truth, size, tables, rng):
+    """Return the share of tables whose plain interval, and whose own, holds the truth."""
+    case, seed = np.indices(size).reshape(2, -1)
+    plain = own = 0
+    for _ in range(tables):
+        score = np.asarray(draw(rng, size), dtype=float).clip(0, 1).ravel()
+        floor = noise_floor(pd.DataFrame({"configuration": "a", "case": case, "seed": seed, "score": score}))
+        square = floor.sd**2 * floor.dof
+        low, high = (math.sqrt(square / stats.chi2.ppf(tail, floor.dof)) for tail in (0.975, 0.025))
+        plain += low <= truth <= high
+        own += floor.ci_low <= truth <= floor.ci_high
+    return plain / tables, own / tables
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="100 tables of each kind and size, not 1,000")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rng, tables = np.random.default_rng(1), 100 if options.quick else 1000
+    found = {}
+    for name, (draw, truth) in KINDS.items():
+        found[name] = {f"{size[0]} x {size[1]}": coverage(draw, truth, size, tables, rng) for size in SIZES}
+        if not options.json:
+            shown = (f"{size}: {plain:.3f}, {own:.3f}" for size, (plain, own) in found[name].items())
+            print(f"{name}: plain and own interval, {'; '.join(shown)}", flush=True)
+    if options.json:
+        print(json.dumps(found, indent=1))
+
+
+if __name__ == "__main__":
+    main()
