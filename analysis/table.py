@@ -105,13 +105,14 @@ class Cells:
         """Return the row of a configuration.
 
         Args:
-            label: The label as it stands in the table; labels are texts, so that 1 is "1".
+            label: The label as a text, as every label is one here.
             role: What to call it in the error.
 
         Raises:
-            TableError: No such label, or it has no usable observation.
+            TableError: The label is no text, there is no such label, or it has no usable observation.
         """
-        label = str(label)
+        if not isinstance(label, str):  # compared with the labels elsewhere as well, where 1 is not "1"
+            raise TableError(f"labels are texts: name the {role} as {str(label)!r}, not as {label!r}")
         if label not in self.configurations:
             near = difflib.get_close_matches(label, self.configurations, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis import judge
 from analysis.table import TableError, summarize
 
 
@@ -169,11 +170,14 @@ def test_labels_of_mixed_types_that_are_equal_stay_apart():
     assert summarize(table(case=pd.Series([1, 1, True, True] * 2, dtype=object))).cases == ("1", "True")
 
 
-def test_a_label_that_is_a_number_is_found_by_it():
-    cells = summarize(table(configuration=[1] * 4 + [2] * 4))
-    assert cells.index(2) == cells.index("2") == 1
-    with pytest.raises(TableError, match="no configuration '3'"):
-        cells.index(3)
+def test_a_label_is_named_as_the_text_that_it_is():
+    data = table(configuration=[1] * 4 + [2] * 4)
+    assert summarize(data).index("2") == 1
+    with pytest.raises(TableError, match="labels are texts: name the configuration as '2', not as 2"):
+        summarize(data).index(2)
+    with pytest.raises(TableError, match="name the baseline as '1', not as 1"):
+        judge(data, baseline=1)
+    assert [each.configuration for each in judge(data, baseline="1")] == ["2"]
 
 
 def test_seeds_that_are_no_numbers_or_texts_are_refused():
