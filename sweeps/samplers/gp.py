@@ -184,11 +184,10 @@ class NoiseAwareSampler(BaseSampler):
     def _is_baseline(self, trial: FrozenTrial) -> bool:
         """Whether a trial has the baseline's values, where the baseline has one that the trial could have."""
         baseline = self._baseline or {}
-        shared = {name: d for name, d in trial.distributions.items() if name in baseline}
-        encoding = Encoding(shared, self._active_when, baseline)
-        codes = self._baseline_codes(encoding)
-        same = codes is not None and encoding.keys(codes) == encoding.keys(encoding.codes([trial.params]))
-        return same and len(encoding) > 0
+        axes = Encoding(trial.distributions).axes
+        held = {a.name: a.distribution for a in axes if a.name in baseline and a.holds(baseline[a.name])}
+        encoding = Encoding(held, self._active_when, baseline)
+        return bool(held) and encoding.keys(encoding.codes([baseline])) == encoding.keys(encoding.codes([trial.params]))
 
     def posterior(self, study: Study) -> Posterior:
         """The posterior given all scored trials of a study; larger is better also where the study minimises.

@@ -252,6 +252,8 @@ def fit_surrogate(
         early_values, values = winsorise(early_values, early_noise), winsorise(values, noise)
     with one_thread():
         hyperparameters = fit_hyperparameters(features[:first], early_values, early_noise, encoding.columns)
+        if math.isnan(hyperparameters.noise):  # the first points all told their noise
+            noise = np.where(np.isnan(noise), np.median(early_noise), noise)
         return Surrogate(features, values, noise, hyperparameters)
 
 

@@ -96,6 +96,18 @@ def test_what_the_search_believes_of_its_finalist() -> None:
     assert 0 < believed.sd < 0.05
 
 
+def test_a_baseline_without_noise_is_not_believed_to_the_last_digit(tmp_path: Path) -> None:
+    made = explorer(tmp_path)
+    made.tell_baseline(TrialResult(0.6, 9, [0.6, 0.6], 0.0))
+    (proposal, other) = made.ask(2)
+    made.tell(proposal, TrialResult(0.5, 4, [0.5, 0.5], 0.0))
+    made.tell(other, TrialResult(0.5, 4, [0.5, 0.5], 0.2))
+    errors = [trial.user_attrs["noise_sd"] / math.sqrt(trial.user_attrs["n"]) for trial in made.study.trials]
+    assert errors == pytest.approx([1e-3, 1e-3, 0.1])
+    # what is kept is what was measured
+    assert [attributes["noise_sd"] for *_, attributes in optuna_trials(tmp_path)] == [0.0, 0.2]
+
+
 def test_a_baseline_outside_the_space_is_believed_by_its_floor() -> None:
     made = explorer(None, baseline=replace(BASELINE, options={**BASELINE.options, "temperature": 2.0}))
     proposals = search(made)
