@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from analysis import NoiseFloor
+from analysis.wording import cases_text, count_text
 from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config
@@ -21,13 +21,14 @@ from sweeps.identity import identity_of, refuse_changes
 from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import Place, StudyRecord
+from sweeps.lock import standing_of
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
 from sweeps.options import OPTIONS
 from sweeps.plan import Plan, left_out, plan_for, plan_text
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent
-from sweeps.reading import read_result
+from sweeps.reading import measured_floor
 from sweeps.results import BASELINE_TRIAL
 from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
@@ -131,7 +132,7 @@ class _Checker:
         """Cases and objective."""
         self.cases, self.objective = load_inputs(self.config)
         items = sum(len(case.items) for case in self.cases)
-        self.say(f"{len(self.cases)} cases with {items} items, from {self.config.objective.cases}")
+        self.say(f"{cases_text(len(self.cases))} with {count_text(items, 'item')}, from {self.config.objective.cases}")
 
     def on_engine(self, sweep: Sweep) -> None:
         """Everything that needs the engine and the ledger."""
@@ -203,7 +204,8 @@ class _Checker:
             return
         identity = identity_of(self.config, self.cases, self.objective)
         refuse_changes(self.stored, identity, self.hosts, self.ledger, self.config)
-        self.say(f"{name!r} exists ({self.stored.status}) and goes on from what it has")
+        status = standing_of(self.directory, name, self.stored.status)
+        self.say(f"{name!r} exists ({status}) and goes on from what it has")
 
     def _capacity(self) -> None:
         capacity = measure_capacity(self._engine_in_use, self.config, self.cases)
@@ -264,7 +266,7 @@ class _Checker:
     def _tell_answers(self, kept: int) -> None:
         n = len(self.warm)
         words = sorted(len(answer.text.split()) for answer in self.warm)
-        parts = [f"{n} cases answered, {words[0]} to {words[-1]} words"]
+        parts = [f"{cases_text(n)} answered, {words[0]} to {words[-1]} words"]
         parts += [f"{kept} from the ledger"] if kept else []
         cut = sum(answer.finish == "length" for answer in self.warm)
         odd = {
@@ -309,18 +311,29 @@ class _Checker:
         more = "; num_predict is searched, so generations may take longer or shorter"
         text = estimate.text + (more if "num_predict" in self.config.space else "")
         if minutes is not None and estimate.seconds > 60 * minutes:
-            todo = f"it will take longer than budget.minutes {minutes:g}: search fewer values of what reloads the model"
-            self.say(text, WARNING, todo)
+            self.say(text, WARNING, self._longer(minutes))
         else:
             self.say(text)
 
+    def _longer(self, minutes: float) -> str:
+        """What to do about a sweep that takes longer than its minutes, which are shared out among generations."""
+        loading = {"model", *(name for name, spec in OPTIONS.items() if spec.reload)}
+        reloads = [dimension.name for dimension in self.config.space if dimension.name in loading]
+        todo = "loads and prompts come on top of its generations; give fewer minutes to end in time"
+        if reloads:
+            todo = f"search fewer values of {' and '.join(reloads)}, for which the model is loaded anew"
+        anew = " (under another study.name)" if self.stored is not None else ""
+        return f"it will take longer than budget.minutes {minutes:g}: {todo}{anew}"
+
     def _sight(self) -> None:
         """The smallest gain that the confirmation can see."""
-        sight = sight_of(self.config, self.plan, self._stored_floor())
-        possible = math.isfinite(sight.gain)
-        self.report.mde, self.report.noise_sd = sight.gain if possible else None, sight.noise_sd
-        blocks = not sight.assumed or self.strict or not possible
-        self.say(sight.found, (BLOCKED if blocks else WARNING) if sight.todo else READY, sight.todo)
+        identity = identity_of(self.config, self.cases, self.objective)
+        floor = measured_floor(self.ledger, identity, self.directory)
+        sight = sight_of(self.config, self.plan, floor, stored=self.stored is not None)
+        self.report.mde = sight.gain if math.isfinite(sight.gain) else None
+        self.report.noise_sd = sight.noise_sd
+        state = BLOCKED if math.isinf(sight.gain) else WARNING
+        self.say(sight.found, state if sight.todo else READY, sight.todo)
 
     # ---- pieces
 
@@ -342,14 +355,3 @@ class _Checker:
         options = {**baseline.options, "num_predict": 1, "seed": 1}
         answer = self._engine_in_use.generate(fresh, options, model=baseline.model)
         return prefill_rate([answer]) or 0.0
-
-    def _stored_floor(self) -> NoiseFloor | None:
-        """The floor of the last study with the same baseline and cases, if there is one."""
-        mine = identity_of(self.config, self.cases, self.objective)
-        wanted = {key: value for key, value in mine.items() if key.startswith(("baseline.", "case ", "objective."))}
-        for study in self.ledger.studies():
-            if all(study.identity.get(key) == value for key, value in wanted.items()):
-                floor = read_result(self.ledger, study.name, self.directory).floor
-                if floor is not None:
-                    return floor
-        return None

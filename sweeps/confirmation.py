@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sweeps.config_tables import VerdictTable
@@ -14,8 +15,11 @@ from sweeps.plan import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis import Prior, SequentialDesign
+    from analysis import Prior, SequentialDesign, Verdict
     from analysis.choice import Claim
+
+ROUNDING = 1e-9
+"""Differences between means below this are those of adding up in another order."""
 
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
@@ -75,6 +79,78 @@ def given_up(looks: Sequence[Mapping[str, Any]], finalists: Sequence[Proposal]) 
     """Keys of the finalists that a look gave up; none in what an older version decided."""
     numbers = {trial for decision in looks for trial in decision.get("given_up", [])}
     return [arm.configuration.key for arm in finalists if arm.number in numbers]
+
+
+def scoring_of(record: Mapping[str, Any]) -> dict[str, Any]:
+    """By what the texts of a study are scored now, as its record has it."""
+    return {key: record.get(key) for key in ("case_digests", "objective_digest")}
+
+
+def _is_outdated(decision: Mapping[str, Any], scoring: Mapping[str, Any]) -> bool:
+    """Whether a look was taken under another scoring than this one."""
+    return bool(decision.get("scoring", scoring) != scoring)
+
+
+def outdated(
+    looks: Sequence[Mapping[str, Any]], scoring: Mapping[str, Any], finalists: Sequence[Proposal]
+) -> list[str]:
+    """Keys of the finalists that a look ended by other scores than those of now."""
+    # Of the last look, which ends whatever is left, nothing is told.
+    before = [decision for decision in looks if decision["told"] and _is_outdated(decision, scoring)]
+    numbers = {trial for decision in before for trial in decision["settled"]}
+    return [arm.configuration.key for arm in finalists if arm.number in numbers]
+
+
+def told_at(looks: Sequence[Mapping[str, Any]], scoring: Mapping[str, Any]) -> list[str]:
+    """What was told at the looks; behind what was told of other scores than those of now, that it was."""
+    return [
+        line + (" (As scored then: the study has been scored anew since.)" if _is_outdated(decision, scoring) else "")
+        for decision in looks
+        for line in decision["told"]
+    ]
+
+
+def fresh_effects(
+    observations: pd.DataFrame, baseline: Configuration, finalists: Sequence[Proposal]
+) -> dict[str, float]:
+    """How far each finalist's mean lies above that of all rows of the baseline on its cases and hosts, by key."""
+    from analysis import TableError
+    from analysis.comparison import pair
+    from analysis.table import summarize
+
+    found: dict[str, float] = {}
+    for arm in finalists:
+        key = arm.configuration.key
+        try:
+            cells = summarize(observations)
+            found[key] = pair(cells, cells.index(baseline.key, "baseline"), cells.index(key)).effect
+        except TableError:  # one without an answer has no mean
+            continue
+    return found
+
+
+def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool) -> Verdict:
+    """A verdict that says what it does not rest on.
+
+    Args:
+        verdict: The verdict.
+        effects: What `fresh_effects` found: with the generations that the baseline got after the finalist had left.
+        before: Whether the finalist was settled by other scores than those of now.
+    """
+    from analysis.wording import GIVEN_UP
+
+    effect, notes, sentence = effects.get(verdict.configuration, verdict.effect), verdict.notes, verdict.sentence
+    if abs(effect - verdict.effect) > ROUNDING:
+        notes += (
+            f"The verdict compares with what {verdict.baseline} had at look {verdict.look}, which settled"
+            f" {verdict.configuration}. All its fresh generations have a mean of {verdict.finalist_mean - effect:.3f},"
+            f" and the difference from that is {effect:+.3f}: what is recommended goes by this one.",
+        )
+    if before:
+        sentence = sentence.replace(GIVEN_UP, f"{GIVEN_UP} as the texts were scored then")
+        settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
+        notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
+    return replace(verdict, sentence=sentence, notes=notes)
 
 
 def judged_at(

@@ -98,10 +98,10 @@ class Confirmation:
         for _ in rows:
             self.progress.advance("confirm", seconds=None)
         if lost := sum(bool(row["error"]) for row in rows):
-            self.progress.note(
-                f"{lost} requests of the confirmation failed and stay as they are: with more data after its verdict the"
-                " study would be judged twice"
-            )
+            failed = "1 request of the confirmation failed and stays as it is"
+            if lost > 1:
+                failed = f"{lost} requests of the confirmation failed and stay as they are"
+            self.progress.note(f"{failed}: with more data after its verdict the study would be judged twice")
         return True
 
     def _first_seed(self, plan: Plan, finalists: Sequence[Proposal]) -> int:

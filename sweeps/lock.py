@@ -64,6 +64,28 @@ def study_lock(directory: Path, study: str, doing: str, *, warn: Callable[[str],
             lock.release()
 
 
+def standing_of(directory: Path, study: str, status: str) -> str:
+    """A study's status as it is: `interrupted` where the ledger has it `running`, and nobody is at work on it.
+
+    A process that is killed cannot say so. Where the lock cannot be tried, as in a folder that may only be read, the
+    ledger's word counts.
+    """
+    import filelock
+
+    path = directory / "sweeps" / study / LOCK_FILE
+    if status != "running":
+        return status
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        return status
+    if not path.exists():
+        return "interrupted"
+    try:
+        with filelock.FileLock(path, timeout=0, fallback_to_soft=False):
+            return "interrupted"
+    except (filelock.Timeout, OSError, NotImplementedError):
+        return status
+
+
 def _write(path: Path, record: dict[str, object]) -> None:
     with suppress(OSError):  # where a locked file cannot be written, nobody is told who has it
         path.write_text(json.dumps(record) + "\n", encoding="utf-8")

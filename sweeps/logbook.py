@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,7 @@ class Logbook:
         """Write report, plots and exports, and end the sweep's run with its verdict."""
         from sweeps.reporting import Outputs, write_outputs
 
-        outputs = write_outputs(result) if self._report else Outputs()
+        outputs = write_outputs(result, warn=partial(self.progress.note, warning=True)) if self._report else Outputs()
         if self._tracker is None:
             return
         verdict, floor = result.verdict, result.floor

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from analysis.wording import cases_text
 from sweeps.config import SweepConfig
 from sweeps.config_tables import BudgetTable
 from sweeps.errors import ConfigError
@@ -261,7 +262,7 @@ def plan_text(plan: Plan) -> str:
     """A plan in one sentence: what is generated in each stage, and when the confirmation may stop early."""
     earlier = " and ".join(map(str, plan.look_seeds))
     return (
-        f"{plan.total} generations: floor {plan.cases} cases x {plan.floor_seeds} seeds; {plan.trials} trials of"
+        f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds; {plan.trials} trials of"
         f" {plan.trial_cases} x {plan.seeds}"
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
         + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
@@ -298,7 +299,7 @@ def _too_small(
         times = f", about {needed * (seconds or 0) / 60:.1f} minutes"
     fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
     return (
-        f"{limit}: {has} is too small for {cases} cases: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
+        f"{limit}: {has} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
         f" least {least_trials(finalists)} trials of {math.ceil(cases / parts)} x"
         f" {seeds_per_trial(budget, cases)}, confirmation"
         f" {1 + finalists} x {cases} x {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Item
 from sweeps.config import parse_config
@@ -17,6 +17,9 @@ from sweeps.narrowing import Narrowing
 from sweeps.observations import Scored, answer_row, item_texts, observation_row
 from sweeps.options import nearest
 from sweeps.results import BASELINE_TRIAL, SweepResult
+
+if TYPE_CHECKING:
+    from analysis import NoiseFloor
 
 
 class StudyMissingError(SweepError):
@@ -66,6 +69,23 @@ def require_ledger(directory: Path) -> Path:
     if not path.exists():
         raise StudyMissingError(f"no sweep has been run here: {path} does not exist; name the folder with --mlruns")
     return path
+
+
+def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> NoiseFloor | None:
+    """The noise floor of the last study with the same baseline, cases and objective, if there is one.
+
+    Args:
+        ledger: The ledger.
+        identity: What makes the study what it is (`sweeps.identity.identity_of`).
+        directory: The folder of the ledger.
+    """
+    wanted = {key: value for key, value in identity.items() if key.startswith(("baseline.", "case ", "objective."))}
+    for study in ledger.studies():
+        if all(study.identity.get(key) == value for key, value in wanted.items()):
+            floor = read_result(ledger, study.name, directory).floor
+            if floor is not None:
+                return floor
+    return None
 
 
 def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResult:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,10 +42,20 @@ class Outputs:
     figures: Mapping[str, Figure] = field(default_factory=dict)
 
 
-def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData:
-    """A result as the report's data."""
+def report_data(
+    result: SweepResult, exports: Sequence[Path] = (), *, warn: Callable[[str], object] | None = None
+) -> ReportData:
+    """A result as the report's data.
+
+    Args:
+        result: The study.
+        exports: Its files.
+        warn: Told of tables that fail and are left out; None: their errors are raised.
+    """
+    from analysis.guard import Guard
     from analysis.report_data import ReportData
 
+    guard = Guard(warn)
     verdict, finalist = result.verdict, result.finalist
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
     notes = list(dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings))
@@ -66,23 +77,24 @@ def report_data(result: SweepResult, exports: Sequence[Path] = ()) -> ReportData
         finalist=None if finalist is None else finalist.configuration.key,
         verdicts=result.verdicts,
         recommendation=None if verdict is None else result.recommended.key,
+        fresh_effects=result.fresh_effects,
         configurations={
             key: {"model": c.model, "prompt": c.prompt, "options": dict(c.options)}
             for key, c in result.configurations.items()
         },
         floor=result.floor,
         aa=result.aa,
-        expected=result.expected,
+        expected=guard("what is to be expected of fresh generations", lambda: result.expected, None),
         constraints=None if limits.empty else limits,
         broken=result.broken,
-        robustness=result.robustness,
+        robustness=guard("the verdict under other weights", lambda: result.robustness, None),
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
         config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=notes,
-        looks=[line for look in result.looks for line in look["told"]],
+        looks=result.looks_told,
         version=__version__,
     )
 
@@ -114,15 +126,21 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     }
 
 
-def write_outputs(result: SweepResult) -> Outputs:
+def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None = None) -> Outputs:
     """Write everything; a file that is there is replaced in one piece, never half-written.
 
     A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, in
     place of what these were; exports in other forms or folders stay. Of any other finalist nothing is exported, and
     what the study's folder has of a verdict that no longer holds is removed, except where it was exported by force (see
     `analysis.export.remove_unforced`).
+
+    Args:
+        result: The study.
+        warn: Told of plots and tables that fail and are left out, the page itself if need be; None: their errors are
+            raised.
     """
     from analysis.export import remove_unforced
+    from analysis.guard import Guard
     from analysis.plots import to_png
     from analysis.report import draw, render_note, render_report
 
@@ -131,14 +149,20 @@ def write_outputs(result: SweepResult) -> Outputs:
     if not result.exportable:
         remove_unforced(folder)
     exports = result.export() if result.exportable else []
-    data = report_data(result, exports)
-    figures = draw(data)
-    html, note = render_report(data, figures), render_note(data)
+    guard = Guard(warn)
+    data = report_data(result, exports, warn=warn)
+    figures = draw(data, warn=warn)
+    html = guard("the report", lambda: render_report(data, figures, warn=warn), "")
+    note = guard("the note", lambda: render_note(data), "")
     report, table = folder / "report.html", folder / "observations.csv"
-    write_together({report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)})
+    texts = {report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)}
+    write_together({path: text for path, text in texts.items() if text})
+    for path in (path for path, text in texts.items() if not text):
+        path.unlink(missing_ok=True)  # an older one would tell of other scores
     for name, figure in figures.items():
-        path = folder / "plots" / f"{name}.png"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(to_png(figure))
-        os.replace(temporary, path)
-    return Outputs(report, html, note, table, exports, figures)
+        path, picture = folder / "plots" / f"{name}.png", guard(f"the plot {name!r}", partial(to_png, figure), b"")
+        if picture:
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(picture)
+            os.replace(temporary, path)
+    return Outputs(report if html else None, html, note, table, exports, figures)

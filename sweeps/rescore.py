@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case, CaseError, Objective, ObjectiveError, load_cases, make_objective
+from sweeps.confirmation import scoring_of
 from sweeps.errors import ConfigError, SweepError
 from sweeps.identity import identity_of
 from sweeps.ledger import Ledger
@@ -117,8 +118,10 @@ def _rescored(
         "cases": [case_record(case) for case in cases],
         "case_digests": {case.name: case_digest(case) for case in cases},
         "objective_digest": objective.digest,
-        "scorings": [*before.record.get("scorings", []), {"until": now(), **_scoring(before.record)}],
+        "scorings": [*before.record.get("scorings", []), {"until": now(), **scoring_of(before.record)}],
     }
+    if looks := before.record.get("looks"):  # they say what was seen in the scores of then
+        changes["looks"] = [{"scoring": scoring_of(before.record), **look} for look in looks]
     if "priors" in before.record and "confirmed" not in before.record:
         changes["priors"] = {}  # what the search believes in the new scores is found when the study goes on
     ledger.update_study(old.name, **changes)
@@ -134,10 +137,6 @@ def _rescored(
     pairs = zip(old.observations["score"], new.observations["score"], strict=True)
     changed = sum(a != b for a, b in pairs if not (a != a and b != b))
     return Rescoring(old, new, changed)
-
-
-def _scoring(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: record[key] for key in ("case_digests", "objective_digest")}
 
 
 def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:

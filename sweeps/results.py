@@ -13,7 +13,17 @@ import numpy as np
 
 from objectives import Case
 from sweeps.config import SweepConfig
-from sweeps.confirmation import design_of, given_up, judged_at, stored_finalists
+from sweeps.confirmation import (
+    design_of,
+    explained,
+    fresh_effects,
+    given_up,
+    judged_at,
+    outdated,
+    scoring_of,
+    stored_finalists,
+    told_at,
+)
 from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
@@ -179,6 +189,20 @@ class SweepResult:
         """What the looks at the confirmation decided, in their order; see `sweeps.confirmation.take_look`."""
         return list(self.record.record.get("looks", []))
 
+    @property
+    def looks_told(self) -> list[str]:
+        """What was told at the looks, a sentence per look and finalist; those of an earlier scoring are marked."""
+        return told_at(self.looks, scoring_of(self.record.record))
+
+    @cached_property
+    def fresh_effects(self) -> dict[str, float]:
+        """How far each finalist's fresh mean lies above that of all fresh generations of the baseline, by key.
+
+        Over the same cases and hosts. A verdict on a finalist that left early compares with the generations that the
+        baseline had until then; what is recommended should not hang on which these were.
+        """
+        return fresh_effects(self.stage("confirm"), self.baseline, self.finalists)
+
     def judge(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> Verdict:
         """Judge the confirmation with other settings; of several finalists, that with the best verdict.
 
@@ -193,7 +217,10 @@ class SweepResult:
         return self.judge_all(scores=scores, **changes)[0]
 
     def judge_all(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> list[Verdict]:
-        """As `judge`, for all finalists: those to recommend first, then those shown better, then by effect."""
+        """As `judge`, for all finalists: those to recommend first, of these the ones shown better.
+
+        What is equal so far goes by whether a look gave it up, and then by the fresh mean, as `fresh_effects` has it.
+        """
         from analysis import judge
 
         data = self.stage("confirm")
@@ -213,27 +240,45 @@ class SweepResult:
             "min_gain": table.min_gain,
         }
         settings |= {name: value for name, value in changes.items() if value is not None}
+        design = design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility)
+        if all(arm.is_greedy for arm in (self.baseline, *(finalist.configuration for finalist in self.finalists))):
+            design = None  # all that there is was there at once, so that no look was taken
         verdicts = judge(
             data,
             baseline=self.baseline.key,
             finalists=keys,
-            design=design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility),
+            design=design,
             look=judged_at(self.looks, self.baseline, self.finalists),
             given_up=given_up(self.looks, self.finalists),
             seed=self.config.study.seed,
             **settings,
         )
-        return sorted(verdicts, key=lambda own: (not self._usable(own), own.outcome != "better", -own.effect))
+        effects = fresh_effects(data, self.baseline, self.finalists)
+        old = outdated(self.looks, scoring_of(self.record.record), self.finalists)
+        verdicts = [explained(own, effects, before=own.configuration in old) for own in verdicts]
+
+        def rank(own: Verdict) -> tuple[bool, bool, bool, float]:
+            effect = effects.get(own.configuration, own.effect)
+            return not self._usable(own, effect), own.outcome != "better", own.given_up, -effect
+
+        return sorted(verdicts, key=rank)
 
     @property
     def recommended(self) -> Configuration:
-        """The finalist where its fresh mean is above the baseline's and it is above no limit, else the baseline."""
-        if self.verdict is not None and self.finalist is not None and self._usable(self.verdict):
-            return self.finalist.configuration
-        return self.baseline
+        """The finalist where it is shown better or its fresh mean is above the baseline's, else the baseline.
 
-    def _usable(self, verdict: Verdict) -> bool:
-        return verdict.effect > 0 and not self.limits.broken(verdict.configuration)
+        The baseline's mean is that of all its fresh generations (`fresh_effects`). A finalist that is shown worse, or
+        is above a limit, is not recommended.
+        """
+        verdict = self.verdict
+        if verdict is None or self.finalist is None:
+            return self.baseline
+        effect = self.fresh_effects.get(verdict.configuration, verdict.effect)
+        return self.finalist.configuration if self._usable(verdict, effect) else self.baseline
+
+    def _usable(self, verdict: Verdict, effect: float) -> bool:
+        above = verdict.outcome == "better" or (effect > 0 and verdict.outcome != "worse")
+        return above and not self.limits.broken(verdict.configuration)
 
     @cached_property
     def limits(self) -> Limits:

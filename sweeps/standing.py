@@ -11,6 +11,7 @@ import numpy as np
 
 from analysis import PRIOR_NOISE_SD, NoiseFloor
 from analysis import plan as generations_for
+from analysis.comparison import FEWEST_CASES
 from analysis.planning import noise_to_plan_with
 from sweeps.config import SweepConfig
 from sweeps.confirmation import final_level, visible_gain
@@ -22,6 +23,8 @@ from sweeps.progress import Progress, Standing
 from sweeps.runner import Host
 
 _Z95 = 1.96
+_ANEW = " under another study.name"
+"""Where a study that exists would have to change."""
 
 
 def trial_result(
@@ -81,9 +84,12 @@ def after_batch(
     best = max(scored, key=lambda number: results[number].value)
     result = results[best]
     half = _Z95 * result.noise_sd / math.sqrt(max(result.n, 1))
+    # Where limits cost some trial the first place, the best score so far can fall.
+    penalised = any(each.penalty is not None and each.penalty.lost > 0 for each in results.values())
+    which = f"trial {best}" + (", best after the penalty for limits" if penalised else "")
     return replace(
         standing,
-        best=f"trial {best}: {proposals[best].configuration.text(baseline)}",
+        best=f"{which}: {proposals[best].configuration.text(baseline)}",
         best_mean=result.score,
         best_low=max(0.0, result.score - half),
         best_high=min(1.0, result.score + half),
@@ -115,9 +121,10 @@ class Sight:
     Attributes:
         noise_sd: Noise of a generation within a case that is reckoned with.
         assumed: Whether it is the prior: no floor was measured, or a greedy one, which shows no noise.
-        gain: The smallest gain seen with 80% probability; infinite where the claim cannot be made at all.
+        gain: The smallest gain seen with 80% probability; infinite where the claim cannot be made at all, NaN where
+            nothing tells it before the arms have run.
         found: The same in words.
-        todo: What to do where `verdict.min_gain` would be missed more often; else "".
+        todo: What to do where `verdict.min_gain` would be missed more often, or no claim can be made; else "".
     """
 
     noise_sd: float
@@ -127,14 +134,40 @@ class Sight:
     todo: str
 
 
-def sight_of(config: SweepConfig, plan: Plan, floor: NoiseFloor | None = None) -> Sight:
+def is_all_greedy(config: SweepConfig) -> bool:
+    """Whether the baseline and everything that may be tried are greedy, so that no score has any noise."""
+    tried = [value for name in ("temperature", "mirostat") if name in config.space for value in _values(config, name)]
+    return config.baseline.is_greedy and not any(tried)
+
+
+def _values(config: SweepConfig, name: str) -> list[float]:
+    return [float(value) for value in config.space[name].extremes()]
+
+
+def _greedy_sight(plan: Plan, *, stored: bool) -> Sight:
+    """What is seen where nothing has noise: other cases alone can tell a difference from chance."""
+    greedy = "the baseline and all that is searched are greedy (temperature 0), so on these cases differences are exact"
+    if plan.cases >= FEWEST_CASES:
+        found = f"{greedy}: the claim is for new cases like these {plan.cases}, and what it sees hangs on how they"
+        return Sight(
+            0.0, False, math.nan, f"{found} differ in the effect, which nothing tells before they have run", ""
+        )
+    found = f"{greedy}, and no claim can be made: one for new cases takes {FEWEST_CASES}, and there are {plan.cases}"
+    todo = f"name {FEWEST_CASES} cases or more, or a temperature above 0 in [baseline] or [space]"
+    return Sight(0.0, False, math.inf, found, todo + (_ANEW if stored else ""))
+
+
+def sight_of(config: SweepConfig, plan: Plan, floor: NoiseFloor | None = None, *, stored: bool = False) -> Sight:
     """What the confirmation of a plan will be able to see, for the claim that the sweep makes.
 
     Args:
         config: The sweep.
         plan: Its plan.
         floor: The noise floor, where one was measured.
+        stored: Whether the study exists, so that its cases, space and budget stay what they are.
     """
+    if is_all_greedy(config):
+        return _greedy_sight(plan, stored=stored)
     noise_sd, assumed = noise_to_plan_with(floor)
     claim, least = config.verdict.claim, config.verdict.min_gain
     gain = visible_gain(plan, noise_sd, alpha=config.verdict.alpha, claim=claim)
@@ -151,6 +184,7 @@ def sight_of(config: SweepConfig, plan: Plan, floor: NoiseFloor | None = None) -
     todo = ""
     if least is not None and gain > least:
         todo = f"verdict.min_gain {least:g} would be missed more often; it takes {enough_for(config, plan, noise_sd)}"
+        todo += _ANEW if stored else ""
     return Sight(noise_sd, assumed, gain, found, todo)
 
 
@@ -160,8 +194,11 @@ def announce(
     plan: Plan,
     capacity: Capacity,
     hosts: Sequence[Host],
+    *,
+    floor: NoiseFloor | None = None,
+    stored: bool = False,
 ) -> None:
-    """Say what is going to run, on what, and what it will be able to see."""
+    """Say what is going to run, on what, and what it will be able to see; `floor` and `stored` as for `sight_of`."""
     progress.plan(plan.floor, plan.explore, plan.confirm)
     for host in hosts:
         name = f"{host.name}: " if len(hosts) > 1 else ""
@@ -179,7 +216,7 @@ def announce(
     partial = "; ".join(filter(None, left_out(plan, config)))
     if partial:
         progress.note(partial, warning=True)
-    sight = sight_of(config, plan)
+    sight = sight_of(config, plan, floor, stored=stored)
     progress.note("; ".join(filter(None, (sight.found, sight.todo))), warning=bool(sight.todo))
     wanted = int(config.baseline.options["num_predict"])
     if capacity.room < wanted:

@@ -32,7 +32,7 @@ from sweeps.observations import case_digest
 from sweeps.plan import Plan, plan_for
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
-from sweeps.reading import case_record, read_result
+from sweeps.reading import case_record, measured_floor, read_result
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.schedule import Task
@@ -173,12 +173,13 @@ class _Run:
         narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
         self.config = self.measurer.config = narrowing.apply(self.config)
         plan = self._plan_of(stored)
+        floor, exists = measured_floor(self.ledger, identity, self.sweep.directory), stored is not None
         if stored is None:
             record = self._first_record(plan) | {"narrowing": narrowing.as_record()}
             stored = self.ledger.add_study(self.name, identity=identity, config=self.config.text, record=record)
         else:
             stored = self.ledger.update_study(self.name, status="running")
-        announce(self.progress, self.config, plan, capacity, self.hosts)
+        announce(self.progress, self.config, plan, capacity, self.hosts, floor=floor, stored=exists)
         status = "failed"
         try:
             self.logbook.start(self.hosts, self.cases)

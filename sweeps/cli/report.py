@@ -27,7 +27,7 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
     result = load_result(mlruns, study)
     remedy = f"the report goes there: copy {mlruns} to where you may write, and name the copy with --mlruns"
     require_writable(result.folder, remedy)
-    outputs = write_outputs(result)
+    outputs = write_outputs(result, warn=lambda text: click.echo(f"warning: {text}", err=True))
     if as_json:
         files = {"report": outputs.report, "observations": outputs.observations, "exports": list(outputs.exports)}
         echo_json({**files, "pareto": json.loads(result.pareto.to_json(orient="records"))})

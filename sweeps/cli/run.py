@@ -67,12 +67,18 @@ def summary(result: SweepResult) -> dict[str, object]:
 
 def show(result: SweepResult, *, kept: int = 0) -> None:
     """Print the verdict and what to do next on stdout."""
+    from rich.text import Text
+
     from analysis.report import terminal_summary
     from sweeps.reporting import report_data
 
     console = stdout_console()
     exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.exportable else []
-    for part in terminal_summary(report_data(result, exports)):
-        console.print(part)
+    # What fails here has failed, and been told, when the report was written.
+    for part in terminal_summary(report_data(result, exports, warn=lambda _: None)):
+        console.print(part, soft_wrap=isinstance(part, Text))  # a command stays on one line, so that it can be copied
     if kept:
-        console.print(f"{kept} generations came from the ledger and were not generated again.", markup=False)
+        came = "1 generation came from the ledger and was"
+        if kept > 1:
+            came = f"{kept} generations came from the ledger and were"
+        console.print(f"{came} not generated again.", soft_wrap=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.lock import standing_of
 
 if TYPE_CHECKING:
     from sweeps.results import SweepResult
@@ -58,14 +59,17 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
             between, is neither.)
     """
     counts = result.observations.groupby("stage").size()
-    verdict = result.verdict
+    verdict, record = result.verdict, result.record.record
+    done = {stage: int(counts.get(stage, 0)) for stage in STAGES}
     planned = {stage: getattr(result.plan, stage) for stage in STAGES}
-    if result.looks and "confirmed" in result.record.record:  # a settled finalist needed no more
-        planned["confirm"] = int(counts.get("confirm", 0))
+    if "finalists" in record:  # the search is over; greedy sets, of which seeds are all the same, were due less
+        planned |= {stage: done[stage] for stage in ("floor", "explore")}
+    if "confirmed" in record:  # a settled finalist needed no more, and a greedy one a seed
+        planned["confirm"] = done["confirm"]
     return {
         "study": result.name,
-        "status": result.status,
-        "done": {stage: int(counts.get(stage, 0)) for stage in STAGES},
+        "status": standing_of(result.directory, result.name, result.status),
+        "done": done,
         "planned": planned,
         "failed": failed,
         "lost": int((result.observations["error"] != "").sum()),
@@ -77,13 +81,17 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
+    from rich.measure import Measurement
     from rich.table import Table
 
+    console = stdout_console()
     table = Table(box=None, pad_edge=False)
     for name in ("study", "status", *STAGES, "failed", "floor sd", "verdict"):
-        table.add_column(name, no_wrap=name == "study")
+        table.add_column(name, no_wrap=name not in ("verdict", "floor sd"))
     for row in rows:
         done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
         noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
         table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")
-    stdout_console().print(table)
+    # No number is cut for a narrow terminal: it may break the lines instead.
+    least = Measurement.get(console, console.options.update(max_width=1000), table).minimum
+    console.print(table, width=max(console.width, least), crop=False, soft_wrap=least > console.width)

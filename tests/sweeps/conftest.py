@@ -19,7 +19,7 @@ def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps end without report and plots, which have tests of their own and take longer than the sweep."""
     from sweeps import reporting
 
-    def nothing(result: object) -> reporting.Outputs:
+    def nothing(result: object, *, warn: object = None) -> reporting.Outputs:
         folder = result.folder  # type: ignore[attr-defined]
         return reporting.Outputs(folder / "report.html", "", "", folder / "observations.csv")
 
