@@ -184,6 +184,8 @@ class NoiseAwareSampler(BaseSampler):
     def _is_baseline(self, trial: FrozenTrial) -> bool:
         """Whether a trial has the baseline's values, where the baseline has one that the trial could have."""
         baseline = self._baseline or {}
+        if not trial.distributions:  # another thread is asking for its first value
+            return bool(trial.params) and trial.params == baseline
         axes = Encoding(trial.distributions).axes
         held = {a.name: a.distribution for a in axes if a.name in baseline and a.holds(baseline[a.name])}
         encoding = Encoding(held, self._active_when, baseline)

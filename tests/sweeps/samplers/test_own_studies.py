@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import threading
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -190,17 +189,14 @@ def test_a_baseline_with_gaps_does_not_freeze_what_it_has() -> None:
 
 
 def test_threads_without_a_space_try_the_baseline_once() -> None:
-    study = optuna.create_study(sampler=NoiseAwareSampler(seed=1, baseline=THIRD))
-    both = threading.Barrier(2)
-
-    def objective(trial: optuna.Trial) -> float:
-        both.wait(30)
-        value = trial.suggest_float("x0", 0, 1)
-        both.wait(30)
-        return value + bowl(*(trial.suggest_float(name, 0, 1) for name in list(SIX)[1:]))
-
-    study.optimize(objective, n_trials=2, n_jobs=2)
-    assert sum(trial.params == THIRD for trial in study.trials) == 1
+    """The first of two trials that ask at the same time has it, before any of its values is stored."""
+    sampler = NoiseAwareSampler(seed=1, baseline=THIRD)
+    study = optuna.create_study(sampler=sampler)
+    study.ask(), study.ask()
+    asking = study.get_trials()
+    for _ in range(2):
+        assert sampler.sample_independent(study, asking[0], "x0", SIX["x0"]) == 0.3
+        assert sampler.sample_independent(study, asking[1], "x0", SIX["x0"]) != 0.3
 
 
 @pytest.mark.parametrize("kind", ["no parameter", "one value", "ranges that change"])
