@@ -25,6 +25,9 @@ from analysis.comparison import FEWEST_CASES, PERMUTE_BELOW
 MOST_SEEDS = 100_000
 """Beyond this many seeds per case a question is answered with "cannot be seen"."""
 
+_FARTHEST = 1e4
+"""Standard errors beyond which a t test at a tiny level with a degree of freedom or two is said to see nothing."""
+
 
 def _check(alpha: float, power: float = 0.8) -> None:
     if not 0 < alpha < 1:
@@ -44,6 +47,8 @@ def _critical_drift(dof: float, alpha: float, power: float) -> float:
     normal = _normal_drift(alpha, power)
     if dof > 1e5:
         return normal
+    if -special.stdtrit(dof, alpha / 2) > _FARTHEST:
+        return math.inf
     low, high = normal, 1.25 * normal
     while power_of_drift(high, dof, alpha) < power:
         low, high = high, 1.5 * high

@@ -17,7 +17,7 @@ from analysis.multiplicity import holm
 from analysis.power import critical_drift
 from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
-from analysis.wording import advice_for, sentence_for
+from analysis.wording import advice_for, decimals, sentence_for
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
@@ -154,9 +154,11 @@ def judge(
         ValueError: An argument is out of its range.
     """
     _check_arguments(claim, alpha, margin, min_gain)
+    baseline = str(baseline)  # labels are texts, whatever type a table's column has
     cells = summarize(observations)
     base = cells.index(baseline, "baseline")
-    chosen = [label for label in cells.configurations if label != baseline] if finalists is None else list(finalists)
+    others = [label for label in cells.configurations if label != baseline]
+    chosen = others if finalists is None else [str(label) for label in finalists]
     if not chosen:
         raise TableError(f"nothing to judge: the table has no configuration besides the baseline {baseline!r}")
     if baseline in chosen:
@@ -204,7 +206,7 @@ def _look_of(label: str, look: int | Mapping[str, int] | None, design: Sequentia
 def _share(design: SequentialDesign, look: int, looks: Sequence[int | None]) -> float:
     """Return the part of the baseline's seeds, which go as far as the latest look, that there were at a look."""
     latest = max(at or design.looks for at in looks)
-    return design.fractions[look - 1] / design.fractions[latest - 1]
+    return design.fraction(look) / design.fraction(latest)
 
 
 def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, share: float) -> Pair:
@@ -224,7 +226,7 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
         TableError: As `judge`; also if no finalist is named and the table has several.
     """
     if finalist is None:
-        others = sorted({str(label) for label in observations.get("configuration", ())} - {baseline})
+        others = sorted({str(label) for label in observations.get("configuration", ())} - {str(baseline)})
         if len(others) > 1:
             raise TableError(f"the table has {len(others)} configurations besides the baseline; name the one to judge")
     return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
@@ -255,7 +257,7 @@ class _Asked:
                 return math.inf
         else:
             tail = self.design.nominal(self.design.looks, level)
-            share, new_cases = self.design.fractions[self.look - 1], comparison.claim == "new-cases"
+            share, new_cases = self.design.fraction(self.look), comparison.claim == "new-cases"
             error = error_with_more_seeds(two, estimate, share, new_cases=new_cases)
         return critical_drift(estimate.dof_at(tail), tail) * error
 
@@ -270,7 +272,8 @@ class _Asked:
         if not self.given_up:
             return notes
         low, high = estimate.interval(1 - level)
-        return (f"Without the allowance for looks, the interval would be {low:+.3f} to {high:+.3f}.", *notes)
+        d = decimals(low, high)
+        return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
 
 
 def _check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:

@@ -159,7 +159,7 @@ class VerdictTable(_Table):
     """`[verdict]`: what is claimed, and how sure it must be."""
 
     claim: Literal["these-cases", "new-cases"] = "these-cases"
-    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     min_gain: Annotated[float, Field(gt=0, lt=1)] | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] | None = None
 

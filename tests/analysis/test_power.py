@@ -31,6 +31,18 @@ def test_mde_has_the_power_it_names():
         assert seen == pytest.approx(0.8, abs=2e-3)
 
 
+def test_a_tiny_level_with_one_degree_of_freedom_sees_nothing():
+    assert power.critical_drift(1, 1e-5) == math.inf
+    assert 1e3 < power.critical_drift(1, 1e-4) < 1e5
+
+
+@pytest.mark.parametrize(("cases", "seeds", "sees"), [(1, 2, False), (2, 2, False), (3, 2, True), (1, 3, True)])
+def test_two_seeds_that_can_only_be_permuted_see_nothing_on_two_cases(cases, seeds, sees):
+    assert math.isfinite(power.mde(0.02, cases=cases, seeds=seeds)) is sees
+    assert (power.power_at(0.5, 0.02, cases=cases, seeds=seeds) > 0) is sees
+    assert power.required_seeds(0.5, 0.02, cases=cases) == (2 if cases == 3 else 3)
+
+
 def test_mde_for_many_seeds_is_the_textbook_formula():
     expected = (1.959964 + 0.841621) * 0.12 * math.sqrt(2 / (6 * 1000))
     assert power.mde(0.12, cases=6, seeds=1000) == pytest.approx(expected, rel=1e-3)

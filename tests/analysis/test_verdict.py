@@ -359,3 +359,12 @@ def test_a_new_case_claim_that_was_given_up_knows_that_seeds_do_not_make_cases_a
     to_the_end = judge_one(data, **asked, look=2)
     assert given_up.mde == pytest.approx(to_the_end.mde, rel=0.1)
     assert given_up.mde > 1.2 * critical_drift(given_up.dof) * given_up.standard_error / math.sqrt(2)
+
+
+def test_labels_may_be_numbers_and_a_look_must_exist():
+    data = table({"new": 0.1}).replace({"configuration": {"base": 1, "new": 2}})
+    verdict = judge_one(data, baseline=1, finalist=2)
+    assert (verdict.baseline, verdict.configuration, verdict.outcome) == ("1", "2", "better")
+    assert judge_one(data, baseline=1).effect == verdict.effect
+    with pytest.raises(ValueError, match="look must be 1 to 2, not 3"):
+        judge_one(data, baseline="1", design=SequentialDesign(2), look=3)

@@ -157,7 +157,7 @@ def test_the_good_file_with_every_default_written_out() -> None:
         ("budget/generations", "100", "budget.generations"),
         ("budget/seeds", "autom", "budget.seeds"),
         ("budget/seeds", 0, "budget.seeds"),
-        ("verdict/alpha", 0, "verdict.alpha: should be greater than 0"),
+        ("verdict/alpha", 0, "verdict.alpha: should be greater than or equal to 0.000001"),
         ("objective/threshold", 2, "objective.threshold"),
     ],
 )
