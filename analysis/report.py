@@ -66,8 +66,10 @@ def render_report(
         "verdict": _verdict(data),
         "others": [_other(data, verdict) for verdict in data.verdicts if verdict is not data.verdict],
         "gates": _gates(data),
-        # Safe: the SVG is matplotlib's, which escapes the texts in it.
-        "figures": {name: Markup(plots.to_svg(figure, name)) for name, figure in drawn.items()},
+        "figures": {
+            name: guard(f"the report's plot {name!r}", partial(_drawn, figure, name), Markup(""))
+            for name, figure in drawn.items()
+        },
         **{name: guard(f"the report's table {name!r}", partial(make, data), none) for name, make in tables.items()},
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
@@ -79,6 +81,11 @@ def render_report(
         "generations": len(data.observations),
     }
     return _environment().get_template("report.html.j2").render(context)
+
+
+def _drawn(figure: Figure, name: str) -> Markup:
+    # Safe: the SVG is matplotlib's, which escapes the texts in it.
+    return Markup(plots.to_svg(figure, name))
 
 
 @cache

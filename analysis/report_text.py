@@ -139,7 +139,8 @@ def decision(data: ReportData) -> Decision | None:
         return None
     claim = "shown better" if verdict.outcome == "better" else "not shown better"
     effect = data.fresh_effect(verdict)
-    higher = signed(effect, max(verdict_decimals(verdict), decimals(effect)))
+    digits = verdict_decimals(verdict)
+    higher = signed(effect, digits if round(effect, digits) else decimals(effect))
     if key != data.baseline:
         use = f"use {data.role(key)}"
         if verdict.outcome == "equivalent":

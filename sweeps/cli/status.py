@@ -87,11 +87,14 @@ def _table(rows: list[dict[str, Any]]) -> None:
     console = stdout_console()
     table = Table(box=None, pad_edge=False)
     for name in ("study", "status", *STAGES, "failed", "floor sd", "verdict"):
-        table.add_column(name, no_wrap=name not in ("verdict", "floor sd"))
+        table.add_column(name, no_wrap=name != "verdict")
     for row in rows:
         done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
         noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
         table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")
-    # No number is cut for a narrow terminal: it may break the lines instead.
-    least = Measurement.get(console, console.options.update(max_width=1000), table).minimum
-    console.print(table, width=max(console.width, least), crop=False, soft_wrap=least > console.width)
+    # Nothing is cut for a narrow terminal: verdicts may take two lines, and what is longer the terminal itself breaks.
+    verdicts = ["verdict", *(row["verdict"] or "" for row in rows)]
+    spare = max(map(len, verdicts)) - max(len(word) for verdict in verdicts for word in verdict.split())
+    whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    console.width = max(console.width, whole - spare)
+    console.print(table)

@@ -15,7 +15,8 @@ from markdown_it import MarkdownIt
 from rich.console import Console
 
 from analysis import judge, views
-from analysis.report import ReportData, _ranking, render_note, render_report, terminal_summary
+from analysis.guard import Guard
+from analysis.report import ReportData, _ranking, draw, render_note, render_report, terminal_summary
 from tests.analysis.sample import BASELINE, CASES
 from tests.analysis.sample_report import make_data, make_texts
 
@@ -413,3 +414,157 @@ def test_the_noise_within_a_configuration_by_hand():
     )
     assert views.within_sd(table) == pytest.approx((0.08 / 3) ** 0.5)
     assert math.isnan(views.within_sd(table[table["case"] == "c"]))
+
+
+# ---- parts that cannot be made
+
+
+def without_levels(rows: pd.DataFrame, kept: str = "") -> pd.DataFrame:
+    """The rows of an objective that knows no items, or none but those of one level."""
+    levels = [column for column in views.LEVEL_COLUMNS.values() if column != kept]
+    return rows.assign(**dict.fromkeys(levels, "0/0"))
+
+
+def test_an_objective_without_items_has_a_report_without_levels(data):
+    bare = replace(data, observations=without_levels(data.observations))
+    figures = draw(bare)
+    assert "levels" not in figures
+    assert {"noise_band", "history"} <= set(figures)
+    assert "Essential items" not in Page(render_report(bare, figures)).words
+
+
+def test_levels_are_named_by_what_is_drawn(data):
+    rows = data.observations
+    one = draw(replace(data, observations=without_levels(rows, "lv3")))["levels"]
+    assert one.axes[0].get_title(loc="left").startswith("Items of level 3 covered: baseline ")
+    assert draw(data)["levels"].axes[0].get_title(loc="left").startswith("Essential items (levels 1 and 2) covered: ")
+
+
+def test_a_part_that_fails_is_named_and_the_rest_is_there(data, monkeypatch):
+    def fails(*args, **kwargs):
+        raise IndexError("no such row")
+
+    monkeypatch.setattr("analysis.plots.history", fails)
+    monkeypatch.setattr("analysis.report._ranking", fails)
+    with pytest.raises(IndexError):
+        draw(data)
+    monkeypatch.setattr(Guard, "strict", False)
+    told: list[str] = []
+    figures = draw(data, warn=told.append)
+    assert told == ["the plot 'history' is left out, since it could not be made: IndexError: no such row"]
+    assert {"noise_band", "confirm", "levels"} <= set(figures)
+    words = Page(render_report(data, figures, warn=told.append)).words
+    assert "the report's table 'ranking' is left out" in told[1]
+    assert "Better than the baseline" in words
+    assert "The order is by the search's own scores" not in words
+    with pytest.raises(IndexError):
+        render_report(data, figures)
+
+
+# ---- what is recommended, and what it goes by
+
+
+def decision_row(data: ReportData) -> str:
+    """The decision as the note has it."""
+    (row,) = re.findall(r"^\| decision \| (.*) \|$", render_note(data).replace("\\", ""), re.MULTILINE)
+    return row
+
+
+def outcome(data: ReportData, name: str, **changes) -> ReportData:
+    """The data with a verdict of this outcome, and other fields of it."""
+    return replace(data, verdicts=[replace(data.verdict, outcome=name, **changes)])
+
+
+def test_a_recommendation_that_is_no_claim_says_what_it_goes_by(data):
+    for given_up in (False, True):
+        told = outcome(data, "not distinguishable", effect=0.0021, given_up=given_up, look=1)
+        rule = "its fresh mean is higher, by +0.002; that is the rule, not a claim"
+        assert decision_row(told) == f"use the finalist (recommendation: {rule}); not shown better (claim)"
+        assert f"Use the finalist ({rule})" in words_of(told)
+    assert decision_row(data) == "use the finalist (recommendation); shown better (claim)"
+    tiny = outcome(data, "not distinguishable", effect=0.0000021)
+    assert "higher, by +0.0000021;" in decision_row(tiny)
+
+
+def test_where_arms_are_as_good_there_is_no_reason_to_change(data):
+    told = outcome(data, "equivalent", effect=0.012, margin=0.123)
+    why = "the finalist's mean is higher by 0.012, within the margin of ±0.123"
+    assert decision_row(told) == f"no reason to change (recommendation: {why}); not shown better (claim)"
+    assert told.recommended == data.finalist  # the rule, as documented
+    assert f"No reason to change ({why})" in words_of(told)
+    assert "Use the finalist" not in words_of(told)
+    assert "| margin | ±0.123: differences within it count as none |" in render_note(told)
+    assert "±0.123: differences within it count as none" in "\n".join(drawn_on(80, told))
+    assert "| margin |" not in render_note(data)
+    assert decision_row(outcome(data, "equivalent", effect=-0.012)).startswith("keep the baseline (recommendation);")
+
+
+def test_all_fresh_generations_of_the_baseline_decide_what_is_recommended(data):
+    told = replace(
+        outcome(data, "not distinguishable", effect=0.012, look=1, n_baseline=18),
+        fresh_effects={data.finalist: -0.005},
+    )
+    assert told.recommended == BASELINE
+    assert decision_row(told) == (
+        "keep the baseline (recommendation: against all fresh generations of the baseline the difference is -0.005);"
+        " not shown better (claim)"
+    )
+    words = words_of(told)
+    assert "the verdict compares with the 18 that it had at look 1" in words
+    assert "the verdict compares with the" not in words_of(data)
+    assert "the verdict compares with the" not in words_of(
+        replace(data, fresh_effects={data.finalist: data.verdict.effect})
+    )
+
+
+def test_of_several_finalists_it_is_said_which_one_is_meant(data):
+    second, extra, confirm = second_finalist(data)
+    verdicts = judge(confirm, baseline=BASELINE, finalists=[second, data.finalist])
+    verdicts[0] = replace(verdicts[0], given_up=True, look=1)
+    rows = pd.concat([data.observations, extra.assign(trial=trial_of(data, second))])
+    looks = [f"Trial {trial_of(data, second)}: Look 1 of 2: stop.", "Trial 99: Look 1 of 2: no.", "Trial 7: Look 2: x."]
+    looks.insert(1, f"Trial {trial_of(data, data.finalist)}: Look 1 of 2: go on.")
+    several = replace(data, observations=rows, verdicts=verdicts, looks=looks)
+    of, name = f"trial {trial_of(data, data.finalist)}", f"trial {trial_of(data, second)}"
+    panel = panel_of(several)
+    assert f"Better than the baseline: {of}, of 2 finalists" in panel
+    assert f"Better than the baseline: {of}, of 2 finalists" in render_note(several)
+    assert f"others {name} {verdicts[0].outcome} (+0.000, given up at look 1)" in panel
+    assert f"- {of.capitalize()}: Look 1 of 2: go on." in panel  # of the one that counts
+    assert f"- {name.capitalize()}" not in panel
+    page = words_of(several)
+    assert f"Better than the baseline: {of}, of 2 finalists" in page
+    others = page[page.index("Other finalists") :][:100]
+    assert f"{name.capitalize()} is as good as the baseline" in others
+    assert second not in others
+    assert "finalists" not in render_note(data)
+
+
+def panel_of(data: ReportData) -> str:
+    """The words of the panel, on one line."""
+    return " ".join(" ".join(line.strip("│ ") for line in drawn_on(80, data)).split())
+
+
+def trial_of(data: ReportData, key: str) -> int:
+    return int(data.observations.loc[data.observations["configuration"] == key, "trial"].min())
+
+
+def test_where_nothing_was_tested_no_numbers_are_made_up(data):
+    none = dict.fromkeys(("ci_low", "ci_high", "p_value", "mde"), math.nan)
+    told = outcome(data, "not distinguishable", effect=0.129, noise_sd=0.0, **none)
+    for text in (render_note(told), panel_of(told)):
+        assert "+0.129 (no interval and no p value: there is no noise to test with)" in text.replace("\\", "")
+        assert "could see" not in text
+        assert "–" not in text
+    page = words_of(told)
+    assert "no interval and no p value" in page
+    assert "– to –" not in page
+    assert "smallest gain" not in page
+    unseen = outcome(data, "not distinguishable", mde=math.inf)
+    assert "no gain of any size with so few seeds" in render_note(unseen)
+
+
+def test_the_last_look_is_told_whole(data):
+    look = "Look 1 of 2: difference +0.009; " + "the search expected little, " * 10 + "and so it is to stop."
+    assert look in panel_of(replace(data, looks=[look]))
+    assert replace(data, looks=()).last_look == ""
