@@ -128,6 +128,27 @@ class TestWarnings:
         found = row(check(path, engine=scripted(path, faults=[Fault("empty")])), "answers")
         assert (found.state, "3 empty" in found.found) == ("warning", True)
 
+    @pytest.mark.parametrize(
+        ("space", "advice"),
+        [
+            ({"top_k": [5, 60]}, "loads and prompts come on top of its generations; give fewer minutes"),
+            ({"num_ctx": [1024, 2048], "top_k": [5, 60]}, "search fewer values of num_ctx, for which the model is"),
+        ],
+    )
+    def test_minutes_that_do_not_suffice(self, tmp_path, space, advice, monkeypatch):
+        monkeypatch.setattr("sweeps.check.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
+        path = write_sweep(tmp_path, space=space, search={"probe": False}, budget={"generations": 60, "minutes": 2})
+        found = row(check(path), "time")
+        assert found.state == "warning"
+        assert f"it will take longer than budget.minutes 2: {advice}" in found.todo
+        assert "study.name" not in found.todo
+
+    def test_one_case_is_one(self, tmp_path):
+        report = check(write_sweep(tmp_path, cases=1, budget={"generations": 100}))
+        assert row(report, "cases").found.startswith("1 case with 6 items")
+        assert row(report, "answers").found.startswith("1 case answered")
+        assert "floor 1 case x 4 seeds" in row(report, "budget").found
+
     def test_a_gain_that_the_budget_cannot_see(self, tmp_path):
         path = write_sweep(tmp_path, verdict={"min_gain": 0.01})
         found = row(check(path), "sight")

@@ -145,8 +145,10 @@ def test_people_are_shown_scores_without_penalties() -> None:
     results = {i: penalised(trial_result([each], ["a"], 0.1), [each], table) for i, each in enumerate((long, short))}
     standing = after_batch(after_floor(floor, generations_per_trial=1), proposals, results, baseline)
     assert standing.best is not None
-    assert standing.best.startswith("trial 1")  # the best one within the limit
+    assert standing.best.startswith("trial 1, best after the penalty for limits: ")  # the best one within the limit
     assert standing.best_mean == pytest.approx(0.6)
+    kept = after_batch(after_floor(floor, generations_per_trial=1), proposals, {1: results[1]}, baseline)
+    assert kept.best.startswith("trial 1: ")
 
 
 # ---- the search finds the best within the limits

@@ -17,7 +17,7 @@ import pytest
 
 from sweeps import lock
 from sweeps.cli import run_command
-from sweeps.lock import RESCORE, RUN, StudyBusyError, study_lock
+from sweeps.lock import RESCORE, RUN, StudyBusyError, standing_of, study_lock
 from sweeps.progress import Silent
 from sweeps.reading import load_result
 from tests.sweeps.sweep_files import run, steady, write_sweep
@@ -100,6 +100,28 @@ def test_a_study_goes_on_at_once_after_a_kill(tmp_path: Path, other: int) -> Non
     os.kill(other, signal.SIGKILL)
     assert run(tmp_path / "sweep.toml").status == "done"
     assert generations(tmp_path / "mlruns") == generations_of_whole(tmp_path / "whole")
+
+
+@needs_fork
+def test_a_killed_study_is_not_running(tmp_path: Path, other: int, capsys: pytest.CaptureFixture[str]) -> None:
+    where = ["--mlruns", str(tmp_path / "mlruns")]
+
+    def status() -> str:
+        capsys.readouterr()
+        assert run_command(["status", "t", "--json", *where]) == 0
+        return str(json.loads(capsys.readouterr().out)["status"])
+
+    assert status() == "running"
+    holder = (tmp_path / "mlruns/sweeps/t/.lock").read_text()
+    assert status() == "running"
+    assert (tmp_path / "mlruns/sweeps/t/.lock").read_text() == holder  # whoever asks does not take its place
+    os.kill(other, signal.SIGKILL)
+    until = time.monotonic() + 10
+    while status() != "interrupted" and time.monotonic() < until:
+        time.sleep(0.02)
+    assert status() == "interrupted"
+    assert load_result(tmp_path / "mlruns", "t").status == "running"  # what the ledger has is left as it is
+    assert standing_of(tmp_path / "mlruns", "t", "stopped") == "stopped"
 
 
 def generations_of_whole(folder: Path) -> int:

@@ -1,13 +1,72 @@
-"""What stays in a study's folder when its verdict changes."""
+"""What a study's folder has: when a plot fails, when scores tell no items, when the verdict changes."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from analysis.guard import Guard
+from objectives import Case
 from sweeps.constraints import ConstraintsTable
+from sweeps.progress import Silent
 from sweeps.reporting import write_outputs
 from tests.sweeps.sweep_files import run, write_sweep
+
+
+def length(case: Case, text: str) -> float:
+    """An objective of one's own: a number, of no items."""
+    return min(1.0, len(text) / 300)
+
+
+class Warnings(Silent):
+    """Keeps warnings."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        if warning:
+            self.said.append(text)
+
+
+def test_an_objective_that_returns_a_number_has_its_verdict_and_report(tmp_path: Path) -> None:
+    told = Warnings()
+    path = write_sweep(tmp_path, objective={"kind": f"{__name__}:length"})
+    result = run(path, report=True, progress=told)
+    assert result.verdict is not None
+    assert (result.folder / "report.html").is_file()
+    drawn = {picture.stem for picture in (result.folder / "plots").glob("*.png")}
+    assert "noise_band" in drawn
+    assert "levels" not in drawn
+    assert told.said == []
+
+
+def test_a_plot_that_fails_costs_neither_verdict_nor_report_nor_exports(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*args: object, **kwargs: object) -> None:
+        raise IndexError("no such row")
+
+    monkeypatch.setattr("analysis.plots.history", fails)
+    path, told = write_sweep(tmp_path), Warnings()
+    with pytest.raises(IndexError):
+        run(path, report=True)  # in tests a bug is one
+    monkeypatch.setattr(Guard, "strict", False)
+    result = run(path, report=True, progress=told)
+    assert result.status == "done"
+    assert told.said == ["the plot 'history' is left out, since it could not be made: IndexError: no such row"]
+    assert "Better than the baseline" in (result.folder / "report.html").read_text()
+    assert (result.folder / "production.env").is_file()
+    assert (result.folder / "plots/noise_band.png").is_file()
+    # Even the page may fail: an older one, of other scores perhaps, does not stay in its place.
+    monkeypatch.setattr("analysis.report._verdict", fails)
+    outputs = write_outputs(result, warn=told.said.append)
+    assert told.said[-1].startswith("the report is left out")
+    assert outputs.report is None
+    assert not (result.folder / "report.html").exists()
+    assert "Better than the baseline" in outputs.note
 
 
 def test_exports_of_a_verdict_that_no_longer_holds_are_removed(tmp_path: Path) -> None:

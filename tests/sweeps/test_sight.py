@@ -13,6 +13,7 @@ from scipy import stats
 from analysis import NoiseFloor
 from sweeps.check import check_sweep
 from sweeps.check_report import CheckReport, CheckRow
+from sweeps.cli.status import status_record
 from sweeps.config import SweepConfig, load_config
 from sweeps.confirmation import final_level, visible_gain
 from sweeps.engines.scripted import ScriptedEngine
@@ -20,7 +21,7 @@ from sweeps.errors import ConfigError
 from sweeps.plan import Plan, make_plan, smallest_budget
 from sweeps.preflight import load_inputs
 from sweeps.progress import Silent
-from sweeps.standing import enough_for, sight_of
+from sweeps.standing import enough_for, is_all_greedy, sight_of
 from tests.sweeps.sweep_files import run, write_sweep
 
 PLAN = Plan(cases=6, floor_seeds=4, seeds=1, trials=8, confirm_seeds=10)
@@ -141,6 +142,79 @@ def test_check_after_a_floor_that_did_not_vary(tmp_path: Path) -> None:
     report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
     assert report.noise_sd == 0.12
     assert "a greedy baseline shows none" in sight_row(report).found
+
+
+# ---- nothing but greedy sets
+
+ONLY_GREEDY: dict[str, Any] = {
+    "baseline": {"temperature": 0.0},
+    "space": {"repeat_penalty": {"low": 0.9, "high": 1.4}},
+    "search": {"sampler": "random", "probe": False},
+}
+
+
+@pytest.mark.parametrize(
+    ("space", "all_greedy"),
+    [
+        ({"top_k": [5, 60]}, True),
+        ({"top_k": [5, 60], "temperature": [0]}, True),
+        ({"temperature": [0, 0.7]}, False),
+        ({"temperature": {"low": 0.0, "high": 1.0}}, False),
+        ({"mirostat": [0, 2]}, False),
+    ],
+)
+def test_what_can_only_be_greedy(tmp_path: Path, space: dict[str, Any], all_greedy: bool) -> None:
+    assert is_all_greedy(config(tmp_path, baseline={"temperature": 0.0}, space=space)) == all_greedy
+    assert not is_all_greedy(config(tmp_path, baseline={"temperature": 0.5}, space={"top_k": [5, 60]}))
+
+
+def test_too_few_greedy_cases_are_blocked_by_check_and_warned_of_by_run(tmp_path: Path) -> None:
+    path, notes = write_sweep(tmp_path, **ONLY_GREEDY), Notes()
+    report = check_sweep(path, directory=tmp_path / "mlruns")
+    found = sight_row(report)
+    assert (found.state, report.mde) == ("blocked", None)
+    assert "no claim can be made: one for new cases takes 6, and there are 3" in found.found
+    assert found.todo == "name 6 cases or more, or a temperature above 0 in [baseline] or [space]"
+    result = run(path, progress=notes)
+    text, warning = notes.about("no claim can be made")
+    assert warning
+    assert text == f"{found.found}; {found.todo}"
+    assert math.isnan(result.verdict.p_value) or result.verdict.outcome == "equivalent"
+    assert sight_row(check_sweep(path, directory=tmp_path / "mlruns")).todo.endswith(" under another study.name")
+
+
+def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> None:
+    path, notes = write_sweep(tmp_path, cases=6, budget={"generations": 120}, **ONLY_GREEDY), Notes()
+    report = check_sweep(path, directory=tmp_path / "mlruns")
+    found = sight_row(report)
+    assert (found.state, found.todo, report.mde) == ("ready", "", None)
+    assert "the claim is for new cases like these 6" in found.found
+    assert "sees a gain of" not in found.found
+    result = run(path, progress=notes)
+    assert notes.about("the claim is for new cases") == (found.found, False)
+    assert not any("sees a gain of" in text for text, _ in notes.said)
+    record = status_record(result)
+    assert record["done"] == record["planned"]
+    assert record["done"]["explore"] < result.plan.explore or record["done"]["confirm"] < result.plan.confirm
+
+
+# ---- a study that exists
+
+
+def test_check_and_run_say_the_same_of_a_study_that_exists(tmp_path: Path) -> None:
+    path, first, again = write_sweep(tmp_path, verdict={"min_gain": 0.01}), Notes(), Notes()
+    before = sight_row(check_sweep(path, directory=tmp_path / "mlruns"))
+    run(path, progress=first)
+    assert first.about("min_gain 0.01 would be missed") == (f"{before.found}; {before.todo}", True)
+    assert "study.name" not in before.todo
+    report = check_sweep(path, directory=tmp_path / "mlruns")
+    found = sight_row(report)
+    assert (report.state, found.state) == ("warning", "warning")
+    assert "from a measured floor" in found.found
+    assert found.todo.startswith("verdict.min_gain 0.01 would be missed more often; it takes budget.generations = ")
+    assert found.todo.endswith(" under another study.name")
+    run(path, progress=again)
+    assert again.about("min_gain 0.01 would be missed") == (f"{found.found}; {found.todo}", True)
 
 
 # ---- what docs/configuration.md says of the file

@@ -6,10 +6,12 @@ import csv
 import json
 import math
 import os
+import re
 import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,6 +169,21 @@ def test_status(finished: Path, capsys: Capture) -> None:
     shown = text(capsys, "status", "--mlruns", finished / "mlruns")
     assert "12/12" in shown
     assert "better" in shown
+
+
+@pytest.mark.usefixtures("no_report")
+def test_nothing_is_cut_on_a_narrow_terminal(finished: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sweeps.cli.run import show
+
+    monkeypatch.setenv("COLUMNS", "40")
+    shown = text(capsys, "status", "--mlruns", finished / "mlruns")
+    assert "…" not in shown
+    assert re.search(r"^t +done +12/12 +30/30 +18/18 +0 +\d\.\d{3} +better", shown, re.MULTILINE)
+    capsys.readouterr()
+    show(replace(load_result(finished / "mlruns", "t"), directory=Path("a-folder/with a long name")), kept=1)
+    shown = capsys.readouterr().out
+    assert "  see every trial in MLflow: sweeps ui --mlruns 'a-folder/with a long name'\n" in shown
+    assert "1 generation came from the ledger and was not generated again.\n" in shown
 
 
 def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
