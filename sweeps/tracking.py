@@ -214,19 +214,8 @@ class Tracker:
         Returns:
             The child run's id; None if it could not be written, which `warnings` then tells.
         """
-        return self._log_rows(trial, configuration, ordered(observations), texts, status, offsets)
-
-    def _log_rows(
-        self,
-        trial: int,
-        configuration: ConfigurationLike,
-        rows: pd.DataFrame,
-        texts: pd.DataFrame | None,
-        status: str,
-        offsets: Mapping[str, float] | None,
-    ) -> str | None:
         with Guard(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
-            return self._started().write(trial, configuration, rows, texts, status, offsets)
+            return self._started().write(trial, configuration, ordered(observations), texts, status, offsets)
         return None
 
     def _started(self) -> Children:
@@ -266,8 +255,10 @@ class Tracker:
             if texts is not None and "configuration" in texts.columns:
                 own = texts[texts["configuration"] == key]
             status = "FAILED" if rows["score"].isna().all() else "FINISHED"
-            if self._log_rows(trial, configurations[str(key)], rows, own, status, offsets):
-                with Guard(f"the mean of {child_name(trial, ())} was not corrected", self._missing):
+            name = child_name(trial, ())
+            with Guard(f"{name} was not logged to MLflow", self._missing):
+                self._started().write(trial, configurations[str(key)], rows, own, status, offsets)
+                with Guard(f"the mean of {name} was not corrected", self._missing):
                     self._started().correct(trial, str(key), rows, offsets)
         return list(self._missing)
 
