@@ -34,6 +34,7 @@ from analysis.plot_style import (
     to_png,
     to_svg,
 )
+from analysis.wording import cases_text, count_text
 
 __all__ = [
     "Curve",
@@ -119,7 +120,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             [fresh["mean"]],
             [_Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
             FINALIST,
-            f"finalist on {fresh['n']:.0f} fresh generations",
+            f"finalist on {count_text(int(fresh['n']), 'fresh generation')}",
             size=8,
         )
     axes.set_xlim(0, place + max(1.0, 0.02 * len(ordered)))
@@ -145,7 +146,7 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) 
     )
     titles(
         axes,
-        f"The finalist's mean is above the baseline's in {int((effect > 0).sum())} of {len(effect)} cases",
+        f"The finalist's mean is above the baseline's in {int((effect > 0).sum())} of {cases_text(len(effect))}",
         f"Each dot is one fresh generation; diamonds are means with 95% intervals. Ordered by effect.{hidden}",
     )
     for key, colour, shift, label in ((baseline, BASELINE, 0.17, "baseline"), (finalist, FINALIST, -0.17, "finalist")):

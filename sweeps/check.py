@@ -289,7 +289,7 @@ class _Checker:
                 self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_per_generation=seconds
             )
         self.report.plan = self.plan
-        partial, todo = left_out(self.plan, self.config)
+        partial, todo = left_out(self.plan, self.config, stored=self.stored is not None)
         if partial:
             self.say(f"{plan_text(self.plan)}; {partial}", WARNING, todo)
         else:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.wording import cases_text
+from analysis.wording import cases_text, count_text
 from sweeps.config import SweepConfig
 from sweeps.config_tables import BudgetTable
 from sweeps.errors import ConfigError
@@ -262,7 +262,8 @@ def plan_text(plan: Plan) -> str:
     """A plan in one sentence: what is generated in each stage, and when the confirmation may stop early."""
     earlier = " and ".join(map(str, plan.look_seeds))
     return (
-        f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds; {plan.trials} trials of"
+        f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds;"
+        f" {count_text(plan.trials, 'trial')} of"
         f" {plan.trial_cases} x {plan.seeds}"
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
         + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
@@ -270,8 +271,14 @@ def plan_text(plan: Plan) -> str:
     )
 
 
-def left_out(plan: Plan, config: SweepConfig) -> tuple[str, str]:
-    """What a grid has that its budget does not reach, and what to do about it; two empty strings if it is all tried."""
+def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[str, str]:
+    """What a grid has that its budget does not reach, and what to do about it; two empty strings if it is all tried.
+
+    Args:
+        plan: The plan.
+        config: The sweep.
+        stored: Whether the study exists, so that its space, sampler and budget stay what they are.
+    """
     size = grid_size(config.space.distributions()) if config.search.sampler == "grid" else 0
     if size <= plan.trials:
         return "", ""
@@ -279,7 +286,8 @@ def left_out(plan: Plan, config: SweepConfig) -> tuple[str, str]:
     least = (1 + plan.finalists) * plan.cases * least_confirm_seeds(plan.hosts)
     enough = max(math.ceil(before / (1 - config.budget.confirm_share)), before + least)
     found = f"the grid has {size:,} points, of which this budget tries {plan.trials}, drawn at random"
-    return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"'
+    anew = ", under another study.name" if stored else ""
+    return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"{anew}'
 
 
 def _too_small(

@@ -152,7 +152,7 @@ def _greedy_sight(plan: Plan, *, stored: bool) -> Sight:
         return Sight(
             0.0, False, math.nan, f"{found} differ in the effect, which nothing tells before they have run", ""
         )
-    found = f"{greedy}, and no claim can be made: one for new cases takes {FEWEST_CASES}, and there are {plan.cases}"
+    found = f"{greedy}, and no gain can be claimed: for new cases it takes {FEWEST_CASES}, and there are {plan.cases}"
     todo = f"name {FEWEST_CASES} cases or more, or a temperature above 0 in [baseline] or [space]"
     return Sight(0.0, False, math.inf, found, todo + (_ANEW if stored else ""))
 
@@ -213,7 +213,7 @@ def announce(
     for name, value in config.environment.items():
         progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
     progress.note(plan_text(plan))
-    partial = "; ".join(filter(None, left_out(plan, config)))
+    partial = "; ".join(filter(None, left_out(plan, config, stored=stored)))
     if partial:
         progress.note(partial, warning=True)
     sight = sight_of(config, plan, floor, stored=stored)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
+from analysis.wording import cases_text
 from objectives.case import Case
 from sweeps.fingerprint import Fingerprint
 from sweeps.tracking_metrics import points_digest, summarise
@@ -207,7 +208,7 @@ def dataset(study: str, cases: Sequence[Case]) -> Any:
         warnings.simplefilter("ignore")
         # the default source would record the path of the running script
         entity = from_pandas(
-            frame, source=CodeDatasetSource(tags={"cases": study}), name=f"{study}: {len(cases)} cases"
+            frame, source=CodeDatasetSource(tags={"cases": study}), name=f"{study}: {cases_text(len(cases))}"
         )._to_mlflow_entity()
     return DatasetInput(entity, [InputTag("mlflow.data.context", "evaluation")])
 

@@ -46,7 +46,8 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     if len(failures) > 10:
         click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
     if study and (lost := rows[0]["lost"]):
-        click.echo(f"{lost} of the {sum(rows[0]['done'].values())} observations so far have no answer")
+        has = "has" if lost == 1 else "have"
+        click.echo(f"{lost} of the {sum(rows[0]['done'].values())} observations so far {has} no answer")
 
 
 def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:

@@ -173,10 +173,10 @@ def test_too_few_greedy_cases_are_blocked_by_check_and_warned_of_by_run(tmp_path
     report = check_sweep(path, directory=tmp_path / "mlruns")
     found = sight_row(report)
     assert (found.state, report.mde) == ("blocked", None)
-    assert "no claim can be made: one for new cases takes 6, and there are 3" in found.found
+    assert "no gain can be claimed: for new cases it takes 6, and there are 3" in found.found
     assert found.todo == "name 6 cases or more, or a temperature above 0 in [baseline] or [space]"
     result = run(path, progress=notes)
-    text, warning = notes.about("no claim can be made")
+    text, warning = notes.about("no gain can be claimed")
     assert warning
     assert text == f"{found.found}; {found.todo}"
     assert math.isnan(result.verdict.p_value) or result.verdict.outcome == "equivalent"

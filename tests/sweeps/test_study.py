@@ -539,6 +539,7 @@ def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> 
     enough = int("".join(filter(str.isdigit, todo)))
     assert left_out(*plan_with(enough + 6)) == ("", "")  # one seed more for either arm of the confirmation
     assert left_out(*plan_with(enough - 24))[0]
+    assert left_out(small, config, stored=True) == (found, f"{todo}, under another study.name")
     path = write_sweep(tmp_path, space=space, search={"sampler": "grid"})
     found, _ = left_out(*plan_with(60))
     told = Listener()
