@@ -196,7 +196,7 @@ def _markdown(text: str) -> str:
 
 
 def terminal_summary(data: ReportData) -> list[RenderableType]:
-    """The verdict as a panel for a terminal: at most 25 lines at 80 columns, and what to do next.
+    """The verdict as a panel for a terminal: about 25 lines of 80 columns at most, and what to do next.
 
     Returns:
         Renderables for `rich.console.Console.print`. Nothing in them is taken as markup.
@@ -215,7 +215,7 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
     rows = [*_facts(data), *decided, ("changed", _clip(_options_text(data), 180))]
     for name, text in rows:
         if text:
-            table.add_row(Text(name), Text(text))
+            table.add_row(Text(name), Text(_clip(text, 180) if name == "others" else text))
     body: list[Any] = [Text(headline(data), style=f"bold {style}"), table]
     if verdict is not None:
         body.append(Text(_clip(data.in_words(verdict.advice), 220), style="italic"))

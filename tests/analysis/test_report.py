@@ -314,10 +314,11 @@ def test_a_failed_aa_check_is_told_everywhere(data):
 
 
 def test_the_terminal_summary_fits(data):
+    others = [replace(data.verdict, configuration=f"key {number}") for number in range(19)]
     long = replace(
         data,
         notes=["a long note " * 40] * 5,
-        verdicts=[replace(data.verdict, advice="more seeds " * 100)],
+        verdicts=[replace(data.verdict, advice="more seeds " * 100), *others],
         configurations={
             key: {
                 "model": "m",
