@@ -96,7 +96,8 @@ def _agreeing(two: Pair, seed: int) -> Estimate:
     own, pooled, moved = stratified_t(two), stratified_t(two, pooled=True), permutation(two, seed=seed)
     error = max(own.standard_error, pooled.standard_error)
     by_t = t_estimate(own.effect, error, min(own.dof, pooled.dof), "t and permutation within cases", own.tail_dof)
-    return replace(by_t, p_value=max(by_t.p_value, moved.p_value), draws=moved.draws, same=moved.same, both=True)
+    agreed = max(by_t.p_value, moved.p_value)
+    return replace(by_t, p_value=agreed, draws=moved.draws, same=moved.same, drawn=moved.drawn, both=True)
 
 
 def _require_repeats(two: Pair) -> None:

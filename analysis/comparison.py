@@ -136,6 +136,7 @@ class Estimate:
         tail_dof: Degrees of freedom at levels below FAR_TAIL; NaN where they are the same.
         draws: Thresholds of a permutation test, ascending (see `analysis.permutation`); empty for the t tests.
         same: Number of arrangements that are the observed one; 0 for the t tests.
+        drawn: Whether the permutation test's arrangements are a sample.
         both: Whether a t test and a permutation test must agree; p is the larger one, the interval holds both.
     """
 
@@ -147,6 +148,7 @@ class Estimate:
     tail_dof: float = math.nan
     draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
     same: int = 0
+    drawn: bool = False
     both: bool = False
 
     def dof_at(self, level: float) -> float:
@@ -155,23 +157,22 @@ class Estimate:
 
     @property
     def least_p(self) -> float:
-        """The smallest p that a result of any size could have had: that of a permutation test has an end."""
-        return 2 * self.same / (len(self.draws) + self.same) if self.same else 0.0
+        """The smallest p that a result of any size could have had: a permutation of few seeds has an end."""
+        return 2 * self.same / (len(self.draws) + self.same) if self.same and not self.drawn else 0.0
 
     def interval(self, level: float) -> tuple[float, float]:
         """Return the interval at a confidence level such as 0.95; it excludes 0 where p is at most 1 - level."""
-        low, high = math.inf, -math.inf
         tail = (1 - level) / 2
-        if self.both or not self.same:
-            half = -float(special.stdtrit(self.dof_at(2 * tail), tail)) * self.standard_error
-            low, high = self.effect - half, self.effect + half
-        if self.same:
-            # A shift is kept if more than this share of arrangements is at least as extreme, on either side.
-            rank = math.floor(tail * (len(self.draws) + self.same) - self.same + 1e-9) + 1
-            if rank < 1:
-                return -1.0, 1.0
-            low, high = min(low, float(self.draws[rank - 1])), max(high, float(self.draws[-rank]))
-        return low, high
+        half = -float(special.stdtrit(self.dof_at(2 * tail), tail)) * self.standard_error
+        by_t = self.effect - half, self.effect + half
+        if not self.same:
+            return by_t
+        # A shift is kept if more than this share of arrangements is at least as extreme, on either side.
+        rank = math.floor(tail * (len(self.draws) + self.same) - self.same + 1e-9) + 1
+        if rank < 1 and not self.drawn:
+            return -1.0, 1.0
+        moved = float(self.draws[max(rank, 1) - 1]), float(self.draws[-max(rank, 1)])
+        return (min(by_t[0], moved[0]), max(by_t[1], moved[1])) if self.both or rank < 1 else moved
 
     def tail_probability(self, errors: float) -> float:
         """Return the one-sided p of a difference of so many standard errors (negative) from what is tested."""
@@ -274,9 +275,11 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
     degrees of freedom or is 0, the variance of both arms if it is larger.
 
     Welch's degrees of freedom are right on average, and too many where one case holds most of the noise. At .05 that
-    hardly matters (.065-.071 at worst); at the small levels of many finalists and early looks it doubles or trebles the
-    errors (.0158 for .005: 12 cases x 3 seeds, all noise in one of them, twice as much in one arm). So levels below
-    FAR_TAIL take Satterthwaite's, cell by cell.
+    matters little (.065-.071 where the case is as noisy in both arms, or twice so in one); at the small levels of many
+    finalists and early looks it doubles or trebles the errors (.0158 for .005: 12 cases x 3 seeds, all noise in one of
+    them, twice as much in one arm). So levels below FAR_TAIL take Satterthwaite's, cell by cell, and so does any level
+    where a single cell has most of the variance: with 3 seeds, one of them 10 times as noisy as the other cells, the
+    test errs with .07 to .08 then, and with .09 otherwise.
 
     Args:
         two: The arms.
@@ -310,12 +313,13 @@ def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool =
     common = sum(float(each.m2.sum()) for each in arms) / dof
     if pooled:
         return math.sqrt(common * sum(float((weights**2 / each.n).sum()) for each in arms)), float(dof), float(dof)
-    total, spread, tail_spread = 0.0, 0.0, 0.0
+    total, spread, tail_spread, largest = 0.0, 0.0, 0.0, 0.0
     for each in arms:
         share = weights**2 / each.n
         repeated = each.n > 1
         own = share[repeated] * each.m2[repeated] / (each.n[repeated] - 1)
         total += float(own.sum())
+        largest = max(largest, float(own.max(initial=0.0)))
         spread += float((own**2 / (each.n[repeated] + 1)).sum())
         tail_spread += float((own**2 / (each.n[repeated] - 1)).sum())
         if not repeated.all():
@@ -328,7 +332,9 @@ def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool =
     freedom = min(max(total**2 / spread - 2, 1.0), most) if spread > 0 else most
     if len({int(size) for each in arms for size in each.n}) > 1:
         freedom = min(freedom, _satterthwaite(weights, [each for each in arms if each.dof]))
-    return math.sqrt(total), freedom, min(freedom, total**2 / tail_spread) if tail_spread > 0 else freedom
+    tail_freedom = min(freedom, total**2 / tail_spread) if tail_spread > 0 else freedom
+    one_cell = largest > 0.5 * total and len(weights) > 2
+    return math.sqrt(total), tail_freedom if one_cell else freedom, tail_freedom
 
 
 def _lent(own: Arm, common: float, dof: int) -> tuple[float, int]:

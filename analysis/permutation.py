@@ -24,7 +24,8 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     Exact for arms that differ by a shift or not at all. The interval is the set of shifts that the test does not reject
     (test inversion), found without searching: under a shift d the statistic of a rearrangement is linear in d, so that
     each rearrangement contributes one threshold, and the interval's ends are quantiles of the thresholds. Two-sided p
-    is twice the smaller one-sided p, so that p and interval agree.
+    is twice the smaller one-sided p, so that p and interval agree. Where arrangements are drawn and none is as extreme
+    as the one observed, the t test says how small p is below that.
 
     Args:
         two: The arms.
@@ -55,8 +56,10 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     below = int((thresholds <= slack).sum()) + same
     above = int((thresholds >= -slack).sum()) + same
     p_value = min(1.0, 2 * min(below, above) / total)
+    if extra and min(below, above) == same:  # more extreme than all that were drawn, which says no more than that
+        p_value = min(p_value, base.p_value)
     name, ends = "permutation within cases", np.sort(thresholds)
-    return replace(base, p_value=p_value, test=name, draws=ends, same=same)
+    return replace(base, p_value=p_value, test=name, draws=ends, same=same, drawn=bool(extra))
 
 
 def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:

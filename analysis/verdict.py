@@ -17,7 +17,7 @@ from analysis.multiplicity import holm
 from analysis.power import critical_drift
 from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
-from analysis.wording import advice_for, decimals, sentence_for
+from analysis.wording import advice_for, decimals, gain_text, sentence_for
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
@@ -182,7 +182,7 @@ def judge(
         p_value = math.nan if estimate is None else estimate.p_value
         raw.append(p_value if design is None else design.repeated_p(looks[label] or design.looks, p_value))
     adjusted, levels = holm(raw, alpha)
-    notes = tuple(f"Not judged: {error}." for error in refused.values())
+    notes = tuple(f"Not judged: {str(error).removesuffix('.')}." for error in refused.values())
     return [
         _verdict(
             *found[label],
@@ -263,7 +263,7 @@ class _Asked:
 
     def notes_on(self, estimate: Estimate | None, level: float) -> tuple[str, ...]:
         """Say how looks enter, and what the interval of one that was given up would be without them."""
-        if self.design is None or self.look is None or estimate is None:
+        if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
             return self.others
         plan = (
             f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
@@ -294,7 +294,8 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
     tail = asked.tail(level)
     low, high = estimate.interval(1 - tail) if estimate else (nan, nan)
-    p_equivalence, unsure = _equivalence(two, comparison, margin)
+    p_equivalence, unsure = _equivalence(two, comparison, margin, tail)
+    unsure = unsure if p_value > asked.alpha else ()
     verdict = Verdict(
         configuration=two.cells.configurations[two.finalist.row],
         baseline=two.cells.configurations[two.baseline.row],
@@ -327,33 +328,54 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         given_up=asked.given_up,
         sentence="",
         advice="",
-        notes=(*two.notes, *asked.notes_on(estimate, level), *comparison.notes, *unsure),
+        notes=(
+            *two.notes,
+            *asked.notes_on(estimate, level),
+            *comparison.notes,
+            *(unsure if p_value > asked.alpha else ()),
+        ),
     )
-    interaction = _interaction_sd(two) if comparison.claim == "new-cases" else None
+    interaction = _interaction_sd(two) if comparison.claim == "new-cases" and estimate else None
     seeds = min(float(each.n.sum()) for each in _noisy(two) or [two.baseline]) / two.cases
     advice = advice_for(verdict, noise_sd=noise, interaction_sd=interaction, seeds=seeds)
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
 
-def _equivalence(two: Pair, comparison: Comparison, margin: float) -> tuple[float, tuple[str, ...]]:
-    """Return the p of equivalence, NaN where it cannot be judged, and a note that says why.
+def _equivalence(two: Pair, comparison: Comparison, margin: float, tail: float) -> tuple[float, tuple[str, ...]]:
+    """Return the p of equivalence, and a note where it is small but proves nothing; p is NaN then.
 
-    Equality is shown by small noise, so noise that was not seen must not show it: of scores that are nearly always the
-    same, a few seeds see none, and what they miss is where the arms differ (three seeds of six cases, one arm passing
-    with .97 and the other with .92, were "equivalent within .05" in a quarter of such tables).
+    Equality is shown by small noise, so noise that was not seen must not show it. Of scores that are nearly always the
+    same, a few seeds see none, and what they miss is where the arms differ: three seeds of six cases, one arm passing
+    with .97 and the other with .92, were "equivalent within .05" in a quarter of such tables. And a text in so many
+    that fails may not have come up yet: five seeds of six cases miss one in twenty in a fifth of all tables.
     """
     estimate = comparison.estimate
-    if estimate is None:
+    if estimate is None or (margin <= 0 and estimate.test != EXACT):
         return math.nan, ()
     if estimate.test == EXACT:
         return 0.0, ()
-    if margin <= 0:
-        return math.nan, ()
-    still = [] if comparison.claim == "new-cases" else [each for each in _noisy(two) if not each.mostly_varies]
-    if still:
+    p_value = tost(estimate, margin)
+    if p_value > tail:
+        return p_value, ()
+    low, high = estimate.interval(1 - 2 * tail)
+    if estimate.same and (estimate.least_p > tail or max(-low, high) > margin):  # a permutation has its own interval
+        return min(1.0, 2 * tail), ()
+    drawn = [] if comparison.claim == "new-cases" else _noisy(two)
+    if still := [each for each in drawn if not each.mostly_varies]:
         names = " and ".join(two.cells.configurations[each.row] for each in still)
         return math.nan, (f"Equality is not judged: in most cases no score of {names} varies; its noise is unknown.",)
-    return tost(estimate, margin), ()
+    if drawn and abs(estimate.effect) + (lost := _unseen(two, drawn)) > margin:
+        why = f"failures too rare to have come up could cost {gain_text(lost)} more, and the margin is"
+        return math.nan, (f"Equality is not judged: {why} {gain_text(margin)}.",)
+    return p_value, ()
+
+
+def _unseen(two: Pair, arms: Sequence[Arm]) -> float:
+    """Return what failures (texts that score 0) may cost of a mean that did not come up, but with a probability of .05.
+
+    n generations without a failure leave its share below 1 - .05 ** (1 / n) with 95% confidence.
+    """
+    return max(-math.expm1(math.log(0.05) / each.informative) * float(two.weights @ each.mean) for each in arms)
 
 
 def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, tail: float) -> Outcome:

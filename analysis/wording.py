@@ -184,7 +184,7 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
             "exactly all the same, give the study another name and [confirm] futility = 0."
         )
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
-    if gain < SMALLEST:
+    if gain < SMALLEST and verdict.min_gain is None:
         shown = "" if out_of_reach(verdict) else f"; gains above {gain_text(verdict.mde)} would probably have shown"
         return (
             "The difference so far is next to none. To learn whether it matters, name the smallest gain of interest "
@@ -212,22 +212,20 @@ def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd:
         if verdict.min_gain is not None
         else f"true difference as large as this one ({gain_text(gain)})"
     )
+    if verdict.mde <= gain:
+        return (
+            f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more seeds."
+        )
     needed = required_seeds(gain, noise_sd, cases=verdict.cases, alpha=alpha, interaction_sd=interaction_sd)
+    if needed is not None and interaction_sd is None:  # looks and unequal arms see less than a plan of this size would
+        grown = seeds * (verdict.mde / gain) ** 2 if math.isfinite(verdict.mde) else seeds + 1
+        needed = max(needed, math.ceil(grown - 1e-9))
     if needed is not None and needed > seeds:
         total = 2 * needed * verdict.cases
         each = count_text(needed, "seed")
         return (
             f"To see a {what} with 80% probability takes about {each} per case ({total} generations for both arms); "
             f"this comparison had {seeds:.3g}."
-        )
-    if needed is not None and abs(verdict.effect) >= gain:
-        return (
-            f"A comparison of this size shows a {what} with 80% probability or more, and the noise hid what there is of"
-            " it this time: more seeds would narrow the interval."
-        )
-    if needed is not None:
-        return (
-            f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more seeds."
         )
     cases = required_cases(gain, noise_sd, seeds=max(1, round(seeds)), alpha=alpha, interaction_sd=interaction_sd)
     if cases is None:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import math
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import choice, judge_one
-from analysis.permutation import permutation
+from analysis import judge_one
 from tests.analysis import simulate
 
 REPLICATIONS = 1000
@@ -61,12 +59,6 @@ def test_type_one_error_with_two_seeds():
     for kind in ("beta", "discrete"):
         scores = simulate.null_scores(np.random.default_rng(3), kind, 400, 4, 2)
         assert rate_is_right(simulate.error_rate(scores), 400)
-
-
-@pytest.fixture
-def fewer_permutations(monkeypatch):
-    """Where a test only has to be right on average, 499 permutations do."""
-    monkeypatch.setattr(choice, "permutation", partial(permutation, permutations=499))
 
 
 @pytest.mark.usefixtures("fewer_permutations")

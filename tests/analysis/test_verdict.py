@@ -340,7 +340,8 @@ def test_a_comparison_that_did_not_show_what_it_measured_does_not_say_that_it_wo
     verdict = judge_one(data, baseline="base", design=SequentialDesign(2), look=1)
     assert verdict.outcome == "not distinguishable"
     assert "would have shown" not in verdict.advice
-    assert "more seeds would narrow the interval" in verdict.advice
+    needed = int(verdict.advice.split("takes about ")[1].split()[0])
+    assert needed == math.ceil(10 * (verdict.mde / verdict.effect) ** 2)
 
 
 def test_a_new_case_claim_that_was_given_up_knows_that_seeds_do_not_make_cases_alike():
@@ -368,3 +369,54 @@ def test_labels_may_be_numbers_and_a_look_must_exist():
     assert judge_one(data, baseline=1).effect == verdict.effect
     with pytest.raises(ValueError, match="look must be 1 to 2, not 3"):
         judge_one(data, baseline="1", design=SequentialDesign(2), look=3)
+
+
+def test_equality_is_not_shown_where_failures_may_not_have_come_up():
+    rng = np.random.default_rng(1)
+    rows = [
+        (arm, f"k{case}", seed, 0.9 + 0.02 * rng.uniform(-1, 1))
+        for arm in ("base", "new")
+        for case in range(6)
+        for seed in range(40)
+    ]
+    data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    few = judge_one(data[data["seed"] < 5], baseline="base", margin=0.04)
+    assert (few.outcome, few.as_dict()["p_equivalence"]) == ("not distinguishable", None)
+    assert "failures too rare to have come up could cost 0.086 more, and the margin is 0.040" in few.notes[-1]
+    assert judge_one(data, baseline="base", margin=0.04).outcome == "equivalent"  # 240 without a failure
+    better = data.assign(score=data["score"] + 0.03 * (data["configuration"] == "new"))
+    assert not any("Equality" in note for note in judge_one(better, baseline="base", margin=0.04).notes)
+
+
+def test_equality_is_not_shown_by_a_permutation_that_can_show_nothing():
+    cells = {"base": ([0.50, 0.51], [0.40, 0.42]), "new": ([0.505, 0.515], [0.41, 0.43])}
+    rows = [
+        (arm, f"k{case}", seed, score)
+        for arm, cases in cells.items()
+        for case, scores in enumerate(cases)
+        for seed, score in enumerate(scores)
+    ]
+    data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    verdict = judge_one(data, baseline="base", margin=0.9)
+    assert (verdict.ci_low, verdict.ci_high) == (-1.0, 1.0)
+    assert verdict.outcome == "not distinguishable"
+
+
+@pytest.mark.parametrize("seeds", [(4, 6), (5, 15)])
+def test_large_effects_are_shown_at_levels_below_what_permutations_are_drawn_for(seeds):
+    """An early look of many finalists asks for p below 2 in 10,000, which is all that so many permutations can tell."""
+    few, many = seeds
+    rng = np.random.default_rng(2)
+    rows = [
+        (arm, f"k{case}", seed, float(np.clip(level + 0.05 * rng.normal(), 0, 1)))
+        for arm, level, own in (("base", 0.4, many), ("new", 0.8, few), ("same", 0.4, few))
+        for case in range(6)
+        for seed in range(own)
+    ]
+    data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    new, same = judge(data, baseline="base", design=SequentialDesign(4), look=1)
+    assert new.outcome == "better"
+    assert new.p_raw < 1e-6
+    assert 0 < new.ci_low < 0.4 < new.ci_high < 0.6
+    assert same.outcome == "not distinguishable"
+    assert math.isfinite(same.mde)

@@ -1,0 +1,16 @@
+"""Fixtures of the analysis' tests."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+
+from analysis import choice
+from analysis.permutation import permutation
+
+
+@pytest.fixture
+def fewer_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a test only has to be right on average, 499 permutations do."""
+    monkeypatch.setattr(choice, "permutation", partial(permutation, permutations=499))
