@@ -308,6 +308,7 @@ def test_what_the_search_believed_is_kept_with_the_study(tmp_path: Path) -> None
     assert again.record.record["priors"] == result.record.record["priors"]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_study_that_is_scored_anew_between_looks_asks_the_search_again(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"budget": {"generations": 180}, "engine": {"options": {"noise": 0.1}}}
     path = write_sweep(tmp_path, **settings)
