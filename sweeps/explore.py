@@ -145,6 +145,7 @@ class Explorer:
             ),
         )
         self._kept: optuna.Study | None = None
+        self._outdated = False
         self._storage = storage or ""
         if storage is not None:
             self._kept = _open_study(study, storage)
@@ -194,21 +195,32 @@ class Explorer:
     def _keep(self, trial: optuna.trial.FrozenTrial) -> None:
         """Write a trial to Optuna's storage, once.
 
-        Where a request that had failed was made good by a later run, the trial that is kept has another value. Optuna
-        cannot change a finished trial, so its study is then written anew.
+        Where a request that had failed was made good by a later run, or the texts were scored anew, the trial that is
+        kept has another value. Optuna cannot change a finished trial, so its study is then written anew: by the next
+        new trial or `flush`, since a study that is walked through may have changed in every trial.
         """
         if self._kept is None:
             return
         number = trial.user_attrs["number"]
         before = self._kept_trials.get(number)
         self._kept_trials[number] = trial
-        with _told(self._storage):
-            if before is None:
+        if before is None and not self._outdated:
+            with _told(self._storage):
                 self._kept.add_trial(trial)
-            elif (before.values, before.params, before.user_attrs) != (trial.values, trial.params, trial.user_attrs):
-                _delete_study(self.study.study_name, self._storage)
-                self._kept = _open_study(self.study.study_name, self._storage)
-                self._kept.add_trials([self._kept_trials[n] for n in sorted(self._kept_trials)])
+        elif before is None:
+            self.flush()
+        elif (before.values, before.params, before.user_attrs) != (trial.values, trial.params, trial.user_attrs):
+            self._outdated = True
+
+    def flush(self) -> None:
+        """Bring Optuna's storage up to date with what was told."""
+        if not self._outdated:
+            return
+        with _told(self._storage):
+            _delete_study(self.study.study_name, self._storage)
+            self._kept = _open_study(self.study.study_name, self._storage)
+            self._kept.add_trials([self._kept_trials[n] for n in sorted(self._kept_trials)])
+        self._outdated = False
 
     def pick(self) -> int | None:
         """Number of the trial with the best posterior mean; None if no trial but the baseline has a score."""

@@ -288,6 +288,7 @@ class _Run:
                 self._track(home, offsets)
             self.standing = after_batch(self.standing, proposals, results, self.config.baseline)
             self.progress.standing(self.standing)
+        explorer.flush()
         return [proposals[number] for number in explorer.picks(plan.finalists)]
 
     def _explore_seeds(self, plan: Plan, proposal: Proposal) -> range:

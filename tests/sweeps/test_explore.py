@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sweeps import explore
 from sweeps.constraints import Penalty
 from sweeps.errors import SweepError
 from sweeps.explore import Explorer, Proposal, TrialResult
@@ -160,6 +161,40 @@ def test_a_trial_without_a_score_is_failed_and_not_zero(tmp_path: Path) -> None:
         (1, "COMPLETE", 0.7),
     ]
     assert trials[1][4]["case_scores"] == [0.7, None]
+
+
+def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study scored anew: to write all of it again for every trial takes minutes from a hundred trials on."""
+    stored = search(explorer(tmp_path))
+    before = [value for _, _, value, _, _ in optuna_trials(tmp_path)]
+    deleted: list[str] = []
+    delete = explore._delete_study
+
+    def counted(name: str, storage: str) -> None:
+        deleted.append(name)
+        delete(name, storage)
+
+    monkeypatch.setattr(explore, "_delete_study", counted)
+
+    def walk(batches: int, share: float) -> Explorer:
+        made = explorer(tmp_path, proposals=stored)
+        made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+        for _ in range(batches):
+            for proposal in made.ask(4):
+                made.tell(proposal, replace(score(proposal), value=score(proposal).value * share))
+        return made
+
+    made = walk(3, share=0.5)
+    assert deleted == []
+    made.flush()
+    made.flush()
+    assert deleted == ["t"]
+    assert [value for _, _, value, _, _ in optuna_trials(tmp_path)] == pytest.approx([each / 2 for each in before])
+    walk(4, share=0.25)  # new trials come after those that changed, and write all that was told until then
+    assert deleted == ["t", "t"]
+    values = [value for _, _, value, _, _ in optuna_trials(tmp_path)]
+    assert values[:12] == pytest.approx([each / 4 for each in before])
+    assert len(values) == 16
 
 
 def test_a_storage_that_cannot_be_used(tmp_path: Path) -> None:
