@@ -62,9 +62,13 @@ class Arm:
         """Whether no score varies within its cell, be it for a greedy arm or by chance."""
         return self.greedy or bool((self.n >= 2).all() and not _varies(self.n, self.m2).any())
 
+    def spread(self, weights: FloatArray) -> float:
+        """Variance of the weighted mean, in units of that of one observation."""
+        return float((weights**2 / self.n).sum())
+
     def effective(self, weights: FloatArray) -> float:
         """Number of observations that, spread evenly over the strata, would tell the mean as well."""
-        return 1 / float((weights**2 / self.n).sum())
+        return 1 / self.spread(weights)
 
     @property
     def mostly_varies(self) -> bool:
@@ -116,6 +120,12 @@ class Pair:
     def effect(self) -> float:
         """Mean over cases of the difference of the means."""
         return float(self.weights @ self.difference)
+
+    @property
+    def noise_variance(self) -> float:
+        """Variance of the effect that the noise within cases makes; an arm without repeats adds none."""
+        arms = [each for each in (self.baseline, self.finalist) if not math.isnan(each.variance)]
+        return sum(each.variance * each.spread(self.weights) for each in arms)
 
     def case_differences(self) -> FloatArray:
         """Difference per case, averaged over the hosts."""
@@ -177,21 +187,15 @@ class Estimate:
     def tail_probability(self, errors: float) -> float:
         """Return the one-sided p of a difference of so many standard errors (negative) from what is tested."""
         p_value = float(special.stdtr(self.dof, errors))
-        if p_value >= FAR_TAIL / 2 or math.isnan(self.tail_dof):
+        if p_value >= FAR_TAIL / 2:
             return p_value
         # capped, so that p falls steadily with the difference where the degrees of freedom change
-        return min(FAR_TAIL / 2, float(special.stdtr(min(self.dof, self.tail_dof), errors)))
+        return min(FAR_TAIL / 2, float(special.stdtr(self.dof_at(2 * p_value), errors)))
 
 
 def _varies(n: IntArray, m2: FloatArray) -> BoolArray:
     """Return which cells have scores that differ by more than rounding."""
     return np.asarray(m2 > n * ROUNDING**2)
-
-
-def is_constant(cells: Cells, row: int) -> bool:
-    """Say whether every cell of a configuration was repeated and none varies; chance can do that as well."""
-    used = cells.n[row] > 0
-    return bool((cells.n[row, used] >= 2).all() and not _varies(cells.n[row], cells.m2[row]).any())
 
 
 def is_greedy(cells: Cells, row: int) -> bool:
@@ -312,7 +316,7 @@ def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool =
         raise TableError("no case has two seeds in either arm, so there is no noise to compare with: add seeds")
     common = sum(float(each.m2.sum()) for each in arms) / dof
     if pooled:
-        return math.sqrt(common * sum(float((weights**2 / each.n).sum()) for each in arms)), float(dof), float(dof)
+        return math.sqrt(common * sum(each.spread(weights) for each in arms)), float(dof), float(dof)
     total, spread, tail_spread, largest = 0.0, 0.0, 0.0, 0.0
     for each in arms:
         share = weights**2 / each.n
@@ -346,7 +350,7 @@ def _lent(own: Arm, common: float, dof: int) -> tuple[float, int]:
 
 def _satterthwaite(weights: FloatArray, arms: Sequence[Arm]) -> float:
     """Return the degrees of freedom of a difference of arms with a variance each; infinite without any variance."""
-    variances = [each.variance * float((weights**2 / each.n).sum()) for each in arms]
+    variances = [each.variance * each.spread(weights) for each in arms]
     spread = sum(variance**2 / each.dof for variance, each in zip(variances, arms, strict=True))
     return sum(variances) ** 2 / spread if spread > 0 else math.inf
 
@@ -381,9 +385,7 @@ def error_with_more_seeds(two: Pair, estimate: Estimate, share: float, *, new_ca
     """
     if not new_cases:
         return estimate.standard_error * math.sqrt(share)
-    arms = [each for each in (two.baseline, two.finalist) if not math.isnan(each.variance)]
-    within = sum(each.variance * float((two.weights**2 / each.n).sum()) for each in arms)
-    within = min(within, estimate.standard_error**2)
+    within = min(two.noise_variance, estimate.standard_error**2)
     return math.sqrt(estimate.standard_error**2 - within * (1 - share))
 
 

@@ -199,8 +199,8 @@ def _common(cells: Cells, pairs: dict[int, Pair], alpha: float) -> dict[int, tup
     rows = list(pairs)
     errors, loadings = [], []
     for two in pairs.values():
-        of_baseline = float((two.weights**2 / two.baseline.n).sum())
-        of_finalist = float((two.weights**2 / two.finalist.n).sum())
+        of_baseline = two.baseline.spread(two.weights)
+        of_finalist = two.finalist.spread(two.weights)
         errors.append(math.sqrt(variance * (of_baseline + of_finalist)))
         loadings.append(math.sqrt(of_baseline / (of_baseline + of_finalist)))
     if variance == 0:

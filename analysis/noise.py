@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.comparison import Estimate, Pair, is_constant, is_greedy, pair, stratified_t, t_estimate
+from analysis.comparison import Estimate, Pair, arm, is_greedy, pair, stratified_t, t_estimate
 from analysis.table import Cells, FloatArray, TableError, says, summarize
 from analysis.wording import decimals
 
@@ -91,8 +91,8 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     """
     used = cells.n[row] > 0
     n = cells.n[row, used]
-    greedy = is_greedy(cells, row) or is_constant(cells, row)
-    dof = int((n - 1).sum())
+    own = arm(cells, row, np.flatnonzero(used), is_greedy(cells, row))
+    greedy, dof = own.constant, own.dof
     if not dof and not greedy:
         raise TableError(
             f"{cells.configurations[row]!r} has one seed per case, so its noise cannot be told: repeat it with more "

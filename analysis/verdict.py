@@ -402,9 +402,5 @@ def _noisy(two: Pair) -> list[Arm]:
 def _interaction_sd(two: Pair) -> float:
     """Return the standard deviation of configuration x case, by moments, from the case differences."""
     spread = float(two.case_differences().var(ddof=1))
-    noise = sum(
-        each.variance * float((two.weights**2 / each.n).sum()) * two.cases
-        for each in (two.baseline, two.finalist)
-        if not math.isnan(each.variance)
-    )
+    noise = two.noise_variance * two.cases
     return math.sqrt(max(0.0, spread - noise) / 2)
