@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.comparison import ROUNDING
 from analysis.wording import in_words
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from analysis.verdict import Verdict
 
 Value = int | float | str
-
-_ROUNDING = 1e-9
-"""Differences between means below this are those of adding up in another order."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +104,7 @@ class ReportData:
 
     def left_early(self, verdict: Verdict) -> bool:
         """Whether the baseline has fresh generations that a verdict does not rest on."""
-        return abs(self.fresh_effect(verdict) - verdict.effect) > _ROUNDING
+        return abs(self.fresh_effect(verdict) - verdict.effect) > ROUNDING
 
     @property
     def noise_sd(self) -> float:

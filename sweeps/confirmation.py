@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from analysis import Prior, SequentialDesign, Verdict
     from analysis.choice import Claim
 
-ROUNDING = 1e-9
-"""Differences between means below this are those of adding up in another order."""
-
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
     """The planned looks with their boundaries; None where the end is the only look."""
@@ -119,11 +116,15 @@ def fresh_effects(
     from analysis.table import summarize
 
     found: dict[str, float] = {}
+    try:
+        cells = summarize(observations)
+        base = cells.index(baseline.key, "baseline")
+    except TableError:
+        return found
     for arm in finalists:
         key = arm.configuration.key
         try:
-            cells = summarize(observations)
-            found[key] = pair(cells, cells.index(baseline.key, "baseline"), cells.index(key)).effect
+            found[key] = pair(cells, base, cells.index(key)).effect
         except TableError:  # one without an answer has no mean
             continue
     return found
@@ -137,6 +138,7 @@ def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool) -
         effects: What `fresh_effects` found: with the generations that the baseline got after the finalist had left.
         before: Whether the finalist was settled by other scores than those of now.
     """
+    from analysis.comparison import ROUNDING
     from analysis.wording import GIVEN_UP
 
     effect, notes, sentence = effects.get(verdict.configuration, verdict.effect), verdict.notes, verdict.sentence
