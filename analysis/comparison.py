@@ -112,6 +112,11 @@ class Pair:
         return len(np.unique(self.cells.stratum_case[self.strata]))
 
     @property
+    def noisy(self) -> list[Arm]:
+        """The arms that are not greedy."""
+        return [each for each in (self.baseline, self.finalist) if not each.greedy]
+
+    @property
     def difference(self) -> FloatArray:
         """Difference of the means per stratum."""
         return self.finalist.mean - self.baseline.mean
@@ -293,8 +298,7 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
     Raises:
         TableError: No cell was repeated, so that there is nothing to tell noise by.
     """
-    arms = [each for each in (two.finalist, two.baseline) if not each.greedy]
-    error, dof, tail_dof = stratified_error(two.weights, arms, pooled=pooled)
+    error, dof, tail_dof = stratified_error(two.weights, two.noisy, pooled=pooled)
     return t_estimate(two.effect, error, dof, f"stratified {'pooled' if pooled else 'Welch'} t", tail_dof)
 
 

@@ -161,7 +161,7 @@ def _row(
 
 def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, float, float]]:
     """Intervals with each cell's own variance: marginal t values, made normal by their p, correlated as they are."""
-    estimates = {row: stratified_t(two) if _noisy(two) else None for row, two in pairs.items()}
+    estimates = {row: stratified_t(two) if two.noisy else None for row, two in pairs.items()}
     rows = [row for row, each in estimates.items() if each is not None and each.standard_error > 0]
     if not rows:
         return {}
@@ -182,10 +182,6 @@ def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, 
         band = float(stats.t.isf(alpha / 2, estimate.dof)) * estimate.standard_error
         found[row] = (low, high, max(p_value, estimate.p_value), band)
     return found
-
-
-def _noisy(two: Pair) -> bool:
-    return not (two.baseline.greedy and two.finalist.greedy)
 
 
 def _variance_part(two: Pair) -> float:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from analysis.comparison import Estimate
+from analysis.choice import EXACT, Comparison
+from analysis.comparison import Arm, Estimate, Pair
+from analysis.wording import gain_text
 
 
 def default_margin(noise_sd: float, cases: int) -> float:
@@ -33,3 +36,40 @@ def tost(estimate: Estimate, margin: float) -> float:
     if estimate.standard_error == 0:
         return 0.0 if abs(estimate.effect) < margin else 1.0
     return estimate.tail_probability((abs(estimate.effect) - margin) / estimate.standard_error)
+
+
+def show_equivalence(two: Pair, comparison: Comparison, margin: float, tail: float) -> tuple[float, tuple[str, ...]]:
+    """Return the p of equivalence, and a note where it is small but proves nothing; p is NaN then.
+
+    Equality is shown by small noise, so noise that was not seen must not show it. Of scores that are nearly always the
+    same, a few seeds see none, and what they miss is where the arms differ: three seeds of six cases, one arm passing
+    with .97 and the other with .92, were "equivalent within .05" in a quarter of such tables. And a text in so many
+    that fails may not have come up yet: five seeds of six cases miss one in twenty in a fifth of all tables.
+    """
+    estimate = comparison.estimate
+    if estimate is None or (margin <= 0 and estimate.test != EXACT):
+        return math.nan, ()
+    if estimate.test == EXACT:
+        return 0.0, ()
+    p_value = tost(estimate, margin)
+    if p_value > tail:
+        return p_value, ()
+    low, high = estimate.interval(1 - 2 * tail)
+    if estimate.same and (estimate.least_p > tail or max(-low, high) > margin):  # a permutation has its own interval
+        return min(1.0, 2 * tail), ()
+    drawn = [] if comparison.claim == "new-cases" else two.noisy
+    if still := [each for each in drawn if not each.mostly_varies]:
+        names = " and ".join(two.cells.configurations[each.row] for each in still)
+        return math.nan, (f"Equality is not judged: in most cases no score of {names} varies; its noise is unknown.",)
+    if drawn and abs(estimate.effect) + (lost := _unseen(two, drawn)) > margin:
+        why = f"failures too rare to have come up could cost {gain_text(lost)} more, and the margin is"
+        return math.nan, (f"Equality is not judged: {why} {gain_text(margin)}.",)
+    return p_value, ()
+
+
+def _unseen(two: Pair, arms: Sequence[Arm]) -> float:
+    """Return what failures (texts that score 0) may cost of a mean that did not come up, but with a probability of .05.
+
+    n generations without a failure leave its share below 1 - .05 ** (1 / n) with 95% confidence.
+    """
+    return max(-math.expm1(math.log(0.05) / each.informative) * float(two.weights @ each.mean) for each in arms)

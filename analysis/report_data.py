@@ -55,6 +55,7 @@ class ReportData:
         exports: Paths of the exports.
         notes: Warnings: what the reader should know besides.
         looks: What was told at the looks at the confirmation, in their order.
+        last_look: What was told of the finalist at its last look; "" where it was not looked at.
         version: Version of slm-sweeps.
     """
 
@@ -82,6 +83,7 @@ class ReportData:
     exports: Sequence[str] = ()
     notes: Sequence[str] = ()
     looks: Sequence[str] = ()
+    last_look: str = ""
     version: str = ""
 
     @property
@@ -150,10 +152,3 @@ class ReportData:
         keys = (self.baseline, self.finalist, *(verdict.configuration for verdict in self.verdicts))
         text = in_words(text, {key: self.called(key) for key in keys if key})
         return text[:1].upper() + text[1:]
-
-    @property
-    def last_look(self) -> str:
-        """What was told at the finalist's last look; "" where it was not looked at."""
-        trial = None if self.finalist is None or self.verdict is None else self.trial(self.finalist)
-        own = [line for line in self.looks if not line.startswith("Trial ") or line.startswith(f"Trial {trial}: ")]
-        return own[-1] if own else ""

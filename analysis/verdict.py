@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.choice import EXACT, Claim, Comparison, Test, compare
-from analysis.comparison import Arm, Estimate, Pair, error_with_more_seeds, is_greedy, pair
-from analysis.equivalence import default_margin, tost
+from analysis.comparison import Estimate, Pair, error_with_more_seeds, is_greedy, pair
+from analysis.equivalence import default_margin, show_equivalence
 from analysis.multiplicity import holm
 from analysis.power import critical_drift
 from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
-from analysis.wording import advice_for, decimals, gain_text, sentence_for
+from analysis.wording import advice_for, decimals, sentence_for
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
@@ -61,6 +61,7 @@ class Verdict:
         comparisons: Number of configurations that were compared with the baseline at once.
         look: Number of the sequential look, or None.
         given_up: Whether that look ended the comparison since a claim was improbable.
+        rescored: Whether that look was taken before the texts were scored as they are now.
         sentence: The verdict in words.
         advice: What it would take to know more.
         notes: What was left out or assumed.
@@ -95,6 +96,7 @@ class Verdict:
     comparisons: int
     look: int | None
     given_up: bool
+    rescored: bool
     sentence: str
     advice: str
     notes: tuple[str, ...]
@@ -294,7 +296,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
     tail = asked.tail(level)
     low, high = estimate.interval(1 - tail) if estimate else (nan, nan)
-    p_equivalence, unsure = _equivalence(two, comparison, margin, tail)
+    p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
     unsure = unsure if p_value > asked.alpha else ()
     verdict = Verdict(
         configuration=two.cells.configurations[two.finalist.row],
@@ -326,6 +328,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         comparisons=asked.comparisons,
         look=asked.look,
         given_up=asked.given_up,
+        rescored=False,
         sentence="",
         advice="",
         notes=(
@@ -336,46 +339,9 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         ),
     )
     interaction = _interaction_sd(two) if comparison.claim == "new-cases" and estimate else None
-    seeds = min(float(each.n.sum()) for each in _noisy(two) or [two.baseline]) / two.cases
+    seeds = min(float(each.n.sum()) for each in two.noisy or [two.baseline]) / two.cases
     advice = advice_for(verdict, noise_sd=noise, interaction_sd=interaction, seeds=seeds)
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
-
-
-def _equivalence(two: Pair, comparison: Comparison, margin: float, tail: float) -> tuple[float, tuple[str, ...]]:
-    """Return the p of equivalence, and a note where it is small but proves nothing; p is NaN then.
-
-    Equality is shown by small noise, so noise that was not seen must not show it. Of scores that are nearly always the
-    same, a few seeds see none, and what they miss is where the arms differ: three seeds of six cases, one arm passing
-    with .97 and the other with .92, were "equivalent within .05" in a quarter of such tables. And a text in so many
-    that fails may not have come up yet: five seeds of six cases miss one in twenty in a fifth of all tables.
-    """
-    estimate = comparison.estimate
-    if estimate is None or (margin <= 0 and estimate.test != EXACT):
-        return math.nan, ()
-    if estimate.test == EXACT:
-        return 0.0, ()
-    p_value = tost(estimate, margin)
-    if p_value > tail:
-        return p_value, ()
-    low, high = estimate.interval(1 - 2 * tail)
-    if estimate.same and (estimate.least_p > tail or max(-low, high) > margin):  # a permutation has its own interval
-        return min(1.0, 2 * tail), ()
-    drawn = [] if comparison.claim == "new-cases" else _noisy(two)
-    if still := [each for each in drawn if not each.mostly_varies]:
-        names = " and ".join(two.cells.configurations[each.row] for each in still)
-        return math.nan, (f"Equality is not judged: in most cases no score of {names} varies; its noise is unknown.",)
-    if drawn and abs(estimate.effect) + (lost := _unseen(two, drawn)) > margin:
-        why = f"failures too rare to have come up could cost {gain_text(lost)} more, and the margin is"
-        return math.nan, (f"Equality is not judged: {why} {gain_text(margin)}.",)
-    return p_value, ()
-
-
-def _unseen(two: Pair, arms: Sequence[Arm]) -> float:
-    """Return what failures (texts that score 0) may cost of a mean that did not come up, but with a probability of .05.
-
-    n generations without a failure leave its share below 1 - .05 ** (1 / n) with 95% confidence.
-    """
-    return max(-math.expm1(math.log(0.05) / each.informative) * float(two.weights @ each.mean) for each in arms)
 
 
 def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, tail: float) -> Outcome:
@@ -389,14 +355,9 @@ def _noise(two: Pair) -> float:
 
     An arm without repeats is taken to be as noisy as the other.
     """
-    noisy = _noisy(two)
+    noisy = two.noisy
     variances = [each.variance for each in noisy if not math.isnan(each.variance)]
     return math.sqrt(sum(variances) / len(variances)) if variances else math.nan if noisy else 0.0
-
-
-def _noisy(two: Pair) -> list[Arm]:
-    """Return the arms that are not greedy."""
-    return [each for each in (two.baseline, two.finalist) if not each.greedy]
 
 
 def _interaction_sd(two: Pair) -> float:

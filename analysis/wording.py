@@ -13,9 +13,6 @@ from analysis.power import required_cases, required_seeds
 if TYPE_CHECKING:
     from analysis.verdict import Verdict
 
-GIVEN_UP = "since going on would hardly have shown a gain"
-"""Why a look gave a comparison up."""
-
 SMALLEST = 0.005
 """Effects below this are called next to none; nobody should be told to chase them."""
 
@@ -136,7 +133,8 @@ def _sees(verdict: Verdict) -> str:
 
 
 def _given_up(verdict: Verdict) -> str:
-    return f"The comparison was given up at look {verdict.look}, {GIVEN_UP}"
+    then = " as the texts were scored then" if verdict.rescored else ""
+    return f"The comparison was given up at look {verdict.look}, since going on would hardly have shown a gain{then}"
 
 
 def _numbers(verdict: Verdict) -> str:

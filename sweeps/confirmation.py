@@ -100,11 +100,28 @@ def outdated(
 
 def told_at(looks: Sequence[Mapping[str, Any]], scoring: Mapping[str, Any]) -> list[str]:
     """What was told at the looks; behind what was told of other scores than those of now, that it was."""
-    return [
-        line + (" (As scored then: the study has been scored anew since.)" if _is_outdated(decision, scoring) else "")
+    return [line + _mark(decision, scoring) for decision in looks for line in decision["told"]]
+
+
+def last_told(looks: Sequence[Mapping[str, Any]], scoring: Mapping[str, Any], trial: int | None) -> str:
+    """What was told of a finalist at its last look, marked as in `told_at`; "" where nothing was.
+
+    Args:
+        looks: Decisions so far. Of older ones it is not known which trials they told of; there was mostly one.
+        scoring: See `scoring_of`.
+        trial: Number of the finalist's trial.
+    """
+    own = [
+        line + _mark(decision, scoring)
         for decision in looks
-        for line in decision["told"]
+        for line, of in zip(decision["told"], decision.get("told_of", [trial] * len(decision["told"])), strict=True)
+        if of == trial
     ]
+    return own[-1] if own else ""
+
+
+def _mark(decision: Mapping[str, Any], scoring: Mapping[str, Any]) -> str:
+    return " (As scored then: the study has been scored anew since.)" if _is_outdated(decision, scoring) else ""
 
 
 def fresh_effects(
@@ -139,9 +156,9 @@ def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool) -
         before: Whether the finalist was settled by other scores than those of now.
     """
     from analysis.comparison import ROUNDING
-    from analysis.wording import GIVEN_UP
+    from analysis.wording import sentence_for
 
-    effect, notes, sentence = effects.get(verdict.configuration, verdict.effect), verdict.notes, verdict.sentence
+    effect, notes = effects.get(verdict.configuration, verdict.effect), verdict.notes
     if abs(effect - verdict.effect) > ROUNDING:
         notes += (
             f"The verdict compares with what {verdict.baseline} had at look {verdict.look}, which settled"
@@ -149,10 +166,10 @@ def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool) -
             f" and the difference from that is {effect:+.3f}: what is recommended goes by this one.",
         )
     if before:
-        sentence = sentence.replace(GIVEN_UP, f"{GIVEN_UP} as the texts were scored then")
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
         notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
-    return replace(verdict, sentence=sentence, notes=notes)
+    told = replace(verdict, rescored=before, notes=notes)
+    return replace(told, sentence=sentence_for(told))
 
 
 def judged_at(
@@ -207,9 +224,11 @@ def take_look(
 
     Returns:
         The decision, as JSON types: `look`, `seeds` (per case and arm), `settled` (trial numbers), `given_up` (those
-        of them that are settled since a claim is improbable), and `told`, a sentence per finalist that was looked at.
+        of them that are settled since a claim is improbable), `told`, a sentence per finalist that was looked at, and
+        `told_of`, their trial numbers.
     """
-    decision: dict[str, Any] = {"look": look, "seeds": plan.looks[look - 1], "settled": [], "given_up": [], "told": []}
+    decision: dict[str, Any] = {"look": look, "seeds": plan.looks[look - 1]}
+    decision |= {name: [] for name in ("settled", "given_up", "told", "told_of")}
     design = design_of(plan, alpha=verdict.alpha, futility=futility)
     if design is None or look == len(plan.looks):
         return decision | {"settled": [arm.number for arm in going]}
@@ -236,6 +255,7 @@ def take_look(
             decision["given_up"].append(arm.number)
         name = f"Trial {arm.number}: " if len(finalists) > 1 else ""
         decision["told"].append(name + sentence)
+        decision["told_of"].append(arm.number)
     return decision | {"settled": [arm.number for arm in settled]}
 
 

@@ -95,6 +95,7 @@ def report_data(
         exports=[str(path) for path in exports],
         notes=notes,
         looks=result.looks_told,
+        last_look=result.last_look,
         version=__version__,
     )
 

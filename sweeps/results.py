@@ -19,6 +19,7 @@ from sweeps.confirmation import (
     fresh_effects,
     given_up,
     judged_at,
+    last_told,
     outdated,
     scoring_of,
     stored_finalists,
@@ -193,6 +194,12 @@ class SweepResult:
     def looks_told(self) -> list[str]:
         """What was told at the looks, a sentence per look and finalist; those of an earlier scoring are marked."""
         return told_at(self.looks, scoring_of(self.record.record))
+
+    @property
+    def last_look(self) -> str:
+        """What was told of the finalist at its last look; "" where it was not looked at."""
+        number = None if self.finalist is None else self.finalist.number
+        return last_told(self.looks, scoring_of(self.record.record), number)
 
     @cached_property
     def fresh_effects(self) -> dict[str, float]:

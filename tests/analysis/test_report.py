@@ -377,7 +377,12 @@ def test_the_front_says_that_its_tokens_are_expected_too(data):
 
 
 def test_a_look_is_told_without_the_mark_of_a_warning(data):
-    told = replace(data, notes=["the host changed"], looks=["Look 1 of 2: go on.", "Look 2 of 2: done."])
+    told = replace(
+        data,
+        notes=["the host changed"],
+        looks=["Look 1 of 2: go on.", "Look 2 of 2: done."],
+        last_look="Look 2 of 2: done.",
+    )
     panel = "\n".join(drawn_on(80, told))
     assert "! the host changed" in panel
     assert "- Look 2 of 2: done." in panel
@@ -523,9 +528,9 @@ def test_of_several_finalists_it_is_said_which_one_is_meant(data):
     verdicts = judge(confirm, baseline=BASELINE, finalists=[second, data.finalist])
     verdicts[0] = replace(verdicts[0], given_up=True, look=1)
     rows = pd.concat([data.observations, extra.assign(trial=trial_of(data, second))])
-    looks = [f"Trial {trial_of(data, second)}: Look 1 of 2: stop.", "Trial 99: Look 1 of 2: no.", "Trial 7: Look 2: x."]
-    looks.insert(1, f"Trial {trial_of(data, data.finalist)}: Look 1 of 2: go on.")
-    several = replace(data, observations=rows, verdicts=verdicts, looks=looks)
+    look = f"Trial {trial_of(data, data.finalist)}: Look 1 of 2: go on."
+    looks = [f"Trial {trial_of(data, second)}: Look 1 of 2: stop.", look]
+    several = replace(data, observations=rows, verdicts=verdicts, looks=looks, last_look=look)
     of, name = f"trial {trial_of(data, data.finalist)}", f"trial {trial_of(data, second)}"
     panel = panel_of(several)
     assert f"Better than the baseline: {of}, of 2 finalists" in panel
@@ -567,5 +572,4 @@ def test_where_nothing_was_tested_no_numbers_are_made_up(data):
 
 def test_the_last_look_is_told_whole(data):
     look = "Look 1 of 2: difference +0.009; " + "the search expected little, " * 10 + "and so it is to stop."
-    assert look in panel_of(replace(data, looks=[look]))
-    assert replace(data, looks=()).last_look == ""
+    assert look in panel_of(replace(data, looks=[look], last_look=look))

@@ -17,7 +17,16 @@ from scipy import stats
 from analysis import Prior, judge, judge_one
 from sweeps.cli.status import status_record
 from sweeps.config_tables import VerdictTable
-from sweeps.confirmation import design_of, final_level, settled_at, stored_finalists, stored_priors, take_look
+from sweeps.confirmation import (
+    design_of,
+    final_level,
+    last_told,
+    settled_at,
+    stored_finalists,
+    stored_priors,
+    take_look,
+    told_at,
+)
 from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
 from sweeps.explore import Proposal
 from sweeps.options import Configuration
@@ -158,7 +167,7 @@ def test_the_last_look_settles_everything_and_greedy_arms_are_settled_at_once() 
     greedy = Proposal(1, Configuration("m", "q", {"temperature": 0.0}), {})
     one = scores(rng, {GREEDY.key: 0.5, greedy.configuration.key: 0.5}, range(1))
     assert look(one, baseline=GREEDY, finalists=[greedy], going=[greedy]) == {
-        "look": 1, "seeds": 6, "settled": [1], "given_up": [], "told": [],
+        "look": 1, "seeds": 6, "settled": [1], "given_up": [], "told": [], "told_of": [],
     }  # fmt: skip
 
 
@@ -167,6 +176,20 @@ def test_a_look_at_too_little_goes_on() -> None:
     told = look(data)
     assert told["settled"] == []
     assert "nothing can be told yet" in told["told"][0]
+
+
+def test_what_was_last_told_of_a_finalist_and_under_which_scores() -> None:
+    looks: list[dict[str, Any]] = [
+        {"told": ["a first", "b first"], "told_of": [3, 8], "scoring": {"case_digests": "old"}},
+        {"told": ["b second"], "told_of": [8]},
+        {"told": [], "told_of": []},
+    ]
+    now = {"case_digests": "new"}
+    assert last_told(looks, now, 8) == "b second"
+    assert last_told(looks, now, 3) == "a first (As scored then: the study has been scored anew since.)"
+    assert last_told(looks, now, 3) == told_at(looks, now)[0]
+    assert last_told(looks, now, 5) == ""
+    assert last_told([{"told": ["of an older version"]}], now, 5) == "of an older version"
 
 
 def test_finalists_are_allowed_for_each_other() -> None:
