@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,7 +13,8 @@ from typing import Any, Final
 
 from objectives.matchers.base import ObjectiveError
 
-DEFAULT_HOST: Final = "http://127.0.0.1:11434"
+DEFAULT_PORT: Final = 11434
+DEFAULT_HOST: Final = f"http://127.0.0.1:{DEFAULT_PORT}"
 
 
 def embedder(model: str, host: str | None = None, timeout: float = 120.0) -> Callable[[list[str]], list[list[float]]]:
@@ -88,8 +90,15 @@ def gguf_embedder(path: Path | str) -> Callable[[list[str]], list[list[float]]]:
 
 
 def _base(host: str | None) -> str:
-    chosen = (host or os.environ.get("OLLAMA_HOST") or DEFAULT_HOST).rstrip("/")
-    return chosen if "://" in chosen else f"http://{chosen}"
+    chosen = (host or os.environ.get("OLLAMA_HOST") or DEFAULT_HOST).strip().rstrip("/")
+    if "://" in chosen:
+        return chosen
+    try:
+        parts = urllib.parse.urlsplit(f"//{chosen}")
+        # By Ollama's rules: where no scheme is named, the default port is its own.
+        return f"http://{chosen}" if parts.port else f"http://{parts.netloc}:{DEFAULT_PORT}{parts.path}"
+    except ValueError as error:
+        raise ObjectiveError(f"host {chosen!r} is no address ({error}); write it like 127.0.0.1:11434") from None
 
 
 def _post(base: str, path: str, body: Mapping[str, Any], timeout: float) -> dict[str, Any]:

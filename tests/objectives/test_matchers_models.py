@@ -177,3 +177,7 @@ def test_ollama_clients(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
         embedder("missing", host)(["x"])
     with pytest.raises(ObjectiveError, match="ollama serve"):
         embedder("m", "127.0.0.1:9")(["x"])
+    with pytest.raises(ObjectiveError, match=r"at http://127.0.0.1:11434:"):
+        embedder("m", "127.0.0.1", timeout=0.2)(["x"])
+    with pytest.raises(ObjectiveError, match="is no address"):
+        embedder("m", "127.0.0.1:x")(["x"])
