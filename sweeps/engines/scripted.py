@@ -33,6 +33,7 @@ from sweeps.engines.base import (
     PromptTooLong,
     Timing,
 )
+from sweeps.engines.scripted_faults import FAULTS, Fault, Request
 from sweeps.engines.scripted_settings import SURFACES, Surface, called, demo_surface, digest_of, read_settings
 from sweeps.errors import ConfigError
 
@@ -47,75 +48,11 @@ __all__ = [
 Write = Callable[[Case, Mapping[str, OptionValue], np.random.Generator], str]
 """Writes the text for a case."""
 
-FAULTS = (
-    "unreachable",
-    "timeout",
-    "protocol",
-    "model-missing",
-    "option-refused",
-    "prompt-too-long",
-    "repeat",
-    "empty",
-    "cut-prompt",
-    "version-change",
-    "digest-change",
-)
-"""Kinds of faults. The last two change what `identify` tells, from that request on, and let the request through."""
-
 _RELOAD = ("num_ctx", "num_gpu", "num_thread", "num_batch")
 _SAMPLING = (
     "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
     "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "num_predict", "seed",
 )  # fmt: skip
-
-
-@dataclass
-class Fault:
-    """A fault to play.
-
-    Attributes:
-        kind: One of `FAULTS`.
-        at: Indices of the requests that meet it, counted from 0 over all calls of `generate`; None for all.
-        when: A further condition on the request.
-        times: How often it is played at most; None for no limit.
-    """
-
-    kind: str
-    at: frozenset[int] | None = None
-    when: Callable[[Request], bool] | None = None
-    times: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.kind not in FAULTS:
-            raise ConfigError(f"fault {self.kind!r} is unknown; it must be one of {', '.join(FAULTS)}")
-
-    @classmethod
-    def parse(cls, text: str) -> Fault:
-        """Read `kind@3,5-7`, or `kind` alone for every request.
-
-        Raises:
-            ConfigError: If it is neither.
-        """
-        kind, at, places = text.partition("@")
-        if not at:
-            return cls(kind)
-        indices: set[int] = set()
-        for place in places.split(","):
-            found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", place)
-            if found is None:
-                raise ConfigError(f"fault {text!r}: {place!r} is no request index; write it like `unreachable@3,5-7`")
-            indices |= set(range(int(found[1]), int(found[2] or found[1]) + 1))
-        return cls(kind, frozenset(indices))
-
-
-@dataclass(frozen=True)
-class Request:
-    """One call of `generate`, as the engine saw it."""
-
-    index: int
-    prompt: Prompt
-    options: Mapping[str, OptionValue]
-    model: str
 
 
 @dataclass
