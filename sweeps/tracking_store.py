@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from sweeps.errors import SweepError
+from sweeps.folders import require_writable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -94,16 +95,10 @@ def check_writable(directory: Path) -> None:
         TrackingError: If they cannot.
     """
     try:
-        (directory / ARTIFACTS).mkdir(parents=True, exist_ok=True)
         for folder in (directory, directory / ARTIFACTS):
-            probe = folder / f".write-{os.getpid()}"
-            probe.write_text("x")
-            probe.unlink()
-    except OSError as error:
-        raise TrackingError(
-            f"{error.filename or directory}: MLflow's store cannot be written ({error.strerror or error}); "
-            "mend that, or name another directory with --mlruns"
-        ) from None
+            require_writable(folder, "mend that, or name another directory with --mlruns")
+    except SweepError as error:
+        raise TrackingError(f"MLflow's store: {error}") from None
 
 
 def connect(uri: str) -> MlflowClient:
