@@ -7,20 +7,10 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.comparison import (
-    FEWEST_CASES,
-    LOPSIDED,
-    MANY,
-    PERMUTE_BELOW,
-    ROUNDING,
-    Estimate,
-    Pair,
-    paired_t,
-    stratified_t,
-    t_estimate,
-)
+from analysis.comparison import FEWEST_CASES, ROUNDING, Estimate, Pair
 from analysis.permutation import permutation
 from analysis.table import TableError
+from analysis.ttests import MANY, PERMUTE_BELOW, cautious_t, is_lopsided, paired_t, stratified_t, t_estimate
 
 Claim = Literal["these-cases", "new-cases"]
 Test = Literal["auto", "welch", "pooled", "permutation", "paired"]
@@ -71,16 +61,11 @@ def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", see
     few = permutes and max(two.baseline.n.mean(), two.finalist.n.mean()) < PERMUTE_BELOW
     if test == "permutation" or (test == "auto" and few and np.array_equal(two.baseline.n, two.finalist.n)):
         return _with_noise(permutation(two, seed=seed), claim, notes)
-    if test == "auto" and permutes and _is_lopsided(two):
+    if test == "auto" and permutes and is_lopsided(two):
         return _with_noise(_agreeing(two, seed), claim, notes)
     if min(int(two.baseline.n.min()), int(two.finalist.n.min())) == 1 and not greedy:
         notes += ("Some cases have one seed in an arm; their noise is taken to be that of its other cases.",)
     return _with_noise(stratified_t(two, pooled=test == "pooled"), claim, notes)
-
-
-def _is_lopsided(two: Pair) -> bool:
-    a, b = two.baseline.n, two.finalist.n
-    return bool((np.maximum(a, b) > LOPSIDED * np.minimum(a, b) + ROUNDING).any())
 
 
 def _agreeing(two: Pair, seed: int) -> Estimate:
@@ -93,11 +78,9 @@ def _agreeing(two: Pair, seed: int) -> Estimate:
     which Welch's form was made. The largest p of the three errs with 0 to .037 in each tail, for nominal .025, over 60
     shapes and sizes: beta, normal, discrete and binary scores, some that fail now and then, noise equal and unequal.
     """
-    own, pooled, moved = stratified_t(two), stratified_t(two, pooled=True), permutation(two, seed=seed)
-    error = max(own.standard_error, pooled.standard_error)
-    by_t = t_estimate(own.effect, error, min(own.dof, pooled.dof), "t and permutation within cases", own.tail_dof)
-    agreed = max(by_t.p_value, moved.p_value)
-    return replace(by_t, p_value=agreed, draws=moved.draws, same=moved.same, drawn=moved.drawn, both=True)
+    by_t, moved = cautious_t(two), permutation(two, seed=seed)
+    agreed, name = max(by_t.p_value, moved.p_value), "t and permutation within cases"
+    return replace(by_t, p_value=agreed, test=name, draws=moved.draws, same=moved.same, drawn=moved.drawn, both=True)
 
 
 def _require_repeats(two: Pair) -> None:

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from analysis.comparison import Pair, pair, stratified_t
+from analysis.comparison import Pair, pair
 from analysis.table import Cells, FloatArray, TableError, summarize
+from analysis.ttests import stratified_t
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _MASS = _WEIGHTS / math.sqrt(2 * math.pi)

@@ -14,8 +14,9 @@ from scipy import optimize, special
 from scipy.interpolate import BSpline
 
 from analysis.choice import Claim
-from analysis.comparison import Arm, stratified_error
+from analysis.comparison import Arm
 from analysis.table import FloatArray, TableError
+from analysis.ttests import stratified_error
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.comparison import Estimate, Pair, arm, is_greedy, pair, stratified_t, t_estimate
+from analysis.comparison import Estimate, Pair, arm, is_greedy, pair
 from analysis.table import Cells, FloatArray, TableError, says, summarize
+from analysis.ttests import stratified_t, t_estimate
 from analysis.wording import decimals
 
 FALSE_ALARM = 0.01

@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.comparison import Estimate, Pair, stratified_t
+from analysis.comparison import Estimate, Pair
 from analysis.table import FloatArray, TableError
+from analysis.ttests import stratified_t
 
 PERMUTATIONS = 9999
 ENUMERATE = 20_000

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from analysis.choice import Claim
-from analysis.comparison import FEWEST_CASES, PERMUTE_BELOW
+from analysis.comparison import FEWEST_CASES
 from analysis.noise import NoiseFloor
 from analysis.power import mde, power_at, required_cases, required_seeds
+from analysis.ttests import PERMUTE_BELOW
 from analysis.wording import cases_text, gain_text, level_text
 
 PRIOR_NOISE_SD = 0.12

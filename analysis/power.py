@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 from scipy import optimize, special
 
-from analysis.comparison import FEWEST_CASES, PERMUTE_BELOW
+from analysis.comparison import FEWEST_CASES
+from analysis.ttests import PERMUTE_BELOW
 
 MOST_SEEDS = 100_000
 """Beyond this many seeds per case a question is answered with "cannot be seen"."""

@@ -16,8 +16,9 @@ from scipy import optimize, special, stats
 
 from analysis.boundaries import LARGEST, Shape, boundaries
 from analysis.choice import Claim, compare
-from analysis.comparison import Estimate, error_with_more_seeds, pair
+from analysis.comparison import Estimate, pair
 from analysis.table import summarize
+from analysis.ttests import error_with_more_seeds
 from analysis.wording import decimals
 
 

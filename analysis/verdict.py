@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 
 from analysis.choice import EXACT, Claim, Comparison, Test, compare
-from analysis.comparison import Estimate, Pair, error_with_more_seeds, is_greedy, pair
+from analysis.comparison import Estimate, Pair, is_greedy, pair
 from analysis.equivalence import default_margin, show_equivalence
 from analysis.multiplicity import holm
 from analysis.power import critical_drift
 from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
+from analysis.ttests import error_with_more_seeds
 from analysis.wording import advice_for, decimals, sentence_for
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]

@@ -10,10 +10,11 @@ import pytest
 from scipy import stats
 
 from analysis.choice import compare
-from analysis.comparison import pair, paired_t, stratified_t
+from analysis.comparison import pair
 from analysis.equivalence import tost
 from analysis.permutation import permutation
 from analysis.table import TableError, summarize
+from analysis.ttests import paired_t, stratified_t
 
 
 def frame(cells):
