@@ -107,9 +107,54 @@ class Pair:
 
     @property
     def noise_variance(self) -> float:
-        """Variance of the effect that the noise within cases makes; an arm without repeats adds none."""
-        arms = [each for each in (self.baseline, self.finalist) if not math.isnan(each.variance)]
-        return sum(each.variance * each.spread(self.weights) for each in arms)
+        """Variance of the effect that the noise within cases makes; 0 where no arm has repeats to tell it by.
+
+        An arm without repeats is taken to be as noisy as the other.
+        """
+        known = [each.variance for each in self.noisy if not math.isnan(each.variance)]
+        lent = sum(known) / len(known) if known else 0.0
+        variances = [lent if math.isnan(each.variance) else each.variance for each in self.noisy]
+        return sum(own * each.spread(self.weights) for own, each in zip(variances, self.noisy, strict=True))
+
+    @property
+    def seeds(self) -> float:
+        """Seeds per case of a balanced comparison as exact as this one; of the baseline where both arms are greedy."""
+        arms = self.noisy or [self.baseline]
+        return len(arms) / sum(self.cases * each.spread(self.weights) for each in arms)
+
+    @property
+    def noise_sd(self) -> float:
+        """Root mean square of the noise of the arms that have any, 0 if both are greedy; NaN without any repeat.
+
+        An arm without repeats is taken to be as noisy as the other.
+        """
+        variances = [each.variance for each in self.noisy if not math.isnan(each.variance)]
+        return math.sqrt(sum(variances) / len(variances)) if variances else math.nan if self.noisy else 0.0
+
+    def interaction(self) -> tuple[float, float]:
+        """Standard deviation of configuration x case, by moments, and the p of an F test that there is none."""
+        spread = float(self.case_differences().var(ddof=1))
+        noise = self.noise_variance * self.cases
+        dof = sum(each.dof for each in self.noisy)
+        chance = float(special.fdtrc(self.cases - 1, dof, spread / noise)) if noise > 0 else 0.0
+        return math.sqrt(max(0.0, spread - noise) / 2), chance
+
+    @property
+    def failed(self) -> tuple[int, int]:
+        """Rows of the baseline and of the finalist that have no score."""
+        return int(self.cells.excluded[self.baseline.row]), int(self.cells.excluded[self.finalist.row])
+
+    @property
+    def effect_with_failures(self) -> float:
+        """What the effect would be if rows without a score had 0; cases that an arm failed at altogether count too."""
+        means, made = [], []
+        for row in (self.baseline.row, self.finalist.row):
+            total = self.cells.n[row] + self.cells.lost[row]
+            means.append(self.cells.mean[row] * self.cells.n[row] / np.maximum(total, 1))
+            made.append(total > 0)
+        strata = np.flatnonzero(made[0] & made[1])
+        weights = case_weights(self.cells.stratum_case[strata])
+        return float(weights @ (means[1] - means[0])[strata])
 
     def case_differences(self) -> FloatArray:
         """Difference per case, averaged over the hosts."""
@@ -171,7 +216,7 @@ class Estimate:
     def tail_probability(self, errors: float) -> float:
         """Return the one-sided p of a difference of so many standard errors (negative) from what is tested."""
         p_value = float(special.stdtr(self.dof, errors))
-        if p_value >= FAR_TAIL / 2:
+        if not p_value < FAR_TAIL / 2:  # nor if it is NaN
             return p_value
         # capped, so that p falls steadily with the difference where the degrees of freedom change
         return min(FAR_TAIL / 2, float(special.stdtr(self.dof_at(2 * p_value), errors)))
@@ -196,6 +241,12 @@ def arm(cells: Cells, row: int, strata: IntArray, greedy: bool) -> Arm:
     return Arm(row, cells.n[row, strata], cells.mean[row, strata], cells.m2[row, strata], greedy)
 
 
+def case_weights(cases: IntArray) -> FloatArray:
+    """Return the weight of each stratum, of whose case the index is given: all cases count alike; they add up to 1."""
+    _, inverse, hosts = np.unique(cases, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (hosts[inverse] * len(hosts)))
+
+
 def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
     """Bring two configurations together in the strata that both have.
 
@@ -214,8 +265,7 @@ def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
         where = "case on the same host" if len(cells.hosts) > 1 else "case"
         raise TableError(f"{names[finalist]!r} and the baseline {names[baseline]!r} have no {where} in common")
     strata = np.flatnonzero(both)
-    _, inverse, hosts = np.unique(cells.stratum_case[strata], return_inverse=True, return_counts=True)
-    weights = 1.0 / (hosts[inverse] * len(hosts))
+    weights = case_weights(cells.stratum_case[strata])
     notes = _notes(cells, baseline, finalist, either & ~both)
     return Pair(
         cells,
@@ -243,6 +293,11 @@ def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tu
         if lost:
             made = lost + int(cells.n[row].sum())
             notes.append(f"{lost} of {made} rows of {role} are errors or have no score and do not count.")
+        if merged := int(cells.merged[row]):
+            notes.append(
+                f"{merged} rows of {role} do not count: their seeds stand in the table more than once (on another host "
+                "or as a repeat), mostly with the same result, so each seed counts once."
+            )
     if cells.searched[finalist]:
         notes.append(
             "The configuration's rows include some made while searching. If it was picked for them, the effect is "

@@ -44,27 +44,34 @@ def show_equivalence(two: Pair, comparison: Comparison, margin: float, tail: flo
     Equality is shown by small noise, so noise that was not seen must not show it. Of scores that are nearly always the
     same, a few seeds see none, and what they miss is where the arms differ: three seeds of six cases, one arm passing
     with .97 and the other with .92, were "equivalent within .05" in a quarter of such tables. And a text in so many
-    that fails may not have come up yet: five seeds of six cases miss one in twenty in a fifth of all tables.
+    that fails may not have come up yet: five seeds of six cases miss one in twenty in a fifth of all tables. For new
+    cases a greedy arm has one text of each, which may be of a kind that mostly does well.
     """
     estimate = comparison.estimate
-    if estimate is None or (margin <= 0 and estimate.test != EXACT):
+    if estimate is None:
         return math.nan, ()
     if estimate.test == EXACT:
         return 0.0, ()
+    if not margin > 0:
+        why = "no case was repeated, so nothing tells what one pass over the cases differs from the next by"
+        return math.nan, (f"Equality is not judged: {why}. Name a margin, or add seeds.",) if math.isnan(margin) else ()
     p_value = tost(estimate, margin)
     if p_value > tail:
         return p_value, ()
     low, high = estimate.interval(1 - 2 * tail)
     if estimate.same and (estimate.least_p > tail or max(-low, high) > margin):  # a permutation has its own interval
         return min(1.0, 2 * tail), ()
-    drawn = [] if comparison.claim == "new-cases" else two.noisy
-    if still := [each for each in drawn if not each.mostly_varies]:
+    drawn = [two.baseline, two.finalist] if comparison.claim == "new-cases" else two.noisy
+    if still := [each for each in two.noisy if (each.n >= 2).any() and not each.mostly_varies]:
         names = " and ".join(two.cells.configurations[each.row] for each in still)
         return math.nan, (f"Equality is not judged: in most cases no score of {names} varies; its noise is unknown.",)
     if drawn and abs(estimate.effect) + (lost := _unseen(two, drawn)) > margin:
         why = f"failures too rare to have come up could cost {gain_text(lost)} more, and the margin is"
         return math.nan, (f"Equality is not judged: {why} {gain_text(margin)}.",)
-    return p_value, ()
+    if comparison.claim == "these-cases":
+        return p_value, ()
+    missed = -math.expm1(math.log(0.05) / two.cases)
+    return p_value, (f"These {two.cases} cases may have missed a kind that up to {missed:.0%} of new ones are of.",)
 
 
 def _unseen(two: Pair, arms: Sequence[Arm]) -> float:

@@ -283,7 +283,11 @@ def _halves(own: pd.DataFrame, rng: np.random.Generator | None) -> Any:
 
 
 def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | None]:
-    """Return the change of the score over time within strata, and its p; None without a column that tells the order."""
+    """Return the change of the score over time within strata, and its p; None without a column that tells the order.
+
+    The change is that from the first to the last generation of a stratum, on average: where cases are run one after
+    the other, what a case changes while it runs says nothing of the whole time.
+    """
     name = order or next((each for each in ("order", "created") if each in own.columns), None)
     if name is None:
         return None, None
@@ -301,7 +305,8 @@ def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | 
     slope = float(time @ score) / square
     error = math.sqrt(float(((score - slope * time) ** 2).sum()) / dof / square)
     p_value = 2 * float(stats.t.sf(abs(slope) / error, dof)) if error > 0 else 1.0
-    return slope * (len(frame) - 1), p_value
+    time_of = frame.groupby(strata)["when"]
+    return slope * float((time_of.max() - time_of.min()).mean()), p_value
 
 
 def _ranks(column: pd.Series) -> FloatArray:
@@ -323,8 +328,9 @@ def _aa_sentence(
     if drift is not None and drift_p is not None and drift_p < alpha:
         change = f"{drift:+.{decimals(drift)}f}"
         return (
-            f"The scores of {label} drift: {change} from the first to the last generation (p = {drift_p:.2g}). "
-            "Something on the host changed meanwhile; comparisons made over that time are not fair."
+            f"The scores of {label} drift: {change} from the first to the last generation of a case "
+            f"(p = {drift_p:.2g}). Something on the host changed meanwhile; comparisons made over that time are not "
+            "fair."
         )
     if p_value < alpha:
         return (

@@ -51,11 +51,12 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     slack = 1e-12
     identity = stay <= slack
     thresholds = (base.effect - shuffled[~identity]) / stay[~identity]
+    thresholds[np.abs(thresholds) <= slack] = 0.0  # ties with the arrangement observed, for p and interval alike
     extra = 0 if arrangements <= ENUMERATE else 1  # a drawn sample is completed by the arrangement observed
     total = len(shuffled) + extra
     same = total - len(thresholds)
-    below = int((thresholds <= slack).sum()) + same
-    above = int((thresholds >= -slack).sum()) + same
+    below = int((thresholds <= 0).sum()) + same
+    above = int((thresholds >= 0).sum()) + same
     p_value = min(1.0, 2 * min(below, above) / total)
     if extra and min(below, above) == same:  # more extreme than all that were drawn, which says no more than that
         p_value = min(p_value, base.p_value)

@@ -20,7 +20,7 @@ from collections.abc import Callable
 
 from scipy import optimize, special
 
-from analysis.comparison import FEWEST_CASES
+from analysis.comparison import FAR_TAIL, FEWEST_CASES
 from analysis.ttests import PERMUTE_BELOW
 
 MOST_SEEDS = 100_000
@@ -91,19 +91,32 @@ def standard_error(noise_sd: float, *, cases: int, seeds: float, interaction_sd:
     return math.sqrt(2 * (between + noise_sd**2 / seeds) / cases)
 
 
-def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None = None) -> int:
-    """Return the degrees of freedom that a balanced comparison has."""
-    return 2 * cases * (seeds - 1) if interaction_sd is None else cases - 1
+def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None = None, alpha: float = 0.05) -> float:
+    """Return the degrees of freedom that a balanced comparison has at a two-sided level.
+
+    Below FAR_TAIL a t test on these cases has Satterthwaite's, cell by cell: `V**2 / sum(v_i**2 / dof)` over the cells.
+    With equal variances that is, by the expectations of both sums, `(K * dof + 2) / (1 + 2 / dof)` for K cells of `dof`
+    degrees of freedom each: half of what the pooled test has at 3 seeds, three quarters at 7.
+    """
+    if interaction_sd is not None:
+        return cases - 1
+    own, cells = seeds - 1, 2 * cases
+    return cells * own if alpha >= FAR_TAIL or seeds < PERMUTE_BELOW else (cells * own + 2) / (1 + 2 / own)
+
+
+def _attainable(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> float:
+    """Return the largest p up to alpha that a comparison can have: a permutation of two seeds has few; 0 for none."""
+    if interaction_sd is not None or seeds >= PERMUTE_BELOW:
+        return alpha
+    arrangements = float(math.comb(2 * seeds, seeds)) ** min(cases, 50)
+    return 2 * math.floor(alpha * arrangements / 2 + 1e-9) / arrangements
 
 
 def _sees_nothing(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> bool:
     """Return whether a comparison of this size is refused, has no degree of freedom, or no p as small as alpha."""
     if interaction_sd is not None:
         return cases < FEWEST_CASES
-    if seeds < 2:
-        return True
-    # Of the arrangements that a permutation test has, the observed one is one.
-    return seeds < PERMUTE_BELOW and math.log(2 / alpha) > cases * math.log(math.comb(2 * seeds, seeds)) + 1e-9
+    return seeds < 2 or _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=None) == 0
 
 
 def mde(
@@ -137,8 +150,9 @@ def mde(
         raise ValueError(f"noise_sd must be >= 0, cases and seeds >= 1, not {noise_sd}, {cases}, {seeds}")
     if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return math.inf
-    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
-    drift = critical_drift(dof, alpha, power)
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd, alpha=alpha)
+    level = _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    drift = critical_drift(dof, level, power)
     return drift * standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
 
 
@@ -154,11 +168,12 @@ def power_at(
     """Return the probability that a comparison of this size finds a true gain significant."""
     if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return 0.0
-    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd, alpha=alpha)
     error = standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
     if error == 0:
         return 1.0 if gain else alpha
-    return power_of_drift(min(abs(gain) / error, 1e3), dof, alpha)
+    level = _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    return power_of_drift(min(abs(gain) / error, 1e3), dof, level)
 
 
 def required_seeds(

@@ -10,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from analysis.draws import merge, same_draws
+
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
@@ -17,7 +19,10 @@ BoolArray = npt.NDArray[np.bool_]
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
 """What a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
 
-_ALSO_USED = ("host", "repeat", "finish", "stage", "temperature", "order", "created")
+_ALSO_USED = ("host", "repeat", "finish", "stage", "temperature", "order", "created", "text_sha256")
+
+SEARCHES = ("explore", "search")
+"""Stages whose scores a configuration may have been picked by."""
 
 COLUMNS = (
     "study",  # name of the study
@@ -82,9 +87,10 @@ class Cells:
         m2: Sum of squared deviations from the cell's mean.
         starts: Where a cell's scores start in `scores`.
         scores: All usable scores, sorted by cell and then by value.
-        excluded: Rows left out per configuration, for an error or a missing score.
+        lost: Rows left out, for an error or a missing score.
+        merged: Rows per configuration that were merged with others of the same seed; see `draws.same_draws`.
         zero_temperature: Whether all rows of a configuration have `temperature` 0.
-        searched: Whether some row of a configuration was made while searching (`stage` is "explore").
+        searched: Whether some row of a configuration was made while searching (`stage` is one of SEARCHES).
     """
 
     configurations: tuple[str, ...]
@@ -97,9 +103,15 @@ class Cells:
     m2: FloatArray
     starts: IntArray
     scores: FloatArray
-    excluded: IntArray
+    lost: IntArray
+    merged: IntArray
     zero_temperature: BoolArray
     searched: BoolArray
+
+    @property
+    def excluded(self) -> IntArray:
+        """Rows left out per configuration."""
+        return np.asarray(self.lost.sum(axis=1))
 
     def index(self, label: str, role: str = "configuration") -> int:
         """Return the row of a configuration.
@@ -129,7 +141,7 @@ class Cells:
         return self.scores[start : start + self.n[row, stratum]]
 
 
-def summarize(observations: pd.DataFrame) -> Cells:
+def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
     """Check a table of observations and reduce it to sufficient statistics per cell.
 
     The result does not depend on the order of the rows, to the last bit: scores are sorted within each cell before they
@@ -137,7 +149,9 @@ def summarize(observations: pd.DataFrame) -> Cells:
 
     Args:
         observations: A table with at least REQUIRED_COLUMNS. Of the others, `host`, `repeat`, `finish`, `stage` and
-            `temperature` are used where they exist.
+            `temperature` are used where they exist, and `text_sha256` where it tells whether a seed that recurs on
+            several hosts or in repeats gave the same text again.
+        once: Count a draw that was only made again once; see `draws.same_draws`.
 
     Raises:
         TableError: A column is missing or there twice, a label is empty, a score is no number in [0, 1], or two rows
@@ -152,8 +166,17 @@ def summarize(observations: pd.DataFrame) -> Cells:
     usable = ~np.isnan(scores) & ~says(observations, "finish", "error")
     shape = (len(configurations), len(stratum_case))
     cell = configuration * shape[1] + stratum
-    _refuse_duplicates(observations, cell, usable)
-    cell_used, scores_used = cell[usable], scores[usable]
+    seed = _seeds(observations)
+    _refuse_duplicates(observations, cell, seed, usable)
+    greedy = _all_rows(observations, "temperature", 0, configuration, shape[0])
+    cell_used, scores_used, merged = cell[usable], scores[usable], np.zeros(shape[0], dtype=np.int64)
+    if once and (len(hosts) > 1 or "repeat" in observations.columns):
+        draws = ((configuration * len(cases) + case) * np.int64(seed.max() + 1) + seed)[usable]
+        texts = _texts(observations)
+        values = scores_used if texts is None else texts[usable]
+        alike = same_draws(draws, values, ~greedy[configuration[usable]])
+        if alike.any():
+            cell_used, scores_used, merged = merge(draws, alike, cell_used, scores_used, shape)
     order = np.lexsort((scores_used, cell_used))
     cell_used, scores_used = cell_used[order], scores_used[order]
     n = np.bincount(cell_used, minlength=shape[0] * shape[1])
@@ -170,9 +193,10 @@ def summarize(observations: pd.DataFrame) -> Cells:
         m2=m2.reshape(shape),
         starts=starts.reshape(shape),
         scores=scores_used,
-        excluded=np.bincount(configuration[~usable], minlength=shape[0]),
-        zero_temperature=_all_rows(observations, "temperature", 0, configuration, shape[0]),
-        searched=_any_row(observations, "stage", "explore", configuration, shape[0]),
+        lost=np.bincount(cell[~usable], minlength=shape[0] * shape[1]).reshape(shape),
+        merged=merged,
+        zero_temperature=greedy,
+        searched=_searched(observations, configuration, shape[0]),
     )
 
 
@@ -269,15 +293,29 @@ def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntAr
     return stratum.astype(np.int64), pairs // hosts, pairs % hosts
 
 
-def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolArray) -> None:
-    """Refuse two usable rows of one configuration, host, case, seed and repeat."""
+def _seeds(observations: pd.DataFrame) -> IntArray:
+    """Return codes of the seeds; a missing seed is refused."""
     try:
-        seed, seeds = pd.factorize(observations["seed"])
+        seed, _ = pd.factorize(observations["seed"])
     except TypeError:
         raise TableError("seed must hold numbers or texts, not lists or the like") from None
     if (seed < 0).any():
         raise TableError(f"seed is empty in {_rows(seed < 0)}")
-    key = cell * np.int64(len(seeds)) + seed
+    return seed.astype(np.int64)
+
+
+def _texts(observations: pd.DataFrame) -> IntArray | None:
+    """Return codes of the texts' digests; None where a row has none."""
+    if "text_sha256" not in observations.columns:
+        return None
+    texts = observations["text_sha256"]
+    codes, _ = pd.factorize(texts.where(texts != ""))
+    return None if (codes < 0).any() else codes.astype(np.int64)
+
+
+def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArray, usable: BoolArray) -> None:
+    """Refuse two usable rows of one configuration, host, case, seed and repeat."""
+    key = cell * np.int64(seed.max() + 1) + seed
     if "repeat" in observations.columns:
         repeat, repeats = pd.factorize(observations["repeat"], use_na_sentinel=False)
         key = key * np.int64(len(repeats)) + repeat
@@ -290,7 +328,7 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, usable: BoolA
     which = ", ".join(f"{name} {_plain(row[name])!r}" for name in ("configuration", "case", "seed"))
     raise TableError(
         f"the same generation stands in the table more than once: {which} in {_rows(twice)}. Drop the copies, or "
-        "number real repeats in a column 'repeat'."
+        "number real repeats in a column 'repeat' (the same text again counts once)."
     )
 
 
@@ -322,6 +360,10 @@ def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntA
     return np.asarray(other == 0, dtype=bool)
 
 
-def _any_row(observations: pd.DataFrame, column: str, value: str, group: IntArray, groups: int) -> BoolArray:
-    """Say per group whether a column has a value in some row."""
-    return np.asarray(np.bincount(group[says(observations, column, value)], minlength=groups) > 0, dtype=bool)
+def _searched(observations: pd.DataFrame, group: IntArray, groups: int) -> BoolArray:
+    """Say per group whether the stage of some row is a search, as this package writes it or others do."""
+    if "stage" not in observations.columns:
+        return np.zeros(groups, dtype=bool)
+    codes, stages = pd.factorize(observations["stage"])
+    search = np.array([str(stage).strip().lower() in SEARCHES for stage in stages] + [False])  # -1 is no stage
+    return np.asarray(np.bincount(group[search[codes]], minlength=groups) > 0, dtype=bool)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from analysis.table import Cells, FloatArray, TableError, summarize
 
@@ -70,7 +71,7 @@ def variance_components(observations: pd.DataFrame) -> VarianceComponents:
     Raises:
         TableError: No cell has two observations, so that seeds cannot be told from the rest.
     """
-    cells = summarize(observations)
+    cells = summarize(observations, once=False)  # a host that gives the same texts is a host all the same
     dof = int(np.maximum(cells.n - 1, 0).sum())
     if not dof:
         raise TableError(
@@ -80,7 +81,9 @@ def variance_components(observations: pd.DataFrame) -> VarianceComponents:
     means, counts, notes = _full_block(cells)
     harmonic = 1.0 / float((1.0 / counts).mean())
     parts = _components(means, seed_variance / harmonic)
-    limiting, sentence = _limit(math.sqrt(seed_variance), parts.get((0, 1)), harmonic * means.shape[2], means.shape[1])
+    chance = _chance(means, seed_variance / harmonic, dof)
+    own = harmonic * means.shape[2]
+    limiting, sentence = _limit(math.sqrt(seed_variance), parts.get((0, 1)), own, means.shape[1], chance)
     return VarianceComponents(
         seed=math.sqrt(seed_variance),
         configuration=parts.get((0,)),
@@ -168,8 +171,25 @@ def _mean_square(means: FloatArray, combo: tuple[int, ...]) -> float:
     return float((contrast**2).sum() / dof)
 
 
-def _limit(seed: float, interaction: float | None, seeds: float, cases: int) -> tuple[str | None, str]:
-    """Say whether seeds or cases limit a comparison, and what more of each would do."""
+def _chance(means: FloatArray, noise: float, dof: int) -> float:
+    """Return the probability that noise alone makes configuration x case look as large as it does (an F test)."""
+    table = means.mean(axis=2)
+    if min(table.shape) < 2 or noise <= 0:
+        return 1.0 if min(table.shape) < 2 else 0.0
+    ratio = _mean_square(table, (0, 1)) / (noise / means.shape[2])
+    return float(special.fdtrc((table.shape[0] - 1) * (table.shape[1] - 1), dof, ratio))
+
+
+def _limit(seed: float, interaction: float | None, seeds: float, cases: int, chance: float) -> tuple[str | None, str]:
+    """Say whether seeds or cases limit a comparison, and what more of each would do.
+
+    Args:
+        seed: Standard deviation between seeds.
+        interaction: That of configuration x case.
+        seeds: Per case.
+        cases: Their number.
+        chance: p of the interaction: what may be noise alone is no reason to do without seeds.
+    """
     of_seeds = 2 * seed**2 / seeds / cases
     these = (
         f"For these {cases} cases only seeds count: the standard error of a difference is {math.sqrt(of_seeds):.3f} "
@@ -180,10 +200,16 @@ def _limit(seed: float, interaction: float | None, seeds: float, cases: int) -> 
     of_cases = 2 * interaction**2 / cases
     total = math.sqrt(of_seeds + of_cases)
     floor = math.sqrt(of_cases)
+    if of_cases > of_seeds and chance >= 0.05:
+        return None, (
+            f"{these} For new cases it is {total:.3f}, if the cases differ in how they respond as much as it seems. "
+            "That may be chance, so it cannot be told yet whether more cases or more seeds would help more."
+        )
     if of_cases > of_seeds:
         return "cases", (
             f"{these} For new cases it is {total:.3f}, and no number of seeds brings it below {floor:.3f}: the cases "
-            "differ more in how they respond than the seeds do, so more cases would help, and more seeds hardly."
+            f"differ more in how they respond than the seeds do. Four times the seeds would make it "
+            f"{math.sqrt(of_cases + of_seeds / 4):.3f}, four times the cases {total / 2:.3f}."
         )
     return "seeds", (
         f"{these} For new cases it is {total:.3f}, of which seeds make the larger part: more seeds would help as far "

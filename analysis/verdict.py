@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import special
 
 from analysis.choice import EXACT, Claim, Comparison, Test, compare
 from analysis.comparison import Estimate, Pair, is_greedy, pair
@@ -18,7 +19,7 @@ from analysis.power import critical_drift
 from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
 from analysis.ttests import error_with_more_seeds
-from analysis.wording import advice_for, decimals, sentence_for
+from analysis.wording import Known, advice_for, decimals, sentence_for
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
@@ -61,7 +62,12 @@ class Verdict:
         min_gain: Smallest gain that is of interest, if given.
         comparisons: Number of configurations that were compared with the baseline at once.
         look: Number of the sequential look, or None.
+        looks: Planned number of looks, or None.
         given_up: Whether that look ended the comparison since a claim was improbable.
+        failed_baseline: Rows of the baseline without a score.
+        failed_finalist: Rows of the configuration without a score.
+        effect_with_failures: What the effect would be if those had the score 0. Where that turns a gain into none, a
+            loss into none, or goes beyond the margin, nothing is claimed: what failed is no sample of the rest.
         rescored: Whether that look was taken before the texts were scored as they are now.
         sentence: The verdict in words.
         advice: What it would take to know more.
@@ -96,11 +102,21 @@ class Verdict:
     min_gain: float | None
     comparisons: int
     look: int | None
+    looks: int | None
     given_up: bool
+    failed_baseline: int
+    failed_finalist: int
+    effect_with_failures: float
     rescored: bool
     sentence: str
     advice: str
     notes: tuple[str, ...]
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether a look before the last settled it by a difference that is significant."""
+        early = self.look is not None and self.looks is not None and self.look < self.looks
+        return early and not self.given_up and self.p_value <= self.alpha
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON: numbers that do not exist are None; `verdict` repeats the outcome."""
@@ -235,6 +251,12 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
     return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
 
 
+ENDED_EARLY = (
+    "A look ended the comparison early, which happens to effects that came out large: expect less of new generations. "
+    "The interval allows for that, the difference does not."
+)
+
+
 @dataclass(frozen=True)
 class _Asked:
     """What the caller asked of all comparisons alike."""
@@ -258,13 +280,17 @@ class _Asked:
             tail, error = self.tail(level), estimate.standard_error
             if estimate.least_p > tail:
                 return math.inf
+            if estimate.same:  # a permutation that takes more than the t test does sees less
+                low, high = estimate.interval(1 - tail)
+                by_t = -float(special.stdtrit(estimate.dof_at(tail), tail / 2)) * error
+                error *= max(1.0, max(estimate.effect - low, high - estimate.effect) / by_t)
         else:
             tail = self.design.nominal(self.design.looks, level)
             share, new_cases = self.design.fraction(self.look), comparison.claim == "new-cases"
             error = error_with_more_seeds(two, estimate, share, new_cases=new_cases)
         return critical_drift(estimate.dof_at(tail), tail) * error
 
-    def notes_on(self, estimate: Estimate | None, level: float) -> tuple[str, ...]:
+    def notes_on(self, estimate: Estimate | None, level: float, p_value: float) -> tuple[str, ...]:
         """Say how looks enter, and what the interval of one that was given up would be without them."""
         if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
             return self.others
@@ -273,7 +299,8 @@ class _Asked:
         )
         notes = (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
         if not self.given_up:
-            return notes
+            early = self.look < self.design.looks and p_value <= self.alpha
+            return (ENDED_EARLY, *notes) if early else notes
         low, high = estimate.interval(1 - level)
         d = decimals(low, high)
         return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
@@ -293,7 +320,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     """Put a verdict together from one comparison; `level` is its share of alpha."""
     estimate = comparison.estimate
     nan = math.nan
-    noise = _noise(two)
+    noise = two.noise_sd
     margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
     tail = asked.tail(level)
     low, high = estimate.interval(1 - tail) if estimate else (nan, nan)
@@ -302,7 +329,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
     verdict = Verdict(
         configuration=two.cells.configurations[two.finalist.row],
         baseline=two.cells.configurations[two.baseline.row],
-        outcome=_outcome(two.effect, p_value, p_equivalence, asked.alpha, tail),
+        outcome=_outcome(two, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail),
         claim=comparison.claim,
         effect=two.effect,
         ci_low=low,
@@ -328,41 +355,39 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         min_gain=asked.min_gain,
         comparisons=asked.comparisons,
         look=asked.look,
+        looks=None if asked.design is None else asked.design.looks,
         given_up=asked.given_up,
+        failed_baseline=two.failed[0],
+        failed_finalist=two.failed[1],
+        effect_with_failures=two.effect_with_failures,
         rescored=False,
         sentence="",
         advice="",
         notes=(
             *two.notes,
-            *asked.notes_on(estimate, level),
+            *_failure_notes(two),
+            *asked.notes_on(estimate, level, p_value),
             *comparison.notes,
-            *(unsure if p_value > asked.alpha else ()),
+            *unsure,
         ),
     )
-    interaction = _interaction_sd(two) if comparison.claim == "new-cases" and estimate else None
-    seeds = min(float(each.n.sum()) for each in two.noisy or [two.baseline]) / two.cases
-    advice = advice_for(verdict, noise_sd=noise, interaction_sd=interaction, seeds=seeds)
+    interaction = two.interaction() if comparison.claim == "new-cases" and estimate else None
+    advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction))
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
 
-def _outcome(effect: float, p_value: float, p_equivalence: float, alpha: float, tail: float) -> Outcome:
+def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, alpha: float, tail: float) -> Outcome:
+    counted = two.effect_with_failures if any(two.failed) else two.effect
     if p_value <= alpha:
-        return "better" if effect > 0 else "worse"
-    return "equivalent" if p_equivalence <= tail else "not distinguishable"
+        return "not distinguishable" if counted * two.effect <= 0 else "better" if two.effect > 0 else "worse"
+    within = p_equivalence <= tail and (not any(two.failed) or abs(counted) <= margin)
+    return "equivalent" if within else "not distinguishable"
 
 
-def _noise(two: Pair) -> float:
-    """Return the root mean square of the noise of the arms that have any, 0 if both are greedy.
-
-    An arm without repeats is taken to be as noisy as the other.
-    """
-    noisy = two.noisy
-    variances = [each.variance for each in noisy if not math.isnan(each.variance)]
-    return math.sqrt(sum(variances) / len(variances)) if variances else math.nan if noisy else 0.0
-
-
-def _interaction_sd(two: Pair) -> float:
-    """Return the standard deviation of configuration x case, by moments, from the case differences."""
-    spread = float(two.case_differences().var(ddof=1))
-    noise = two.noise_variance * two.cases
-    return math.sqrt(max(0.0, spread - noise) / 2)
+def _failure_notes(two: Pair) -> tuple[str, ...]:
+    """Say what the effect would be if what has no score had 0."""
+    if not any(two.failed):
+        return ()
+    effects = two.effect, two.effect_with_failures
+    told = [f"{effect:+.{decimals(*effects)}f}" for effect in effects]
+    return (f"With 0 for rows without a score the difference would be {told[1]} instead of {told[0]}.",)

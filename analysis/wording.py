@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from analysis.comparison import FEWEST_CASES
@@ -12,6 +13,8 @@ from analysis.power import required_cases, required_seeds
 
 if TYPE_CHECKING:
     from analysis.verdict import Verdict
+
+_MOST_DECIMALS = 6
 
 SMALLEST = 0.005
 """Effects below this are called next to none; nobody should be told to chase them."""
@@ -40,7 +43,11 @@ def verdict_decimals(verdict: Verdict) -> int:
     """Return the decimals of a verdict's effect, of the ends of its interval, and of the scores beside them."""
     if math.isnan(verdict.ci_low):
         return decimals(verdict.finalist_mean, verdict.baseline_mean)
-    return decimals(verdict.effect, verdict.ci_low, verdict.ci_high)
+    found = decimals(verdict.effect, verdict.ci_low, verdict.ci_high)
+    ends = [end for end in (verdict.ci_low, verdict.ci_high) if end]
+    while found < _MOST_DECIMALS and any(not float(f"{end:.{found}f}") for end in ends):  # on which side of 0 it ends
+        found += 1
+    return found
 
 
 def gain_text(gain: float) -> str:
@@ -63,7 +70,10 @@ def p_text(p_value: float) -> str:
     """Write a p value as people do: two digits, never zero."""
     if p_value < 0.0005:
         return "p < 0.001"
-    return f"p = {p_value:.3f}" if p_value < 0.095 else f"p = {p_value:.2f}"
+    if p_value >= 0.095:
+        return f"p = {p_value:.2f}"
+    told = f"{p_value:.3f}"
+    return f"p = {p_value:.4f}" if told == "0.050" and p_value > 0.05 else f"p = {told}"
 
 
 def sentence_for(verdict: Verdict) -> str:
@@ -74,6 +84,8 @@ def sentence_for(verdict: Verdict) -> str:
     if math.isnan(verdict.p_value):
         scores = f"on {_these(verdict)} {scores}"
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to tell a difference from."
+    if verdict.outcome == "not distinguishable" and verdict.p_value <= verdict.alpha:
+        return _failures(verdict, where)
     numbers = f"({_numbers(verdict)})." + (f" {_given_up(verdict)}." if verdict.given_up else "")
     if verdict.outcome == "better":
         return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.{d}f} {numbers}"
@@ -91,6 +103,20 @@ def sentence_for(verdict: Verdict) -> str:
     return (
         f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.{d}f} "
         f"({_numbers(verdict)}). {_sees(verdict)}"
+    )
+
+
+def _failures(verdict: Verdict, where: str) -> str:
+    """Say why a difference that is significant is not claimed."""
+    name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
+    arms = ((verdict.failed_finalist, name, verdict.n_finalist), (verdict.failed_baseline, base, verdict.n_baseline))
+    lost = " and ".join(f"{failed} of {failed + made} generations of {arm}" for failed, arm, made in arms if failed)
+    side = "better" if verdict.effect > 0 else "worse"
+    return (
+        f"Whether {name} is {side} than {base} {where} cannot be said, since {lost} have no score. By the others it "
+        f"scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of "
+        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); with 0 for those that have none the difference would be "
+        f"{verdict.effect_with_failures:+.{d}f}."
     )
 
 
@@ -158,14 +184,30 @@ def _where(verdict: Verdict) -> str:
     return f"on {_these(verdict)}"
 
 
-def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | None, seeds: float) -> str:
+@dataclass(frozen=True)
+class Known:
+    """What advice is made of besides the verdict.
+
+    Attributes:
+        noise_sd: Noise that a balanced repetition would have (root mean square of the arms').
+        noisy: Number of arms that are not greedy.
+        seeds: Seeds per case of a balanced comparison as exact as the one that was made.
+        interaction: For new cases: standard deviation of configuration x case, and the p of an F test that there is
+            none. Else None.
+    """
+
+    noise_sd: float
+    noisy: int
+    seeds: float
+    interaction: tuple[float, float] | None = None
+
+
+def advice_for(verdict: Verdict, known: Known) -> str:
     """Return what it would take to know more.
 
     Args:
         verdict: The verdict; its sentence and advice may be empty.
-        noise_sd: Noise that a balanced repetition would have (root mean square of the arms').
-        interaction_sd: Configuration x case, for a claim for new cases; else None.
-        seeds: Seeds per case in the smaller arm.
+        known: What is known besides.
     """
     if math.isnan(verdict.p_value):
         return (
@@ -173,7 +215,12 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
             "the temperature that production uses."
         )
     if verdict.outcome in ("better", "worse"):
-        return _advice_decided(verdict)
+        return _advice_decided(verdict, known)
+    if verdict.p_value <= verdict.alpha:
+        return (
+            "Find out why they have no score: make them good where the host was at fault, and score them 0 where the "
+            "configuration was (a time limit, a text without an end)."
+        )
     if verdict.outcome == "equivalent":
         return "Keep whichever is cheaper; more seeds would only narrow the interval."
     if verdict.given_up:
@@ -188,47 +235,71 @@ def advice_for(verdict: Verdict, *, noise_sd: float, interaction_sd: float | Non
             "The difference so far is next to none. To learn whether it matters, name the smallest gain of interest "
             f"(min_gain){shown}."
         )
-    return _advice_open(verdict, gain, noise_sd, interaction_sd, seeds)
+    return _advice_open(verdict, gain, known)
 
 
-def _advice_decided(verdict: Verdict) -> str:
-    if verdict.min_gain is not None and verdict.outcome == "better" and verdict.ci_low < verdict.min_gain:
+def _advice_decided(verdict: Verdict, known: Known) -> str:
+    if verdict.margin_from == "margin" and -verdict.margin < verdict.ci_low and verdict.ci_high < verdict.margin:
         return (
-            f"That there is a gain is settled; that it reaches {gain_text(verdict.min_gain)} is not. Four times the "
-            "seeds would halve the interval."
+            f"The difference is settled, and smaller than the margin of {gain_text(verdict.margin)}: it need not count."
         )
+    if verdict.min_gain is not None and verdict.outcome == "better" and verdict.ci_low < verdict.min_gain:
+        wanted = gain_text(verdict.min_gain)
+        if verdict.ci_high < verdict.min_gain:
+            return f"That there is a gain is settled, and that it does not reach {wanted}."
+        narrower = "More cases would narrow the interval."
+        if verdict.claim == "these-cases" and known.noisy:
+            narrower = "Four times the seeds would halve the interval."
+        return f"That there is a gain is settled; that it reaches {wanted} is not. {narrower}"
     scope = " Other cases may behave differently; judge for new cases to include that."
     if verdict.cases < FEWEST_CASES:
         scope = f" Other cases may behave differently; a claim that includes them takes {FEWEST_CASES} cases or more."
-    return "Enough to decide." + ("" if verdict.claim == "new-cases" else scope)
+    early = " A look ended it early, so expect a smaller difference of new generations." if verdict.ended_early else ""
+    return "Enough to decide." + early + ("" if verdict.claim == "new-cases" else scope)
 
 
-def _advice_open(verdict: Verdict, gain: float, noise_sd: float, interaction_sd: float | None, seeds: float) -> str:
-    alpha = 1 - verdict.level
-    what = (
-        f"gain of {gain_text(gain)}"
-        if verdict.min_gain is not None
-        else f"true difference as large as this one ({gain_text(gain)})"
-    )
-    if verdict.mde <= gain:
+def _advice_open(verdict: Verdict, gain: float, known: Known) -> str:
+    """Say how many seeds or cases would show a gain."""
+    if math.isnan(known.noise_sd):
         return (
-            f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more seeds."
+            "Add a second seed to some cases at least: nothing tells yet whether more seeds or more cases would help."
         )
-    needed = required_seeds(gain, noise_sd, cases=verdict.cases, alpha=alpha, interaction_sd=interaction_sd)
-    if needed is not None and interaction_sd is None:  # looks and unequal arms see less than a plan of this size would
-        grown = seeds * (verdict.mde / gain) ** 2 if math.isfinite(verdict.mde) else seeds + 1
-        needed = max(needed, math.ceil(grown - 1e-9))
-    if needed is not None and needed > seeds:
-        total = 2 * needed * verdict.cases
-        each = count_text(needed, "seed")
-        return (
-            f"To see a {what} with 80% probability takes about {each} per case ({total} generations for both arms); "
-            f"this comparison had {seeds:.3g}."
-        )
-    cases = required_cases(gain, noise_sd, seeds=max(1, round(seeds)), alpha=alpha, interaction_sd=interaction_sd)
+    alpha, noise = 1 - verdict.level, known.noise_sd * math.sqrt(known.noisy / 2)
+    interaction = None if known.interaction is None else known.interaction[0]
+    what = f"true difference as large as this one ({gain_text(gain)})"
+    if verdict.min_gain is not None:
+        what = f"gain of {gain_text(gain)}"
+        if verdict.mde <= gain:
+            return (
+                f"This comparison would have shown a {what} with 80% probability or more; a smaller one needs more "
+                "seeds."
+            )
+    grown = (verdict.mde / gain) ** 2 if math.isfinite(verdict.mde) else 1.0
+    needed = required_seeds(gain, noise, cases=verdict.cases, alpha=alpha, interaction_sd=interaction)
+    if needed is not None and interaction is None:  # looks and unequal arms see less than a plan of this size would
+        least = known.seeds * grown if math.isfinite(verdict.mde) else known.seeds + 1
+        needed = max(needed, math.ceil(least - 1e-9))
+    if needed is not None and needed > known.seeds:
+        return _more_seeds(verdict, what, needed, known)
+    cases = required_cases(gain, noise, seeds=max(1, round(known.seeds)), alpha=alpha, interaction_sd=interaction)
     if cases is None:
         return f"No practicable number of seeds or cases would show a {what}."
+    cases = max(cases, math.ceil(verdict.cases * grown - 1e-9), verdict.cases + 1)
+    wanted = f"{cases} cases (with {count_text(known.seeds, 'seed')} each), instead of {verdict.cases}"
+    if known.interaction is not None and known.interaction[1] < 0.05:
+        return (
+            "More seeds will not do: the cases differ too much in how they respond. To see a "
+            f"{what} takes about {wanted}."
+        )
+    return f"To see a {what} takes about {wanted}. Whether more seeds would do as well cannot be told yet."
+
+
+def _more_seeds(verdict: Verdict, what: str, needed: int, known: Known) -> str:
+    arms = "both arms" if known.noisy == 2 else "the arm that is not greedy"
+    had = f"{known.seeds:.3g}"
+    if known.noisy == 2 and verdict.n_baseline != verdict.n_finalist:
+        had = f"{verdict.n_finalist / verdict.cases:.3g}, and {verdict.n_baseline / verdict.cases:.3g} of the baseline"
     return (
-        f"More seeds will not do: the cases differ too much in how they respond. To see a {what} takes about {cases} "
-        f"cases (with {count_text(seeds, 'seed')} each), instead of {verdict.cases}."
+        f"To see a {what} with 80% probability takes about {count_text(needed, 'seed')} per case "
+        f"({known.noisy * needed * verdict.cases} generations for {arms}); this comparison had {had}."
     )

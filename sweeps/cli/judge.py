@@ -31,10 +31,12 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.option("--baseline", help="Label of the baseline, where WHAT is a CSV file.")
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="What the verdict speaks of.")
 @click.option("--alpha", type=LEVEL, help="Two-sided level.")
-@click.option("--margin", type=SCORE, help="Differences below this count as none.")
+@click.option("--margin", type=SCORE, help="Equality is a difference below this.")
 @click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="How to test; by default what suits the claim and the data.")
-@click.option("--expect", type=click.Choice(EXPECTATIONS), help="Exit with 1 unless this is the verdict.")
+@click.option(
+    "--expect", type=click.Choice(EXPECTATIONS), help="Exit with 1 unless this is the verdict, or one of several."
+)
 def judge(
     what: str | None, mlruns: Path, as_json: bool, baseline: str | None, expect: str | None, **settings: Any
 ) -> None:

@@ -211,3 +211,15 @@ def test_the_curve_counts_the_generations_of_all_arms():
     assert (plan.seeds, plan.generations, plan.budget) == (28, 672, 1680)
     assert [row["generations"] for row in plan.curve[:3]] == [4 * 6 * 2, 4 * 6 * 3, 4 * 6 * 5]
     assert planning.power_curve(0.12, cases=6, gain=0.05)[0]["generations"] == 2 * 6 * 2
+
+
+@pytest.mark.parametrize(("cases", "seeds", "finalists"), [(4, 3, 20), (2, 3, 5), (4, 4, 3), (4, 2, 3), (6, 2, 20)])
+def test_many_finalists_see_what_is_planned(cases, seeds, finalists):
+    """At the small levels of many finalists the t test has fewer degrees of freedom, a permutation few values of p."""
+    level, replications = 0.05 / finalists, 300
+    gain = power.mde(0.08, cases=cases, seeds=seeds, alpha=level)
+    scores = 0.45 + np.random.default_rng(3).normal(0, 0.08, (replications, 2, cases, seeds))
+    scores[:, 1] += gain
+    seen = np.mean([each.p_value <= level and each.effect > 0 for each in simulate.estimates(scores.clip(0, 1))])
+    assert seen == pytest.approx(0.8, abs=0.05 + 2 * (0.16 / replications) ** 0.5)
+    assert power.power_at(gain, 0.08, cases=cases, seeds=seeds, alpha=level) == pytest.approx(0.8, abs=1e-3)

@@ -81,6 +81,7 @@ def test_duplicates_are_refused_unless_numbered():
     twice = pd.concat([table(), table().iloc[[2]]], ignore_index=True)
     with pytest.raises(TableError, match=r"more than once: configuration 'a', case 'y', seed .* in rows 3, 9"):
         summarize(twice)
+    twice.loc[8, "score"] += 0.1
     assert summarize(twice.assign(repeat=[0] * 8 + [1])).n.sum() == 9
     assert summarize(twice.assign(host=["h"] * 8 + ["i"])).n.sum() == 9
 
