@@ -147,6 +147,8 @@ class Pair:
     @property
     def effect_with_failures(self) -> float:
         """What the effect would be if rows without a score had 0; cases that an arm failed at altogether count too."""
+        if not any(self.failed):
+            return self.effect
         means, made = [], []
         for row in (self.baseline.row, self.finalist.row):
             total = self.cells.n[row] + self.cells.lost[row]

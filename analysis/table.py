@@ -88,6 +88,7 @@ class Cells:
         starts: Where a cell's scores start in `scores`.
         scores: All usable scores, sorted by cell and then by value.
         lost: Rows left out, for an error or a missing score.
+        excluded: The same per configuration.
         merged: Rows per configuration that were merged with others of the same seed; see `draws.same_draws`.
         zero_temperature: Whether all rows of a configuration have `temperature` 0.
         searched: Whether some row of a configuration was made while searching (`stage` is one of SEARCHES).
@@ -104,14 +105,10 @@ class Cells:
     starts: IntArray
     scores: FloatArray
     lost: IntArray
+    excluded: IntArray
     merged: IntArray
     zero_temperature: BoolArray
     searched: BoolArray
-
-    @property
-    def excluded(self) -> IntArray:
-        """Rows left out per configuration."""
-        return np.asarray(self.lost.sum(axis=1))
 
     def index(self, label: str, role: str = "configuration") -> int:
         """Return the row of a configuration.
@@ -194,6 +191,7 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
         starts=starts.reshape(shape),
         scores=scores_used,
         lost=np.bincount(cell[~usable], minlength=shape[0] * shape[1]).reshape(shape),
+        excluded=np.bincount(configuration[~usable], minlength=shape[0]),
         merged=merged,
         zero_temperature=greedy,
         searched=_searched(observations, configuration, shape[0]),

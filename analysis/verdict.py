@@ -377,7 +377,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
 
 
 def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, alpha: float, tail: float) -> Outcome:
-    counted = two.effect_with_failures if any(two.failed) else two.effect
+    counted = two.effect_with_failures
     if p_value <= alpha:
         return "not distinguishable" if counted * two.effect <= 0 else "better" if two.effect > 0 else "worse"
     within = p_equivalence <= tail and (not any(two.failed) or abs(counted) <= margin)
