@@ -183,6 +183,8 @@ def _render_json(export: ExportSet, mode: Mode) -> str:
     body: dict[str, object] = {}
     if export.unproven:
         body["warning"] = _warning(export)
+    if export.cautions:
+        body["caution"] = "; ".join(export.cautions)
     body["model"] = export.model
     body["options"] = export.options_for(mode)
     body["messages"] = [
@@ -247,6 +249,7 @@ def _render_toml(export: ExportSet, mode: Mode) -> str:
 def _header(export: ExportSet, mode: Mode) -> list[str]:
     """The lines at the top of a file; the warning first."""
     lines = [_warning(export)] if export.unproven else [f"Shown better than the baseline: {_verdict_text(export)}"]
+    lines += [f"CAUTION: {caution}" for caution in export.cautions]
     if mode == "baseline":
         lines.append(f"For measuring: temperature 0, seed {MEASURING_SEED}. The verdict is about the options as tuned.")
     facts = export.provenance(mode) | {"seeds": _seeds_text(export.seeds)}

@@ -61,6 +61,7 @@ class ExportSet:
         host: One line about the host.
         version: Version of slm-sweeps.
         broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
+        cautions: What should be looked at before the set is used.
         forced: Whether the person insisted although the set is not shown better, or breaks a limit.
 
     Raises:
@@ -97,6 +98,7 @@ class ExportSet:
     host: str | None = None
     version: str | None = None
     broken: Sequence[str] = field(default=())
+    cautions: Sequence[str] = field(default=())
     forced: bool = False
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Limits on what a configuration may cost: words, tokens, seconds, and the share of texts that are cut off.
+"""Limits on what a configuration may cost: words, tokens, seconds, and shares of what is cut off or copied.
 
 The search is told the score less a penalty for what lies above a limit, so that every sampler keeps to the limits. (For
 the finalist see `sweeps.limits`.) All functions work on rows of the observations table.
@@ -33,6 +33,7 @@ class ConstraintsTable(BaseModel):
     output_tokens: Annotated[float, Field(gt=0)] | None = None
     seconds: Annotated[float, Field(gt=0)] | None = None
     cut_off: Annotated[float, Field(ge=0, lt=1)] | None = None
+    copied_share: Annotated[float, Field(ge=0, lt=1)] | None = None
     weight: Annotated[float, Field(gt=0, le=100)] = 1.0
 
     @model_validator(mode="after")
@@ -59,11 +60,13 @@ class Quantity:
         of: Reads it from a row that has an answer.
         share: Whether it is a share, which may be limited to 0 and whose excess is counted as it is; other excesses
             are counted in units of the limit.
+        counted: Whether it is a share of texts, each of which is in or out.
         unit: What follows the number.
     """
 
     of: Callable[[Row], Any]
     share: bool = False
+    counted: bool = False
     unit: str = ""
 
     def text(self, value: float, *, apart_from: float | None = None) -> str:
@@ -100,7 +103,8 @@ QUANTITIES: Mapping[str, Quantity] = {
     "words": Quantity(lambda row: row["words"]),
     "output_tokens": Quantity(lambda row: row["output_tokens"]),
     "seconds": Quantity(_request_seconds, unit=" s"),
-    "cut_off": Quantity(lambda row: row["finish"] == "length", share=True),
+    "cut_off": Quantity(lambda row: row["finish"] == "length", share=True, counted=True),
+    "copied_share": Quantity(lambda row: row.get("copied_share"), share=True),
 }
 """What `[constraints]` can limit, by its key."""
 

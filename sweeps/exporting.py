@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.export import ExportSet
 from sweeps import __version__
+from sweeps.copying import copying_notes
 from sweeps.errors import SweepError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def export_set(result: SweepResult) -> ExportSet:
         date=result.record.record.get("confirmed", result.record.updated)[:10],
         shown_better=result.shown_better,
         broken=result.broken,
+        cautions=copying_notes(result.fresh_rows, result.baseline.key, configuration.key),
         trial=finalist.number,
         seeds=sorted({int(seed) for seed in result.stage("confirm")["seed"]}),
         model_digest=fingerprint.model_digest,

@@ -122,7 +122,7 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
     checks = []
     for name, limit in table.limits.items():
         values = [measured(row, name) for row in rows]
-        estimate = share_interval if QUANTITIES[name].share else mean_interval
+        estimate = share_interval if QUANTITIES[name].counted else mean_interval
         mean = estimate(
             values,
             [str(row["case"]) for row in rows],

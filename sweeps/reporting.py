@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.files import write_together
 from sweeps import __version__
+from sweeps.copying import copying_notes
 from sweeps.ledger_records import now
 from sweeps.results import SweepResult
 
@@ -68,7 +69,7 @@ def report_data(
         )
     keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
     limits = result.limits.shown(*keys)
-    notes = [*result.limits.notes(*keys), *notes]
+    notes = [*result.limits.notes(*keys), *copying_notes(result.fresh_rows, *keys), *notes]
     return ReportData(
         study=result.name,
         created=now(),

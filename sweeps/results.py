@@ -287,11 +287,15 @@ class SweepResult:
         above = verdict.outcome == "better" or (effect > 0 and verdict.outcome != "worse")
         return above and not self.limits.broken(verdict.configuration)
 
+    @property
+    def fresh_rows(self) -> list[Mapping[str, Any]]:
+        """Rows of the confirmation; none before it is complete."""
+        return [row for row in self.rows if row["stage"] == "confirm" and "confirmed" in self.record.record]
+
     @cached_property
     def limits(self) -> Limits:
         """The limits held against the fresh generations of all arms; empty before the confirmation is complete."""
-        fresh = [row for row in self.rows if row["stage"] == "confirm" and "confirmed" in self.record.record]
-        return Limits.of(fresh, self.config.constraints, claim=self.config.verdict.claim)
+        return Limits.of(self.fresh_rows, self.config.constraints, claim=self.config.verdict.claim)
 
     @property
     def constraints(self) -> pd.DataFrame:

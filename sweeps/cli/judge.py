@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, stdout_console
+from sweeps.copying import copying_notes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,6 +235,9 @@ def _print_limits(result: SweepResult, key: str, name: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    console = stdout_console()
+    for note in copying_notes(result.fresh_rows, result.baseline.key, key):
+        console.print(note.replace("the finalist", name), markup=False, soft_wrap=True)
     shown = result.limits.shown(result.baseline.key, key)
     if shown.empty:
         return
@@ -243,7 +247,6 @@ def _print_limits(result: SweepResult, key: str, name: str) -> None:
     table.add_column(f"{name} is")
     for row in shown.to_numpy():
         table.add_row(*(Text(str(cell)) for cell in row))
-    console = stdout_console()
     console.print(table)
     for note in result.limits.notes(result.baseline.key, key):
         console.print(note.replace("the finalist", name), markup=False, soft_wrap=True)

@@ -109,13 +109,15 @@ def test_seconds_are_those_of_the_request_whether_the_server_was_warm_or_not() -
 
 def test_what_failed_or_is_not_reported_counts_for_nothing() -> None:
     rows = [
-        row("a", words=100, output_tokens=None),
-        row("a", words=200),
+        row("a", words=100, output_tokens=None, copied_share=0.3),
+        row("a", words=200, copied_share=0.5),
         row("b", words=60, finish="length"),
         row("b", score=math.nan, words=None, seconds=None, finish="error"),
     ]
     found = means_of(rows, list(QUANTITIES))
-    assert found == pytest.approx({"words": (150 + 60) / 2, "output_tokens": 130, "seconds": 9.0, "cut_off": 0.5})
+    assert found == pytest.approx(
+        {"words": (150 + 60) / 2, "output_tokens": 130, "seconds": 9.0, "cut_off": 0.5} | {"copied_share": 0.4}
+    )
     assert math.isnan(means_of([row(output_tokens=None)], ["output_tokens"])["output_tokens"])
 
 
