@@ -60,6 +60,7 @@ class Tracker:
         self._writer = Writer(self.uri)
         self._loading: Thread | None = None
         self._children: Children | None = None
+        self._ended: tuple[str, int | None] = ("", None)  # the parent's status and end, before it was resumed
 
     @property
     def warnings(self) -> list[str]:
@@ -182,6 +183,7 @@ class Tracker:
         if run is None or run.info.lifecycle_stage != "active":
             tags = {records.ROLE: "sweep", tracking_store.STUDY: self.study, **records.source_tags()}
             return client.create_run(self.experiment_id, tags=tags, run_name=self.study)
+        self._ended = (run.info.status, run.info.end_time)
         client.update_run(run.info.run_id, status="RUNNING")
         return run
 
@@ -200,13 +202,14 @@ class Tracker:
         """Write a configuration's child run, or bring it up to date.
 
         Each scored observation is a step of the metric `score`, in the order of `tracking_metrics.ordered`. Rows added
-        since the last call add steps. If rows that were logged have changed (scored anew, say), the run is replaced,
-        since MLflow keeps what was logged.
+        since the last call add steps, after those that are there. If rows that were logged have other scores now
+        (scored anew, say), the run is replaced, since MLflow keeps what was logged. Rows without some of those that
+        were logged change nothing: a resumed sweep has them all again later.
 
         Args:
             trial: Its number; -1 for the baseline.
             configuration: What it is made of.
-            observations: All its rows so far, of every stage.
+            observations: Its rows so far, of every stage.
             texts: See `tracking_metrics.table`.
             status: FINISHED, FAILED, KILLED or RUNNING.
             offsets: See `tracking_metrics.summarise`.
@@ -215,7 +218,9 @@ class Tracker:
             The child run's id; None if it could not be written, which `warnings` then tells.
         """
         with Guard(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
-            return self._started().write(trial, configuration, ordered(observations), texts, status, offsets)
+            return self._started().write(
+                trial, configuration, ordered(observations), texts, status, offsets, whole=False
+            )
         return None
 
     def _started(self) -> Children:
@@ -257,7 +262,7 @@ class Tracker:
             status = "FAILED" if rows["score"].isna().all() else "FINISHED"
             name = child_name(trial, ())
             with Guard(f"{name} was not logged to MLflow", self._missing):
-                self._started().write(trial, configurations[str(key)], rows, own, status, offsets)
+                self._started().write(trial, configurations[str(key)], rows, own, status, offsets, whole=True)
                 with Guard(f"the mean of {name} was not corrected", self._missing):
                     self._started().correct(trial, str(key), rows, offsets)
         return list(self._missing)
@@ -294,12 +299,9 @@ class Tracker:
                 run: Run = self._writer.ready().get_run(self.run_id)
                 tags = words | ({records.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
                 gone = dict.fromkeys(set(run.data.metrics) & set(verdict or {}), math.nan)
-                now = int(time.time() * 1000)
-                self._writer.log(
-                    self.run_id,
-                    metrics=[(k, v, now, 0) for k, v in (gone | numbers | dict(metrics or {})).items()],
-                    tags=tags,
-                )
+                now, told = int(time.time() * 1000), gone | numbers | dict(metrics or {})
+                changed = [(k, v, now, 0) for k, v in told.items() if not _same(v, run.data.metrics.get(k))]
+                self._writer.log(self.run_id, metrics=changed, tags=tags)
                 for tag in run.data.tags:
                     if tag.partition(".")[0] == "verdict" and tag not in words:
                         self._writer.ready().delete_tag(self.run_id, tag)
@@ -346,4 +348,10 @@ class Tracker:
         if self._children is not None:
             self._children.end(rest, self._failures)
         with Guard("the parent run was not ended in MLflow", self._failures):
-            self._writer.ready().set_terminated(self.run_id, status=status)
+            # a finished sweep that was run again and found nothing to do ended when it ended
+            same = self._ended[0] == status and not self._writer.wrote
+            self._writer.ready().set_terminated(self.run_id, status, self._ended[1] if same else None)
+
+
+def _same(value: float, stored: float | None) -> bool:
+    return stored is not None and (value == stored or (math.isnan(value) and math.isnan(stored)))

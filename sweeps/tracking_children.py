@@ -6,11 +6,14 @@ import json
 import math
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
 from sweeps import tracking_records as records
-from sweeps.tracking_metrics import decisive, points_digest, summarise, table
+from sweeps.tracking_metrics import KEYS, continuation, decisive, points_digest, same_rows, summarise, table
 from sweeps.tracking_records import Child, ConfigurationLike, child_name
 from sweeps.tracking_store import Guard
 from sweeps.tracking_writer import Writer
@@ -64,6 +67,8 @@ class Children:
         texts: pd.DataFrame | None,
         status: str,
         offsets: Mapping[str, float] | None,
+        *,
+        whole: bool,
     ) -> str:
         """Write a configuration's run, or bring it up to date; see `Tracker.log_configuration`.
 
@@ -74,17 +79,26 @@ class Children:
             texts: See `tracking_metrics.table`.
             status: FINISHED, FAILED, KILLED or RUNNING.
             offsets: See `tracking_metrics.summarise`.
+            whole: Whether these are all the rows there are. If they are not, those that were logged and are missing
+                are still to come: a resumed sweep walks through its stages once more, and has fewer rows then.
 
         Returns:
             The run's id.
         """
         client = self._writer.ready()
         identity = (trial, configuration.key)
-        child = self._children.get(identity)
+        child, late = self._children.get(identity), list[int]()
         if child is not None and not child.begins(rows):
-            client.delete_run(child.run_id)
-            del self._children[identity]
-            child = None
+            logged = None if len(rows) < child.count and not whole else self._logged(child)
+            if not whole and (logged is None or None in same_rows(logged, rows)):
+                return child.run_id
+            found = None if logged is None else continuation(logged, rows)
+            if found is None:
+                client.delete_run(child.run_id)
+                del self._children[identity]
+                child = None
+            else:
+                rows, late = found
         stages = tuple(dict.fromkeys(map(str, rows["stage"]))) if "stage" in rows.columns else ()
         name = child_name(trial, stages)
         points = points_digest(rows)
@@ -97,7 +111,8 @@ class Children:
             first = child.count == 0
             # the table before the tag that says it is there
             client.log_text(child.run_id, records.table_json(table(rows, texts)), records.TABLE_FILE)
-            metrics = records.metrics(rows, child.count, child.start_time, offsets)
+            steps = [*late, *range(child.count, len(rows))]
+            metrics = records.metrics(rows, steps, child.start_time, offsets)
             self._writer.log(
                 child.run_id,
                 metrics=metrics,
@@ -105,10 +120,22 @@ class Children:
                 tags=self._child_tags(rows, stages, first) | {records.POINTS: points},
             )
             child.points, child.count = points, len(rows)
+            child.logged = rows[[name for name in (*KEYS, "score") if name in rows.columns]]
             child.means = {name: value for name, value, *_ in metrics if name.startswith("mean")}
         if name != child.name or status != child.status:
             self._set_state(child, status, name)
         return child.run_id
+
+    def _logged(self, child: Child) -> pd.DataFrame | None:
+        """The rows that a run was made of, from its table; None if it has none that can be read."""
+        if child.logged is None:
+            client = self._writer.ready()
+            if any(file.path == records.TABLE_FILE for file in client.list_artifacts(child.run_id)):
+                with TemporaryDirectory() as folder:
+                    text = Path(client.download_artifacts(child.run_id, records.TABLE_FILE, folder)).read_text("utf-8")
+                with suppress(ValueError):
+                    child.logged = records.logged_rows(text).head(child.count)
+        return child.logged
 
     def correct(self, trial: int, configuration: str, rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> None:
         """Log a configuration's means anew where they are not what was logged; arguments as for `write`."""

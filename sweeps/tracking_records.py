@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -64,6 +64,7 @@ class Child:
         count: Rows that were logged.
         points: `points_digest` of them; "" before the first.
         means: The metrics whose names begin with `mean`, as they were logged last.
+        logged: The rows that were logged, in the order of their steps; None until they are read or written.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class Child:
     count: int = 0
     points: str = ""
     means: dict[str, float] = field(default_factory=dict)
+    logged: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, run: Run) -> Child:
@@ -105,18 +107,31 @@ def parameters(configuration: ConfigurationLike) -> dict[str, str]:
 
 
 def metrics(
-    rows: pd.DataFrame, logged: int, start: int, offsets: Mapping[str, float] | None = None
+    rows: pd.DataFrame, steps: Iterable[int], start: int, offsets: Mapping[str, float] | None = None
 ) -> list[tuple[str, float, int, int]]:
-    """Metrics of a configuration: its summary at the step of its last row, and a step per new scored row."""
+    """Metrics of a configuration: its summary at the step of its last row, and the scores at the given steps."""
     last = start + len(rows)
     summary = summarise(rows, offsets)
     found = [(name, value, last, len(rows)) for name, value in summary.items() if math.isfinite(value)]
-    for step in range(logged, len(rows)):
+    for step in steps:
         score = float(rows["score"].iloc[step])
         if math.isfinite(score):
             # made-up stamps, a millisecond apart: the same rows logged again are then the same points
             found.append(("score", score, start + step, step))
     return found
+
+
+def logged_rows(text: str) -> pd.DataFrame:
+    """Read a table of `table_json`.
+
+    Raises:
+        ValueError: If it is no such table.
+    """
+    record = json.loads(text)
+    try:
+        return pd.DataFrame(record["data"], columns=record["columns"])
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not a table of observations: {error}") from None
 
 
 def table_json(rows: pd.DataFrame) -> str:

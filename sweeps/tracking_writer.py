@@ -27,11 +27,13 @@ class Writer:
     Attributes:
         uri: The store.
         client: The client, after `connect`.
+        wrote: Whether any metric was written.
     """
 
     def __init__(self, uri: str) -> None:
         self.uri = uri
         self.client: MlflowClient | None = None
+        self.wrote = False
 
     def connect(self) -> MlflowClient:
         """Open the store.
@@ -80,3 +82,4 @@ class Writer:
                 batch[kind], left[kind] = entities[:size], entities[size:]
                 room -= len(batch[kind])
             client.log_batch(run_id, **batch, synchronous=True)
+        self.wrote = self.wrote or bool(metrics)
