@@ -17,7 +17,8 @@ from sweeps.confirmation import stored_finalists
 from sweeps.confirming import Confirmation
 from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
-from sweeps.explore import Explorer, Proposal, TrialResult
+from sweeps.explore import Explorer, Proposal
+from sweeps.exploring import Exploration
 from sweeps.folders import require_writable
 from sweeps.identity import host_record, identity_of, refuse_changes
 from sweeps.ledger import Ledger
@@ -35,13 +36,7 @@ from sweeps.progress import Progress, Silent, Standing
 from sweeps.reading import case_record, measured_floor, read_result
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
-from sweeps.schedule import Task
-from sweeps.standing import after_batch, after_floor, announce
-
-EXPLORE_SEEDS = 10_000
-SEEDS_PER_TRIAL = 100
-"""Seeds are the study's seed plus these (and `confirming.CONFIRM_SEEDS`): stages never share one, and a person can read
-the stage from the number."""
+from sweeps.standing import after_floor, announce
 
 
 class Sweep:
@@ -155,7 +150,6 @@ class _Run:
         self.measurer = Measurer(self.config, cases, objective, ledger, hosts, models, self.progress)
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
         self.standing = Standing()
-        self._had: dict[int, set[int]] = {}  # cases that greedy trials have, by number
         self.logbook = Logbook(
             sweep.directory, self.config, enabled=sweep._tracking, report=sweep._report, progress=self.progress
         )
@@ -214,9 +208,9 @@ class _Run:
         )
         floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
         explorer.tell_baseline(floor)
-        with self._timed("explore"):
-            finalists = self._explore(plan, explorer)
         chosen = stored_finalists(stored.record)
+        with self._timed("explore"):
+            finalists = self._explore(plan, explorer, ended="finalists" in stored.record or bool(chosen))
         if chosen:  # confirmed data belong to them, whatever another version of the surrogate would pick now
             finalists = [proposals[number] for number in chosen]
         self.ledger.update_study(self.name, finalists=[finalist.number for finalist in finalists])
@@ -258,53 +252,19 @@ class _Run:
             self.progress.note(f"the baseline {sentence}", warning=True)
         self._track(BASELINE_TRIAL)
 
-    def _explore(self, plan: Plan, explorer: Explorer) -> list[Proposal]:
-        """Ask, run and tell batch by batch; the finalists are the configurations with the best posterior means.
-
-        A configuration that is proposed again is no new trial: its generations are repeats of the first one.
-        """
-        results: dict[int, TrialResult] = {}
-        proposals: list[Proposal] = []
-        while len(proposals) < plan.trials:
-            self.measurer.verify()
-            batch = explorer.ask(min(self.config.search.batch, plan.trials - len(proposals)))
-            proposals += batch
-            if len(proposals) > len(explorer.known):  # a resumed run walks through what is stored, and must not cut it
-                self.ledger.update_study(self.name, proposals=[proposal.as_record() for proposal in proposals])
-            tasks: list[Task] = []
-            for proposal in batch:
-                home = explorer.home(proposal)
-                self.configurations[home] = proposal.configuration
-                cases, seeds = self._cases_of(plan, proposal, home), self._explore_seeds(plan, proposal)
-                tasks += self.measurer.tasks("explore", home, proposal.configuration, seeds, cases=cases)
-            self.measurer.run(tasks)
-            offsets = self.measurer.offsets() if plan.parts > 1 else None
-            for proposal in batch:
-                home, noise_sd = explorer.home(proposal), self.standing.noise_sd
-                seeds = self._explore_seeds(plan, proposal)
-                told = self.measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
-                explorer.tell(proposal, told)
-                results[home] = self.measurer.result_of(home, "explore", noise_sd, offsets=offsets)
-                self._track(home, offsets)
-            self.standing = after_batch(self.standing, proposals, results, self.config.baseline)
-            self.progress.standing(self.standing)
-        explorer.flush()
-        return [proposals[number] for number in explorer.picks(plan.finalists)]
-
-    def _explore_seeds(self, plan: Plan, proposal: Proposal) -> range:
-        """Seeds of a proposal; one where it is greedy, since others would give the same texts."""
-        first = self.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * proposal.number
-        return range(first, first + (1 if proposal.configuration.is_greedy else plan.seeds))
-
-    def _cases_of(self, plan: Plan, proposal: Proposal, home: int) -> list[Case]:
-        """Cases of a proposal; of a greedy configuration as many as are its due, but none that it has had."""
-        dealt = plan.cases_of(proposal.number, self.config.study.seed)
-        if proposal.configuration.is_greedy:
-            had = self._had.setdefault(home, set())
-            others = [index for index in range(plan.cases) if index not in dealt]
-            dealt = sorted([index for index in (*dealt, *others) if index not in had][: len(dealt)])
-            had.update(dealt)
-        return [self.cases[index] for index in dealt]
+    def _explore(self, plan: Plan, explorer: Explorer, *, ended: bool) -> list[Proposal]:
+        return Exploration(
+            self.config,
+            self.ledger,
+            self.measurer,
+            self.progress,
+            explorer,
+            plan,
+            self.standing,
+            self.configurations,
+            self._track,
+            ended=ended,
+        ).run()
 
     def _track(self, trial: int, offsets: Mapping[str, float] | None = None) -> None:
         """Log a trial's observations to MLflow."""

@@ -16,12 +16,12 @@ from sweeps.check import check_sweep
 from sweeps.config import SweepConfig, load_config
 from sweeps.engines.scripted import Fault, Request, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
+from sweeps.exploring import EXPLORE_SEEDS, SEEDS_PER_TRIAL
 from sweeps.plan import Plan, left_out, plan_for
 from sweeps.progress import Silent, Standing
 from sweeps.reading import load_result
 from sweeps.results import SweepResult
 from sweeps.runner import RunStoppedError
-from sweeps.study import EXPLORE_SEEDS, SEEDS_PER_TRIAL
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_cases, write_sweep
 
 
