@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Item
-from sweeps.config import parse_config
+from sweeps.config import SweepConfig, parse_config
 from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.ledger import Ledger
-from sweeps.ledger_records import Entry, Place, generation_of
+from sweeps.ledger_records import Entry, Place, StudyRecord, generation_of
 from sweeps.narrowing import Narrowing
 from sweeps.observations import Scored, answer_row, item_texts, observation_row
 from sweeps.options import nearest
@@ -81,10 +81,14 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
     """
     wanted = {key: value for key, value in identity.items() if key.startswith(("baseline.", "case ", "objective."))}
     for study in ledger.studies():
-        if all(study.identity.get(key) == value for key, value in wanted.items()):
-            floor = read_result(ledger, study.name, directory).floor
-            if floor is not None:
-                return floor
+        if any(study.identity.get(key) != value for key, value in wanted.items()):
+            continue
+        try:
+            floor = result_of(ledger, study, directory).floor
+        except (SweepError, LookupError, TypeError, ValueError):
+            continue  # what cannot be read, as of another version, is only a floor less to know of before the start
+        if floor is not None:
+            return floor
     return None
 
 
@@ -96,24 +100,60 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
     record = next((study for study in studies if name in (None, study.name)), None)
     if record is None:
         raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), [s.name for s in studies])}")
-    config = Narrowing.from_record(record.record.get("narrowing")).apply(parse_config(record.config, None))
-    cases = [case_from_record(case) for case in record.record["cases"]]
+    return result_of(ledger, record, directory)
+
+
+def config_as_run(study: StudyRecord) -> SweepConfig:
+    """A study's configuration as it was run: with the variables of then, and the space that was searched.
+
+    Variables of the process that reads it change nothing.
+    """
+    environment = study.record.get("environment") or {}
+    return Narrowing.from_record(study.record.get("narrowing")).apply(
+        parse_config(study.config, environment=environment)
+    )
+
+
+def result_of(
+    ledger: Ledger, study: StudyRecord, directory: Path, scores: Mapping[tuple[str, int], Scored] | None = None
+) -> SweepResult:
+    """A study as a record has it, which need not be the one that the ledger keeps.
+
+    Args:
+        ledger: Where its observations are.
+        study: The record.
+        directory: The folder of the ledger.
+        scores: Scores of its texts by case and number of the generation; by default those that the ledger keeps.
+    """
+    config, record = config_as_run(study), study.record
+    cases = [case_from_record(case) for case in record["cases"]]
     trials = {BASELINE_TRIAL: config.baseline} | {
         number: Proposal.from_record(number, proposal).configuration
-        for number, proposal in enumerate(record.record.get("proposals", []))
+        for number, proposal in enumerate(record.get("proposals", []))
     }
-    found = ledger.observations(record.name)
-    ids = [row["generation"] for row in found if row["generation"] is not None]
-    scores = ledger.scores(ids, record.record["objective_digest"])
-    digests = record.record["case_digests"]
+    found = ledger.observations(study.name)
+    scores = _kept_scores(ledger, record, found) if scores is None else scores
     items = {case.name: item_texts(case) for case in cases}
     rows, answers = [], []
     for row in found:
         place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
-        kept = scores.get((row["generation"], digests.get(place.case, "")))
-        scored = None if kept is None else Scored(*kept)
+        scored = scores.get((place.case, row["generation"]))
         entry = None if row["generation"] is None else Entry(row["generation"], generation_of(row), row["text_sha256"])
-        rows.append(observation_row(record.name, place, trials[place.trial], entry, scored, row["error"]))
+        rows.append(observation_row(study.name, place, trials[place.trial], entry, scored, row["error"]))
         if entry is not None and scored is not None:
             answers.append(answer_row(place, trials[place.trial], entry, scored, items[place.case]))
-    return SweepResult(record, config, cases, rows, answers, directory)
+    return SweepResult(study, config, cases, rows, answers, directory)
+
+
+def _kept_scores(
+    ledger: Ledger, record: Mapping[str, Any], found: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, int], Scored]:
+    """The scores that the ledger keeps of observations, by case and number of the generation."""
+    digests = record["case_digests"]
+    texts = {(row["case"], row["generation"]) for row in found if row["generation"] is not None}
+    kept = ledger.scores({generation for _, generation in texts}, record["objective_digest"])
+    return {
+        (case, generation): Scored(*score)
+        for case, generation in texts
+        if (score := kept.get((generation, digests.get(case, "")))) is not None
+    }
