@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from analysis.comparison import FEWEST_CASES
@@ -139,6 +139,22 @@ def in_words(text: str, names: Mapping[str, str]) -> str:
     for key, name in names.items():
         text = re.sub(rf"(?<!\w)('?){re.escape(key)}\1(?!\w)", name, text)
     return text
+
+
+def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
+    """A verdict whose sentences call configurations as people do; its `configuration` and `baseline` stay keys.
+
+    Args:
+        verdict: The verdict.
+        names: What people call configurations, by key.
+    """
+
+    def told(text: str) -> str:
+        text = in_words(text, names)
+        return text[:1].upper() + text[1:]
+
+    notes = tuple(told(note) for note in verdict.notes)
+    return replace(verdict, sentence=told(verdict.sentence), advice=told(verdict.advice), notes=notes)
 
 
 def out_of_reach(verdict: Verdict) -> bool:

@@ -147,16 +147,17 @@ def fresh_effects(
     return found
 
 
-def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool) -> Verdict:
-    """A verdict that says what it does not rest on.
+def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool, names: Mapping[str, str]) -> Verdict:
+    """A verdict that says what it does not rest on, in which configurations have the names that people use.
 
     Args:
         verdict: The verdict.
         effects: What `fresh_effects` found: with the generations that the baseline got after the finalist had left.
         before: Whether the finalist was settled by other scores than those of now.
+        names: What people call configurations, by key.
     """
     from analysis.comparison import ROUNDING
-    from analysis.wording import sentence_for
+    from analysis.wording import named, sentence_for
 
     effect, notes = effects.get(verdict.configuration, verdict.effect), verdict.notes
     if abs(effect - verdict.effect) > ROUNDING:
@@ -169,7 +170,7 @@ def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool) -
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
         notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
     told = replace(verdict, rescored=before, notes=notes)
-    return replace(told, sentence=sentence_for(told))
+    return named(replace(told, sentence=sentence_for(told)), names)
 
 
 def judged_at(

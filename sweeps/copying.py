@@ -43,8 +43,8 @@ def copying_notes(rows: Iterable[Row], baseline: str, finalist: str) -> list[str
     own, base = copied_by(fresh, finalist), copied_by(fresh, baseline)
     if not (own >= MUCH and own - (0.0 if math.isnan(base) else base) >= MORE):
         return []
-    known = "" if math.isnan(base) else f", the baseline {base:.0%}"
+    known = "" if math.isnan(base) else f" (the baseline {base:.0%})"
     return [
-        f"the finalist copies {own:.0%} of its words from the log{known}, and what is copied counts as covered: read "
-        "its texts before you use it, or limit copied_share under [constraints]"
+        f"the finalist copies {own:.0%} of its words from the log{known}, and copies count as covered; "
+        "read its texts, or set [constraints] copied_share"
     ]

@@ -12,19 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives import Case
+from sweeps import confirmation
 from sweeps.config import SweepConfig
-from sweeps.confirmation import (
-    design_of,
-    explained,
-    fresh_effects,
-    given_up,
-    judged_at,
-    last_told,
-    outdated,
-    scoring_of,
-    stored_finalists,
-    told_at,
-)
 from sweeps.errors import SweepError
 from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
@@ -45,7 +34,7 @@ PLACE_COLUMNS = ("configuration", "case", "seed", "stage", "repeat", "host")
 """What tells the observations of a study apart."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class SweepResult:
     """A study's plan, proposals and observations, and what follows from them.
 
@@ -64,6 +53,11 @@ class SweepResult:
     rows: Sequence[Mapping[str, Any]]
     answers: Sequence[Mapping[str, Any]]
     directory: Path
+
+    def __repr__(self) -> str:
+        """What a person wants to see of it, not all that it holds."""
+        told = "no verdict yet" if self.verdict is None else self.verdict.sentence
+        return f"<SweepResult {self.name!r} ({self.status}): {told}>"
 
     @property
     def name(self) -> str:
@@ -107,7 +101,7 @@ class SweepResult:
     def finalists(self) -> list[Proposal]:
         """The trials that were confirmed, the best by the search first; [] while there are none."""
         proposals = self.proposals
-        return [proposals[number] for number in stored_finalists(self.record.record)]
+        return [proposals[number] for number in confirmation.stored_finalists(self.record.record)]
 
     @property
     def finalist(self) -> Proposal | None:
@@ -193,13 +187,13 @@ class SweepResult:
     @property
     def looks_told(self) -> list[str]:
         """What was told at the looks, a sentence per look and finalist; those of an earlier scoring are marked."""
-        return told_at(self.looks, scoring_of(self.record.record))
+        return confirmation.told_at(self.looks, confirmation.scoring_of(self.record.record))
 
     @property
     def last_look(self) -> str:
         """What was told of the finalist at its last look; "" where it was not looked at."""
         number = None if self.finalist is None else self.finalist.number
-        return last_told(self.looks, scoring_of(self.record.record), number)
+        return confirmation.last_told(self.looks, confirmation.scoring_of(self.record.record), number)
 
     @cached_property
     def fresh_effects(self) -> dict[str, float]:
@@ -208,7 +202,7 @@ class SweepResult:
         Over the same cases and hosts. A verdict on a finalist that left early compares with the generations that the
         baseline had until then; what is recommended should not hang on which these were.
         """
-        return fresh_effects(self.stage("confirm"), self.baseline, self.finalists)
+        return confirmation.fresh_effects(self.stage("confirm"), self.baseline, self.finalists)
 
     def judge(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> Verdict:
         """Judge the confirmation with other settings; of several finalists, that with the best verdict.
@@ -247,7 +241,7 @@ class SweepResult:
             "min_gain": table.min_gain,
         }
         settings |= {name: value for name, value in changes.items() if value is not None}
-        design = design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility)
+        design = confirmation.design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility)
         if all(arm.is_greedy for arm in (self.baseline, *(finalist.configuration for finalist in self.finalists))):
             design = None  # all that there is was there at once, so that no look was taken
         verdicts = judge(
@@ -255,20 +249,22 @@ class SweepResult:
             baseline=self.baseline.key,
             finalists=keys,
             design=design,
-            look=judged_at(self.looks, self.baseline, self.finalists),
-            given_up=given_up(self.looks, self.finalists),
+            look=confirmation.judged_at(self.looks, self.baseline, self.finalists),
+            given_up=confirmation.given_up(self.looks, self.finalists),
             seed=self.config.study.seed,
             **settings,
         )
-        effects = fresh_effects(data, self.baseline, self.finalists)
-        old = outdated(self.looks, scoring_of(self.record.record), self.finalists)
-        verdicts = [explained(own, effects, before=own.configuration in old) for own in verdicts]
+        effects = confirmation.fresh_effects(data, self.baseline, self.finalists)
+        old = confirmation.outdated(self.looks, confirmation.scoring_of(self.record.record), self.finalists)
+        called = [f"trial {arm.number}" if len(keys) > 1 else "the finalist" for arm in self.finalists]
+        people = dict(zip(keys, called, strict=True)) | {self.baseline.key: "the baseline"}
+        told = [confirmation.explained(own, effects, before=own.configuration in old, names=people) for own in verdicts]
 
         def rank(own: Verdict) -> tuple[bool, bool, bool, float]:
             effect = effects.get(own.configuration, own.effect)
             return not self._usable(own, effect), own.outcome != "better", own.given_up, -effect
 
-        return sorted(verdicts, key=rank)
+        return sorted(told, key=rank)
 
     @property
     def recommended(self) -> Configuration:

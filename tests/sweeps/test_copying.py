@@ -53,7 +53,7 @@ def copying(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
 
 
 def test_report_and_exports_say_it(copying: SweepResult) -> None:
-    said = "the finalist copies 88% of its words from the log, the baseline 1%"
+    said = "the finalist copies 88% of its words from the log (the baseline 1%)"
     assert any(said in note for note in report_data(copying).notes)
     (caution,) = export_set(copying).cautions
     assert said in caution
