@@ -43,6 +43,11 @@ def host_record(host: Host) -> dict[str, Any]:
     return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}
 
 
+def fingerprints_from(record: Mapping[str, Any]) -> dict[str, Fingerprint]:
+    """The inverse of `host_record`."""
+    return {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in record.items()}
+
+
 UNKNOWN = "not recorded"
 
 
@@ -90,8 +95,8 @@ def refuse_changes(
     for host in hosts:
         kept = records[0] if len(hosts) == len(records) == 1 else stored.record["hosts"].get(host.name)
         if kept is not None and host.fingerprints:
-            old = {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
-            lines += fingerprint_changes(old, host.fingerprints, host.name if len(hosts) > 1 else "")
+            name = host.name if len(hosts) > 1 else ""
+            lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)
     if not lines:
         return
     only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)

@@ -22,13 +22,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation
 from sweeps.errors import SweepError
-from sweeps.ledger_records import Entry, Key, Place, StudyRecord, entry_of, generation_of, now, study_of
+from sweeps.ledger_records import Entry, Key, Observed, Place, StudyRecord, entry_of, generation_of, now, study_of
 from sweeps.ledger_store import make_tables, open_store
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 _SCORES = sa.select(tables.scores).where(
     tables.scores.c.objective == sa.bindparam("objective"),
     tables.scores.c.generation.in_(sa.bindparam("generations", expanding=True)),
+)
+_PLACE = tuple(column.name for column in tables.observations.primary_key)
+_FAILED_ELSEWHERE = sa.delete(tables.observations).where(
+    *(tables.observations.c[name] == sa.bindparam(f"at_{name}") for name in _PLACE if name != "host"),
+    tables.observations.c.host != sa.bindparam("at_host"),
+    tables.observations.c.generation.is_(None),
 )
 
 
@@ -183,7 +189,8 @@ class Ledger:
     ) -> None:
         """Note that a generation is an observation of a study, or that it could not be had.
 
-        A later call for the same place replaces an error; an observation that is there stays.
+        A later call for the same place replaces an error, also one on another host, since a plan asks one host alone
+        for each place; an observation that is there stays.
         """
         row = {
             "study": study,
@@ -193,19 +200,26 @@ class Ledger:
             "error": error,
         }
         with self._told("written"), self._engine.begin() as connection:
+            connection.execute(_FAILED_ELSEWHERE, {f"at_{name}": row[name] for name in _PLACE})
             connection.execute(self._add_or_mend, row)
+
+    def observed(self, study: str, stages: Iterable[str], trials: Iterable[int]) -> list[Observed]:
+        """A study's observations of some stages and trials that have a generation, in the order of their places."""
+        wanted = list(trials)
+        o, found = tables.observations, []
+        with self._told("read"), self._engine.connect() as connection:
+            for start in range(0, len(wanted), 500):
+                part = o.c.trial.in_(wanted[start : start + 500])
+                query = _with_generations(study).where(part, o.c.stage.in_(list(stages)), o.c.generation.is_not(None))
+                for row in connection.execute(query):
+                    place = Place(**{name: row._mapping[name] for name in Place.__dataclass_fields__})
+                    found.append(Observed(place, row.configuration, entry_of(row), row.error))
+        return found
 
     def observations(self, study: str) -> list[dict[str, Any]]:
         """A study's observations with their generations (not the scores), in the order of their places."""
-        o, g = tables.observations, tables.generations
-        query = (
-            sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
-            .select_from(o.outerjoin(g, o.c.generation == g.c.id))
-            .where(o.c.study == study)
-            .order_by(o.c.stage, o.c.trial, o.c.host, o.c.case, o.c.seed, o.c.repeat)
-        )
         with self._told("read"), self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            return [dict(row) for row in connection.execute(_with_generations(study)).mappings()]
 
     def probes(self, fingerprint: str, engine: str, model: str) -> dict[tuple[str, str], dict[str, Any]]:
         """What probes found on a host, by (option, digest of the contexts it was tried in).
@@ -263,13 +277,16 @@ class Ledger:
         assert found is not None
         return found
 
-    def update_study(self, name: str, *, status: str | None = None, **changes: Any) -> StudyRecord:
-        """Change a study's status and merge `changes` into its record."""
+    def update_study(
+        self, name: str, *, status: str | None = None, identity: Mapping[str, Any] | None = None, **changes: Any
+    ) -> StudyRecord:
+        """Change a study's status and what its results depend on, and merge `changes` into its record, all at once."""
         with self._told("written"), self._engine.begin() as connection:
             row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one()
             record = json.loads(row.record) | changes
             values = {"record": json.dumps(record), "updated": now("milliseconds")}
             values |= {"status": status} if status else {}
+            values |= {} if identity is None else {"identity": json.dumps(identity)}
             connection.execute(sa.update(tables.studies).where(tables.studies.c.name == name).values(values))
         found = self.study(name)
         assert found is not None
@@ -280,6 +297,17 @@ class Ledger:
         change = sa.update(tables.studies).where(tables.studies.c.name == name).values(identity=json.dumps(identity))
         with self._told("written"), self._engine.begin() as connection:
             connection.execute(change)
+
+
+def _with_generations(study: str) -> sa.Select[Any]:
+    """A study's observations and what was generated for them, in the order of their places."""
+    o, g = tables.observations, tables.generations
+    return (
+        sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
+        .select_from(o.outerjoin(g, o.c.generation == g.c.id))
+        .where(o.c.study == study)
+        .order_by(o.c.stage, o.c.trial, o.c.host, o.c.case, o.c.seed, o.c.repeat)
+    )
 
 
 def _first_failure(error: BaseException) -> BaseException:

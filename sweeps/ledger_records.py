@@ -88,6 +88,23 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Observed:
+    """An observation that a study has.
+
+    Attributes:
+        place: Where it stands, with the host that generated it.
+        configuration: Key of its configuration.
+        entry: Its generation.
+        error: Why its text could not be scored when that was last tried; "" where it could, or was not tried.
+    """
+
+    place: Place
+    configuration: str
+    entry: Entry
+    error: str
+
+
+@dataclass(frozen=True)
 class StudyRecord:
     """A study as the ledger holds it.
 

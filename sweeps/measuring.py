@@ -10,7 +10,7 @@ from sweeps.config import SweepConfig
 from sweeps.constraints import penalised
 from sweeps.engines.base import EngineError
 from sweeps.explore import TrialResult
-from sweeps.identity import fingerprint_changes
+from sweeps.identity import fingerprint_changes, fingerprints_from, host_record
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import Place
 from sweeps.matching import EngineModels
@@ -61,6 +61,7 @@ class Measurer:
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
         self._unscored: list[Outcome] = []
+        self._hosts_known = False
 
     @property
     def first(self) -> Host:
@@ -95,11 +96,27 @@ class Measurer:
 
     def has_any(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> bool:
         """Whether the ledger has a generation of one of the configurations with one of the seeds, from any host."""
+        self._know_hosts()
         tasks = [task for each in configurations for task in self.tasks("confirm", 0, each, seeds)]
-        return bool(self.ledger.find(host.key(task) for host in self.hosts if host.fingerprints for task in tasks))
+        return bool(self.ledger.find(host.key(task) for host in self.hosts if host.known for task in tasks))
+
+    def _know_hosts(self) -> None:
+        """Remember what the study knows of hosts that do not answer, and let it know those that are new to it."""
+        stored = None if self._hosts_known else self.ledger.study(self.name)
+        if stored is None:  # with a budget in minutes the first generations come before the study
+            return
+        self._hosts_known = True
+        records = stored.record["hosts"]
+        for host in self.hosts:
+            if not host.fingerprints and host.name in records:
+                host.remembered = fingerprints_from(records[host.name])
+        new = {host.name: host_record(host) for host in self.hosts if host.fingerprints and host.name not in records}
+        if new and len(self.hosts) > 1:  # a single host may have another address now
+            self.ledger.update_study(self.name, hosts=records | new)
 
     def run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
         """Run tasks; every outcome is scored and kept as an observation as it arrives."""
+        self._know_hosts()
         run_tasks(
             self.hosts,
             self.ledger,

@@ -21,7 +21,7 @@ from sweeps.engines.base import (
     ModelMissing,
 )
 from sweeps.ledger import Ledger
-from sweeps.ledger_records import Place
+from sweeps.ledger_records import Observed
 from sweeps.runner import MAX_CONSECUTIVE_FAILURES, Host, Outcome, RunStoppedError
 from sweeps.schedule import Task, order
 
@@ -77,13 +77,21 @@ def run_tasks(
 def _take_kept(
     hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str, on_outcome: Callable[[Outcome], None]
 ) -> list[Task]:
-    """Hand on what the ledger has; return the rest. A task that any host will do for may have run on any."""
-    moved = _ran_elsewhere(hosts, ledger, tasks, study)
-    eligible = {task: _eligible(hosts, task, moved.get(_spot(task.place), ())) for task in tasks}
-    keys = {(i, task): hosts[i].key(task) for task in tasks for i in eligible[task]}
+    """Hand on what the ledger has; return the rest.
+
+    An observation that the study has counts for its place whichever host made it: that may be one that does not answer
+    now, or one that took the work over while the task's own was set aside. Another study's generations, and those of a
+    run that was killed before it noted them, are found by their keys.
+    """
+    own = _observed(hosts, ledger, tasks, study)
+    eligible = {task: _eligible(hosts, task) for task in tasks if task not in own}
+    keys = {(i, task): hosts[i].key(task) for task, indices in eligible.items() for i in indices}
     kept = ledger.find(keys.values())
     waiting = []
     for task in tasks:
+        if (seen := own.get(task)) is not None:
+            on_outcome(Outcome(replace(task, place=seen.place), seen.entry, seen.error, kept=True))
+            continue
         found = next((i for i in eligible[task] if keys[i, task].sha256 in kept), None)
         if found is None:
             waiting.append(task)
@@ -92,32 +100,26 @@ def _take_kept(
     return waiting
 
 
-def _spot(place: Place) -> tuple[object, ...]:
-    """A place whichever its host."""
-    return place.stage, place.trial, place.case, place.seed, place.repeat
+def _observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str) -> dict[Task, Observed]:
+    """What the study has of its tasks; where two hosts made the same (earlier versions did), the task's own counts."""
+    found: dict[tuple[object, ...], list[Observed]] = {}
+    stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))
+    for seen in ledger.observed(study, stages, trials):
+        found.setdefault((seen.configuration, replace(seen.place, host="")), []).append(seen)
+    own: dict[Task, Observed] = {}
+    for task in tasks:
+        if made := found.get((task.configuration.key, replace(task.place, host=""))):
+            digest = hosts[task.host].digest if task.host is not None and hosts[task.host].known else ""
+            own[task] = next((seen for seen in made if seen.place.host == digest), made[0])
+    return own
 
 
-def _ran_elsewhere(
-    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str
-) -> dict[tuple[object, ...], list[str]]:
-    """Digests of the hosts that tasks of particular hosts ran on in this study, perhaps while theirs was set aside."""
-    found: dict[tuple[object, ...], list[str]] = {}
-    if len(hosts) == 1 or all(task.host is None for task in tasks):
-        return found
-    for row in ledger.observations(study):
-        if row["generation"] is not None:
-            place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
-            found.setdefault(_spot(place), []).append(place.host)
-    return found
-
-
-def _eligible(hosts: Sequence[Host], task: Task, ran_on: Sequence[str] = ()) -> Sequence[int]:
+def _eligible(hosts: Sequence[Host], task: Task) -> Sequence[int]:
     """Hosts that a task may have run on, its own first; with one set aside, its work went elsewhere."""
     own = [] if task.host is None else [task.host]
     free = task.host is None or any(host.dropped for host in hosts)
-    known = [i for i in range(len(hosts)) if hosts[i].fingerprints]
-    others = [i for i in known if i not in own and (free or hosts[i].digest in ran_on)]
-    return [*(i for i in own if i in known), *others]
+    known = [i for i in range(len(hosts)) if hosts[i].known]
+    return [*(i for i in own if i in known), *(i for i in known if free and i not in own)]
 
 
 def _placed(task: Task, host: Host) -> Task:

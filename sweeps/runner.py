@@ -79,6 +79,8 @@ class Host:
         clock: Time spent in the engine.
         name: What people call it: its address, or its name in the configuration.
         dropped: Why it was set aside; "" while it works.
+        remembered: Of a host that does not answer, the fingerprints that an earlier run of the study took: what it
+            generated then is found in the ledger by them, and nothing new is kept under them.
     """
 
     engine: Engine
@@ -87,17 +89,23 @@ class Host:
     clock: Clock = field(default_factory=Clock)
     name: str = ""
     dropped: str = ""
+    remembered: dict[str, Fingerprint] = field(default_factory=dict)
     _warm: Warmth | None = None
     _shortest_load: float = math.inf
 
     @property
+    def known(self) -> dict[str, Fingerprint]:
+        """Fingerprint by model name, as taken in this run or else remembered; {} of a host that never answered."""
+        return self.fingerprints or self.remembered
+
+    @property
     def digest(self) -> str:
         """The digest that stands in the observations table: host and engine, with the first model."""
-        return next(iter(self.fingerprints.values())).digest
+        return next(iter(self.known.values())).digest
 
     def key(self, task: Task) -> Key:
         """The ledger's key of a task on this host."""
-        fingerprint = self.fingerprints[task.configuration.model]
+        fingerprint = self.known[task.configuration.model]
         return Key(
             fingerprint=fingerprint.digest,
             model_digest=fingerprint.model_digest,

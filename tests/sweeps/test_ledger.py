@@ -120,6 +120,23 @@ def test_an_error_makes_room_for_a_generation_but_a_generation_stays(ledger: Led
     assert ledger.observations("other") == []
 
 
+def test_what_a_host_makes_of_a_place_takes_the_error_of_another_away(ledger: Ledger) -> None:
+    entry = ledger.add(KEY, generation(), model="m")
+    others = [
+        dataclasses.replace(PLACE, **change) for change in ({"case": "d"}, {"seed": 8}, {"trial": 0}, {"repeat": 1})
+    ]
+    for place in (PLACE, *others):
+        observation(ledger, place, error="OptionRefused: no")
+    elsewhere = dataclasses.replace(PLACE, host="h2")
+    observation(ledger, elsewhere, error="EngineTimeout: late")
+    observation(ledger, elsewhere, generation=entry.id)
+    found = {Place(**{f: row[f] for f in Place.__dataclass_fields__}): row["error"] for row in ledger.observations("s")}
+    assert found == {elsewhere: ""} | dict.fromkeys(others, "OptionRefused: no")
+    (seen,) = ledger.observed("s", ["floor"], [-1, 0])
+    assert (seen.place, seen.configuration, seen.entry, seen.error) == (elsewhere, "k", entry, "")
+    assert ledger.observed("s", ["explore"], [-1]) == ledger.observed("s", ["floor"], [0]) == []
+
+
 def test_scores_are_kept_per_objective_and_rubric(ledger: Ledger) -> None:
     entry = ledger.add(KEY, generation(), model="m")
     ledger.add_scores([(entry.id, "o", "r", 0.5, {"covered": ["ä"]}), (entry.id, "o", "r2", 0.6, {})])
