@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from sweeps.constraints import QUANTITIES, ConstraintsTable, measured
 from sweeps.options import Configuration
 
@@ -131,7 +133,9 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
             # Greedy texts are the same again; the time that they take is not.
             repeatable=name != "seconds" and all(_is_greedy(row) for row in rows),
         )
-        checks.append(LimitCheck(name, limit, mean.value, mean.low, mean.high, mean.n))
+        ends = np.array([mean.low, mean.high])
+        low, high = np.clip(ends, 0, 1 if QUANTITIES[name].share else None)  # a t interval knows no bounds
+        checks.append(LimitCheck(name, limit, mean.value, float(low), float(high), mean.n))
     return checks
 
 

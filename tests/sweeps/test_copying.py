@@ -84,3 +84,27 @@ def test_it_is_a_limit_like_others() -> None:
     own = [{key: value for key, value in row.items() if key != "copied_share"} for row in made]
     (unknown,) = check_limits(own, table)  # an objective of one's own may not tell
     assert "no generation reports it" in unknown.sentence
+
+
+def test_a_result_is_short_to_look_at_and_names_its_arms(copying: SweepResult) -> None:
+    assert copying.verdict is not None
+    shown = repr(copying)
+    assert shown == f"<SweepResult 't' (done): {copying.verdict.sentence}>"
+    assert "finalist" in shown
+    assert "the baseline" in shown
+    texts = [copying.verdict.sentence, copying.verdict.advice, *copying.verdict.notes]
+    assert not any(key in text for key in copying.configurations for text in texts)
+    assert copying.verdict.baseline == copying.baseline.key
+
+
+def test_the_interval_of_a_share_is_one_of_shares() -> None:
+    made = [
+        {"configuration": "f", "case": case, "host": "h", "finish": "stop", "copied_share": share}
+        for case in ("x", "y")
+        for share in (0.0, 0.0, 0.2)
+    ]
+    (check,) = check_limits(made, ConstraintsTable(copied_share=0.3))
+    assert check.low == 0
+    assert check.high > check.mean
+    (single,) = check_limits(made[:1], ConstraintsTable(copied_share=0.3))
+    assert math.isnan(single.low)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from analysis import judge_one
+from analysis.wording import named
 from sweeps.check import check_sweep
 from sweeps.config import SweepConfig, load_config
 from sweeps.engines.scripted import Fault, Request, ScriptedEngine, demo_surface
@@ -84,7 +85,8 @@ def test_the_verdict_is_from_the_confirmation_only(clean: SweepResult) -> None:
     again = judge_one(
         confirm, baseline=result.baseline.key, finalist=result.finalist.configuration.key, claim="these-cases", seed=7
     )
-    assert result.verdict == again
+    people = {again.configuration: "the finalist", again.baseline: "the baseline"}
+    assert result.verdict == named(again, people)
     by_case = confirm.groupby(["configuration", "case"])["score"].mean().unstack("case")
     effect = (by_case.loc[result.finalist.configuration.key] - by_case.loc[result.baseline.key]).mean()
     assert result.verdict.effect == pytest.approx(effect, abs=1e-12)

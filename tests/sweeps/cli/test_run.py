@@ -246,7 +246,7 @@ def test_judge_names_finalists_and_baseline_in_words(tmp_path: Path, capsys: Cap
     shown = text(capsys, "judge", "--mlruns", tmp_path / "mlruns")
     for finalist in result.finalists:
         assert f"finalist (trial {finalist.number}): " in shown
-        assert f": trial {finalist.number} " in shown
+        assert f": Trial {finalist.number} " in shown
     assert "The baseline is greedy" in shown
     assert not any(key in shown for key in result.configurations)
     assert "the finalist" not in shown
