@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import difflib
-import importlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective, Objective, read_weights
-from objectives.function import FunctionObjective
 from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
+from objectives.own import own_objective
 
 _KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold")
 _MATCHERS = {
@@ -29,12 +27,14 @@ class ModelAccess(Protocol):
         """A function from texts to one vector each."""
         ...
 
-    def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any]], Any]:
-        """A function from a prompt and a JSON schema to the parsed answer."""
+    def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any], int], Any]:
+        """A function from a prompt, a JSON schema and a turn to the parsed answer; see `matchers.judge.ChatJson`."""
         ...
 
 
-def make_objective(spec: Mapping[str, Any] | None = None, *, models: ModelAccess | None = None) -> Objective:
+def make_objective(
+    spec: Mapping[str, Any] | None = None, *, models: ModelAccess | None = None, directory: Path | None = None
+) -> Objective:
     """Build an objective.
 
     Args:
@@ -43,6 +43,7 @@ def make_objective(spec: Mapping[str, Any] | None = None, *, models: ModelAccess
             ("lexical", or a table with `kind` and the matcher's settings, or a matcher object), `threshold`
             (probability in (0, 1) from which on an item counts as covered).
         models: How matchers reach models; by default an Ollama server over HTTP (`objectives.matchers.clients`).
+        directory: Where a module of one's own is looked for before the working directory.
 
     Raises:
         ObjectiveError: Something in it is wrong; the message lists every problem with key, value and remedy, one a
@@ -52,7 +53,9 @@ def make_objective(spec: Mapping[str, Any] | None = None, *, models: ModelAccess
     problems = [_unknown(key, _KEYS, "the objective") for key in spec if key not in _KEYS]
     kind = spec.get("kind", spec.get("name", "coverage"))
     if isinstance(kind, str) and ":" in kind:
-        return _custom(kind, problems)
+        if problems:
+            raise ObjectiveError("\n".join(problems))
+        return own_objective(kind, [*([] if directory is None else [directory]), Path.cwd()])
     if kind != "coverage":
         problems.append(
             f"kind = {kind!r}: must be 'coverage', or 'module:attribute', the import path of a callable "
@@ -154,28 +157,3 @@ def _judge(table: Mapping[str, Any], threshold: float | None, models: ModelAcces
 
 
 _BUILDERS = {"lexical": _lexical, "embedding": _embedding, "judge": _judge}
-
-
-def _custom(path: str, problems: list[str]) -> Objective:
-    if problems:
-        raise ObjectiveError("\n".join(problems))
-    module_name, _, attribute = path.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
-    try:
-        target: Any = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ObjectiveError(f"kind = {path!r}: module {module_name!r} cannot be imported: {error}.") from None
-    try:
-        for part in attribute.split("."):
-            target = getattr(target, part)
-    except AttributeError:
-        raise ObjectiveError(f"kind = {path!r}: module {module_name!r} has no {attribute!r}.") from None
-    if isinstance(target, type) and hasattr(target, "score"):
-        target = target()
-    if isinstance(target, Objective):
-        return target
-    if callable(target):
-        return FunctionObjective(target)
-    raise ObjectiveError(f"kind = {path!r}: must be a callable (case, text) -> score, or an objective.")

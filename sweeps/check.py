@@ -261,13 +261,22 @@ class _Checker:
         failed = [outcome for outcome in outcomes if outcome.error]
         if failed:
             raise ConfigError([f"case {outcome.task.place.case}: {outcome.error}" for outcome in failed])
-        self._tell_answers(sum(outcome.kept for outcome in outcomes))
+        self._tell_answers(sum(outcome.kept for outcome in outcomes), self._own_scores(outcomes))
 
-    def _tell_answers(self, kept: int) -> None:
+    def _own_scores(self, outcomes: Sequence[Outcome]) -> list[float]:
+        """Scores by an objective of one's own, which may fail; the others do not, or ask a model, which takes long."""
+        if ":" not in self.config.objective.kind:
+            return []
+        cases = {case.name: case for case in self.cases}
+        answers = [(cases[outcome.task.place.case], outcome.entry) for outcome in outcomes]
+        return [self.objective.score(case, entry.generation.text).score for case, entry in answers if entry is not None]
+
+    def _tell_answers(self, kept: int, scores: Sequence[float]) -> None:
         n = len(self.warm)
         words = sorted(len(answer.text.split()) for answer in self.warm)
         parts = [f"{cases_text(n)} answered, {words[0]} to {words[-1]} words"]
         parts += [f"{kept} from the ledger"] if kept else []
+        parts += [f"scored {min(scores):.3f} to {max(scores):.3f} by {self.objective.name}"] if scores else []
         cut = sum(answer.finish == "length" for answer in self.warm)
         odd = {
             f"cut off at num_predict {self.config.baseline.options['num_predict']}": cut,

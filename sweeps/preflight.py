@@ -46,7 +46,7 @@ def load_inputs(
         problems.append(str(error))
     try:
         spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
-        objective = objective or make_objective(spec, models=models)
+        objective = objective or make_objective(spec, models=models, directory=config.directory)
     except ObjectiveError as error:
         problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
     if config.verdict.claim == "new-cases" and cases is not None and len(cases) < FEWEST_CASES:

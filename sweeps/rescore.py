@@ -158,6 +158,7 @@ def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
 def _objective_for(result: SweepResult, settings: Mapping[str, Any]) -> Objective:
     spec = result.config.objective.model_dump(exclude={"cases", "names"}, exclude_none=True)
     try:
-        return make_objective(spec | dict(settings))
+        file = result.record.record.get("path")
+        return make_objective(spec | dict(settings), directory=None if file is None else Path(file).parent)
     except ObjectiveError as error:
         raise ConfigError([f"objective.{line}" for line in str(error).splitlines()]) from None

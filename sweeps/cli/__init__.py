@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
@@ -26,6 +27,10 @@ _COMMANDS = {
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the sweeps' store."),
 }
 """Commands by name: their module, which has an attribute of the same name, and one line of help."""
+
+
+DEFECT = 70
+"""Exit status of an unexpected error, after BSD's EX_SOFTWARE: 1 is an answer that a script asked for."""
 
 
 class _LazyGroup(click.Group):
@@ -70,7 +75,7 @@ def sweeps() -> None:
     """Sweep the sampling options of small language models, and judge gains against run-to-run noise.
 
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 1 a negative answer where a script asked, 2
-    something to mend, 3 the engine failed.
+    something to mend, 3 the engine failed, 70 a defect of this program.
     """
 
 
@@ -95,10 +100,12 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()
         return 0
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - a defect has a status of its own
         code = _exit_code(error)
         if code is None:
-            raise
+            traceback.print_exception(error)
+            click.echo("error: a defect of this program, not of your files; what was generated is kept", err=True)
+            return DEFECT
         click.echo(f"error: {error}", err=True)
         return code
 

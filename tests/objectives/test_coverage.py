@@ -182,7 +182,7 @@ def test_factory_lists_every_problem() -> None:
         ({"matcher": {"kind": "embedding", "gguf": "no/such.gguf"}}, "no such file|xllamacpp"),
         ({"matcher": {"kind": "embedding", "model": "m", "slop": 3}}, "'slope'?"),
         ({"matcher": 3}, "matcher = 3"),
-        ({"kind": "no_such_module:f"}, "cannot be imported"),
+        ({"kind": "no_such_module:f"}, "was not found"),
         ({"kind": "math:no_such"}, "has no 'no_such'"),
         ({"kind": "math:pi"}, "must be a callable"),
     ],

@@ -1,0 +1,84 @@
+"""Find an objective of one's own by its import path."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from objectives.coverage import Objective
+from objectives.function import FunctionObjective, GuardedObjective, cause_of
+from objectives.matchers.base import ObjectiveError
+
+_loaded: dict[str, ModuleType] = {}
+"""Modules found in folders, by name: another sweep of this process may have one of the same name elsewhere."""
+
+
+def own_objective(kind: str, folders: Sequence[Path]) -> Objective:
+    """Import an objective.
+
+    Args:
+        kind: `module:attribute`: a callable `(case, text) -> score`, an objective, or a class of objectives that takes
+            no arguments.
+        folders: Where its module is looked for before what is installed, the first first.
+
+    Raises:
+        ObjectiveError: It is not there, cannot be imported, or is none.
+    """
+    module_name, _, attribute = kind.partition(":")
+    folders = list(dict.fromkeys(folder.resolve() for folder in folders))
+    try:
+        target: Any = _module(module_name, folders)
+    except Exception as error:  # noqa: BLE001 - whatever a person's module may raise
+        if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
+            places = " nor in ".join(map(str, folders))
+            reason = f"there is no {error.name}.py in {places}, and no installed module has this name"
+            raise ObjectiveError(f"kind = {kind!r}: module {module_name!r} was not found: {reason}.") from None
+        raise ObjectiveError(
+            f"kind = {kind!r}: module {module_name!r} cannot be imported: {cause_of(error)}."
+        ) from None
+    try:
+        for part in attribute.split("."):
+            target = getattr(target, part)
+    except AttributeError:
+        raise ObjectiveError(f"kind = {kind!r}: module {module_name!r} has no {attribute!r}.") from None
+    if isinstance(target, type) and hasattr(target, "score"):
+        try:
+            target = target()
+        except Exception as error:  # noqa: BLE001 - as above
+            raise ObjectiveError(f"kind = {kind!r}: {attribute}() failed: {cause_of(error)}.") from None
+    if isinstance(target, Objective):
+        return GuardedObjective(target)
+    if callable(target):
+        return FunctionObjective(target)
+    raise ObjectiveError(f"kind = {kind!r}: must be a callable (case, text) -> score, or an objective.")
+
+
+def _module(name: str, folders: Sequence[Path]) -> ModuleType:
+    """A module from one of the folders, or an installed one.
+
+    The folders are not put in front of `sys.path`, where a file of theirs would stand in for any installed module that
+    is imported later.
+    """
+    for folder in map(str, folders):
+        if folder not in sys.path:
+            sys.path.append(folder)  # for what the module itself imports
+    top = name.partition(".")[0]
+    if top not in sys.stdlib_module_names and sys.modules.get(top) is _loaded.get(top):
+        spec = PathFinder.find_spec(top, list(map(str, folders)))
+        known = _loaded.get(top)
+        if spec is not None and spec.loader is not None and getattr(known, "__file__", None) != spec.origin:
+            for other in [known for known in sys.modules if known.startswith(f"{top}.")]:
+                del sys.modules[other]
+            sys.modules[top] = _loaded[top] = module_from_spec(spec)
+            try:
+                spec.loader.exec_module(sys.modules[top])
+            except BaseException:
+                del sys.modules[top], _loaded[top]
+                raise
+    return importlib.import_module(name)
