@@ -20,14 +20,21 @@ SCORED = "\ndef mine(case, text):\n    return min(1.0, len(text) / 500)\n"
 
 def own(folder: Path, text: str) -> Path:
     (folder / "cli_own.py").write_text(text)
-    sys.modules.pop("cli_own", None)  # the next command is another process as a rule
-    own_module._loaded.pop("cli_own", None)
     return write_sweep(folder, objective={"kind": "cli_own:mine"})
 
 
-def arguments(command: str, path: Path) -> list[str]:
-    more = ["--no-tracking"] if command == "run" else []
-    return [command, str(path), "--mlruns", str(path.parent / "mlruns"), "--quiet", *more]
+def command(*arguments: str) -> int:
+    """Run a command as in a process of its own: with nothing imported."""
+    sys.modules.pop("cli_own", None)
+    own_module._loaded.pop("cli_own", None)
+    with pytest.MonkeyPatch.context() as fresh:
+        fresh.setattr(sys, "path", list(sys.path))
+        return run_command(arguments)
+
+
+def arguments(name: str, path: Path) -> list[str]:
+    more = ["--no-tracking"] if name == "run" else []
+    return [name, str(path), "--mlruns", str(path.parent / "mlruns"), "--quiet", *more]
 
 
 @pytest.fixture(autouse=True)
@@ -35,31 +42,30 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The module stands beside the file, which is not in the working directory."""
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    monkeypatch.setattr(sys, "path", list(sys.path))
     monkeypatch.setenv("COLUMNS", "300")
 
 
 def test_a_sweep_whose_objective_fails_goes_on_when_it_is_mended(tmp_path: Path, capsys: Capture) -> None:
     path = own(tmp_path, "\ndef mine(case, text):\n    return case.gold\n")
-    assert run_command(arguments("run", path)) == 2
+    assert command(*arguments("run", path)) == 2
     err = capsys.readouterr().err
     assert "error: objective 'mine' failed for case 'c1' (AttributeError: " in err
     assert "cli_own.py:3); " in err
     assert "Traceback" not in err
     own(tmp_path, SCORED)
-    assert run_command(arguments("run", path)) == 2  # the same command tells how to go on
+    assert command(*arguments("run", path)) == 2  # the same command tells how to go on
     assert "sweeps rescore t" in capsys.readouterr().err
-    assert run_command(["rescore", "t", "--mlruns", str(tmp_path / "mlruns")]) == 0
-    assert run_command(arguments("run", path)) == 0
+    assert command("rescore", "t", "--mlruns", str(tmp_path / "mlruns")) == 0
+    assert command(*arguments("run", path)) == 0
     assert load_result(tmp_path / "mlruns", "t").status == "done"
 
 
 def test_check_tries_it_on_the_answers(tmp_path: Path, capsys: Capture) -> None:
     path = own(tmp_path, "\ndef mine(case, text):\n    return 'much'\n")
-    assert run_command(arguments("check", path)) == 2
+    assert command(*arguments("check", path)) == 2
     assert "objective 'mine' returned 'much' for case 'c1'" in capsys.readouterr().out
     own(tmp_path, SCORED)
-    assert run_command(arguments("check", path)) == 0
+    assert command(*arguments("check", path)) == 0
     assert " by mine" in capsys.readouterr().out
 
 
@@ -70,7 +76,7 @@ def test_a_defect_of_the_program_is_no_negative_answer(
         raise KeyError("inner")
 
     monkeypatch.setattr("sweeps.study.Sweep.run", defect)
-    assert run_command(arguments("run", write_sweep(tmp_path))) == DEFECT == 70
+    assert command(*arguments("run", write_sweep(tmp_path))) == DEFECT == 70
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert "KeyError: 'inner'" in err
