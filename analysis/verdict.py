@@ -233,7 +233,7 @@ def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, shar
     names = observations["configuration"].astype(str)
     base = observations[names == baseline]
     seeds = np.unique(base["seed"])
-    until = base[base["seed"].isin(seeds[: max(1, round(share * len(seeds)))])]
+    until = base[base["seed"].isin(seeds[: math.ceil(share * len(seeds) - 1e-9)])]
     cells = summarize(pd.concat([until, observations[names == label]]))
     return pair(cells, cells.index(baseline, "baseline"), cells.index(label))
 

@@ -341,3 +341,21 @@ def test_tost_is_two_one_sided_tests():
     upper = stats.ttest_ind(x - 0.2, y, alternative="less").pvalue
     lower = stats.ttest_ind(x + 0.2, y, alternative="greater").pvalue
     assert tost(stratified_t(two_of(cells), pooled=True), 0.2) == pytest.approx(max(upper, lower))
+
+
+@pytest.mark.parametrize(("seeds", "lopsided"), [((4, 3), False), ((8, 6), False), ((5, 3), True), ((3, 5), True)])
+def test_where_arms_are_lopsided(seeds, lopsided):
+    used = compare(two_of(drawn(13, 2, *seeds))).estimate.test
+    assert used == ("t and permutation within cases" if lopsided else "stratified Welch t")
+
+
+def test_how_differently_cases_respond_is_recovered_and_its_chance_is_fair():
+    rng, found, alarms = np.random.default_rng(14), [], 0
+    for _ in range(200):
+        response = rng.normal(0.5, 0.05, (2, 8)).clip(0.3, 0.7)
+        keys = [(arm, case) for arm in range(2) for case in range(8)]
+        arms = {("bf"[a], f"c{c}"): response[a, c] + rng.normal(0, 0.03, 4) for a, c in keys}
+        found.append(two_of(arms).interaction()[0] ** 2)
+        alarms += two_of({key: 0.5 + rng.normal(0, 0.03, 4) for key in arms}).interaction()[1] < 0.05
+    assert np.sqrt(np.mean(found)) == pytest.approx(0.05, rel=0.1)
+    assert alarms == pytest.approx(10, abs=2.5 * 9.5**0.5)

@@ -65,3 +65,34 @@ def test_an_equality_on_new_cases_says_what_the_cases_may_have_missed():
     verdict = judge_one(table(scores), baseline="b", claim="new-cases", margin=0.1)
     assert verdict.outcome == "equivalent"
     assert "These 12 cases may have missed a kind that up to 22% of new ones are of." in verdict.notes
+
+
+def test_the_difference_and_what_was_not_seen_must_stay_within_the_margin_together():
+    """60 generations leave 4.9% of failures unseen, which cost .038 of a mean of .77; the arms differ by .03."""
+    noise = np.random.default_rng(3).normal(0, 1, (2, 6, 10))
+    noise -= noise.mean(axis=2, keepdims=True)
+    scores = 0.75 + 0.085 * noise / noise.std()
+    scores[1] += 0.03
+    apart = judge_one(table(scores.clip(0, 1)), baseline="b", margin=0.06)
+    assert (apart.outcome, math.isnan(apart.p_equivalence)) == ("not distinguishable", True)
+    assert "failures too rare to have come up could cost 0.038 more" in apart.notes[-1]
+    assert judge_one(table(scores.clip(0, 1)), baseline="b", margin=0.075).outcome == "equivalent"
+
+
+def test_two_seeds_are_equal_by_the_interval_of_two_one_sided_tests():
+    """Of 2 seeds, which are permuted, equality takes a 90% interval within the margin; a 95% one would be too much."""
+    rng, found = np.random.default_rng(4), 0
+    for _ in range(60):
+        scores = 0.07 + rng.uniform(-0.035, 0.035, (2, 12, 2))
+        first = judge_one(table(scores), baseline="b", margin=0.9)
+        if first.p_value <= 0.05:
+            continue
+        two = judge_one(table(scores), baseline="b", alpha=0.1, margin=0.9)
+        narrow, wide = max(-two.ci_low, two.ci_high), max(-first.ci_low, first.ci_high)
+        for margin, within in ((narrow - 1e-6, False), ((narrow + wide) / 2, True)):
+            verdict = judge_one(table(scores), baseline="b", margin=margin)
+            assert verdict.test == "permutation within cases"
+            equal = verdict.outcome == "equivalent"  # a t test of the margin, which is as strict here, must agree
+            assert within or not equal
+            found += equal
+    assert found > 10
