@@ -66,12 +66,15 @@ class Scorer:
         # A score of the first words only says nothing about how long the text is.
         self._cuts = getattr(objective, "budget_words", None) is not None
 
-    def score(self, items: Iterable[tuple[str, int, str]], *, fresh: bool = False) -> dict[int, Scored]:
+    def score(
+        self, items: Iterable[tuple[str, int, str]], *, fresh: bool = False, keep: bool = True
+    ) -> dict[int, Scored]:
         """Scores of generations given as (case, generation id, text), by generation id.
 
         Args:
             items: The generations.
             fresh: They were generated just now, so that no score of theirs can be in the ledger.
+            keep: Write scores that the ledger does not have to it.
         """
         wanted = {generation: (case, text) for case, generation, text in items}
         kept = {} if fresh else self.ledger.scores(wanted, self.objective.digest)
@@ -88,7 +91,7 @@ class Scorer:
                 detail["words"] = len(words_of(tokenise(normalise(text))))
             scored[generation] = Scored(score.score, detail)
             new.append((generation, self.objective.digest, self._digests[case], score.score, scored[generation].detail))
-        if new:
+        if new and keep:
             self.ledger.add_scores(new)
         return scored
 

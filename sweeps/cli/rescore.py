@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 @click.option("--weights", help="Weights of levels 1 to 5, such as 16,8,4,2,1.")
 @click.option("--budget-words", type=click.IntRange(min=1), help="Score the first so many words only.")
 @click.option("--threshold", type=NumberRange(0, 1), help="Probability from which on an item counts as covered.")
-@click.option("--dry-run", is_flag=True, help="Show the difference, but leave the study's scores as they are.")
+@click.option("--reset", is_flag=True, help="Go back to the [objective] that the study was made with.")
+@click.option("--dry-run", is_flag=True, help="Show the difference, and write nothing.")
 def rescore(
     study: str | None,
     mlruns: Path,
@@ -30,12 +31,16 @@ def rescore(
     weights: str | None,
     budget_words: int | None,
     threshold: float | None,
+    reset: bool,
     dry_run: bool,
 ) -> None:
     """Score the texts of STUDY (by default the last one) by its rubrics as they are now, without generating.
 
     Shows what changes, and whether the verdict does. Report, plots, tables, exports and MLflow follow the new scores:
     exports of a verdict that no longer holds are removed. The old scores stay in the ledger.
+
+    Weights, words and threshold that are not named stay as an earlier rescore left them. To go back to those of the
+    sweep's file: --reset, alone or with others that change them.
     """
     from sweeps.rescore import rescore_study
 
@@ -43,7 +48,7 @@ def rescore(
     if weights is not None:
         settings["weights"] = _weights(weights)
     given = {name: value for name, value in settings.items() if value is not None}
-    done = rescore_study(mlruns, study, cases_path=cases, settings=given, keep=not dry_run, warn=_warn)
+    done = rescore_study(mlruns, study, cases_path=cases, settings=given, reset=reset, keep=not dry_run, warn=_warn)
     if as_json:
         echo_json(_record(done) | {"kept": not dry_run})
     else:
