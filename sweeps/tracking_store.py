@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sweeps.addresses import without_password
 from sweeps.errors import SweepError
 from sweeps.folders import require_writable
 
@@ -38,6 +39,7 @@ _ENVIRONMENT = {
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # by default a lost server would hold up the sweep for minutes per call; what fails is logged later by `sync`
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
@@ -67,12 +69,6 @@ def sqlite_uri(directory: Path) -> str:
 def is_remote(uri: str) -> bool:
     """Tell whether a tracking URI is an HTTP server."""
     return uri.startswith(("http://", "https://"))
-
-
-def without_password(uri: str) -> str:
-    """Write a URI as it may be shown: without user name and password."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
 
 
 def unreachable(uri: str, timeout: float = 3.0) -> str | None:
@@ -198,7 +194,7 @@ def failures() -> tuple[type[Exception], ...]:
 def first_line(error: Exception) -> str:
     """Take the first line of an exception's text, without URLs' passwords."""
     text = str(error).strip() or type(error).__name__
-    return " ".join(without_password(word) if "://" in word else word for word in text.splitlines()[0].split())[:400]
+    return " ".join(without_password(text.splitlines()[0]).split())[:400]
 
 
 class Guard:
