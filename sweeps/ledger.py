@@ -203,6 +203,23 @@ class Ledger:
             connection.execute(_FAILED_ELSEWHERE, {f"at_{name}": row[name] for name in _PLACE})
             connection.execute(self._add_or_mend, row)
 
+    def add_unscored(self, study: str, generation: int, *, kind: str, message: str) -> None:
+        """Keep the record that a generation could not be scored, and why; its observations in the study say so."""
+        o, g = tables.observations, tables.generations
+        noted = sa.update(o).where(o.c.study == study, o.c.generation == generation).values(error=f"{kind}: {message}")
+        key = sa.select(g.c.key_sha256).where(g.c.id == generation).scalar_subquery()
+        row = {"key_sha256": key, "study": study, "kind": kind, "message": message, "created": now()}
+        with self._told("written"), self._engine.begin() as connection:
+            connection.execute(noted)
+            connection.execute(sa.insert(tables.failures).values(row))
+
+    def times_unscored(self, generation: int, *, kind: str) -> int:
+        """How often `add_unscored` was called for a generation, in any study."""
+        f, g = tables.failures, tables.generations
+        query = sa.select(sa.func.count()).select_from(f.join(g, f.c.key_sha256 == g.c.key_sha256))
+        with self._told("read"), self._engine.connect() as connection:
+            return int(connection.scalar(query.where(g.c.id == generation, f.c.kind == kind)) or 0)
+
     def observed(self, study: str, stages: Iterable[str], trials: Iterable[int]) -> list[Observed]:
         """A study's observations of some stages and trials that have a generation, in the order of their places."""
         wanted = list(trials)

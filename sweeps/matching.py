@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import threading
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -21,12 +22,16 @@ class EngineModels:
 
     Args:
         spec: The sweep's engine. A matcher's own `host` replaces its address.
+
+    Attributes:
+        attempt: How often the text at hand could not be scored before. Asked by the same seeds, a model that is
+            otherwise deterministic would fail again.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
         self._engines: dict[str | None, Engine] = {}
-        self._asked: Counter[tuple[str, str]] = Counter()
+        self.attempt = 0
         self._lock = threading.Lock()
 
     @property
@@ -52,12 +57,21 @@ class EngineModels:
         """See `objectives.ModelAccess`."""
         return lambda texts: self._engine(host).embed(texts, model=model)
 
-    def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any]], Any]:
-        """See `objectives.ModelAccess`. The k-th time that a prompt is asked it has seed k, so votes are repeatable."""
+    def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any], int], Any]:
+        """See `objectives.ModelAccess`.
 
-        def ask(prompt: str, schema: Mapping[str, Any]) -> Any:
-            self._asked[model, prompt] += 1
-            options = {**default_options(), **JUDGE_OPTIONS, "seed": self._asked[model, prompt]}
+        The seed comes of prompt, turn and attempt alone: a text has the same votes whatever was asked before it, so
+        that a sweep that goes on agrees with one that nothing interrupted.
+        """
+
+        def ask(prompt: str, schema: Mapping[str, Any], turn: int = 0) -> Any:
+            options = {**default_options(), **JUDGE_OPTIONS, "seed": _seed(prompt, turn, self.attempt)}
             return self._engine(host).chat_json(Prompt(prompt), schema, options=options, model=model)
 
         return ask
+
+
+def _seed(*parts: str | int) -> int:
+    """A seed in [0, 2**31), which every engine takes, from a digest of its parts."""
+    digest = hashlib.sha256(json.dumps(parts).encode()).digest()
+    return int.from_bytes(digest[:4], "big") >> 1

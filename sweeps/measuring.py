@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from objectives import Case, Objective
@@ -12,16 +14,62 @@ from sweeps.engines.base import EngineError
 from sweeps.explore import TrialResult
 from sweeps.identity import fingerprint_changes, fingerprints_from, host_record
 from sweeps.ledger import Ledger
-from sweeps.ledger_records import Place
+from sweeps.ledger_records import Entry, Place
 from sweeps.matching import EngineModels
-from sweeps.observations import Scorer, answer_row, item_texts, observation_row
+from sweeps.observations import (
+    UNSCORED,
+    Scored,
+    Scorer,
+    UnscorableError,
+    answer_row,
+    item_texts,
+    observation_row,
+)
 from sweeps.options import Configuration
-from sweeps.pool import run_tasks
+from sweeps.pool import KEPT, run_tasks
 from sweeps.preflight import fingerprints_of
 from sweeps.progress import Progress
 from sweeps.runner import Host, HostChangedError, Outcome
 from sweeps.schedule import Task
 from sweeps.standing import trial_result
+
+LAST = 20
+HOPELESS = 18
+"""With so many of the last ones without a score, the sweep is not worth its generations."""
+
+
+@dataclass
+class Tally:
+    """Counts which of the last texts could be scored."""
+
+    tried: int = 0
+    scored: bool = False
+    why: str = ""
+    _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST))
+
+    def add(self, why: str, *, again: bool) -> None:
+        """Count a text.
+
+        Args:
+            why: It has no score; "" if it has.
+            again: An earlier run could not score it. That it fails again tells nothing of the others.
+
+        Raises:
+            UnscorableError: If `HOPELESS` of the `LAST` texts have none.
+        """
+        self.tried, self.scored, self.why = self.tried + 1, self.scored or not why, why or self.why
+        if not again:
+            self._last.append(not why)
+        if why and self._last.count(False) >= HOPELESS:
+            raise self._error(f"{self._last.count(False)} of the last {len(self._last)} texts could not be scored")
+
+    def stop_if_none_scored(self) -> None:
+        """Raise `UnscorableError` if texts were tried and none has a score."""
+        if self.tried and not self.scored:
+            raise self._error(f"none of the first {self.tried} texts could be scored")
+
+    def _error(self, found: str) -> UnscorableError:
+        return UnscorableError(f"{found}, so the sweep stops. The last one: {self.why}\n{KEPT}")
 
 
 class Measurer:
@@ -60,7 +108,8 @@ class Measurer:
         self._items = {case.name: item_texts(case) for case in cases}
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
-        self._unscored: list[Outcome] = []
+        self._waiting: list[Outcome] = []
+        self._tally = Tally()
         self._hosts_known = False
 
     @property
@@ -127,12 +176,15 @@ class Measurer:
                 f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
             ),
         )
-        waiting, self._unscored = self._unscored, []
-        for outcome in waiting:
-            self._score(outcome)
-        if waiting and self.models.used:
-            for host in self.hosts:
-                host.cool()
+        waiting, self._waiting = self._waiting, []
+        try:
+            for outcome in waiting:
+                self._score(outcome)
+        finally:
+            if waiting and self.models.used:
+                for host in self.hosts:
+                    host.cool()
+        self._tally.stop_if_none_scored()
 
     def _on_outcome(self, outcome: Outcome) -> None:
         """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
@@ -149,23 +201,46 @@ class Measurer:
             error=outcome.error,
         )
         if self._scores_by_model:
-            self._unscored.append(outcome)
+            self._waiting.append(outcome)
         else:
             self._score(outcome)
 
     def _score(self, outcome: Outcome) -> None:
         task, entry, place = outcome.task, outcome.entry, outcome.task.place
-        scored = None
+        scored, error = None, outcome.error
         if entry is not None:
-            scored = self._scorer.score([(place.case, entry.id, entry.generation.text)], fresh=not outcome.kept)[
-                entry.id
-            ]
+            scored, error = self._score_of(place.case, entry, outcome)
+        if entry is not None and scored is not None:
             self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
-        self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, outcome.error))
-        if outcome.error:
-            self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {outcome.error}", warning=True)
+        self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, error))
+        if error:
+            self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
         seconds = None if outcome.kept or entry is None else entry.generation.timing.total
         self.progress.advance(place.stage, seconds=seconds)
+
+    def _score_of(self, case: str, entry: Entry, outcome: Outcome) -> tuple[Scored | None, str]:
+        """The score of a text, or why it has none: one that a model cannot judge must not hold up all others."""
+        again, failed = bool(outcome.unscored), dict[int, str]()
+        self.models.attempt = self.ledger.times_unscored(entry.id, kind=UNSCORED) if again else 0
+        text = (case, entry.id, entry.generation.text)
+        scored = self._scorer.score([text], fresh=not outcome.kept, failed=failed).get(entry.id)
+        why = failed.get(entry.id, "")
+        if scored is None:
+            self.ledger.add_unscored(self.name, entry.id, kind=UNSCORED, message=why)
+        self._tally.add(why, again=again)
+        return scored, "" if scored is not None else f"{UNSCORED}: {why}"
+
+    def tell_unscored(self) -> None:
+        """Say how many texts have no score, and what becomes of them."""
+        lost = [row["error"] for row in self.rows if row["error"].startswith(UNSCORED)]
+        if lost:
+            texts = "1 text has" if len(lost) == 1 else f"{len(lost)} of {len(self.rows)} texts have"
+            self.progress.note(
+                f"{texts} no score and {'counts' if len(lost) == 1 else 'count'} as missing. The same command tries to"
+                " score them again, except those of a confirmation that has its verdict. The last one:"
+                f" {lost[-1].removeprefix(UNSCORED + ': ')}",
+                warning=True,
+            )
 
     def result_of(
         self,

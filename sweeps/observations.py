@@ -12,8 +12,11 @@ import pandas as pd
 
 from analysis.table import COLUMNS
 from objectives import Case, Objective, Score
+from objectives.matchers.base import UnusableAnswer
 from objectives.side import words_of
 from objectives.text import normalise, tokenise
+from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, PromptTooLong
+from sweeps.errors import SweepError
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import Entry, Place
 from sweeps.options import OPTIONS, Configuration
@@ -49,6 +52,18 @@ class Scored:
     detail: Detail
 
 
+UNSCORED = "NotScored"
+"""What the error of an observation starts with whose text is there, but has no score."""
+
+OF_ONE_TEXT = (UnusableAnswer, EngineProtocolError, EngineTimeout, EngineFailure, PromptTooLong)
+"""What a matcher's model may do wrong about one text and right about the next. A model that is not there, or a server
+that does not answer, is none of these."""
+
+
+class UnscorableError(SweepError):
+    """No text can be scored, or nearly none; what was generated is kept."""
+
+
 class Scorer:
     """Scores generations for their cases and keeps the scores in the ledger.
 
@@ -67,39 +82,64 @@ class Scorer:
         self._cuts = getattr(objective, "budget_words", None) is not None
 
     def score(
-        self, items: Iterable[tuple[str, int, str]], *, fresh: bool = False, keep: bool = True
+        self,
+        items: Iterable[tuple[str, int, str]],
+        *,
+        fresh: bool = False,
+        keep: bool = True,
+        failed: dict[int, str] | None = None,
     ) -> dict[int, Scored]:
         """Scores of generations given as (case, generation id, text), by generation id.
 
         Args:
             items: The generations.
             fresh: They were generated just now, so that no score of theirs can be in the ledger.
-            keep: Write scores that the ledger does not have to it.
+            keep: Write scores that the ledger does not have to it, also those before a failure.
+            failed: Takes generations that a model could not judge (`OF_ONE_TEXT`), with the reason, which have no score
+                then. Without it the first one's error is raised.
         """
         wanted = {generation: (case, text) for case, generation, text in items}
         kept = {} if fresh else self.ledger.scores(wanted, self.objective.digest)
         scored: dict[int, Scored] = {}
         new = []
-        for generation, (case, text) in wanted.items():
-            found = kept.get((generation, self._digests[case]))
-            if found is not None:
-                scored[generation] = Scored(*found)
-                continue
-            score = self.objective.score(self._cases[case], text)
-            detail = detail_of(score)
-            if self._cuts:
-                detail["words"] = len(words_of(tokenise(normalise(text))))
-            scored[generation] = Scored(score.score, detail)
-            new.append((generation, self.objective.digest, self._digests[case], score.score, scored[generation].detail))
-        if new and keep:
-            self.ledger.add_scores(new)
+        try:
+            for generation, (case, text) in wanted.items():
+                digest = self._digests[case]
+                if (found := kept.get((generation, digest))) is not None:
+                    scored[generation] = Scored(*found)
+                    continue
+                try:
+                    scored[generation] = each = self._scored(case, text)
+                except OF_ONE_TEXT as error:
+                    if failed is None:
+                        raise
+                    failed[generation] = str(error)
+                else:
+                    new.append((generation, self.objective.digest, digest, each.score, each.detail))
+        finally:
+            if new and keep:
+                self.ledger.add_scores(new)
         return scored
+
+    def _scored(self, case: str, text: str) -> Scored:
+        score = self.objective.score(self._cases[case], text)
+        detail = detail_of(score)
+        if self._cuts:
+            detail["words"] = len(words_of(tokenise(normalise(text))))
+        return Scored(score.score, detail)
 
 
 def observation_row(
     study: str, place: Place, configuration: Configuration, entry: Entry | None, scored: Scored | None, error: str = ""
 ) -> dict[str, Any]:
-    """One row of the observations table, with the option columns behind it."""
+    """One row of the observations table, with the option columns behind it.
+
+    A text that has a score has no error, whatever went wrong before; one that has none tells why.
+    """
+    if scored is not None:
+        error = ""
+    elif entry is not None and not error:
+        error = f"{UNSCORED}: the run ended before this text was scored, or it was scored by another objective"
     row: dict[str, Any] = dict.fromkeys(COLUMNS)
     row |= {
         "study": study,

@@ -90,7 +90,7 @@ def _take_kept(
     waiting = []
     for task in tasks:
         if (seen := own.get(task)) is not None:
-            on_outcome(Outcome(replace(task, place=seen.place), seen.entry, seen.error, kept=True))
+            on_outcome(Outcome(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
             continue
         found = next((i for i in eligible[task] if keys[i, task].sha256 in kept), None)
         if found is None:

@@ -15,7 +15,7 @@ from sweeps.ledger import Ledger
 from sweeps.ledger_records import StudyRecord, now
 from sweeps.lock import RESCORE, study_lock
 from sweeps.matching import EngineModels
-from sweeps.observations import Scored, Scorer, case_digest
+from sweeps.observations import UNSCORED, Scored, Scorer, UnscorableError, case_digest
 from sweeps.preflight import engine_specs
 from sweeps.reading import case_record, read_result, require_ledger, result_of
 from sweeps.results import SweepResult
@@ -101,6 +101,8 @@ def rescore_study(
                 done = _rescored(ledger, old, cases, scoring, keep=keep)
             if keep:
                 bring_up_to_date(done.new, warn)
+            if lost := sum(row["error"].startswith(UNSCORED) for row in done.new.rows):
+                warn(f"{lost} of {len(done.new.rows)} texts could not be scored and count as missing")
             return done
     finally:
         ledger.close()
@@ -124,10 +126,16 @@ class _Scoring:
 
 def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: _Scoring, *, keep: bool) -> Rescoring:
     scorer, scores = Scorer(scoring.objective, cases, ledger), dict[tuple[str, int], Scored]()
+    failed: dict[int, str] = {}  # a text that a model cannot judge must not hold up the others
     found = [row for row in ledger.observations(old.name) if row["generation"] is not None]
     for case in cases:  # one by one, since cases with the same log share their texts
         texts = [(case.name, row["generation"], row["text"]) for row in found if row["case"] == case.name]
-        scores |= {(case.name, number): each for number, each in scorer.score(texts, keep=keep).items()}
+        scores |= {(case.name, number): each for number, each in scorer.score(texts, keep=keep, failed=failed).items()}
+    if failed and not scores:
+        raise UnscorableError(f"none of the {len(failed)} texts could be scored: {next(iter(failed.values()))}")
+    if keep:
+        for number, why in failed.items():
+            ledger.add_unscored(old.name, number, kind=UNSCORED, message=why)
     study = _record_anew(old, cases, scoring)
     if keep:  # at once: a record and an identity that contradict each other would lock the study
         study = ledger.update_study(old.name, identity=study.identity, **study.record)

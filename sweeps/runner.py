@@ -51,12 +51,14 @@ class Outcome:
         entry: The generation, None where there is none.
         error: What failed, "" where nothing did.
         kept: Whether the generation was in the ledger before.
+        unscored: Why an earlier run of the study could not score it, "" where it could or did not try.
     """
 
     task: Task
     entry: Entry | None
     error: str = ""
     kept: bool = False
+    unscored: str = ""
 
 
 @dataclass

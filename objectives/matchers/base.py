@@ -68,3 +68,7 @@ class Matcher(Protocol):
 
 class ObjectiveError(ValueError):
     """An objective's settings are wrong, or a matcher cannot do its work; the message says what to do."""
+
+
+class UnusableAnswer(ObjectiveError):
+    """A matcher's model gave no usable answer about one text. About another text, or asked anew, it may."""

@@ -29,11 +29,14 @@ def embedder(model: str, host: str | None = None, timeout: float = 120.0) -> Cal
 
 def chat_json(
     model: str, host: str | None = None, timeout: float = 600.0, options: Mapping[str, Any] | None = None
-) -> Callable[[str, Mapping[str, Any]], Any]:
-    """`chat_json` through `/api/chat` with the schema as `format`; temperature 0.3 unless `options` say otherwise."""
+) -> Callable[[str, Mapping[str, Any], int], Any]:
+    """`chat_json` through `/api/chat` with the schema as `format`; temperature 0.3 unless `options` say otherwise.
+
+    No seed is sent, so every answer is drawn anew.
+    """
     sent = {"temperature": 0.3, "num_ctx": 8192, **(options or {})}
 
-    def ask(prompt: str, schema: Mapping[str, Any]) -> Any:
+    def ask(prompt: str, schema: Mapping[str, Any], turn: int = 0) -> Any:  # noqa: ARG001
         request = {
             "model": model,
             "messages": [{"role": "user", "content": prompt}],

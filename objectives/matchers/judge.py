@@ -15,10 +15,11 @@ from math import comb
 from typing import Any, Final
 
 from objectives.case import Item
-from objectives.matchers.base import Match, ObjectiveError
+from objectives.matchers.base import Match, ObjectiveError, UnusableAnswer
 
-ChatJson = Callable[[str, Mapping[str, Any]], Any]
-"""A prompt and a JSON schema in, the parsed JSON answer out."""
+ChatJson = Callable[[str, Mapping[str, Any], int], Any]
+"""A prompt, a JSON schema and a turn in, the parsed JSON answer out. Votes and tries about a text have turns of their
+own, from 0: the same prompt in another turn is to be drawn anew, in the same turn again it may give the same answer."""
 
 SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",
@@ -85,7 +86,7 @@ class JudgeMatcher:
         """See `objectives.matchers.base.Matcher.match`. An empty text covers nothing and is not sent.
 
         Raises:
-            ObjectiveError: The model's answer does not follow the schema or leaves items out, twice in a row.
+            UnusableAnswer: The model's answer does not follow the schema or leaves items out, twice in a row.
         """
         if not items or not text.strip():
             why = "the text is empty"
@@ -95,7 +96,7 @@ class JudgeMatcher:
         for vote in range(self.votes):
             shift = vote * len(items) // self.votes
             order = [*range(shift, len(items)), *range(shift)]
-            for place, (covered, quote) in self._ask(items, order, text).items():
+            for place, (covered, quote) in self._ask(items, order, text, vote).items():
                 yes[place] += covered
                 if covered and quote and quote.casefold() in text.casefold():
                     quotes[place] = quotes[place] or quote
@@ -110,15 +111,15 @@ class JudgeMatcher:
             item.id, covered, share, share, self.threshold, why, quote if covered else None, (), self.name, noise
         )
 
-    def _ask(self, items: Sequence[Item], order: list[int], text: str) -> dict[int, tuple[bool, str]]:
+    def _ask(self, items: Sequence[Item], order: list[int], text: str, vote: int) -> dict[int, tuple[bool, str]]:
         listed = "\n".join(f"{place + 1}. {items[place].text}" for place in order)
         prompt = _PROMPT.format(text=text, items=listed)
         problem = ""
-        for _ in range(_TRIES):
-            answers, problem = _read_answers(self._chat_json(prompt, SCHEMA), len(items))
+        for turn in range(vote * _TRIES, (vote + 1) * _TRIES):
+            answers, problem = _read_answers(self._chat_json(prompt, SCHEMA, turn), len(items))
             if not problem:
                 return answers
-        raise ObjectiveError(
+        raise UnusableAnswer(
             f"the judge's answer cannot be used: {problem}. A larger model follows the schema more often."
         )
 

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from objectives.case import Item
-from objectives.matchers.base import Matcher, ObjectiveError
+from objectives.matchers.base import Matcher, ObjectiveError, UnusableAnswer
 from objectives.matchers.clients import chat_json, embedder
 from objectives.matchers.embedding import EmbeddingMatcher, calibrate, sentence_windows
 from objectives.matchers.judge import JudgeMatcher, retest_variance
@@ -84,9 +84,11 @@ class Model:
     def __init__(self, *votes: set[int]) -> None:
         self.votes = list(votes)
         self.prompts: list[str] = []
+        self.turns: list[int] = []
 
-    def __call__(self, prompt, schema):
+    def __call__(self, prompt, schema, turn):
         self.prompts.append(prompt)
+        self.turns.append(turn)
         yes = self.votes[len(self.prompts) - 1]
         return {"answers": [{"item": n, "quote": "full disk", "covered": n in yes} for n in (2, 1)]}
 
@@ -99,6 +101,7 @@ def test_judge_takes_the_majority_and_reports_its_noise() -> None:
     # Majority of three with p = 1/3: 3 p^2 (1-p) + p^3 = 7/27.
     assert cat.disagreement == pytest.approx(7 / 27 * 20 / 27)
     assert len(set(model.prompts)) > 1
+    assert len(set(model.turns)) == 3
 
 
 def test_retest_variance() -> None:
@@ -107,8 +110,15 @@ def test_retest_variance() -> None:
 
 
 def test_judge_asks_again_once() -> None:
-    answers = iter(["nonsense", {"answers": [{"item": n, "quote": "", "covered": True} for n in (1, 2)]}])
-    assert all(m.covered for m in JudgeMatcher(lambda p, s: next(answers), votes=1).match(ITEMS, "text"))
+    good = {"answers": [{"item": n, "quote": "", "covered": True} for n in (1, 2)]}
+    answers, turns = iter(["nonsense", good, good]), []
+
+    def ask(prompt, schema, turn):
+        turns.append(turn)
+        return next(answers)
+
+    assert all(m.covered for m in JudgeMatcher(ask, votes=2).match(ITEMS, "text"))
+    assert len(set(turns)) == 3  # in the same turn a model would say the same again
 
 
 @pytest.mark.parametrize(
@@ -122,8 +132,8 @@ def test_judge_asks_again_once() -> None:
     ],
 )
 def test_judge_refuses_bad_answers(reply: object, message: str) -> None:
-    with pytest.raises(ObjectiveError, match=message):
-        JudgeMatcher(lambda prompt, schema: reply).match(ITEMS, "text")
+    with pytest.raises(UnusableAnswer, match=message):
+        JudgeMatcher(lambda prompt, schema, turn: reply).match(ITEMS, "text")
 
 
 def test_judge_is_not_asked_about_nothing() -> None:

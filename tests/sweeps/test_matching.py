@@ -51,11 +51,22 @@ def test_votes_differ_but_are_the_same_next_time():
     def votes():
         with EngineModels(EngineSpec("scripted", model="scripted")) as models:
             ask = models.chat_json("scripted", None)
-            return [ask("Is it covered?", schema) for _ in range(3)]
+            return [ask("Is it covered?", schema, turn) for turn in range(3)]
 
     first = votes()
     assert first == votes()
     assert first[0] != first[1]
+
+
+def test_votes_do_not_depend_on_what_was_asked_before():
+    schema = {"type": "object", "properties": {f"v{i}": {"type": "boolean"} for i in range(12)}}
+    with EngineModels(EngineSpec("scripted", model="scripted")) as models:
+        ask = models.chat_json("scripted", None)
+        first = [ask("Is it covered?", schema, turn) for turn in range(3)]
+        assert ask("Is another?", schema, 0) != first[0]
+        assert [ask("Is it covered?", schema, turn) for turn in range(3)] == first
+        models.attempt = 1  # of a text that could not be scored, a later run asks anew
+        assert ask("Is it covered?", schema, 0) not in first
 
 
 def test_a_sweep_scored_by_a_model_scores_between_batches_and_warms_up_again(tmp_path):
