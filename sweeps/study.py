@@ -178,6 +178,7 @@ class _Run:
         try:
             self.logbook.start(self.hosts, self.cases)
             self._stages(plan, stored)
+            self.measurer.tell_unscored()
             self.progress.stage("report")
             self.ledger.update_study(self.name, status="done")
             result = read_result(self.ledger, self.name, self.sweep.directory)
