@@ -34,6 +34,17 @@ def address_id(address: str) -> str:
     return hashlib.sha256(f"slm-sweeps host {_split(address).hostname}:{port_of(address)}".encode()).hexdigest()[:12]
 
 
+_USERINFO = re.compile(
+    r"""(?P<before>[A-Za-z][A-Za-z0-9+.-]*://|(?<=["'])(?=[^"'/\s@:]*:)|^(?=[^"'/\s@:]*:))(?P<who>[^/\s"']+)@"""
+)
+"""Name and password before a host: after a scheme, or, with a colon between them, where an address begins."""
+
+
+def without_password(text: str) -> str:
+    """Write an address, or a text with addresses in it, as it may be shown: without user names and passwords."""
+    return _USERINFO.sub(r"\g<before>", text)
+
+
 def is_local(address: str) -> bool:
     """Tell whether an engine's address is this machine: in process, loopback, or one of its own interfaces' addresses.
 

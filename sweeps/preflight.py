@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from sweeps.addresses import without_password
 from sweeps.config import SweepConfig
 from sweeps.engines import EngineSpec
 from sweeps.engines.base import Engine, EngineUnreachable, OptionValue, Prompt, PromptTooLong
@@ -114,7 +115,7 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     """
     hosts, unreachable = [], []
     for index, engine in enumerate(engines):
-        host = Host(engine, {}, timeout=config.engine.timeout, name=config.engine.all_hosts[index][0] or engine.address)
+        host = Host(engine, {}, timeout=config.engine.timeout, name=_name_of(config, index) or engine.address)
         try:
             host.fingerprints = fingerprints_of(engine, config, index)
         except EngineUnreachable as error:
@@ -124,6 +125,11 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     if len(unreachable) == len(hosts):
         raise unreachable[0]
     return hosts
+
+
+def _name_of(config: SweepConfig, index: int) -> str:
+    """A host as the file names it, or ""; names are shown and kept, so they go without passwords."""
+    return without_password(config.engine.all_hosts[index][0] or "")
 
 
 def host_differences(hosts: Sequence[Host]) -> list[str]:

@@ -20,6 +20,7 @@ import pandas as pd
 from objectives.case import Case
 from sweeps import tracking_records as records
 from sweeps import tracking_store
+from sweeps.addresses import without_password
 from sweeps.fingerprint import Fingerprint
 from sweeps.tracking_children import Children
 from sweeps.tracking_metrics import offsets_of, ordered
@@ -82,7 +83,7 @@ class Tracker:
         try:
             found: Experiment | None = client.get_experiment_by_name(self.study)
         except tracking_store.failures() as error:
-            shown = tracking_store.without_password(self.uri)
+            shown = without_password(self.uri)
             raise TrackingError(f"MLflow's store {shown} cannot be read: {tracking_store.first_line(error)}") from None
         return found is not None and found.lifecycle_stage == "active"
 
@@ -105,7 +106,7 @@ class Tracker:
 
         Args:
             config: The sweep's configuration; its flat values become tags `config.…` of the parent.
-            config_toml: The text of its file.
+            config_toml: The text of its file; passwords in addresses are not logged.
             fingerprints: One per host.
             cases: The case set, logged as a dataset (names, digests and numbers of items; no texts).
             baseline: Its model, prompt and options become the parent's parameters.
@@ -141,7 +142,7 @@ class Tracker:
             self._writer.log(
                 self.run_id, params={name: value for name, value in params.items() if name not in old}, tags=tags
             )
-            client.log_text(self.run_id, config_toml, "config.toml")
+            client.log_text(self.run_id, without_password(config_toml), "config.toml")
             record = [json.loads(fingerprint.to_json()) for fingerprint in fingerprints]
             client.log_text(
                 self.run_id,
@@ -152,8 +153,7 @@ class Tracker:
                 client.log_inputs(self.run_id, datasets=[records.dataset(self.study, cases)])
         except tracking_store.failures() as error:
             raise TrackingError(
-                f"MLflow's store {tracking_store.without_password(self.uri)} cannot be written: "
-                f"{tracking_store.first_line(error)}"
+                f"MLflow's store {without_password(self.uri)} cannot be written: {tracking_store.first_line(error)}"
             ) from None
         return self.run_id
 

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from sweeps.addresses import without_password
 from sweeps.errors import SweepError
 from sweeps.folders import require_writable
 
@@ -68,12 +69,6 @@ def sqlite_uri(directory: Path) -> str:
 def is_remote(uri: str) -> bool:
     """Tell whether a tracking URI is an HTTP server."""
     return uri.startswith(("http://", "https://"))
-
-
-def without_password(uri: str) -> str:
-    """Write a URI as it may be shown: without user name and password."""
-    parts = urlsplit(uri)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else uri
 
 
 def unreachable(uri: str, timeout: float = 3.0) -> str | None:
@@ -199,7 +194,7 @@ def failures() -> tuple[type[Exception], ...]:
 def first_line(error: Exception) -> str:
     """Take the first line of an exception's text, without URLs' passwords."""
     text = str(error).strip() or type(error).__name__
-    return " ".join(without_password(word) if "://" in word else word for word in text.splitlines()[0].split())[:400]
+    return " ".join(without_password(text.splitlines()[0]).split())[:400]
 
 
 class Guard:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps import tracking_store
+from sweeps.addresses import without_password
 from sweeps.tracking_store import TrackingError
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Writer:
         if self.client is None:
             raise TrackingError("the tracker was not started")
         if reason := tracking_store.unreachable(self.uri):  # cheaper than MLflow's retries
-            raise ConnectionError(f"{tracking_store.without_password(self.uri)} does not answer ({reason})")
+            raise ConnectionError(f"{without_password(self.uri)} does not answer ({reason})")
         return self.client
 
     def log(

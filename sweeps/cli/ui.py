@@ -20,6 +20,7 @@ from typing import IO
 import click
 
 from sweeps import tracking_store
+from sweeps.addresses import without_password
 from sweeps.errors import SweepError
 from sweeps.tracking_store import STUDY, VIEW_KEY, TrackingError
 
@@ -44,7 +45,7 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
     uri = tracking_store.sqlite_uri(directory) if mlruns else tracking_store.tracking_uri(directory)
     launch = not no_open and sys.stdout.isatty()
     if tracking_store.is_remote(uri):
-        url = tracking_store.without_password(uri)
+        url = without_password(uri)
         _announce(url, uri, as_json)
         if launch:
             click.launch(url)
@@ -59,7 +60,7 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
 
 def _announce(url: str, uri: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"url": url, "store": tracking_store.without_password(uri)}))
+        click.echo(json.dumps({"url": url, "store": without_password(uri)}))
     else:
         click.echo(url)
 
