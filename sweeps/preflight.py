@@ -110,9 +110,18 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     Of several hosts, one that does not answer is set aside (`Host.dropped` says why); a single one must answer.
 
     Raises:
+        ConfigError: If there are more engines than hosts.
         EngineUnreachable: If no host answers.
         ModelMissing: If a host does not have a model of the sweep.
     """
+    if len(engines) > (named := len(config.engine.all_hosts)):  # what a study's hosts are must stand in its file
+        one = 'kind = "llamacpp" takes one engine, inside this process'
+        many = f"name all {len(engines)} of them, in the order of the engines: engine.hosts = ["
+        many += ", ".join(f'"ADDRESS-{number}"' for number in range(1, len(engines) + 1)) + "]"
+        raise ConfigError(
+            f"{config.path or '<text>'}: engine.hosts: {len(engines)} engines were given, for {named}"
+            f" {'host' if named == 1 else 'hosts'}; {one if config.engine.kind == 'llamacpp' else many}"
+        )
     hosts, unreachable = [], []
     for index, engine in enumerate(engines):
         host = Host(engine, {}, timeout=config.engine.timeout, name=_name_of(config, index) or engine.address)

@@ -46,7 +46,8 @@ class Sweep:
         config: The configuration.
         directory: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing).
         progress: Who is told; nobody by default.
-        engine: An open engine to use instead of the configuration's, or one per host; they are not closed.
+        engine: An open engine to use instead of the configuration's, or one per entry of `engine.hosts`, in their
+            order; they are not closed.
         objective: An objective to use instead of the configuration's.
         cases: Cases to use instead of those that the configuration names.
         tracking: Whether to log to MLflow.
