@@ -387,8 +387,8 @@ def test_a_look_is_told_without_the_mark_of_a_warning(data):
     assert "! the host changed" in panel
     assert "- Look 2 of 2: done." in panel
     assert "Look 1" not in panel  # the panel stays short, and the last one says how it ended
-    assert re.findall(r'<div class="card( warn)?">(the host|Look \d)', render_report(told, figures={})) == [
-        (" warn", "the host"), ("", "Look 1"), ("", "Look 2"),
+    assert re.findall(r'<div class="card( warn)?">(The host|Look \d)', render_report(told, figures={})) == [
+        (" warn", "The host"), ("", "Look 1"), ("", "Look 2"),
     ]  # fmt: skip
     assert "- Look 2 of 2: done." in render_note(told)
 
