@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from analysis.wording import cases_text, count_text
@@ -14,14 +14,14 @@ from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config
 from sweeps.constraints import QUANTITIES
-from sweeps.engines.base import Engine, Generation, Prompt
+from sweeps.engines.base import Engine, Generation
 from sweeps.errors import ConfigError, SweepError
-from sweeps.estimate import Watched, estimate_time, prefill_rate, watched
+from sweeps.estimate import Pace, Watched, measured_pace, watched
 from sweeps.identity import identity_of, refuse_changes
 from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import Place, StudyRecord
-from sweeps.lock import standing_of
+from sweeps.lock import refuse_busy, standing_of
 from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
 from sweeps.options import OPTIONS
 from sweeps.plan import Plan, left_out, plan_for, plan_text
@@ -198,6 +198,7 @@ class _Checker:
 
     def _study(self) -> None:
         name = self.config.study.name
+        refuse_busy(self.directory, name)
         self.stored = self.ledger.study(name)
         if self.stored is None:
             self.say(f"{name!r} is new in {self.directory}")
@@ -293,9 +294,11 @@ class _Checker:
         if self.stored is not None:
             self.plan = Plan.from_record(self.stored.record["plan"])
         else:
-            seconds = self._decode / sum(not host.dropped for host in self.hosts)
             self.plan = plan_for(
-                self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_per_generation=seconds
+                self.config,
+                cases=len(self.cases),
+                hosts=len(self.hosts),
+                seconds_of=lambda plan: self._pace.estimate(plan, self.config).seconds,
             )
         self.report.plan = self.plan
         partial, todo = left_out(self.plan, self.config, stored=self.stored is not None)
@@ -305,16 +308,7 @@ class _Checker:
             self.say(plan_text(self.plan))
 
     def _time(self) -> None:
-        tokens = sum(answer.prompt_tokens or 0 for answer in self.warm) / len(self.warm)
-        rate = prefill_rate([answer for watcher in self.watchers for answer in watcher.warmups])
-        estimate = estimate_time(
-            self.plan,
-            self.config,
-            decode=self._decode,
-            prefill=tokens * (self._measure_prefill() if rate is None else rate),
-            load=max(watcher.load_seconds for watcher in self.watchers),
-            hosts=sum(not host.dropped for host in self.hosts),
-        )
+        estimate = self._pace.estimate(self.plan, self.config)
         self.report.time = estimate
         minutes = self.config.budget.minutes
         more = "; num_predict is searched, so generations may take longer or shorter"
@@ -325,14 +319,13 @@ class _Checker:
             self.say(text)
 
     def _longer(self, minutes: float) -> str:
-        """What to do about a sweep that takes longer than its minutes, which are shared out among generations."""
+        """What becomes of a stored plan that takes longer than its minutes by now."""
         loading = {"model", *(name for name, spec in OPTIONS.items() if spec.reload)}
         reloads = [dimension.name for dimension in self.config.space if dimension.name in loading]
-        todo = "loads and prompts come on top of its generations; give fewer minutes to end in time"
+        todo = "the exploration will end early, to leave time for the confirmation"
         if reloads:
-            todo = f"search fewer values of {' and '.join(reloads)}, for which the model is loaded anew"
-        anew = " (under another study.name)" if self.stored is not None else ""
-        return f"it will take longer than budget.minutes {minutes:g}: {todo}{anew}"
+            todo += f"; fewer values of {' and '.join(reloads)}, under another study.name, would load the model less"
+        return f"its plan takes longer than budget.minutes {minutes:g} by now: {todo}"
 
     def _sight(self) -> None:
         """The smallest gain that the confirmation can see."""
@@ -350,17 +343,7 @@ class _Checker:
     def _engine_in_use(self) -> Engine:
         return next(host.engine for host in self.hosts if not host.dropped)
 
-    @property
-    def _decode(self) -> float:
-        """Seconds of one warm generation, without the load."""
-        return sum(answer.timing.total - answer.timing.load for answer in self.warm) / len(self.warm)
-
-    def _measure_prefill(self) -> float:
-        """Seconds per prompt token, where every answer came from the ledger: a prompt that no cache can have."""
-        case = min(self.cases, key=lambda case: len(case.log))
-        baseline = self.config.baseline
-        filled = self.config.prompts[baseline.prompt].fill(case.log)
-        fresh = Prompt(filled.user, f"[{time.time_ns()}] {filled.system or ''}")
-        options = {**baseline.options, "num_predict": 1, "seed": 1}
-        answer = self._engine_in_use.generate(fresh, options, model=baseline.model)
-        return prefill_rate([answer]) or 0.0
+    @cached_property
+    def _pace(self) -> Pace:
+        engines = [host.engine for host in self.hosts if not host.dropped]
+        return measured_pace(self.warm, self.watchers, self.config, self.cases, engines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,8 @@ class Confirmation:
             if not going:
                 break
         self.measurer.verify()
-        made = sum(row["stage"] == "confirm" for row in self.measurer.rows)
-        self.progress.plan(plan.floor, plan.explore, made)  # a settled finalist needs no more
+        made = Counter(row["stage"] for row in self.measurer.rows)
+        self.progress.plan(plan.floor, made["explore"], made["confirm"])  # a settled finalist needs no more
         if "confirmed" not in self._record():
             self.ledger.update_study(self.name, confirmed=now())
 
@@ -94,7 +95,8 @@ class Confirmation:
         rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
         self.measurer.rows += rows
         self.measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]
-        self.progress.plan(judged.plan.floor, judged.plan.explore, len(rows))
+        explored = sum(row["stage"] == "explore" for row in self.measurer.rows)
+        self.progress.plan(judged.plan.floor, explored, len(rows))
         for _ in rows:
             self.progress.advance("confirm", seconds=None)
         if lost := sum(bool(row["error"]) for row in rows):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from objectives import Case
 from sweeps.config import SweepConfig
@@ -12,10 +12,11 @@ from sweeps.explore import Explorer, Proposal, TrialResult
 from sweeps.ledger import Ledger
 from sweeps.measuring import Measurer
 from sweeps.options import Configuration
-from sweeps.plan import MAX_TRIALS, Plan
+from sweeps.plan import MAX_TRIALS, Plan, least_trials
 from sweeps.progress import Progress, Standing
 from sweeps.schedule import Task
 from sweeps.standing import after_batch
+from sweeps.timekeeping import Timekeeper
 
 EXPLORE_SEEDS = 10_000
 SEEDS_PER_TRIAL = 100
@@ -49,6 +50,8 @@ class Exploration:
         configurations: Configurations by trial; new ones are added.
         track: Logs a trial.
         ended: Whether an earlier run has ended the exploration, so that no trial may follow those that are known.
+        timekeeper: Holds the sweep to its minutes, where it has any.
+        proposals: What was proposed so far.
     """
 
     config: SweepConfig
@@ -61,6 +64,7 @@ class Exploration:
     configurations: dict[int, Configuration]
     track: Track
     ended: bool = False
+    timekeeper: Timekeeper | None = None
     proposals: list[Proposal] = field(default_factory=list)
     _results: dict[int, TrialResult] = field(default_factory=dict)
     _had: dict[int, set[int]] = field(default_factory=dict)  # cases that greedy trials have, by number
@@ -79,7 +83,8 @@ class Exploration:
             self.proposals += batch
             if len(self.proposals) > len(self.explorer.known):  # a resumed run walks through what is stored
                 records = [proposal.as_record() for proposal in self.proposals]
-                self.ledger.update_study(self.config.study.name, proposals=records)
+                spent: dict[str, Any] = {} if self.timekeeper is None else {"spent": self.timekeeper.spent}
+                self.ledger.update_study(self.config.study.name, proposals=records, **spent)
             tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
             self.measurer.run([task for own in tasks.values() for task in own])
             self._spent += sum(map(len, tasks.values()))
@@ -87,6 +92,7 @@ class Exploration:
             # A sampler that proposes nothing but what it has seen would go on for ever.
             going = any(tasks.values()) or len(self.proposals) < self.plan.trials
         self.explorer.flush()
+        self.progress.plan(self.plan.floor, self._spent, self.plan.confirm)
         return [self.proposals[number] for number in self.explorer.picks(self.plan.finalists)]
 
     def _count(self) -> int:
@@ -95,7 +101,22 @@ class Exploration:
         count = min(self.config.search.batch, self.plan.trials - made)
         if count <= 0:
             count = self._further(made)
-        return min(count, len(self.explorer.known) - made) if self.ended else count
+        known = min(count, max(0, len(self.explorer.known) - made))  # a resumed run goes through all of them
+        return known if self.ended else max(known, self._in_time(made, count))
+
+    def _in_time(self, made: int, count: int) -> int:
+        """How many of `count` trials leave time for the confirmation; the fewest that are a search are always made."""
+        if self.timekeeper is None or not count or made < least_trials(self.plan.finalists):
+            return count
+        left = self.timekeeper.trials_left(made, self.measurer.rows)
+        if not left and made < self.plan.trials:
+            self.progress.note(
+                f"budget.minutes {self.config.budget.minutes:g}: requests take longer than they did when the plan was"
+                f" made, so the exploration ends after {made} of {self.plan.trials} trials; the confirmation is made as"
+                " planned",
+                warning=True,
+            )
+        return min(count, left)
 
     def _further(self, made: int) -> int:
         """How many trials to ask beyond those that were planned: as many as there are generations left for."""

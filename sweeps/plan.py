@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -13,13 +13,16 @@ from analysis.wording import cases_text, count_text
 from sweeps.config import SweepConfig
 from sweeps.config_tables import BudgetTable
 from sweeps.errors import ConfigError
-from sweeps.samplers import grid_size
+from sweeps.samplers import grid_size, grid_values
 
 MIN_TRIALS = 4
 """Fewer trials are no search."""
 
 MAX_TRIALS = 9_000
 """More would run into the seeds of the confirmation (see `sweeps.study`); no sampler here learns from so many."""
+
+MAX_GENERATIONS = 10_000_000
+"""No plan of minutes has more, however little time a generation is told to take."""
 
 MIN_CONFIRM_SEEDS = 3
 """Fewer fresh seeds per case and arm leave the pooled variance of the confirmation without a footing."""
@@ -45,6 +48,8 @@ class Plan:
         look_seeds: Seeds per case and arm at which the confirmation is looked at before its end, ascending.
         hosts: Number of hosts; the seeds of floor and confirmation are dealt to them in turn, at least two per host,
             since hosts are blocks and a block needs repeats.
+        parts: Into how many parts the cases are dealt anew, time after time; a trial has the cases of one part.
+        together: So many trials in a row have the same part: a batch, which evaluates its prompts once for all.
     """
 
     cases: int
@@ -56,6 +61,7 @@ class Plan:
     hosts: int = 1
     look_seeds: Sequence[int] = ()
     parts: int = 1
+    together: int = 1
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
@@ -75,7 +81,7 @@ class Plan:
     @property
     def explore(self) -> int:
         """Generations of the exploration."""
-        return self.seeds * _cases_of_trials(self.cases, self.parts, self.trials)
+        return self.seeds * _Deal(self.cases, self.parts, self.together).cases_of(self.trials)
 
     @property
     def trial_cases(self) -> int:
@@ -85,7 +91,8 @@ class Plan:
     def cases_of(self, trial: int, seed: int) -> list[int]:
         """Indices of the cases of a trial.
 
-        Each round of `parts` trials deals all cases anew, so that which cases meet in a trial is left to chance.
+        Each round of `parts` batches (trials, where a batch is one) deals all cases anew, so that which cases meet in a
+        trial is left to chance.
 
         Args:
             trial: Number of the trial.
@@ -93,7 +100,7 @@ class Plan:
         """
         if self.parts == 1:
             return list(range(self.cases))
-        deal, place = divmod(trial, self.parts)
+        deal, place = divmod(trial // self.together, self.parts)
         order = np.random.default_rng([seed, deal]).permutation(self.cases)
         return sorted(int(index) for index in np.array_split(order, self.parts)[place])
 
@@ -113,18 +120,28 @@ class Plan:
         return asdict(self) | {f"{name}_generations": value for name, value in totals.items()}
 
 
-def _cases_of_trials(cases: int, parts: int, trials: int) -> int:
-    """Cases of all trials together, each as often as it comes."""
-    rounds, rest = divmod(trials, parts)
-    larger = cases % parts  # so many of the parts have one case more than the others
-    return rounds * cases + rest * (cases // parts) + min(rest, larger)
+@dataclass(frozen=True)
+class _Deal:
+    """How cases are dealt to trials: see `Plan.parts` and `Plan.together`."""
 
+    cases: int
+    parts: int = 1
+    together: int = 1
 
-def _trials_within(cases: int, parts: int, room: int) -> int:
-    """How many trials have `room` cases, all together, at most."""
-    rounds, rest = divmod(max(room, 0), cases)
-    more = max(k for k in range(parts) if _cases_of_trials(cases, parts, k) <= rest)
-    return rounds * parts + more
+    def cases_of(self, trials: int) -> int:
+        """Cases of so many trials together, each as often as it comes."""
+        batches, more = divmod(trials, self.together)
+        rounds, rest = divmod(batches, self.parts)
+        larger = self.cases % self.parts  # so many of the parts have one case more than the others
+        least = self.cases // self.parts
+        whole = rounds * self.cases + rest * least + min(rest, larger)
+        return self.together * whole + more * (least + (rest < larger))
+
+    def trials_within(self, room: int) -> int:
+        """How many trials have `room` cases, all together, at most."""
+        rounds, rest = divmod(max(room, 0), self.cases * self.together)
+        each = self.parts * self.together
+        return rounds * each + max(k for k in range(each) if self.cases_of(k) <= rest)
 
 
 def seeds_per_trial(budget: BudgetTable, cases: int) -> int:
@@ -138,8 +155,10 @@ def parts_of(budget: BudgetTable, cases: int) -> int:
     With "auto", parts have at least `GENERATIONS_PER_TRIAL` cases. More trials of fewer generations tell more of a
     surface than fewer trials of more: on 246 simulated smooth surfaces with 12 cases, trials of 6 took the regret of a
     search alone from .0324, .0223 and .0166 (after 180, 420 and 876 generations) to .0264, .0192 and .0151; standard
-    errors of the differences are .0014, .0011 and .0008. Where seeds are asked for, trials are to be known better, and
-    have all cases.
+    errors of the differences are .0014, .0011 and .0008. That the trials of a batch have the same part costs nothing to
+    speak of (132 such surfaces, batches of 4: .0304 and .0227 after 300 and 600 generations with parts dealt trial by
+    trial, .0314 and .0232 with parts by batch; standard errors of the differences .0017 and .0014) and saves most of
+    the prompts' evaluations. Where seeds are asked for, trials are to be known better, and have all cases.
     """
     if budget.cases_per_trial == "auto":
         return max(1, cases // GENERATIONS_PER_TRIAL) if budget.seeds == "auto" else 1
@@ -157,11 +176,16 @@ def least_confirm_seeds(hosts: int) -> int:
 
 
 def smallest_budget(
-    budget: BudgetTable, cases: int, hosts: int = 1, finalists: int = 1, parts: int | None = None
+    budget: BudgetTable,
+    cases: int,
+    hosts: int = 1,
+    finalists: int = 1,
+    parts: int | None = None,
+    together: int = 1,
 ) -> int:
-    """The fewest generations that hold a floor, a search and a confirmation; `parts` as for `make_plan`."""
-    parts = parts_of(budget, cases) if parts is None else parts
-    search = seeds_per_trial(budget, cases) * _cases_of_trials(cases, parts, least_trials(finalists))
+    """The fewest generations that hold a floor, a search and a confirmation; all arguments as for `make_plan`."""
+    deal = _Deal(cases, parts_of(budget, cases) if parts is None else parts, together)
+    search = seeds_per_trial(budget, cases) * deal.cases_of(least_trials(finalists))
     return search + cases * (floor_seeds(budget, hosts) + (1 + finalists) * least_confirm_seeds(hosts))
 
 
@@ -179,6 +203,69 @@ def look_seeds(looks: int, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...
     return tuple(sorted({seeds for seeds in even if least_confirm_seeds(hosts) <= seeds < confirm_seeds}))
 
 
+@dataclass(frozen=True)
+class _Design:
+    """What a plan is made of besides the number of generations; see `make_plan`."""
+
+    budget: BudgetTable
+    cases: int
+    hosts: int
+    finalists: int
+    looks: int
+    most_trials: float
+    parts: int
+    together: int
+
+    @property
+    def needed(self) -> int:
+        """The fewest generations."""
+        return smallest_budget(self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together)
+
+    def share_out(self, generations: int) -> Plan:
+        """The plan of so many generations, which are at least those needed."""
+        budget, cases, hosts, deal = self.budget, self.cases, self.hosts, _Deal(self.cases, self.parts, self.together)
+        arms = 1 + self.finalists
+        seeds, per_host = seeds_per_trial(budget, cases), arms * cases * hosts
+        floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
+        confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
+        room = deal.trials_within((generations - cases * (floor + arms * confirm)) // seeds)
+        trials = int(min(max(room, least_trials(self.finalists)), self.most_trials, MAX_TRIALS))
+        left = (generations - cases * floor - seeds * deal.cases_of(trials)) // per_host * hosts
+        looks = look_seeds(self.looks, left, hosts)
+        return Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
+
+    def within(self, seconds: float, seconds_of: Callable[[Plan], float], most: int | None) -> int:
+        """How many generations, of `most` at most, make the largest plan that takes so many seconds.
+
+        Fewer than are needed where not even the smallest plan is over by then.
+        """
+        fits = self.needed - 1  # what has been found to fit
+        beyond = fits + 1
+        while beyond <= (MAX_GENERATIONS if most is None else most) and seconds_of(self.share_out(beyond)) <= seconds:
+            fits, beyond = beyond, 2 * beyond
+        if most is not None and beyond > most:
+            beyond = most + 1
+        while beyond - fits > 1:
+            middle = (fits + beyond) // 2
+            if seconds_of(self.share_out(middle)) <= seconds:
+                fits = middle
+            else:
+                beyond = middle
+        return fits
+
+    def too_small(self, limit: str, has: str, seconds: float | None) -> str:
+        """What is told of a budget that does not hold the design."""
+        budget, cases, finalists = self.budget, self.cases, self.finalists
+        times = "" if seconds is None else f", about {seconds / 60:.1f} minutes"
+        fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
+        return (
+            f"{limit}: {has} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
+            f" seeds, at least {least_trials(finalists)} trials of {math.ceil(cases / self.parts)} x"
+            f" {seeds_per_trial(budget, cases)}, confirmation {1 + finalists} x {cases} x"
+            f" {least_confirm_seeds(self.hosts)}; it needs {self.needed} generations{times}. Raise it, or name {fewer}"
+        )
+
+
 def make_plan(
     budget: BudgetTable,
     *,
@@ -186,58 +273,55 @@ def make_plan(
     hosts: int = 1,
     finalists: int = 1,
     looks: int = 1,
-    seconds_per_generation: float | None = None,
+    seconds_of: Callable[[Plan], float] | None = None,
     space_size: float = math.inf,
+    has_baseline: bool = False,
     repeats: int = REPEATS,
     parts: int | None = None,
+    together: int = 1,
 ) -> Plan:
     """Share a budget out.
 
     About `confirm_share` of the generations confirms, the floor takes `floor_seeds` per case, and the rest explores;
-    what is left over by rounding goes to the confirmation.
+    what is left over by rounding goes to the confirmation. Of minutes it is the largest plan that takes no longer.
 
     Args:
         budget: The `[budget]` table.
         cases: Number of cases, at least 1.
         hosts: Number of hosts, at least 1.
-        finalists: How many configurations are confirmed; never more than `space_size`.
+        finalists: How many configurations are confirmed; never more than the space has besides the baseline.
         looks: How often the confirmation is looked at, the last time included.
-        seconds_per_generation: Measured on this host; needed where only `minutes` is given.
+        seconds_of: Expected seconds of a plan, from what was measured; needed where only `minutes` is given.
         space_size: Number of different configurations. No more trials are planned than these with their repeats; what
             a small space leaves over confirms.
+        has_baseline: Whether the baseline is one of them.
         repeats: How often a configuration may be explored, on average; a space in which every configuration can be
             confirmed is explored once.
         parts: Into how many parts the cases are dealt; `parts_of` if not given.
+        together: How many trials in a row have the same part.
 
     Raises:
         ConfigError: If the budget cannot hold the design; it says how much could.
     """
-    generations, limit = budget.generations, "budget.generations"
-    if budget.minutes is not None and seconds_per_generation is not None:
-        affordable = int(budget.minutes * 60 / seconds_per_generation)
-        if generations is None or affordable < generations:
-            generations, limit = affordable, "budget.minutes"
-    if generations is None:
-        raise ConfigError("budget.minutes: needs the measured seconds of one generation")
-    finalists = int(min(finalists, space_size))
-    parts = parts_of(budget, cases) if parts is None else parts
-    needed = smallest_budget(budget, cases, hosts, finalists, parts)
-    if generations < needed:
-        raise ConfigError(
-            _too_small(budget, limit, generations, needed, cases, hosts, finalists, parts, seconds_per_generation)
-        )
-    seeds, per_host, arms = seeds_per_trial(budget, cases), (1 + finalists) * cases * hosts, 1 + finalists
-    floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
-    confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
-    room = _trials_within(cases, parts, (generations - cases * (floor + arms * confirm)) // seeds)
+    finalists = int(max(1, min(finalists, space_size - has_baseline)))
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
-    trials = int(min(max(room, least_trials(finalists)), most, MAX_TRIALS))
-    explored = seeds * _cases_of_trials(cases, parts, trials)
-    left = (generations - cases * floor - explored) // per_host * hosts
-    return Plan(cases, floor, seeds, trials, left, finalists, hosts, look_seeds(looks, left, hosts), parts)
+    parts = parts_of(budget, cases) if parts is None else parts
+    design = _Design(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1)
+    generations = budget.generations
+    if generations is None and (budget.minutes is None or seconds_of is None):
+        raise ConfigError("budget.minutes: needs the measured seconds of one generation")
+    if generations is not None and generations < design.needed:
+        raise ConfigError(design.too_small("budget.generations", f"{generations}", None))
+    if budget.minutes is not None and seconds_of is not None:
+        generations = design.within(60 * budget.minutes, seconds_of, generations)
+        if generations < design.needed:
+            seconds = seconds_of(design.share_out(design.needed))
+            raise ConfigError(design.too_small("budget.minutes", f"{budget.minutes:g}", seconds))
+    assert generations is not None
+    return design.share_out(generations)
 
 
-def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generation: float | None) -> Plan:
+def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callable[[Plan], float] | None = None) -> Plan:
     """Share out the budget of a sweep's file; as `make_plan`, with what the file says of finalists, looks and space.
 
     Trials have all cases, unless told otherwise, where each configuration comes once (a grid) and where limits are to
@@ -245,16 +329,22 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_per_generat
     """
     grid = config.search.sampler == "grid"
     whole = config.budget.cases_per_trial == "auto" and (grid or bool(config.constraints.limits))
+    inside = config.space.params_of(config.baseline)
+    if grid and inside is not None:
+        values = grid_values(config.space.distributions())
+        inside = inside if all(value in values[name] for name, value in inside.items()) else None
     return make_plan(
         config.budget,
         cases=cases,
         hosts=hosts,
         finalists=config.confirm.finalists,
         looks=config.confirm.looks,
-        seconds_per_generation=seconds_per_generation,
+        seconds_of=seconds_of,
         space_size=grid_size(config.space.distributions()) if grid else config.space.size,
+        has_baseline=inside is not None,
         repeats=1 if grid else REPEATS,
         parts=1 if whole else None,
+        together=config.search.batch,
     )
 
 
@@ -282,34 +372,9 @@ def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[
     size = grid_size(config.space.distributions()) if config.search.sampler == "grid" else 0
     if size <= plan.trials:
         return "", ""
-    before = plan.floor + plan.seeds * _cases_of_trials(plan.cases, plan.parts, size)
+    before = plan.floor + plan.seeds * _Deal(plan.cases, plan.parts, plan.together).cases_of(size)
     least = (1 + plan.finalists) * plan.cases * least_confirm_seeds(plan.hosts)
     enough = max(math.ceil(before / (1 - config.budget.confirm_share)), before + least)
     found = f"the grid has {size:,} points, of which this budget tries {plan.trials}, drawn at random"
     anew = ", under another study.name" if stored else ""
     return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"{anew}'
-
-
-def _too_small(
-    budget: BudgetTable,
-    limit: str,
-    generations: int,
-    needed: int,
-    cases: int,
-    hosts: int,
-    finalists: int,
-    parts: int,
-    seconds: float | None,
-) -> str:
-    has, times = f"{generations}", ""
-    if limit == "budget.minutes":
-        has = f"{budget.minutes:g} (about {generations} generations)"
-        times = f", about {needed * (seconds or 0) / 60:.1f} minutes"
-    fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
-    return (
-        f"{limit}: {has} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, hosts)} seeds, at"
-        f" least {least_trials(finalists)} trials of {math.ceil(cases / parts)} x"
-        f" {seeds_per_trial(budget, cases)}, confirmation"
-        f" {1 + finalists} x {cases} x {least_confirm_seeds(hosts)}; it needs {needed} generations{times}. Raise it, or"
-        f" name {fewer}"
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +16,8 @@ from sweeps.config import SweepConfig, load_config
 from sweeps.confirmation import stored_finalists
 from sweeps.confirming import Confirmation
 from sweeps.engines import open_engine
-from sweeps.engines.base import Engine
+from sweeps.engines.base import Engine, Generation
+from sweeps.estimate import Pace, Watched, measured_pace, watched
 from sweeps.explore import Explorer, Proposal
 from sweeps.exploring import Exploration
 from sweeps.folders import require_writable
@@ -37,6 +38,7 @@ from sweeps.reading import case_record, measured_floor, read_result
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.standing import after_floor, announce
+from sweeps.timekeeping import Timekeeper, seconds_seen
 
 
 class Sweep:
@@ -151,6 +153,14 @@ class _Run:
         self.measurer = Measurer(self.config, cases, objective, ledger, hosts, models, self.progress)
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
         self.standing = Standing()
+        self._watchers: list[Watched] = []
+        self._since = 0.0  # what the watchers had seen before the floor
+        self._pace: Pace | None = None
+        self._timekeeper: Timekeeper | None = None
+        if self.config.budget.minutes is not None:
+            for host in hosts:
+                host.engine, watcher = watched(host.engine)
+                self._watchers.append(watcher)
         self.logbook = Logbook(
             sweep.directory, self.config, enabled=sweep._tracking, report=sweep._report, progress=self.progress
         )
@@ -191,10 +201,12 @@ class _Run:
         finally:
             if status != "done":
                 self.logbook.end(status)
-                self.ledger.update_study(self.name, status=status)
+                spent: dict[str, Any] = {} if self._timekeeper is None else {"spent": self._timekeeper.spent}
+                self.ledger.update_study(self.name, status=status, **spent)
         return result
 
     def _stages(self, plan: Plan, stored: StudyRecord) -> None:
+        self._timekeeper = self._timekeeper_of(plan)
         with self._timed("floor"):
             self._floor(plan)
         proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.get("proposals", []))]
@@ -266,6 +278,7 @@ class _Run:
             self.configurations,
             self._track,
             ended=ended,
+            timekeeper=self._timekeeper,
         ).run()
 
     def _track(self, trial: int, offsets: Mapping[str, float] | None = None) -> None:
@@ -276,30 +289,45 @@ class _Run:
     # ---- plan and record
 
     def _plan_of(self, stored: StudyRecord | None) -> Plan:
+        self._since = seconds_seen(self._watchers)
         if stored is not None:
             return Plan.from_record(stored.record["plan"])
-        seconds = None
+        seconds_of: Callable[[Plan], float] | None = None
         if self.config.budget.minutes is not None:
-            seconds = self._seconds_per_generation()
-        return plan_for(self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_per_generation=seconds)
+            self._pace = pace = self._measured_pace()
 
-    def _seconds_per_generation(self) -> float:
-        """Seconds of a warm generation of the baseline, measured on the floor's first seed of each case."""
+            def seconds_of(plan: Plan) -> float:
+                return pace.estimate(plan, self.config).seconds
+
+        return plan_for(self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of)
+
+    def _measured_pace(self) -> Pace:
+        """The pace of the baseline, measured on the floor's first seed of each case."""
         tasks = self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, [self.config.study.seed])
-        seconds: list[float] = []
+        answers: list[Generation] = []
 
         def keep(outcome: Outcome) -> None:
             if outcome.entry is not None:
-                seconds.append(outcome.entry.generation.timing.total)
+                answers.append(outcome.entry.generation)
 
         self.measurer.run(tasks, keep)
-        if not seconds:
+        if not answers:
             raise RunStoppedError("no generation of the baseline succeeded, so the time of one is not known")
-        return sum(seconds) / len(seconds) / sum(not host.dropped for host in self.hosts)
+        engines = [host.engine for host in self.hosts if not host.dropped]
+        return measured_pace(answers, self._watchers, self.config, self.cases, engines)
+
+    def _timekeeper_of(self, plan: Plan) -> Timekeeper | None:
+        """Who holds the sweep to its minutes; None without any, and for a study that has kept no pace."""
+        record, minutes = self._record(), self.config.budget.minutes
+        if minutes is None or "pace" not in record:
+            return None
+        before = record.get("spent", 0.0) - self._since
+        return Timekeeper(self.config, plan, Pace(**record["pace"]), minutes, self._watchers, before)
 
     def _first_record(self, plan: Plan) -> dict[str, Any]:
         return {
             "plan": plan.as_dict(),
+            **({} if self._pace is None else {"pace": asdict(self._pace)}),
             "hosts": {host.name: host_record(host) for host in self.hosts if host.fingerprints},
             "honoured": sorted(self.measurer.first.engine.honours),
             "cases": [case_record(case) for case in self.cases],

@@ -49,9 +49,13 @@ def test_every_round_of_trials_has_each_case_once(clean: SweepResult) -> None:
     own = rows.groupby("trial")["case"].agg(list)
     assert len(own) == plan.trials  # a continuous space: none is proposed twice
     assert (own.map(len) == 6).all()
-    for first in range(0, plan.trials - 1, 2):
-        assert len({*own[first], *own[first + 1]}) == 12
-    assert len({tuple(sorted(cases)) for cases in own}) > 4  # dealt anew each time
+    batch = clean.config.search.batch
+    assert plan.together == batch == 4
+    batches = [set(own[first]) for first in range(0, plan.trials, batch)]
+    assert all(set(own[trial]) == batches[trial // batch] for trial in range(plan.trials))
+    for one, other in zip(batches[::2], batches[1::2], strict=False):
+        assert len(one | other) == 12
+    assert len({frozenset(cases) for cases in batches}) > 4  # dealt anew each time
     confirm = clean.observations[clean.observations["stage"] == "confirm"]
     assert (confirm.groupby("configuration")["case"].nunique() == 12).all()
 
@@ -157,7 +161,8 @@ def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> 
         stored = ledger.study("t")
         assert stored is not None
         identity, plan = dict(stored.identity), dict(stored.record["plan"])
-        del identity["budget.cases_per_trial"], plan["parts"]  # as they were when there was no such setting
+        # as they were when there was no such setting
+        del identity["budget.cases_per_trial"], plan["parts"], plan["together"]
         ledger.set_identity("t", identity)
         ledger.update_study("t", plan=plan)
     path = write_sweep(tmp_path, cases=12, budget=BUDGET)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -131,17 +132,32 @@ class TestWarnings:
     @pytest.mark.parametrize(
         ("space", "advice"),
         [
-            ({"top_k": [5, 60]}, "loads and prompts come on top of its generations; give fewer minutes"),
-            ({"num_ctx": [1024, 2048], "top_k": [5, 60]}, "search fewer values of num_ctx, for which the model is"),
+            ({"top_k": [5, 60]}, "to leave time for the confirmation"),
+            ({"num_ctx": [1024, 2048], "top_k": [5, 60]}, "fewer values of num_ctx, under another study.name"),
         ],
     )
-    def test_minutes_that_do_not_suffice(self, tmp_path, space, advice, monkeypatch):
-        monkeypatch.setattr("sweeps.check.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
+    def test_minutes_that_do_not_suffice_any_more(self, tmp_path, space, advice, monkeypatch):
         path = write_sweep(tmp_path, space=space, search={"probe": False}, budget={"generations": 60, "minutes": 2})
+        run(path)
+        assert row(check(path), "time").state == "ready"
+        monkeypatch.setattr("sweeps.estimate.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
         found = row(check(path), "time")
         assert found.state == "warning"
-        assert f"it will take longer than budget.minutes 2: {advice}" in found.todo
-        assert "study.name" not in found.todo
+        assert "its plan takes longer than budget.minutes 2 by now: the exploration will end early" in found.todo
+        assert advice in found.todo
+
+    def test_minutes_are_planned_with_loads_and_prompts(self, tmp_path, monkeypatch):
+        path = write_sweep(tmp_path, search={"probe": False}, budget={"generations": None, "minutes": 2})
+        fast = check(path)
+        assert fast.time.seconds <= 120
+        monkeypatch.setattr("sweeps.estimate.prefill_rate", lambda warmups: 0.02)
+        slow = check(path)
+        assert 110 < slow.time.seconds <= 120
+        assert slow.plan.total < fast.plan.total
+        monkeypatch.setattr("sweeps.estimate.prefill_rate", lambda warmups: 10.0)
+        found = row(check(path), "budget")
+        assert found.state == "blocked"
+        assert "budget.minutes: 2 is too small for 3 cases" in found.found
 
     def test_one_case_is_one(self, tmp_path):
         report = check(write_sweep(tmp_path, cases=1, budget={"generations": 100}))
@@ -230,6 +246,16 @@ class TestTime:
         time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0)
         # In each of four batches two trials of 6 cases warm up 12 prompts, whether they share a window or not.
         assert time.prefills == 12 * (1 + 2) + 4 * 12
+        batched = estimate_time(replace(plan, together=2), config, decode=2.0, prefill=1.0, load=10.0)
+        # If they have the same 6 cases, these are warmed up once per window, of which a batch has 1.5 on average.
+        assert batched.prefills == 12 * (1 + 2) + 4 * 9
+
+    def test_looks_hosts_and_the_time_that_is_taken_warm_up_anew(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, search={"batch": 4}, budget={"minutes": 10.0}))
+        plan = replace(self.PLAN, look_seeds=(3,), hosts=2)
+        time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0, hosts=2)
+        # Two hosts load and warm up three prompts each: twice for the floor, once per look; two batches share theirs.
+        assert (time.loads, time.prefills) == (2, 3 * 2 * (2 + 2) + 2 * 3)
 
     def test_hosts_share_the_work(self, tmp_path):
         config = load_config(write_sweep(tmp_path))
