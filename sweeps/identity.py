@@ -100,13 +100,24 @@ def refuse_changes(
     if not lines:
         return
     only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
+    anew = f"sweeps rescore {stored.name}{_options_for(known, identity)}"
     raise StudyChangedError(
         [f"study {stored.name!r} exists with other settings:"]
         + [f"  {line}" for line in lines]
         + [f"To start afresh give the sweep another study.name, such as {_free_name(stored.name, ledger)!r};"]
         + ["to go on with the stored study put the old values back."]
-        + ([f"To score what it has anew, without generating: sweeps rescore {stored.name}"] if only_scoring else [])
+        + ([f"To score what it has anew, without generating: {anew}"] if only_scoring else [])
     )
+
+
+def _options_for(known: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """What `sweeps rescore` must be told, which else scores by the settings of before."""
+    options = ""
+    for name, flag in (("weights", "--weights"), ("budget_words", "--budget-words"), ("threshold", "--threshold")):
+        value = identity.get(f"objective.{name}")
+        if value is not None and value != known.get(f"objective.{name}"):
+            options += f" {flag} {','.join(map(str, value)) if isinstance(value, list) else value}"
+    return options
 
 
 def _short(value: object) -> str:

@@ -93,6 +93,18 @@ def test_the_command_says_how_to_go_back(mlruns: Path, capsys: pytest.CaptureFix
     assert steady(load_result(mlruns).observations) == before
 
 
+def test_what_a_refused_run_names_makes_it_go_on(mlruns: Path, finished: Path) -> None:
+    options = {"cases": str(finished / "cases")}
+    changes = {"weights": UP, "threshold": 0.6}
+    path = write_sweep(mlruns.parent, engine={"options": options}, objective=changes)
+    with pytest.raises(ConfigError, match="exists with other settings") as error:
+        run(path)
+    command = str(error.value).splitlines()[-1].partition("without generating: sweeps ")[2]
+    assert command == "rescore t --weights 16,8,4,2,1 --threshold 0.6"
+    assert run_command([*command.split(), "--mlruns", str(mlruns)]) == 0
+    assert run(path).record.identity["objective.threshold"] == 0.6
+
+
 # ---- objectives of one's own
 
 
