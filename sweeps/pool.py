@@ -285,7 +285,7 @@ class _Worker:
     def _is_gone(self, task: Task) -> bool:
         """Whether the engine answers nothing any more, as opposed to not this one request."""
         try:
-            self.host.engine.identify(task.configuration.model)
+            self.host.engine.revision(task.configuration.model)
         except EngineError:
             return True
         return False

@@ -174,9 +174,9 @@ class Host:
         if self.engine.address == "in process":
             return
         before = self.fingerprints[model]
-        identity = self.engine.identify(model)
-        engine, named = {"name": self.engine.name, **identity["engine"]}, {"name": model, **identity["model"]}
-        after = Fingerprint({**before.facts, "engine": engine, "model": named})
+        revision = self.engine.revision(model)
+        asked = {part: {**before.facts[part], **revision[part]} for part in ("engine", "model")}
+        after = Fingerprint({**before.facts, **asked})
         if lines := fingerprint_changes({model: before}, {model: after}, self.name):
             raise HostChangedError(lines)
 

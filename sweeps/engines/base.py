@@ -173,6 +173,18 @@ class Engine(Protocol):
         """
         ...
 
+    def revision(self, model: str) -> dict[str, Any]:
+        """The facts of `identify` that tell whether engine and model are still the same, for asking after each answer.
+
+        Returns:
+            A part of what `identify` gives, in the same form, with the engine's version and the model's digest in it.
+
+        Raises:
+            ModelMissing: If the host does not have the model.
+            EngineUnreachable: If nothing answers.
+        """
+        ...
+
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """Tokens of the prompt in the model's own template, asked from the engine.
 
@@ -211,7 +223,7 @@ class Engine(Protocol):
 
 
 class BaseEngine:
-    """What the engines share: the general ways to count tokens and to refuse, and use in a `with` statement."""
+    """What the engines share: the general ways to tell a revision, count tokens and refuse, and use in a `with`."""
 
     name: str
     address: str
@@ -223,6 +235,14 @@ class BaseEngine:
     ) -> Generation:
         """See `Engine.generate`."""
         raise NotImplementedError
+
+    def identify(self, model: str) -> dict[str, Any]:
+        """See `Engine.identify`."""
+        raise NotImplementedError
+
+    def revision(self, model: str) -> dict[str, Any]:
+        """See `Engine.revision`: everything, which costs nothing where nobody has to be asked."""
+        return self.identify(model)
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`: one token is generated; a refusal that tells the count will do as well."""

@@ -171,15 +171,7 @@ class OllamaEngine(_http.HttpEngine):
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`. `num_ctx` and `gpu_share` are of the model as it is loaded, else None."""
-        version = self._get("/api/version").get("version")
-        if not isinstance(version, str):
-            raise EngineProtocolError(
-                f"{self.address} does not tell an Ollama version; is another service on that port?"
-            )
-        full = model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
-        entry = next((entry for entry in self._tags() if entry["name"] in (model, full)), None)
-        if entry is None:
-            raise self._missing(model)
+        version, entry, full = self._version(), self._entry(model), _full_name(model)
         with self._translated(model, _SHORT_SECONDS):
             show = self.client.post("/api/show", {"model": model})
         loaded = self._loaded(full)
@@ -194,6 +186,11 @@ class OllamaEngine(_http.HttpEngine):
             },
             "model": _model_facts(full, entry, show),
         }
+
+    def revision(self, model: str) -> dict[str, Any]:
+        """See `Engine.revision`: two requests, where `identify` takes four."""
+        version, entry = self._version(), self._entry(model)
+        return {"engine": {"version": version}, "model": {"name": _full_name(model), "digest": entry.get("digest")}}
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -276,6 +273,22 @@ class OllamaEngine(_http.HttpEngine):
         self._prompt_tokens[model, prompt] = max(known, answer.prompt_tokens)
         return answer.prompt_tokens < known
 
+    def _version(self) -> str:
+        version = self._get("/api/version").get("version")
+        if not isinstance(version, str):
+            raise EngineProtocolError(
+                f"{self.address} does not tell an Ollama version; is another service on that port?"
+            )
+        return version
+
+    def _entry(self, model: str) -> dict[str, Any]:
+        """What the list of models says of a model."""
+        names = (model, _full_name(model))
+        entry = next((entry for entry in self._tags() if entry["name"] in names), None)
+        if entry is None:
+            raise self._missing(model)
+        return entry
+
     def _tags(self) -> list[dict[str, Any]]:
         entries = self._get("/api/tags").get("models")
         if not isinstance(entries, list):
@@ -289,6 +302,11 @@ class OllamaEngine(_http.HttpEngine):
     def _get(self, path: str) -> dict[str, Any]:
         with _http.translated(self.address, _SHORT_SECONDS):
             return self.client.get(path)
+
+
+def _full_name(model: str) -> str:
+    """A model's name with its tag."""
+    return model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
 
 
 def _generation(

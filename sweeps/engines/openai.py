@@ -7,7 +7,7 @@ native one (temperature and top_p 1.0), loads the model with the server's own nu
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps.engines import _http, check_settings
@@ -91,8 +91,15 @@ class OpenAIEngine(_http.HttpEngine):
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`: by the same server's native API, or the model's name alone where it has none."""
+        return self._facts(self._native.identify, model)
+
+    def revision(self, model: str) -> dict[str, Any]:
+        """See `Engine.revision`: as `identify`."""
+        return self._facts(self._native.revision, model)
+
+    def _facts(self, ask: Callable[[str], dict[str, Any]], model: str) -> dict[str, Any]:
         try:
-            facts = self._native.identify(model)
+            facts = ask(model)
         except EngineProtocolError:
             if model not in self.models():
                 raise self._missing(model) from None

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -205,13 +206,22 @@ def test_faults_of_the_questions_beside_the_requests(
 ) -> None:
     path = write(tmp_path, cases, server.url)
     questions = ["/api/version", "/api/tags", "/api/show", "/api/ps"]
-    # never three at a time, which would be the end
-    server.faults = [Fault("refuse", question, after=4 + 3 * i) for i, question in enumerate(questions)]
+    # never three at a time, which would be the end; the last two are asked between batches alone
+    server.faults = [Fault("refuse", question, after=n) for question, n in zip(questions, (4, 7, 1, 1), strict=True)]
     server.faults += [
-        Fault(kind, question, after=9) for kind, question in zip(["html", "truncate"] * 2, questions, strict=True)
+        Fault(kind, question, after=n)
+        for kind, question, n in zip(["html", "truncate"] * 2, questions, (9, 9, 1, 1), strict=True)
     ]
     assert_same(tmp_path, run(path), whole)
     assert not any(fault.times for fault in server.faults)
+
+
+def test_after_each_answer_two_questions_are_asked_and_no_more(tmp_path: Path, cases: Path, server: Server) -> None:
+    result = run(write(tmp_path, cases, server.url))
+    asked = Counter(path for path, _ in server.requests)
+    whole = asked["/api/show"]  # a whole identity asks this once, as nothing else does
+    assert whole < result.plan.total / 2
+    assert asked["/api/version"] == asked["/api/tags"] == result.plan.total + whole
 
 
 def test_a_proxy_that_answers_from_now_on(tmp_path: Path, cases: Path, server: Server, whole: SweepResult) -> None:

@@ -74,9 +74,18 @@ class Conformance:
         assert ".gguf" not in text
         assert engine.identify(self.model) == facts
 
+    def test_a_revision_is_a_part_of_the_identity(self, engine: Engine) -> None:
+        facts, revision = engine.identify(self.model), engine.revision(self.model)
+        assert set(revision) == {"engine", "model"}
+        assert revision["engine"]["version"]
+        assert revision["model"]["digest"]
+        for part, asked in revision.items():
+            assert asked == {name: facts[part][name] for name in asked}
+
     def test_an_unknown_model_is_named_along_with_the_known_ones(self, engine: Engine) -> None:
         for call in (
             lambda: engine.identify("nosuch:1b"),
+            lambda: engine.revision("nosuch:1b"),
             lambda: engine.generate(PROMPT, OPTIONS, model="nosuch:1b"),
         ):
             with pytest.raises(ModelMissing) as caught:

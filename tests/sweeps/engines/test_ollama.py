@@ -231,6 +231,12 @@ def test_a_change_of_version_or_digest_shows(engine: OllamaEngine, server: Ollam
     after = engine.identify(MODEL)
     assert (before["engine"]["version"], after["engine"]["version"]) == ("0.32.15", "0.33.0")
     assert after["model"]["digest"] == "1" * 64 != before["model"]["digest"]
+    server.requests.clear()
+    assert engine.revision(MODEL) == {
+        "engine": {"version": "0.33.0"},
+        "model": {"name": MODEL, "digest": "1" * 64},
+    }
+    assert [path for path, _ in server.requests] == ["/api/version", "/api/tags"]
 
 
 def test_a_clock_that_goes_backwards_gives_no_negative_times(engine: OllamaEngine, server: OllamaDouble) -> None:

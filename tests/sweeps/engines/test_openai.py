@@ -97,5 +97,6 @@ def test_faults(engine: OpenAIEngine, server: OllamaDouble) -> None:
 def test_a_server_without_a_native_api(engine: OpenAIEngine, server: OllamaDouble) -> None:
     server.faults = [Fault("text", "/api", times=9)]
     facts = engine.identify(MODEL)
+    assert engine.revision(MODEL) == facts
     assert facts["engine"] == {"version": None, "name": "openai", "api": "/v1/chat/completions"}
     assert facts["model"] == {"name": MODEL, "digest": None}
