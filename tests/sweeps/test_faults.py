@@ -20,6 +20,7 @@ import pytest
 
 from sweeps.engines.base import EngineUnreachable
 from sweeps.errors import ConfigError
+from sweeps.progress import Silent
 from sweeps.reading import load_result
 from sweeps.results import SweepResult
 from sweeps.runner import HostChangedError, RunStoppedError
@@ -305,6 +306,23 @@ def test_a_host_that_changes_stops_the_sweep(
     with pytest.raises(ConfigError, match=r"engine\.version" if what == "version" else r"model\.digest"):
         run(path)
     server.version, server.models[MODEL] = VERSION, digest
+    assert_same(tmp_path, run(path), whole)
+
+
+def test_a_host_that_changed_after_the_search_confirms_nothing(
+    tmp_path: Path, cases: Path, server: Server, whole: SweepResult
+) -> None:
+    class Upgrade(Silent):
+        def stage(self, name: str) -> None:
+            if name == "confirm":
+                server.version = "0.33.0"
+
+    path = write(tmp_path, cases, server.url)
+    with pytest.raises(HostChangedError, match=r"engine\.version: was 0\.32\.15, is 0\.33\.0"):
+        run(path, progress=Upgrade())
+    assert len(server.sent) == whole.plan.floor + whole.plan.explore
+    assert max(body["options"]["seed"] for body in server.bodies()) < whole.stage("confirm")["seed"].min()
+    server.version = VERSION
     assert_same(tmp_path, run(path), whole)
 
 
