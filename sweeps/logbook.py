@@ -77,14 +77,14 @@ class Logbook:
         answers: Sequence[Mapping[str, Any]],
         offsets: Mapping[str, float] | None = None,
     ) -> None:
-        """Bring a configuration's run up to date; `offsets` as for `tracking_metrics.summarise`."""
+        """Bring a configuration's run up to date with its rows and answers; `offsets` as for `summarise`."""
         if self._tracker is None or not rows:
             return
         import pandas as pd
 
         texts = None
         if self.config.tracking.texts:
-            texts = pd.DataFrame([answer for answer in answers if answer["trial"] == trial])
+            texts = pd.DataFrame(list(answers))
         table = table_of(rows)
         status = "FAILED" if table["score"].isna().all() else "FINISHED"
         self._tracker.log_configuration(trial, configuration, table, texts, status=status, offsets=offsets)

@@ -30,6 +30,7 @@ from sweeps.pool import KEPT, run_tasks
 from sweeps.preflight import fingerprints_of
 from sweeps.progress import Progress
 from sweeps.runner import Host, HostChangedError, Outcome
+from sweeps.running import ByTrial, RunningOffsets
 from sweeps.schedule import Task
 from sweeps.standing import trial_result
 
@@ -104,6 +105,8 @@ class Measurer:
         self.name = config.study.name
         self.rows: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
+        self._by_trial, self._answers_by_trial = ByTrial(self.rows), ByTrial(self.answers)
+        self._offsets = RunningOffsets(self.rows)
         self._scorer = Scorer(objective, cases, ledger)
         self._items = {case.name: item_texts(case) for case in cases}
         matcher = config.objective.matcher
@@ -242,6 +245,14 @@ class Measurer:
                 warning=True,
             )
 
+    def rows_of(self, trial: int) -> Sequence[Mapping[str, Any]]:
+        """The rows of a trial."""
+        return self._by_trial.of(trial)
+
+    def answers_of(self, trial: int) -> Sequence[Mapping[str, Any]]:
+        """The texts of a trial with their scores."""
+        return self._answers_by_trial.of(trial)
+
     def result_of(
         self,
         trial: int,
@@ -260,22 +271,13 @@ class Measurer:
             seeds: Only observations of these seeds; all by default.
             offsets: See `standing.trial_result`.
         """
-        mine = [
-            row
-            for row in self.rows
-            if row["trial"] == trial and row["stage"] == stage and (seeds is None or row["seed"] in seeds)
-        ]
+        mine = [row for row in self.rows_of(trial) if row["stage"] == stage and (seeds is None or row["seed"] in seeds)]
         result = trial_result(mine, [case.name for case in self.cases], noise_sd, offsets=offsets)
         return penalised(result, mine, self.config.constraints)
 
     def offsets(self) -> dict[str, float]:
         """How much easier each case is than the mean case, as far as the observations so far tell."""
-        import pandas as pd
-
-        from analysis.offsets import by_name, case_offsets, cells_of
-
-        table = pd.DataFrame(self.rows, columns=["configuration", "case", "score"])
-        return by_name(case_offsets(cells_of(table)))
+        return self._offsets.by_case()
 
     def verify(self) -> None:
         """Stop if a host, its engine or a model is not what it was when the run began."""

@@ -283,8 +283,8 @@ class _Run:
 
     def _track(self, trial: int, offsets: Mapping[str, float] | None = None) -> None:
         """Log a trial's observations to MLflow."""
-        rows = [row for row in self.measurer.rows if row["trial"] == trial]
-        self.logbook.log(trial, self.configurations[trial], rows, self.measurer.answers, offsets)
+        rows, answers = self.measurer.rows_of(trial), self.measurer.answers_of(trial)
+        self.logbook.log(trial, self.configurations[trial], rows, answers, offsets)
 
     # ---- plan and record
 
