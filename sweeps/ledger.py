@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,8 @@ class Ledger:
     Every write is one transaction, committed before the call returns, so a killed process loses at most the request
     that was in flight. Writes of the threads of one process take turns: SQLite takes one writer at a time, and a writer
     that finds it taken sleeps and looks again, longer each time, which with four hosts cost each answer three times
-    what writing it does.
+    what writing it does. SQLite waits for the disk with each text and each study; observations and scores, which follow
+    from the texts, reach it with the next of these, so that a power failure may take the last of them.
 
     Args:
         url: A SQLAlchemy URL, or the path of a SQLite file (made if missing). A file that may not be written, or stands
@@ -101,6 +103,20 @@ class Ledger:
                 f"the ledger {self.url} could not be {what}: {reason}; check that its folder exists, is writable and"
                 " has free space. What was written is kept: run the same command to go on"
             ) from error
+
+    @contextmanager
+    def _derived(self) -> Iterator[sa.Connection]:
+        """A transaction of what follows from texts: it does not wait for the disk."""
+        with self._told("written"), self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+                connection.commit()
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                if self._engine.dialect.name == "sqlite":
+                    connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
     def find(self, keys: Iterable[Key]) -> dict[str, Entry]:
         """Generations that are there already, by `Key.sha256`."""
@@ -180,7 +196,7 @@ class Ledger:
             {"generation": g, "objective": o, "rubric": r, "score": s, "detail": json.dumps(d, ensure_ascii=False)}
             for g, o, r, s, d in rows
         ]
-        with self._told("written"), self._engine.begin() as connection:
+        with self._derived() as connection:
             if values:
                 connection.execute(self._add_unless_there[tables.scores], values)
 
@@ -199,7 +215,7 @@ class Ledger:
             "generation": generation,
             "error": error,
         }
-        with self._told("written"), self._engine.begin() as connection:
+        with self._derived() as connection:
             connection.execute(_FAILED_ELSEWHERE, {f"at_{name}": row[name] for name in _PLACE})
             connection.execute(self._add_or_mend, row)
 
@@ -299,15 +315,14 @@ class Ledger:
     ) -> StudyRecord:
         """Change a study's status and what its results depend on, and merge `changes` into its record, all at once."""
         with self._told("written"), self._engine.begin() as connection:
-            row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one()
-            record = json.loads(row.record) | changes
-            values = {"record": json.dumps(record), "updated": now("milliseconds")}
+            before = study_of(connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one())
+            values = {"record": json.dumps(before.record | changes), "updated": now("milliseconds")}
             values |= {"status": status} if status else {}
             values |= {} if identity is None else {"identity": json.dumps(identity)}
             connection.execute(sa.update(tables.studies).where(tables.studies.c.name == name).values(values))
-        found = self.study(name)
-        assert found is not None
-        return found
+        new: dict[str, Any] = values | {"record": before.record | json.loads(json.dumps(changes))}
+        new |= {} if identity is None else {"identity": json.loads(values["identity"])}
+        return replace(before, **new)
 
     def set_identity(self, name: str, identity: Mapping[str, Any]) -> None:
         """Replace what a study's results depend on, after they were scored anew."""

@@ -6,11 +6,12 @@ import dataclasses
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -242,3 +243,35 @@ def test_processes_that_open_a_new_ledger_at_once(tmp_path: Path) -> None:
             children.append(child)
         assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
         assert rows(path, "info") == 1
+
+
+def test_the_disk_is_waited_for_with_texts_and_not_with_what_follows_from_them(tmp_path: Path) -> None:
+    """FULL waits for the disk at each commit, NORMAL leaves it to the next commit that does."""
+    ledger = Ledger(tmp_path / "ledger.db")
+    at_commit: list[int] = []
+    sa.event.listen(
+        ledger._engine, "commit", lambda c: at_commit.append(c.exec_driver_sql("PRAGMA synchronous").scalar())
+    )
+    normal, full = 1, 2
+
+    def waited(write: Callable[[], object]) -> int:
+        at_commit.clear()
+        write()
+        return at_commit[-1]
+
+    entry = ledger.add(KEY, generation(), model="m")
+    assert at_commit == [full]
+    place = Place("floor", -1, "h", "c", 1)
+    assert waited(lambda: ledger.add_scores([(entry.id, "o", "r", 0.5, {})])) == normal
+    assert waited(lambda: ledger.add_observation("s", place, configuration="k", generation=entry.id)) == normal
+    assert waited(lambda: ledger.add_study("s", identity={}, config="", record={})) == full
+    assert waited(lambda: ledger.update_study("s", proposals=[])) == full
+    assert waited(lambda: ledger.add_failure(KEY, study="s", kind="x", message="y")) == full
+    ledger.close()
+
+
+def test_a_changed_study_is_returned_as_it_is_read(ledger: Ledger) -> None:
+    ledger.add_study("s", identity={"a": 1}, config="text", record={"plan": 1})
+    changed = ledger.update_study("s", status="stopped", identity={"a": (2,)}, priors={3: (0.5, 1)})
+    assert changed == ledger.study("s")
+    assert changed.record == {"plan": 1, "priors": {"3": [0.5, 1]}}
