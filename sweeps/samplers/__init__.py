@@ -33,20 +33,17 @@ def make_sampler(
     active_when: ActiveWhen | None = None,
     baseline: Mapping[str, Any] | None = None,
     n_trials: int | None = None,
-    batch: int = 0,
     **options: Any,
 ) -> BaseSampler:
-    """Make a sampler for one batch of a study, or for a whole study.
+    """Make a sampler for a study.
 
     Args:
         name: One of `SAMPLERS`.
-        seed: The study's seed, the same for every batch.
+        seed: The study's seed.
         space: Optuna distributions by name. Needed by `grid`; `gp` is better with it.
         active_when: For conditional parameters, the parents and values under which they act (`gp` only).
         baseline: The configuration in use today, as values by name (`gp` only).
         n_trials: Number of trials that the study is going to have, if known (`gp` only).
-        batch: Number of the batch, where every batch gets a new sampler object: samplers with a stream of random
-            numbers start another one per batch. `gp` needs none: its streams belong to trial numbers.
         **options: Passed on to the sampler's class.
 
     Returns:
@@ -57,8 +54,8 @@ def make_sampler(
     """
     makers: dict[str, Callable[[], BaseSampler]] = {
         "gp": lambda: _gp(seed, space, active_when, baseline, n_trials, options),
-        "tpe": lambda: _tpe(_mixed(seed, batch), options),
-        "random": lambda: _random(_mixed(seed, batch), options),
+        "tpe": lambda: _tpe(seed % 2**32, options),
+        "random": lambda: _random(seed % 2**32, options),
         "qmc": lambda: _qmc(seed, options),
         "grid": lambda: _grid(seed, space, options),
     }
@@ -91,15 +88,6 @@ def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS
 def grid_size(space: Mapping[str, BaseDistribution]) -> int:
     """Number of points of a space's grid."""
     return math.prod(len(values) for values in grid_values(space).values())
-
-
-def _mixed(seed: int, batch: int) -> int:
-    """The study's seed for its first batch, and another one for each batch after it."""
-    if not batch:
-        return seed % 2**32
-    import numpy as np
-
-    return int(np.random.SeedSequence([abs(seed), batch]).generate_state(1)[0])
 
 
 def _gp(

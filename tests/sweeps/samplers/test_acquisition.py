@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from scipy import stats
 
 from sweeps.samplers.acquisition import (
     N_LOCAL,
@@ -81,6 +82,21 @@ def test_improvement_is_that_of_a_simulation_less_the_noise_discount() -> None:
     draws = rng.normal(mean[:, None], sd[:, None], (4, 400_000))
     expected = np.maximum(draws - reference, 0).mean(axis=1) * (1 - np.sqrt(0.05 / (0.05 + sd**2)))
     np.testing.assert_allclose(found, expected, rtol=0.03, atol=1e-5)
+
+
+def test_the_reference_is_a_point_that_is_known_and_not_one_that_was_lucky() -> None:
+    features = np.array([[0.0], [1.0]])
+    lucky_then_known = np.array([1.0, 1e-6])  # variances
+    surrogate = Surrogate(features, np.array([1.0, 0.5]), lucky_then_known, Hyperparameters(0.25, 0.0, (0.1,), (0,)))
+    mean, sd = surrogate.posterior(features)
+    assert mean[0] > mean[1]
+    assert mean[0] - sd[0] < mean[1] - sd[1]
+    at = np.array([[5.0]])  # far from both
+    (there,), (spread,) = surrogate.posterior(at)
+    z = (there - mean[1]) / spread
+    improvement = spread * (z * stats.norm.cdf(z) + stats.norm.pdf(z))
+    discount = 1 - 0.3 / np.sqrt(0.3**2 + spread**2)
+    np.testing.assert_allclose(augmented_expected_improvement(surrogate, at, 0.3**2), [improvement * discount])
 
 
 def test_points_under_way_repel() -> None:

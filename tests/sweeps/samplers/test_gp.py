@@ -15,8 +15,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
+from sweeps.samplers import gp
 from sweeps.samplers.encoding import Encoding
 from sweeps.samplers.gp import NoiseAwareSampler, checkpoint, pick, study_posterior, union_space
+from sweeps.samplers.surrogate import Surrogate
 
 SPACE: dict[str, BaseDistribution] = {
     "temperature": FloatDistribution(0.0, 1.5, step=0.05),
@@ -129,6 +131,27 @@ def test_the_search_goes_where_the_scores_are() -> None:
     run(study, 50)
     scores = [truth(t.params) for t in study.trials]
     assert np.mean(scores[30:]) > np.mean(scores[1:10]) + 0.05
+
+
+def test_the_next_score_is_expected_to_be_as_noisy_as_the_median_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A floor with many generations is known far better than a trial, a trial that was short of some far worse."""
+    told: list[float] = []
+    improvement = gp.augmented_expected_improvement
+
+    def noted(surrogate: Surrogate, features: Any, noise: float, among: Any = None) -> Any:
+        told.append(noise)
+        return improvement(surrogate, features, noise, among)
+
+    monkeypatch.setattr(gp, "augmented_expected_improvement", noted)
+    space = {"top_p": FloatDistribution(0.5, 1.0)}
+    study = optuna.create_study(direction="maximize", sampler=NoiseAwareSampler(seed=1, space=space))
+    for number in range(11):
+        n = {0: 60, 5: 1}.get(number, 6)
+        attributes = {"n": n, "noise_sd": NOISE}
+        at = {"top_p": 0.5 + number / 20}
+        study.add_trial(create_trial(value=at["top_p"], params=at, distributions=space, user_attrs=attributes))
+    suggest(study.ask(), space)
+    assert told == [pytest.approx(NOISE**2 / 6)]
 
 
 def test_minimising_is_maximising_the_negative() -> None:

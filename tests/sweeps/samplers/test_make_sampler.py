@@ -43,13 +43,6 @@ def test_every_sampler_proposes_and_repeats_itself_by_seed(name: str) -> None:
         assert point["num_ctx"] == 2048
 
 
-@pytest.mark.parametrize("name", ["tpe", "random"])
-def test_batches_have_streams_of_their_own(name: str) -> None:
-    batches = [proposals(name, 1, seed=11, batch=batch)[0] for batch in range(4)]
-    assert len({tuple(point.items()) for point in batches}) == 4
-    assert batches[2] == proposals(name, 1, seed=11, batch=2)[0]
-
-
 def test_unknown_names_are_told_with_the_valid_ones() -> None:
     with pytest.raises(ConfigError, match=r"sampler: unknown 'bayes'; valid: gp, tpe, random, qmc, grid"):
         make_sampler("bayes", seed=1)

@@ -58,6 +58,14 @@ def test_few_scores_are_shrunk_by_the_ratio_of_signal_to_noise() -> None:
     np.testing.assert_allclose(sd, [math.sqrt(0.03 * 0.25), math.sqrt(0.03)])
 
 
+def test_scores_that_scatter_less_than_their_noise_keep_their_order() -> None:
+    values, noise = [0.49, 0.5, 0.51], [0.01, 0.01, 0.01]
+    mean, sd = Posterior(X, [{"x": 0.1}, {"x": 0.5}, {"x": 0.9}], values, noise).at([{"x": 0.9}, {"x": 0.3}])
+    # A twentieth of the noise is the least variance between configurations: the weight is .0005 / .0105 = 1/21.
+    np.testing.assert_allclose(mean, [0.5 + 0.01 / 21, 0.5])
+    np.testing.assert_allclose(sd, [math.sqrt(0.0005 * 20 / 21), math.sqrt(0.0005)])
+
+
 def test_few_scores_pool_the_repeats_of_a_configuration() -> None:
     points = [{"x": 0.1}, {"x": 0.1}, {"x": 0.9}]
     model = Posterior(X, points, [0.2, 0.4, 0.6], [0.01, 0.01, 0.01])

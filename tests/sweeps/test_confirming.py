@@ -1,0 +1,74 @@
+"""The confirmation as a stage: which seeds it asks for, and what it writes down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from objectives import load_cases
+from sweeps import confirming
+from sweeps.config import load_config
+from sweeps.confirming import CONFIRM_SEEDS, CONFIRM_STEP, Confirmation, _seeds_of
+from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
+from sweeps.explore import Proposal
+from sweeps.ledger import Ledger
+from sweeps.options import Configuration
+from sweeps.plan import Plan
+from sweeps.progress import Silent
+from sweeps.reading import load_result
+from tests.sweeps.sweep_files import run, write_sweep
+
+GREEDY, WARM = (Configuration("m", "p", {"temperature": t}) for t in (0.0, 0.5))
+
+
+def test_a_greedy_arm_gets_one_seed_per_host_and_no_more_at_later_looks() -> None:
+    assert _seeds_of(GREEDY, range(10, 16), 0, hosts=2) == range(10, 12)
+    assert len(_seeds_of(GREEDY, range(16, 22), 6, hosts=2)) == 0
+    assert _seeds_of(WARM, range(16, 22), 6, hosts=2) == range(16, 22)
+
+
+@pytest.mark.parametrize("used", [0, 1, 5])
+def test_a_single_seed_that_was_used_moves_all_of_them(tmp_path: Path, used: int) -> None:
+    config = load_config(write_sweep(tmp_path))
+    first = config.study.seed + CONFIRM_SEEDS
+    asked: list[Sequence[Configuration]] = []
+
+    def has_any(arms: Sequence[Configuration], seeds: Sequence[int]) -> bool:
+        asked.append(arms)
+        return first + used in seeds
+
+    plan = Plan(cases=3, floor_seeds=4, seeds=2, trials=5, confirm_seeds=6)
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        ledger.add_study("t", identity={}, config="", record={})
+        measurer: Any = SimpleNamespace(has_any=has_any)
+        stage = Confirmation(config, ledger, measurer, Silent(), tmp_path)
+        arms = [Proposal(0, GREEDY, {}), Proposal(1, WARM, {})]
+        assert stage._first_seed(plan, arms) == first + CONFIRM_STEP
+        assert asked[0] == [config.baseline, WARM]  # of a greedy one there is but one text
+        assert stage._first_seed(plan, arms) == first + CONFIRM_STEP  # kept
+        assert len(asked) == 2
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time that the time is asked for, it is another."""
+    times: Iterator[int] = iter(range(100))
+    monkeypatch.setattr(confirming, "now", lambda: f"time {next(times)}")
+
+
+@pytest.mark.usefixtures("clock")
+def test_when_it_was_confirmed_stays_as_it_was(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    refused = Fault("option-refused", when=lambda request: request.options["seed"] >= CONFIRM_SEEDS)
+    cases = load_cases(tmp_path / "cases")
+    first = run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1, faults=[refused]))
+    assert first.verdict is None
+    run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1))
+    again = load_result(tmp_path / "mlruns", "t")
+    assert again.verdict is not None
+    assert again.record.record["confirmed"] == first.record.record["confirmed"] == "time 0"
