@@ -83,6 +83,9 @@ def read_text(path: Path) -> str:
     except IsADirectoryError:
         raise CaseError(Problem(str(path), "is a directory, not a file.", "Give the file.")) from None
     except OSError as error:
+        if path.is_symlink() and not path.exists():
+            message = f"is a link to {str(path.readlink())!r}, which is not there."
+            raise CaseError(Problem(str(path), message, "Mend or remove the link.")) from None
         raise CaseError(Problem(str(path), f"cannot be read: {error.strerror}.", "Check the name.")) from None
 
 
@@ -93,7 +96,7 @@ def rubric_files(path: Path) -> list[Path]:
         CaseError: There is no such place, or no rubric in it.
     """
     if path.is_dir():
-        files = sorted((file for file in path.glob("*.toml") if file.is_file()), key=lambda file: file.stem)
+        files = sorted(path.glob("*.toml"), key=lambda file: file.stem)  # what is no file is told when it is read
         if files:
             return files
         below = sorted({str(file.parent) for file in path.glob("*/*.toml")})

@@ -34,6 +34,7 @@ from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
 from sweeps.standing import sight_of
 from sweeps.study import Sweep
+from sweeps.tracking_store import refuse_unusable, tracking_uri
 
 __all__ = ["BLOCKED", "READY", "WARNING", "CheckReport", "check_sweep"]
 
@@ -70,6 +71,7 @@ def check_sweep(
         limits = ", ".join(
             f"{name} {QUANTITIES[name].text(limit)}" for name, limit in config.constraints.limits.items()
         )
+        refuse_unusable(tracking_uri(Path(directory), config.tracking.uri))
         checker.say(f"study {config.study.name}; searched: {names}" + (f"; limits: {limits}" if limits else ""))
     if checker.going:
         sweep = Sweep(checker.config, directory=directory, engine=engine, progress=progress)

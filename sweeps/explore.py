@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import SweepError
+from sweeps.folders import damage_of, is_damaged
 from sweeps.options import Configuration
 from sweeps.space import Space, configuration_from
 
@@ -304,6 +305,8 @@ def _told(storage: str) -> Iterator[None]:
     except Exception as error:
         first = error.__cause__ or error
         reason = str(getattr(first, "orig", None) or first).splitlines()[0]
+        if is_damaged(reason):
+            raise SweepError(f"Optuna's storage {damage_of(storage, reason)}") from error
         raise SweepError(
             f"Optuna's storage {storage} cannot be used: {reason}; check that its folder is"
             " writable and has free space. Everything generated is kept: run the same command to go on"

@@ -8,6 +8,7 @@ from analysis.export import ExportSet
 from sweeps import __version__
 from sweeps.copying import copying_notes
 from sweeps.errors import SweepError
+from sweeps.lock import standing_of
 
 if TYPE_CHECKING:
     from sweeps.results import SweepResult
@@ -21,9 +22,8 @@ def export_set(result: SweepResult) -> ExportSet:
     """
     finalist = result.finalist
     if finalist is None:
-        raise SweepError(
-            f"study {result.name!r} has no finalist yet (status: {result.status}); run it to the end first"
-        )
+        status = standing_of(result.directory, result.name, result.status)
+        raise SweepError(f"study {result.name!r} has no finalist yet (status: {status}); run it to the end first")
     configuration, verdict = finalist.configuration, result.verdict
     fingerprint = result.fingerprints[configuration.model]
     prompt = result.config.prompts[configuration.prompt]

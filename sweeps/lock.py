@@ -52,7 +52,7 @@ def study_lock(directory: Path, study: str, doing: str, *, warn: Callable[[str],
         lock.acquire()
         _write(path, {"doing": doing, "pid": os.getpid(), "node": platform.node(), "since": datetime.now().isoformat()})
     except filelock.Timeout:
-        raise StudyBusyError(f"study {study!r} {_holder(path)}; {_REMEDY[doing]}") from None
+        raise _busy(path, study, doing) from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         warn(f"{path} cannot be locked ({reason}), so nothing keeps a second process from study {study!r}")
@@ -84,6 +84,32 @@ def standing_of(directory: Path, study: str, status: str) -> str:
             return "interrupted"
     except (filelock.Timeout, OSError, NotImplementedError):
         return status
+
+
+def refuse_busy(directory: Path, study: str) -> None:
+    """Refuse a study that somebody is at work on, as `study_lock` would, without taking it.
+
+    Where the lock cannot be tried, nothing is refused.
+
+    Raises:
+        StudyBusyError: If somebody is.
+    """
+    import filelock
+
+    path = directory / "sweeps" / study / LOCK_FILE
+    if not path.exists() or not os.access(path, os.W_OK):
+        return
+    try:
+        with filelock.FileLock(path, timeout=0, fallback_to_soft=False):
+            pass
+    except filelock.Timeout:
+        raise _busy(path, study, RUN) from None
+    except (OSError, NotImplementedError):
+        return
+
+
+def _busy(path: Path, study: str, doing: str) -> StudyBusyError:
+    return StudyBusyError(f"study {study!r} {_holder(path)}; {_REMEDY[doing]}")
 
 
 def _write(path: Path, record: dict[str, object]) -> None:

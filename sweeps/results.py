@@ -19,6 +19,7 @@ from sweeps.explore import Proposal
 from sweeps.fingerprint import Fingerprint
 from sweeps.ledger_records import StudyRecord
 from sweeps.limits import Limits
+from sweeps.lock import standing_of
 from sweeps.observations import table_of
 from sweeps.options import Configuration
 from sweeps.plan import Plan
@@ -231,7 +232,8 @@ class SweepResult:
         keys = [finalist.configuration.key for finalist in self.finalists]
         if not keys or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
             raise SweepError(
-                f"study {self.name!r} has no complete confirmation yet (status: {self.status}); run it to the end first"
+                f"study {self.name!r} has no complete confirmation yet"
+                f" (status: {standing_of(self.directory, self.name, self.status)}); run it to the end first"
             )
         table = self.config.verdict
         settings: dict[str, Any] = {

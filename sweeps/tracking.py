@@ -83,12 +83,16 @@ class Tracker:
         try:
             found: Experiment | None = client.get_experiment_by_name(self.study)
         except tracking_store.failures() as error:
-            shown = without_password(self.uri)
-            raise TrackingError(f"MLflow's store {shown} cannot be read: {tracking_store.first_line(error)}") from None
+            raise tracking_store.unusable(self.uri, "read", error) from None
         return found is not None and found.lifecycle_stage == "active"
 
     def preload(self) -> None:
-        """Import MLflow in the background (seconds) while the caller does something else, then call `start`."""
+        """Import MLflow in the background (seconds) while the caller does something else, then call `start`.
+
+        Raises:
+            TrackingError: If it is clear already that the store cannot be used.
+        """
+        tracking_store.refuse_unusable(self.uri)
         if not tracking_store.is_remote(self.uri):
             tracking_store.check_writable(self.directory)
         self._loading = tracking_store.preload(self.uri)
@@ -152,9 +156,7 @@ class Tracker:
             if run.inputs is None or not run.inputs.dataset_inputs:
                 client.log_inputs(self.run_id, datasets=[records.dataset(self.study, cases)])
         except tracking_store.failures() as error:
-            raise TrackingError(
-                f"MLflow's store {without_password(self.uri)} cannot be written: {tracking_store.first_line(error)}"
-            ) from None
+            raise tracking_store.unusable(self.uri, "written", error) from None
         return self.run_id
 
     def _experiment(self, client: MlflowClient) -> str:

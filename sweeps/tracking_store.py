@@ -14,6 +14,7 @@ import tempfile
 import threading
 import warnings
 from contextlib import closing, suppress
+from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,7 @@ from urllib.parse import urlsplit
 
 from sweeps.addresses import without_password
 from sweeps.errors import SweepError
-from sweeps.folders import require_writable
+from sweeps.folders import damage_of, is_damaged, require_writable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -84,6 +85,37 @@ def unreachable(uri: str, timeout: float = 3.0) -> str | None:
     return None
 
 
+_SCHEMES = ("file", "databricks", "databricks-uc", "uc", "http", "https", "postgresql", "mysql", "sqlite", "mssql")
+
+
+def refuse_unusable(uri: str) -> None:
+    """Refuse a store that cannot be used, as far as that can be seen without importing MLflow.
+
+    Raises:
+        TrackingError: If its kind is not known to MLflow, or nothing answers at its address, or its file is damaged.
+    """
+    scheme, found, _ = uri.partition("://")
+    plugins = (entry.name for entry in entry_points(group="mlflow.tracking_store"))
+    if found and scheme.partition("+")[0] not in (*_SCHEMES, *plugins):
+        raise TrackingError(
+            f"MLflow's store {without_password(uri)}: MLflow knows no {scheme}://; write tracking.uri (or the variable "
+            f"MLFLOW_TRACKING_URI) with one of {', '.join(_SCHEMES)}, or leave it out to keep the runs in a local file"
+        )
+    if reason := unreachable(uri):
+        raise TrackingError(
+            f"MLflow's tracking server {without_password(uri)} does not answer ({reason}); start it, or unset "
+            "MLFLOW_TRACKING_URI and tracking.uri to keep the runs in a local file"
+        )
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and path.is_file():
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+                database.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            if is_damaged(str(error)):
+                raise unusable(uri, "opened", error) from None
+
+
 def check_writable(directory: Path) -> None:
     """Make the directory and its artifacts' folder, and see that files can be written there.
 
@@ -103,12 +135,7 @@ def connect(uri: str) -> MlflowClient:
     Raises:
         TrackingError: If nothing answers, or the store cannot be opened.
     """
-    shown = without_password(uri)
-    if reason := unreachable(uri):
-        raise TrackingError(
-            f"MLflow's tracking server {shown} does not answer ({reason}); start it, or unset MLFLOW_TRACKING_URI "
-            "to keep the runs in a local file"
-        )
+    refuse_unusable(uri)
     prepare_environment()
     with warnings.catch_warnings():  # MLflow's imports warn of matters that are not the user's
         warnings.simplefilter("ignore")
@@ -121,8 +148,16 @@ def connect(uri: str) -> MlflowClient:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     except failures() as error:
-        raise TrackingError(f"MLflow's store {shown} cannot be opened: {first_line(error)}") from None
+        raise unusable(uri, "opened", error) from None
     return client
+
+
+def unusable(uri: str, what: str, error: Exception) -> TrackingError:
+    """What to say of a store that cannot be opened, read or written."""
+    shown, reason = without_password(uri), first_line(error)
+    if shown.startswith("sqlite:///") and is_damaged(reason):
+        return TrackingError(f"MLflow's store {damage_of(shown, reason)}")
+    return TrackingError(f"MLflow's store {shown} cannot be {what}: {reason}")
 
 
 def delete_artifact(uri: str, run: Run, path: str) -> None:

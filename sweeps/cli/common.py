@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -33,6 +36,30 @@ LEVEL = NumberRange(1e-6, 0.5, max_open=True)
 """Two-sided levels. Far below the least of them, what a test needs to see a gain can no longer be computed."""
 SCORE = NumberRange(1e-9, 1)
 """Differences and noise, in units of the score."""
+
+
+@contextmanager
+def terminable() -> Iterator[Callable[[], int]]:
+    """Let SIGTERM stop what is done here as Ctrl-C does, by a KeyboardInterrupt.
+
+    Yields:
+        A function that tells the exit status after one: 143 for SIGTERM, 130 for Ctrl-C.
+    """
+    received: list[int] = []
+
+    def interrupt(number: int, _: FrameType | None) -> None:
+        received.append(number)
+        raise KeyboardInterrupt
+
+    try:
+        before = signal.signal(signal.SIGTERM, interrupt)
+    except ValueError:  # not the main thread, where signals go
+        before = None
+    try:
+        yield lambda: 128 + (received[-1] if received else int(signal.SIGINT))
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def mlruns_option(function: F) -> F:

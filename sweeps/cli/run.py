@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console, terminable
 
 if TYPE_CHECKING:
     from sweeps.results import SweepResult
@@ -31,7 +31,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
     from sweeps.study import Sweep
 
     console = stderr_console()
-    with ProgressView(console, quiet=quiet or as_json) as view:
+    with terminable() as status, ProgressView(console, quiet=quiet or as_json) as view:
         sweep = Sweep.from_toml(file, directory=mlruns, progress=view, tracking=not no_tracking, strict=strict)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
@@ -42,7 +42,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
             done = sum(view.done.values())
             view.note(f"stopped; {done} of {sum(view.planned.values())} generations are kept. To go on:", warning=True)
             console.print(f"  sweeps run {shlex.quote(str(file))}{where}", markup=False, soft_wrap=True)
-            raise click.exceptions.Exit(130) from None
+            raise click.exceptions.Exit(status()) from None
     if as_json:
         echo_json({"record": "done", **summary(result)})
     else:

@@ -90,12 +90,16 @@ def score(
 
 
 def _form(form: str | None, as_json: bool, out: Path | None) -> str:
+    ending = None if out is None else next((name for name, end in FORMATS.items() if end == out.suffix.lower()), None)
     if as_json:
         if form not in (None, "json"):
             raise click.UsageError(f"--json and --format {form} contradict each other; give one of them")
-        return "json"
+        form = "json"
+    if form is not None and ending not in (None, form):
+        given = "--json" if as_json else f"--format {form}"
+        raise click.UsageError(f"{given} and --out {out} contradict each other; let the file end in {FORMATS[form]}")
     if form is None and out is not None:
-        form = next((name for name, suffix in FORMATS.items() if suffix == out.suffix.lower()), None)
+        form = ending
         if form is None:
             endings = ", ".join(FORMATS.values())
             raise click.UsageError(f"--out {out}: name the form with --format, or let the file end in {endings}")

@@ -35,6 +35,11 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
         failed = {name: ledger.failures(name) for name in names}
     finally:
         ledger.close()
+    if not results and not as_json:
+        click.echo(
+            f"{ledger.url.removeprefix('sqlite:///')} holds no study yet; start one with: sweeps run FILE", err=True
+        )
+        return
     rows = [status_record(result, len(failed[result.name])) for result in results]
     failures = failed[study] if study else []
     if as_json:
@@ -45,9 +50,10 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
         click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
         click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
-    if study and (lost := rows[0]["lost"]):
-        has = "has" if lost == 1 else "have"
-        click.echo(f"{lost} of the {sum(rows[0]['done'].values())} observations so far {has} no answer")
+    for missing, what in (("lost", "answer"), ("unscored", "score")) if study else ():
+        if count := rows[0][missing]:
+            has = "has" if count == 1 else "have"
+            click.echo(f"{count} of the {rows[0]['observations']} observations so far {has} no {what}")
 
 
 def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
@@ -56,24 +62,30 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
     Args:
         result: The study.
         failed: How many of its requests failed. Most were answered when they were sent again; `lost` counts the
-            observations that have no answer. (One that has an answer but no score yet, since the sweep was stopped in
-            between, is neither.)
+            observations that have no answer, `unscored` those that have one but no score, `done` those that have both.
     """
-    counts = result.observations.groupby("stage").size()
+    from sweeps.observations import UNSCORED
+
+    table = result.observations
+    missing, unscored = table["error"] != "", table["error"].astype(str).str.startswith(UNSCORED)
+    measured = {stage: int((table["stage"] == stage).sum()) for stage in STAGES}
+    counts = table[~missing].groupby("stage").size()
     verdict, record = result.verdict, result.record.record
     done = {stage: int(counts.get(stage, 0)) for stage in STAGES}
     planned = {stage: getattr(result.plan, stage) for stage in STAGES}
     if "finalists" in record:  # the search is over; greedy sets, of which seeds are all the same, were due less
-        planned |= {stage: done[stage] for stage in ("floor", "explore")}
+        planned |= {stage: measured[stage] for stage in ("floor", "explore")}
     if "confirmed" in record:  # a settled finalist needed no more, and a greedy one a seed
-        planned["confirm"] = done["confirm"]
+        planned["confirm"] = measured["confirm"]
     return {
         "study": result.name,
         "status": standing_of(result.directory, result.name, result.status),
         "done": done,
         "planned": planned,
         "failed": failed,
-        "lost": int((result.observations["error"] != "").sum()),
+        "observations": len(table),
+        "lost": int((missing & ~unscored).sum()),
+        "unscored": int(unscored.sum()),
         "noise_sd": None if result.floor is None else result.floor.sd,
         "baseline_mean": None if result.floor is None else result.floor.mean,
         "verdict": None if verdict is None else verdict.outcome,

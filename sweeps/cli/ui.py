@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -12,16 +13,16 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import IO
 
 import click
 
 from sweeps import tracking_store
 from sweeps.addresses import without_password
+from sweeps.cli.common import terminable
 from sweeps.errors import SweepError
+from sweeps.folders import damage_of, is_damaged
 from sweeps.tracking_store import STUDY, VIEW_KEY, TrackingError
 
 START_SECONDS = 90.0
@@ -55,6 +56,7 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
             f"{directory / tracking_store.DATABASE}: no runs there yet; run a sweep first "
             "(`sweeps run FILE`), or name the folder with --mlruns"
         )
+    tracking_store.refuse_unusable(uri)
     _serve(uri, directory, host, _free_port(host, port), launch, as_json)
 
 
@@ -100,37 +102,23 @@ def _serve(uri: str, directory: Path, host: str, port: int, launch: bool, as_jso
     with tempfile.TemporaryFile() as log:
         # in a session of its own, so that Ctrl-C comes to us and the server is ended in order, with its workers
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-        restore = _on_terminate()
-        try:
-            _wait(server, url, log)
-            url += newest_study(url)
-            _announce(url, uri, as_json)
-            click.echo("Ctrl-C ends it", err=True)
-            if launch:
-                click.launch(url)
-            if server.wait() != 0:
-                raise SweepError(f"MLflow's UI ended by itself: {_tail(log)}")
-        except KeyboardInterrupt:
-            click.echo("ended", err=True)
-        finally:
-            _end(server)
-            restore()
+        with terminable():
+            try:
+                _wait(server, url, log, uri)
+                url += newest_study(url)
+                _announce(url, uri, as_json)
+                click.echo("Ctrl-C ends it", err=True)
+                if launch:
+                    click.launch(url)
+                if server.wait() != 0:
+                    raise SweepError(f"MLflow's UI ended by itself: {_tail(log, uri)}")
+            except KeyboardInterrupt:
+                click.echo("ended", err=True)
+            finally:
+                _end(server)
 
 
-def _on_terminate() -> Callable[[], object]:
-    """Let SIGTERM end the server as Ctrl-C does; returns what undoes it."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread
-        return lambda: None
-    return lambda: signal.signal(signal.SIGTERM, before)
-
-
-def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
+def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes], uri: str) -> None:
     """Wait until the server answers.
 
     Raises:
@@ -139,13 +127,13 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise SweepError(f"MLflow's UI could not start: {_tail(log)}")
+            raise SweepError(f"MLflow's UI could not start: {_tail(log, uri)}")
         try:
             with _direct.open(f"{url}/health", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise SweepError(f"MLflow's UI did not answer within {START_SECONDS:.0f} s: {_tail(log)}")
+    raise SweepError(f"MLflow's UI did not answer within {START_SECONDS:.0f} s: {_tail(log, uri)}")
 
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know this machine's ports
@@ -169,10 +157,15 @@ def newest_study(url: str) -> str:
     return f"/#/experiments/{found[0]['experiment_id']}/runs?workflowType=machine_learning&viewStateShareKey={VIEW_KEY}"
 
 
-def _tail(log: IO[bytes]) -> str:
+_CAUSE = re.compile(r"[\w.]*(Error|Exception)\b.*: ")
+
+
+def _tail(log: IO[bytes], uri: str) -> str:
     log.seek(0)
     lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:500] if lines else "it said nothing"
+    causes = [line for line in lines if _CAUSE.match(line)]  # SQLAlchemy's own last line is a link
+    cause = next(reversed(causes or lines), "it said nothing")[:500]
+    return damage_of(uri, cause) if is_damaged(cause) and uri.startswith("sqlite:///") else cause
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

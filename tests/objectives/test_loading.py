@@ -225,3 +225,15 @@ def test_read_text_tells_a_directory_from_a_missing_file(tmp_path: Path) -> None
 def test_harmless_regular_expressions_pass() -> None:
     for pattern in (r"post-?\s?mortem", r"(re)?work\w*", r"\b(not|never)\b[^.]{0,30}\bdelete", "[0-9]+ of [0-9]+"):
         assert regex_fault(pattern, ["a log " * 500]) == ""
+
+
+def test_what_ends_in_toml_and_is_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.toml").write_text('[[items]]\ntext = "A."\nlevel = 1\n')
+    (tmp_path / "a.txt").write_text("A.")
+    (tmp_path / "folder.toml").mkdir()
+    (tmp_path / "link.toml").symlink_to("gone.toml")
+    with pytest.raises(CaseError) as told:
+        load_cases(tmp_path)
+    assert "folder.toml: is a directory" in str(told.value)
+    assert "link.toml: is a link to 'gone.toml', which is not there" in str(told.value)
+    assert len(load_cases(tmp_path, names=["a"])) == 1  # the others are not read

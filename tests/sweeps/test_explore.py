@@ -199,7 +199,7 @@ def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypat
 
 def test_a_storage_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / "optuna.db").write_text("no database" * 200)
-    with pytest.raises(SweepError, match=r"optuna.db cannot be used: .*not a database"):
+    with pytest.raises(SweepError, match=r"optuna.db is damaged .*not a database"):
         explorer(tmp_path)
 
 

@@ -89,6 +89,17 @@ def test_a_second_process_is_refused(tmp_path: Path, other: int, capsys: pytest.
         assert run_command([command, "t", *where]) == 0
 
 
+@pytest.mark.parametrize("doing", [RUN, RESCORE])
+def test_check_is_blocked_where_run_would_be(tmp_path: Path, capsys: pytest.CaptureFixture[str], doing: str) -> None:
+    path = write_sweep(tmp_path)
+    with study_lock(tmp_path / "mlruns", "t", doing, warn=print):
+        assert run_command(["check", str(path), "--mlruns", str(tmp_path / "mlruns"), "--json"]) == 2
+    *_, last = json.loads(capsys.readouterr().out)["checks"]
+    assert (last["name"], last["state"]) == ("study", "blocked")
+    assert f"study 't' {doing} by process {os.getpid()} since " in last["found"]
+    assert "wait for it, or give this one another study.name" in last["found"]
+
+
 @needs_fork
 def test_another_study_of_the_folder_may_run(tmp_path: Path, other: int) -> None:
     assert run(write_sweep(tmp_path, file="u.toml", study={"name": "u"})).status == "done"
@@ -120,6 +131,10 @@ def test_a_killed_study_is_not_running(tmp_path: Path, other: int, capsys: pytes
     while status() != "interrupted" and time.monotonic() < until:
         time.sleep(0.02)
     assert status() == "interrupted"
+    for command in (["judge"], ["export", "--format", "env"]):
+        assert run_command([*command, *where]) == 2
+        assert "(status: interrupted)" in capsys.readouterr().err
+    assert run_command(["check", str(tmp_path / "sweep.toml"), *where]) == 0
     assert load_result(tmp_path / "mlruns", "t").status == "running"  # what the ledger has is left as it is
     assert standing_of(tmp_path / "mlruns", "t", "stopped") == "stopped"
 

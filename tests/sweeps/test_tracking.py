@@ -582,7 +582,7 @@ def test_a_folder_that_cannot_be_written(tmp_path):
 
 def test_a_database_that_is_none(tmp_path):
     (tmp_path / "mlflow.db").write_text("not a database, but long enough to be looked at " * 50)
-    with pytest.raises(TrackingError, match="cannot be opened"):
+    with pytest.raises(TrackingError, match="is damaged"):
         begin(Tracker("s", tmp_path))
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -120,9 +121,8 @@ def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None
     assert len(runs) == 1 + 1 + result.plan.trials  # the sweep, the baseline, the trials
 
 
-def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path) -> None:
-    import signal
-
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path, sign: int, code: int) -> None:
     import mlflow
 
     path = write_sweep(tmp_path, engine={"options": {"delay": 0.05}})
@@ -133,9 +133,9 @@ def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path) -> N
     until = time.monotonic() + 60
     while time.monotonic() < until and process.poll() is None and _observations(tmp_path) < 14:
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sign)
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert "Traceback" not in err
     assert "generations are kept" in err
     assert "  sweeps run sweep.toml" in err
@@ -203,12 +203,17 @@ def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capt
         connection.execute("DELETE FROM failures")
         connection.execute("DELETE FROM scores WHERE generation = (SELECT max(generation) FROM scores)")
     unscored = answer(capsys, "status", "t", "--json", *where)  # stopped between a text and its score
-    assert (unscored["failed"], unscored["lost"]) == (0, 0)
+    assert (unscored["failed"], unscored["lost"], unscored["unscored"]) == (0, 0, 1)
+    assert sum(unscored["done"].values()) == sum(stopped["done"].values()) - 1
+    assert f"1 of the {unscored['observations']} observations so far has no score" in text(
+        capsys, "status", "t", *where
+    )
     with sqlite3.connect(tmp_path / "mlruns/ledger.db") as connection:
         connection.execute("UPDATE observations SET error = 'EngineTimeout: late', generation = NULL WHERE seed % 2")
     lost = answer(capsys, "status", "t", "--json", *where)
-    done = sum(lost["done"].values())
-    assert 0 < lost["lost"] < done
+    assert lost["done"]["floor"] < stopped["done"]["floor"]
+    done = sum(stopped["done"].values())
+    assert 0 < lost["lost"] == done - sum(lost["done"].values()) - lost["unscored"]
     shown = text(capsys, "status", "t", *where)
     assert f"{lost['lost']} of the {done} observations so far have no answer" in shown
 

@@ -56,6 +56,20 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize(
+    ("option", "file"), [(["--json"], "x.csv"), (["--format", "csv"], "x.json"), (["--format", "table"], "X.HTML")]
+)
+def test_a_form_and_an_ending_that_contradict_each_other_are_refused(
+    place: Path, capsys: pytest.CaptureFixture[str], option: list[str], file: str
+) -> None:
+    where = [str(place / "cases"), str(place / "mbp")]
+    assert run_command(["score", *where, *option, "-o", str(place / file)]) == 2
+    assert f"{option[0]}" in (err := capsys.readouterr().err)
+    assert "contradict each other" in err
+    assert not (place / file).exists()
+    assert run_command(["score", *where, *option, "-o", str(place / "x.dat")]) == 0  # an ending that says nothing
+
+
 def test_table_fits_80_columns_and_notes_go_to_stderr(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["score", str(place / "cases"), str(place / "mbp"), str(place / "wk"), "--missed", "5"]) == 0
     out, err = capsys.readouterr()

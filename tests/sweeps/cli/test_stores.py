@@ -1,0 +1,77 @@
+"""Stores that cannot be used: what is wrong and what to do, in `check` as in `run`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sweeps.cli import run_command
+from sweeps.reading import load_result
+from tests.sweeps.sweep_files import run, write_sweep
+
+pytestmark = pytest.mark.usefixtures("no_report")
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def local(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setenv("COLUMNS", "400")
+
+
+def told(capsys: Capture, code: int, *arguments: object) -> str:
+    capsys.readouterr()
+    assert run_command(list(map(str, arguments))) == code
+    out, err = capsys.readouterr()
+    assert "Traceback" not in err
+    return out + err
+
+
+@pytest.mark.parametrize(("name", "begun"), [("optuna.db", False), ("optuna.db", True), ("mlflow.db", False)])
+def test_a_damaged_store_is_moved_away_and_made_anew(tmp_path: Path, capsys: Capture, name: str, begun: bool) -> None:
+    path, where = write_sweep(tmp_path), ("--mlruns", tmp_path / "mlruns")
+    file = tmp_path / "mlruns" / name
+    if begun:
+        run(path)
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"this is not a database, but long enough to be looked at " * 50)
+    more = () if name == "mlflow.db" else ("--no-tracking",)
+    error = told(capsys, 2, "run", path, *where, "--quiet", *more)
+    assert f"{name} is damaged (" in error
+    assert "file is not a database" in error
+    assert "move it away and run the sweep again" in error
+    assert "free space" not in error
+    file.rename(tmp_path / "away")
+    told(capsys, 0, "run", path, *where, "--quiet", *more)
+    assert file.read_bytes().startswith(b"SQLite format 3")
+    assert load_result(tmp_path / "mlruns").status == "done"
+
+
+def test_the_ui_tells_of_a_damaged_store(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"this is not a database " * 100)
+    error = told(capsys, 2, "ui", "--mlruns", tmp_path, "--no-open")
+    assert "mlflow.db is damaged (file is not a database): move it away" in error
+    assert "starting" not in error
+
+
+@pytest.mark.parametrize(
+    ("uri", "words"), [("bogus://me:secret@x", "knows no bogus://"), ("http://127.0.0.1:9", "does not answer")]
+)
+def test_check_and_run_refuse_the_same_tracking_store(tmp_path: Path, capsys: Capture, uri: str, words: str) -> None:
+    path, where = write_sweep(tmp_path, tracking={"uri": uri}), ("--mlruns", tmp_path / "mlruns", "--quiet")
+    checked = json.loads(told(capsys, 2, "check", path, *where, "--json"))
+    assert [(row["name"], row["state"]) for row in checked["checks"]] == [("file", "blocked")]
+    assert words in checked["checks"][0]["found"]
+    error = told(capsys, 2, "run", path, *where)
+    assert checked["checks"][0]["found"] in error
+    assert "secret" not in error
+    told(capsys, 0, "run", path, *where, "--no-tracking")
+
+
+def test_an_empty_ledger_holds_no_study_yet(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "ledger.db").touch()
+    assert "holds no study yet" in told(capsys, 0, "status", "--mlruns", tmp_path)
+    assert json.loads(told(capsys, 0, "status", "--mlruns", tmp_path, "--json")) == []
