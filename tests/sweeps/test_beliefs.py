@@ -33,7 +33,7 @@ def test_a_baseline_outside_the_space_that_breaks_a_limit_is_believed_by_its_sco
 
 
 def test_what_another_version_proposed_is_learnt_under_its_own_values() -> None:
-    stored = search(explorer(None, "random"), batches=2)
+    stored = search(explorer(None, "random", seed=9), batches=2)
     made = explorer(None, "tpe", proposals=stored)
     assert search(made, batches=2) == stored
     known = {trial.user_attrs["number"]: trial for trial in evaluated(made.study).trials}
