@@ -40,8 +40,9 @@ class Timekeeper:
     def trials_left(self, made: int, rows: Sequence[Mapping[str, Any]]) -> int:
         """How many trials more leave time for the confirmation, if requests go on taking what they have taken.
 
-        Trials may write more than the baseline, or less. In the confirmation a finalist is reckoned with the mean trial,
-        and the baseline with that or its own, whichever takes longer: what scores well is often longer than the mean.
+        Trials may write more than the baseline, or less. In the confirmation a finalist is reckoned with the mean
+        trial, and the baseline with that or its own, whichever takes longer: what scores well is often longer than
+        the mean.
 
         Args:
             made: Trials made; 1 or more.
