@@ -126,6 +126,7 @@ def check_cases(
         found = [
             *_check_reviewed(case),
             *_check_duplicates(case),
+            *_check_single_words(case),
             *_check_against_log(case, objective),
             *_check_against_any_text(case, objective, [log for name, log in strangers if name != case.name]),
             *_check_levels(case),
@@ -168,6 +169,18 @@ def _check_duplicates(case: Case) -> Iterable[Finding]:
         elif first.has_patterns and _patterns(first) == _patterns(second):
             message = f"has the same patterns as {first.id!r}, so that both are always covered together"
             yield Finding("warning", "duplicates", case.name, message, second.id, "Give each item its own patterns.")
+
+
+def _check_single_words(case: Case) -> Iterable[Finding]:
+    """Weighty items that one common word covers; a name, a number or an identifier may well be the whole fact."""
+    for item in case.items:
+        if item.level > 2 or item.forbidden or item.all or len(set(content_keys(item.text))) < 3:
+            continue
+        word = next((word for word in item.any if word.isascii() and word.isalpha() and word.islower()), None)
+        if word is not None:
+            message = f"the word {word!r} alone covers it, whatever a text says of that: {item.text!r}"
+            remedy = f"Put {word!r} into all and what is said of it into any, or leave the item to the matcher."
+            yield Finding("warning", "patterns", case.name, message, item.id, remedy)
 
 
 def _patterns(item: Item) -> tuple[frozenset[str], ...]:

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.case import Item
-from objectives.loading import CaseError, load_cases
+from objectives.coverage import CoverageObjective
+from objectives.loading import CaseError, load_cases, shipped_sets
 from objectives.rubrics import (
     Candidate,
     Finding,
@@ -25,6 +26,9 @@ from objectives.rubrics import (
     write_files,
 )
 from objectives.rubrics.words import content_keys, similarity
+
+SAMPLE = Path(__file__).parents[2] / "sweeps" / "template" / "cases"
+"""What `sweeps init` writes."""
 
 LOG = """\
 Petra: The kiln on line 2 tripped at 03:12, and 460 plates were cooling inside.
@@ -90,6 +94,38 @@ def test_twins_are_found_but_not_false_claims_or_other_numbers(tmp_path: Path) -
     by_item = {finding.item: finding.message for finding in found}
     assert "'i3'" in by_item["i8"]
     assert "same patterns as 'i6'" in by_item["i11"]
+
+
+def test_weighty_items_that_one_common_word_covers(tmp_path: Path) -> None:
+    fact = "The kiln on line 2 tripped at 03:12."
+    harmless = [
+        *((fact, 3, {"any": ["kiln"]}), (fact + " a", 1, {"all": ["03:12"], "any": ["kiln"]})),
+        *((fact + " b", 1, {"any": ["03:12", "kiln tripped", "Petra", "kiln_2"]}), ("The kiln.", 1, {"any": ["kiln"]})),
+        (fact + " c", 1, {"any": ["kiln"], "forbidden": True}),
+    ]
+    weighty = (fact + " d", 2, {"any": ["03:12", "kiln", "line"]})
+    found = [f for f in findings(write(tmp_path, [*harmless, weighty]), "patterns") if "alone" in f.message]
+    assert [(finding.state, finding.item) for finding in found] == [("warning", "i6")]
+    assert "the word 'kiln' alone covers it" in found[0].message
+
+
+@pytest.mark.parametrize("place", [*shipped_sets().values(), SAMPLE])
+def test_what_is_shipped_asks_for_more_than_a_word(place: Path) -> None:
+    report = check_cases(place)
+    assert not [finding for finding in report.findings if finding.check not in ("all", "levels")]
+
+
+def test_the_sample_asks_what_was_said_of_things() -> None:
+    pump, release = load_cases(SAMPLE)
+    score = CoverageObjective().score
+    beside = score(pump, "They opened the strainer, which was clean. The gauge read 2.1 bar.")
+    assert not {"cause", "fix"} & set(beside.covered)
+    said = score(pump, "The suction strainer was blocked with scale; cleaned, it gave 2.1 bar again.")
+    assert {"cause", "fix"} <= set(said.covered)
+    assert "moved" not in score(release, "Leo calls the customer on Thursday.").covered
+    assert score(release, "The release was cancelled.").forbidden == ("rumour",)
+    told = score(release, "The release is not cancelled but moves to Thursday, with a nightly test of 3 GB.")
+    assert (told.forbidden, {"moved", "test"} <= set(told.covered)) == ((), True)
 
 
 def test_items_that_the_log_does_not_cover(tmp_path: Path) -> None:
