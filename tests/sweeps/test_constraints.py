@@ -424,7 +424,7 @@ def test_a_finalist_that_breaks_a_limit_is_not_recommended_and_exported_by_force
 
 def test_report_and_note_say_so(careless: SweepResult, careful: SweepResult) -> None:
     page, note = ((careless.folder / name).read_text() for name in ("report.html", "note.md"))
-    assert f"the finalist {careless.broken[0]}; so it is not recommended" in page
+    assert f"The finalist {careless.broken[0]}; so it is not recommended" in page
     assert "Keep the baseline" in page
     assert 'id="limits"' in page
     assert 'id="pareto"' in page
