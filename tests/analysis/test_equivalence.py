@@ -82,7 +82,7 @@ def test_the_difference_and_what_was_not_seen_must_stay_within_the_margin_togeth
 def test_two_seeds_are_equal_by_the_interval_of_two_one_sided_tests():
     """Of 2 seeds, which are permuted, equality takes a 90% interval within the margin; a 95% one would be too much."""
     rng, found = np.random.default_rng(4), 0
-    for _ in range(60):
+    for _ in range(25):
         scores = 0.07 + rng.uniform(-0.035, 0.035, (2, 12, 2))
         first = judge_one(table(scores), baseline="b", margin=0.9)
         if first.p_value <= 0.05:
@@ -95,4 +95,4 @@ def test_two_seeds_are_equal_by_the_interval_of_two_one_sided_tests():
             equal = verdict.outcome == "equivalent"  # a t test of the margin, which is as strict here, must agree
             assert within or not equal
             found += equal
-    assert found > 10
+    assert found > 4
