@@ -111,8 +111,7 @@ class Pair:
 
         An arm without repeats is taken to be as noisy as the other.
         """
-        known = [each.variance for each in self.noisy if not math.isnan(each.variance)]
-        lent = sum(known) / len(known) if known else 0.0
+        lent = 0.0 if math.isnan(self._mean_variance) else self._mean_variance
         variances = [lent if math.isnan(each.variance) else each.variance for each in self.noisy]
         return sum(own * each.spread(self.weights) for own, each in zip(variances, self.noisy, strict=True))
 
@@ -128,8 +127,13 @@ class Pair:
 
         An arm without repeats is taken to be as noisy as the other.
         """
+        return math.sqrt(self._mean_variance) if self.noisy else 0.0
+
+    @property
+    def _mean_variance(self) -> float:
+        """Mean variance within cells of the arms that tell it; NaN if none does."""
         variances = [each.variance for each in self.noisy if not math.isnan(each.variance)]
-        return math.sqrt(sum(variances) / len(variances)) if variances else math.nan if self.noisy else 0.0
+        return sum(variances) / len(variances) if variances else math.nan
 
     def interaction(self) -> tuple[float, float]:
         """Standard deviation of configuration x case, by moments, and the p of an F test that there is none."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.comparison import ROUNDING
-from analysis.wording import in_words
+from analysis.wording import as_sentence
 
 if TYPE_CHECKING:
     from analysis.noise import AACheck, NoiseFloor
@@ -150,5 +150,4 @@ class ReportData:
     def in_words(self, text: str) -> str:
         """A sentence in which the keys of baseline and finalists are replaced by what people call them."""
         keys = (self.baseline, self.finalist, *(verdict.configuration for verdict in self.verdicts))
-        text = in_words(text, {key: self.called(key) for key in keys if key})
-        return text[:1].upper() + text[1:]
+        return as_sentence(text, {key: self.called(key) for key in keys if key})

@@ -141,6 +141,12 @@ def in_words(text: str, names: Mapping[str, str]) -> str:
     return text
 
 
+def as_sentence(text: str, names: Mapping[str, str]) -> str:
+    """The same, beginning as a sentence does."""
+    text = in_words(text, names)
+    return text[:1].upper() + text[1:]
+
+
 def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
     """A verdict whose sentences call configurations as people do; its `configuration` and `baseline` stay keys.
 
@@ -148,13 +154,9 @@ def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
         verdict: The verdict.
         names: What people call configurations, by key.
     """
-
-    def told(text: str) -> str:
-        text = in_words(text, names)
-        return text[:1].upper() + text[1:]
-
-    notes = tuple(told(note) for note in verdict.notes)
-    return replace(verdict, sentence=told(verdict.sentence), advice=told(verdict.advice), notes=notes)
+    notes = tuple(as_sentence(note, names) for note in verdict.notes)
+    sentence, advice = (as_sentence(text, names) for text in (verdict.sentence, verdict.advice))
+    return replace(verdict, sentence=sentence, advice=advice, notes=notes)
 
 
 def out_of_reach(verdict: Verdict) -> bool:

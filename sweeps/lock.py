@@ -70,20 +70,12 @@ def standing_of(directory: Path, study: str, status: str) -> str:
     A process that is killed cannot say so. Where the lock cannot be tried, as in a folder that may only be read, the
     ledger's word counts.
     """
-    import filelock
-
     path = directory / "sweeps" / study / LOCK_FILE
     if status != "running":
         return status
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         return status
-    if not path.exists():
-        return "interrupted"
-    try:
-        with filelock.FileLock(path, timeout=0, fallback_to_soft=False):
-            return "interrupted"
-    except (filelock.Timeout, OSError, NotImplementedError):
-        return status
+    return "interrupted" if _is_held(path) is False else status
 
 
 def refuse_busy(directory: Path, study: str) -> None:
@@ -94,18 +86,26 @@ def refuse_busy(directory: Path, study: str) -> None:
     Raises:
         StudyBusyError: If somebody is.
     """
+    path = directory / "sweeps" / study / LOCK_FILE
+    if _is_held(path):
+        raise _busy(path, study, RUN)
+
+
+def _is_held(path: Path) -> bool | None:
+    """Whether somebody has a lock, tried without taking it; None where it cannot be tried."""
     import filelock
 
-    path = directory / "sweeps" / study / LOCK_FILE
-    if not path.exists() or not os.access(path, os.W_OK):
-        return
+    if not path.exists():
+        return False
+    if not os.access(path, os.W_OK):
+        return None
     try:
         with filelock.FileLock(path, timeout=0, fallback_to_soft=False):
-            pass
+            return False
     except filelock.Timeout:
-        raise _busy(path, study, RUN) from None
+        return True
     except (OSError, NotImplementedError):
-        return
+        return None
 
 
 def _busy(path: Path, study: str, doing: str) -> StudyBusyError:

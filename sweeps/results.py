@@ -113,6 +113,13 @@ class SweepResult:
         return next(iter(finalists), None)
 
     @property
+    def called(self) -> dict[str, str]:
+        """What people call the baseline and the finalists, by key: a finalist by its trial if there are several."""
+        names = {arm.configuration.key: f"trial {arm.number}" for arm in self.finalists}
+        names = names if len(names) > 1 else dict.fromkeys(names, "the finalist")
+        return names | {self.baseline.key: "the baseline"}
+
+    @property
     def trials(self) -> dict[int, Configuration]:
         """Configurations by trial number, the baseline as -1."""
         return {BASELINE_TRIAL: self.baseline} | {p.number: p.configuration for p in self.proposals}
@@ -227,8 +234,8 @@ class SweepResult:
 
         data = self.stage("confirm")
         if scores is not None:  # with what else tells: the temperature says what is greedy, the finish what failed
-            names = [name for name in PLACE_COLUMNS if name in scores]
-            data = data.drop(columns="score").merge(scores[[*names, "score"]], on=names)
+            place = [name for name in PLACE_COLUMNS if name in scores]
+            data = data.drop(columns="score").merge(scores[[*place, "score"]], on=place)
         keys = [finalist.configuration.key for finalist in self.finalists]
         if not keys or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
             raise SweepError(
@@ -236,12 +243,7 @@ class SweepResult:
                 f" (status: {standing_of(self.directory, self.name, self.status)}); run it to the end first"
             )
         table = self.config.verdict
-        settings: dict[str, Any] = {
-            "claim": table.claim,
-            "alpha": table.alpha,
-            "margin": table.margin,
-            "min_gain": table.min_gain,
-        }
+        settings: dict[str, Any] = {name: getattr(table, name) for name in ("claim", "alpha", "margin", "min_gain")}
         settings |= {name: value for name, value in changes.items() if value is not None}
         design = confirmation.design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility)
         if all(arm.is_greedy for arm in (self.baseline, *(finalist.configuration for finalist in self.finalists))):
@@ -258,9 +260,8 @@ class SweepResult:
         )
         effects = confirmation.fresh_effects(data, self.baseline, self.finalists)
         old = confirmation.outdated(self.looks, confirmation.scoring_of(self.record.record), self.finalists)
-        called = [f"trial {arm.number}" if len(keys) > 1 else "the finalist" for arm in self.finalists]
-        people = dict(zip(keys, called, strict=True)) | {self.baseline.key: "the baseline"}
-        told = [confirmation.explained(own, effects, before=own.configuration in old, names=people) for own in verdicts]
+        names = self.called
+        told = [confirmation.explained(own, effects, before=own.configuration in old, names=names) for own in verdicts]
 
         def rank(own: Verdict) -> tuple[bool, bool, bool, float]:
             effect = effects.get(own.configuration, own.effect)

@@ -73,7 +73,7 @@ def _judge_study(
         echo_json(verdict_record(result, verdicts))
     else:
         for verdict in verdicts:
-            name = _finalist_name(result, verdict.configuration, alone=len(result.finalists) == 1)
+            name = result.called[verdict.configuration]
             _print(verdict, result, name)
             _print_limits(result, verdict.configuration, name)
     return [verdicts[0].outcome]
@@ -206,28 +206,14 @@ def _limits_record(result: SweepResult, key: str) -> dict[str, Any]:
     }
 
 
-def _finalist_name(result: SweepResult, key: str, *, alone: bool) -> str:
-    """What people call a finalist: of several its trial."""
-    if alone:
-        return "the finalist"
-    return next(f"trial {each.number}" for each in result.finalists if each.configuration.key == key)
-
-
 def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the finalist") -> None:
-    from analysis.wording import in_words
-
     console = stdout_console()
-    lines = [verdict.sentence, verdict.advice, *verdict.notes]
     if result is not None:
         finalist = result.configurations[verdict.configuration]
-        keys = [each.configuration.key for each in result.finalists]
-        names = {key: _finalist_name(result, key, alone=len(keys) == 1) for key in keys}
-        lines = [in_words(line, names | {result.baseline.key: "the baseline"}) for line in lines]
         whose = "finalist" if name == "the finalist" else f"finalist ({name})"
         console.print(f"{whose}: {finalist.text(result.baseline)}", markup=False, soft_wrap=True)
-    sentence, *others = lines
-    console.print(f"{verdict.outcome}: {sentence}", markup=False, soft_wrap=True)
-    for line in filter(None, others):
+    console.print(f"{verdict.outcome}: {verdict.sentence}", markup=False, soft_wrap=True)
+    for line in filter(None, [verdict.advice, *verdict.notes]):
         console.print(line[:1].upper() + line[1:], markup=False, soft_wrap=True)
 
 
