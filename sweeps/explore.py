@@ -11,10 +11,11 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.errors import SweepError
-from sweeps.folders import damage_of, is_damaged
+from sweeps.folders import damage_of, is_damaged, place_database
 from sweeps.options import Configuration
 from sweeps.space import Space, configuration_from
 
@@ -317,7 +318,15 @@ def _open_study(name: str, storage: str) -> optuna.Study:
     import optuna
 
     with _told(storage):
+        if storage.startswith("sqlite:///"):
+            place_database(Path(storage.removeprefix("sqlite:///")), _make_storage)
         return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+
+
+def _make_storage(url: str) -> None:
+    from optuna.storages import RDBStorage
+
+    RDBStorage(url).engine.dispose()
 
 
 def _delete_study(name: str, storage: str) -> None:

@@ -1,8 +1,14 @@
-"""Folders that are written to."""
+"""Folders that are written to, and databases that are made there."""
 
 from __future__ import annotations
 
+import os
+import shutil
+import sqlite3
 import tempfile
+import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from sweeps.errors import SweepError
@@ -39,3 +45,50 @@ def require_writable(folder: Path, remedy: str = "choose another folder with --m
             pass
     except OSError as error:
         raise SweepError(f"{folder} cannot be written: {error.strerror}; {remedy}") from None
+
+
+_making = threading.Lock()
+
+
+def place_database(path: Path, make: Callable[[str], object]) -> None:
+    """Have a library make its SQLite database in memory-backed storage, then put it in place at one stroke.
+
+    MLflow and Optuna make their tables in many steps, each with syncs to disk, that take seconds on a slow disk, and of
+    two processes that make the same database in place one fails. A database that is there already is left alone.
+    Write-ahead logging lets others read while a sweep writes, and needs one sync per transaction where the default
+    needs three.
+
+    Args:
+        path: Where the database belongs.
+        make: Makes it, given its SQLAlchemy URL.
+    """
+    memory = Path("/dev/shm")
+    with _making:
+        if path.exists():
+            return
+        with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+            fresh = Path(folder) / path.name
+            make(f"sqlite:///{fresh.as_posix()}")
+            with closing(sqlite3.connect(fresh)) as database:
+                database.execute("PRAGMA journal_mode = WAL")
+            _place(fresh, path)
+
+
+def _place(fresh: Path, path: Path) -> None:
+    beside = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        shutil.copyfile(fresh, beside)
+        _put(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _put(beside: Path, path: Path) -> None:
+    """Give a file its name unless another process was quicker, which a rename would replace."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without hard links
+        if not path.exists():
+            beside.replace(path)

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import socket
 import sqlite3
-import tempfile
 import threading
 import warnings
 from contextlib import closing, suppress
@@ -22,7 +20,7 @@ from urllib.parse import urlsplit
 
 from sweeps.addresses import without_password
 from sweeps.errors import SweepError
-from sweeps.folders import damage_of, is_damaged, require_writable
+from sweeps.folders import damage_of, is_damaged, place_database, require_writable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -144,7 +142,7 @@ def connect(uri: str) -> MlflowClient:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         if uri.startswith("sqlite:///"):
-            _make_database(Path(uri.removeprefix("sqlite:///")))
+            _make_database(uri)
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)
     except failures() as error:
@@ -168,39 +166,14 @@ def delete_artifact(uri: str, run: Run, path: str) -> None:
     repository.delete_artifacts(path)
 
 
-_making = threading.Lock()
-
-
-def _make_database(path: Path) -> None:
-    """Let MLflow make its database in memory-backed storage, then put it in place at one stroke.
-
-    MLflow runs its whole history of migrations on a new database, each with several syncs to disk; made in place this
-    takes ten seconds on a slow disk, and two sweeps that start together trip over each other. Write-ahead logging lets
-    MLflow's UI read while a sweep writes, and needs one sync per transaction where the default needs three.
-    """
-    if path.exists():
-        return
+def _make_database(uri: str) -> None:
+    """Make a local store's database where it is missing; MLflow runs its whole history of migrations on a new one."""
     from mlflow import MlflowClient
 
-    memory = Path("/dev/shm")
-    with _making, tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-        if path.exists():  # another thread was quicker
-            return
-        fresh = Path(folder) / DATABASE
-        MlflowClient(tracking_uri=f"sqlite:///{fresh.as_posix()}").search_experiments(max_results=1)
-        with closing(sqlite3.connect(fresh)) as database:
-            database.execute("PRAGMA journal_mode = WAL")
-        beside = path.with_name(f".{path.name}-{os.getpid()}")
-        shutil.copyfile(fresh, beside)
-    try:
-        os.link(beside, path)  # unlike a rename, this never replaces a database that another sweep has put there
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without hard links
-        if not path.exists():
-            beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+    def make(url: str) -> None:
+        MlflowClient(tracking_uri=url).search_experiments(max_results=1)
+
+    place_database(Path(uri.removeprefix("sqlite:///")), make)
 
 
 def preload(uri: str) -> threading.Thread:
