@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Item
 from sweeps.config import SweepConfig, parse_config
-from sweeps.errors import SweepError
+from sweeps.errors import ConfigError, SweepError
 from sweeps.explore import Proposal
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import Entry, Place, StudyRecord, generation_of
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 class StudyMissingError(SweepError):
     """There is no such study; the message lists those there are."""
+
+
+class StudyUnreadableError(SweepError):
+    """What the ledger has of a study is damaged, or of another version."""
 
 
 def case_record(case: Case) -> dict[str, Any]:
@@ -93,14 +97,26 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
 
 
 def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResult:
-    """As `load_result`, from an open ledger."""
+    """As `load_result`, from an open ledger.
+
+    Raises:
+        StudyMissingError: If there is no such study.
+        StudyUnreadableError: If what is kept of it is damaged, or of another version.
+    """
     studies = ledger.studies()
     if not studies:
         raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
     record = next((study for study in studies if name in (None, study.name)), None)
     if record is None:
         raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), [s.name for s in studies])}")
-    return result_of(ledger, record, directory)
+    try:
+        return result_of(ledger, record, directory)
+    except (ConfigError, LookupError, TypeError, ValueError) as error:
+        raise StudyUnreadableError(
+            f"study {record.name!r} in {ledger.url.removeprefix('sqlite:///')} cannot be read"
+            f" ({type(error).__name__}: {error}): what is kept of it is damaged, or was written by another version."
+            " Its texts are kept; under another study.name its file is run anew, and has those that it asks for again"
+        ) from error
 
 
 def config_as_run(study: StudyRecord) -> SweepConfig:

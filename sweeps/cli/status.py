@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 STAGES = ("floor", "explore", "confirm")
 
+UNREADABLE = "unreadable"
+"""Status of a study that was written by another version, or is damaged."""
+
 
 @click.command()
 @click.argument("study", required=False)
@@ -23,37 +26,48 @@ STAGES = ("floor", "explore", "confirm")
 def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     """Show where STUDY stands; without a name, list all studies of the ledger.
 
-    Failed requests are counted even where they were answered when they were sent again.
+    Failed requests are counted even where they were answered when they were sent again. A study that cannot be read,
+    as one of another version, keeps nobody from the others: it is listed as unreadable, and told of.
     """
     from sweeps.ledger import Ledger
-    from sweeps.reading import read_result, require_ledger
+    from sweeps.reading import StudyUnreadableError, read_result, require_ledger
 
     ledger = Ledger(require_ledger(mlruns))
     try:
-        names = [study] if study else [record.name for record in ledger.studies()]
-        results = [read_result(ledger, name, mlruns) for name in names]
-        failed = {name: ledger.failures(name) for name in names}
+        rows = []
+        for name in [study] if study else [record.name for record in ledger.studies()]:
+            failures = ledger.failures(name)
+            try:
+                rows.append(status_record(read_result(ledger, name, mlruns), len(failures)))
+            except StudyUnreadableError as error:
+                if study:
+                    raise
+                rows.append({"study": name, "status": UNREADABLE, "failed": len(failures), "error": str(error)})
     finally:
         ledger.close()
-    if not results and not as_json:
-        click.echo(
-            f"{ledger.url.removeprefix('sqlite:///')} holds no study yet; start one with: sweeps run FILE", err=True
-        )
-        return
-    rows = [status_record(result, len(failed[result.name])) for result in results]
-    failures = failed[study] if study else []
     if as_json:
         echo_json(rows[0] | {"failures": failures} if study else rows)
-        return
-    _table(rows)
+    elif study:
+        _table(rows)
+        _details(rows[0], failures)
+    elif rows:
+        _table(rows)
+    else:
+        where = ledger.url.removeprefix("sqlite:///")
+        click.echo(f"{where} holds no study yet; start one with: sweeps run FILE", err=True)
+    if unreadable := [row["error"] for row in rows if "error" in row]:
+        raise StudyUnreadableError("\n".join(unreadable))
+
+
+def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
     for failure in failures[-10:]:
         click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
         click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
-    for missing, what in (("lost", "answer"), ("unscored", "score")) if study else ():
-        if count := rows[0][missing]:
+    for missing, what in (("lost", "answer"), ("unscored", "score")):
+        if count := row[missing]:
             has = "has" if count == 1 else "have"
-            click.echo(f"{count} of the {rows[0]['observations']} observations so far {has} no {what}")
+            click.echo(f"{count} of the {row['observations']} observations so far {has} no {what}")
 
 
 def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
@@ -102,11 +116,14 @@ def _table(rows: list[dict[str, Any]]) -> None:
     for name in ("study", "status", *STAGES, "failed", "floor sd", "verdict"):
         table.add_column(name, no_wrap=name != "verdict")
     for row in rows:
+        if row["status"] == UNREADABLE:
+            table.add_row(row["study"], UNREADABLE, *("" for _ in STAGES), str(row["failed"]), "", "")
+            continue
         done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
         noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
         table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")
     # Nothing is cut for a narrow terminal: verdicts may take two lines, and what is longer the terminal itself breaks.
-    verdicts = ["verdict", *(row["verdict"] or "" for row in rows)]
+    verdicts = ["verdict", *(row.get("verdict") or "" for row in rows)]
     spare = max(map(len, verdicts)) - max(len(word) for verdict in verdicts for word in verdict.split())
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     console.width = max(console.width, whole - spare)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,27 @@ def test_a_damaged_store_is_moved_away_and_made_anew(tmp_path: Path, capsys: Cap
     told(capsys, 0, "run", path, *where, "--quiet", *more)
     assert file.read_bytes().startswith(b"SQLite format 3")
     assert load_result(tmp_path / "mlruns").status == "done"
+
+
+def test_an_unreadable_study_hides_no_other(tmp_path: Path, capsys: Capture) -> None:
+    where = ("--mlruns", tmp_path / "mlruns")
+    for name in ("good", "bad"):
+        run(write_sweep(tmp_path, file=f"{name}.toml", study={"name": name}))
+    with sqlite3.connect(tmp_path / "mlruns/ledger.db") as database:
+        database.execute("UPDATE studies SET record = json_remove(record, '$.cases') WHERE name = 'bad'")
+    shown = told(capsys, 2, "status", *where)
+    assert re.search(r"^good +done +12/12 ", shown, re.MULTILINE)
+    assert re.search(r"^bad +unreadable ", shown, re.MULTILINE)
+    assert "study 'bad' in " in shown
+    assert "ledger.db cannot be read (KeyError: 'cases'): what is kept of it is damaged, or was written by" in shown
+    capsys.readouterr()
+    assert run_command(["status", "--json", *map(str, where)]) == 2
+    rows = {row["study"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["good"]["status"], rows["bad"]["status"]) == ("done", "unreadable")
+    told(capsys, 0, "status", "good", *where)
+    for command in ("status", "judge", "report"):
+        assert "cannot be read (KeyError: 'cases')" in told(capsys, 2, command, "bad", *where)
+    run(write_sweep(tmp_path, file="more.toml", study={"name": "more"}))  # its floor is not looked for in vain
 
 
 def test_the_ui_tells_of_a_damaged_store(tmp_path: Path, capsys: Capture) -> None:
