@@ -31,6 +31,9 @@ ARTIFACTS = "artifacts"
 STUDY = "slm_sweeps.study"
 VIEW_KEY = "scores"
 
+PRELOAD = "mlflow-preload"
+"""Name of the thread that imports MLflow."""
+
 _ENVIRONMENT = {
     # usage telemetry is off unless the user set this variable to false
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -186,7 +189,7 @@ def preload(uri: str) -> threading.Thread:
         with suppress(TrackingError):
             connect(uri)
 
-    thread = threading.Thread(target=work, name="mlflow-preload", daemon=True)
+    thread = threading.Thread(target=work, name=PRELOAD, daemon=True)
     thread.start()
     return thread
 

@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Generator
+
 import pytest
 
 from analysis.guard import Guard
+from sweeps.tracking_store import PRELOAD
 
 
 @pytest.fixture(autouse=True)
 def strict_reports(monkeypatch: pytest.MonkeyPatch) -> None:
     """A plot or table that cannot be made is an error: people are told of it and get the rest, tests must fail."""
     monkeypatch.setattr(Guard, "strict", True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup() -> Generator[None, object, object]:
+    return (yield from _waiting_for_imports())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, object, object]:
+    return (yield from _waiting_for_imports())
+
+
+def _waiting_for_imports() -> Generator[None, object, object]:
+    """Let what imports MLflow in the background end with the part of the test that began it.
+
+    pytest goes through all loggers before each part of each test, and fails where an import adds one meanwhile.
+    """
+    try:
+        return (yield)
+    finally:
+        for thread in threading.enumerate():
+            if thread.name == PRELOAD:
+                thread.join()
