@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli.common import json_option
-from sweeps.errors import SweepError
+from sweeps.errors import ConfigError, SweepError
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -99,7 +99,12 @@ def _ollama_models(host: str | None) -> tuple[list[str], str]:
     from sweeps.engines.base import EngineError
     from sweeps.engines.ollama import OllamaEngine
 
-    engine = OllamaEngine(host, timeout=PROBE_SECONDS, attempts=1)
+    try:
+        engine = OllamaEngine(host, timeout=PROBE_SECONDS, attempts=1)
+    except ConfigError as error:
+        if host is not None:
+            raise
+        return [], str(error)  # OLLAMA_HOST is no address: a folder can be started all the same
     try:
         names = engine.models()
     except EngineError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import logging
 import re
@@ -11,10 +10,10 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
-import ollama
 import stamina
 
 from sweeps.engines import _llama
+from sweeps.engines._ollama_client import CONNECT_SECONDS, ResponseError
 from sweeps.engines.base import (
     BaseEngine,
     EngineError,
@@ -31,9 +30,6 @@ from sweeps.engines.base import (
 )
 
 T = TypeVar("T")
-
-CONNECT_SECONDS = 10.0
-"""Longest wait for a connection."""
 
 FEWEST_TOKENS_PER_CHARACTER = 1 / 8
 """Below this a prompt was probably cut: plain English has about 1/4, and no natural text as little as this."""
@@ -97,14 +93,6 @@ class HttpEngine(BaseEngine):
         return ModelMissing(f"{self.address} has no model {model!r}; it has {names}; get it with `ollama pull {model}`")
 
 
-def is_loopback(url: httpx.URL) -> bool:
-    """Whether the address is this machine's own."""
-    try:
-        return ipaddress.ip_address(url.host).is_loopback
-    except ValueError:
-        return url.host == "localhost"
-
-
 @contextmanager
 def translated(address: str, timeout: float, options: Mapping[str, OptionValue] | None = None) -> Iterator[None]:
     """Turn the exceptions of httpx and of the Ollama client into typed errors.
@@ -126,7 +114,7 @@ def translated(address: str, timeout: float, options: Mapping[str, OptionValue] 
         raise broken(address, str(error) or type(error).__name__) from None
     except httpx.HTTPStatusError as error:
         raise refused(address, error.response.status_code, error.response.text, options) from None
-    except ollama.ResponseError as error:
+    except ResponseError as error:
         raise refused(address, error.status_code, error.error, options) from None
     except json.JSONDecodeError as error:
         raise EngineProtocolError(f"{address} answered something that is not JSON: {excerpt(error.doc)}; "

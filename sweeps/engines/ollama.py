@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import httpx
-import ollama
-
 from sweeps.engines import _http, check_settings
+from sweeps.engines._ollama_client import NativeClient
 from sweeps.engines.base import (
     EngineError,
     EngineProtocolError,
@@ -23,7 +21,6 @@ from sweeps.engines.base import (
     messages,
     parse_json_object,
 )
-from sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
     from sweeps.engines import EngineSpec
@@ -38,42 +35,6 @@ SETTINGS = frozenset({"num_gpu", "num_thread", "num_batch", "keep_alive", "attem
 
 _SHORT_SECONDS = 30.0
 _FROM_HASH = re.compile(r"^FROM\s.*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
-
-
-class NativeClient(ollama.Client):
-    """The official client, with the request fields that its typed methods do not have.
-
-    Its `chat` knows no `truncate`, and its typed options drop `min_p`.
-    """
-
-    def __init__(self, host: str | None) -> None:
-        # A proxy from the environment is not meant for a server on this machine.
-        super().__init__(host, timeout=_limits(_SHORT_SECONDS))
-        if _http.is_loopback(self._client.base_url):
-            self._client.close()
-            super().__init__(host, timeout=_limits(_SHORT_SECONDS), trust_env=False)
-
-    @property
-    def address(self) -> str:
-        """The server's URL."""
-        return str(self._client.base_url).rstrip("/")
-
-    def get(self, path: str) -> dict[str, Any]:
-        """GET a JSON object."""
-        return self._request(dict, "GET", path)
-
-    def post(self, path: str, body: Mapping[str, Any], timeout: float = _SHORT_SECONDS) -> dict[str, Any]:
-        """POST a JSON object and get one back within `timeout` seconds."""
-        return self._request(dict, "POST", path, json=dict(body), timeout=_limits(timeout))
-
-    def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
-        """POST a JSON object and get a stream of them; `timeout` is the longest silence in seconds."""
-        body = {**body, "stream": True}
-        return self._request(dict, "POST", path, json=body, stream=True, timeout=_limits(timeout))
-
-
-def _limits(seconds: float) -> httpx.Timeout:
-    return httpx.Timeout(seconds, connect=min(seconds, _http.CONNECT_SECONDS))
 
 
 class OllamaEngine(_http.HttpEngine):
@@ -92,7 +53,7 @@ class OllamaEngine(_http.HttpEngine):
         wait: Seconds before the second attempt; doubled each time.
 
     Raises:
-        ConfigError: If the host is no address.
+        ConfigError: If the host, or the variable where that is used, is no address.
     """
 
     name = "ollama"
@@ -109,10 +70,7 @@ class OllamaEngine(_http.HttpEngine):
         attempts: int = 5,
         wait: float = 0.5,
     ) -> None:
-        try:
-            self.client = NativeClient(host)
-        except (ValueError, httpx.InvalidURL) as error:
-            raise ConfigError(f"host {host!r} is no address ({error}); write it like 127.0.0.1:11434") from None
+        self.client = NativeClient(host)
         super().__init__(self.client.address, timeout=timeout, attempts=attempts, wait=wait)
         self._settings = dict(options or {})
         self._keep_alive = keep_alive

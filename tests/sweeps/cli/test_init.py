@@ -50,6 +50,14 @@ def test_without_a_server_the_embedded_engine_is_used(tmp_path, capsys):
     assert "'my sweep/sweep.toml'" in record["next"]
 
 
+@embedded
+@pytest.mark.parametrize("host", ["127.0.0.1:abc", "A:1,B:2", " "])
+def test_a_variable_that_is_no_address_hinders_no_start(monkeypatch, capsys, host):
+    monkeypatch.setenv("OLLAMA_HOST", host)
+    assert run_command(["init", "demo", "--engine", "auto" if host.strip() else "llamacpp"]) == 0
+    assert ("variable OLLAMA_HOST holds" in capsys.readouterr().err) == bool(host.strip())
+
+
 def test_ollama_that_was_asked_for_has_to_answer(capsys):
     assert run_command(["init", "demo", "--engine", "ollama"]) == 2
     assert "127.0.0.1:9" in capsys.readouterr().err

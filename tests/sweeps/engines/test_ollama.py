@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
-from sweeps.engines import EngineSpec, open_engine
+from sweeps.engines import EngineSpec, _ollama_client, open_engine
 from sweeps.engines._http import repeats
 from sweeps.engines.base import (
     EngineError,
@@ -74,6 +77,60 @@ def test_host_from_the_environment(server: OllamaDouble, monkeypatch: pytest.Mon
     monkeypatch.setenv("OLLAMA_HOST", "example.invalid:1")
     assert OllamaEngine(server.url).address == server.url  # a host that is given wins
     assert OllamaEngine().address == "http://example.invalid:1"
+
+
+NO_ADDRESSES = {
+    "127.0.0.1:abc": "write it like 127.0.0.1:11434",
+    "127.0.0.1:99999": "Port out of range",
+    "[::1]:18431x": "write it like",
+    "A:1,B:2": r'several go into engine\.hosts = \["A:1", "B:2"\]',
+    "A B": r'\["A", "B"\]',
+    "http://[::1": "Invalid IPv6",
+}
+
+
+@pytest.mark.parametrize("value", NO_ADDRESSES)
+def test_a_variable_that_is_no_address_is_named_where_it_is_needed(
+    server: OllamaDouble, monkeypatch: pytest.MonkeyPatch, value: str
+) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", value)
+    assert OllamaEngine(server.url).models() == [MODEL]
+    for host in (None, "", " "):
+        with pytest.raises(ConfigError, match=NO_ADDRESSES[value]) as caught:
+            OllamaEngine(host)
+        assert str(caught.value).startswith(f"the variable OLLAMA_HOST holds {value!r}, which is no address (")
+
+
+@pytest.mark.parametrize("value", ["A:1,B:2", "http://[::1"])
+def test_the_client_is_imported_whatever_the_variable_holds(value: str) -> None:
+    program = (
+        "import os; from sweeps.engines.openai import OpenAIEngine;"
+        "print(OpenAIEngine('127.0.0.1:7').address, os.environ['OLLAMA_HOST'])"
+    )
+    environment = {**os.environ, "OLLAMA_HOST": value}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == f"http://127.0.0.1:7/v1 {value}\n"
+
+
+def test_a_variable_is_there_again_after_a_failed_import(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "x:1")
+
+    def failing() -> None:
+        with _ollama_client._unset("OLLAMA_HOST"):
+            assert "OLLAMA_HOST" not in os.environ
+            raise ImportError
+
+    with pytest.raises(ImportError):
+        failing()
+    assert os.environ["OLLAMA_HOST"] == "x:1"
+
+
+def test_blanks_around_a_host_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:18431 ")
+    assert OllamaEngine().address == "http://127.0.0.1:18431"
+    assert OllamaEngine(" 127.0.0.1:7\n").address == "http://127.0.0.1:7"
+    monkeypatch.setenv("OLLAMA_HOST", " ")
+    assert OllamaEngine().address == "http://127.0.0.1:11434"
 
 
 def test_a_proxy_of_the_environment_does_not_stand_before_this_machine(
