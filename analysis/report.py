@@ -135,7 +135,7 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         "sentence": data.in_words(verdict.sentence),
         "advice": data.in_words(verdict.advice),
         "notes": [data.in_words(note) for note in verdict.notes],
-        "p": "–" if math.isnan(verdict.p_value) else p_text(verdict.p_value),
+        "p": "–" if math.isnan(verdict.p_value) else p_text(verdict.p_value, verdict.alpha),
         "claim": verdict.claim.replace("-", " "),
         "level": level_text(verdict.level),
         "digits": verdict_decimals(verdict),

@@ -65,7 +65,7 @@ def _facts(data: ReportData) -> list[tuple[str, str]]:
     tested = "no interval and no p value: there is no noise to test with"
     if not math.isnan(verdict.p_value):
         ends = f"{signed(verdict.ci_low, d)} to {signed(verdict.ci_high, d)}"
-        tested = f"{level_text(verdict.level)} interval {ends}, {p_text(verdict.p_value)}"
+        tested = f"{level_text(verdict.level)} interval {ends}, {p_text(verdict.p_value, verdict.alpha)}"
     margin = f"±{lone(verdict.margin)}: differences within it count as none"
     return [
         ("effect", f"{signed(verdict.effect, d)} ({tested})"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from analysis.verdict import Verdict
 
 _MOST_DECIMALS = 6
+_MOST_P_DIGITS = 9
 
 SMALLEST = 0.005
 """Effects below this are called next to none; nobody should be told to chase them."""
@@ -66,14 +67,14 @@ def cases_text(cases: int) -> str:
     return count_text(cases, "case")
 
 
-def p_text(p_value: float) -> str:
-    """Write a p value as people do: two digits, never zero."""
-    if p_value < 0.0005:
+def p_text(p_value: float, alpha: float = 0.05) -> str:
+    """Write a p value as people do: two digits, never zero; more where alpha would seem to be on its other side."""
+    if p_value < 0.0005 and (p_value <= alpha or alpha >= 0.001):
         return "p < 0.001"
-    if p_value >= 0.095:
-        return f"p = {p_value:.2f}"
-    told = f"{p_value:.3f}"
-    return f"p = {p_value:.4f}" if told == "0.050" and p_value > 0.05 else f"p = {told}"
+    digits = 2 if p_value >= 0.095 else 3
+    while digits < _MOST_P_DIGITS and (float(f"{p_value:.{digits}f}") <= alpha) != (p_value <= alpha):
+        digits += 1
+    return f"p = {p_value:.{digits}f}"
 
 
 def sentence_for(verdict: Verdict) -> str:
@@ -189,7 +190,7 @@ def _numbers(verdict: Verdict) -> str:
         n = f"{count_text(verdict.n_finalist, 'generation')} each"
     else:
         n = f"{verdict.n_finalist} and {verdict.n_baseline} generations"
-    return f"{interval}, {p_text(verdict.p_value)}{adjusted}, {n}"
+    return f"{interval}, {p_text(verdict.p_value, verdict.alpha)}{adjusted}, {n}"
 
 
 def _these(verdict: Verdict) -> str:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from analysis import SequentialDesign, judge_one
 from analysis.planning import budget_sight, plan
 from analysis.report_text import lone
-from analysis.wording import cases_text, decimals, gain_text, level_text
+from analysis.wording import cases_text, decimals, gain_text, level_text, p_text
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,26 @@ def test_numbers_alone():
     assert [gain_text(each) for each in (0.05, 0.12, 0.0001, 1.0)] == ["0.050", "0.120", "0.00010", "1.000"]
     assert [lone(each) for each in (0.05, 0.0001, math.nan)] == ["0.050", "0.00010", "–"]
     assert [cases_text(each) for each in (1, 2)] == ["1 case", "2 cases"]
+
+
+@pytest.mark.parametrize(
+    ("p_value", "alpha", "text"),
+    [
+        (0.0501, 0.05, "p = 0.0501"),
+        (0.0499, 0.05, "p = 0.050"),
+        (0.01018, 0.01, "p = 0.0102"),
+        (0.00998, 0.01, "p = 0.010"),
+        (0.01018, 0.05, "p = 0.010"),
+        (0.10055, 0.1, "p = 0.101"),
+        (0.10055, 0.05, "p = 0.10"),
+        (0.2004, 0.2, "p = 0.2004"),
+        (0.0124, 0.0123, "p = 0.0124"),
+        (0.0003, 0.05, "p < 0.001"),
+        (0.0003, 0.0001, "p = 0.0003"),
+    ],
+)
+def test_a_p_value_is_told_on_its_side_of_alpha(p_value, alpha, text):
+    assert p_text(p_value, alpha) == text
 
 
 def table(unit, gain, noise=1.0):
