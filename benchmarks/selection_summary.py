@@ -98,8 +98,8 @@ def ratio(
         budgets: The budgets, ascending.
         centre: `np.mean` or `np.median`.
         made: Generations made, shape as `ours`, if their means are to count instead of the budgets.
-        blocks: Sizes of consecutive blocks of replications and the share of each in a mean (not in a median); samples
-            are drawn within blocks. By default all replications are one block.
+        blocks: Sizes of consecutive blocks of replications and the share of each in a mean or median; samples are
+            drawn within blocks. By default all replications are one block.
         samples: Number of bootstrap samples.
 
     Returns:
@@ -109,7 +109,11 @@ def ratio(
     weights = _row_weights(blocks)
 
     def middle(values: Array) -> Any:
-        return weights @ values if centre is np.mean else centre(values, axis=0)
+        if centre is np.mean:
+            return weights @ values
+        if len(blocks) == 1:
+            return np.median(values, axis=0)
+        return np.quantile(values, 0.5, axis=0, weights=weights, method="inverted_cdf")
 
     def of(rows: Any) -> float:
         spent = budgets if made is None else list(weights @ made[rows])
@@ -195,8 +199,12 @@ def _mixed(records: Sequence[Record], kind: str) -> Figures:
     found["generations"] = _by_budget(budgets, weights @ made)
     for what, field in (("recommend", "recommended"), ("claim", "claimed")):
         ours = regrets(joined, field, budgets)
-        for name, counted in ((what, made), (f"{what}_budget", None)):
-            part = ratio(ours, reference[:, -1], budgets, made=counted, blocks=blocks)
+        for name, centre, counted in (
+            (what, np.mean, made),
+            (f"{what}_median", np.median, made),
+            (f"{what}_budget", np.mean, None),
+        ):
+            part = ratio(ours, reference[:, -1], budgets, centre, made=counted, blocks=blocks)
             found |= {f"ratio_{name}": part["value"], f"se_ratio_{name}": part["se"]}
             found[f"at_most_{name}"] = part["at_most"]
         found[f"regret_{field}"] = _by_budget(budgets, weights @ ours)

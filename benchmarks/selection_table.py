@@ -23,7 +23,7 @@ def table(found: Figures) -> str:
         lines.append(f"two of three surfaces {kind}, one without a gain; regret of {REFERENCE}, recommended, claimed:")
         regret = (mix["regret"], mix["regret_recommended"], mix["regret_claimed"])
         lines += [f"{b:>7} {' '.join(f'{row[str(b)]:9.4f}' for row in regret)}" for b in mix["budgets"]]
-        for name in ("recommend", "recommend_budget", "claim", "claim_budget"):
+        for name in [f"{what}{how}" for what in ("recommend", "claim") for how in ("", "_median", "_budget")]:
             bound = "at most " if mix[f"at_most_{name}"] else ""
             value, error = mix[f"ratio_{name}"], mix[f"se_ratio_{name}"]
             lines.append(f"  ratio_{name:<20}{bound}{_text(value, 3)} ({_text(error, 3)})")

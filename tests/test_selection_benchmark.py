@@ -175,6 +175,10 @@ def test_ratio_of_blocks_by_hand(bench) -> None:
     assert mixed["value"] == pytest.approx(0.25 * 4 ** (1 / 3))
     assert mixed["se"] == 0  # within a block all are alike, and the blocks keep their sizes
     assert bench.summary.ratio(ours, reference, (300, 1200))["value"] == pytest.approx(0.25 * 4 ** (0.012 / 0.024))
+    few = [(1, 2 / 3), (4, 1 / 3)]  # two thirds of the weight are on the first row, though most rows are others
+    ours, reference = np.array([[0.06, 0.03]] + [[0.0, 0.0]] * 4), np.array([0.04] + [0.02] * 4)
+    middle = bench.summary.ratio(ours, reference, (300, 1200), np.median, blocks=few)
+    assert middle["value"] == pytest.approx(0.25 * 4 ** (2 / 3))
 
 
 def test_mix_of_surfaces_with_and_without_gain(bench) -> None:
