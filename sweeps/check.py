@@ -28,7 +28,7 @@ from sweeps.plan import Plan, left_out, plan_for, plan_text
 from sweeps.pool import run_tasks
 from sweeps.preflight import host_differences, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent
-from sweeps.reading import measured_floor
+from sweeps.reading import measured_floor, require_readable
 from sweeps.results import BASELINE_TRIAL
 from sweeps.runner import Host, Outcome
 from sweeps.schedule import Task
@@ -201,10 +201,12 @@ class _Checker:
     def _study(self) -> None:
         name = self.config.study.name
         refuse_busy(self.directory, name)
-        self.stored = self.ledger.study(name)
-        if self.stored is None:
+        stored = self.ledger.study(name)
+        if stored is None:
             self.say(f"{name!r} is new in {self.directory}")
             return
+        require_readable(self.ledger, stored)
+        self.stored = stored
         identity = identity_of(self.config, self.cases, self.objective)
         refuse_changes(self.stored, identity, self.hosts, self.ledger, self.config)
         status = standing_of(self.directory, name, self.stored.status)

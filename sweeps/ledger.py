@@ -23,7 +23,18 @@ from sqlalchemy.exc import SQLAlchemyError
 from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation
 from sweeps.errors import SweepError
-from sweeps.ledger_records import Entry, Key, Observed, Place, StudyRecord, entry_of, generation_of, now, study_of
+from sweeps.ledger_records import (
+    Entry,
+    Key,
+    Observed,
+    Place,
+    StudyRecord,
+    StudyUnreadableError,
+    entry_of,
+    generation_of,
+    now,
+    study_of,
+)
 from sweeps.ledger_store import make_tables, open_store
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
@@ -279,13 +290,22 @@ class Ledger:
             connection.execute(sa.insert(tables.probes).values(values))
 
     def study(self, name: str) -> StudyRecord | None:
-        """A study by name, or None."""
+        """A study by name, or None.
+
+        Raises:
+            StudyUnreadableError: If it is damaged.
+        """
         with self._told("read"), self._engine.connect() as connection:
             row = connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one_or_none()
-        return study_of(row) if row else None
+        return self._whole(study_of(row)) if row else None
+
+    def _whole(self, study: StudyRecord) -> StudyRecord:
+        if study.damage:
+            raise StudyUnreadableError(study.name, self.url, study.damage)
+        return study
 
     def studies(self) -> list[StudyRecord]:
-        """All studies, newest first."""
+        """All studies, newest first; those that are damaged say so (`StudyRecord.damage`)."""
         with self._told("read"), self._engine.connect() as connection:
             return [
                 study_of(row)
@@ -315,7 +335,8 @@ class Ledger:
     ) -> StudyRecord:
         """Change a study's status and what its results depend on, and merge `changes` into its record, all at once."""
         with self._told("written"), self._engine.begin() as connection:
-            before = study_of(connection.execute(sa.select(tables.studies).where(tables.studies.c.name == name)).one())
+            query = sa.select(tables.studies).where(tables.studies.c.name == name)
+            before = self._whole(study_of(connection.execute(query).one()))
             values = {"record": json.dumps(before.record | changes), "updated": now("milliseconds")}
             values |= {"status": status} if status else {}
             values |= {} if identity is None else {"identity": json.dumps(identity)}

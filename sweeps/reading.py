@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,10 +13,11 @@ from sweeps.config import SweepConfig, parse_config
 from sweeps.errors import ConfigError, SweepError
 from sweeps.explore import Proposal
 from sweeps.ledger import Ledger
-from sweeps.ledger_records import Entry, Place, StudyRecord, generation_of
+from sweeps.ledger_records import Entry, Place, StudyRecord, StudyUnreadableError, generation_of
 from sweeps.narrowing import Narrowing
 from sweeps.observations import Scored, answer_row, item_texts, observation_row
-from sweeps.options import nearest
+from sweeps.options import Configuration, nearest
+from sweeps.plan import Plan
 from sweeps.results import BASELINE_TRIAL, SweepResult
 
 if TYPE_CHECKING:
@@ -24,10 +26,6 @@ if TYPE_CHECKING:
 
 class StudyMissingError(SweepError):
     """There is no such study; the message lists those there are."""
-
-
-class StudyUnreadableError(SweepError):
-    """What the ledger has of a study is damaged, or of another version."""
 
 
 def case_record(case: Case) -> dict[str, Any]:
@@ -109,14 +107,30 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
     record = next((study for study in studies if name in (None, study.name)), None)
     if record is None:
         raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), [s.name for s in studies])}")
-    try:
+    with _readable(ledger, record):
         return result_of(ledger, record, directory)
-    except (ConfigError, LookupError, TypeError, ValueError) as error:
-        raise StudyUnreadableError(
-            f"study {record.name!r} in {ledger.url.removeprefix('sqlite:///')} cannot be read"
-            f" ({type(error).__name__}: {error}): what is kept of it is damaged, or was written by another version."
-            " Its texts are kept; under another study.name its file is run anew, and has those that it asks for again"
-        ) from error
+
+
+@contextmanager
+def _readable(ledger: Ledger, study: StudyRecord) -> Iterator[None]:
+    """Tell of what cannot be read of a study in words."""
+    if study.damage:
+        raise StudyUnreadableError(study.name, ledger.url, study.damage)
+    try:
+        yield
+    except (ConfigError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise StudyUnreadableError(study.name, ledger.url, f"{type(error).__name__}: {error}") from error
+
+
+def require_readable(ledger: Ledger, study: StudyRecord) -> None:
+    """See that a study can be read, before anything is generated for it.
+
+    Raises:
+        StudyUnreadableError: If what is kept of it is damaged, or of another version.
+    """
+    with _readable(ledger, study):
+        _parts_of(study)
+        study.record["hosts"].values()
 
 
 def config_as_run(study: StudyRecord) -> SweepConfig:
@@ -141,12 +155,8 @@ def result_of(
         directory: The folder of the ledger.
         scores: Scores of its texts by case and number of the generation; by default those that the ledger keeps.
     """
-    config, record = config_as_run(study), study.record
-    cases = [case_from_record(case) for case in record["cases"]]
-    trials = {BASELINE_TRIAL: config.baseline} | {
-        number: Proposal.from_record(number, proposal).configuration
-        for number, proposal in enumerate(record.get("proposals", []))
-    }
+    record = study.record
+    config, cases, trials = _parts_of(study)
     found = ledger.observations(study.name)
     scores = _kept_scores(ledger, record, found) if scores is None else scores
     items = {case.name: item_texts(case) for case in cases}
@@ -159,6 +169,18 @@ def result_of(
         if entry is not None and scored is not None:
             answers.append(answer_row(place, trials[place.trial], entry, scored, items[place.case]))
     return SweepResult(study, config, cases, rows, answers, directory)
+
+
+def _parts_of(study: StudyRecord) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:
+    """A study's configuration as it was run, its cases, and its trials by number."""
+    config, record = config_as_run(study), study.record
+    Plan.from_record(record["plan"])  # of which a result makes use later
+    cases = [case_from_record(case) for case in record["cases"]]
+    trials = {BASELINE_TRIAL: config.baseline} | {
+        number: Proposal.from_record(number, proposal).configuration
+        for number, proposal in enumerate(record.get("proposals", []))
+    }
+    return config, cases, trials
 
 
 def _kept_scores(

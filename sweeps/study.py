@@ -34,7 +34,7 @@ from sweeps.observations import case_digest
 from sweeps.plan import Plan, plan_for
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
 from sweeps.progress import Progress, Silent, Standing
-from sweeps.reading import case_record, measured_floor, read_result
+from sweeps.reading import case_record, measured_floor, read_result, require_readable
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.standing import after_floor, announce
@@ -173,6 +173,7 @@ class _Run:
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
             refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
+            require_readable(self.ledger, stored)
         capacity = measure_capacity(self.measurer.first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.sweep.strict
         narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)

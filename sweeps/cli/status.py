@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.errors import SweepError
 from sweeps.lock import standing_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     as one of another version, keeps nobody from the others: it is listed as unreadable, and told of.
     """
     from sweeps.ledger import Ledger
-    from sweeps.reading import StudyUnreadableError, read_result, require_ledger
+    from sweeps.ledger_records import StudyUnreadableError
+    from sweeps.reading import read_result, require_ledger
 
     ledger = Ledger(require_ledger(mlruns))
     try:
@@ -56,7 +58,7 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
         where = ledger.url.removeprefix("sqlite:///")
         click.echo(f"{where} holds no study yet; start one with: sweeps run FILE", err=True)
     if unreadable := [row["error"] for row in rows if "error" in row]:
-        raise StudyUnreadableError("\n".join(unreadable))
+        raise SweepError("\n".join(unreadable))
 
 
 def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:

@@ -73,6 +73,41 @@ def test_an_unreadable_study_hides_no_other(tmp_path: Path, capsys: Capture) -> 
     run(write_sweep(tmp_path, file="more.toml", study={"name": "more"}))  # its floor is not looked for in vain
 
 
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ("record = substr(record, 1, 200)", "its record: "),
+        ("identity = substr(identity, 1, 20)", "its identity: "),
+        ("record = '[]'", "its record is no JSON object"),
+        ("record = json_remove(record, '$.plan')", "KeyError: 'plan'"),
+        ("record = json_remove(record, '$.hosts')", "KeyError: 'hosts'"),
+        ("record = json_set(record, '$.proposals', json('[1]'))", "TypeError: "),
+        ("config = substr(config, 1, 40)", "ConfigError: "),
+    ],
+)
+def test_a_damaged_study_concerns_itself_alone(tmp_path: Path, capsys: Capture, change: str, reason: str) -> None:
+    where = ("--mlruns", tmp_path / "mlruns")
+    paths = {name: write_sweep(tmp_path, file=f"{name}.toml", study={"name": name}) for name in ("bad", "good")}
+    for path in paths.values():
+        run(path)
+    with sqlite3.connect(tmp_path / "mlruns/ledger.db") as database:
+        database.execute(f"UPDATE studies SET {change} WHERE name = 'bad'")
+    for command in (("judge",), ("judge", "good"), ("status", "good"), ("plan", "--gain", "0.1")):
+        told(capsys, 0, *command, *where)
+    told(capsys, 0, "run", paths["good"], *where, "--no-tracking", "--quiet")
+    shown = told(capsys, 2, "run", paths["bad"], *where, "--no-tracking", "--quiet")
+    assert "study 'bad' in " in shown
+    assert f"cannot be read ({reason}" in shown
+    assert "under another study.name" in shown
+    if "hosts" in reason:  # of which only a run has need
+        return
+    assert f"cannot be read ({reason}" in told(capsys, 2, "judge", "bad", *where)
+    shown = told(capsys, 2, "status", *where)
+    assert re.search(r"^good +done ", shown, re.MULTILINE)
+    assert re.search(r"^bad +unreadable ", shown, re.MULTILINE)
+    assert "Traceback" not in told(capsys, 2, "check", paths["bad"], *where)
+
+
 def test_the_ui_tells_of_a_damaged_store(tmp_path: Path, capsys: Capture) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"this is not a database " * 100)
     error = told(capsys, 2, "ui", "--mlruns", tmp_path, "--no-open")
