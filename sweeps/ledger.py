@@ -141,6 +141,20 @@ class Ledger:
                 found |= {row.key_sha256: entry_of(row) for row in connection.execute(query)}
         return found
 
+    def asked_with(self, seeds: range) -> set[tuple[str, str, str, str]]:
+        """What was asked for with any of the seeds, on whatever host and with whatever version of its engine.
+
+        Args:
+            seeds: Consecutive seeds, at least one.
+
+        Returns:
+            Digest of the prompt, options as `Key.options_json`, name of the model and its digest.
+        """
+        g = tables.generations.c
+        query = sa.select(g.prompt_sha256, g.options, g.model, g.model_digest).distinct()
+        with self._told("read"), self._engine.connect() as connection:
+            return {tuple(row) for row in connection.execute(query.where(g.seed.between(seeds[0], seeds[-1])))}
+
     def add(self, key: Key, generation: Generation, *, model: str) -> Entry:
         """Keep one generation.
 

@@ -14,7 +14,7 @@ from sweeps.engines.base import EngineError
 from sweeps.explore import TrialResult
 from sweeps.identity import fingerprint_changes, fingerprints_from, host_record
 from sweeps.ledger import Ledger
-from sweeps.ledger_records import Entry, Place
+from sweeps.ledger_records import Entry, Key, Place
 from sweeps.matching import EngineModels
 from sweeps.observations import (
     UNSCORED,
@@ -146,11 +146,24 @@ class Measurer:
             for seed, host in zip(seeds, hosts, strict=True)
         ]
 
-    def has_any(self, configurations: Sequence[Configuration], seeds: Sequence[int]) -> bool:
-        """Whether the ledger has a generation of one of the configurations with one of the seeds, from any host."""
+    def has_any(self, configurations: Sequence[Configuration], seeds: range) -> bool:
+        """Whether the ledger has a generation of one of the configurations with one of the seeds.
+
+        It counts whatever made it: another version of the engine mostly writes the same text again, and so does the
+        same model under another name.
+        """
         self._know_hosts()
-        tasks = [task for each in configurations for task in self.tasks("confirm", 0, each, seeds)]
-        return bool(self.ledger.find(host.key(task) for host in self.hosts if host.known for task in tasks))
+        known = self.ledger.asked_with(seeds)
+        for each in configurations:
+            digests = {host.known[each.model].model_digest for host in self.hosts if each.model in host.known}
+            keys = [Key("", "", task.prompt, each.options, seeds[0]) for task in self.tasks("confirm", 0, each, [0])]
+            asked = {(key.prompt_sha256, key.options_json) for key in keys}
+            if any(
+                (prompt, options) in asked and (model == each.model or digest in digests)
+                for prompt, options, model, digest in known
+            ):
+                return True
+        return False
 
     def _know_hosts(self) -> None:
         """Remember what the study knows of hosts that do not answer, and let it know those that are new to it."""

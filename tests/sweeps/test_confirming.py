@@ -21,6 +21,7 @@ from sweeps.options import Configuration
 from sweeps.plan import Plan
 from sweeps.progress import Silent
 from sweeps.reading import load_result
+from sweeps.runner import RunStoppedError
 from tests.sweeps.sweep_files import run, write_sweep
 
 GREEDY, WARM = (Configuration("m", "p", {"temperature": t}) for t in (0.0, 0.5))
@@ -72,3 +73,42 @@ def test_when_it_was_confirmed_stays_as_it_was(tmp_path: Path) -> None:
     again = load_result(tmp_path / "mlruns", "t")
     assert again.verdict is not None
     assert again.record.record["confirmed"] == first.record.record["confirmed"] == "time 0"
+
+
+class Told(Silent):
+    """Keeps the notes."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str, warning: bool = False) -> None:
+        self.notes.append(text)
+
+
+def test_texts_are_not_fresh_because_the_engine_has_another_version(tmp_path: Path) -> None:
+    """The same file under another name: a new version of the engine would write the same texts again."""
+    cases = load_cases(write_sweep(tmp_path).parent / "cases")
+    texts: dict[str, set[str]] = {}
+    for name, version in (("a", "1.0"), ("b", "1.1"), ("c", "1.1")):
+        engine, told = ScriptedEngine(cases, surface=demo_surface, noise=0.1), Told()
+        engine.version = version
+        path = write_sweep(tmp_path, study={"name": name})
+        result = run(path, engine=engine, progress=told)
+        first = 7 + CONFIRM_SEEDS + "abc".index(name) * CONFIRM_STEP
+        assert result.record.record["confirm_seed"] == min(result.stage("confirm")["seed"]) == first
+        assert any("generations of another study" in note for note in told.notes) is (name != "a")
+        texts[name] = set(result.stage("confirm")["text_sha256"])
+        run(path, engine=engine)  # its own seeds are its own
+        assert load_result(tmp_path / "mlruns", name).record.record["confirm_seed"] == first
+    assert not texts["a"] & texts["b"] | texts["b"] & texts["c"] | texts["a"] & texts["c"]
+
+
+def test_a_study_goes_on_with_its_seeds_where_it_stopped(tmp_path: Path) -> None:
+    path, cases = write_sweep(tmp_path), load_cases(tmp_path / "cases")
+    later = Fault("protocol", when=lambda request: request.options["seed"] > 7 + CONFIRM_SEEDS)
+    with pytest.raises(RunStoppedError):
+        run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1, faults=[later]))
+    with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
+        assert ledger.asked_with(range(7 + CONFIRM_SEEDS, 8 + CONFIRM_SEEDS))
+    result = run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1))
+    assert min(result.stage("confirm")["seed"]) == 7 + CONFIRM_SEEDS

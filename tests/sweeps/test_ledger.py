@@ -138,6 +138,15 @@ def test_what_a_host_makes_of_a_place_takes_the_error_of_another_away(ledger: Le
     assert ledger.observed("s", ["explore"], [-1]) == ledger.observed("s", ["floor"], [0]) == []
 
 
+def test_what_was_asked_with_a_seed_is_known_whatever_host_it_was_asked_on(ledger: Ledger) -> None:
+    for change in ({}, {"fingerprint": "f2"}, {"repeat": 1}, {"seed": 8, "model_digest": "m2"}, {"seed": 10}):
+        ledger.add(dataclasses.replace(KEY, **change), generation(), model="m")
+    asked = (KEY.prompt_sha256, KEY.options_json, "m")
+    assert ledger.asked_with(range(6, 7)) == set()
+    assert ledger.asked_with(range(5, 8)) == {(*asked, "m1")}
+    assert ledger.asked_with(range(7, 10)) == {(*asked, "m1"), (*asked, "m2")}
+
+
 def test_scores_are_kept_per_objective_and_rubric(ledger: Ledger) -> None:
     entry = ledger.add(KEY, generation(), model="m")
     ledger.add_scores([(entry.id, "o", "r", 0.5, {"covered": ["ä"]}), (entry.id, "o", "r2", 0.6, {})])
