@@ -83,7 +83,7 @@ class Exploration:
             self.proposals += batch
             if len(self.proposals) > len(self.explorer.known):  # a resumed run walks through what is stored
                 records = [proposal.as_record() for proposal in self.proposals]
-                spent: dict[str, Any] = {} if self.timekeeper is None else {"spent": self.timekeeper.spent}
+                spent: dict[str, Any] = {} if self.timekeeper is None else self.timekeeper.as_record(self.ledger)
                 self.ledger.update_study(self.config.study.name, proposals=records, **spent)
             tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
             self.measurer.run([task for own in tasks.values() for task in own])

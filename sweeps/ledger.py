@@ -279,6 +279,19 @@ class Ledger:
         with self._told("read"), self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(_with_generations(study)).mappings()]
 
+    def newest_generation(self) -> int:
+        """Number of the generation that was kept last; 0 where there is none."""
+        with self._told("read"), self._engine.connect() as connection:
+            return int(connection.scalar(sa.select(sa.func.max(tables.generations.c.id))) or 0)
+
+    def seconds_after(self, study: str, generation: int) -> dict[str, float]:
+        """Seconds, by host, of a study's observations whose generations were kept after a given one."""
+        o, g = tables.observations, tables.generations
+        sums = sa.select(o.c.host, sa.func.sum(g.c.seconds)).join(g, o.c.generation == g.c.id).group_by(o.c.host)
+        query = sums.where(o.c.study == study, g.c.id > generation)
+        with self._told("read"), self._engine.connect() as connection:
+            return {host: float(seconds) for host, seconds in connection.execute(query)}
+
     def probes(self, fingerprint: str, engine: str, model: str) -> dict[tuple[str, str], dict[str, Any]]:
         """What probes found on a host, by (option, digest of the contexts it was tried in).
 
@@ -358,12 +371,6 @@ class Ledger:
         new: dict[str, Any] = values | {"record": before.record | json.loads(json.dumps(changes))}
         new |= {} if identity is None else {"identity": json.loads(values["identity"])}
         return replace(before, **new)
-
-    def set_identity(self, name: str, identity: Mapping[str, Any]) -> None:
-        """Replace what a study's results depend on, after they were scored anew."""
-        change = sa.update(tables.studies).where(tables.studies.c.name == name).values(identity=json.dumps(identity))
-        with self._told("written"), self._engine.begin() as connection:
-            connection.execute(change)
 
 
 def _with_generations(study: str) -> sa.Select[Any]:

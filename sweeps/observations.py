@@ -134,7 +134,8 @@ def observation_row(
 ) -> dict[str, Any]:
     """One row of the observations table, with the option columns behind it.
 
-    A text that has a score has no error, whatever went wrong before; one that has none tells why.
+    A text that has a score has no error, whatever went wrong before; one that has none tells why. `generation`, the
+    ledger's number, is no column of the table: it is known while a sweep runs.
     """
     if scored is not None:
         error = ""
@@ -157,6 +158,7 @@ def observation_row(
         "text_sha256": "",
         "model": configuration.model,
         "prompt": configuration.prompt,
+        "generation": None if entry is None else entry.id,
     }
     row |= dict.fromkeys(OPTIONS) | dict(configuration.options)
     if entry is not None and scored is not None:

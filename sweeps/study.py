@@ -38,7 +38,7 @@ from sweeps.reading import case_record, measured_floor, read_result, require_rea
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
 from sweeps.standing import after_floor, announce
-from sweeps.timekeeping import Timekeeper, seconds_seen
+from sweeps.timekeeping import Timekeeper, seconds_before, seconds_seen
 
 
 class Sweep:
@@ -155,6 +155,7 @@ class _Run:
         self.standing = Standing()
         self._watchers: list[Watched] = []
         self._since = 0.0  # what the watchers had seen before the floor
+        self._began = 0  # the newest generation of the ledger before the floor
         self._pace: Pace | None = None
         self._timekeeper: Timekeeper | None = None
         if self.config.budget.minutes is not None:
@@ -202,8 +203,7 @@ class _Run:
         finally:
             if status != "done":
                 self.logbook.end(status)
-                spent: dict[str, Any] = {} if self._timekeeper is None else {"spent": self._timekeeper.spent}
-                self.ledger.update_study(self.name, status=status, **spent)
+                self.ledger.update_study(self.name, status=status, **self._spent())
         return result
 
     def _stages(self, plan: Plan, stored: StudyRecord) -> None:
@@ -245,12 +245,13 @@ class _Run:
 
     @contextmanager
     def _timed(self, stage: str) -> Iterator[None]:
-        """Keep the seconds that a stage took in this run, and how many of them the engine had."""
+        """Keep the seconds that a stage took in this run, how many of them the engine had, and those of all so far."""
         self.progress.stage(stage)
         wall, engine = time.perf_counter(), self.measurer.engine_seconds()
         yield
-        spent = {"wall": time.perf_counter() - wall, "engine": self.measurer.engine_seconds() - engine}
-        self.ledger.update_study(self.name, seconds=self._record().get("seconds", {}) | {stage: spent})
+        took = {"wall": time.perf_counter() - wall, "engine": self.measurer.engine_seconds() - engine}
+        seconds = self._record().get("seconds", {}) | {stage: took}
+        self.ledger.update_study(self.name, seconds=seconds, **self._spent())
 
     def _floor(self, plan: Plan) -> None:
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
@@ -290,7 +291,7 @@ class _Run:
     # ---- plan and record
 
     def _plan_of(self, stored: StudyRecord | None) -> Plan:
-        self._since = seconds_seen(self._watchers)
+        self._since, self._began = seconds_seen(self._watchers), self.ledger.newest_generation()
         if stored is not None:
             return Plan.from_record(stored.record["plan"])
         seconds_of: Callable[[Plan], float] | None = None
@@ -322,13 +323,17 @@ class _Run:
         record, minutes = self._record(), self.config.budget.minutes
         if minutes is None or "pace" not in record:
             return None
-        before = record.get("spent", 0.0) - self._since
-        return Timekeeper(self.config, plan, Pace(**record["pace"]), minutes, self._watchers, before)
+        before = seconds_before(record, self.ledger, self.name) - self._since
+        began = record.get("began", 0)  # earlier versions did not tell what came from the ledger
+        return Timekeeper(self.config, plan, Pace(**record["pace"]), minutes, self._watchers, before, began)
+
+    def _spent(self) -> dict[str, Any]:
+        return {} if self._timekeeper is None else self._timekeeper.as_record(self.ledger)
 
     def _first_record(self, plan: Plan) -> dict[str, Any]:
         return {
             "plan": plan.as_dict(),
-            **({} if self._pace is None else {"pace": asdict(self._pace)}),
+            **({} if self._pace is None else {"pace": asdict(self._pace), "began": self._began}),
             "hosts": {host.name: host_record(host) for host in self.hosts if host.fingerprints},
             "honoured": sorted(self.measurer.first.engine.honours),
             "cases": [case_record(case) for case in self.cases],

@@ -9,7 +9,8 @@ from typing import Any
 
 from sweeps.config import SweepConfig
 from sweeps.estimate import Pace, Watched, stage_requests
-from sweeps.plan import Plan
+from sweeps.ledger import Ledger
+from sweeps.plan import MAX_TRIALS, Plan
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Timekeeper:
         minutes: The budget.
         watchers: What watches the engines.
         before: Seconds that earlier runs took, less what the watchers had seen before the floor.
+        began: The ledger's newest generation when the study began: what it has up to there cost this study nothing.
     """
 
     config: SweepConfig
@@ -31,6 +33,7 @@ class Timekeeper:
     minutes: float
     watchers: Sequence[Watched]
     before: float = 0.0
+    began: int = 0
 
     @property
     def spent(self) -> float:
@@ -55,14 +58,43 @@ class Timekeeper:
         explored = replace(self.pace, decode=trial).seconds(stages["explore"])
         arms = self.plan.finalists
         confirmed = replace(self.pace, decode=(max(baseline, trial) + arms * trial) / (1 + arms))
-        slower = self.spent / (floor + explored)  # than loads and prompts were expected to be
+        expected = floor * self._paid(rows, "floor") + explored * self._paid(rows, "explore")
+        # How much slower than loads and prompts were expected to be; as expected where all came from the ledger.
+        slower = self.spent / expected if expected and self.spent else 1.0
         left = 60 * self.minutes - self.spent - slower * confirmed.seconds(stages["confirm"])
-        return max(0, int(left / (slower * explored / made)))
+        each = slower * explored / made
+        return max(0, int(left / each)) if each else MAX_TRIALS
+
+    def _paid(self, rows: Sequence[Mapping[str, Any]], stage: str) -> float:
+        """Share of a stage's requests that this study has made itself; 1 where there are none."""
+        kept = [0 < (row.get("generation") or 0) <= self.began for row in rows if row["stage"] == stage]
+        return 1.0 - sum(kept) / len(kept) if kept else 1.0
 
     def _mean_seconds(self, rows: Sequence[Mapping[str, Any]], stage: str) -> float:
         """Mean seconds of a stage's generations, or what was expected where there is none."""
         seconds = [row["seconds"] for row in rows if row["stage"] == stage and not math.isnan(row["seconds"])]
         return sum(seconds) / len(seconds) if seconds else self.pace.decode
+
+    def as_record(self, ledger: Ledger) -> dict[str, Any]:
+        """What a study's record keeps of the time: the seconds until now, and the newest generation among them."""
+        return {"spent": self.spent, "spent_until": ledger.newest_generation()}
+
+
+def seconds_before(record: Mapping[str, Any], ledger: Ledger, study: str) -> float:
+    """Seconds that the earlier runs of a study took.
+
+    What was kept after the record was last written, by a run that was killed, is added from the ledger: of such
+    requests only the warm-ups are not known.
+
+    Args:
+        record: The study's record.
+        ledger: What is kept.
+        study: The study's name.
+    """
+    if "spent" in record and "spent_until" not in record:  # written by an earlier version
+        return float(record["spent"])
+    later = ledger.seconds_after(study, record.get("spent_until", record.get("began", 0)))
+    return float(record.get("spent", 0.0)) + max(later.values(), default=0.0)
 
 
 def seconds_seen(watchers: Sequence[Watched]) -> float:

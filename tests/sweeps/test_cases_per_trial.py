@@ -163,8 +163,7 @@ def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> 
         identity, plan = dict(stored.identity), dict(stored.record["plan"])
         # as they were when there was no such setting
         del identity["budget.cases_per_trial"], plan["parts"], plan["together"]
-        ledger.set_identity("t", identity)
-        ledger.update_study("t", plan=plan)
+        ledger.update_study("t", identity=identity, plan=plan)
     path = write_sweep(tmp_path, cases=12, budget=BUDGET)
     assert steady(run(path).observations) == steady(before.observations)
     path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 6})

@@ -165,7 +165,7 @@ def test_a_study_and_its_changes(ledger: Ledger) -> None:
     changed = ledger.update_study("s", status="done", finalist=3)
     assert (changed.status, changed.record) == ("done", {"plan": 1, "finalist": 3})
     assert ledger.update_study("s", finalist=None).status == "done"
-    ledger.set_identity("s", {"a": 2})
+    ledger.update_study("s", identity={"a": 2})
     assert [study.identity for study in ledger.studies()] == [{"a": 2}]
     with pytest.raises(LedgerError):
         ledger.add_study("s", identity={}, config="", record={})

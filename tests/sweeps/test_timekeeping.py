@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import os
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +14,16 @@ import pytest
 
 from objectives import Case, load_cases
 from sweeps.config import load_config
-from sweeps.engines.base import Generation, OptionValue, Prompt
+from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
 from sweeps.engines.scripted import ScriptedEngine
 from sweeps.estimate import Pace, watched
-from sweeps.plan import Plan
+from sweeps.explore import Explorer
+from sweeps.exploring import Exploration
+from sweeps.ledger import Ledger
+from sweeps.ledger_records import Key, Place
+from sweeps.plan import MAX_TRIALS, Plan
 from sweeps.reading import load_result
-from sweeps.timekeeping import Timekeeper
+from sweeps.timekeeping import Timekeeper, seconds_before
 from tests.sweeps.sweep_files import run, steady, write_cases, write_sweep
 from tests.sweeps.test_study import Listener
 
@@ -98,6 +105,86 @@ def test_the_time_of_a_run_that_was_stopped_counts(tmp_path: Path) -> None:
     result = run(path, engine=later)
     assert len(stopped.proposals) < len(result.proposals) < 0.7 * result.plan.trials
     assert (engine.total + later.total) / 60 < 1.15 * 4
+
+
+def killed(path: Path, prepare: Callable[[], object]) -> None:
+    """Run a sweep in a process that kills itself where `prepare` makes it do so."""
+    child = os.fork()
+    if not child:
+        try:
+            prepare()
+            run(path)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status)
+
+
+def die(*_: object, **__: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to spare each killed process the imports")
+def test_the_time_of_runs_that_were_killed_is_reckoned_from_the_ledger(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, search={"sampler": "random"}, budget={"generations": None, "minutes": 1.0})
+    killed(path, lambda: setattr(Explorer, "tell_baseline", die))  # the floor is made, nothing is proposed
+    killed(path, lambda: setattr(Exploration, "_tell", die))  # the requests of the first batch are made
+    with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
+        stored = ledger.study("t")
+        assert stored is not None
+        rows = ledger.observations("t")
+        made = sum(row["seconds"] for row in rows)
+        assert {row["stage"] for row in rows} == {"floor", "explore"}
+        assert made <= seconds_before(stored.record, ledger, "t") < 1.5 * made  # which has the warm-ups of the floor
+    result = run(path)
+    assert result.status == "done"
+    assert result.record.record["spent"] > result.observations["seconds"].sum()
+    assert len(result.stage("confirm")) > 0
+
+
+def test_the_time_of_earlier_runs_by_hand(tmp_path: Path) -> None:
+    with closing(Ledger(tmp_path / "ledger.db")) as ledger:
+        assert ledger.newest_generation() == 0
+        for seed, (host, seconds) in enumerate([("a", 1.0), ("a", 2.0), ("b", 2.5), ("a", 4.0), ("b", 8.0)]):
+            key = Key("f", "m", Prompt("p"), {}, seed)
+            entry = ledger.add(key, Generation("text", "stop", None, None, Timing(seconds)), model="m")
+            assert entry.id == ledger.newest_generation() == seed + 1
+            study = "other" if seed == 4 else "t"
+            ledger.add_observation(study, Place("floor", -1, host, "c", seed), configuration="k", generation=entry.id)
+        ledger.add_observation("t", Place("floor", -1, "b", "c", 9), configuration="k", generation=None, error="lost")
+        assert ledger.seconds_after("t", 1) == {"a": 6.0, "b": 2.5}
+        # Hosts work at the same time: the busiest one's count. What came from the ledger cost nothing.
+        assert seconds_before({"began": 0}, ledger, "t") == 7.0
+        assert seconds_before({"began": 1}, ledger, "t") == 6.0
+        assert seconds_before({"began": 1, "spent": 5.0, "spent_until": 3}, ledger, "t") == 9.0
+        assert seconds_before({"began": 1, "spent": 5.0, "spent_until": 5}, ledger, "t") == 5.0
+        # Studies of earlier versions.
+        assert seconds_before({"spent": 5.0}, ledger, "t") == 5.0
+        assert seconds_before({}, ledger, "t") == 7.0
+
+
+def test_generations_from_the_ledger_took_no_time(tmp_path: Path) -> None:
+    config = load_config(write_sweep(tmp_path, search={"batch": 4}, budget={"minutes": 10.0}))
+    plan = Plan(cases=3, floor_seeds=4, seeds=2, trials=40, confirm_seeds=5)
+    _, watcher = watched(ScriptedEngine())
+    keeper = Timekeeper(config, plan, Pace(1.0, 2.0, 4.0), 10.0, [watcher], began=100)
+    floor = [{"stage": "floor", "seconds": 1.0, "generation": number} for number in range(1, 13)]
+    explored = [{"stage": "explore", "seconds": 1.5, "generation": number} for number in (98, 99, 100, 101)]
+    # As below, floor and trials were expected to take 28 and 84. The study has made nothing of the floor and a quarter
+    # of the trials itself: 21 seconds, which took 42, twice as long. The confirmation: 51 seconds, so 102, and a trial
+    # 84 / 8 x 2 = 21. So 600 - 42 - 102 = 456 are left for trials of 21.
+    watcher.seconds = 42.0
+    assert keeper.trials_left(8, [*floor, *explored]) == 21
+    # Requests without an answer took time as well; a third of the trials' were paid for: 28, which took as long.
+    failed = [explored[0], {"stage": "explore", "seconds": float("nan"), "generation": None}, explored[1]]
+    watcher.seconds = 28.0
+    assert keeper.trials_left(8, [*floor, *failed]) == (600 - 28 - 51) * 8 // 84
+    # Where all came from the ledger, things are expected to take what they took.
+    watcher.seconds = 0.0
+    assert keeper.trials_left(8, [*floor, *explored[:3]]) == (600 - 51) * 8 // 84
+    # An engine that tells no times is not held to any.
+    timeless = dataclasses.replace(keeper, pace=Pace(0.0, 0.0, 0.0))
+    assert timeless.trials_left(8, []) == MAX_TRIALS
 
 
 def test_how_many_trials_are_left_by_hand(tmp_path: Path) -> None:
