@@ -292,6 +292,13 @@ class Ledger:
         with self._told("read"), self._engine.connect() as connection:
             return {host: float(seconds) for host, seconds in connection.execute(query)}
 
+    def count_observations(self, study: str) -> int:
+        """How many observations of a study have a generation."""
+        o = tables.observations.c
+        query = sa.select(sa.func.count()).where(o.study == study, o.generation.is_not(None))
+        with self._told("read"), self._engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+
     def probes(self, fingerprint: str, engine: str, model: str) -> dict[tuple[str, str], dict[str, Any]]:
         """What probes found on a host, by (option, digest of the contexts it was tried in).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import click
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console, terminable
 
 if TYPE_CHECKING:
+    from sweeps.cli.progress import ProgressView
     from sweeps.results import SweepResult
 
 
@@ -38,15 +40,31 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
         try:
             result = sweep.run()
         except KeyboardInterrupt:
-            where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
-            done = sum(view.done.values())
-            view.note(f"stopped; {done} of {sum(view.planned.values())} generations are kept. To go on:", warning=True)
-            console.print(f"  sweeps run {shlex.quote(str(file))}{where}", markup=False, soft_wrap=True)
+            view.note(f"stopped; {_kept(mlruns, sweep.config.study.name, view)}. To go on:", warning=True)
+            again = ["sweeps", "run", str(file)]
+            again += [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
+            again += ["--no-tracking"] * no_tracking + ["--strict"] * strict
+            console.print(f"  {shlex.join(again)}", markup=False, soft_wrap=True)
             raise click.exceptions.Exit(status()) from None
     if as_json:
         echo_json({"record": "done", **summary(result)})
     else:
         show(result, kept=view.kept)
+
+
+def _kept(mlruns: Path, study: str, view: ProgressView) -> str:
+    """How much a study has: the ledger tells it, since a run that goes on counts anew what it had."""
+    from sweeps.errors import SweepError
+    from sweeps.ledger import Ledger
+
+    kept, planned = sum(view.done.values()), sum(view.planned.values())
+    with suppress(SweepError):
+        ledger = Ledger(mlruns / "ledger.db")
+        try:
+            kept = ledger.count_observations(study)
+        finally:
+            ledger.close()
+    return f"{kept} of {planned} generations are kept" if planned else f"{kept} generations are kept"
 
 
 def summary(result: SweepResult) -> dict[str, object]:

@@ -141,6 +141,22 @@ def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path) -> N
     assert steady(run(path).observations) == steady(whole.observations)
 
 
+@pytest.mark.usefixtures("no_report")
+def test_what_was_kept_before_counts_when_a_run_is_stopped_again(
+    finished: Path, copy: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    options = ["--no-tracking", "--strict", "--quiet", "--mlruns", str(copy / "mlruns")]
+    for stopped, many in (("advance", "60 of 60"), ("plan", "60")):  # the latter before anything is planned
+        monkeypatch.setattr(f"sweeps.cli.progress.ProgressView.{stopped}", stop)
+        assert run_command(["run", str(finished / "sweep.toml"), *options]) == 130
+        err = capsys.readouterr().err
+        assert f"stopped; {many} generations are kept. To go on:" in err
+    assert err.endswith(f"  sweeps run {finished / 'sweep.toml'} --mlruns {copy / 'mlruns'} --no-tracking --strict\n")
+
+
 def _stop(folder: Path, sign: int, code: int, *options: str) -> Path:
     """Start a sweep in a process, send it a signal in its search, see what it says, and return the sweep's file."""
     path = write_sweep(folder, engine={"options": {"delay": 0.05}})
@@ -156,7 +172,7 @@ def _stop(folder: Path, sign: int, code: int, *options: str) -> Path:
     assert process.returncode == code, err
     assert "Traceback" not in err
     assert "generations are kept" in err
-    assert "  sweeps run sweep.toml" in err
+    assert err.endswith("  " + " ".join(["sweeps run sweep.toml", *options]) + "\n")
     return path
 
 
