@@ -16,6 +16,7 @@ from scipy import optimize, special, stats
 
 from analysis.boundaries import LARGEST, Shape, boundaries
 from analysis.choice import Claim, compare
+from analysis.claims import is_shown
 from analysis.comparison import Estimate, pair
 from analysis.table import summarize
 from analysis.ttests import error_with_more_seeds
@@ -49,7 +50,8 @@ class Decision:
     """What a look says.
 
     Attributes:
-        stop: "efficacy" (the boundary is crossed, in whichever direction), "futility", or None (go on).
+        stop: "efficacy" (the boundary is crossed, in whichever direction, and the difference may be claimed; see
+            `claims.is_shown`), "futility", or None (go on).
         look: Number of the look, from 1.
         looks: Planned number.
         effect: Difference of mean scores so far.
@@ -295,7 +297,10 @@ class SequentialDesign:
             return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
         share, new_cases = self.fraction(look), comparison.claim == "new-cases"
         at_end = error_with_more_seeds(two, estimate, share, new_cases=True) if new_cases else None
-        return self.assess(look, estimate, min_gain=min_gain, prior=prior, margin=margin, last_error=at_end)
+        counted = two.effect_with_failures
+        return self.assess(
+            look, estimate, min_gain=min_gain, prior=prior, margin=margin, last_error=at_end, counted=counted
+        )
 
     def assess(
         self,
@@ -306,32 +311,41 @@ class SequentialDesign:
         prior: Prior | None = None,
         margin: float | None = None,
         last_error: float | None = None,
+        counted: float | None = None,
     ) -> Decision:
-        """Say what a look means, given its estimate; see `decide` and, for `last_error`, `predictive_power`."""
+        """Say what a look means, given its estimate; see `decide` and, for `last_error`, `predictive_power`.
+
+        `counted` is the effect with 0 for rows without a score, by default the effect: what may not be claimed for
+        these (see `claims.is_shown`) is no reason to stop.
+        """
         bound = self.nominal(look)
         p_value = max(estimate.p_value, 1e-15)
         z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
         if prior is not None:
             chance = self.predictive_power(look, z, estimate.standard_error, prior, margin, last_error)
-            also, d = "" if margin is None else f", or none beyond {margin:g}", decimals(prior.mean, prior.sd)
+            also, p = "" if margin is None else f", or none beyond {margin:g}", decimals(prior.mean, prior.sd)
             futile = (
-                f"the search expected {prior.mean:+.{d}f} (sd {prior.sd:.{d}f}), and with this look the chance that the"
+                f"the search expected {prior.mean:+.{p}f} (sd {prior.sd:.{p}f}), and with this look the chance that the"
                 f" end shows a gain{also} is {_percent(chance)}"
             )
         else:
             chance = self.conditional_power(look, z, self._drift(look, estimate, min_gain))
             futile = f"a gain would be found in the end with {_percent(chance)} at most"
         stop: Literal["efficacy", "futility"] | None = None
-        if estimate.p_value <= bound:
+        d = decimals(estimate.effect, 2 * estimate.standard_error)
+        counted = estimate.effect if counted is None else counted
+        if is_shown(estimate.p_value, bound, estimate.effect, counted):
             stop, why = "efficacy", f"p = {estimate.p_value:.2g} is within the {bound:.2g} of this look; stop"
         elif look < self.looks and chance < self.futility:
             stop, why = "futility", f"{futile}; stop"
-        elif look < self.looks:
-            why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of this look; go on"
         else:
-            why = f"p = {estimate.p_value:.2g} is above the {bound:.2g} of the last look"
-        shown = f"{estimate.effect:+.{decimals(estimate.effect, 2 * estimate.standard_error)}f}"
-        sentence = f"Look {look} of {self.looks}: difference {shown}; {why}."
+            this, on = ("this", "; go on") if look < self.looks else ("the last", "")
+            failed = f"within the {bound:.2g} of {this} look, but {counted:+.{d}f} with 0 for what has no score"
+            above = estimate.p_value > bound
+            why = (
+                f"p = {estimate.p_value:.2g} is " + (f"above the {bound:.2g} of {this} look" if above else failed) + on
+            )
+        sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.{d}f}; {why}."
         return Decision(
             stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, chance, sentence
         )

@@ -12,6 +12,7 @@ import pandas as pd
 from scipy import special
 
 from analysis.choice import EXACT, Claim, Comparison, Test, compare
+from analysis.claims import is_shown
 from analysis.comparison import Estimate, Pair, is_greedy, pair
 from analysis.equivalence import default_margin, show_equivalence
 from analysis.multiplicity import holm
@@ -378,8 +379,10 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
 
 def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, alpha: float, tail: float) -> Outcome:
     counted = two.effect_with_failures
+    if is_shown(p_value, alpha, two.effect, counted):
+        return "better" if two.effect > 0 else "worse"
     if p_value <= alpha:
-        return "not distinguishable" if counted * two.effect <= 0 else "better" if two.effect > 0 else "worse"
+        return "not distinguishable"
     within = p_equivalence <= tail and (not any(two.failed) or abs(counted) <= margin)
     return "equivalent" if within else "not distinguishable"
 

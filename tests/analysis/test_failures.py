@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import judge_one
+from analysis import SequentialDesign, judge_one
 
 
 def table(rng, gain=0.0, *, cases=8, seeds=10, sd=0.12):
@@ -75,3 +75,27 @@ def test_a_few_failures_beside_a_large_gain_change_no_verdict():
     whole = judge_one(table(np.random.default_rng(2), 0.2), baseline="b")
     assert whole.effect_with_failures == pytest.approx(whole.effect)
     assert not any("without a score" in note for note in whole.notes)
+
+
+def test_a_look_goes_on_where_failures_forbid_the_claim():
+    """A host fault takes a quarter of the finalist's first half: no row of the second half, which the end has."""
+    design, ended, found = SequentialDesign(2, futility=0), 0, 0
+    rng = np.random.default_rng(4)
+    for _ in range(20):
+        whole = table(rng, 0.1, cases=6, seeds=12)
+        fault = pd.Series(rng.random(len(whole)) < 0.25, index=whole.index) & (whole["seed"] < 6)
+        lost = fail(whole, "f", lambda score, fault=fault: fault)
+        half = lost[lost["seed"] < 6]
+        decision = design.decide(1, half, "b", "f")
+        verdict = judge_one(half, baseline="b", design=design, look=1)
+        assert (decision.stop == "efficacy") == (verdict.outcome in ("better", "worse"))
+        if decision.p_value <= decision.bound and decision.stop is None:
+            counted = f"but {verdict.effect_with_failures:+.3f} with 0 for what has no score; go on."
+            assert decision.sentence.endswith(counted)
+            ended += 1
+            found += judge_one(lost, baseline="b", design=design).outcome == "better"
+    assert ended >= 3
+    assert found >= 1
+    last = design.decide(2, fail(table(rng, 0.1), "f", lambda score: score < score.quantile(0.4)), "b", "f")
+    assert (last.stop, last.p_value < last.bound) == (None, True)
+    assert "of the last look, but -0." in last.sentence
