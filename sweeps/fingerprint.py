@@ -297,11 +297,19 @@ def _engine_summary(engine: Mapping[str, Any]) -> str:
     return _join(known.get(name, name), engine.get("version"), by=" ")
 
 
+def in_digest(name: str) -> bool:
+    """Whether a fact by flat name (`host.cpu`, `host.environment.OLLAMA_NUM_PARALLEL`) is one of `DIGEST_FIELDS`."""
+    return _is_of(DIGEST_FIELDS, name)
+
+
 def is_numeric(name: str) -> bool:
-    """Whether a fact by flat name (`host.cpu`, `host.environment.OLLAMA_NUM_PARALLEL`) can change the numbers."""
+    """Whether a fact by flat name can change the numbers."""
+    return in_digest(name) or _is_of(VOLATILE_FIELDS, name)
+
+
+def _is_of(fields: Mapping[str, tuple[str, ...]], name: str) -> bool:
     part, _, rest = name.partition(".")
-    top = rest.split(".")[0]
-    return top in DIGEST_FIELDS.get(part, ()) or top in VOLATILE_FIELDS.get(part, ())
+    return rest.split(".")[0] in fields.get(part, ())
 
 
 def diff(a: Fingerprint, b: Fingerprint) -> list[Difference]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from objectives import Case, Objective
 from sweeps.config import SweepConfig
 from sweeps.errors import ConfigError
-from sweeps.fingerprint import Fingerprint, diff, readable
+from sweeps.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import StudyRecord
 from sweeps.observations import case_digest
@@ -52,7 +52,7 @@ UNKNOWN = "not recorded"
 
 
 def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint], host: str = "") -> list[str]:
-    """What differs between fingerprints of the same models, of what can change the numbers; [] if nothing does."""
+    """What differs between fingerprints of the same models, of what their digests are made of; [] if nothing does."""
     lines = []
     for model in dict.fromkeys([*old, *new]):
         if model not in old or model not in new:
@@ -61,7 +61,7 @@ def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Finger
             lines += [
                 f"{change.field}: was {readable(change.a) or UNKNOWN}, is {readable(change.b) or UNKNOWN}"
                 for change in diff(old[model], new[model])
-                if change.numeric
+                if in_digest(change.field)
             ]
     return [f"{host}: {line}" if host else line for line in lines]
 

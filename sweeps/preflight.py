@@ -12,7 +12,7 @@ from sweeps.config import SweepConfig
 from sweeps.engines import EngineSpec
 from sweeps.engines.base import Engine, EngineUnreachable, OptionValue, Prompt, PromptTooLong
 from sweeps.errors import ConfigError
-from sweeps.fingerprint import Fingerprint, diff, readable
+from sweeps.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.runner import Host
 from sweeps.space import Value
 from sweeps.taking import take
@@ -142,7 +142,10 @@ def _name_of(config: SweepConfig, index: int) -> str:
 
 
 def host_differences(hosts: Sequence[Host]) -> list[str]:
-    """How hosts differ from the first one in engine and model: texts from them are not the same population."""
+    """How hosts differ from the first one in engine and model: texts from them are not the same population.
+
+    What is known only of a loaded model is no difference: on one host it may have been loaded before.
+    """
     working = [host for host in hosts if host.fingerprints]
     lines = []
     for host in working[1:]:
@@ -151,7 +154,7 @@ def host_differences(hosts: Sequence[Host]) -> list[str]:
                 f"{host.name} differs from {working[0].name} in {change.field}: {readable(change.b)} instead of"
                 f" {readable(change.a)}"
                 for change in diff(working[0].fingerprints[model], fingerprint)
-                if change.numeric and change.field.startswith(("engine.", "model."))
+                if in_digest(change.field) and change.field.startswith(("engine.", "model."))
             ]
     return list(dict.fromkeys(lines))
 

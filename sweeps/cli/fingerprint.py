@@ -100,7 +100,7 @@ def _write(path: Path, text: str) -> None:
 def _print_table(taken: Fingerprint) -> None:
     from rich.text import Text
 
-    from sweeps.fingerprint import is_numeric, readable
+    from sweeps.fingerprint import in_digest, readable
     from sweeps.hostfacts import UNKNOWN
 
     table = _table("", "field", "value")
@@ -111,7 +111,7 @@ def _print_table(taken: Fingerprint) -> None:
         if text:
             if first != part:
                 table.add_section()
-            mark = "*" if is_numeric(name) else ""
+            mark = "*" if in_digest(name) else ""
             field = Text(name) if first == part else Text.assemble((first, "bold"), f".{rest}")
             table.add_row(mark, field, text, end_section=False)
             part = first

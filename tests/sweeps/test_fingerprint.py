@@ -14,9 +14,14 @@ from hypothesis import strategies as st
 from sweeps import fingerprint as fp
 from sweeps import hostfacts
 from sweeps.addresses import address_id, is_local, port_of, scrub
+from sweeps.cli.fingerprint import _print_table as print_table
 from sweeps.cli.fingerprint import fingerprint as command
+from sweeps.engines.scripted import ScriptedEngine
 from sweeps.errors import SweepError
 from sweeps.fingerprint import Fingerprint, FingerprintError, diff
+from sweeps.identity import fingerprint_changes
+from sweeps.preflight import host_differences
+from sweeps.runner import Host
 from sweeps.taking import client_facts, take
 
 M4 = {
@@ -629,3 +634,36 @@ def test_command_survives_markup_in_facts(tmp_path):
     a.write_text(mac().to_json())
     b.write_text(mac(cpu="[/bold] strange [red]").to_json())
     assert "[/bold] strange [red]" in run("--diff", a, b).stdout
+
+
+def test_hosts_do_not_differ_by_what_is_loaded_on_one_of_them():
+    def host(name, **engine):
+        facts = {"host": M4, "engine": OLLAMA | engine, "model": QWEN}
+        return Host(ScriptedEngine(), {"m": Fingerprint(facts)}, name=name)
+
+    plain, loaded = host("a"), host("b", gpu_share=1.0, num_ctx=4096)
+    assert host_differences([plain, loaded]) == host_differences([loaded, plain]) == []
+    assert [line.partition(" in ")[2] for line in host_differences([loaded, host("c", version="0.1.0")])] == [
+        f"engine.version: 0.1.0 instead of {OLLAMA['version']}"
+    ]
+
+
+def test_what_is_loaded_is_not_told_where_a_study_has_changed():
+    old, new = (
+        Fingerprint({"host": M4, "engine": OLLAMA | engine, "model": QWEN})
+        for engine in ({"num_ctx": 4096}, {"version": "0.1.0"})
+    )
+    (line,) = fingerprint_changes({"m": old}, {"m": new})
+    assert line == f"engine.version: was {OLLAMA['version']}, is 0.1.0"
+
+
+def test_the_table_marks_what_the_digest_is_made_of(capsys):
+    facts = {"host": M4, "engine": OLLAMA | {"gpu_share": 0.5, "num_ctx": 4096}, "model": QWEN}
+    print_table(Fingerprint(facts))
+    shown = re.findall(r"^\s*(\*?)\s+([a-z]+\.\S+) ", capsys.readouterr().out, re.MULTILINE)
+    rows = {name: mark for mark, name in shown}
+    assert {"engine.gpu_share", "engine.num_ctx", "host.cpu", "model.digest"} <= rows.keys()
+    for name, mark in rows.items():
+        part, field = name.split(".")[:2]
+        without = {**facts, part: {key: value for key, value in facts[part].items() if key != field}}
+        assert bool(mark) == (Fingerprint(without).digest != Fingerprint(facts).digest), name
