@@ -9,43 +9,73 @@ often as it says.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 from scipy import special
 
 from analysis.comparison import ROUNDING, Arm, Estimate, Pair
+from analysis.table import FloatArray, IntArray
+from analysis.wording import p_text
 
 SHARED = 0.01
 """Level of the F test that seeds go together: where they do not, this share of verdicts is more cautious than need be.
 """
 
+_SPARSE = 4
+"""Codes of seeds that reach further than this many times their number are numbered anew."""
+
 TOGETHER = (
-    "Scores of one seed go up and down together over the cases (p = {p:.2g}), so seeds and not single generations are "
+    "Scores of one seed go up and down together over the cases ({p}), so seeds and not single generations are "
     "the independent units: p, interval and equality allow for it."
 )
 
 
 @dataclass(frozen=True)
-class _Spread:
-    """How the scores of an arm's seeds spread.
+class _Seeds:
+    """The scores of an arm by seed: of the strata that it has twice, and the seeds that it has in two of them.
 
     Attributes:
-        between: Sum of squares of the seeds' means over the strata, as a share of what the independence of all
-            generations makes it.
-        seeds: Degrees of freedom of `between`.
-        rest: Sum of squares of the rest, in the same unit.
-        others: Degrees of freedom of `rest`.
-        common: Variance of the arm's mean that comes on top of that of independent generations; may be below 0.
-        variance: Variance of the arm's mean with seeds as units.
+        own: The arm.
+        at: Stratum of each score, as an index into the arm's arrays.
+        seed: Code of its seed.
+        residual: The score less the mean of its stratum.
+        size: Number of scores by seed.
     """
 
-    between: float
-    seeds: float
-    rest: float
-    others: float
-    common: float
-    variance: float
+    own: Arm
+    at: IntArray
+    seed: IntArray
+    residual: FloatArray
+    size: IntArray
+
+    def squares(self) -> tuple[float, float, float, float] | None:
+        """Return sum of squares and degrees of freedom between seeds, and of the rest; None where nothing tells them.
+
+        Where seeds are independent, the expectation of either sum is its degrees of freedom times the same variance,
+        also where arms have holes or each host has seeds of its own.
+        """
+        several = self.size > 1
+        if not several.any():
+            return None
+        size = self.size[several]
+        free = np.bincount(self.seed, weights=(1 - 1 / self.own.n)[self.at])[several]
+        seeds, freedom = _total(free / size), _total(free)
+        others = freedom - seeds
+        total = _total(np.bincount(self.seed, weights=self.residual**2)[several])
+        if seeds < 1 - 1e-9 or others < 1 - 1e-9 or total <= len(self.seed) * ROUNDING**2:
+            return None
+        between = _total(np.bincount(self.seed, weights=self.residual)[several] ** 2 / size)
+        return between, seeds, total - between, others
+
+    def variances(self, weights: FloatArray) -> tuple[float, float]:
+        """Return the variance of the arm's mean, with seeds as units and with generations as units."""
+        n = self.own.n
+        share = (weights / np.sqrt(n * np.maximum(n - 1.0, 1.0)))[self.at] * self.residual
+        by_seed = _total(np.bincount(self.seed, weights=share) ** 2)
+        return by_seed, float((weights**2 * self.own.m2 / (n * np.maximum(n - 1.0, 1.0))).sum())
 
 
 def with_shocks(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...]]:
@@ -60,54 +90,57 @@ def with_shocks(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...
         two: The arms.
         estimate: What the usual test says.
     """
-    if two.cases < 2:
+    if two.cases < 2 or not estimate.standard_error:
         return estimate, ()
-    found = [spread for each in two.noisy if (spread := _spread(two, each)) is not None]
-    if not found or not estimate.standard_error:
+    found = [(arm, squares) for each in two.noisy if (squares := (arm := _by_seed(two, each)).squares()) is not None]
+    chance = _chance([squares for _, squares in found])
+    if chance > SHARED:
         return estimate, ()
-    seeds, others = sum(each.seeds for each in found), sum(each.others for each in found)
-    between, rest = sum(each.between for each in found) / seeds, sum(each.rest for each in found) / others
-    chance = float(special.fdtrc(seeds, others, between / rest)) if rest > 0 else 0.0
-    common = sum(each.common for each in found)
-    if chance > SHARED or common <= 0:
+    variances = [arm.variances(two.weights) for arm, _ in found]
+    common = sum(by_seed - alone for by_seed, alone in variances)
+    if common <= 0:
         return estimate, ()
     error = math.sqrt(estimate.standard_error**2 + common)
-    spread = sum(each.variance**2 / each.seeds for each in found)
-    dof = min(estimate.dof, max(sum(each.variance for each in found) ** 2 / spread, 1.0))
+    spread = sum(by_seed**2 / seeds for (by_seed, _), (_, (_, seeds, _, _)) in zip(variances, found, strict=True))
+    dof = min(estimate.dof, max(sum(by_seed for by_seed, _ in variances) ** 2 / spread, 1.0))
     tail_dof = float(np.fmin(dof, estimate.tail_dof))
     moved = replace(estimate, standard_error=error, dof=dof, tail_dof=tail_dof, both=bool(estimate.same))
     by_t = 2 * moved.tail_probability(-abs(estimate.effect) / error)
     cautious = replace(moved, p_value=max(estimate.p_value, by_t), test=f"{estimate.test}, seeds as units")
-    return cautious, (TOGETHER.format(p=max(chance, 1e-9)),)
+    return cautious, (TOGETHER.format(p=p_text(chance)),)
 
 
-def _spread(two: Pair, own: Arm) -> _Spread | None:
-    """Return how an arm's seeds spread; None where no two seeds have two cases in common to tell it by."""
-    cells, n = two.cells, own.n
-    first = int(cells.starts[own.row, 0])
-    counts = cells.n[own.row]
-    stratum = np.repeat(np.arange(counts.size), counts)
-    place = np.full(counts.size, -1)
-    place[two.strata] = np.where(n > 1, np.arange(n.size), -1)
-    at = place[stratum]
-    used = at >= 0
-    at = at[used]
-    residual = cells.scores[first : first + stratum.size][used] - own.mean[at]
-    _, seed = np.unique(cells.seeds[first : first + stratum.size][used], return_inverse=True)
-    size = np.bincount(seed)
-    within = size[seed] > 1
-    free = np.bincount(seed, weights=1 - 1 / n[at])[size > 1]
-    total = float((residual[within] ** 2).sum())
-    if not len(free) or total <= within.sum() * ROUNDING**2:
-        return None
-    seeds = float((free / size[size > 1]).sum())
-    others = float(free.sum()) - seeds
-    if seeds < 1 - 1e-9 or others < 1 - 1e-9:
-        return None
-    sums = np.bincount(seed, weights=residual)[size > 1]
-    between = float(np.sort(sums**2 / size[size > 1]).sum())
-    unit = total / (seeds + others)
-    share = two.weights[at] * residual / np.sqrt(n[at] * (n[at] - 1.0))
-    variance = float(np.sort(np.bincount(seed, weights=share) ** 2).sum())
-    alone = float((two.weights**2 * own.m2 / (n * np.maximum(n - 1.0, 1.0))).sum())
-    return _Spread(between / unit, seeds, (total - between) / unit, others, variance - alone, variance)
+def _chance(squares: Sequence[tuple[float, float, float, float]]) -> float:
+    """Return the p of an F test over the arms that seeds do not go together; 1 where nothing tells it."""
+    if not squares:
+        return 1.0
+    between = rest = 0.0
+    for own, seeds, other, others in squares:
+        unit = (own + other) / (seeds + others)
+        between, rest = between + own / unit, rest + other / unit
+    seeds, others = sum(each[1] for each in squares), sum(each[3] for each in squares)
+    return float(special.fdtrc(seeds, others, between / seeds / (rest / others))) if rest > ROUNDING else 0.0
+
+
+def _total(by_seed: npt.ArrayLike) -> float:
+    """Add up what there is by seed in ascending order, since the codes of seeds depend on the order of the rows."""
+    return float(np.sort(by_seed).sum())
+
+
+def _by_seed(two: Pair, own: Arm) -> _Seeds:
+    """Return an arm's scores by seed."""
+    counts, index = two.cells.n[own.row], np.arange(len(own.n))
+    first = int(two.cells.starts[own.row, 0])
+    made = slice(first, first + int(counts.sum()))
+    scores, seed = two.cells.scores[made], two.cells.seeds[made]
+    if len(index) == len(counts) and own.n.min() > 1:
+        at = np.repeat(index, own.n)
+    else:
+        place = np.full(len(counts), -1)
+        place[two.strata] = np.where(own.n > 1, index, -1)
+        at = np.repeat(place, counts)
+        used = at >= 0
+        at, scores, seed = at[used], scores[used], seed[used]
+    if len(seed) and seed.max() > _SPARSE * len(seed):
+        seed = np.unique(seed, return_inverse=True)[1]
+    return _Seeds(own, at, seed, scores - own.mean[at], np.bincount(seed))

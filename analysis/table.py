@@ -87,6 +87,7 @@ class Cells:
         m2: Sum of squared deviations from the cell's mean.
         starts: Where a cell's scores start in `scores`.
         scores: All usable scores, sorted by cell and then by value.
+        seeds: Code of the seed of each of them; equal seeds have equal codes.
         lost: Rows left out, for an error or a missing score.
         excluded: The same per configuration.
         merged: Rows per configuration that were merged with others of the same seed; see `draws.same_draws`.
@@ -104,6 +105,7 @@ class Cells:
     m2: FloatArray
     starts: IntArray
     scores: FloatArray
+    seeds: IntArray
     lost: IntArray
     excluded: IntArray
     merged: IntArray
@@ -167,6 +169,7 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
     _refuse_duplicates(observations, cell, seed, usable)
     greedy = _all_rows(observations, "temperature", 0, configuration, shape[0])
     cell_used, scores_used, merged = cell[usable], scores[usable], np.zeros(shape[0], dtype=np.int64)
+    seed_used = seed[usable]
     if once and (len(hosts) > 1 or "repeat" in observations.columns):
         draws = ((configuration * len(cases) + case) * np.int64(seed.max() + 1) + seed)[usable]
         texts = _texts(observations)
@@ -174,8 +177,9 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
         alike = same_draws(draws, values, ~greedy[configuration[usable]])
         if alike.any():
             cell_used, scores_used, merged = merge(draws, alike, cell_used, scores_used, shape)
+            seed_used = np.concatenate((seed_used[~alike], np.unique(draws[alike]) % (seed.max() + 1)))
     order = np.lexsort((scores_used, cell_used))
-    cell_used, scores_used = cell_used[order], scores_used[order]
+    cell_used, scores_used, seed_used = cell_used[order], scores_used[order], seed_used[order]
     n = np.bincount(cell_used, minlength=shape[0] * shape[1])
     starts = np.concatenate(([0], np.cumsum(n)[:-1]))
     mean, m2 = _moments(scores_used, cell_used, n, starts)
@@ -190,6 +194,7 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
         m2=m2.reshape(shape),
         starts=starts.reshape(shape),
         scores=scores_used,
+        seeds=seed_used,
         lost=np.bincount(cell[~usable], minlength=shape[0] * shape[1]).reshape(shape),
         excluded=np.bincount(configuration[~usable], minlength=shape[0]),
         merged=merged,

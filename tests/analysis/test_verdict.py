@@ -264,9 +264,12 @@ def test_advice_counts_seeds_per_case_whatever_the_hosts_and_whichever_arm_is_gr
 
 
 def passing(shares, seeds, temperature=None):
-    """Return a table of 1 and 0: per arm and case the number of passes, and seeds as given per arm."""
+    """Return a table of 1 and 0: per arm and case the number of passes, and seeds as given per arm.
+
+    Those that do not pass are other seeds in each case.
+    """
     rows = [
-        (arm, f"k{case}", seed, float(seed < passes))
+        (arm, f"k{case}", seed, float((seed + 3 * case) % seeds[arm] < passes))
         for arm, cases in shares.items()
         for case, passes in enumerate(cases)
         for seed in range(seeds[arm])
