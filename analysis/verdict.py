@@ -69,7 +69,7 @@ class Verdict:
         failed_finalist: Rows of the configuration without a score.
         effect_with_failures: What the effect would be if those had the score 0. Where that turns a gain into none, a
             loss into none, or goes beyond the margin, nothing is claimed: what failed is no sample of the rest.
-        rescored: Whether that look was taken before the texts were scored as they are now.
+        look_rescored: Whether that look was taken before the texts were scored as they are now.
         sentence: The verdict in words.
         advice: What it would take to know more.
         notes: What was left out or assumed.
@@ -108,7 +108,7 @@ class Verdict:
     failed_baseline: int
     failed_finalist: int
     effect_with_failures: float
-    rescored: bool
+    look_rescored: bool
     sentence: str
     advice: str
     notes: tuple[str, ...]
@@ -361,7 +361,7 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         failed_baseline=two.failed[0],
         failed_finalist=two.failed[1],
         effect_with_failures=two.effect_with_failures,
-        rescored=False,
+        look_rescored=False,
         sentence="",
         advice="",
         notes=(

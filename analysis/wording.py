@@ -178,7 +178,7 @@ def _sees(verdict: Verdict) -> str:
 
 
 def _given_up(verdict: Verdict) -> str:
-    then = " as the texts were scored then" if verdict.rescored else ""
+    then = " as the texts were scored then" if verdict.look_rescored else ""
     return f"The comparison was given up at look {verdict.look}, since going on would hardly have shown a gain{then}"
 
 

@@ -169,7 +169,7 @@ def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool, n
     if before:
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
         notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
-    told = replace(verdict, rescored=before, notes=notes)
+    told = replace(verdict, look_rescored=before, notes=notes)
     return named(replace(told, sentence=sentence_for(told)), names)
 
 

@@ -109,7 +109,7 @@ class Tracker:
         """Open the parent run, or the one that this study already has.
 
         Args:
-            config: The sweep's configuration; its flat values become tags `config.…` of the parent.
+            config: The sweep's configuration; its flat values become the tags `config.…` of the parent.
             config_toml: The text of its file; passwords in addresses are not logged.
             fingerprints: One per host.
             cases: The case set, logged as a dataset (names, digests and numbers of items; no texts).
@@ -146,6 +146,9 @@ class Tracker:
             self._writer.log(
                 self.run_id, params={name: value for name, value in params.items() if name not in old}, tags=tags
             )
+            for tag in run.data.tags:  # a setting that is gone, as of a rescore that was taken back
+                if tag.startswith("config.") and tag not in tags:
+                    client.delete_tag(self.run_id, tag)
             client.log_text(self.run_id, without_password(config_toml), "config.toml")
             record = [json.loads(fingerprint.to_json()) for fingerprint in fingerprints]
             client.log_text(

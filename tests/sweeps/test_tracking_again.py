@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.rescore import rescore_study
 from sweeps.tracking import Tracker
 from sweeps.tracking_metrics import continuation, ordered
 from tests.sweeps.sweep_files import run, write_sweep
@@ -50,6 +51,28 @@ def test_a_finished_study_run_again_changes_nothing(tmp_path):
     assert len(before["runs"]) == result.plan.trials + 2  # with the baseline and the sweep itself
     run(path, tracking=True)
     assert contents(result.directory) == before
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_setting_that_is_taken_back_leaves_no_tag(tmp_path):
+    path = write_sweep(tmp_path)
+    run(path, tracking=True)
+    tracker = Tracker("t", tmp_path / "mlruns")
+
+    def tags():
+        client = client_of(tracker)
+        experiment = client.get_experiment_by_name("t")
+        (parent,) = client.search_runs([experiment.experiment_id], "tags.slm_sweeps.role = 'sweep'")
+        return parent.data.tags
+
+    before = tags()
+    assert before["verdict.look_rescored"] == "false"
+    rescore_study(tmp_path / "mlruns", "t", settings={"threshold": 0.3})
+    assert tags()["config.objective.threshold"] == "0.3"
+    rescore_study(tmp_path / "mlruns", "t", reset=True)
+    after = tags()
+    assert {name for name in after if name.startswith("config.")} == {n for n in before if n.startswith("config.")}
+    assert after["config.budget.generations"] == "60"
 
 
 def test_a_replay_of_a_finished_study_changes_nothing(directory, study):
