@@ -327,11 +327,14 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArra
         return
     twice = np.zeros(len(key), dtype=bool)
     twice[usable] = pd.Series(used).duplicated(keep=False).to_numpy()
-    row = observations.iloc[int(np.flatnonzero(twice)[0])]
+    first = int(np.flatnonzero(twice)[0])
+    row = observations.iloc[first]
     which = ", ".join(f"{name} {_plain(row[name])!r}" for name in ("configuration", "case", "seed"))
+    others = len(pd.unique(key[twice])) - 1
+    more = f", and {others} more such generation{'s' if others > 1 else ''}" if others else ""
     raise TableError(
-        f"the same generation stands in the table more than once: {which} in {_rows(twice)}. Drop the copies, or "
-        "number real repeats in a column 'repeat' (the same text again counts once)."
+        f"the same generation stands in the table more than once: {which} in {_rows(twice & (key == key[first]))}{more}."
+        " Drop the copies, or number real repeats in a column 'repeat' (the same text again counts once)."
     )
 
 

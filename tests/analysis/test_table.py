@@ -86,6 +86,18 @@ def test_duplicates_are_refused_unless_numbered():
     assert summarize(twice.assign(host=["h"] * 8 + ["i"])).n.sum() == 9
 
 
+@pytest.mark.parametrize(
+    ("copied", "rows", "more"),
+    [([2], "3, 9", ""), ([2, 2], "3, 9, 10", ""), ([5, 2], "3, 10", ", and 1 more such generation"),
+     ([2, 5, 0, 5], "1, 11", ", and 2 more such generations")],
+)  # fmt: skip
+def test_only_rows_of_the_generation_that_is_named_are_listed(copied, rows, more):
+    twice = pd.concat([table(), table().iloc[copied]], ignore_index=True)
+    with pytest.raises(TableError) as error:
+        summarize(twice)
+    assert f" in rows {rows} (the first row after the header is 1){more}. Drop the copies" in str(error.value)
+
+
 def test_errors_and_missing_scores_do_not_count():
     frame = table(score=[0.1, None, 0.5, 0.5, 0.2, 0.2, 0.6, 0.8]).assign(finish=["stop"] * 7 + ["error"])
     cells = summarize(frame)
