@@ -77,8 +77,11 @@ def expected(
     Returns:
         A row per configuration, the cheapest first: `configuration`, `trial`, `n`, `cases`, `mean` (over cases of the
         mean score), `score` (what it is expected to be) and `se` of that; for each cost its mean under its own name as
-        expected, and `<cost>_se`; `confirmed` (it has fresh generations, or is the baseline), and `front`.
+        expected, and `<cost>_se`; `confirmed` (it has fresh generations, or is the baseline), and `front`. No rows of a
+        table without any.
     """
+    if len(observations) == 0:
+        return pd.DataFrame(columns=[*_columns(costs), "front"]).astype({"front": bool})
     require_columns(observations, ["configuration", "case", "score"])
     for cost in costs:
         if cost not in COSTS:

@@ -67,8 +67,7 @@ def regret_of_search(surface: Any, seed: int, batch: int, trials: int) -> float:
             rng = np.random.default_rng([seed, 1 + proposal.number])
             scores = surface.draw([proposal.configuration.options], 1, rng)[0, :, 0]
             explorer.tell(proposal, TrialResult(float(scores.mean()), len(scores), list(scores), noise_sd))
-    picked = explorer.pick()
-    assert picked is not None
+    (picked,) = explorer.picks(1)
     return float(surface.regret(proposals[picked].configuration.options))
 
 

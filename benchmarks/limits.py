@@ -103,8 +103,7 @@ class World:
                 rng = np.random.default_rng([seed, 1 + proposal.number])
                 rows = self.rows(proposal.configuration.options, 1, rng)
                 explorer.tell(proposal, penalised(trial_result(rows, cases, floor.noise_sd), rows, table))
-        picked = explorer.pick()
-        assert picked is not None
+        (picked,) = explorer.picks(1)
         options = proposals[picked].configuration.options
         within = self.length(options) <= 1.0
         gain = self.surface.mean(options) - self.surface.mean(self.surface.baseline)

@@ -22,7 +22,7 @@ from sweeps.known_facts import moved_defaults
 from sweeps.ledger import Ledger
 from sweeps.ledger_records import Place, StudyRecord
 from sweeps.lock import refuse_busy, standing_of
-from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_unsent
+from sweeps.narrowing import Narrowing, narrow, probe_space, refuse_baseline_alone, refuse_unsent
 from sweeps.options import OPTIONS
 from sweeps.plan import Plan, left_out, plan_for, plan_text
 from sweeps.pool import run_tasks
@@ -65,6 +65,7 @@ def check_sweep(
     checker = _Checker(report, Path(directory), strict, again, progress or Silent())
     with checker.row("file"):
         config = load_config(path)
+        refuse_baseline_alone(config)
         report.study = config.study.name
         checker.start(config)
         names = ", ".join(dimension.name for dimension in config.space) or "nothing"

@@ -224,9 +224,15 @@ class Explorer:
             self._kept.add_trials([self._kept_trials[n] for n in sorted(self._kept_trials)])
         self._outdated = False
 
-    def pick(self) -> int | None:
-        """Number of the trial with the best posterior mean; None if no trial but the baseline has a score."""
-        return next(iter(self.picks(1)), None)
+    @property
+    def scored(self) -> bool:
+        """Whether any trial has a score; the baseline's own is none."""
+        return any(trial.user_attrs["number"] >= 0 for trial in self._scored())
+
+    def _scored(self) -> Sequence[optuna.trial.FrozenTrial]:
+        from sweeps.samplers.gp import evaluated
+
+        return evaluated(self.study).trials
 
     def picks(self, count: int) -> list[int]:
         """Numbers of the trials to confirm, of different configurations; fewer where there are.
@@ -236,9 +242,7 @@ class Explorer:
         Never the raw best: the best of many noisy means overstates its own score. A trial that is the baseline over
         again is no finalist either.
         """
-        from sweeps.samplers.gp import evaluated
-
-        trials = evaluated(self.study).trials
+        trials = self._scored()
         keys = [str(trial.user_attrs["configuration"]) for trial in trials]
         others = [i for i, key in enumerate(keys) if key != self.baseline.key]
         chosen = others

@@ -87,6 +87,25 @@ def narrowed(space: Space, narrowing: Narrowing, baseline: Mapping[str, Value]) 
     return Space(tuple(kept))
 
 
+def refuse_baseline_alone(config: SweepConfig) -> None:
+    """A sweep needs something to compare its baseline with.
+
+    Raises:
+        ConfigError: If the baseline is the only configuration of the space.
+    """
+    if config.space.dimensions and _is_baseline_alone(config.space, config):
+        held = ", ".join(f"{dimension.name} {dimension.text()}" for dimension in config.space)
+        first = config.space.dimensions[0].name
+        raise ConfigError(
+            f"{config.path or '<text>'}: [space] holds nothing but the baseline ({held}), so there is nothing to"
+            f" compare it with; give space.{first} other values than the baseline's, or name another option"
+        )
+
+
+def _is_baseline_alone(space: Space, config: SweepConfig) -> bool:
+    return space.size == 1 and space.params_of(config.baseline) is not None
+
+
 def refuse_unsent(engine: Engine, config: SweepConfig) -> None:
     """A sweep cannot search what its engine does not pass on.
 
@@ -158,7 +177,7 @@ def narrow(
         strict: Refuse instead of dropping.
 
     Raises:
-        ConfigError: If nothing is left, or with `strict` if anything has to leave.
+        ConfigError: If nothing is left but the baseline, or with `strict` if anything has to leave.
     """
     dropped, notes = {}, []
     for name, places in found.items():
@@ -180,11 +199,13 @@ def narrow(
     where = config.path or "<text>"
     if strict:
         _refuse(narrowing, config)
-    if config.space.dimensions and not narrowing.apply(config).space.dimensions:
+    left = narrowing.apply(config).space
+    if config.space.dimensions and (not left.dimensions or _is_baseline_alone(left, config)):
         engine = next(host.engine for host in hosts if not host.dropped)
         raise ConfigError(
             [f"{where}: nothing is left to search with the {engine.name} engine at {engine.address}:"]
             + [f"  {line}" for line in narrowing.lines(config)]
+            + [f"  space.{dimension.name}: {dimension.text()} is the baseline's" for dimension in left]
             + ["  see what acts with: sweeps probe"]
         )
     return narrowing
@@ -203,8 +224,8 @@ def settle(
     """What leaves the space of a study, said aloud; a study that exists keeps the space that it began with.
 
     Raises:
-        ConfigError: If the engine does not pass a swept option on, if nothing is left, or with `strict` if anything has
-            to leave.
+        ConfigError: If the engine does not pass a swept option on, if nothing is left but the baseline, or with
+            `strict` if anything has to leave.
     """
     for host in hosts:
         refuse_unsent(host.engine, config)

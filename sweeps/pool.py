@@ -230,15 +230,10 @@ class _Worker:
     _in_a_row: int = field(default=0)
 
     def work(self) -> None:
-        """Until nothing is left for this host, or it drops out. Defects and ledger failures go to the main thread."""
+        """Until nothing is left for this host, or it drops out. Defects and ledger failures are raised."""
         while (job := self.board.take(self.host)) is not None:
             try:
                 going_on = self._do(job)
-            except Exception as error:
-                if self.now is not None:
-                    raise
-                self.emit.put(error)
-                return
             finally:
                 self.board.done()
             if not going_on:
@@ -317,8 +312,12 @@ def _in_threads(
     finished = object()
 
     def work(worker: _Worker) -> None:
-        worker.work()
-        emit.put(finished)
+        try:
+            worker.work()
+        except BaseException as error:  # noqa: BLE001 - raised where outcomes are handled, which waits for all workers
+            emit.put(error)
+        finally:
+            emit.put(finished)
 
     threads = [threading.Thread(target=work, args=(worker,), daemon=True) for worker in workers]
     for thread in threads:

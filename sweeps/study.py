@@ -29,7 +29,7 @@ from sweeps.lock import RUN, study_lock
 from sweeps.logbook import Logbook
 from sweeps.matching import EngineModels
 from sweeps.measuring import Measurer
-from sweeps.narrowing import settle
+from sweeps.narrowing import refuse_baseline_alone, settle
 from sweeps.observations import case_digest
 from sweeps.plan import Plan, plan_for
 from sweeps.preflight import engine_specs, load_inputs, measure_capacity, open_hosts
@@ -97,12 +97,13 @@ class Sweep:
             The result; it is also in the ledger, and logged to MLflow.
 
         Raises:
-            ConfigError: If cases, objective, budget or stored study do not fit.
+            ConfigError: If cases, objective, space, budget or stored study do not fit.
             EngineError: If the engine cannot be used, or stopped answering; what was generated is kept.
             StudyBusyError: If another process is running this study, or scoring it anew.
             KeyboardInterrupt: If the user stopped it; what was generated is kept.
         """
         self.progress.stage("check")
+        refuse_baseline_alone(self.config)
         with EngineModels(engine_specs(self.config)[0]) as models:
             cases, objective = load_inputs(self.config, models, cases=self._cases, objective=self._objective)
             alone = study_lock(self.directory, self.config.study.name, RUN, warn=self._warn)
@@ -234,7 +235,8 @@ class _Run:
             believed = {str(number): asdict(prior) for number, prior in found.items() if prior is not None}
             self.ledger.update_study(self.name, priors=believed)
         if not finalists:
-            self.progress.note("No trial could be scored, so there is nothing to confirm.", warning=True)
+            why = "Every trial that could be scored is the baseline" if explorer.scored else "No trial could be scored"
+            self.progress.note(f"{why}, so there is nothing to confirm.", warning=True)
             return
         with self._timed("confirm"):
             Confirmation(self.config, self.ledger, self.measurer, self.progress, self.sweep.directory).run(

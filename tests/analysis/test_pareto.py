@@ -163,6 +163,12 @@ def test_what_nothing_can_be_told_of():
     assert pareto_set(silent, baseline=BASELINE).empty
     failed = make_observations(trials=3).assign(score=np.nan)
     assert pareto_set(failed, baseline=BASELINE).empty
+    nothing = make_observations(trials=3).iloc[:0]
+    assert (
+        pareto_set(nothing, baseline=BASELINE).columns.tolist()
+        == pareto_set(silent, baseline=BASELINE).columns.tolist()
+    )
+    assert len(pareto_set(nothing, baseline=BASELINE)) == 0
     with pytest.raises(TableError, match="no cost 'tokens'"):
         pareto_set(single, baseline="b", costs=["tokens"])
     with pytest.raises(TableError, match="seconds"):

@@ -200,8 +200,7 @@ def found(sampler: str, seed: int, table: ConstraintsTable, trials: int = 24) ->
             rows = observed(proposal.configuration.options, np.random.default_rng([seed, 1 + proposal.number]))
             made.tell(proposal, penalised(trial_result(rows, CASES, floor.noise_sd), rows, table))
             proposals.append(proposal)
-    number = made.pick()
-    assert number is not None
+    (number,) = made.picks(1)
     return truth(proposals[number].configuration.options)
 
 

@@ -73,14 +73,13 @@ def test_stored_proposals_win_over_another_sampler(tmp_path: Path) -> None:
     proposals = search(made, batches=2)
     assert proposals[:4] == stored
     assert [params for _, _, _, params, _ in optuna_trials(tmp_path)] == [dict(p.params) for p in proposals]
-    assert made.pick() is not None
+    assert made.picks(1)
 
 
 def test_the_pick_is_a_good_trial_and_never_the_baseline() -> None:
     made = explorer(None)
     proposals = search(made)
-    number = made.pick()
-    assert number is not None
+    (number,) = made.picks(1)
     temperatures = sorted(float(p.configuration.options["temperature"]) for p in proposals)
     assert proposals[number].configuration.options["temperature"] <= temperatures[2]
 
@@ -88,8 +87,7 @@ def test_the_pick_is_a_good_trial_and_never_the_baseline() -> None:
 def test_what_the_search_believes_of_its_finalist() -> None:
     made = explorer(None)
     proposals = search(made)
-    number = made.pick()
-    assert number is not None
+    (number,) = made.picks(1)
     believed = made.prior_of(proposals[number])
     assert believed is not None
     gain = score(proposals[number]).value - 0.6  # told without noise, so the belief is near the truth, and shrunk
@@ -112,7 +110,7 @@ def test_a_baseline_without_noise_is_not_believed_to_the_last_digit(tmp_path: Pa
 def test_a_baseline_outside_the_space_is_believed_by_its_floor() -> None:
     made = explorer(None, baseline=replace(BASELINE, options={**BASELINE.options, "temperature": 2.0}))
     proposals = search(made)
-    finalist = proposals[made.pick() or 0]
+    finalist = proposals[made.picks(1)[0]]
     believed = made.prior_of(finalist)
     (mean,), (sd,) = made.posterior().at([finalist.params])
     assert believed is not None
@@ -143,10 +141,12 @@ def test_the_score_is_believed_in_without_its_penalty() -> None:
 def test_nothing_to_pick() -> None:
     made = explorer(None)
     made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
-    assert made.pick() is None
+    assert made.picks(1) == []
+    assert not made.scored  # the baseline is no trial
     for proposal in made.ask(3):
         made.tell(proposal, TrialResult(math.nan, 0, [math.nan, math.nan], 0.05))
-    assert made.pick() is None
+    assert made.picks(1) == []
+    assert not made.scored
 
 
 def test_a_trial_without_a_score_is_failed_and_not_zero(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.check import check_sweep
 from sweeps.config import load_config
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted import ScriptedEngine
@@ -135,6 +136,39 @@ class TestInert:
         result = run(path, progress=told, engine=engine)
         assert "top_p" in result.config.space
         assert any("space.top_p does nothing on other" in text for text in told.warnings)
+
+
+class TestNothingButTheBaseline:
+    @pytest.mark.parametrize(
+        ("space", "held", "first"),
+        [
+            ({"temperature": [1.2]}, "temperature 1.2", "temperature"),
+            ({"prompt": ["brief"], "top_k": 40}, "prompt brief, top_k 40", "prompt"),
+        ],
+    )
+    def test_a_space_of_the_baseline_alone_is_refused_before_anything_runs(self, tmp_path, space, held, first):
+        path = write_sweep(tmp_path, space=space, baseline={"top_k": 40})
+        engine = ScriptedEngine(load_inputs(load_config(path))[0])
+        told = rf"sweep\.toml: \[space\] holds nothing but the baseline \({held}\), .*; give space\.{first} other"
+        with pytest.raises(ConfigError, match=told):
+            run(path, engine=engine)
+        report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
+        assert [row.name for row in report.rows] == ["file"]
+        assert report.state == "blocked"
+        assert "holds nothing but the baseline" in report.rows[0].found
+        assert engine.counts.calls == 0
+        assert not (tmp_path / "mlruns").exists()
+
+    def test_one_configuration_that_is_another_is_compared(self, tmp_path):
+        assert run(write_sweep(tmp_path, space={"temperature": [0.4]}, search={"sampler": "random"})).verdict
+
+    def test_a_space_of_which_only_the_baseline_is_left_is_refused_as_well(self, tmp_path):
+        space = {"temperature": [1.2], "top_p": [0.5, 0.9]}
+        path = write_sweep(tmp_path, space=space, engine={"options": {"inert": ["top_p"]}})
+        with pytest.raises(ConfigError, match="nothing is left to search") as error:
+            run(path)
+        assert "space.top_p is dropped" in str(error.value)
+        assert error.value.problems[-2].strip() == "space.temperature: 1.2 is the baseline's"
 
 
 class TestUnsent:

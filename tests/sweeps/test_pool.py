@@ -182,6 +182,29 @@ def test_a_single_fault_is_tried_again_and_leaves_no_trace_in_the_scores(ledger)
     assert not any(outcome.error for outcome in outcomes)
 
 
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_worker_cannot_handle_ends_the_run(error, count, ledger):
+    def broken(*args, **kwargs):
+        raise error
+
+    hosts = make_hosts(count)
+    hosts[-1].engine.generate = broken
+    done = threading.Event()
+    raised = []
+
+    def work():
+        try:
+            run(hosts, ledger, make_tasks(8))
+        except BaseException as caught:  # noqa: BLE001
+            raised.append(type(caught))
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()  # apart, so that a run without an end does not hold up the tests
+    assert done.wait(timeout=20)
+    assert raised == [error]
+
+
 def test_a_sweep_on_three_hosts_blocks_by_host_and_is_balanced(tmp_path):
     engines = [ScriptedEngine(CASES, address=f"h{i}") for i in range(3)]
     result = Sweep(parse_config(CONFIG), directory=tmp_path, engine=engines, tracking=False, report=False).run()

@@ -10,7 +10,9 @@ import pytest
 from analysis.guard import Guard
 from objectives import Case
 from sweeps.constraints import ConstraintsTable
+from sweeps.measuring import Measurer
 from sweeps.progress import Silent
+from sweeps.reading import load_result
 from sweeps.reporting import write_outputs
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -67,6 +69,23 @@ def test_a_plot_that_fails_costs_neither_verdict_nor_report_nor_exports(
     assert outputs.report is None
     assert not (result.folder / "report.html").exists()
     assert "Better than the baseline" in outputs.note
+
+
+def test_a_study_without_an_observation_has_a_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Measurer, "run", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(write_sweep(tmp_path))
+    result = load_result(tmp_path / "mlruns", "t")
+    assert len(result.observations) == 0
+    told: list[str] = []
+    monkeypatch.setattr(Guard, "strict", False)
+    outputs = write_outputs(result, warn=told.append)
+    assert told == []
+    assert outputs.report is not None
+    assert result.pareto.empty
 
 
 def test_exports_of_a_verdict_that_no_longer_holds_are_removed(tmp_path: Path) -> None:

@@ -64,6 +64,23 @@ def test_a_strong_surface(clean: SweepResult) -> None:
     assert abs(result.finalist.configuration.options["temperature"] - 0.35) < abs(1.2 - 0.35)
 
 
+@pytest.mark.parametrize(
+    ("spared", "told"),
+    [
+        (1.2, "Every trial that could be scored is the baseline, so there is nothing to confirm."),
+        (math.nan, "No trial could be scored, so there is nothing to confirm."),
+    ],
+)
+def test_without_a_finalist_it_is_told_why(tmp_path: Path, spared: float, told: str) -> None:
+    path = write_sweep(tmp_path, space={"temperature": [1.2, 0.4]}, search={"sampler": "grid", "probe": False})
+    refused = Fault("prompt-too-long", when=lambda r: r.options["seed"] > 10_000 and r.options["temperature"] != spared)
+    listener = Listener()
+    result = run(path, engine=engine(tmp_path, [refused]), progress=listener)
+    assert {p.configuration.options["temperature"] for p in result.proposals} == {1.2, 0.4}
+    assert result.verdict is None
+    assert (told, True) in listener.notes
+
+
 def test_stages_share_no_seed_and_cases_share_all(clean: SweepResult) -> None:
     table = clean.observations
     by_stage = {stage: set(rows["seed"]) for stage, rows in table.groupby("stage")}
@@ -273,16 +290,6 @@ def test_a_configuration_that_comes_again_is_a_repeat(tmp_path: Path) -> None:
     same = [p.number for p in result.proposals if p.configuration.key == result.finalist.configuration.key]
     assert result.finalist.number == min(same)
     assert steady(run(tmp_path / "sweep.toml").observations) == steady(result.observations)
-
-
-def test_a_space_that_holds_the_baseline_alone_confirms_nothing(tmp_path: Path) -> None:
-    listener = Listener()
-    result = run(write_sweep(tmp_path, space={"temperature": 1.2}), progress=listener)
-    assert result.finalist is None
-    assert result.verdict is None
-    assert result.stage("confirm").empty
-    assert result.recommended == result.baseline
-    assert any("nothing to confirm" in text for text, _ in listener.notes)
 
 
 # ---- faults

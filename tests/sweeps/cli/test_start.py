@@ -46,6 +46,12 @@ def test_every_command_has_help(capsys: pytest.CaptureFixture[str], name: str) -
     assert "Usage: sweeps " in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("module", ["sweeps", "sweeps.cli"])
+def test_python_runs_it_as_a_module(module: str) -> None:
+    done = subprocess.run([sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"slm-sweeps {__version__}\n"
+
+
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["--version"]) == 0
     assert capsys.readouterr().out == f"slm-sweeps {__version__}\n"
