@@ -332,8 +332,9 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArra
     which = ", ".join(f"{name} {_plain(row[name])!r}" for name in ("configuration", "case", "seed"))
     others = len(pd.unique(key[twice])) - 1
     more = f", and {others} more such generation{'s' if others > 1 else ''}" if others else ""
+    rows = _rows(twice & (key == key[first]))
     raise TableError(
-        f"the same generation stands in the table more than once: {which} in {_rows(twice & (key == key[first]))}{more}."
+        f"the same generation stands in the table more than once: {which} in {rows}{more}."
         " Drop the copies, or number real repeats in a column 'repeat' (the same text again counts once)."
     )
 
