@@ -104,7 +104,6 @@ class Tracker:
         fingerprints: Sequence[Fingerprint],
         cases: Sequence[Case],
         baseline: ConfigurationLike,
-        resume_run_id: str | None = None,
     ) -> str:
         """Open the parent run, or the one that this study already has.
 
@@ -114,7 +113,6 @@ class Tracker:
             fingerprints: One per host.
             cases: The case set, logged as a dataset (names, digests and numbers of items; no texts).
             baseline: Its model, prompt and options become the parent's parameters.
-            resume_run_id: The parent run to go on with; by default the study's newest.
 
         Returns:
             The parent run's id.
@@ -129,7 +127,7 @@ class Tracker:
         client = self._writer.connect()
         try:
             self.experiment_id = self._experiment(client)
-            run = self._parent(client, resume_run_id)
+            run = self._parent(client)
             self.run_id = run.info.run_id
             shared = records.fingerprint_tags(fingerprints)
             facts = {name: shared[name] for name in records.CHILD_FACTS if name in shared}
@@ -177,15 +175,12 @@ class Tracker:
             )
         return str(found.experiment_id)
 
-    def _parent(self, client: MlflowClient, resume_run_id: str | None) -> Run:
-        run: Run | None
-        if resume_run_id:
-            run = client.get_run(resume_run_id)
-        else:
-            role = f"tags.`{records.ROLE}` = 'sweep'"
-            found = client.search_runs([self.experiment_id], role, order_by=["start_time DESC"], max_results=1)
-            run = found[0] if found else None
-        if run is None or run.info.lifecycle_stage != "active":
+    def _parent(self, client: MlflowClient) -> Run:
+        """The study's newest run, or a new one."""
+        role = f"tags.`{records.ROLE}` = 'sweep'"
+        found = client.search_runs([self.experiment_id], role, order_by=["start_time DESC"], max_results=1)
+        run: Run | None = found[0] if found else None
+        if run is None:
             tags = {records.ROLE: "sweep", tracking_store.STUDY: self.study, **records.source_tags()}
             return client.create_run(self.experiment_id, tags=tags, run_name=self.study)
         self._ended = (run.info.status, run.info.end_time)

@@ -196,8 +196,8 @@ def tracker(directory):
     return Tracker(f"study {next(_study)}", directory)
 
 
-def begin(tracker, **more):
-    return tracker.start(CONFIG, "[study]\nname = 's'\n", [FINGERPRINT], CASES, BASELINE, **more)
+def begin(tracker):
+    return tracker.start(CONFIG, "[study]\nname = 's'\n", [FINGERPRINT], CASES, BASELINE)
 
 
 def client_of(tracker):
@@ -339,13 +339,6 @@ def test_a_crash_between_metrics_and_tags_leaves_no_doubles(tracker):
     assert again.log_configuration(-1, BASELINE, observations) == child
     assert len(client_of(again).get_metric_history(child, "score")) == 2
     assert len(client_of(again).get_metric_history(child, "mean")) == 1
-
-
-def test_a_given_run_is_resumed(tracker):
-    run_id = begin(tracker)
-    tracker.finish()
-    again = Tracker(tracker.study, tracker.directory)
-    assert begin(again, resume_run_id=run_id) == run_id
 
 
 def test_a_changed_baseline_is_told(tracker):
