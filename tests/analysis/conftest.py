@@ -6,11 +6,12 @@ from functools import partial
 
 import pytest
 
-from analysis import choice
+from analysis import choice, singletons
 from analysis.permutation import permutation
 
 
 @pytest.fixture
 def fewer_permutations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a test only has to be right on average, 499 permutations do."""
+    monkeypatch.setattr(singletons, "PERMUTATIONS", 499)
     monkeypatch.setattr(choice, "permutation", partial(permutation, permutations=499))
