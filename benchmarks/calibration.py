@@ -3,7 +3,7 @@
     python benchmarks/calibration.py [--quick] [--json] [--replications N]
 
 Nominal levels are .05 (A/A check: .01) and the simulated data have no true difference, so each rate is an error rate,
-except where a line says coverage or power. The standard error of a rate is about sqrt(.05 * .95 / N).
+except where a line says coverage, power or found. The standard error of a rate is about sqrt(.05 * .95 / N).
 """
 
 from __future__ import annotations
@@ -93,6 +93,42 @@ def skewed_scores(replications: int) -> dict[str, float]:
             claims = [np.sign(each.effect) for each in simulate.estimates(scores) if each.p_value <= 0.05]
             for what, sign in (("better", 1), ("worse", -1)):
                 rates[f"{what}, {kind}, {cases} x {many} against {few}"] = claims.count(sign) / len(scores)
+    return rates
+
+
+def single_seeds(replications: int) -> dict[str, float]:
+    """Hard cases that were run once and easy ones often, in both arms alike or in the second alone."""
+    rates = {}
+    for base, other, noise in (
+        ((1, 1, 1, 10), (1, 1, 1, 10), (0.15, 0.15, 0.15, 0.03)),
+        ((1, 1, 5, 5, 5, 5), (1, 1, 5, 5, 5, 5), (0.15, 0.15, 0.05, 0.05, 0.05, 0.05)),
+        ((10, 10, 10, 10), (1, 1, 1, 10), (0.15, 0.15, 0.15, 0.03)),
+        ((1, 5, 5, 5, 5, 5), (1, 5, 5, 5, 5, 5), (0.12,) * 6),
+    ):
+        rng = np.random.default_rng([len(base), *other])
+        count = max(200, replications // 8)
+        draws = rng.standard_normal((count, 2, len(base), max(*base, *other)))
+        scores = np.clip(0.5 + np.array(noise)[:, None] * draws, 0, 1)
+        for arm, seeds in enumerate((base, other)):
+            for case, many in enumerate(seeds):
+                scores[:, arm, case, many:] = np.nan
+        rates[f"cases with one seed, {base} against {other}, noise {noise}"] = simulate.error_rate(scores)
+    return rates
+
+
+def shared_noise(replications: int) -> dict[str, float]:
+    """Seeds of which each lifts or lowers all cases of an arm."""
+    rates = {}
+    for cases, seeds, shock in ((6, 10, 0.03), (6, 10, 0.06), (12, 5, 0.06), (6, 5, 0.1), (6, 3, 0.1)):
+        rng = np.random.default_rng([cases, seeds, 13])
+        count = max(200, replications // 4)
+        scores = 0.5 + 0.1 * rng.standard_normal((count, 2, cases, seeds))
+        scores = np.clip(scores + shock * rng.standard_normal((count, 2, 1, seeds)), 0, 1)
+        name = f"seeds that share {shock:g} of noise .1, {cases} x {seeds}"
+        found = simulate.estimates(scores)
+        rates[f"{name}: found"] = float(np.mean(["seeds as units" in each.test for each in found]))
+        rates[name] = float(np.mean([each.p_value <= 0.05 for each in found]))
+        rates[f"{name}, new cases"] = simulate.error_rate(scores, claim="new-cases")
     return rates
 
 
@@ -195,7 +231,8 @@ def main() -> None:
     replications = 400 if options.quick else options.replications
     start = time.perf_counter()
     result: dict[str, float] = {}
-    for part in (type_one, unequal_seeds, skewed_scores, other_tests, intervals, sequential, families, halves):
+    parts = (type_one, unequal_seeds, skewed_scores, single_seeds, shared_noise, other_tests, intervals, sequential)
+    for part in (*parts, families, halves):
         found = part(replications)
         result |= found
         if not options.json:
