@@ -335,8 +335,8 @@ class _Checker:
     def _sight(self) -> None:
         """The smallest gain that the confirmation can see."""
         identity = identity_of(self.config, self.cases, self.objective)
-        floor = measured_floor(self.ledger, identity, self.directory)
-        sight = sight_of(self.config, self.plan, floor, stored=self.stored is not None)
+        known = measured_floor(self.ledger, identity, self.directory)
+        sight = sight_of(self.config, self.plan, known, stored=self.stored is not None)
         self.report.mde = sight.gain if math.isfinite(sight.gain) else None
         self.report.noise_sd = sight.noise_sd
         state = BLOCKED if math.isinf(sight.gain) else WARNING

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from objectives import Case, Item
 from sweeps.config import SweepConfig, parse_config
@@ -73,15 +73,29 @@ def require_ledger(directory: Path) -> Path:
     return path
 
 
-def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> NoiseFloor | None:
-    """The noise floor of the last study with the same baseline, cases and objective, if there is one.
+class KnownFloor(NamedTuple):
+    """A noise floor that was measured.
+
+    Attributes:
+        floor: The floor.
+        study: In which study.
+    """
+
+    floor: NoiseFloor
+    study: str
+
+
+def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> KnownFloor | None:
+    """The noise floor of the last study with the same baseline, prompt, engine, cases and objective, if there is one.
 
     Args:
         ledger: The ledger.
         identity: What makes the study what it is (`sweeps.identity.identity_of`).
         directory: The folder of the ledger.
     """
-    wanted = {key: value for key, value in identity.items() if key.startswith(("baseline.", "case ", "objective."))}
+    same = ("baseline.", "case ", "objective.", "engine.kind", "engine.options")
+    prompt = f"prompts.{identity['baseline.prompt']}"
+    wanted = {key: value for key, value in identity.items() if key.startswith(same) or key == prompt}
     for study in ledger.studies():
         if any(study.identity.get(key) != value for key, value in wanted.items()):
             continue
@@ -90,7 +104,7 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
         except (SweepError, LookupError, TypeError, ValueError):
             continue  # what cannot be read, as of another version, is only a floor less to know of before the start
         if floor is not None:
-            return floor
+            return KnownFloor(floor, study.name)
     return None
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from analysis import PRIOR_NOISE_SD, NoiseFloor
+from analysis import PRIOR_NOISE_SD
 from analysis import plan as generations_for
 from analysis.comparison import FEWEST_CASES
 from analysis.planning import noise_to_plan_with
+from analysis.wording import as_sentence
 from sweeps.config import SweepConfig
 from sweeps.confirmation import final_level, visible_gain
 from sweeps.explore import Proposal, TrialResult
@@ -20,6 +21,8 @@ from sweeps.options import Configuration
 from sweeps.plan import Plan, left_out, plan_text
 from sweeps.preflight import Capacity, host_differences
 from sweeps.progress import Progress, Standing
+from sweeps.reading import KnownFloor
+from sweeps.results import SweepResult
 from sweeps.runner import Host
 
 _Z95 = 1.96
@@ -133,6 +136,11 @@ class Sight:
     found: str
     todo: str
 
+    @property
+    def text(self) -> str:
+        """What is found, and what to do."""
+        return "; ".join(filter(None, (self.found, self.todo)))
+
 
 def is_all_greedy(config: SweepConfig) -> bool:
     """Whether the baseline and everything that may be tried are greedy, so that no score has any noise."""
@@ -157,23 +165,26 @@ def _greedy_sight(plan: Plan, *, stored: bool) -> Sight:
     return Sight(0.0, False, math.inf, found, todo + (_ANEW if stored else ""))
 
 
-def sight_of(config: SweepConfig, plan: Plan, floor: NoiseFloor | None = None, *, stored: bool = False) -> Sight:
+def sight_of(config: SweepConfig, plan: Plan, known: KnownFloor | None = None, *, stored: bool = False) -> Sight:
     """What the confirmation of a plan will be able to see, for the claim that the sweep makes.
 
     Args:
         config: The sweep.
         plan: Its plan.
-        floor: The noise floor, where one was measured.
+        known: The noise floor, where one was measured.
         stored: Whether the study exists, so that its cases, space and budget stay what they are.
     """
     if is_all_greedy(config):
         return _greedy_sight(plan, stored=stored)
-    noise_sd, assumed = noise_to_plan_with(floor)
+    noise_sd, assumed = noise_to_plan_with(known and known.floor)
     claim, least = config.verdict.claim, config.verdict.min_gain
     gain = visible_gain(plan, noise_sd, alpha=config.verdict.alpha, claim=claim)
-    whence = "from a measured floor"
+    whence = ""
+    if known:
+        ends = f"{known.floor.ci_low:.3f} to {known.floor.ci_high:.3f}"
+        whence = f"95% interval {ends}, floor of study {known.study!r}"
     if assumed:
-        greedy = config.baseline.is_greedy or floor is not None
+        greedy = config.baseline.is_greedy or known is not None
         whence = f"assumed{': a greedy baseline shows none' if greedy else ' until the floor is measured'}"
     found = f"with noise {noise_sd:.3f} per generation ({whence}) the confirmation sees a gain of {gain:.3f}"
     if claim == "new-cases":
@@ -195,10 +206,14 @@ def announce(
     capacity: Capacity,
     hosts: Sequence[Host],
     *,
-    floor: NoiseFloor | None = None,
+    known: KnownFloor | None = None,
     stored: bool = False,
-) -> None:
-    """Say what is going to run, on what, and what it will be able to see; `floor` and `stored` as for `sight_of`."""
+) -> Sight:
+    """Say what is going to run, on what, and what it will be able to see; `known` and `stored` as for `sight_of`.
+
+    Returns:
+        What it will be able to see.
+    """
     progress.plan(plan.floor, plan.explore, plan.confirm)
     for host in hosts:
         name = f"{host.name}: " if len(hosts) > 1 else ""
@@ -216,8 +231,8 @@ def announce(
     partial = "; ".join(filter(None, left_out(plan, config, stored=stored)))
     if partial:
         progress.note(partial, warning=True)
-    sight = sight_of(config, plan, floor, stored=stored)
-    progress.note("; ".join(filter(None, (sight.found, sight.todo))), warning=bool(sight.todo))
+    sight = sight_of(config, plan, known, stored=stored)
+    progress.note(sight.text, warning=bool(sight.todo))
     wanted = int(config.baseline.options["num_predict"])
     if capacity.room < wanted:
         progress.note(
@@ -225,3 +240,20 @@ def announce(
             f" leaves {capacity.room} for the answer, fewer than num_predict {wanted}",
             warning=True,
         )
+    return sight
+
+
+def announce_floor(progress: Progress, result: SweepResult, before: Sight) -> None:
+    """Say what the measured floor changes of what was said before it, and if the baseline differs from itself.
+
+    Args:
+        progress: Told.
+        result: The study, with its floor.
+        before: What was said.
+    """
+    config, known = result.config, result.floor and KnownFloor(result.floor, result.name)
+    sight = sight_of(config, result.plan, known, stored=True)
+    if sight.found != before.found:
+        progress.note(sight.text, warning=bool(sight.todo))
+    if result.aa is not None and not result.aa.passed:
+        progress.note(as_sentence(result.aa.sentence, {config.baseline.key: "the baseline"}), warning=True)

@@ -37,7 +37,7 @@ from sweeps.progress import Progress, Silent, Standing
 from sweeps.reading import case_record, measured_floor, read_result, require_readable
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
-from sweeps.standing import after_floor, announce
+from sweeps.standing import after_floor, announce, announce_floor
 from sweeps.timekeeping import Timekeeper, seconds_before, seconds_seen
 
 
@@ -174,20 +174,20 @@ class _Run:
         stored = self.ledger.study(self.name)
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
-            refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
             require_readable(self.ledger, stored)
+            refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
         capacity = measure_capacity(self.measurer.first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.sweep.strict
         narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
         self.config = self.measurer.config = narrowing.apply(self.config)
         plan = self._plan_of(stored)
-        floor, exists = measured_floor(self.ledger, identity, self.sweep.directory), stored is not None
+        known, exists = measured_floor(self.ledger, identity, self.sweep.directory), stored is not None
         if stored is None:
             record = self._first_record(plan) | {"narrowing": narrowing.as_record()}
             stored = self.ledger.add_study(self.name, identity=identity, config=self.config.text, record=record)
         else:
             stored = self.ledger.update_study(self.name, status="running")
-        announce(self.progress, self.config, plan, capacity, self.hosts, floor=floor, stored=exists)
+        self.sight = announce(self.progress, self.config, plan, capacity, self.hosts, known=known, stored=exists)
         status = "failed"
         try:
             self.logbook.start(self.hosts, self.cases)
@@ -268,6 +268,7 @@ class _Run:
         self.progress.standing(self.standing)
         for sentence in Limits.of(self.measurer.rows, self.config.constraints).broken(self.config.baseline.key):
             self.progress.note(f"the baseline {sentence}", warning=True)
+        announce_floor(self.progress, read_result(self.ledger, self.name, self.sweep.directory), self.sight)
         self._track(BASELINE_TRIAL)
 
     def _explore(self, plan: Plan, explorer: Explorer, *, ended: bool) -> list[Proposal]:

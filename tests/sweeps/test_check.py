@@ -77,7 +77,7 @@ class TestReady:
         floor = run(path).floor
         report = check(path)
         assert report.noise_sd == pytest.approx(floor.sd)
-        assert "measured floor" in row(report, "sight").found
+        assert "floor of study 't'" in row(report, "sight").found
         assert "goes on" in row(report, "study").found
 
     def test_a_default_that_moved_is_noted(self, tmp_path):

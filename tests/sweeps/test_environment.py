@@ -109,7 +109,7 @@ def test_a_study_that_cannot_be_read_hinders_no_other(
     edit_record(tmp_path / "mlruns", "broken", key, value)
     ledger = Ledger(tmp_path / "mlruns/ledger.db")
     assert [study.name for study in ledger.studies()] == ["broken", "t"]
-    assert measured_floor(ledger, first.record.identity, tmp_path / "mlruns") == first.floor
+    assert measured_floor(ledger, first.record.identity, tmp_path / "mlruns") == (first.floor, "t")
     ledger.close()
     path = write_sweep(tmp_path, study={"name": "u"}, file="u.toml")
     assert check_sweep(path, directory=tmp_path / "mlruns").noise_sd == first.floor.sd  # type: ignore[union-attr]

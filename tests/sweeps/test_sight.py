@@ -7,10 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import NoiseFloor
+from analysis import NoiseFloor, aa_check
 from sweeps.check import check_sweep
 from sweeps.check_report import CheckReport, CheckRow
 from sweeps.cli.status import status_record
@@ -21,12 +22,13 @@ from sweeps.errors import ConfigError
 from sweeps.plan import Plan, make_plan, smallest_budget
 from sweeps.preflight import load_inputs
 from sweeps.progress import Silent
-from sweeps.standing import enough_for, is_all_greedy, sight_of
+from sweeps.reading import KnownFloor, load_result
+from sweeps.standing import announce_floor, enough_for, is_all_greedy, sight_of
 from tests.sweeps.sweep_files import run, write_sweep
 
 PLAN = Plan(cases=6, floor_seeds=4, seeds=1, trials=8, confirm_seeds=10)
-GREEDY_FLOOR = NoiseFloor(0.0, 0.0, 0.0, 18, 24, 6, 4.0, 0.5, True, "base")
-FLOOR = NoiseFloor(0.1, 0.08, 0.13, 18, 24, 6, 4.0, 0.5, False, "base")
+GREEDY_FLOOR = KnownFloor(NoiseFloor(0.0, 0.0, 0.0, 18, 24, 6, 4.0, 0.5, True, "base"), "t")
+FLOOR = KnownFloor(NoiseFloor(0.1, 0.08, 0.13, 18, 24, 6, 4.0, 0.5, False, "base"), "t")
 
 
 def config(folder: Path, **changes: Any) -> SweepConfig:
@@ -111,12 +113,12 @@ def test_too_few_cases_for_the_claim_are_refused_before_anything_is_spent(tmp_pa
 
 def test_the_prior_stands_in_after_a_greedy_floor(tmp_path: Path) -> None:
     swept = config(tmp_path)
-    before, greedy, measured = (sight_of(swept, PLAN, floor) for floor in (None, GREEDY_FLOOR, FLOOR))
+    before, greedy, measured = (sight_of(swept, PLAN, known) for known in (None, GREEDY_FLOOR, FLOOR))
     assert (before.noise_sd, greedy.noise_sd, measured.noise_sd) == (0.12, 0.12, 0.1)
     assert (before.assumed, greedy.assumed, measured.assumed) == (True, True, False)
     assert "assumed until the floor is measured" in before.found
     assert "assumed: a greedy baseline shows none" in greedy.found
-    assert "from a measured floor" in measured.found
+    assert "floor of study 't'" in measured.found
     assert greedy.gain == pytest.approx(0.062, abs=5e-4)
 
 
@@ -205,16 +207,78 @@ def test_check_and_run_say_the_same_of_a_study_that_exists(tmp_path: Path) -> No
     path, first, again = write_sweep(tmp_path, verdict={"min_gain": 0.01}), Notes(), Notes()
     before = sight_row(check_sweep(path, directory=tmp_path / "mlruns"))
     run(path, progress=first)
-    assert first.about("min_gain 0.01 would be missed") == (f"{before.found}; {before.todo}", True)
+    at_first, at_the_floor = (each for each in first.said if "min_gain 0.01 would be missed" in each[0])
+    assert at_first == (f"{before.found}; {before.todo}", True)
     assert "study.name" not in before.todo
     report = check_sweep(path, directory=tmp_path / "mlruns")
     found = sight_row(report)
     assert (report.state, found.state) == ("warning", "warning")
-    assert "from a measured floor" in found.found
+    assert "floor of study 't'" in found.found
     assert found.todo.startswith("verdict.min_gain 0.01 would be missed more often; it takes budget.generations = ")
     assert found.todo.endswith(" under another study.name")
     run(path, progress=again)
-    assert again.about("min_gain 0.01 would be missed") == (f"{found.found}; {found.todo}", True)
+    assert again.about("min_gain 0.01 would be missed") == (f"{found.found}; {found.todo}", True) == at_the_floor
+
+
+# ---- when the floor is known
+
+
+def test_what_can_be_seen_is_said_again_by_the_measured_floor(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, engine={"options": {"noise": 0.5}}, verdict={"min_gain": 0.2})
+    first, again = Notes(), Notes()
+    result = run(path, progress=first)
+    assert result.floor is not None
+    before, after = (each for each in first.said if "sees a gain of" in each[0])
+    assert before == (sight_of(result.config, result.plan).text, False)
+    gain = visible_gain(result.plan, result.floor.sd, alpha=0.05)
+    assert gain > 0.2 > visible_gain(result.plan, 0.12, alpha=0.05)
+    ends = f"95% interval {result.floor.ci_low:.3f} to {result.floor.ci_high:.3f}"
+    assert f"with noise {result.floor.sd:.3f} per generation ({ends}, floor of study 't') the conf" in after[0]
+    assert f"sees a gain of {gain:.3f} in 80% of sweeps; verdict.min_gain 0.2 would be missed more often" in after[0]
+    assert after[1]
+    run(path, progress=again)
+    assert [each for each in again.said if "sees a gain of" in each[0]] == [after]
+
+
+@pytest.mark.parametrize(
+    ("changes", "known"),
+    [
+        ({"space": {"top_k": {"low": 10, "high": 90}}, "budget": {"generations": 80}}, True),
+        ({"prompts": {"brief": "Summarise:\n{log}", "long": "Summarise at length:\n{log}"}}, True),
+        ({"prompts": {"brief": "Summarise in a poem:\n{log}"}}, False),
+        ({"engine": {"options": {"noise": 0.3}}}, False),
+        ({"baseline": {"temperature": 1.1}}, False),
+        ({"cases": 4, "budget": {"generations": 80}}, False),
+    ],
+)
+def test_a_floor_is_known_of_the_same_pipeline(tmp_path: Path, changes: dict[str, Any], known: bool) -> None:
+    floor = run(write_sweep(tmp_path)).floor
+    assert floor is not None
+    row = sight_row(
+        check_sweep(write_sweep(tmp_path, file="u.toml", study={"name": "u"}, **changes), directory=tmp_path / "mlruns")
+    )
+    assert ("floor of study 't'" in row.found) == known
+    assert ("assumed until the floor is measured" in row.found) != known
+
+
+def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(tmp_path: Path) -> None:
+    run(write_sweep(tmp_path))
+    result, notes = load_result(tmp_path / "mlruns"), Notes()
+    before = sight_of(result.config, result.plan, KnownFloor(result.floor, "t"), stored=True)  # type: ignore[arg-type]
+    announce_floor(notes, result, before)
+    assert notes.said == []
+    assert result.aa is not None
+    drifting = [
+        {**row, "score": 0.3 * row["score"] + 0.04 * (row["seed"] - 7)}
+        for row in result.rows
+        if row["stage"] == "floor"
+    ]
+    table = pd.DataFrame(drifting).rename(columns={"seed": "order"}).assign(seed=lambda rows: rows["order"])
+    result.__dict__["aa"] = aa_check(table, configuration=result.baseline.key, alpha=0.05)
+    announce_floor(notes, result, before)
+    text, warning = notes.about(" drift: ")
+    assert text.startswith("The scores of the baseline drift: +")
+    assert warning
 
 
 # ---- what docs/configuration.md says of the file
