@@ -104,6 +104,18 @@ class ReportData:
         """How far a finalist's fresh mean lies above that of all fresh generations of the baseline."""
         return self.fresh_effects.get(verdict.configuration, verdict.effect)
 
+    def expected_gain(self, verdict: Verdict) -> float | None:
+        """What new generations of a finalist are expected to gain over the baseline's, at most what was shown.
+
+        None of a single finalist, which nothing was picked by, and where nothing is known. Of several the best one owes
+        part of its difference to luck; how much, the differences between all trials tell (`pareto.expected`).
+        """
+        if self.expected is None or not verdict.optimism:
+            return None
+        scores = dict(zip(self.expected["configuration"], self.expected["score"], strict=True))
+        gain = scores.get(verdict.configuration, math.nan) - scores.get(self.baseline, math.nan)
+        return min(gain, self.fresh_effect(verdict)) if math.isfinite(gain) else None
+
     def left_early(self, verdict: Verdict) -> bool:
         """Whether the baseline has fresh generations that a verdict does not rest on."""
         return abs(self.fresh_effect(verdict) - verdict.effect) > ROUNDING

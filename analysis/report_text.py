@@ -147,7 +147,10 @@ def decision(data: ReportData) -> Decision | None:
             within = f", within the margin of ±{lone(verdict.margin)}" if effect <= verdict.margin else ""
             return Decision("no reason to change", f"the finalist's mean is higher by {higher[1:]}{within}", claim)
         rule = f"its fresh mean is higher, by {higher}; that is the rule, not a claim"
-        return Decision(use, "" if verdict.outcome == "better" else rule, claim)
+        expected = data.expected_gain(verdict)
+        told = "" if expected is None else f"of new generations {signed(expected)} is to be expected"
+        because = told if verdict.outcome == "better" else "; ".join(filter(None, [rule, told]))
+        return Decision(use, because, claim)
     if data.broken and (effect > 0 or verdict.effect > 0):
         return Decision("keep the baseline", "", claim, beyond=True)
     against = f"against all fresh generations of the baseline the difference is {higher}"
@@ -161,6 +164,11 @@ def _decision_text(data: ReportData) -> str:
     because = f": {found.because}" if found.because else ""
     since = ", since the finalist is beyond a limit" if found.beyond else ""
     return f"{found.use}{since} (recommendation{because}); {found.claim} (claim)"
+
+
+def _cautions(data: ReportData) -> list[str]:
+    """Why to expect less than the headline's difference."""
+    return [] if data.verdict is None else [data.in_words(caution) for caution in data.verdict.cautions]
 
 
 def render_note(data: ReportData) -> str:
@@ -181,7 +189,7 @@ def render_note(data: ReportData) -> str:
         lines += [f"Noise floor: sd {sd} ({low} to {high}).", ""]
     if data.aa is not None and not data.aa.passed:
         lines += [f"**The baseline differs from itself:** {_markdown(data.in_words(data.aa.sentence))}", ""]
-    lines += [f"- {_markdown(note)}" for note in (*data.notes, *data.looks)]
+    lines += [f"- {_markdown(note)}" for note in (*_cautions(data), *data.notes, *data.looks)]
     lines += [f"- {_markdown(name)}: `{_code(command)}`" for name, command in data.commands.items()]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -221,7 +229,8 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
         body.append(Text(_clip(data.in_words(verdict.advice), 220), style="italic"))
     if data.aa is not None and not data.aa.passed:
         body.append(Text(_clip(data.in_words(data.aa.sentence), 220), style="bold yellow"))
-    body += [Text("! " + _clip(note, 150), style="yellow") for note in data.notes[:2]]
+    cautions = [*_cautions(data), *data.notes[:2]]
+    body += [Text("! " + _clip(note, 150), style="yellow") for note in cautions]
     if data.last_look:  # whole: its end says whether it went on
         body.append(Text("- " + " ".join(data.last_look.split()), style="dim"))
     panel = Panel(Group(*body), title=Text(_clip(data.study, 50)), title_align="left", border_style=style, width=80)

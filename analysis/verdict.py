@@ -9,17 +9,16 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from scipy import special
 
-from analysis.choice import EXACT, Claim, Comparison, Test, compare
+from analysis.asked import Asked, check_arguments
+from analysis.best_of import optimism
+from analysis.choice import Claim, Comparison, Test, compare
 from analysis.claims import is_shown
-from analysis.comparison import Estimate, Pair, is_greedy, pair
+from analysis.comparison import Pair, is_greedy, pair
 from analysis.equivalence import default_margin, show_equivalence
 from analysis.multiplicity import holm
-from analysis.power import critical_drift
 from analysis.sequential import SequentialDesign
 from analysis.table import TableError, summarize
-from analysis.ttests import error_with_more_seeds
 from analysis.wording import Known, advice_for, decimals, sentence_for
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
@@ -73,6 +72,9 @@ class Verdict:
         sentence: The verdict in words.
         advice: What it would take to know more.
         notes: What was left out or assumed.
+        optimism: By how much the best of several that are equal would come out above its true mean; 0 of a single one.
+        cautions: Those of the notes that belong wherever the difference is shown: it is one that was picked on the same
+            data, of which new generations show less.
     """
 
     configuration: str
@@ -112,6 +114,8 @@ class Verdict:
     sentence: str
     advice: str
     notes: tuple[str, ...]
+    optimism: float
+    cautions: tuple[str, ...]
 
     @property
     def ended_early(self) -> bool:
@@ -125,7 +129,7 @@ class Verdict:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
         }
-        return {"verdict": self.outcome, **fields, "notes": list(self.notes)}
+        return {"verdict": self.outcome, **fields, "notes": list(self.notes), "cautions": list(self.cautions)}
 
 
 def judge(
@@ -173,7 +177,7 @@ def judge(
             `choice.compare`.
         ValueError: An argument is out of its range.
     """
-    _check_arguments(claim, alpha, margin, min_gain)
+    check_arguments(claim, alpha, margin, min_gain)
     baseline = str(baseline)  # labels are texts, whatever type a table's column has
     cells = summarize(observations)
     base = cells.index(baseline, "baseline")
@@ -203,12 +207,13 @@ def judge(
         raw.append(p_value if design is None else design.repeated_p(looks[label] or design.looks, p_value))
     adjusted, levels = holm(raw, alpha)
     notes = tuple(f"Not judged: {str(error).removesuffix('.')}." for error in refused.values())
+    luck = optimism(found.values())
     return [
         _verdict(
             *found[label],
             p_value,
             level,
-            _Asked(alpha, margin, min_gain, len(chosen), design, looks[label], label in given_up, notes),
+            Asked(alpha, margin, min_gain, len(chosen), design, looks[label], label in given_up, notes, luck),
         )
         for label, p_value, level in zip(chosen, adjusted, levels, strict=True)
         if label in found
@@ -252,72 +257,7 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
     return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
 
 
-ENDED_EARLY = (
-    "A look ended the comparison early, which happens to effects that came out large: expect less of new generations. "
-    "The interval allows for that, the difference does not."
-)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What the caller asked of all comparisons alike."""
-
-    alpha: float
-    margin: float | None
-    min_gain: float | None
-    comparisons: int
-    design: SequentialDesign | None
-    look: int | None
-    given_up: bool = False
-    others: tuple[str, ...] = ()
-
-    def tail(self, level: float) -> float:
-        """Return the two-sided level that the test itself must reach, given its share of alpha."""
-        return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
-
-    def mde(self, two: Pair, comparison: Comparison, estimate: Estimate, level: float) -> float:
-        """Return the smallest gain that is seen: by this test, or by the planned end of one that was given up."""
-        if not self.given_up or self.design is None or self.look is None:
-            tail, error = self.tail(level), estimate.standard_error
-            if estimate.least_p > tail:
-                return math.inf
-            if estimate.same:  # a permutation that takes more than the t test does sees less
-                low, high = estimate.interval(1 - tail)
-                by_t = -float(special.stdtrit(estimate.dof_at(tail), tail / 2)) * error
-                error *= max(1.0, max(estimate.effect - low, high - estimate.effect) / by_t)
-        else:
-            tail = self.design.nominal(self.design.looks, level)
-            share, new_cases = self.design.fraction(self.look), comparison.claim == "new-cases"
-            error = error_with_more_seeds(two, estimate, share, new_cases=new_cases)
-        return critical_drift(estimate.dof_at(tail), tail) * error
-
-    def notes_on(self, estimate: Estimate | None, level: float, p_value: float) -> tuple[str, ...]:
-        """Say how looks enter, and what the interval of one that was given up would be without them."""
-        if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
-            return self.others
-        plan = (
-            f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
-        )
-        notes = (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
-        if not self.given_up:
-            early = self.look < self.design.looks and p_value <= self.alpha
-            return (ENDED_EARLY, *notes) if early else notes
-        low, high = estimate.interval(1 - level)
-        d = decimals(low, high)
-        return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
-
-
-def _check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
-    if claim not in ("these-cases", "new-cases"):
-        raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
-    if not 0 < alpha < 0.5:
-        raise ValueError(f"alpha must lie between 0 and 0.5, not {alpha}")
-    for name, value in (("margin", margin), ("min_gain", min_gain)):
-        if value is not None and not 0 < value <= 1:
-            raise ValueError(f"{name} must lie above 0 and at most at 1, not {value}")
-
-
-def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, asked: _Asked) -> Verdict:
+def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, asked: Asked) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
     estimate = comparison.estimate
     nan = math.nan
@@ -365,12 +305,15 @@ def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, as
         sentence="",
         advice="",
         notes=(
+            *asked.cautions,
             *two.notes,
             *_failure_notes(two),
             *asked.notes_on(estimate, level, p_value),
             *comparison.notes,
             *unsure,
         ),
+        optimism=asked.optimism,
+        cautions=asked.cautions,
     )
     interaction = two.interaction() if comparison.claim == "new-cases" and estimate else None
     advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction))

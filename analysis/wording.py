@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from analysis.comparison import FEWEST_CASES
+from analysis.comparison import FEWEST_CASES, ROUNDING
 from analysis.power import required_cases, required_seeds
 
 if TYPE_CHECKING:
@@ -156,8 +156,9 @@ def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
         names: What people call configurations, by key.
     """
     notes = tuple(as_sentence(note, names) for note in verdict.notes)
+    cautions = tuple(as_sentence(caution, names) for caution in verdict.cautions)
     sentence, advice = (as_sentence(text, names) for text in (verdict.sentence, verdict.advice))
-    return replace(verdict, sentence=sentence, advice=advice, notes=notes)
+    return replace(verdict, sentence=sentence, advice=advice, notes=notes, cautions=cautions)
 
 
 def out_of_reach(verdict: Verdict) -> bool:
@@ -247,11 +248,13 @@ def advice_for(verdict: Verdict, known: Known) -> str:
             "Search on (more generations, other options) rather than confirm this one further. To know its effect more "
             "exactly all the same, give the study another name and [confirm] futility = 0."
         )
-    gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect)
+    gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect) - verdict.optimism
     if gain < SMALLEST and verdict.min_gain is None:
         shown = "" if out_of_reach(verdict) else f"; gains above {gain_text(verdict.mde)} would probably have shown"
+        among = f"hardly more than luck makes among {verdict.comparisons} equal configurations"
+        so_far = "next to none" if abs(verdict.effect) < SMALLEST else among
         return (
-            "The difference so far is next to none. To learn whether it matters, name the smallest gain of interest "
+            f"The difference so far is {so_far}. To learn whether it matters, name the smallest gain of interest "
             f"(min_gain){shown}."
         )
     return _advice_open(verdict, gain, known)
@@ -286,6 +289,9 @@ def _advice_open(verdict: Verdict, gain: float, known: Known) -> str:
     alpha, noise = 1 - verdict.level, known.noise_sd * math.sqrt(known.noisy / 2)
     interaction = None if known.interaction is None else known.interaction[0]
     what = f"true difference as large as this one ({gain_text(gain)})"
+    if verdict.optimism > ROUNDING:  # to chase what the best of several shows would be to chase luck
+        luck = f"what luck lifts the best of {verdict.comparisons} equal ones by"
+        what = f"true difference of {gain_text(gain)} (this one less {luck})"
     if verdict.min_gain is not None:
         what = f"gain of {gain_text(gain)}"
         if verdict.mde <= gain:

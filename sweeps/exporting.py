@@ -29,10 +29,12 @@ def export_set(result: SweepResult) -> ExportSet:
     prompt = result.config.prompts[configuration.prompt]
     engine = fingerprint.facts["engine"]
     judged: dict[str, Any] = {}
+    cautions = copying_notes(result.fresh_rows, result.baseline.key, configuration.key)
     if verdict is not None:
         numbers = ("effect", "ci_low", "ci_high", "level", "p_value", "n_per_arm", "n_finalist", "n_baseline")
         names = ("outcome", "claim", *numbers)
         judged = {name: getattr(verdict, name) for name in names}
+        cautions += verdict.cautions
     return ExportSet(
         options=configuration.options,
         model=configuration.model,
@@ -44,7 +46,7 @@ def export_set(result: SweepResult) -> ExportSet:
         date=result.record.record.get("confirmed", result.record.updated)[:10],
         shown_better=result.shown_better,
         broken=result.broken,
-        cautions=copying_notes(result.fresh_rows, result.baseline.key, configuration.key),
+        cautions=cautions,
         trial=finalist.number,
         seeds=sorted({int(seed) for seed in result.stage("confirm")["seed"]}),
         model_digest=fingerprint.model_digest,
