@@ -291,6 +291,57 @@ def test_hosts_are_blocks():
     assert sorted(two.weights.tolist()) == [0.25, 0.25, 0.5]
 
 
+def on_hosts(seed, hosts):
+    """Return seven cases on some hosts, three seeds each; both arms are better on later hosts, cases respond apart."""
+    rng = np.random.default_rng(seed)
+    rows = [
+        (arm, f"h{host}", f"k{case}", 10 * host + each, 0.3 + 0.1 * host + (arm == "b") * 0.02 * case + noise)
+        for case in range(7)
+        for host in range(hosts)
+        for arm in "ab"
+        for each, noise in enumerate(rng.uniform(-0.08, 0.08, 3))
+    ]
+    return pd.DataFrame(rows, columns=["configuration", "host", "case", "seed", "score"])
+
+
+def test_a_case_counts_once_for_new_cases_on_however_many_hosts_it_ran():
+    table = on_hosts(31, 2)
+    means = table.groupby(["case", "host", "configuration"])["score"].mean().unstack()  # noqa: PD010
+    own = (means["b"] - means["a"]).groupby("case").mean()
+    expected = stats.ttest_1samp(own, 0)
+    two = pair(summarize(table), 0, 1)
+    found = compare(two, claim="new-cases").estimate
+    assert found.effect == pytest.approx(own.mean())
+    assert found.standard_error == pytest.approx(own.std(ddof=1) / np.sqrt(7))
+    assert (found.dof, found.p_value) == (6, pytest.approx(expected.pvalue))
+    # A difference of a case has two hosts' noise, each of the means of three seeds in both arms.
+    within = table.groupby(["configuration", "case", "host"])["score"].var(ddof=1)
+    noise = sum(within[name].mean() / 3 / 2 for name in "ab")
+    sd, chance = two.interaction()
+    assert sd == pytest.approx(np.sqrt((own.var(ddof=1) - noise) / 2))
+    assert chance == pytest.approx(stats.f.sf(own.var(ddof=1) / noise, 6, 2 * 7 * 2 * 2))
+
+
+def test_a_host_that_repeats_another_tells_nothing_of_new_cases():
+    once = on_hosts(32, 1)
+    twice = pd.concat([once, once.assign(host="h1", seed=once["seed"] + 100)], ignore_index=True)
+    one, other = (compare(pair(summarize(each), 0, 1), claim="new-cases").estimate for each in (once, twice))
+    assert other.effect == pytest.approx(one.effect)
+    assert other.standard_error == pytest.approx(one.standard_error)
+    assert other.dof == one.dof == 6
+
+
+@pytest.mark.parametrize("single", ["a", "b"])
+def test_an_arm_without_repeats_is_as_noisy_as_the_other(single):
+    rng = np.random.default_rng(33)
+    repeated = {case: list(rng.uniform(0.2, 0.8, 5)) for case in "uvwx"}
+    cells = {(arm, case): [0.4] if arm == single else repeated[case] for arm in "ab" for case in "uvwx"}
+    square = np.mean([np.var(scores, ddof=1) for scores in repeated.values()])
+    # Means of four cases: of one seed each in one arm, of five in the other.
+    assert two_of(cells).noise_variance == pytest.approx(square * (1 / 4 + 1 / (4 * 5)))
+    assert two_of(cells).noise_sd == pytest.approx(np.sqrt(square))
+
+
 GREEDY = {("a", f"k{j}"): [0.1 * j] * 3 for j in range(7)}
 
 

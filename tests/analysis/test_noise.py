@@ -200,6 +200,19 @@ def test_drift_agrees_with_scipy_for_one_case():
     assert check.drift == pytest.approx(expected.slope * 19)
 
 
+def test_drift_agrees_with_least_squares_with_a_term_per_case():
+    rng = np.random.default_rng(8)
+    scores = rng.beta(3, 4, (10, 2))
+    when = rng.permutation(20).reshape(10, 2)
+    design = np.column_stack([np.kron(np.eye(10), np.ones((2, 1))), when.ravel()])
+    solved, (square,), *_ = np.linalg.lstsq(design, scores.ravel(), rcond=None)
+    dof = 20 - 11
+    error = math.sqrt(square / dof * np.linalg.inv(design.T @ design)[-1, -1])
+    check = aa_check(frame(scores, order=when.ravel()))
+    assert check.drift_p_value == pytest.approx(2 * stats.t.sf(abs(solved[-1]) / error, dof))
+    assert check.drift == pytest.approx(solved[-1] * np.ptp(when, axis=1).mean())
+
+
 def test_halves_that_do_not_vary_are_compared_from_case_to_case():
     scores = {"u": [1, 0, 1, 0], "v": [1, 1, 1, 1], "w": [0, 0, 0, 0], "x": [1, 1, 1, 1]}  # dealt in turn: 1 1 and 0 0
     rows = [("a", case, seed, score) for case, own in scores.items() for seed, score in enumerate(own)]

@@ -119,6 +119,14 @@ def test_a_look_stops_for_a_large_gain_for_a_large_loss_and_for_nothing_in_sight
     assert design.decide(2, looks_table(-0.035), "b", "f").stop is None
 
 
+def test_a_gain_of_interest_that_is_smaller_than_what_can_be_seen_changes_nothing():
+    design, table = SequentialDesign(2), looks_table(0.01)
+    whole = design.decide(1, table, "b", "f").chance
+    assert 0 < whole < 1
+    assert design.decide(1, table, "b", "f", min_gain=1e-6).chance == whole
+    assert design.decide(1, table, "b", "f", min_gain=0.3).chance > whole
+
+
 def test_a_belief_decides_on_futility_and_on_nothing_else():
     design, table = SequentialDesign(2), looks_table(0.01)
     without = design.decide(1, table, "b", "f")

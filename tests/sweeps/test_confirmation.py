@@ -171,6 +171,15 @@ def test_the_last_look_settles_everything_and_greedy_arms_are_settled_at_once() 
     }  # fmt: skip
 
 
+def test_arms_whose_seeds_change_nothing_are_settled_and_not_given_up() -> None:
+    arms = [Configuration("m", "p", {"temperature": 0.0, "mirostat": 2, "top_k": top_k}) for top_k in (10, 20)]
+    finalist = Proposal(1, arms[1], {})
+    data = scores(np.random.default_rng(3), {each.key: 0.5 for each in arms}, range(6), sd=0.0).assign(temperature=0.0)
+    told = look(data, baseline=arms[0], finalists=[finalist], going=[finalist])
+    assert (told["settled"], told["given_up"]) == ([1], [])  # the end may still be asked, and has the same to say
+    assert "greedy" in told["told"][0]
+
+
 def test_a_look_at_too_little_goes_on() -> None:
     data = scores(np.random.default_rng(4), {BASELINE.key: 0.5}, range(6))
     told = look(data)

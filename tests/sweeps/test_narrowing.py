@@ -263,9 +263,29 @@ class TestNarrowed:
         assert left["num_ctx"].choices == (1024, 2048)
         assert left["top_p"].when == {"num_ctx": (2048,)}
 
+    @pytest.mark.parametrize(("allowed", "left"), [((0, 1), ["top_k"]), ((1, 2), []), ((0,), ["top_k"])])
+    def test_a_child_of_what_is_dropped_acts_as_the_baseline_has_it(self, allowed, left):
+        space = Space((dimension("mirostat", choices=(0, 1, 2)), dimension("top_k", when={"mirostat": allowed})))
+        found = narrowed(space, Narrowing({"mirostat": "inert"}), BASELINE)
+        assert [d.name for d in found] == left
+        assert all(not d.when for d in found)
+
     def test_a_single_choice_left_that_is_the_baselines_is_no_dimension(self):
         space = Space((dimension("num_ctx", choices=(512, 2048)),))
         assert self.names(space, Narrowing(removed={"num_ctx": (512,)})) == []
+
+    def test_a_single_choice_that_is_another_or_was_single_from_the_start_is_one(self):
+        other = Space((dimension("num_ctx", choices=(512, 4096)),))
+        assert self.names(other, Narrowing(removed={"num_ctx": (512,)})) == ["num_ctx"]
+        single = Space((dimension("num_ctx", choices=(2048,)), dimension("top_k", when={"num_ctx": (2048,)})))
+        assert self.names(single, Narrowing(removed={"num_ctx": (512,)})) == ["num_ctx", "top_k"]
+
+    def test_a_child_of_a_choice_that_became_the_baselines_own(self):
+        space = Space((dimension("num_ctx", choices=(512, 2048)), dimension("top_k", when={"num_ctx": (2048,)}),
+                       dimension("top_p", when={"num_ctx": (512,)})))  # fmt: skip
+        left = narrowed(space, Narrowing(removed={"num_ctx": (512,)}), BASELINE)
+        assert [d.name for d in left] == ["top_k"]
+        assert left["top_k"].when == {}
 
     @given(st.dictionaries(st.text(min_size=1), st.text()), st.lists(st.integers(256, 9999)))
     def test_the_record_is_read_back(self, dropped, removed):
