@@ -12,16 +12,10 @@ from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_optio
 from sweeps.copying import copying_notes
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from analysis import Verdict
     from sweeps.results import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
-LABELS = ("configuration", "case", "stage", "host")
-"""Columns of a table of scores that hold names, whatever they look like."""
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "None", "NULL", "null", "<NA>", "#N/A"]
-"""How other programs write that a number is missing."""
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 
 
@@ -43,7 +37,8 @@ def judge(
 ) -> None:
     """Judge WHAT: a study (by default the last one), or a CSV file with columns configuration, case, seed and score.
 
-    A study is judged by its confirmation only: fresh seeds, never those that the finalist was picked by.
+    A study is judged by its confirmation only: fresh seeds, never those that the finalist was picked by. A file's cells
+    are parted by commas, semicolons or tabs; where not by commas, numbers may have decimal commas.
     """
     if what is not None and (what.endswith(".csv") or Path(what).is_file()):
         outcomes = _judge_file(Path(what), baseline, as_json, {k: v for k, v in settings.items() if v is not None})
@@ -91,15 +86,19 @@ def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
 
 
 def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
+    from analysis import TableError
     from analysis import judge as judge_table
     from analysis.table import require_columns
+    from sweeps.score_tables import read_scores
 
     settings = _agreeing(settings, "these-cases")
     try:
         table = read_scores(path)
     except FileNotFoundError:
         raise click.UsageError(f"{path}: no such file") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except TableError as error:
+        raise _refused(str(path), error) from None
+    except ValueError as error:
         raise click.UsageError(f"{path}: is not a CSV table: {str(error).strip()}") from None
     try:
         require_columns(table)
@@ -123,48 +122,6 @@ def _refused(what: str, error: ValueError) -> Exception:
 
     text = f"{what}: {error}"
     return TableError(text) if isinstance(error, TableError) else click.UsageError(text)
-
-
-def read_scores(path: Path) -> pd.DataFrame:
-    """A CSV table of scores. Labels stay as they are written: `0.80`, `007` and `None` are names like any other.
-
-    Rows may end in a comma, as some programs write them. A column that the header names twice stands in the table
-    twice.
-
-    Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is no CSV table, has rows with more cells than the header has names, or is not UTF-8.
-    """
-    import pandas as pd
-
-    top = pd.read_csv(path, header=None, dtype=str, keep_default_na=False, nrows=1)
-    header = [str(name) for name in top.iloc[0]]
-    first = pd.read_csv(path, dtype=str, keep_default_na=False, nrows=1)
-    # Cells beyond the header would be taken for row labels, and every column for the one before it.
-    beyond = 0 if isinstance(first.index, pd.RangeIndex) or first.empty else first.index.nlevels
-    names = [*map(str, first.columns), *(f"beyond the header {i}" for i in range(beyond))]
-    text = [name for name in names if name in LABELS or name not in first]
-    table = pd.read_csv(
-        path,
-        header=0,
-        names=names,
-        index_col=False,
-        dtype=dict.fromkeys(text, str),
-        keep_default_na=False,
-        na_values={name: [""] if name in text else MISSING for name in names},
-        low_memory=False,
-    )
-    spare = table.iloc[:, len(header) :]
-    if spare.notna().any(axis=None):
-        row = int(spare.notna().any(axis=1).to_numpy().argmax()) + 1
-        raise ValueError(
-            f"row {row} (the first row after the header is 1) has more cells than the header has names, {len(header)}"
-        )
-    table = table.iloc[:, : len(header)]
-    # Categories keep a million rows small. They are made of texts: read as categories, `0.8` and `0.80` would be one.
-    table = table.astype({name: "category" for name in table if name in LABELS})
-    table.columns = pd.Index(header)
-    return table
 
 
 def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:

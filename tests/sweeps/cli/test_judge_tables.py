@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.cli import run_command
-from sweeps.cli.judge import read_scores
+from sweeps.score_tables import read_scores
 
 Capture = pytest.CaptureFixture[str]
 HEADER = ("configuration", "case", "seed", "score")
@@ -114,6 +115,88 @@ def test_cells_beyond_the_header_are_refused(tmp_path: Path, capsys: Capture) ->
     assert "t.csv: is not a CSV table: row 7 (the first row after the header is 1) has more cells than" in told
     numbered = [(i, *row) for i, row in enumerate(scores(("a", "b")))]  # row labels without a name in the header
     assert "row 1" in refused(capsys, "judge", write(tmp_path / "t.csv", numbered), "--baseline", "a")
+
+
+DIALECTS: dict[str, tuple[str, str, str, str]] = {  # encoding, separator, decimal mark, first line
+    "excel": ("utf-8-sig", ";", ",", ""),
+    "excel, told": ("utf-8-sig", ";", ",", "sep=;\r\n"),
+    "told": ("utf-8", "|", ".", '"sep=|"\n'),
+    "points": ("utf-8", ";", ".", ""),
+    "unicode text": ("utf-16", "\t", ".", ""),
+    "unicode text, commas": ("utf-16", "\t", ",", ""),
+    "big-endian": ("utf-16-be", ",", ".", "\ufeff"),
+}
+
+
+def write_as(dialect: str, path: Path, rows: Iterable[Sequence[object]], header: Sequence[str] = HEADER) -> Path:
+    encoding, separator, mark, first = DIALECTS[dialect]
+    with path.open("w", newline="", encoding=encoding) as file:
+        file.write(first)
+        writer = csv.writer(file, delimiter=separator)
+        writer.writerow(header)
+        writer.writerows([[str(c).replace(".", mark) if isinstance(c, float) else c for c in row] for row in rows])
+    return path
+
+
+@settings(deadline=None, max_examples=100)
+@given(
+    rows=st.lists(st.tuples(LABEL, LABEL, st.integers(0, 10**9), st.floats(0, 1)), min_size=1, max_size=8),
+    extra=st.sampled_from(["", "time, s", "time; s"]),
+    dialect=st.sampled_from(sorted(DIALECTS)),
+)
+def test_a_table_says_the_same_in_every_dialect(
+    rows: list[tuple[str, str, int, float]], extra: str, dialect: str
+) -> None:
+    header = (*HEADER, extra) if extra else HEADER
+    filled = [(*row, 0.25)[: len(header)] for row in rows]
+    with tempfile.TemporaryDirectory() as folder:
+        plain = read_scores(write(Path(folder) / "plain.csv", filled, header))
+        pd.testing.assert_frame_equal(
+            read_scores(write_as(dialect, Path(folder) / "t.csv", filled, header)), plain, check_exact=True
+        )
+
+
+@pytest.mark.parametrize("dialect", sorted(DIALECTS))
+def test_a_table_of_a_spreadsheet_is_judged_as_the_plain_one(dialect: str, tmp_path: Path, capsys: Capture) -> None:
+    rows = [(*row, t) for t in (0.0, 0.7) for row in scores((f"größer {t}", f"0,8 {t}"))]
+    header = (*HEADER, "temperature")
+    wanted = judged(capsys, write(tmp_path / "plain.csv", rows, header), "--baseline", "größer 0.7")
+    assert wanted
+    assert judged(capsys, write_as(dialect, tmp_path / "t.csv", rows, header), "--baseline", "größer 0.7") == wanted
+
+
+def test_decimal_marks_that_differ_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "t.csv"
+    for score, temperature in (("0.51", "0,7"), ("0.5", "1"), ("0,5", "1"), ("1", "0,7"), ("0,51", "0.7")):
+        path.write_text(f"configuration;case;seed;score;temperature\na;x;1;1;1\nb;x;1;{score};{temperature}\n")
+        if "1" in (score, temperature):
+            assert float(read_scores(path)["score"][1]) == float(score.replace(",", "."))
+            continue
+        told = refused(capsys, "judge", path, "--baseline", "a")
+        assert f"{score!r} in row 2 has a " in told
+        assert f"temperature {temperature!r} in row 2 has a " in told
+    path.write_text("configuration;case;seed;score\na;x;1;1\nb;x;1;1.510,5\n")
+    assert "none for thousands" in refused(capsys, "judge", path, "--baseline", "a")
+
+
+@pytest.mark.parametrize(
+    ("cell", "told"),
+    [("51%", "write 0.51"), ('"51,5 %"', "write 0.515; decimal commas"), ('"0,51"', "write 0.51; dec")],
+)
+def test_numbers_that_are_not_read_are_told_with_what_to_write(
+    cell: str, told: str, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "t.csv").write_text(f"configuration,case,seed,score\na,x,1,0.5\nb,x,1,{cell}\n")
+    assert told in refused(capsys, "judge", tmp_path / "t.csv", "--baseline", "a")
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "utf-32"])
+def test_other_encodings_are_refused(encoding: str, tmp_path: Path, capsys: Capture) -> None:
+    text = "configuration;case;seed;score\r\n" + "größer;x;1;0,5\r\n" * 9000  # beyond what is looked at first
+    (tmp_path / "t.csv").write_bytes(text.encode(encoding))
+    assert "t.csv: is not a CSV table: it is not text in UTF-8; save it as CSV UTF-8" in refused(
+        capsys, "judge", tmp_path / "t.csv", "--baseline", "a"
+    )
 
 
 @pytest.mark.parametrize("twice", ["score", "configuration"])
