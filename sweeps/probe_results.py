@@ -96,7 +96,8 @@ class ProbeCost:
     def time_text(self, seconds: float) -> str:
         """The time in words, from the seconds of one generation."""
         low, high = math.ceil(self.low * seconds), math.ceil(self.high * seconds)
-        return f"one generation of a probe takes {seconds:.2g} s, so probing takes about {low} to {high} s"
+        span = f"{low}" if low == high else f"{low} to {high}"
+        return f"one generation of a probe takes {seconds:.2g} s, so probing takes about {span} s"
 
 
 def probe_cost(options: Iterable[str]) -> ProbeCost:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, stderr_console, stdout_console
+from sweeps.cli.common import FilePath, WholeRange, echo_json, json_option, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -70,11 +70,9 @@ def _options(num_ctx: int, num_predict: int = 1) -> dict[str, OptionValue]:
 @cases.command()
 @click.argument("path", metavar="DIR")
 @click.option(
-    "--num-ctx", type=click.IntRange(min=1), multiple=True, help="Context length that the logs must fit; repeatable."
+    "--num-ctx", type=WholeRange(min=1), multiple=True, help="Context length that the logs must fit; repeatable."
 )
-@click.option(
-    "--reserve", type=click.IntRange(min=0), default=256, show_default=True, help="Tokens for prompt and answer."
-)
+@click.option("--reserve", type=WholeRange(min=0), default=256, show_default=True, help="Tokens for prompt and answer.")
 @click.option("--strict", is_flag=True, help="Exit with 2 for warnings too.")
 @json_option
 @engine_options
@@ -159,7 +157,7 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--force", is_flag=True, help="Write over existing files."),
         click.option(
-            "-o", "--out", type=click.Path(path_type=Path, file_okay=False),
+            "-o", "--out", type=FilePath(file_okay=False),
             help="Directory for the case; the log's own by default.",
         ),
     ):  # fmt: skip
@@ -168,10 +166,8 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cases.command()
-@click.argument("log", type=click.Path(path_type=Path))
-@click.option(
-    "--items", type=click.IntRange(1, 100), default=12, show_default=True, help="How many candidates at most."
-)
+@click.argument("log", type=FilePath())
+@click.option("--items", type=WholeRange(1, 100), default=12, show_default=True, help="How many candidates at most.")
 @output_options
 @engine_options
 def new(
@@ -216,8 +212,8 @@ def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:
 
 
 @cases.command("import")
-@click.argument("items_file", metavar="FILE", type=click.Path(path_type=Path))
-@click.option("--log", required=True, type=click.Path(path_type=Path), help="The log that the items are about.")
+@click.argument("items_file", metavar="FILE", type=FilePath())
+@click.option("--log", required=True, type=FilePath(), help="The log that the items are about.")
 @output_options
 def import_items(items_file: Path, log: Path, out: Path | None, force: bool) -> None:
     """Make a rubric of a list of items: a CSV table (level,text,any,...) or a Markdown checklist (- [1] text)."""

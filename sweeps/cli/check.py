@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from sweeps.check_report import CheckReport
@@ -17,7 +17,7 @@ STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @mlruns_option
 @json_option
 @click.option("--strict", is_flag=True, help="Block where a searched option does nothing, instead of dropping it.")

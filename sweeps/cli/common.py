@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -19,15 +20,55 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class FilePath(click.Path):
+    """Paths. An empty text, which a shell makes of an unset variable, is refused: it would mean the current folder."""
+
+    def __init__(self, **checks: Any) -> None:
+        super().__init__(path_type=Path, **checks)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail with the option."""
+        if not os.fspath(value):
+            self.fail("it is empty (is a variable of the shell not set?); write . for the current folder", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class NumberRange(click.FloatRange):
     """Numbers in a range. `nan`, which lies in none, is refused: no comparison with it tells so."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number, or fail with option, value and range."""
+        try:
+            float(value)
+        except ValueError:
+            self.fail(no_number(value), param, ctx)
         number = float(super().convert(value, param, ctx))
         if math.isnan(number):
             self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
         return number
+
+
+class WholeRange(click.IntRange):
+    """Whole numbers in a range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail with option, value and range."""
+        try:
+            int(value)
+        except ValueError:
+            self.fail(no_number(value, whole=True), param, ctx)
+        return int(super().convert(value, param, ctx))
+
+
+def no_number(text: str, *, whole: bool = False) -> str:
+    """What to say of a text that is not a number, and what to write where one is meant."""
+    kind = "whole number" if whole else "number"
+    try:
+        number = float(text.replace(",", "."))
+    except ValueError:
+        return f"{text!r} is not a {kind}"
+    known = math.isfinite(number) and (number.is_integer() or not whole)
+    return f"{text!r} is not a {kind}" + (f" (write {number:.12g})" if known else "")
 
 
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
@@ -66,7 +107,7 @@ def mlruns_option(function: F) -> F:
     """`--mlruns DIR`: the folder of ledger, MLflow store and outputs."""
     return click.option(
         "--mlruns",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=FilePath(file_okay=False),
         default=Path("mlruns"),
         show_default=True,
         help="Folder of the ledger, the MLflow store and the outputs.",

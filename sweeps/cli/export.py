@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option
+from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option
 
 FORMATS = ("env", "json", "modelfile", "toml")
 
@@ -25,7 +25,7 @@ FORMATS = ("env", "json", "modelfile", "toml")
     show_default=True,
     help="production: temperature as tuned. baseline: temperature 0 and a fixed seed, for measuring.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Folder; by default the study's own.")
+@click.option("--out", type=FilePath(file_okay=False), help="Folder; by default the study's own.")
 @click.option("--force", is_flag=True, help="Write also what is not shown better, or beyond a limit; the files say so.")
 def export(
     study: str | None, mlruns: Path, as_json: bool, formats: tuple[str, ...], mode: str, out: Path | None, force: bool

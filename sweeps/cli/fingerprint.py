@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN
+from sweeps.cli.common import PLAIN, FilePath
 from sweeps.errors import ConfigError, SweepError
 
 if TYPE_CHECKING:
@@ -23,12 +23,10 @@ KINDS = ("ollama", "openai", "llamacpp", "scripted")
 @click.option("--engine", "kind", type=click.Choice(KINDS), help="Include this engine (ollama with --host or --model).")
 @click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST.")
 @click.option("--model", help="Include this model; the engine's only one by default.")
-@click.option(
-    "--host-file", type=click.Path(path_type=Path), help="Facts of the engine's machine, made there by --out."
-)
+@click.option("--host-file", type=FilePath(), help="Facts of the engine's machine, made there by --out.")
 @click.option("--label", help="A name for this host, for people; no part of the digest.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write the fingerprint to this file.")
-@click.option("--diff", "files", type=click.Path(path_type=Path), nargs=2, help="Compare two fingerprint files.")
+@click.option("--out", type=FilePath(dir_okay=False), help="Write the fingerprint to this file.")
+@click.option("--diff", "files", type=FilePath(), nargs=2, help="Compare two fingerprint files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fingerprint(
     kind: str | None,

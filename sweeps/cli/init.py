@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import json_option
+from sweeps.cli.common import FilePath, json_option
 from sweeps.errors import ConfigError, SweepError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Found:
 
 
 @click.command()
-@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("directory", metavar="DIR", type=FilePath(file_okay=False))
 @click.option("--engine", type=click.Choice(["auto", "ollama", "llamacpp"]), default="auto", show_default=True)
 @click.option("--host", help="Address of the Ollama server; by default OLLAMA_HOST, else this machine's.")
 @click.option("--model", help="The model; by default the server's first, or the embedded one.")

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import LEVEL, SCORE, NumberRange, echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import (
+    LEVEL,
+    SCORE,
+    NumberRange,
+    WholeRange,
+    echo_json,
+    json_option,
+    mlruns_option,
+    stdout_console,
+)
 
 if TYPE_CHECKING:
     from analysis import NoiseFloor, Plan
@@ -24,13 +33,13 @@ DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3,
 @json_option
 @click.option("--gain", type=SCORE, required=True, help="The gain to be seen.")
 @click.option("--noise-sd", type=SCORE, help="Instead of a study's floor.")
-@click.option("--cases", type=click.IntRange(min=1), help="Number of cases; by default the study's.")
+@click.option("--cases", type=WholeRange(min=1), help="Number of cases; by default the study's.")
 @click.option(
     "--alpha",
     type=LEVEL,
     help="Two-sided level that finalists share; by default the study's, or 0.05.",
 )
-@click.option("--finalists", type=click.IntRange(1, 20), help="Finalists; by default the study's, or 1.")
+@click.option("--finalists", type=WholeRange(1, 20), help="Finalists; by default the study's, or 1.")
 @click.option(
     "--confirm-share",
     type=NumberRange(0.001, 1, max_open=True),

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import (
+    FilePath,
     echo_json,
     json_option,
     mlruns_option,
+    no_number,
     stderr_console,
     stdout_console,
 )
@@ -30,7 +32,7 @@ EXPENSIVE = ("num_gpu", "num_thread", "num_batch")
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=FilePath(), required=False)
 @mlruns_option
 @json_option
 @click.option("--engine", "kind", type=click.Choice(KINDS), help="Without FILE; ollama by default.")
@@ -137,7 +139,7 @@ def read_values(texts: Sequence[str]) -> dict[str, Any]:
         try:
             number = OPTIONS[name].kind(value)
         except ValueError:
-            raise ConfigError(f"--set {text}: {value!r} is no {OPTIONS[name].kind.__name__}") from None
+            raise ConfigError(f"--set {text}: {no_number(value, whole=OPTIONS[name].kind is int)}") from None
         if wrong := OPTIONS[name].problem(number):
             raise ConfigError(f"--set {text}: {name} {wrong}")
         values[name] = number

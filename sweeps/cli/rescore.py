@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import NumberRange, echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import NumberRange, WholeRange, echo_json, json_option, mlruns_option, stdout_console
 
 if TYPE_CHECKING:
     from sweeps.rescore import Rescoring
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @json_option
 @click.option("--cases", help="Folder of the cases, or name of a shipped set; by default where they were.")
 @click.option("--weights", help="Weights of levels 1 to 5, such as 16,8,4,2,1.")
-@click.option("--budget-words", type=click.IntRange(min=1), help="Score the first so many words only.")
+@click.option("--budget-words", type=WholeRange(min=1), help="Score the first so many words only.")
 @click.option("--threshold", type=NumberRange(0, 1), help="Probability from which on an item counts as covered.")
 @click.option("--reset", is_flag=True, help="Go back to the [objective] that the study was made with.")
 @click.option("--dry-run", is_flag=True, help="Show the difference, and write nothing.")
@@ -78,8 +78,14 @@ def _record(done: Rescoring) -> dict[str, object]:
         "old_effect": effects[0],
         "new_effect": effects[1],
         "verdict_changed": done.verdict_changed,
+        "cautions": _cautions(done),
         "means": {str(key): dict(row) for key, row in done.means().iterrows()},
     }
+
+
+def _cautions(done: Rescoring) -> list[str]:
+    """What is to be thought of the new verdict's difference: another scoring is another look at the same data."""
+    return [] if done.new.verdict is None else list(done.new.verdict.cautions)
 
 
 def _print(done: Rescoring, *, kept: bool) -> None:
@@ -101,6 +107,8 @@ def _print(done: Rescoring, *, kept: bool) -> None:
         text = "no verdict yet" if verdict is None else f"{verdict.outcome}, effect {verdict.effect:+.3f}"
         console.print(f"verdict {word}: {text}", markup=False)
     console.print("The verdict changes." if done.verdict_changed else "The verdict stays.")
+    for caution in _cautions(done):
+        console.print(caution, markup=False, soft_wrap=True)
     if not kept:
         console.print("Nothing was kept (--dry-run).")
         return

@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stderr_console, stdout_console, terminable
+from sweeps.cli.common import (
+    FilePath,
+    echo_json,
+    json_option,
+    mlruns_option,
+    stderr_console,
+    stdout_console,
+    terminable,
+)
 
 if TYPE_CHECKING:
     from sweeps.cli.progress import ProgressView
@@ -17,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FilePath())
 @mlruns_option
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="Show warnings and the verdict only.")

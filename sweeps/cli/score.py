@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN, stderr_console
+from sweeps.cli.common import PLAIN, FilePath, WholeRange, stderr_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,19 +36,17 @@ def parse_weights(_: click.Context, __: click.Parameter, value: str | None) -> t
 
 @click.command()
 @click.argument("cases")
-@click.argument("outputs", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("outputs", nargs=-1, required=True, type=FilePath())
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Form of the result  [default: table]")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file (.csv, .html, ...)."
-)
+@click.option("-o", "--out", type=FilePath(dir_okay=False), help="Write to this file (.csv, .html, ...).")
 @click.option("--case", "names", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
 @click.option(
     "--weights", callback=parse_weights, metavar="W1,..,W5", help="Weights of levels 1 to 5  [default: 5,4,3,2,1]"
 )
-@click.option("--budget-words", type=click.IntRange(min=1), help="Score only so many words of each summary.")
+@click.option("--budget-words", type=WholeRange(min=1), help="Score only so many words of each summary.")
 @click.option(
-    "--missed", "missed_level", type=click.IntRange(0, 5), default=2, show_default=True,
+    "--missed", "missed_level", type=WholeRange(0, 5), default=2, show_default=True,
     help="List missed items down to this level (0: none).",
 )  # fmt: skip
 def score(

@@ -20,7 +20,7 @@ import click
 
 from sweeps import tracking_store
 from sweeps.addresses import without_password
-from sweeps.cli.common import terminable
+from sweeps.cli.common import FilePath, WholeRange, terminable
 from sweeps.errors import SweepError
 from sweeps.folders import damage_of, is_damaged
 from sweeps.tracking_store import STUDY, VIEW_KEY, TrackingError
@@ -30,10 +30,8 @@ START_SECONDS = 90.0
 
 
 @click.command("ui")
-@click.option("--mlruns", type=click.Path(path_type=Path), help="The folder of the runs.  [default: mlruns]")
-@click.option(
-    "--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="A free one if it is taken."
-)
+@click.option("--mlruns", type=FilePath(), help="The folder of the runs.  [default: mlruns]")
+@click.option("--port", type=WholeRange(1, 65535), default=5000, show_default=True, help="A free one if it is taken.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the URL as JSON.")

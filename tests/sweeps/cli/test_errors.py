@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import sqlalchemy as sa
 
-from sweeps.cli import run_command
+from sweeps.cli import run_command, sweeps
+from sweeps.cli.common import FilePath
 from sweeps.reading import load_result
 from tests.doubles.ollama import Fault, OllamaDouble
 from tests.sweeps.sweep_files import write_cases, write_sweep
@@ -289,3 +291,33 @@ def test_no_ledger_yet(tmp_path: Path, capsys: Capture, arguments: list[str], wo
 )
 def test_wrong_use_of_the_command_line(capsys: Capture, arguments: list[str], words: str) -> None:
     fails(capsys, arguments, 2, words)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        (["status", "--mlruns", ""], "'--mlruns'"),
+        (["ui", "--no-open", "--mlruns", ""], "'--mlruns'"),
+        (["run", ""], "'FILE'"),
+        (["init", ""], "'DIR'"),
+        (["export", "--out", ""], "'--out'"),
+    ],
+)
+def test_a_path_that_is_empty_is_not_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture, arguments: list[str], name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = fails(capsys, arguments, 2, "it is empty (is a variable of the shell not set?); write . for the current")
+    assert f"Invalid value for {name}: " in told
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_every_path_of_every_command_may_not_be_empty() -> None:
+    commands: list[click.Command] = [sweeps]
+    while commands:
+        command = commands.pop()
+        if isinstance(command, click.Group):
+            commands += filter(None, (command.get_command(click.Context(command), name)
+                                      for name in command.list_commands(click.Context(command))))  # fmt: skip
+        for parameter in command.params:
+            assert isinstance(parameter.type, FilePath) == isinstance(parameter.type, click.Path), parameter.name

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from sweeps.cli import run_command
+from sweeps.probe_results import ProbeCost
 from tests.doubles.ollama import OllamaDouble
 from tests.sweeps.sweep_files import write_sweep
 
@@ -64,7 +65,11 @@ def test_of_a_sweeps_file(tmp_path, capsys):
     ("arguments", "told"),
     [
         (["--set", "temprature=1"], "temperature"),
-        (["--set", "top_k=x"], "'x' is no int"),
+        (["--set", "top_k=x"], "'x' is not a whole number\n"),
+        (["--set", "top_k=40.0"], "'40.0' is not a whole number (write 40)"),
+        (["--set", "top_k=4.5"], "'4.5' is not a whole number\n"),
+        (["--set", "temperature=hot"], "'hot' is not a number\n"),
+        (["--set", "temperature=0,5"], "'0,5' is not a number (write 0.5)"),
         (["--set", "top_p=3"], "at most 1"),
         (["-o", "topk"], "top_k"),
     ],
@@ -72,6 +77,12 @@ def test_of_a_sweeps_file(tmp_path, capsys):
 def test_what_is_wrong_is_told(server, capsys, arguments, told):
     assert run_command(["probe", "--host", server.url, *arguments]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_a_time_that_is_known_is_one_number():
+    cost = ProbeCost(low=4, high=9, loads=0)
+    assert cost.time_text(0.001).endswith("probing takes about 1 s")
+    assert cost.time_text(1.0).endswith("probing takes about 4 to 9 s")
 
 
 def test_a_file_names_its_engine(tmp_path, capsys):
