@@ -143,6 +143,7 @@ def connect(uri: str) -> MlflowClient:
         from mlflow import MlflowClient
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what reaches us as exceptions
     try:
         if uri.startswith("sqlite:///"):
             _make_database(uri)

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -413,6 +414,19 @@ def test_a_later_verdict_leaves_nothing_of_an_earlier_one(tracker, tmp_path):
 def test_a_store_is_not_made_by_asking_for_a_run(tmp_path):
     assert not Tracker("s", tmp_path / "mlruns").has_run()
     assert not (tmp_path / "mlruns").exists()
+
+
+def test_failures_of_the_database_show_no_traceback_of_mlflow(tmp_path, caplog, capfd):
+    from mlflow.exceptions import MlflowException
+
+    client = tracking_store.connect(f"sqlite:///{tmp_path / 'own.db'}")
+    with closing(sqlite3.connect(tmp_path / "own.db")) as database:
+        database.execute("ALTER TABLE experiments RENAME TO away")
+        database.commit()
+    with pytest.raises(MlflowException, match="no such table: experiments"):
+        client.search_experiments()
+    assert [record for record in caplog.records if record.name.startswith("mlflow.store")] == []
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_missing_export_is_a_warning_and_the_run_still_ends(tracker, tmp_path):
