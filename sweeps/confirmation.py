@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -83,6 +84,16 @@ def scoring_of(record: Mapping[str, Any]) -> dict[str, Any]:
     return {key: record.get(key) for key in ("case_digests", "objective_digest")}
 
 
+def scorings_of(record: Mapping[str, Any]) -> int:
+    """In how many ways the generations of a study's confirmation have been scored so far, that of now included.
+
+    One that was replaced before there were any does not count, nor does one twice that was gone back to. Of older
+    records it is not known which these are: all count.
+    """
+    before = [scoring for scoring in record.get("scorings", []) if scoring.get("fresh", True)]
+    return len({json.dumps(scoring_of(each), sort_keys=True) for each in (*before, record)})
+
+
 def _is_outdated(decision: Mapping[str, Any], scoring: Mapping[str, Any]) -> bool:
     """Whether a look was taken under another scoring than this one."""
     return bool(decision.get("scoring", scoring) != scoring)
@@ -147,19 +158,41 @@ def fresh_effects(
     return found
 
 
-def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool, names: Mapping[str, str]) -> Verdict:
-    """A verdict that says what it does not rest on, in which configurations have the names that people use.
+def explained(
+    verdicts: Sequence[Verdict],
+    effects: Mapping[str, float],
+    record: Mapping[str, Any],
+    finalists: Sequence[Proposal],
+    *,
+    names: Mapping[str, str],
+) -> list[Verdict]:
+    """Verdicts that say what they do not rest on, in which configurations have the names that people use.
 
     Args:
-        verdict: The verdict.
-        effects: What `fresh_effects` found: with the generations that the baseline got after the finalist had left.
-        before: Whether the finalist was settled by other scores than those of now.
+        verdicts: The verdicts.
+        effects: What `fresh_effects` found: with the generations that the baseline got after a finalist had left.
+        record: The study's record: its looks, and by what it has been scored.
+        finalists: The finalists.
         names: What people call configurations, by key.
     """
+    before = outdated(record.get("looks", []), scoring_of(record), finalists)
+    more: tuple[str, ...] = ()
+    if (scorings := scorings_of(record)) > 1:
+        more = (
+            f"The study has had {scorings} scorings: to choose between their verdicts is to choose on the same data,"
+            " which p and interval do not allow for. The one that was settled beforehand counts.",
+        )
+    return [_explained(each, effects, before=each.configuration in before, names=names, more=more) for each in verdicts]
+
+
+def _explained(
+    verdict: Verdict, effects: Mapping[str, float], *, before: bool, names: Mapping[str, str], more: tuple[str, ...]
+) -> Verdict:
+    """One verdict; `before` says that the finalist was settled by other scores than those of now."""
     from analysis.comparison import ROUNDING
     from analysis.wording import named, sentence_for
 
-    effect, notes = effects.get(verdict.configuration, verdict.effect), verdict.notes
+    effect, notes = effects.get(verdict.configuration, verdict.effect), (*more, *verdict.notes)
     if abs(effect - verdict.effect) > ROUNDING:
         notes += (
             f"The verdict compares with what {verdict.baseline} had at look {verdict.look}, which settled"
@@ -169,7 +202,7 @@ def explained(verdict: Verdict, effects: Mapping[str, float], *, before: bool, n
     if before:
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
         notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
-    told = replace(verdict, look_rescored=before, notes=notes)
+    told = replace(verdict, look_rescored=before, notes=notes, cautions=(*more, *verdict.cautions))
     return named(replace(told, sentence=sentence_for(told)), names)
 
 

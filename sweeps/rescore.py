@@ -148,11 +148,15 @@ def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: 
 def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> StudyRecord:
     """The study's record under another scoring."""
     before, objective = old.record, scoring.objective
+    fresh = any(name in before.record for name in ("confirm_seed", "looks", "confirmed"))
     changes: dict[str, Any] = {
         "cases": [case_record(case) for case in cases],
         "case_digests": {case.name: case_digest(case) for case in cases},
         "objective_digest": objective.digest,
-        "scorings": [*before.record.get("scorings", []), {"until": now(), **scoring_of(before.record)}],
+        "scorings": [
+            *before.record.get("scorings", []),
+            {"until": now(), "fresh": fresh, **scoring_of(before.record)},  # whether it scored a confirmation
+        ],
     }
     if looks := before.record.get("looks"):  # they say what was seen in the scores of then
         changes["looks"] = [{"scoring": scoring_of(before.record), **look} for look in looks]

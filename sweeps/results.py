@@ -259,9 +259,7 @@ class SweepResult:
             **settings,
         )
         effects = confirmation.fresh_effects(data, self.baseline, self.finalists)
-        old = confirmation.outdated(self.looks, confirmation.scoring_of(self.record.record), self.finalists)
-        names = self.called
-        told = [confirmation.explained(own, effects, before=own.configuration in old, names=names) for own in verdicts]
+        told = confirmation.explained(verdicts, effects, self.record.record, self.finalists, names=self.called)
 
         def rank(own: Verdict) -> tuple[bool, bool, bool, float]:
             effect = effects.get(own.configuration, own.effect)

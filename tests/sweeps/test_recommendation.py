@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from analysis import Verdict
 from sweeps.cli.judge import verdict_record
 from sweeps.constraints import ConstraintsTable
 from sweeps.reading import load_result
@@ -112,6 +114,12 @@ def test_what_is_shown_better_comes_first_and_a_limit_stands_above_it(finished: 
 # ---- looks under an earlier scoring
 
 
+def without(verdicts: Sequence[Verdict], caution: str) -> list[Verdict]:
+    """The verdicts as they would be without a caution."""
+    kept = [[tuple(x for x in told if x != caution) for told in (own.notes, own.cautions)] for own in verdicts]
+    return [replace(own, notes=left[0], cautions=left[1]) for own, left in zip(verdicts, kept, strict=True)]
+
+
 def test_looks_at_old_scores_are_marked(tmp_path: Path) -> None:
     result = run(write_sweep(tmp_path, budget={"generations": 160}, engine={"options": {"surface": "flat"}}))
     directory = tmp_path / "mlruns"
@@ -134,4 +142,6 @@ def test_looks_at_old_scores_are_marked(tmp_path: Path) -> None:
     rescore_study(directory, "t", settings={"weights": [5, 5, 3, 2, 1]})
     back = rescore_study(directory, "t", settings={"weights": [5, 4, 3, 2, 1]}).new
     assert back.looks_told == result.looks_told
-    assert back.verdicts == result.verdicts
+    (caution,) = back.verdicts[0].cautions
+    assert caution.startswith("The study has had 3 scorings")
+    assert without(back.verdicts, caution) == result.verdicts

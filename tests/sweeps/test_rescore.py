@@ -13,6 +13,7 @@ import pytest
 
 from objectives import load_cases, make_objective
 from sweeps.cli import run_command
+from sweeps.confirmation import scorings_of
 from sweeps.errors import ConfigError, SweepError
 from sweeps.reading import load_result
 from sweeps.reporting import config_of
@@ -91,8 +92,51 @@ def test_back_to_the_old_rubric_is_back_to_the_old_scores(home: Path) -> None:
     rescore_study(home / "mlruns", None, settings={"weights": UP})
     done = rescore_study(home / "mlruns", None, reset=True)
     assert steady(done.new.observations) == steady(before.observations)
-    assert done.new.verdict == before.verdict
+    assert done.new.verdict is not None
+    assert before.verdict is not None
+    assert done.new.verdict.sentence == before.verdict.sentence
     assert len(done.new.record.record["scorings"]) == 2
+
+
+def test_a_verdict_by_another_scoring_says_that_it_is_another_look_at_the_same_data(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mlruns = home / "mlruns"
+    arguments = ["rescore", "--mlruns", str(mlruns), "--weights", "16,8,4,2,1"]
+    two, three = (f"The study has had {count} scorings: to choose between their verdicts" for count in (2, 3))
+    assert not any("scorings" in note for note in load_result(mlruns).verdicts[0].notes)
+    assert run_command([*arguments, "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert two in shown
+    assert "Nothing was kept" in shown
+    assert not load_result(mlruns).verdicts[0].cautions
+    # By the scores that there are it is no other look.
+    assert run_command(["rescore", "--mlruns", str(mlruns), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["cautions"] == []
+    assert run_command(arguments) == 0
+    assert two in capsys.readouterr().out
+    result = load_result(mlruns)
+    assert result.exportable, "the study is one that is shown better by these weights too"
+    (caution,) = result.verdicts[0].cautions
+    assert caution.startswith(two)
+    for name in ("note.md", "report.html", "production.env", "production.json"):
+        text = (result.folder / name).read_text().replace("\\", "")
+        assert two in text, name
+    assert run_command(["judge", "--mlruns", str(mlruns)]) == 0
+    assert caution in capsys.readouterr().out
+    assert run_command(["judge", "--mlruns", str(mlruns), "--json"]) == 0
+    assert caution in json.loads(capsys.readouterr().out)["notes"]
+    dry = rescore_study(mlruns, None, settings={"weights": [1, 1, 1, 1, 1]}, keep=False)
+    assert dry.new.verdicts[0].cautions[0].startswith(three)
+
+
+def test_a_scoring_that_was_replaced_before_the_confirmation_is_no_look_at_it() -> None:
+    now, earlier = ({"case_digests": {"c": "1"}, "objective_digest": name} for name in ("now", "earlier"))
+    assert scorings_of(now) == 1
+    assert scorings_of(now | {"scorings": [{"until": "then", "fresh": False, **earlier}]}) == 1
+    assert scorings_of(now | {"scorings": [{"until": "then", "fresh": True, **earlier}]}) == 2
+    assert scorings_of(now | {"scorings": [{"until": "then", **earlier}]}) == 2  # as older versions kept it
+    assert scorings_of(now | {"scorings": [{"until": "then", **now}, {"until": "later", **earlier}]}) == 2
 
 
 @pytest.mark.usefixtures("no_report")
