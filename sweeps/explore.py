@@ -157,7 +157,7 @@ class Explorer:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
         self._floor = result
         params = self.space.params_of(self.baseline)
-        if params is not None and not math.isnan(result.value):
+        if params is not None:
             self.study.add_trial(self._frozen(params, result.as_believed(), self.baseline, number=-1))
 
     def ask(self, count: int) -> list[Proposal]:

@@ -15,10 +15,11 @@ from sweeps import confirming
 from sweeps.config import load_config
 from sweeps.confirming import CONFIRM_SEEDS, CONFIRM_STEP, Confirmation, _seeds_of
 from sweeps.engines.scripted import Fault, ScriptedEngine, demo_surface
+from sweeps.engines.scripted_settings import SURFACES
 from sweeps.explore import Proposal
 from sweeps.ledger import Ledger
 from sweeps.options import Configuration
-from sweeps.plan import Plan
+from sweeps.plan import Plan, plan_for
 from sweeps.progress import Silent
 from sweeps.reading import load_result
 from sweeps.runner import RunStoppedError
@@ -53,6 +54,36 @@ def test_a_single_seed_that_was_used_moves_all_of_them(tmp_path: Path, used: int
         assert asked[0] == [config.baseline, WARM]  # of a greedy one there is but one text
         assert stage._first_seed(plan, arms) == first + CONFIRM_STEP  # kept
         assert len(asked) == 2
+
+
+class Stopped(ScriptedEngine):
+    """Stops at the first request with one of some seeds."""
+
+    stop_at = range(0)
+
+    def generate(self, *args: Any, **options: Any) -> Any:
+        if args[1]["seed"] in self.stop_at:
+            raise KeyboardInterrupt
+        return super().generate(*args, **options)
+
+
+def test_what_a_look_decided_stays_when_a_request_is_made_good(tmp_path: Path) -> None:
+    looks = {"looks": 2, "futility": 0.0}
+    path = write_sweep(tmp_path, search={"sampler": "random"}, budget={"generations": 120}, confirm=looks)
+    config, cases = load_config(path), load_cases(tmp_path / "cases")
+    (seeds,) = plan_for(config, cases=3, hosts=1).look_seeds
+    first = config.study.seed + CONFIRM_SEEDS
+    lost = Fault("prompt-too-long", when=lambda request: request.options["seed"] == first)
+    engine = Stopped(cases, surface=SURFACES["flat"], noise=0.1, faults=[lost])
+    engine.stop_at = range(first + seeds, first + CONFIRM_STEP)  # the second look's
+    with pytest.raises(KeyboardInterrupt):
+        run(path, engine=engine)
+    (told,) = load_result(tmp_path / "mlruns", "t").record.record["looks"]
+    result = run(path, engine=Stopped(cases, surface=SURFACES["flat"], noise=0.1))
+    confirmed = result.stage("confirm")
+    assert confirmed["score"].notna().all()
+    assert first in set(confirmed["seed"])  # which makes another difference of the first look
+    assert result.record.record["looks"][0] == told
 
 
 @pytest.fixture
