@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from analysis.export_set import MEASURING_SEED, MODES, ExportError, ExportSet, Mode, finite
 from analysis.files import write_together
-from analysis.wording import arms_text, decimals, level_text
+from analysis.wording import arms_text, decimals, level_text, p_text
 
 __all__ = [
     "FORCED",
@@ -283,7 +283,7 @@ def _verdict_text(export: ExportSet) -> str:
         level = f", {level_text(export.level)} interval" if interval and export.level is not None else ""
         parts.append(f"effect {effect:+.{d}f}{level}{interval}")
     if (p_value := finite(export.p_value)) is not None:
-        parts.append("p < 0.001" if p_value < 0.001 else f"p = {p_value:.3f}")
+        parts.append(p_text(p_value, 0.05 if export.level is None else 1 - export.level))
     if export.n_per_arm is not None:
         both = (export.n_finalist or export.n_per_arm, export.n_baseline or export.n_per_arm)
         parts.append(arms_text(export.n_per_arm, *both))

@@ -30,6 +30,11 @@ from analysis.table import TableError, summarize
 from tests.analysis import simulate
 
 
+def fewer(replications, share):
+    """A share of the replications where one costs more, but 200 where so many are asked for."""
+    return max(min(200, replications), replications // share)
+
+
 def one_sided_greedy(rng, kind, replications, cases, seeds):
     """Return scores whose first arm always gives its mean, which is also the second's."""
     mean = rng.uniform(0.2, 0.65, (replications, 1, cases))
@@ -43,7 +48,7 @@ def type_one(replications: int) -> dict[str, float]:
     for kind in simulate.KINDS:
         for cases, seeds in (*simulate.SIZES, (4, 2), (6, 2)):
             rng = np.random.default_rng([cases, seeds, len(kind)])
-            count = replications if seeds > 2 else max(200, replications // 4)
+            count = replications if seeds > 2 else fewer(replications, 4)
             scores = simulate.null_scores(rng, kind, count, cases, seeds)
             rates[f"these cases, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores)
             if cases >= 6 and seeds > 2:
@@ -64,7 +69,7 @@ def unequal_seeds(replications: int) -> dict[str, float]:
     ):
         rng = np.random.default_rng([cases, first, second])
         rejected = judged = 0
-        for _ in range(max(200, replications // 2)):
+        for _ in range(fewer(replications, 2)):
             mean = np.repeat(rng.uniform(0.3, 0.6, (1, 1, cases)), 2, axis=1)
             noise = np.broadcast_to(np.array([0.08, 0.16])[None, :, None], mean.shape)
             scores = simulate.draw(rng, "beta", mean, noise, max(first, second))[0]
@@ -89,7 +94,7 @@ def skewed_scores(replications: int) -> dict[str, float]:
     for kind in simulate.SKEWED:
         for cases, many, few in ((4, 30, 3), (6, 10, 2), (6, 10, 5), (1, 100, 10), (6, 12, 8), (6, 5, 5)):
             rng = np.random.default_rng([cases, many, few])
-            scores = simulate.lopsided(rng, kind, max(200, replications // 8), (many,) * cases, (few,) * cases)
+            scores = simulate.lopsided(rng, kind, fewer(replications, 8), (many,) * cases, (few,) * cases)
             claims = [np.sign(each.effect) for each in simulate.estimates(scores) if each.p_value <= 0.05]
             for what, sign in (("better", 1), ("worse", -1)):
                 rates[f"{what}, {kind}, {cases} x {many} against {few}"] = claims.count(sign) / len(scores)
@@ -106,7 +111,7 @@ def single_seeds(replications: int) -> dict[str, float]:
         ((1, 5, 5, 5, 5, 5), (1, 5, 5, 5, 5, 5), (0.12,) * 6),
     ):
         rng = np.random.default_rng([len(base), *other])
-        count = max(200, replications // 8)
+        count = fewer(replications, 8)
         draws = rng.standard_normal((count, 2, len(base), max(*base, *other)))
         scores = np.clip(0.5 + np.array(noise)[:, None] * draws, 0, 1)
         for arm, seeds in enumerate((base, other)):
@@ -121,7 +126,7 @@ def shared_noise(replications: int) -> dict[str, float]:
     rates = {}
     for cases, seeds, shock in ((6, 10, 0.03), (6, 10, 0.06), (12, 5, 0.06), (6, 5, 0.1), (6, 3, 0.1)):
         rng = np.random.default_rng([cases, seeds, 13])
-        count = max(200, replications // 4)
+        count = fewer(replications, 4)
         scores = 0.5 + 0.1 * rng.standard_normal((count, 2, cases, seeds))
         scores = np.clip(scores + shock * rng.standard_normal((count, 2, 1, seeds)), 0, 1)
         name = f"seeds that share {shock:g} of noise .1, {cases} x {seeds}"
@@ -140,7 +145,7 @@ def other_tests(replications: int) -> dict[str, float]:
             scores = simulate.null_scores(rng, kind, replications // 2, cases, seeds)
             rates[f"pooled, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores, test="pooled")
             if seeds == 3:
-                few = scores[: max(200, replications // 8)]
+                few = scores[: fewer(replications, 8)]
                 rates[f"permutation, {kind}, {cases} x {seeds}"] = simulate.error_rate(few, test="permutation")
             scores = one_sided_greedy(rng, kind, replications // 2, cases, seeds)
             rates[f"baseline greedy, {kind}, {cases} x {seeds}"] = simulate.error_rate(scores)
@@ -212,7 +217,7 @@ def halves(replications: int) -> dict[str, float]:
     rates = {}
     for cases, seeds in ((4, 6), (6, 10), (12, 4)):
         rng = np.random.default_rng([cases, seeds, 9])
-        alarms, count = 0, max(200, replications // 4)
+        alarms, count = 0, fewer(replications, 4)
         for _ in range(count):
             scores = simulate.null_scores(rng, "beta", 1, cases, seeds)[0, :1]
             index = np.indices(scores.shape).reshape(3, -1)
@@ -228,7 +233,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="few replications, to see that it runs")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    replications = 400 if options.quick else options.replications
+    replications = 60 if options.quick else options.replications
     start = time.perf_counter()
     result: dict[str, float] = {}
     parts = (type_one, unequal_seeds, skewed_scores, single_seeds, shared_noise, other_tests, intervals, sequential)

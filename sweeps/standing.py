@@ -251,7 +251,7 @@ def announce_floor(progress: Progress, result: SweepResult, before: Sight) -> No
         result: The study, with its floor.
         before: What was said.
     """
-    config, known = result.config, result.floor and KnownFloor(result.floor, result.name)
+    config, known = result.config, KnownFloor(result.floor, result.name) if result.floor else None
     sight = sight_of(config, result.plan, known, stored=True)
     if sight.found != before.found:
         progress.note(sight.text, warning=bool(sight.todo))

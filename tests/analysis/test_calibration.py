@@ -47,12 +47,12 @@ def test_a_test_for_these_cases_is_not_one_for_new_cases():
     assert simulate.error_rate(scores) > 0.12
 
 
-@pytest.mark.parametrize("test", ["pooled", "permutation"])
-def test_type_one_error_of_the_tests_on_request(test):
-    replications = 1500 if test == "pooled" else 300
-    for cases, seeds in ((4, 3), (6, 3)):
-        scores = simulate.null_scores(np.random.default_rng([2, cases]), "discrete", replications, cases, seeds)
-        assert rate_is_right(simulate.error_rate(scores, test=test), replications)
+@pytest.mark.parametrize(("cases", "seeds"), simulate.SIZES)
+@pytest.mark.parametrize(("test", "replications"), [("pooled", 800), ("permutation", 200)])
+@pytest.mark.usefixtures("fewer_permutations")
+def test_type_one_error_of_the_tests_on_request(test, replications, cases, seeds):
+    scores = simulate.null_scores(np.random.default_rng([2, cases, seeds]), "discrete", replications, cases, seeds)
+    assert rate_is_right(simulate.error_rate(scores, test=test), replications)
 
 
 def test_type_one_error_with_two_seeds():
