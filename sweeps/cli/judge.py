@@ -30,10 +30,14 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="How to test; by default what suits the claim and the data.")
 @click.option(
-    "--expect", type=click.Choice(EXPECTATIONS), help="Exit with 1 unless this is the verdict, or one of several."
+    "--expect",
+    type=click.Choice(EXPECTATIONS),
+    multiple=True,
+    help="Exit with 1 unless this is the verdict; of a file, that of any configuration. Given several times, any of"
+    " them will do.",
 )
 def judge(
-    what: str | None, mlruns: Path, as_json: bool, baseline: str | None, expect: str | None, **settings: Any
+    what: str | None, mlruns: Path, as_json: bool, baseline: str | None, expect: tuple[str, ...], **settings: Any
 ) -> None:
     """Judge WHAT: a study (by default the last one), or a CSV file with columns configuration, case, seed and score.
 
@@ -44,7 +48,7 @@ def judge(
         outcomes = _judge_file(Path(what), baseline, as_json, {k: v for k, v in settings.items() if v is not None})
     else:
         outcomes = _judge_study(what, mlruns, as_json, baseline, settings)
-    if expect and expect.replace("-", " ") not in outcomes:
+    if expect and not {each.replace("-", " ") for each in expect} & set(outcomes):
         raise click.exceptions.Exit(1)
 
 

@@ -327,6 +327,9 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
     assert verdict["n_per_arm"] == 10
     text(capsys, "judge", path, "--baseline", "b", "--expect", "better", code=1)
     text(capsys, "judge", path, "--baseline", "b", "--expect", "worse")
+    for either in (["worse", "equivalent"], ["equivalent", "worse"]):
+        text(capsys, "judge", path, "--baseline", "b", *(f"--expect={each}" for each in either))
+    text(capsys, "judge", path, "--baseline", "b", "--expect=better", "--expect=equivalent", code=1)
 
 
 def test_a_test_is_chosen_by_name_and_brings_its_claim(finished: Path, tmp_path: Path, capsys: Capture) -> None:
