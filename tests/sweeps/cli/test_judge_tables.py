@@ -42,9 +42,9 @@ def scores(
 ) -> list[tuple[object, ...]]:
     """Rows in which each label scores one unit more than the one before it."""
     return [
-        (label, case, seed, round((i + 1 + 0.1 * seed) * unit, 9))
+        (label, case, seed, round((i + 1 + 0.1 * ((seed + j) % 4)) * unit, 9))
         for i, label in enumerate(labels)
-        for case in cases
+        for j, case in enumerate(cases)
         for seed in range(4)
     ]
 

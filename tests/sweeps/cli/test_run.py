@@ -309,9 +309,9 @@ def test_judge_before_the_confirmation_is_complete_is_refused(copy: Path, capsys
 def scores_file(folder: Path) -> Path:
     path = folder / "scores.csv"
     rows = [
-        (c, case, seed, base + 0.01 * seed)
+        (c, case, seed, base + 0.01 * ((seed + j) % 5))
         for c, base in (("a", 0.3), ("b", 0.6))
-        for case in "xy"
+        for j, case in enumerate("xy")
         for seed in range(5)
     ]
     with path.open("w", newline="") as file:
