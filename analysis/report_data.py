@@ -108,12 +108,16 @@ class ReportData:
         """What new generations of a finalist are expected to gain over the baseline's, at most what was shown.
 
         None of a single finalist, which nothing was picked by, and where nothing is known. Of several the best one owes
-        part of its difference to luck; how much, the differences between all trials tell (`pareto.expected`).
+        part of its difference to luck; how much, the differences between all trials tell (`pareto.expected`). The
+        baseline's own mean counts as it is, since nobody picked it: to draw it to trials that are worse would make them
+        look like gains.
         """
         if self.expected is None or not verdict.optimism:
             return None
-        scores = dict(zip(self.expected["configuration"], self.expected["score"], strict=True))
-        gain = scores.get(verdict.configuration, math.nan) - scores.get(self.baseline, math.nan)
+        known = self.expected.set_index("configuration")
+        if not {verdict.configuration, self.baseline} <= set(known.index):
+            return None
+        gain = float(known["score"][verdict.configuration] - known["mean"][self.baseline])
         return min(gain, self.fresh_effect(verdict)) if math.isfinite(gain) else None
 
     def left_early(self, verdict: Verdict) -> bool:
