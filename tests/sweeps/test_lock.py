@@ -11,12 +11,14 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 import pytest
 
 from sweeps import lock
 from sweeps.cli import run_command
+from sweeps.engines.scripted import ScriptedEngine
 from sweeps.lock import RESCORE, RUN, StudyBusyError, standing_of, study_lock
 from sweeps.progress import Silent
 from sweeps.reading import load_result
@@ -34,10 +36,6 @@ class Listening(Silent):
             self.warnings.append(text)
 
 
-def slow(folder: Path) -> Path:
-    return write_sweep(folder, engine={"options": {"delay": 0.06}})
-
-
 def begun(directory: Path) -> bool:
     if not (directory / "ledger.db").exists():
         return False
@@ -48,14 +46,27 @@ def begun(directory: Path) -> bool:
             return False
 
 
+def run_and_stay(path: Path) -> None:
+    """Run a sweep whose engine answers no more as soon as there is an observation."""
+    answer = ScriptedEngine.generate
+
+    def generate(self: ScriptedEngine, *arguments: Any, **more: Any) -> Any:
+        while begun(path.parent / "mlruns"):
+            time.sleep(1)
+        return answer(self, *arguments, **more)
+
+    ScriptedEngine.generate = generate  # type: ignore[method-assign]
+    run(path)
+
+
 @pytest.fixture
 def other(tmp_path: Path) -> Iterator[int]:
-    """A process that runs study t, and goes on for seconds."""
-    path = slow(tmp_path)
+    """A process that runs study t, and does not end by itself."""
+    path = write_sweep(tmp_path)
     child = os.fork()
     if not child:
         try:
-            run(path)
+            run_and_stay(path)
         finally:
             os._exit(0)
     until = time.monotonic() + 30
