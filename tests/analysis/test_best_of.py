@@ -39,7 +39,7 @@ def test_the_expected_maximum_by_known_values():
 @pytest.mark.parametrize(("count", "claim"), [(2, "these-cases"), (5, "these-cases"), (5, "new-cases")])
 def test_what_is_told_is_what_luck_makes_of_equal_configurations(count, claim):
     rng, best, told = np.random.default_rng(count), [], []
-    for _ in range(150):
+    for _ in range(80):
         arms = [rows("base", 0.5, rng), *(rows(f"f{i}", 0.5, rng) for i in range(count))]
         verdicts = judge(pd.concat(arms), baseline="base", claim=claim)
         best.append(max(verdict.effect for verdict in verdicts))
@@ -109,17 +109,16 @@ def study(rng, spread, *, below=0.0, trials=16, finalists=5):
     return data, truths[best.configuration] - 0.5
 
 
-@pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), (0.03, 0.0), (0.08, 0.0), (0.02, 0.08)])
+@pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), (0.03, 0.0), (0.02, 0.08)])
 def test_what_is_told_of_the_recommended_one_is_true_on_average(spread, below):
     rng, shown, told, truth = np.random.default_rng(11), [], [], []
-    for _ in range(50):
+    for _ in range(25):
         data, gain = study(rng, spread, below=below)
         shown.append(data.verdict.effect)
         told.append(data.expected_gain(data.verdict))
         truth.append(gain)
     assert np.mean(told) == pytest.approx(np.mean(truth), abs=0.01)
-    if spread < 0.05:
-        assert np.mean(shown) > np.mean(truth) + 0.01
+    assert np.mean(shown) > np.mean(truth) + 0.01
 
 
 def test_recommendation_note_panel_and_export_tell_of_it():

@@ -48,7 +48,7 @@ def test_a_test_for_these_cases_is_not_one_for_new_cases():
 
 
 @pytest.mark.parametrize(("cases", "seeds"), simulate.SIZES)
-@pytest.mark.parametrize(("test", "replications"), [("pooled", 800), ("permutation", 200)])
+@pytest.mark.parametrize(("test", "replications"), [("pooled", 400), ("permutation", 120)])
 @pytest.mark.usefixtures("fewer_permutations")
 def test_type_one_error_of_the_tests_on_request(test, replications, cases, seeds):
     scores = simulate.null_scores(np.random.default_rng([2, cases, seeds]), "discrete", replications, cases, seeds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -52,10 +53,9 @@ def test_a_damaged_store_is_moved_away_and_made_anew(tmp_path: Path, capsys: Cap
     assert load_result(tmp_path / "mlruns").status == "done"
 
 
-def test_an_unreadable_study_hides_no_other(tmp_path: Path, capsys: Capture) -> None:
+def test_an_unreadable_study_hides_no_other(tmp_path: Path, two: Path, capsys: Capture) -> None:
     where = ("--mlruns", tmp_path / "mlruns")
-    for name in ("good", "bad"):
-        run(write_sweep(tmp_path, file=f"{name}.toml", study={"name": name}))
+    shutil.copytree(two, tmp_path, dirs_exist_ok=True)
     with sqlite3.connect(tmp_path / "mlruns/ledger.db") as database:
         database.execute("UPDATE studies SET record = json_remove(record, '$.cases') WHERE name = 'bad'")
     shown = told(capsys, 2, "status", *where)
@@ -73,6 +73,15 @@ def test_an_unreadable_study_hides_no_other(tmp_path: Path, capsys: Capture) -> 
     run(write_sweep(tmp_path, file="more.toml", study={"name": "more"}))  # its floor is not looked for in vain
 
 
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two studies that are done, to be copied."""
+    folder = tmp_path_factory.mktemp("two")
+    for name in ("bad", "good"):
+        run(write_sweep(folder, file=f"{name}.toml", study={"name": name}))
+    return folder
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -85,11 +94,12 @@ def test_an_unreadable_study_hides_no_other(tmp_path: Path, capsys: Capture) -> 
         ("config = substr(config, 1, 40)", "ConfigError: "),
     ],
 )
-def test_a_damaged_study_concerns_itself_alone(tmp_path: Path, capsys: Capture, change: str, reason: str) -> None:
+def test_a_damaged_study_concerns_itself_alone(
+    tmp_path: Path, two: Path, capsys: Capture, change: str, reason: str
+) -> None:
     where = ("--mlruns", tmp_path / "mlruns")
-    paths = {name: write_sweep(tmp_path, file=f"{name}.toml", study={"name": name}) for name in ("bad", "good")}
-    for path in paths.values():
-        run(path)
+    shutil.copytree(two, tmp_path, dirs_exist_ok=True)
+    paths = {name: tmp_path / f"{name}.toml" for name in ("bad", "good")}
     with sqlite3.connect(tmp_path / "mlruns/ledger.db") as database:
         database.execute(f"UPDATE studies SET {change} WHERE name = 'bad'")
     for command in (("judge",), ("judge", "good"), ("status", "good"), ("plan", "--gain", "0.1")):
