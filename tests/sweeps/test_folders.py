@@ -15,6 +15,7 @@ import pytest
 from sweeps import folders
 from sweeps.explore import _open_study
 from sweeps.folders import place_database
+from tests.sweeps.forks import fail_at_once, needs_fork
 
 
 def make(url: str, *, text: str = "made") -> None:
@@ -101,21 +102,9 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders._making.release()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, so that processes begin at the same moment")
+@needs_fork
 def test_processes_that_open_new_trials_at_once(tmp_path: Path) -> None:
     _open_study("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports what the children would import one by one
     for attempt in range(4):
-        storage, start = f"sqlite:///{tmp_path / str(attempt)}.db", time.monotonic() + 0.05
-        children = []
-        for number in range(4):
-            child = os.fork()
-            if not child:
-                try:
-                    while time.monotonic() < start:
-                        pass
-                    _open_study(f"study {number}", storage)
-                    os._exit(0)
-                finally:
-                    os._exit(1)
-            children.append(child)
-        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+        storage = f"sqlite:///{tmp_path / str(attempt)}.db"
+        assert fail_at_once(lambda number, storage=storage: _open_study(f"study {number}", storage)) == []

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from sweeps import ledger_schema as tables
 from sweeps.engines.base import Generation, Prompt, Timing
 from sweeps.ledger import Ledger, LedgerError
 from sweeps.ledger_records import Key, Place, generation_of
+from tests.sweeps.forks import fail_at_once, needs_fork
 
 KEY = Key("f1", "m1", Prompt("user", "system"), {"temperature": 0.5, "top_k": 40}, seed=7)
 
@@ -234,23 +233,11 @@ def sa_event(ledger: Ledger, pragma: str) -> None:
     sa.event.listen(ledger._engine, "connect", lambda connection, _: connection.execute(pragma))
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, so that processes begin at the same moment")
+@needs_fork
 def test_processes_that_open_a_new_ledger_at_once(tmp_path: Path) -> None:
     for attempt in range(10):
-        path, start = tmp_path / f"{attempt}.db", time.monotonic() + 0.02
-        children = []
-        for _ in range(4):
-            child = os.fork()
-            if not child:
-                try:
-                    while time.monotonic() < start:
-                        pass
-                    Ledger(path).close()
-                    os._exit(0)
-                finally:
-                    os._exit(1)
-            children.append(child)
-        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+        path = tmp_path / f"{attempt}.db"
+        assert fail_at_once(lambda _, path=path: Ledger(path).close()) == []
         assert rows(path, "info") == 1
 
 
