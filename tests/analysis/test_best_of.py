@@ -39,7 +39,7 @@ def test_the_expected_maximum_by_known_values():
 @pytest.mark.parametrize(("count", "claim"), [(2, "these-cases"), (5, "these-cases"), (5, "new-cases")])
 def test_what_is_told_is_what_luck_makes_of_equal_configurations(count, claim):
     rng, best, told = np.random.default_rng(count), [], []
-    for _ in range(80):
+    for _ in range(50):
         arms = [rows("base", 0.5, rng), *(rows(f"f{i}", 0.5, rng) for i in range(count))]
         verdicts = judge(pd.concat(arms), baseline="base", claim=claim)
         best.append(max(verdict.effect for verdict in verdicts))
@@ -112,7 +112,7 @@ def study(rng, spread, *, below=0.0, trials=16, finalists=5):
 @pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), (0.03, 0.0), (0.02, 0.08)])
 def test_what_is_told_of_the_recommended_one_is_true_on_average(spread, below):
     rng, shown, told, truth = np.random.default_rng(11), [], [], []
-    for _ in range(25):
+    for _ in range(16):
         data, gain = study(rng, spread, below=below)
         shown.append(data.verdict.effect)
         told.append(data.expected_gain(data.verdict))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -240,6 +241,14 @@ def test_what_can_be_seen_is_said_again_by_the_measured_floor(tmp_path: Path) ->
     assert [each for each in again.said if "sees a gain of" in each[0]] == [after]
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with study t, to be copied."""
+    folder = tmp_path_factory.mktemp("measured")
+    run(write_sweep(folder))
+    return folder
+
+
 @pytest.mark.parametrize(
     ("changes", "known"),
     [
@@ -251,9 +260,12 @@ def test_what_can_be_seen_is_said_again_by_the_measured_floor(tmp_path: Path) ->
         ({"cases": 4, "budget": {"generations": 80}}, False),
     ],
 )
-def test_a_floor_is_known_of_the_same_pipeline(tmp_path: Path, changes: dict[str, Any], known: bool) -> None:
-    floor = run(write_sweep(tmp_path)).floor
-    assert floor is not None
+def test_a_floor_is_known_of_the_same_pipeline(
+    tmp_path: Path, measured: Path, changes: dict[str, Any], known: bool
+) -> None:
+    shutil.copytree(measured, tmp_path, dirs_exist_ok=True)
+    options = {"cases": str(measured / "cases"), **changes.get("engine", {}).get("options", {})}
+    changes = {**changes, "engine": {"options": options}}
     row = sight_row(
         check_sweep(write_sweep(tmp_path, file="u.toml", study={"name": "u"}, **changes), directory=tmp_path / "mlruns")
     )
@@ -261,9 +273,8 @@ def test_a_floor_is_known_of_the_same_pipeline(tmp_path: Path, changes: dict[str
     assert ("assumed until the floor is measured" in row.found) != known
 
 
-def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(tmp_path: Path) -> None:
-    run(write_sweep(tmp_path))
-    result, notes = load_result(tmp_path / "mlruns"), Notes()
+def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(measured: Path) -> None:
+    result, notes = load_result(measured / "mlruns"), Notes()
     before = sight_of(result.config, result.plan, KnownFloor(result.floor, "t"), stored=True)  # type: ignore[arg-type]
     announce_floor(notes, result, before)
     assert notes.said == []
