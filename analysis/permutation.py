@@ -46,22 +46,38 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
         largest = int((two.baseline.n + two.finalist.n).max())
         draws = min(permutations, max(_FEWEST, _ROOM // largest))
         shuffled, moved = _drawn(two, draws, np.random.default_rng(seed))
+    drawn = arrangements > ENUMERATE
+    found, least = inverted(base, shuffled, moved, drawn=drawn)
+    p_value = found.p_value
+    if drawn and least == found.same:  # more extreme than all that were drawn, which says no more than that
+        p_value = min(p_value, base.p_value)
+    return replace(found, p_value=p_value, test="permutation within cases")
+
+
+def inverted(base: Estimate, shuffled: FloatArray, moved: FloatArray, *, drawn: bool) -> tuple[Estimate, int]:
+    """Hold an effect against those of rearrangements, shifted and unshifted.
+
+    Args:
+        base: The effect, and what is kept of the estimate.
+        shuffled: The effect of each rearrangement.
+        moved: The effect of moving one unit of shift, for each.
+        drawn: Whether they were drawn at random: such a sample is completed by the arrangement observed.
+
+    Returns:
+        The estimate with p and thresholds, and how many arrangements are as extreme as the one observed, on the side
+        with fewer.
+    """
     # Under a shift d a rearrangement is at least as extreme, upwards, if shuffled - d * moved >= effect - d.
     stay = 1.0 - moved
     slack = 1e-12
     identity = stay <= slack
     thresholds = (base.effect - shuffled[~identity]) / stay[~identity]
     thresholds[np.abs(thresholds) <= slack] = 0.0  # ties with the arrangement observed, for p and interval alike
-    extra = 0 if arrangements <= ENUMERATE else 1  # a drawn sample is completed by the arrangement observed
-    total = len(shuffled) + extra
+    total = len(shuffled) + drawn
     same = total - len(thresholds)
-    below = int((thresholds <= 0).sum()) + same
-    above = int((thresholds >= 0).sum()) + same
-    p_value = min(1.0, 2 * min(below, above) / total)
-    if extra and min(below, above) == same:  # more extreme than all that were drawn, which says no more than that
-        p_value = min(p_value, base.p_value)
-    name, ends = "permutation within cases", np.sort(thresholds)
-    return replace(base, p_value=p_value, test=name, draws=ends, same=same, drawn=bool(extra))
+    least = min(int((thresholds <= 0).sum()), int((thresholds >= 0).sum())) + same
+    p_value = min(1.0, 2 * least / total)
+    return replace(base, p_value=p_value, draws=np.sort(thresholds), same=same, drawn=drawn), least
 
 
 def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:

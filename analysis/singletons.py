@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.comparison import Arm, Estimate, Pair
-from analysis.permutation import PERMUTATIONS
+from analysis.permutation import PERMUTATIONS, inverted
 from analysis.table import BoolArray, FloatArray
 from analysis.ttests import stratified_error, stratified_t
 
@@ -49,20 +49,12 @@ def signed(two: Pair, *, seed: int = 0) -> Estimate:
         rest = [_without(each, alone) for each in two.noisy]
         error, dof, _ = stratified_error(two.weights[~alone], rest)
         shuffled += error * rng.standard_t(dof, PERMUTATIONS)
-    stay = 1.0 - moved
-    slack = 1e-12
-    identity = stay <= slack
-    thresholds = (base.effect - shuffled[~identity]) / stay[~identity]
-    thresholds[np.abs(thresholds) <= slack] = 0.0
-    total = PERMUTATIONS + 1  # with the arrangement observed
-    same = total - len(thresholds)
-    below, above = int((thresholds <= 0).sum()) + same, int((thresholds >= 0).sum()) + same
-    p_value = min(1.0, 2 * min(below, above) / total)
-    if min(below, above) == 1:  # more extreme than all that were drawn, which says no more than that
+    found, least = inverted(base, shuffled, moved, drawn=True)
+    p_value = found.p_value
+    if least == 1:  # more extreme than all that were drawn, which says no more than that
         p_value = min(p_value, base.p_value)
     # With nothing but a few signs to draw, the one observed comes up again and again: an end to p, as if enumerated.
-    few, name = same > 1, "signs of cases with one seed"
-    return replace(base, p_value=p_value, test=name, draws=np.sort(thresholds), same=same, drawn=not few)
+    return replace(found, p_value=p_value, test="signs of cases with one seed", drawn=found.same == 1)
 
 
 def _without(own: Arm, dropped: BoolArray) -> Arm:

@@ -115,12 +115,12 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
         StudyMissingError: If there is no such study.
         StudyUnreadableError: If what is kept of it is damaged, or of another version.
     """
-    studies = ledger.studies()
-    if not studies:
-        raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
-    record = next((study for study in studies if name in (None, study.name)), None)
+    record = next(iter(ledger.studies()), None) if name is None else ledger.study(name)
     if record is None:
-        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), [s.name for s in studies])}")
+        names = [study.name for study in ledger.studies()]
+        if not names:
+            raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
+        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), names)}")
     with _readable(ledger, record):
         return result_of(ledger, record, directory)
 

@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +161,7 @@ def _with_decimal(dialect: _Dialect, table: pd.DataFrame) -> _Dialect:
             f"{found['.']} has a point, and {found[',']} has a comma ({_FROM_ONE}): write all numbers with the same"
             " decimal mark, and none for thousands"
         )
-    return _Dialect(dialect.encoding, dialect.sep, dialect.skiprows, next(iter(found), "."))
+    return replace(dialect, decimal=next(iter(found), "."))
 
 
 def _refuse_other_numbers(table: pd.DataFrame) -> None:

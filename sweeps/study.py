@@ -37,7 +37,7 @@ from sweeps.progress import Progress, Silent, Standing
 from sweeps.reading import case_record, measured_floor, read_result, require_readable
 from sweeps.results import BASELINE_TRIAL, SweepResult
 from sweeps.runner import Host, Outcome, RunStoppedError
-from sweeps.standing import after_floor, announce, announce_floor
+from sweeps.standing import Sight, after_floor, announce, announce_floor
 from sweeps.timekeeping import Timekeeper, seconds_before, seconds_seen
 
 
@@ -187,11 +187,11 @@ class _Run:
             stored = self.ledger.add_study(self.name, identity=identity, config=self.config.text, record=record)
         else:
             stored = self.ledger.update_study(self.name, status="running")
-        self.sight = announce(self.progress, self.config, plan, capacity, self.hosts, known=known, stored=exists)
+        sight = announce(self.progress, self.config, plan, capacity, self.hosts, known=known, stored=exists)
         status = "failed"
         try:
             self.logbook.start(self.hosts, self.cases)
-            self._stages(plan, stored)
+            self._stages(plan, stored, sight)
             self.measurer.tell_unscored()
             self.progress.stage("report")
             self.ledger.update_study(self.name, status="done")
@@ -207,10 +207,10 @@ class _Run:
                 self.ledger.update_study(self.name, status=status, **self._spent())
         return result
 
-    def _stages(self, plan: Plan, stored: StudyRecord) -> None:
+    def _stages(self, plan: Plan, stored: StudyRecord, sight: Sight) -> None:
         self._timekeeper = self._timekeeper_of(plan)
         with self._timed("floor"):
-            self._floor(plan)
+            self._floor(plan, sight)
         proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.get("proposals", []))]
         explorer = Explorer(
             self.name,
@@ -255,7 +255,7 @@ class _Run:
         seconds = self._record().get("seconds", {}) | {stage: took}
         self.ledger.update_study(self.name, seconds=seconds, **self._spent())
 
-    def _floor(self, plan: Plan) -> None:
+    def _floor(self, plan: Plan, sight: Sight) -> None:
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
         self.measurer.run(self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds, every_host=True))
         floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
@@ -268,7 +268,7 @@ class _Run:
         self.progress.standing(self.standing)
         for sentence in Limits.of(self.measurer.rows, self.config.constraints).broken(self.config.baseline.key):
             self.progress.note(f"the baseline {sentence}", warning=True)
-        announce_floor(self.progress, read_result(self.ledger, self.name, self.sweep.directory), self.sight)
+        announce_floor(self.progress, read_result(self.ledger, self.name, self.sweep.directory), sight)
         self._track(BASELINE_TRIAL)
 
     def _explore(self, plan: Plan, explorer: Explorer, *, ended: bool) -> list[Proposal]:
