@@ -9,74 +9,55 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.choice import compare
-    from analysis.dunnett import dunnett_critical, dunnett_p, ranking
-    from analysis.equivalence import default_margin, tost
-    from analysis.multiplicity import holm
-    from analysis.noise import AACheck, NoiseFloor, aa_check, noise_floor
-    from analysis.planning import PRIOR_NOISE_SD, BudgetSight, Plan, budget_sight, plan, power_curve
-    from analysis.power import critical_drift, mde, power_at, required_cases, required_generations, required_seeds
-    from analysis.sequential import Decision, Prior, SequentialDesign
-    from analysis.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
-    from analysis.variance import VarianceComponents, variance_components
-    from analysis.verdict import Verdict, judge, judge_one
+    from analysis.comparison.compare import compare
+    from analysis.comparison.dunnett import dunnett_critical, dunnett_p, ranking
+    from analysis.comparison.equivalence import default_margin, tost
+    from analysis.comparison.holm import holm
+    from analysis.noise.floor import AACheck, NoiseFloor, aa_check, noise_floor
+    from analysis.noise.variance_components import VarianceComponents, variance_components
+    from analysis.observations.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
+    from analysis.power.planning import PRIOR_NOISE_SD, BudgetSight, Plan, budget_sight, plan, power_curve
+    from analysis.power.power import critical_drift, mde, power_at, required_cases, required_generations, required_seeds
+    from analysis.sequential.design import Decision, Prior, SequentialDesign
+    from analysis.verdict.verdict import Verdict, judge, judge_one
 
-_HOME = {
-    "choice": ("compare",),
-    "dunnett": (
-        "dunnett_critical",
-        "dunnett_p",
-        "ranking",
-    ),
-    "equivalence": (
-        "default_margin",
-        "tost",
-    ),
-    "multiplicity": ("holm",),
-    "noise": (
-        "AACheck",
-        "NoiseFloor",
-        "aa_check",
-        "noise_floor",
-    ),
-    "planning": (
-        "plan",
-        "PRIOR_NOISE_SD",
-        "BudgetSight",
-        "Plan",
-        "budget_sight",
-        "power_curve",
-    ),
-    "power": (
-        "critical_drift",
-        "mde",
-        "power_at",
-        "required_cases",
-        "required_generations",
-        "required_seeds",
-    ),
-    "sequential": (
-        "Decision",
-        "Prior",
-        "SequentialDesign",
-    ),
-    "table": (
-        "COLUMNS",
-        "REQUIRED_COLUMNS",
-        "TableError",
-        "summarize",
-    ),
-    "variance": (
-        "VarianceComponents",
-        "variance_components",
-    ),
-    "verdict": (
-        "Verdict",
-        "judge",
-        "judge_one",
-    ),
+_HOMES = {
+    "AACheck": "analysis.noise.floor",
+    "BudgetSight": "analysis.power.planning",
+    "COLUMNS": "analysis.observations.table",
+    "Decision": "analysis.sequential.design",
+    "NoiseFloor": "analysis.noise.floor",
+    "PRIOR_NOISE_SD": "analysis.power.planning",
+    "Plan": "analysis.power.planning",
+    "Prior": "analysis.sequential.design",
+    "REQUIRED_COLUMNS": "analysis.observations.table",
+    "SequentialDesign": "analysis.sequential.design",
+    "TableError": "analysis.observations.table",
+    "VarianceComponents": "analysis.noise.variance_components",
+    "Verdict": "analysis.verdict.verdict",
+    "aa_check": "analysis.noise.floor",
+    "budget_sight": "analysis.power.planning",
+    "compare": "analysis.comparison.compare",
+    "critical_drift": "analysis.power.power",
+    "default_margin": "analysis.comparison.equivalence",
+    "dunnett_critical": "analysis.comparison.dunnett",
+    "dunnett_p": "analysis.comparison.dunnett",
+    "holm": "analysis.comparison.holm",
+    "judge": "analysis.verdict.verdict",
+    "judge_one": "analysis.verdict.verdict",
+    "mde": "analysis.power.power",
+    "noise_floor": "analysis.noise.floor",
+    "plan": "analysis.power.planning",
+    "power_at": "analysis.power.power",
+    "power_curve": "analysis.power.planning",
+    "ranking": "analysis.comparison.dunnett",
+    "required_cases": "analysis.power.power",
+    "required_generations": "analysis.power.power",
+    "required_seeds": "analysis.power.power",
+    "summarize": "analysis.observations.table",
+    "tost": "analysis.comparison.equivalence",
+    "variance_components": "analysis.noise.variance_components",
 }
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "COLUMNS",
@@ -118,9 +99,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _MODULE_OF:
+    if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"analysis.{_MODULE_OF[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis import views
-from analysis.offsets import cells_of, means_over_cases
-from analysis.table import BoolArray, FloatArray, TableError, require_columns
-from analysis.variance import double_centred_variance
+from analysis.noise.variance_components import double_centred_variance
+from analysis.observations import views
+from analysis.observations.case_offsets import cells_of, means_over_cases
+from analysis.observations.table import BoolArray, FloatArray, TableError, require_columns
 
 COSTS = ("output_tokens", "seconds")
 """Costs that a front can be taken by: tokens, and the seconds of the request itself (`views.request_seconds`)."""
@@ -36,7 +36,7 @@ def pareto_set(
     """Return the configurations that no other beats on both score and costs.
 
     Args:
-        observations: See `analysis.table`; `stage` tells fresh generations from those of the search.
+        observations: See `analysis.observations.table`; `stage` tells fresh generations from those of the search.
         baseline: Label of the baseline.
         costs: Columns of `COSTS`, the first one ordering the rows.
         noise_sd: Within-case standard deviation of a score: that of the baseline's floor. None or 0 (no floor, or one

@@ -20,13 +20,13 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from analysis.choice import compare
-from analysis.comparison import pair
-from analysis.dunnett import ranking
-from analysis.multiplicity import holm
-from analysis.noise import aa_check
-from analysis.sequential import SequentialDesign
-from analysis.table import TableError, summarize
+from analysis.comparison.compare import compare
+from analysis.comparison.dunnett import ranking
+from analysis.comparison.holm import holm
+from analysis.comparison.pair import pair
+from analysis.noise.floor import aa_check
+from analysis.observations.table import TableError, summarize
+from analysis.sequential.design import SequentialDesign
 from tests.analysis import simulate
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from analysis.wording import cases_text, count_text
+from analysis.verdict.sentences import cases_text, count_text
 from objectives import Case, Objective
 from sweeps.check_report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
 from sweeps.config import SweepConfig, load_config

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import Prior, SequentialDesign, Verdict
-    from analysis.choice import Claim
+    from analysis.comparison.compare import Claim
 
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
@@ -140,8 +140,8 @@ def fresh_effects(
 ) -> dict[str, float]:
     """How far each finalist's mean lies above that of all rows of the baseline on its cases and hosts, by key."""
     from analysis import TableError
-    from analysis.comparison import pair
-    from analysis.table import summarize
+    from analysis.comparison.pair import pair
+    from analysis.observations.table import summarize
 
     found: dict[str, float] = {}
     try:
@@ -189,8 +189,8 @@ def _explained(
     verdict: Verdict, effects: Mapping[str, float], *, before: bool, names: Mapping[str, str], more: tuple[str, ...]
 ) -> Verdict:
     """One verdict; `before` says that the finalist was settled by other scores than those of now."""
-    from analysis.comparison import ROUNDING
-    from analysis.wording import named, sentence_for
+    from analysis.comparison.pair import ROUNDING
+    from analysis.verdict.sentences import named, sentence_for
 
     effect, notes = effects.get(verdict.configuration, verdict.effect), (*more, *verdict.notes)
     if abs(effect - verdict.effect) > ROUNDING:
@@ -244,7 +244,7 @@ def take_look(
     or where it would hardly be crossed at the end. Stopping for the latter is non-binding: it raises no error rate.
 
     Args:
-        observations: Rows of the confirmation so far; see `analysis.table`.
+        observations: Rows of the confirmation so far; see `analysis.observations.table`.
         look: Number of the look, from 1.
         plan: The plan.
         baseline: The baseline.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from analysis.export import ExportSet
+from analysis.export.formats import ExportSet
 from sweeps import __version__
 from sweeps.copying import copying_notes
 from sweeps.errors import SweepError

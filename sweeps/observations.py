@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.table import COLUMNS
+from analysis.observations.table import COLUMNS
 from objectives import Case, Objective, Score
 from objectives.matchers.base import UnusableAnswer
 from objectives.side import words_of

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.wording import cases_text, count_text
+from analysis.verdict.sentences import cases_text, count_text
 from sweeps.config import SweepConfig
 from sweeps.config_tables import BudgetTable
 from sweeps.errors import ConfigError

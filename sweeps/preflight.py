@@ -36,7 +36,7 @@ def load_inputs(
     Raises:
         ConfigError: With what is wrong with either.
     """
-    from analysis.comparison import FEWEST_CASES
+    from analysis.comparison.pair import FEWEST_CASES
 
     table = config.objective
     where = config.path or "<text>"

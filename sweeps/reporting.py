@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.files import write_together
+from analysis.export.files import write_together
 from sweeps import __version__
 from sweeps.copying import copying_notes
 from sweeps.ledger_records import now
@@ -19,7 +19,7 @@ from sweeps.results import SweepResult
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from analysis.report_data import ReportData
+    from analysis.report.data import ReportData
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ def report_data(
         exports: Its files.
         warn: Told of tables that fail and are left out; None: their errors are raised.
     """
-    from analysis.guard import Guard
-    from analysis.report_data import ReportData
+    from analysis.report.data import ReportData
+    from analysis.report.guard import Guard
 
     guard = Guard(warn)
     verdict, finalist = result.verdict, result.finalist
@@ -134,17 +134,17 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
     A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, in
     place of what these were; exports in other forms or folders stay. Of any other finalist nothing is exported, and
     what the study's folder has of a verdict that no longer holds is removed, except where it was exported by force (see
-    `analysis.export.remove_unforced`).
+    `analysis.export.formats.remove_unforced`).
 
     Args:
         result: The study.
         warn: Told of plots and tables that fail and are left out, the page itself if need be; None: their errors are
             raised.
     """
-    from analysis.export import remove_unforced
-    from analysis.guard import Guard
-    from analysis.plots import to_png
-    from analysis.report import draw, render_note, render_report
+    from analysis.export.formats import remove_unforced
+    from analysis.report.guard import Guard
+    from analysis.report.page import draw, render_note, render_report
+    from analysis.report.plots.figures import to_png
 
     folder = result.folder
     (folder / "plots").mkdir(parents=True, exist_ok=True)

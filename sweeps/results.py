@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import AACheck, NoiseFloor, Verdict
-    from analysis.export import ExportSet
+    from analysis.export.formats import ExportSet
 
 BASELINE_TRIAL = -1
 PLACE_COLUMNS = ("configuration", "case", "seed", "stage", "repeat", "host")
@@ -131,7 +131,7 @@ class SweepResult:
 
     @cached_property
     def observations(self) -> pd.DataFrame:
-        """The one table (see `analysis.table`)."""
+        """The one table (see `analysis.observations.table`)."""
         return table_of(self.rows)
 
     @cached_property
@@ -370,10 +370,10 @@ class SweepResult:
             The files written.
 
         Raises:
-            analysis.export.ExportError: If the finalist is not shown better, or breaks a limit, and `force` is not set.
+            analysis.export.formats.ExportError: If the finalist is not shown better, or breaks a limit, and `force` is not set.
             SweepError: If there is no finalist yet.
         """
-        from analysis.export import write_exports
+        from analysis.export.formats import write_exports
 
         honoured = self.record.record.get("honoured")
         return write_exports(

@@ -31,7 +31,7 @@ class ByTrial:
 
 
 class RunningOffsets:
-    """How much easier each case is than the mean case; the same numbers, bit by bit, as of `analysis.offsets`.
+    """How much easier each case is than the mean case; the same numbers, bit by bit, as of `analysis.observations.case_offsets`.
 
     The last digit of a mean of pandas depends on the other rows of its table, so that cells are not summed up one by
     one; what is spared is to read all rows, which have many columns, and to turn the cells into a table, each time.
@@ -48,7 +48,7 @@ class RunningOffsets:
         """Offsets by case, of the rows so far."""
         import pandas as pd
 
-        from analysis.offsets import cells_of, fit_offsets
+        from analysis.observations.case_offsets import cells_of, fit_offsets
 
         for index in range(len(self._columns["score"]), len(self._rows)):
             for name, column in self._columns.items():

@@ -11,9 +11,9 @@ import numpy as np
 
 from analysis import PRIOR_NOISE_SD
 from analysis import plan as generations_for
-from analysis.comparison import FEWEST_CASES
-from analysis.planning import noise_to_plan_with
-from analysis.wording import as_sentence
+from analysis.comparison.pair import FEWEST_CASES
+from analysis.power.planning import noise_to_plan_with
+from analysis.verdict.sentences import as_sentence
 from sweeps.config import SweepConfig
 from sweeps.confirmation import final_level, visible_gain
 from sweeps.explore import Proposal, TrialResult
@@ -43,7 +43,7 @@ def trial_result(
         rows: Its rows of the observations table, of one stage.
         cases: Names of all cases.
         noise_sd: The floor's within-case standard deviation; None to pool it from these rows.
-        offsets: How much easier each case is than the mean case (`analysis.offsets`), where trials differ in cases.
+        offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where trials differ in cases.
 
     Returns:
         The result; its value is NaN where half of its cases or more have no score. Its cases are those that it has rows

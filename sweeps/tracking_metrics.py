@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import pandas as pd
 
-from analysis import views
-from analysis.offsets import by_name, case_offsets, cells_of, have_all_cases
+from analysis.observations import views
+from analysis.observations.case_offsets import by_name, case_offsets, cells_of, have_all_cases
 
 STAGES = ("floor", "explore", "confirm")
 
@@ -108,8 +108,8 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
     """Sum up one configuration.
 
     Args:
-        observations: Its rows, with the columns of `analysis.table.COLUMNS` (those that are missing are passed over).
-        offsets: How much easier each case is than the mean case (`analysis.offsets`), where configurations have
+        observations: Its rows, with the columns of `analysis.observations.table.COLUMNS` (those that are missing are passed over).
+        offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where configurations have
             different cases; means of scores allow for it.
 
     Returns:

@@ -7,7 +7,7 @@ from collections.abc import Generator
 
 import pytest
 
-from analysis.guard import Guard
+from analysis.report.guard import Guard
 from sweeps.tracking_store import PRELOAD
 
 

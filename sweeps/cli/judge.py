@@ -92,8 +92,8 @@ def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
 def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
     from analysis import TableError
     from analysis import judge as judge_table
-    from analysis.table import require_columns
-    from sweeps.score_tables import read_scores
+    from analysis.observations.read_csv import read_scores
+    from analysis.observations.table import require_columns
 
     settings = _agreeing(settings, "these-cases")
     try:

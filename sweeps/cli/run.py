@@ -95,7 +95,7 @@ def show(result: SweepResult, *, kept: int = 0) -> None:
     """Print the verdict and what to do next on stdout."""
     from rich.text import Text
 
-    from analysis.report import terminal_summary
+    from analysis.report.page import terminal_summary
     from sweeps.reporting import report_data
 
     console = stdout_console()

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from analysis.variance import double_centred_variance
+from analysis.noise.variance_components import double_centred_variance
 
 Array = npt.NDArray[np.float64]
 

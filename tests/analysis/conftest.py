@@ -6,8 +6,9 @@ from functools import partial
 
 import pytest
 
-from analysis import choice, singletons
-from analysis.permutation import permutation
+from analysis.comparison import compare as choice
+from analysis.comparison import sign_flips as singletons
+from analysis.comparison.permutation import permutation
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ import pandas as pd
 
 from analysis import aa_check, judge, noise_floor
 from analysis.pareto import expected
-from analysis.plots import Curve
-from analysis.report import ReportData
+from analysis.report.page import ReportData
+from analysis.report.plots.figures import Curve
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 OPTIONS = ("temperature", "top_k", "top_p", "num_predict", "num_ctx")

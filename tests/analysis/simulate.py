@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.choice import compare
-from analysis.comparison import Estimate, pair
-from analysis.table import Cells, summarize
+from analysis.comparison.compare import compare
+from analysis.comparison.pair import Estimate, pair
+from analysis.observations.table import Cells, summarize
 
 KINDS = ("beta", "discrete", "beta-unequal", "discrete-unequal")
 SIZES = tuple((cases, seeds) for cases in (4, 6, 12) for seeds in (3, 5, 10))
@@ -71,7 +71,7 @@ def cells_of(scores) -> Cells:
 
 
 def estimates(scores, **options) -> list[Estimate]:
-    """Compare the two arms of each replication; see `analysis.choice.compare` for the options."""
+    """Compare the two arms of each replication; see `analysis.comparison.compare.compare` for the options."""
     cells = cells_of(scores)
     found = [compare(pair(cells, 2 * i, 2 * i + 1), **options).estimate for i in range(len(scores))]
     return [each for each in found if each is not None]

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analysis.observations.table import TableError
 from analysis.pareto import expected, pareto_set, shrink, undominated
-from analysis.table import TableError
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 KEYS = ["configuration", "trial", "stage", "case", "seed", "score", "output_tokens"]

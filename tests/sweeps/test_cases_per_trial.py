@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import views
+from analysis.observations import views
 from sweeps.config import load_config
 from sweeps.engines.scripted import ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.export import ExportError
+from analysis.export.formats import ExportError
 from sweeps.config import SweepConfig, parse_config
 from sweeps.constraints import LARGEST_EXCESS, QUANTITIES, ConstraintsTable, means_of, measured, penalised, violation
 from sweeps.engines.scripted import ScriptedEngine, demo_surface

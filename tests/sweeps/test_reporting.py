@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.guard import Guard
+from analysis.report.guard import Guard
 from objectives import Case
 from sweeps.constraints import ConstraintsTable
 from sweeps.measuring import Measurer
@@ -51,7 +51,7 @@ def test_a_plot_that_fails_costs_neither_verdict_nor_report_nor_exports(
     def fails(*args: object, **kwargs: object) -> None:
         raise IndexError("no such row")
 
-    monkeypatch.setattr("analysis.plots.history", fails)
+    monkeypatch.setattr("analysis.report.plots.figures.history", fails)
     path, told = write_sweep(tmp_path), Warnings()
     with pytest.raises(IndexError):
         run(path, report=True)  # in tests a bug is one
@@ -63,7 +63,7 @@ def test_a_plot_that_fails_costs_neither_verdict_nor_report_nor_exports(
     assert (result.folder / "production.env").is_file()
     assert (result.folder / "plots/noise_band.png").is_file()
     # Even the page may fail: an older one, of other scores perhaps, does not stay in its place.
-    monkeypatch.setattr("analysis.report._verdict", fails)
+    monkeypatch.setattr("analysis.report.page._verdict", fails)
     outputs = write_outputs(result, warn=told.said.append)
     assert told.said[-1].startswith("the report is left out")
     assert outputs.report is None

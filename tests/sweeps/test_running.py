@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.offsets import by_name, case_offsets, cells_of
+from analysis.observations.case_offsets import by_name, case_offsets, cells_of
 from sweeps.running import ByTrial, RunningOffsets
 
 

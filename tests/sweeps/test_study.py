@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from analysis import judge_one
-from analysis.wording import named
+from analysis.verdict.sentences import named
 from sweeps.check import check_sweep
 from sweeps.config import SweepConfig, load_config
 from sweeps.engines.scripted import Fault, Request, ScriptedEngine, demo_surface

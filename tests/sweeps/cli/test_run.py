@@ -333,7 +333,7 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
 
 
 def test_a_test_is_chosen_by_name_and_brings_its_claim(finished: Path, tmp_path: Path, capsys: Capture) -> None:
-    from analysis.choice import TESTS
+    from analysis.comparison.compare import TESTS
     from sweeps.cli.judge import TESTS as OFFERED
 
     assert OFFERED == TESTS  # written out there, so that the command line starts without numpy

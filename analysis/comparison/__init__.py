@@ -1,0 +1,1 @@
+"""Compare two configurations: tests, intervals, corrections."""

@@ -1,0 +1,194 @@
+"""Means of one configuration with their intervals: words, seconds, tokens, or the share of texts that were cut off.
+
+As for effects elsewhere, the mean is over hosts within a case and then over cases: every case counts the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize, special
+from scipy.interpolate import BSpline
+
+from analysis.comparison.compare import Claim
+from analysis.comparison.pair import Arm
+from analysis.comparison.t_tests import stratified_error
+from analysis.observations.table import FloatArray, TableError
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean and what is known of it.
+
+    Attributes:
+        value: The mean over cases; NaN without an observation.
+        low: Lower end of the interval; NaN where nothing tells how much single generations differ.
+        high: Upper end.
+        n: Number of observations.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def mean_interval(
+    values: Sequence[float] | FloatArray,
+    cases: Sequence[str],
+    hosts: Sequence[str] | None = None,
+    *,
+    claim: Claim = "these-cases",
+    level: float = 0.95,
+    repeatable: bool = False,
+) -> Mean:
+    """Estimate a mean over cases.
+
+    For these cases the standard error is that of the variance between generations within a case (and host), with the
+    degrees of freedom of `comparison.stratified_t`. For new cases it is that of the case means, with one degree of
+    freedom less than there are cases.
+
+    Args:
+        values: One per generation; NaN where unknown.
+        cases: The case of each.
+        hosts: The host of each, where there are several.
+        claim: What the interval speaks of.
+        level: Its level.
+        repeatable: Another generation would give the same values (a greedy configuration), so that for these cases one
+            per case is exact.
+    """
+    strata = _strata(values, cases, hosts)
+    if strata is None:
+        return Mean(math.nan, math.nan, math.nan, 0)
+    arm, weights, case_means = strata
+    value, n = float(weights @ arm.mean), int(arm.n.sum())
+    if claim == "new-cases":
+        if len(case_means) < 2:
+            return Mean(value, math.nan, math.nan, n)
+        error, dof = float(case_means.std(ddof=1)) / math.sqrt(len(case_means)), len(case_means) - 1.0
+    elif arm.dof:
+        error, dof, _ = stratified_error(weights, [arm])
+    elif repeatable:
+        error, dof = 0.0, 1.0
+    else:
+        return Mean(value, math.nan, math.nan, n)
+    half = -float(special.stdtrit(dof, (1 - level) / 2)) * error
+    return Mean(value, value - half, value + half, n)
+
+
+def share_interval(
+    happened: Sequence[float] | FloatArray,
+    cases: Sequence[str],
+    hosts: Sequence[str] | None = None,
+    *,
+    claim: Claim = "these-cases",
+    level: float = 0.95,
+    repeatable: bool = False,
+) -> Mean:
+    """Estimate a share; arguments as for `mean_interval`, values 0 or 1.
+
+    Neither interval is empty where nothing, or everything, happened; see `_these_shares` and `_new_shares` for the
+    methods. That for new cases is never the narrower one.
+    """
+    strata = _strata(happened, cases, hosts)
+    if strata is None:
+        return Mean(math.nan, math.nan, math.nan, 0)
+    arm, weights, case_shares = strata
+    value, n, tail = float(weights @ arm.mean), int(arm.n.sum()), (1 - level) / 2
+    low, high = (value, value) if repeatable else _these_shares(value, arm.n / weights, weights, tail)
+    if claim == "new-cases":
+        below, above = 1 - _new_shares(1 - case_shares, tail), _new_shares(case_shares, tail)
+        low, high = min(low, below), max(high, above)
+    return Mean(value, low, high, n)
+
+
+def _these_shares(value: float, counts: FloatArray, weights: FloatArray, tail: float) -> tuple[float, float]:
+    """Clopper and Pearson's (1934) interval for a weighted mean of the shares of cells.
+
+    The ends are the means for which a binomial reaches `value` with probability `tail`. Its size is an effective one,
+    that has the variance of the weighted share (Korn and Graubard 1998). That variance depends on how the mean is
+    spread over the cells, which few generations do not tell, so the largest one counts; with an estimated variance, or
+    that of equal shares, the interval would be too narrow where a cell of few generations has most of what happened.
+    Where every generation weighs the same, the size is their number, whatever the mean, and the interval holds since
+    a sum over unequal chances varies less than one over equal ones (Hoeffding 1956). Elsewhere it is an approximation,
+    which errs on the safe side in simulations.
+
+    Args:
+        value: The weighted share.
+        counts: Generations of each cell over its weight.
+        weights: Weights of the cells, adding up to 1.
+        tail: Probability that the true mean is beyond either end.
+    """
+
+    def size(mean: float) -> float:
+        # Of all shares with this mean, the variance sum(weights / counts * p * (1 - p)) is largest at these.
+        def shares(slope: float) -> FloatArray:
+            return np.clip((1 - slope * counts) / 2, 0, 1)
+
+        steepest = (1 + 1e-9) / float(counts.min())
+        slope = optimize.brentq(lambda s: float(weights @ shares(s)) - mean, -steepest, steepest, xtol=1e-15)
+        p = shares(slope)
+        return mean * (1 - mean) / float((weights / counts) @ (p * (1 - p)))
+
+    def at_least(mean: float) -> float:
+        n = size(mean)
+        return float(special.betainc(value * n, n - value * n + 1, mean)) - tail
+
+    def at_most(mean: float) -> float:
+        n = size(mean)
+        return float(special.betaincc(value * n + 1, n - value * n, mean)) - tail
+
+    least, most = 1e-9, 1 - 1e-9
+    low, high = 0.0, 1.0
+    if value > least and at_least(least) < 0:
+        low = float(optimize.brentq(at_least, least, min(value, most)))
+    if value < most and at_most(most) < 0:
+        high = float(optimize.brentq(at_most, max(value, least), most))
+    return low, high
+
+
+def _new_shares(shares: FloatArray, tail: float) -> float:
+    """Upper end for the mean share over all cases, from those of some cases: Gaffke's (2005).
+
+    It is the 1 - `tail` quantile of the mean of the shares and of one more that is 1, under weights uniform on the
+    simplex. For shares of 0 and 1 it is Clopper and Pearson's with the number of cases as n, for others it is lower. It
+    takes nothing for granted but that a case's observed share is between 0 and 1 and right on average, so seeds need no
+    place in it. Learned-Miller and Thomas (2019, arXiv:1905.06208) conjecture from simulations that it holds for every
+    distribution; a proof for all of them is lacking.
+
+    Such a weighted mean has a B-spline with the values as knots as its density (Curry and Schoenberg 1966); its
+    distribution function is the sum of the splines of the next degree that begin at or after the first knot.
+    """
+    knots = np.sort(np.append(shares, 1.0))
+    if knots[0] == knots[-1]:
+        return 1.0
+    n = len(shares)
+    padded = np.concatenate([np.full(n + 1, knots[0] - 1), knots, np.full(n + 1, knots[-1] + 1)])
+    chance = BSpline(padded, np.repeat([0.0, 1.0], n + 1), n)
+    return float(optimize.brentq(lambda mean: float(chance(mean)) - (1 - tail), knots[0], knots[-1]))
+
+
+def _strata(
+    values: Sequence[float] | FloatArray, cases: Sequence[str], hosts: Sequence[str] | None
+) -> tuple[Arm, FloatArray, FloatArray] | None:
+    """Cells of case and host, their weights (adding up to 1, the same for every case), and the means of the cases."""
+    numbers = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(numbers)
+    if not known.any():
+        return None
+    hosts = [""] * len(numbers) if hosts is None else hosts
+    if not len(numbers) == len(cases) == len(hosts):
+        raise TableError(f"{len(numbers)} values, {len(cases)} cases and {len(hosts)} hosts do not belong together")
+    labels = [pair for pair, there in zip(zip(cases, hosts, strict=True), known, strict=True) if there]
+    pairs = sorted(set(labels))
+    place = {pair: index for index, pair in enumerate(pairs)}
+    cell = np.array([place[label] for label in labels])
+    n = np.bincount(cell)
+    mean = np.bincount(cell, weights=numbers[known]) / n
+    m2 = np.asarray(np.bincount(cell, weights=(numbers[known] - mean[cell]) ** 2), dtype=np.float64)
+    _, case, count = np.unique([pair[0] for pair in pairs], return_inverse=True, return_counts=True)
+    weights = 1.0 / (count[case] * len(count))
+    return Arm(0, n, mean, m2, greedy=False), weights, np.bincount(case, weights=mean) / count

@@ -1,0 +1,312 @@
+"""Two configurations side by side: the arms, their effect, and what a test says of it.
+
+The effect is the mean over cases of (mean score of the configuration - mean score of the baseline), so that every case
+counts the same whatever its number of seeds. Where several hosts were used, a case's difference is the mean over the
+hosts that ran both arms.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import special
+
+from analysis.observations.table import BoolArray, Cells, FloatArray, IntArray, TableError
+
+FEWEST_CASES = 6
+"""Below this many cases nothing is claimed for new cases."""
+
+ROUNDING = 1e-9
+"""Scores lie between 0 and 1; what differs by less than this differs by the rounding of sums, and is the same."""
+
+FAR_TAIL = 0.02
+"""Below this level a t test has Satterthwaite's degrees of freedom, cell by cell; see `ttests.stratified_t`."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One configuration in the strata that both arms share. Arrays have one entry per stratum."""
+
+    row: int
+    n: IntArray
+    mean: FloatArray
+    m2: FloatArray
+    greedy: bool
+    """Whether seeds carry no information: the temperature is 0, and no cell that was repeated varies."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether no score varies within its cell, be it for a greedy arm or by chance."""
+        return self.greedy or bool((self.n >= 2).all() and not _varies(self.n, self.m2).any())
+
+    def spread(self, weights: FloatArray) -> float:
+        """Variance of the weighted mean, in units of that of one observation."""
+        return float((weights**2 / self.n).sum())
+
+    def effective(self, weights: FloatArray) -> float:
+        """Number of observations that, spread evenly over the strata, would tell the mean as well."""
+        return 1 / self.spread(weights)
+
+    @property
+    def mostly_varies(self) -> bool:
+        """Whether the scores of half of the repeated cells vary, so that they tell how much the others might."""
+        repeated = self.n >= 2
+        return bool(_varies(self.n, self.m2)[repeated].mean() >= 0.5) if repeated.any() else False
+
+    @property
+    def dof(self) -> int:
+        """Degrees of freedom of the variance within cells."""
+        return int((self.n - 1).sum())
+
+    @property
+    def variance(self) -> float:
+        """Variance within cells, pooled; NaN without a degree of freedom, 0 for a greedy arm."""
+        if self.greedy:
+            return 0.0
+        return float(self.m2.sum()) / self.dof if self.dof else math.nan
+
+    @property
+    def informative(self) -> int:
+        """Number of observations that count: a greedy arm has one per stratum."""
+        return len(self.n) if self.greedy else int(self.n.sum())
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two arms in the strata that both have, and what had to be left out."""
+
+    cells: Cells
+    baseline: Arm
+    finalist: Arm
+    strata: IntArray
+    weights: FloatArray
+    """Weight of each stratum; they add up to 1, and every case has the same share."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def cases(self) -> int:
+        """Number of cases that both arms have."""
+        return len(np.unique(self.cells.stratum_case[self.strata]))
+
+    @property
+    def noisy(self) -> list[Arm]:
+        """The arms that are not greedy."""
+        return [each for each in (self.baseline, self.finalist) if not each.greedy]
+
+    @property
+    def difference(self) -> FloatArray:
+        """Difference of the means per stratum."""
+        return self.finalist.mean - self.baseline.mean
+
+    @property
+    def effect(self) -> float:
+        """Mean over cases of the difference of the means."""
+        return float(self.weights @ self.difference)
+
+    @property
+    def noise_variance(self) -> float:
+        """Variance of the effect that the noise within cases makes; 0 where no arm has repeats to tell it by.
+
+        An arm without repeats is taken to be as noisy as the other.
+        """
+        lent = 0.0 if math.isnan(self._mean_variance) else self._mean_variance
+        variances = [lent if math.isnan(each.variance) else each.variance for each in self.noisy]
+        return sum(own * each.spread(self.weights) for own, each in zip(variances, self.noisy, strict=True))
+
+    @property
+    def seeds(self) -> float:
+        """Seeds per case of a balanced comparison as exact as this one; of the baseline where both arms are greedy."""
+        arms = self.noisy or [self.baseline]
+        return len(arms) / sum(self.cases * each.spread(self.weights) for each in arms)
+
+    @property
+    def noise_sd(self) -> float:
+        """Root mean square of the noise of the arms that have any, 0 if both are greedy; NaN without any repeat.
+
+        An arm without repeats is taken to be as noisy as the other.
+        """
+        return math.sqrt(self._mean_variance) if self.noisy else 0.0
+
+    @property
+    def _mean_variance(self) -> float:
+        """Mean variance within cells of the arms that tell it; NaN if none does."""
+        variances = [each.variance for each in self.noisy if not math.isnan(each.variance)]
+        return sum(variances) / len(variances) if variances else math.nan
+
+    def interaction(self) -> tuple[float, float]:
+        """Standard deviation of configuration x case, by moments, and the p of an F test that there is none."""
+        spread = float(self.case_differences().var(ddof=1))
+        noise = self.noise_variance * self.cases
+        dof = sum(each.dof for each in self.noisy)
+        chance = float(special.fdtrc(self.cases - 1, dof, spread / noise)) if noise > 0 else 0.0
+        return math.sqrt(max(0.0, spread - noise) / 2), chance
+
+    @property
+    def failed(self) -> tuple[int, int]:
+        """Rows of the baseline and of the finalist that have no score."""
+        return int(self.cells.excluded[self.baseline.row]), int(self.cells.excluded[self.finalist.row])
+
+    @property
+    def effect_with_failures(self) -> float:
+        """What the effect would be if rows without a score had 0; cases that an arm failed at altogether count too."""
+        if not any(self.failed):
+            return self.effect
+        means, made = [], []
+        for row in (self.baseline.row, self.finalist.row):
+            total = self.cells.n[row] + self.cells.lost[row]
+            means.append(self.cells.mean[row] * self.cells.n[row] / np.maximum(total, 1))
+            made.append(total > 0)
+        strata = np.flatnonzero(made[0] & made[1])
+        weights = case_weights(self.cells.stratum_case[strata])
+        return float(weights @ (means[1] - means[0])[strata])
+
+    def case_differences(self) -> FloatArray:
+        """Difference per case, averaged over the hosts."""
+        _, inverse, hosts = np.unique(self.cells.stratum_case[self.strata], return_inverse=True, return_counts=True)
+        return np.bincount(inverse, weights=self.difference) / hosts
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An effect with what a test says about it.
+
+    Attributes:
+        effect: Difference of mean scores.
+        standard_error: Of the effect.
+        dof: Degrees of freedom of the t distribution.
+        p_value: Two-sided.
+        test: Name of the test.
+        tail_dof: Degrees of freedom at levels below FAR_TAIL; NaN where they are the same.
+        draws: Thresholds of a permutation test, ascending (see `analysis.comparison.permutation`); empty for the t tests.
+        same: Number of arrangements that are the observed one; 0 for the t tests.
+        drawn: Whether the permutation test's arrangements are a sample.
+        both: Whether a t test and a permutation test must agree; p is the larger one, the interval holds both.
+    """
+
+    effect: float
+    standard_error: float
+    dof: float
+    p_value: float
+    test: str
+    tail_dof: float = math.nan
+    draws: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    same: int = 0
+    drawn: bool = False
+    both: bool = False
+
+    def dof_at(self, level: float) -> float:
+        """Return the degrees of freedom that count at a two-sided level."""
+        return self.dof if level >= FAR_TAIL or math.isnan(self.tail_dof) else min(self.dof, self.tail_dof)
+
+    @property
+    def least_p(self) -> float:
+        """The smallest p that a result of any size could have had: a permutation of few seeds has an end."""
+        return 2 * self.same / (len(self.draws) + self.same) if self.same and not self.drawn else 0.0
+
+    def interval(self, level: float) -> tuple[float, float]:
+        """Return the interval at a confidence level such as 0.95; it excludes 0 where p is at most 1 - level."""
+        tail = (1 - level) / 2
+        half = -float(special.stdtrit(self.dof_at(2 * tail), tail)) * self.standard_error
+        by_t = self.effect - half, self.effect + half
+        if not self.same:
+            return by_t
+        # A shift is kept if more than this share of arrangements is at least as extreme, on either side.
+        rank = math.floor(tail * (len(self.draws) + self.same) - self.same + 1e-9) + 1
+        if rank < 1 and not self.drawn:
+            return -1.0, 1.0
+        moved = float(self.draws[max(rank, 1) - 1]), float(self.draws[-max(rank, 1)])
+        return (min(by_t[0], moved[0]), max(by_t[1], moved[1])) if self.both or rank < 1 else moved
+
+    def tail_probability(self, errors: float) -> float:
+        """Return the one-sided p of a difference of so many standard errors (negative) from what is tested."""
+        p_value = float(special.stdtr(self.dof, errors))
+        if not p_value < FAR_TAIL / 2:  # nor if it is NaN
+            return p_value
+        # capped, so that p falls steadily with the difference where the degrees of freedom change
+        return min(FAR_TAIL / 2, float(special.stdtr(self.dof_at(2 * p_value), errors)))
+
+
+def _varies(n: IntArray, m2: FloatArray) -> BoolArray:
+    """Return which cells have scores that differ by more than rounding."""
+    return np.asarray(m2 > n * ROUNDING**2)
+
+
+def is_greedy(cells: Cells, row: int) -> bool:
+    """Say whether seeds carry no information for a configuration: temperature 0 throughout, and no cell varies.
+
+    Scores that do not vary are not enough: of a model that passes with .95, three seeds each of four cases all do more
+    often than not. Taken for greedy, such an arm would have no noise, and each of them would be "better".
+    """
+    return bool(cells.zero_temperature[row]) and not bool(_varies(cells.n[row], cells.m2[row]).any())
+
+
+def arm(cells: Cells, row: int, strata: IntArray, greedy: bool) -> Arm:
+    """Return one configuration in some strata."""
+    return Arm(row, cells.n[row, strata], cells.mean[row, strata], cells.m2[row, strata], greedy)
+
+
+def case_weights(cases: IntArray) -> FloatArray:
+    """Return the weight of each stratum, of whose case the index is given: all cases count alike; they add up to 1."""
+    _, inverse, hosts = np.unique(cases, return_inverse=True, return_counts=True)
+    return np.asarray(1.0 / (hosts[inverse] * len(hosts)))
+
+
+def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
+    """Bring two configurations together in the strata that both have.
+
+    Args:
+        cells: The table's sufficient statistics.
+        baseline: Row of the baseline.
+        finalist: Row of the configuration that is compared with it.
+
+    Raises:
+        TableError: The two have no case (on the same host) in common.
+    """
+    either = (cells.n[baseline] > 0) | (cells.n[finalist] > 0)
+    both = (cells.n[baseline] > 0) & (cells.n[finalist] > 0)
+    names = cells.configurations
+    if not both.any():
+        where = "case on the same host" if len(cells.hosts) > 1 else "case"
+        raise TableError(f"{names[finalist]!r} and the baseline {names[baseline]!r} have no {where} in common")
+    strata = np.flatnonzero(both)
+    weights = case_weights(cells.stratum_case[strata])
+    notes = _notes(cells, baseline, finalist, either & ~both)
+    return Pair(
+        cells,
+        arm(cells, baseline, strata, is_greedy(cells, baseline)),
+        arm(cells, finalist, strata, is_greedy(cells, finalist)),
+        strata,
+        weights,
+        notes,
+    )
+
+
+def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tuple[str, ...]:
+    """Say which strata and rows were left out."""
+    notes = []
+    if dropped.any():
+        labels = []
+        for stratum in np.flatnonzero(dropped):
+            host = cells.hosts[cells.stratum_host[stratum]]
+            case = cells.cases[cells.stratum_case[stratum]]
+            labels.append(f"{case} on {host}" if len(cells.hosts) > 1 else case)
+        shown = ", ".join(labels[:5]) + (f" and {len(labels) - 5} more" if len(labels) > 5 else "")
+        notes.append(f"Left out, because one arm has no usable score there: {shown}.")
+    for row, role in ((baseline, "the baseline"), (finalist, "the configuration")):
+        lost = int(cells.excluded[row])
+        if lost:
+            made = lost + int(cells.n[row].sum())
+            notes.append(f"{lost} of {made} rows of {role} are errors or have no score and do not count.")
+        if merged := int(cells.merged[row]):
+            notes.append(
+                f"{merged} rows of {role} do not count: their seeds stand in the table more than once (on another host "
+                "or as a repeat), mostly with the same result, so each seed counts once."
+            )
+    if cells.searched[finalist]:
+        notes.append(
+            "The configuration's rows include some made while searching. If it was picked for them, the effect is "
+            "overstated; judge on fresh seeds."
+        )
+    return tuple(notes)

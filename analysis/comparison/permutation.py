@@ -1,0 +1,120 @@
+"""Permutation of seeds between the arms within cases: a test without assumptions about the shape of the noise."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.comparison.pair import Estimate, Pair
+from analysis.comparison.t_tests import stratified_t
+from analysis.observations.table import FloatArray, TableError
+
+PERMUTATIONS = 9999
+ENUMERATE = 20_000
+"""All arrangements are gone through up to this many; beyond, PERMUTATIONS of them are drawn."""
+
+_FEWEST, _ROOM = 999, 10_000_000
+
+
+def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> Estimate:
+    """Compare two arms on these cases by permuting seeds between the arms within each case (and host).
+
+    Exact for arms that differ by a shift or not at all. The interval is the set of shifts that the test does not reject
+    (test inversion), found without searching: under a shift d the statistic of a rearrangement is linear in d, so that
+    each rearrangement contributes one threshold, and the interval's ends are quantiles of the thresholds. Two-sided p
+    is twice the smaller one-sided p, so that p and interval agree. Where arrangements are drawn and none is as extreme
+    as the one observed, the t test says how small p is below that.
+
+    Args:
+        two: The arms.
+        seed: Of the rearrangements, where they are drawn and not enumerated.
+        permutations: How many are drawn; fewer, but no less than 999, where a case has more than a thousand seeds.
+
+    Raises:
+        TableError: An arm is greedy: its scores are no draws, and cannot be exchanged with draws.
+    """
+    if two.baseline.greedy or two.finalist.greedy:
+        raise TableError("a permutation test needs seeds that matter in both arms; one of them is greedy")
+    base = stratified_t(two)
+    arrangements = math.prod(math.comb(int(a + b), int(b)) for a, b in zip(two.baseline.n, two.finalist.n, strict=True))
+    if arrangements <= ENUMERATE:
+        shuffled, moved = _enumerated(two)
+    else:
+        largest = int((two.baseline.n + two.finalist.n).max())
+        draws = min(permutations, max(_FEWEST, _ROOM // largest))
+        shuffled, moved = _drawn(two, draws, np.random.default_rng(seed))
+    drawn = arrangements > ENUMERATE
+    found, least = inverted(base, shuffled, moved, drawn=drawn)
+    p_value = found.p_value
+    if drawn and least == found.same:  # more extreme than all that were drawn, which says no more than that
+        p_value = min(p_value, base.p_value)
+    return replace(found, p_value=p_value, test="permutation within cases")
+
+
+def inverted(base: Estimate, shuffled: FloatArray, moved: FloatArray, *, drawn: bool) -> tuple[Estimate, int]:
+    """Hold an effect against those of rearrangements, shifted and unshifted.
+
+    Args:
+        base: The effect, and what is kept of the estimate.
+        shuffled: The effect of each rearrangement.
+        moved: The effect of moving one unit of shift, for each.
+        drawn: Whether they were drawn at random: such a sample is completed by the arrangement observed.
+
+    Returns:
+        The estimate with p and thresholds, and how many arrangements are as extreme as the one observed, on the side
+        with fewer.
+    """
+    # Under a shift d a rearrangement is at least as extreme, upwards, if shuffled - d * moved >= effect - d.
+    stay = 1.0 - moved
+    slack = 1e-12
+    identity = stay <= slack
+    thresholds = (base.effect - shuffled[~identity]) / stay[~identity]
+    thresholds[np.abs(thresholds) <= slack] = 0.0  # ties with the arrangement observed, for p and interval alike
+    total = len(shuffled) + drawn
+    same = total - len(thresholds)
+    least = min(int((thresholds <= 0).sum()), int((thresholds >= 0).sum())) + same
+    p_value = min(1.0, 2 * least / total)
+    return replace(base, p_value=p_value, draws=np.sort(thresholds), same=same, drawn=drawn), least
+
+
+def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:
+    """Return the scores of both arms in a stratum (the finalist's first), the finalist's n and the weight."""
+    stratum = int(two.strata[index])
+    scores = np.concatenate(
+        [two.cells.cell_scores(two.finalist.row, stratum), two.cells.cell_scores(two.baseline.row, stratum)]
+    )
+    return scores, int(two.finalist.n[index]), float(two.weights[index])
+
+
+def _difference(chosen: FloatArray, total: float, n: int, other: int) -> FloatArray:
+    """Return mean of the chosen minus mean of the rest, from the sum of the chosen."""
+    return np.asarray(chosen / n - (total - chosen) / other)
+
+
+def _enumerated(two: Pair) -> tuple[FloatArray, FloatArray]:
+    """Return the effect, and the effect of moving one unit of shift, for every arrangement."""
+    shuffled, moved = np.zeros(1), np.zeros(1)
+    for index in range(len(two.strata)):
+        scores, n, weight = _stratum(two, index)
+        other = len(scores) - n
+        picks = np.array(list(itertools.combinations(range(len(scores)), n)))
+        effect = weight * _difference(scores[picks].sum(axis=1), float(scores.sum()), n, other)
+        shift = weight * _difference((picks < n).sum(axis=1).astype(np.float64), float(n), n, other)
+        shuffled = np.add.outer(shuffled, effect).ravel()
+        moved = np.add.outer(moved, shift).ravel()
+    return shuffled, moved
+
+
+def _drawn(two: Pair, permutations: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+    """Return the same for arrangements drawn at random."""
+    shuffled, moved = np.zeros(permutations), np.zeros(permutations)
+    for index in range(len(two.strata)):
+        scores, n, weight = _stratum(two, index)
+        other = len(scores) - n
+        picks = rng.random((permutations, len(scores))).argpartition(n - 1, axis=1)[:, :n]
+        shuffled += weight * _difference(scores[picks].sum(axis=1), float(scores.sum()), n, other)
+        moved += weight * _difference((picks < n).sum(axis=1).astype(np.float64), float(n), n, other)
+    return shuffled, moved

@@ -1,0 +1,146 @@
+"""Scores of one seed that go up and down together over the cases: then seeds are the independent units.
+
+A verdict takes the generations of a cell for independent of those of other cells. In a table from elsewhere a seed may
+be one run of a whole pipeline over all cases, with an index, a server or a prompt of its own that lifts or lowers all
+of them. Noise that cases share does not average out over cases, and a test that does not know it errs several times as
+often as it says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy import special
+
+from analysis.comparison.pair import ROUNDING, Arm, Estimate, Pair
+from analysis.observations.table import FloatArray, IntArray
+from analysis.verdict.sentences import p_text
+
+SHARED = 0.01
+"""Level of the F test that seeds go together: where they do not, this share of verdicts is more cautious than need be.
+"""
+
+_SPARSE = 4
+"""Codes of seeds that reach further than this many times their number are numbered anew."""
+
+TOGETHER = (
+    "Scores of one seed go up and down together over the cases ({p}), so seeds and not single generations are "
+    "the independent units: p, interval and equality allow for it."
+)
+
+
+@dataclass(frozen=True)
+class _Seeds:
+    """The scores of an arm by seed: of the strata that it has twice, and the seeds that it has in two of them.
+
+    Attributes:
+        own: The arm.
+        at: Stratum of each score, as an index into the arm's arrays.
+        seed: Code of its seed.
+        residual: The score less the mean of its stratum.
+        size: Number of scores by seed.
+    """
+
+    own: Arm
+    at: IntArray
+    seed: IntArray
+    residual: FloatArray
+    size: IntArray
+
+    def squares(self) -> tuple[float, float, float, float] | None:
+        """Return sum of squares and degrees of freedom between seeds, and of the rest; None where nothing tells them.
+
+        Where seeds are independent, the expectation of either sum is its degrees of freedom times the same variance,
+        also where arms have holes or each host has seeds of its own.
+        """
+        several = self.size > 1
+        if not several.any():
+            return None
+        size = self.size[several]
+        free = np.bincount(self.seed, weights=(1 - 1 / self.own.n)[self.at])[several]
+        seeds, freedom = _total(free / size), _total(free)
+        others = freedom - seeds
+        total = _total(np.bincount(self.seed, weights=self.residual**2)[several])
+        if seeds < 1 - 1e-9 or others < 1 - 1e-9 or total <= len(self.seed) * ROUNDING**2:
+            return None
+        between = _total(np.bincount(self.seed, weights=self.residual)[several] ** 2 / size)
+        return between, seeds, total - between, others
+
+    def variances(self, weights: FloatArray) -> tuple[float, float]:
+        """Return the variance of the arm's mean, with seeds as units and with generations as units."""
+        n = self.own.n
+        share = (weights / np.sqrt(n * np.maximum(n - 1.0, 1.0)))[self.at] * self.residual
+        by_seed = _total(np.bincount(self.seed, weights=share) ** 2)
+        return by_seed, float((weights**2 * self.own.m2 / (n * np.maximum(n - 1.0, 1.0))).sum())
+
+
+def with_shocks(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...]]:
+    """Return an estimate that allows for seeds that go together, with a note; the same one where they do not.
+
+    Two-way analysis of variance, seed x stratum within each arm, each arm in units of its own noise. Where the F test
+    of the seeds finds them to go together, the covariances of a seed's scores are added to the squared standard error.
+    For these cases and balanced arms that is Welch's t test of the seeds' means; degrees of freedom are Satterthwaite's
+    for the arms' seeds, and no more than the estimate has.
+
+    Args:
+        two: The arms.
+        estimate: What the usual test says.
+    """
+    if two.cases < 2 or not estimate.standard_error:
+        return estimate, ()
+    found = [(arm, squares) for each in two.noisy if (squares := (arm := _by_seed(two, each)).squares()) is not None]
+    chance = _chance([squares for _, squares in found])
+    if chance > SHARED:
+        return estimate, ()
+    variances = [arm.variances(two.weights) for arm, _ in found]
+    common = sum(by_seed - alone for by_seed, alone in variances)
+    if common <= 0:
+        return estimate, ()
+    error = math.sqrt(estimate.standard_error**2 + common)
+    spread = sum(by_seed**2 / seeds for (by_seed, _), (_, (_, seeds, _, _)) in zip(variances, found, strict=True))
+    dof = min(estimate.dof, max(sum(by_seed for by_seed, _ in variances) ** 2 / spread, 1.0))
+    tail_dof = float(np.fmin(dof, estimate.tail_dof))
+    moved = replace(estimate, standard_error=error, dof=dof, tail_dof=tail_dof, both=bool(estimate.same))
+    by_t = 2 * moved.tail_probability(-abs(estimate.effect) / error)
+    cautious = replace(moved, p_value=max(estimate.p_value, by_t), test=f"{estimate.test}, seeds as units")
+    return cautious, (TOGETHER.format(p=p_text(chance)),)
+
+
+def _chance(squares: Sequence[tuple[float, float, float, float]]) -> float:
+    """Return the p of an F test over the arms that seeds do not go together; 1 where nothing tells it."""
+    if not squares:
+        return 1.0
+    between = rest = 0.0
+    for own, seeds, other, others in squares:
+        unit = (own + other) / (seeds + others)
+        between, rest = between + own / unit, rest + other / unit
+    seeds, others = sum(each[1] for each in squares), sum(each[3] for each in squares)
+    return float(special.fdtrc(seeds, others, between / seeds / (rest / others))) if rest > ROUNDING else 0.0
+
+
+def _total(by_seed: npt.ArrayLike) -> float:
+    """Add up what there is by seed in ascending order, since the codes of seeds depend on the order of the rows."""
+    return float(np.sort(by_seed).sum())
+
+
+def _by_seed(two: Pair, own: Arm) -> _Seeds:
+    """Return an arm's scores by seed."""
+    counts, index = two.cells.n[own.row], np.arange(len(own.n))
+    first = int(two.cells.starts[own.row, 0])
+    made = slice(first, first + int(counts.sum()))
+    scores, seed = two.cells.scores[made], two.cells.seeds[made]
+    if len(index) == len(counts) and own.n.min() > 1:
+        at = np.repeat(index, own.n)
+    else:
+        place = np.full(len(counts), -1)
+        place[two.strata] = np.where(own.n > 1, index, -1)
+        at = np.repeat(place, counts)
+        used = at >= 0
+        at, scores, seed = at[used], scores[used], seed[used]
+    if len(seed) and seed.max() > _SPARSE * len(seed):
+        seed = np.unique(seed, return_inverse=True)[1]
+    return _Seeds(own, at, seed, scores - own.mean[at], np.bincount(seed))

@@ -1,0 +1,71 @@
+"""Comparing arms on these cases where some have a single seed, so that nothing tells their own noise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from analysis.comparison.pair import Arm, Estimate, Pair
+from analysis.comparison.permutation import PERMUTATIONS, inverted
+from analysis.comparison.t_tests import stratified_error, stratified_t
+from analysis.observations.table import BoolArray, FloatArray
+
+_SIGNS_AT_ONCE = 400
+"""With more such cases than this, the sum of signs is drawn as the normal distribution that it has."""
+
+
+def singletons(two: Pair) -> BoolArray:
+    """Return in which strata an arm that is not greedy has one seed."""
+    found = np.zeros(len(two.strata), dtype=bool)
+    for each in two.noisy:
+        found |= each.n == 1
+    return found
+
+
+def signed(two: Pair, *, seed: int = 0) -> Estimate:
+    """Compare two arms on these cases where the difference of a case with one seed may as well have the other sign.
+
+    What a single seed of a case differs by from the other arm holds its noise, and cannot hold less on average: by how
+    much the arms truly differ on that case comes on top. So its size stands for the noise, and chance for its sign, as
+    in Fisher's test of paired differences, while the cases that were repeated vary as their t distribution says. No
+    noise of other cases is borrowed, and none of the other arm. It takes the noise of a single seed to be symmetric,
+    which that of a text that fails now and then is not; so others must agree, see `choice.compare`.
+
+    The interval is found as that of `permutation.permutation`, from as many random signs.
+
+    Args:
+        two: The arms, of which at least one is not greedy.
+        seed: Of the signs.
+
+    Raises:
+        TableError: No case was repeated.
+    """
+    base, rng = stratified_t(two), np.random.default_rng(seed)
+    alone = singletons(two)
+    weights, difference = two.weights[alone], two.difference[alone]
+    shuffled, moved = _signs(rng, weights, weights * difference)
+    if not alone.all():
+        rest = [_without(each, alone) for each in two.noisy]
+        error, dof, _ = stratified_error(two.weights[~alone], rest)
+        shuffled += error * rng.standard_t(dof, PERMUTATIONS)
+    found, least = inverted(base, shuffled, moved, drawn=True)
+    p_value = found.p_value
+    if least == 1:  # more extreme than all that were drawn, which says no more than that
+        p_value = min(p_value, base.p_value)
+    # With nothing but a few signs to draw, the one observed comes up again and again: an end to p, as if enumerated.
+    return replace(found, p_value=p_value, test="signs of cases with one seed", drawn=found.same == 1)
+
+
+def _without(own: Arm, dropped: BoolArray) -> Arm:
+    return replace(own, n=own.n[~dropped], mean=own.mean[~dropped], m2=own.m2[~dropped])
+
+
+def _signs(rng: np.random.Generator, weights: FloatArray, differences: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return sums of the weighted differences, and of the weights, under the same random signs."""
+    if len(weights) <= _SIGNS_AT_ONCE:
+        signs = rng.choice(np.array([-1.0, 1.0]), (PERMUTATIONS, len(weights)))
+        return signs @ differences, signs @ weights
+    both = np.stack([differences, weights])
+    drawn = rng.multivariate_normal(np.zeros(2), both @ both.T, PERMUTATIONS, method="eigh")
+    return drawn[:, 0].copy(), drawn[:, 1].copy()

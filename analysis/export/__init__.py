@@ -1,0 +1,1 @@
+"""Write a set of options for a pipeline."""

@@ -1,0 +1,1 @@
+"""Run-to-run noise of a configuration."""

@@ -1,0 +1,1 @@
+"""The observations table: columns, readers, views."""

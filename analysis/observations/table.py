@@ -1,0 +1,376 @@
+"""The one table: a row per scored generation. Everything in this package is a pure function of it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from analysis.observations.repeated_draws import merge, same_draws
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
+"""What a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
+
+_ALSO_USED = ("host", "repeat", "finish", "stage", "temperature", "order", "created", "text_sha256")
+
+SEARCHES = ("explore", "search")
+"""Stages whose scores a configuration may have been picked by."""
+
+COLUMNS = (
+    "study",  # name of the study
+    "configuration",  # short digest of options without the seed, prompt and model
+    "trial",  # number of the trial; -1 for the baseline
+    "stage",  # floor, explore, confirm
+    "host",  # fingerprint digest
+    "case",
+    "seed",
+    "repeat",  # 0 unless the same (configuration, case, seed) was generated again on purpose
+    "score",  # in [0, 1]; NaN where finish is "error"
+    "covered",  # number of items covered (forbidden ones aside)
+    "items",  # number of items (forbidden ones aside)
+    "forbidden",  # number of forbidden items that appeared
+    "lv1",  # "covered/total" per level, as the article's tables show it
+    "lv2",
+    "lv3",
+    "lv4",
+    "lv5",
+    "lv12",  # levels 1 and 2 together, "covered/total"
+    "words",
+    "redundancy",  # share of repeated n-grams
+    "copied_share",  # share of the text in long spans copied from the log
+    "compression",  # words of the text per word of the log
+    "matcher_sd",  # the matcher's own noise in this score, as a standard deviation; 0 for a deterministic matcher
+    "prompt_tokens",
+    "output_tokens",
+    "seconds",  # total
+    "queue_seconds",
+    "load_seconds",
+    "prefill_seconds",
+    "decode_seconds",
+    "finish",  # stop, length, repeat, error
+    "truncated",  # the prompt was cut
+    "error",  # "" or what failed
+    "text_sha256",
+    "model",
+    "prompt",
+    # and one column per option, by Ollama's names
+)
+"""Columns of a sweep's observations table, in order; a column per option follows."""
+
+
+class TableError(ValueError):
+    """The table cannot be judged as it is. The message names the column, the rows and what to do."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the tests need to know of a table: counts, means and sums of squares per configuration and stratum.
+
+    A stratum is a case on a host; with one host it is a case. Arrays have the shape (configurations, strata).
+
+    Attributes:
+        configurations: Labels, sorted.
+        cases: Labels of the cases, sorted.
+        hosts: Labels of the hosts, sorted; one empty label where the table names none.
+        stratum_case: Index into `cases` per stratum.
+        stratum_host: Index into `hosts` per stratum.
+        n: Number of usable observations.
+        mean: Mean score; 0 where `n` is 0.
+        m2: Sum of squared deviations from the cell's mean.
+        starts: Where a cell's scores start in `scores`.
+        scores: All usable scores, sorted by cell and then by value.
+        seeds: Code of the seed of each of them; equal seeds have equal codes.
+        lost: Rows left out, for an error or a missing score.
+        excluded: The same per configuration.
+        merged: Rows per configuration that were merged with others of the same seed; see `draws.same_draws`.
+        zero_temperature: Whether all rows of a configuration have `temperature` 0.
+        searched: Whether some row of a configuration was made while searching (`stage` is one of SEARCHES).
+    """
+
+    configurations: tuple[str, ...]
+    cases: tuple[str, ...]
+    hosts: tuple[str, ...]
+    stratum_case: IntArray
+    stratum_host: IntArray
+    n: IntArray
+    mean: FloatArray
+    m2: FloatArray
+    starts: IntArray
+    scores: FloatArray
+    seeds: IntArray
+    lost: IntArray
+    excluded: IntArray
+    merged: IntArray
+    zero_temperature: BoolArray
+    searched: BoolArray
+
+    def index(self, label: str, role: str = "configuration") -> int:
+        """Return the row of a configuration.
+
+        Args:
+            label: The label as a text, as every label is one here.
+            role: What to call it in the error.
+
+        Raises:
+            TableError: The label is no text, there is no such label, or it has no usable observation.
+        """
+        if not isinstance(label, str):  # compared with the labels elsewhere as well, where 1 is not "1"
+            raise TableError(f"labels are texts: name the {role} as {str(label)!r}, not as {label!r}")
+        if label not in self.configurations:
+            near = difflib.get_close_matches(label, self.configurations, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            raise TableError(f"no {role} {label!r} in the table; it has {_some(self.configurations)}.{hint}")
+        row = self.configurations.index(label)
+        if not self.n[row].any():
+            lost = int(self.excluded[row])
+            raise TableError(f"{role} {label!r} has no usable observation ({lost} rows, all errors or without a score)")
+        return row
+
+    def cell_scores(self, row: int, stratum: int) -> FloatArray:
+        """Return the scores of one cell in ascending order."""
+        start = self.starts[row, stratum]
+        return self.scores[start : start + self.n[row, stratum]]
+
+
+def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
+    """Check a table of observations and reduce it to sufficient statistics per cell.
+
+    The result does not depend on the order of the rows, to the last bit: scores are sorted within each cell before they
+    are added up. Rows whose `finish` is "error", or whose score is missing, are left out and counted.
+
+    Args:
+        observations: A table with at least REQUIRED_COLUMNS. Of the others, `host`, `repeat`, `finish`, `stage` and
+            `temperature` are used where they exist, and `text_sha256` where it tells whether a seed that recurs on
+            several hosts or in repeats gave the same text again.
+        once: Count a draw that was only made again once; see `draws.same_draws`.
+
+    Raises:
+        TableError: A column is missing or there twice, a label is empty, a score is no number in [0, 1], or two rows
+            are the same configuration, host, case, seed and repeat.
+    """
+    require_columns(observations)
+    scores = _scores(observations)
+    configuration, configurations = _labels(observations, "configuration")
+    case, cases = _labels(observations, "case")
+    host, hosts = _hosts(observations)
+    stratum, stratum_case, stratum_host = _strata(case, host, len(hosts))
+    usable = ~np.isnan(scores) & ~says(observations, "finish", "error")
+    shape = (len(configurations), len(stratum_case))
+    cell = configuration * shape[1] + stratum
+    seed = _seeds(observations)
+    _refuse_duplicates(observations, cell, seed, usable)
+    greedy = _all_rows(observations, "temperature", 0, configuration, shape[0])
+    cell_used, scores_used, merged = cell[usable], scores[usable], np.zeros(shape[0], dtype=np.int64)
+    seed_used = seed[usable]
+    if once and (len(hosts) > 1 or "repeat" in observations.columns):
+        draws = ((configuration * len(cases) + case) * np.int64(seed.max() + 1) + seed)[usable]
+        texts = _texts(observations)
+        values = scores_used if texts is None else texts[usable]
+        alike = same_draws(draws, values, ~greedy[configuration[usable]])
+        if alike.any():
+            cell_used, scores_used, merged = merge(draws, alike, cell_used, scores_used, shape)
+            seed_used = np.concatenate((seed_used[~alike], np.unique(draws[alike]) % (seed.max() + 1)))
+    order = np.lexsort((scores_used, cell_used))
+    cell_used, scores_used, seed_used = cell_used[order], scores_used[order], seed_used[order]
+    n = np.bincount(cell_used, minlength=shape[0] * shape[1])
+    starts = np.concatenate(([0], np.cumsum(n)[:-1]))
+    mean, m2 = _moments(scores_used, cell_used, n, starts)
+    return Cells(
+        configurations=configurations,
+        cases=cases,
+        hosts=hosts,
+        stratum_case=stratum_case,
+        stratum_host=stratum_host,
+        n=n.reshape(shape),
+        mean=mean.reshape(shape),
+        m2=m2.reshape(shape),
+        starts=starts.reshape(shape),
+        scores=scores_used,
+        seeds=seed_used,
+        lost=np.bincount(cell[~usable], minlength=shape[0] * shape[1]).reshape(shape),
+        excluded=np.bincount(configuration[~usable], minlength=shape[0]),
+        merged=merged,
+        zero_temperature=greedy,
+        searched=_searched(observations, configuration, shape[0]),
+    )
+
+
+def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRED_COLUMNS) -> None:
+    """Refuse a table that lacks a column, has one of them twice, or has no row.
+
+    Raises:
+        TableError: Names the missing columns and, for each, the nearest name that the table has.
+    """
+    if not isinstance(observations, pd.DataFrame):
+        raise TableError(f"observations must be a pandas DataFrame, not a {type(observations).__name__}")
+    missing = [name for name in columns if name not in observations.columns]
+    if missing:
+        present = [str(name) for name in observations.columns]
+        spare = [name for name in present if name not in columns]  # one that is needed itself is no slip for another
+        parts = []
+        for name in missing:
+            near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
+            parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
+        raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}")
+    for name in (*columns, *_ALSO_USED):
+        if (count := int((observations.columns == name).sum())) > 1:
+            raise TableError(f"{count} columns of the table are named {name!r}: keep the one that is meant")
+    if len(observations) == 0:
+        raise TableError("the table has no rows")
+
+
+def says(observations: pd.DataFrame, column: str, value: str) -> BoolArray:
+    """Return in which rows a column has a value: in none where it is empty, or where there is no such column."""
+    if column not in observations.columns:
+        return np.zeros(len(observations), dtype=bool)
+    same = (observations[column] == value).fillna(False)  # a missing text compares as neither true nor false
+    return np.asarray(same.to_numpy(dtype=bool), dtype=bool)
+
+
+def _some(labels: Sequence[str], most: int = 12) -> str:
+    """List labels, cutting a long list short."""
+    shown = ", ".join(repr(label) for label in labels[:most])
+    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
+
+
+def _rows(mask: BoolArray, most: int = 5) -> str:
+    """Name the rows that are true in a mask, counting from 1 after the header."""
+    rows = np.flatnonzero(mask) + 1
+    shown = ", ".join(str(row) for row in rows[:most])
+    more = f" and {len(rows) - most} more" if len(rows) > most else ""
+    return f"row{'s' if len(rows) > 1 else ''} {shown}{more} (the first row after the header is 1)"
+
+
+def _scores(observations: pd.DataFrame) -> FloatArray:
+    """Return the scores as floats; refuse what is no number in [0, 1]."""
+    raw = observations["score"]
+    numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
+    scores: FloatArray = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+    blank = raw.isna().to_numpy(dtype=bool)
+    if not pd.api.types.is_numeric_dtype(raw):
+        blank = blank | (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
+    wrong = np.isnan(scores) & ~blank
+    if wrong.any():
+        first = raw.iloc[int(np.flatnonzero(wrong)[0])]
+        raise TableError(f"score is not a number in {_rows(wrong)}: {first!r}")
+    with np.errstate(invalid="ignore"):
+        outside = (scores < 0) | (scores > 1)
+    if outside.any():
+        first = scores[int(np.flatnonzero(outside)[0])]
+        hint = " Divide percentages by 100." if 1 < np.nanmax(scores) <= 100 and np.nanmin(scores) >= 0 else ""
+        raise TableError(f"score outside [0, 1] in {_rows(outside)}: {first:g}.{hint}")
+    return scores
+
+
+def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[str, ...]]:
+    """Return codes and sorted labels of a column; a missing label is refused."""
+    values = observations[column]
+    if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
+        values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would be one label
+    codes, uniques = pd.factorize(values)
+    if (codes < 0).any():
+        raise TableError(f"{column} is empty in {_rows(codes < 0)}")
+    labels, inverse = np.unique(np.array([str(value) for value in uniques], dtype=object), return_inverse=True)
+    return inverse[codes].astype(np.int64), tuple(str(label) for label in labels)
+
+
+def _hosts(observations: pd.DataFrame) -> tuple[IntArray, tuple[str, ...]]:
+    """Return codes and labels of the hosts; one empty label where the table names none."""
+    if "host" not in observations.columns:
+        return np.zeros(len(observations), dtype=np.int64), ("",)
+    host = observations["host"]
+    return _labels(observations.assign(host=host.astype(object).where(host.notna(), "")), "host")
+
+
+def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntArray, IntArray]:
+    """Number the pairs of case and host that occur."""
+    pairs, stratum = np.unique(case * hosts + host, return_inverse=True)
+    return stratum.astype(np.int64), pairs // hosts, pairs % hosts
+
+
+def _seeds(observations: pd.DataFrame) -> IntArray:
+    """Return codes of the seeds; a missing seed is refused."""
+    try:
+        seed, _ = pd.factorize(observations["seed"])
+    except TypeError:
+        raise TableError("seed must hold numbers or texts, not lists or the like") from None
+    if (seed < 0).any():
+        raise TableError(f"seed is empty in {_rows(seed < 0)}")
+    return seed.astype(np.int64)
+
+
+def _texts(observations: pd.DataFrame) -> IntArray | None:
+    """Return codes of the texts' digests; None where a row has none."""
+    if "text_sha256" not in observations.columns:
+        return None
+    texts = observations["text_sha256"]
+    codes, _ = pd.factorize(texts.where(texts != ""))
+    return None if (codes < 0).any() else codes.astype(np.int64)
+
+
+def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArray, usable: BoolArray) -> None:
+    """Refuse two usable rows of one configuration, host, case, seed and repeat."""
+    key = cell * np.int64(seed.max() + 1) + seed
+    if "repeat" in observations.columns:
+        repeat, repeats = pd.factorize(observations["repeat"], use_na_sentinel=False)
+        key = key * np.int64(len(repeats)) + repeat
+    used = key[usable]
+    if len(pd.unique(used)) == len(used):
+        return
+    twice = np.zeros(len(key), dtype=bool)
+    twice[usable] = pd.Series(used).duplicated(keep=False).to_numpy()
+    first = int(np.flatnonzero(twice)[0])
+    row = observations.iloc[first]
+    which = ", ".join(f"{name} {_plain(row[name])!r}" for name in ("configuration", "case", "seed"))
+    others = len(pd.unique(key[twice])) - 1
+    more = f", and {others} more such generation{'s' if others > 1 else ''}" if others else ""
+    rows = _rows(twice & (key == key[first]))
+    raise TableError(
+        f"the same generation stands in the table more than once: {which} in {rows}{more}."
+        " Drop the copies, or number real repeats in a column 'repeat' (the same text again counts once)."
+    )
+
+
+def _plain(value: object) -> object:
+    """A value as Python's own type: numpy's say their type when they are shown."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _moments(scores: FloatArray, cell: IntArray, n: IntArray, starts: IntArray) -> tuple[FloatArray, FloatArray]:
+    """Return mean and sum of squared deviations per cell; scores are sorted by cell."""
+    mean, m2 = np.zeros(len(n)), np.zeros(len(n))
+    filled = n > 0
+    if not len(scores):
+        return mean, m2
+    mean[filled] = np.add.reduceat(scores, starts[filled]) / n[filled]
+    # A cell of equal scores must have exactly no variance, whatever the rounding of its mean.
+    first, last = scores[starts[filled]], scores[starts[filled] + n[filled] - 1]
+    mean[filled] = np.where(first == last, first, mean[filled])
+    m2[filled] = np.add.reduceat((scores - mean[cell]) ** 2, starts[filled])
+    return mean, m2
+
+
+def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntArray, groups: int) -> BoolArray:
+    """Say per group whether a column has a value in every row."""
+    if column not in observations.columns:
+        return np.zeros(groups, dtype=bool)
+    numbers = pd.to_numeric(observations[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    other = np.bincount(group, weights=(numbers != value).astype(np.float64), minlength=groups)
+    return np.asarray(other == 0, dtype=bool)
+
+
+def _searched(observations: pd.DataFrame, group: IntArray, groups: int) -> BoolArray:
+    """Say per group whether the stage of some row is a search, as this package writes it or others do."""
+    if "stage" not in observations.columns:
+        return np.zeros(groups, dtype=bool)
+    codes, stages = pd.factorize(observations["stage"])
+    search = np.array([str(stage).strip().lower() in SEARCHES for stage in stages] + [False])  # -1 is no stage
+    return np.asarray(np.bincount(group[search[codes]], minlength=groups) > 0, dtype=bool)

@@ -1,0 +1,1 @@
+"""Power, detectable gains and plans."""

@@ -1,0 +1,268 @@
+"""Power: what a number of generations can see, and how many it takes to see a gain.
+
+All of it is the noncentral t distribution, for the two comparisons that `analysis` makes:
+
+- these cases: `cases` x `seeds` generations per arm, standard error `noise_sd * sqrt(2 / (cases * seeds))`,
+  `2 * cases * (seeds - 1)` degrees of freedom;
+- new cases: paired over cases, standard error `sqrt(2 * (interaction_sd**2 + noise_sd**2 / seeds) / cases)`,
+  `cases - 1` degrees of freedom, where `interaction_sd` is the standard deviation of configuration x case. It is not
+  known before the arms have run; 0, cases that all respond alike, gives the least that such a claim takes. `judge`
+  claims nothing for new cases on fewer than FEWEST_CASES cases, so such a comparison sees no gain of any size.
+
+Gains and standard deviations are in units of the score, which lies in [0, 1].
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+
+from scipy import optimize, special
+
+from analysis.comparison.pair import FAR_TAIL, FEWEST_CASES
+from analysis.comparison.t_tests import PERMUTE_BELOW
+
+MOST_SEEDS = 100_000
+"""Beyond this many seeds per case a question is answered with "cannot be seen"."""
+
+_FARTHEST = 1e4
+"""Standard errors beyond which a t test at a tiny level with a degree of freedom or two is said to see nothing."""
+
+
+def _check(alpha: float, power: float = 0.8) -> None:
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
+    if not alpha < power < 1:
+        raise ValueError(f"power must lie between alpha and 1, not {power}")
+
+
+def _normal_drift(alpha: float, power: float) -> float:
+    """Return the drift that a test with a known variance sees; with an estimated one it takes more."""
+    return float(special.ndtri(power) - special.ndtri(alpha / 2))
+
+
+@functools.lru_cache(maxsize=8192)
+def _critical_drift(dof: float, alpha: float, power: float) -> float:
+    """Return the noncentrality at which a two-sided t test rejects with the probability asked for."""
+    normal = _normal_drift(alpha, power)
+    if dof > 1e5:
+        return normal
+    if -special.stdtrit(dof, alpha / 2) > _FARTHEST:
+        return math.inf
+    low, high = normal, 1.25 * normal
+    while power_of_drift(high, dof, alpha) < power:
+        low, high = high, 1.5 * high
+    return float(optimize.brentq(lambda drift: power_of_drift(drift, dof, alpha) - power, 0.9 * low, high))
+
+
+def critical_drift(dof: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Return how many standard errors a true effect must be for a two-sided t test to see it.
+
+    Args:
+        dof: Degrees of freedom, above 0; rounded to three digits, which moves the answer by under 0.1%.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+    """
+    _check(alpha, power)
+    if dof <= 0:
+        return math.inf
+    return _critical_drift(float(f"{dof:.3g}"), alpha, power)
+
+
+def power_of_drift(drift: float, dof: float, alpha: float = 0.05) -> float:
+    """Return the probability that a two-sided t test rejects, for an effect of `drift` standard errors."""
+    critical = -float(special.stdtrit(dof, alpha / 2))
+    upper = 1.0 - float(special.nctdtr(dof, drift, critical))
+    lower = float(special.nctdtr(dof, drift, -critical)) if drift < 3 else 0.0  # below 1e-6, and may come out as NaN
+    return upper + lower
+
+
+def standard_error(noise_sd: float, *, cases: int, seeds: float, interaction_sd: float | None = None) -> float:
+    """Return the standard error of the difference between two configurations.
+
+    Args:
+        noise_sd: Standard deviation over seeds within a case.
+        cases: Number of cases.
+        seeds: Seeds per case and arm.
+        interaction_sd: Standard deviation of configuration x case; None claims these cases only.
+    """
+    between = 0.0 if interaction_sd is None else interaction_sd**2
+    return math.sqrt(2 * (between + noise_sd**2 / seeds) / cases)
+
+
+def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None = None, alpha: float = 0.05) -> float:
+    """Return the degrees of freedom that a balanced comparison has at a two-sided level.
+
+    Below FAR_TAIL a t test on these cases has Satterthwaite's, cell by cell: `V**2 / sum(v_i**2 / dof)` over the cells.
+    With equal variances that is, by the expectations of both sums, `(K * dof + 2) / (1 + 2 / dof)` for K cells of `dof`
+    degrees of freedom each: half of what the pooled test has at 3 seeds, three quarters at 7.
+    """
+    if interaction_sd is not None:
+        return cases - 1
+    own, cells = seeds - 1, 2 * cases
+    return cells * own if alpha >= FAR_TAIL or seeds < PERMUTE_BELOW else (cells * own + 2) / (1 + 2 / own)
+
+
+def _attainable(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> float:
+    """Return the largest p up to alpha that a comparison can have: a permutation of two seeds has few; 0 for none."""
+    if interaction_sd is not None or seeds >= PERMUTE_BELOW:
+        return alpha
+    arrangements = float(math.comb(2 * seeds, seeds)) ** min(cases, 50)
+    return 2 * math.floor(alpha * arrangements / 2 + 1e-9) / arrangements
+
+
+def _sees_nothing(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> bool:
+    """Return whether a comparison of this size is refused, has no degree of freedom, or no p as small as alpha."""
+    if interaction_sd is not None:
+        return cases < FEWEST_CASES
+    return seeds < 2 or _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=None) == 0
+
+
+def mde(
+    noise_sd: float,
+    *,
+    cases: int,
+    seeds: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+) -> float:
+    """Return the smallest true gain that a comparison of this size sees with the power asked for.
+
+    Args:
+        noise_sd: Standard deviation over seeds within a case, at least 0.
+        cases: Number of cases, at least 1.
+        seeds: Seeds per case and arm; at least 2 for these cases, 1 for new cases.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+        interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
+
+    Returns:
+        A gain in units of the score; infinite where the comparison has no degree of freedom, is for new cases and has
+        fewer than FEWEST_CASES, or is a permutation of so few seeds that no p reaches `alpha`.
+
+    Raises:
+        ValueError: A number is out of its range.
+    """
+    _check(alpha, power)
+    if noise_sd < 0 or cases < 1 or seeds < 1:
+        raise ValueError(f"noise_sd must be >= 0, cases and seeds >= 1, not {noise_sd}, {cases}, {seeds}")
+    if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
+        return math.inf
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd, alpha=alpha)
+    level = _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    drift = critical_drift(dof, level, power)
+    return drift * standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+
+
+def power_at(
+    gain: float,
+    noise_sd: float,
+    *,
+    cases: int,
+    seeds: int,
+    alpha: float = 0.05,
+    interaction_sd: float | None = None,
+) -> float:
+    """Return the probability that a comparison of this size finds a true gain significant."""
+    if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
+        return 0.0
+    dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd, alpha=alpha)
+    error = standard_error(noise_sd, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    if error == 0:
+        return 1.0 if gain else alpha
+    level = _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd)
+    return power_of_drift(min(abs(gain) / error, 1e3), dof, level)
+
+
+def required_seeds(
+    gain: float,
+    noise_sd: float,
+    *,
+    cases: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+) -> int | None:
+    """Return the seeds per case and arm that it takes to see a gain.
+
+    Args:
+        gain: The true gain to be seen, above 0.
+        noise_sd: Standard deviation over seeds within a case.
+        cases: Number of cases.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+        interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
+
+    Returns:
+        The number of seeds, at least 2; None where no number of seeds is enough (new cases: too few cases).
+
+    Raises:
+        ValueError: `gain` is not above 0.
+    """
+    if gain <= 0:
+        raise ValueError(f"gain must be above 0, not {gain}")
+
+    def seen(seeds: int) -> bool:
+        found = mde(noise_sd, cases=cases, seeds=seeds, alpha=alpha, power=power, interaction_sd=interaction_sd)
+        return found <= gain
+
+    if not seen(MOST_SEEDS):
+        return None
+    between = 0.0 if interaction_sd is None else interaction_sd**2
+    room = cases * (gain / _normal_drift(alpha, power)) ** 2 / 2 - between
+    least = math.ceil(noise_sd**2 / room - 1e-9) if room > 0 else 2
+    return _smallest(seen, min(max(2, least), MOST_SEEDS), MOST_SEEDS)
+
+
+def required_cases(
+    gain: float,
+    noise_sd: float,
+    *,
+    seeds: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+    most: int = 10_000,
+) -> int | None:
+    """Return the number of cases it takes to see a gain with so many seeds per case and arm, or None beyond `most`."""
+    if gain <= 0:
+        raise ValueError(f"gain must be above 0, not {gain}")
+
+    def seen(cases: int) -> bool:
+        found = mde(noise_sd, cases=cases, seeds=seeds, alpha=alpha, power=power, interaction_sd=interaction_sd)
+        return found <= gain
+
+    if not seen(most):
+        return None
+    return _smallest(seen, 1 if interaction_sd is None else FEWEST_CASES, most)
+
+
+def required_generations(
+    gain: float,
+    noise_sd: float,
+    *,
+    cases: int,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    interaction_sd: float | None = None,
+) -> int | None:
+    """Return the generations of both arms together that it takes to see a gain, or None (see `required_seeds`)."""
+    seeds = required_seeds(gain, noise_sd, cases=cases, alpha=alpha, power=power, interaction_sd=interaction_sd)
+    return None if seeds is None else 2 * cases * seeds
+
+
+def _smallest(seen: Callable[[int], bool], low: int, high: int) -> int:
+    """Return the smallest number from `low` on for which a monotone predicate holds; it holds for `high`."""
+    step = 1
+    while low + step < high and not seen(low + step):
+        low, step = low + step, 2 * step
+    high = min(high, low + step)
+    while low < high:
+        middle = (low + high) // 2
+        if seen(middle):
+            high = middle
+        else:
+            low = middle + 1
+    return low

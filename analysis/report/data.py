@@ -1,0 +1,169 @@
+"""What a report is made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis.comparison.pair import ROUNDING
+from analysis.verdict.sentences import as_sentence
+
+if TYPE_CHECKING:
+    from analysis.noise.floor import AACheck, NoiseFloor
+    from analysis.report.plots.figures import Curve
+    from analysis.verdict.verdict import Verdict
+
+Value = int | float | str
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report shows. What is missing is left out of it.
+
+    Attributes:
+        study: Name of the study.
+        created: When the report is made, ISO 8601.
+        observations: See `analysis.observations.table`.
+        baseline: Key of the baseline.
+        finalist: Key of the finalist; None if the study ended without one.
+        verdicts: Verdicts on the fresh generations; the finalist's is the headline.
+        recommendation: Key of the recommended configuration. None: the finalist if its effect is above 0 and it
+            breaks no limit, else the baseline.
+        fresh_effects: By key of a finalist, how far its fresh mean lies above that of all fresh generations of the
+            baseline. A verdict on one that left early knows the baseline's until then only; where a key is missing,
+            the verdict's effect is taken.
+        configurations: By key: `{"model": ..., "prompt": ..., "options": {...}}`.
+        floor: Noise floor of the baseline.
+        aa: Check of the baseline against itself.
+        ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
+            baseline. None: plain intervals of the means.
+        curves: The surrogate's posterior by option.
+        expected: What is to be expected of fresh generations, score and output tokens by configuration, as
+            `pareto.expected` says; the front of the report's plot and table is that of these rows.
+        constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
+            and `outcome` (the finalist's), all as texts; None without limits.
+        broken: Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`.
+        robustness: Any table; shown as it is, one row per way to score (a column `outcome` is coloured).
+        fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
+        texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
+        config: The sweep's configuration, as a nested dict.
+        commands: What it does, and the command, such as `{"resume": "sweeps run quickstart.toml"}`.
+        exports: Paths of the exports.
+        notes: Warnings: what the reader should know besides.
+        looks: What was told at the looks at the confirmation, in their order.
+        last_look: What was told of the finalist at its last look; "" where it was not looked at.
+        version: Version of slm-sweeps.
+    """
+
+    study: str
+    created: str
+    observations: pd.DataFrame
+    baseline: str
+    finalist: str | None = None
+    verdicts: Sequence[Verdict] = ()
+    recommendation: str | None = None
+    fresh_effects: Mapping[str, float] = field(default_factory=dict)
+    configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    floor: NoiseFloor | None = None
+    aa: AACheck | None = None
+    ranking: pd.DataFrame | None = None
+    curves: Mapping[str, Curve] = field(default_factory=dict)
+    expected: pd.DataFrame | None = None
+    constraints: pd.DataFrame | None = None
+    broken: Sequence[str] = ()
+    robustness: pd.DataFrame | None = None
+    fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    texts: pd.DataFrame | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+    exports: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    looks: Sequence[str] = ()
+    last_look: str = ""
+    version: str = ""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The headline: the finalist's verdict, else the first one."""
+        own = [verdict for verdict in self.verdicts if verdict.configuration == self.finalist]
+        return next(iter([*own, *self.verdicts]), None)
+
+    @property
+    def recommended(self) -> str | None:
+        """Key of the configuration to use; None without a verdict."""
+        if self.recommendation is not None or self.verdict is None:
+            return self.recommendation
+        above = self.fresh_effect(self.verdict) > 0
+        return self.verdict.configuration if above and not self.broken else self.baseline
+
+    def fresh_effect(self, verdict: Verdict) -> float:
+        """How far a finalist's fresh mean lies above that of all fresh generations of the baseline."""
+        return self.fresh_effects.get(verdict.configuration, verdict.effect)
+
+    def expected_gain(self, verdict: Verdict) -> float | None:
+        """What new generations of a finalist are expected to gain over the baseline's, at most what was shown.
+
+        None of a single finalist, which nothing was picked by, and where nothing is known. Of several the best one owes
+        part of its difference to luck; how much, the differences between all trials tell (`pareto.expected`). The
+        baseline's own mean counts as it is, since nobody picked it: to draw it to trials that are worse would make them
+        look like gains.
+        """
+        if self.expected is None or not verdict.optimism:
+            return None
+        known = self.expected.set_index("configuration")
+        if not {verdict.configuration, self.baseline} <= set(known.index):
+            return None
+        gain = float(known["score"][verdict.configuration] - known["mean"][self.baseline])
+        return min(gain, self.fresh_effect(verdict)) if math.isfinite(gain) else None
+
+    def left_early(self, verdict: Verdict) -> bool:
+        """Whether the baseline has fresh generations that a verdict does not rest on."""
+        return abs(self.fresh_effect(verdict) - verdict.effect) > ROUNDING
+
+    @property
+    def noise_sd(self) -> float:
+        """Within-case standard deviation of a score: the floor's, else the verdict's, else 0 (nothing is known)."""
+        if self.floor is not None and not self.floor.greedy:
+            return self.floor.sd
+        known = self.verdict.noise_sd if self.verdict is not None else 0.0
+        return known if math.isfinite(known) else 0.0
+
+    def values(self, key: str | None) -> dict[str, Value]:
+        """Model, prompt and options of a configuration, flat; empty if nothing is known of it."""
+        known = self.configurations.get(key or "", {})
+        named = {name: known[name] for name in ("model", "prompt") if known.get(name) is not None}
+        return {**named, **known.get("options", {})}
+
+    def differences(self, key: str) -> dict[str, Value]:
+        """The values in which a configuration differs from the baseline."""
+        base = self.values(self.baseline)
+        return {name: value for name, value in self.values(key).items() if base.get(name) != value}
+
+    def role(self, key: str) -> str:
+        """`the baseline`, `the finalist`, or the key."""
+        if key == self.baseline:
+            return "the baseline"
+        return "the finalist" if key == self.finalist else key
+
+    def trial(self, key: str) -> int | None:
+        """Number of the trial that a configuration was found in; None where the table does not tell."""
+        rows = self.observations
+        if "trial" not in rows:
+            return None
+        numbers = rows.loc[rows["configuration"] == key, "trial"]
+        return int(numbers.min()) if len(numbers) and numbers.notna().all() else None
+
+    def called(self, key: str) -> str:
+        """`the baseline`, `the finalist`; of the other finalists `trial 28`; else the key."""
+        others = {verdict.configuration for verdict in self.verdicts} - {self.baseline, self.finalist}
+        trial = self.trial(key) if key in others else None
+        return self.role(key) if trial is None else f"trial {trial}"
+
+    def in_words(self, text: str) -> str:
+        """A sentence in which the keys of baseline and finalists are replaced by what people call them."""
+        keys = (self.baseline, self.finalist, *(verdict.configuration for verdict in self.verdicts))
+        return as_sentence(text, {key: self.called(key) for key in keys if key})

@@ -1,0 +1,1 @@
+"""Planned looks at a comparison before its end."""

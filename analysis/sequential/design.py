@@ -1,0 +1,363 @@
+"""Group-sequential looks: stopping a confirmation early without claiming more than alpha allows.
+
+How much of alpha each look spends is in `boundaries`; here is what a look says of the observations made so far.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import pandas as pd
+from scipy import optimize, special, stats
+
+from analysis.comparison.claim import is_shown
+from analysis.comparison.compare import Claim, compare
+from analysis.comparison.pair import Estimate, pair
+from analysis.comparison.t_tests import error_with_more_seeds
+from analysis.observations.table import summarize
+from analysis.sequential.boundaries import LARGEST, Shape, boundaries
+from analysis.verdict.sentences import decimals
+
+
+@dataclass(frozen=True)
+class Prior:
+    """What is believed of a configuration's effect before its confirmation, as a normal distribution.
+
+    It says whether it is worth while to go on, and never enters p, interval or estimate.
+
+    Attributes:
+        mean: Expected effect over the baseline, in units of the score.
+        sd: Its standard deviation, at least 0.
+
+    Raises:
+        ValueError: If a number is not finite, or `sd` is below 0.
+    """
+
+    mean: float
+    sd: float
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.mean) or not 0 <= self.sd < math.inf:
+            raise ValueError(f"a prior takes a finite mean and an sd of 0 or more, not {self.mean} and {self.sd}")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a look says.
+
+    Attributes:
+        stop: "efficacy" (the boundary is crossed, in whichever direction, and the difference may be claimed; see
+            `claims.is_shown`), "futility", or None (go on).
+        look: Number of the look, from 1.
+        looks: Planned number.
+        effect: Difference of mean scores so far.
+        standard_error: Of the effect.
+        p_value: Two-sided, of this look alone.
+        bound: Largest p at which this look stops for efficacy.
+        chance: Probability of finding the configuration better in the end, or equivalent where a margin is named:
+            given a prior. Without one, of finding it better if it truly is by what the design can see.
+        sentence: The decision in words.
+    """
+
+    stop: Literal["efficacy", "futility"] | None
+    look: int
+    looks: int
+    effect: float
+    standard_error: float
+    p_value: float
+    bound: float
+    chance: float
+    sentence: str
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields, ready for JSON: numbers that do not exist are None."""
+        return {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in asdict(self).items()
+        }
+
+
+def _percent(chance: float) -> str:
+    return "under 1%" if chance < 0.01 else f"{100 * chance:.0f}%"
+
+
+def _fractions(looks: int | Sequence[float]) -> list[float]:
+    """Return the fractions that are asked for, even ones for a number of looks; none for what is neither."""
+    try:
+        number = operator.index(looks)  # type: ignore[arg-type]
+    except TypeError:
+        try:
+            return [float(each) for each in looks]  # type: ignore[union-attr]
+        except (TypeError, ValueError):
+            return []
+    return [(k + 1) / number for k in range(number)]
+
+
+class SequentialDesign:
+    """Looks at a confirmation, with their boundaries.
+
+    Futility is non-binding: ignoring it does not raise the type-I error.
+
+    Attributes:
+        fractions: Information at each look as a fraction of the last.
+        alpha: Two-sided level over all looks.
+        shape: See `boundaries`.
+        bounds: Boundary of |Z| at each look.
+        futility: A look stops for futility where the chance of a claim at the end is below this; 0 never does.
+    """
+
+    def __init__(
+        self,
+        looks: int | Sequence[float] = 2,
+        alpha: float = 0.05,
+        *,
+        futility: float = 0.1,
+        shape: Shape = "spending",
+    ) -> None:
+        """Plan the looks.
+
+        Args:
+            looks: How many, evenly spaced; or the fraction of the planned seeds at each, ascending and ending with 1.
+            alpha: Two-sided level over all looks.
+            futility: Chance of a claim at the end below which a look gives up; 0 never does.
+            shape: See `boundaries`.
+
+        Raises:
+            ValueError: A number is out of its range.
+        """
+        if shape not in get_args(Shape):
+            raise ValueError(f"shape must be one of {', '.join(get_args(Shape))}, not {shape!r}")
+        fractions = _fractions(looks)
+        rising = all(low < high for low, high in zip([0.0, *fractions], fractions, strict=False))
+        if not fractions or not rising or abs(fractions[-1] - 1) > 1e-9:
+            raise ValueError(f"looks must be a number from 1, or rising fractions that end with 1, not {looks!r}")
+        if not 0 < alpha < 0.5 or not 0 <= futility < 0.5:
+            raise ValueError(f"alpha must lie in (0, 0.5) and futility in [0, 0.5), not {alpha} and {futility}")
+        self.fractions: tuple[float, ...] = (*fractions[:-1], 1.0)
+        self.alpha = alpha
+        self.shape: Shape = shape
+        self.futility = futility
+        self.bounds = boundaries(self.fractions, alpha, shape)
+
+    @property
+    def looks(self) -> int:
+        """Planned number of looks."""
+        return len(self.fractions)
+
+    def fraction(self, look: int) -> float:
+        """Return the information that a look has, as a fraction of the last.
+
+        Raises:
+            ValueError: There is no such look.
+        """
+        return self.fractions[self._index(look)]
+
+    def nominal(self, look: int, alpha: float | None = None) -> float:
+        """Return the p value at which a look stops; with another alpha, that of the same plan at that level.
+
+        An interval of level 1 - nominal is the repeated confidence interval (Jennison and Turnbull 1989): it covers the
+        effect with probability 1 - alpha at all looks together, whatever made the looks stop.
+        """
+        bounds = self.bounds if alpha is None else boundaries(self.fractions, alpha, self.shape)
+        return float(2 * special.ndtr(-bounds[self._index(look)]))
+
+    def seeds_at(self, look: int, seeds: int) -> int:
+        """Return how many of the planned seeds per case a look has; at least 2."""
+        return max(min(2, seeds), math.ceil(self.fraction(look) * seeds - 1e-9))
+
+    def repeated_p(self, look: int, p_value: float) -> float:
+        """Return the repeated p value: the smallest alpha at which this plan would stop at this look for efficacy.
+
+        It is at most `alpha` exactly where the boundary is crossed, and valid whatever made the looks stop.
+
+        Args:
+            look: Number of the look, from 1.
+            p_value: Two-sided p of this look alone.
+        """
+        index = self._index(look)
+        if math.isnan(p_value) or p_value >= 1:
+            return p_value
+        z = min(float(-special.ndtri(p_value / 2)), LARGEST - 1e-6) if p_value > 0 else LARGEST - 1e-6
+        fractions = self.fractions if self.shape == "obrien-fleming" else self.fractions[: index + 1]
+
+        def excess(log_alpha: float) -> float:
+            return boundaries(fractions, math.exp(log_alpha), self.shape)[index] - z
+
+        low, high = math.log(1e-12), math.log(0.99)
+        if excess(high) > 0:
+            return 1.0
+        if excess(low) < 0:
+            return max(p_value, 1e-12)
+        return max(p_value, math.exp(float(optimize.brentq(excess, low, high, xtol=1e-7))))
+
+    def conditional_power(self, look: int, z: float, drift: float | None = None) -> float:
+        """Return the probability of crossing the last boundary upwards, given this look and a true drift.
+
+        Args:
+            look: Number of the look, from 1.
+            z: Signed statistic of this look.
+            drift: True effect in standard errors of the last look; by default what a single test sees with 80%.
+        """
+        fraction = self.fraction(look)
+        if fraction >= 1:
+            return float(z >= self.bounds[-1])
+        theta = self.design_drift if drift is None else drift
+        expected = z * math.sqrt(fraction) + theta * (1 - fraction)
+        return float(special.ndtr((expected - self.bounds[-1]) / math.sqrt(1 - fraction)))
+
+    def predictive_power(
+        self,
+        look: int,
+        z: float,
+        standard_error: float,
+        prior: Prior,
+        margin: float | None = None,
+        last_error: float | None = None,
+    ) -> float:
+        """Return the probability of crossing the last boundary upwards, given this look and what was believed before.
+
+        The true effect is averaged over its posterior, that of the prior and this look together (Spiegelhalter,
+        Freedman and Blackburn, Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole
+        confirmation would, so that one that is sure of itself and wrong can still be contradicted.
+
+        Args:
+            look: Number of the look, from 1.
+            z: Signed statistic of this look.
+            standard_error: Of the effect at this look.
+            prior: The belief before the first look.
+            margin: Count it as well if the effect is shown to lie within this margin.
+            last_error: Standard error of the effect at the last look; by default that of as many more seeds.
+        """
+        fraction = self.fraction(look)
+        if fraction >= 1:
+            return float(z >= self.bounds[-1])
+        now = standard_error**-2
+        last = now / fraction if last_error is None else max(last_error**-2, now * (1 + 1e-9))
+        believed = min(prior.sd**-2, last) if prior.sd else last
+        rest, precision = last - now, believed + now
+        expected = (prior.mean * believed + z / standard_error) / precision
+        at_end = (z / standard_error + expected * rest) / last  # expected estimate, and its standard deviation
+        spread, error = math.sqrt(rest + rest**2 / precision) / last, 1 / math.sqrt(last)
+        better = self.bounds[-1] * error
+        found = special.ndtr((at_end - better) / spread)
+        within = 0.0 if margin is None else min(margin + special.ndtri(self.nominal(self.looks)) * error, better)
+        if within > 0:
+            found += special.ndtr((within - at_end) / spread) - special.ndtr((-within - at_end) / spread)
+        return float(found)
+
+    @property
+    def design_drift(self) -> float:
+        """True effect, in standard errors of the last look, that a single test sees with 80%."""
+        return float(stats.norm.isf(self.alpha / 2) + stats.norm.ppf(0.8))
+
+    def decide(
+        self,
+        look: int,
+        observations: pd.DataFrame,
+        baseline: str,
+        finalist: str,
+        *,
+        claim: Claim = "these-cases",
+        min_gain: float | None = None,
+        prior: Prior | None = None,
+        margin: float | None = None,
+        seed: int = 0,
+    ) -> Decision:
+        """Look at the observations made so far.
+
+        Args:
+            look: Number of the look, from 1.
+            observations: Fresh rows of both arms up to this look; see `analysis.observations.table`.
+            baseline: Label of the baseline.
+            finalist: Label of the configuration.
+            claim: See `analysis.comparison.compare.compare`.
+            min_gain: Smallest gain of interest. Without a prior, futility asks whether that could still be found, or
+                what the design can see if that is more.
+            prior: What is believed of the effect; futility then asks how probable a claim is.
+            margin: Margin of an equivalence that is of interest too; asked about where there is a prior.
+            seed: Of a permutation test.
+
+        Raises:
+            TableError: The table cannot be judged.
+        """
+        cells = summarize(observations)
+        two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
+        comparison = compare(two, claim=claim, seed=seed)
+        estimate = comparison.estimate
+        if estimate is None or not estimate.standard_error:
+            stop: Literal["futility"] | None = None
+            sentence = f"Look {look} of {self.looks}: no score varies yet, so there is no noise to test with."
+            if two.baseline.greedy and two.finalist.greedy:
+                stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
+            bound = self.nominal(look)
+            return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
+        share, new_cases = self.fraction(look), comparison.claim == "new-cases"
+        at_end = error_with_more_seeds(two, estimate, share, new_cases=True) if new_cases else None
+        counted = two.effect_with_failures
+        return self.assess(
+            look, estimate, min_gain=min_gain, prior=prior, margin=margin, last_error=at_end, counted=counted
+        )
+
+    def assess(
+        self,
+        look: int,
+        estimate: Estimate,
+        *,
+        min_gain: float | None = None,
+        prior: Prior | None = None,
+        margin: float | None = None,
+        last_error: float | None = None,
+        counted: float | None = None,
+    ) -> Decision:
+        """Say what a look means, given its estimate; see `decide` and, for `last_error`, `predictive_power`.
+
+        `counted` is the effect with 0 for rows without a score, by default the effect: what may not be claimed for
+        these (see `claims.is_shown`) is no reason to stop.
+        """
+        bound = self.nominal(look)
+        p_value = max(estimate.p_value, 1e-15)
+        z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
+        if prior is not None:
+            chance = self.predictive_power(look, z, estimate.standard_error, prior, margin, last_error)
+            also, p = "" if margin is None else f", or none beyond {margin:g}", decimals(prior.mean, prior.sd)
+            futile = (
+                f"the search expected {prior.mean:+.{p}f} (sd {prior.sd:.{p}f}), and with this look the chance that the"
+                f" end shows a gain{also} is {_percent(chance)}"
+            )
+        else:
+            chance = self.conditional_power(look, z, self._drift(look, estimate, min_gain))
+            futile = f"a gain would be found in the end with {_percent(chance)} at most"
+        stop: Literal["efficacy", "futility"] | None = None
+        d = decimals(estimate.effect, 2 * estimate.standard_error)
+        counted = estimate.effect if counted is None else counted
+        if is_shown(estimate.p_value, bound, estimate.effect, counted):
+            stop, why = "efficacy", f"p = {estimate.p_value:.2g} is within the {bound:.2g} of this look; stop"
+        elif look < self.looks and chance < self.futility:
+            stop, why = "futility", f"{futile}; stop"
+        else:
+            this, on = ("this", "; go on") if look < self.looks else ("the last", "")
+            failed = f"within the {bound:.2g} of {this} look, but {counted:+.{d}f} with 0 for what has no score"
+            above = estimate.p_value > bound
+            why = (
+                f"p = {estimate.p_value:.2g} is " + (f"above the {bound:.2g} of {this} look" if above else failed) + on
+            )
+        sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.{d}f}; {why}."
+        return Decision(
+            stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, chance, sentence
+        )
+
+    def _drift(self, look: int, estimate: Estimate, min_gain: float | None) -> float:
+        """Return the smallest gain of interest, or what the design can see if that is more, in last standard errors."""
+        if min_gain is None:
+            return self.design_drift
+        last = estimate.standard_error * math.sqrt(self.fraction(look))
+        return max(self.design_drift, min_gain / last)
+
+    def _index(self, look: int) -> int:
+        if not 1 <= look <= self.looks:
+            raise ValueError(f"look must be 1 to {self.looks}, not {look}")
+        return look - 1

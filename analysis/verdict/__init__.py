@@ -1,0 +1,1 @@
+"""The verdict of a comparison and the sentences that state it."""

@@ -1,0 +1,96 @@
+"""What all comparisons of a verdict share: level, looks and their number, and what these mean for each."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from scipy import special
+
+from analysis.comparison.compare import EXACT, Comparison
+from analysis.comparison.pair import ROUNDING, Estimate, Pair
+from analysis.comparison.selection_bias import best_of_note
+from analysis.comparison.t_tests import error_with_more_seeds
+from analysis.power.power import critical_drift
+from analysis.sequential.design import SequentialDesign
+from analysis.verdict.sentences import decimals
+
+ENDED_EARLY = (
+    "A look ended the comparison early, which happens to effects that came out large: expect less of new generations. "
+    "The interval allows for that, the difference does not."
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the caller asked of all comparisons alike, and what follows from their number.
+
+    Attributes:
+        alpha, margin, min_gain, design: See `verdict.judge`.
+        comparisons: Number of configurations that share alpha.
+        look: The look that this one is judged at, or None.
+        given_up: Whether that look gave it up.
+        others: What is to be said of those that cannot be judged.
+        optimism: See `best_of.optimism`.
+    """
+
+    alpha: float
+    margin: float | None
+    min_gain: float | None
+    comparisons: int
+    design: SequentialDesign | None
+    look: int | None
+    given_up: bool = False
+    others: tuple[str, ...] = ()
+    optimism: float = 0.0
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Why to expect less of the best one than is shown; () where there is nothing to pick."""
+        return (best_of_note(self.comparisons, self.optimism),) if self.optimism > ROUNDING else ()
+
+    def tail(self, level: float) -> float:
+        """Return the two-sided level that the test itself must reach, given its share of alpha."""
+        return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
+
+    def mde(self, two: Pair, comparison: Comparison, estimate: Estimate, level: float) -> float:
+        """Return the smallest gain that is seen: by this test, or by the planned end of one that was given up."""
+        if not self.given_up or self.design is None or self.look is None:
+            tail, error = self.tail(level), estimate.standard_error
+            if estimate.least_p > tail:
+                return math.inf
+            if estimate.same:  # a permutation that takes more than the t test does sees less
+                low, high = estimate.interval(1 - tail)
+                by_t = -float(special.stdtrit(estimate.dof_at(tail), tail / 2)) * error
+                error *= max(1.0, max(estimate.effect - low, high - estimate.effect) / by_t)
+        else:
+            tail = self.design.nominal(self.design.looks, level)
+            share, new_cases = self.design.fraction(self.look), comparison.claim == "new-cases"
+            error = error_with_more_seeds(two, estimate, share, new_cases=new_cases)
+        return critical_drift(estimate.dof_at(tail), tail) * error
+
+    def notes_on(self, estimate: Estimate | None, level: float, p_value: float) -> tuple[str, ...]:
+        """Say how looks enter, and what the interval of one that was given up would be without them."""
+        if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
+            return self.others
+        plan = (
+            f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
+        )
+        notes = (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
+        if not self.given_up:
+            early = self.look < self.design.looks and p_value <= self.alpha
+            return (ENDED_EARLY, *notes) if early else notes
+        low, high = estimate.interval(1 - level)
+        d = decimals(low, high)
+        return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
+
+
+def check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
+    """Raise `ValueError` if an argument of `verdict.judge` is out of its range."""
+    if claim not in ("these-cases", "new-cases"):
+        raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
+    if not 0 < alpha < 0.5:
+        raise ValueError(f"alpha must lie between 0 and 0.5, not {alpha}")
+    for name, value in (("margin", margin), ("min_gain", min_gain)):
+        if value is not None and not 0 < value <= 1:
+            raise ValueError(f"{name} must lie above 0 and at most at 1, not {value}")

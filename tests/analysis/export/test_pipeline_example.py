@@ -1,0 +1,113 @@
+"""The example pipeline sends exactly what was exported."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from analysis.export.formats import write_exports
+from tests.analysis.export.test_export import make
+
+PIPELINE = Path(__file__).parents[3] / "examples" / "pipeline"
+
+
+@pytest.fixture
+def server():
+    """An HTTP server that keeps request bodies and answers as `/api/chat` does."""
+    seen: list[dict] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            seen.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))) | {"path": self.path})
+            body = json.dumps(
+                {"message": {"role": "assistant", "content": "a summary"}, "done_reason": "stop"}
+            ).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *arguments):
+            pass
+
+    httpd = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=httpd.serve_forever)
+    thread.start()
+    yield f"127.0.0.1:{httpd.server_port}", seen
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+def run(command, host, **environment):
+    base = {name: value for name, value in os.environ.items() if not name.startswith("OLLAMA_")}
+    environment = base | {"OLLAMA_HOST": host} | environment
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+
+
+def test_the_shell_pipeline_sends_what_the_env_file_says(tmp_path, server):
+    host, seen = server
+    write_exports(make(), tmp_path / "exports")
+    (tmp_path / "log one.txt").write_text("A: the disk is full {log}")
+    command = [PIPELINE / "run_bundle.sh", tmp_path / "exports" / "production.env", tmp_path / "log one.txt"]
+    done = run(command, host, OUT=str(tmp_path / "out"), PYTHON=sys.executable)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out" / "log one.txt").read_text() == "a summary\n"
+    exported = json.loads((tmp_path / "exports" / "production.json").read_text())
+    assert seen[0]["options"] == exported["options"]
+    assert seen[0]["path"] == "/api/chat"
+    assert seen[0]["model"] == "qwen2.5:14b"
+    assert seen[0]["truncate"] is False
+    assert seen[0]["messages"] == [
+        {"role": "system", "content": "You summarise.\nBe brief."},
+        {"role": "user", "content": "Summarise:\nA: the disk is full {log}"},
+    ]
+
+
+def test_json_and_env_ask_for_the_same(tmp_path, server):
+    host, seen = server
+    write_exports(make(), tmp_path, mode="baseline")
+    (tmp_path / "log.txt").write_text("日本語のログ")
+    by_env = [PIPELINE / "run_bundle.sh", tmp_path / "baseline.env", tmp_path / "log.txt"]
+    by_json = [sys.executable, PIPELINE / "summarise.py", tmp_path / "log.txt", "--options", tmp_path / "baseline.json"]
+    for command in (by_env, by_json):
+        done = run(command, host, OUT=str(tmp_path / "out"), PYTHON=sys.executable)
+        assert done.returncode == 0, done.stderr
+    assert seen[0] == seen[1]
+    assert seen[0]["options"]["seed"] == 42
+
+
+def test_a_variable_set_by_hand_wins(tmp_path, server):
+    host, seen = server
+    write_exports(make(), tmp_path)
+    (tmp_path / "log.txt").write_text("x")
+    command = [PIPELINE / "run_bundle.sh", tmp_path / "production.env", tmp_path / "log.txt"]
+    by_hand = {"OLLAMA_TEMPERATURE": "0", "OLLAMA_SEED": "42"}
+    done = run(command, host, OUT=str(tmp_path / "out"), PYTHON=sys.executable, **by_hand)
+    assert done.returncode == 0, done.stderr
+    assert seen[0]["options"] == {"temperature": 0, "seed": 42, "top_k": 20, "top_p": 0.9, "num_ctx": 4096}
+
+
+def test_mistakes_are_told_in_a_line(tmp_path):
+    (tmp_path / "log.txt").write_text("x")
+    missing = run([PIPELINE / "run_bundle.sh", tmp_path / "none.env", tmp_path / "log.txt"], "127.0.0.1:9")
+    assert missing.returncode == 2
+    assert "none.env" in missing.stderr
+    unset = run([sys.executable, PIPELINE / "summarise.py", tmp_path / "log.txt"], "127.0.0.1:9")
+    assert unset.returncode == 1
+    assert "OLLAMA_MODEL is not set" in unset.stderr
+    write_exports(make(), tmp_path)
+    down = run(
+        [sys.executable, PIPELINE / "summarise.py", tmp_path / "log.txt", "--options", tmp_path / "production.json"],
+        "127.0.0.1:9",
+    )
+    assert down.returncode == 1
+    assert "cannot reach Ollama at http://127.0.0.1:9/api/chat" in down.stderr
+    assert "Traceback" not in unset.stderr + down.stderr
