@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from objectives.case import LEVELS, Case, Item
 
 if TYPE_CHECKING:
+    from objectives.case_files import CaseError, load_cases
     from objectives.coverage import CoverageObjective, Objective, Score
+    from objectives.custom import FunctionObjective
     from objectives.factory import ModelAccess, make_objective
-    from objectives.function import FunctionObjective
-    from objectives.loading import CaseError, load_cases
     from objectives.matchers.base import Match, Matcher, ObjectiveError
     from objectives.matchers.lexical import LexicalMatcher
 
 _HOMES = {
-    "CaseError": "objectives.loading",
+    "CaseError": "objectives.case_files",
     "CoverageObjective": "objectives.coverage",
-    "FunctionObjective": "objectives.function",
+    "FunctionObjective": "objectives.custom",
     "LexicalMatcher": "objectives.matchers.lexical",
     "Match": "objectives.matchers.base",
     "Matcher": "objectives.matchers.base",
@@ -26,7 +26,7 @@ _HOMES = {
     "Objective": "objectives.coverage",
     "ObjectiveError": "objectives.matchers.base",
     "Score": "objectives.coverage",
-    "load_cases": "objectives.loading",
+    "load_cases": "objectives.case_files",
     "make_objective": "objectives.factory",
 }
 

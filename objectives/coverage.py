@@ -13,8 +13,8 @@ from objectives.case import LEVELS, Case, Item
 from objectives.matchers.base import Match, Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 from objectives.matchers.patterns import PatternText, match_patterns
-from objectives.side import copied_share, redundancy, spans_of, words_of
 from objectives.text import normalise, tokenise
+from objectives.text_metrics import copied_share, redundancy, spans_of, words_of
 
 DEFAULT_WEIGHTS = (5.0, 4.0, 3.0, 2.0, 1.0)
 """Weights of levels 1..5: one tier of the pyramid each (Nenkova and Passonneau, 2004)."""

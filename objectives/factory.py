@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective, Objective, read_weights
+from objectives.custom_import import own_objective
 from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
-from objectives.own import own_objective
 
 _KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold")
 _MATCHERS = {

@@ -13,8 +13,8 @@ import pandas as pd
 from analysis.observations.table import COLUMNS
 from objectives import Case, Objective, Score
 from objectives.matchers.base import UnusableAnswer
-from objectives.side import words_of
 from objectives.text import normalise, tokenise
+from objectives.text_metrics import words_of
 from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, PromptTooLong
 from sweeps.errors import SweepError
 from sweeps.ledger import Ledger

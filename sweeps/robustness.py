@@ -10,7 +10,7 @@ import pandas as pd
 from analysis import TableError
 from objectives import Case
 from objectives.coverage import DEFAULT_WEIGHTS
-from objectives.robustness import Setting, rescore_matches, settings
+from objectives.weightings import Setting, rescore_matches, settings
 from sweeps.results import PLACE_COLUMNS
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from objectives.case import LEVELS, Case, Item
+from objectives.case_files import load_cases, read_case, rubric_files, shipped_sets
 from objectives.coverage import CoverageObjective
-from objectives.loading import load_cases, read_case, rubric_files, shipped_sets
 from objectives.matchers.patterns import PatternText, match_patterns
 from objectives.rubrics.words import content_keys, numbers_in, similarity
 from objectives.text import normalise, tokenise

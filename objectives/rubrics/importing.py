@@ -10,8 +10,8 @@ from pathlib import Path
 
 import regex
 
-from objectives.loading import CaseError, Problem, read_text
-from objectives.schema import nearest, regex_fault
+from objectives.case_files import CaseError, Problem, read_text
+from objectives.case_schema import nearest, regex_fault
 
 COLUMNS = ("level", "text", "id", "any", "all", "regex", "forbidden")
 """Columns of a CSV table of items; the first two are needed. Several patterns in a cell of `any` or `all`: `a|b`."""

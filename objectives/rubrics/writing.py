@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from objectives.loading import CaseError, Problem
+from objectives.case_files import CaseError, Problem
 
 
 class ItemLike(Protocol):

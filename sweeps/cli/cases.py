@@ -178,7 +178,7 @@ def new(
     Without --engine the candidates are sentences of the log, picked by a fixed rule; with it a model proposes facts.
     Either way the file says reviewed = false, and `sweeps cases check` warns until you change that.
     """
-    from objectives.loading import CaseError, Problem
+    from objectives.case_files import CaseError, Problem
     from objectives.rubrics import find_candidates
 
     text = _read_log(log)
@@ -226,7 +226,7 @@ def import_items(items_file: Path, log: Path, out: Path | None, force: bool) -> 
 
 
 def _read_log(log: Path) -> str:
-    from objectives.loading import CaseError, Problem, read_text
+    from objectives.case_files import CaseError, Problem, read_text
 
     text = read_text(log)
     if not text.strip():

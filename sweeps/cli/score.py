@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from objectives.compare import CaseResult, Comparison
+    from objectives.compare.comparison import CaseResult, Comparison
 
 FORMATS = {"table": ".txt", "csv": ".csv", "json": ".json", "html": ".html"}
 """Forms of the result and the file endings that stand for them."""
@@ -65,9 +65,9 @@ def score(
     CASES is a folder of cases, a rubric file or the name of a shipped set. Each of OUTPUTS is a folder, one per machine
     or pipeline, with NAME.txt or NAME.md per case, or NAME.1.txt, NAME.2.txt, ... for repeats.
     """
-    from objectives.compare import compare_folders
+    from objectives.case_files import load_cases, rubric_files
+    from objectives.compare.comparison import compare_folders
     from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective
-    from objectives.loading import load_cases, rubric_files
 
     form = _form(form, as_json, out)
     objective = CoverageObjective(weights=weights or DEFAULT_WEIGHTS, budget_words=budget_words)
@@ -123,20 +123,20 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def _render(comparison: Comparison, form: str, missed_level: int, *, to_file: bool) -> str:
     if form == "json":
-        from objectives.compare import as_dict
+        from objectives.compare.comparison import as_dict
 
         return json.dumps(as_dict(comparison), ensure_ascii=False, indent=2 if to_file else None)
     if form == "csv":
         return _csv(comparison)
     if form == "html":
-        from objectives.compare_html import render_html
+        from objectives.compare.page import render_html
 
         return render_html(comparison)
     return _tables(comparison, missed_level, to_file=to_file)
 
 
 def _csv(comparison: Comparison) -> str:
-    from objectives.compare import records
+    from objectives.compare.comparison import records
 
     rows = records(comparison)
     text = io.StringIO()

@@ -93,7 +93,7 @@ def _texts(name: str, value: Any) -> list[str]:
 
 
 def _cases(value: Any) -> Sequence[Case]:
-    from objectives.loading import CaseError, load_cases
+    from objectives.case_files import CaseError, load_cases
 
     if not isinstance(value, (str, Path)):
         raise ValueError(f"must be the folder of the cases, not {value!r}")

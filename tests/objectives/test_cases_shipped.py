@@ -9,7 +9,7 @@ import pytest
 
 from objectives import CoverageObjective
 from objectives.case import LEVELS, Case
-from objectives.loading import load_cases
+from objectives.case_files import load_cases
 from objectives.rubrics import check_cases, estimate_tokens
 
 SUMMARIES = Path(__file__).parent / "reference_summaries"

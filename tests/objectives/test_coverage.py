@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from objectives import Case, CoverageObjective, FunctionObjective, Item, Match, ObjectiveError, Score, make_objective
 from objectives.coverage import cut_to_words, weighted_score
-from objectives.robustness import WEIGHTINGS, rescore_matches
-from objectives.robustness import settings as robustness_settings
 from objectives.testing import SAMPLE, check_objective
+from objectives.weightings import WEIGHTINGS, rescore_matches
+from objectives.weightings import settings as robustness_settings
 
 CASE = Case(
     "c",

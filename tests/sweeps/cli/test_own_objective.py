@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives import own as own_module
+from objectives import custom_import as own_module
 from sweeps.cli import DEFECT, run_command
 from sweeps.reading import load_result
 from tests.sweeps.sweep_files import write_sweep

@@ -10,9 +10,9 @@ from statistics import fmean
 from typing import Any
 
 from objectives.case import LEVELS, Case
+from objectives.case_files import CaseError, Problem, read_text
+from objectives.case_schema import nearest
 from objectives.coverage import CoverageObjective, Score
-from objectives.loading import CaseError, Problem, read_text
-from objectives.schema import nearest
 
 SUFFIXES = (".txt", ".md")
 """Endings of summary files."""

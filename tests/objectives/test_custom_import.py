@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from objectives import FunctionObjective, ObjectiveError, Score, make_objective
-from objectives import own as own_module
+from objectives import custom_import as own_module
 from objectives.testing import SAMPLE, check_objective
 
 CLASS = """

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.case import Item
-from objectives.loading import CaseError, load_cases, read_text, shipped_sets
+from objectives.case_files import CaseError, load_cases, read_text, shipped_sets
+from objectives.case_schema import regex_fault
 from objectives.rubrics.writing import render_rubric
-from objectives.schema import regex_fault
 
 GOOD = '[[items]]\ntext = "The job moves to Tuesday."\nlevel = 1\n'
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from objectives.side import copied_share, redundancy, spans_of
+from objectives.text_metrics import copied_share, redundancy, spans_of
 
 
 def test_redundancy_counts_repeated_ngrams() -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from objectives.case import Case, Item
-from objectives.schema import CaseError, ItemSchema, Problem, RubricSchema, nearest, problems_of, regex_fault
+from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema, nearest, problems_of, regex_fault
 
 __all__ = ["CaseError", "Problem", "load_cases", "read_case", "read_text", "rubric_files", "shipped_sets"]
 

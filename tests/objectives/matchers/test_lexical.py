@@ -234,7 +234,7 @@ def test_measures_by_hand() -> None:
     assert values["numbers_missing"] == 0
 
 
-LABELS = Path(__file__).parents[3] / "shared" / "human-labels" / "realsumm.jsonl"
+LABELS = Path(__file__).parents[4] / "shared" / "human-labels" / "realsumm.jsonl"
 
 
 @pytest.mark.skipif(

@@ -9,7 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from objectives.case import LEVELS, Case, Item
-from objectives.compare import CaseResult, Comparison, Machine, Run
+from objectives.compare.comparison import CaseResult, Comparison, Machine, Run
 from objectives.matchers.base import Match
 from objectives.text import normalise
 

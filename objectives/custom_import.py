@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from objectives.coverage import Objective
-from objectives.function import FunctionObjective, GuardedObjective, cause_of
+from objectives.custom import FunctionObjective, GuardedObjective, cause_of
 from objectives.matchers.base import ObjectiveError
 
 _loaded: dict[str, ModuleType] = {}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from objectives.case import Item
+from objectives.case_files import CaseError, load_cases, shipped_sets
 from objectives.coverage import CoverageObjective
-from objectives.loading import CaseError, load_cases, shipped_sets
 from objectives.rubrics import (
     Candidate,
     Finding,
@@ -27,7 +27,7 @@ from objectives.rubrics import (
 )
 from objectives.rubrics.words import content_keys, similarity
 
-SAMPLE = Path(__file__).parents[2] / "sweeps" / "template" / "cases"
+SAMPLE = Path(__file__).parents[3] / "sweeps" / "template" / "cases"
 """What `sweeps init` writes."""
 
 LOG = """\

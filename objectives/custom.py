@@ -14,8 +14,8 @@ from typing import Any
 from objectives.case import Case
 from objectives.coverage import Objective, Score
 from objectives.matchers.base import ObjectiveError
-from objectives.side import words_of
 from objectives.text import normalise, tokenise
+from objectives.text_metrics import words_of
 
 
 class FunctionObjective:

@@ -1,0 +1,1 @@
+"""Compare folders of existing summaries."""
