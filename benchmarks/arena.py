@@ -4,7 +4,7 @@ This is no benchmark by itself. `selection.py` uses it on simulated surfaces, `r
 the product's rivals are in `arena_peers.py`.
 
 A `Problem` says what one noisy generation of a configuration scores on a case, and what it scores in truth. `run_sweep`
-gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.Sweep` itself with the
+gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.sweep.Sweep` itself with the
 scripted engine.
 """
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from objectives import Case
-    from sweeps.simulate import Surface
+    from sweeps.engines.scripted.surfaces import Surface
 
 Array = npt.NDArray[np.float64]
 Options = Mapping[str, Any]
@@ -76,8 +76,8 @@ class SurfaceProblem:
     """A simulated surface as a problem."""
 
     def __init__(self, surface: Surface) -> None:
+        from sweeps.engines.scripted.surfaces import search_space
         from sweeps.options import ACTIVE_WHEN
-        from sweeps.simulate import search_space
 
         self.surface = surface
         self.distributions: Mapping[str, BaseDistribution] = search_space()
@@ -153,10 +153,10 @@ def run_sweep(
             items that is the drawn score, rounded at random.
         tables: More keys of the configuration by table, such as `{"search": {"sampler": "tpe"}}`.
     """
-    from sweeps.config import parse_config
-    from sweeps.engines.scripted import ScriptedEngine
-    from sweeps.simulate_texts import synthetic_cases
-    from sweeps.study import Sweep
+    from sweeps.config.file import parse_config
+    from sweeps.engines.scripted.engine import ScriptedEngine
+    from sweeps.engines.scripted.texts import synthetic_cases
+    from sweeps.study.sweep import Sweep
 
     cases = synthetic_cases(problem.cases) if cases is None else cases
     engine = ScriptedEngine(cases, write=write or _writer(problem, cases), models=(MODEL,))
@@ -186,7 +186,7 @@ def run_sweep(
 
 def _writer(problem: Problem, cases: Sequence[Case]) -> Write:
     """Texts of synthetic cases that score as the problem says."""
-    from sweeps.simulate_texts import covering
+    from sweeps.engines.scripted.texts import covering
 
     position = {case.name: index for index, case in enumerate(cases)}
 

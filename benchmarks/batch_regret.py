@@ -2,7 +2,7 @@
 
     python benchmarks/batch_regret.py [--quick] [--json] [--replications N] [--trials N] [--workers N]
 
-The search's own `Explorer` works on simulated surfaces (`sweeps.simulate`, half of them smooth and half rough; a true
+The search's own `Explorer` works on simulated surfaces (`sweeps.engines.scripted.surfaces`, half of them smooth and half rough; a true
 gain of .05 over the baseline; 6 cases, one generation each per trial) and asks 1, 4 or 12 trials at a time. A batch is
 asked before any of it is told. Everything else is the same: surface, seed, number of trials, and the noise of the
 trial with a given number.
@@ -33,8 +33,8 @@ MODEL = {"model": "simulated", "prompt": "only"}
 
 def space_and_baseline() -> tuple[Any, Any]:
     """All options that a surface reacts to, and its baseline."""
-    from sweeps.simulate import DEFAULTS, RANGES
-    from sweeps.space import configuration_from, parse_space
+    from sweeps.config.space import configuration_from, parse_space
+    from sweeps.engines.scripted.surfaces import DEFAULTS, RANGES
 
     whole = ("top_k", "repeat_last_n")
     ends = {name: (int(low), int(high)) if name in whole else (low, high) for name, (low, high, _) in RANGES.items()}
@@ -52,7 +52,7 @@ def regret_of_search(surface: Any, seed: int, batch: int, trials: int) -> float:
     """Regret of the finalist of one search that asks `batch` trials at a time."""
     import numpy as np
 
-    from sweeps.explore import Explorer, TrialResult
+    from sweeps.search.explorer import Explorer, TrialResult
 
     space, baseline = space_and_baseline()
     explorer = Explorer("simulated", None, space=space, baseline=baseline, sampler="gp", seed=seed, trials=trials)
@@ -73,7 +73,7 @@ def regret_of_search(surface: Any, seed: int, batch: int, trials: int) -> float:
 
 def replication(number: int, trials: int) -> list[float]:
     """Regret of all batch sizes on one surface."""
-    from sweeps.simulate import make_surface
+    from sweeps.engines.scripted.surfaces import make_surface
 
     seed = FIRST_SEED + number
     surface = make_surface(KINDS[number % len(KINDS)], seed=seed, gain=GAIN, cases=CASES)

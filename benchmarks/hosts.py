@@ -4,7 +4,7 @@
 
 Scripted hosts take 50 ms for each request, warm-ups included. Measured on the same machine one after the other:
 
-* `speedup`: the same 24 configurations x 6 cases through `sweeps.pool.run_tasks` with a ledger on disk, wall time on
+* `speedup`: the same 24 configurations x 6 cases through `sweeps.hosts.pool.run_tasks` with a ledger on disk, wall time on
   one host over wall time on four.
 * `speedup_explore`: the explore stage of a whole sweep (36 trials of 6 generations in batches of 12, proposals by the
   Gaussian process, scoring, ledger and Optuna's storage included), in the same way.
@@ -62,7 +62,7 @@ def cases() -> Sequence[Any]:
 
 def engines(count: int, delay: float) -> list[Any]:
     """Scripted hosts."""
-    from sweeps.engines.scripted import ScriptedEngine
+    from sweeps.engines.scripted.engine import ScriptedEngine
 
     return [ScriptedEngine(cases(), noise=0.1, delay=delay, address=f"h{i}") for i in range(count)]
 
@@ -70,9 +70,9 @@ def engines(count: int, delay: float) -> list[Any]:
 def tasks(configurations: int) -> list[Any]:
     """Each configuration on each case with one seed."""
     from sweeps.engines.base import Prompt
-    from sweeps.ledger_records import Place
+    from sweeps.hosts.order import Task
+    from sweeps.ledger.records import Place
     from sweeps.options import Configuration
-    from sweeps.schedule import Task
 
     return [
         Task(
@@ -87,10 +87,10 @@ def tasks(configurations: int) -> list[Any]:
 
 def pool_run(count: int, delay: float, configurations: int) -> tuple[float, float]:
     """Wall seconds of the tasks on so many hosts, and the busiest host's seconds in its engine."""
-    from sweeps.ledger import Ledger
-    from sweeps.pool import run_tasks
-    from sweeps.runner import Host
-    from sweeps.taking import take
+    from sweeps.fingerprints.capture import take
+    from sweeps.hosts.host import Host
+    from sweeps.hosts.pool import run_tasks
+    from sweeps.ledger.ledger import Ledger
 
     hosts = [Host(e, {"scripted": take(e, "scripted")}, name=e.address) for e in engines(count, delay)]
     outcomes: list[Any] = []
@@ -108,8 +108,8 @@ def pool_run(count: int, delay: float, configurations: int) -> tuple[float, floa
 
 def explore_run(count: int, delay: float, trials: int, batch: int) -> tuple[float, float]:
     """Wall seconds of a sweep's explore stage on so many hosts, and the busiest host's seconds in its engine."""
-    from sweeps.config import parse_config
-    from sweeps.study import Sweep
+    from sweeps.config.file import parse_config
+    from sweeps.study.sweep import Sweep
 
     floor, confirm = 2 * count, 4 * count if count > 1 else 4
     text = CONFIG.format(

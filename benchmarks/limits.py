@@ -3,7 +3,7 @@
     python benchmarks/limits.py [--quick] [--json] [--replications N] [--sampler NAME] [--workers N]
 
 **Limits.** The search's own path (`Explorer`, `trial_result`, `penalised`) works on simulated surfaces
-(`sweeps.simulate`, half smooth and half rough, best gain .05, 6 cases) whose texts grow on the way to the best set, so
+(`sweeps.engines.scripted.surfaces`, half smooth and half rough, best gain .05, 6 cases) whose texts grow on the way to the best set, so
 that it lies 30% beyond the limit while the baseline keeps it. `words` is a limit of 150 words (standard deviation of
 25 within a case), `cut_off` one of 10% of the texts. Each search has 60 trials of 6 generations. `within_...` is the
 share of searches whose finalist is truly within the limit, `gain_...` the finalist's true gain over the baseline,
@@ -43,7 +43,7 @@ class World:
     """A surface with texts of a length, in units of the limit, that changes with the options."""
 
     def __init__(self, seed: int) -> None:
-        from sweeps.simulate import make_surface, unit
+        from sweeps.engines.scripted.surfaces import make_surface, unit
 
         self.surface = make_surface(("smooth", "rough")[seed % 2], seed=FIRST_SEED + seed, gain=GAIN, cases=CASES)
         rng = np.random.default_rng([99, seed])
@@ -59,7 +59,7 @@ class World:
 
     def length(self, options: Mapping[str, Any]) -> float:
         """Mean length of the texts; 1 is the limit (of words, and of the share cut off)."""
-        from sweeps.simulate import unit
+        from sweeps.engines.scripted.surfaces import unit
 
         return AT_BASELINE * math.exp(float((unit([options])[0][0] - self._start) @ self._slope))
 
@@ -84,9 +84,9 @@ class World:
 
     def searched(self, seed: int, sampler: str, limits: Mapping[str, float]) -> tuple[float, float]:
         """Whether the finalist of a search is within the limit, and its gain, 0 if it is not."""
-        from sweeps.constraints import ConstraintsTable, penalised
-        from sweeps.explore import Explorer
-        from sweeps.standing import trial_result
+        from sweeps.scoring.quantities import ConstraintsTable, penalised
+        from sweeps.search.explorer import Explorer
+        from sweeps.study.snapshot import trial_result
 
         space, baseline = space_and_baseline()
         table, cases = ConstraintsTable(**limits), [str(case) for case in range(CASES)]
@@ -121,7 +121,7 @@ def limited(number: int, sampler: str) -> dict[str, float]:
 def promised(number: int) -> dict[str, float]:
     """How much too high scores on a front are, on one surface of each kind."""
     from analysis.pareto import shrink, undominated
-    from sweeps.simulate import KINDS, RANGES, make_surface
+    from sweeps.engines.scripted.surfaces import KINDS, RANGES, make_surface
 
     figures = {}
     for kind in KINDS:

@@ -20,8 +20,8 @@ QUICKSTART = Path(__file__).parent.parent / "examples" / "quickstart.toml"
 
 def measure(text: str, directory: Path) -> dict[str, dict[str, float]]:
     """Run a sweep from scratch; seconds by stage, `wall` and `engine`."""
-    from sweeps.config import parse_config
-    from sweeps.study import Sweep
+    from sweeps.config.file import parse_config
+    from sweeps.study.sweep import Sweep
 
     result = Sweep(parse_config(text, QUICKSTART), directory=directory).run()
     seconds: dict[str, dict[str, float]] = result.record.record["seconds"]

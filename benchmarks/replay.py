@@ -10,7 +10,7 @@ one of the table's ten texts, drawn with replacement. So the truth is known exac
 mean over the cases of the mean score of its texts, and the best of the 48 is the best there is to find. Whether these
 are the means of the model itself does not matter here.
 
-The product takes its own way from the first request to the verdict (`sweeps.study.Sweep` with the scripted engine that
+The product takes its own way from the first request to the verdict (`sweeps.study.sweep.Sweep` with the scripted engine that
 writes the stored texts, scored by the product's objective; each text once). Its rivals are those of `arena.py`, which
 draw from the same scores. Printed for each, at equal generations, as means over the replications with standard errors:
 
@@ -162,7 +162,7 @@ class Replay:
         return cls(cases, objective, {null: TableProblem(frame, cases, objective, null=null) for null in (False, True)})
 
     def sweep(self, budget: int, seed: int, *, null: bool = False, directory: Path | None = None) -> Any:
-        """The result of one sweep (`sweeps.results.SweepResult`) on the stored texts.
+        """The result of one sweep (`sweeps.results.result.SweepResult`) on the stored texts.
 
         Args:
             budget: Generations.
@@ -170,9 +170,9 @@ class Replay:
             null: Whether all configurations draw from the same texts.
             directory: Where its ledger goes; a place that is removed afterwards by default.
         """
-        from sweeps.config import parse_config
-        from sweeps.engines.scripted import ScriptedEngine
-        from sweeps.study import Sweep
+        from sweeps.config.file import parse_config
+        from sweeps.engines.scripted.engine import ScriptedEngine
+        from sweeps.study.sweep import Sweep
 
         if directory is None:
             with tempfile.TemporaryDirectory(dir=arena.scratch(), prefix="replay-") as folder:

@@ -86,7 +86,7 @@ class Work:
 
     def __post_init__(self) -> None:
         from objectives import load_cases
-        from sweeps.config import parse_config
+        from sweeps.config.file import parse_config
 
         self.config = parse_config(toml(sweep_tables() | {"budget": {"generations": 600}}))
         table = self.config.objective
@@ -95,9 +95,9 @@ class Work:
 
     def piece(self, case: Any, seed: int) -> list[Any]:
         """Tasks of all configurations on one case with one seed: one prompt, which stays cached."""
-        from sweeps.ledger_records import Place
+        from sweeps.hosts.order import Task
+        from sweeps.ledger.records import Place
         from sweeps.options import Configuration
-        from sweeps.schedule import Task
 
         prompt = self.config.prompts[PROMPT].fill(case.log)
         options = self.config.baseline.options
@@ -124,8 +124,8 @@ class Work:
 
 def open_host(engine: Any, model: str = MODEL) -> Any:
     """The engine as the sweep's runner takes it."""
-    from sweeps.runner import Host
-    from sweeps.taking import take
+    from sweeps.fingerprints.capture import take
+    from sweeps.hosts.host import Host
 
     return Host(engine, {model: take(engine, model)}, name=engine.address)
 
@@ -142,13 +142,13 @@ def generate(
 
     Args:
         host: From `open_host`.
-        ledger: A `sweeps.ledger.Ledger`.
+        ledger: A `sweeps.ledger.ledger.Ledger`.
         work: What to generate.
         minutes: Stop after this time, at the end of a piece (one case and seed); None for no limit.
         tell: Gets a line of progress after each piece that generated something.
     """
-    from sweeps.pool import run_tasks
-    from sweeps.runner import Outcome
+    from sweeps.hosts.host import Outcome
+    from sweeps.hosts.pool import run_tasks
 
     started, made, missing = time.perf_counter(), 0, work.total
     for seed, tasks in work.pieces():
@@ -251,7 +251,7 @@ def make(given: Any) -> int:
         given: The command's arguments: `generate`, `export`, `seeds`, `minutes`, `ledger` and `table`.
     """
     from sweeps.engines.llamacpp import LlamaCppEngine
-    from sweeps.ledger import Ledger
+    from sweeps.ledger.ledger import Ledger
 
     work = Work(seeds=given.seeds)
     given.ledger.mkdir(parents=True, exist_ok=True)

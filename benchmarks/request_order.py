@@ -5,7 +5,7 @@
 The same requests (configuration, case, seed) run twice on the embedded engine, each time from a fresh load:
 
 * `plain`: as a loop over Optuna's trials sends them: trial by trial, in each case by case, without warm-ups.
-* `ours`: in the order of `sweeps.schedule`, through the `sweeps.runner.Host` that a sweep uses, warm-ups included.
+* `ours`: in the order of `sweeps.hosts.order`, through the `sweeps.hosts.host.Host` that a sweep uses, warm-ups included.
 
 The trials' options are drawn at random, with each of three values of num_ctx equally often, as in one batch of a sweep
 that searches num_ctx. `long` cases are made by joining shipped logs to about 1,500 tokens; `shipped` ones are used as
@@ -85,9 +85,9 @@ def joined(count: int, tokens: int, engine: Any) -> dict[str, str]:
 
 def tasks(logs: dict[str, str], trials: int, contexts: Sequence[int], num_predict: int) -> list[Any]:
     """One generation of each trial on each case, in the plain order."""
-    from sweeps.ledger_records import Place
+    from sweeps.hosts.order import Task
+    from sweeps.ledger.records import Place
     from sweeps.options import Configuration
-    from sweeps.schedule import Task
 
     draw = random.Random(SEED)
     num_ctx = [contexts[number % len(contexts)] for number in range(trials)]
@@ -119,10 +119,10 @@ def run_plain(engine: Any, work: Sequence[Any]) -> int:
 
 def run_ours(engine: Any, work: Sequence[Any]) -> int:
     """Send the requests as a sweep does; returns the number of warm-ups."""
-    from sweeps.ledger import Ledger
-    from sweeps.runner import Host
-    from sweeps.schedule import order
-    from sweeps.taking import take
+    from sweeps.fingerprints.capture import take
+    from sweeps.hosts.host import Host
+    from sweeps.hosts.order import order
+    from sweeps.ledger.ledger import Ledger
 
     host = Host(engine, {MODEL: take(engine, MODEL)})
     with tempfile.TemporaryDirectory() as directory:

@@ -4,7 +4,7 @@
                                    [--first N] [--kinds smooth,rough] [--out FILE.jsonl]
     python benchmarks/selection.py --summary FILE.jsonl [--json]
 
-Simulated surfaces (`sweeps.simulate`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
+Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
 which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
 sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
 (`arena_peers.py`). To save time most rivals run on a third of the surfaces; TPE with 3 seeds, which sweeps are compared
@@ -65,7 +65,7 @@ def replication(number: int, budgets: Sequence[int]) -> Record:
     from arena import SurfaceProblem, run_sweep, spread_seed
     from arena_peers import PEERS, run_peer
 
-    from sweeps.simulate import make_surface
+    from sweeps.engines.scripted.surfaces import make_surface
 
     kind, index, cases, gain = cell(number)
     seed = FIRST_SEED + index

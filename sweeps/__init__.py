@@ -9,24 +9,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from sweeps.config import SweepConfig, load_config
+    from sweeps.config.file import SweepConfig, load_config
     from sweeps.errors import ConfigError, SweepError
     from sweeps.options import Configuration
-    from sweeps.reading import load_result
-    from sweeps.results import SweepResult
-    from sweeps.study import Sweep
+    from sweeps.results.reader import load_result
+    from sweeps.results.result import SweepResult
+    from sweeps.study.sweep import Sweep
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "ConfigError": "sweeps.errors",
     "Configuration": "sweeps.options",
-    "Sweep": "sweeps.study",
-    "SweepConfig": "sweeps.config",
+    "Sweep": "sweeps.study.sweep",
+    "SweepConfig": "sweeps.config.file",
     "SweepError": "sweeps.errors",
-    "SweepResult": "sweeps.results",
-    "load_config": "sweeps.config",
-    "load_result": "sweeps.reading",
+    "SweepResult": "sweeps.results.result",
+    "load_config": "sweeps.config.file",
+    "load_result": "sweeps.results.reader",
 }
 
 __all__ = [

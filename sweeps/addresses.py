@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 import psutil
 
-from sweeps.hostfacts import ollama_port
+from sweeps.fingerprints.machine import ollama_port
 
 
 def _split(address: str) -> SplitResult:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from analysis.report.guard import Guard
-from sweeps.tracking_store import PRELOAD
+from sweeps.tracking.store import PRELOAD
 
 
 @pytest.fixture(autouse=True)

@@ -9,13 +9,13 @@ import pytest
 from pydantic import BaseModel
 
 from objectives import make_objective
-from sweeps import config_tables as schema
-from sweeps.batches import automatic_batch
-from sweeps.config import parse_config
-from sweeps.config_tables import BudgetTable
+from sweeps.budget.plan import smallest_budget
+from sweeps.config import tables as schema
+from sweeps.config.batch import automatic_batch
+from sweeps.config.file import parse_config
+from sweeps.config.tables import BudgetTable
 from sweeps.engines.ollama import SETTINGS
 from sweeps.options import OPTIONS
-from sweeps.plan import smallest_budget
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

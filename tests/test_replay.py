@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from objectives import CoverageObjective
-from sweeps.engines.scripted import Fault, ScriptedEngine
-from sweeps.ledger import Ledger
-from sweeps.runner import RunStoppedError
+from sweeps.engines.scripted.engine import Fault, ScriptedEngine
+from sweeps.hosts.host import RunStoppedError
+from sweeps.ledger.ledger import Ledger
 
 BENCHMARKS = str(Path(__file__).parent.parent / "benchmarks")
 sys.path.insert(0, BENCHMARKS)

@@ -13,9 +13,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from objectives import make_objective
-from sweeps.config import parse_config
-from sweeps.simulate import make_surface
-from sweeps.simulate_texts import synthetic_cases
+from sweeps.config.file import parse_config
+from sweeps.engines.scripted.surfaces import make_surface
+from sweeps.engines.scripted.texts import synthetic_cases
 
 ROOT = Path(__file__).parents[1]
 

@@ -11,7 +11,7 @@ import click
 from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, stderr_console, stdout_console
 
 if TYPE_CHECKING:
-    from sweeps.check_report import CheckReport
+    from sweeps.check.report import CheckReport
 
 STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
 
@@ -29,8 +29,8 @@ def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, qu
     One answer per case is generated with the baseline, and kept: the sweep does not generate it again. Exits with 0 if
     the sweep can be run, with 2 if something blocks it.
     """
-    from sweeps.check import BLOCKED, check_sweep
-    from sweeps.cli.progress import ProgressView
+    from sweeps.check.checker import BLOCKED, check_sweep
+    from sweeps.cli.progress_view import ProgressView
 
     with ProgressView(stderr_console(), quiet=quiet or as_json) as view:
         report = check_sweep(file, directory=mlruns, strict=strict, again=again, progress=view)

@@ -34,7 +34,7 @@ def export(
 
     A set that is not shown better than the baseline, or is beyond a limit, is refused, unless --force is given.
     """
-    from sweeps.reading import load_result
+    from sweeps.results.reader import load_result
 
     result = load_result(mlruns, study)
     paths = result.export(formats or ("env", "json"), folder=out, mode=mode, force=force)

@@ -14,7 +14,7 @@ from sweeps.errors import ConfigError, SweepError
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from sweeps.fingerprint import Difference, Fingerprint
+    from sweeps.fingerprints.fingerprint import Difference, Fingerprint
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 
@@ -46,7 +46,7 @@ def fingerprint(
 
     A tunnel (ssh -L) makes a remote server look local: give --host-file with it.
     """
-    from sweeps.fingerprint import Fingerprint, diff
+    from sweeps.fingerprints.fingerprint import Fingerprint, diff
 
     if files:
         found = diff(*(Fingerprint.load(file) for file in files))
@@ -67,7 +67,7 @@ def fingerprint(
 def _take(
     kind: str | None, host: str | None, model: str | None, host_file: Path | None, label: str | None
 ) -> Fingerprint:
-    from sweeps.taking import take
+    from sweeps.fingerprints.capture import take
 
     if kind is None and (host or model):
         kind = "ollama"
@@ -98,8 +98,8 @@ def _write(path: Path, text: str) -> None:
 def _print_table(taken: Fingerprint) -> None:
     from rich.text import Text
 
-    from sweeps.fingerprint import in_digest, readable
-    from sweeps.hostfacts import UNKNOWN
+    from sweeps.fingerprints.fingerprint import in_digest, readable
+    from sweeps.fingerprints.machine import UNKNOWN
 
     table = _table("", "field", "value")
     part = ""
@@ -122,7 +122,7 @@ def _print_table(taken: Fingerprint) -> None:
 
 
 def _print_differences(found: list[Difference], files: tuple[Path, Path], as_json: bool) -> None:
-    from sweeps.fingerprint import readable
+    from sweeps.fingerprints.fingerprint import readable
 
     if as_json:
         rows = [{"field": d.field, "a": d.a, "b": d.b, "numeric": d.numeric} for d in found]

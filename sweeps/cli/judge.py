@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, stdout_console
-from sweeps.copying import copying_notes
+from sweeps.scoring.copied_text import copying_notes
 
 if TYPE_CHECKING:
     from analysis import Verdict
-    from sweeps.results import SweepResult
+    from sweeps.results.result import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
@@ -55,7 +55,7 @@ def judge(
 def _judge_study(
     name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any]
 ) -> list[str]:
-    from sweeps.reading import load_result
+    from sweeps.results.reader import load_result
 
     result = load_result(mlruns, name)
     if baseline not in (None, result.baseline.key):

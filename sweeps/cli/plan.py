@@ -20,7 +20,7 @@ from sweeps.cli.common import (
 
 if TYPE_CHECKING:
     from analysis import NoiseFloor, Plan
-    from sweeps.results import SweepResult
+    from sweeps.results.result import SweepResult
 
 
 DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3, "claim": "these-cases"}
@@ -96,7 +96,7 @@ def _made(
 ) -> tuple[Plan, str]:
     """The plan, and what it was made with in words; `flags` has the keys of `DEFAULTS`, None where not given."""
     from analysis import plan as make_plan
-    from sweeps.reading import load_result
+    from sweeps.results.reader import load_result
 
     if interaction_sd is not None and flags["claim"] == "these-cases":
         raise click.UsageError("--interaction-sd is about new cases; leave it out, or give --claim new-cases")

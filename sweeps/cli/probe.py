@@ -18,12 +18,12 @@ from sweeps.cli.common import (
     stdout_console,
 )
 from sweeps.errors import ConfigError
-from sweeps.folders import require_writable
+from sweeps.workspace.sqlite_files import require_writable
 
 if TYPE_CHECKING:
-    from sweeps.config import SweepConfig
+    from sweeps.config.file import SweepConfig
     from sweeps.engines import EngineSpec
-    from sweeps.probe import ProbeResult
+    from sweeps.probes.probe import ProbeResult
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 STYLES = {"alive": "green", "inert": "bold red", "refused": "bold red", "clamped": "yellow", "untestable": "yellow"}
@@ -58,7 +58,7 @@ def probe(
     engine, baseline and space are used. Results are kept under the host's fingerprint until version, model or hardware
     changes.
     """
-    from sweeps.config import load_config
+    from sweeps.config.file import load_config
     from sweeps.engines import EngineSpec
 
     config = None if file is None else load_config(file)
@@ -66,7 +66,7 @@ def probe(
         raise click.UsageError("--engine and --host do not go with FILE, which names its engine")
     spec = EngineSpec(kind or "ollama", host, model)
     if config is not None:
-        from sweeps.preflight import engine_specs
+        from sweeps.hosts.sweep_hosts import engine_specs
 
         spec = engine_specs(config)[0]
         model = model or config.baseline.model
@@ -87,10 +87,10 @@ def _probe(
     again: bool,
 ) -> tuple[dict[str, Any], list[ProbeResult]]:
     from sweeps.engines import open_engine
-    from sweeps.ledger import Ledger
-    from sweeps.probe import PROBEABLE
-    from sweeps.probe import probe as run_probe
-    from sweeps.taking import take
+    from sweeps.fingerprints.capture import take
+    from sweeps.ledger.ledger import Ledger
+    from sweeps.probes.probe import PROBEABLE
+    from sweeps.probes.probe import probe as run_probe
 
     console = stderr_console()
     wanted = list(names) or [name for name in PROBEABLE if name not in EXPENSIVE]

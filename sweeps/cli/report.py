@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option
-from sweeps.folders import require_writable
+from sweeps.workspace.sqlite_files import require_writable
 
 
 @click.command()
@@ -21,8 +21,8 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
 
     It works at any time: a study that is still running is reported as far as it is.
     """
-    from sweeps.reading import load_result
-    from sweeps.reporting import write_outputs
+    from sweeps.results.reader import load_result
+    from sweeps.results.report_files import write_outputs
 
     result = load_result(mlruns, study)
     remedy = f"the report goes there: copy {mlruns} to where you may write, and name the copy with --mlruns"

@@ -10,7 +10,7 @@ import click
 from sweeps.cli.common import NumberRange, WholeRange, echo_json, json_option, mlruns_option, stdout_console
 
 if TYPE_CHECKING:
-    from sweeps.rescore import Rescoring
+    from sweeps.study.rescore import Rescoring
 
 
 @click.command()
@@ -42,7 +42,7 @@ def rescore(
     Weights, words and threshold that are not named stay as an earlier rescore left them. To go back to those of the
     sweep's file: --reset, alone or with others that change them.
     """
-    from sweeps.rescore import rescore_study
+    from sweeps.study.rescore import rescore_study
 
     settings: dict[str, object] = {"budget_words": budget_words, "threshold": threshold}
     if weights is not None:

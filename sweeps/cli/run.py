@@ -20,8 +20,8 @@ from sweeps.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from sweeps.cli.progress import ProgressView
-    from sweeps.results import SweepResult
+    from sweeps.cli.progress_view import ProgressView
+    from sweeps.results.result import SweepResult
 
 
 @click.command()
@@ -37,8 +37,8 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
     Whatever was generated before is taken from the ledger, so after an interruption the same command goes on where it
     stopped. With --json two records are printed, `launch` and `done`.
     """
-    from sweeps.cli.progress import ProgressView
-    from sweeps.study import Sweep
+    from sweeps.cli.progress_view import ProgressView
+    from sweeps.study.sweep import Sweep
 
     console = stderr_console()
     with terminable() as status, ProgressView(console, quiet=quiet or as_json) as view:
@@ -63,7 +63,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
 def _kept(mlruns: Path, study: str, view: ProgressView) -> str:
     """How much a study has: the ledger tells it, since a run that goes on counts anew what it had."""
     from sweeps.errors import SweepError
-    from sweeps.ledger import Ledger
+    from sweeps.ledger.ledger import Ledger
 
     kept, planned = sum(view.done.values()), sum(view.planned.values())
     with suppress(SweepError):
@@ -96,7 +96,7 @@ def show(result: SweepResult, *, kept: int = 0) -> None:
     from rich.text import Text
 
     from analysis.report.page import terminal_summary
-    from sweeps.reporting import report_data
+    from sweeps.results.report_files import report_data
 
     console = stdout_console()
     exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.exportable else []

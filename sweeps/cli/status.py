@@ -9,10 +9,10 @@ import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
 from sweeps.errors import SweepError
-from sweeps.lock import standing_of
+from sweeps.workspace.study_lock import standing_of
 
 if TYPE_CHECKING:
-    from sweeps.results import SweepResult
+    from sweeps.results.result import SweepResult
 
 STAGES = ("floor", "explore", "confirm")
 
@@ -30,9 +30,9 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     Failed requests are counted even where they were answered when they were sent again. A study that cannot be read,
     as one of another version, keeps nobody from the others: it is listed as unreadable, and told of.
     """
-    from sweeps.ledger import Ledger
-    from sweeps.ledger_records import StudyUnreadableError
-    from sweeps.reading import read_result, require_ledger
+    from sweeps.ledger.ledger import Ledger
+    from sweeps.ledger.records import StudyUnreadableError
+    from sweeps.results.reader import read_result, require_ledger
 
     ledger = Ledger(require_ledger(mlruns))
     try:
@@ -80,7 +80,7 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
         failed: How many of its requests failed. Most were answered when they were sent again; `lost` counts the
             observations that have no answer, `unscored` those that have one but no score, `done` those that have both.
     """
-    from sweeps.observations import UNSCORED
+    from sweeps.scoring.rows import UNSCORED
 
     table = result.observations
     missing, unscored = table["error"] != "", table["error"].astype(str).str.startswith(UNSCORED)

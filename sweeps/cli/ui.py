@@ -18,12 +18,12 @@ from typing import IO
 
 import click
 
-from sweeps import tracking_store
 from sweeps.addresses import without_password
 from sweeps.cli.common import FilePath, WholeRange, terminable
 from sweeps.errors import SweepError
-from sweeps.folders import damage_of, is_damaged
-from sweeps.tracking_store import STUDY, VIEW_KEY, TrackingError
+from sweeps.tracking import store as tracking_store
+from sweeps.tracking.store import STUDY, VIEW_KEY, TrackingError
+from sweeps.workspace.sqlite_files import damage_of, is_damaged
 
 START_SECONDS = 90.0
 """How long the server may take to answer: MLflow imports for many seconds on a slow machine."""

@@ -27,7 +27,7 @@ class EngineSpec:
         timeout: Seconds that one request may take before `EngineTimeout`.
         options: Settings of the engine itself. `num_gpu`, `num_thread` and `num_batch` go with every request that does
             not set them; `keep_alive`, `attempts` (connection faults, at least 1) and `wait` (seconds before the
-            second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted`.
+            second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted.engine`.
         log_dir: Directory for the log of llama.cpp; None for no log.
         source: How errors call `options`: file and table, as `sweep.toml: engine.options`.
     """
@@ -65,7 +65,7 @@ def open_engine(spec: EngineSpec) -> Engine:
 
         return LlamaCppEngine.from_spec(spec)
     if spec.kind == "scripted":
-        from sweeps.engines.scripted import ScriptedEngine
+        from sweeps.engines.scripted.engine import ScriptedEngine
 
         return ScriptedEngine.from_spec(spec)
     near = difflib.get_close_matches(spec.kind, KINDS, n=1)

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import httpx
 import stamina
 
-from sweeps.engines import _llama
+from sweeps.engines import _llama_errors as _llama
 from sweeps.engines._ollama_client import CONNECT_SECONDS, ResponseError
 from sweeps.engines.base import (
     BaseEngine,

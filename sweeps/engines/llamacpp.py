@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from sweeps.engines import _llama, check_settings, gguf
+from sweeps.engines import _llama_errors as _llama
+from sweeps.engines import check_settings, gguf
 from sweeps.engines._llama_server import INSTALL, LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,

@@ -23,10 +23,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, start_design
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
+from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_space
 from sweeps.samplers.feasibility import Feasibility
 from sweeps.samplers.posterior import MIN_POINTS, Posterior, fit_surrogate
 from sweeps.samplers.surrogate import Surrogate, one_thread
-from sweeps.samplers.trials import Evaluated, asked_ranges, evaluated, union_space
 
 Array = npt.NDArray[np.float64]
 
@@ -49,7 +49,7 @@ class NoiseAwareSampler(BaseSampler):
 
     Where trials tell constraints (`Trial.set_constraint`), the improvement over the best trial that keeps them all is
     multiplied by the probability that a configuration does (`sweeps.samplers.feasibility`). Pruned trials and infinite
-    scores count as bad ones (`sweeps.samplers.trials.Evaluated.values`); failed trials count for nothing, but are not
+    scores count as bad ones (`sweeps.samplers.evaluated.Evaluated.values`); failed trials count for nothing, but are not
     tried again.
 
     Args:

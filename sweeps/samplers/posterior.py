@@ -12,8 +12,8 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
-from sweeps.samplers.noise import all_equal, least_noise, resolution, winsorise
 from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
+from sweeps.samplers.trial_noise import all_equal, least_noise, resolution, winsorise
 
 Array = npt.NDArray[np.float64]
 

@@ -31,7 +31,7 @@ import numpy.typing as npt
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
 
-from sweeps.samplers.noise import LEAST_SHARE
+from sweeps.samplers.trial_noise import LEAST_SHARE
 
 Array = npt.NDArray[np.float64]
 

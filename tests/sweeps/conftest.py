@@ -17,7 +17,7 @@ def pytest_configure() -> None:
 @pytest.fixture
 def no_report(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sweeps end without report and plots, which have tests of their own and take longer than the sweep."""
-    from sweeps import reporting
+    from sweeps.results import report_files as reporting
 
     def nothing(result: object, *, warn: object = None) -> reporting.Outputs:
         folder = result.folder  # type: ignore[attr-defined]

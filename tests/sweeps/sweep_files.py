@@ -9,9 +9,9 @@ from typing import Any
 
 import pandas as pd
 
-from sweeps.config import load_config
-from sweeps.results import SweepResult
-from sweeps.study import Sweep
+from sweeps.config.file import load_config
+from sweeps.results.result import SweepResult
+from sweeps.study.sweep import Sweep
 
 ITEMS = [
     ("plan", "Plan gamma number {i} was chosen.", 1),

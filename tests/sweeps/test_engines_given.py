@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from objectives import load_cases
-from sweeps.config import parse_config
-from sweeps.engines.scripted import ScriptedEngine
+from sweeps.config.file import parse_config
+from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.errors import ConfigError
-from sweeps.preflight import open_hosts
+from sweeps.hosts.sweep_hosts import open_hosts
 from tests.sweeps.sweep_files import run, write_sweep
 
 

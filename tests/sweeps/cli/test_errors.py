@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from sweeps.cli import run_command, sweeps
 from sweeps.cli.common import FilePath
-from sweeps.reading import load_result
+from sweeps.results.reader import load_result
 from tests.doubles.ollama import Fault, OllamaDouble
 from tests.sweeps.sweep_files import write_cases, write_sweep
 

@@ -5,7 +5,7 @@ import pytest
 
 from objectives import load_cases
 from sweeps.cli import run_command
-from sweeps.config import load_config
+from sweeps.config.file import load_config
 from sweeps.engines.llamacpp import EMBEDDED_MODEL, embedded_model_path
 from tests.doubles.ollama import OllamaDouble
 

@@ -9,7 +9,7 @@ import pytest
 
 from objectives import custom_import as own_module
 from sweeps.cli import DEFECT, run_command
-from sweeps.reading import load_result
+from sweeps.results.reader import load_result
 from tests.sweeps.sweep_files import write_sweep
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -75,7 +75,7 @@ def test_a_defect_of_the_program_is_no_negative_answer(
     def defect(*_: object, **__: object) -> None:
         raise KeyError("inner")
 
-    monkeypatch.setattr("sweeps.study.Sweep.run", defect)
+    monkeypatch.setattr("sweeps.study.sweep.Sweep.run", defect)
     assert command(*arguments("run", write_sweep(tmp_path))) == DEFECT == 70
     err = capsys.readouterr().err
     assert "Traceback" in err

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sweeps.cli import run_command
-from sweeps.probe_results import ProbeCost
+from sweeps.probes.result import ProbeCost
 from tests.doubles.ollama import OllamaDouble
 from tests.sweeps.sweep_files import write_sweep
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from sweeps.cli import run_command
-from sweeps.reading import load_result
+from sweeps.results.reader import load_result
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 Capture = pytest.CaptureFixture[str]
@@ -150,7 +150,7 @@ def test_what_was_kept_before_counts_when_a_run_is_stopped_again(
 
     options = ["--no-tracking", "--strict", "--quiet", "--mlruns", str(copy / "mlruns")]
     for stopped, many in (("advance", "60 of 60"), ("plan", "60")):  # the latter before anything is planned
-        monkeypatch.setattr(f"sweeps.cli.progress.ProgressView.{stopped}", stop)
+        monkeypatch.setattr(f"sweeps.cli.progress_view.ProgressView.{stopped}", stop)
         assert run_command(["run", str(finished / "sweep.toml"), *options]) == 130
         err = capsys.readouterr().err
         assert f"stopped; {many} generations are kept. To go on:" in err
@@ -215,8 +215,8 @@ def test_nothing_is_cut_on_a_narrow_terminal(finished: Path, capsys: Capture, mo
 def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
     import sqlite3
 
-    from sweeps.engines.scripted import Fault
-    from tests.sweeps.test_study import engine
+    from sweeps.engines.scripted.engine import Fault
+    from tests.sweeps.study.test_study import engine
 
     where = ("--mlruns", tmp_path / "mlruns")
     path = write_sweep(tmp_path)
@@ -440,8 +440,8 @@ def test_plan_from_a_study_and_from_numbers(finished: Path, capsys: Capture) -> 
 
 
 def test_a_report_of_a_study_that_is_not_finished(tmp_path: Path, capsys: Capture) -> None:
-    from sweeps.engines.scripted import Fault
-    from tests.sweeps.test_study import engine
+    from sweeps.engines.scripted.engine import Fault
+    from tests.sweeps.study.test_study import engine
 
     path = write_sweep(tmp_path)
     with pytest.raises(Exception, match="in a row"):

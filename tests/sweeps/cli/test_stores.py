@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.cli import run_command
-from sweeps.reading import load_result
+from sweeps.results.reader import load_result
 from tests.sweeps.sweep_files import run, write_sweep
 
 pytestmark = pytest.mark.usefixtures("no_report")

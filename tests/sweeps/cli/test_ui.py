@@ -11,12 +11,12 @@ import psutil
 import pytest
 from click.testing import CliRunner
 
-from sweeps import tracking_store
 from sweeps.cli import ui as module
 from sweeps.cli.ui import ui
-from sweeps.tracking import Tracker
-from sweeps.tracking_store import TrackingError
-from tests.sweeps.test_tracking import BASELINE, CASES, CONFIG, FINGERPRINT, rows, texts_of
+from sweeps.tracking import store as tracking_store
+from sweeps.tracking.store import TrackingError
+from sweeps.tracking.tracker import Tracker
+from tests.sweeps.tracking.test_tracking import BASELINE, CASES, CONFIG, FINGERPRINT, rows, texts_of
 
 
 @pytest.fixture(autouse=True)

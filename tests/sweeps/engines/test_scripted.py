@@ -24,9 +24,9 @@ from sweeps.engines.base import (
     Prompt,
     PromptTooLong,
 )
-from sweeps.engines.scripted import FAULTS, SURFACES, Fault, ScriptedEngine, demo_surface
+from sweeps.engines.scripted.engine import FAULTS, SURFACES, Fault, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
-from sweeps.taking import take
+from sweeps.fingerprints.capture import take
 from tests.sweeps.sweep_files import write_cases
 
 ITEMS = tuple(Item(f"i{n}", f"Fact number {n} was told", 1 + n % 5) for n in range(40))

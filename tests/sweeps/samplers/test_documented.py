@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sweeps.samplers.noise import MOST, noise_variances, trial_noise
+from sweeps.samplers.trial_noise import MOST, noise_variances, trial_noise
 
 PAGE = (Path(__file__).parents[3] / "docs/configuration.md").read_text("utf-8")
 SECTION = PAGE.split("## The sampler in your own Optuna study")[1]

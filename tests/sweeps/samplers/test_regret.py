@@ -8,9 +8,9 @@ import numpy as np
 import optuna
 import pytest
 
+from sweeps.engines.scripted.surfaces import Surface, make_surface, search_space
 from sweeps.samplers import make_sampler
 from sweeps.samplers.gp import pick
-from sweeps.simulate import Surface, make_surface, search_space
 
 SPACE = search_space()
 CONDITIONS = {"mirostat_tau": {"mirostat": (1, 2)}}

@@ -1,0 +1,1 @@
+"""How the generations or minutes of a sweep are spent."""

@@ -1,0 +1,261 @@
+"""How long a sweep will take, by parts, from what a few real requests took."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+from objectives import Case
+from sweeps.budget.plan import Plan
+from sweeps.config.file import SweepConfig
+from sweeps.engines.base import Engine, Generation, OptionValue, Prompt
+from sweeps.options import OPTIONS
+
+LEAST_LOAD_SECONDS = 0.05
+"""Servers report a few milliseconds of load for a model that is loaded already."""
+
+
+class Watched:
+    """An engine whose answers are noted, to learn from their times.
+
+    Attributes:
+        warmups: Answers of one token: their prefill is a whole prompt's, where it was not cached.
+        load_seconds: The longest load seen.
+        seconds: Time of all requests, as the engine tells it: a scripted engine's clock goes faster than ours.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self.warmups: list[Generation] = []
+        self.load_seconds = 0.0
+        self.seconds = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._engine, name)
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`."""
+        started = time.perf_counter()
+        try:
+            answer = self._engine.generate(prompt, options, model=model, timeout=timeout)
+        except Exception:
+            self.seconds += time.perf_counter() - started
+            raise
+        self.seconds += max(answer.timing.total, time.perf_counter() - started)
+        if options.get("num_predict") == 1:
+            self.warmups.append(answer)
+        if answer.timing.load >= LEAST_LOAD_SECONDS:
+            self.load_seconds = max(self.load_seconds, answer.timing.load)
+        return answer
+
+
+def watched(engine: Engine) -> tuple[Engine, Watched]:
+    """The engine to use, and the same as its watcher."""
+    watcher = Watched(engine)
+    return cast("Engine", watcher), watcher
+
+
+def prefill_rate(warmups: Sequence[Generation]) -> float | None:
+    """Seconds per prompt token of an uncached prefill; None where none was seen.
+
+    Engines that do not tell what they had cached show it by a prefill that is far too fast, so the slowest counts; of
+    the others it is the mean.
+    """
+    fresh = [
+        (tokens, answer.timing.prefill)
+        for answer in warmups
+        if (tokens := (answer.prompt_tokens or 0) - (answer.cached_tokens or 0)) >= 16 and answer.timing.prefill > 0
+    ]
+    if not fresh:
+        return None
+    if any(answer.cached_tokens is None for answer in warmups):
+        return max(seconds / tokens for tokens, seconds in fresh)
+    return sum(seconds for _, seconds in fresh) / sum(tokens for tokens, _ in fresh)
+
+
+@dataclass(frozen=True)
+class TimeEstimate:
+    """Expected seconds of a sweep and its parts, on one host.
+
+    Attributes:
+        loads: Loads of the model.
+        load_seconds: All loads together; 0 where the model was loaded already and is loaded once.
+        prefills: Prompts evaluated in full (one per warm-up).
+        prefill_seconds: All of them together.
+        generations: Generations, warm.
+        decode_seconds: All of them together.
+        hosts: Hosts that share the work.
+    """
+
+    loads: int
+    load_seconds: float
+    prefills: int
+    prefill_seconds: float
+    generations: int
+    decode_seconds: float
+    hosts: int = 1
+
+    @property
+    def seconds(self) -> float:
+        """Expected seconds in all, the work shared by the hosts."""
+        return (self.load_seconds + self.prefill_seconds + self.decode_seconds) / self.hosts
+
+    @property
+    def text(self) -> str:
+        """One line for people."""
+        shared = f" on {self.hosts} hosts" if self.hosts > 1 else ""
+        loads = f"{self.loads} loads {readable_time(self.load_seconds)}" if self.loads > 1 else "1 load"
+        if self.loads > 1 and not self.load_seconds:
+            loads = f"{self.loads} loads (the time of one is not known)"
+        return (
+            f"about {readable_time(self.seconds)}{shared}: {loads}, prefill of {self.prefills} prompts"
+            f" {readable_time(self.prefill_seconds)}, {self.generations} generations"
+            f" {readable_time(self.decode_seconds)}"
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The fields and the total, as JSON types."""
+        return asdict(self) | {"seconds": self.seconds}
+
+
+def readable_time(seconds: float) -> str:
+    """Seconds as `4.2 s`, `3.5 min` or `2.1 h`."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What requests take on this engine, in seconds.
+
+    Attributes:
+        decode: One warm generation.
+        prefill: One prompt's evaluation in full.
+        load: One load of the model; 0 where none was seen.
+        hosts: Hosts that share the work.
+    """
+
+    decode: float
+    prefill: float
+    load: float
+    hosts: int = 1
+
+    def estimate(self, plan: Plan, config: SweepConfig) -> TimeEstimate:
+        """Expected times of a plan."""
+        return estimate_time(plan, config, decode=self.decode, prefill=self.prefill, load=self.load, hosts=self.hosts)
+
+    def seconds(self, requests: Requests) -> float:
+        """Expected seconds of some requests."""
+        each = requests.loads * self.load + requests.prefills * self.prefill + requests.generations * self.decode
+        return each / self.hosts
+
+
+def measured_pace(
+    answers: Sequence[Generation],
+    watchers: Sequence[Watched],
+    config: SweepConfig,
+    cases: Sequence[Case],
+    engines: Sequence[Engine],
+) -> Pace:
+    """The pace of the engines, from the baseline's answers; one prompt is sent where no full evaluation was seen.
+
+    Args:
+        answers: Warm answers of the baseline, one per case; at least one.
+        watchers: What watched the engines so far.
+        config: The sweep.
+        cases: Its cases.
+        engines: The engines that work.
+    """
+    tokens = sum(answer.prompt_tokens or 0 for answer in answers) / len(answers)
+    rate = prefill_rate([answer for watcher in watchers for answer in watcher.warmups])
+    return Pace(
+        decode=sum(answer.timing.total - answer.timing.load for answer in answers) / len(answers),
+        prefill=tokens * (_fresh_prefill_rate(engines[0], config, cases) if rate is None else rate),
+        load=max((watcher.load_seconds for watcher in watchers), default=0.0),
+        hosts=len(engines),
+    )
+
+
+def _fresh_prefill_rate(engine: Engine, config: SweepConfig, cases: Sequence[Case]) -> float:
+    """Seconds per prompt token, where every answer came from the ledger: of a prompt that no cache can have."""
+    case, baseline = min(cases, key=lambda case: len(case.log)), config.baseline
+    filled = config.prompts[baseline.prompt].fill(case.log)
+    fresh = Prompt(filled.user, f"[{time.time_ns()}] {filled.system or ''}")
+    options = {**baseline.options, "num_predict": 1, "seed": 1}
+    return prefill_rate([engine.generate(fresh, options, model=baseline.model)]) or 0.0
+
+
+@dataclass(frozen=True)
+class Requests:
+    """How many requests a stage is expected to make.
+
+    Attributes:
+        loads: Loads of the model.
+        prefills: Prompts evaluated in full.
+        generations: Generations.
+    """
+
+    loads: float
+    prefills: float
+    generations: int
+
+
+def stage_requests(plan: Plan, config: SweepConfig) -> dict[str, Requests]:
+    """Expected requests of floor, explore and confirm under the schedule's order.
+
+    Floor and confirmation run on every host, so that each loads and evaluates for itself; and each look of the
+    confirmation begins with the first case again, as the floor does behind the generations that a time was taken of.
+    """
+    reload = [d.size for d in config.space if d.name == "model" or (d.name in OPTIONS and OPTIONS[d.name].reload)]
+    prompts = [d.size for d in config.space if d.name == "prompt"]
+    batches = math.ceil(plan.trials / config.search.batch)
+    size = min(config.search.batch, plan.trials)
+    groups = expected_groups(math.prod(reload), size)
+    warm = expected_groups(math.prod([*reload, *prompts]), size)
+    # Trials that share a warm prompt may differ in cases: those of one batch have so many parts of them.
+    parts = min(size / warm, math.ceil(size / plan.together))
+    in_group = min(plan.cases, plan.trial_cases * parts)
+    looks, everywhere = len(plan.looks), plan.cases * plan.hosts
+    return {
+        "floor": Requests(plan.hosts, everywhere * (1 if config.budget.minutes is None else 2), plan.floor),
+        "explore": Requests(batches * groups if reload else 0, in_group * batches * warm, plan.explore),
+        "confirm": Requests(
+            looks * plan.hosts if reload else 0, everywhere * looks * (2 if reload or prompts else 1), plan.confirm
+        ),
+    }
+
+
+def estimate_time(
+    plan: Plan,
+    config: SweepConfig,
+    *,
+    decode: float,
+    prefill: float,
+    load: float,
+    hosts: int = 1,
+) -> TimeEstimate:
+    """Expected times of a plan under the schedule's order of requests.
+
+    Args:
+        plan: The plan.
+        config: The sweep, with the space that is searched.
+        decode: Seconds of one warm generation.
+        prefill: Seconds of one prompt's evaluation in full.
+        load: Seconds of one load of the model.
+        hosts: Hosts that share the work.
+    """
+    stages = stage_requests(plan, config).values()
+    loads = math.ceil(sum(stage.loads for stage in stages))
+    prefills = math.ceil(sum(stage.prefills for stage in stages))
+    return TimeEstimate(loads, loads * load, prefills, prefills * prefill, plan.total, plan.total * decode, hosts)
+
+
+def expected_groups(values: float, draws: int) -> float:
+    """Expected number of different values among `draws` taken evenly from `values` (which may be infinite)."""
+    return draws if math.isinf(values) else values * (1 - (1 - 1 / values) ** draws)

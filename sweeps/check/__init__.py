@@ -1,0 +1,1 @@
+"""Check a sweep before it runs."""

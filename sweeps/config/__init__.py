@@ -1,0 +1,1 @@
+"""The TOML file of a sweep as a valid configuration."""

@@ -1,0 +1,91 @@
+"""The `[baseline]` table: what is in use today, every option made explicit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sweeps.config.space import NAMES, Value
+from sweeps.options import OPTIONS, OptionValue, default_options, nearest
+
+VARIABLE_PREFIX = "OLLAMA_"
+"""`OLLAMA_TEMPERATURE`, `OLLAMA_TOP_K`, ...: as pipelines do that read their options from the environment."""
+
+SEED_VARIABLE = "OLLAMA_SEED"
+
+
+def parse_baseline(
+    raw: object, prompts: Sequence[str], environment: Mapping[str, str]
+) -> tuple[dict[str, Value], dict[str, str], list[str]]:
+    """Read the `[baseline]` table; what it does not name comes from the environment, and else from the defaults.
+
+    Args:
+        raw: The table as TOML gives it.
+        prompts: Names of the prompts that exist.
+        environment: Variables `OLLAMA_` and the option's name in capitals; also `OLLAMA_MODEL`.
+
+    Returns:
+        The values; for each where it came from (`file`, `environment (NAME)`, `default`); and problems.
+    """
+    if not isinstance(raw, dict):
+        return {}, {}, []  # a missing or wrong table is reported by the schema
+    problems = [f"baseline.{name}: {wrong}" for name, value in raw.items() if (wrong := _problem(name, value))]
+    values: dict[str, Value] = {name: value for name, value in raw.items() if not _problem(name, value)}
+    sources = dict.fromkeys(values, "file")
+    found, unusable = _from_environment(environment, set(raw))
+    values |= found
+    sources |= {name: f"environment ({VARIABLE_PREFIX}{name.upper()})" for name in found}
+    problems += unusable
+    if "model" not in raw and "model" not in values:
+        problems.append("baseline.model: is missing; name the model in use today, such as qwen2.5:14b")
+    problems += _choose_prompt(raw, values, prompts)
+    defaults = {name: value for name, value in default_options().items() if name not in raw and name not in values}
+    return {**values, **defaults}, {**sources, **dict.fromkeys(defaults, "default")}, problems
+
+
+def _choose_prompt(raw: Mapping[str, object], values: dict[str, Value], prompts: Sequence[str]) -> list[str]:
+    prompt = values.get("prompt")
+    if "prompt" not in raw:
+        if len(prompts) == 1:
+            values["prompt"] = prompts[0]
+            return []
+        return [f"baseline.prompt: is missing; name one of the prompts: {', '.join(prompts) or '(none)'}"]
+    if isinstance(prompt, str) and prompt not in prompts:
+        return [f"baseline.prompt: no prompt {prompt!r} in [prompts]; {nearest(prompt, prompts)}"]
+    return []
+
+
+def _from_environment(environment: Mapping[str, str], named: set[str]) -> tuple[dict[str, Value], list[str]]:
+    """Options, and the model, that variables name and the file does not."""
+    values: dict[str, Value] = {}
+    problems = []
+    for name in ("model", *OPTIONS):
+        variable = f"{VARIABLE_PREFIX}{name.upper()}"
+        text = environment.get(variable, "").strip()
+        if not text or name in named:
+            continue
+        value = text if name == "model" else _number(text)
+        wrong = None if name == "model" else OPTIONS[name].problem(value)
+        if wrong:
+            problems.append(f"{variable} in the environment: {wrong}")
+        else:
+            values[name] = value
+    return values, problems
+
+
+def _number(text: str) -> OptionValue | str:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+def _problem(name: str, value: object) -> str | None:
+    if name == "seed":
+        return "a baseline is measured over many seeds; set study.seed instead"
+    if name not in NAMES:
+        return f"no such option; {nearest(name, NAMES)}"
+    if name in OPTIONS:
+        return OPTIONS[name].problem(value)
+    return None if isinstance(value, str) and value else f"must be a name, not {value!r}"

@@ -1,0 +1,188 @@
+"""The tables of a sweep's TOML file, as pydantic checks them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from sweeps.config.batch import AUTO
+from sweeps.engines.base import Prompt
+from sweeps.scoring.quantities import ConstraintsTable
+
+LOG_MARK = "{log}"
+"""Where a prompt's text takes the log."""
+
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class _Table(BaseModel):
+    # TOML has types: text is no number, true is no number, and an endless budget is a slip.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class StudyTable(_Table):
+    """`[study]`: what the sweep is called and where its random numbers come from."""
+
+    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    seed: Annotated[int, Field(ge=0, le=1_000_000_000)] = 42
+    description: str = ""
+
+
+class HostTable(_Table):
+    """One of `engine.hosts`: an address and, optionally, the file that `sweeps fingerprint --out` made there."""
+
+    host: str
+    host_file: str | None = None
+
+
+def _host_from_text(value: object) -> object:
+    return {"host": value} if isinstance(value, str) else value
+
+
+class EngineTable(_Table):
+    """`[engine]`: who generates. Either `host` (one server) or `hosts` (several, each with its own queue)."""
+
+    kind: Literal["ollama", "llamacpp", "openai", "scripted"] = "ollama"
+    host: str | None = None
+    hosts: Annotated[list[Annotated[HostTable, BeforeValidator(_host_from_text)]], Field(max_length=64)] = []
+    timeout: Annotated[float, Field(gt=0)] = 600.0
+    host_file: str | None = None
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _one_way(self) -> EngineTable:
+        if self.hosts and (self.host is not None or self.host_file is not None):
+            raise ValueError("has both host and hosts; keep one (a host_file belongs to its entry of hosts)")
+        if self.hosts and self.kind == "llamacpp":
+            raise ValueError('hosts are for servers; kind = "llamacpp" runs inside this process')
+        addresses = [entry.host for entry in self.hosts]
+        if len(set(addresses)) < len(addresses) and self.kind != "scripted":
+            raise ValueError(f"hosts names an address twice: {', '.join(addresses)}")
+        return self
+
+    @property
+    def all_hosts(self) -> list[tuple[str | None, str | None]]:
+        """(address, host file) of every host; one entry where `hosts` is not used."""
+        return [(entry.host, entry.host_file) for entry in self.hosts] or [(self.host, self.host_file)]
+
+
+class PromptTable(_Table):
+    """`[prompts.NAME]`: a user message with `{log}` in it and, optionally, a system message."""
+
+    user: str
+    system: str | None = None
+
+    @model_validator(mode="after")
+    def _has_mark(self) -> PromptTable:
+        if self.user.count(LOG_MARK) + (self.system or "").count(LOG_MARK) != 1:
+            raise ValueError(f"must contain {LOG_MARK} exactly once, where the log goes")
+        return self
+
+    def fill(self, log: str) -> Prompt:
+        """The prompt with the log in its place."""
+        return Prompt(
+            user=self.user.replace(LOG_MARK, log),
+            system=None if self.system is None else self.system.replace(LOG_MARK, log),
+        )
+
+
+def _prompt_from_text(value: object) -> object:
+    return {"user": value} if isinstance(value, str) else value
+
+
+class ObjectiveTable(_Table):
+    """`[objective]`: the cases, and how a summary is scored."""
+
+    cases: str
+    names: list[str] | None = None
+    kind: str = "coverage"
+    weights: Any = [5, 4, 3, 2, 1]
+    budget_words: Annotated[int, Field(gt=0)] | None = None
+    matcher: str | dict[str, Any] = "lexical"
+    threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+
+
+def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto") -> BeforeValidator:
+    """Take "auto", which is held as `auto`, or a whole number in a range."""
+    valid = f'"auto" or a whole number from {least}' + (f" to {most}" if most is not None else "")
+
+    def check(value: object) -> object:
+        if value == "auto":
+            return auto
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
+            raise ValueError(f"must be {valid}, not {value!r}")
+        return value
+
+    return BeforeValidator(check)
+
+
+class SearchTable(_Table):
+    """`[search]`: how configurations are proposed.
+
+    `batch` is the number of trials asked at a time. In a `SweepConfig` it is always a number: "auto", the default, is
+    resolved as soon as the space is known, and a study keeps the number.
+    """
+
+    sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
+    batch: Annotated[int, _auto_or_whole(1, 64, auto=AUTO)] = AUTO
+    probe: bool = True
+    strict: bool = False
+
+
+class BudgetTable(_Table):
+    """`[budget]`: how much may be generated, and how it is shared out."""
+
+    generations: Annotated[int, Field(ge=1)] | None = None
+    minutes: Annotated[float, Field(gt=0)] | None = None
+    floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
+    seeds: Annotated[Literal["auto"] | int, _auto_or_whole(1, 100)] = "auto"
+    cases_per_trial: Annotated[Literal["auto"] | int, _auto_or_whole(1)] = "auto"
+    confirm_share: Annotated[float, Field(gt=0, lt=1)] = 0.3
+
+    @model_validator(mode="after")
+    def _has_size(self) -> BudgetTable:
+        if self.generations is None and self.minutes is None:
+            raise ValueError("needs generations or minutes (or both), for example generations = 300")
+        return self
+
+
+class ConfirmTable(_Table):
+    """`[confirm]`: how many finalists meet the baseline on fresh seeds, and when that may stop early."""
+
+    finalists: Annotated[int, Field(ge=1, le=20)] = 1
+    looks: Annotated[int, Field(ge=1, le=10)] = 2
+    futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
+
+
+class VerdictTable(_Table):
+    """`[verdict]`: what is claimed, and how sure it must be."""
+
+    claim: Literal["these-cases", "new-cases"] = "these-cases"
+    alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
+    min_gain: Annotated[float, Field(gt=0, lt=1)] | None = None
+    margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+
+
+class TrackingTable(_Table):
+    """`[tracking]`: where runs are logged; MLFLOW_TRACKING_URI wins."""
+
+    uri: str | None = None
+    texts: bool = True
+
+
+class SweepFile(_Table):
+    """The whole file; `baseline` and `space` are read by hand, for the sake of their error messages."""
+
+    study: StudyTable
+    engine: EngineTable = EngineTable()
+    prompts: Annotated[dict[str, Annotated[PromptTable, BeforeValidator(_prompt_from_text)]], Field(min_length=1)]
+    objective: ObjectiveTable
+    baseline: dict[str, Any]
+    space: dict[str, Any]
+    search: SearchTable = SearchTable()
+    budget: BudgetTable
+    confirm: ConfirmTable = ConfirmTable()
+    verdict: VerdictTable = VerdictTable()
+    constraints: ConstraintsTable = ConstraintsTable()
+    tracking: TrackingTable = TrackingTable()

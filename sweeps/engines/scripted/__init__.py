@@ -1,0 +1,1 @@
+"""The scripted engine: simulated texts with noise and faults."""

@@ -1,0 +1,1 @@
+"""Fingerprints of host, engine and model."""

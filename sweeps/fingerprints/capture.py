@@ -1,0 +1,160 @@
+"""Takes fingerprints: asks the engine, this machine, a host's file and this process for their facts."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sweeps.addresses import address_id, is_local, port_of
+from sweeps.engines.base import Engine
+from sweeps.fingerprints import machine as hostfacts
+from sweeps.fingerprints.fingerprint import Fingerprint, FingerprintError, known
+from sweeps.fingerprints.machine import UNKNOWN
+
+PACKAGES = ("slm-sweeps", "optuna", "ollama", "xllamacpp", "numpy", "scipy", "scikit-learn", "mlflow")
+"""Packages whose versions the client's part records."""
+
+
+_UNKNOWN_HOST = (
+    *("os", "os_version", "kernel", "architecture", "math_library", "cpu", "cpu_physical", "cpu_logical"),
+    *("cpu_features", "memory_gib", "gpus", "container", "environment"),
+)
+
+
+def client_facts() -> dict[str, Any]:
+    """Describe this process: Python, package versions, the working directory's git commit, the shell's settings.
+
+    The shell's settings (`shell_environment`) are the client's own. A server started elsewhere does not see them.
+    """
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    shell = hostfacts.numeric_environment(os.environ, *hostfacts.SERVER_ENVIRONMENT, *hostfacts.DEVICE_ENVIRONMENT)
+    facts: dict[str, Any] = {
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "packages": versions,
+        "shell_environment": shell,
+    }
+    commit = _git("rev-parse", "--verify", "HEAD")
+    if re.fullmatch(r"[0-9a-f]{40,64}", commit or ""):
+        status = _git("status", "--porcelain", "--untracked-files=no")
+        facts["git_commit"] = commit
+        facts["git_dirty"] = UNKNOWN if status is None else bool(status)
+    return facts
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        # optional locks off: a status must not fight with the user's own git
+        done = subprocess.run(
+            ["git", "--no-optional-locks", *arguments], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def take(
+    engine: Engine | None,
+    model: str | None,
+    *,
+    host_file: str | Path | None = None,
+    label: str | None = None,
+    client: Mapping[str, Any] | None = None,
+) -> Fingerprint:
+    """Take the fingerprint of an engine with a model.
+
+    For an engine in this process or on this machine, the host's facts are this machine's. For a remote one they are
+    read from `host_file`, else every field is `unknown`; they are never guessed from the client.
+
+    A tunnel (`ssh -L`) makes a remote engine look local. One run by this user is noticed, and the host is then unknown,
+    with a warning; others are not seen. So give `host_file` with a tunnel: it wins in every case.
+
+    Args:
+        engine: The engine, or None for the host's and client's facts alone.
+        model: The model's name on that engine; None only without an engine.
+        host_file: A file that `sweeps fingerprint --out FILE` made on the engine's host.
+        label: A name for the host, for people; no part of the digest.
+        client: Facts of this process from an earlier fingerprint, which spares looking them up; no part of the digest.
+
+    Raises:
+        FingerprintError: If `host_file` cannot be used.
+        ModelMissing: If the engine does not have the model.
+        EngineUnreachable: If the engine does not answer.
+    """
+    identity: Mapping[str, Any] = {} if engine is None else engine.identify(model or "")
+    facts = {"engine": dict(identity.get("engine") or {}), "model": dict(identity.get("model") or {})}
+    if engine is not None:
+        facts["engine"].setdefault("name", engine.name)
+    if facts["model"] and model:
+        facts["model"].setdefault("name", model)
+    if host_file is None:
+        host, warnings = _host_of(engine)
+    else:
+        recorded = Fingerprint.load(host_file)
+        host, warnings = _host_from(recorded, facts, str(host_file))
+    if label:
+        host["label"] = label
+    return Fingerprint({"host": host, **facts, "client": client or client_facts()}, tuple(warnings))
+
+
+def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
+    """The host's facts where no file gives them, and warnings."""
+    if engine is not None and engine.address == "in process":
+        own = hostfacts.numeric_environment(os.environ, *hostfacts.DEVICE_ENVIRONMENT)
+        return {
+            "source": "this machine",
+            **hostfacts.host_facts(environment=own, environment_source="this process"),
+        }, []
+    if engine is not None and not is_local(engine.address):
+        return unknown_host(engine.address), [
+            "the engine runs on another machine, whose hardware is unknown here; run `sweeps fingerprint --out FILE` "
+            "on that machine and name the file as the host file"
+        ]
+    port = port_of(engine.address) if engine is not None else hostfacts.ollama_port(os.environ.get("OLLAMA_HOST", ""))
+    if engine is not None and (tunnel := hostfacts.tunnel_on(port)):
+        return unknown_host(engine.address), [
+            f"port {port} of this machine belongs to a tunnel ({tunnel}), so the engine's hardware is unknown here; "
+            "run `sweeps fingerprint --out FILE` on its machine and name the file as the host file"
+        ]
+    found = hostfacts.server_environment(port)
+    source = UNKNOWN if found is None else "server process"
+    return {"source": "this machine", **hostfacts.host_facts(environment=found, environment_source=source)}, []
+
+
+def unknown_host(address: str) -> dict[str, Any]:
+    """The facts of a host that nothing is known of, with an `id` made of its address that keeps it apart."""
+    return {"source": UNKNOWN, "id": address_id(address), **dict.fromkeys(_UNKNOWN_HOST, UNKNOWN)}
+
+
+def _host_from(
+    recorded: Fingerprint, facts: Mapping[str, Mapping[str, Any]], source: str
+) -> tuple[dict[str, Any], list[str]]:
+    """The host's facts of a file, with warnings where the file does not fit what the engine says of itself."""
+    host = dict(recorded.facts["host"])
+    if not known(host.get("os")) or not known(host.get("architecture")):
+        raise FingerprintError(
+            f"{source}: holds no facts of a host; run `sweeps fingerprint --out FILE` on the engine's machine itself"
+        )
+    warnings = []
+    for part, name, remedy in (
+        ("engine", "name", ""),
+        ("engine", "version", "the host was changed since"),
+        ("model", "digest", "the model was changed since"),
+    ):
+        here, there = facts[part].get(name), recorded.facts[part].get(name)
+        same_model = part != "model" or facts[part].get("name") == recorded.facts[part].get("name")
+        if known(here) and known(there) and here != there and same_model:
+            because = f": {remedy}, or it is another machine's file" if remedy else ": is it another machine's file?"
+            warnings.append(f"{source}: {part} {name} is {there}, but the engine says {here}{because}; take it again")
+    host["source"] = "host file"
+    return host, warnings

@@ -1,0 +1,326 @@
+"""Fingerprints: everything known about host, engine, model and client that can change the numbers.
+
+Two runs with the same digest may be compared number by number; two with different digests may not: `diff` tells why.
+
+What goes into the digest (`DIGEST_FIELDS`) and what does not:
+
+* In: the processor, its instruction sets and core counts (they choose kernels and how sums are split over threads), the
+  C library or, elsewhere, the system's release (exp and log), GPUs with memory and driver (the driver compiles the
+  kernels; the memory decides how many layers are placed there), the server's own settings, the engine's version and
+  build, the API path, the settings sent with every request, and the model's digest.
+* Out: the kernel and the distribution's name (no arithmetic of a model runs in them), the machine's memory (it decides
+  whether a model fits, not what it says; on Apple's chips it stands as the GPU's memory, which is in), the container
+  (its C library is in), everything of the client. The effective num_ctx belongs to each request's options.
+* Recorded, shown by `diff` as able to change numbers, but out of the digest (`VOLATILE_FIELDS`): what is known only
+  while a model is loaded, such as the GPU share. A digest made of it would differ before and after the first request.
+
+Facts never hold user names, home directories, host names, addresses or serial numbers.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sweeps.addresses import scrub
+from sweeps.errors import SweepError
+from sweeps.fingerprints.machine import UNKNOWN
+
+PARTS = ("host", "engine", "model", "client")
+"""Parts of a fingerprint, in the order in which they are shown."""
+
+DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "host": (
+        "id",  # only of unknown hosts: keeps two of them apart
+        "os",
+        "architecture",
+        "math_library",
+        "cpu",
+        "cpu_physical",
+        "cpu_logical",
+        "cpu_features",
+        "gpus",
+        "environment",
+    ),
+    "engine": (
+        "name",
+        "version",
+        "llama_cpp",
+        "api",
+        "system",
+        "devices",
+        "settings",
+        "threads",
+        "decode_threads",
+        "batch",
+        "num_gpu",
+    ),
+    "model": ("digest", "weights_sha256", "quantization", "template_sha256"),
+}
+"""Fields that the digest is made of. A field that is missing, unknown or empty counts as absent."""
+
+VOLATILE_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "engine": ("num_ctx", "gpu_share"),
+}
+"""Fields that can change the numbers but are known only while a model is loaded."""
+
+FORMAT = "slm-sweeps fingerprint"
+VERSION = 1
+TAG_LENGTH = 250
+
+
+class FingerprintError(SweepError):
+    """A fingerprint file cannot be used."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field in which two fingerprints differ.
+
+    Attributes:
+        field: Its name, as `host.cpu`.
+        a: The value in the first (None where absent).
+        b: The value in the second.
+        numeric: Whether the field can change the numbers.
+    """
+
+    field: str
+    a: Any
+    b: Any
+    numeric: bool
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Facts about host, engine, model and client.
+
+    Attributes:
+        facts: `host`, `engine`, `model` and `client`, each a dict of JSON types; a part may be empty.
+        warnings: What was doubtful when it was taken, as sentences; no part of the identity.
+    """
+
+    facts: Mapping[str, Mapping[str, Any]]
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+
+    def __post_init__(self) -> None:
+        clean = {part: scrub(copy.deepcopy(dict(self.facts.get(part) or {}))) for part in PARTS}
+        object.__setattr__(self, "facts", clean)
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @cached_property
+    def digest(self) -> str:
+        """12 hex digits over `DIGEST_FIELDS` of host, engine and model."""
+        return self._digest_of(*DIGEST_FIELDS)
+
+    @cached_property
+    def host_digest(self) -> str:
+        """12 hex digits over the host's `DIGEST_FIELDS`."""
+        return self._digest_of("host")
+
+    @cached_property
+    def model_digest(self) -> str:
+        """12 hex digits: the start of the engine's own digest of the model (as `ollama list` shows it), else ours.
+
+        "" without a model.
+        """
+        if not self.facts["model"]:
+            return ""
+        own = str(self.facts["model"].get("digest", "")).removeprefix("sha256:")
+        return own[:12] if re.fullmatch(r"[0-9a-f]{12,}", own) else self._digest_of("model")
+
+    def _digest_of(self, *parts: str) -> str:
+        chosen = {
+            part: {
+                name: self.facts[part].get(name) for name in DIGEST_FIELDS[part] if known(self.facts[part].get(name))
+            }
+            for part in parts
+        }
+        return hashlib.sha256(json.dumps(chosen, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:12]
+
+    @property
+    def summary(self) -> str:
+        """One line for people: the host; the engine; the model."""
+        parts = [_host_summary(self.facts["host"]), _engine_summary(self.facts["engine"])]
+        if model := self.facts["model"]:
+            digest = self.model_digest if known(model.get("digest")) else ""
+            parts.append(_join(model.get("name"), model.get("quantization"), digest, by=" "))
+        return "; ".join(part for part in parts if part)
+
+    def as_tags(self) -> dict[str, str]:
+        """Flat tags for MLflow: `fingerprint`, `host_digest`, `model_digest` and one per fact, as `host.cpu`.
+
+        Values are at most `TAG_LENGTH` characters. Of the client's packages only ours is named; the artifact
+        `fingerprint.json` holds everything whole.
+        """
+        tags = {"fingerprint": self.digest, "host_digest": self.host_digest, "model_digest": self.model_digest}
+        for name, value in self.fields().items():
+            if name.startswith("client.packages.") and name != "client.packages.slm-sweeps":
+                continue
+            tags[re.sub(r"[^\w. /:-]", "_", name)] = readable(value)
+        return {name: _shorten(text) for name, text in tags.items() if known(text)}
+
+    def fields(self) -> dict[str, Any]:
+        """All facts by flat name: `host.cpu`, `client.packages.numpy`, ... Lists stay whole."""
+        flat: dict[str, Any] = {}
+
+        def walk(name: str, value: Any) -> None:
+            if isinstance(value, dict) and value:
+                for key in value:
+                    walk(f"{name}.{key}", value[key])
+            else:
+                flat[name] = value
+
+        for part in PARTS:
+            for key, value in self.facts[part].items():
+                walk(f"{part}.{key}", value)
+        return flat
+
+    def to_json(self) -> str:
+        """Write as JSON text (indented, UTF-8 characters kept), with format name and version."""
+        record = {
+            "format": FORMAT,
+            "version": VERSION,
+            "digest": self.digest,
+            "host_digest": self.host_digest,
+            "model_digest": self.model_digest,
+            "summary": self.summary,
+            "facts": self.facts,
+            "warnings": list(self.warnings),
+        }
+        return json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, *, source: str = "the text") -> Fingerprint:
+        """Read what `to_json` wrote. Digests are computed anew from the facts.
+
+        Args:
+            text: JSON text.
+            source: What to call it in errors (a file's name).
+
+        Raises:
+            FingerprintError: If it is no fingerprint, or one of a newer version.
+        """
+        try:
+            record = json.loads(text)
+        except ValueError as error:
+            raise FingerprintError(
+                f"{source}: no JSON ({error}); make it with `sweeps fingerprint --out FILE`"
+            ) from None
+        if not isinstance(record, dict) or record.get("format") != FORMAT:
+            raise FingerprintError(f"{source}: not a fingerprint; make one with `sweeps fingerprint --out FILE`")
+        if record.get("version") != VERSION:
+            raise FingerprintError(
+                f"{source}: fingerprint version {record.get('version')!r}, this program reads version {VERSION}; "
+                "make it again with the same version of slm-sweeps"
+            )
+        facts, warnings = record.get("facts"), record.get("warnings", [])
+        if not isinstance(facts, dict) or not all(isinstance(facts.get(part, {}), dict) for part in PARTS):
+            raise FingerprintError(f"{source}: 'facts' must hold {', '.join(PARTS)}, each an object")
+        return cls(facts, tuple(map(str, warnings)) if isinstance(warnings, list) else ())
+
+    @classmethod
+    def load(cls, path: str | Path) -> Fingerprint:
+        """Read a fingerprint's file.
+
+        Raises:
+            FingerprintError: If it cannot be read or is no fingerprint.
+        """
+        try:
+            text = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not a text file"
+            raise FingerprintError(f"{path}: cannot be read ({reason})") from None
+        return cls.from_json(text, source=str(path))
+
+
+def known(value: Any) -> bool:
+    """Whether a fact is there: not missing, unknown or empty."""
+    return value is not None and value != UNKNOWN and value != "" and value != [] and value != {}
+
+
+def readable(value: Any) -> str:
+    """Write a fact's value for people, in one line; "" for nothing."""
+    if value is None or value in ([], {}):
+        return ""
+    if isinstance(value, dict):
+        memory = f"{value['memory_mib']} MiB" if known(value.get("memory_mib")) else ""
+        if "name" in value:  # a GPU
+            return _join(
+                value["name"], memory, *(f"{key} {value[key]}" for key in ("driver", "compute") if key in value)
+            )
+        return ", ".join(f"{key}={readable(entry)}" for key, entry in value.items())
+    if isinstance(value, list):
+        return ("; " if any(isinstance(entry, dict) for entry in value) else " ").join(map(readable, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= TAG_LENGTH else text[: TAG_LENGTH - 1] + "…"
+
+
+def _join(*values: Any, by: str = ", ") -> str:
+    return by.join(str(value) for value in values if known(value))
+
+
+def _host_summary(host: Mapping[str, Any]) -> str:
+    if not host:
+        return ""
+    if not known(host.get("cpu")) and not known(host.get("os")):
+        return _join("unknown host", host.get("id"), by=" ")
+    gpus = [
+        _join(
+            gpu.get("name"),
+            f"{round(gpu['memory_mib'] / 1024)} GB" if isinstance(gpu.get("memory_mib"), int) else "",
+            by=" ",
+        )
+        for gpu in (host.get("gpus") if isinstance(host.get("gpus"), list) else None) or []
+        if gpu.get("name") != host.get("cpu")  # Apple's chips are both
+    ]
+    memory = f"{host['memory_gib']} GB" if known(host.get("memory_gib")) else ""
+    version = str(host.get("os_version", ""))
+    system = version if host.get("os") == "Linux" and known(version) else _join(host.get("os"), version, by=" ")
+    return _join(host.get("label"), host.get("cpu"), memory, *gpus, system)
+
+
+def _engine_summary(engine: Mapping[str, Any]) -> str:
+    known = {"ollama": "Ollama", "openai": "Ollama (/v1)", "llamacpp": "llama.cpp"}
+    name = str(engine.get("name", ""))
+    return _join(known.get(name, name), engine.get("version"), by=" ")
+
+
+def in_digest(name: str) -> bool:
+    """Whether a fact by flat name (`host.cpu`, `host.environment.OLLAMA_NUM_PARALLEL`) is one of `DIGEST_FIELDS`."""
+    return _is_of(DIGEST_FIELDS, name)
+
+
+def is_numeric(name: str) -> bool:
+    """Whether a fact by flat name can change the numbers."""
+    return in_digest(name) or _is_of(VOLATILE_FIELDS, name)
+
+
+def _is_of(fields: Mapping[str, tuple[str, ...]], name: str) -> bool:
+    part, _, rest = name.partition(".")
+    return rest.split(".")[0] in fields.get(part, ())
+
+
+def diff(a: Fingerprint, b: Fingerprint) -> list[Difference]:
+    """List the fields in which two fingerprints differ, those that can change the numbers first.
+
+    A field that is missing, unknown or empty on both sides is no difference; on one side it is.
+    """
+    left, right = a.fields(), b.fields()
+    found = [
+        Difference(name, left.get(name), right.get(name), is_numeric(name))
+        for name in dict.fromkeys([*left, *right])
+        if left.get(name) != right.get(name) and (known(left.get(name)) or known(right.get(name)))
+    ]
+    return sorted(found, key=lambda difference: not difference.numeric)

@@ -1,0 +1,1 @@
+"""Hosts and the requests that they work on."""

@@ -1,0 +1,186 @@
+"""One host: warm, one request at a time, every answer kept as it arrives."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sweeps.engines.base import Engine, EngineError, Generation, PromptTooLong
+from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.hosts.order import Task, Warmth, warmth
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import Entry, Key
+from sweeps.study.identity import fingerprint_changes
+
+MAX_CONSECUTIVE_FAILURES = 3
+"""Failed requests in a row after which a run stops: the server is gone, not one answer."""
+
+RELOAD_SECONDS = 0.25
+RELOAD_RATIO = 10.0
+"""A warm request that reports a load of at least so many seconds, and so many times the shortest, was not warm."""
+
+
+class RunStoppedError(EngineError):
+    """The engine failed for good; everything that was generated is kept and the same command goes on from there."""
+
+
+class HostChangedError(RunStoppedError):
+    """Engine or model are not what they were when the run began.
+
+    Args:
+        lines: What changed.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        super().__init__(
+            "the host changed while the sweep ran, so further generations would not be comparable:\n"
+            + "\n".join(f"  {line}" for line in lines)
+            + "\nWhat was generated before is kept. Go back to the old version to finish this study, or give the"
+            " sweep a new study.name"
+        )
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task: an entry of the ledger, or an error text.
+
+    Attributes:
+        task: The task.
+        entry: The generation, None where there is none.
+        error: What failed, "" where nothing did.
+        kept: Whether the generation was in the ledger before.
+        unscored: Why an earlier run of the study could not score it, "" where it could or did not try.
+    """
+
+    task: Task
+    entry: Entry | None
+    error: str = ""
+    kept: bool = False
+    unscored: str = ""
+
+
+@dataclass
+class Clock:
+    """Seconds spent, to tell the engine's time from ours."""
+
+    engine: float = 0.0
+    warmups: int = 0
+    requests: int = 0
+
+
+@dataclass(eq=False)
+class Host:
+    """One engine with the fingerprint that it had when the run started.
+
+    Attributes:
+        engine: The engine.
+        fingerprints: Fingerprint by model name, the baseline's model first.
+        timeout: Seconds for one request.
+        clock: Time spent in the engine.
+        name: What people call it: its address, or its name in the configuration.
+        dropped: Why it was set aside; "" while it works.
+        remembered: Of a host that does not answer, the fingerprints that an earlier run of the study took: what it
+            generated then is found in the ledger by them, and nothing new is kept under them.
+    """
+
+    engine: Engine
+    fingerprints: dict[str, Fingerprint]
+    timeout: float | None = None
+    clock: Clock = field(default_factory=Clock)
+    name: str = ""
+    dropped: str = ""
+    remembered: dict[str, Fingerprint] = field(default_factory=dict)
+    _warm: Warmth | None = None
+    _shortest_load: float = math.inf
+
+    @property
+    def known(self) -> dict[str, Fingerprint]:
+        """Fingerprint by model name, as taken in this run or else remembered; {} of a host that never answered."""
+        return self.fingerprints or self.remembered
+
+    @property
+    def digest(self) -> str:
+        """The digest that stands in the observations table: host and engine, with the first model."""
+        return next(iter(self.known.values())).digest
+
+    def key(self, task: Task) -> Key:
+        """The ledger's key of a task on this host."""
+        fingerprint = self.known[task.configuration.model]
+        return Key(
+            fingerprint=fingerprint.digest,
+            model_digest=fingerprint.model_digest,
+            prompt=task.prompt,
+            options=task.configuration.options,
+            seed=task.place.seed,
+            repeat=task.place.repeat,
+        )
+
+    def generate(self, ledger: Ledger, task: Task) -> Entry:
+        """Warm up where needed, send one request, keep the answer.
+
+        An answer is kept only from a warm model, and only if engine and model are still those of the fingerprint: a
+        server that was restarted, or has unloaded the model, would leave an answer that others cannot be compared with.
+
+        Raises:
+            HostChangedError: If engine or model changed; the answer is not kept.
+            EngineError: As the engine raises it; the next request warms up again then.
+        """
+        started = time.perf_counter()
+        need = warmth(task, self.engine.reload_options)
+        try:
+            if need != self._warm:
+                self._warm = None
+                self._warm_up(task)
+                self.clock.warmups += 1
+            self._warm = None
+            generation = self._send(task)
+            if self._was_cold(generation):
+                generation = self._send(task)
+            self._check_unchanged(need.model)
+        finally:
+            self.clock.engine += time.perf_counter() - started
+        self._warm = need
+        self.clock.requests += 1
+        if generation.truncated:
+            raise PromptTooLong(
+                f"the engine cut the prompt of case {task.place.case!r} to {generation.prompt_tokens} tokens at"
+                f" num_ctx {task.options.get('num_ctx')}; raise num_ctx",
+                generation.prompt_tokens,
+            )
+        return ledger.add(self.key(task), generation, model=need.model)
+
+    def _warm_up(self, task: Task) -> None:
+        """Send the prompt once, uncounted, so that every repeat behind it takes the same numeric path."""
+        options = {**task.options, "num_predict": 1}
+        self.engine.generate(task.prompt, options, model=task.configuration.model, timeout=self.timeout)
+
+    def cool(self) -> None:
+        """Forget what is warm, after something else used the server."""
+        self._warm = None
+
+    def _send(self, task: Task) -> Generation:
+        return self.engine.generate(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
+
+    def _was_cold(self, generation: Generation) -> bool:
+        """Whether the server loaded the model for a request that should have found it warm."""
+        load, usual = generation.timing.load, self._shortest_load
+        self._shortest_load = min(load, usual)
+        return load >= RELOAD_SECONDS and load > RELOAD_RATIO * usual
+
+    def _check_unchanged(self, model: str) -> None:
+        """Raise `HostChangedError` if engine or model changed. An engine in this process cannot."""
+        if self.engine.address == "in process":
+            return
+        before = self.fingerprints[model]
+        revision = self.engine.revision(model)
+        asked = {part: {**before.facts[part], **revision[part]} for part in ("engine", "model")}
+        after = Fingerprint({**before.facts, **asked})
+        if lines := fingerprint_changes({model: before}, {model: after}, self.name):
+            raise HostChangedError(lines)
+
+    @property
+    def warm(self) -> Warmth | None:
+        """What the next request finds warm."""
+        return self._warm

@@ -1,0 +1,1 @@
+"""Probes: which options act on a host."""

@@ -1,0 +1,139 @@
+"""In which company an option can act, and from where to where it is moved to see whether it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sweeps.config.space import Space
+from sweeps.engines.base import OptionValue
+from sweeps.options import OPTIONS, default_options
+
+Options = Mapping[str, OptionValue]
+
+NEUTRAL: Options = {
+    "temperature": 1.0,
+    "top_k": 0,
+    "top_p": 1.0,
+    "min_p": 0.0,
+    "repeat_penalty": 1.0,
+    "repeat_last_n": 64,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "mirostat": 0,
+}
+"""Sampling from the whole distribution, with nothing that could hide another option's effect."""
+
+COMPANIONS: Mapping[str, Options] = {
+    "repeat_last_n": {"repeat_penalty": 1.5},
+    "mirostat": {"mirostat_tau": 1.0, "mirostat_eta": 0.1},
+    "mirostat_tau": {"mirostat": 2, "mirostat_eta": 0.1},
+    "mirostat_eta": {"mirostat": 2, "mirostat_tau": 3.0},
+}
+"""What an option needs besides `NEUTRAL` in order to act."""
+
+EXTREMES: Mapping[str, tuple[OptionValue, OptionValue]] = {
+    "temperature": (0.0, 2.0),
+    "top_k": (1, 0),
+    "top_p": (0.01, 1.0),
+    "min_p": (0.9, 0.0),
+    "repeat_penalty": (1.8, 1.0),
+    "repeat_last_n": (0, 64),
+    "presence_penalty": (2.0, -2.0),
+    "frequency_penalty": (2.0, -2.0),
+    "mirostat": (2, 0),
+    "mirostat_tau": (0.1, 10.0),
+    "mirostat_eta": (1.0, 0.001),
+    "num_gpu": (0, 1),
+    "num_thread": (1, 2),
+    "num_batch": (32, 64),
+}
+"""The extreme to move an option to, and another one for references that are at or near the first. All are taken as
+they are by a server that knows the option."""
+
+TEXT_OPTIONS = tuple(name for name in EXTREMES if not OPTIONS[name].reload)
+"""Options whose effect shows in the text at a fixed seed, but for the seed itself."""
+
+_PENALTIES = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
+
+
+@dataclass(frozen=True)
+class Level:
+    """One context in which an option is tried.
+
+    Attributes:
+        name: `baseline` (as it is), `sweep` (what the space can reach) or `open` (where nothing hides the option).
+        options: All options without num_predict and the seed.
+    """
+
+    name: str
+    options: Options
+
+
+def extreme_for(option: str, reference: OptionValue) -> OptionValue:
+    """The first extreme, or the second where the reference is near the first."""
+    first, second = EXTREMES[option]
+    width = 20 if option == "top_k" else abs(first - second)  # top_k 0 stands for all tokens
+    return second if abs(first - reference) < 0.25 * width and reference != second else first
+
+
+def complete(options: Options) -> dict[str, OptionValue]:
+    """Options with the defaults of those that a baseline leaves out because they are inactive."""
+    return {**default_options(), **options}
+
+
+def levels(option: str, baseline: Options, space: Space) -> list[Level]:
+    """The contexts in which to try an option, nearest to the user's own first, without doubles.
+
+    The first is left out where it is known to hide the option and the sweep can reach one that does not.
+    """
+    opened = {**{k: v for k, v in NEUTRAL.items() if k != option}, **COMPANIONS.get(option, {})}
+    start = complete(baseline)
+    start.pop("num_predict")
+    reached = {**start, **{name: _reach(name, value, start, space) for name, value in opened.items()}}
+    if option in space:
+        for parent, allowed in space[option].when.items():
+            value = allowed[0]
+            if parent in OPTIONS and reached[parent] not in allowed and not isinstance(value, str):
+                reached[parent] = value
+    found = [Level("baseline", start), Level("sweep", reached), Level("open", {**start, **opened})]
+    if reason(option, start) and not reason(option, reached):
+        found = found[1:]
+    return [level for i, level in enumerate(found) if level.options not in [each.options for each in found[:i]]]
+
+
+def _reach(name: str, value: OptionValue, baseline: Options, space: Space) -> OptionValue:
+    """The value nearest to the wanted one that the sweep can set."""
+    if name not in space:
+        return baseline[name]
+    dimension = space[name]
+    if dimension.contains(value):
+        return value
+    ends = [end for end in dimension.extremes() if not isinstance(end, str)]
+    return min(ends, key=lambda end: abs(end - value))
+
+
+def reason(option: str, options: Options) -> str:
+    """Why an option can change nothing beside the others; "" if nothing is known to hide it."""
+    mirostat = options.get("mirostat", 0)
+    if option in ("mirostat_tau", "mirostat_eta"):
+        return "" if mirostat else "mirostat is 0"
+    if mirostat and option in ("top_k", "top_p", "min_p"):
+        return f"mirostat {mirostat} takes the place of top_k, top_p and min_p"
+    if option in _PENALTIES:
+        return "" if options.get("repeat_last_n", 64) else "repeat_last_n is 0, so the penalties see no token"
+    if option == "repeat_last_n":
+        off = all(options.get(name, value) == value for name, value in _PENALTIES.items())
+        return "no penalty is set (repeat_penalty 1, presence_penalty 0, frequency_penalty 0)" if off else ""
+    if option in ("mirostat", "num_predict") or mirostat:
+        return ""
+    for name, value in (("temperature", 0), ("top_k", 1), ("top_p", 0)):
+        if name != option and options.get(name) == value:
+            return f"decoding is greedy: {name} is {value}, so the likeliest token is always taken"
+    return ""
+
+
+def difference(options: Options, baseline: Options) -> str:
+    """What a context has other than the baseline, in words."""
+    start = complete(baseline)
+    return ", ".join(f"{name} {value:g}" for name, value in options.items() if start.get(name) != value)

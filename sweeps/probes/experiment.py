@@ -1,0 +1,307 @@
+"""Sends the generations of a probe and draws its conclusions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sweeps.config.space import Space
+from sweeps.engines.base import Engine, Generation, OptionRefused, OptionValue, Prompt, PromptTooLong
+from sweeps.options import OPTIONS
+from sweeps.probes.contexts import EXTREMES, Level, Options, difference, extreme_for, reason
+from sweeps.probes.result import PROBE_TOKENS, ProbeCost, ProbeResult
+
+PROMPTS = (
+    Prompt("Write a short story about a lighthouse keeper. She finds a strange machine on the beach."),
+    Prompt("List unusual names for a pumping station. Then repeat the list. Then repeat the list once more."),
+)
+SEEDS = (101, 202, 303, 404)
+PAIRS = ((0, 101), (1, 202), (1, 101), (0, 202))
+MORE_PAIRS = ((0, 303), (1, 303), (1, 404), (0, 404))
+"""(prompt, seed), ordered so that prompts change seldom. The second set is for hosts that do not repeat themselves."""
+
+SIGNIFICANCE = 0.05
+
+
+@dataclass
+class _Trial:
+    """An option in one of its contexts."""
+
+    option: str
+    level: Level
+    reference: Options
+    moved: Options
+    changed: int = 0
+    tried: int = 0
+    self_changed: int = 0
+    self_tried: int = 0
+    refusal: str = ""
+
+    @property
+    def values(self) -> tuple[OptionValue | None, OptionValue | None]:
+        return self.reference.get(self.option), self.moved.get(self.option)
+
+
+class Prober:
+    """Sends the generations of one probe, none of them twice but to see whether the host repeats itself.
+
+    Args:
+        engine: The open engine.
+        model: The model.
+        timeout: Seconds per request.
+        cost: What is going to be spent, for `announce`.
+        announce: Told the cost before it is spent, and the time when the first generation is known.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        timeout: float | None,
+        cost: ProbeCost,
+        announce: Callable[[str], None] | None,
+    ) -> None:
+        self.engine, self.model, self.timeout = engine, model, timeout
+        self.cost, self.announce = cost, announce
+        self.repeatable = True
+        self._texts: dict[tuple[str, int, int, bool], Generation] = {}
+        self._warm: tuple[Any, ...] | None = None
+        if announce:
+            announce(cost.text)
+
+    def run(
+        self, plans: Mapping[str, list[Level]], baseline: Options, space: Space
+    ) -> Iterable[tuple[str, ProbeResult]]:
+        """Results as they become known: options of the text, then the length, then what reloads the model."""
+        texts = {name: plan for name, plan in plans.items() if plan}
+        if texts or "num_predict" in plans:
+            self._look_at_host(baseline)
+        yield from self._texts_of(texts, baseline).items()
+        if "num_predict" in plans:
+            yield "num_predict", self._length(baseline)
+        for name in plans:
+            if name == "num_ctx":
+                yield name, self._context_window(baseline, space)
+            elif name in EXTREMES and OPTIONS[name].reload:
+                yield name, self._reload(name, baseline)
+
+    # ---- sending
+
+    def send(self, options: Options, pair: tuple[int, int], *, again: bool = False) -> Generation:
+        """One generation, warm; the same request is sent again only if asked."""
+        prompt, seed = pair
+        sent = {**options, "seed": options.get("seed", seed)}
+        sent.setdefault("num_predict", PROBE_TOKENS)
+        key = (json.dumps(sent, sort_keys=True), prompt, seed, again)
+        if key not in self._texts:
+            need = (prompt, *(sent.get(name) for name in self.engine.reload_options))
+            if need != self._warm:
+                self._warm = None
+                self._generate(PROMPTS[prompt], {**sent, "num_predict": 1})
+            generation = self._generate(PROMPTS[prompt], sent)
+            self._warm = need
+            self._texts[key] = generation
+        return self._texts[key]
+
+    def _generate(self, prompt: Prompt, options: Options) -> Generation:
+        return self.engine.generate(prompt, options, model=self.model, timeout=self.timeout)
+
+    def _look_at_host(self, baseline: Options) -> None:
+        """Whether the reference repeated gives the same text, and how long one generation takes."""
+        reference = {name: value for name, value in baseline.items() if name != "num_predict"}
+        for pair in PAIRS[:2]:
+            first = self.send(reference, pair)
+            if pair == PAIRS[0] and self.announce:
+                self.announce(self.cost.time_text(first.timing.total - first.timing.load))
+            if self.send(reference, pair, again=True).text != first.text:
+                self.repeatable = False
+
+    # ---- options whose effect shows in the text
+
+    def _texts_of(self, plans: Mapping[str, list[Level]], baseline: Options) -> dict[str, ProbeResult]:
+        results: dict[str, ProbeResult] = {}
+        hidden: dict[str, _Trial] = {}
+        for depth in range(max(map(len, plans.values()), default=0)):
+            trials = [
+                _trial(name, plan[depth]) for name, plan in plans.items() if name not in results and depth < len(plan)
+            ]
+            self._try(trials)
+            for trial in trials:
+                result = _result(trial, baseline, hidden.get(trial.option))
+                if result.verdict == "inert" and depth + 1 < len(plans[trial.option]):
+                    hidden[trial.option] = trial
+                else:
+                    results[trial.option] = result
+        return results
+
+    def _try(self, trials: Sequence[_Trial]) -> None:
+        for i, pair in enumerate(PAIRS):
+            for trial in trials:
+                if not (self.repeatable and trial.changed and i >= 2):
+                    self._try_pair(trial, pair)
+        if not self.repeatable:
+            for pair in MORE_PAIRS:
+                for trial in trials:
+                    self._try_pair(trial, pair)
+
+    def _try_pair(self, trial: _Trial, pair: tuple[int, int]) -> None:
+        if trial.refusal:
+            return
+        try:
+            reference = self.send(trial.reference, pair)
+            moved = trial.moved if trial.option != "seed" else {**trial.moved, "seed": pair[1] + 5}
+            changed = self.send(moved, pair).text != reference.text
+        except OptionRefused as error:
+            trial.refusal = str(error)
+            self._warm = None
+            return
+        trial.tried += 1
+        trial.changed += changed
+        if changed or not self.repeatable:
+            trial.self_tried += 1
+            same = self.send(trial.reference, pair, again=True).text == reference.text
+            trial.self_changed += not same
+            self.repeatable = self.repeatable and same
+
+    # ---- the others
+
+    def _length(self, baseline: Options) -> ProbeResult:
+        """num_predict by the number of tokens that come out."""
+        short = 4
+        result = ProbeResult("num_predict", "untestable", PROBE_TOKENS, short, context="baseline")
+        plain = {name: value for name, value in baseline.items() if name != "num_predict"}
+        for pair in PAIRS[:2]:
+            reference = self.send(plain, pair)
+            if (reference.output_tokens or 0) < 2 * short:
+                continue
+            try:
+                cut = self.send({**plain, "num_predict": short}, pair)
+            except OptionRefused as error:
+                return replace(result, verdict="refused", why=str(error))
+            fewer = cut.output_tokens is not None and cut.output_tokens <= short
+            verdict, why = "alive", f"{cut.output_tokens} tokens came, finish {cut.finish}"
+            if not fewer:
+                verdict = "inert" if cut.output_tokens == reference.output_tokens else "clamped"
+            return replace(result, verdict=verdict, changed=int(fewer), tried=1, effective=cut.output_tokens, why=why)
+        return replace(result, why=f"the model's own answers are shorter than {2 * short} tokens")
+
+    def _context_window(self, baseline: Options, space: Space) -> ProbeResult:
+        """num_ctx by the value that the engine says it applied, else by whether a long prompt is refused."""
+        reference = baseline["num_ctx"]
+        values = [512 if reference != 512 else 1024]
+        if "num_ctx" in space:
+            values = [int(v) for v in space["num_ctx"].extremes() if v != reference] or values
+            values = [min(values), max(values)] if len(values) > 1 else values
+        applied: dict[OptionValue, OptionValue | None] = {}
+        result = ProbeResult("num_ctx", "alive", reference, values[-1], context="sweep", tried=1 + len(values))
+        for value in (reference, *values):
+            try:
+                answer = self._generate(PROMPTS[0], {**baseline, "num_ctx": value, "num_predict": 1, "seed": 1})
+            except OptionRefused as error:
+                return replace(result, verdict="refused", extreme=value, why=str(error))
+            except PromptTooLong:
+                applied[value] = value  # refused for its size: it is looked at
+                continue
+            finally:
+                self._warm = None
+            applied[value] = answer.effective.get("num_ctx")
+        if None in applied.values():
+            return self._refuses_long(result, baseline)
+        return _applied_contexts(result, applied)
+
+    def _refuses_long(self, result: ProbeResult, baseline: Options) -> ProbeResult:
+        long = Prompt(" ".join(f"item {n}" for n in range(400)))
+        try:
+            answer = self._generate(long, {**baseline, "num_ctx": 256, "num_predict": 1, "seed": 1})
+        except PromptTooLong:
+            return replace(result, changed=1, tried=1, extreme=256, why="a prompt longer than num_ctx is refused")
+        finally:
+            self._warm = None
+        if answer.truncated:
+            return replace(result, changed=1, tried=1, extreme=256, why="a prompt longer than num_ctx is cut")
+        why = "the engine does not tell the value that it applies, and took a prompt longer than num_ctx 256"
+        return replace(result, verdict="untestable", tried=1, extreme=256, why=why)
+
+    def _reload(self, option: str, baseline: Options) -> ProbeResult:
+        """Options of the load: one pair only, since each change loads the model."""
+        plain = {name: value for name, value in baseline.items() if name != "num_predict"}
+        extreme = extreme_for(option, plain.get(option, max(EXTREMES[option]) * 8 + 8))
+        result = ProbeResult(option, "untestable", plain.get(option), extreme, context="baseline", tried=1)
+        reference = self.send(plain, PAIRS[0])
+        try:
+            moved = self.send({**plain, option: extreme}, PAIRS[0])
+        except OptionRefused as error:
+            return replace(result, verdict="refused", tried=0, why=str(error))
+        finally:
+            self._warm = None
+        effective = moved.effective.get(option)
+        result = replace(result, effective=effective)
+        if moved.text != reference.text and self.repeatable:
+            return replace(result, verdict="alive", changed=1, why="changes the text of a seed (another numeric path)")
+        if effective is not None:
+            verdict = "alive" if effective == extreme else "clamped"
+            return replace(result, verdict=verdict, why=f"the engine says that it applied {effective:g}")
+        return replace(result, why="changes how fast the model runs, which a text does not show")
+
+
+def _trial(option: str, level: Level) -> _Trial:
+    if option == "seed":
+        return _Trial(option, level, level.options, level.options)
+    reference = level.options[option]
+    return _Trial(option, level, level.options, {**level.options, option: extreme_for(option, reference)})
+
+
+def _result(trial: _Trial, baseline: Options, hidden: _Trial | None) -> ProbeResult:
+    """What one context says, after the nearer one `hidden`, in which nothing changed (None: there was none)."""
+    result = _found(trial, "inert")
+    if trial.refusal:
+        return replace(result, verdict="refused", why=trial.refusal)
+    because = reason(trial.option, trial.level.options)
+    if not trial.changed:
+        return replace(result, why=because or "moving it to an extreme changed no text, in no context tried")
+    if trial.self_changed and not _more_often(trial):
+        why = "the host gives another text for the same request as often, so a change proves nothing"
+        return replace(result, verdict="untestable", why=why)
+    apart = difference(trial.level.options, baseline)
+    if trial.level.name != "open" or hidden is None:
+        return replace(result, verdict="alive", why=f"acts with {apart}" if apart else "")
+    because = reason(trial.option, hidden.level.options)
+    if because:
+        why = f"inert here because {because}; it acts with {apart} ({result.evidence})"
+        return replace(_found(hidden, "inert"), why=why)
+    return replace(result, verdict="alive", why=f"shows little in the baseline's own company; seen with {apart}")
+
+
+def _found(trial: _Trial, verdict: str) -> ProbeResult:
+    return ProbeResult(
+        trial.option, verdict, *trial.values, trial.changed, trial.tried, trial.self_changed, trial.self_tried,
+        context=trial.level.name,
+    )  # fmt: skip
+
+
+def _more_often(trial: _Trial) -> bool:
+    """Whether the extreme changes the text more often than repeating the reference does (Fisher's exact test)."""
+    import numpy as np
+    from scipy.stats import fisher_exact
+
+    table = np.array(
+        [
+            [trial.changed, trial.tried - trial.changed],
+            [trial.self_changed, trial.self_tried - trial.self_changed],
+        ]
+    )
+    return float(fisher_exact(np.array(table), alternative="greater").pvalue) < SIGNIFICANCE
+
+
+def _applied_contexts(result: ProbeResult, applied: Mapping[OptionValue, OptionValue | None]) -> ProbeResult:
+    off = {asked: got for asked, got in applied.items() if got != asked and got is not None}
+    result = replace(result, changed=len(set(applied.values())) - 1, effective=applied[result.extreme or 0])
+    if not off:
+        return replace(result, why="the engine reports the value that was asked for")
+    words = ", ".join(f"{asked:g} became {got:g}" for asked, got in off.items())
+    if len(set(applied.values())) == 1:
+        return replace(result, verdict="inert", why=f"the engine keeps its own: {words}")
+    asked, got = next(iter(off.items()))
+    return replace(result, verdict="clamped", extreme=asked, effective=got, why=words)

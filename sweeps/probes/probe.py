@@ -1,0 +1,132 @@
+"""Probes: does an option act on this host, with this model and through this API path?
+
+At a fixed seed and a warm prompt an option is moved from its reference to an extreme; if the option acts, the text
+changes. It is tried in the user's own context first and, where nothing changed there, in one that nothing hides it in.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+
+from sweeps.config.space import Space
+from sweeps.engines.base import Engine
+from sweeps.errors import ConfigError
+from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.ledger.ledger import Ledger
+from sweeps.options import OPTIONS, nearest
+from sweeps.probes.contexts import TEXT_OPTIONS, Level, Options, complete, levels
+from sweeps.probes.experiment import Prober
+from sweeps.probes.known_facts import explain
+from sweeps.probes.result import DEAD, PROBEABLE, ProbeCost, ProbeResult, probe_cost
+
+__all__ = ["DEAD", "PROBEABLE", "ProbeCost", "ProbeResult", "probe", "probe_cost"]
+
+VERSION = 1
+"""Raised when prompts or contexts change, so that older results are not taken for new ones."""
+
+
+def probe(
+    engine: Engine,
+    model: str,
+    options: Sequence[str],
+    baseline: Options,
+    *,
+    space: Space | None = None,
+    fingerprint: Fingerprint | None = None,
+    ledger: Ledger | None = None,
+    again: bool = False,
+    timeout: float | None = None,
+    announce: Callable[[str], None] | None = None,
+) -> list[ProbeResult]:
+    """Find out which options act on a host.
+
+    Args:
+        engine: The open engine.
+        model: The model.
+        options: Options to probe, of `PROBEABLE`.
+        baseline: The options in use (those left out get the defaults that a sweep would send).
+        space: What a sweep would change: an option that the baseline hides, but the sweep does not, acts.
+        fingerprint: Of this engine and model; with a ledger, results are kept under it and reused.
+        ledger: Where results are kept.
+        again: Probe even what the ledger has.
+        timeout: Seconds per request.
+        announce: Told the cost before it is spent, and again with the time when the first generation is known.
+
+    Returns:
+        One result per option, in the order asked.
+
+    Raises:
+        ConfigError: If a name is no option.
+        EngineError: If the engine fails; a refusal of an option's value is a result, not a failure.
+    """
+    for name in options:
+        if name not in PROBEABLE:
+            raise ConfigError(f"{name!r} is no option that can be probed; {nearest(name, PROBEABLE)}")
+    space = space or Space(())
+    plans = {name: _levels(name, baseline, space) for name in dict.fromkeys(options)}
+    store = _Store(engine, model, fingerprint, ledger, plans)
+    found = {} if again else store.kept()
+    for name in plans:
+        if name not in engine.honours:
+            found[name] = ProbeResult(name, "inert", why=f"not sent: the {engine.name} engine does not pass it on")
+    wanted = {name: plan for name, plan in plans.items() if name not in found}
+    if wanted:
+        prober = Prober(engine, model, timeout, probe_cost(wanted), announce)
+        for name, result in prober.run(wanted, complete(baseline), space):
+            found[name] = result
+            store.keep(result)
+    version = fingerprint.facts["engine"].get("version") if fingerprint else None
+    return [_explained(found[name], engine.name, version) for name in plans]
+
+
+def _explained(result: ProbeResult, engine: str, version: object) -> ProbeResult:
+    """With what is known of it; an option that its company hides needs no further explanation."""
+    if result.verdict == "inert" and result.context in ("baseline", "sweep"):
+        return result
+    return replace(result, fact=explain(result.option, result.verdict, engine=engine, version=version))
+
+
+def _levels(option: str, baseline: Options, space: Space) -> list[Level]:
+    return levels(option, baseline, space) if option in TEXT_OPTIONS or option == "seed" else []
+
+
+class _Store:
+    """Results in the ledger, under the fingerprint and the contexts that they were found in."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        model: str,
+        fingerprint: Fingerprint | None,
+        ledger: Ledger | None,
+        plans: Mapping[str, list[Level]],
+    ) -> None:
+        self.ledger = ledger if fingerprint is not None else None
+        self.place = (fingerprint.digest if fingerprint else "", _api(engine, fingerprint), model)
+        self.contexts = {name: _digest(name, plan) for name, plan in plans.items()}
+
+    def kept(self) -> dict[str, ProbeResult]:
+        rows = self.ledger.probes(*self.place) if self.ledger else {}
+        found = {name: rows[name, context] for name, context in self.contexts.items() if (name, context) in rows}
+        return {name: ProbeResult(**record, cached=True) for name, record in found.items()}
+
+    def keep(self, result: ProbeResult) -> None:
+        if self.ledger is None:
+            return
+        record = {name: value for name, value in asdict(result).items() if name not in ("cached", "fact")}
+        self.ledger.add_probe(*self.place, option=result.option, context=self.contexts[result.option], record=record)
+
+
+def _api(engine: Engine, fingerprint: Fingerprint | None) -> str:
+    api = fingerprint.facts["engine"].get("api") if fingerprint else None
+    return f"{engine.name} {api or ''}".strip()
+
+
+def _digest(option: str, plan: Sequence[Level]) -> str:
+    """What a result depends on besides the host: the sampling options of its contexts, not how the model is loaded."""
+    contexts = [{k: v for k, v in level.options.items() if not OPTIONS[k].reload} for level in plan]
+    text = json.dumps([VERSION, option, [level.name for level in plan], contexts], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]

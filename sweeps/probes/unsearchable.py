@@ -1,0 +1,255 @@
+"""Takes out of a space what cannot be searched on a host: options that do nothing, a num_ctx that cuts prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sweeps.config.file import SweepConfig
+from sweeps.config.space import Dimension, Space, Value
+from sweeps.engines.base import Engine
+from sweeps.errors import ConfigError
+from sweeps.hosts.host import Host
+from sweeps.hosts.sweep_hosts import Capacity
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import StudyRecord
+from sweeps.options import OPTIONS
+from sweeps.probes.probe import DEAD, ProbeResult, probe
+from sweeps.progress import Progress
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What is taken out of a space, and why.
+
+    Attributes:
+        dropped: Names taken out, with the reason.
+        removed: Choices taken out, by name.
+        notes: What else was found, as sentences.
+    """
+
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """The narrowing as JSON types, for the study's record."""
+        return {"dropped": dict(self.dropped), "removed": {name: list(v) for name, v in self.removed.items()}}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> Narrowing:
+        """The inverse of `as_record`; a study without one was not narrowed."""
+        record = record or {}
+        removed = {name: tuple(values) for name, values in record.get("removed", {}).items()}
+        return cls(dict(record.get("dropped", {})), removed)
+
+    def apply(self, config: SweepConfig) -> SweepConfig:
+        """The sweep with the narrowed space; its baseline is as before."""
+        return replace(config, space=narrowed(config.space, self, config.baseline.values))
+
+    def lines(self, config: SweepConfig) -> list[str]:
+        """What was taken out, a sentence each."""
+        base = config.baseline.values
+        lines = [f"space.{name} is dropped{_stays(name, base)}: {why}" for name, why in self.dropped.items()]
+        for name, values in self.removed.items():
+            left = ", ".join(str(v) for v in config.space[name].choices if v not in values)
+            lines.append(
+                f"space.{name}: {', '.join(map(str, values))} would cut a prompt and is left out; left: {left}"
+            )
+        return lines
+
+
+def _stays(name: str, baseline: Mapping[str, Value]) -> str:
+    return f" (it stays at the baseline's {baseline[name]})" if name in baseline else ""
+
+
+def narrowed(space: Space, narrowing: Narrowing, baseline: Mapping[str, Value]) -> Space:
+    """The space without what is taken out; conditions on a dropped name hold or fail with the baseline's value."""
+    kept: list[Dimension] = []
+    gone = dict(narrowing.dropped)
+    for dimension in space:
+        choices = tuple(v for v in dimension.choices if v not in narrowing.removed.get(dimension.name, ()))
+        when: dict[str, tuple[Value, ...]] = {}
+        fixed = choices != dimension.choices and choices == (baseline.get(dimension.name),)
+        dead = dimension.name in gone or fixed
+        for parent, allowed in dimension.when.items():
+            left = tuple(v for v in allowed if v not in narrowing.removed.get(parent, ()))
+            if parent in gone:
+                dead = dead or baseline.get(parent) not in allowed
+            else:
+                when[parent] = left
+                dead = dead or not left
+        if dead:
+            gone.setdefault(dimension.name, "")
+        else:
+            kept.append(replace(dimension, choices=choices, when=when))
+    return Space(tuple(kept))
+
+
+def refuse_baseline_alone(config: SweepConfig) -> None:
+    """A sweep needs something to compare its baseline with.
+
+    Raises:
+        ConfigError: If the baseline is the only configuration of the space.
+    """
+    if config.space.dimensions and _is_baseline_alone(config.space, config):
+        held = ", ".join(f"{dimension.name} {dimension.text()}" for dimension in config.space)
+        first = config.space.dimensions[0].name
+        raise ConfigError(
+            f"{config.path or '<text>'}: [space] holds nothing but the baseline ({held}), so there is nothing to"
+            f" compare it with; give space.{first} other values than the baseline's, or name another option"
+        )
+
+
+def _is_baseline_alone(space: Space, config: SweepConfig) -> bool:
+    return space.size == 1 and space.params_of(config.baseline) is not None
+
+
+def refuse_unsent(engine: Engine, config: SweepConfig) -> None:
+    """A sweep cannot search what its engine does not pass on.
+
+    Raises:
+        ConfigError: Naming each such option and the engine.
+    """
+    unsent = [d.name for d in config.space if d.name in OPTIONS and d.name not in engine.honours]
+    if unsent:
+        where = config.path or "<text>"
+        remedy = '; use engine.kind = "ollama", or' if engine.name == "openai" else ";"
+        raise ConfigError(
+            [
+                f"{where}: space.{name}: the {engine.name} engine at {engine.address} does not pass {name} on, so every"
+                f" value would give the same texts{remedy} take it out of [space]"
+                for name in unsent
+            ]
+        )
+
+
+def probe_space(
+    hosts: Sequence[Host], config: SweepConfig, ledger: Ledger | None, progress: Progress, *, again: bool = False
+) -> dict[str, dict[str, ProbeResult]]:
+    """Probe every swept option on every host and model.
+
+    Returns:
+        Results by option and place (`MODEL`, or `MODEL on HOST` with several hosts).
+    """
+    names = [dimension.name for dimension in config.space if dimension.name in OPTIONS]
+    found: dict[str, dict[str, ProbeResult]] = {name: {} for name in names}
+    working = [host for host in hosts if not host.dropped]
+    for host in working:
+        for model, fingerprint in host.fingerprints.items():
+            place = model if len(working) == 1 else f"{model} on {host.name}"
+            announce = _announcer(progress, place, names)
+            results = probe(
+                host.engine, model, names, config.baseline.options, space=config.space, fingerprint=fingerprint,
+                ledger=ledger, again=again, timeout=host.timeout, announce=announce,
+            )  # fmt: skip
+            for result in results:
+                found[result.option][place] = result
+    return found
+
+
+def _announcer(progress: Progress, place: str, names: Sequence[str]) -> Any:
+    started: list[str] = []
+
+    def announce(text: str) -> None:
+        progress.note(f"probing {', '.join(names)} of {place}: {text}" if not started else text)
+        started.append(text)
+
+    return announce
+
+
+def narrow(
+    hosts: Sequence[Host],
+    config: SweepConfig,
+    capacity: Capacity,
+    found: Mapping[str, Mapping[str, ProbeResult]],
+    *,
+    strict: bool,
+) -> Narrowing:
+    """What has to leave the space, from what was measured.
+
+    Args:
+        hosts: The hosts.
+        config: The sweep as written.
+        capacity: What the prompts need.
+        found: Probe results by option and place; empty where nothing was probed.
+        strict: Refuse instead of dropping.
+
+    Raises:
+        ConfigError: If nothing is left but the baseline, or with `strict` if anything has to leave.
+    """
+    dropped, notes = {}, []
+    for name, places in found.items():
+        dead = {place: result for place, result in places.items() if result.verdict in DEAD}
+        if places and len(dead) == len(places):
+            result = next(iter(dead.values()))
+            dropped[name] = f"{result.verdict} ({result.evidence or 'not tried'}): {result.explanation}"
+        elif dead:
+            notes.append(f"space.{name} does nothing on {', '.join(dead)}, though it does elsewhere")
+        notes += [
+            f"space.{name} on {place}: {result.verdict}; {result.why}"
+            for place, result in places.items()
+            if result.verdict in ("clamped", "untestable")
+        ]
+    removed = {"num_ctx": capacity.removed} if capacity.removed else {}
+    narrowing = Narrowing(dropped, removed, tuple(notes))
+    children = [d.name for d in config.space if d.name not in narrowing.apply(config).space and d.name not in dropped]
+    narrowing = replace(narrowing, dropped=dropped | {name: _orphan(config.space[name], dropped) for name in children})
+    where = config.path or "<text>"
+    if strict:
+        _refuse(narrowing, config)
+    left = narrowing.apply(config).space
+    if config.space.dimensions and (not left.dimensions or _is_baseline_alone(left, config)):
+        engine = next(host.engine for host in hosts if not host.dropped)
+        raise ConfigError(
+            [f"{where}: nothing is left to search with the {engine.name} engine at {engine.address}:"]
+            + [f"  {line}" for line in narrowing.lines(config)]
+            + [f"  space.{dimension.name}: {dimension.text()} is the baseline's" for dimension in left]
+            + ["  see what acts with: sweeps probe"]
+        )
+    return narrowing
+
+
+def settle(
+    hosts: Sequence[Host],
+    config: SweepConfig,
+    capacity: Capacity,
+    ledger: Ledger,
+    progress: Progress,
+    *,
+    stored: StudyRecord | None,
+    strict: bool,
+) -> Narrowing:
+    """What leaves the space of a study, said aloud; a study that exists keeps the space that it began with.
+
+    Raises:
+        ConfigError: If the engine does not pass a swept option on, if nothing is left but the baseline, or with
+            `strict` if anything has to leave.
+    """
+    for host in hosts:
+        refuse_unsent(host.engine, config)
+    if stored is None:
+        found = probe_space(hosts, config, ledger, progress) if config.search.probe else {}
+        narrowing = narrow(hosts, config, capacity, found, strict=strict)
+    else:
+        narrowing = Narrowing.from_record(stored.record.get("narrowing"))
+        if strict:
+            _refuse(narrowing, config)
+    for line in [*narrowing.lines(config), *narrowing.notes]:
+        progress.note(line, warning=True)
+    return narrowing
+
+
+def _refuse(narrowing: Narrowing, config: SweepConfig) -> None:
+    where = config.path or "<text>"
+    lines = narrowing.lines(config)
+    if lines:
+        raise ConfigError([f"{where}: {line}; refused by --strict, so take it out of the file" for line in lines])
+
+
+def _orphan(dimension: Dimension, dropped: Mapping[str, str]) -> str:
+    if not dimension.when:
+        return "only the baseline's value is left"
+    parents = [parent for parent in dimension.when if parent in dropped] or list(dimension.when)
+    return f"it acts only with {', '.join(parents)}, which is out"

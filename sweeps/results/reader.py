@@ -1,0 +1,211 @@
+"""Opening a study from its ledger: neither engine nor cases are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from objectives import Case, Item
+from sweeps.budget.plan import Plan
+from sweeps.config.file import SweepConfig, parse_config
+from sweeps.errors import ConfigError, SweepError
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import Entry, Place, StudyRecord, StudyUnreadableError, generation_of
+from sweeps.options import Configuration, nearest
+from sweeps.probes.unsearchable import Narrowing
+from sweeps.results.result import BASELINE_TRIAL, SweepResult
+from sweeps.scoring.rows import Scored, answer_row, item_texts, observation_row
+from sweeps.search.explorer import Proposal
+
+if TYPE_CHECKING:
+    from analysis import NoiseFloor
+
+
+class StudyMissingError(SweepError):
+    """There is no such study; the message lists those there are."""
+
+
+def case_record(case: Case) -> dict[str, Any]:
+    """A case as JSON types, as a study keeps it."""
+    return {"name": case.name, "title": case.title, "log": case.log, "items": [asdict(item) for item in case.items]}
+
+
+def case_from_record(record: Mapping[str, Any]) -> Case:
+    """The inverse of `case_record`."""
+    fields: list[dict[str, Any]] = [
+        {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
+        for item in record["items"]
+    ]
+    items = tuple(Item(**item) for item in fields)
+    return Case(record["name"], record["log"], items, title=record["title"])
+
+
+def load_result(directory: str | Path, name: str | None = None) -> SweepResult:
+    """Open a study from its folder.
+
+    Args:
+        directory: The folder of the ledger (`mlruns`).
+        name: The study; by default the one that changed last.
+
+    Raises:
+        StudyMissingError: If there is no such study, or no ledger.
+    """
+    directory = Path(directory)
+    ledger = Ledger(require_ledger(directory))
+    try:
+        return read_result(ledger, name, directory)
+    finally:
+        ledger.close()
+
+
+def require_ledger(directory: Path) -> Path:
+    """The path of a folder's ledger.
+
+    Raises:
+        StudyMissingError: If there is none.
+    """
+    path = directory / "ledger.db"
+    if not path.exists():
+        raise StudyMissingError(f"no sweep has been run here: {path} does not exist; name the folder with --mlruns")
+    return path
+
+
+class KnownFloor(NamedTuple):
+    """A noise floor that was measured.
+
+    Attributes:
+        floor: The floor.
+        study: In which study.
+    """
+
+    floor: NoiseFloor
+    study: str
+
+
+def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> KnownFloor | None:
+    """The noise floor of the last study with the same baseline, prompt, engine, cases and objective, if there is one.
+
+    Args:
+        ledger: The ledger.
+        identity: What makes the study what it is (`sweeps.study.identity.identity_of`).
+        directory: The folder of the ledger.
+    """
+    same = ("baseline.", "case ", "objective.", "engine.kind", "engine.options")
+    prompt = f"prompts.{identity['baseline.prompt']}"
+    wanted = {key: value for key, value in identity.items() if key.startswith(same) or key == prompt}
+    for study in ledger.studies():
+        if any(study.identity.get(key) != value for key, value in wanted.items()):
+            continue
+        try:
+            floor = result_of(ledger, study, directory).floor
+        except (SweepError, LookupError, TypeError, ValueError):
+            continue  # what cannot be read, as of another version, is only a floor less to know of before the start
+        if floor is not None:
+            return KnownFloor(floor, study.name)
+    return None
+
+
+def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResult:
+    """As `load_result`, from an open ledger.
+
+    Raises:
+        StudyMissingError: If there is no such study.
+        StudyUnreadableError: If what is kept of it is damaged, or of another version.
+    """
+    record = next(iter(ledger.studies()), None) if name is None else ledger.study(name)
+    if record is None:
+        names = [study.name for study in ledger.studies()]
+        if not names:
+            raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
+        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), names)}")
+    with _readable(ledger, record):
+        return result_of(ledger, record, directory)
+
+
+@contextmanager
+def _readable(ledger: Ledger, study: StudyRecord) -> Iterator[None]:
+    """Tell of what cannot be read of a study in words."""
+    if study.damage:
+        raise StudyUnreadableError(study.name, ledger.url, study.damage)
+    try:
+        yield
+    except (ConfigError, LookupError, AttributeError, TypeError, ValueError) as error:
+        raise StudyUnreadableError(study.name, ledger.url, f"{type(error).__name__}: {error}") from error
+
+
+def require_readable(ledger: Ledger, study: StudyRecord) -> None:
+    """See that a study can be read, before anything is generated for it.
+
+    Raises:
+        StudyUnreadableError: If what is kept of it is damaged, or of another version.
+    """
+    with _readable(ledger, study):
+        _parts_of(study)
+        study.record["hosts"].values()
+
+
+def config_as_run(study: StudyRecord) -> SweepConfig:
+    """A study's configuration as it was run: with the variables of then, and the space that was searched.
+
+    Variables of the process that reads it change nothing.
+    """
+    environment = study.record.get("environment") or {}
+    return Narrowing.from_record(study.record.get("narrowing")).apply(
+        parse_config(study.config, environment=environment)
+    )
+
+
+def result_of(
+    ledger: Ledger, study: StudyRecord, directory: Path, scores: Mapping[tuple[str, int], Scored] | None = None
+) -> SweepResult:
+    """A study as a record has it, which need not be the one that the ledger keeps.
+
+    Args:
+        ledger: Where its observations are.
+        study: The record.
+        directory: The folder of the ledger.
+        scores: Scores of its texts by case and number of the generation; by default those that the ledger keeps.
+    """
+    record = study.record
+    config, cases, trials = _parts_of(study)
+    found = ledger.observations(study.name)
+    scores = _kept_scores(ledger, record, found) if scores is None else scores
+    items = {case.name: item_texts(case) for case in cases}
+    rows, answers = [], []
+    for row in found:
+        place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
+        scored = scores.get((place.case, row["generation"]))
+        entry = None if row["generation"] is None else Entry(row["generation"], generation_of(row), row["text_sha256"])
+        rows.append(observation_row(study.name, place, trials[place.trial], entry, scored, row["error"]))
+        if entry is not None and scored is not None:
+            answers.append(answer_row(place, trials[place.trial], entry, scored, items[place.case]))
+    return SweepResult(study, config, cases, rows, answers, directory)
+
+
+def _parts_of(study: StudyRecord) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:
+    """A study's configuration as it was run, its cases, and its trials by number."""
+    config, record = config_as_run(study), study.record
+    Plan.from_record(record["plan"])  # of which a result makes use later
+    cases = [case_from_record(case) for case in record["cases"]]
+    trials = {BASELINE_TRIAL: config.baseline} | {
+        number: Proposal.from_record(number, proposal).configuration
+        for number, proposal in enumerate(record.get("proposals", []))
+    }
+    return config, cases, trials
+
+
+def _kept_scores(
+    ledger: Ledger, record: Mapping[str, Any], found: Sequence[Mapping[str, Any]]
+) -> dict[tuple[str, int], Scored]:
+    """The scores that the ledger keeps of observations, by case and number of the generation."""
+    digests = record["case_digests"]
+    texts = {(row["case"], row["generation"]) for row in found if row["generation"] is not None}
+    kept = ledger.scores({generation for _, generation in texts}, record["objective_digest"])
+    return {
+        (case, generation): Scored(*score)
+        for case, generation in texts
+        if (score := kept.get((generation, digests.get(case, "")))) is not None
+    }

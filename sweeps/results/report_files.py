@@ -1,0 +1,170 @@
+"""A result as a person gets it: report, note, plots, tables and exports in the study's folder."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis.export.files import write_together
+from sweeps import __version__
+from sweeps.ledger.records import now
+from sweeps.results.result import SweepResult
+from sweeps.scoring.copied_text import copying_notes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from analysis.report.data import ReportData
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """What was written; None or empty where nothing was.
+
+    Attributes:
+        report: The page.
+        html: Its text.
+        note: The same in short, as Markdown.
+        observations: The table, as CSV.
+        exports: The finalist's files; empty where it is not shown better, or beyond a limit.
+        figures: Plots by name.
+    """
+
+    report: Path | None = None
+    html: str = ""
+    note: str = ""
+    observations: Path | None = None
+    exports: Sequence[Path] = ()
+    figures: Mapping[str, Figure] = field(default_factory=dict)
+
+
+def report_data(
+    result: SweepResult, exports: Sequence[Path] = (), *, warn: Callable[[str], object] | None = None
+) -> ReportData:
+    """A result as the report's data.
+
+    Args:
+        result: The study.
+        exports: Its files.
+        warn: Told of tables that fail and are left out; None: their errors are raised.
+    """
+    from analysis.report.data import ReportData
+    from analysis.report.guard import Guard
+
+    guard = Guard(warn)
+    verdict, finalist = result.verdict, result.finalist
+    fingerprints = [f for models in result.hosts.values() for f in models.values()]
+    notes = list(dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings))
+    own = result.stage("floor")["matcher_sd"].fillna(0.0)
+    if result.floor is not None and own.gt(0).any():
+        share = float((own**2).mean()) ** 0.5
+        notes.append(
+            f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
+            f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
+        )
+    keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
+    limits = result.limits.shown(*keys)
+    notes = [*result.limits.notes(*keys), *copying_notes(result.fresh_rows, *keys), *notes]
+    return ReportData(
+        study=result.name,
+        created=now(),
+        observations=result.observations,
+        baseline=result.baseline.key,
+        finalist=None if finalist is None else finalist.configuration.key,
+        verdicts=result.verdicts,
+        recommendation=None if verdict is None else result.recommended.key,
+        fresh_effects=result.fresh_effects,
+        configurations={
+            key: {"model": c.model, "prompt": c.prompt, "options": dict(c.options)}
+            for key, c in result.configurations.items()
+        },
+        floor=result.floor,
+        aa=result.aa,
+        expected=guard("what is to be expected of fresh generations", lambda: result.expected, None),
+        constraints=None if limits.empty else limits,
+        broken=result.broken,
+        robustness=guard("the verdict under other weights", lambda: result.robustness, None),
+        fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
+        texts=result.texts,
+        config=config_of(result),
+        commands=commands(result, exports),
+        exports=[str(path) for path in exports],
+        notes=notes,
+        looks=result.looks_told,
+        last_look=result.last_look,
+        version=__version__,
+    )
+
+
+def config_of(result: SweepResult) -> dict[str, Any]:
+    """The configuration as flat JSON types, with the objective by which the study is scored now (see `rescore`)."""
+    identity = result.record.identity
+    return {
+        key: identity.get(key, value) if key.startswith("objective.") else value
+        for key, value in result.config.identity().items()
+    }
+
+
+def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:
+    """What a person does next, and the command or file for it; what matters most comes first."""
+    where = "" if result.directory == Path("mlruns") else f" --mlruns {shlex.quote(str(result.directory))}"
+    name = shlex.quote(result.name)
+    source = result.record.record.get("path") or "SWEEP.toml"
+    steps = {"read the report": str(result.folder / "report.html")}
+    if exports:
+        steps["use it in a pipeline"] = ", ".join(map(str, exports))
+    elif result.finalist is not None:
+        force = "" if result.exportable else " --force"
+        steps["export for a pipeline"] = f"sweeps export {name} --format env{force}{where}"
+    return steps | {
+        "see every trial in MLflow": f"sweeps ui{where}",
+        "the verdict as JSON": f"sweeps judge {name} --json{where}",
+        "run it again or go on": f"sweeps run {shlex.quote(source)}{where}",
+    }
+
+
+def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None = None) -> Outputs:
+    """Write everything; a file that is there is replaced in one piece, never half-written.
+
+    A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, in
+    place of what these were; exports in other forms or folders stay. Of any other finalist nothing is exported, and
+    what the study's folder has of a verdict that no longer holds is removed, except where it was exported by force (see
+    `analysis.export.formats.remove_unforced`).
+
+    Args:
+        result: The study.
+        warn: Told of plots and tables that fail and are left out, the page itself if need be; None: their errors are
+            raised.
+    """
+    from analysis.export.formats import remove_unforced
+    from analysis.report.guard import Guard
+    from analysis.report.page import draw, render_note, render_report
+    from analysis.report.plots.figures import to_png
+
+    folder = result.folder
+    (folder / "plots").mkdir(parents=True, exist_ok=True)
+    if not result.exportable:
+        remove_unforced(folder)
+    exports = result.export() if result.exportable else []
+    guard = Guard(warn)
+    data = report_data(result, exports, warn=warn)
+    figures = draw(data, warn=warn)
+    html = guard("the report", lambda: render_report(data, figures, warn=warn), "")
+    note = guard("the note", lambda: render_note(data), "")
+    report, table = folder / "report.html", folder / "observations.csv"
+    texts = {report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)}
+    write_together({path: text for path, text in texts.items() if text})
+    for path in (path for path, text in texts.items() if not text):
+        path.unlink(missing_ok=True)  # an older one would tell of other scores
+    for name, figure in figures.items():
+        path, picture = folder / "plots" / f"{name}.png", guard(f"the plot {name!r}", partial(to_png, figure), b"")
+        if picture:
+            temporary = path.with_suffix(".tmp")
+            temporary.write_bytes(picture)
+            os.replace(temporary, path)
+    return Outputs(report if html else None, html, note, table, exports, figures)

@@ -1,0 +1,69 @@
+"""Whether a verdict holds under other sensible ways to score: no generation, only the confirmation's texts anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from analysis import TableError
+from objectives import Case
+from objectives.coverage import DEFAULT_WEIGHTS
+from objectives.weightings import Setting, rescore_matches, settings
+from sweeps.results.result import PLACE_COLUMNS
+
+if TYPE_CHECKING:
+    from sweeps.results.result import SweepResult
+
+
+def robustness_table(result: SweepResult) -> pd.DataFrame | None:
+    """Judge the confirmation under other weights and thresholds.
+
+    Args:
+        result: A study with a confirmation.
+
+    Returns:
+        A row per way to score, columns `scoring`, `baseline`, `finalist`, `effect`, `ci_low`, `ci_high`, `p_value`,
+        `outcome`; None where the objective has no items (a callable of the user's).
+    """
+    answers = [answer for answer in result.answers if answer["stage"] == "confirm"]
+    if not answers or not all(answer["detail"].get("probabilities") for answer in answers):
+        return None
+    cases = {case.name: case for case in result.cases}
+    weights = result.record.identity.get("objective.weights", result.config.objective.weights)  # perhaps scored anew
+    used = [weights.get(str(level), 0.0) for level in range(1, 6)] if isinstance(weights, Mapping) else list(weights)
+    rows = []
+    for setting in settings(used or DEFAULT_WEIGHTS):
+        rescored = [(answer, _score(cases[answer["case"]], answer["detail"], setting)) for answer in answers]
+        rows.append({"scoring": setting.name, **_judged(result, rescored)})
+    return pd.DataFrame(rows)
+
+
+def _score(case: Case, detail: Mapping[str, Any], setting: Setting) -> float:
+    if setting.threshold is not None:
+        return rescore_matches(case, detail["probabilities"], setting.weights, setting.threshold)
+    appeared = {*detail["covered"], *detail["forbidden"]}
+    decided = {item.id: float(item.id in appeared) for item in case.items}
+    return rescore_matches(case, decided, setting.weights, 0.5)
+
+
+def _judged(result: SweepResult, rescored: list[tuple[Mapping[str, Any], float]]) -> dict[str, Any]:
+    scores = pd.DataFrame(
+        [{**{key: answer[key] for key in PLACE_COLUMNS}, "score": score} for answer, score in rescored]
+    )
+    assert result.verdict is not None
+    finalist = result.verdict.configuration  # of several the one that the report is about, also where another is ahead
+    try:
+        verdict = next(own for own in result.judge_all(scores=scores) if own.configuration == finalist)
+    except (TableError, StopIteration) as error:
+        return {"outcome": f"cannot be judged: {error}".rstrip(": ")}
+    return {
+        "baseline": round(verdict.baseline_mean, 3),
+        "finalist": round(verdict.finalist_mean, 3),
+        "effect": round(verdict.effect, 3),
+        "ci_low": round(verdict.ci_low, 3),
+        "ci_high": round(verdict.ci_high, 3),
+        "p_value": round(verdict.p_value, 4),
+        "outcome": verdict.outcome,
+    }

@@ -1,0 +1,1 @@
+"""The Optuna search of a study."""

@@ -1,0 +1,1 @@
+"""A study: floor, exploration, confirmation."""

@@ -1,0 +1,130 @@
+"""What makes a study the same study, and what is told when it is not."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from objectives import Case, Objective
+from sweeps.config.file import SweepConfig
+from sweeps.errors import ConfigError
+from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import StudyRecord
+from sweeps.scoring.rows import case_digest
+
+if TYPE_CHECKING:
+    from sweeps.hosts.host import Host
+
+
+class StudyChangedError(ConfigError):
+    """The stored study was made with another configuration, other cases, another model or another host."""
+
+
+_FORMER = {"budget.cases_per_trial": "auto", "budget.confirm_share": 0.25}
+"""What a study of before was made with where a setting came later, or has another default now. It goes on with its plan
+if its file does not name the setting."""
+
+
+def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective) -> dict[str, Any]:
+    """Everything that a study's observations and verdict depend on, as flat JSON types."""
+    identity = {
+        **config.identity(),
+        "objective.digest": objective.digest,
+        **{f"case {case.name}": case_digest(case) for case in cases},
+    }
+    return dict(json.loads(json.dumps(identity)))
+
+
+def host_record(host: Host) -> dict[str, Any]:
+    """Fingerprints of a host by model, as JSON types."""
+    return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}
+
+
+def fingerprints_from(record: Mapping[str, Any]) -> dict[str, Fingerprint]:
+    """The inverse of `host_record`."""
+    return {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in record.items()}
+
+
+UNKNOWN = "not recorded"
+
+
+def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint], host: str = "") -> list[str]:
+    """What differs between fingerprints of the same models, of what their digests are made of; [] if nothing does."""
+    lines = []
+    for model in dict.fromkeys([*old, *new]):
+        if model not in old or model not in new:
+            lines.append(f"model {model}: {'is new' if model in new else 'is gone'}")
+        elif old[model].digest != new[model].digest:
+            lines += [
+                f"{change.field}: was {readable(change.a) or UNKNOWN}, is {readable(change.b) or UNKNOWN}"
+                for change in diff(old[model], new[model])
+                if in_digest(change.field)
+            ]
+    return [f"{host}: {line}" if host else line for line in lines]
+
+
+def refuse_changes(
+    stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger, config: SweepConfig
+) -> None:
+    """A study goes on only as what it was.
+
+    Args:
+        stored: The study.
+        identity: What would be run now.
+        hosts: On which hosts.
+        ledger: Where the study is kept.
+        config: Tells what the file names; what it leaves to the program's defaults may have had others.
+
+    Raises:
+        StudyChangedError: Showing everything that differs, and a free name for a new study.
+    """
+    known = {**_FORMER, **stored.identity}
+    for key, value in _FORMER.items():
+        table, name = key.split(".")
+        if known[key] == value and name not in getattr(config, table).model_fields_set:
+            known[key] = identity[key]
+    lines = [
+        f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}"
+        for key in dict.fromkeys([*known, *identity])
+        if known.get(key) != identity.get(key)
+    ]
+    records = list(stored.record["hosts"].values())  # one host may have another address now
+    for host in hosts:
+        kept = records[0] if len(hosts) == len(records) == 1 else stored.record["hosts"].get(host.name)
+        if kept is not None and host.fingerprints:
+            name = host.name if len(hosts) > 1 else ""
+            lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)
+    if not lines:
+        return
+    only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
+    anew = f"sweeps rescore {stored.name}{_options_for(known, identity)}"
+    raise StudyChangedError(
+        [f"study {stored.name!r} exists with other settings:"]
+        + [f"  {line}" for line in lines]
+        + [f"To start afresh give the sweep another study.name, such as {_free_name(stored.name, ledger)!r};"]
+        + ["to go on with the stored study put the old values back."]
+        + ([f"To score what it has anew, without generating: {anew}"] if only_scoring else [])
+    )
+
+
+def _options_for(known: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
+    """What `sweeps rescore` must be told, which else scores by the settings of before."""
+    options = ""
+    for name, flag in (("weights", "--weights"), ("budget_words", "--budget-words"), ("threshold", "--threshold")):
+        value = identity.get(f"objective.{name}")
+        if value is not None and value != known.get(f"objective.{name}"):
+            options += f" {flag} {','.join(map(str, value)) if isinstance(value, list) else value}"
+    return options
+
+
+def _short(value: object) -> str:
+    text = "(not set)" if value is None else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:40]} ... {text[-12:]}"
+
+
+def _free_name(name: str, ledger: Ledger) -> str:
+    taken = {study.name for study in ledger.studies()}
+    return next(new for i in itertools.count(2) if (new := f"{name}-{i}") not in taken)

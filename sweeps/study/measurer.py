@@ -1,0 +1,299 @@
+"""From configurations and seeds to scored observations: requests run, answers kept, scored and counted."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from objectives import Case, Objective
+from sweeps.config.file import SweepConfig
+from sweeps.engines.base import EngineError
+from sweeps.hosts.host import Host, HostChangedError, Outcome
+from sweeps.hosts.order import Task
+from sweeps.hosts.pool import KEPT, run_tasks
+from sweeps.hosts.sweep_hosts import fingerprints_of
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import Entry, Key, Place
+from sweeps.options import Configuration
+from sweeps.progress import Progress
+from sweeps.scoring.engine_models import EngineModels
+from sweeps.scoring.quantities import penalised
+from sweeps.scoring.rows import UNSCORED, Scored, Scorer, UnscorableError, answer_row, item_texts, observation_row
+from sweeps.search.explorer import TrialResult
+from sweeps.study.growing_table import ByTrial, RunningOffsets
+from sweeps.study.identity import fingerprint_changes, fingerprints_from, host_record
+from sweeps.study.snapshot import trial_result
+
+LAST = 20
+HOPELESS = 18
+"""With so many of the last ones without a score, the sweep is not worth its generations."""
+
+
+@dataclass
+class Tally:
+    """Counts which of the last texts could be scored."""
+
+    tried: int = 0
+    scored: bool = False
+    why: str = ""
+    _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST))
+
+    def add(self, why: str, *, again: bool) -> None:
+        """Count a text.
+
+        Args:
+            why: It has no score; "" if it has.
+            again: An earlier run could not score it. That it fails again tells nothing of the others.
+
+        Raises:
+            UnscorableError: If `HOPELESS` of the `LAST` texts have none.
+        """
+        self.tried, self.scored, self.why = self.tried + 1, self.scored or not why, why or self.why
+        if not again:
+            self._last.append(not why)
+        if why and self._last.count(False) >= HOPELESS:
+            raise self._error(f"{self._last.count(False)} of the last {len(self._last)} texts could not be scored")
+
+    def stop_if_none_scored(self) -> None:
+        """Raise `UnscorableError` if texts were tried and none has a score."""
+        if self.tried and not self.scored:
+            raise self._error(f"none of the first {self.tried} texts could be scored")
+
+    def _error(self, found: str) -> UnscorableError:
+        return UnscorableError(f"{found}, so the sweep stops. The last one: {self.why}\n{KEPT}")
+
+
+class Measurer:
+    """Runs the requests of a study and keeps what comes of them.
+
+    Args:
+        config: The sweep's configuration.
+        cases: The cases.
+        objective: Scores the answers.
+        ledger: Where generations, scores and observations are kept.
+        hosts: Who generates.
+        models: How the objective's matcher reaches a model.
+        progress: Who is told.
+
+    Attributes:
+        rows: Rows of the observations table, so far.
+        answers: Texts with their scores, one dict per scored observation.
+    """
+
+    def __init__(
+        self,
+        config: SweepConfig,
+        cases: Sequence[Case],
+        objective: Objective,
+        ledger: Ledger,
+        hosts: Sequence[Host],
+        models: EngineModels,
+        progress: Progress,
+    ) -> None:
+        self.config, self.cases, self.ledger, self.hosts = config, cases, ledger, hosts
+        self.models, self.progress = models, progress
+        self.name = config.study.name
+        self.rows: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+        self._by_trial, self._answers_by_trial = ByTrial(self.rows), ByTrial(self.answers)
+        self._offsets = RunningOffsets(self.rows)
+        self._scorer = Scorer(objective, cases, ledger)
+        self._items = {case.name: item_texts(case) for case in cases}
+        matcher = config.objective.matcher
+        self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
+        self._waiting: list[Outcome] = []
+        self._tally = Tally()
+        self._hosts_known = False
+
+    @property
+    def first(self) -> Host:
+        """The first host that works."""
+        return next(host for host in self.hosts if not host.dropped)
+
+    def engine_seconds(self) -> float:
+        """Seconds of the engines; several work at the same time, so the busiest one's count."""
+        return max(host.clock.engine for host in self.hosts)
+
+    def tasks(
+        self,
+        stage: str,
+        trial: int,
+        configuration: Configuration,
+        seeds: Sequence[int],
+        *,
+        every_host: bool = False,
+        cases: Sequence[Case] | None = None,
+    ) -> list[Task]:
+        """Requests of one configuration on all cases, or on some.
+
+        With `every_host` the seeds are dealt to the hosts in turn.
+        """
+        prompt = self.config.prompts[configuration.prompt]
+        hosts = [index % len(self.hosts) if every_host and len(self.hosts) > 1 else None for index in range(len(seeds))]
+        return [
+            Task(Place(stage, trial, "", case.name, seed), configuration, prompt.fill(case.log), host)
+            for case in (self.cases if cases is None else cases)
+            for seed, host in zip(seeds, hosts, strict=True)
+        ]
+
+    def has_any(self, configurations: Sequence[Configuration], seeds: range) -> bool:
+        """Whether the ledger has a generation of one of the configurations with one of the seeds.
+
+        It counts whatever made it: another version of the engine mostly writes the same text again, and so does the
+        same model under another name.
+        """
+        self._know_hosts()
+        known = self.ledger.asked_with(seeds)
+        for each in configurations:
+            digests = {host.known[each.model].model_digest for host in self.hosts if each.model in host.known}
+            keys = [Key("", "", task.prompt, each.options, seeds[0]) for task in self.tasks("confirm", 0, each, [0])]
+            asked = {(key.prompt_sha256, key.options_json) for key in keys}
+            if any(
+                (prompt, options) in asked and (model == each.model or digest in digests)
+                for prompt, options, model, digest in known
+            ):
+                return True
+        return False
+
+    def _know_hosts(self) -> None:
+        """Remember what the study knows of hosts that do not answer, and let it know those that are new to it."""
+        stored = None if self._hosts_known else self.ledger.study(self.name)
+        if stored is None:  # with a budget in minutes the first generations come before the study
+            return
+        self._hosts_known = True
+        records = stored.record["hosts"]
+        for host in self.hosts:
+            if not host.fingerprints and host.name in records:
+                host.remembered = fingerprints_from(records[host.name])
+        new = {host.name: host_record(host) for host in self.hosts if host.fingerprints and host.name not in records}
+        if new and len(self.hosts) > 1:  # a single host may have another address now
+            self.ledger.update_study(self.name, hosts=records | new)
+
+    def run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
+        """Run tasks; every outcome is scored and kept as an observation as it arrives."""
+        self._know_hosts()
+        run_tasks(
+            self.hosts,
+            self.ledger,
+            tasks,
+            study=self.name,
+            on_outcome=on_outcome or self._on_outcome,
+            on_drop=lambda host, why: self.progress.note(
+                f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
+            ),
+        )
+        waiting, self._waiting = self._waiting, []
+        try:
+            for outcome in waiting:
+                self._score(outcome)
+        finally:
+            if waiting and self.models.used:
+                for host in self.hosts:
+                    host.cool()
+        self._tally.stop_if_none_scored()
+
+    def _on_outcome(self, outcome: Outcome) -> None:
+        """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
+
+        Scoring by a model between two requests would push the swept model out of the server's memory each time.
+        """
+        task, entry = outcome.task, outcome.entry
+        place = task.place
+        self.ledger.add_observation(
+            self.name,
+            place,
+            configuration=task.configuration.key,
+            generation=None if entry is None else entry.id,
+            error=outcome.error,
+        )
+        if self._scores_by_model:
+            self._waiting.append(outcome)
+        else:
+            self._score(outcome)
+
+    def _score(self, outcome: Outcome) -> None:
+        task, entry, place = outcome.task, outcome.entry, outcome.task.place
+        scored, error = None, outcome.error
+        if entry is not None:
+            scored, error = self._score_of(place.case, entry, outcome)
+        if entry is not None and scored is not None:
+            self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
+        self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, error))
+        if error:
+            self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
+        seconds = None if outcome.kept or entry is None else entry.generation.timing.total
+        self.progress.advance(place.stage, seconds=seconds)
+
+    def _score_of(self, case: str, entry: Entry, outcome: Outcome) -> tuple[Scored | None, str]:
+        """The score of a text, or why it has none: one that a model cannot judge must not hold up all others."""
+        again, failed = bool(outcome.unscored), dict[int, str]()
+        self.models.attempt = self.ledger.times_unscored(entry.id, kind=UNSCORED) if again else 0
+        text = (case, entry.id, entry.generation.text)
+        scored = self._scorer.score([text], fresh=not outcome.kept, failed=failed).get(entry.id)
+        why = failed.get(entry.id, "")
+        if scored is None:
+            self.ledger.add_unscored(self.name, entry.id, kind=UNSCORED, message=why)
+        self._tally.add(why, again=again)
+        return scored, "" if scored is not None else f"{UNSCORED}: {why}"
+
+    def tell_unscored(self) -> None:
+        """Say how many texts have no score, and what becomes of them."""
+        lost = [row["error"] for row in self.rows if row["error"].startswith(UNSCORED)]
+        if lost:
+            texts = "1 text has" if len(lost) == 1 else f"{len(lost)} of {len(self.rows)} texts have"
+            self.progress.note(
+                f"{texts} no score and {'counts' if len(lost) == 1 else 'count'} as missing. The same command tries to"
+                " score them again, except those of a confirmation that has its verdict. The last one:"
+                f" {lost[-1].removeprefix(UNSCORED + ': ')}",
+                warning=True,
+            )
+
+    def rows_of(self, trial: int) -> Sequence[Mapping[str, Any]]:
+        """The rows of a trial."""
+        return self._by_trial.of(trial)
+
+    def answers_of(self, trial: int) -> Sequence[Mapping[str, Any]]:
+        """The texts of a trial with their scores."""
+        return self._answers_by_trial.of(trial)
+
+    def result_of(
+        self,
+        trial: int,
+        stage: str,
+        noise_sd: float | None = None,
+        *,
+        seeds: Sequence[int] | None = None,
+        offsets: Mapping[str, float] | None = None,
+    ) -> TrialResult:
+        """What a trial's observations of a stage come to; see `standing.trial_result` and `constraints.penalised`.
+
+        Args:
+            trial: Number of the trial.
+            stage: The stage.
+            noise_sd: The floor's within-case standard deviation.
+            seeds: Only observations of these seeds; all by default.
+            offsets: See `standing.trial_result`.
+        """
+        mine = [row for row in self.rows_of(trial) if row["stage"] == stage and (seeds is None or row["seed"] in seeds)]
+        result = trial_result(mine, [case.name for case in self.cases], noise_sd, offsets=offsets)
+        return penalised(result, mine, self.config.constraints)
+
+    def offsets(self) -> dict[str, float]:
+        """How much easier each case is than the mean case, as far as the observations so far tell."""
+        return self._offsets.by_case()
+
+    def verify(self) -> None:
+        """Stop if a host, its engine or a model is not what it was when the run began."""
+        changed: list[str] = []
+        for index, host in enumerate(self.hosts):
+            if host.dropped:
+                continue
+            try:
+                now_there = fingerprints_of(host.engine, self.config, index, known=host.fingerprints)
+            except EngineError:
+                continue  # the next request meets the same fault, and knows about trying again and other hosts
+            changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
+        if changed:
+            raise HostChangedError(changed)

@@ -1,0 +1,241 @@
+"""Score a study anew after a change of rubrics, weights or matcher: no generation, and the old scores are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from sweeps.errors import ConfigError, SweepError
+from sweeps.hosts.sweep_hosts import engine_specs
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import StudyRecord, now
+from sweeps.results.reader import case_record, read_result, require_ledger, result_of
+from sweeps.results.result import SweepResult
+from sweeps.scoring.engine_models import EngineModels
+from sweeps.scoring.rows import UNSCORED, Scored, Scorer, UnscorableError, case_digest
+from sweeps.study.identity import identity_of
+from sweeps.study.looks import scoring_of
+from sweeps.workspace.study_lock import RESCORE, study_lock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class Rescoring:
+    """A study under its old and its new scores.
+
+    Attributes:
+        old: The study as it was scored before.
+        new: The study as it is scored now.
+        changed: Number of observations whose score changed.
+    """
+
+    old: SweepResult
+    new: SweepResult
+    changed: int
+
+    @property
+    def verdict_changed(self) -> bool:
+        """Whether the verdict's outcome is another one."""
+        before, after = self.old.verdict, self.new.verdict
+        return (before.outcome if before else None) != (after.outcome if after else None)
+
+    def means(self) -> pd.DataFrame:
+        """Mean scores per configuration before and after, shape (configurations, 3): `old`, `new`, `change`."""
+        import pandas as pd
+
+        old, new = (r.observations.groupby("configuration")["score"].mean() for r in (self.old, self.new))
+        table = pd.DataFrame({"old": old, "new": new})
+        return table.assign(change=table["new"] - table["old"])
+
+
+def rescore_study(
+    directory: str | Path,
+    name: str | None,
+    *,
+    cases_path: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    objective: Objective | None = None,
+    reset: bool = False,
+    keep: bool = True,
+    warn: Callable[[str], object] = lambda _: None,
+) -> Rescoring:
+    """Score every text of a study by the cases as they are now, and by the settings that it is scored by now.
+
+    What is kept is also written: report, note, plots, tables and exports anew, without the exports of a verdict that no
+    longer holds, and the study's runs in MLflow. Optuna's storage follows when the study is run again.
+
+    Args:
+        directory: The folder of the ledger.
+        name: The study; by default the last one.
+        cases_path: Where the cases are; by default where they were.
+        settings: Keys of `[objective]` to change, such as `weights`; the others stay as an earlier rescoring left them.
+        objective: Score by this one; needed for a study that ran with `Sweep(objective=...)`.
+        reset: Go back to the `[objective]` of the file that the study was made with, before `settings` are applied.
+        keep: Make the new scores the study's own; the old ones stay in the ledger. Else nothing is written at all.
+        warn: Told what could not be brought up to date.
+
+    Raises:
+        StudyBusyError: If the study is being run, or scored anew.
+        ConfigError: If cases or settings are wrong.
+        SweepError: If a case of the study is gone, or its log is another one (its texts answer the old log); if it was
+            scored by an objective that no settings describe, and none is given.
+    """
+    from sweeps.tracking.study_log import bring_up_to_date
+
+    if objective is not None and (settings or reset):
+        raise ConfigError("settings and reset change the [objective] of a study's file: leave them out with objective")
+    directory = Path(directory)
+    ledger = Ledger(require_ledger(directory))
+    try:
+        name = _name_of(ledger, name, directory)
+        with study_lock(directory, name, RESCORE, warn=warn if keep else lambda _: None):
+            old = read_result(ledger, name, directory)
+            cases = _cases_for(old, cases_path or old.record.record["cases_path"])
+            with EngineModels(engine_specs(old.config)[0]) as models:
+                scoring = _scoring_for(old, settings or {}, objective, models, reset=reset)
+                done = _rescored(ledger, old, cases, scoring, keep=keep)
+            if keep:
+                bring_up_to_date(done.new, warn)
+            if lost := sum(row["error"].startswith(UNSCORED) for row in done.new.rows):
+                warn(f"{lost} of {len(done.new.rows)} texts could not be scored and count as missing")
+            return done
+    finally:
+        ledger.close()
+
+
+def _name_of(ledger: Ledger, name: str | None, directory: Path) -> str:
+    """A study that is there; by default the last one."""
+    names = [study.name for study in ledger.studies()]
+    if name in names or (name is None and names):
+        return name or names[0]
+    return read_result(ledger, name, directory).name  # tells what there is
+
+
+@dataclass(frozen=True)
+class _Scoring:
+    """An objective, and the keys of `[objective]` that stand for it, as JSON types."""
+
+    objective: Objective
+    settings: Mapping[str, Any]
+
+
+def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: _Scoring, *, keep: bool) -> Rescoring:
+    scorer, scores = Scorer(scoring.objective, cases, ledger), dict[tuple[str, int], Scored]()
+    failed: dict[int, str] = {}  # a text that a model cannot judge must not hold up the others
+    found = [row for row in ledger.observations(old.name) if row["generation"] is not None]
+    for case in cases:  # one by one, since cases with the same log share their texts
+        texts = [(case.name, row["generation"], row["text"]) for row in found if row["case"] == case.name]
+        scores |= {(case.name, number): each for number, each in scorer.score(texts, keep=keep, failed=failed).items()}
+    if failed and not scores:
+        raise UnscorableError(f"none of the {len(failed)} texts could be scored: {next(iter(failed.values()))}")
+    if keep:
+        for number, why in failed.items():
+            ledger.add_unscored(old.name, number, kind=UNSCORED, message=why)
+    study = _record_anew(old, cases, scoring)
+    if keep:  # at once: a record and an identity that contradict each other would lock the study
+        study = ledger.update_study(old.name, identity=study.identity, **study.record)
+    new = result_of(ledger, study, old.directory, scores)
+    pairs = zip(old.observations["score"], new.observations["score"], strict=True)
+    changed = sum(a != b for a, b in pairs if not (a != a and b != b))
+    return Rescoring(old, new, changed)
+
+
+def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> StudyRecord:
+    """The study's record under another scoring."""
+    before, objective = old.record, scoring.objective
+    fresh = any(name in before.record for name in ("confirm_seed", "looks", "confirmed"))
+    changes: dict[str, Any] = {
+        "cases": [case_record(case) for case in cases],
+        "case_digests": {case.name: case_digest(case) for case in cases},
+        "objective_digest": objective.digest,
+        "scorings": [
+            *before.record.get("scorings", []),
+            {"until": now(), "fresh": fresh, **scoring_of(before.record)},  # whether it scored a confirmation
+        ],
+    }
+    if looks := before.record.get("looks"):  # they say what was seen in the scores of then
+        changes["looks"] = [{"scoring": scoring_of(before.record), **look} for look in looks]
+    if "priors" in before.record and "confirmed" not in before.record:
+        changes["priors"] = {}  # what the search believes in the new scores is found when the study goes on
+    # What is no scoring stays as the study was made with, also where this version has other defaults.
+    anew = {
+        key: value
+        for key, value in identity_of(old.config, cases, objective).items()
+        if key.startswith(("case ", "objective."))
+    }
+    anew |= {f"objective.{key}": value for key, value in scoring.settings.items()}
+    return replace(before, identity=before.identity | anew, record=before.record | changes)
+
+
+def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
+    """The study's cases as they are now, with the logs that the texts were written from."""
+    try:
+        cases = load_cases(path, names=[case.name for case in result.cases])
+    except CaseError as error:
+        raise ConfigError(str(error)) from None
+    logs = {case.name: case.log_sha256 for case in result.cases}
+    other = [case.name for case in cases if case.log_sha256 != logs[case.name]]
+    if other:
+        raise SweepError(
+            f"{path}: the log of {', '.join(other)} is not the one that study {result.name!r} summarised, so its texts"
+            " cannot be scored by it; put the old log back, or run the sweep anew under another study.name"
+        )
+    return cases
+
+
+def _scoring_for(
+    result: SweepResult,
+    changes: Mapping[str, Any],
+    given: Objective | None,
+    models: ModelAccess,
+    *,
+    reset: bool,
+) -> _Scoring:
+    """By what a study is to be scored.
+
+    Raises:
+        ConfigError: If the settings are wrong.
+        SweepError: If it was scored by an objective that its settings do not describe, and none is given.
+    """
+    identity = result.record.identity
+    settings = result.config.objective.model_dump(exclude={"cases", "names"})
+    if not reset:
+        settings |= {key: identity[f"objective.{key}"] for key in settings if f"objective.{key}" in identity}
+    if given is not None:
+        return _Scoring(given, settings)
+    if not reset:
+        _refuse_unknown(result, _made(result, settings, models))
+    settings |= changes
+    return _Scoring(_made(result, settings, models), settings)
+
+
+def _refuse_unknown(result: SweepResult, described: Objective) -> None:
+    """Refuse to put what a study's settings describe in the place of an objective that they do not describe.
+
+    A function that the settings name (`kind = "module:attribute"`) is taken as it is now: an edit is what it is scored
+    anew for.
+    """
+    identity, name = result.record.identity, result.name
+    scored_by = identity.get("objective.digest", result.record.record["objective_digest"])
+    if scored_by == described.digest or ":" in str(identity.get("objective.kind", "")):
+        return
+    raise SweepError(
+        f"study {name!r} was not scored by what its [objective] describes (digest {described.digest}), but by an"
+        f" objective with digest {scored_by}: one that was given as Sweep(objective=...), or that of another version of"
+        " this program. To score it by an objective of your own, give that from Python:"
+        f" sweeps.study.rescore.rescore_study(directory, {name!r}, objective=...). To score it by the [objective] of its file"
+        f" instead: sweeps rescore {name} --reset"
+    )
+
+
+def _made(result: SweepResult, settings: Mapping[str, Any], models: ModelAccess) -> Objective:
+    file, spec = result.record.record.get("path"), {key: value for key, value in settings.items() if value is not None}
+    try:
+        return make_objective(spec, models=models, directory=None if file is None else Path(file).parent)
+    except ObjectiveError as error:
+        raise ConfigError([f"objective.{line}" for line in str(error).splitlines()]) from None

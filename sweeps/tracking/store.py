@@ -1,0 +1,233 @@
+"""Where MLflow keeps runs, and how to reach it: URIs, the environment that it reads at import, checks that fail fast.
+
+Importing MLflow takes seconds, so this module imports it only in `connect`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import sqlite3
+import threading
+import warnings
+from contextlib import closing, suppress
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sweeps.addresses import without_password
+from sweeps.errors import SweepError
+from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database, require_writable
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+DATABASE = "mlflow.db"
+ARTIFACTS = "artifacts"
+STUDY = "slm_sweeps.study"
+VIEW_KEY = "scores"
+
+PRELOAD = "mlflow-preload"
+"""Name of the thread that imports MLflow."""
+
+_ENVIRONMENT = {
+    # usage telemetry is off unless the user set this variable to false
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # the terminal belongs to the sweep's own progress, stdout to its results
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_DISABLE_AGENT_HINT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # by default a lost server would hold up the sweep for minutes per call; what fails is logged later by `sync`
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+}
+
+
+class TrackingError(SweepError):
+    """MLflow's store cannot be used."""
+
+
+def prepare_environment() -> None:
+    """Set what MLflow reads from the environment when it is imported; values that the user set stay."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+def tracking_uri(directory: Path, configured: str | None = None) -> str:
+    """Choose the tracking store: MLFLOW_TRACKING_URI, else the configured one, else SQLite in the directory."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or configured or sqlite_uri(directory)
+
+
+def sqlite_uri(directory: Path) -> str:
+    """Write the SQLAlchemy URI of the directory's own store."""
+    return f"sqlite:///{(directory.resolve() / DATABASE).as_posix()}"
+
+
+def is_remote(uri: str) -> bool:
+    """Tell whether a tracking URI is an HTTP server."""
+    return uri.startswith(("http://", "https://"))
+
+
+def unreachable(uri: str, timeout: float = 3.0) -> str | None:
+    """Say why nothing listens at an HTTP tracking server's address; None if something does (or it is a database)."""
+    if not is_remote(uri):
+        return None
+    parts = urlsplit(uri)
+    try:
+        address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
+        socket.create_connection(address, timeout=timeout).close()
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    return None
+
+
+_SCHEMES = ("file", "databricks", "databricks-uc", "uc", "http", "https", "postgresql", "mysql", "sqlite", "mssql")
+
+
+def refuse_unusable(uri: str) -> None:
+    """Refuse a store that cannot be used, as far as that can be seen without importing MLflow.
+
+    Raises:
+        TrackingError: If its kind is not known to MLflow, or nothing answers at its address, or its file is damaged.
+    """
+    scheme, found, _ = uri.partition("://")
+    plugins = (entry.name for entry in entry_points(group="mlflow.tracking_store"))
+    if found and scheme.partition("+")[0] not in (*_SCHEMES, *plugins):
+        raise TrackingError(
+            f"MLflow's store {without_password(uri)}: MLflow knows no {scheme}://; write tracking.uri (or the variable "
+            f"MLFLOW_TRACKING_URI) with one of {', '.join(_SCHEMES)}, or leave it out to keep the runs in a local file"
+        )
+    if reason := unreachable(uri):
+        raise TrackingError(
+            f"MLflow's tracking server {without_password(uri)} does not answer ({reason}); start it, or unset "
+            "MLFLOW_TRACKING_URI and tracking.uri to keep the runs in a local file"
+        )
+    path = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and path.is_file():
+        try:
+            with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+                database.execute("PRAGMA schema_version")
+        except sqlite3.Error as error:
+            if is_damaged(str(error)):
+                raise unusable(uri, "opened", error) from None
+
+
+def check_writable(directory: Path) -> None:
+    """Make the directory and its artifacts' folder, and see that files can be written there.
+
+    Raises:
+        TrackingError: If they cannot.
+    """
+    try:
+        for folder in (directory, directory / ARTIFACTS):
+            require_writable(folder, "mend that, or name another directory with --mlruns")
+    except SweepError as error:
+        raise TrackingError(f"MLflow's store: {error}") from None
+
+
+def connect(uri: str) -> MlflowClient:
+    """Import MLflow quietly and open a client on a store, making the database of a local store that has none.
+
+    Raises:
+        TrackingError: If nothing answers, or the store cannot be opened.
+    """
+    refuse_unusable(uri)
+    prepare_environment()
+    with warnings.catch_warnings():  # MLflow's imports warn of matters that are not the user's
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what reaches us as exceptions
+    try:
+        if uri.startswith("sqlite:///"):
+            _make_database(uri)
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    except failures() as error:
+        raise unusable(uri, "opened", error) from None
+    return client
+
+
+def unusable(uri: str, what: str, error: Exception) -> TrackingError:
+    """What to say of a store that cannot be opened, read or written."""
+    shown, reason = without_password(uri), first_line(error)
+    if shown.startswith("sqlite:///") and is_damaged(reason):
+        return TrackingError(f"MLflow's store {damage_of(shown, reason)}")
+    return TrackingError(f"MLflow's store {shown} cannot be {what}: {reason}")
+
+
+def delete_artifact(uri: str, run: Run, path: str) -> None:
+    """Delete a file, or a folder, of a run's artifacts, which MLflow's client cannot."""
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    repository: Any = get_artifact_repository(run.info.artifact_uri, tracking_uri=uri)
+    repository.delete_artifacts(path)
+
+
+def _make_database(uri: str) -> None:
+    """Make a local store's database where it is missing; MLflow runs its whole history of migrations on a new one."""
+    from mlflow import MlflowClient
+
+    def make(url: str) -> None:
+        MlflowClient(tracking_uri=url).search_experiments(max_results=1)
+
+    place_database(Path(uri.removeprefix("sqlite:///")), make)
+
+
+def preload(uri: str) -> threading.Thread:
+    """Import MLflow and make the local database in the background; `connect` then takes what is ready.
+
+    Failures are left to `connect`, which tells them.
+    """
+
+    def work() -> None:
+        with suppress(TrackingError):
+            connect(uri)
+
+    thread = threading.Thread(target=work, name=PRELOAD, daemon=True)
+    thread.start()
+    return thread
+
+
+def failures() -> tuple[type[Exception], ...]:
+    """List the exceptions that a store may raise in use: a lost server, a full disk, a locked database."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return (MlflowException, SQLAlchemyError, OSError)
+
+
+def first_line(error: Exception) -> str:
+    """Take the first line of an exception's text, without URLs' passwords."""
+    text = str(error).strip() or type(error).__name__
+    return " ".join(without_password(text.splitlines()[0]).split())[:400]
+
+
+class Guard:
+    """Turns a failure of the store into a sentence in a list.
+
+    Args:
+        what: The sentence, to which the reason is added.
+        warnings: Where it goes.
+    """
+
+    def __init__(self, what: str, warnings: list[str]) -> None:
+        self.what = what
+        self.warnings = warnings
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool:
+        if isinstance(error, TrackingError) or (isinstance(error, Exception) and isinstance(error, failures())):
+            self.warnings.append(f"{self.what}: {first_line(error)}")
+            return True
+        return False

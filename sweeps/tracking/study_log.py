@@ -1,0 +1,167 @@
+"""Writes a sweep to MLflow and its report, plots and exports to the study's folder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from objectives import Case
+from sweeps.config.file import SweepConfig
+from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.hosts.host import Host
+from sweeps.options import Configuration
+from sweeps.progress import Progress, Silent
+from sweeps.results.result import SweepResult
+from sweeps.scoring.rows import table_of
+
+_STATUS = {"done": "FINISHED", "failed": "FAILED"}
+"""MLflow's word for a study's status; one that was stopped, or killed, is KILLED there."""
+
+
+class Logbook:
+    """MLflow's side of a sweep; without MLflow it writes the files only.
+
+    Args:
+        directory: The folder of the stores.
+        config: The sweep's configuration.
+        enabled: Whether to log to MLflow.
+        report: Whether to write report, plots and exports.
+        progress: Who is told what could not be logged.
+    """
+
+    def __init__(
+        self, directory: Path, config: SweepConfig, *, enabled: bool, report: bool, progress: Progress
+    ) -> None:
+        self.directory, self.config, self.progress = directory, config, progress
+        self._report = report
+        self._tracker: Any = None
+        if enabled:
+            from sweeps.tracking.tracker import Tracker
+
+            self._tracker = Tracker(config.study.name, directory, config.tracking.uri)
+            self._tracker.preload()  # MLflow takes seconds to import, which the check of the engine need not wait for
+
+    def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
+        """Open the sweep's run, or go on with the one that the study has.
+
+        Raises:
+            TrackingError: If the store cannot be reached or written.
+        """
+        self._start(self.config.identity(), (f for host in hosts for f in host.fingerprints.values()), cases)
+
+    def resume(self, result: SweepResult) -> None:
+        """Open the run that a stored study has.
+
+        Raises:
+            TrackingError: If the store cannot be reached or written.
+        """
+        from sweeps.results.report_files import config_of
+
+        fingerprints = (f for models in result.hosts.values() for f in models.values())
+        self._start(config_of(result), fingerprints, result.cases)
+
+    def _start(self, config: Mapping[str, Any], fingerprints: Iterable[Fingerprint], cases: Sequence[Case]) -> None:
+        if self._tracker is None:
+            return
+        config = {**config, "space": {d.name: d.text() for d in self.config.space}}
+        found = list(dict.fromkeys(fingerprints))
+        self._tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
+
+    def log(
+        self,
+        trial: int,
+        configuration: Configuration,
+        rows: Sequence[Mapping[str, Any]],
+        answers: Sequence[Mapping[str, Any]],
+        offsets: Mapping[str, float] | None = None,
+    ) -> None:
+        """Bring a configuration's run up to date with its rows and answers; `offsets` as for `summarise`."""
+        if self._tracker is None or not rows:
+            return
+        import pandas as pd
+
+        texts = None
+        if self.config.tracking.texts:
+            texts = pd.DataFrame(list(answers))
+        table = table_of(rows)
+        status = "FAILED" if table["score"].isna().all() else "FINISHED"
+        self._tracker.log_configuration(trial, configuration, table, texts, status=status, offsets=offsets)
+
+    def finish(self, result: SweepResult) -> None:
+        """Write report, plots and exports, and end the sweep's run with its verdict."""
+        from sweeps.results.report_files import Outputs, write_outputs
+
+        outputs = write_outputs(result, warn=partial(self.progress.note, warning=True)) if self._report else Outputs()
+        if self._tracker is None:
+            return
+        verdict, floor = result.verdict, result.floor
+        texts = result.texts if self.config.tracking.texts else None
+        self._tracker.sync(result.observations, result.configurations, texts)  # what the store missed while it was away
+        self._tracker.finish(
+            _STATUS.get(result.status, "KILLED"),
+            verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
+            metrics={} if floor is None else {"floor_sd": floor.sd, "baseline_floor_mean": floor.mean},
+            note_markdown=outputs.note,
+            artifacts=outputs.exports,
+            html=outputs.html or None,
+            figures=outputs.figures,
+        )
+        for warning in self._tracker.warnings:
+            self.progress.note(warning, warning=True)
+
+    def end(self, status: str) -> None:
+        """End the run of a sweep that did not reach its verdict: `stopped` or `failed`."""
+        if self._tracker is None:
+            return
+        if status == "stopped":
+            self._tracker.kill()
+        else:
+            self._tracker.fail()
+
+
+def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None:
+    """Write a study's files and its runs in MLflow anew, after its scores have changed.
+
+    A study that MLflow has no run of gets none.
+
+    Args:
+        result: The study under its new scores.
+        warn: Told what could not be written to MLflow, and how to catch up; the files are written all the same.
+    """
+    from sweeps.tracking.tracker import Tracker, TrackingError
+
+    told = _Warnings(warn)
+    where = result.directory, result.config
+    logbook = Logbook(*where, enabled=False, report=True, progress=told)
+    try:
+        if Tracker(result.name, result.directory, result.config.tracking.uri).has_run():
+            tracking = Logbook(*where, enabled=True, report=True, progress=told)
+            tracking.resume(result)
+            logbook = tracking
+    except TrackingError as error:
+        told.note(str(error), warning=True)
+    logbook.finish(result)
+    if told.any:
+        warn("MLflow may still show the old scores and their verdict; to bring it up to date, give this command again")
+
+
+class _Warnings(Silent):
+    """Hands on warnings."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self.any = False
+        self._warn = warn
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """See `Progress.note`."""
+        if warning:
+            self.any = True
+            self._warn(text)
+
+
+def _limits_of(result: SweepResult, key: str) -> dict[str, Any]:
+    """What became of the limits, for the verdict's tags; {} in a sweep without any."""
+    checks = result.limits.records(key)
+    return {"limits": {check["constraint"]: check["sentence"] for check in checks}} if checks else {}

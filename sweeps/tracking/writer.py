@@ -1,0 +1,86 @@
+"""A connection to MLflow's store: whether it answers, and batches of what is logged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sweeps.addresses import without_password
+from sweeps.tracking import store as tracking_store
+from sweeps.tracking.store import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+_BATCH = {"params": 100, "metrics": 1000, "tags": 100}
+"""MLflow's limits per request, in the order of writing: tags say what was logged, so they come last."""
+
+_ENTITIES = 1000
+"""MLflow's limit per request altogether."""
+
+
+class Writer:
+    """Writes to the runs of a store. Used by one thread.
+
+    Args:
+        uri: The store.
+
+    Attributes:
+        uri: The store.
+        client: The client, after `connect`.
+        wrote: Whether any metric was written.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.uri = uri
+        self.client: MlflowClient | None = None
+        self.wrote = False
+
+    def connect(self) -> MlflowClient:
+        """Open the store.
+
+        Raises:
+            TrackingError: If nothing answers, or it cannot be opened.
+        """
+        self.client = tracking_store.connect(self.uri)
+        return self.client
+
+    def ready(self) -> MlflowClient:
+        """The client, once it is clear that the store answers.
+
+        Raises:
+            TrackingError: If the store was not opened.
+            ConnectionError: If it does not answer any more.
+        """
+        if self.client is None:
+            raise TrackingError("the tracker was not started")
+        if reason := tracking_store.unreachable(self.uri):  # cheaper than MLflow's retries
+            raise ConnectionError(f"{without_password(self.uri)} does not answer ({reason})")
+        return self.client
+
+    def log(
+        self,
+        run_id: str,
+        *,
+        metrics: Sequence[tuple[str, float, int, int]] = (),
+        params: Mapping[str, str] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> None:
+        """Write metrics (key, value, milliseconds, step), parameters and tags in as few requests as MLflow allows."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        client = self.ready()
+        left: dict[str, list[Any]] = {
+            "params": [Param(key, value) for key, value in (params or {}).items()],
+            "metrics": [Metric(key, value, stamp, step) for key, value, stamp, step in metrics],
+            "tags": [RunTag(key, value) for key, value in (tags or {}).items()],
+        }
+        while any(left.values()):
+            batch: dict[str, list[Any]] = {}
+            room = _ENTITIES
+            for kind, entities in left.items():
+                size = min(_BATCH[kind], room)
+                batch[kind], left[kind] = entities[:size], entities[size:]
+                room -= len(batch[kind])
+            client.log_batch(run_id, **batch, synchronous=True)
+        self.wrote = self.wrote or bool(metrics)

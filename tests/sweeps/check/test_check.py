@@ -1,0 +1,279 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from analysis import PRIOR_NOISE_SD, mde
+from sweeps.budget.pace import estimate_time, expected_groups, prefill_rate, readable_time
+from sweeps.budget.plan import Plan
+from sweeps.check.checker import check_sweep
+from sweeps.config.file import load_config
+from sweeps.engines.base import Generation, Timing
+from sweeps.engines.scripted.engine import Fault, ScriptedEngine
+from sweeps.hosts.sweep_hosts import load_inputs
+from sweeps.ledger.ledger import Ledger
+from tests.doubles.ollama import OllamaDouble
+from tests.sweeps.sweep_files import run, write_sweep
+
+
+def check(path, **options):
+    return check_sweep(path, directory=path.parent / "mlruns", **options)
+
+
+def row(report, name):
+    (found,) = [row for row in report.rows if row.name == name]
+    return found
+
+
+def scripted(path, **settings):
+    return ScriptedEngine(load_inputs(load_config(path))[0], noise=0.1, **settings)
+
+
+class TestReady:
+    def test_all_parts_are_ready_and_told(self, tmp_path):
+        report = check(write_sweep(tmp_path))
+        assert report.state == "ready", report.rows
+        assert [row.name for row in report.rows] == [
+            "file", "cases", "engine", "hosts", "study", "capacity", "options", "answers", "budget", "time", "sight",
+        ]  # fmt: skip
+        assert json.loads(json.dumps(report.as_dict()))["state"] == "ready"
+        assert report.probes["top_p"]["scripted"].verdict == "alive"
+
+    def test_every_value_has_its_source(self, tmp_path):
+        report = check(write_sweep(tmp_path))
+        options = {option.name: option for option in report.options}
+        assert (options["temperature"].value, options["temperature"].source) == (1.2, "file")
+        assert (options["num_ctx"].value, options["num_ctx"].source) == (4096, "default")
+        assert (options["temperature"].searched, options["temperature"].verdict) == ("0.1 .. 1.2", "alive")
+        assert options["top_k"].searched == ""
+
+    def test_the_answers_are_the_floors_first_and_are_not_made_again(self, tmp_path):
+        path = write_sweep(tmp_path)
+        engine = scripted(path)
+        check(path, engine=engine)
+        seed = load_config(path).study.seed
+        made = [r for r in engine.requests if "Log of case" in r.prompt.user and r.options["num_predict"] != 1]
+        assert [r.options["seed"] for r in made] == [seed] * 3
+        before = engine.counts.calls
+        run(path, engine=engine)
+        again = [r for r in engine.requests[before:] if r.options["num_predict"] != 1 and r.options["seed"] == seed]
+        assert again == []
+
+    def test_a_second_check_generates_no_answer(self, tmp_path):
+        path = write_sweep(tmp_path)
+        check(path)
+        report = check(path)
+        assert "3 from the ledger" in row(report, "answers").found
+        assert "probed earlier" in row(report, "options").found
+        assert report.time.seconds > 0
+
+    def test_the_smallest_gain_is_the_analysis_own(self, tmp_path):
+        report = check(write_sweep(tmp_path))
+        assert report.noise_sd == PRIOR_NOISE_SD
+        assert report.mde == pytest.approx(mde(PRIOR_NOISE_SD, cases=3, seeds=report.plan.confirm_seeds))
+
+    def test_a_measured_floor_takes_the_place_of_the_assumption(self, tmp_path):
+        path = write_sweep(tmp_path)
+        floor = run(path).floor
+        report = check(path)
+        assert report.noise_sd == pytest.approx(floor.sd)
+        assert "floor of study 't'" in row(report, "sight").found
+        assert "goes on" in row(report, "study").found
+
+    def test_a_default_that_moved_is_noted(self, tmp_path):
+        with OllamaDouble() as server:
+            path = write_sweep(
+                tmp_path,
+                engine={"kind": "ollama", "host": server.url, "options": None},
+                baseline={"model": "smollm2:135m", "temperature": 0.8},
+            )
+            notes = {option.name: option.note for option in check(path).options}
+        assert "1.1 before" in notes["repeat_penalty"]
+        assert notes["temperature"] == notes["min_p"] == ""
+
+    def test_values_that_a_path_does_not_pass_on_are_noted(self, tmp_path):
+        with OllamaDouble() as server:
+            path = write_sweep(
+                tmp_path,
+                engine={"kind": "openai", "host": server.url, "options": None},
+                baseline={"model": "smollm2:135m", "top_k": 20},
+            )
+            notes = {option.name: option.note for option in check(path).options}
+        assert "not sent" in notes["top_k"]
+        assert notes["temperature"] == ""
+
+
+class TestWarnings:
+    def test_inert_options_are_a_warning_and_strict_blocks(self, tmp_path):
+        path = write_sweep(tmp_path, engine={"options": {"inert": ["top_p"]}})
+        report = check(path)
+        assert report.state == "warning"
+        assert "space.top_p is dropped" in row(report, "options").found
+        assert {option.name: option.verdict for option in report.options}["top_p"] == "inert"
+        strict = check(path, strict=True)
+        assert strict.state == "blocked"
+        assert strict.rows[-1].name == "options"
+
+    def test_room_for_the_prompt_but_not_for_the_answer(self, tmp_path):
+        path = write_sweep(tmp_path, baseline={"num_ctx": 256, "num_predict": 250})
+        assert row(check(path), "capacity").state == "warning"
+
+    def test_cut_off_answers(self, tmp_path):
+        found = row(check(write_sweep(tmp_path, baseline={"num_predict": 3})), "answers")
+        assert found.state == "warning"
+        assert "cut off at num_predict 3" in found.found
+        assert "raise num_predict" in found.todo
+
+    def test_empty_answers(self, tmp_path):
+        path = write_sweep(tmp_path, search={"probe": False})
+        found = row(check(path, engine=scripted(path, faults=[Fault("empty")])), "answers")
+        assert (found.state, "3 empty" in found.found) == ("warning", True)
+
+    @pytest.mark.parametrize(
+        ("space", "advice"),
+        [
+            ({"top_k": [5, 60]}, "to leave time for the confirmation"),
+            ({"num_ctx": [1024, 2048], "top_k": [5, 60]}, "fewer values of num_ctx, under another study.name"),
+        ],
+    )
+    def test_minutes_that_do_not_suffice_any_more(self, tmp_path, space, advice, monkeypatch):
+        path = write_sweep(tmp_path, space=space, search={"probe": False}, budget={"generations": 60, "minutes": 2})
+        run(path)
+        assert row(check(path), "time").state == "ready"
+        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
+        found = row(check(path), "time")
+        assert found.state == "warning"
+        assert "its plan takes longer than budget.minutes 2 by now: the exploration will end early" in found.todo
+        assert advice in found.todo
+
+    def test_minutes_are_planned_with_loads_and_prompts(self, tmp_path, monkeypatch):
+        path = write_sweep(tmp_path, search={"probe": False}, budget={"generations": None, "minutes": 2})
+        fast = check(path)
+        assert fast.time.seconds <= 120
+        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 0.02)
+        slow = check(path)
+        assert 110 < slow.time.seconds <= 120
+        assert slow.plan.total < fast.plan.total
+        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)
+        found = row(check(path), "budget")
+        assert found.state == "blocked"
+        assert "budget.minutes: 2 is too small for 3 cases" in found.found
+
+    def test_one_case_is_one(self, tmp_path):
+        report = check(write_sweep(tmp_path, cases=1, budget={"generations": 100}))
+        assert row(report, "cases").found.startswith("1 case with 6 items")
+        assert row(report, "answers").found.startswith("1 case answered")
+        assert "floor 1 case x 4 seeds" in row(report, "budget").found
+
+    def test_a_gain_that_the_budget_cannot_see(self, tmp_path):
+        path = write_sweep(tmp_path, verdict={"min_gain": 0.01})
+        found = row(check(path), "sight")
+        assert found.state == "warning"
+        assert "budget.generations = " in found.todo
+        assert "study.name" not in found.todo
+        assert row(check(path, strict=True), "sight").state == "warning"  # strict is about options that do nothing
+
+
+class TestBlocked:
+    def test_a_file_that_is_wrong(self, tmp_path):
+        path = write_sweep(tmp_path, baseline={"temprature": 1})
+        report = check(path)
+        assert report.state == "blocked"
+        assert [row.name for row in report.rows] == ["file"]
+        assert "temprature" in report.rows[0].found
+
+    def test_no_server(self, tmp_path):
+        path = write_sweep(tmp_path, engine={"kind": "ollama", "host": "127.0.0.1:9", "options": None})
+        path.write_text(path.read_text().replace('"kind" = "ollama"', '"kind" = "ollama", "options" = {attempts = 1}'))
+        report = check(path)
+        assert (report.state, report.rows[-1].name) == ("blocked", "engine")
+        assert "127.0.0.1:9" in report.rows[-1].found
+
+    def test_a_model_that_is_not_there(self, tmp_path):
+        with OllamaDouble() as server:
+            path = write_sweep(
+                tmp_path, engine={"kind": "ollama", "host": server.url, "options": None}, baseline={"model": "qwen:1b"}
+            )
+            report = check(path)
+        assert report.state == "blocked"
+        assert "smollm2:135m" in report.rows[-1].found
+
+    def test_a_prompt_that_does_not_fit(self, tmp_path):
+        path = write_sweep(tmp_path)
+        engine = scripted(path)
+        engine.count_tokens = lambda prompt, *, model, options: 5000
+        assert row(check(path, engine=engine), "capacity").state == "blocked"
+
+    def test_a_budget_that_holds_nothing(self, tmp_path):
+        report = check(write_sweep(tmp_path, budget={"generations": 10}))
+        assert (report.state, report.rows[-1].name) == ("blocked", "budget")
+
+    def test_a_changed_study(self, tmp_path):
+        path = write_sweep(tmp_path)
+        run(path)
+        write_sweep(tmp_path, baseline={"temperature": 0.9})
+        assert row(check(path), "study").state == "blocked"
+
+    def test_answers_that_fail(self, tmp_path):
+        path = write_sweep(tmp_path, search={"probe": False})
+        found = row(check(path, engine=scripted(path, faults=[Fault("option-refused")])), "answers")
+        assert (found.state, "case c1" in found.found) == ("blocked", True)
+        ledger = Ledger(tmp_path / "mlruns" / "ledger.db")
+        assert len(ledger.failures("t")) == 3
+        ledger.close()
+
+
+class TestTime:
+    PLAN = Plan(cases=3, floor_seeds=4, seeds=2, trials=8, confirm_seeds=5)
+
+    def test_without_reloads(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, search={"batch": 4}))
+        time = estimate_time(self.PLAN, config, decode=2.0, prefill=1.0, load=10.0)
+        # One load; each of floor, two batches and confirmation warms up three prompts; 12 + 48 + 30 generations.
+        assert (time.loads, time.prefills, time.generations) == (1, 12, 90)
+        assert time.seconds == 10 + 12 + 180
+
+    def test_with_two_windows(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, space={"num_ctx": [1024, 2048]}, search={"batch": 2}))
+        time = estimate_time(self.PLAN, config, decode=2.0, prefill=1.0, load=10.0)
+        # Two draws from two values are 1.5 groups on average: four batches are 6 loads, then one for the other arm.
+        assert time.loads == 1 + 6 + 1
+        assert time.prefills == 3 * (1 + 6 + 2)
+
+    def test_trials_with_some_of_the_cases(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, space={"num_ctx": [1024, 2048]}, search={"batch": 2}))
+        plan = Plan(cases=12, floor_seeds=4, seeds=1, trials=8, confirm_seeds=5, parts=2)
+        time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0)
+        # In each of four batches two trials of 6 cases warm up 12 prompts, whether they share a window or not.
+        assert time.prefills == 12 * (1 + 2) + 4 * 12
+        batched = estimate_time(replace(plan, together=2), config, decode=2.0, prefill=1.0, load=10.0)
+        # If they have the same 6 cases, these are warmed up once per window, of which a batch has 1.5 on average.
+        assert batched.prefills == 12 * (1 + 2) + 4 * 9
+
+    def test_looks_hosts_and_the_time_that_is_taken_warm_up_anew(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, search={"batch": 4}, budget={"minutes": 10.0}))
+        plan = replace(self.PLAN, look_seeds=(3,), hosts=2)
+        time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0, hosts=2)
+        # Two hosts load and warm up three prompts each: twice for the floor, once per look; two batches share theirs.
+        assert (time.loads, time.prefills) == (2, 3 * 2 * (2 + 2) + 2 * 3)
+
+    def test_hosts_share_the_work(self, tmp_path):
+        config = load_config(write_sweep(tmp_path))
+        one, two = (estimate_time(self.PLAN, config, decode=2, prefill=1, load=10, hosts=n) for n in (1, 2))
+        assert two.seconds == one.seconds / 2
+
+    @pytest.mark.parametrize(("values", "draws", "groups"), [(1, 4, 1), (2, 2, 1.5), (float("inf"), 4, 4), (3, 1, 1)])
+    def test_groups(self, values, draws, groups):
+        assert expected_groups(values, draws) == pytest.approx(groups)
+
+    def test_prefill_of_cached_prompts_does_not_count(self):
+        def answer(tokens, cached, seconds):
+            return Generation("x", "length", tokens, 1, Timing(seconds, prefill=seconds), cached_tokens=cached)
+
+        assert prefill_rate([answer(100, 99, 0.5), answer(100, 0, 0.2), answer(300, 0, 0.2)]) == pytest.approx(0.001)
+        assert prefill_rate([answer(400, None, 0.01), answer(400, None, 0.8)]) == pytest.approx(0.002)
+        assert prefill_rate([answer(100, 99, 0.1)]) is None
+
+    @pytest.mark.parametrize(("seconds", "text"), [(4.21, "4.2 s"), (45, "45 s"), (210, "3.5 min"), (7560, "2.1 h")])
+    def test_readable(self, seconds, text):
+        assert readable_time(seconds) == text

@@ -1,0 +1,247 @@
+"""Several hosts: queues, blocks, taking over, dropping out."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+import pytest
+
+from objectives import load_cases
+from sweeps.config.file import parse_config
+from sweeps.engines.base import Prompt
+from sweeps.engines.scripted.engine import Fault, ScriptedEngine
+from sweeps.fingerprints.capture import take
+from sweeps.hosts.host import Host, RunStoppedError
+from sweeps.hosts.order import Task
+from sweeps.hosts.pool import run_tasks
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import Place
+from sweeps.options import Configuration
+from sweeps.study.sweep import Sweep
+
+CASES = load_cases("engineering-chats")[:4]
+
+CONFIG = """
+[study]
+name = "hosts"
+[engine]
+kind = "scripted"
+hosts = ["h0", "h1", "h2"]
+[prompts]
+p = "Summarise: {log}"
+[objective]
+cases = "engineering-chats"
+names = [NAMES]
+[baseline]
+model = "scripted"
+[space]
+temperature = {low = 0.1, high = 1.2}
+[budget]
+generations = 130
+""".replace("NAMES", ", ".join(f'"{case.name}"' for case in CASES))
+
+
+def make_hosts(count, faults=None, **settings):
+    engines = [
+        ScriptedEngine(CASES, address=f"h{i}", faults=(faults or {}).get(i, []), **settings) for i in range(count)
+    ]
+    return [Host(engine, {"scripted": take(engine, "scripted")}, name=engine.address) for engine in engines]
+
+
+def make_tasks(count, host=None):
+    configuration = Configuration("scripted", "p", {"temperature": 0.5})
+    return [
+        Task(Place("explore", 0, "", case.name, seed), configuration, Prompt(f"Summarise: {case.log}"), host)
+        for case in CASES
+        for seed in range(count // len(CASES))
+    ]
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    opened = Ledger(tmp_path / "ledger.db")
+    yield opened
+    opened.close()
+
+
+def run(hosts, ledger, tasks):
+    outcomes, drops = [], []
+    run_tasks(
+        hosts,
+        ledger,
+        tasks,
+        study="s",
+        on_outcome=outcomes.append,
+        on_drop=lambda host, why: drops.append((host.name, why)),
+    )
+    return outcomes, drops
+
+
+def places(outcomes):
+    return sorted((o.task.place.case, o.task.place.seed) for o in outcomes)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_every_task_has_one_outcome_and_runs_once(count, ledger):
+    tasks = make_tasks(40)
+    hosts = make_hosts(count)
+    outcomes, drops = run(hosts, ledger, tasks)
+    assert places(outcomes) == places_of(tasks)
+    assert not drops
+    assert sum(host.clock.requests for host in hosts) == 40
+    again, _ = run(make_hosts(count), ledger, tasks)
+    assert places(again) == places_of(tasks)
+    assert all(outcome.kept for outcome in again)
+
+
+def places_of(tasks):
+    return sorted((task.place.case, task.place.seed) for task in tasks)
+
+
+def test_outcomes_are_handed_on_in_the_calling_thread(ledger):
+    threads = set()
+    run_tasks(
+        make_hosts(3),
+        ledger,
+        make_tasks(24),
+        study="s",
+        on_outcome=lambda _: threads.add(threading.current_thread()),
+    )
+    assert threads == {threading.current_thread()}
+
+
+def test_a_place_names_the_host_that_generated(ledger):
+    hosts = make_hosts(3)
+    outcomes, _ = run(hosts, ledger, make_tasks(24))
+    per_host = Counter(outcome.task.place.host for outcome in outcomes)
+    assert per_host == {host.digest: host.clock.requests for host in hosts}
+
+
+def test_tasks_of_a_host_stay_there(ledger):
+    hosts = make_hosts(3)
+    outcomes, _ = run(hosts, ledger, make_tasks(24, host=1))
+    assert {outcome.task.place.host for outcome in outcomes} == {hosts[1].digest}
+
+
+def test_an_idle_host_takes_over_what_needs_no_host(ledger):
+    slow = ScriptedEngine(CASES, address="slow", delay=0.05)
+    quick = ScriptedEngine(CASES, address="quick", delay=0.001)
+    hosts = [Host(engine, {"scripted": take(engine, "scripted")}, name=engine.address) for engine in (slow, quick)]
+    outcomes, _ = run(hosts, ledger, make_tasks(40))
+    assert len(outcomes) == 40
+    assert hosts[1].clock.requests > 2 * hosts[0].clock.requests
+
+
+@pytest.mark.parametrize("host", [None, 1])
+def test_work_of_a_host_that_drops_out_goes_on_elsewhere(host, ledger):
+    faults = {1: [Fault("unreachable", frozenset(range(5, 1000)))]}
+    hosts = make_hosts(3, faults, delay=0.01)  # slow enough that no other host takes the work before it fails
+    tasks = make_tasks(40, host=host)
+    outcomes, drops = run(hosts, ledger, tasks)
+    assert places(outcomes) == places_of(tasks)
+    assert not any(outcome.error for outcome in outcomes)
+    assert [name for name, _ in drops] == ["h1"]
+    assert hosts[1].dropped
+    more, _ = run(hosts, ledger, make_tasks(48, host=host))
+    assert len(more) == 48
+
+
+def test_what_ran_elsewhere_is_not_made_again_when_its_host_is_back(ledger):
+    tasks = make_tasks(16, host=1)
+    outcomes, _ = run(make_hosts(2, {1: [Fault("unreachable")]}), ledger, tasks)
+    for outcome in outcomes:
+        place, key = outcome.task.place, outcome.task.configuration.key
+        ledger.add_observation("s", place, configuration=key, generation=outcome.entry.id)
+    back = make_hosts(2)
+    again, _ = run(back, ledger, tasks)
+    assert all(outcome.kept for outcome in again)
+    assert {outcome.task.place.host for outcome in again} == {back[0].digest}
+    others = []  # another study has seeds of its own on every host
+    run_tasks(make_hosts(2), ledger, tasks, study="t", on_outcome=others.append)
+    assert not any(outcome.kept for outcome in others)
+
+
+def test_with_no_host_left_the_run_stops_and_keeps_what_it_has(ledger):
+    faults = {i: [Fault("unreachable", frozenset(range(6, 1000)))] for i in range(2)}
+    tasks = make_tasks(40)
+    with pytest.raises(RunStoppedError, match="kept"):
+        run(make_hosts(2, faults), ledger, tasks)
+    kept = len(ledger.find(make_hosts(2)[i].key(task) for task in tasks for i in range(2)))
+    assert 0 < kept < 40
+    outcomes, _ = run(make_hosts(2), ledger, tasks)
+    assert places(outcomes) == places_of(tasks)
+    assert sum(outcome.kept for outcome in outcomes) == kept
+
+
+def test_a_single_fault_is_tried_again_and_leaves_no_trace_in_the_scores(ledger):
+    hosts = make_hosts(1, {0: [Fault("timeout", frozenset([7]))]})
+    outcomes, drops = run(hosts, ledger, make_tasks(24))
+    assert not drops
+    assert len(outcomes) == 24
+    assert not any(outcome.error for outcome in outcomes)
+
+
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, ZeroDivisionError])
+@pytest.mark.parametrize("count", [1, 2])
+def test_what_a_worker_cannot_handle_ends_the_run(error, count, ledger):
+    def broken(*args, **kwargs):
+        raise error
+
+    hosts = make_hosts(count)
+    hosts[-1].engine.generate = broken
+    done = threading.Event()
+    raised = []
+
+    def work():
+        try:
+            run(hosts, ledger, make_tasks(8))
+        except BaseException as caught:  # noqa: BLE001
+            raised.append(type(caught))
+        done.set()
+
+    threading.Thread(target=work, daemon=True).start()  # apart, so that a run without an end does not hold up the tests
+    assert done.wait(timeout=20)
+    assert raised == [error]
+
+
+def test_a_sweep_on_three_hosts_blocks_by_host_and_is_balanced(tmp_path):
+    engines = [ScriptedEngine(CASES, address=f"h{i}") for i in range(3)]
+    result = Sweep(parse_config(CONFIG), directory=tmp_path, engine=engines, tracking=False, report=False).run()
+    table = result.observations
+    assert table["host"].nunique() == 3
+    for stage in ("floor", "confirm"):
+        cells = table[table["stage"] == stage].groupby(["configuration", "case", "host"]).size()
+        assert cells.nunique() == 1
+        assert cells.iloc[0] >= 2
+    assert not table.duplicated(["stage", "trial", "case", "seed"]).any()
+    assert result.verdict is not None
+    assert set(result.hosts) == {"h0", "h1", "h2"}
+
+
+def test_a_sweep_survives_a_host_that_drops_out(tmp_path):
+    engines = [ScriptedEngine(CASES, address=f"h{i}") for i in range(3)]
+    engines[2] = ScriptedEngine(CASES, address="h2", faults=[Fault("unreachable", frozenset(range(30, 9999)))])
+    result = Sweep(parse_config(CONFIG), directory=tmp_path, engine=engines, tracking=False, report=False).run()
+    assert result.status == "done"
+    assert result.observations["score"].notna().all()
+    assert len(result.observations) == result.plan.total
+
+
+def test_hosts_that_differ_are_named_before_the_start(tmp_path):
+    notes = []
+
+    class Listener:
+        def plan(self, floor, explore, confirm): ...
+        def stage(self, name): ...
+        def advance(self, stage, *, seconds): ...
+        def standing(self, standing): ...
+        def note(self, text, *, warning=False):
+            notes.append((text, warning))
+
+    engines = [ScriptedEngine(CASES, address=f"h{i}") for i in range(3)]
+    engines[1].version = "2.0"
+    Sweep(
+        parse_config(CONFIG), directory=tmp_path, engine=engines, tracking=False, report=False, progress=Listener()
+    ).run()
+    assert any("h1 differs from h0 in engine.version" in text and warning for text, warning in notes)

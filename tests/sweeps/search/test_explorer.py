@@ -1,0 +1,223 @@
+"""The search by itself: proposals, what is told, what is kept."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.config.space import parse_space
+from sweeps.errors import SweepError
+from sweeps.options import Configuration, default_options
+from sweeps.scoring.quantities import Penalty
+from sweeps.search import explorer as explore
+from sweeps.search.explorer import Explorer, Proposal, TrialResult
+from sweeps.study.snapshot import trial_result
+from tests.sweeps.sweep_files import optuna_trials
+
+BASELINE = Configuration("m", "p", {**default_options(), "temperature": 0.8})
+RAW: dict[str, Any] = {
+    "temperature": {"low": 0.1, "high": 1.2},
+    "mirostat": [0, 2],
+    "mirostat_tau": {"low": 1.0, "high": 9.0},
+}
+SPACE, _ = parse_space(RAW, prompts=["p"], baseline=BASELINE.values)
+
+
+def explorer(folder: Path | None, sampler: str = "gp", **more: Any) -> Explorer:
+    storage = None if folder is None else f"sqlite:///{folder / 'optuna.db'}"
+    settings = {"space": SPACE, "baseline": BASELINE, "sampler": sampler, "seed": 5, "trials": 12}
+    return Explorer("t", storage, **{**settings, **more})
+
+
+def score(proposal: Proposal) -> TrialResult:
+    """Better the lower the temperature."""
+    value = 1 - float(proposal.configuration.options["temperature"]) / 2
+    return TrialResult(value, 6, [value, value], 0.05)
+
+
+def search(made: Explorer, batches: int = 3) -> list[Proposal]:
+    made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+    proposals: list[Proposal] = []
+    for _ in range(batches):
+        batch = made.ask(4)
+        proposals += batch
+        for proposal in batch:
+            made.tell(proposal, score(proposal))
+    return proposals
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "random", "qmc"])
+def test_the_same_seed_proposes_the_same(sampler: str) -> None:
+    assert search(explorer(None, sampler)) == search(explorer(None, sampler))
+    assert search(explorer(None, sampler)) != search(explorer(None, sampler, seed=6))
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe"])
+def test_a_resumed_search_goes_on_as_the_whole_one(tmp_path: Path, sampler: str) -> None:
+    whole = search(explorer(None, sampler))
+    first = search(explorer(tmp_path, sampler), batches=1)
+    records = [proposal.as_record() for proposal in first]
+    again = [Proposal.from_record(number, record) for number, record in enumerate(records)]
+    assert again == first
+    assert search(explorer(tmp_path, sampler, proposals=again)) == whole
+    assert [number for number, *_ in optuna_trials(tmp_path)] == list(range(12))
+
+
+def test_stored_proposals_win_over_another_sampler(tmp_path: Path) -> None:
+    stored = search(explorer(None, "random"), batches=1)
+    made = explorer(tmp_path, "tpe", proposals=stored)
+    proposals = search(made, batches=2)
+    assert proposals[:4] == stored
+    assert [params for _, _, _, params, _ in optuna_trials(tmp_path)] == [dict(p.params) for p in proposals]
+    assert made.picks(1)
+
+
+def test_the_pick_is_a_good_trial_and_never_the_baseline() -> None:
+    made = explorer(None)
+    proposals = search(made)
+    (number,) = made.picks(1)
+    temperatures = sorted(float(p.configuration.options["temperature"]) for p in proposals)
+    assert proposals[number].configuration.options["temperature"] <= temperatures[2]
+
+
+def test_what_the_search_believes_of_its_finalist() -> None:
+    made = explorer(None)
+    proposals = search(made)
+    (number,) = made.picks(1)
+    believed = made.prior_of(proposals[number])
+    assert believed is not None
+    gain = score(proposals[number]).value - 0.6  # told without noise, so the belief is near the truth, and shrunk
+    assert 0.6 * gain < believed.mean < 1.1 * gain
+    assert 0 < believed.sd < 0.05
+
+
+def test_a_baseline_without_noise_is_not_believed_to_the_last_digit(tmp_path: Path) -> None:
+    made = explorer(tmp_path)
+    made.tell_baseline(TrialResult(0.6, 9, [0.6, 0.6], 0.0))
+    (proposal, other) = made.ask(2)
+    made.tell(proposal, TrialResult(0.5, 4, [0.5, 0.5], 0.0))
+    made.tell(other, TrialResult(0.5, 4, [0.5, 0.5], 0.2))
+    errors = [trial.user_attrs["noise_sd"] / math.sqrt(trial.user_attrs["n"]) for trial in made.study.trials]
+    assert errors == pytest.approx([1e-3, 1e-3, 0.1])
+    # what is kept is what was measured
+    assert [attributes["noise_sd"] for *_, attributes in optuna_trials(tmp_path)] == [0.0, 0.2]
+
+
+def test_a_baseline_outside_the_space_is_believed_by_its_floor() -> None:
+    made = explorer(None, baseline=replace(BASELINE, options={**BASELINE.options, "temperature": 2.0}))
+    proposals = search(made)
+    finalist = proposals[made.picks(1)[0]]
+    believed = made.prior_of(finalist)
+    (mean,), (sd,) = made.posterior().at([finalist.params])
+    assert believed is not None
+    assert believed.mean == pytest.approx(mean - 0.6)
+    assert believed.sd == pytest.approx(math.hypot(sd, 0.05 / math.sqrt(6)))
+
+
+def test_too_few_trials_believe_nothing() -> None:
+    made = explorer(None)
+    assert made.prior_of(search(made, batches=1)[0]) is None
+
+
+def test_the_score_is_believed_in_without_its_penalty() -> None:
+    plain, limited = explorer(None, "random"), explorer(None, "random")
+    for made, penalty in ((plain, None), (limited, 0.3)):
+        made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+        for proposal in made.ask(12):
+            told = score(proposal)
+            if penalty is not None and proposal.number % 2:
+                held = Penalty(told.value, told.noise_sd, {"words": 20.0}, penalty, 1.0)
+                told = replace(told, value=told.value - penalty, penalty=held)
+            made.tell(proposal, told)
+        finalist = proposal
+    assert limited.prior_of(finalist) == plain.prior_of(finalist)
+    assert limited.posterior().means().tolist() != plain.posterior().means().tolist()
+
+
+def test_nothing_to_pick() -> None:
+    made = explorer(None)
+    made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+    assert made.picks(1) == []
+    assert not made.scored  # the baseline is no trial
+    for proposal in made.ask(3):
+        made.tell(proposal, TrialResult(math.nan, 0, [math.nan, math.nan], 0.05))
+    assert made.picks(1) == []
+    assert not made.scored
+
+
+def test_a_trial_without_a_score_is_failed_and_not_zero(tmp_path: Path) -> None:
+    made = explorer(tmp_path)
+    made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+    one, other = made.ask(2)
+    made.tell(one, TrialResult(math.nan, 0, [math.nan, math.nan], 0.05))
+    made.tell(other, TrialResult(0.7, 3, [0.7, math.nan], 0.05))
+    trials = optuna_trials(tmp_path)
+    assert [(number, state, value) for number, state, value, _, _ in trials] == [
+        (0, "FAIL", None),
+        (1, "COMPLETE", 0.7),
+    ]
+    assert trials[1][4]["case_scores"] == [0.7, None]
+
+
+def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A study scored anew: to write all of it again for every trial takes minutes from a hundred trials on."""
+    stored = search(explorer(tmp_path))
+    before = [value for _, _, value, _, _ in optuna_trials(tmp_path)]
+    deleted: list[str] = []
+    delete = explore._delete_study
+
+    def counted(name: str, storage: str) -> None:
+        deleted.append(name)
+        delete(name, storage)
+
+    monkeypatch.setattr(explore, "_delete_study", counted)
+
+    def walk(batches: int, share: float) -> Explorer:
+        made = explorer(tmp_path, proposals=stored)
+        made.tell_baseline(TrialResult(0.6, 6, [0.6, 0.6], 0.05))
+        for _ in range(batches):
+            for proposal in made.ask(4):
+                made.tell(proposal, replace(score(proposal), value=score(proposal).value * share))
+        return made
+
+    made = walk(3, share=0.5)
+    assert deleted == []
+    made.flush()
+    made.flush()
+    assert deleted == ["t"]
+    assert [value for _, _, value, _, _ in optuna_trials(tmp_path)] == pytest.approx([each / 2 for each in before])
+    walk(4, share=0.25)  # new trials come after those that changed, and write all that was told until then
+    assert deleted == ["t", "t"]
+    values = [value for _, _, value, _, _ in optuna_trials(tmp_path)]
+    assert values[:12] == pytest.approx([each / 4 for each in before])
+    assert len(values) == 16
+
+
+def test_a_storage_that_cannot_be_used(tmp_path: Path) -> None:
+    (tmp_path / "optuna.db").write_text("no database" * 200)
+    with pytest.raises(SweepError, match=r"optuna.db is damaged .*not a database"):
+        explorer(tmp_path)
+
+
+def rows(**scores: list[float]) -> list[dict[str, Any]]:
+    return [{"case": case, "score": value} for case, values in scores.items() for value in values]
+
+
+def test_the_mean_of_case_means_by_hand() -> None:
+    result = trial_result(rows(a=[0.2, 0.4], b=[0.9]), ["a", "b"])
+    assert result.value == pytest.approx((0.3 + 0.9) / 2)  # and not the mean of three scores, 0.5
+    assert result.case_scores == pytest.approx([0.3, 0.9])
+    assert result.n == 3
+    assert result.noise_sd == pytest.approx(math.sqrt(0.02))  # 2 x 0.1^2 over 1 degree of freedom
+
+
+def test_missing_scores_are_left_out_and_half_of_the_cases_is_too_few() -> None:
+    nan = math.nan
+    assert trial_result(rows(a=[0.2, nan], b=[0.4], c=[nan]), ["a", "b", "c"]).value == pytest.approx(0.3)
+    assert math.isnan(trial_result(rows(a=[0.2], b=[nan]), ["a", "b"]).value)
+    assert math.isnan(trial_result(rows(a=[nan], b=[nan]), ["a", "b"]).value)
+    assert trial_result(rows(a=[0.2], b=[0.2]), ["a", "b"], noise_sd=0.07).noise_sd == 0.07

@@ -1,0 +1,464 @@
+"""Looks at a confirmation and several finalists: who needs no more seeds, and what is claimed then."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from analysis import Prior, judge, judge_one
+from sweeps.budget.plan import Plan, least_confirm_seeds, look_seeds
+from sweeps.cli.status import status_record
+from sweeps.config.tables import VerdictTable
+from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
+from sweeps.options import Configuration
+from sweeps.progress import Silent
+from sweeps.results.reader import load_result
+from sweeps.results.result import SweepResult
+from sweeps.search.explorer import Proposal
+from sweeps.study.looks import (
+    design_of,
+    final_level,
+    last_told,
+    settled_at,
+    stored_finalists,
+    stored_priors,
+    take_look,
+    told_at,
+)
+from sweeps.study.rescore import rescore_study
+from tests.sweeps.sweep_files import run, steady, write_sweep
+
+BASELINE = Configuration("m", "p", {"temperature": 0.8})
+GREEDY = Configuration("m", "p", {"temperature": 0.0})
+ARMS = [Proposal(n, Configuration("m", "p", {"temperature": 0.1 + n / 10}), {}) for n in range(4)]
+PLAN = Plan(cases=4, floor_seeds=4, seeds=2, trials=20, confirm_seeds=12, finalists=1, look_seeds=(6,))
+
+
+def scores(
+    rng: np.random.Generator, arms: dict[str, float], seeds: range, *, cases: int = 4, sd: float = 0.1
+) -> pd.DataFrame:
+    """Normal scores of arms with these means, the same seeds on every case."""
+    return pd.DataFrame(
+        [
+            {"configuration": key, "case": f"c{case}", "seed": seed, "score": mean + rng.normal(0, sd)}
+            for key, mean in arms.items()
+            for case in range(cases)
+            for seed in seeds
+        ]
+    )
+
+
+def look(observations: pd.DataFrame, number: int = 1, **changes: Any) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        "plan": PLAN,
+        "baseline": BASELINE,
+        "finalists": ARMS[:1],
+        "going": ARMS[:1],
+        "before": [],
+        "verdict": VerdictTable(),
+        "futility": 0.1,
+        "seed": 0,
+    }
+    return take_look(observations, number, **(settings | changes))
+
+
+# ---- planning looks
+
+
+@given(looks=st.integers(1, 10), seeds=st.integers(3, 200), hosts=st.integers(1, 4))
+def test_looks_are_planned_where_they_can_tell_something(looks: int, seeds: int, hosts: int) -> None:
+    seeds *= hosts
+    planned = look_seeds(looks, seeds, hosts)
+    assert list(planned) == sorted(set(planned))
+    assert len(planned) < looks
+    assert all(least_confirm_seeds(hosts) <= each < seeds and each % hosts == 0 for each in planned)
+
+
+def test_looks_by_hand() -> None:
+    assert look_seeds(2, 10) == (5,)
+    assert look_seeds(2, 5) == (3,)
+    assert look_seeds(2, 4) == ()  # half of it would be 2 seeds
+    assert look_seeds(4, 10) == (3, 5, 8)
+    assert look_seeds(1, 100) == ()
+    assert Plan(3, 4, 2, 5, 12, look_seeds=(6,)).looks == (6, 12)
+
+
+def test_finalists_and_looks_share_alpha() -> None:
+    alone = Plan(4, 4, 2, 20, 12)
+    assert final_level(alone, 0.05) == 0.05
+    assert design_of(alone, alpha=0.05, futility=0.1) is None
+    assert 0.045 < final_level(PLAN, 0.05) < 0.05
+    three = Plan(4, 4, 2, 20, 12, finalists=3)
+    assert final_level(three, 0.06) == pytest.approx(0.02)
+
+
+def test_an_older_study_keeps_its_one_finalist_and_its_plan() -> None:
+    assert stored_finalists({"finalist": 3}) == [3]
+    assert stored_finalists({"finalist": None}) == []
+    assert stored_finalists({}) == []
+    assert stored_finalists({"finalists": [3, 1]}) == [3, 1]
+    record = {"cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "hosts": 1, "finalists": 1}
+    assert Plan.from_record(record).looks == (3,)
+
+
+# ---- one look
+
+
+def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
+    rng = np.random.default_rng(1)
+    key = ARMS[0].configuration.key
+    high = look(scores(rng, {BASELINE.key: 0.4, key: 0.7}, range(6)))
+    assert high["settled"] == [0]
+    assert "within" in high["told"][0]
+    low = look(scores(rng, {BASELINE.key: 0.7, key: 0.4}, range(6)))
+    assert low["settled"] == [0]
+    nothing = look(scores(rng, {BASELINE.key: 0.5, key: 0.46}, range(6)))
+    assert nothing["settled"] == [0]
+    assert "would be found in the end" in nothing["told"][0]
+    assert [each["given_up"] for each in (high, low, nothing)] == [[], [], [0]]
+    some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
+    assert some["settled"] == []
+    assert "go on" in some["told"][0]
+
+
+def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
+    rng = np.random.default_rng(8)
+    keys = [arm.configuration.key for arm in ARMS[:2]]
+    data = scores(rng, {BASELINE.key: 0.5, keys[0]: 0.52, keys[1]: 0.52}, range(6))
+    both: dict[str, Any] = {"finalists": ARMS[:2], "going": ARMS[:2]}
+    assert look(data, **both)["settled"] == []
+    made = look(data, priors={0: Prior(-0.01, 0.01), 1: Prior(0.1, 0.01)}, **both)
+    assert made["settled"] == [0]
+    assert made["given_up"] == [0]
+    assert "the search expected -0.010 (sd 0.010), and with this look the chance that the end" in made["told"][0]
+    assert look(data, priors={1: Prior(-0.1, 0.01)}, **both)["settled"] == [1]
+
+
+def test_a_named_margin_makes_equivalence_worth_waiting_for() -> None:
+    rng = np.random.default_rng(9)
+    data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.5}, range(6))
+    prior = {0: Prior(0.0, 0.02)}
+    assert look(data, priors=prior)["given_up"] == [0]
+    assert look(data, priors=prior, verdict=VerdictTable(margin=0.07))["settled"] == []
+    assert look(data, priors=prior, verdict=VerdictTable(min_gain=0.07))["settled"] == []
+    assert look(data, priors=prior, verdict=VerdictTable(margin=0.02))["given_up"] == [0]  # out of reach
+
+
+def test_without_futility_only_a_crossed_boundary_stops() -> None:
+    rng = np.random.default_rng(2)
+    data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.46}, range(6))
+    assert look(data)["settled"] == [0]
+    assert look(data, futility=0.0)["settled"] == []
+
+
+def test_the_last_look_settles_everything_and_greedy_arms_are_settled_at_once() -> None:
+    rng = np.random.default_rng(3)
+    data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.55}, range(12))
+    assert look(data, 2)["settled"] == [0]
+    greedy = Proposal(1, Configuration("m", "q", {"temperature": 0.0}), {})
+    one = scores(rng, {GREEDY.key: 0.5, greedy.configuration.key: 0.5}, range(1))
+    assert look(one, baseline=GREEDY, finalists=[greedy], going=[greedy]) == {
+        "look": 1, "seeds": 6, "settled": [1], "given_up": [], "told": [], "told_of": [],
+    }  # fmt: skip
+
+
+def test_arms_whose_seeds_change_nothing_are_settled_and_not_given_up() -> None:
+    arms = [Configuration("m", "p", {"temperature": 0.0, "mirostat": 2, "top_k": top_k}) for top_k in (10, 20)]
+    finalist = Proposal(1, arms[1], {})
+    data = scores(np.random.default_rng(3), {each.key: 0.5 for each in arms}, range(6), sd=0.0).assign(temperature=0.0)
+    told = look(data, baseline=arms[0], finalists=[finalist], going=[finalist])
+    assert (told["settled"], told["given_up"]) == ([1], [])  # the end may still be asked, and has the same to say
+    assert "greedy" in told["told"][0]
+
+
+def test_a_look_at_too_little_goes_on() -> None:
+    data = scores(np.random.default_rng(4), {BASELINE.key: 0.5}, range(6))
+    told = look(data)
+    assert told["settled"] == []
+    assert "nothing can be told yet" in told["told"][0]
+
+
+def test_what_was_last_told_of_a_finalist_and_under_which_scores() -> None:
+    looks: list[dict[str, Any]] = [
+        {"told": ["a first", "b first"], "told_of": [3, 8], "scoring": {"case_digests": "old"}},
+        {"told": ["b second"], "told_of": [8]},
+        {"told": [], "told_of": []},
+    ]
+    now = {"case_digests": "new"}
+    assert last_told(looks, now, 8) == "b second"
+    assert last_told(looks, now, 3) == "a first (As scored then: the study has been scored anew since.)"
+    assert last_told(looks, now, 3) == told_at(looks, now)[0]
+    assert last_told(looks, now, 5) == ""
+    assert last_told([{"told": ["of an older version"]}], now, 5) == "of an older version"
+
+
+def test_finalists_are_allowed_for_each_other() -> None:
+    """A gain that settles a single finalist does not settle one of four whose rivals show nothing."""
+    rng = np.random.default_rng(5)
+    keys = [arm.configuration.key for arm in ARMS]
+    for _ in range(200):
+        data = scores(rng, {BASELINE.key: 0.5, keys[0]: 0.57, **dict.fromkeys(keys[1:], 0.505)}, range(6))
+        alone = look(data[data["configuration"].isin([BASELINE.key, keys[0]])], futility=0.0)
+        together = look(data, finalists=ARMS, going=ARMS, futility=0.0)
+        if alone["settled"] == [0] and 0 not in together["settled"]:
+            assert "after allowing for 4 finalists" in together["told"][0]
+            return
+    pytest.fail("no such table in 200")
+
+
+# ---- the verdict of finalists that left at different looks
+
+
+def test_one_that_left_early_meets_the_seeds_that_the_baseline_had_then() -> None:
+    rng = np.random.default_rng(6)
+    a, b = ARMS[0].configuration.key, ARMS[1].configuration.key
+    data = pd.concat(
+        [scores(rng, {BASELINE.key: 0.5, b: 0.56}, range(12)), scores(rng, {a: 0.66}, range(6))], ignore_index=True
+    )
+    design = design_of(PLAN, alpha=0.05, futility=0.1)
+    first, second = judge(data, baseline=BASELINE.key, finalists=[a, b], design=design, look={a: 1, b: 2})
+    cut = data[data["seed"] < 6]
+    alone = judge_one(cut, baseline=BASELINE.key, finalist=a, design=design, look=1)
+    assert (first.effect, first.p_raw, first.n_baseline) == (alone.effect, alone.p_raw, 24)
+    assert first.look == 1
+    assert first.p_value == pytest.approx(2 * alone.p_value)  # Holm, the smaller of two
+    late = judge_one(data, baseline=BASELINE.key, finalist=b, design=design, look=2)
+    assert (second.effect, second.p_raw, second.n_baseline, second.look) == (late.effect, late.p_raw, 48, 2)
+    assert second.p_value == pytest.approx(max(late.p_value, first.p_value))
+
+
+def test_one_that_was_given_up_says_so_and_what_the_end_would_have_seen() -> None:
+    key = ARMS[0].configuration.key
+    data = scores(np.random.default_rng(10), {BASELINE.key: 0.5, key: 0.5}, range(6))
+    design = design_of(PLAN, alpha=0.05, futility=0.1)
+    settings: dict[str, Any] = {"baseline": BASELINE.key, "finalists": [key], "design": design, "look": 1}
+    (silent,), (said,) = judge(data, **settings), judge(data, given_up=[key], **settings)
+    assert said.given_up
+    assert (said.outcome, said.p_value, said.ci_low, said.ci_high) == (
+        silent.outcome, silent.p_value, silent.ci_low, silent.ci_high,
+    )  # fmt: skip
+    # at the end: 12 seeds in the place of 6, and .049 in the place of .0031
+    error = said.standard_error / math.sqrt(2)
+    assert design is not None
+    critical = stats.t.isf(design.nominal(2) / 2, said.dof)
+    assert stats.nct.sf(critical, said.dof, said.mde / error) == pytest.approx(0.8, abs=5e-3)
+    assert said.mde < 0.7 * silent.mde
+    low, high = (said.effect + sign * stats.t.isf(0.025, said.dof) * said.standard_error for sign in (-1, 1))
+    assert said.notes[0] == f"Without the allowance for looks, the interval would be {low:+.3f} to {high:+.3f}."
+    told = "The comparison was given up at look 1, since going on would hardly have shown a gain; to its end it would"
+    assert f"{told} have seen gains from {said.mde:.3f} on." in said.sentence
+    assert "Search on" in said.advice
+    assert "given up" not in silent.sentence
+
+
+def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows() -> None:
+    """Family-wise error of three finalists over two looks, each leaving when it is settled: at most .05 + 2 se."""
+    rng = np.random.default_rng(7)
+    arms = ARMS[:3]
+    keys = [arm.configuration.key for arm in arms]
+    design = design_of(PLAN, alpha=0.05, futility=0.1)
+    replications, wrong, early = 250, 0, 0
+    for _ in range(replications):
+        full = scores(rng, dict.fromkeys([BASELINE.key, *keys], 0.5), range(12))
+        made = look(full[full["seed"] < 6], finalists=arms, going=arms)
+        gone = {arms[n].configuration.key for n in made["settled"]}
+        early += len(gone)
+        data = full[~(full["configuration"].isin(gone) & (full["seed"] >= 6))]
+        at = {arm.configuration.key: settled_at([made]).get(arm.number, 2) for arm in arms}
+        verdicts = judge(data, baseline=BASELINE.key, finalists=keys, design=design, look=at)
+        wrong += any(verdict.outcome in ("better", "worse") for verdict in verdicts)
+    assert wrong / replications <= 0.05 + 2 * (0.05 * 0.95 / replications) ** 0.5
+    assert early > 0.15 * 3 * replications  # futility does its work
+
+
+# ---- whole sweeps
+
+
+class Listening(Silent):
+    """Keeps notes and plans."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.plans: list[tuple[int, int, int]] = []
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.notes.append(text)
+
+    def plan(self, floor: int, explore: int, confirm: int) -> None:
+        self.plans.append((floor, explore, confirm))
+
+
+class StopAtFirstLook(Silent):
+    """The user stops the sweep as the confirmation's first look is told."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        if text.startswith("Look 1 of "):
+            raise KeyboardInterrupt
+
+
+def counted(result: SweepResult) -> int:
+    return int((result.observations["stage"] == "confirm").sum())
+
+
+def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}})
+    progress = Listening()
+    result = run(path, progress=progress)
+    assert result.plan.look_seeds
+    first = result.plan.look_seeds[0]
+    assert counted(result) == 2 * 3 * first < result.plan.confirm
+    assert result.verdict is not None
+    assert (result.verdict.outcome, result.verdict.look) == ("better", 1)
+    assert result.verdict.n_per_arm == 3 * first
+    assert progress.plans[-1] == (result.plan.floor, result.plan.explore, counted(result))
+    assert any(note.startswith("Look 1 of 2") for note in progress.notes)
+    record = status_record(result)
+    assert record["done"] == record["planned"]
+    # Another alpha is another plan of looks, and still allows for them.
+    assert result.judge(alpha=0.01).p_value == result.verdict.p_value
+
+
+def test_what_the_search_believed_is_kept_with_the_study(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 180})
+    result = run(path)
+    (finalist,) = result.finalists
+    (believed,) = stored_priors(result.record.record).values()
+    assert list(result.record.record["priors"]) == [str(finalist.number)]
+    assert believed.mean > 0
+    assert believed.sd > 0
+    # A study whose search would be another today goes on with what was believed when it was picked.
+    again = run(path)
+    assert again.record.record["priors"] == result.record.record["priors"]
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_study_that_is_scored_anew_between_looks_asks_the_search_again(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"budget": {"generations": 180}, "engine": {"options": {"noise": 0.1}}}
+    path = write_sweep(tmp_path, **settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=StopAtFirstLook())
+    mlruns = path.parent / "mlruns"
+    (before,) = load_result(mlruns, "t").record.record["priors"].values()
+    rescore_study(mlruns, "t", settings={"weights": [9, 1, 1, 1, 1]})
+    assert load_result(mlruns, "t").record.record["priors"] == {}
+    path = write_sweep(tmp_path, **settings, objective={"weights": [9, 1, 1, 1, 1]})
+    (after,) = run(path).record.record["priors"].values()
+    assert after != before
+    # With its verdict made, what was believed is history.
+    rescore_study(mlruns, "t", settings={"weights": [5, 4, 3, 2, 1]})
+    assert list(load_result(mlruns, "t").record.record["priors"].values()) == [after]
+
+
+def test_one_look_takes_all_seeds(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}}, confirm={"looks": 1})
+    result = run(path)
+    assert counted(result) == result.plan.confirm
+    assert result.verdict is not None
+    assert result.verdict.look is None
+
+
+def test_several_finalists(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, budget={"generations": 160}, confirm={"finalists": 3})
+    result = run(path)
+    plan = result.plan
+    assert plan.finalists == 3
+    assert plan.total <= 160
+    assert plan.confirm == 4 * 3 * plan.confirm_seeds
+    keys = [finalist.configuration.key for finalist in result.finalists]
+    assert len(set(keys)) == 3
+    assert result.baseline.key not in keys
+    verdicts = result.verdicts
+    assert sorted(verdict.configuration for verdict in verdicts) == sorted(keys)
+    assert all(verdict.comparisons == 3 for verdict in verdicts)
+    ranks = [(verdict.outcome != "better", -verdict.effect) for verdict in verdicts]
+    assert ranks == sorted(ranks)
+    assert result.finalist is not None
+    assert result.finalist.configuration.key == verdicts[0].configuration
+    confirm = result.stage("confirm")
+    for verdict in verdicts:
+        seeds = set(confirm["seed"][confirm["configuration"] == verdict.configuration])
+        assert len(seeds) == plan.looks[(verdict.look or 1) - 1]
+    again = load_result(path.parent / "mlruns", "t")
+    assert [verdict.as_dict() for verdict in again.verdicts] == [verdict.as_dict() for verdict in verdicts]
+
+
+def test_a_finalist_without_any_answer_does_not_stop_the_others() -> None:
+    plan = replace(PLAN, finalists=2)
+    data = scores(np.random.default_rng(1), {BASELINE.key: 0.3, ARMS[0].configuration.key: 0.7}, range(6))
+    lost = scores(np.random.default_rng(2), {ARMS[1].configuration.key: 0.5}, range(6)).assign(score=math.nan)
+    decision = look(pd.concat([data, lost]), plan=plan, finalists=ARMS[:2], going=ARMS[:2])
+    assert decision["settled"] == [0]
+    assert "nothing can be told yet" in decision["told"][1]
+
+
+def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:
+    space = {"top_k": [5, 60], "top_p": {"low": 0.5, "high": 1.0}}
+    settings: dict[str, Any] = {"baseline": {"temperature": 0.0}, "space": space, "budget": {"generations": 400}}
+    looked, plain = (
+        run(write_sweep(tmp_path / str(looks), cases=6, confirm={"looks": looks}, search={"probe": False}, **settings))
+        for looks in (2, 1)
+    )
+    assert looked.looks[0]["settled"] == [looked.finalist.number]
+    assert len(looked.stage("confirm")) == 12
+    assert looked.verdict.p_raw == plain.verdict.p_raw
+    assert looked.verdict.look is None
+    assert looked.verdict == plain.verdict
+    assert not any("Look" in note for note in looked.verdict.notes)
+
+
+def test_what_was_judged_gets_no_more_data(tmp_path: Path) -> None:
+    from objectives import load_cases
+
+    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}})
+    cases = load_cases(tmp_path / "cases")
+    broken = Fault("prompt-too-long", when=lambda r: r.options["seed"] == 1_000_007, times=1)
+    engine = ScriptedEngine(cases, surface=demo_surface, noise=0.03, faults=[broken])
+    first = run(path, engine=engine)
+    assert int(first.stage("confirm")["score"].isna().sum()) == 1
+    asked, told = len(engine.requests), Listening()
+    second = run(path, engine=engine, progress=told)
+    assert steady(second.stage("confirm")) == steady(first.stage("confirm"))
+    assert (second.looks, second.verdicts) == (first.looks, first.verdicts)
+    assert not [r for r in engine.requests[asked:] if r.options["seed"] >= 1_000_000]
+    assert any(note.startswith("1 request of the confirmation failed and stays as it is") for note in told.notes)
+
+
+def test_a_confirmation_without_a_verdict_is_made_good(tmp_path: Path) -> None:
+    from objectives import load_cases
+
+    path = write_sweep(tmp_path)
+    broken = Fault("prompt-too-long", when=lambda r: r.options["seed"] >= 1_000_000, times=18)
+    engine = ScriptedEngine(load_cases(tmp_path / "cases"), surface=demo_surface, noise=0.1, faults=[broken])
+    first = run(path, engine=engine)
+    assert first.verdicts == []
+    second = run(path, engine=engine)
+    assert len(second.verdicts) == 1
+    assert second.stage("confirm")["score"].notna().all()
+
+
+def test_a_sweep_stopped_between_looks_goes_on_as_if_it_had_not(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {
+        "budget": {"generations": 150},
+        "baseline": {"temperature": 0.35},
+        "confirm": {"looks": 3, "futility": 0.0},
+    }
+    whole = run(write_sweep(tmp_path / "whole", **settings))
+    assert len(whole.looks) == 3
+    path = write_sweep(tmp_path / "parts", **settings)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=StopAtFirstLook())
+    assert load_result(path.parent / "mlruns", "t").verdict is None
+    parts = run(path)
+    assert steady(parts.observations) == steady(whole.observations)
+    assert parts.looks == whole.looks

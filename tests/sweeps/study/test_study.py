@@ -1,0 +1,552 @@
+"""The life of a sweep on the scripted engine, from the floor to the verdict."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from analysis import judge_one
+from analysis.verdict.sentences import named
+from sweeps.budget.plan import Plan, left_out, plan_for
+from sweeps.check.checker import check_sweep
+from sweeps.config.file import SweepConfig, load_config
+from sweeps.engines.scripted.engine import Fault, Request, ScriptedEngine, demo_surface
+from sweeps.errors import ConfigError
+from sweeps.hosts.host import RunStoppedError
+from sweeps.progress import Silent, Standing
+from sweeps.results.reader import load_result
+from sweeps.results.result import SweepResult
+from sweeps.study.exploration import EXPLORE_SEEDS, SEEDS_PER_TRIAL
+from tests.sweeps.sweep_files import optuna_trials, run, steady, write_cases, write_sweep
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("clean")
+
+
+@pytest.fixture(scope="module")
+def clean(home: Path) -> SweepResult:
+    """An undisturbed sweep, which others are compared with."""
+    return run(write_sweep(home))
+
+
+def measured(requests: Sequence[Request]) -> list[Request]:
+    """Requests for scores: no warm-ups, and none of the check's."""
+    return [r for r in requests if r.prompt.user.startswith("Summarise:\nLog") and r.options["num_predict"] != 1]
+
+
+def engine(folder: Path, faults: Sequence[Fault] = (), **settings: Any) -> ScriptedEngine:
+    from objectives import load_cases
+
+    cases = load_cases(folder / "cases")
+    return ScriptedEngine(cases, **{"surface": demo_surface, "noise": 0.1, "faults": faults, **settings})
+
+
+def test_a_strong_surface(clean: SweepResult) -> None:
+    result = clean
+    plan = result.plan
+    assert plan.total == 60
+    counts = result.observations.groupby("stage").size().to_dict()
+    assert counts == {"floor": plan.floor, "explore": plan.explore, "confirm": plan.confirm}
+    assert result.status == "done"
+    assert result.verdict is not None
+    assert result.verdict.outcome == "better"
+    assert result.shown_better
+    assert result.finalist is not None
+    assert result.recommended == result.finalist.configuration
+    assert abs(result.finalist.configuration.options["temperature"] - 0.35) < abs(1.2 - 0.35)
+
+
+@pytest.mark.parametrize(
+    ("spared", "told"),
+    [
+        (1.2, "Every trial that could be scored is the baseline, so there is nothing to confirm."),
+        (math.nan, "No trial could be scored, so there is nothing to confirm."),
+    ],
+)
+def test_without_a_finalist_it_is_told_why(tmp_path: Path, spared: float, told: str) -> None:
+    path = write_sweep(tmp_path, space={"temperature": [1.2, 0.4]}, search={"sampler": "grid", "probe": False})
+    refused = Fault("prompt-too-long", when=lambda r: r.options["seed"] > 10_000 and r.options["temperature"] != spared)
+    listener = Listener()
+    result = run(path, engine=engine(tmp_path, [refused]), progress=listener)
+    assert {p.configuration.options["temperature"] for p in result.proposals} == {1.2, 0.4}
+    assert result.verdict is None
+    assert (told, True) in listener.notes
+
+
+def test_stages_share_no_seed_and_cases_share_all(clean: SweepResult) -> None:
+    table = clean.observations
+    by_stage = {stage: set(rows["seed"]) for stage, rows in table.groupby("stage")}
+    for one, other in itertools.combinations(by_stage.values(), 2):
+        assert not one & other
+    explore = table[table["stage"] == "explore"]
+    trials = [set(rows["seed"]) for _, rows in explore.groupby("trial")]
+    assert all(not one & other for one, other in itertools.combinations(trials, 2))
+    for _, rows in table.groupby(["stage", "trial"]):
+        assert len({tuple(sorted(each["seed"])) for _, each in rows.groupby("case")}) == 1
+    assert not table.duplicated(["configuration", "case", "seed", "repeat"]).any()
+
+
+def test_the_verdict_is_from_the_confirmation_only(clean: SweepResult) -> None:
+    result = clean
+    assert result.verdict is not None
+    assert result.finalist is not None
+    confirm = result.observations[result.observations["stage"] == "confirm"]
+    again = judge_one(
+        confirm, baseline=result.baseline.key, finalist=result.finalist.configuration.key, claim="these-cases", seed=7
+    )
+    people = {again.configuration: "the finalist", again.baseline: "the baseline"}
+    assert result.verdict == named(again, people)
+    by_case = confirm.groupby(["configuration", "case"])["score"].mean().unstack("case")
+    effect = (by_case.loc[result.finalist.configuration.key] - by_case.loc[result.baseline.key]).mean()
+    assert result.verdict.effect == pytest.approx(effect, abs=1e-12)
+    assert result.verdict.n_per_arm == result.plan.confirm // 2
+
+
+def test_a_null_surface_gives_no_gain(tmp_path: Path) -> None:
+    outcomes = []
+    for seed in range(3):
+        path = write_sweep(tmp_path / str(seed), study={"seed": seed}, engine={"options": {"surface": "flat"}})
+        result = run(path)
+        assert result.verdict is not None
+        outcomes.append(result.verdict.outcome)
+    assert outcomes.count("better") <= 1
+    assert "not distinguishable" in outcomes
+
+
+@pytest.mark.parametrize("sampler", ["gp", "tpe", "random", "qmc", "grid"])
+def test_optuna_holds_exactly_the_trials_with_the_mean_of_case_means(tmp_path: Path, sampler: str) -> None:
+    space = {"temperature": [0.1, 0.35, 0.8], "top_p": {"low": 0.5, "high": 1.0, "step": 0.25}}
+    result = run(write_sweep(tmp_path, search={"sampler": sampler}, space=space))
+    trials = optuna_trials(tmp_path / "mlruns")
+    assert [number for number, *_ in trials] == list(range(result.plan.trials))
+    homes: dict[str, int] = {}
+    for number, state, value, params, notes in trials:
+        home = homes.setdefault(notes["configuration"], number)
+        first = result.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * number
+        rows = result.observations[
+            (result.observations["stage"] == "explore")
+            & (result.observations["trial"] == home)  # a configuration that comes again is a repeat, not a new trial
+            & result.observations["seed"].between(first, first + SEEDS_PER_TRIAL - 1)
+        ]
+        means = rows.groupby("case")["score"].mean()
+        assert state == "COMPLETE"
+        assert value == pytest.approx(means.mean(), abs=1e-12)
+        assert notes["case_scores"] == pytest.approx(list(means), abs=1e-12)
+        assert (notes["number"], notes["n"]) == (number, len(rows))
+        proposal = result.proposals[number]
+        assert notes["configuration"] == proposal.configuration.key == rows["configuration"].iloc[0]
+        assert {name: proposal.configuration.options[name] for name in params} == pytest.approx(params)
+
+
+def test_the_noise_floor_is_the_pooled_sd_of_the_floor(clean: SweepResult, home: Path) -> None:
+    result = clean
+    floor = result.observations[result.observations["stage"] == "floor"]
+    groups = [rows["score"].to_numpy() for _, rows in floor.groupby("case")]
+    pooled = math.sqrt(sum(((g - g.mean()) ** 2).sum() for g in groups) / sum(len(g) - 1 for g in groups))
+    assert result.floor is not None
+    assert result.floor.sd == pytest.approx(pooled)
+    assert result.floor.mean == pytest.approx(np.mean([g.mean() for g in groups]))
+    _, _, _, _, notes = optuna_trials(home / "mlruns")[0]
+    assert notes["noise_sd"] == pytest.approx(pooled)
+
+
+def test_the_same_sweep_twice_from_scratch_is_the_same_to_the_last_digit(tmp_path: Path) -> None:
+    one = run(write_sweep(tmp_path / "a", search={"sampler": "gp"}))
+    other = run(
+        write_sweep(tmp_path / "b", search={"sampler": "gp"}, engine={"options": {"cases": str(tmp_path / "a/cases")}})
+    )
+    assert steady(one.observations) == steady(other.observations)
+    assert one.verdict == other.verdict
+    assert optuna_trials(tmp_path / "a/mlruns") == optuna_trials(tmp_path / "b/mlruns")
+
+
+def test_another_seed_is_another_sweep(tmp_path: Path, clean: SweepResult) -> None:
+    other = run(write_sweep(tmp_path, study={"seed": 8}))
+    assert list(other.observations["score"]) != list(clean.observations["score"])
+    assert {p.configuration.key for p in other.proposals} != {p.configuration.key for p in clean.proposals}
+
+
+def test_every_request_is_warm_and_sends_all_options(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, space={"num_ctx": [512, 1024], "temperature": {"low": 0.1, "high": 1.2}})
+    used = engine(tmp_path)
+    result = run(path, engine=used)
+    assert len(measured(used.requests)) == len(result.rows) <= result.plan.total
+    wanted = {
+        "temperature",
+        "top_k",
+        "top_p",
+        "min_p",
+        "repeat_penalty",
+        "repeat_last_n",
+        "num_ctx",
+        "num_predict",
+        "seed",
+    }
+    assert all(wanted <= set(request.options) for request in measured(used.requests))
+    for before, request in itertools.pairwise(used.requests):
+        if measured([request]):
+            assert before.prompt == request.prompt
+            assert before.options["num_ctx"] == request.options["num_ctx"]
+    assert set(result.observations["finish"]) == {"stop"}
+
+
+def test_the_result_can_be_opened_again(clean: SweepResult, home: Path) -> None:
+    result = clean
+    again = load_result(home / "mlruns")
+    assert steady(again.observations) == steady(result.observations)
+    assert again.verdict == result.verdict
+    assert again.finalist == result.finalist
+    assert len(again.texts) == len(result.observations)
+    assert set(again.texts["text"].str.contains("Draft")) == {True}
+
+
+class Listener(Silent):
+    def __init__(self) -> None:
+        self.stages: list[str] = []
+        self.planned: tuple[int, ...] = ()
+        self.done: dict[str, int] = {}
+        self.last = Standing()
+        self.notes: list[tuple[str, bool]] = []
+
+    def plan(self, floor: int, explore: int, confirm: int) -> None:
+        self.planned = (floor, explore, confirm)
+
+    def stage(self, name: str) -> None:
+        self.stages.append(name)
+
+    def advance(self, stage: str, *, seconds: float | None) -> None:
+        self.done[stage] = self.done.get(stage, 0) + 1
+
+    def standing(self, standing: Standing) -> None:
+        self.last = standing
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        self.notes.append((text, warning))
+
+
+def test_progress_is_told_every_step(tmp_path: Path) -> None:
+    listener = Listener()
+    result = run(write_sweep(tmp_path), progress=listener)
+    assert listener.stages == ["check", "floor", "explore", "confirm", "report"]
+    assert listener.planned == (result.plan.floor, result.plan.explore, result.plan.confirm)
+    assert listener.done == dict(zip(("floor", "explore", "confirm"), listener.planned, strict=True))
+    assert listener.last.trials == result.plan.trials
+    assert result.floor is not None
+    assert listener.last.noise_sd == pytest.approx(result.floor.sd)
+    values = [value for _, _, value, _, _ in optuna_trials(tmp_path / "mlruns")]
+    assert listener.last.best_mean == pytest.approx(max(values))
+    # the band: where 95% of the differences between a trial's mean and the floor's lie if nothing matters
+    n_trial, n_floor = 3 * result.plan.seeds, result.plan.floor
+    assert listener.last.band == pytest.approx(1.96 * result.floor.sd * math.sqrt(1 / n_trial + 1 / n_floor))
+
+
+def test_a_study_of_another_default_goes_on_if_the_file_leaves_it_alone(tmp_path: Path) -> None:
+    before = run(write_sweep(tmp_path, budget={"generations": 120, "confirm_share": 0.25}))
+    again = run(write_sweep(tmp_path, budget={"generations": 120}))
+    assert again.plan == before.plan
+    assert steady(again.observations) == steady(before.observations)
+    with pytest.raises(ConfigError, match=r"budget.confirm_share: stored 0.25, now 0.3"):
+        run(write_sweep(tmp_path, budget={"generations": 120, "confirm_share": 0.3}))
+
+
+def test_a_greedy_configuration_is_generated_once_per_case_and_arm(tmp_path: Path) -> None:
+    result = run(write_sweep(tmp_path, space={"temperature": 0.0}))
+    explore = result.observations[result.observations["stage"] == "explore"]
+    assert len(explore) == 3
+    confirm = result.observations[result.observations["stage"] == "confirm"]
+    assert result.finalist is not None
+    arms = confirm.groupby("configuration").size().to_dict()
+    seeds = result.plan.looks[result.looks[-1]["look"] - 1]
+    assert arms == {result.baseline.key: 3 * seeds, result.finalist.configuration.key: 3}
+    assert result.verdict is not None
+
+
+def test_a_configuration_that_comes_again_is_a_repeat(tmp_path: Path) -> None:
+    space = {"temperature": [0.0, 0.35, 0.8], "top_p": [0.7, 0.9]}
+    result = run(write_sweep(tmp_path, space=space, budget={"generations": 120}))
+    plan, explore = result.plan, result.stage("explore")
+    assert plan.trials > 6
+    assert len({proposal.configuration.key for proposal in result.proposals}) <= 6
+    by_configuration = explore.groupby("configuration")
+    assert (by_configuration["trial"].nunique() == 1).all()
+    times = dict.fromkeys(result.configurations, 0)
+    for proposal in result.proposals:
+        times[proposal.configuration.key] += 1
+    assert max(times.values()) > 1
+    for key, rows in by_configuration:
+        greedy = result.configurations[key].is_greedy  # at temperature 0 the text would be the same again
+        assert len(rows) == 3 * (1 if greedy else plan.seeds * times[key])
+        assert rows["seed"].nunique() == len(rows) // 3
+    # What a trial stands for in the posterior and as a finalist is the configuration, under its first number.
+    assert result.finalist is not None
+    same = [p.number for p in result.proposals if p.configuration.key == result.finalist.configuration.key]
+    assert result.finalist.number == min(same)
+    assert steady(run(tmp_path / "sweep.toml").observations) == steady(result.observations)
+
+
+# ---- faults
+
+
+def test_one_timeout_is_tried_again_and_leaves_no_trace_in_the_scores(tmp_path: Path, clean: SweepResult) -> None:
+    path = write_sweep(tmp_path)
+    late = engine(tmp_path, [Fault("timeout", frozenset({15, 31, 50}))])
+    result = run(path, engine=late)
+    assert late.counts.faults == {"timeout": 3}
+    assert steady(result.observations) == steady(clean.observations)
+    assert result.verdict == clean.verdict
+
+
+def test_a_request_that_always_times_out_is_an_error_and_never_a_zero(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    slow = Fault("timeout", when=lambda request: request.options["seed"] == 8 and "case 2" in request.prompt.user)
+    listener = Listener()
+    result = run(path, engine=engine(tmp_path, [slow]), progress=listener)
+    errors = result.observations[result.observations["finish"] == "error"]
+    assert list(zip(errors["case"], errors["seed"], strict=True)) == [("c2", 8)]
+    assert math.isnan(errors["score"].iloc[0])
+    assert errors["error"].iloc[0].startswith("EngineTimeout: ")
+    assert len(result.observations) == result.plan.total
+    assert result.floor is not None
+    assert result.floor.n == result.plan.floor - 1
+    assert any(warning and "case c2, seed 8" in text for text, warning in listener.notes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "first"), [("unreachable", 12), ("timeout", 30), ("protocol", 60), ("unreachable", 74)]
+)
+def test_three_faults_in_a_row_stop_and_the_same_command_goes_on(
+    tmp_path: Path, clean: SweepResult, home: Path, kind: str, first: int
+) -> None:
+    path = write_sweep(tmp_path)
+    lost = engine(tmp_path, [Fault(kind, frozenset(range(first, 1000)))])
+    with pytest.raises(RunStoppedError, match="3 requests in a row failed") as caught:
+        run(path, engine=lost)
+    assert caught.value.exit_code == 3
+    assert "run the same command again" in str(caught.value)
+    before = load_result(tmp_path / "mlruns")
+    assert before.status == "failed"
+    back = engine(tmp_path)
+    result = run(path, engine=back)
+    assert steady(result.observations) == steady(clean.observations)
+    assert result.verdict == clean.verdict
+    assert optuna_trials(tmp_path / "mlruns") == optuna_trials(home / "mlruns")
+    sent = measured(lost.requests) + measured(back.requests)
+    assert len(sent) <= clean.plan.total + 3  # those that failed, and no more
+
+
+def test_a_connection_lost_at_the_very_end_is_no_missing_score(tmp_path: Path, clean: SweepResult) -> None:
+    path = write_sweep(tmp_path)
+    undisturbed = engine(tmp_path)
+    run(path, engine=undisturbed, directory=tmp_path / "undisturbed")
+    last = len(undisturbed.requests) - 1
+    dying = DeadAfter(engine(tmp_path, [Fault("unreachable", frozenset(range(last, 1000)))]), last)
+    with pytest.raises(RunStoppedError):
+        run(path, engine=dying)
+    result = run(path, engine=engine(tmp_path))
+    assert steady(result.observations) == steady(clean.observations)
+    assert result.verdict == clean.verdict
+
+
+class DeadAfter(ScriptedEngine):
+    """Once requests fail, nothing else answers either."""
+
+    def __init__(self, inner: ScriptedEngine, last: int) -> None:
+        self.__dict__ = inner.__dict__
+        self._last = last
+
+    def identify(self, model: str) -> dict[str, Any]:
+        from sweeps.engines.base import EngineUnreachable
+
+        if self.counts.calls > self._last:
+            raise EngineUnreachable("nothing answers")
+        return super().identify(model)
+
+
+@pytest.mark.parametrize("kind", ["option-refused", "prompt-too-long", "cut-prompt"])
+def test_what_is_refused_is_an_error_with_nan_and_is_not_tried_again(tmp_path: Path, kind: str) -> None:
+    path = write_sweep(tmp_path)
+    refused = engine(tmp_path, [Fault(kind, when=lambda r: r.options["temperature"] < 0.6 and bool(measured([r])))])
+    result = run(path, engine=refused)
+    errors = result.observations[result.observations["finish"] == "error"]
+    assert len(errors) > 0
+    assert errors["score"].isna().all()
+    assert (errors["temperature"] < 0.6).all()
+    assert errors["truncated"].all() == (kind != "option-refused")
+    assert refused.counts.faults == {kind: len(errors)}
+    states = {number: state for number, state, *_ in optuna_trials(tmp_path / "mlruns")}
+    assert {number for number, state in states.items() if state == "FAIL"} == set(errors["trial"])
+    assert sorted(states) == list(range(result.plan.trials))
+
+
+def test_a_baseline_that_is_always_refused_stops_with_a_reason(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    with pytest.raises(RunStoppedError, match="the baseline has no scored generation"):
+        run(path, engine=engine(tmp_path, [Fault("option-refused", when=lambda r: bool(measured([r])))]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"), [("version-change", "engine.version: was 1.0, is 1.0.1"), ("digest-change", "model.digest")]
+)
+def test_a_host_that_changes_in_mid_sweep_stops_it(tmp_path: Path, kind: str, word: str) -> None:
+    path = write_sweep(tmp_path)
+    changing = engine(tmp_path, [Fault(kind, frozenset({33}))])
+    with pytest.raises(RunStoppedError) as caught:
+        run(path, engine=changing)
+    assert word in str(caught.value)
+    assert "What was generated before is kept" in str(caught.value)
+    kept = load_result(tmp_path / "mlruns")
+    assert kept.status == "failed"
+    assert len(kept.observations) >= kept.plan.floor
+    with pytest.raises(ConfigError, match="exists with other settings"):
+        run(path, engine=changing)  # the new version goes on as it is now
+    assert run(path, engine=engine(tmp_path)).status == "done"  # back on the old one
+
+
+def test_a_model_that_is_gone_stops_at_once(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    gone = engine(tmp_path, [Fault("model-missing", frozenset({40}))], models=["scripted"])
+    with pytest.raises(RunStoppedError, match="has no model 'scripted'"):
+        run(path, engine=gone)
+
+
+def test_ctrl_c_keeps_everything_and_says_stopped(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+
+    def interrupt(_: float) -> None:
+        if stopping.counts.calls == 50:
+            raise KeyboardInterrupt
+
+    write_cases(tmp_path / "cases")
+    stopping = engine(tmp_path, delay=1e-9, sleep=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, engine=stopping)
+    kept = load_result(tmp_path / "mlruns")
+    assert kept.status == "stopped"
+    before = measured(stopping.requests[:-1])
+    assert len(kept.observations) == len(before)
+    used = engine(tmp_path)
+    result = run(path, engine=used)
+    assert result.status == "done"
+    again, new = (
+        {(r.options["seed"], r.prompt, r.options["temperature"]) for r in part}
+        for part in (before, measured(used.requests))
+    )
+    assert not again & new
+
+
+# ---- another configuration under the same name
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"baseline": {"temperature": 1.1}}, ["baseline.temperature: stored 1.2, now 1.1"]),
+        ({"budget": {"generations": 90}}, ["budget.generations: stored 60, now 90"]),
+        ({"space": {"temperature": {"low": 0.2, "high": 1.2}}}, ["space.temperature: stored", "now (not set)"]),
+        ({"cases": 2}, ["case c3: stored", "now (not set)"]),
+        ({"objective": {"weights": [1, 1, 1, 1, 1]}}, ["objective.weights", "sweeps rescore t"]),
+    ],
+)
+def test_another_configuration_shows_the_difference_and_a_free_name(
+    tmp_path: Path, change: dict[str, Any], words: list[str]
+) -> None:
+    path = write_sweep(tmp_path, study={"name": "t-2"})
+    first = run(path)
+    path = write_sweep(tmp_path)
+    run(path)
+    if change.pop("cases", None):
+        (tmp_path / "cases/c3.toml").unlink()
+        path = write_sweep(tmp_path, cases=2)
+        (tmp_path / "cases/c3.toml").unlink(missing_ok=True)
+    else:
+        path = write_sweep(tmp_path, **change)
+    with pytest.raises(ConfigError) as caught:
+        run(path)
+    text = str(caught.value)
+    assert all(word in text for word in words), text
+    assert "'t-3'" in text
+    assert steady(load_result(tmp_path / "mlruns", "t-2").observations) == steady(first.observations)
+    assert load_result(tmp_path / "mlruns", "t").status == "done"
+
+
+def test_another_study_shares_what_is_the_same_but_confirms_afresh(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    used = engine(tmp_path)
+    first = run(path, engine=used)
+    before = len(measured(used.requests))
+    path = write_sweep(tmp_path, study={"name": "u"}, verdict={"alpha": 0.1})
+    result = run(path, engine=used)
+    assert set(result.observations["study"]) == {"u"}
+    new = measured(used.requests)[before:]
+    assert len(new) == result.plan.confirm == len(result.stage("confirm"))
+    assert {request.options["seed"] for request in new} == set(result.stage("confirm")["seed"])
+    assert first.finalist == result.finalist
+    assert not set(first.stage("confirm")["seed"]) & set(result.stage("confirm")["seed"])
+    assert steady(run(path, engine=used).observations) == steady(result.observations)
+    assert len(measured(used.requests)) == before + len(new)
+
+
+def test_a_trial_that_was_short_of_a_score_is_corrected_in_optuna_on_resume(tmp_path: Path, clean: SweepResult) -> None:
+    path = write_sweep(tmp_path)
+    slow = Fault("timeout", when=lambda r: r.options["seed"] == 7 + 10_000 and "case 2" in r.prompt.user)
+    stop = Fault("model-missing", when=lambda r: r.options["seed"] >= 1_000_000)
+    with pytest.raises(RunStoppedError):
+        run(path, engine=engine(tmp_path, [slow, stop]))
+    assert optuna_trials(tmp_path / "mlruns")[0][4]["n"] == 5
+    result = run(path, engine=engine(tmp_path))
+    assert steady(result.observations) == steady(clean.observations)
+    values = [value for _, _, value, _, _ in optuna_trials(tmp_path / "mlruns")]
+    explore = result.stage("explore")
+    expected = explore.groupby(["trial", "case"])["score"].mean().groupby("trial").mean()
+    assert values == pytest.approx(list(expected))
+    assert [number for number, *_ in optuna_trials(tmp_path / "mlruns")] == list(range(result.plan.trials))
+
+
+@pytest.mark.parametrize(
+    ("space", "points"),
+    [
+        ({"top_k": [10, 20, 40, 80]}, 4),
+        ({"temperature": {"low": 0.1, "high": 1.3}}, 5),
+        ({"top_k": [10, 20], "top_p": [0.5, 0.7, 0.9]}, 6),
+    ],
+)
+def test_a_grid_is_gone_over_once(tmp_path: Path, space: dict[str, Any], points: int) -> None:
+    result = run(write_sweep(tmp_path, search={"sampler": "grid"}, space=space, budget={"generations": 300}))
+    assert result.plan.trials == points
+    assert len({proposal.configuration.key for proposal in result.proposals}) == points
+
+
+def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> None:
+    space = {"top_k": [10, 20, 40, 80], "top_p": [0.5, 0.7, 0.9], "temperature": {"low": 0.1, "high": 1.3}}
+
+    def plan_with(generations: int, cases: int = 3, **budget: Any) -> tuple[Plan, SweepConfig]:
+        changes: dict[str, Any] = {"search": {"sampler": "grid"}, "budget": {"generations": generations, **budget}}
+        config = load_config(write_sweep(tmp_path, cases=cases, space=space, **changes))
+        return plan_for(config, cases=cases, hosts=1), config
+
+    small, config = plan_with(300)
+    found, todo = left_out(small, config)
+    assert found == f"the grid has 60 points, of which this budget tries {small.trials}, drawn at random"
+    enough = int("".join(filter(str.isdigit, todo)))
+    assert left_out(*plan_with(enough + 6)) == ("", "")  # one seed more for either arm of the confirmation
+    assert left_out(*plan_with(enough - 24))[0]
+    assert left_out(small, config, stored=True) == (found, f"{todo}, under another study.name")
+    path = write_sweep(tmp_path, space=space, search={"sampler": "grid"})
+    found, _ = left_out(*plan_with(60))
+    told = Listener()
+    run(path, progress=told)
+    assert any(found in text and warning for text, warning in told.notes)
+    budget = next(row for row in check_sweep(path, directory=tmp_path / "other").rows if row.name == "budget")
+    assert (budget.state, found in budget.found, "generations" in budget.todo) == ("warning", True, True)
+    _, todo = left_out(*plan_with(150, 12, cases_per_trial=3))
+    enough = int("".join(filter(str.isdigit, todo)))
+    assert left_out(*plan_with(enough + 24, 12, cases_per_trial=3)) == ("", "")
+    assert left_out(*plan_with(enough - 48, 12, cases_per_trial=3))[0]

@@ -1,0 +1,110 @@
+"""Databases that libraries make, put in place at one stroke."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sweeps.search.explorer import _open_study
+from sweeps.workspace import sqlite_files as folders
+from sweeps.workspace.sqlite_files import place_database
+from tests.sweeps.forks import fail_at_once, needs_fork
+
+
+def make(url: str, *, text: str = "made") -> None:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database, database:
+        database.execute("CREATE TABLE notes (text)")
+        database.execute("INSERT INTO notes VALUES (?)", [text])
+
+
+def note(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as database:
+        return str(database.execute("SELECT text FROM notes").fetchone()[0])
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(file.name for file in folder.iterdir())
+
+
+def refuse(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_a_database_is_placed_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+    place_database(tmp_path / "x.db", make)
+    assert names(tmp_path) == ["x.db"]
+    assert note(tmp_path / "x.db") == "made"
+    with closing(sqlite3.connect(tmp_path / "x.db")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_what_is_there_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "x.db").write_text("mine")
+    place_database(tmp_path / "x.db", lambda _: pytest.fail("made again"))
+    assert (tmp_path / "x.db").read_text() == "mine"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_the_first_of_two_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool) -> None:
+    if not links:
+        monkeypatch.setattr(os, "link", refuse)
+
+    def overtaken(url: str) -> None:
+        make(url)
+        make(f"sqlite:///{tmp_path / 'x.db'}", text="the other process's")
+
+    place_database(tmp_path / "x.db", overtaken)
+    assert names(tmp_path) == ["x.db"]
+    assert note(tmp_path / "x.db") == "the other process's"
+
+
+def test_threads_make_one(tmp_path: Path) -> None:
+    made: list[str] = []
+
+    def slow(url: str) -> None:
+        made.append(url)
+        time.sleep(0.02)
+        make(url)
+
+    threads = [threading.Thread(target=place_database, args=(tmp_path / "x.db", slow)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 1
+    assert note(tmp_path / "x.db") == "made"
+
+
+def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(PermissionError):
+        place_database(tmp_path / "x.db", refuse)
+    assert names(tmp_path) == []
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:100])
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        place_database(tmp_path / "x.db", make)
+    assert names(tmp_path) == []
+    assert folders._making.acquire(blocking=False)
+    folders._making.release()
+
+
+@needs_fork
+def test_processes_that_open_new_trials_at_once(tmp_path: Path) -> None:
+    _open_study("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports what the children would import one by one
+    for attempt in range(4):
+        storage = f"sqlite:///{tmp_path / str(attempt)}.db"
+        assert fail_at_once(lambda number, storage=storage: _open_study(f"study {number}", storage)) == []
