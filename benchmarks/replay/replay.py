@@ -1,10 +1,10 @@
 """Is selection as good on real generations as on simulated ones?
 
-    python benchmarks/replay.py [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
+    python -m benchmarks.replay.replay [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
                                [--out FILE.jsonl]
-    python benchmarks/replay.py --generate [--seeds N] [--minutes M]
+    python -m benchmarks.replay.replay --generate [--seeds N] [--minutes M]
 
-A sweep is replayed, without a model, on a table of real generations (`replay_table.py`, `data/replay.parquet`: 48
+A sweep is replayed, without a model, on a table of real generations (`table.py`, `benchmarks/data/replay.parquet`: 48
 configurations x 6 cases x 10 seeds of the embedded model). A request for a configuration and a case is answered with
 one of the table's ten texts, drawn with replacement. So the truth is known exactly: what a configuration scores is the
 mean over the cases of the mean score of its texts, and the best of the 48 is the best there is to find. Whether these
@@ -42,12 +42,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import arena
-import arena_peers
 import numpy as np
-import replay_table as table
-from replications import Record, read, resume
-from selection_summary import REFERENCE, means, ratio
+
+from benchmarks.replay import table
+from benchmarks.search import arena, arena_peers
+from benchmarks.search.replications import Record, read, resume
+from benchmarks.search.selection_summary import REFERENCE, means, ratio
 
 BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
@@ -82,7 +82,7 @@ class TableProblem:
     """The table as a problem of `arena`: the truth is that of the table's texts.
 
     Args:
-        frame: The table, as `replay_table.load` gives it.
+        frame: The table, as `table.load` gives it.
         cases: Its cases.
         objective: Scores its texts.
         null: Let all configurations draw from all texts of a case.

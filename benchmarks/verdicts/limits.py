@@ -1,6 +1,6 @@
 """Does a search under a limit keep it, and does the Pareto set promise what comes true?
 
-    python benchmarks/limits.py [--quick] [--json] [--replications N] [--sampler NAME] [--workers N]
+    python -m benchmarks.verdicts.limits [--quick] [--json] [--replications N] [--sampler NAME] [--workers N]
 
 **Limits.** The search's own path (`Explorer`, `trial_result`, `penalised`) works on simulated surfaces
 (`sweeps.engines.scripted.surfaces`, half smooth and half rough, best gain .05, 6 cases) whose texts grow on the way to the best set, so
@@ -25,8 +25,9 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import numpy as np
-from batch_regret import CASES, GAIN, space_and_baseline
-from selection_summary import means
+
+from benchmarks.search.batch_regret import CASES, GAIN, space_and_baseline
+from benchmarks.search.selection_summary import means
 
 FIRST_SEED = 30_000
 TRIALS, FLOOR_SEEDS, CONFIGURATIONS = 60, 4, 60

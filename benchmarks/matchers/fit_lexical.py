@@ -1,6 +1,6 @@
 """Fit the lexical matcher's weights to people's judgements and write `objectives/data/lexical.json`.
 
-    python benchmarks/fit_lexical.py ../shared/human-labels/realsumm.jsonl
+    python -m benchmarks.matchers.fit_lexical ../shared/human-labels/realsumm.jsonl
 
 A logistic regression with a ridge penalty and signs fixed by meaning (`SIGNS`), so that no weight can turn an absent
 word into evidence. Only the weights are written, nothing of the texts. The same file gives the same weights to the
@@ -71,9 +71,7 @@ def fit(values: Array, answers: Array) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path)
-    parser.add_argument(
-        "--out", type=Path, default=Path(__file__).parent.parent / "objectives" / "data" / "lexical.json"
-    )
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "objectives" / "data" / "lexical.json")
     given = parser.parse_args()
     values, answers, _ = measures(read(given.labels))
     model = fit(values, answers)

@@ -1,34 +1,26 @@
-"""The table of real generations, and sweeps replayed on it (`benchmarks/replay.py`)."""
+"""The table of real generations, and sweeps replayed on it (`benchmarks/replay/replay.py`)."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.replay import replay, table
 from objectives import CoverageObjective
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine
 from sweeps.hosts.host import RunStoppedError
 from sweeps.ledger.ledger import Ledger
 
-BENCHMARKS = str(Path(__file__).parent.parent / "benchmarks")
-sys.path.insert(0, BENCHMARKS)
-try:
-    import replay
-    import replay_table as table
-finally:
-    sys.path.remove(BENCHMARKS)
-
 NAMES = ("app-release-plan", "slow-nightly-load")
 TEXTS = 3  # of the ten per configuration and case: enough for the properties, and soon scored
 needs_table = pytest.mark.skipif(
     not table.PARQUET.exists(),
-    reason="benchmarks/data/replay.parquet is absent; `python benchmarks/replay.py --generate` makes it",
+    reason="benchmarks/data/replay.parquet is absent; `python -m benchmarks.replay.replay --generate` makes it",
 )
 
 
@@ -152,7 +144,9 @@ def test_table_names_engine_model_prompt_and_date_but_no_place():
 @pytest.fixture(scope="module")
 def replayed() -> replay.Replay:
     if not table.PARQUET.exists():
-        pytest.skip("benchmarks/data/replay.parquet is absent; `python benchmarks/replay.py --generate` makes it")
+        pytest.skip(
+            "benchmarks/data/replay.parquet is absent; `python -m benchmarks.replay.replay --generate` makes it"
+        )
     frame = table.load()
     return replay.Replay.of(frame[frame["seed"] <= TEXTS])
 

@@ -1,6 +1,6 @@
 """What does asking trials in batches cost the search?
 
-    python benchmarks/batch_regret.py [--quick] [--json] [--replications N] [--trials N] [--workers N]
+    python -m benchmarks.search.batch_regret [--quick] [--json] [--replications N] [--trials N] [--workers N]
 
 The search's own `Explorer` works on simulated surfaces (`sweeps.engines.scripted.surfaces`, half of them smooth and half rough; a true
 gain of .05 over the baseline; 6 cases, one generation each per trial) and asks 1, 4 or 12 trials at a time. A batch is

@@ -1,6 +1,6 @@
 """How much of a sweep's wall time is the engine's own: explore and confirm, embedded engine, MLflow on.
 
-Usage: uv run python benchmarks/overhead.py [--quick] [--json]
+Usage: uv run python -m benchmarks.speed.overhead [--quick] [--json]
 
 `engine_share` is the time spent inside the engine (generations and warm-ups) over the wall time of explore and confirm;
 the rest is ours: proposals, scoring, ledger, MLflow. The target is 0.95.
@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-QUICKSTART = Path(__file__).parent.parent / "examples" / "quickstart.toml"
+QUICKSTART = Path(__file__).parents[2] / "examples" / "quickstart.toml"
 
 
 def measure(text: str, directory: Path) -> dict[str, dict[str, float]]:

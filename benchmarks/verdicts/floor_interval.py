@@ -1,6 +1,6 @@
 """How often does the 95% interval of the noise floor hold the truth?
 
-    python benchmarks/floor_interval.py [--quick] [--json]
+    python -m benchmarks.verdicts.floor_interval [--quick] [--json]
 
 Draws tables of one configuration and counts how often the standard deviation that they were drawn with lies within the
 plain chi-square interval, and within the one that `noise_floor` gives. Cases are alike, so that the pooled standard
@@ -12,10 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import pandas as pd

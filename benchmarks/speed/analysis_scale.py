@@ -1,6 +1,6 @@
 """How long does a verdict take, and how much memory?
 
-    python benchmarks/analysis_scale.py [--quick] [--json]
+    python -m benchmarks.speed.analysis_scale [--quick] [--json]
 
 Times `judge` (every configuration against the baseline, Holm over all) and `ranking` on tables of 300 configurations x
 12 cases x 10 seeds and of 1,000,000 observations, each in a process of its own; memory is that process's peak. Wall
@@ -15,9 +15,6 @@ import resource
 import subprocess
 import sys
 import time
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 SHAPES = {
     "300 x 12 x 10": (300, 12, 10),
@@ -79,7 +76,7 @@ def main() -> None:
         return
     found = {}
     for name in shapes:
-        command = [sys.executable, __file__, "--one", name]
+        command = [sys.executable, "-m", "benchmarks.speed.analysis_scale", "--one", name]
         found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
         if not options.json:
             row = found[name]

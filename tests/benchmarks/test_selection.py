@@ -12,23 +12,17 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from benchmarks.search import arena, arena_peers, selection, selection_summary, selection_table
 from objectives import make_objective
 from sweeps.config.file import parse_config
 from sweeps.engines.scripted.surfaces import make_surface
 from sweeps.engines.scripted.texts import synthetic_cases
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def bench(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
-    monkeypatch.syspath_prepend(ROOT / "benchmarks")
-    import arena
-    import arena_peers
-    import selection
-    import selection_summary
-    import selection_table
-
+def bench() -> SimpleNamespace:
     return SimpleNamespace(
         arena=arena, peers=arena_peers, selection=selection, summary=selection_summary, text=selection_table
     )

@@ -1,6 +1,6 @@
 """How often do the tests claim what is not there? Simulated error rates of everything that `analysis` claims.
 
-    python benchmarks/calibration.py [--quick] [--json] [--replications N]
+    python -m benchmarks.verdicts.calibration [--quick] [--json] [--replications N]
 
 Nominal levels are .05 (A/A check: .01) and the simulated data have no true difference, so each rate is an error rate,
 except where a line says coverage, power or found. The standard error of a rate is about sqrt(.05 * .95 / N).
@@ -11,14 +11,10 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import sys
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from analysis.comparison.compare import compare
 from analysis.comparison.dunnett import ranking

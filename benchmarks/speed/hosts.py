@@ -1,6 +1,6 @@
 """How much faster are four hosts than one?
 
-    python benchmarks/hosts.py [--quick] [--json] [--hosts N] [--delay MS]
+    python -m benchmarks.speed.hosts [--quick] [--json] [--hosts N] [--delay MS]
 
 Scripted hosts take 50 ms for each request, warm-ups included. Measured on the same machine one after the other:
 

@@ -1,8 +1,8 @@
 """Which set of options is found, and what is claimed of it, at equal generations: sweeps against usual ways to tune.
 
-    python benchmarks/selection.py [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
+    python -m benchmarks.search.selection [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
                                    [--first N] [--kinds smooth,rough] [--out FILE.jsonl]
-    python benchmarks/selection.py --summary FILE.jsonl [--json]
+    python -m benchmarks.search.selection --summary FILE.jsonl [--json]
 
 Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
 which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
@@ -30,8 +30,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import replications
-from replications import Record
+from benchmarks.search import replications
+from benchmarks.search.replications import Record
 
 KINDS = ("smooth", "rough", "flat", "default-best")
 CASES = (4, 8, 12)
@@ -53,7 +53,7 @@ def cell(number: int) -> tuple[str, int, int, float]:
 
 def peers_of(kind: str, index: int) -> Sequence[str]:
     """The rivals that run: all on every third surface, the reference on all, two more wherever there is a gain."""
-    from arena_peers import PEERS
+    from benchmarks.search.arena_peers import PEERS
 
     if index // 9 % 3 == 0:  # nine surfaces are one of each number of cases with each gain
         return list(PEERS)
@@ -62,9 +62,8 @@ def peers_of(kind: str, index: int) -> Sequence[str]:
 
 def replication(number: int, budgets: Sequence[int]) -> Record:
     """All methods on one surface; the record that `selection_summary` reads."""
-    from arena import SurfaceProblem, run_sweep, spread_seed
-    from arena_peers import PEERS, run_peer
-
+    from benchmarks.search.arena import SurfaceProblem, run_sweep, spread_seed
+    from benchmarks.search.arena_peers import PEERS, run_peer
     from sweeps.engines.scripted.surfaces import make_surface
 
     kind, index, cases, gain = cell(number)
@@ -130,8 +129,8 @@ def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
 
 def main() -> int:
     given = _arguments()
-    from selection_summary import figures
-    from selection_table import table
+    from benchmarks.search.selection_summary import figures
+    from benchmarks.search.selection_table import table
 
     if given.summary is not None:
         records = read(given.summary)

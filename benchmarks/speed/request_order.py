@@ -1,6 +1,6 @@
 """What does the order of requests save?
 
-    python benchmarks/request_order.py [--quick] [--json] [--cases N] [--trials N] [--predict N] [--only long|shipped]
+    python -m benchmarks.speed.request_order [--quick] [--json] [--cases N] [--trials N] [--predict N] [--only long|shipped]
 
 The same requests (configuration, case, seed) run twice on the embedded engine, each time from a fresh load:
 

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PARQUET = ROOT / "benchmarks" / "data" / "replay.parquet"
 QUICKSTART = ROOT / "examples" / "quickstart.toml"
 MODEL, PROMPT = "smollm2:135m", "facts"
@@ -223,7 +223,7 @@ def export(host: Any, ledger: Any, work: Work, path: Path = PARQUET) -> int:
 
     rows = rows_of(host, ledger, work)
     if not rows:
-        raise SystemExit("the ledger has no whole seed yet; go on with `python benchmarks/replay.py --generate`")
+        raise SystemExit("the ledger has no whole seed yet; go on with `python -m benchmarks.replay.replay --generate`")
     frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values([*GRID, "case", "seed"], ignore_index=True)
     table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(provenance(host, work))
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -240,7 +240,7 @@ def load(path: Path = PARQUET) -> Any:
     import pandas as pd
 
     if not path.exists():
-        raise SystemExit(f"{path.name} is absent; make it with `python benchmarks/replay.py --generate`")
+        raise SystemExit(f"{path.name} is absent; make it with `python -m benchmarks.replay.replay --generate`")
     return pd.read_parquet(path)
 
 

@@ -1,6 +1,6 @@
 """How far each matcher agrees with people about what a summary says.
 
-    python benchmarks/human_agreement.py ../shared/human-labels/realsumm.jsonl [--json] [--quick] [--embedding
+    python -m benchmarks.matchers.human_agreement ../shared/human-labels/realsumm.jsonl [--json] [--quick] [--embedding
     MODEL.gguf]
 
 The file has one JSON object per line: id, units (the items), summaries of {system, text, covered (0 or 1 per unit)}.
@@ -31,10 +31,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from fit_lexical import fit, measures, read
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
+from benchmarks.matchers.fit_lexical import fit, measures, read
 from objectives.case import Item
 from objectives.matchers.lexical import LexicalMatcher, probability
 from objectives.text import normalise, stem, tokenise

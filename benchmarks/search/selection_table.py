@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from selection_summary import REFERENCE, Figures
+from benchmarks.search.selection_summary import REFERENCE, Figures
 
 
 def table(found: Figures) -> str:

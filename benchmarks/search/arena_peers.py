@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from arena import Options, Problem
+
+from benchmarks.search.arena import Options, Problem
 
 if TYPE_CHECKING:
     import optuna

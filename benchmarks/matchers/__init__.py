@@ -1,0 +1,1 @@
+"""How well matchers agree with people."""

@@ -1,0 +1,1 @@
+"""Sweeps replayed on real generations."""

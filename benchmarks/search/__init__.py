@@ -1,0 +1,1 @@
+"""Sweeps against rival searches on simulated surfaces."""

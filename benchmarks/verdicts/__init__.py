@@ -1,0 +1,1 @@
+"""Error rates, power and coverage of the verdicts."""
