@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from analysis.comparison.dunnett import dunnett_critical, dunnett_p, ranking
     from analysis.comparison.equivalence import default_margin, tost
     from analysis.comparison.holm import holm
-    from analysis.noise.floor import AACheck, NoiseFloor, aa_check, noise_floor
+    from analysis.noise.aa_check import AACheck, aa_check
+    from analysis.noise.floor import NoiseFloor, noise_floor
     from analysis.noise.variance_components import VarianceComponents, variance_components
     from analysis.observations.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
     from analysis.power.planning import PRIOR_NOISE_SD, BudgetSight, Plan, budget_sight, plan, power_curve
     from analysis.power.power import critical_drift, mde, power_at, required_cases, required_generations, required_seeds
-    from analysis.sequential.design import Decision, Prior, SequentialDesign
-    from analysis.verdict.verdict import Verdict, judge, judge_one
+    from analysis.sequential.decision import Decision, Prior
+    from analysis.sequential.design import SequentialDesign
+    from analysis.verdict.judge import judge, judge_one
+    from analysis.verdict.verdict import Verdict
 
 _HOMES = {
     "AACheck": "analysis.noise.floor",

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import BoolArray, FloatArray
 from analysis.noise.variance_components import double_centred_variance
 from analysis.observations import views
 from analysis.observations.case_offsets import cells_of, means_over_cases
-from analysis.observations.table import BoolArray, FloatArray, TableError, require_columns
+from analysis.observations.table import TableError, require_columns
 
 COSTS = ("output_tokens", "seconds")
 """Costs that a front can be taken by: tokens, and the seconds of the request itself (`views.request_seconds`)."""

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
     from objectives.case_files import CaseError, load_cases
     from objectives.coverage import CoverageObjective, Objective, Score
     from objectives.custom import FunctionObjective
-    from objectives.factory import ModelAccess, make_objective
+    from objectives.factory import make_objective
     from objectives.matchers.base import Match, Matcher, ObjectiveError
     from objectives.matchers.lexical import LexicalMatcher
+    from objectives.matchers.model_access import ModelAccess
 
 _HOMES = {
     "CaseError": "objectives.case_files",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective, Objective, read_weights
 from objectives.custom_import import own_objective
 from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
+from objectives.matchers.model_access import ModelAccess
 
 _KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold")
 _MATCHERS = {
@@ -18,18 +19,6 @@ _MATCHERS = {
     "embedding": ("kind", "model", "host", "gguf", "midpoint", "slope"),
     "judge": ("kind", "model", "host", "votes"),
 }
-
-
-class ModelAccess(Protocol):
-    """Where the embedding and judge matchers reach their models; `host` is the matcher's own setting, often None."""
-
-    def embedder(self, model: str, host: str | None) -> Callable[[list[str]], list[list[float]]]:
-        """A function from texts to one vector each."""
-        ...
-
-    def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any], int], Any]:
-        """A function from a prompt, a JSON schema and a turn to the parsed answer; see `matchers.judge.ChatJson`."""
-        ...
 
 
 def make_objective(

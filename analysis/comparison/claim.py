@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 
 def is_shown(p_value: float, level: float, effect: float, effect_with_failures: float) -> bool:
     """Say whether a difference is shown, in whichever direction.
@@ -16,3 +18,6 @@ def is_shown(p_value: float, level: float, effect: float, effect_with_failures: 
         effect_with_failures: The same with 0 for rows without a score.
     """
     return p_value <= level and effect * effect_with_failures > 0
+
+
+Claim = Literal["these-cases", "new-cases"]

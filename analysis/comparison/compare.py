@@ -8,14 +8,15 @@ from typing import Literal
 
 import numpy as np
 
-from analysis.comparison.pair import FEWEST_CASES, ROUNDING, Estimate, Pair
+from analysis.comparison.claim import Claim
+from analysis.comparison.estimate import ROUNDING, Estimate
+from analysis.comparison.pair import FEWEST_CASES, Pair
 from analysis.comparison.permutation import permutation
 from analysis.comparison.seed_clusters import with_shocks
 from analysis.comparison.sign_flips import signed, singletons
 from analysis.comparison.t_tests import MANY, PERMUTE_BELOW, cautious_t, is_lopsided, paired_t, stratified_t, t_estimate
 from analysis.observations.table import TableError
 
-Claim = Literal["these-cases", "new-cases"]
 Test = Literal["auto", "welch", "pooled", "permutation", "paired"]
 EXACT = "none needed: both are greedy"
 _OWN_SIZE = (

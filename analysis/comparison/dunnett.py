@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
-from analysis.comparison.pair import Estimate, Pair, pair
+from analysis.arrays import FloatArray
+from analysis.comparison.estimate import Estimate
+from analysis.comparison.pair import Pair, pair
 from analysis.comparison.t_tests import cautious_t, is_lopsided, stratified_t
-from analysis.observations.table import Cells, FloatArray, TableError, summarize
+from analysis.observations.table import Cells, TableError, summarize
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(64)
 _MASS = _WEIGHTS / math.sqrt(2 * math.pi)

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 
 from analysis.comparison.compare import EXACT, Comparison
-from analysis.comparison.pair import Arm, Estimate, Pair
-from analysis.verdict.sentences import gain_text
+from analysis.comparison.estimate import Estimate
+from analysis.comparison.pair import Arm, Pair
+from analysis.formatting import gain_text
 
 
 def default_margin(noise_sd: float, cases: int) -> float:

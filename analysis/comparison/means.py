@@ -13,10 +13,11 @@ import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import BSpline
 
-from analysis.comparison.compare import Claim
+from analysis.arrays import FloatArray
+from analysis.comparison.claim import Claim
 from analysis.comparison.pair import Arm
 from analysis.comparison.t_tests import stratified_error
-from analysis.observations.table import FloatArray, TableError
+from analysis.observations.table import TableError
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.comparison.pair import Estimate, Pair
+from analysis.arrays import FloatArray
+from analysis.comparison.estimate import Estimate
+from analysis.comparison.pair import Pair
 from analysis.comparison.t_tests import stratified_t
-from analysis.observations.table import FloatArray, TableError
+from analysis.observations.table import TableError
 
 PERMUTATIONS = 9999
 ENUMERATE = 20_000

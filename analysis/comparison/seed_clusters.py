@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from analysis.comparison.pair import ROUNDING, Arm, Estimate, Pair
-from analysis.observations.table import FloatArray, IntArray
-from analysis.verdict.sentences import p_text
+from analysis.arrays import FloatArray, IntArray
+from analysis.comparison.estimate import ROUNDING, Estimate
+from analysis.comparison.pair import Arm, Pair
+from analysis.formatting import p_text
 
 SHARED = 0.01
 """Level of the F test that seeds go together: where they do not, this share of verdicts is more cautious than need be.

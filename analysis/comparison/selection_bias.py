@@ -12,9 +12,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from scipy import special
 
-from analysis.comparison.compare import Claim, Comparison
+from analysis.comparison.claim import Claim
+from analysis.comparison.compare import Comparison
 from analysis.comparison.pair import Pair
-from analysis.verdict.sentences import gain_text
+from analysis.formatting import gain_text
 
 _POINTS = 4001
 

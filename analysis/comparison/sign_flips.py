@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.comparison.pair import Arm, Estimate, Pair
+from analysis.arrays import BoolArray, FloatArray
+from analysis.comparison.estimate import Estimate
+from analysis.comparison.pair import Arm, Pair
 from analysis.comparison.permutation import PERMUTATIONS, inverted
 from analysis.comparison.t_tests import stratified_error, stratified_t
-from analysis.observations.table import BoolArray, FloatArray
 
 _SIGNS_AT_ONCE = 400
 """With more such cases than this, the sum of signs is drawn as the normal distribution that it has."""

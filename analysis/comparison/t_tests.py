@@ -8,8 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from analysis.comparison.pair import FEWEST_CASES, ROUNDING, Arm, Estimate, Pair
-from analysis.observations.table import FloatArray, TableError
+from analysis.arrays import FloatArray
+from analysis.comparison.estimate import ROUNDING, Estimate
+from analysis.comparison.pair import FEWEST_CASES, Arm, Pair
+from analysis.observations.table import TableError
 
 PERMUTE_BELOW = 3
 """With fewer seeds per case than this, as many in either arm, seeds are permuted instead of trusting a t distribution.

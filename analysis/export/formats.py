@@ -17,7 +17,7 @@ from typing import Literal, get_args
 
 from analysis.export.export_set import MEASURING_SEED, MODES, ExportError, ExportSet, Mode, finite
 from analysis.export.files import write_together
-from analysis.verdict.sentences import arms_text, decimals, level_text, p_text
+from analysis.formatting import arms_text, decimals, level_text, p_text
 
 __all__ = [
     "FORCED",

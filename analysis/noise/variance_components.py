@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from analysis.observations.table import Cells, FloatArray, TableError, summarize
+from analysis.arrays import FloatArray
+from analysis.observations.table import Cells, TableError, summarize
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.observations.table import FloatArray
+from analysis.arrays import FloatArray
 
 
 def cells_of(observations: pd.DataFrame, column: str = "score") -> pd.DataFrame:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 if TYPE_CHECKING:
-    from analysis.observations.table import BoolArray, FloatArray, IntArray
+    from analysis.arrays import BoolArray, FloatArray, IntArray
 
 
 def same_draws(draw: IntArray, value: npt.NDArray[Any], counts: BoolArray) -> BoolArray:

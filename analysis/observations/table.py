@@ -7,14 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from analysis.arrays import BoolArray, FloatArray, IntArray
 from analysis.observations.repeated_draws import merge, same_draws
-
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
 
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
 """What a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""

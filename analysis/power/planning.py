@@ -6,12 +6,12 @@ import math
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from analysis.comparison.compare import Claim
+from analysis.comparison.claim import Claim
 from analysis.comparison.pair import FEWEST_CASES
 from analysis.comparison.t_tests import PERMUTE_BELOW
+from analysis.formatting import cases_text, gain_text, level_text
 from analysis.noise.floor import NoiseFloor
 from analysis.power.power import mde, power_at, required_cases, required_seeds
-from analysis.verdict.sentences import cases_text, gain_text, level_text
 
 PRIOR_NOISE_SD = 0.12
 """Noise within a case that is assumed before any was measured; small models' summaries had .07 to .19."""

@@ -20,7 +20,8 @@ from collections.abc import Callable
 
 from scipy import optimize, special
 
-from analysis.comparison.pair import FAR_TAIL, FEWEST_CASES
+from analysis.comparison.estimate import FAR_TAIL
+from analysis.comparison.pair import FEWEST_CASES
 from analysis.comparison.t_tests import PERMUTE_BELOW
 
 MOST_SEEDS = 100_000

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from analysis.comparison.pair import ROUNDING
-from analysis.verdict.sentences import as_sentence
+from analysis.comparison.estimate import ROUNDING
+from analysis.formatting import as_sentence
 
 if TYPE_CHECKING:
-    from analysis.noise.floor import AACheck, NoiseFloor
+    from analysis.noise.aa_check import AACheck
+    from analysis.noise.floor import NoiseFloor
     from analysis.report.plots.figures import Curve
     from analysis.verdict.verdict import Verdict
 

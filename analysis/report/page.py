@@ -14,13 +14,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from analysis.formatting import cases_text, decimals, level_text, p_text
 from analysis.observations import views
 from analysis.report.data import ReportData
 from analysis.report.guard import Guard
 from analysis.report.parts import flat, frame, limit_rows, pareto_rows
 from analysis.report.plots import figures as plots
 from analysis.report.text import decision, headline, lone, number, percent, render_note, signed, terminal_summary
-from analysis.verdict.sentences import cases_text, decimals, level_text, out_of_reach, p_text, verdict_decimals
+from analysis.verdict.sentences import out_of_reach, verdict_decimals
 from analysis.verdict.verdict import Verdict
 
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]

@@ -7,17 +7,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from analysis.formatting import arms_text, cases_text, decimals, level_text, p_text
 from analysis.report.data import ReportData
 from analysis.report.parts import limits_text
-from analysis.verdict.sentences import (
-    arms_text,
-    cases_text,
-    decimals,
-    level_text,
-    out_of_reach,
-    p_text,
-    verdict_decimals,
-)
+from analysis.verdict.sentences import out_of_reach, verdict_decimals
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 from scipy import optimize, special
 
-from analysis.observations.table import FloatArray
+from analysis.arrays import FloatArray
 
 Shape = Literal["spending", "obrien-fleming"]
 LARGEST = 9.0

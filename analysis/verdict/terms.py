@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from scipy import special
 
 from analysis.comparison.compare import EXACT, Comparison
-from analysis.comparison.pair import ROUNDING, Estimate, Pair
+from analysis.comparison.estimate import ROUNDING, Estimate
+from analysis.comparison.pair import Pair
 from analysis.comparison.selection_bias import best_of_note
 from analysis.comparison.t_tests import error_with_more_seeds
+from analysis.formatting import decimals
 from analysis.power.power import critical_drift
 from analysis.sequential.design import SequentialDesign
-from analysis.verdict.sentences import decimals
 
 ENDED_EARLY = (
     "A look ended the comparison early, which happens to effects that came out large: expect less of new generations. "

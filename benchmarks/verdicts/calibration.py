@@ -20,7 +20,7 @@ from analysis.comparison.compare import compare
 from analysis.comparison.dunnett import ranking
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import pair
-from analysis.noise.floor import aa_check
+from analysis.noise.aa_check import aa_check
 from analysis.observations.table import TableError, summarize
 from analysis.sequential.design import SequentialDesign
 from tests.analysis import simulate

@@ -10,22 +10,9 @@ from statistics import fmean
 from typing import Any
 
 from objectives.case import LEVELS, Case
-from objectives.case_files import CaseError, Problem, read_text
-from objectives.case_schema import nearest
+from objectives.case_files import CaseError, Problem
+from objectives.compare.summaries import Summary, _case_and_run, read_summaries
 from objectives.coverage import CoverageObjective, Score
-
-SUFFIXES = (".txt", ".md")
-"""Endings of summary files."""
-
-
-@dataclass(frozen=True)
-class Summary:
-    """A summary as found: its text, its file, and its run ("" for ``NAME.txt``, "2" for ``NAME.2.txt``)."""
-
-    case: str
-    run: str
-    path: Path
-    text: str
 
 
 @dataclass(frozen=True)
@@ -174,68 +161,6 @@ def _sd(values: Sequence[float]) -> float | None:
         return None
     mean = fmean(values)
     return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
-
-
-def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], list[str]]:
-    """Read a folder of summaries.
-
-    Args:
-        folder: Holds ``NAME.txt`` or ``NAME.md`` per case, or ``NAME.<run>.txt`` for repeats.
-        names: The cases' names.
-
-    Returns:
-        The summaries by case and run, and the names of text files that belong to no case.
-
-    Raises:
-        CaseError: The folder is missing or holds no summary of any case, two files claim the same run, or one is not
-            UTF-8.
-    """
-    if not folder.is_dir():
-        what = "is a file, not a folder of summaries." if folder.exists() else "no such folder of summaries."
-        raise CaseError(Problem(str(folder), what, "Give a folder with one NAME.txt or NAME.md per case."))
-    found: dict[tuple[str, str], Summary] = {}
-    unknown: list[str] = []
-    problems: list[Problem] = []
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in SUFFIXES or not path.is_file() or path.name.startswith("."):
-            continue
-        key = _case_and_run(path, names)
-        if key is None:
-            unknown.append(path.name)
-        elif key in found:
-            message = f"is the same run as {found[key].path.name}."
-            problems.append(Problem(str(path), message, "Keep one, or number the runs: NAME.1.txt, NAME.2.txt."))
-        else:
-            try:
-                found[key] = Summary(*key, path, read_text(path))
-            except CaseError as error:
-                problems += error.problems
-    if not found and not problems:
-        seen = f" It holds {', '.join(unknown[:5])}." if unknown else ""
-        near = nearest(Path(unknown[0]).stem, names) if unknown else ""
-        remedy = (
-            f"{near}Summaries are named after the cases: {', '.join(f'{name}.txt' for name in list(names)[:4])}, ..."
-        )
-        problems.append(Problem(str(folder), f"has no summary of any case.{seen}", remedy))
-    if problems:
-        raise CaseError(problems)
-    return sorted(found.values(), key=lambda summary: (summary.case, _run_order(summary.run))), unknown
-
-
-def _case_and_run(path: Path, names: Sequence[str]) -> tuple[str, str] | None:
-    """The case and run that a file name stands for; the longest fitting case name wins, since names may have dots."""
-    stem = path.name[: -len(path.suffix)]
-    if stem in names:
-        return stem, ""
-    fitting = [name for name in names if stem.startswith(name + ".")]
-    if not fitting:
-        return None
-    name = max(fitting, key=len)
-    return name, stem[len(name) + 1 :]
-
-
-def _run_order(run: str) -> tuple[int, int, str]:
-    return (0, int(run), run) if run.isdecimal() else (-1 if not run else 1, 0, run)
 
 
 def compare_folders(

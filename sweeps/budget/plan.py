@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.verdict.sentences import cases_text, count_text
+from analysis.formatting import cases_text, count_text
 from sweeps.config.file import SweepConfig
 from sweeps.config.tables import BudgetTable
 from sweeps.errors import ConfigError

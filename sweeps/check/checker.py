@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
-from analysis.verdict.sentences import cases_text, count_text
+from analysis.formatting import cases_text, count_text
 from objectives import Case, Objective
 from sweeps.budget.pace import Pace, Watched, measured_pace, watched
 from sweeps.budget.plan import Plan, left_out, plan_for, plan_text

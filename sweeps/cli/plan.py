@@ -68,7 +68,7 @@ def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings
         return
     from rich.table import Table
 
-    from analysis.verdict.sentences import decimals
+    from analysis.formatting import decimals
 
     console, digits = stdout_console(), decimals(gain)
     console.print(made.sentence, markup=False, soft_wrap=True)

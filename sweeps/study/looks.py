@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import Prior, SequentialDesign, Verdict
-    from analysis.comparison.compare import Claim
+    from analysis.comparison.claim import Claim
 
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
@@ -189,7 +189,7 @@ def _explained(
     verdict: Verdict, effects: Mapping[str, float], *, before: bool, names: Mapping[str, str], more: tuple[str, ...]
 ) -> Verdict:
     """One verdict; `before` says that the finalist was settled by other scores than those of now."""
-    from analysis.comparison.pair import ROUNDING
+    from analysis.comparison.estimate import ROUNDING
     from analysis.verdict.sentences import named, sentence_for
 
     effect, notes = effects.get(verdict.configuration, verdict.effect), (*more, *verdict.notes)

@@ -12,8 +12,8 @@ import numpy as np
 from analysis import PRIOR_NOISE_SD
 from analysis import plan as generations_for
 from analysis.comparison.pair import FEWEST_CASES
+from analysis.formatting import as_sentence
 from analysis.power.planning import noise_to_plan_with
-from analysis.verdict.sentences import as_sentence
 from sweeps.budget.plan import Plan, left_out, plan_text
 from sweeps.config.file import SweepConfig
 from sweeps.hosts.host import Host

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from analysis.verdict.sentences import cases_text
+from analysis.formatting import cases_text
 from objectives.case import Case
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking.metrics import points_digest, summarise

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.compare import compare
-from analysis.comparison.pair import Estimate, pair
+from analysis.comparison.estimate import Estimate
+from analysis.comparison.pair import pair
 from analysis.observations.table import Cells, summarize
 
 KINDS = ("beta", "discrete", "beta-unequal", "discrete-unequal")

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from scipy import stats
 
+from analysis.formatting import cases_text, count_text
 from analysis.observations import views
 from analysis.report.plots.option_curves import Curve, option_sensitivity
 from analysis.report.plots.style import (
@@ -34,7 +35,6 @@ from analysis.report.plots.style import (
     to_png,
     to_svg,
 )
-from analysis.verdict.sentences import cases_text, count_text
 
 __all__ = [
     "Curve",

@@ -10,7 +10,7 @@ import pytest
 
 from analysis import judge_one
 from analysis.comparison.equivalence import tost
-from analysis.comparison.pair import Estimate
+from analysis.comparison.estimate import Estimate
 
 
 def table(scores):

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from analysis.noise.floor import aa_check, noise_floor, worth
+from analysis.noise.aa_check import aa_check
+from analysis.noise.floor import noise_floor, worth
 from analysis.observations.table import TableError, summarize
 from tests.analysis import simulate
 

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.sequential.design import Prior, SequentialDesign
+from analysis.sequential.decision import Prior
+from analysis.sequential.design import SequentialDesign
 from tests.analysis import simulate
 
 

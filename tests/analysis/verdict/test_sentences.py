@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from analysis import SequentialDesign, Verdict, judge_one
+from analysis.formatting import arms_text, count_text
 from analysis.power.power import required_seeds
-from analysis.verdict.sentences import arms_text, count_text
 
 
 def judged(gain: float, *, cases: int = 6, seeds: int = 10, sd: float = 0.03, **changes: Any) -> Verdict:

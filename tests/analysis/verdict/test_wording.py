@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import SequentialDesign, judge_one
+from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
 from analysis.power.planning import budget_sight, plan
 from analysis.report.text import lone
-from analysis.verdict.sentences import cases_text, decimals, gain_text, level_text, p_text
 
 
 @pytest.mark.parametrize(

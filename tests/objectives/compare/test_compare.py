@@ -12,8 +12,9 @@ import pytest
 from objectives import CoverageObjective
 from objectives.case import Case, Item
 from objectives.case_files import CaseError
-from objectives.compare.comparison import as_dict, compare_folders, fraction, read_summaries, records
+from objectives.compare.comparison import as_dict, compare_folders, fraction, records
 from objectives.compare.page import render_html
+from objectives.compare.summaries import read_summaries
 
 # Weights 5 + 4 + 1 = 10 for the first case, 5 for the second.
 ALPHA = Case(

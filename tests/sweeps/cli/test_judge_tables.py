@@ -229,7 +229,7 @@ def test_an_argument_that_the_judge_refuses_is_no_traceback(
     def judge(*_: object, **__: object) -> None:
         raise ValueError("alpha must lie between 0 and 0.5, not 7")
 
-    monkeypatch.setattr("analysis.verdict.verdict.judge", judge)
+    monkeypatch.setattr("analysis.verdict.judge.judge", judge)
     path = write(tmp_path / "t.csv", scores(("a", "b")))
     assert "t.csv: alpha must lie between 0 and 0.5, not 7" in refused(capsys, "judge", path, "--baseline", "a")
 

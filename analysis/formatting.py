@@ -1,0 +1,81 @@
+"""Numbers and lists as text."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+_MOST_P_DIGITS = 9
+
+
+def level_text(level: float) -> str:
+    """Write a probability near 1 in percent: with three digits, with more where they would make it 100%."""
+    rest = 100 * (1 - level)
+    if rest >= 0.1 or rest <= 0:
+        return f"{100 * level:.3g}%"
+    return f"{100 * level:.{1 - math.floor(math.log10(rest))}f}".rstrip("0") + "%"
+
+
+def decimals(*values: float) -> int:
+    """Return how many decimals tell scores apart: 3, and more where the largest would not have two digits of its own.
+
+    Args:
+        values: Numbers that are shown together, such as an effect and the ends of its interval; what is not finite is
+            left aside.
+    """
+    largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    return 3 if largest == 0 else min(max(3, 1 - math.floor(math.log10(largest))), 12)
+
+
+def gain_text(gain: float) -> str:
+    """Write a gain, a margin or a standard deviation that stands alone."""
+    return f"{gain:.{decimals(gain)}f}"
+
+
+def count_text(count: float, noun: str) -> str:
+    """Write a number of things, such as `1 seed` or `2.5 seeds`."""
+    number = str(count) if isinstance(count, int) else f"{count:.3g}"
+    return f"{number} {noun}" if number == "1" else f"{number} {noun}s"
+
+
+def cases_text(cases: int) -> str:
+    """Write a number of cases."""
+    return count_text(cases, "case")
+
+
+def p_text(p_value: float, alpha: float = 0.05) -> str:
+    """Write a p value as people do: two digits, never zero; more where alpha would seem to be on its other side."""
+    if p_value < 0.0005 and (p_value <= alpha or alpha >= 0.001):
+        return "p < 0.001"
+    digits = 2 if p_value >= 0.095 else 3
+    while digits < _MOST_P_DIGITS and (float(f"{p_value:.{digits}f}") <= alpha) != (p_value <= alpha):
+        digits += 1
+    return f"p = {p_value:.{digits}f}"
+
+
+def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "generations") -> str:
+    """Say on how many generations a verdict rests: one number where both arms have as many, else both.
+
+    Args:
+        n_per_arm: Of the smaller arm.
+        n_finalist: Of the configuration.
+        n_baseline: Of the baseline.
+        kind: What they are called.
+    """
+    if n_finalist == n_baseline:
+        return f"{count_text(n_per_arm, kind.removesuffix('s'))} per arm"
+    return f"{n_finalist} {kind} against {n_baseline} of the baseline"
+
+
+def in_words(text: str, names: Mapping[str, str]) -> str:
+    """A text in which keys of configurations, with or without quotes, are replaced by what people call them."""
+    for key, name in names.items():
+        text = re.sub(rf"(?<!\w)('?){re.escape(key)}\1(?!\w)", name, text)
+    return text
+
+
+def as_sentence(text: str, names: Mapping[str, str]) -> str:
+    """The same, beginning as a sentence does."""
+    text = in_words(text, names)
+    return text[:1].upper() + text[1:]
