@@ -8,15 +8,16 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from sweeps.version import __version__
+
 if TYPE_CHECKING:
-    from sweeps.config.file import SweepConfig, load_config
+    from sweeps.config.file import load_config
+    from sweeps.config.sweep_config import SweepConfig
     from sweeps.errors import ConfigError, SweepError
     from sweeps.options import Configuration
     from sweeps.results.reader import load_result
     from sweeps.results.result import SweepResult
     from sweeps.study.sweep import Sweep
-
-__version__ = "0.1.0"
 
 _HOMES = {
     "ConfigError": "sweeps.errors",

@@ -13,8 +13,6 @@ from urllib.parse import SplitResult, urlsplit
 
 import psutil
 
-from sweeps.fingerprints.machine import ollama_port
-
 
 def _split(address: str) -> SplitResult:
     return urlsplit(address if "://" in address else f"http://{address}")
@@ -104,3 +102,11 @@ def _scrub_text(text: str) -> str:
 def _hide_host(url: str) -> str:
     location = urlsplit(url).netloc.rpartition("@")[2]  # a name and password may stand before the @
     return location if not location or is_local(url) else address_id(url)
+
+
+def ollama_port(address: str) -> int:
+    """Read the port from a value of OLLAMA_HOST, by Ollama's rules (11434 unless a scheme or port says otherwise)."""
+    scheme, separator, rest = address.strip().rpartition("://")
+    default = {"http": 80, "https": 443}.get(scheme, 11434) if separator else 11434
+    found = re.search(r":(\d{1,5})$", rest.split("/")[0])
+    return int(found.group(1)) if found else default

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from objectives import make_objective
-from sweeps.budget.plan import smallest_budget
+from sweeps.budget.allocation import smallest_budget
 from sweeps.config import tables as schema
 from sweeps.config.batch import automatic_batch
 from sweeps.config.file import parse_config

@@ -95,7 +95,7 @@ class Work:
 
     def piece(self, case: Any, seed: int) -> list[Any]:
         """Tasks of all configurations on one case with one seed: one prompt, which stays cached."""
-        from sweeps.hosts.order import Task
+        from sweeps.hosts.task import Task
         from sweeps.ledger.records import Place
         from sweeps.options import Configuration
 
@@ -147,8 +147,8 @@ def generate(
         minutes: Stop after this time, at the end of a piece (one case and seed); None for no limit.
         tell: Gets a line of progress after each piece that generated something.
     """
-    from sweeps.hosts.host import Outcome
     from sweeps.hosts.pool import run_tasks
+    from sweeps.hosts.task import Outcome
 
     started, made, missing = time.perf_counter(), 0, work.total
     for seed, tasks in work.pieces():

@@ -33,7 +33,8 @@ MODEL = {"model": "simulated", "prompt": "only"}
 
 def space_and_baseline() -> tuple[Any, Any]:
     """All options that a surface reacts to, and its baseline."""
-    from sweeps.config.space import configuration_from, parse_space
+    from sweeps.config.space import configuration_from
+    from sweeps.config.space_table import parse_space
     from sweeps.engines.scripted.surfaces import DEFAULTS, RANGES
 
     whole = ("top_k", "repeat_last_n")
@@ -52,7 +53,8 @@ def regret_of_search(surface: Any, seed: int, batch: int, trials: int) -> float:
     """Regret of the finalist of one search that asks `batch` trials at a time."""
     import numpy as np
 
-    from sweeps.search.explorer import Explorer, TrialResult
+    from sweeps.search.explorer import Explorer
+    from sweeps.search.trial import TrialResult
 
     space, baseline = space_and_baseline()
     explorer = Explorer("simulated", None, space=space, baseline=baseline, sampler="gp", seed=seed, trials=trials)

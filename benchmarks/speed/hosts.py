@@ -70,7 +70,7 @@ def engines(count: int, delay: float) -> list[Any]:
 def tasks(configurations: int) -> list[Any]:
     """Each configuration on each case with one seed."""
     from sweeps.engines.base import Prompt
-    from sweeps.hosts.order import Task
+    from sweeps.hosts.task import Task
     from sweeps.ledger.records import Place
     from sweeps.options import Configuration
 

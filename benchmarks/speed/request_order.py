@@ -85,7 +85,7 @@ def joined(count: int, tokens: int, engine: Any) -> dict[str, str]:
 
 def tasks(logs: dict[str, str], trials: int, contexts: Sequence[int], num_predict: int) -> list[Any]:
     """One generation of each trial on each case, in the plain order."""
-    from sweeps.hosts.order import Task
+    from sweeps.hosts.task import Task
     from sweeps.ledger.records import Place
     from sweeps.options import Configuration
 

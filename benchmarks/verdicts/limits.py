@@ -85,9 +85,9 @@ class World:
 
     def searched(self, seed: int, sampler: str, limits: Mapping[str, float]) -> tuple[float, float]:
         """Whether the finalist of a search is within the limit, and its gain, 0 if it is not."""
-        from sweeps.scoring.quantities import ConstraintsTable, penalised
+        from sweeps.config.tables import ConstraintsTable
         from sweeps.search.explorer import Explorer
-        from sweeps.study.snapshot import trial_result
+        from sweeps.search.trial_scores import penalised, trial_result
 
         space, baseline = space_and_baseline()
         table, cases = ConstraintsTable(**limits), [str(case) for case in range(CASES)]

@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sweeps.budget.pace import Pace, Watched, stage_requests
-from sweeps.budget.plan import MAX_TRIALS, Plan
-from sweeps.config.file import SweepConfig
+from sweeps.budget.allocation import MAX_TRIALS
+from sweeps.budget.pace import Pace, stage_requests
+from sweeps.budget.plan import Plan
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.hosts.timed_engine import Watched
 from sweeps.ledger.ledger import Ledger
 
 

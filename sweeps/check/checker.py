@@ -11,27 +11,34 @@ from pathlib import Path
 
 from analysis.formatting import cases_text, count_text
 from objectives import Case, Objective
-from sweeps.budget.pace import Pace, Watched, measured_pace, watched
-from sweeps.budget.plan import Plan, left_out, plan_for, plan_text
+from sweeps.budget.allocation import left_out, plan_for
+from sweeps.budget.detectable_gain import sight_of
+from sweeps.budget.pace import Pace, measured_pace
+from sweeps.budget.plan import Plan, plan_text
 from sweeps.check.report import BLOCKED, PARTS, READY, WARNING, CheckReport, CheckRow, OptionRow
-from sweeps.config.file import SweepConfig, load_config
+from sweeps.config.file import load_config
+from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine, Generation
 from sweeps.errors import ConfigError, SweepError
-from sweeps.hosts.host import Host, Outcome
-from sweeps.hosts.order import Task
+from sweeps.hosts.host import Host
 from sweeps.hosts.pool import run_tasks
-from sweeps.hosts.sweep_hosts import host_differences, load_inputs, measure_capacity, open_hosts
+from sweeps.hosts.sweep_hosts import host_differences, open_hosts
+from sweeps.hosts.task import Outcome, Task
+from sweeps.hosts.timed_engine import Watched, watched
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Place, StudyRecord
+from sweeps.ledger.records import Place
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import OPTIONS
+from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.known_facts import moved_defaults
-from sweeps.probes.unsearchable import Narrowing, narrow, probe_space, refuse_baseline_alone, refuse_unsent
+from sweeps.probes.unsearchable import narrow, probe_space, refuse_baseline_alone, refuse_unsent
 from sweeps.progress import Progress, Silent
 from sweeps.results.reader import measured_floor, require_readable
-from sweeps.results.result import BASELINE_TRIAL
+from sweeps.scoring.inputs import load_inputs
 from sweeps.scoring.quantities import QUANTITIES
+from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.study.identity import identity_of, refuse_changes
-from sweeps.study.snapshot import sight_of
 from sweeps.study.sweep import Sweep
 from sweeps.tracking.store import refuse_unusable, tracking_uri
 from sweeps.workspace.study_lock import refuse_busy, standing_of

@@ -8,9 +8,9 @@ from typing import Any
 
 from sweeps.budget.pace import TimeEstimate
 from sweeps.budget.plan import Plan
-from sweeps.hosts.sweep_hosts import Capacity
+from sweeps.config.narrowed_space import Narrowing
+from sweeps.probes.capacity import Capacity
 from sweeps.probes.probe import ProbeResult
-from sweeps.probes.unsearchable import Narrowing
 
 READY, WARNING, BLOCKED = "ready", "warning", "blocked"
 PARTS = ("file", "cases", "engine", "hosts", "study", "capacity", "options", "answers", "budget", "time", "sight")

@@ -61,7 +61,7 @@ class _LazyGroup(click.Group):
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     if value:
-        from sweeps import __version__
+        from sweeps.version import __version__
 
         click.echo(f"slm-sweeps {__version__}")
         ctx.exit()

@@ -43,7 +43,8 @@ def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[t
     if kind is None and host is None and model is None:
         yield None
         return
-    from sweeps.engines import EngineSpec, open_engine
+    from sweeps.engines import open_engine
+    from sweeps.engines.spec import EngineSpec
 
     engine = open_engine(EngineSpec(kind or "ollama", host=host, model=model))
     try:

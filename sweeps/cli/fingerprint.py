@@ -73,7 +73,8 @@ def _take(
         kind = "ollama"
     if kind is None:
         return take(None, None, host_file=host_file, label=label)
-    from sweeps.engines import EngineSpec, open_engine
+    from sweeps.engines import open_engine
+    from sweeps.engines.spec import EngineSpec
 
     engine = open_engine(EngineSpec(kind=kind, host=host, model=model, timeout=60.0))
     try:

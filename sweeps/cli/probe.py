@@ -18,11 +18,11 @@ from sweeps.cli.common import (
     stdout_console,
 )
 from sweeps.errors import ConfigError
-from sweeps.workspace.sqlite_files import require_writable
+from sweeps.workspace.workspace import require_writable
 
 if TYPE_CHECKING:
-    from sweeps.config.file import SweepConfig
-    from sweeps.engines import EngineSpec
+    from sweeps.config.sweep_config import SweepConfig
+    from sweeps.engines.spec import EngineSpec
     from sweeps.probes.probe import ProbeResult
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
@@ -59,7 +59,7 @@ def probe(
     changes.
     """
     from sweeps.config.file import load_config
-    from sweeps.engines import EngineSpec
+    from sweeps.engines.spec import EngineSpec
 
     config = None if file is None else load_config(file)
     if config is not None and (kind or host):

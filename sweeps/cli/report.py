@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option
-from sweeps.workspace.sqlite_files import require_writable
+from sweeps.workspace.workspace import require_writable
 
 
 @click.command()

@@ -31,7 +31,7 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     as one of another version, keeps nobody from the others: it is listed as unreadable, and told of.
     """
     from sweeps.ledger.ledger import Ledger
-    from sweeps.ledger.records import StudyUnreadableError
+    from sweeps.ledger.study_record import StudyUnreadableError
     from sweeps.results.reader import read_result, require_ledger
 
     ledger = Ledger(require_ledger(mlruns))
@@ -80,7 +80,7 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
         failed: How many of its requests failed. Most were answered when they were sent again; `lost` counts the
             observations that have no answer, `unscored` those that have one but no score, `done` those that have both.
     """
-    from sweeps.scoring.rows import UNSCORED
+    from sweeps.scoring.scorer import UNSCORED
 
     table = result.observations
     missing, unscored = table["error"] != "", table["error"].astype(str).str.startswith(UNSCORED)

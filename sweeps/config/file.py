@@ -4,102 +4,22 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
-from sweeps.config.space import Space, configuration_from, parse_space
+from sweeps.config.messages import _explain, _toml_files_near
+from sweeps.config.space import Space, configuration_from
+from sweeps.config.space_table import parse_space
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.config.tables import (
-    LOG_MARK,
-    BudgetTable,
-    ConfirmTable,
-    EngineTable,
-    ObjectiveTable,
-    PromptTable,
-    SearchTable,
     StudyTable,
     SweepFile,
-    TrackingTable,
-    VerdictTable,
 )
 from sweeps.errors import ConfigError
-from sweeps.options import Configuration, nearest
-from sweeps.scoring.quantities import ConstraintsTable
-
-
-@dataclass(frozen=True)
-class SweepConfig:
-    """A valid sweep.
-
-    Attributes:
-        path: The file it came from, or None.
-        text: The file's text.
-        study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking: The tables of the
-            file.
-        baseline: The configuration in use today, every option explicit.
-        sources: For each of the baseline's values, and the seed where it is not the file's, where it came from: `file`,
-            `environment (OLLAMA_...)` or `default`.
-        space: What is searched.
-        environment: The variables that were used.
-    """
-
-    path: Path | None
-    text: str
-    study: StudyTable
-    engine: EngineTable
-    prompts: Mapping[str, PromptTable]
-    objective: ObjectiveTable
-    baseline: Configuration
-    sources: Mapping[str, str]
-    space: Space
-    search: SearchTable
-    budget: BudgetTable
-    confirm: ConfirmTable
-    verdict: VerdictTable
-    constraints: ConstraintsTable
-    tracking: TrackingTable
-    environment: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def directory(self) -> Path:
-        """The folder that relative paths in the file start from."""
-        return self.path.parent if self.path else Path()
-
-    @property
-    def cases_path(self) -> str:
-        """The cases as a path from here, or the name of a shipped set."""
-        beside = self.directory / self.objective.cases
-        return str(beside) if beside.exists() else self.objective.cases
-
-    def _engine_identity(self) -> dict[str, Any]:
-        hosts = [entry.host for entry in self.engine.hosts]
-        return {"kind": self.engine.kind, "options": self.engine.options} | ({"hosts": hosts} if hosts else {})
-
-    def identity(self) -> dict[str, Any]:
-        """Everything that a result depends on, as JSON types: a study is resumed only under the same identity."""
-        return {
-            "study.seed": self.study.seed,
-            **_flat("engine", self._engine_identity()),
-            **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
-            **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
-            **_flat("baseline", dict(self.baseline.values)),
-            **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
-            **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
-            **_flat("budget", self.budget.model_dump()),
-            **_flat("confirm", self.confirm.model_dump()),
-            **_flat("verdict", self.verdict.model_dump()),
-            **_flat("constraints", self.constraints.identity()),
-        }
-
-
-def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
-    return {f"{prefix}.{key}": value for key, value in table.items()}
 
 
 def load_config(path: str | Path) -> SweepConfig:
@@ -190,63 +110,3 @@ def _with_seed(file: SweepFile, seed: str) -> tuple[SweepFile, str, list[str]]:
     except ValueError:  # pydantic's errors are ValueErrors, too
         return file, "default", [f"{SEED_VARIABLE}: {seed!r} is not a whole number from 0 to 1000000000"]
     return file.model_copy(update={"study": study}), f"environment ({SEED_VARIABLE})", []
-
-
-def _explain(details: ErrorDetails) -> str:
-    """One pydantic error as `key: what is wrong, and what to do`."""
-    location = [
-        part for part in details["loc"] if not str(part).startswith(("function-", "dict[", "list[", "literal["))
-    ]
-    key = ".".join(map(str, location)).replace(".[", "[")
-    kind, given = details["type"], details["input"]
-    if kind == "extra_forbidden" and not location:  # a key that looks like one of the marks left out above
-        return f"{details['loc'][-1]}: unknown key; valid: {', '.join(_valid_keys([]))}"
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key; {nearest(str(location[-1]), _valid_keys(location[:-1]))}"
-    if kind == "missing":
-        return f"{key}: is missing" + (f" (the table [{key}] is needed)" if len(location) == 1 else "")
-    if kind == "string_pattern_mismatch":
-        return f"{key}: {given!r} must start with a letter or digit and have only letters, digits, . _ - (at most 100)"
-    if kind == "literal_error":
-        expected = details.get("ctx", {}).get("expected", "")
-        names = [word.strip().strip("'") for word in expected.replace(" or ", ",").split(",")]
-        return f"{key}: {given!r} is not one of {expected}" + (
-            f"; {nearest(given, names)}" if isinstance(given, str) and nearest(given, names).startswith("did") else ""
-        )
-    if kind in ("dict_type", "model_type"):
-        return f"{key}: {_table_wanted(key, given)}"
-    message = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
-    shown = "" if isinstance(given, (dict, list)) else f", not {given!r}"
-    return f"{key}: {message}{shown}" if kind != "value_error" else f"{key}: {message}"
-
-
-def _table_wanted(key: str, given: object) -> str:
-    """What to write where something else stands for a table."""
-    if key.startswith("engine.hosts."):
-        return f'must be an address or a table {{ host = "...", host_file = "..." }}, not {given!r}'
-    what = f"is a text with {LOG_MARK} in it, or a table" if key.startswith("prompts.") else "is a table"
-    return f"{what}: write [{key}], once" + ("" if isinstance(given, list) else f", instead of {given!r}")
-
-
-def _valid_keys(location: list[Any]) -> list[str]:
-    """The keys that the schema knows at a place."""
-    model: type[BaseModel] = SweepFile
-    for part in location:
-        if part == "prompts":
-            return list(PromptTable.model_fields)
-        annotation = model.model_fields[str(part)].annotation
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            return []
-        model = annotation
-    return list(model.model_fields)
-
-
-def _toml_files_near(path: Path) -> str:
-    """A hint at TOML files that are there, nearest name first."""
-    names = sorted(_names_in(path.parent))
-    return f"; {nearest(path.name, names)}" if names else ""
-
-
-def _names_in(folder: Path) -> Iterator[str]:
-    if folder.is_dir():
-        yield from (entry.name for entry in folder.glob("*.toml") if entry.name != "pyproject.toml")

@@ -8,7 +8,6 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from sweeps.config.batch import AUTO
 from sweeps.engines.base import Prompt
-from sweeps.scoring.quantities import ConstraintsTable
 
 LOG_MARK = "{log}"
 """Where a prompt's text takes the log."""
@@ -169,6 +168,38 @@ class TrackingTable(_Table):
 
     uri: str | None = None
     texts: bool = True
+
+
+class ConstraintsTable(BaseModel):
+    """`[constraints]`: what a configuration may cost on average; and how much a search loses by going beyond it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    words: Annotated[float, Field(gt=0)] | None = None
+    output_tokens: Annotated[float, Field(gt=0)] | None = None
+    seconds: Annotated[float, Field(gt=0)] | None = None
+    cut_off: Annotated[float, Field(ge=0, lt=1)] | None = None
+    copied_share: Annotated[float, Field(ge=0, lt=1)] | None = None
+    weight: Annotated[float, Field(gt=0, le=100)] = 1.0
+
+    @model_validator(mode="after")
+    def _has_limit(self) -> ConstraintsTable:
+        if "weight" in self.model_fields_set and not self.limits:
+            raise ValueError(f"has a weight but no limit; name one of {', '.join(self._limited())}")
+        return self
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that are set, by name."""
+        return {name: limit for name in self._limited() if (limit := getattr(self, name)) is not None}
+
+    @classmethod
+    def _limited(cls) -> list[str]:
+        return [name for name in cls.model_fields if name != "weight"]
+
+    def identity(self) -> dict[str, float]:
+        """What a study's proposals depend on; {} without a limit."""
+        return {**self.limits, "weight": self.weight} if self.limits else {}
 
 
 class SweepFile(_Table):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sweeps.engines import _llama_errors as _llama
-from sweeps.engines import check_settings, gguf
+from sweeps.engines import gguf
 from sweeps.engines._llama_server import INSTALL, LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,
@@ -30,9 +30,10 @@ from sweeps.engines.base import (
     messages,
     parse_json_object,
 )
+from sweeps.engines.spec import check_settings
 
 if TYPE_CHECKING:
-    from sweeps.engines import EngineSpec
+    from sweeps.engines.spec import EngineSpec
 
 EMBEDDED_MODEL = "smollm2:135m"
 """The name of the model that comes as a Python wheel: SmolLM2-135M-Instruct, Q4_1, Apache-2.0."""

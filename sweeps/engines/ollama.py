@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import _http, check_settings
+from sweeps.engines import _http
 from sweeps.engines._ollama_client import NativeClient
 from sweeps.engines.base import (
     EngineError,
@@ -21,9 +21,10 @@ from sweeps.engines.base import (
     messages,
     parse_json_object,
 )
+from sweeps.engines.spec import check_settings
 
 if TYPE_CHECKING:
-    from sweeps.engines import EngineSpec
+    from sweeps.engines.spec import EngineSpec
 
 _RELOAD = ("num_ctx", "num_gpu", "num_thread", "num_batch")
 _SAMPLING = (

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import _http, check_settings
+from sweeps.engines import _http
 from sweeps.engines.base import (
     EngineProtocolError,
     Generation,
@@ -20,9 +20,10 @@ from sweeps.engines.base import (
     messages,
 )
 from sweeps.engines.ollama import SETTINGS, OllamaEngine
+from sweeps.engines.spec import check_settings
 
 if TYPE_CHECKING:
-    from sweeps.engines import EngineSpec
+    from sweeps.engines.spec import EngineSpec
 
 _PATH = "/v1/chat/completions"
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sweeps.addresses import address_id, is_local, port_of
+from sweeps.addresses import address_id, is_local, ollama_port, port_of
 from sweeps.engines.base import Engine
 from sweeps.fingerprints import machine as hostfacts
 from sweeps.fingerprints.fingerprint import Fingerprint, FingerprintError, known
@@ -120,7 +120,7 @@ def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
             "the engine runs on another machine, whose hardware is unknown here; run `sweeps fingerprint --out FILE` "
             "on that machine and name the file as the host file"
         ]
-    port = port_of(engine.address) if engine is not None else hostfacts.ollama_port(os.environ.get("OLLAMA_HOST", ""))
+    port = port_of(engine.address) if engine is not None else ollama_port(os.environ.get("OLLAMA_HOST", ""))
     if engine is not None and (tunnel := hostfacts.tunnel_on(port)):
         return unknown_host(engine.address), [
             f"port {port} of this machine belongs to a tunnel ({tunnel}), so the engine's hardware is unknown here; "

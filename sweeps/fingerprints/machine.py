@@ -19,6 +19,8 @@ from typing import Any
 
 import psutil
 
+from sweeps.addresses import ollama_port
+
 UNKNOWN = "unknown"
 """Stands where a fact could not be learnt; never a guess."""
 
@@ -339,14 +341,6 @@ def server_environment(port: int) -> dict[str, str] | None:
         if ollama_port(environ.get("OLLAMA_HOST", "")) == port:
             return numeric_environment(environ, *SERVER_ENVIRONMENT, *DEVICE_ENVIRONMENT)
     return None
-
-
-def ollama_port(address: str) -> int:
-    """Read the port from a value of OLLAMA_HOST, by Ollama's rules (11434 unless a scheme or port says otherwise)."""
-    scheme, separator, rest = address.strip().rpartition("://")
-    default = {"http": 80, "https": 443}.get(scheme, 11434) if separator else 11434
-    found = re.search(r":(\d{1,5})$", rest.split("/")[0])
-    return int(found.group(1)) if found else default
 
 
 def tunnel_on(port: int) -> str | None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from sweeps.engines.base import Engine, EngineError, Generation, PromptTooLong
+from sweeps.fingerprints.changes import fingerprint_changes
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.hosts.order import Task, Warmth, warmth
+from sweeps.hosts.order import Warmth, warmth
+from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Key
-from sweeps.study.identity import fingerprint_changes
+
+if TYPE_CHECKING:
+    pass
 
 MAX_CONSECUTIVE_FAILURES = 3
 """Failed requests in a row after which a run stops: the server is gone, not one answer."""
@@ -40,25 +46,6 @@ class HostChangedError(RunStoppedError):
             + "\nWhat was generated before is kept. Go back to the old version to finish this study, or give the"
             " sweep a new study.name"
         )
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of a task: an entry of the ledger, or an error text.
-
-    Attributes:
-        task: The task.
-        entry: The generation, None where there is none.
-        error: What failed, "" where nothing did.
-        kept: Whether the generation was in the ledger before.
-        unscored: Why an earlier run of the study could not score it, "" where it could or did not try.
-    """
-
-    task: Task
-    entry: Entry | None
-    error: str = ""
-    kept: bool = False
-    unscored: str = ""
 
 
 @dataclass
@@ -184,3 +171,8 @@ class Host:
     def warm(self) -> Warmth | None:
         """What the next request finds warm."""
         return self._warm
+
+
+def host_record(host: Host) -> dict[str, Any]:
+    """Fingerprints of a host by model, as JSON types."""
+    return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}

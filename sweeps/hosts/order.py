@@ -11,31 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sweeps.engines.base import OptionValue, Prompt
-from sweeps.ledger.records import Place
-from sweeps.options import Configuration
-
-
-@dataclass(frozen=True)
-class Task:
-    """One request that a plan asks for.
-
-    Attributes:
-        place: Where its observation belongs.
-        configuration: What is tried.
-        prompt: The filled prompt.
-        host: Index of the host that it belongs to, None where any will do. Floor and confirmation need every host
-            alike, so that configurations are compared within hosts.
-    """
-
-    place: Place
-    configuration: Configuration
-    prompt: Prompt
-    host: int | None = None
-
-    @property
-    def options(self) -> dict[str, OptionValue]:
-        """All options as they are sent, the seed included."""
-        return {**self.configuration.options, "seed": self.place.seed}
+from sweeps.hosts.task import Task
 
 
 @dataclass(frozen=True)

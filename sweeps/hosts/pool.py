@@ -20,8 +20,9 @@ from sweeps.engines.base import (
     EngineUnreachable,
     ModelMissing,
 )
-from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, Outcome, RunStoppedError
-from sweeps.hosts.order import Task, order
+from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, RunStoppedError
+from sweeps.hosts.order import order
+from sweeps.hosts.task import Outcome, Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Observed
 

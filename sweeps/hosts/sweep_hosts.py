@@ -3,61 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
 from sweeps.addresses import without_password
-from sweeps.config.file import SweepConfig
-from sweeps.config.space import Value
-from sweeps.engines import EngineSpec
-from sweeps.engines.base import Engine, EngineUnreachable, OptionValue, Prompt, PromptTooLong
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.engines.base import Engine, EngineUnreachable
+from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.hosts.host import Host
-
-
-def load_inputs(
-    config: SweepConfig,
-    models: ModelAccess | None = None,
-    *,
-    cases: Sequence[Case] | None = None,
-    objective: Objective | None = None,
-) -> tuple[list[Case], Objective]:
-    """The cases and the objective that a sweep names; `models` is how its matcher reaches a model.
-
-    Args:
-        config: The configuration.
-        models: How the objective's matcher reaches a model.
-        cases: Taken instead of those that the configuration names.
-        objective: Taken instead of the configuration's.
-
-    Raises:
-        ConfigError: With what is wrong with either.
-    """
-    from analysis.comparison.pair import FEWEST_CASES
-
-    table = config.objective
-    where = config.path or "<text>"
-    problems: list[str] = []
-    try:
-        cases = load_cases(config.cases_path, names=table.names) if cases is None else cases
-    except CaseError as error:
-        problems.append(str(error))
-    try:
-        spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
-        objective = objective or make_objective(spec, models=models, directory=config.directory)
-    except ObjectiveError as error:
-        problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
-    if config.verdict.claim == "new-cases" and cases is not None and len(cases) < FEWEST_CASES:
-        problems.append(
-            f'{where}: verdict.claim: "new-cases" takes at least {FEWEST_CASES} cases, and there are {len(cases)}: name'
-            ' more (objective.cases, objective.names), or claim "these-cases"'
-        )
-    if problems or objective is None or cases is None:
-        raise ConfigError(problems)
-    return list(cases), objective
 
 
 def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[EngineSpec]:
@@ -157,79 +112,3 @@ def host_differences(hosts: Sequence[Host]) -> list[str]:
                 if in_digest(change.field) and change.field.startswith(("engine.", "model."))
             ]
     return list(dict.fromkeys(lines))
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """Whether the prompts fit the context windows of a sweep.
-
-    Attributes:
-        longest: Tokens of the longest prompt.
-        case: The case that it belongs to.
-        smallest_ctx: The smallest num_ctx that the sweep can use without cutting it.
-        models: Tokens of the longest prompt by model.
-        removed: Choices of num_ctx in the space that would cut it, and are not to be used.
-    """
-
-    longest: int
-    case: str
-    smallest_ctx: int
-    models: Mapping[str, int] = field(default_factory=dict)
-    removed: tuple[Value, ...] = ()
-
-    @property
-    def room(self) -> int:
-        """Tokens left for the answer at the smallest num_ctx."""
-        return self.smallest_ctx - self.longest
-
-
-def measure_capacity(engine: Engine, config: SweepConfig, cases: Sequence[Case]) -> Capacity:
-    """Count the longest prompt's tokens by asking the engine, and hold them against every num_ctx of the sweep.
-
-    Returns:
-        The capacity; choices of num_ctx that would cut the prompt are named in it where others remain.
-
-    Raises:
-        ConfigError: If the baseline's num_ctx, a range's lower end or every choice would cut the prompt.
-    """
-    contexts = _contexts(config)
-    longest = max(cases, key=lambda case: len(case.log.encode()))
-    counts = {}
-    for model in models_of(config):
-        options = {**config.baseline.options, "num_ctx": max(contexts)}
-        prompts = [config.prompts[name].fill(longest.log) for name in prompts_of(config)]
-        counts[model] = max(_count(engine, prompt, model, options) for prompt in prompts)
-    tokens = max(counts.values())
-    small = [context for context in contexts if context <= tokens]
-    swept = "num_ctx" in config.space
-    choices = config.space["num_ctx"].choices if swept else ()
-    if contexts[0] in small or (small and not choices) or (choices and set(small) >= set(choices)):
-        where, value = "baseline.num_ctx", contexts[0]
-        if value not in small:
-            where, value = ("space.num_ctx", max(small)) if choices else ("space.num_ctx.low", min(small))
-        raise ConfigError(
-            f"{config.path or '<text>'}: {where}: the prompt of case {longest.name!r} has {tokens} tokens, more than"
-            f" num_ctx {value} holds; use at least {_round_up(tokens + 256)}, or"
-            " leave the case out (objective.names)"
-        )
-    removed = tuple(value for value in choices if value in small)
-    return Capacity(tokens, longest.name, min(c for c in contexts if c not in small), counts, removed)
-
-
-def _count(engine: Engine, prompt: Prompt, model: str, options: Mapping[str, OptionValue]) -> int:
-    try:
-        return engine.count_tokens(prompt, model=model, options=options)
-    except PromptTooLong as error:
-        return error.prompt_tokens or int(options["num_ctx"]) + 1
-
-
-def _contexts(config: SweepConfig) -> list[int]:
-    """Every num_ctx that the sweep can use, or the ends of their range; the baseline's first."""
-    contexts = [int(config.baseline.options["num_ctx"])]
-    if "num_ctx" in config.space:
-        contexts += [int(value) for value in config.space["num_ctx"].extremes()]
-    return contexts
-
-
-def _round_up(tokens: int, to: int = 256) -> int:
-    return -(-tokens // to) * to

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.exc import SQLAlchemyError
 
+from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
 
 
@@ -91,3 +93,14 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     query = "mode=ro" if log.exists() or os.access(path.parent, os.W_OK) else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, timeout=30, check_same_thread=False)
+
+
+class LedgerError(SweepError):
+    """The ledger cannot be opened or written; what it has already is kept."""
+
+
+def _first_failure(error: BaseException) -> BaseException:
+    """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
+    before = error.__context__
+    follows = isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)
+    return _first_failure(before) if before is not None and follows else error

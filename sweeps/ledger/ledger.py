@@ -21,21 +21,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from sweeps.engines.base import Generation
-from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
-from sweeps.ledger.database import make_tables, open_store
-from sweeps.ledger.records import (
-    Entry,
-    Key,
-    Observed,
-    Place,
-    StudyRecord,
-    StudyUnreadableError,
-    entry_of,
-    generation_of,
-    now,
-    study_of,
-)
+from sweeps.ledger.database import LedgerError, _first_failure, make_tables, open_store
+from sweeps.ledger.records import Entry, Key, Observed, Place, entry_of, generation_of, now
+from sweeps.ledger.study_record import StudyRecord, StudyUnreadableError, study_of
 
 _GENERATION_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 _SCORES = sa.select(tables.scores).where(
@@ -48,10 +37,6 @@ _FAILED_ELSEWHERE = sa.delete(tables.observations).where(
     tables.observations.c.host != sa.bindparam("at_host"),
     tables.observations.c.generation.is_(None),
 )
-
-
-class LedgerError(SweepError):
-    """The ledger cannot be opened or written; what it has already is kept."""
 
 
 class Ledger:
@@ -389,10 +374,3 @@ def _with_generations(study: str) -> sa.Select[Any]:
         .where(o.c.study == study)
         .order_by(o.c.stage, o.c.trial, o.c.host, o.c.case, o.c.seed, o.c.repeat)
     )
-
-
-def _first_failure(error: BaseException) -> BaseException:
-    """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
-    before = error.__context__
-    follows = isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)
-    return _first_failure(before) if before is not None and follows else error

@@ -11,7 +11,6 @@ from functools import cached_property
 from typing import Any, Literal
 
 from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
-from sweeps.errors import SweepError
 
 _KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
 
@@ -105,47 +104,6 @@ class Observed:
     error: str
 
 
-@dataclass(frozen=True)
-class StudyRecord:
-    """A study as the ledger holds it.
-
-    Attributes:
-        name: The study's name.
-        identity: What its results depend on (`SweepConfig.identity` and the cases).
-        config: The TOML text.
-        record: Plan, fingerprint, proposals, verdict and the like, as JSON types.
-        status: `running`, `stopped`, `failed` or `done`.
-        created, updated: ISO times, UTC.
-        damage: What keeps identity or record from being read, which then are empty; "" if nothing does.
-    """
-
-    name: str
-    identity: dict[str, Any]
-    config: str
-    record: dict[str, Any]
-    status: str
-    created: str
-    updated: str
-    damage: str = ""
-
-
-class StudyUnreadableError(SweepError):
-    """What the ledger has of a study is damaged, or of another version.
-
-    Args:
-        name: The study's name.
-        where: The ledger's URL.
-        reason: What cannot be read.
-    """
-
-    def __init__(self, name: str, where: str, reason: str) -> None:
-        super().__init__(
-            f"study {name!r} in {where.removeprefix('sqlite:///')} cannot be read ({reason}): what is kept of it is"
-            " damaged, or was written by another version. Its texts are kept; under another study.name its file is run"
-            " anew, and has those that it asks for again"
-        )
-
-
 def now(timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
     """The time, UTC, as ISO text."""
     return datetime.now(UTC).isoformat(timespec=timespec)
@@ -161,19 +119,3 @@ def generation_of(row: Mapping[str, Any]) -> Generation:
 def entry_of(row: Any) -> Entry:
     """The entry in a row of generations."""
     return Entry(row.id, generation_of(row._mapping), row.text_sha256)
-
-
-def study_of(row: Any) -> StudyRecord:
-    """The study in a row of studies; one that cannot be decoded has `damage`, and keeps nobody from the others."""
-    loaded: dict[str, Any] = {}
-    damage = ""
-    for name in ("identity", "record"):
-        try:
-            value = json.loads(getattr(row, name))
-        except ValueError as error:
-            damage, value = damage or f"its {name}: {error}", {}
-        if not isinstance(value, dict):
-            damage, value = damage or f"its {name} is no JSON object", {}
-        loaded[name] = value
-    plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
-    return StudyRecord(**loaded, **plain, damage=damage)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from analysis.export.formats import ExportSet
-from sweeps import __version__
 from sweeps.errors import SweepError
 from sweeps.scoring.copied_text import copying_notes
+from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
 
 if TYPE_CHECKING:

@@ -4,43 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from objectives import Case, Item
+from objectives import Case
+from sweeps.budget.detectable_gain import KnownFloor
 from sweeps.budget.plan import Plan
-from sweeps.config.file import SweepConfig, parse_config
+from sweeps.config.file import parse_config
+from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Entry, Place, StudyRecord, StudyUnreadableError, generation_of
+from sweeps.ledger.records import Entry, Place, generation_of
+from sweeps.ledger.study_record import StudyRecord, StudyUnreadableError
 from sweeps.options import Configuration, nearest
-from sweeps.probes.unsearchable import Narrowing
-from sweeps.results.result import BASELINE_TRIAL, SweepResult
-from sweeps.scoring.rows import Scored, answer_row, item_texts, observation_row
-from sweeps.search.explorer import Proposal
+from sweeps.results.case_records import case_from_record
+from sweeps.results.result import SweepResult
+from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
+from sweeps.scoring.scorer import Scored
+from sweeps.search.trial import Proposal
 
 if TYPE_CHECKING:
-    from analysis import NoiseFloor
+    pass
 
 
 class StudyMissingError(SweepError):
     """There is no such study; the message lists those there are."""
-
-
-def case_record(case: Case) -> dict[str, Any]:
-    """A case as JSON types, as a study keeps it."""
-    return {"name": case.name, "title": case.title, "log": case.log, "items": [asdict(item) for item in case.items]}
-
-
-def case_from_record(record: Mapping[str, Any]) -> Case:
-    """The inverse of `case_record`."""
-    fields: list[dict[str, Any]] = [
-        {key: tuple(value) if isinstance(value, list) else value for key, value in item.items()}
-        for item in record["items"]
-    ]
-    items = tuple(Item(**item) for item in fields)
-    return Case(record["name"], record["log"], items, title=record["title"])
 
 
 def load_result(directory: str | Path, name: str | None = None) -> SweepResult:
@@ -71,18 +60,6 @@ def require_ledger(directory: Path) -> Path:
     if not path.exists():
         raise StudyMissingError(f"no sweep has been run here: {path} does not exist; name the folder with --mlruns")
     return path
-
-
-class KnownFloor(NamedTuple):
-    """A noise floor that was measured.
-
-    Attributes:
-        floor: The floor.
-        study: In which study.
-    """
-
-    floor: NoiseFloor
-    study: str
 
 
 def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> KnownFloor | None:

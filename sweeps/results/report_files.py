@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.export.files import write_together
-from sweeps import __version__
 from sweeps.ledger.records import now
 from sweeps.results.result import SweepResult
 from sweeps.scoring.copied_text import copying_notes
+from sweeps.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

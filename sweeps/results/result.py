@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives import Case
+from sweeps.budget.detectable_gain import design_of
 from sweeps.budget.plan import Plan
-from sweeps.config.file import SweepConfig
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import SweepError
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.ledger.records import StudyRecord
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import Configuration
+from sweeps.results.look_history import given_up, judged_at, last_told, scoring_of, stored_finalists, told_at
+from sweeps.results.verdicts import explained, fresh_effects
 from sweeps.scoring.limits import Limits
-from sweeps.scoring.rows import table_of
-from sweeps.search.explorer import Proposal
-from sweeps.study import looks as confirmation
+from sweeps.scoring.rows import BASELINE_TRIAL, table_of
+from sweeps.search.trial import Proposal
 from sweeps.workspace.study_lock import standing_of
 
 if TYPE_CHECKING:
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
     from analysis import AACheck, NoiseFloor, Verdict
     from analysis.export.formats import ExportSet
 
-BASELINE_TRIAL = -1
 PLACE_COLUMNS = ("configuration", "case", "seed", "stage", "repeat", "host")
 """What tells the observations of a study apart."""
 
@@ -102,7 +103,7 @@ class SweepResult:
     def finalists(self) -> list[Proposal]:
         """The trials that were confirmed, the best by the search first; [] while there are none."""
         proposals = self.proposals
-        return [proposals[number] for number in confirmation.stored_finalists(self.record.record)]
+        return [proposals[number] for number in stored_finalists(self.record.record)]
 
     @property
     def finalist(self) -> Proposal | None:
@@ -195,13 +196,13 @@ class SweepResult:
     @property
     def looks_told(self) -> list[str]:
         """What was told at the looks, a sentence per look and finalist; those of an earlier scoring are marked."""
-        return confirmation.told_at(self.looks, confirmation.scoring_of(self.record.record))
+        return told_at(self.looks, scoring_of(self.record.record))
 
     @property
     def last_look(self) -> str:
         """What was told of the finalist at its last look; "" where it was not looked at."""
         number = None if self.finalist is None else self.finalist.number
-        return confirmation.last_told(self.looks, confirmation.scoring_of(self.record.record), number)
+        return last_told(self.looks, scoring_of(self.record.record), number)
 
     @cached_property
     def fresh_effects(self) -> dict[str, float]:
@@ -210,7 +211,7 @@ class SweepResult:
         Over the same cases and hosts. A verdict on a finalist that left early compares with the generations that the
         baseline had until then; what is recommended should not hang on which these were.
         """
-        return confirmation.fresh_effects(self.stage("confirm"), self.baseline, self.finalists)
+        return fresh_effects(self.stage("confirm"), self.baseline, self.finalists)
 
     def judge(self, *, scores: pd.DataFrame | None = None, **changes: Any) -> Verdict:
         """Judge the confirmation with other settings; of several finalists, that with the best verdict.
@@ -245,7 +246,7 @@ class SweepResult:
         table = self.config.verdict
         settings: dict[str, Any] = {name: getattr(table, name) for name in ("claim", "alpha", "margin", "min_gain")}
         settings |= {name: value for name, value in changes.items() if value is not None}
-        design = confirmation.design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility)
+        design = design_of(self.plan, alpha=settings["alpha"], futility=self.config.confirm.futility)
         if all(arm.is_greedy for arm in (self.baseline, *(finalist.configuration for finalist in self.finalists))):
             design = None  # all that there is was there at once, so that no look was taken
         verdicts = judge(
@@ -253,13 +254,13 @@ class SweepResult:
             baseline=self.baseline.key,
             finalists=keys,
             design=design,
-            look=confirmation.judged_at(self.looks, self.baseline, self.finalists),
-            given_up=confirmation.given_up(self.looks, self.finalists),
+            look=judged_at(self.looks, self.baseline, self.finalists),
+            given_up=given_up(self.looks, self.finalists),
             seed=self.config.study.seed,
             **settings,
         )
-        effects = confirmation.fresh_effects(data, self.baseline, self.finalists)
-        told = confirmation.explained(verdicts, effects, self.record.record, self.finalists, names=self.called)
+        effects = fresh_effects(data, self.baseline, self.finalists)
+        told = explained(verdicts, effects, self.record.record, self.finalists, names=self.called)
 
         def rank(own: Verdict) -> tuple[bool, bool, bool, float]:
             effect = effects.get(own.configuration, own.effect)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sweeps.engines import EngineSpec, open_engine
+from sweeps.engines import open_engine
 from sweeps.engines.base import Engine, OptionValue, Prompt
+from sweeps.engines.spec import EngineSpec
 from sweeps.options import default_options
 
 JUDGE_OPTIONS: Mapping[str, OptionValue] = {"temperature": 0.3, "num_ctx": 8192, "num_predict": 2048}

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from sweeps.config.tables import ConstraintsTable
 from sweeps.options import Configuration
-from sweeps.scoring.quantities import QUANTITIES, ConstraintsTable, measured
+from sweeps.scoring.quantities import QUANTITIES, measured
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -2,131 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
 from analysis.observations.table import COLUMNS
-from objectives import Case, Objective, Score
-from objectives.matchers.base import UnusableAnswer
-from objectives.text import normalise, tokenise
-from objectives.text_metrics import words_of
-from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, PromptTooLong
-from sweeps.errors import SweepError
-from sweeps.ledger.ledger import Ledger
+from objectives import Case
 from sweeps.ledger.records import Entry, Place
 from sweeps.options import OPTIONS, Configuration
-
-Detail = dict[str, Any]
-"""A score as JSON types: covered, missed and forbidden ids, levels, words, side metrics, probability per item."""
-
-
-def case_digest(case: Case) -> str:
-    """Digest of a case's rubric and log: a kept score holds for as long as neither changes."""
-    return hashlib.sha256(f"{case.rubric_sha256} {case.log_sha256}".encode()).hexdigest()[:32]
-
-
-def detail_of(score: Score) -> Detail:
-    """A score as JSON types."""
-    return {
-        "covered": list(score.covered),
-        "missed": list(score.missed),
-        "forbidden": list(score.forbidden),
-        "levels": {str(level): list(pair) for level, pair in score.levels.items()},
-        "words": score.words,
-        "side": dict(score.side),
-        "probabilities": {match.item: round(match.probability, 4) for match in score.matches},
-        "patterns": [match.item for match in score.matches if match.matcher == "patterns"],
-    }
-
-
-@dataclass(frozen=True)
-class Scored:
-    """A generation's score with its detail."""
-
-    score: float
-    detail: Detail
-
-
-UNSCORED = "NotScored"
-"""What the error of an observation starts with whose text is there, but has no score."""
-
-OF_ONE_TEXT = (UnusableAnswer, EngineProtocolError, EngineTimeout, EngineFailure, PromptTooLong)
-"""What a matcher's model may do wrong about one text and right about the next. A model that is not there, or a server
-that does not answer, is none of these."""
-
-
-class UnscorableError(SweepError):
-    """No text can be scored, or nearly none; what was generated is kept."""
-
-
-class Scorer:
-    """Scores generations for their cases and keeps the scores in the ledger.
-
-    Args:
-        objective: The objective.
-        cases: The cases by which places are named.
-        ledger: Where scores are kept, so that a resumed or reopened study scores nothing twice.
-    """
-
-    def __init__(self, objective: Objective, cases: Sequence[Case], ledger: Ledger) -> None:
-        self.objective = objective
-        self.ledger = ledger
-        self._cases = {case.name: case for case in cases}
-        self._digests = {case.name: case_digest(case) for case in cases}
-        # A score of the first words only says nothing about how long the text is.
-        self._cuts = getattr(objective, "budget_words", None) is not None
-
-    def score(
-        self,
-        items: Iterable[tuple[str, int, str]],
-        *,
-        fresh: bool = False,
-        keep: bool = True,
-        failed: dict[int, str] | None = None,
-    ) -> dict[int, Scored]:
-        """Scores of generations given as (case, generation id, text), by generation id.
-
-        Args:
-            items: The generations.
-            fresh: They were generated just now, so that no score of theirs can be in the ledger.
-            keep: Write scores that the ledger does not have to it, also those before a failure.
-            failed: Takes generations that a model could not judge (`OF_ONE_TEXT`), with the reason, which have no score
-                then. Without it the first one's error is raised.
-        """
-        wanted = {generation: (case, text) for case, generation, text in items}
-        kept = {} if fresh else self.ledger.scores(wanted, self.objective.digest)
-        scored: dict[int, Scored] = {}
-        new = []
-        try:
-            for generation, (case, text) in wanted.items():
-                digest = self._digests[case]
-                if (found := kept.get((generation, digest))) is not None:
-                    scored[generation] = Scored(*found)
-                    continue
-                try:
-                    scored[generation] = each = self._scored(case, text)
-                except OF_ONE_TEXT as error:
-                    if failed is None:
-                        raise
-                    failed[generation] = str(error)
-                else:
-                    new.append((generation, self.objective.digest, digest, each.score, each.detail))
-        finally:
-            if new and keep:
-                self.ledger.add_scores(new)
-        return scored
-
-    def _scored(self, case: str, text: str) -> Scored:
-        score = self.objective.score(self._cases[case], text)
-        detail = detail_of(score)
-        if self._cuts:
-            detail["words"] = len(words_of(tokenise(normalise(text))))
-        return Scored(score.score, detail)
+from sweeps.scoring.scorer import UNSCORED, Scored
 
 
 def observation_row(
@@ -234,3 +121,9 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     ranks = table["stage"].map({stage: rank for rank, stage in enumerate(STAGES)})
     ordered = table.assign(_rank=ranks).sort_values(["_rank", "trial", "host", "case", "seed", "repeat"], kind="stable")
     return ordered.drop(columns="_rank").reset_index(drop=True)
+
+
+BASELINE_TRIAL = -1
+
+
+STAGES = ("floor", "explore", "confirm")

@@ -8,89 +8,19 @@ request) and, one by one as they complete, the trials in Optuna's own storage, e
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.config.space import Space, configuration_from
-from sweeps.errors import SweepError
+from sweeps.config.space import Space
 from sweeps.options import Configuration
-from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
+from sweeps.search.trial import Proposal, TrialResult
+from sweeps.search.trial_store import _delete_study, _open_study, _told
 
 if TYPE_CHECKING:
     import optuna
 
     from analysis import Prior
     from sweeps.samplers.posterior import Posterior
-    from sweeps.scoring.quantities import Penalty
-
-
-LEAST_ERROR = 1e-3
-"""Standard error that the sampler believes a mean score to have at least: a greedy baseline shows no noise at all."""
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """One configuration to try.
-
-    Attributes:
-        number: The trial's number, from 0.
-        configuration: What to try.
-        params: The values as Optuna holds them.
-    """
-
-    number: int
-    configuration: Configuration
-    params: Mapping[str, Any]
-
-    def as_record(self) -> dict[str, Any]:
-        """The proposal as JSON types."""
-        return {"values": self.configuration.values, "params": dict(self.params)}
-
-    @classmethod
-    def from_record(cls, number: int, record: Mapping[str, Any]) -> Proposal:
-        """The inverse of `as_record`."""
-        return cls(number, configuration_from(record["values"]), record["params"])
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """What is told of a trial.
-
-    Attributes:
-        value: Mean over the cases of the mean score, less the penalty; NaN where no case has a score.
-        n: Number of scored generations.
-        case_scores: The same per case, NaN where a case has none; cases in the sweep's order.
-        noise_sd: The floor's within-case standard deviation.
-        penalty: What was subtracted for limits that were broken; None in a sweep without limits.
-    """
-
-    value: float
-    n: int
-    case_scores: Sequence[float]
-    noise_sd: float
-    penalty: Penalty | None = None
-
-    def as_believed(self) -> TrialResult:
-        """The result as the sampler is told it: see `LEAST_ERROR`. What is kept and shown stays as it was measured."""
-        return replace(self, noise_sd=max(self.noise_sd, LEAST_ERROR * math.sqrt(max(self.n, 1))))
-
-    @property
-    def score(self) -> float:
-        """The mean score itself, which is what people are shown."""
-        return self.value if self.penalty is None else self.penalty.score
-
-    def user_attrs(self, configuration: Configuration) -> dict[str, Any]:
-        """What stands beside the value in Optuna's storage."""
-        return {
-            "configuration": configuration.key,
-            "n": self.n,
-            "case_scores": [None if math.isnan(score) else score for score in self.case_scores],
-            "noise_sd": self.noise_sd,
-            **({} if self.penalty is None else self.penalty.user_attrs()),
-        }
 
 
 class Explorer:
@@ -300,40 +230,3 @@ class Explorer:
             distributions={name: distributions[name] for name in params},
             user_attrs=result.user_attrs(configuration) | {"number": number},
         )
-
-
-@contextmanager
-def _told(storage: str) -> Iterator[None]:
-    """Turn a failure of Optuna's storage into a message: SQLAlchemy's and Optuna's errors share no base."""
-    try:
-        yield
-    except Exception as error:
-        first = error.__cause__ or error
-        reason = str(getattr(first, "orig", None) or first).splitlines()[0]
-        if is_damaged(reason):
-            raise SweepError(f"Optuna's storage {damage_of(storage, reason)}") from error
-        raise SweepError(
-            f"Optuna's storage {storage} cannot be used: {reason}; check that its folder is"
-            " writable and has free space. Everything generated is kept: run the same command to go on"
-        ) from error
-
-
-def _open_study(name: str, storage: str) -> optuna.Study:
-    import optuna
-
-    with _told(storage):
-        if storage.startswith("sqlite:///"):
-            place_database(Path(storage.removeprefix("sqlite:///")), _make_storage)
-        return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
-
-
-def _make_storage(url: str) -> None:
-    from optuna.storages import RDBStorage
-
-    RDBStorage(url).engine.dispose()
-
-
-def _delete_study(name: str, storage: str) -> None:
-    import optuna
-
-    optuna.delete_study(study_name=name, storage=storage)

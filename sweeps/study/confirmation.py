@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.budget.plan import Plan
-from sweeps.config.file import SweepConfig
-from sweeps.hosts.order import Task
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import now
 from sweeps.options import Configuration
 from sweeps.progress import Progress
+from sweeps.results.look_history import stored_priors
 from sweeps.results.reader import read_result
-from sweeps.results.result import BASELINE_TRIAL
-from sweeps.scoring.rows import table_of
-from sweeps.search.explorer import Proposal
-from sweeps.study.looks import stored_priors, take_look
+from sweeps.scoring.rows import BASELINE_TRIAL, table_of
+from sweeps.search.trial import Proposal
+from sweeps.study.looks import take_look
 from sweeps.study.measurer import Measurer
 
 CONFIRM_SEEDS = 1_000_000

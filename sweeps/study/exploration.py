@@ -7,14 +7,16 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from objectives import Case
-from sweeps.budget.plan import MAX_TRIALS, Plan, least_trials
+from sweeps.budget.allocation import MAX_TRIALS, least_trials
+from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper
-from sweeps.config.file import SweepConfig
-from sweeps.hosts.order import Task
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.options import Configuration
 from sweeps.progress import Progress, Standing
-from sweeps.search.explorer import Explorer, Proposal, TrialResult
+from sweeps.search.explorer import Explorer
+from sweeps.search.trial import Proposal, TrialResult
 from sweeps.study.measurer import Measurer
 from sweeps.study.snapshot import after_batch
 

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
-from sweeps.config.file import SweepConfig
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
-from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
+from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import StudyRecord
-from sweeps.scoring.rows import case_digest
+from sweeps.ledger.study_record import StudyRecord
+from sweeps.scoring.scorer import case_digest
 
 if TYPE_CHECKING:
     from sweeps.hosts.host import Host
@@ -36,34 +36,6 @@ def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective
         **{f"case {case.name}": case_digest(case) for case in cases},
     }
     return dict(json.loads(json.dumps(identity)))
-
-
-def host_record(host: Host) -> dict[str, Any]:
-    """Fingerprints of a host by model, as JSON types."""
-    return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}
-
-
-def fingerprints_from(record: Mapping[str, Any]) -> dict[str, Fingerprint]:
-    """The inverse of `host_record`."""
-    return {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in record.items()}
-
-
-UNKNOWN = "not recorded"
-
-
-def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint], host: str = "") -> list[str]:
-    """What differs between fingerprints of the same models, of what their digests are made of; [] if nothing does."""
-    lines = []
-    for model in dict.fromkeys([*old, *new]):
-        if model not in old or model not in new:
-            lines.append(f"model {model}: {'is new' if model in new else 'is gone'}")
-        elif old[model].digest != new[model].digest:
-            lines += [
-                f"{change.field}: was {readable(change.a) or UNKNOWN}, is {readable(change.b) or UNKNOWN}"
-                for change in diff(old[model], new[model])
-                if in_digest(change.field)
-            ]
-    return [f"{host}: {line}" if host else line for line in lines]
 
 
 def refuse_changes(

@@ -2,67 +2,28 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from objectives import Case, Objective
-from sweeps.config.file import SweepConfig
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import EngineError
-from sweeps.hosts.host import Host, HostChangedError, Outcome
-from sweeps.hosts.order import Task
-from sweeps.hosts.pool import KEPT, run_tasks
+from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
+from sweeps.hosts.host import Host, HostChangedError, host_record
+from sweeps.hosts.pool import run_tasks
 from sweeps.hosts.sweep_hosts import fingerprints_of
+from sweeps.hosts.task import Outcome, Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Key, Place
 from sweeps.options import Configuration
 from sweeps.progress import Progress
 from sweeps.scoring.engine_models import EngineModels
-from sweeps.scoring.quantities import penalised
-from sweeps.scoring.rows import UNSCORED, Scored, Scorer, UnscorableError, answer_row, item_texts, observation_row
-from sweeps.search.explorer import TrialResult
+from sweeps.scoring.rows import answer_row, item_texts, observation_row
+from sweeps.scoring.scorer import UNSCORED, Scored, Scorer
+from sweeps.search.trial import TrialResult
+from sweeps.search.trial_scores import penalised, trial_result
 from sweeps.study.growing_table import ByTrial, RunningOffsets
-from sweeps.study.identity import fingerprint_changes, fingerprints_from, host_record
-from sweeps.study.snapshot import trial_result
-
-LAST = 20
-HOPELESS = 18
-"""With so many of the last ones without a score, the sweep is not worth its generations."""
-
-
-@dataclass
-class Tally:
-    """Counts which of the last texts could be scored."""
-
-    tried: int = 0
-    scored: bool = False
-    why: str = ""
-    _last: deque[bool] = field(default_factory=lambda: deque(maxlen=LAST))
-
-    def add(self, why: str, *, again: bool) -> None:
-        """Count a text.
-
-        Args:
-            why: It has no score; "" if it has.
-            again: An earlier run could not score it. That it fails again tells nothing of the others.
-
-        Raises:
-            UnscorableError: If `HOPELESS` of the `LAST` texts have none.
-        """
-        self.tried, self.scored, self.why = self.tried + 1, self.scored or not why, why or self.why
-        if not again:
-            self._last.append(not why)
-        if why and self._last.count(False) >= HOPELESS:
-            raise self._error(f"{self._last.count(False)} of the last {len(self._last)} texts could not be scored")
-
-    def stop_if_none_scored(self) -> None:
-        """Raise `UnscorableError` if texts were tried and none has a score."""
-        if self.tried and not self.scored:
-            raise self._error(f"none of the first {self.tried} texts could be scored")
-
-    def _error(self, found: str) -> UnscorableError:
-        return UnscorableError(f"{found}, so the sweep stops. The last one: {self.why}\n{KEPT}")
+from sweeps.study.unscored import Tally
 
 
 class Measurer:

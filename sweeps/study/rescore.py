@@ -11,13 +11,15 @@ from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, 
 from sweeps.errors import ConfigError, SweepError
 from sweeps.hosts.sweep_hosts import engine_specs
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import StudyRecord, now
-from sweeps.results.reader import case_record, read_result, require_ledger, result_of
+from sweeps.ledger.records import now
+from sweeps.ledger.study_record import StudyRecord
+from sweeps.results.case_records import case_record
+from sweeps.results.look_history import scoring_of
+from sweeps.results.reader import read_result, require_ledger, result_of
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
-from sweeps.scoring.rows import UNSCORED, Scored, Scorer, UnscorableError, case_digest
+from sweeps.scoring.scorer import UNSCORED, Scored, Scorer, UnscorableError, case_digest
 from sweeps.study.identity import identity_of
-from sweeps.study.looks import scoring_of
 from sweeps.workspace.study_lock import RESCORE, study_lock
 
 if TYPE_CHECKING:

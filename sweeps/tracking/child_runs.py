@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from sweeps.tracking import payload as records
-from sweeps.tracking.metrics import KEYS, continuation, decisive, points_digest, same_rows, summarise, table
+from sweeps.tracking.metrics import decisive, summarise, table
 from sweeps.tracking.payload import Child, ConfigurationLike, child_name
+from sweeps.tracking.steps import KEYS, continuation, points_digest, same_rows
 from sweeps.tracking.store import Guard
 from sweeps.tracking.writer import Writer
 

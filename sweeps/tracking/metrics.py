@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Iterable, Mapping
 
@@ -12,81 +10,13 @@ import pandas as pd
 
 from analysis.observations import views
 from analysis.observations.case_offsets import by_name, case_offsets, cells_of, have_all_cases
-
-STAGES = ("floor", "explore", "confirm")
-
-KEYS = ("stage", "host", "case", "seed", "repeat")
-"""What tells a configuration's observations apart."""
-
-_SAME_SCORE = 1e-9
-"""Tables have ten digits of a score."""
+from sweeps.tracking.steps import KEYS
 
 LEVELS = ("lv12", "lv1", "lv2", "lv3", "lv4", "lv5")
 
 _TABLE_FIRST = ("case", "seed", "score", "missed", "text", "covered", "stage", "lv12")  # the UI shows the first five
 _TABLE_ALWAYS = ("finish", "words")
 _TABLE_LEFT_OUT = ("study", "configuration", "trial", "model", "prompt")
-
-
-def ordered(observations: pd.DataFrame) -> pd.DataFrame:
-    """Sort a configuration's observations by stage, then host, case, seed and repeat: the order of metric steps.
-
-    The order of stages is that in which they run, so that rows of a later stage never move those of an earlier one.
-    """
-    present = [key for key in KEYS if key in observations.columns]
-    stage_order = {stage: position for position, stage in enumerate(STAGES)}
-    return observations.sort_values(
-        present,
-        key=lambda column: column.map(lambda s: stage_order.get(s, len(STAGES))) if column.name == "stage" else column,
-        kind="stable",
-        ignore_index=True,
-    )
-
-
-def points_digest(rows: pd.DataFrame) -> str:
-    """Sum up ordered observations as `count:digest`, to see whether what was logged is still a beginning of them."""
-    present = [key for key in (*KEYS, "score") if key in rows.columns]
-    text = json.dumps([[str(value) for value in row] for row in rows[present].itertuples(index=False)])
-    return f"{len(rows)}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
-
-
-def same_rows(logged: pd.DataFrame, rows: pd.DataFrame) -> list[int | None]:
-    """Find what was logged among rows.
-
-    Returns:
-        Per logged row its place among the rows; None where they do not have it (yet).
-    """
-    present = [key for key in KEYS if key in logged.columns and key in rows.columns]
-    places = {key: place for place, key in enumerate(_keys_of(rows, present))}
-    return [places.get(key) for key in _keys_of(logged, present)]
-
-
-def continuation(logged: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[int]] | None:
-    """Put rows into the order of those that were logged, with the others after them, so that no step moves.
-
-    Args:
-        logged: What was logged, in the order of its steps: `KEYS` and `score`.
-        rows: A configuration's rows, ordered, with everything that was logged.
-
-    Returns:
-        The rows, and the steps of those that were logged without a score (a request that failed) and have one now;
-        None where rows contradict what was logged: they lack some of it, or have other scores.
-    """
-    places = [place for place in same_rows(logged, rows) if place is not None]
-    if len(places) < len(logged):
-        return None
-    before = pd.to_numeric(logged["score"], errors="coerce").to_numpy(dtype=float)
-    now = rows["score"].iloc[places].to_numpy(dtype=float)
-    had = np.isfinite(before)
-    if not np.allclose(before[had], now[had], rtol=0, atol=_SAME_SCORE):  # NaN is close to nothing
-        return None
-    taken = set(places)
-    order = [*places, *(place for place in range(len(rows)) if place not in taken)]
-    return rows.iloc[order].reset_index(drop=True), [int(step) for step in np.flatnonzero(~had & np.isfinite(now))]
-
-
-def _keys_of(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
-    return [tuple(map(str, row)) for row in frame[columns].itertuples(index=False)]
 
 
 def decisive(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:

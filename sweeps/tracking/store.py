@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 
 from sweeps.addresses import without_password
 from sweeps.errors import SweepError
-from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database, require_writable
+from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
+from sweeps.workspace.workspace import require_writable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from objectives import Case
-from sweeps.config.file import SweepConfig
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts.host import Host
 from sweeps.options import Configuration

@@ -23,8 +23,9 @@ from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking import payload as records
 from sweeps.tracking import store as tracking_store
 from sweeps.tracking.child_runs import Children
-from sweeps.tracking.metrics import offsets_of, ordered
+from sweeps.tracking.metrics import offsets_of
 from sweeps.tracking.payload import ConfigurationLike, child_name
+from sweeps.tracking.steps import ordered
 from sweeps.tracking.store import Guard, TrackingError
 from sweeps.tracking.writer import Writer
 

@@ -11,8 +11,6 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from sweeps.errors import SweepError
-
 _DAMAGED = ("file is not a database", "malformed")
 """What SQLite says of a file that is no database, or no whole one."""
 
@@ -31,20 +29,6 @@ def damage_of(database: str, reason: str) -> str:
     """
     file = database.removeprefix("sqlite:///")
     return f"{file} is damaged ({reason}): move it away and run the sweep again; it is made anew from the ledger"
-
-
-def require_writable(folder: Path, remedy: str = "choose another folder with --mlruns") -> None:
-    """Make a folder where it is missing, and see that it can be written.
-
-    Raises:
-        SweepError: If it cannot, with what to do.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise SweepError(f"{folder} cannot be written: {error.strerror}; {remedy}") from None
 
 
 _making = threading.Lock()

@@ -38,7 +38,7 @@ from sweeps.engines.scripted.settings import SURFACES, Surface, called, demo_sur
 from sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
-    from sweeps.engines import EngineSpec
+    from sweeps.engines.spec import EngineSpec
 
 __all__ = [
     "FAULTS", "SURFACES", "Counts", "Fault", "Request", "ScriptedEngine", "Surface", "Write", "count_words",

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.case import Case
-from sweeps.engines import check_settings
 from sweeps.engines.base import OptionValue
+from sweeps.engines.spec import check_settings
 from sweeps.errors import ConfigError
 from sweeps.options import OPTIONS, nearest
 
 if TYPE_CHECKING:
-    from sweeps.engines import EngineSpec
+    from sweeps.engines.spec import EngineSpec
 
 Surface = Callable[[Mapping[str, OptionValue]], float]
 """Options to the expected share of the items that a text covers, in [0, 1]."""

@@ -13,18 +13,20 @@ import pytest
 from scipy import stats
 
 from analysis import NoiseFloor, aa_check
-from sweeps.budget.plan import Plan, make_plan, smallest_budget
+from sweeps.budget.allocation import make_plan, smallest_budget
+from sweeps.budget.detectable_gain import KnownFloor, enough_for, final_level, is_all_greedy, sight_of, visible_gain
+from sweeps.budget.plan import Plan
 from sweeps.check.checker import check_sweep
 from sweeps.check.report import CheckReport, CheckRow
 from sweeps.cli.status import status_record
-from sweeps.config.file import SweepConfig, load_config
+from sweeps.config.file import load_config
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.errors import ConfigError
-from sweeps.hosts.sweep_hosts import load_inputs
 from sweeps.progress import Silent
-from sweeps.results.reader import KnownFloor, load_result
-from sweeps.study.looks import final_level, visible_gain
-from sweeps.study.snapshot import announce_floor, enough_for, is_all_greedy, sight_of
+from sweeps.results.reader import load_result
+from sweeps.scoring.inputs import load_inputs
+from sweeps.study.announcements import announce_floor
 from tests.sweeps.sweep_files import run, write_sweep
 
 PLAN = Plan(cases=6, floor_seeds=4, seeds=1, trials=8, confirm_seeds=10)

@@ -11,16 +11,16 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from sweeps.budget.plan import (
+from sweeps.budget.allocation import (
     MIN_TRIALS,
     REPEATS,
-    Plan,
     make_plan,
     parts_of,
     plan_for,
     seeds_per_trial,
     smallest_budget,
 )
+from sweeps.budget.plan import Plan
 from sweeps.config.file import load_config
 from sweeps.config.tables import BudgetTable
 from sweeps.errors import ConfigError

@@ -4,14 +4,15 @@ from dataclasses import replace
 import pytest
 
 from analysis import PRIOR_NOISE_SD, mde
-from sweeps.budget.pace import estimate_time, expected_groups, prefill_rate, readable_time
+from sweeps.budget.pace import estimate_time, expected_groups, readable_time
 from sweeps.budget.plan import Plan
 from sweeps.check.checker import check_sweep
 from sweeps.config.file import load_config
 from sweeps.engines.base import Generation, Timing
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine
-from sweeps.hosts.sweep_hosts import load_inputs
+from sweeps.hosts.timed_engine import prefill_rate
 from sweeps.ledger.ledger import Ledger
+from sweeps.scoring.inputs import load_inputs
 from tests.doubles.ollama import OllamaDouble
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -140,7 +141,9 @@ class TestWarnings:
         path = write_sweep(tmp_path, space=space, search={"probe": False}, budget={"generations": 60, "minutes": 2})
         run(path)
         assert row(check(path), "time").state == "ready"
-        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
+        monkeypatch.setattr(
+            "sweeps.hosts.timed_engine.prefill_rate", lambda warmups: 10.0
+        )  # seconds per token of a prompt
         found = row(check(path), "time")
         assert found.state == "warning"
         assert "its plan takes longer than budget.minutes 2 by now: the exploration will end early" in found.todo
@@ -150,11 +153,11 @@ class TestWarnings:
         path = write_sweep(tmp_path, search={"probe": False}, budget={"generations": None, "minutes": 2})
         fast = check(path)
         assert fast.time.seconds <= 120
-        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 0.02)
+        monkeypatch.setattr("sweeps.hosts.timed_engine.prefill_rate", lambda warmups: 0.02)
         slow = check(path)
         assert 110 < slow.time.seconds <= 120
         assert slow.plan.total < fast.plan.total
-        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)
+        monkeypatch.setattr("sweeps.hosts.timed_engine.prefill_rate", lambda warmups: 10.0)
         found = row(check(path), "budget")
         assert found.state == "blocked"
         assert "budget.minutes: 2 is too small for 3 cases" in found.found

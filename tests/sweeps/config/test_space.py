@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.config.space import NAMES, configuration_from, parse_space
+from sweeps.config.space import NAMES, configuration_from
+from sweeps.config.space_table import parse_space
 from sweeps.options import OPTIONS, default_options
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)

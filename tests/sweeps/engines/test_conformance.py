@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import pytest
 
-from sweeps.engines import EngineSpec, open_engine
+from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
 from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
+from sweeps.engines.spec import EngineSpec
 from tests.doubles.ollama import OllamaDouble
 from tests.sweeps.engines.conformance import Conformance
 

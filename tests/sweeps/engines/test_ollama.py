@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from sweeps.engines import EngineSpec, _ollama_client, open_engine
+from sweeps.engines import _ollama_client, open_engine
 from sweeps.engines._http import repeats
 from sweeps.engines.base import (
     EngineError,
@@ -24,6 +24,7 @@ from sweeps.engines.base import (
     Unsupported,
 )
 from sweeps.engines.ollama import OllamaEngine
+from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from tests.doubles.ollama import Fault, OllamaDouble
 

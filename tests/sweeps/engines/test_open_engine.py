@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.engines import KINDS, EngineSpec, open_engine
+from sweeps.engines import open_engine
+from sweeps.engines.spec import KINDS, EngineSpec
 from sweeps.errors import ConfigError
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from objectives.case import Case, Item
-from sweeps.engines import EngineSpec, open_engine
+from sweeps.engines import open_engine
 from sweeps.engines.base import (
     EngineError,
     EngineProtocolError,
@@ -25,6 +25,7 @@ from sweeps.engines.base import (
     PromptTooLong,
 )
 from sweeps.engines.scripted.engine import FAULTS, SURFACES, Fault, ScriptedEngine, demo_surface
+from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
 from tests.sweeps.sweep_files import write_cases

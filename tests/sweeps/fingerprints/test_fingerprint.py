@@ -19,10 +19,10 @@ from sweeps.errors import SweepError
 from sweeps.fingerprints import fingerprint as fp
 from sweeps.fingerprints import machine as hostfacts
 from sweeps.fingerprints.capture import client_facts, take
+from sweeps.fingerprints.changes import fingerprint_changes
 from sweeps.fingerprints.fingerprint import Fingerprint, FingerprintError, diff
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
-from sweeps.study.identity import fingerprint_changes
 
 M4 = {
     "os": "macOS",

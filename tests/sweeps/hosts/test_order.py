@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.engines.base import Prompt
-from sweeps.hosts.order import Cost, Task, Warmth, cost, order, warmth
+from sweeps.hosts.order import Cost, Warmth, cost, order, warmth
+from sweeps.hosts.task import Task
 from sweeps.ledger.records import Place
 from sweeps.options import Configuration
 

@@ -13,8 +13,8 @@ from sweeps.engines.base import Prompt
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine
 from sweeps.fingerprints.capture import take
 from sweeps.hosts.host import Host, RunStoppedError
-from sweeps.hosts.order import Task
 from sweeps.hosts.pool import run_tasks
+from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Place
 from sweeps.options import Configuration

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from sweeps.engines.base import Generation, Prompt, Timing
 from sweeps.ledger import schema as tables
-from sweeps.ledger.ledger import Ledger, LedgerError
+from sweeps.ledger.database import LedgerError
+from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place, generation_of
 from tests.sweeps.forks import fail_at_once, needs_fork
 

@@ -10,7 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from sweeps.cli import run_command
-from sweeps.ledger.ledger import Ledger, LedgerError
+from sweeps.ledger.database import LedgerError
+from sweeps.ledger.ledger import Ledger
 from tests.sweeps.sweep_files import run, write_sweep
 
 Capture = pytest.CaptureFixture[str]

@@ -6,7 +6,8 @@ import time
 import pytest
 
 from sweeps.engines.base import Prompt
-from sweeps.ledger.ledger import Ledger, LedgerError
+from sweeps.ledger.database import LedgerError
+from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key
 
 

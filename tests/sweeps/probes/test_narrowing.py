@@ -6,13 +6,15 @@ from hypothesis import strategies as st
 
 from sweeps.check.checker import check_sweep
 from sweeps.config.file import load_config
+from sweeps.config.narrowed_space import Narrowing, narrowed
 from sweeps.config.space import Dimension, Space
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.errors import ConfigError
-from sweeps.hosts.sweep_hosts import load_inputs, measure_capacity
 from sweeps.ledger.ledger import Ledger
-from sweeps.probes.unsearchable import Narrowing, narrowed, refuse_unsent
+from sweeps.probes.capacity import measure_capacity
+from sweeps.probes.unsearchable import refuse_unsent
+from sweeps.scoring.inputs import load_inputs
 from sweeps.study.sweep import Sweep
 from tests.doubles.ollama import OllamaDouble
 from tests.sweeps.sweep_files import run, write_sweep

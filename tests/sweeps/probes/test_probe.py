@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from sweeps.config.file import parse_config
-from sweeps.config.space import Space, parse_space
+from sweeps.config.space import Space
+from sweeps.config.space_table import parse_space
 from sweeps.engines.base import OptionRefused
 from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
 from sweeps.engines.ollama import OllamaEngine

@@ -9,10 +9,10 @@ import pytest
 
 from analysis.report.guard import Guard
 from objectives import Case
+from sweeps.config.tables import ConstraintsTable
 from sweeps.progress import Silent
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import write_outputs
-from sweeps.scoring.quantities import ConstraintsTable
 from sweeps.study.measurer import Measurer
 from tests.sweeps.sweep_files import run, write_sweep
 

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.export.formats import ExportError
-from sweeps.config.file import SweepConfig, parse_config
-from sweeps.config.space import parse_space
+from sweeps.config.file import parse_config
+from sweeps.config.space_table import parse_space
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.config.tables import ConstraintsTable
 from sweeps.engines.scripted.engine import ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
 from sweeps.options import Configuration, default_options
@@ -23,17 +25,11 @@ from sweeps.results.reader import load_result
 from sweeps.results.report_files import report_data
 from sweeps.results.result import SweepResult
 from sweeps.scoring.limits import Limits, check_limits, shown_table
-from sweeps.scoring.quantities import (
-    LARGEST_EXCESS,
-    QUANTITIES,
-    ConstraintsTable,
-    means_of,
-    measured,
-    penalised,
-    violation,
-)
-from sweeps.search.explorer import Explorer, Proposal
-from sweeps.study.snapshot import after_batch, after_floor, trial_result
+from sweeps.scoring.quantities import QUANTITIES, means_of, measured
+from sweeps.search.explorer import Explorer
+from sweeps.search.trial import Proposal
+from sweeps.search.trial_scores import LARGEST_EXCESS, penalised, trial_result, violation
+from sweeps.study.snapshot import after_batch, after_floor
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
 # ---- the table

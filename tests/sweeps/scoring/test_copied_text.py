@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from sweeps.config.tables import ConstraintsTable
 from sweeps.results.finalist_export import export_set
 from sweeps.results.report_files import report_data
 from sweeps.results.result import SweepResult
 from sweeps.scoring.copied_text import copied_by, copying_notes
 from sweeps.scoring.limits import check_limits
-from sweeps.scoring.quantities import ConstraintsTable
 from tests.sweeps.sweep_files import run, write_sweep
 
 

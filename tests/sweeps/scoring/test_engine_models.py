@@ -6,8 +6,8 @@ import pytest
 
 from objectives import load_cases
 from sweeps.config.file import parse_config
-from sweeps.engines import EngineSpec
 from sweeps.engines.scripted.engine import ScriptedEngine
+from sweeps.engines.spec import EngineSpec
 from sweeps.results.reader import load_result
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.study.sweep import Sweep

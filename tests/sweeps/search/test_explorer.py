@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from sweeps.config.space import parse_space
+from sweeps.config.space_table import parse_space
 from sweeps.errors import SweepError
 from sweeps.options import Configuration, default_options
-from sweeps.scoring.quantities import Penalty
 from sweeps.search import explorer as explore
-from sweeps.search.explorer import Explorer, Proposal, TrialResult
-from sweeps.study.snapshot import trial_result
+from sweeps.search.explorer import Explorer
+from sweeps.search.trial import Penalty, Proposal, TrialResult
+from sweeps.search.trial_scores import trial_result
 from tests.sweeps.sweep_files import optuna_trials
 
 BASELINE = Configuration("m", "p", {**default_options(), "temperature": 0.8})

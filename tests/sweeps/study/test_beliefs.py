@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from sweeps.samplers.gp import evaluated
-from sweeps.scoring.quantities import Penalty
-from sweeps.search.explorer import TrialResult
+from sweeps.search.trial import Penalty, TrialResult
 from tests.sweeps.search.test_explorer import BASELINE, explorer, score, search
 
 

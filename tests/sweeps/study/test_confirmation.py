@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from objectives import load_cases
-from sweeps.budget.plan import Plan, plan_for
+from sweeps.budget.allocation import plan_for
+from sweeps.budget.plan import Plan
 from sweeps.config.file import load_config
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
 from sweeps.engines.scripted.settings import SURFACES
@@ -20,7 +21,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.options import Configuration
 from sweeps.progress import Silent
 from sweeps.results.reader import load_result
-from sweeps.search.explorer import Proposal
+from sweeps.search.trial import Proposal
 from sweeps.study import confirmation as confirming
 from sweeps.study.confirmation import CONFIRM_SEEDS, CONFIRM_STEP, Confirmation, _seeds_of
 from tests.sweeps.sweep_files import run, write_sweep

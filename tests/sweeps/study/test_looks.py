@@ -12,9 +12,10 @@ import analysis
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import VerdictTable
 from sweeps.options import Configuration
-from sweeps.search.explorer import Proposal
+from sweeps.results.look_history import outdated
+from sweeps.search.trial import Proposal
 from sweeps.study import looks as confirmation
-from sweeps.study.looks import outdated, take_look
+from sweeps.study.looks import take_look
 
 BASELINE = Configuration("m", "p", {"temperature": 0.8})
 ARMS = [Proposal(n, Configuration("m", "p", {"temperature": 0.1 + n / 10}), {}) for n in range(3)]

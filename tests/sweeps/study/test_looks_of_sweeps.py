@@ -15,25 +15,19 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from analysis import Prior, judge, judge_one
-from sweeps.budget.plan import Plan, least_confirm_seeds, look_seeds
+from sweeps.budget.allocation import least_confirm_seeds, look_seeds
+from sweeps.budget.detectable_gain import design_of, final_level
+from sweeps.budget.plan import Plan
 from sweeps.cli.status import status_record
 from sweeps.config.tables import VerdictTable
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
 from sweeps.options import Configuration
 from sweeps.progress import Silent
+from sweeps.results.look_history import last_told, settled_at, stored_finalists, stored_priors, told_at
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
-from sweeps.search.explorer import Proposal
-from sweeps.study.looks import (
-    design_of,
-    final_level,
-    last_told,
-    settled_at,
-    stored_finalists,
-    stored_priors,
-    take_look,
-    told_at,
-)
+from sweeps.search.trial import Proposal
+from sweeps.study.looks import take_look
 from sweeps.study.rescore import rescore_study
 from tests.sweeps.sweep_files import run, steady, write_sweep
 

@@ -11,10 +11,10 @@ import pytest
 
 from analysis import Verdict
 from sweeps.cli.judge import verdict_record
+from sweeps.config.tables import ConstraintsTable
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import report_data
 from sweeps.results.result import SweepResult
-from sweeps.scoring.quantities import ConstraintsTable
 from sweeps.study.rescore import rescore_study
 from tests.sweeps.sweep_files import run, write_sweep
 

@@ -14,10 +14,10 @@ import pytest
 from objectives import load_cases, make_objective
 from sweeps.cli import run_command
 from sweeps.errors import ConfigError, SweepError
+from sweeps.results.look_history import scorings_of
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import config_of
 from sweeps.results.result import SweepResult
-from sweeps.study.looks import scorings_of
 from sweeps.study.rescore import rescore_study
 from sweeps.tracking.payload import CONFIGURATION, ROLE, TRIAL
 from sweeps.tracking.store import sqlite_uri

@@ -15,7 +15,7 @@ from objectives import Case, FunctionObjective
 from sweeps.cli import run_command
 from sweeps.errors import ConfigError, SweepError
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import StudyRecord
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.study.rescore import rescore_study

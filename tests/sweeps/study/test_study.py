@@ -13,9 +13,11 @@ import pytest
 
 from analysis import judge_one
 from analysis.verdict.sentences import named
-from sweeps.budget.plan import Plan, left_out, plan_for
+from sweeps.budget.allocation import left_out, plan_for
+from sweeps.budget.plan import Plan
 from sweeps.check.checker import check_sweep
-from sweeps.config.file import SweepConfig, load_config
+from sweeps.config.file import load_config
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.scripted.engine import Fault, Request, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
 from sweeps.hosts.host import RunStoppedError

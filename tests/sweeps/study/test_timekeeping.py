@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from objectives import Case, load_cases
-from sweeps.budget.pace import Pace, watched
-from sweeps.budget.plan import MAX_TRIALS, Plan
+from sweeps.budget.allocation import MAX_TRIALS
+from sweeps.budget.pace import Pace
+from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before
 from sweeps.config.file import load_config
 from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
 from sweeps.engines.scripted.engine import ScriptedEngine
+from sweeps.hosts.timed_engine import watched
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
 from sweeps.results.reader import load_result

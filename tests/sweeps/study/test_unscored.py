@@ -15,9 +15,9 @@ from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.ledger.ledger import Ledger
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
-from sweeps.scoring.rows import UNSCORED, UnscorableError
-from sweeps.study.measurer import HOPELESS, LAST, Tally
+from sweeps.scoring.scorer import UNSCORED, UnscorableError
 from sweeps.study.rescore import rescore_study
+from sweeps.study.unscored import HOPELESS, LAST, Tally
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 Judged = Callable[[str, int], bool]

@@ -20,8 +20,9 @@ import pytest
 from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking import store as tracking_store
-from sweeps.tracking.metrics import decisive, ordered, points_digest, summarise, table
+from sweeps.tracking.metrics import decisive, summarise, table
 from sweeps.tracking.payload import child_name, split_verdict, view_state
+from sweeps.tracking.steps import ordered, points_digest
 from sweeps.tracking.tracker import Tracker, TrackingError
 
 FINGERPRINT = Fingerprint(

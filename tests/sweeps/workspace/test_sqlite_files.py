@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.search.explorer import _open_study
+from sweeps.search.trial_store import _open_study
 from sweeps.workspace import sqlite_files as folders
 from sweeps.workspace.sqlite_files import place_database
 from tests.sweeps.forks import fail_at_once, needs_fork

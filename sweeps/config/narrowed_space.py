@@ -1,0 +1,78 @@
+"""A space without the options that do nothing on a host."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from sweeps.config.space import Dimension, Space, Value
+from sweeps.config.sweep_config import SweepConfig
+
+
+@dataclass(frozen=True)
+class Narrowing:
+    """What is taken out of a space, and why.
+
+    Attributes:
+        dropped: Names taken out, with the reason.
+        removed: Choices taken out, by name.
+        notes: What else was found, as sentences.
+    """
+
+    dropped: Mapping[str, str] = field(default_factory=dict)
+    removed: Mapping[str, tuple[Value, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def as_record(self) -> dict[str, Any]:
+        """The narrowing as JSON types, for the study's record."""
+        return {"dropped": dict(self.dropped), "removed": {name: list(v) for name, v in self.removed.items()}}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any] | None) -> Narrowing:
+        """The inverse of `as_record`; a study without one was not narrowed."""
+        record = record or {}
+        removed = {name: tuple(values) for name, values in record.get("removed", {}).items()}
+        return cls(dict(record.get("dropped", {})), removed)
+
+    def apply(self, config: SweepConfig) -> SweepConfig:
+        """The sweep with the narrowed space; its baseline is as before."""
+        return replace(config, space=narrowed(config.space, self, config.baseline.values))
+
+    def lines(self, config: SweepConfig) -> list[str]:
+        """What was taken out, a sentence each."""
+        base = config.baseline.values
+        lines = [f"space.{name} is dropped{_stays(name, base)}: {why}" for name, why in self.dropped.items()]
+        for name, values in self.removed.items():
+            left = ", ".join(str(v) for v in config.space[name].choices if v not in values)
+            lines.append(
+                f"space.{name}: {', '.join(map(str, values))} would cut a prompt and is left out; left: {left}"
+            )
+        return lines
+
+
+def _stays(name: str, baseline: Mapping[str, Value]) -> str:
+    return f" (it stays at the baseline's {baseline[name]})" if name in baseline else ""
+
+
+def narrowed(space: Space, narrowing: Narrowing, baseline: Mapping[str, Value]) -> Space:
+    """The space without what is taken out; conditions on a dropped name hold or fail with the baseline's value."""
+    kept: list[Dimension] = []
+    gone = dict(narrowing.dropped)
+    for dimension in space:
+        choices = tuple(v for v in dimension.choices if v not in narrowing.removed.get(dimension.name, ()))
+        when: dict[str, tuple[Value, ...]] = {}
+        fixed = choices != dimension.choices and choices == (baseline.get(dimension.name),)
+        dead = dimension.name in gone or fixed
+        for parent, allowed in dimension.when.items():
+            left = tuple(v for v in allowed if v not in narrowing.removed.get(parent, ()))
+            if parent in gone:
+                dead = dead or baseline.get(parent) not in allowed
+            else:
+                when[parent] = left
+                dead = dead or not left
+        if dead:
+            gone.setdefault(dimension.name, "")
+        else:
+            kept.append(replace(dimension, choices=choices, when=when))
+    return Space(tuple(kept))

@@ -1,0 +1,51 @@
+"""Cases and objective of a configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.errors import ConfigError
+
+
+def load_inputs(
+    config: SweepConfig,
+    models: ModelAccess | None = None,
+    *,
+    cases: Sequence[Case] | None = None,
+    objective: Objective | None = None,
+) -> tuple[list[Case], Objective]:
+    """The cases and the objective that a sweep names; `models` is how its matcher reaches a model.
+
+    Args:
+        config: The configuration.
+        models: How the objective's matcher reaches a model.
+        cases: Taken instead of those that the configuration names.
+        objective: Taken instead of the configuration's.
+
+    Raises:
+        ConfigError: With what is wrong with either.
+    """
+    from analysis.comparison.pair import FEWEST_CASES
+
+    table = config.objective
+    where = config.path or "<text>"
+    problems: list[str] = []
+    try:
+        cases = load_cases(config.cases_path, names=table.names) if cases is None else cases
+    except CaseError as error:
+        problems.append(str(error))
+    try:
+        spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
+        objective = objective or make_objective(spec, models=models, directory=config.directory)
+    except ObjectiveError as error:
+        problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
+    if config.verdict.claim == "new-cases" and cases is not None and len(cases) < FEWEST_CASES:
+        problems.append(
+            f'{where}: verdict.claim: "new-cases" takes at least {FEWEST_CASES} cases, and there are {len(cases)}: name'
+            ' more (objective.cases, objective.names), or claim "these-cases"'
+        )
+    if problems or objective is None or cases is None:
+        raise ConfigError(problems)
+    return list(cases), objective

@@ -1,0 +1,109 @@
+"""Proposals and results of trials."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from sweeps.config.space import configuration_from
+from sweeps.options import Configuration
+
+if TYPE_CHECKING:
+    pass
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """What a trial lost for breaking limits.
+
+    Attributes:
+        score: The score without it.
+        noise_sd: The score's own within-case standard deviation.
+        means: Mean of each limited quantity; NaN where it is not known.
+        violation: Excesses over the limits, added up; 0 where all are kept.
+        weight: Of the violation: so much score is lost per unit.
+    """
+
+    score: float
+    noise_sd: float
+    means: Mapping[str, float]
+    violation: float
+    weight: float
+
+    @property
+    def lost(self) -> float:
+        """The difference between score and value."""
+        return self.weight * self.violation
+
+    def user_attrs(self) -> dict[str, Any]:
+        """What stands beside the value in Optuna's storage."""
+        known = {name: None if math.isnan(mean) else mean for name, mean in self.means.items()}
+        return {"score": self.score, "violation": self.violation, "constraints": known}
+
+
+LEAST_ERROR = 1e-3
+"""Standard error that the sampler believes a mean score to have at least: a greedy baseline shows no noise at all."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One configuration to try.
+
+    Attributes:
+        number: The trial's number, from 0.
+        configuration: What to try.
+        params: The values as Optuna holds them.
+    """
+
+    number: int
+    configuration: Configuration
+    params: Mapping[str, Any]
+
+    def as_record(self) -> dict[str, Any]:
+        """The proposal as JSON types."""
+        return {"values": self.configuration.values, "params": dict(self.params)}
+
+    @classmethod
+    def from_record(cls, number: int, record: Mapping[str, Any]) -> Proposal:
+        """The inverse of `as_record`."""
+        return cls(number, configuration_from(record["values"]), record["params"])
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What is told of a trial.
+
+    Attributes:
+        value: Mean over the cases of the mean score, less the penalty; NaN where no case has a score.
+        n: Number of scored generations.
+        case_scores: The same per case, NaN where a case has none; cases in the sweep's order.
+        noise_sd: The floor's within-case standard deviation.
+        penalty: What was subtracted for limits that were broken; None in a sweep without limits.
+    """
+
+    value: float
+    n: int
+    case_scores: Sequence[float]
+    noise_sd: float
+    penalty: Penalty | None = None
+
+    def as_believed(self) -> TrialResult:
+        """The result as the sampler is told it: see `LEAST_ERROR`. What is kept and shown stays as it was measured."""
+        return replace(self, noise_sd=max(self.noise_sd, LEAST_ERROR * math.sqrt(max(self.n, 1))))
+
+    @property
+    def score(self) -> float:
+        """The mean score itself, which is what people are shown."""
+        return self.value if self.penalty is None else self.penalty.score
+
+    def user_attrs(self, configuration: Configuration) -> dict[str, Any]:
+        """What stands beside the value in Optuna's storage."""
+        return {
+            "configuration": configuration.key,
+            "n": self.n,
+            "case_scores": [None if math.isnan(score) else score for score in self.case_scores],
+            "noise_sd": self.noise_sd,
+            **({} if self.penalty is None else self.penalty.user_attrs()),
+        }
