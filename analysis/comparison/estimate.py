@@ -29,7 +29,8 @@ class Estimate:
         p_value: Two-sided.
         test: Name of the test.
         tail_dof: Degrees of freedom at levels below FAR_TAIL; NaN where they are the same.
-        draws: Thresholds of a permutation test, ascending (see `analysis.comparison.permutation`); empty for the t tests.
+        draws: Thresholds of a permutation test, ascending (see `analysis.comparison.permutation`); empty for the t
+        tests.
         same: Number of arrangements that are the observed one; 0 for the t tests.
         drawn: Whether the permutation test's arrangements are a sample.
         both: Whether a t test and a permutation test must agree; p is the larger one, the interval holds both.

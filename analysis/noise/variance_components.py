@@ -67,7 +67,8 @@ def variance_components(observations: pd.DataFrame) -> VarianceComponents:
     full table of cells; configurations that lack a cell are left out, or the cells that few have, whichever loses less.
 
     Args:
-        observations: See `analysis.observations.table`. Greedy configurations should not be mixed in: they have no seed variance.
+        observations: See `analysis.observations.table`. Greedy configurations should not be mixed in: they have no seed
+        variance.
 
     Raises:
         TableError: No cell has two observations, so that seeds cannot be told from the rest.

@@ -43,7 +43,8 @@ def judge(
     """Judge configurations against the baseline.
 
     Args:
-        observations: See `analysis.observations.table`; rows of fresh seeds only, not those that a configuration was picked by.
+        observations: See `analysis.observations.table`; rows of fresh seeds only, not those that a configuration was
+        picked by.
         baseline: Label of the baseline.
         finalists: Labels to judge; by default every other one in the table. Several share `alpha` by Holm's method.
         claim: "these-cases", or "new-cases" (from 6 cases on).

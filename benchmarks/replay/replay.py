@@ -10,9 +10,10 @@ one of the table's ten texts, drawn with replacement. So the truth is known exac
 mean over the cases of the mean score of its texts, and the best of the 48 is the best there is to find. Whether these
 are the means of the model itself does not matter here.
 
-The product takes its own way from the first request to the verdict (`sweeps.study.sweep.Sweep` with the scripted engine that
-writes the stored texts, scored by the product's objective; each text once). Its rivals are those of `arena.py`, which
-draw from the same scores. Printed for each, at equal generations, as means over the replications with standard errors:
+The product takes its own way from the first request to the verdict (`sweeps.study.sweep.Sweep` with the scripted engine
+that writes the stored texts, scored by the product's objective; each text once). Its rivals are those of `arena.py`,
+which draw from the same scores. Printed for each, at equal generations, as means over the replications with standard
+errors:
 
 * `regret`: the best true mean less that of what is recommended; `gain`: what of the best's gain over the baseline
   that keeps; `regret_claimed` and `gain_claimed`: the same if only what is shown better replaces the baseline. A rival

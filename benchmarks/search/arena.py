@@ -4,8 +4,8 @@ This is no benchmark by itself. `selection.py` uses it on simulated surfaces, `r
 the product's rivals are in `arena_peers.py`.
 
 A `Problem` says what one noisy generation of a configuration scores on a case, and what it scores in truth. `run_sweep`
-gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.sweep.Sweep` itself with the
-scripted engine.
+gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.sweep.Sweep` itself with
+the scripted engine.
 """
 
 from __future__ import annotations

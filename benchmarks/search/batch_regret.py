@@ -2,10 +2,10 @@
 
     python -m benchmarks.search.batch_regret [--quick] [--json] [--replications N] [--trials N] [--workers N]
 
-The search's own `Explorer` works on simulated surfaces (`sweeps.engines.scripted.surfaces`, half of them smooth and half rough; a true
-gain of .05 over the baseline; 6 cases, one generation each per trial) and asks 1, 4 or 12 trials at a time. A batch is
-asked before any of it is told. Everything else is the same: surface, seed, number of trials, and the noise of the
-trial with a given number.
+The search's own `Explorer` works on simulated surfaces (`sweeps.engines.scripted.surfaces`, half of them smooth and
+half rough; a true gain of .05 over the baseline; 6 cases, one generation each per trial) and asks 1, 4 or 12 trials at
+a time. A batch is asked before any of it is told. Everything else is the same: surface, seed, number of trials, and the
+noise of the trial with a given number.
 
 `regret_B` is the true mean score of the best configuration less that of the finalist, averaged over the surfaces;
 `cost_B` is what batches of B add to it, as a share of `regret_1` (below 0: they did better). `se_...` are standard

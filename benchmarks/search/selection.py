@@ -4,11 +4,11 @@
                                    [--first N] [--kinds smooth,rough] [--out FILE.jsonl]
     python -m benchmarks.search.selection --summary FILE.jsonl [--json]
 
-Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or .08), `flat` ones on
-which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases. Each is tuned by whole
-sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state is read at every budget
-(`arena_peers.py`). To save time most rivals run on a third of the surfaces; TPE with 3 seeds, which sweeps are compared
-with, runs on all of them, its older form and random search wherever there is a gain.
+Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or
+.08), `flat` ones on which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases.
+Each is tuned by whole sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state
+is read at every budget (`arena_peers.py`). To save time most rivals run on a third of the surfaces; TPE with 3 seeds,
+which sweeps are compared with, runs on all of them, its older form and random search wherever there is a gain.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
 command goes on with those that are missing, and `--summary` prints what is there. `selection_summary.py` says what the

@@ -4,7 +4,8 @@
 
 Scripted hosts take 50 ms for each request, warm-ups included. Measured on the same machine one after the other:
 
-* `speedup`: the same 24 configurations x 6 cases through `sweeps.hosts.pool.run_tasks` with a ledger on disk, wall time on
+* `speedup`: the same 24 configurations x 6 cases through `sweeps.hosts.pool.run_tasks` with a ledger on disk, wall time
+on
   one host over wall time on four.
 * `speedup_explore`: the explore stage of a whole sweep (36 trials of 6 generations in batches of 12, proposals by the
   Gaussian process, scoring, ledger and Optuna's storage included), in the same way.

@@ -1,11 +1,13 @@
 """What does the order of requests save?
 
-    python -m benchmarks.speed.request_order [--quick] [--json] [--cases N] [--trials N] [--predict N] [--only long|shipped]
+    python -m benchmarks.speed.request_order [--quick] [--json] [--cases N] [--trials N] [--predict N]
+        [--only long|shipped]
 
 The same requests (configuration, case, seed) run twice on the embedded engine, each time from a fresh load:
 
 * `plain`: as a loop over Optuna's trials sends them: trial by trial, in each case by case, without warm-ups.
-* `ours`: in the order of `sweeps.hosts.order`, through the `sweeps.hosts.host.Host` that a sweep uses, warm-ups included.
+* `ours`: in the order of `sweeps.hosts.order`, through the `sweeps.hosts.host.Host` that a sweep uses, warm-ups
+included.
 
 The trials' options are drawn at random, with each of three values of num_ctx equally often, as in one batch of a sweep
 that searches num_ctx. `long` cases are made by joining shipped logs to about 1,500 tokens; `shipped` ones are used as

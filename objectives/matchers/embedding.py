@@ -2,8 +2,8 @@
 
 Cost: one embedding per sentence and pair of sentences of the text, and one per item, cached. Deterministic as far as
 the model is. Agreement with people depends on the model; on news summaries a small sentence encoder stays behind the
-lexical matcher (`benchmarks/matchers/human_agreement.py FILE --embedding MODEL.gguf` measures one). Its cosines mean something
-else in every model, so the midpoint has to be set for the model: `calibrate` finds it from judgements.
+lexical matcher (`benchmarks/matchers/human_agreement.py FILE --embedding MODEL.gguf` measures one). Its cosines mean
+something else in every model, so the midpoint has to be set for the model: `calibrate` finds it from judgements.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ BATCH = 4
 """Trials asked at a time with "auto"; with an option that reloads the model, per value of it."""
 
 LARGEST_BATCH = 12
-"""Trials asked at a time at most with "auto". `benchmarks/search/batch_regret.py` measures what batches cost the search."""
+"""Most trials asked at a time with "auto"; `benchmarks/search/batch_regret.py` measures the cost to the search."""
 
 RANGE_VALUES = 3
 """A range that reloads the model counts as this many values."""

@@ -371,7 +371,8 @@ class SweepResult:
             The files written.
 
         Raises:
-            analysis.export.formats.ExportError: If the finalist is not shown better, or breaks a limit, and `force` is not set.
+            analysis.export.formats.ExportError: If the finalist is not shown better, or breaks a limit, and `force` is
+            not set.
             SweepError: If there is no finalist yet.
         """
         from analysis.export.formats import write_exports

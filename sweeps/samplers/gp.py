@@ -49,8 +49,8 @@ class NoiseAwareSampler(BaseSampler):
 
     Where trials tell constraints (`Trial.set_constraint`), the improvement over the best trial that keeps them all is
     multiplied by the probability that a configuration does (`sweeps.samplers.feasibility`). Pruned trials and infinite
-    scores count as bad ones (`sweeps.samplers.evaluated.Evaluated.values`); failed trials count for nothing, but are not
-    tried again.
+    scores count as bad ones (`sweeps.samplers.evaluated.Evaluated.values`); failed trials count for nothing, but are
+    not tried again.
 
     Args:
         seed: Makes proposals repeatable; drawn if not given. Use the study's seed for every sampler object of a study.

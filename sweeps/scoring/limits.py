@@ -117,8 +117,8 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
         claim: What the intervals speak of, as the verdict: these cases with other seeds, or new cases.
 
     Returns:
-        A check per limit, in their order. Intervals are those of `analysis.comparison.means`: t within cases (or between cases);
-        for the share cut off Clopper and Pearson's (or Gaffke's).
+        A check per limit, in their order. Intervals are those of `analysis.comparison.means`: t within cases (or
+        between cases); for the share cut off Clopper and Pearson's (or Gaffke's).
     """
     from analysis.comparison.means import mean_interval, share_interval
 

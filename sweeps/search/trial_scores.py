@@ -70,7 +70,8 @@ def trial_result(
         rows: Its rows of the observations table, of one stage.
         cases: Names of all cases.
         noise_sd: The floor's within-case standard deviation; None to pool it from these rows.
-        offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where trials differ in cases.
+        offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where trials
+        differ in cases.
 
     Returns:
         The result; its value is NaN where half of its cases or more have no score. Its cases are those that it has rows

@@ -31,7 +31,7 @@ class ByTrial:
 
 
 class RunningOffsets:
-    """How much easier each case is than the mean case; the same numbers, bit by bit, as of `analysis.observations.case_offsets`.
+    """Case offsets of a growing table, equal to `analysis.observations.case_offsets` to the last bit.
 
     The last digit of a mean of pandas depends on the other rows of its table, so that cells are not summed up one by
     one; what is spared is to read all rows, which have many columns, and to turn the cells into a table, each time.

@@ -230,7 +230,7 @@ def _refuse_unknown(result: SweepResult, described: Objective) -> None:
         f"study {name!r} was not scored by what its [objective] describes (digest {described.digest}), but by an"
         f" objective with digest {scored_by}: one that was given as Sweep(objective=...), or that of another version of"
         " this program. To score it by an objective of your own, give that from Python:"
-        f" sweeps.study.rescore.rescore_study(directory, {name!r}, objective=...). To score it by the [objective] of its file"
+        f" sweeps.rescore_study(directory, {name!r}, objective=...). To score it by the [objective] of its file"
         f" instead: sweeps rescore {name} --reset"
     )
 

@@ -38,8 +38,10 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
     """Sum up one configuration.
 
     Args:
-        observations: Its rows, with the columns of `analysis.observations.table.COLUMNS` (those that are missing are passed over).
-        offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where configurations have
+        observations: Its rows, with the columns of `analysis.observations.table.COLUMNS` (those that are missing are
+        passed over).
+        offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where
+        configurations have
             different cases; means of scores allow for it.
 
     Returns:

@@ -1,6 +1,7 @@
 """How often do verdicts claim what is not there? Seeded simulations through the product's own path.
 
-`benchmarks/verdicts/calibration.py` does the same with more replications; the tolerance here is two standard errors of the rate.
+`benchmarks/verdicts/calibration.py` does the same with more replications; the tolerance here is two standard errors of
+the rate.
 """
 
 from __future__ import annotations
