@@ -23,7 +23,7 @@ _HOMES = {
     "LexicalMatcher": "objectives.matchers.lexical",
     "Match": "objectives.matchers.base",
     "Matcher": "objectives.matchers.base",
-    "ModelAccess": "objectives.factory",
+    "ModelAccess": "objectives.matchers.model_access",
     "Objective": "objectives.coverage",
     "ObjectiveError": "objectives.matchers.base",
     "Score": "objectives.coverage",

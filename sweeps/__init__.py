@@ -23,7 +23,7 @@ _HOMES = {
     "ConfigError": "sweeps.errors",
     "Configuration": "sweeps.options",
     "Sweep": "sweeps.study.sweep",
-    "SweepConfig": "sweeps.config.file",
+    "SweepConfig": "sweeps.config.sweep_config",
     "SweepError": "sweeps.errors",
     "SweepResult": "sweeps.results.result",
     "load_config": "sweeps.config.file",
