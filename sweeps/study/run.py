@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from sweeps.budget.allocation import plan_for
@@ -41,9 +41,11 @@ from sweeps.study.exploration import Exploration
 from sweeps.study.identity import identity_of, refuse_changes
 from sweeps.study.measurer import Measurer
 from sweeps.study.snapshot import after_floor
-from sweeps.study.sweep import Sweep
 from sweeps.tracking.study_log import Logbook
 from sweeps.version import __version__
+
+if TYPE_CHECKING:
+    from sweeps.study.sweep import Sweep
 
 
 class _Run:
