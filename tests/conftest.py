@@ -10,6 +10,8 @@ import pytest
 from analysis.report.guard import Guard
 from sweeps.tracking.store import PRELOAD
 
+pytest_plugins = ["tests.postgres"]
+
 
 @pytest.fixture(autouse=True)
 def strict_reports(monkeypatch: pytest.MonkeyPatch) -> None:
