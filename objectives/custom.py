@@ -9,13 +9,16 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from objectives.case import Case
-from objectives.coverage import Objective, Score
+from objectives.coverage import CoverageObjective, Objective, Score
 from objectives.matchers.base import ObjectiveError
 from objectives.text import normalise, tokenise
 from objectives.text_metrics import words_of
+
+Scoring: TypeAlias = Callable[[Case, str], float | Score]
+"""A case and a text in, the score out: a number in [0, 1], higher is better, or a `Score`."""
 
 
 class FunctionObjective:
@@ -28,9 +31,7 @@ class FunctionObjective:
             noticed.
     """
 
-    def __init__(
-        self, function: Callable[[Case, str], float | Score], name: str | None = None, digest: str | None = None
-    ) -> None:
+    def __init__(self, function: Scoring, name: str | None = None, digest: str | None = None) -> None:
         self.function = function
         self.name: str = name or str(getattr(function, "__name__", type(function).__name__))
         self.digest = digest or _source_digest(function)
@@ -82,6 +83,26 @@ class GuardedObjective:
         if not isinstance(value, Score):
             raise _returned(self.name, value, case, "an objective's score() returns a Score.")
         return value
+
+
+def as_objective(given: object) -> Objective:
+    """Take an objective, or wrap a callable as one.
+
+    Args:
+        given: An objective, or a callable `(case, text) -> score`.
+
+    Raises:
+        ObjectiveError: It is neither.
+    """
+    if isinstance(given, (CoverageObjective, FunctionObjective, GuardedObjective)):
+        return given
+    if isinstance(given, type):
+        raise ObjectiveError(f"{given.__name__}: is a class; give an objective made from it: {given.__name__}(...)")
+    if isinstance(given, Objective):
+        return GuardedObjective(given)
+    if callable(given):
+        return FunctionObjective(given)
+    raise ObjectiveError(f"{given!r}: must be a callable (case, text) -> score, or an objective")
 
 
 def _called(function: Callable[[Case, str], object], name: str, case: Case, text: str) -> float | Score:

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from objectives.coverage import Objective
-from objectives.custom import FunctionObjective, GuardedObjective, cause_of
+from objectives.custom import as_objective, cause_of
 from objectives.matchers.base import ObjectiveError
 
 _loaded: dict[str, ModuleType] = {}
@@ -52,11 +52,10 @@ def own_objective(kind: str, folders: Sequence[Path]) -> Objective:
             target = target()
         except Exception as error:  # noqa: BLE001 - as above
             raise ObjectiveError(f"kind = {kind!r}: {attribute}() failed: {cause_of(error)}.") from None
-    if isinstance(target, Objective):
-        return GuardedObjective(target)
-    if callable(target):
-        return FunctionObjective(target)
-    raise ObjectiveError(f"kind = {kind!r}: must be a callable (case, text) -> score, or an objective.")
+    try:
+        return as_objective(target)
+    except ObjectiveError as error:
+        raise ObjectiveError(f"kind = {kind!r}: {error}.") from None
 
 
 def _module(name: str, folders: Sequence[Path]) -> ModuleType:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, progress_view, stdout_console
 
 if TYPE_CHECKING:
     from sweeps.check.report import CheckReport
@@ -30,9 +30,8 @@ def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, qu
     the sweep can be run, with 2 if something blocks it.
     """
     from sweeps.check.checker import BLOCKED, check_sweep
-    from sweeps.cli.progress_view import ProgressView
 
-    with ProgressView(stderr_console(), quiet=quiet or as_json) as view:
+    with progress_view(quiet=quiet or as_json) as view:
         report = check_sweep(file, directory=mlruns, strict=strict, again=again, progress=view)
     if as_json:
         echo_json(report.as_dict())

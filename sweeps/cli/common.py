@@ -17,6 +17,9 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweeps.progress.live import RichProgress
+    from sweeps.progress.plain import PlainProgress
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -138,6 +141,20 @@ def stderr_console() -> Console:
     from rich.console import Console
 
     return Console(stderr=True, **PLAIN)
+
+
+@contextmanager
+def progress_view(*, quiet: bool) -> Iterator[PlainProgress | RichProgress]:
+    """Progress on stderr: live on a terminal, plain lines elsewhere; only warnings when `quiet`."""
+    from sweeps.progress.live import RichProgress
+    from sweeps.progress.plain import PlainProgress
+
+    console = stderr_console()
+    if console.is_terminal and not quiet:
+        with RichProgress(console) as view:
+            yield view
+    else:
+        yield PlainProgress(quiet=quiet)
 
 
 def stdout_console() -> Console:

@@ -14,13 +14,14 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     mlruns_option,
+    progress_view,
     stderr_console,
     stdout_console,
     terminable,
 )
 
 if TYPE_CHECKING:
-    from sweeps.cli.progress_view import ProgressView
+    from sweeps.progress.counts import Counts
     from sweeps.results.result import SweepResult
 
 
@@ -37,11 +38,10 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
     Whatever was generated before is taken from the ledger, so after an interruption the same command goes on where it
     stopped. With --json two records are printed, `launch` and `done`.
     """
-    from sweeps.cli.progress_view import ProgressView
     from sweeps.study.sweep import Sweep
 
     console = stderr_console()
-    with terminable() as status, ProgressView(console, quiet=quiet or as_json) as view:
+    with terminable() as status, progress_view(quiet=quiet or as_json) as view:
         sweep = Sweep.from_toml(file, directory=mlruns, progress=view, tracking=not no_tracking, strict=strict)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
@@ -60,7 +60,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
         show(result, kept=view.kept)
 
 
-def _kept(mlruns: Path, study: str, view: ProgressView) -> str:
+def _kept(mlruns: Path, study: str, view: Counts) -> str:
     """How much a study has: the ledger tells it, since a run that goes on counts anew what it had."""
     from sweeps.errors import SweepError
     from sweeps.ledger.ledger import Ledger

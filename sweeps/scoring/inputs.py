@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from objectives.custom import Scoring, as_objective
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 
@@ -14,7 +15,7 @@ def load_inputs(
     models: ModelAccess | None = None,
     *,
     cases: Sequence[Case] | None = None,
-    objective: Objective | None = None,
+    objective: Objective | Scoring | None = None,
 ) -> tuple[list[Case], Objective]:
     """The cases and the objective that a sweep names; `models` is how its matcher reaches a model.
 
@@ -22,7 +23,7 @@ def load_inputs(
         config: The configuration.
         models: How the objective's matcher reaches a model.
         cases: Taken instead of those that the configuration names.
-        objective: Taken instead of the configuration's.
+        objective: Taken instead of the configuration's; a callable `(case, text) -> score` is wrapped.
 
     Raises:
         ConfigError: With what is wrong with either.
@@ -36,16 +37,21 @@ def load_inputs(
         cases = load_cases(config.cases_path, names=table.names) if cases is None else cases
     except CaseError as error:
         problems.append(str(error))
+    found: Objective | None = None
+    place = f"{where}: objective." if objective is None else "Sweep(objective=...): "
     try:
-        spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
-        objective = objective or make_objective(spec, models=models, directory=config.directory)
+        if objective is None:
+            spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
+            found = make_objective(spec, models=models, directory=config.directory)
+        else:
+            found = as_objective(objective)
     except ObjectiveError as error:
-        problems += [f"{where}: objective.{line}" for line in str(error).splitlines()]
+        problems += [f"{place}{line}" for line in str(error).splitlines()]
     if config.verdict.claim == "new-cases" and cases is not None and len(cases) < FEWEST_CASES:
         problems.append(
             f'{where}: verdict.claim: "new-cases" takes at least {FEWEST_CASES} cases, and there are {len(cases)}: name'
             ' more (objective.cases, objective.names), or claim "these-cases"'
         )
-    if problems or objective is None or cases is None:
+    if problems or found is None or cases is None:
         raise ConfigError(problems)
-    return list(cases), objective
+    return list(cases), found

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from objectives import Case, Objective, Score
+from objectives import Case, Objective, ObjectiveError, Score
 from objectives.matchers.base import UnusableAnswer
 from objectives.text import normalise, tokenise
 from objectives.text_metrics import words_of
@@ -57,6 +57,10 @@ that does not answer, is none of these."""
 
 class UnscorableError(SweepError):
     """No text can be scored, or nearly none; what was generated is kept."""
+
+
+class ScoringError(SweepError, ObjectiveError):
+    """The objective failed, or returned no score; what was generated is kept."""
 
 
 class Scorer:
@@ -117,7 +121,12 @@ class Scorer:
         return scored
 
     def _scored(self, case: str, text: str) -> Scored:
-        score = self.objective.score(self._cases[case], text)
+        try:
+            score = self.objective.score(self._cases[case], text)
+        except OF_ONE_TEXT:
+            raise
+        except ObjectiveError as error:
+            raise ScoringError(str(error)) from error
         detail = detail_of(score)
         if self._cuts:
             detail["words"] = len(words_of(tokenise(normalise(text))))

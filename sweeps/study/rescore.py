@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from objectives.custom import Scoring, as_objective
 from sweeps.errors import ConfigError, SweepError
 from sweeps.hosts.sweep_hosts import engine_specs
 from sweeps.ledger.ledger import Ledger
@@ -61,7 +62,7 @@ def rescore_study(
     *,
     cases_path: str | None = None,
     settings: Mapping[str, Any] | None = None,
-    objective: Objective | None = None,
+    objective: Objective | Scoring | None = None,
     reset: bool = False,
     keep: bool = True,
     warn: Callable[[str], object] = lambda _: None,
@@ -76,7 +77,7 @@ def rescore_study(
         name: The study; by default the last one.
         cases_path: Where the cases are; by default where they were.
         settings: Keys of `[objective]` to change, such as `weights`; the others stay as an earlier rescoring left them.
-        objective: Score by this one; needed for a study that ran with `Sweep(objective=...)`.
+        objective: Score by this objective or callable; needed for a study that ran with `Sweep(objective=...)`.
         reset: Go back to the `[objective]` of the file that the study was made with, before `settings` are applied.
         keep: Make the new scores the study's own; the old ones stay in the ledger. Else nothing is written at all.
         warn: Told what could not be brought up to date.
@@ -193,7 +194,7 @@ def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
 def _scoring_for(
     result: SweepResult,
     changes: Mapping[str, Any],
-    given: Objective | None,
+    given: Objective | Scoring | None,
     models: ModelAccess,
     *,
     reset: bool,
@@ -209,7 +210,10 @@ def _scoring_for(
     if not reset:
         settings |= {key: identity[f"objective.{key}"] for key in settings if f"objective.{key}" in identity}
     if given is not None:
-        return _Scoring(given, settings)
+        try:
+            return _Scoring(as_objective(given), settings)
+        except ObjectiveError as error:
+            raise ConfigError(f"rescore_study(objective=...): {error}") from None
     if not reset:
         _refuse_unknown(result, _made(result, settings, models))
     settings |= changes

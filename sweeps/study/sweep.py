@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from objectives import Case, Objective
+from objectives.custom import Scoring
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines import open_engine
@@ -16,6 +17,7 @@ from sweeps.hosts.sweep_hosts import engine_specs, open_hosts
 from sweeps.ledger.ledger import Ledger
 from sweeps.probes.unsearchable import refuse_baseline_alone
 from sweeps.progress import Progress, Silent
+from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import load_inputs
@@ -30,10 +32,12 @@ class Sweep:
     Args:
         config: The configuration.
         directory: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing).
-        progress: Who is told; nobody by default.
+        progress: "plain" prints lines to stderr, "rich" keeps a live display there, None is silent. The default,
+            "auto", is "plain" where stderr is a terminal, silent elsewhere. An object with the methods of `Progress` is
+            used as it is.
         engine: An open engine to use instead of the configuration's, or one per entry of `engine.hosts`, in their
             order; they are not closed.
-        objective: An objective to use instead of the configuration's.
+        objective: An objective to use instead of the configuration's, or any callable `(case, text) -> score`.
         cases: Cases to use instead of those that the configuration names.
         tracking: Whether to log to MLflow.
         keep_trials: Whether to keep trials in Optuna's storage (`optuna.db`) as well.
@@ -46,9 +50,9 @@ class Sweep:
         config: SweepConfig,
         *,
         directory: str | Path = "mlruns",
-        progress: Progress | None = None,
+        progress: ProgressChoice = "auto",
         engine: Engine | Sequence[Engine] | None = None,
-        objective: Objective | None = None,
+        objective: Objective | Scoring | None = None,
         cases: Sequence[Case] | None = None,
         tracking: bool = True,
         keep_trials: bool = True,
@@ -57,7 +61,9 @@ class Sweep:
     ) -> None:
         self.config = config
         self.directory = Path(directory)
-        self.progress = progress or Silent()
+        require_choice(progress)
+        self.progress: Progress = Silent()  # until it runs
+        self._progress = progress
         self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
         self._objective, self._cases = objective, cases
         self._tracking, self._keep_trials = tracking, keep_trials
@@ -85,6 +91,10 @@ class Sweep:
             StudyBusyError: If another process is running this study, or scoring it anew.
             KeyboardInterrupt: If the user stopped it; what was generated is kept.
         """
+        with shown(self._progress) as self.progress:
+            return self._run()
+
+    def _run(self) -> SweepResult:
         self.progress.stage("check")
         refuse_baseline_alone(self.config)
         with EngineModels(engine_specs(self.config)[0]) as models:

@@ -150,7 +150,7 @@ def test_what_was_kept_before_counts_when_a_run_is_stopped_again(
 
     options = ["--no-tracking", "--strict", "--quiet", "--mlruns", str(copy / "mlruns")]
     for stopped, many in (("advance", "60 of 60"), ("plan", "60")):  # the latter before anything is planned
-        monkeypatch.setattr(f"sweeps.cli.progress_view.ProgressView.{stopped}", stop)
+        monkeypatch.setattr(f"sweeps.progress.plain.PlainProgress.{stopped}", stop)
         assert run_command(["run", str(finished / "sweep.toml"), *options]) == 130
         err = capsys.readouterr().err
         assert f"stopped; {many} generations are kept. To go on:" in err

@@ -1,4 +1,4 @@
-"""What a running sweep tells, apart from how it is shown."""
+"""Progress of a running sweep, apart from how it is shown."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Standing:
-    """Where a sweep stands.
+    """The scores of a sweep so far.
 
     Attributes:
         baseline_mean: Mean score of the baseline over the cases; None before the floor.
         noise_sd: Run-to-run standard deviation within a case; None before the floor.
         band: Half-width of the 95% noise band of one trial's mean around the baseline's; None before the floor.
-        best: What the best trial so far changes, in words; "" before the first.
+        best: The changes that the best trial so far makes, in words; "" before the first.
         best_mean: Its observed mean.
         best_low: Lower end of its 95% interval.
         best_high: Upper end.
@@ -32,43 +32,43 @@ class Standing:
 
 
 class Progress(Protocol):
-    """Listens to a running sweep."""
+    """Is informed while a sweep runs: any object with these methods can be given as `Sweep(progress=...)`."""
 
     def plan(self, floor: int, explore: int, confirm: int) -> None:
-        """The generations planned per stage."""
+        """Take the number of generations planned per stage."""
         ...
 
     def stage(self, name: str) -> None:
-        """A stage begins: `check`, `floor`, `explore`, `confirm` or `report`."""
+        """Take the beginning of a stage: `check`, `floor`, `explore`, `confirm` or `report`."""
         ...
 
     def advance(self, stage: str, *, seconds: float | None) -> None:
-        """A generation of a stage is there; `seconds` is None where the ledger had it."""
+        """Take one generation of a stage; `seconds` is None where the ledger had it."""
         ...
 
     def standing(self, standing: Standing) -> None:
-        """The standing changed."""
+        """Take the scores so far, whenever they change."""
         ...
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """Something a person should know."""
+        """Take a message for a person."""
         ...
 
 
 class Silent:
-    """Progress that tells nobody."""
+    """A progress that shows nothing."""
 
     def plan(self, floor: int, explore: int, confirm: int) -> None:
-        """Nothing."""
+        """Ignore the plan."""
 
     def stage(self, name: str) -> None:
-        """Nothing."""
+        """Ignore the stage."""
 
     def advance(self, stage: str, *, seconds: float | None) -> None:
-        """Nothing."""
+        """Ignore the generation."""
 
     def standing(self, standing: Standing) -> None:
-        """Nothing."""
+        """Ignore the scores."""
 
     def note(self, text: str, *, warning: bool = False) -> None:
-        """Nothing."""
+        """Ignore the message."""

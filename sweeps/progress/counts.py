@@ -1,0 +1,56 @@
+"""Generations of a running sweep, counted by stage, and the time that the rest takes."""
+
+from __future__ import annotations
+
+STAGES = ("floor", "explore", "confirm")
+
+_RECENT = 30
+"""Generations that the pace is taken from."""
+
+
+class Counts:
+    """Counts of a running sweep; the base of its displays.
+
+    Attributes:
+        done: Generations complete, by stage.
+        planned: Generations planned, by stage.
+        kept: Those of `done` that came from the ledger.
+    """
+
+    def __init__(self) -> None:
+        self.done = dict.fromkeys(STAGES, 0)
+        self.planned = dict.fromkeys(STAGES, 0)
+        self.kept = 0
+        self._spent: list[float] = []
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the plan is done at the pace of the last generations; None before the first."""
+        if not self._spent:
+            return None
+        recent = self._spent[-_RECENT:]
+        missing = sum(self.planned.values()) - sum(self.done.values())
+        return missing * sum(recent) / len(recent)
+
+    @property
+    def time_left(self) -> str:
+        """The time left in words; "" before the first generation."""
+        seconds = self.seconds_left
+        if seconds is None:
+            return ""
+        if seconds < 90:
+            return f"about {seconds:.0f} s left"
+        minutes = seconds / 60
+        return f"about {minutes:.0f} min left" if minutes < 90 else f"about {minutes / 60:.1f} h left"
+
+    def plan(self, floor: int, explore: int, confirm: int) -> None:
+        """Take the number of generations planned per stage."""
+        self.planned = dict(zip(STAGES, (floor, explore, confirm), strict=True))
+
+    def advance(self, stage: str, *, seconds: float | None) -> None:
+        """Count one generation of a stage; `seconds` is None where the ledger had it."""
+        self.done[stage] += 1
+        if seconds is None:
+            self.kept += 1
+        else:
+            self._spent.append(seconds)

@@ -1,0 +1,69 @@
+"""Progress as plain lines: for logs, pipes and scripts."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TextIO
+
+from sweeps.progress.base import Standing
+from sweeps.progress.counts import STAGES, Counts
+
+EVERY = 15.0
+"""Least seconds between two lines that count generations."""
+
+_STAGE_LINES = {
+    "check": "check: checking cases, engine and model",
+    "report": "report: writing report, plots and MLflow",
+}
+
+
+class PlainProgress(Counts):
+    """Prints a running sweep line by line.
+
+    Args:
+        stream: Where the lines go; stderr by default.
+        quiet: Print warnings only.
+    """
+
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+        super().__init__()
+        self.quiet = quiet
+        self._stream = stream
+        self._printed_at = 0.0
+
+    def stage(self, name: str) -> None:
+        """Print which stage begins."""
+        planned = f", {self.planned[name]} generations" if name in STAGES else ""
+        self._print(_STAGE_LINES.get(name, f"{name}{planned}"))
+
+    def advance(self, stage: str, *, seconds: float | None) -> None:
+        """Count one generation; print how many there are every `EVERY` seconds."""
+        super().advance(stage, seconds=seconds)
+        if not self.quiet and time.monotonic() - self._printed_at > EVERY:
+            self._printed_at = time.monotonic()
+            left = f", {self.time_left}" if self.time_left else ""
+            self._print(f"{stage}: {self.done[stage]} of {self.planned[stage]}{left}")
+
+    def standing(self, standing: Standing) -> None:
+        """Print the scores so far."""
+        self._print(standing_line(standing))
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Print a message."""
+        self._print(f"warning: {text}" if warning else text, always=warning)
+
+    def _print(self, line: str, *, always: bool = False) -> None:
+        if always or not self.quiet:
+            print(line, file=self._stream or sys.stderr, flush=True)
+
+
+def standing_line(standing: Standing) -> str:
+    """Baseline, noise band and best trial in one line; "" before the floor."""
+    if standing.baseline_mean is None or standing.band is None:
+        return ""
+    line = f"baseline {standing.baseline_mean:.3f}, noise band of one trial ±{standing.band:.3f}"
+    if standing.best_mean is None:
+        return line
+    interval = f"[{standing.best_low:.3f}, {standing.best_high:.3f}]"
+    return f"{line}; best of {standing.trials} so far {standing.best_mean:.3f} {interval} ({standing.best})"

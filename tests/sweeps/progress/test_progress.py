@@ -1,0 +1,126 @@
+"""The displays of a running sweep, and the choice of one."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from sweeps.errors import ConfigError
+from sweeps.progress import Silent, Standing
+from sweeps.progress.choice import shown
+from sweeps.progress.live import RichProgress, scale
+from sweeps.progress.plain import PlainProgress, standing_line
+from tests.sweeps.sweep_files import run, write_sweep
+
+FLOOR = Standing(baseline_mean=0.5, noise_sd=0.1, band=0.1)
+BEST = Standing(0.5, 0.1, 0.1, best="top_p 0.7", best_mean=0.7, best_low=0.6, best_high=0.9, trials=4)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_plain_lines() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    progress.stage("check")
+    progress.plan(2, 10, 4)
+    progress.stage("explore")
+    progress.advance("explore", seconds=2.0)
+    progress.advance("explore", seconds=2.0)  # too soon for another line
+    progress.standing(BEST)
+    progress.note("look [here]")
+    progress.note("too hot", warning=True)
+    assert stream.getvalue().splitlines() == [
+        "check: checking cases, engine and model",
+        "explore, 10 generations",
+        "explore: 1 of 10, about 30 s left",
+        "baseline 0.500, noise band of one trial ±0.100; best of 4 so far 0.700 [0.600, 0.900] (top_p 0.7)",
+        "look [here]",
+        "warning: too hot",
+    ]
+
+
+def test_quiet_prints_warnings_only() -> None:
+    stream = io.StringIO()
+    progress = PlainProgress(stream, quiet=True)
+    progress.stage("floor")
+    progress.advance("floor", seconds=1.0)
+    progress.standing(FLOOR)
+    progress.note("a note")
+    progress.note("too hot", warning=True)
+    assert stream.getvalue() == "warning: too hot\n"
+
+
+def test_time_left_is_the_pace_times_what_is_missing() -> None:
+    progress = PlainProgress(io.StringIO(), quiet=True)
+    progress.plan(100, 200, 100)
+    assert (progress.seconds_left, progress.time_left) == (None, "")
+    progress.advance("floor", seconds=None)  # from the ledger: no pace
+    assert (progress.seconds_left, progress.kept) == (None, 1)
+    progress.advance("floor", seconds=2.0)
+    progress.advance("floor", seconds=4.0)
+    assert progress.seconds_left == (400 - 3) * 3.0
+    assert progress.time_left == "about 20 min left"
+
+
+def test_the_scale_marks_band_and_best() -> None:
+    assert scale(Standing()).plain == ""
+    assert standing_line(Standing()) == ""
+    # From .4 to .9 on 11 cells of .05: the band to .6, the baseline at .5, the interval from .6, the best at .7.
+    assert scale(BEST, width=11).plain == "0.40 ░░│░──●──── 0.90"
+
+
+def test_the_rich_display_shows_bars_scale_and_messages() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, width=100, record=True, markup=False, highlight=False)
+    with RichProgress(console) as progress:
+        progress.plan(2, 10, 4)
+        progress.stage("floor")
+        progress.advance("floor", seconds=1.0)
+        progress.standing(FLOOR)
+        progress.note("look [here]")
+    text = console.export_text()
+    assert "1/2" in text
+    assert "about 15 s left" in text
+    assert "baseline 0.500, noise band of one trial ±0.100" in text
+    assert "look [here]" in text
+
+
+@pytest.mark.parametrize(
+    ("choice", "stream", "kind"),
+    [
+        ("auto", Terminal(), PlainProgress),
+        ("auto", io.StringIO(), Silent),
+        ("auto", None, Silent),  # pythonw has no stderr
+        ("plain", io.StringIO(), PlainProgress),
+        ("rich", io.StringIO(), RichProgress),
+        (None, Terminal(), Silent),
+    ],
+)
+def test_a_choice_opens_its_display(
+    choice: object, stream: object, kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stderr", stream)
+    with shown(choice) as progress:  # type: ignore[arg-type]
+        assert type(progress) is kind
+
+
+def test_a_script_gets_lines_where_it_asks_for_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_sweep(tmp_path, search={"probe": False})
+    result = run(path, progress="plain")
+    said = capsys.readouterr().err.splitlines()
+    assert said[0] == "check: checking cases, engine and model"
+    assert f"explore, {result.plan.explore} generations" in said
+    run(path)  # stderr is no terminal here
+    assert capsys.readouterr().err == ""
+
+
+def test_a_progress_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path)
+    with pytest.raises(ConfigError, match=r'progress = \'fancy\': .*"auto", "plain", "rich", None'):
+        run(path, progress="fancy")
