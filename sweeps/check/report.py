@@ -1,19 +1,38 @@
-"""What a check of a sweep tells."""
+"""Report of a check: a row per part, and the measurements behind them."""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sweeps.budget.pace import TimeEstimate
 from sweeps.budget.plan import Plan
 from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.errors import SweepError
 from sweeps.probes.capacity import Capacity
 from sweeps.probes.probe import ProbeResult
 
 READY, WARNING, BLOCKED = "ready", "warning", "blocked"
 PARTS = ("file", "cases", "engine", "hosts", "study", "capacity", "options", "answers", "budget", "time", "sight")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of checking one part.
+
+    Attributes:
+        found: What was found, in words.
+        state: `ready`, `warning` or `blocked`.
+        todo: How to mend it; "" where there is nothing to mend.
+    """
+
+    found: str
+    state: str = READY
+    todo: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,8 +42,8 @@ class CheckRow:
     Attributes:
         name: One of `PARTS`.
         state: `ready`, `warning` or `blocked`.
-        found: What was found.
-        todo: What to do about it; "" where nothing is to be done.
+        found: What was found, in words.
+        todo: How to mend it; "" where there is nothing to mend.
     """
 
     name: str
@@ -39,11 +58,11 @@ class OptionRow:
 
     Attributes:
         name: Option, `model` or `prompt`.
-        value: What is sent for the baseline.
+        value: The baseline's value, as it is sent.
         source: `file`, `environment (NAME)` or `default`.
-        searched: What the sweep searches, "" if the value is fixed.
-        verdict: What probes found, "" where none was made.
-        note: What is worth knowing of the value, such as a default that other versions of the engine have not.
+        searched: The values that the sweep searches; "" if the value is fixed.
+        verdict: Results of the probes; "" where none was made.
+        note: A remark on the value, such as a default that differs between versions of the engine.
     """
 
     name: str
@@ -54,9 +73,20 @@ class OptionRow:
     note: str = ""
 
 
+class PartBlockedError(Exception):
+    """A part of the check is blocked, so that those after it cannot be checked."""
+
+
 @dataclass
-class CheckReport:
-    """What a check found; parts that were not reached are None or empty."""
+class OpenRow:
+    """A row whose part is being checked; the check sets its finding."""
+
+    finding: Finding = field(default_factory=lambda: Finding(""))
+
+
+@dataclass
+class ReadinessReport:
+    """Findings of a check; parts that were not reached are None or empty."""
 
     file: str
     study: str = ""
@@ -70,6 +100,55 @@ class CheckReport:
     time: TimeEstimate | None = None
     mde: float | None = None
     noise_sd: float | None = None
+
+    @contextmanager
+    def row(self, name: str) -> Iterator[OpenRow]:
+        """Add a row for one part.
+
+        An error of ours, whose message is written for users, becomes the row's finding.
+
+        Raises:
+            PartBlockedError: After such an error.
+        """
+        row = OpenRow()
+        try:
+            yield row
+        except (SweepError, ValueError) as error:
+            if type(error).__module__.partition(".")[0] not in ("objectives", "analysis", "sweeps"):
+                raise
+            self._add(name, Finding(str(error), BLOCKED))
+            raise PartBlockedError(name) from error
+        self._add(name, row.finding)
+
+    def _add(self, name: str, finding: Finding) -> None:
+        self.rows.append(CheckRow(name, finding.state, finding.found, finding.todo))
+
+    def list_options(self, config: SweepConfig) -> None:
+        """Add a row per option: the baseline's values, then searched options that the baseline does not use."""
+        for name, value in config.baseline.values.items():
+            searched = config.space[name].text() if name in config.space else ""
+            self.options.append(OptionRow(name, value, config.sources.get(name, "default"), searched))
+        for dimension in config.space:
+            if dimension.name not in config.baseline.values:
+                self.options.append(OptionRow(dimension.name, None, "inactive", dimension.text()))
+
+    def note_options(self, moved: dict[str, str], unsent: dict[str, str]) -> None:
+        """Add notes to the options.
+
+        Args:
+            moved: Notes for defaults that changed with the engine's version, by option.
+            unsent: Notes for options that the engine does not pass on, by option.
+        """
+        for i, row in enumerate(self.options):
+            note = moved.get(row.name, "") if row.source == "default" else ""
+            self.options[i] = replace(row, note=unsent.get(row.name, note))
+
+    def list_probes(self, probes: dict[str, dict[str, ProbeResult]]) -> None:
+        """Add the results of probes, also to the rows of their options."""
+        self.probes = probes
+        for i, row in enumerate(self.options):
+            verdicts = {result.verdict for result in probes.get(row.name, {}).values()}
+            self.options[i] = replace(row, verdict=", ".join(sorted(verdicts)))
 
     @property
     def state(self) -> str:

@@ -11,7 +11,7 @@ import click
 from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, progress_view, stdout_console
 
 if TYPE_CHECKING:
-    from sweeps.check.report import CheckReport
+    from sweeps.check.report import ReadinessReport
 
 STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
 
@@ -40,7 +40,7 @@ def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, qu
     return 2 if report.state == BLOCKED else 0
 
 
-def show(report: CheckReport, mlruns: Path) -> None:
+def show(report: ReadinessReport, mlruns: Path) -> None:
     """Print the tables on stdout, and what to do next."""
     from rich.table import Table
     from rich.text import Text

@@ -17,7 +17,7 @@ from sweeps.budget.allocation import make_plan, smallest_budget
 from sweeps.budget.detectable_gain import KnownFloor, enough_for, final_level, is_all_greedy, sight_of, visible_gain
 from sweeps.budget.plan import Plan
 from sweeps.check.checker import check_sweep
-from sweeps.check.report import CheckReport, CheckRow
+from sweeps.check.report import CheckRow, ReadinessReport
 from sweeps.cli.status import status_record
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
@@ -38,7 +38,7 @@ def config(folder: Path, **changes: Any) -> SweepConfig:
     return load_config(write_sweep(folder, **changes))
 
 
-def sight_row(report: CheckReport) -> CheckRow:
+def sight_row(report: ReadinessReport) -> CheckRow:
     (found,) = [row for row in report.rows if row.name == "sight"]
     return found
 

@@ -141,9 +141,7 @@ class TestWarnings:
         path = write_sweep(tmp_path, space=space, search={"probe": False}, budget={"generations": 60, "minutes": 2})
         run(path)
         assert row(check(path), "time").state == "ready"
-        monkeypatch.setattr(
-            "sweeps.hosts.timed_engine.prefill_rate", lambda warmups: 10.0
-        )  # seconds per token of a prompt
+        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
         found = row(check(path), "time")
         assert found.state == "warning"
         assert "its plan takes longer than budget.minutes 2 by now: the exploration will end early" in found.todo
@@ -153,11 +151,11 @@ class TestWarnings:
         path = write_sweep(tmp_path, search={"probe": False}, budget={"generations": None, "minutes": 2})
         fast = check(path)
         assert fast.time.seconds <= 120
-        monkeypatch.setattr("sweeps.hosts.timed_engine.prefill_rate", lambda warmups: 0.02)
+        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 0.02)
         slow = check(path)
         assert 110 < slow.time.seconds <= 120
         assert slow.plan.total < fast.plan.total
-        monkeypatch.setattr("sweeps.hosts.timed_engine.prefill_rate", lambda warmups: 10.0)
+        monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)
         found = row(check(path), "budget")
         assert found.state == "blocked"
         assert "budget.minutes: 2 is too small for 3 cases" in found.found

@@ -1,0 +1,154 @@
+"""Findings of a check in words: one function per part, from data to a sentence and a state."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from analysis.formatting import cases_text, count_text
+from objectives import Case
+from sweeps.budget.allocation import left_out
+from sweeps.budget.detectable_gain import Sight
+from sweeps.budget.pace import TimeEstimate
+from sweeps.budget.plan import Plan, plan_text
+from sweeps.check.report import BLOCKED, READY, WARNING, Finding, ReadinessReport
+from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.sweep_config import SweepConfig
+from sweeps.engines.base import Generation
+from sweeps.hosts.host import Host
+from sweeps.hosts.sweep_hosts import host_differences
+from sweeps.options import OPTIONS
+from sweeps.probes.capacity import Capacity
+from sweeps.scoring.quantities import QUANTITIES
+
+
+def file_finding(config: SweepConfig) -> Finding:
+    """Study, searched options and limits of a sweep's file."""
+    names = ", ".join(dimension.name for dimension in config.space) or "nothing"
+    limits = ", ".join(f"{name} {QUANTITIES[name].text(limit)}" for name, limit in config.constraints.limits.items())
+    return Finding(f"study {config.study.name}; searched: {names}" + (f"; limits: {limits}" if limits else ""))
+
+
+def cases_finding(cases: Sequence[Case], config: SweepConfig) -> Finding:
+    """Number of cases and of their items."""
+    items = sum(len(case.items) for case in cases)
+    return Finding(f"{cases_text(len(cases))} with {count_text(items, 'item')}, from {config.objective.cases}")
+
+
+def engine_finding(hosts: Sequence[Host]) -> Finding:
+    """Engine and model of each host; a host that does not answer is a warning."""
+    about = [next(iter(host.fingerprints.values())).summary for host in hosts if not host.dropped]
+    missing = [f"{host.name} is out: {host.dropped}" for host in hosts if host.dropped]
+    found = "; ".join([*about, *missing])
+    return Finding(found, WARNING, "mend the host, or let the others do its work") if missing else Finding(found)
+
+
+def hosts_finding(hosts: Sequence[Host]) -> Finding:
+    """Fingerprints of the hosts; warnings where they differ, or where a fingerprint is incomplete."""
+    working = [host for host in hosts if not host.dropped]
+    differences = host_differences(hosts)
+    warnings = [text for host in working for fingerprint in host.fingerprints.values() for text in fingerprint.warnings]
+    digests = ", ".join(f"{host.name} {host.digest}" for host in working)
+    if differences:
+        todo = "bring the hosts to the same version and model, or name one"
+        return Finding(f"{digests}; {'; '.join(differences)}", WARNING, todo)
+    if warnings:
+        return Finding(f"{digests}; {'; '.join(dict.fromkeys(warnings))}", WARNING, "name a host_file in [engine]")
+    return Finding(f"fingerprint {digests}")
+
+
+def study_finding(name: str, directory: Path, status: str | None) -> Finding:
+    """Whether the study is new, or continues; `status` is None for a new one."""
+    if status is None:
+        return Finding(f"{name!r} is new in {directory}")
+    return Finding(f"{name!r} exists ({status}) and goes on from what it has")
+
+
+def capacity_finding(capacity: Capacity, config: SweepConfig) -> Finding:
+    """The longest prompt, held against the smallest num_ctx and the largest num_predict of the sweep."""
+    per_model = ", ".join(f"{tokens} tokens ({model})" for model, tokens in capacity.models.items())
+    found = f"longest prompt, case {capacity.case}: {per_model}; smallest num_ctx {capacity.smallest_ctx}"
+    wanted = int(config.baseline.options["num_predict"])
+    if "num_predict" in config.space:
+        wanted = max(wanted, *(int(value) for value in config.space["num_predict"].extremes()))
+    if capacity.removed:
+        found += f"; num_ctx {', '.join(map(str, capacity.removed))} would cut it and is left out"
+    if 0 <= capacity.room < wanted:
+        todo = f"use num_ctx {capacity.longest + wanted} or more, or a smaller num_predict"
+        return Finding(f"{found} leaves {capacity.room} for num_predict {wanted}", WARNING, todo)
+    if capacity.removed:
+        return Finding(found, WARNING, "take these values out of space.num_ctx")
+    return Finding(found)
+
+
+def options_finding(report: ReadinessReport, narrowing: Narrowing, config: SweepConfig) -> Finding:
+    """Searched options that do nothing on this host, which is a warning, or else those that were probed."""
+    lines = [*narrowing.lines(config), *narrowing.notes]
+    if lines:
+        return Finding("; ".join(lines), WARNING, "take them out of [space]; the sweep goes on without them")
+    if report.probes:
+        reused = any(result.cached for results in report.probes.values() for result in results.values())
+        return Finding(f"{', '.join(report.probes)}: alive" + (" (probed earlier)" if reused else ""))
+    return Finding("no option is searched" if config.search.probe else "not probed (search.probe is false)")
+
+
+def answers_finding(
+    answers: Sequence[Generation], reused: int, scores: Sequence[float], scorer: str, num_predict: object
+) -> Finding:
+    """The baseline's answers: how long they are, and how many are cut off, repetitive or empty.
+
+    Args:
+        answers: One answer per case.
+        reused: How many of them the ledger had.
+        scores: Their scores by a user's own objective; empty for other objectives.
+        scorer: Name of the objective.
+        num_predict: The baseline's limit of an answer in tokens.
+    """
+    words = sorted(len(answer.text.split()) for answer in answers)
+    parts = [f"{cases_text(len(answers))} answered, {words[0]} to {words[-1]} words"]
+    parts += [f"{reused} from the ledger"] if reused else []
+    parts += [f"scored {min(scores):.3f} to {max(scores):.3f} by {scorer}"] if scores else []
+    cut_off = sum(answer.finish == "length" for answer in answers)
+    faults = {
+        f"cut off at num_predict {num_predict}": cut_off,
+        "stopped for repeating itself": sum(answer.finish == "repeat" for answer in answers),
+        "empty": sum(not answer.text.strip() for answer in answers),
+    }
+    faulty = [f"{count} {fault}" for fault, count in faults.items() if count]
+    todo = ""
+    if cut_off:
+        todo = "raise num_predict, or ask for a shorter answer in the prompt"
+    elif faulty:
+        todo = "look at the prompt and the model: such answers score low"
+    return Finding("; ".join(parts + faulty), WARNING if faulty else READY, todo)
+
+
+def budget_finding(plan: Plan, config: SweepConfig, *, stored: bool) -> Finding:
+    """The plan; a grid that it does not complete is a warning. `stored` as for `left_out`."""
+    partial, todo = left_out(plan, config, stored=stored)
+    if partial:
+        return Finding(f"{plan_text(plan)}; {partial}", WARNING, todo)
+    return Finding(plan_text(plan))
+
+
+def time_finding(estimate: TimeEstimate, config: SweepConfig) -> Finding:
+    """The expected time; a warning where the plan of an existing study takes longer than `budget.minutes`."""
+    minutes = config.budget.minutes
+    uncertain = "; num_predict is searched, so generations may take longer or shorter"
+    found = estimate.text + (uncertain if "num_predict" in config.space else "")
+    if minutes is None or estimate.seconds <= 60 * minutes:
+        return Finding(found)
+    loading = {"model", *(name for name, spec in OPTIONS.items() if spec.reload)}
+    reloads = [dimension.name for dimension in config.space if dimension.name in loading]
+    todo = "the exploration will end early, to leave time for the confirmation"
+    if reloads:
+        todo += f"; fewer values of {' and '.join(reloads)}, under another study.name, would load the model less"
+    return Finding(found, WARNING, f"its plan takes longer than budget.minutes {minutes:g} by now: {todo}")
+
+
+def sight_finding(sight: Sight) -> Finding:
+    """The smallest gain that the confirmation can find; blocked where no gain could be claimed at all."""
+    if not sight.todo:
+        return Finding(sight.found)
+    return Finding(sight.found, BLOCKED if math.isinf(sight.gain) else WARNING, sight.todo)

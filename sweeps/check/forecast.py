@@ -1,0 +1,117 @@
+"""Forecast of a sweep from one answer per case: its plan, its time, and the smallest gain that it can find."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from sweeps.budget.allocation import plan_for
+from sweeps.budget.detectable_gain import Sight, sight_of
+from sweeps.budget.pace import Pace, TimeEstimate, measured_pace
+from sweeps.budget.plan import Plan
+from sweeps.check.open_sweep import OpenSweep
+from sweeps.engines.base import Generation
+from sweeps.errors import ConfigError
+from sweeps.hosts.pool import run_tasks
+from sweeps.hosts.task import Outcome, Task
+from sweeps.ledger.records import Place
+from sweeps.ledger.study_record import StudyRecord
+from sweeps.results.reader import measured_floor
+from sweeps.scoring.rows import BASELINE_TRIAL
+from sweeps.study.identity import identity_of
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The baseline's answers, one per case.
+
+    Attributes:
+        generations: The answers.
+        reused: How many of them the ledger had.
+        scores: Their scores by a user's own objective; empty for other objectives.
+    """
+
+    generations: Sequence[Generation]
+    reused: int
+    scores: Sequence[float]
+
+
+def ask_baseline(sweep: OpenSweep) -> Answers:
+    """Generate one answer per case with the floor's first seed, so that the sweep reuses it.
+
+    Raises:
+        ConfigError: With the error of every case that has no answer.
+    """
+    config = sweep.config
+    baseline, seed = config.baseline, config.study.seed
+    prompt = config.prompts[baseline.prompt]
+    host = 0 if len(sweep.hosts) > 1 else None
+    tasks = [
+        Task(Place("floor", BASELINE_TRIAL, "", case.name, seed), baseline, prompt.fill(case.log), host)
+        for case in sweep.cases
+    ]
+    outcomes: list[Outcome] = []
+    run_tasks(sweep.hosts, sweep.ledger, tasks, study=config.study.name, on_outcome=outcomes.append)
+    failed = [outcome for outcome in outcomes if outcome.error]
+    if failed:
+        raise ConfigError([f"case {outcome.task.place.case}: {outcome.error}" for outcome in failed])
+    generations = [outcome.entry.generation for outcome in outcomes if outcome.entry is not None]
+    return Answers(generations, sum(outcome.kept for outcome in outcomes), _scores(sweep, outcomes))
+
+
+def _scores(sweep: OpenSweep, outcomes: Sequence[Outcome]) -> list[float]:
+    """Scores by a user's own objective, which may fail; the others do not fail, or ask a model, which takes long."""
+    if ":" not in sweep.config.objective.kind:
+        return []
+    cases = {case.name: case for case in sweep.cases}
+    answers = [(cases[outcome.task.place.case], outcome.entry) for outcome in outcomes]
+    return [sweep.objective.score(case, entry.generation.text).score for case, entry in answers if entry is not None]
+
+
+class Forecast:
+    """Plan, time and smallest gain of a sweep.
+
+    Args:
+        sweep: The sweep, with the space that is searched.
+        answers: Answers of the baseline, whose times are the measure.
+        stored: The study that the sweep continues, whose plan stays; None for a new one.
+    """
+
+    def __init__(self, sweep: OpenSweep, answers: Sequence[Generation], stored: StudyRecord | None) -> None:
+        self._sweep = sweep
+        self._answers = answers
+        self._stored = stored
+
+    @cached_property
+    def _pace(self) -> Pace:
+        sweep = self._sweep
+        engines = [host.engine for host in sweep.working]
+        return measured_pace(self._answers, sweep.watchers, sweep.config, sweep.cases, engines)
+
+    def time(self, plan: Plan) -> TimeEstimate:
+        """Expected time of a plan."""
+        return self._pace.estimate(plan, self._sweep.config)
+
+    @cached_property
+    def plan(self) -> Plan:
+        """The plan of the budget.
+
+        Raises:
+            ConfigError: If the budget is too small for floor, search and confirmation.
+        """
+        if self._stored is not None:
+            return Plan.from_record(self._stored.record["plan"])
+        return plan_for(
+            self._sweep.config,
+            cases=len(self._sweep.cases),
+            hosts=len(self._sweep.hosts),
+            seconds_of=lambda plan: self.time(plan).seconds,
+        )
+
+    def sight(self) -> Sight:
+        """The smallest gain that the confirmation can find, with the noise of an earlier floor where there is one."""
+        sweep = self._sweep
+        identity = identity_of(sweep.config, sweep.cases, sweep.objective)
+        floor = measured_floor(sweep.ledger, identity, sweep.directory)
+        return sight_of(sweep.config, self.plan, floor, stored=self._stored is not None)
