@@ -8,7 +8,7 @@ from collections.abc import Generator
 import pytest
 
 from analysis.report.guard import Guard
-from sweeps.tracking.store import PRELOAD
+from sweeps.tracking.mlflow_store import PRELOAD
 
 pytest_plugins = ["tests.postgres"]
 

@@ -21,7 +21,7 @@ from sweeps.probes.unsearchable import refuse_baseline_alone
 from sweeps.progress import Progress, Silent
 from sweeps.scoring.inputs import load_inputs
 from sweeps.study.sweep import Sweep
-from sweeps.tracking.store import refuse_unusable, tracking_uri
+from sweeps.tracking.mlflow_store import refuse_unusable, tracking_uri
 from sweeps.workspace.study_lock import standing_of
 
 __all__ = ["BLOCKED", "READY", "WARNING", "ReadinessReport", "check_sweep"]

@@ -21,8 +21,8 @@ import click
 from sweeps.addresses import without_password
 from sweeps.cli.common import FilePath, WholeRange, terminable
 from sweeps.errors import SweepError
-from sweeps.tracking import store as tracking_store
-from sweeps.tracking.store import STUDY, VIEW_KEY, TrackingError
+from sweeps.tracking import mlflow_store
+from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged
 
 START_SECONDS = 90.0
@@ -41,20 +41,20 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
     With MLFLOW_TRACKING_URI set to an http(s) address and no --mlruns, that server is opened instead.
     """
     directory = mlruns or Path("mlruns")
-    uri = tracking_store.sqlite_uri(directory) if mlruns else tracking_store.tracking_uri(directory)
+    uri = mlflow_store.sqlite_uri(directory) if mlruns else mlflow_store.tracking_uri(directory)
     launch = not no_open and sys.stdout.isatty()
-    if tracking_store.is_remote(uri):
+    if mlflow_store.is_remote(uri):
         url = without_password(uri)
         _announce(url, uri, as_json)
         if launch:
             click.launch(url)
         return
-    if uri == tracking_store.sqlite_uri(directory) and not (directory / tracking_store.DATABASE).exists():
+    if uri == mlflow_store.sqlite_uri(directory) and not (directory / mlflow_store.DATABASE).exists():
         raise TrackingError(
-            f"{directory / tracking_store.DATABASE}: no runs there yet; run a sweep first "
+            f"{directory / mlflow_store.DATABASE}: no runs there yet; run a sweep first "
             "(`sweeps run FILE`), or name the folder with --mlruns"
         )
-    tracking_store.refuse_unusable(uri)
+    mlflow_store.refuse_unusable(uri)
     _serve(uri, directory, host, _free_port(host, port), launch, as_json)
 
 
@@ -87,12 +87,12 @@ def _free_port(host: str, wanted: int) -> int:
 
 
 def _serve(uri: str, directory: Path, host: str, port: int, launch: bool, as_json: bool) -> None:
-    artifacts = (directory.resolve() / tracking_store.ARTIFACTS).as_uri()
+    artifacts = (directory.resolve() / mlflow_store.ARTIFACTS).as_uri()
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--default-artifact-root", artifacts),
         *("--host", host, "--port", str(port), "--workers", "1"),
     ]
-    tracking_store.prepare_environment()
+    mlflow_store.prepare_environment()
     environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # spares a second server process
     named = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     url = f"http://{named}:{port}"

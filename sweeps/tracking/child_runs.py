@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 import pandas as pd
 
-from sweeps.tracking import payload as records
-from sweeps.tracking.metrics import decisive, summarise, table
-from sweeps.tracking.payload import Child, ConfigurationLike, child_name
-from sweeps.tracking.steps import KEYS, continuation, points_digest, same_rows
-from sweeps.tracking.store import Guard
-from sweeps.tracking.writer import Writer
+from sweeps.tracking import run_tags
+from sweeps.tracking.configuration_metrics import decisive, summarise, table
+from sweeps.tracking.metric_steps import KEYS, continuation, points_digest, same_rows
+from sweeps.tracking.mlflow_store import Guard
+from sweeps.tracking.run_tags import Child, ConfigurationLike, child_name
+from sweeps.tracking.store_connection import Writer
 
 
 class Children:
@@ -30,7 +30,7 @@ class Children:
         facts: Tags that each child repeats of its parent; see `tracking_records.CHILD_FACTS`.
 
     Raises:
-        Exception: As the store raises (`tracking_store.failures`), of this and of what writes.
+        Exception: As the store raises (`mlflow_store.failures`), of this and of what writes.
     """
 
     def __init__(self, writer: Writer, experiment_id: str, parent_id: str, facts: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ class Children:
         while True:
             page = client.search_runs(
                 [self._experiment_id],
-                f"tags.`{records.PARENT}` = '{self._parent_id}'",
+                f"tags.`{run_tags.PARENT}` = '{self._parent_id}'",
                 max_results=1000,
                 page_token=token,
             )
@@ -104,21 +104,21 @@ class Children:
         name = child_name(trial, stages)
         points = points_digest(rows)
         if child is None:
-            tags = records.child_tags(self._parent_id, trial, configuration.key)
+            tags = run_tags.child_tags(self._parent_id, trial, configuration.key)
             run = client.create_run(self._experiment_id, tags=tags, run_name=name)
             child = Child(run.info.run_id, trial, configuration.key, run.info.start_time, name)
             self._children[identity] = child
         if child.points != points:
             first = child.count == 0
             # the table before the tag that says it is there
-            client.log_text(child.run_id, records.table_json(table(rows, texts)), records.TABLE_FILE)
+            client.log_text(child.run_id, run_tags.table_json(table(rows, texts)), run_tags.TABLE_FILE)
             steps = [*late, *range(child.count, len(rows))]
-            metrics = records.metrics(rows, steps, child.start_time, offsets)
+            metrics = run_tags.metrics(rows, steps, child.start_time, offsets)
             self._writer.log(
                 child.run_id,
                 metrics=metrics,
-                params=records.parameters(configuration) if first else {},
-                tags=self._child_tags(rows, stages, first) | {records.POINTS: points},
+                params=run_tags.parameters(configuration) if first else {},
+                tags=self._child_tags(rows, stages, first) | {run_tags.POINTS: points},
             )
             child.points, child.count = points, len(rows)
             child.logged = rows[[name for name in (*KEYS, "score") if name in rows.columns]]
@@ -131,11 +131,11 @@ class Children:
         """The rows that a run was made of, from its table; None if it has none that can be read."""
         if child.logged is None:
             client = self._writer.ready()
-            if any(file.path == records.TABLE_FILE for file in client.list_artifacts(child.run_id)):
+            if any(file.path == run_tags.TABLE_FILE for file in client.list_artifacts(child.run_id)):
                 with TemporaryDirectory() as folder:
-                    text = Path(client.download_artifacts(child.run_id, records.TABLE_FILE, folder)).read_text("utf-8")
+                    text = Path(client.download_artifacts(child.run_id, run_tags.TABLE_FILE, folder)).read_text("utf-8")
                 with suppress(ValueError):
-                    child.logged = records.logged_rows(text).head(child.count)
+                    child.logged = run_tags.logged_rows(text).head(child.count)
         return child.logged
 
     def correct(self, trial: int, configuration: str, rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> None:
@@ -171,6 +171,6 @@ class Children:
             "metrics_from": decisive(rows)[1],
             "host": " ".join(hosts),
             # MLflow's table view finds table artifacts by this tag
-            "mlflow.loggedArtifacts": json.dumps([{"path": records.TABLE_FILE, "type": "table"}]),
+            "mlflow.loggedArtifacts": json.dumps([{"path": run_tags.TABLE_FILE, "type": "table"}]),
         }
         return {**self._facts, **tags} if first else tags

@@ -38,7 +38,7 @@ class Logbook:
         self._report = report
         self._tracker: Any = None
         if enabled:
-            from sweeps.tracking.tracker import Tracker
+            from sweeps.tracking.mlflow_tracker import Tracker
 
             self._tracker = Tracker(config.study.name, directory, config.tracking.uri)
             self._tracker.preload()  # MLflow takes seconds to import, which the check of the engine need not wait for
@@ -130,7 +130,7 @@ def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None
         result: The study under its new scores.
         warn: Told what could not be written to MLflow, and how to catch up; the files are written all the same.
     """
-    from sweeps.tracking.tracker import Tracker, TrackingError
+    from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
 
     told = _Warnings(warn)
     where = result.directory, result.config

@@ -446,7 +446,7 @@ def test_a_check_names_the_limits(tmp_path: Path) -> None:
 
 
 def test_mlflow_is_told_what_became_of_the_limits(careless: SweepResult) -> None:
-    from sweeps.tracking.payload import split_verdict
+    from sweeps.tracking.run_tags import split_verdict
     from sweeps.tracking.study_log import _limits_of
 
     assert careless.verdict is not None

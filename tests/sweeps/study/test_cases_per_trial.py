@@ -20,7 +20,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.study.identity import StudyChangedError
-from sweeps.tracking.metrics import summarise
+from sweeps.tracking.configuration_metrics import summarise
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
 BUDGET = {"generations": 360, "seeds": "auto", "floor_seeds": 4}
@@ -92,7 +92,7 @@ def test_the_report_and_mlflow_allow_for_the_cases_too(clean: SweepResult) -> No
 
 
 def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sweeps.tracking.writer import Writer
+    from sweeps.tracking.store_connection import Writer
 
     log, calls = Writer.log, 0
 

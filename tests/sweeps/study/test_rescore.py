@@ -19,8 +19,8 @@ from sweeps.results.reader import load_result
 from sweeps.results.report_files import config_of
 from sweeps.results.result import SweepResult
 from sweeps.study.rescore import rescore_study
-from sweeps.tracking.payload import CONFIGURATION, ROLE, TRIAL
-from sweeps.tracking.store import sqlite_uri
+from sweeps.tracking.mlflow_store import sqlite_uri
+from sweeps.tracking.run_tags import CONFIGURATION, ROLE, TRIAL
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 UP = [16, 8, 4, 2, 1]

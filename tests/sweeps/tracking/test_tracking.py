@@ -19,11 +19,11 @@ import pytest
 
 from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.tracking import store as tracking_store
-from sweeps.tracking.metrics import decisive, summarise, table
-from sweeps.tracking.payload import child_name, split_verdict, view_state
-from sweeps.tracking.steps import ordered, points_digest
-from sweeps.tracking.tracker import Tracker, TrackingError
+from sweeps.tracking import mlflow_store
+from sweeps.tracking.configuration_metrics import decisive, summarise, table
+from sweeps.tracking.metric_steps import ordered, points_digest
+from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
+from sweeps.tracking.run_tags import child_name, split_verdict, view_state
 
 FINGERPRINT = Fingerprint(
     {
@@ -203,7 +203,7 @@ def begin(tracker):
 
 
 def client_of(tracker):
-    return tracking_store.connect(tracker.uri)
+    return mlflow_store.connect(tracker.uri)
 
 
 def children_of(tracker):
@@ -420,7 +420,7 @@ def test_a_store_is_not_made_by_asking_for_a_run(tmp_path):
 def test_failures_of_the_database_show_no_traceback_of_mlflow(tmp_path, caplog, capfd):
     from mlflow.exceptions import MlflowException
 
-    client = tracking_store.connect(f"sqlite:///{tmp_path / 'own.db'}")
+    client = mlflow_store.connect(f"sqlite:///{tmp_path / 'own.db'}")
     with closing(sqlite3.connect(tmp_path / "own.db")) as database:
         database.execute("ALTER TABLE experiments RENAME TO away")
         database.commit()
@@ -538,19 +538,19 @@ def test_environment_wins_over_the_configured_uri(monkeypatch, tmp_path):
 
 
 def test_telemetry_is_off_unless_the_user_turned_it_on(monkeypatch):
-    for name in tracking_store._ENVIRONMENT:
+    for name in mlflow_store._ENVIRONMENT:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
-    tracking_store.prepare_environment()
+    mlflow_store.prepare_environment()
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
     assert os.environ["MLFLOW_LOGGING_LEVEL"] == "DEBUG"
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
-    tracking_store.prepare_environment()
+    mlflow_store.prepare_environment()
     assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
 
 
 def test_importing_the_tracker_does_not_import_mlflow():
-    code = "import sys, sweeps.tracking.tracker, sweeps.cli.ui; print('mlflow' in sys.modules)"
+    code = "import sys, sweeps.tracking.mlflow_tracker, sweeps.cli.ui; print('mlflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
@@ -610,12 +610,12 @@ def server(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    tracking_store.connect(tracking_store.sqlite_uri(tmp_path))  # faster than the server makes it
+    mlflow_store.connect(mlflow_store.sqlite_uri(tmp_path))  # faster than the server makes it
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *(
             "--backend-store-uri",
-            tracking_store.sqlite_uri(tmp_path),
+            mlflow_store.sqlite_uri(tmp_path),
             "--artifacts-destination",
             str(tmp_path / "remote"),
         ),

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.study.rescore import rescore_study
-from sweeps.tracking.steps import continuation, ordered
-from sweeps.tracking.tracker import Tracker
+from sweeps.tracking.metric_steps import continuation, ordered
+from sweeps.tracking.mlflow_tracker import Tracker
 from tests.sweeps.sweep_files import run, write_sweep
 from tests.sweeps.tracking.test_tracking import BASELINE, TUNED, begin, children_of, client_of, rows
 

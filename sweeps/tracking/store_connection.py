@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps.addresses import without_password
-from sweeps.tracking import store as tracking_store
-from sweeps.tracking.store import TrackingError
+from sweeps.tracking import mlflow_store
+from sweeps.tracking.mlflow_store import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -42,7 +42,7 @@ class Writer:
         Raises:
             TrackingError: If nothing answers, or it cannot be opened.
         """
-        self.client = tracking_store.connect(self.uri)
+        self.client = mlflow_store.connect(self.uri)
         return self.client
 
     def ready(self) -> MlflowClient:
@@ -54,7 +54,7 @@ class Writer:
         """
         if self.client is None:
             raise TrackingError("the tracker was not started")
-        if reason := tracking_store.unreachable(self.uri):  # cheaper than MLflow's retries
+        if reason := mlflow_store.unreachable(self.uri):  # cheaper than MLflow's retries
             raise ConnectionError(f"{without_password(self.uri)} does not answer ({reason})")
         return self.client
 

@@ -14,8 +14,8 @@ import pandas as pd
 from analysis.formatting import cases_text
 from objectives.case import Case
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.tracking.metrics import summarise
-from sweeps.tracking.steps import points_digest
+from sweeps.tracking.configuration_metrics import summarise
+from sweeps.tracking.metric_steps import points_digest
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

@@ -20,14 +20,13 @@ import pandas as pd
 from objectives.case import Case
 from sweeps.addresses import without_password
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.tracking import payload as records
-from sweeps.tracking import store as tracking_store
+from sweeps.tracking import mlflow_store, run_tags
 from sweeps.tracking.child_runs import Children
-from sweeps.tracking.metrics import offsets_of
-from sweeps.tracking.payload import ConfigurationLike, child_name
-from sweeps.tracking.steps import ordered
-from sweeps.tracking.store import Guard, TrackingError
-from sweeps.tracking.writer import Writer
+from sweeps.tracking.configuration_metrics import offsets_of
+from sweeps.tracking.metric_steps import ordered
+from sweeps.tracking.mlflow_store import Guard, TrackingError
+from sweeps.tracking.run_tags import ConfigurationLike, child_name
+from sweeps.tracking.store_connection import Writer
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -54,7 +53,7 @@ class Tracker:
     def __init__(self, study: str, directory: Path, tracking_uri: str | None = None) -> None:
         self.study = study
         self.directory = Path(directory)
-        self.uri = tracking_store.tracking_uri(self.directory, tracking_uri)
+        self.uri = mlflow_store.tracking_uri(self.directory, tracking_uri)
         self._failures: list[str] = []
         self._missing: list[str] = []
         self.run_id = ""
@@ -80,11 +79,11 @@ class Tracker:
         path = self.uri.removeprefix("sqlite:///")
         if path != self.uri and not Path(path).exists():
             return False
-        client = tracking_store.connect(self.uri)
+        client = mlflow_store.connect(self.uri)
         try:
             found: Experiment | None = client.get_experiment_by_name(self.study)
-        except tracking_store.failures() as error:
-            raise tracking_store.unusable(self.uri, "read", error) from None
+        except mlflow_store.failures() as error:
+            raise mlflow_store.unusable(self.uri, "read", error) from None
         return found is not None and found.lifecycle_stage == "active"
 
     def preload(self) -> None:
@@ -93,10 +92,10 @@ class Tracker:
         Raises:
             TrackingError: If it is clear already that the store cannot be used.
         """
-        tracking_store.refuse_unusable(self.uri)
-        if not tracking_store.is_remote(self.uri):
-            tracking_store.check_writable(self.directory)
-        self._loading = tracking_store.preload(self.uri)
+        mlflow_store.refuse_unusable(self.uri)
+        if not mlflow_store.is_remote(self.uri):
+            mlflow_store.check_writable(self.directory)
+        self._loading = mlflow_store.preload(self.uri)
 
     def start(
         self,
@@ -121,8 +120,8 @@ class Tracker:
         Raises:
             TrackingError: If the store cannot be reached, opened or written.
         """
-        if not tracking_store.is_remote(self.uri):
-            tracking_store.check_writable(self.directory)
+        if not mlflow_store.is_remote(self.uri):
+            mlflow_store.check_writable(self.directory)
         if self._loading is not None:
             self._loading.join()
         client = self._writer.connect()
@@ -130,18 +129,18 @@ class Tracker:
             self.experiment_id = self._experiment(client)
             run = self._parent(client)
             self.run_id = run.info.run_id
-            shared = records.fingerprint_tags(fingerprints)
-            facts = {name: shared[name] for name in records.CHILD_FACTS if name in shared}
+            shared = run_tags.fingerprint_tags(fingerprints)
+            facts = {name: shared[name] for name in run_tags.CHILD_FACTS if name in shared}
             self._children = Children(self._writer, self.experiment_id, self.run_id, facts)
-            view = records.view_state(config, baseline)
-            client.set_experiment_tag(self.experiment_id, records.VIEW + tracking_store.VIEW_KEY, view)
-            params = records.parameters(baseline)
+            view = run_tags.view_state(config, baseline)
+            client.set_experiment_tag(self.experiment_id, run_tags.VIEW + mlflow_store.VIEW_KEY, view)
+            params = run_tags.parameters(baseline)
             old = run.data.params
             if changed := [name for name, value in params.items() if old.get(name, value) != value]:
                 self._failures.append(
                     f"MLflow keeps the baseline that run {self.run_id} began with ({', '.join(changed)})"
                 )
-            tags = shared | records.config_tags(config) | {"stage": "running"}
+            tags = shared | run_tags.config_tags(config) | {"stage": "running"}
             self._writer.log(
                 self.run_id, params={name: value for name, value in params.items() if name not in old}, tags=tags
             )
@@ -156,18 +155,18 @@ class Tracker:
                 "fingerprint.json",
             )
             if run.inputs is None or not run.inputs.dataset_inputs:
-                client.log_inputs(self.run_id, datasets=[records.dataset(self.study, cases)])
-        except tracking_store.failures() as error:
-            raise tracking_store.unusable(self.uri, "written", error) from None
+                client.log_inputs(self.run_id, datasets=[run_tags.dataset(self.study, cases)])
+        except mlflow_store.failures() as error:
+            raise mlflow_store.unusable(self.uri, "written", error) from None
         return self.run_id
 
     def _experiment(self, client: MlflowClient) -> str:
         found: Experiment | None = client.get_experiment_by_name(self.study)
         if found is None:
-            local = not tracking_store.is_remote(self.uri)
-            where = (self.directory.resolve() / tracking_store.ARTIFACTS).as_uri() if local else None
+            local = not mlflow_store.is_remote(self.uri)
+            where = (self.directory.resolve() / mlflow_store.ARTIFACTS).as_uri() if local else None
             # the kind tells MLflow's UI to open on runs, not on traces of a chat application
-            tags = {"mlflow.experimentKind": "custom_model_development", tracking_store.STUDY: self.study}
+            tags = {"mlflow.experimentKind": "custom_model_development", mlflow_store.STUDY: self.study}
             return str(client.create_experiment(self.study, artifact_location=where, tags=tags))
         if found.lifecycle_stage != "active":
             raise TrackingError(
@@ -178,11 +177,11 @@ class Tracker:
 
     def _parent(self, client: MlflowClient) -> Run:
         """The study's newest run, or a new one."""
-        role = f"tags.`{records.ROLE}` = 'sweep'"
+        role = f"tags.`{run_tags.ROLE}` = 'sweep'"
         found = client.search_runs([self.experiment_id], role, order_by=["start_time DESC"], max_results=1)
         run: Run | None = found[0] if found else None
         if run is None:
-            tags = {records.ROLE: "sweep", tracking_store.STUDY: self.study, **records.source_tags()}
+            tags = {run_tags.ROLE: "sweep", mlflow_store.STUDY: self.study, **run_tags.source_tags()}
             return client.create_run(self.experiment_id, tags=tags, run_name=self.study)
         self._ended = (run.info.status, run.info.end_time)
         client.update_run(run.info.run_id, status="RUNNING")
@@ -295,10 +294,10 @@ class Tracker:
             figures: Matplotlib figures for the folder `plots`, by name (`.png` is added to a name without an ending).
         """
         try:
-            numbers, words = records.split_verdict(verdict or {})
+            numbers, words = run_tags.split_verdict(verdict or {})
             with Guard("the verdict was not logged to MLflow", self._failures):
                 run: Run = self._writer.ready().get_run(self.run_id)
-                tags = words | ({records.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
+                tags = words | ({run_tags.NOTE: note_markdown} if note_markdown else {}) | {"stage": status.lower()}
                 gone = dict.fromkeys(set(run.data.metrics) & set(verdict or {}), math.nan)
                 now, told = int(time.time() * 1000), gone | numbers | dict(metrics or {})
                 changed = [(k, v, now, 0) for k, v in told.items() if not _same(v, run.data.metrics.get(k))]
@@ -316,7 +315,7 @@ class Tracker:
         with Guard("exports of an earlier verdict were not removed from MLflow", self._failures):
             for file in self._writer.ready().list_artifacts(self.run_id, "exports"):
                 if Path(file.path).name not in kept:
-                    tracking_store.delete_artifact(self.uri, run, file.path)
+                    mlflow_store.delete_artifact(self.uri, run, file.path)
 
     def kill(self) -> None:
         """End parent and open children as KILLED (the user stopped the sweep)."""

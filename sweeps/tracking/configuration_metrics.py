@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.observations import views
 from analysis.observations.case_offsets import by_name, case_offsets, cells_of, have_all_cases
-from sweeps.tracking.steps import KEYS
+from sweeps.tracking.metric_steps import KEYS
 
 LEVELS = ("lv12", "lv1", "lv2", "lv3", "lv4", "lv5")
 
