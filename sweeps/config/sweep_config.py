@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeps.config.space import Space
+from pydantic import ValidationError
+
+from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
+from sweeps.config.batch import AUTO, automatic_batch
+from sweeps.config.mappings import merged, toml_text
+from sweeps.config.messages import _explain
+from sweeps.config.space import Space, configuration_from
+from sweeps.config.space_table import parse_space
 from sweeps.config.tables import (
     BudgetTable,
     ConfirmTable,
@@ -17,9 +26,11 @@ from sweeps.config.tables import (
     PromptTable,
     SearchTable,
     StudyTable,
+    SweepFile,
     TrackingTable,
     VerdictTable,
 )
+from sweeps.errors import ConfigError
 from sweeps.options import Configuration
 
 
@@ -29,14 +40,15 @@ class SweepConfig:
 
     Attributes:
         path: The file it came from, or None.
-        text: The file's text.
+        text: The file's text, or the same sweep as TOML where there is no file.
         study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking: The tables of the
             file.
         baseline: The configuration in use today, every option explicit.
-        sources: For each of the baseline's values, and the seed where it is not the file's, where it came from: `file`,
+        sources: The source of each value of the baseline, and of a seed that the file does not name: `file`,
             `environment (OLLAMA_...)` or `default`.
-        space: What is searched.
+        space: The options to search, with their ranges.
         environment: The variables that were used.
+        base: The folder that relative paths start from, where there is no file.
     """
 
     path: Path | None
@@ -55,11 +67,105 @@ class SweepConfig:
     constraints: ConstraintsTable
     tracking: TrackingTable
     environment: Mapping[str, str] = field(default_factory=dict)
+    base: Path | None = None
+
+    @classmethod
+    def from_text(
+        cls,
+        text: str,
+        path: Path | None = None,
+        *,
+        base: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        place: str = "",
+    ) -> SweepConfig:
+        """Check a sweep's TOML text.
+
+        Args:
+            text: The text.
+            path: Names the file in errors and anchors relative paths.
+            base: The folder that relative paths start from, where there is no file.
+            environment: Where `OLLAMA_TEMPERATURE`, `OLLAMA_SEED` and the like are read from; nowhere by default.
+            place: Names the text in errors, where there is no file.
+
+        Raises:
+            ConfigError: With all problems at once.
+        """
+        where = place or str(path or "<text>")
+        environment = {} if environment is None else environment
+        try:
+            raw = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigError(f"{where}: is not valid TOML: {error}") from None
+        problems: list[str] = []
+        file: SweepFile | None = None
+        try:
+            file = SweepFile.model_validate(raw)
+        except ValidationError as error:
+            problems += [_explain(details) for details in error.errors(include_url=False)]
+        prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
+        values, sources, wrong = parse_baseline(raw.get("baseline"), prompts, environment)
+        problems += wrong
+        if file is not None and "seed" not in raw["study"] and (seed := environment.get(SEED_VARIABLE)) is not None:
+            file, sources["seed"], wrong = _with_seed(file, seed)
+            problems += wrong
+        space = Space(())
+        if isinstance(raw.get("space"), dict):
+            space, wrong = parse_space(raw["space"], prompts=prompts, baseline=values)
+            problems += wrong
+        if problems or file is None:
+            raise ConfigError([f"{where}: {problem}" for problem in problems])
+        if file.search.batch == AUTO:
+            file = file.model_copy(update={"search": file.search.model_copy(update={"batch": automatic_batch(space)})})
+        return cls(
+            path=path,
+            text=text,
+            base=base,
+            baseline=configuration_from(values),
+            sources=sources,
+            space=space,
+            environment={name: environment[name] for name in _variables(sources)},
+            **{name: getattr(file, name) for name in SweepFile.model_fields if name not in ("baseline", "space")},
+        )
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any], *, base: str | Path = ".") -> SweepConfig:
+        """Check a sweep that is given as a mapping, with the same tables and keys as the TOML file.
+
+        Values that it does not name come from the environment and the defaults, as with a file. `text` is the sweep as
+        TOML: written to a file in `base`, it runs on the command line.
+
+        Args:
+            tables: The tables, such as `{"study": {"name": "first"}, ...}`.
+            base: The folder that relative paths start from.
+
+        Raises:
+            ConfigError: With all problems at once.
+        """
+        return cls.from_text(
+            toml_text(tables), base=Path(base), environment=os.environ, place="the sweep given as a mapping"
+        )
+
+    def with_(self, **changes: Mapping[str, Any] | None) -> SweepConfig:
+        """Return a changed copy, checked as a file is: `config.with_(study={"name": "second"})`.
+
+        Values that came from the environment stay. Relative paths start from the same folder as before. Comments of
+        the file are not part of the copy's `text`.
+
+        Args:
+            changes: Keys to set, by table; the other keys of the table stay. A key or a table that is None is removed,
+                and has its default.
+
+        Raises:
+            ConfigError: With all problems at once.
+        """
+        text = toml_text(merged(tomllib.loads(self.text), changes))
+        return self.from_text(text, base=self.directory, environment=self.environment, place="the changed sweep")
 
     @property
     def directory(self) -> Path:
-        """The folder that relative paths in the file start from."""
-        return self.path.parent if self.path else Path()
+        """The folder that relative paths start from."""
+        return self.path.parent if self.path else self.base or Path()
 
     @property
     def cases_path(self) -> str:
@@ -90,3 +196,16 @@ class SweepConfig:
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{prefix}.{key}": value for key, value in table.items()}
+
+
+def _variables(sources: Mapping[str, str]) -> list[str]:
+    return [source[len("environment (") : -1] for source in sources.values() if source.startswith("environment (")]
+
+
+def _with_seed(file: SweepFile, seed: str) -> tuple[SweepFile, str, list[str]]:
+    """The file's tables with the study's seed from the environment."""
+    try:
+        study = StudyTable.model_validate({**file.study.model_dump(), "seed": int(seed)})
+    except ValueError:  # pydantic's errors are ValueErrors, too
+        return file, "default", [f"{SEED_VARIABLE}: {seed!r} is not a whole number from 0 to 1000000000"]
+    return file.model_copy(update={"study": study}), f"environment ({SEED_VARIABLE})", []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,12 +72,26 @@ class Sweep:
 
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Sweep:
-        """A sweep from its TOML file; `options` as for the class.
+        """Make a sweep from its TOML file; `options` are those of the class.
 
         Raises:
             ConfigError: With all problems of the file at once.
         """
         return cls(load_config(path), **options)
+
+    @classmethod
+    def from_dict(cls, tables: Mapping[str, Any], *, base: str | Path = ".", **options: Any) -> Sweep:
+        """Make a sweep from a mapping with the same tables and keys as the TOML file.
+
+        Args:
+            tables: The tables, such as `{"study": {"name": "first"}, ...}`.
+            base: The folder that relative paths in it start from.
+            options: As for the class.
+
+        Raises:
+            ConfigError: With all problems of the mapping at once.
+        """
+        return cls(SweepConfig.from_dict(tables, base=base), **options)
 
     def run(self) -> SweepResult:
         """Run the sweep to its verdict, going on from whatever the ledger has.
