@@ -1,4 +1,4 @@
-"""Launch a sweep from a script, look at the result as a data frame, and export the best set.
+"""Run a sweep from a script, print its scores as a table, and export the best set.
 
 Run it with: uv run python examples/launch_sweep.py [SWEEP.toml]
 """
@@ -12,7 +12,7 @@ from sweeps import Sweep, SweepError
 
 
 def main() -> int:
-    """Run the sweep, print what a script would decide by, and export where the gain is real."""
+    """Run the sweep, print scores and verdict, and export the best set if it is shown better."""
     path = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("quickstart.toml")
     try:
         result = Sweep.from_toml(path).run()

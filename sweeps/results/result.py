@@ -371,21 +371,22 @@ class SweepResult:
             The files written.
 
         Raises:
-            analysis.export.formats.ExportError: If the finalist is not shown better, or breaks a limit, and `force` is
-            not set.
+            ExportError: If the finalist is not shown better, or breaks a limit, and `force` is not set.
             SweepError: If there is no finalist yet.
         """
         from analysis.export.formats import write_exports
+        from sweeps.results.export_error import export_errors
 
         honoured = self.record.record.get("honoured")
-        return write_exports(
-            self.export_set(),
-            Path(folder) if folder is not None else self.folder,
-            formats=formats,  # type: ignore[arg-type]
-            mode=mode,  # type: ignore[arg-type]
-            force=force,
-            honoured=honoured,
-        )
+        with export_errors():
+            return write_exports(
+                self.export_set(),
+                Path(folder) if folder is not None else self.folder,
+                formats=formats,  # type: ignore[arg-type]
+                mode=mode,  # type: ignore[arg-type]
+                force=force,
+                honoured=honoured,
+            )
 
     def export_set(self) -> ExportSet:
         """The finalist with its provenance.
