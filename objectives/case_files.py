@@ -26,7 +26,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from objectives.case import Case, Item
-from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema, nearest, problems_of, regex_fault
+from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema, problems_of, regex_fault
+from objectives.hints import did_you_mean
 
 __all__ = ["CaseError", "Problem", "load_cases", "read_case", "read_text", "rubric_files", "shipped_sets"]
 
@@ -114,7 +115,7 @@ def rubric_files(path: Path) -> list[Path]:
     shipped = shipped_sets()
     if str(path) in shipped:
         return rubric_files(shipped[str(path)])
-    remedy = f"{nearest(str(path), shipped)}Shipped sets: {', '.join(shipped) or 'none'}."
+    remedy = f"{did_you_mean(str(path), shipped)}Shipped sets: {', '.join(shipped) or 'none'}."
     raise CaseError(Problem(str(path), "no such directory, rubric file or shipped case set.", remedy))
 
 
@@ -122,7 +123,7 @@ def _chosen(files: list[Path], names: Sequence[str], place: str) -> list[Path]:
     """The files of the named cases, in the order of the files."""
     valid = {file.stem: file for file in files}
     unknown = [
-        Problem(place, f"no case named {name!r}.", f"{nearest(name, valid)}Cases: {', '.join(valid)}.", value=name)
+        Problem(place, f"no case named {name!r}.", f"{did_you_mean(name, valid)}Cases: {', '.join(valid)}.", value=name)
         for name in names
         if name not in valid
     ]

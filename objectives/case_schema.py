@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,6 +9,8 @@ from typing import Annotated, Any
 import regex
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
+
+from objectives.hints import did_you_mean
 
 PATTERN_SECONDS = 0.25
 """How long one regular expression may run on one probe text before it is refused, in seconds."""
@@ -134,12 +135,6 @@ def _probes(pattern: str) -> list[str]:
     return [run + "\x00" for run in [*runs, "a " * 40, "".join(letters) * 8, "word 1,234.5 " * 20]]
 
 
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """Say ``Did you mean 'x'? `` for the valid name nearest to a mistyped one, or "" if none is near."""
-    found = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.6)
-    return f"Did you mean {found[0]!r}? " if found else ""
-
-
 def problems_of(error: ValidationError, file: str, lines: Mapping[str, int]) -> list[Problem]:
     """Turn pydantic's findings on a rubric file into problems in plain words.
 
@@ -195,7 +190,7 @@ def _plain(detail: ErrorDetails) -> tuple[str, str]:
     remedy = _REMEDIES.get(field, "")
     if kind == "extra_forbidden":
         valid = ItemSchema.model_fields if len(detail["loc"]) > 2 else RubricSchema.model_fields
-        return f"unknown key {field!r}.", f"{nearest(field, valid)}Valid keys: {', '.join(valid)}."
+        return f"unknown key {field!r}.", f"{did_you_mean(field, valid)}Valid keys: {', '.join(valid)}."
     if kind == "missing":
         return ("the case has no items." if field == "items" else f"an item without {field}."), remedy
     if kind == "too_short":

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective, Objective, read_weights
 from objectives.custom_import import own_objective
+from objectives.hints import did_you_mean
 from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 from objectives.matchers.model_access import ModelAccess
@@ -87,9 +87,7 @@ def _weights(given: Any, problems: list[str]) -> dict[int, float]:
 
 
 def _unknown(key: str, known: Sequence[str], owner: str) -> str:
-    near = difflib.get_close_matches(str(key), known, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
-    return f"{key}: no such key of {owner}.{hint} Known keys: {', '.join(known)}."
+    return f"{key}: no such key of {owner}. {did_you_mean(key, known)}Known keys: {', '.join(known)}."
 
 
 def _matcher(spec: Any, threshold: float | None, models: ModelAccess | None) -> Matcher:
@@ -100,9 +98,8 @@ def _matcher(spec: Any, threshold: float | None, models: ModelAccess | None) -> 
     table = {"kind": spec} if isinstance(spec, str) else dict(spec)
     kind = table.get("kind", "lexical")
     if kind not in _MATCHERS:
-        near = difflib.get_close_matches(str(kind), _MATCHERS, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise ObjectiveError(f"matcher = {kind!r}: must be one of {', '.join(_MATCHERS)}.{hint}")
+        hint = did_you_mean(kind, _MATCHERS)
+        raise ObjectiveError(f"matcher = {kind!r}: must be one of {', '.join(_MATCHERS)}. {hint}".rstrip())
     wrong = [_unknown(key, _MATCHERS[kind], f"the {kind} matcher") for key in table if key not in _MATCHERS[kind]]
     if kind != "lexical" and not (table.get("model") or table.get("gguf")):
         also = ", or gguf = the path of an embedding model" if kind == "embedding" else ""

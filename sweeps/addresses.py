@@ -46,7 +46,7 @@ def without_password(text: str) -> str:
 def is_local(address: str) -> bool:
     """Tell whether an engine's address is this machine: in process, loopback, or one of its own interfaces' addresses.
 
-    A tunnel (`ssh -L 11434:...`) makes a remote engine look local: see `hostfacts.tunnel_on`.
+    A tunnel (`ssh -L 11434:...`) makes a remote engine look local: see `sweeps.fingerprints.machine.tunnel_on`.
 
     Args:
         address: `in process`, a URL, or `host:port`; a name other than localhost is never taken for this machine.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 
 class SweepError(Exception):
@@ -25,3 +25,12 @@ class ConfigError(SweepError):
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems = [problems] if isinstance(problems, str) else list(problems)
         super().__init__("\n".join(self.problems))
+
+
+def name_hint(name: object, valid: Iterable[str]) -> str:
+    """Return ``did you mean 'top_k'?`` for a mistyped name, or the list of valid names if none is like it."""
+    from objectives.hints import nearest_name  # needs difflib, which is loaded for an error only
+
+    names = list(valid)
+    near = nearest_name(name, names)
+    return f"valid: {', '.join(names)}" if near is None else f"did you mean {near!r}?"

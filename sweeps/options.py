@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 
 OptionValue = int | float
 
@@ -93,6 +92,10 @@ OPTIONS: Mapping[str, OptionSpec] = {spec.name: spec for spec in _SPECS}
 """Every option that can be fixed or swept, by Ollama's name. The seed is not one: it belongs to the repeats."""
 
 RELOAD_OPTIONS = tuple(spec.name for spec in _SPECS if spec.reload)
+"""Options whose change makes a server load the model again, the slowest first."""
+
+LOAD_SETTINGS = tuple(name for name in RELOAD_OPTIONS if name != "num_ctx")
+"""Reload options that decide how fast a model runs, not what it can hold."""
 
 
 def default_options() -> dict[str, OptionValue]:
@@ -105,13 +108,6 @@ ACTIVE_WHEN: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "mirostat_eta": {"mirostat": (1, 2)},
 }
 """Options that act only under a value of another one, and are left out of a configuration elsewhere."""
-
-
-def nearest(name: str, valid: Iterable[str]) -> str:
-    """`; did you mean 'top_k'?` or, with nothing near, the list of valid names."""
-    names = list(valid)
-    close = get_close_matches(name, names, n=1, cutoff=0.6)
-    return f"did you mean {close[0]!r}?" if close else f"valid: {', '.join(names)}"
 
 
 def canonical_options(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:

@@ -15,7 +15,6 @@ from analysis.formatting import as_sentence
 if TYPE_CHECKING:
     from analysis.noise.aa_check import AACheck
     from analysis.noise.floor import NoiseFloor
-    from analysis.report.plots.figures import Curve
     from analysis.verdict.verdict import Verdict
 
 Value = int | float | str
@@ -42,7 +41,6 @@ class ReportData:
         aa: Check of the baseline against itself.
         ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
             baseline. None: plain intervals of the means.
-        curves: The surrogate's posterior by option.
         expected: What is to be expected of fresh generations, score and output tokens by configuration, as
             `pareto.expected` says; the front of the report's plot and table is that of these rows.
         constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
@@ -72,7 +70,6 @@ class ReportData:
     floor: NoiseFloor | None = None
     aa: AACheck | None = None
     ranking: pd.DataFrame | None = None
-    curves: Mapping[str, Curve] = field(default_factory=dict)
     expected: pd.DataFrame | None = None
     constraints: pd.DataFrame | None = None
     broken: Sequence[str] = ()

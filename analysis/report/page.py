@@ -210,7 +210,7 @@ def draw(data: ReportData, *, warn: Callable[[str], object] | None = None) -> di
         "levels": (bool(_level_rows(data)), lambda: plots.level_coverage(rows, baseline=base, finalist=final)),
         "sensitivity": (
             len(trials) > 2 and bool(views.swept(rows)),
-            lambda: plots.option_sensitivity(rows, baseline=base, finalist=final, curves=data.curves),
+            lambda: plots.option_sensitivity(rows, baseline=base, finalist=final),
         ),
         "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd)),
         "pareto": (

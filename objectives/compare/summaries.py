@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from objectives.case_files import CaseError, Problem, read_text
-from objectives.case_schema import nearest
+from objectives.hints import did_you_mean
 
 SUFFIXES = (".txt", ".md")
 """Endings of summary files."""
@@ -59,7 +59,7 @@ def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], l
                 problems += error.problems
     if not found and not problems:
         seen = f" It holds {', '.join(unknown[:5])}." if unknown else ""
-        near = nearest(Path(unknown[0]).stem, names) if unknown else ""
+        near = did_you_mean(Path(unknown[0]).stem, names) if unknown else ""
         remedy = (
             f"{near}Summaries are named after the cases: {', '.join(f'{name}.txt' for name in list(names)[:4])}, ..."
         )

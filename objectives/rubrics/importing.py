@@ -11,7 +11,8 @@ from pathlib import Path
 import regex
 
 from objectives.case_files import CaseError, Problem, read_text
-from objectives.case_schema import nearest, regex_fault
+from objectives.case_schema import regex_fault
+from objectives.hints import did_you_mean
 
 COLUMNS = ("level", "text", "id", "any", "all", "regex", "forbidden")
 """Columns of a CSV table of items; the first two are needed. Several patterns in a cell of `any` or `all`: `a|b`."""
@@ -102,7 +103,7 @@ def _read_csv(text: str, file: str) -> _Result:
 def _header_problems(columns: list[str], file: str, line: int) -> Iterable[Problem]:
     for name in columns:
         if name not in COLUMNS:
-            remedy = f"{nearest(name, COLUMNS)}Columns: {', '.join(COLUMNS)}."
+            remedy = f"{did_you_mean(name, COLUMNS)}Columns: {', '.join(COLUMNS)}."
             yield Problem(file, f"unknown column {name!r}.", remedy, line=line)
         elif columns.count(name) > 1:
             yield Problem(file, f"column {name!r} stands twice.", "Keep one.", line=line)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from objectives.rubrics import CheckReport, Finding
-    from sweeps.engines.base import Engine, OptionValue
+    from sweeps.engines.base import Engine
+    from sweeps.options import OptionValue
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 STYLES = {"ok": "green", "warning": "yellow", "error": "red"}

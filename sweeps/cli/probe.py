@@ -17,7 +17,8 @@ from sweeps.cli.common import (
     stderr_console,
     stdout_console,
 )
-from sweeps.errors import ConfigError
+from sweeps.errors import ConfigError, name_hint
+from sweeps.options import LOAD_SETTINGS
 from sweeps.workspace.workspace import require_writable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 STYLES = {"alive": "green", "inert": "bold red", "refused": "bold red", "clamped": "yellow", "untestable": "yellow"}
-EXPENSIVE = ("num_gpu", "num_thread", "num_batch")
+EXPENSIVE = LOAD_SETTINGS
 """Options that are probed only if they are named: each loads the model, and a text need not show them."""
 
 
@@ -129,13 +130,13 @@ def read_values(texts: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: Naming what is no option, or no value of it.
     """
-    from sweeps.options import OPTIONS, nearest
+    from sweeps.options import OPTIONS
 
     values: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
         if name not in OPTIONS:
-            raise ConfigError(f"--set {text}: no option {name!r}; {nearest(name, OPTIONS)}")
+            raise ConfigError(f"--set {text}: no option {name!r}; {name_hint(name, OPTIONS)}")
         try:
             number = OPTIONS[name].kind(value)
         except ValueError:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from sweeps.config.space import NAMES, Value
-from sweeps.options import OPTIONS, OptionValue, default_options, nearest
+from sweeps.errors import name_hint
+from sweeps.options import OPTIONS, OptionValue, default_options
 
 VARIABLE_PREFIX = "OLLAMA_"
 """`OLLAMA_TEMPERATURE`, `OLLAMA_TOP_K`, ...: as pipelines do that read their options from the environment."""
@@ -50,7 +51,7 @@ def _choose_prompt(raw: Mapping[str, object], values: dict[str, Value], prompts:
             return []
         return [f"baseline.prompt: is missing; name one of the prompts: {', '.join(prompts) or '(none)'}"]
     if isinstance(prompt, str) and prompt not in prompts:
-        return [f"baseline.prompt: no prompt {prompt!r} in [prompts]; {nearest(prompt, prompts)}"]
+        return [f"baseline.prompt: no prompt {prompt!r} in [prompts]; {name_hint(prompt, prompts)}"]
     return []
 
 
@@ -85,7 +86,7 @@ def _problem(name: str, value: object) -> str | None:
     if name == "seed":
         return "a baseline is measured over many seeds; set study.seed instead"
     if name not in NAMES:
-        return f"no such option; {nearest(name, NAMES)}"
+        return f"no such option; {name_hint(name, NAMES)}"
     if name in OPTIONS:
         return OPTIONS[name].problem(value)
     return None if isinstance(value, str) and value else f"must be a name, not {value!r}"

@@ -9,8 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
+from objectives.hints import nearest_name
 from sweeps.config.tables import LOG_MARK, PromptTable, SweepFile
-from sweeps.options import nearest
+from sweeps.errors import name_hint
 
 
 def _explain(details: ErrorDetails) -> str:
@@ -23,7 +24,7 @@ def _explain(details: ErrorDetails) -> str:
     if kind == "extra_forbidden" and not location:  # a key that looks like one of the marks left out above
         return f"{details['loc'][-1]}: unknown key; valid: {', '.join(_valid_keys([]))}"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key; {nearest(str(location[-1]), _valid_keys(location[:-1]))}"
+        return f"{key}: unknown key; {name_hint(str(location[-1]), _valid_keys(location[:-1]))}"
     if kind == "missing":
         return f"{key}: is missing" + (f" (the table [{key}] is needed)" if len(location) == 1 else "")
     if kind == "string_pattern_mismatch":
@@ -31,9 +32,8 @@ def _explain(details: ErrorDetails) -> str:
     if kind == "literal_error":
         expected = details.get("ctx", {}).get("expected", "")
         names = [word.strip().strip("'") for word in expected.replace(" or ", ",").split(",")]
-        return f"{key}: {given!r} is not one of {expected}" + (
-            f"; {nearest(given, names)}" if isinstance(given, str) and nearest(given, names).startswith("did") else ""
-        )
+        near = nearest_name(given, names)
+        return f"{key}: {given!r} is not one of {expected}" + ("" if near is None else f"; did you mean {near!r}?")
     if kind in ("dict_type", "model_type"):
         return f"{key}: {_table_wanted(key, given)}"
     message = details["msg"].removeprefix("Value error, ").replace("Input should", "should")
@@ -65,7 +65,7 @@ def _valid_keys(location: list[Any]) -> list[str]:
 def _toml_files_near(path: Path) -> str:
     """A hint at TOML files that are there, nearest name first."""
     names = sorted(_names_in(path.parent))
-    return f"; {nearest(path.name, names)}" if names else ""
+    return f"; {name_hint(path.name, names)}" if names else ""
 
 
 def _names_in(folder: Path) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -121,10 +121,6 @@ class Space:
     def distributions(self) -> dict[str, BaseDistribution]:
         """Optuna distributions by name."""
         return {dimension.name: dimension.distribution() for dimension in self.dimensions}
-
-    def without(self, names: Sequence[str]) -> Space:
-        """The space less some dimensions and the conditions on them."""
-        return Space(tuple(d for d in self.dimensions if d.name not in names))
 
     def suggest(self, trial: BaseTrial, baseline: Configuration) -> Configuration:
         """Ask a trial for the values of the active dimensions; the rest is the baseline's."""

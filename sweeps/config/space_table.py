@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sweeps.config.space import NAMES, Condition, Dimension, Space, Value
-from sweeps.options import ACTIVE_WHEN, OPTIONS, OptionSpec, nearest
+from sweeps.errors import name_hint
+from sweeps.options import ACTIVE_WHEN, OPTIONS, OptionSpec
 
 _KEYS = ("low", "high", "step", "log", "choices", "when")
 
@@ -32,7 +33,7 @@ def parse_space(
         if name == "seed":
             problems.append("space.seed: is not swept: repeats draw fresh seeds (study.seed makes them repeatable)")
         elif name not in NAMES:
-            problems.append(f"space.{name}: no such option; {nearest(name, NAMES)}")
+            problems.append(f"space.{name}: no such option; {name_hint(name, NAMES)}")
         else:
             dimension, wrong = _parse_dimension(name, entry, prompts)
             problems += wrong
@@ -50,7 +51,7 @@ def _parse_dimension(name: str, entry: object, prompts: Sequence[str]) -> tuple[
     if isinstance(entry, Mapping):
         table = entry
     where = f"space.{name}"
-    problems = [f"{where}.{key}: unknown key; {nearest(key, _KEYS)}" for key in table if key not in _KEYS]
+    problems = [f"{where}.{key}: unknown key; {name_hint(key, _KEYS)}" for key in table if key not in _KEYS]
     when, wrong = _parse_when(where, name, table.get("when", {}))
     problems += wrong
     is_range = bool({"low", "high", "step", "log"} & set(table))
@@ -84,7 +85,7 @@ def _parse_choices(where: str, name: str, raw: object, prompts: Sequence[str]) -
         elif not isinstance(value, str) or not value:
             problems.append(f"{at}: must be a name, not {value!r}")
         elif name == "prompt" and value not in prompts:
-            problems.append(f"{at}: no prompt {value!r} in [prompts]; {nearest(value, prompts)}")
+            problems.append(f"{at}: no prompt {value!r} in [prompts]; {name_hint(value, prompts)}")
     if problems:
         return (), problems
     values = [OPTIONS[name].cast(value) for value in raw] if name in OPTIONS else list(raw)
@@ -137,7 +138,7 @@ def _parse_when(where: str, name: str, raw: object) -> tuple[Condition, list[str
     for parent, values in raw.items():
         listed = values if isinstance(values, list) else [values]
         if parent not in NAMES:
-            problems.append(f"{where}.when.{parent}: no such option; {nearest(parent, NAMES)}")
+            problems.append(f"{where}.when.{parent}: no such option; {name_hint(parent, NAMES)}")
         elif parent == name:
             problems.append(f"{where}.when.{parent}: an option cannot depend on itself")
         elif not listed:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
-
 from sweeps.engines.base import Engine
 from sweeps.engines.spec import KINDS, EngineSpec
-from sweeps.errors import ConfigError
+from sweeps.errors import ConfigError, name_hint
 
 __all__ = ["KINDS", "Engine", "EngineSpec", "open_engine"]
 
@@ -34,6 +32,4 @@ def open_engine(spec: EngineSpec) -> Engine:
         from sweeps.engines.scripted.engine import ScriptedEngine
 
         return ScriptedEngine.from_spec(spec)
-    near = difflib.get_close_matches(spec.kind, KINDS, n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
-    raise ConfigError(f"engine kind {spec.kind!r} is unknown; it must be one of {', '.join(KINDS)}{hint}")
+    raise ConfigError(f"engine kind {spec.kind!r} is unknown; {name_hint(spec.kind, KINDS)}")

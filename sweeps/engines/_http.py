@@ -7,12 +7,12 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import httpx
 import stamina
 
-from sweeps.engines import _llama_errors as _llama
+from sweeps.engines import _llama_errors
 from sweeps.engines._ollama_client import CONNECT_SECONDS, ResponseError
 from sweeps.engines.base import (
     BaseEngine,
@@ -23,11 +23,11 @@ from sweeps.engines.base import (
     EngineUnreachable,
     ModelMissing,
     OptionRefused,
-    OptionValue,
     Prompt,
     Unsupported,
     excerpt,
 )
+from sweeps.options import OptionValue
 
 T = TypeVar("T")
 
@@ -164,10 +164,10 @@ def refused(address: str, status: int, text: object, options: Mapping[str, Optio
     if _NO_MODEL.search(message):
         return ModelMissing(f"{address}: {message}")
     if isinstance(inner, Mapping) and "message" in inner:
-        return _llama.error_from({"code": status, **inner}, address)
+        return _llama_errors.error_from({"code": status, **inner}, address)
     if _TOO_LONG in message:
         num_ctx = (options or {}).get("num_ctx")
-        return _llama.prompt_too_long(address, None, None if num_ctx is None else int(num_ctx))
+        return _llama_errors.prompt_too_long(address, None, None if num_ctx is None else int(num_ctx))
     if message.lstrip().startswith("<") or status in (404, 405):
         return EngineProtocolError(f"{address} answered status {status} with {excerpt(message)}; {_WHO_ANSWERS}")
     if status in (401, 403):
@@ -215,14 +215,3 @@ def repeats(pieces: list[str], least: int = 30) -> bool:
     if len(last) == least and len(set(last)) == 1:
         return True
     return re.search(rf"(\S{{1,24}})(?:\s*\1){{{least - 1},}}\s*$", "".join(pieces)[-2000:]) is not None
-
-
-def as_object(value: Any, address: str, path: str) -> dict[str, Any]:
-    """The value if it is a JSON object.
-
-    Raises:
-        EngineProtocolError: Otherwise.
-    """
-    if not isinstance(value, dict):
-        raise EngineProtocolError(f"{address} answered {path} with {excerpt(str(value))}; {_WHO_ANSWERS}")
-    return value

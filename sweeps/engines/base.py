@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
 
 from sweeps.errors import SweepError
-
-OptionValue = int | float
-"""The value of one option. Ollama's option names are ours."""
+from sweeps.options import OptionValue
 
 
 @dataclass(frozen=True)

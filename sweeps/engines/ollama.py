@@ -14,7 +14,6 @@ from sweeps.engines.base import (
     EngineError,
     EngineProtocolError,
     Generation,
-    OptionValue,
     Prompt,
     PromptTooLong,
     Timing,
@@ -22,16 +21,12 @@ from sweeps.engines.base import (
     parse_json_object,
 )
 from sweeps.engines.spec import check_settings
+from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
-_RELOAD = ("num_ctx", "num_gpu", "num_thread", "num_batch")
-_SAMPLING = (
-    "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
-    "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "num_predict", "num_keep", "seed",
-)  # fmt: skip
-SETTINGS = frozenset({"num_gpu", "num_thread", "num_batch", "keep_alive", "attempts", "wait"})
+SETTINGS = frozenset({*LOAD_SETTINGS, "keep_alive", "attempts", "wait"})
 """What `EngineSpec.options` may hold for an engine behind HTTP."""
 
 _SHORT_SECONDS = 30.0
@@ -58,8 +53,8 @@ class OllamaEngine(_http.HttpEngine):
     """
 
     name = "ollama"
-    honours = frozenset({*_RELOAD, *_SAMPLING})
-    reload_options: Sequence[str] = _RELOAD
+    honours = frozenset({*OPTIONS, "typical_p", "num_keep", "seed"})
+    reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
         self,
@@ -210,7 +205,7 @@ class OllamaEngine(_http.HttpEngine):
 
     def _applied(self, model: str, sent: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Options as the server applied them; asked again after each change that reloads the model."""
-        key = (model, *(sent.get(name) for name in _RELOAD))
+        key = (model, *(sent.get(name) for name in RELOAD_OPTIONS))
         if self._effective is None or self._effective[0] != key:
             try:
                 length = self._loaded(model).get("context_length")

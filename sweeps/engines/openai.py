@@ -14,13 +14,13 @@ from sweeps.engines import _http
 from sweeps.engines.base import (
     EngineProtocolError,
     Generation,
-    OptionValue,
     Prompt,
     Timing,
     messages,
 )
 from sweeps.engines.ollama import SETTINGS, OllamaEngine
 from sweeps.engines.spec import check_settings
+from sweeps.options import OptionValue
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec

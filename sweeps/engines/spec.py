@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sweeps.errors import ConfigError
+from sweeps.errors import ConfigError, name_hint
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 """The kinds of engines, by the name that a sweep's file uses."""
@@ -52,8 +51,7 @@ def check_settings(spec: EngineSpec, known: frozenset[str]) -> None:
     """
     problems = []
     for name in sorted(set(spec.options) - known):
-        near = difflib.get_close_matches(name, sorted(known), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(sorted(known))}"
+        hint = name_hint(name, sorted(known))
         problems.append(f"{spec.source or f'engine {spec.kind}'}: unknown setting {name!r}; {hint}")
     if problems:
         raise ConfigError(problems)

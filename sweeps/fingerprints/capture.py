@@ -13,7 +13,7 @@ from typing import Any
 
 from sweeps.addresses import address_id, is_local, ollama_port, port_of
 from sweeps.engines.base import Engine
-from sweeps.fingerprints import machine as hostfacts
+from sweeps.fingerprints import machine
 from sweeps.fingerprints.fingerprint import Fingerprint, FingerprintError, known
 from sweeps.fingerprints.machine import UNKNOWN
 
@@ -38,7 +38,7 @@ def client_facts() -> dict[str, Any]:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    shell = hostfacts.numeric_environment(os.environ, *hostfacts.SERVER_ENVIRONMENT, *hostfacts.DEVICE_ENVIRONMENT)
+    shell = machine.numeric_environment(os.environ, *machine.SERVER_ENVIRONMENT, *machine.DEVICE_ENVIRONMENT)
     facts: dict[str, Any] = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "packages": versions,
@@ -110,10 +110,10 @@ def take(
 def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
     """The host's facts where no file gives them, and warnings."""
     if engine is not None and engine.address == "in process":
-        own = hostfacts.numeric_environment(os.environ, *hostfacts.DEVICE_ENVIRONMENT)
+        own = machine.numeric_environment(os.environ, *machine.DEVICE_ENVIRONMENT)
         return {
             "source": "this machine",
-            **hostfacts.host_facts(environment=own, environment_source="this process"),
+            **machine.host_facts(environment=own, environment_source="this process"),
         }, []
     if engine is not None and not is_local(engine.address):
         return unknown_host(engine.address), [
@@ -121,14 +121,14 @@ def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
             "on that machine and name the file as the host file"
         ]
     port = port_of(engine.address) if engine is not None else ollama_port(os.environ.get("OLLAMA_HOST", ""))
-    if engine is not None and (tunnel := hostfacts.tunnel_on(port)):
+    if engine is not None and (tunnel := machine.tunnel_on(port)):
         return unknown_host(engine.address), [
             f"port {port} of this machine belongs to a tunnel ({tunnel}), so the engine's hardware is unknown here; "
             "run `sweeps fingerprint --out FILE` on its machine and name the file as the host file"
         ]
-    found = hostfacts.server_environment(port)
+    found = machine.server_environment(port)
     source = UNKNOWN if found is None else "server process"
-    return {"source": "this machine", **hostfacts.host_facts(environment=found, environment_source=source)}, []
+    return {"source": "this machine", **machine.host_facts(environment=found, environment_source=source)}, []
 
 
 def unknown_host(address: str) -> dict[str, Any]:

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sweeps.engines.base import OptionValue, Prompt
+from sweeps.engines.base import Prompt
 from sweeps.hosts.task import Task
+from sweeps.options import OptionValue
 
 
 @dataclass(frozen=True)
@@ -52,28 +53,3 @@ def order(tasks: Iterable[Task], reload_options: Sequence[str], current: Warmth 
         return (*warm, need.model, reload, *prompt, place.trial, configuration.key, place.seed, place.repeat)
 
     return sorted(tasks, key=key)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What an order of tasks costs besides decoding.
-
-    Attributes:
-        loads: Model loads (the first one included).
-        prefills: Prompts evaluated in full: one per warm-up.
-    """
-
-    loads: int
-    prefills: int
-
-
-def cost(tasks: Sequence[Task], reload_options: Sequence[str]) -> Cost:
-    """Loads and full prefills of tasks run in the given order with a warm-up at each change."""
-    loads = prefills = 0
-    before: Warmth | None = None
-    for task in tasks:
-        need = warmth(task, reload_options)
-        loads += before is None or (need.model, need.reload) != (before.model, before.reload)
-        prefills += need != before
-        before = need
-    return Cost(loads, prefills)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sweeps.engines.base import OptionValue, Prompt
+from sweeps.engines.base import Prompt
 from sweeps.ledger.records import Entry, Place
-from sweeps.options import Configuration
+from sweeps.options import Configuration, OptionValue
 
 
 @dataclass(frozen=True)

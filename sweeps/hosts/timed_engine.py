@@ -6,7 +6,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from sweeps.engines.base import Engine, Generation, OptionValue, Prompt
+from sweeps.engines.base import Engine, Generation, Prompt
+from sweeps.options import OptionValue
 
 LEAST_LOAD_SECONDS = 0.05
 """Servers report a few milliseconds of load for a model that is loaded already."""

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal
 
-from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
+from sweeps.engines.base import Generation, Prompt, Timing
+from sweeps.options import OptionValue
 
 _KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
 

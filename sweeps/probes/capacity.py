@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from objectives import Case
 from sweeps.config.space import Value
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.engines.base import Engine, OptionValue, Prompt, PromptTooLong
+from sweeps.engines.base import Engine, Prompt, PromptTooLong
 from sweeps.errors import ConfigError
 from sweeps.hosts.sweep_hosts import models_of, prompts_of
+from sweeps.options import OptionValue
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sweeps.config.space import Space
-from sweeps.engines.base import OptionValue
-from sweeps.options import OPTIONS, default_options
+from sweeps.options import OPTIONS, OptionValue, default_options
 
 Options = Mapping[str, OptionValue]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweeps.config.space import Space
-from sweeps.engines.base import Engine, Generation, OptionRefused, OptionValue, Prompt, PromptTooLong
-from sweeps.options import OPTIONS
+from sweeps.engines.base import Engine, Generation, OptionRefused, Prompt, PromptTooLong
+from sweeps.options import OPTIONS, OptionValue
 from sweeps.probes.contexts import EXTREMES, Level, Options, difference, extreme_for, reason
 from sweeps.probes.result import PROBE_TOKENS, ProbeCost, ProbeResult
 

@@ -13,10 +13,10 @@ from dataclasses import asdict, replace
 
 from sweeps.config.space import Space
 from sweeps.engines.base import Engine
-from sweeps.errors import ConfigError
+from sweeps.errors import ConfigError, name_hint
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.ledger.ledger import Ledger
-from sweeps.options import OPTIONS, nearest
+from sweeps.options import OPTIONS
 from sweeps.probes.contexts import TEXT_OPTIONS, Level, Options, complete, levels
 from sweeps.probes.experiment import Prober
 from sweeps.probes.known_facts import explain
@@ -64,7 +64,7 @@ def probe(
     """
     for name in options:
         if name not in PROBEABLE:
-            raise ConfigError(f"{name!r} is no option that can be probed; {nearest(name, PROBEABLE)}")
+            raise ConfigError(f"{name!r} is no option that can be probed; {name_hint(name, PROBEABLE)}")
     space = space or Space(())
     plans = {name: _levels(name, baseline, space) for name in dict.fromkeys(options)}
     store = _Store(engine, model, fingerprint, ledger, plans)

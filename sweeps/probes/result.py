@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sweeps.engines.base import OptionValue
-from sweeps.options import OPTIONS
+from sweeps.options import OPTIONS, OptionValue
 from sweeps.probes.contexts import TEXT_OPTIONS
 
 VERDICTS = ("alive", "inert", "refused", "clamped", "untestable")

@@ -13,11 +13,11 @@ from sweeps.budget.plan import Plan
 from sweeps.config.file import parse_config
 from sweeps.config.narrowed_space import Narrowing
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.errors import ConfigError, SweepError
+from sweeps.errors import ConfigError, SweepError, name_hint
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import StudyRecord, StudyUnreadableError
-from sweeps.options import Configuration, nearest
+from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
 from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
@@ -97,7 +97,7 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
         names = [study.name for study in ledger.studies()]
         if not names:
             raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
-        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {nearest(str(name), names)}")
+        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {name_hint(str(name), names)}")
     with _readable(ledger, record):
         return result_of(ledger, record, directory)
 

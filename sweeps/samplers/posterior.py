@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,27 +23,6 @@ _LEAST_DIFFERENCE = 1e-10  # variance, as a share of the surface's
 _TIE = 1e-12  # means are equal that differ by less than this share of the range of the scores
 _GUESSED_SHARE = 1.0 / 3.0
 _DRAWS = 2048
-
-
-@dataclass(frozen=True)
-class Curve:
-    """Posterior along one parameter with all others held.
-
-    Attributes:
-        name: The parameter.
-        values: Its values in order (numbers for a range, choices otherwise).
-        mean: Posterior mean score at each value.
-        sd: Posterior standard deviation at each value.
-        active: Whether the parameter acts at the configuration held; if not, the curve is flat.
-        log: Whether the values belong on a log axis.
-    """
-
-    name: str
-    values: tuple[Any, ...]
-    mean: Array
-    sd: Array
-    active: bool
-    log: bool
 
 
 class Posterior:
@@ -167,31 +144,6 @@ class Posterior:
             taken.append(int(np.argmax(gains)))
             best = np.maximum(best, draws[:, taken[-1]])
         return [ranked[i] for i in taken]
-
-    def sensitivity(self, point: Params, *, resolution: int = 41) -> dict[str, Curve]:
-        """One curve per parameter of the space, through a configuration.
-
-        Args:
-            point: The configuration held; inactive parameters missing.
-            resolution: Most values per curve.
-
-        Returns:
-            Curves by name, in the order of the space. Parameters with a single value have none.
-        """
-        held = self.encoding.codes([point])
-        active = self.encoding.active(held)[0]
-        curves = {}
-        for j, axis in enumerate(self.encoding.axes):
-            grid = axis.grid() if 0 < axis.cells <= resolution else np.linspace(0.0, 1.0, resolution)
-            steps = np.unique(axis.snap(grid))
-            line = np.repeat(held, len(steps), axis=0)
-            if active[j]:
-                line[:, j] = steps
-            mean, sd = self._at_codes(line, [point] * len(line))
-            values = tuple(axis.value(float(code)) for code in steps)
-            log = bool(getattr(axis.distribution, "log", False))
-            curves[axis.name] = Curve(axis.name, values, mean, sd, bool(active[j]), log)
-        return curves
 
     def _at_codes(self, codes: Array, points: Sequence[Params]) -> tuple[Array, Array]:
         if self.surrogate is not None:

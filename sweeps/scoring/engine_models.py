@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.engines import open_engine
-from sweeps.engines.base import Engine, OptionValue, Prompt
+from sweeps.engines.base import Engine, Prompt
 from sweeps.engines.spec import EngineSpec
-from sweeps.options import default_options
+from sweeps.options import OptionValue, default_options
 
 JUDGE_OPTIONS: Mapping[str, OptionValue] = {"temperature": 0.3, "num_ctx": 8192, "num_predict": 2048}
 """A judge votes several times: a little temperature shows where it is unsure, fixed seeds keep its votes the same."""

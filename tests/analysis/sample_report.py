@@ -8,7 +8,6 @@ import pandas as pd
 from analysis import aa_check, judge, noise_floor
 from analysis.pareto import expected
 from analysis.report.page import ReportData
-from analysis.report.plots.figures import Curve
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 OPTIONS = ("temperature", "top_k", "top_p", "num_predict", "num_ctx")
@@ -30,8 +29,6 @@ def make_data(**changes) -> ReportData:
     }
     confirm = observations[observations["stage"] == "confirm"]
     floor = observations[observations["stage"] == "floor"]
-    x = np.linspace(0, 1.5, 40)
-    mean = 0.55 - 0.2 * (x - 0.35) ** 2
     noise = noise_floor(floor, BASELINE)
     fields = {
         "study": "quickstart",
@@ -43,7 +40,6 @@ def make_data(**changes) -> ReportData:
         "configurations": configurations,
         "floor": noise,
         "aa": aa_check(floor, rng=np.random.default_rng(1), configuration=BASELINE),
-        "curves": {"temperature": Curve(x, mean, mean - 0.05, mean + 0.05)},
         "expected": expected(observations, baseline=BASELINE, noise_sd=noise.sd),
         "robustness": pd.DataFrame(
             {

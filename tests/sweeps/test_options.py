@@ -17,7 +17,6 @@ from sweeps.options import (
     Configuration,
     canonical_options,
     default_options,
-    nearest,
 )
 
 
@@ -159,8 +158,3 @@ def test_differences_and_their_words() -> None:
 
 def test_only_what_loads_the_model_reloads() -> None:
     assert RELOAD_OPTIONS == ("num_ctx", "num_gpu", "num_thread", "num_batch")
-
-
-def test_nearest_names_a_neighbour_or_lists_all() -> None:
-    assert nearest("temprature", OPTIONS) == "did you mean 'temperature'?"
-    assert nearest("zzz", ["a", "b"]) == "valid: a, b"

@@ -16,7 +16,7 @@ from scipy import stats
 
 from analysis.formatting import cases_text, count_text
 from analysis.observations import views
-from analysis.report.plots.option_curves import Curve, option_sensitivity
+from analysis.report.plots.option_panels import option_sensitivity
 from analysis.report.plots.style import (
     BAND,
     BASELINE,
@@ -37,7 +37,6 @@ from analysis.report.plots.style import (
 )
 
 __all__ = [
-    "Curve",
     "confirm_strips",
     "finishes",
     "history",

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives.case import Case, Item
-from sweeps.engines import _llama_errors as _llama
+from sweeps.engines import _llama_errors
 from sweeps.engines.base import (
     BaseEngine,
     EngineError,
@@ -28,7 +28,6 @@ from sweeps.engines.base import (
     Generation,
     ModelMissing,
     OptionRefused,
-    OptionValue,
     Prompt,
     PromptTooLong,
     Timing,
@@ -36,6 +35,7 @@ from sweeps.engines.base import (
 from sweeps.engines.scripted.faults import FAULTS, Fault, Request
 from sweeps.engines.scripted.settings import SURFACES, Surface, called, demo_surface, digest_of, read_settings
 from sweeps.errors import ConfigError
+from sweeps.options import OPTIONS, RELOAD_OPTIONS, OptionValue
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -47,12 +47,6 @@ __all__ = [
 
 Write = Callable[[Case, Mapping[str, OptionValue], np.random.Generator], str]
 """Writes the text for a case."""
-
-_RELOAD = ("num_ctx", "num_gpu", "num_thread", "num_batch")
-_SAMPLING = (
-    "temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty",
-    "frequency_penalty", "mirostat", "mirostat_tau", "mirostat_eta", "num_predict", "seed",
-)  # fmt: skip
 
 
 @dataclass
@@ -100,8 +94,8 @@ class ScriptedEngine(BaseEngine):
     """
 
     name = "scripted"
-    honours = frozenset({*_RELOAD, *_SAMPLING})
-    reload_options: Sequence[str] = _RELOAD
+    honours = frozenset({*OPTIONS, "typical_p", "seed"})
+    reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
         self,
@@ -173,7 +167,7 @@ class ScriptedEngine(BaseEngine):
         tokens = count_words(prompt)
         num_ctx = options.get("num_ctx")
         if num_ctx is not None and tokens > num_ctx:
-            raise _llama.prompt_too_long(f"scripted, model {model}", tokens, int(num_ctx))
+            raise _llama_errors.prompt_too_long(f"scripted, model {model}", tokens, int(num_ctx))
         load = self._load(model, options)
         cached = tokens - 1 if self._cached == (prompt, tokens) else 0
         self._cached = (prompt, tokens)
@@ -252,7 +246,7 @@ class ScriptedEngine(BaseEngine):
             raise ModelMissing(f"{self.address} has no model {model!r}; it has {', '.join(self._models) or 'none'}")
 
     def _load(self, model: str, options: Mapping[str, OptionValue]) -> float:
-        wanted = (model, *(options.get(name) for name in _RELOAD))
+        wanted = (model, *(options.get(name) for name in RELOAD_OPTIONS))
         if wanted == self._loaded:
             return 0.0
         self._loaded, self._cached = wanted, None
@@ -308,7 +302,7 @@ class ScriptedEngine(BaseEngine):
 
     def _live(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """The options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k, top_p."""
-        dead = {*self._inert, *_RELOAD}
+        dead = {*self._inert, *RELOAD_OPTIONS}
         if "temperature" not in dead and options.get("temperature", 0.8) <= 0:
             dead |= {"seed", "top_k", "top_p", "min_p", "typical_p"}
         if "mirostat" not in dead and options.get("mirostat", 0) in (1, 2):

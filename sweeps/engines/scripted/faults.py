@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from sweeps.engines.base import OptionValue, Prompt
+from sweeps.engines.base import Prompt
 from sweeps.errors import ConfigError
+from sweeps.options import OptionValue
 
 FAULTS = (
     "unreachable",

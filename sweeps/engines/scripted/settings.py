@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.case import Case
-from sweeps.engines.base import OptionValue
 from sweeps.engines.spec import check_settings
-from sweeps.errors import ConfigError
-from sweeps.options import OPTIONS, nearest
+from sweeps.errors import ConfigError, name_hint
+from sweeps.options import OPTIONS, OptionValue
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -86,7 +85,7 @@ def _texts(name: str, value: Any) -> list[str]:
     if not isinstance(value, (list, tuple)) or not all(isinstance(text, str) for text in value):
         raise ValueError(f"must be a list of texts, not {value!r}")
     if name == "inert" and (unknown := [text for text in value if text not in OPTIONS and text != "seed"]):
-        raise ValueError(f"names {unknown[0]!r}, which is no option; {nearest(unknown[0], OPTIONS)}")
+        raise ValueError(f"names {unknown[0]!r}, which is no option; {name_hint(unknown[0], OPTIONS)}")
     if name == "models" and not value:
         raise ValueError("must name a model at least")
     return list(value)

@@ -196,6 +196,4 @@ def test_sizes_and_words_by_hand() -> None:
     assert [d.text() for d in space] == ["0 .. 1, step 0.1", "5 .. 80, log", "brief, long"]
     assert space["top_k"].extremes() == (5, 80)
     assert space["prompt"].extremes() == ("brief", "long")
-    assert "top_k" not in space.without(["top_k"])
-    assert len(space.without(["top_k"])) == 2
     assert parse({"top_p": {"low": 0.5, "high": 1}})[0].size == math.inf

@@ -16,11 +16,10 @@ from sweeps.cli.fingerprint import _print_table as print_table
 from sweeps.cli.fingerprint import fingerprint as command
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.errors import SweepError
-from sweeps.fingerprints import fingerprint as fp
-from sweeps.fingerprints import machine as hostfacts
+from sweeps.fingerprints import machine
 from sweeps.fingerprints.capture import client_facts, take
 from sweeps.fingerprints.changes import fingerprint_changes
-from sweeps.fingerprints.fingerprint import Fingerprint, FingerprintError, diff
+from sweeps.fingerprints.fingerprint import DIGEST_FIELDS, PARTS, TAG_LENGTH, Fingerprint, FingerprintError, diff
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
 
@@ -92,36 +91,36 @@ def mac(**host):
 
 
 def test_facts_of_this_machine_are_complete_and_json():
-    facts = hostfacts.host_facts()
+    facts = machine.host_facts()
     assert json.loads(json.dumps(facts)) == facts
     assert facts["cpu_logical"] == psutil.cpu_count()
     assert facts["architecture"] in ("x86_64", "arm64")
     assert abs(facts["memory_gib"] - psutil.virtual_memory().total / 2**30) <= 0.5
-    assert set(fp.DIGEST_FIELDS["host"]) - {"id"} <= set(facts)
+    assert set(DIGEST_FIELDS["host"]) - {"id"} <= set(facts)
 
 
 def test_cpu_name_from_cpuinfo_and_on_arm_from_lscpu():
-    assert hostfacts.parse_cpuinfo("processor\t: 0\nmodel name\t: AMD EPYC   9R14\nflags: a\n") == "AMD EPYC 9R14"
-    assert hostfacts.parse_cpuinfo("processor\t: 0\nBogoMIPS\t: 108.00\nCPU part\t: 0xd0b\n") == ""
+    assert machine.parse_cpuinfo("processor\t: 0\nmodel name\t: AMD EPYC   9R14\nflags: a\n") == "AMD EPYC 9R14"
+    assert machine.parse_cpuinfo("processor\t: 0\nBogoMIPS\t: 108.00\nCPU part\t: 0xd0b\n") == ""
     lscpu = {
         "lscpu": [
             {"field": "Vendor ID:", "data": "ARM", "children": [
                 {"field": "Model name:", "data": "Cortex-A55"}, {"field": "Model name:", "data": "Cortex-A76"}]},
         ]
     }  # fmt: skip
-    assert hostfacts.parse_lscpu(json.dumps(lscpu)) == "Cortex-A55 + Cortex-A76"
-    assert hostfacts.parse_lscpu("no json") == ""
-    assert hostfacts.parse_lscpu("[]") == ""
+    assert machine.parse_lscpu(json.dumps(lscpu)) == "Cortex-A55 + Cortex-A76"
+    assert machine.parse_lscpu("no json") == ""
+    assert machine.parse_lscpu("[]") == ""
 
 
 def test_system_profiler_gives_named_fields_only():
-    found = hostfacts.parse_system_profiler(SYSTEM_PROFILER, memory_bytes=48 * 2**30, release="15.5")
+    found = machine.parse_system_profiler(SYSTEM_PROFILER, memory_bytes=48 * 2**30, release="15.5")
     assert found == [
         {"name": "Apple M4 Pro", "memory_mib": 49152, "driver": "macOS 15.5", "cores": 20},
         {"name": "AMD Radeon Pro 5500M", "memory_mib": 8192, "driver": "macOS 15.5"},
     ]
     for broken in ("", "{}", "[]", '{"SPDisplaysDataType": null}'):
-        assert hostfacts.parse_system_profiler(broken) == []
+        assert machine.parse_system_profiler(broken) == []
 
 
 def test_nvidia_gpus_through_nvml(monkeypatch):
@@ -159,15 +158,15 @@ def test_nvidia_gpus_through_nvml(monkeypatch):
 
     nvml = Nvml()
     monkeypatch.setitem(sys.modules, "pynvml", nvml)
-    assert hostfacts.nvidia_gpus() == [
+    assert machine.nvidia_gpus() == [
         {"name": "NVIDIA GeForce RTX 4090", "memory_mib": 24564, "driver": "570.86.15", "compute": "8.9"},
         {"name": "NVIDIA GB10", "memory_mib": "unknown", "driver": "570.86.15"},
     ]
     assert nvml.closed == 1
     nvml.nvmlInit = lambda: (_ for _ in ()).throw(Nvml.NVMLError())
-    assert hostfacts.nvidia_gpus() == []
+    assert machine.nvidia_gpus() == []
     monkeypatch.setitem(sys.modules, "pynvml", None)  # not installed
-    assert hostfacts.nvidia_gpus() == []
+    assert machine.nvidia_gpus() == []
 
 
 def test_amd_gpus_from_sysfs(tmp_path):
@@ -178,7 +177,7 @@ def test_amd_gpus_from_sysfs(tmp_path):
         (device / "device").write_text("0x744c\n")
         (device / "mem_info_vram_total").write_text(f"{24 * 2**30}\n")
     (tmp_path / "card0-DP-1").mkdir()
-    found = hostfacts.amd_gpus(tmp_path, tmp_path / "absent")
+    found = machine.amd_gpus(tmp_path, tmp_path / "absent")
     assert found == [{"name": "AMD 0x744c", "memory_mib": 24576, "driver": "in kernel"}]
 
 
@@ -196,8 +195,8 @@ def test_amd_gpus_from_sysfs(tmp_path):
 def test_containers_by_their_signs(tmp_path, sign, content, kind):
     (tmp_path / sign).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / sign).write_text(content)
-    assert hostfacts.container(tmp_path, {}) == kind
-    assert hostfacts.container(tmp_path, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}) == "kubernetes"
+    assert machine.container(tmp_path, {}) == kind
+    assert machine.container(tmp_path, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}) == "kubernetes"
 
 
 def test_environment_keeps_only_what_changes_numbers_and_no_device_uuid():
@@ -207,7 +206,7 @@ def test_environment_keeps_only_what_changes_numbers_and_no_device_uuid():
         "OLLAMA_FLASH_ATTENTION": " ",
         "CUDA_VISIBLE_DEVICES": "0,GPU-8f6f1a2b-1111-2222-3333-444455556666",
     }
-    found = hostfacts.numeric_environment(environ, *hostfacts.SERVER_ENVIRONMENT, *hostfacts.DEVICE_ENVIRONMENT)
+    found = machine.numeric_environment(environ, *machine.SERVER_ENVIRONMENT, *machine.DEVICE_ENVIRONMENT)
     assert set(found) == {"OLLAMA_NUM_PARALLEL", "CUDA_VISIBLE_DEVICES"}
     assert re.fullmatch(r"0,GPU-sha256:[0-9a-f]{8}", found["CUDA_VISIBLE_DEVICES"])
 
@@ -233,10 +232,10 @@ def test_environment_of_the_server_that_listens_on_the_port(monkeypatch):
         Process(serve, {"OLLAMA_HOST": "0.0.0.0:11500", "OLLAMA_NUM_PARALLEL": "2"}),
         Process(serve, {"OLLAMA_KV_CACHE_TYPE": "q8_0", "HOME": "/home/anna"}),
     ]
-    monkeypatch.setattr(hostfacts.psutil, "process_iter", lambda fields: iter(running))
-    assert hostfacts.server_environment(11434) == {"OLLAMA_KV_CACHE_TYPE": "q8_0"}
-    assert hostfacts.server_environment(11500) == {"OLLAMA_NUM_PARALLEL": "2"}
-    assert hostfacts.server_environment(9999) is None
+    monkeypatch.setattr(machine.psutil, "process_iter", lambda fields: iter(running))
+    assert machine.server_environment(11434) == {"OLLAMA_KV_CACHE_TYPE": "q8_0"}
+    assert machine.server_environment(11500) == {"OLLAMA_NUM_PARALLEL": "2"}
+    assert machine.server_environment(9999) is None
 
 
 # ---- addresses
@@ -290,9 +289,9 @@ def test_ports_follow_ollamas_rules():
     assert port_of("localhost") == 11434
     assert port_of("http://localhost") == 80
     assert port_of("http://localhost:8080/x") == 8080
-    assert hostfacts.ollama_port("") == 11434
-    assert hostfacts.ollama_port("https://box") == 443
-    assert hostfacts.ollama_port("[::1]:9") == 9
+    assert machine.ollama_port("") == 11434
+    assert machine.ollama_port("https://box") == 443
+    assert machine.ollama_port("[::1]:9") == 9
 
 
 # ---- privacy
@@ -349,7 +348,7 @@ def test_digests_are_twelve_hex_digits_and_stable():
     assert a.model_digest == "2049f5674b1e"  # as `ollama list` shows it
 
 
-@pytest.mark.parametrize("name", sorted(set(fp.DIGEST_FIELDS["host"])))
+@pytest.mark.parametrize("name", sorted(set(DIGEST_FIELDS["host"])))
 def test_each_digest_field_of_the_host_changes_both_digests(name):
     changed = mac(**{name: "another"})
     assert changed.digest != mac().digest
@@ -414,7 +413,7 @@ def test_summary():
 
 def test_tags_are_flat_and_short():
     tags = mac(cpu="x" * 1000).as_tags()
-    assert all(isinstance(v, str) and 0 < len(v) <= fp.TAG_LENGTH for v in tags.values())
+    assert all(isinstance(v, str) and 0 < len(v) <= TAG_LENGTH for v in tags.values())
     assert tags["host.gpus"] == "Apple M4 Pro, 49152 MiB, driver macOS 15.5"
     assert tags["host.environment.OLLAMA_NUM_PARALLEL"] == "1"
     assert tags["engine.version"] == "0.32.15"
@@ -444,9 +443,7 @@ json_values = st.recursive(
 
 
 @given(
-    st.dictionaries(
-        st.sampled_from(fp.PARTS), st.dictionaries(st.text(min_size=1, max_size=12), json_values, max_size=4)
-    )
+    st.dictionaries(st.sampled_from(PARTS), st.dictionaries(st.text(min_size=1, max_size=12), json_values, max_size=4))
 )
 def test_any_facts_survive_the_file_with_their_digest(facts):
     taken = Fingerprint(facts)
@@ -483,16 +480,16 @@ def test_bad_files_are_refused_by_name(tmp_path, text, says):
 
 @pytest.mark.parametrize("address", ["in process", "http://127.0.0.1:11434", "http://localhost:11434"])
 def test_local_engines_have_this_machines_facts(address, monkeypatch):
-    monkeypatch.setattr(hostfacts, "tunnel_on", lambda port: None)
+    monkeypatch.setattr(machine, "tunnel_on", lambda port: None)
     taken = take(Engine(address), "qwen2.5:14b")
     assert taken.facts["host"]["source"] == "this machine"
-    assert taken.facts["host"]["cpu"] == hostfacts.cpu_model()
+    assert taken.facts["host"]["cpu"] == machine.cpu_model()
     assert taken.warnings == ()
 
 
 def test_a_remote_host_is_unknown_and_never_the_clients():
     taken = take(Engine("http://192.0.2.7:11434"), "qwen2.5:14b")
-    own = hostfacts.host_facts()
+    own = machine.host_facts()
     host = taken.facts["host"]
     assert all(host[name] == "unknown" for name in own if name != "environment_source")
     assert own["cpu"] not in json.dumps(host)
@@ -508,7 +505,7 @@ def test_unknown_hosts_are_kept_apart_by_their_address():
 
 
 def test_a_tunnel_makes_the_host_unknown(monkeypatch):
-    monkeypatch.setattr(hostfacts, "tunnel_on", lambda port: "ssh" if port == 11434 else None)
+    monkeypatch.setattr(machine, "tunnel_on", lambda port: "ssh" if port == 11434 else None)
     taken = take(Engine("http://127.0.0.1:11434"), "m")
     assert taken.facts["host"]["cpu"] == "unknown"
     assert "tunnel (ssh)" in taken.warnings[0]
@@ -519,10 +516,10 @@ def test_a_tunnel_is_seen_by_its_listening_port(monkeypatch):
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         port = listening.getsockname()[1]
-        monkeypatch.setattr(hostfacts, "TUNNELS", frozenset({psutil.Process().name().lower()}))
-        assert hostfacts.tunnel_on(port) == psutil.Process().name()
-        monkeypatch.setattr(hostfacts, "TUNNELS", frozenset({"ssh"}))
-        assert hostfacts.tunnel_on(port) is None
+        monkeypatch.setattr(machine, "TUNNELS", frozenset({psutil.Process().name().lower()}))
+        assert machine.tunnel_on(port) == psutil.Process().name()
+        monkeypatch.setattr(machine, "TUNNELS", frozenset({"ssh"}))
+        assert machine.tunnel_on(port) is None
 
 
 @pytest.mark.parametrize("address", ["http://192.0.2.7:11434", "http://127.0.0.1:11434"])
@@ -589,7 +586,7 @@ def run(*arguments):
 def test_command_shows_the_host():
     result = run()
     assert result.exit_code == 0
-    assert hostfacts.cpu_model() in result.stdout
+    assert machine.cpu_model() in result.stdout
     assert f"host {take(None, None).host_digest}" in result.stdout
 
 

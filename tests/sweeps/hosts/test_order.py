@@ -5,12 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sweeps.engines.base import Prompt
-from sweeps.hosts.order import Cost, Warmth, cost, order, warmth
+from sweeps.hosts.order import Warmth, order, warmth
 from sweeps.hosts.task import Task
 from sweeps.ledger.records import Place
 from sweeps.options import Configuration
@@ -78,14 +77,7 @@ def test_what_is_warm_together_runs_together(given_tasks: list[Task], before: Ta
     assert len(list(itertools.groupby(loads))) == len(set(loads))
     if current in needs:
         assert needs[0] == current
-    assert cost(ordered, RELOAD) == Cost(len(set(loads)), len(set(needs)))
-
-
-@pytest.mark.parametrize(("sequence", "expected"), [("", (0, 0)), ("a", (1, 1)), ("aab", (1, 2)), ("aba", (1, 3))])
-def test_costs_by_hand(sequence: str, expected: tuple[int, int]) -> None:
-    made = [Task(Place("floor", -1, "h", c, i), Configuration("m", "p"), Prompt(c)) for i, c in enumerate(sequence)]
-    assert cost(made, RELOAD) == Cost(*expected)
-    assert cost(made, RELOAD) == Cost(*warm_ups(made, None))
+    assert warm_ups(ordered, None) == (len(set(loads)), len(set(needs)))
 
 
 def test_a_task_sends_every_option_and_its_seed() -> None:

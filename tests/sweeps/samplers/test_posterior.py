@@ -1,4 +1,4 @@
-"""Posterior, pick and sensitivity on plain tables."""
+"""Posterior and pick on plain tables."""
 
 from __future__ import annotations
 
@@ -109,30 +109,6 @@ def test_the_order_of_the_table_does_not_matter() -> None:
     two = Posterior(SPACE, [points[i] for i in order], values[order], np.full(30, 4e-4), active_when=CONDITIONS)
     np.testing.assert_allclose(one.at(points)[0], two.at(points)[0], atol=2e-4)
     assert order[two.pick()] == one.pick()
-
-
-def test_sensitivity_has_a_curve_per_parameter_through_the_point() -> None:
-    points, values = sample(60)
-    model = Posterior(SPACE, points, values, np.full(60, 4e-4), active_when=CONDITIONS)
-    held = {"temperature": 0.6, "top_k": 40, "mirostat": 0}
-    curves = model.sensitivity(held, resolution=21)
-    assert list(curves) == list(SPACE)
-    temperature = curves["temperature"]
-    assert (temperature.values[0], temperature.values[-1], len(temperature.values)) == (0.0, 2.0, 21)
-    assert abs(temperature.values[int(np.argmax(temperature.mean))] - 0.6) < 0.3
-    assert curves["top_k"].log
-    assert all(isinstance(v, int) for v in curves["top_k"].values)
-    assert len(curves["top_k"].values) == len(set(curves["top_k"].values))
-    assert curves["mirostat"].values == (0, 1, 2)
-    here = model.at([held])[0][0]
-    assert curves["mirostat"].mean[0] == pytest.approx(here)
-    assert not curves["mirostat_tau"].active
-    np.testing.assert_allclose(curves["mirostat_tau"].mean, here)
-    with_tau = model.sensitivity(held | {"mirostat": 2, "mirostat_tau": 3.0})["mirostat_tau"]
-    assert with_tau.active
-    for index in (0, 10, 40):
-        point = held | {"mirostat": 2, "mirostat_tau": with_tau.values[index]}
-        assert with_tau.mean[index] == pytest.approx(model.at([point])[0][0])
 
 
 @pytest.mark.parametrize(("n", "values"), [(0, []), (2, [0.5])])

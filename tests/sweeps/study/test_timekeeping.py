@@ -18,11 +18,12 @@ from sweeps.budget.pace import Pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before
 from sweeps.config.file import load_config
-from sweeps.engines.base import Generation, OptionValue, Prompt, Timing
+from sweeps.engines.base import Generation, Prompt, Timing
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.hosts.timed_engine import watched
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
+from sweeps.options import OptionValue
 from sweeps.results.reader import load_result
 from sweeps.search.explorer import Explorer
 from sweeps.study.exploration import Exploration

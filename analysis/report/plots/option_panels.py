@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,24 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from analysis.observations import views
-from analysis.report.plots.style import BASELINE, CURVE, DOT, FINALIST, INK, legend, new_grid, plain, score_axis
-
-
-@dataclass(frozen=True)
-class Curve:
-    """A surrogate's posterior along one option, the others at the finalist's values.
-
-    Attributes:
-        x: Values of the option.
-        mean: Posterior mean score.
-        low: Lower end of the 95% interval.
-        high: Upper end.
-    """
-
-    x: Sequence[float]
-    mean: Sequence[float]
-    low: Sequence[float]
-    high: Sequence[float]
+from analysis.report.plots.style import BASELINE, DOT, FINALIST, INK, legend, new_grid, plain, score_axis
 
 
 def option_sensitivity(
@@ -39,7 +21,6 @@ def option_sensitivity(
     baseline: str,
     options: Sequence[str] | None = None,
     finalist: str | None = None,
-    curves: Mapping[str, Curve] | None = None,
 ) -> Figure:
     """Each trial's mean against each swept option, one panel per option.
 
@@ -48,7 +29,6 @@ def option_sensitivity(
         baseline: Key of the baseline; its value is marked.
         options: Which columns; default all that differ between configurations.
         finalist: Key of the finalist, drawn on top.
-        curves: The surrogate's posterior by option, drawn where given.
     """
     names = [name for name in (views.swept(observations) if options is None else options) if name in observations]
     trials = views.trials(observations, baseline)
@@ -59,7 +39,7 @@ def option_sensitivity(
     figure, grid = new_grid(rows, columns, 2.45 * rows + 0.75)
     final = None if finalist is None or fresh is None else (finalist, float(fresh["mean"]))
     for axes, name in zip(grid, names, strict=False):
-        _sensitivity_panel(axes, trials["mean"], values[name], (curves or {}).get(name), baseline, final)
+        _sensitivity_panel(axes, trials["mean"], values[name], baseline, final)
     panels = grid[: len(names)]
     limits = [axes.get_ylim() for axes in panels]
     for place, axes in enumerate(panels):
@@ -85,16 +65,12 @@ def _sensitivity_panel(
     axes: Axes,
     means: pd.Series[Any],
     column: pd.Series[Any],
-    curve: Curve | None,
     base: str,
     final: tuple[str, float] | None,
 ) -> None:
     """One option: `means` by configuration against `column` by configuration; `final` is the finalist and its score."""
     places, labels = _places(column)
     x = places.reindex(means.index)
-    if curve is not None:
-        axes.fill_between(curve.x, curve.low, curve.high, color=CURVE, alpha=0.16, lw=0)
-        axes.plot(curve.x, curve.mean, color=CURVE, lw=1.8, label="surrogate, 95% interval", zorder=3)
     axes.plot(x, means, "o", ms=4.5, mfc=DOT, mec="none", label="trial", zorder=2)
     if np.isfinite(places.get(base, np.nan)):
         axes.axvline(places[base], color=BASELINE, lw=1.4, ls=(0, (4, 2)), label="baseline's value", zorder=1)
