@@ -27,32 +27,6 @@ _MAD_TO_SD = 1.4826
 _GRID = 100
 
 
-def pareto_set(
-    observations: pd.DataFrame,
-    *,
-    baseline: str,
-    costs: Sequence[str] = ("output_tokens",),
-    noise_sd: float | None = None,
-) -> pd.DataFrame:
-    """Return the configurations that no other beats on both score and costs.
-
-    Args:
-        observations: See `analysis.observations.table`; `stage` tells fresh generations from those of the search.
-        baseline: Label of the baseline.
-        costs: Columns of `COSTS`, the first one ordering the rows.
-        noise_sd: Within-case standard deviation of a score: that of the baseline's floor. None or 0 (no floor, or one
-            of a greedy baseline, which says nothing of the others): it is pooled from the table.
-
-    Returns:
-        `front_of` what is `expected`. No rows where nothing tells the noise (no case was repeated, and there are not
-        two cases), or the cost.
-
-    Raises:
-        TableError: A column is missing.
-    """
-    return front_of(expected(observations, baseline=baseline, costs=costs, noise_sd=noise_sd))
-
-
 def front_of(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows of `expected` that are on the front, in their order and without the column that says so."""
     return table[table["front"]].drop(columns="front").reset_index(drop=True)

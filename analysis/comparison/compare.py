@@ -1,137 +1,238 @@
-"""Which test answers a claim, given what the table holds."""
+"""The choice of the test that answers a claim: a table of rules (`RULES`), read from the top."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from analysis.comparison.claim import Claim
-from analysis.comparison.estimate import ROUNDING, Estimate
+from analysis.comparison.estimate import ROUNDING, Agreement, Estimate, PermutationEstimate, TEstimate
 from analysis.comparison.pair import FEWEST_CASES, Pair
 from analysis.comparison.permutation import permutation
 from analysis.comparison.seed_clusters import with_shocks
 from analysis.comparison.sign_flips import signed, singletons
-from analysis.comparison.t_tests import MANY, PERMUTE_BELOW, cautious_t, is_lopsided, paired_t, stratified_t, t_estimate
+from analysis.comparison.t_tests import MANY, PERMUTE_BELOW, cautious_t, is_lopsided, paired_t, stratified_t
 from analysis.observations.table import TableError
 
 Test = Literal["auto", "welch", "pooled", "permutation", "paired"]
+TESTS: tuple[Test, ...] = ("auto", "welch", "pooled", "permutation", "paired")
+
 EXACT = "none needed: both are greedy"
-_OWN_SIZE = (
-    "Some cases have one seed in an arm, and nothing tells their noise: it may be as large as what the arms differ by "
+"""Name of the test where two greedy arms score the same in every case, so that their difference is known to be 0."""
+
+_UNKNOWN_NOISE = (
+    "Some cases have one seed in an arm, so their noise is unknown: it may be as large as the difference of the arms "
     "there."
 )
-_LENT = "Some cases have one seed in an arm; their noise is taken to be that of its other cases."
-TESTS: tuple[Test, ...] = ("auto", "welch", "pooled", "permutation", "paired")
+_LENT_NOISE = "Some cases have one seed in an arm: their noise is taken to be that of the arm's other cases."
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """The estimate that answers a claim; None where nothing can be claimed, with the reason last in the notes."""
+class Answer:
+    """The answer to a claim.
+
+    Attributes:
+        estimate: The result of the test; None where nothing can be claimed, with the reason last in the notes.
+        claim: The claim that it answers; see `compare` for when this is not the claim asked for.
+        notes: Sentences on what was assumed.
+    """
 
     estimate: Estimate | None
     claim: Claim
     notes: tuple[str, ...] = ()
 
 
-def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", seed: int = 0) -> Comparison:
+@dataclass(frozen=True)
+class Rule:
+    """One row of the table of tests.
+
+    Attributes:
+        name: Name of the test, as in `docs/statistics.md`.
+        claim: The claim that it answers.
+        asked_by: The `test` that asks for it by name; None where only "auto" leads to it.
+        applies: Whether "auto" uses it for a pair, unless a rule above applies.
+        compute: The test: from a pair and the seed of its random rearrangements to an estimate.
+        why: The reason in one sentence.
+        note: Note on the answer where some cases have one seed in an arm; "" for none.
+        needs_repeats: Whether each arm needs a case with two seeds.
+    """
+
+    name: str
+    claim: Claim
+    asked_by: Test | None
+    applies: Callable[[Pair], bool]
+    compute: Callable[[Pair, int], Estimate]
+    why: str
+    note: str = ""
+    needs_repeats: bool = True
+
+
+def _can_permute(two: Pair) -> bool:
+    """Say whether seeds can be exchanged between the arms: none is greedy, and one has fewer than MANY scores."""
+    if two.baseline.greedy or two.finalist.greedy:
+        return False
+    return min(each.effective(two.weights) for each in (two.baseline, two.finalist)) < MANY
+
+
+def _few_and_equal(two: Pair) -> bool:
+    """Say whether both arms have the same few seeds in every case."""
+    few = max(two.baseline.n.mean(), two.finalist.n.mean()) < PERMUTE_BELOW
+    return bool(few and np.array_equal(two.baseline.n, two.finalist.n) and _can_permute(two))
+
+
+def _has_singletons(two: Pair) -> bool:
+    """Say whether some case has one seed in an arm that is not greedy."""
+    return bool(singletons(two).any())
+
+
+def _agreeing(two: Pair, others: Sequence[Callable[..., PermutationEstimate]], seed: int) -> Estimate:
+    """Compare arms with a t test and others that must agree: the largest p counts.
+
+    The interval holds that of the t test and that of the other test with the largest p.
+    """
+    rearranged = max((test(two, seed=seed) for test in others), key=lambda each: each.p_value)
+    return Agreement(cautious_t(two), rearranged, f"t and {rearranged.test}")
+
+
+def _agreeing_with_signs(two: Pair, seed: int) -> Estimate:
+    """Compare arms where some cases have one seed: t, signs and, where both arms vary, permutation must agree."""
+    return _agreeing(two, [signed, permutation] if _can_permute(two) else [signed], seed)
+
+
+RULES: tuple[Rule, ...] = (
+    Rule(
+        name="permutation of seeds within cases",
+        claim="these-cases",
+        asked_by="permutation",
+        applies=_few_and_equal,
+        compute=lambda two, seed: permutation(two, seed=seed),
+        why="With two seeds a case, a t distribution is not to be trusted.",
+    ),
+    Rule(
+        name="t, signs and permutation, which must agree",
+        claim="these-cases",
+        asked_by=None,
+        applies=_has_singletons,
+        compute=_agreeing_with_signs,
+        why="A single seed says nothing about its own noise.",
+        note=_UNKNOWN_NOISE,
+    ),
+    Rule(
+        name="t and permutation, which must agree",
+        claim="these-cases",
+        asked_by=None,
+        applies=lambda two: is_lopsided(two) and _can_permute(two),
+        compute=lambda two, seed: _agreeing(two, [permutation], seed),
+        why="A few lucky seeds seem to have no noise.",
+    ),
+    Rule(
+        name="stratified Welch t",
+        claim="these-cases",
+        asked_by="welch",
+        applies=lambda _: True,
+        compute=lambda two, _: stratified_t(two),
+        why="Arms, and cases, may differ in noise.",
+        note=_LENT_NOISE,
+    ),
+    Rule(
+        name="stratified pooled t",
+        claim="these-cases",
+        asked_by="pooled",
+        applies=lambda _: False,
+        compute=lambda two, _: stratified_t(two, pooled=True),
+        why="You say that all cells are equally noisy.",
+        note=_LENT_NOISE,
+        needs_repeats=False,
+    ),
+    Rule(
+        name="paired t on case means",
+        claim="new-cases",
+        asked_by="paired",
+        applies=lambda _: True,
+        compute=lambda two, _: paired_t(two),
+        why="How differently the cases respond is noise, too.",
+        needs_repeats=False,
+    ),
+)
+"""All tests, in the order of the table in `docs/statistics.md`: the first rule that applies decides."""
+
+
+def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", seed: int = 0) -> Answer:
     """Compare two arms with the test that fits.
 
     Args:
         two: The arms.
         claim: For these cases, or for new cases like them (from FEWEST_CASES cases on).
         test: "auto", or one of TESTS; "paired" belongs to new cases and the others to these cases.
-        seed: Of the permutation test.
+        seed: Seed of random rearrangements.
 
     Returns:
-        The comparison. Its claim differs from the one asked for where no score of either arm varies within its case:
-        nothing but other cases can tell noise then, and the claim is for new cases or there is none. Two greedy arms
-        that agree in every case are equal on these cases, whatever was asked.
+        The answer. Its claim differs from `claim` in two cases. Where no score varies within its case, noise can come
+        from other cases only: the claim is for new cases, or there is none. Two greedy arms that agree in every case
+        are equal on these cases, whatever was asked.
 
     Raises:
         TableError: The data do not suffice for the claim or the test.
-        ValueError: The test does not belong to the claim.
+        ValueError: The test does not exist, or does not belong to the claim.
     """
     if test not in TESTS:
         raise ValueError(f"no test {test!r}; there are {', '.join(TESTS)}")
     if test != "auto" and (test == "paired") != (claim == "new-cases"):
         raise ValueError(f'the test {test!r} does not answer the claim "{claim}"')
-    usual = _usual(two, claim, test, seed)
+    usual = _answer(two, claim, test, seed)
     if usual.estimate is None:
         return usual
     estimate, shared = with_shocks(two, usual.estimate)
     return replace(usual, estimate=estimate, notes=(*usual.notes, *shared))
 
 
-def _usual(two: Pair, claim: Claim, test: Test, seed: int) -> Comparison:
-    """Compare two arms whose generations are independent."""
+def _answer(two: Pair, claim: Claim, test: Test, seed: int) -> Answer:
+    """Compare two arms, taking their generations for independent."""
     notes = _greedy_notes(two)
     if two.baseline.constant and two.finalist.constant:
         return _nothing_varies(two, claim, notes)
-    if claim == "new-cases":
-        return _with_noise(paired_t(two), claim, notes)
-    greedy = two.baseline.greedy or two.finalist.greedy
-    if test != "pooled":
+    rule = choose(two, claim, test)
+    if rule.needs_repeats:
         _require_repeats(two)
-    permutes = not greedy and min(each.effective(two.weights) for each in (two.baseline, two.finalist)) < MANY
-    few = permutes and max(two.baseline.n.mean(), two.finalist.n.mean()) < PERMUTE_BELOW
-    if test == "permutation" or (test == "auto" and few and np.array_equal(two.baseline.n, two.finalist.n)):
-        return _with_noise(permutation(two, seed=seed), claim, notes)
-    alone = singletons(two)
-    if alone.any():
-        notes += (_OWN_SIZE if test == "auto" else _LENT,)
-    if test == "auto" and (alone.any() or (permutes and is_lopsided(two))):
-        others = [signed(two, seed=seed)] if alone.any() else []
-        others += [permutation(two, seed=seed)] if permutes else []
-        return _with_noise(_agreeing(two, others), claim, notes)
-    return _with_noise(stratified_t(two, pooled=test == "pooled"), claim, notes)
+    if rule.note and _has_singletons(two):
+        notes += (rule.note,)
+    return _with_noise(rule.compute(two, seed), claim, notes)
 
 
-def _agreeing(two: Pair, others: Sequence[Estimate]) -> Estimate:
-    """Compare arms of which one has far more seeds, or one seed of a case: a t test and others must agree.
-
-    Each errs where the other does not. The few seeds of the smaller arm know least of their noise when their mean is
-    luckiest: of a model that passes with .95, three seeds of four cases all pass more often than not and seem to have
-    no noise, so that Welch's test calls every second such arm better than 30 seeds of the same model. To permute, or to
-    lend the small arm the noise of both, is right there, and wrong where the small arm is really the noisier one, for
-    which Welch's form was made. The largest p of the three errs with 0 to .037 in each tail, for nominal .025, over 60
-    shapes and sizes: beta, normal, discrete and binary scores, some that fail now and then, noise equal and unequal.
-
-    Where a case has one seed, the t test lends it the noise of other cases. Were the hard cases run once and the easy
-    ones often, such tests would call two of three equal arms different; see `singletons.signed` for what must agree.
-    """
-    by_t, moved = cautious_t(two), max(others, key=lambda each: each.p_value)
-    agreed, name = max(by_t.p_value, moved.p_value), f"t and {moved.test}"
-    return replace(by_t, p_value=agreed, test=name, draws=moved.draws, same=moved.same, drawn=moved.drawn, both=True)
+def choose(two: Pair, claim: Claim, test: Test = "auto") -> Rule:
+    """Return the rule that a test asks for by name; for "auto" the first that applies."""
+    rules = (rule for rule in RULES if rule.claim == claim)
+    return next(rule for rule in rules if (rule.applies(two) if test == "auto" else rule.asked_by == test))
 
 
 def _require_repeats(two: Pair) -> None:
-    """Refuse to judge an arm of draws that has no case twice: the noise of the other arm need not be its own.
+    """Refuse an arm that is not greedy and has no case twice: the noise of the other arm may not be its own.
 
     Raises:
-        TableError: An arm has a single score of each case, and is not greedy.
+        TableError: There is such an arm.
     """
     for each in (two.baseline, two.finalist):
         if not each.greedy and not each.dof:
             raise TableError(
-                f"{two.cells.configurations[each.row]!r} has no case with two seeds, so nothing tells how much its "
-                f'scores vary: add seeds, assume that they vary as the other\'s do (test "pooled"), or claim for new '
-                f"cases (from {FEWEST_CASES} cases on)"
+                f"{two.cells.configurations[each.row]!r} has no case with two seeds, so its noise is unknown: add "
+                'seeds, assume that it is as noisy as the other (test "pooled"), or claim for new cases (from '
+                f"{FEWEST_CASES} cases on)"
             )
 
 
-def _with_noise(estimate: Estimate, claim: Claim, notes: tuple[str, ...]) -> Comparison:
+def _with_noise(estimate: Estimate, claim: Claim, notes: tuple[str, ...]) -> Answer:
     """Claim nothing where no noise was seen: the t statistic would be infinite."""
     if estimate.standard_error > ROUNDING:
-        return Comparison(estimate, claim, notes)
-    what = "difference of a case differs from the others" if claim == "new-cases" else "score varies within its case"
-    return Comparison(None, claim, (*notes, f"No {what}, so there is no noise to test with: add seeds or cases."))
+        return Answer(estimate, claim, notes)
+    still = "difference of a case differs from the others" if claim == "new-cases" else "score varies within its case"
+    return Answer(None, claim, (*notes, f"No {still}, so there is no noise to test with: add seeds or cases."))
 
 
 def _greedy_notes(two: Pair) -> tuple[str, ...]:
-    """Say which arm is greedy and what follows."""
+    """Say which arm is greedy, and what follows."""
     names = two.cells.configurations
     greedy = [names[each.row] for each in (two.baseline, two.finalist) if each.greedy]
     if not greedy:
@@ -143,16 +244,19 @@ def _greedy_notes(two: Pair) -> tuple[str, ...]:
     )
 
 
-def _nothing_varies(two: Pair, claim: Claim, notes: tuple[str, ...]) -> Comparison:
-    """Two arms without noise within cases: equal, different on these cases as measured, or a claim for new cases."""
+def _nothing_varies(two: Pair, claim: Claim, notes: tuple[str, ...]) -> Answer:
+    """Compare two arms without noise within cases.
+
+    They are equal, or differ on these cases exactly as measured, or a claim for new cases is made.
+    """
     greedy = two.baseline.greedy and two.finalist.greedy
     if (abs(two.difference) < ROUNDING).all():
         if not greedy:
-            why = "All scores of a case are the same in both arms, so nothing tells how they vary: add seeds or cases."
-            return Comparison(None, claim, (*notes, why))
-        why = "Both score the same in each of these cases. How often new cases would differ, equal scores cannot tell."
-        exact = t_estimate(0.0, 0.0, max(two.cases - 1, 1), EXACT)
-        return Comparison(exact, "these-cases", (*notes, why) if claim == "new-cases" else notes)
+            why = "All scores of a case are the same in both arms, so their noise is unknown: add seeds or cases."
+            return Answer(None, claim, (*notes, why))
+        why = "Both score the same in each of these cases. Equal scores cannot say how often new cases would differ."
+        exact = TEstimate(0.0, 0.0, max(two.cases - 1, 1), EXACT)
+        return Answer(exact, "these-cases", (*notes, why) if claim == "new-cases" else notes)
     if claim == "these-cases" and greedy:
         exactly = "on these cases two greedy configurations differ exactly as measured"
     else:
@@ -161,7 +265,4 @@ def _nothing_varies(two: Pair, claim: Claim, notes: tuple[str, ...]) -> Comparis
         notes = notes if claim == "new-cases" else (*notes, f"The claim is for new cases, because {exactly}.")
         return _with_noise(paired_t(two), "new-cases", notes)
     why = f"{exactly[:1].upper()}{exactly[1:]}; a claim for new cases takes at least {FEWEST_CASES}, and there are"
-    return Comparison(None, "these-cases", (*notes, f"{why} {two.cases}."))
-
-
-__all__ = ["EXACT", "TESTS", "Claim", "Comparison", "TableError", "Test", "compare"]
+    return Answer(None, "these-cases", (*notes, f"{why} {two.cases}."))

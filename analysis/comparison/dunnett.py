@@ -17,7 +17,7 @@ import pandas as pd
 from scipy import optimize, special, stats
 
 from analysis.arrays import FloatArray
-from analysis.comparison.estimate import Estimate
+from analysis.comparison.estimate import TEstimate
 from analysis.comparison.pair import Pair, pair
 from analysis.comparison.t_tests import cautious_t, is_lopsided, stratified_t
 from analysis.observations.table import Cells, TableError, summarize
@@ -187,7 +187,7 @@ def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, 
     return found
 
 
-def _of_one(two: Pair) -> Estimate | None:
+def _of_one(two: Pair) -> TEstimate | None:
     """Compare a configuration with the baseline; None where both are greedy.
 
     A search gives the baseline many seeds and a trial few, and of many trials the luckiest seem to have no noise.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.comparison.compare import EXACT, Comparison
+from analysis.comparison.compare import EXACT, Answer
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.pair import Arm, Pair
 from analysis.formatting import gain_text
@@ -39,7 +39,7 @@ def tost(estimate: Estimate, margin: float) -> float:
     return estimate.tail_probability((abs(estimate.effect) - margin) / estimate.standard_error)
 
 
-def show_equivalence(two: Pair, comparison: Comparison, margin: float, tail: float) -> tuple[float, tuple[str, ...]]:
+def show_equivalence(two: Pair, comparison: Answer, margin: float, tail: float) -> tuple[float, tuple[str, ...]]:
     """Return the p of equivalence, and a note where it is small but proves nothing; p is NaN then.
 
     Equality is shown by small noise, so noise that was not seen must not show it. Of scores that are nearly always the
@@ -59,8 +59,7 @@ def show_equivalence(two: Pair, comparison: Comparison, margin: float, tail: flo
     p_value = tost(estimate, margin)
     if p_value > tail:
         return p_value, ()
-    low, high = estimate.interval(1 - 2 * tail)
-    if estimate.same and (estimate.least_p > tail or max(-low, high) > margin):  # a permutation has its own interval
+    if not estimate.interval_is_within(margin, tail):
         return min(1.0, 2 * tail), ()
     drawn = [two.baseline, two.finalist] if comparison.claim == "new-cases" else two.noisy
     if still := [each for each in two.noisy if (each.n >= 2).any() and not each.mostly_varies]:

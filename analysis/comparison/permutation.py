@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.arrays import FloatArray
-from analysis.comparison.estimate import Estimate
+from analysis.comparison.estimate import PermutationEstimate, TEstimate
 from analysis.comparison.pair import Pair
 from analysis.comparison.t_tests import stratified_t
 from analysis.observations.table import TableError
@@ -21,7 +21,7 @@ ENUMERATE = 20_000
 _FEWEST, _ROOM = 999, 10_000_000
 
 
-def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> Estimate:
+def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> PermutationEstimate:
     """Compare two arms on these cases by permuting seeds between the arms within each case (and host).
 
     Exact for arms that differ by a shift or not at all. The interval is the set of shifts that the test does not reject
@@ -49,25 +49,26 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
         draws = min(permutations, max(_FEWEST, _ROOM // largest))
         shuffled, moved = _drawn(two, draws, np.random.default_rng(seed))
     drawn = arrangements > ENUMERATE
-    found, least = inverted(base, shuffled, moved, drawn=drawn)
-    p_value = found.p_value
-    if drawn and least == found.same:  # more extreme than all that were drawn, which says no more than that
-        p_value = min(p_value, base.p_value)
-    return replace(found, p_value=p_value, test="permutation within cases")
+    found, least = inverted(base, shuffled, moved, drawn=drawn, test="permutation within cases")
+    if drawn and least == found.same:  # more extreme than all that were drawn: the sample says no more than that
+        return replace(found, p_value=min(found.p_value, base.p_value))
+    return found
 
 
-def inverted(base: Estimate, shuffled: FloatArray, moved: FloatArray, *, drawn: bool) -> tuple[Estimate, int]:
-    """Hold an effect against those of rearrangements, shifted and unshifted.
+def inverted(
+    base: TEstimate, shuffled: FloatArray, moved: FloatArray, *, drawn: bool, test: str
+) -> tuple[PermutationEstimate, int]:
+    """Compare an effect with those of rearrangements, shifted and unshifted.
 
     Args:
-        base: The effect, and what is kept of the estimate.
-        shuffled: The effect of each rearrangement.
-        moved: The effect of moving one unit of shift, for each.
-        drawn: Whether they were drawn at random: such a sample is completed by the arrangement observed.
+        base: The t estimate of the effect.
+        shuffled: Effect of each rearrangement, shape (rearrangements,).
+        moved: Effect of a shift of the finalist's scores by 1, after each rearrangement; the same shape.
+        drawn: Whether they were drawn at random: the observed arrangement then completes the sample.
+        test: Name of the test.
 
     Returns:
-        The estimate with p and thresholds, and how many arrangements are as extreme as the one observed, on the side
-        with fewer.
+        The estimate, and how many rearrangements are as extreme as the observed one on the side with fewer.
     """
     # Under a shift d a rearrangement is at least as extreme, upwards, if shuffled - d * moved >= effect - d.
     stay = 1.0 - moved
@@ -79,7 +80,7 @@ def inverted(base: Estimate, shuffled: FloatArray, moved: FloatArray, *, drawn: 
     same = total - len(thresholds)
     least = min(int((thresholds <= 0).sum()), int((thresholds >= 0).sum())) + same
     p_value = min(1.0, 2 * least / total)
-    return replace(base, p_value=p_value, draws=np.sort(thresholds), same=same, drawn=drawn), least
+    return PermutationEstimate(base, p_value, test, np.sort(thresholds), same, drawn), least
 
 
 def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -103,11 +103,8 @@ def with_shocks(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...
         return estimate, ()
     error = math.sqrt(estimate.standard_error**2 + common)
     spread = sum(by_seed**2 / seeds for (by_seed, _), (_, (_, seeds, _, _)) in zip(variances, found, strict=True))
-    dof = min(estimate.dof, max(sum(by_seed for by_seed, _ in variances) ** 2 / spread, 1.0))
-    tail_dof = float(np.fmin(dof, estimate.tail_dof))
-    moved = replace(estimate, standard_error=error, dof=dof, tail_dof=tail_dof, both=bool(estimate.same))
-    by_t = 2 * moved.tail_probability(-abs(estimate.effect) / error)
-    cautious = replace(moved, p_value=max(estimate.p_value, by_t), test=f"{estimate.test}, seeds as units")
+    dof = max(sum(by_seed for by_seed, _ in variances) ** 2 / spread, 1.0)
+    cautious = estimate.with_larger_error(error, dof, f"{estimate.test}, seeds as units")
     return cautious, (TOGETHER.format(p=p_text(chance)),)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 
 from analysis.comparison.claim import Claim
-from analysis.comparison.compare import Comparison
+from analysis.comparison.compare import Answer
 from analysis.comparison.pair import Pair
 from analysis.formatting import gain_text
 
@@ -37,7 +37,7 @@ def expected_maximum(deviations: Sequence[float]) -> float:
     return float(np.trapezoid(rest, x[:, 0]))
 
 
-def optimism(compared: Iterable[tuple[Pair, Comparison]]) -> float:
+def optimism(compared: Iterable[tuple[Pair, Answer]]) -> float:
     """Return how far the best of several configurations would come out above its true mean if all were equal.
 
     That is the most on average: where some are truly better than others, the best one owes less to luck. The baseline

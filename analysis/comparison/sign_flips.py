@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.arrays import BoolArray, FloatArray
-from analysis.comparison.estimate import Estimate
+from analysis.comparison.estimate import PermutationEstimate
 from analysis.comparison.pair import Arm, Pair
 from analysis.comparison.permutation import PERMUTATIONS, inverted
 from analysis.comparison.t_tests import stratified_error, stratified_t
@@ -24,7 +24,7 @@ def singletons(two: Pair) -> BoolArray:
     return found
 
 
-def signed(two: Pair, *, seed: int = 0) -> Estimate:
+def signed(two: Pair, *, seed: int = 0) -> PermutationEstimate:
     """Compare two arms on these cases where the difference of a case with one seed may as well have the other sign.
 
     What a single seed of a case differs by from the other arm holds its noise, and cannot hold less on average: by how
@@ -50,12 +50,11 @@ def signed(two: Pair, *, seed: int = 0) -> Estimate:
         rest = [_without(each, alone) for each in two.noisy]
         error, dof, _ = stratified_error(two.weights[~alone], rest)
         shuffled += error * rng.standard_t(dof, PERMUTATIONS)
-    found, least = inverted(base, shuffled, moved, drawn=True)
-    p_value = found.p_value
-    if least == 1:  # more extreme than all that were drawn, which says no more than that
-        p_value = min(p_value, base.p_value)
-    # With nothing but a few signs to draw, the one observed comes up again and again: an end to p, as if enumerated.
-    return replace(found, p_value=p_value, test="signs of cases with one seed", drawn=found.same == 1)
+    found, least = inverted(base, shuffled, moved, drawn=True, test="signs of cases with one seed")
+    # more extreme than all that were drawn: the sample says no more than that
+    p_value = min(found.p_value, base.p_value) if least == 1 else found.p_value
+    # With a few signs only, the observed ones are drawn again and again: a smallest p, as if all had been enumerated.
+    return replace(found, p_value=p_value, drawn=found.same == 1)
 
 
 def _without(own: Arm, dropped: BoolArray) -> Arm:

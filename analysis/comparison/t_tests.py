@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from analysis.arrays import FloatArray
-from analysis.comparison.estimate import ROUNDING, Estimate
+from analysis.comparison.estimate import ROUNDING, Estimate, TEstimate
 from analysis.comparison.pair import FEWEST_CASES, Arm, Pair
 from analysis.observations.table import TableError
 
@@ -34,7 +33,7 @@ of so many are normal, whatever their shape, and a hundred thousand cells take m
 _ENOUGH_TO_LEND = 4
 
 
-def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
+def stratified_t(two: Pair, *, pooled: bool = False) -> TEstimate:
     """Compare two arms on these very cases, with the variance within cells.
 
     By default each cell has its own variance, and the degrees of freedom are Welch's (Biometrika 34, 1947, in the form
@@ -61,7 +60,7 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> Estimate:
         TableError: No cell was repeated, so that there is nothing to tell noise by.
     """
     error, dof, tail_dof = stratified_error(two.weights, two.noisy, pooled=pooled)
-    return t_estimate(two.effect, error, dof, f"stratified {'pooled' if pooled else 'Welch'} t", tail_dof)
+    return TEstimate(two.effect, error, dof, f"stratified {'pooled' if pooled else 'Welch'} t", tail_dof)
 
 
 def is_lopsided(two: Pair) -> bool:
@@ -70,14 +69,14 @@ def is_lopsided(two: Pair) -> bool:
     return bool((np.maximum(a, b) > LOPSIDED * np.minimum(a, b) + ROUNDING).any())
 
 
-def cautious_t(two: Pair) -> Estimate:
+def cautious_t(two: Pair) -> TEstimate:
     """Compare arms on these cases with each cell's own variance and with one for all: the larger error counts.
 
     The few seeds of a smaller arm know least of their noise where their mean is luckiest; see `choice.compare`.
     """
     own, pooled = stratified_t(two), stratified_t(two, pooled=True)
     error = max(own.standard_error, pooled.standard_error)
-    return t_estimate(own.effect, error, min(own.dof, pooled.dof), "t, the larger error of two", own.tail_dof)
+    return TEstimate(own.effect, error, min(own.dof, pooled.dof), "t, the larger error of two", own.tail_dof)
 
 
 def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool = False) -> tuple[float, float, float]:
@@ -137,7 +136,7 @@ def _satterthwaite(weights: FloatArray, arms: Sequence[Arm]) -> float:
     return sum(variances) ** 2 / spread if spread > 0 else math.inf
 
 
-def paired_t(two: Pair) -> Estimate:
+def paired_t(two: Pair) -> TEstimate:
     """Compare two arms for new cases: a paired t test on the case means.
 
     Raises:
@@ -150,7 +149,7 @@ def paired_t(two: Pair) -> Estimate:
         )
     differences = two.case_differences()
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    return t_estimate(float(differences.mean()), error, len(differences) - 1, "paired t on case means")
+    return TEstimate(float(differences.mean()), error, len(differences) - 1, "paired t on case means")
 
 
 def error_with_more_seeds(two: Pair, estimate: Estimate, share: float, *, new_cases: bool) -> float:
@@ -169,9 +168,3 @@ def error_with_more_seeds(two: Pair, estimate: Estimate, share: float, *, new_ca
         return estimate.standard_error * math.sqrt(share)
     within = min(two.noise_variance, estimate.standard_error**2)
     return math.sqrt(estimate.standard_error**2 - within * (1 - share))
-
-
-def t_estimate(effect: float, error: float, dof: float, test: str, tail_dof: float = math.nan) -> Estimate:
-    """Return an estimate with the two-sided p of a t test; without any spread p is 0, or 1 for no effect."""
-    found = Estimate(effect, error, dof, float(effect == 0), test, tail_dof)
-    return replace(found, p_value=2 * found.tail_probability(-abs(effect) / error)) if error else found

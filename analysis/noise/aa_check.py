@@ -11,9 +11,9 @@ import pandas as pd
 from scipy import stats
 
 from analysis.arrays import FloatArray
-from analysis.comparison.estimate import Estimate
+from analysis.comparison.estimate import TEstimate
 from analysis.comparison.pair import Pair, pair
-from analysis.comparison.t_tests import stratified_t, t_estimate
+from analysis.comparison.t_tests import stratified_t
 from analysis.formatting import decimals
 from analysis.noise.floor import floor_of, only
 from analysis.observations.table import TableError, says, summarize
@@ -104,7 +104,7 @@ def aa_check(
     return AACheck(estimate.effect, low, high, estimate.p_value, drift_p, drift, alpha, passed, n, sentence)
 
 
-def _compare_halves(two: Pair) -> Estimate:
+def _compare_halves(two: Pair) -> TEstimate:
     """Compare the halves, also where neither varies within a case (each has one seed of it, say): from case to case."""
     if any(each.dof and not each.constant for each in (two.baseline, two.finalist)):
         return stratified_t(two)
@@ -112,7 +112,7 @@ def _compare_halves(two: Pair) -> Estimate:
     if len(differences) < 2:
         raise TableError("one case with two seeds is too little for an A/A check: add seeds")
     error = float(differences.std(ddof=1)) / math.sqrt(len(differences))
-    return t_estimate(float(differences.mean()), error, len(differences) - 1, "paired t on halves")
+    return TEstimate(float(differences.mean()), error, len(differences) - 1, "paired t on halves")
 
 
 def _usable(own: pd.DataFrame) -> Any:

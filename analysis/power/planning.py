@@ -8,8 +8,7 @@ from typing import Any
 
 from analysis.comparison.claim import Claim
 from analysis.comparison.pair import FEWEST_CASES
-from analysis.comparison.t_tests import PERMUTE_BELOW
-from analysis.formatting import cases_text, gain_text, level_text
+from analysis.formatting import gain_text, level_text
 from analysis.noise.floor import NoiseFloor
 from analysis.power.power import mde, power_at, required_cases, required_seeds
 
@@ -34,7 +33,7 @@ def noise_to_plan_with(floor: NoiseFloor | float | None) -> tuple[float, bool]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GainPlan:
     """How many generations it takes to see a gain.
 
     Attributes:
@@ -91,7 +90,7 @@ def plan(
     power: float = 0.8,
     finalists: int = 1,
     confirm_share: float = CONFIRM_SHARE,
-) -> Plan:
+) -> GainPlan:
     """Answer how many generations it takes to see a gain.
 
     Args:
@@ -128,7 +127,7 @@ def plan(
     needed = None
     if seeds is None:
         needed = required_cases(gain, noise_sd, seeds=10, alpha=level, power=power, interaction_sd=interaction_sd)
-    made = Plan(
+    made = GainPlan(
         gain=gain,
         claim="these-cases" if interaction_sd is None else "new-cases",
         noise_sd=noise_sd,
@@ -184,10 +183,10 @@ def power_curve(
     )
 
 
-def _check(gain: float | None, cases: int, finalists: int, confirm_share: float, noise_sd: float) -> None:
+def _check(gain: float, cases: int, finalists: int, confirm_share: float, noise_sd: float) -> None:
     if not 0 <= noise_sd < math.inf:
         raise ValueError(f"noise_sd must be 0 or more, not {noise_sd}")
-    if gain is not None and not 0 < gain <= 1:
+    if not 0 < gain <= 1:
         raise ValueError(f"gain must lie above 0 and at most at 1, not {gain}")
     if cases < 1 or finalists < 1:
         raise ValueError(f"cases and finalists must be at least 1, not {cases} and {finalists}")
@@ -195,7 +194,7 @@ def _check(gain: float | None, cases: int, finalists: int, confirm_share: float,
         raise ValueError(f"confirm_share must lie above 0 and at most at 1, not {confirm_share}")
 
 
-def _plan_sentence(made: Plan) -> str:
+def _plan_sentence(made: GainPlan) -> str:
     if made.claim == "these-cases":
         where = "this one case" if made.cases == 1 else f"these {made.cases} cases"
     else:
@@ -224,7 +223,7 @@ def _plan_sentence(made: Plan) -> str:
     )
 
 
-def _out_of_reach(made: Plan, where: str) -> str:
+def _out_of_reach(made: GainPlan, where: str) -> str:
     more = f"; about {made.cases_needed} cases with 10 seeds each could" if made.cases_needed else ""
     if made.claim == "new-cases" and made.cases < FEWEST_CASES:
         why = f"a claim for new cases takes at least {FEWEST_CASES} cases"
@@ -233,114 +232,3 @@ def _out_of_reach(made: Plan, where: str) -> str:
     else:
         why = "it is too small"
     return f"No number of seeds can show a gain of {gain_text(made.gain)} on {where}: {why}{more}."
-
-
-@dataclass(frozen=True)
-class BudgetSight:
-    """What a budget can see.
-
-    Attributes:
-        budget: Generations in all.
-        cases: Number of cases.
-        seeds: Seeds per case and arm that the confirmation can afford.
-        confirm_generations: Generations of the confirmation.
-        noise_sd: Standard deviation over seeds within a case.
-        assumed: Whether `noise_sd` is the prior, not measured.
-        mde: Smallest true gain seen with 80% probability; infinite if the confirmation is too small for any.
-        min_gain: Smallest gain of interest, or None.
-        enough: Whether `mde` is at most `min_gain`; True without a `min_gain` if the confirmation can see anything.
-        budget_needed: Budget that could see `min_gain`; None without one.
-        sentence: The same in words.
-    """
-
-    budget: int
-    cases: int
-    seeds: int
-    confirm_generations: int
-    noise_sd: float
-    assumed: bool
-    mde: float
-    min_gain: float | None
-    enough: bool
-    budget_needed: int | None
-    sentence: str
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields, ready for JSON; an infinite MDE is None."""
-        return {**asdict(self), "mde": self.mde if math.isfinite(self.mde) else None}
-
-
-def budget_sight(
-    budget: int,
-    cases: int,
-    *,
-    confirm_share: float = CONFIRM_SHARE,
-    noise_sd: float | None = None,
-    min_gain: float | None = None,
-    finalists: int = 1,
-    alpha: float = 0.05,
-    power: float = 0.8,
-) -> BudgetSight:
-    """Say what a budget can see on these cases, before any of it is spent.
-
-    Args:
-        budget: Generations in all, floor and search included.
-        cases: Number of cases.
-        confirm_share: Part of the budget that confirms.
-        noise_sd: Standard deviation over seeds within a case; by default PRIOR_NOISE_SD.
-        min_gain: Smallest gain of interest.
-        finalists: Configurations compared with the baseline; they share alpha.
-        alpha: Two-sided level.
-        power: Probability of seeing a gain as large as the MDE.
-
-    Raises:
-        ValueError: A number is out of its range.
-    """
-    sd = PRIOR_NOISE_SD if noise_sd is None else noise_sd
-    _check(min_gain, cases, finalists, confirm_share, sd)
-    if budget < 1:
-        raise ValueError(f"budget must be at least 1 generation, not {budget}")
-    arms = finalists + 1
-    seeds = int(budget * confirm_share + 1e-9) // (arms * cases)
-    level = alpha / finalists
-    seen = mde(sd, cases=cases, seeds=seeds, alpha=level, power=power) if seeds >= 2 else math.inf
-    needed = None
-    if min_gain is not None:
-        enough_seeds = required_seeds(min_gain, sd, cases=cases, alpha=level, power=power)
-        needed = None if enough_seeds is None else math.ceil(arms * cases * enough_seeds / confirm_share - 1e-9)
-    sight = BudgetSight(
-        budget=budget,
-        cases=cases,
-        seeds=seeds,
-        confirm_generations=arms * cases * seeds,
-        noise_sd=sd,
-        assumed=noise_sd is None,
-        mde=seen,
-        min_gain=min_gain,
-        enough=seen <= min_gain if min_gain is not None else math.isfinite(seen),
-        budget_needed=needed,
-        sentence="",
-    )
-    least = 2 if math.isfinite(mde(sd, cases=cases, seeds=2, alpha=level, power=power)) else PERMUTE_BELOW
-    return replace(sight, sentence=_sight_sentence(sight, power, arms, confirm_share, least))
-
-
-def _sight_sentence(sight: BudgetSight, power: float, arms: int, confirm_share: float, least: int) -> str:
-    noise = f"a run-to-run noise of {gain_text(sight.noise_sd)} ({'assumed' if sight.assumed else 'measured'})"
-    if not math.isfinite(sight.mde):
-        budget = math.ceil(least * arms * sight.cases / confirm_share - 1e-9)
-        text = (
-            f"A budget of {sight.budget} generations cannot confirm anything on {cases_text(sight.cases)}: the least "
-            f"is {budget}, which gives {least} seeds per case and arm."
-        )
-    else:
-        text = (
-            f"With {noise}, a budget of {sight.budget} generations sees true gains from about {gain_text(sight.mde)} "
-            f"on (with {level_text(power)} probability; {sight.seeds} seeds on each of {cases_text(sight.cases)} per "
-            "arm confirm)."
-        )
-    if sight.min_gain is None or sight.enough:
-        return text
-    if sight.budget_needed is None:
-        return f"{text} No practicable budget could see a gain of {gain_text(sight.min_gain)}."
-    return f"{text} To see a gain of {gain_text(sight.min_gain)} takes a budget of about {sight.budget_needed}."

@@ -240,20 +240,6 @@ def required_cases(
     return _smallest(seen, 1 if interaction_sd is None else FEWEST_CASES, most)
 
 
-def required_generations(
-    gain: float,
-    noise_sd: float,
-    *,
-    cases: int,
-    alpha: float = 0.05,
-    power: float = 0.8,
-    interaction_sd: float | None = None,
-) -> int | None:
-    """Return the generations of both arms together that it takes to see a gain, or None (see `required_seeds`)."""
-    seeds = required_seeds(gain, noise_sd, cases=cases, alpha=alpha, power=power, interaction_sd=interaction_sd)
-    return None if seeds is None else 2 * cases * seeds
-
-
 def _smallest(seen: Callable[[int], bool], low: int, high: int) -> int:
     """Return the smallest number from `low` on for which a monotone predicate holds; it holds for `high`."""
     step = 1

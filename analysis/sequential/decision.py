@@ -30,7 +30,7 @@ class Prior:
 
 
 @dataclass(frozen=True)
-class Decision:
+class LookDecision:
     """What a look says.
 
     Attributes:

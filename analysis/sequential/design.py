@@ -21,7 +21,7 @@ from analysis.comparison.t_tests import error_with_more_seeds
 from analysis.formatting import decimals
 from analysis.observations.table import summarize
 from analysis.sequential.boundaries import LARGEST, Shape, boundaries
-from analysis.sequential.decision import Decision, Prior
+from analysis.sequential.decision import LookDecision, Prior
 
 
 def _percent(chance: float) -> str:
@@ -107,10 +107,6 @@ class SequentialDesign:
         """
         bounds = self.bounds if alpha is None else boundaries(self.fractions, alpha, self.shape)
         return float(2 * special.ndtr(-bounds[self._index(look)]))
-
-    def seeds_at(self, look: int, seeds: int) -> int:
-        """Return how many of the planned seeds per case a look has; at least 2."""
-        return max(min(2, seeds), math.ceil(self.fraction(look) * seeds - 1e-9))
 
     def repeated_p(self, look: int, p_value: float) -> float:
         """Return the repeated p value: the smallest alpha at which this plan would stop at this look for efficacy.
@@ -209,7 +205,7 @@ class SequentialDesign:
         prior: Prior | None = None,
         margin: float | None = None,
         seed: int = 0,
-    ) -> Decision:
+    ) -> LookDecision:
         """Look at the observations made so far.
 
         Args:
@@ -237,7 +233,7 @@ class SequentialDesign:
             if two.baseline.greedy and two.finalist.greedy:
                 stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
             bound = self.nominal(look)
-            return Decision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
+            return LookDecision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
         share, new_cases = self.fraction(look), comparison.claim == "new-cases"
         at_end = error_with_more_seeds(two, estimate, share, new_cases=True) if new_cases else None
         counted = two.effect_with_failures
@@ -255,7 +251,7 @@ class SequentialDesign:
         margin: float | None = None,
         last_error: float | None = None,
         counted: float | None = None,
-    ) -> Decision:
+    ) -> LookDecision:
         """Say what a look means, given its estimate; see `decide` and, for `last_error`, `predictive_power`.
 
         `counted` is the effect with 0 for rows without a score, by default the effect: what may not be claimed for
@@ -289,7 +285,7 @@ class SequentialDesign:
                 f"p = {estimate.p_value:.2g} is " + (f"above the {bound:.2g} of {this} look" if above else failed) + on
             )
         sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.{d}f}; {why}."
-        return Decision(
+        return LookDecision(
             stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, chance, sentence
         )
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.claim import Claim, is_shown
-from analysis.comparison.compare import Comparison, Test, compare
+from analysis.comparison.compare import Answer, Test, compare
 from analysis.comparison.equivalence import default_margin, show_equivalence
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import Pair, is_greedy, pair
@@ -151,7 +151,7 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
     return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
 
 
-def _verdict(two: Pair, comparison: Comparison, p_value: float, level: float, asked: Asked) -> Verdict:
+def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked: Asked) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
     estimate = comparison.estimate
     nan = math.nan

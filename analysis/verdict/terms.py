@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy import special
-
-from analysis.comparison.compare import EXACT, Comparison
+from analysis.comparison.compare import EXACT, Answer
 from analysis.comparison.estimate import ROUNDING, Estimate
 from analysis.comparison.pair import Pair
 from analysis.comparison.selection_bias import best_of_note
@@ -54,16 +52,13 @@ class Asked:
         """Return the two-sided level that the test itself must reach, given its share of alpha."""
         return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
 
-    def mde(self, two: Pair, comparison: Comparison, estimate: Estimate, level: float) -> float:
+    def mde(self, two: Pair, comparison: Answer, estimate: Estimate, level: float) -> float:
         """Return the smallest gain that is seen: by this test, or by the planned end of one that was given up."""
         if not self.given_up or self.design is None or self.look is None:
-            tail, error = self.tail(level), estimate.standard_error
+            tail = self.tail(level)
             if estimate.least_p > tail:
                 return math.inf
-            if estimate.same:  # a permutation that takes more than the t test does sees less
-                low, high = estimate.interval(1 - tail)
-                by_t = -float(special.stdtrit(estimate.dof_at(tail), tail / 2)) * error
-                error *= max(1.0, max(estimate.effect - low, high - estimate.effect) / by_t)
+            error = estimate.error_at(tail)
         else:
             tail = self.design.nominal(self.design.looks, level)
             share, new_cases = self.design.fraction(self.look), comparison.claim == "new-cases"

@@ -19,7 +19,7 @@ from sweeps.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from analysis import NoiseFloor, Plan
+    from analysis import GainPlan, NoiseFloor
     from sweeps.results.result import SweepResult
 
 
@@ -93,7 +93,7 @@ def _made(
     power: float,
     interaction_sd: float | None,
     **flags: Any,
-) -> tuple[Plan, str]:
+) -> tuple[GainPlan, str]:
     """The plan, and what it was made with in words; `flags` has the keys of `DEFAULTS`, None where not given."""
     from analysis import plan as make_plan
     from sweeps.results.reader import load_result

@@ -5,6 +5,8 @@ A whole set of replications is one table: replication i has the configurations `
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 
@@ -107,7 +109,7 @@ def stops(design, scores, **options):
     seeds = scores.shape[-1]
     found = [None] * len(scores)
     for look in range(1, design.looks + 1):
-        made = scores[..., : design.seeds_at(look, seeds)]
+        made = scores[..., : max(2, math.ceil(design.fraction(look) * seeds - 1e-9))]
         for i, estimate in enumerate(estimates(made)):
             if found[i] is None:
                 decision = design.assess(look, estimate, **options)

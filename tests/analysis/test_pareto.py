@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.observations.table import TableError
-from analysis.pareto import expected, pareto_set, shrink, undominated
+from analysis.pareto import expected, front_of, shrink, undominated
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 KEYS = ["configuration", "trial", "stage", "case", "seed", "score", "output_tokens"]
@@ -112,7 +112,7 @@ def test_the_set_is_taken_of_what_is_expected_and_says_what_is_confirmed():
     observations = make_observations()
     finalist = finalist_of(observations)
     every = expected(observations, baseline=BASELINE).set_index("configuration")
-    chosen = pareto_set(observations, baseline=BASELINE)
+    chosen = front_of(expected(observations, baseline=BASELINE))
     assert set(chosen["configuration"]) == set(every.index[every["front"]])
     assert chosen["output_tokens"].is_monotonic_increasing
     assert chosen["score"].is_monotonic_increasing
@@ -124,7 +124,7 @@ def test_the_set_is_taken_of_what_is_expected_and_says_what_is_confirmed():
     trials = every[~every["confirmed"]]
     assert (trials["se"] > every.loc[finalist, "se"]).all()
     assert np.ptp(trials["score"]) < np.ptp(trials["mean"])
-    shuffled = pareto_set(observations.sample(frac=1, random_state=1), baseline=BASELINE)
+    shuffled = front_of(expected(observations.sample(frac=1, random_state=1), baseline=BASELINE))
     pd.testing.assert_frame_equal(shuffled.reset_index(drop=True), chosen, check_exact=False)
 
 
@@ -158,18 +158,18 @@ def test_the_floor_of_a_greedy_baseline_says_nothing_of_the_others():
 
 def test_what_nothing_can_be_told_of():
     single = table([["b", -1, "floor", "a", 1, 0.5, 40], ["x", 0, "explore", "a", 2, 0.6, 30]])
-    assert pareto_set(single, baseline="b").empty
+    assert front_of(expected(single, baseline="b")).empty
     silent = make_observations(trials=3).assign(output_tokens=None)
-    assert pareto_set(silent, baseline=BASELINE).empty
+    assert front_of(expected(silent, baseline=BASELINE)).empty
     failed = make_observations(trials=3).assign(score=np.nan)
-    assert pareto_set(failed, baseline=BASELINE).empty
+    assert front_of(expected(failed, baseline=BASELINE)).empty
     nothing = make_observations(trials=3).iloc[:0]
     assert (
-        pareto_set(nothing, baseline=BASELINE).columns.tolist()
-        == pareto_set(silent, baseline=BASELINE).columns.tolist()
+        front_of(expected(nothing, baseline=BASELINE)).columns.tolist()
+        == front_of(expected(silent, baseline=BASELINE)).columns.tolist()
     )
-    assert len(pareto_set(nothing, baseline=BASELINE)) == 0
+    assert len(front_of(expected(nothing, baseline=BASELINE))) == 0
     with pytest.raises(TableError, match="no cost 'tokens'"):
-        pareto_set(single, baseline="b", costs=["tokens"])
+        front_of(expected(single, baseline="b", costs=["tokens"]))
     with pytest.raises(TableError, match="seconds"):
-        pareto_set(single, baseline="b", costs=["seconds"])
+        front_of(expected(single, baseline="b", costs=["seconds"]))

@@ -10,7 +10,7 @@ import pytest
 
 from analysis import judge_one
 from analysis.comparison.equivalence import tost
-from analysis.comparison.estimate import Estimate
+from analysis.comparison.estimate import TEstimate
 
 
 def table(scores):
@@ -37,7 +37,7 @@ def test_without_repeats_there_is_no_default_margin(loss):
 
 
 def test_what_is_not_a_number_proves_nothing():
-    estimate = Estimate(0.0, 0.1, 5.0, 1.0, "any", 4.0)
+    estimate = TEstimate(0.0, 0.1, 5.0, "any", 4.0)
     assert math.isnan(estimate.tail_probability(math.nan))
     assert math.isnan(tost(estimate, math.nan))
 

@@ -112,7 +112,7 @@ def test_many_signs_are_drawn_as_the_normal_distribution_that_they_have(monkeypa
 
 def test_a_verdict_says_that_the_noise_of_some_cases_is_not_known():
     verdict = judge_one(table(np.random.default_rng(5), [1, 5, 5], [1, 5, 5], [0.1] * 3), baseline="a")
-    assert any("one seed in an arm, and nothing tells their noise" in note for note in verdict.notes)
+    assert any("one seed in an arm, so their noise is unknown" in note for note in verdict.notes)
     assert "t and " in verdict.test
     assert (verdict.ci_low > 0 or verdict.ci_high < 0) is (verdict.p_value <= 0.05)
     repeated = judge_one(table(np.random.default_rng(5), [3, 5, 5], [3, 5, 5], [0.1] * 3), baseline="a")

@@ -178,11 +178,6 @@ def test_two_greedy_arms_need_no_more_seeds():
     assert decision.as_dict()["p_value"] is None
 
 
-def test_seeds_are_dealt_to_looks():
-    assert [SequentialDesign(2).seeds_at(look, 25) for look in (1, 2)] == [13, 25]
-    assert [SequentialDesign((0.3, 1)).seeds_at(look, 4) for look in (1, 2)] == [2, 4]
-
-
 @pytest.mark.parametrize("looks", [0, (), (0.5, 0.5, 1), (0.5, 0.9), (0.5, 1.2), (-0.1, 1)])
 def test_plans_that_make_no_sense_are_refused(looks):
     with pytest.raises(ValueError, match="looks must be"):
