@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from analysis.comparison.claim import Claim
+from analysis.formatting import arms_text, cases_text, decimals, level_text, p_text
+from analysis.html_table import html_table
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
@@ -103,6 +105,22 @@ class Verdict:
     notes: tuple[str, ...]
     optimism: float
     cautions: tuple[str, ...]
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The numbers behind the outcome in words, by name; "" for numbers that do not exist."""
+        d = decimals(self.effect, self.ci_low, self.ci_high)
+        tested = not math.isnan(self.p_value)
+        interval = f", {level_text(self.level)} interval {self.ci_low:+.{d}f} to {self.ci_high:+.{d}f}"
+        return {
+            "effect": f"{self.effect:+.{d}f}{interval if tested else ''}",
+            "p value": p_text(self.p_value, self.alpha).removeprefix("p = ").removeprefix("p ") if tested else "",
+            "mean score": f"{self.finalist_mean:.{d}f}, baseline {self.baseline_mean:.{d}f}",
+            "based on": f"{arms_text(self.n_per_arm, self.n_finalist, self.n_baseline)}, {cases_text(self.cases)}",
+        }
+
+    def _repr_html_(self) -> str:
+        return html_table(f"{self.configuration}: {self.outcome}", self.facts, self.sentence, self.advice)
 
     @property
     def ended_early(self) -> bool:

@@ -9,9 +9,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from markupsafe import escape
+
 from objectives.case import LEVELS, Case
 from objectives.case_files import CaseError, Problem
 from objectives.compare.summaries import Summary, _case_and_run, read_summaries
+from objectives.compare.templates import render
 from objectives.coverage import CoverageObjective, Score
 
 
@@ -84,6 +87,11 @@ class Machine:
         return fraction((sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)))
 
     @property
+    def summaries(self) -> int:
+        """Number of summaries of all cases."""
+        return sum(len(result.runs) for result in self.results.values())
+
+    @property
     def repeats(self) -> int:
         """Largest number of runs of a case."""
         return max((len(result.runs) for result in self.results.values()), default=0)
@@ -123,6 +131,9 @@ class Comparison:
     budget_words: int | None
     objective: str
     shared: tuple[str, ...] = field(default=())
+
+    def _repr_html_(self) -> str:
+        return render("comparison_folders", comparison=self, levels=LEVELS) + f"<p>{escape(self.caution())}</p>"
 
     def caution(self) -> str:
         """What may be said about differences, in plain words; "" for a single folder with repeats."""

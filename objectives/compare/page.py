@@ -1,55 +1,26 @@
-"""The comparison of summary folders as one HTML page that needs nothing else."""
+"""The comparison of summary folders as one self-contained HTML page."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from objectives.case import LEVELS, Case, Item
-from objectives.compare.comparison import CaseResult, Comparison, Machine, Run
+from objectives.compare.comparison import CaseResult, Comparison, Run
+from objectives.compare.templates import render
 from objectives.matchers.base import Match
 from objectives.text import normalise
 
 
 def render_html(comparison: Comparison) -> str:
-    """A self-contained page: the folders side by side, then per case every item with who covered it, and why."""
-    return _template().render(
+    """A self-contained page: the folders side by side, then every item of each case with who covered it, and why."""
+    return render(
+        "comparison",
         comparison=comparison,
-        machines=[_machine(machine, comparison) for machine in comparison.machines],
         cases=[_case(case, comparison) for case in comparison.cases],
-        caution=comparison.caution(),
         levels=LEVELS,
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    loader = PackageLoader("objectives", "templates")
-    environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("comparison.html.j2")
-
-
-def _machine(machine: Machine, comparison: Comparison) -> dict[str, Any]:
-    shared = comparison.shared
-    error = machine.standard_error(shared) if shared else None
-    return {
-        "name": machine.name,
-        "path": str(machine.path),
-        "score": machine.mean(shared) if shared else None,
-        "error": error,
-        "noise": machine.noise,
-        "lv12": machine.text(shared, 1, 2) if shared else "–",
-        "levels": [machine.text(shared, level) if shared else "–" for level in LEVELS],
-        "runs": sum(len(result.runs) for result in machine.results.values()),
-        "missing": machine.missing,
-        "unknown": machine.unknown,
-        "empty": machine.empty,
-    }
 
 
 def _case(case: Case, comparison: Comparison) -> dict[str, Any]:
@@ -70,7 +41,7 @@ def _case(case: Case, comparison: Comparison) -> dict[str, Any]:
 
 
 def _cell(item: Item, result: CaseResult | None) -> dict[str, Any]:
-    """What one folder did with one item: how often it is there, and the first run's reason of either kind."""
+    """One item in one folder: in how many runs it is right, and every run's reason."""
     if result is None:
         return {"state": "none", "mark": "–", "runs": []}
     matches = [(run.summary.run, _match(run, item)) for run in result.runs]

@@ -61,6 +61,18 @@ class SweepResult:
         told = "no verdict yet" if self.verdict is None else self.verdict.sentence
         return f"<SweepResult {self.name!r} ({self.status}): {told}>"
 
+    def _repr_html_(self) -> str:
+        from analysis.html_table import html_table
+
+        title, verdict = f"{self.name}: {self.status}", self.verdict
+        if verdict is None or self.finalist is None:
+            counts = {"trials": str(len(self.proposals)), "generations": str(len(self.rows))}
+            return html_table(title, counts, "No verdict yet.")
+        changes = self.finalist.configuration.text(self.baseline)
+        use = f"Use the new settings: {changes}" if self.exportable else "Keep your current settings"
+        facts = {"finalist": changes, "outcome": verdict.outcome, **verdict.facts}
+        return html_table(title, {"answer": use, **facts}, verdict.sentence, *self.broken)
+
     @property
     def name(self) -> str:
         """The study's name."""

@@ -244,3 +244,18 @@ def test_html_merges_spans_that_overlap(tmp_path: Path) -> None:
     case = Case("a", "log", (Item("x", "X", 1, any=("red green",)), Item("y", "Y", 1, any=("green blue",))))
     page = render_html(compare_folders([case], [folder(tmp_path, "out", **{"a.txt": "a red green blue b"})]))
     assert '<mark class="hit" title="x, y">red green blue</mark>' in page
+
+
+def test_a_notebook_shows_the_folders(tmp_path: Path) -> None:
+    one = folder(tmp_path, "<one>", alpha__1__txt="red green", alpha__2__txt="red blue", beta__v2__txt="white")
+    two = folder(tmp_path, "two", alpha__txt="black")
+    shown = compare_folders(CASES, [one, two])._repr_html_()
+    parser = _Tags()
+    parser.feed(shown)
+    assert not parser.open
+    assert "<one>" not in shown
+    # Shared is alpha alone: (9 + 6) / 2 / 10 of the weights for one; two has only what is forbidden.
+    assert "&lt;one&gt;" in shown
+    assert "0.750 ± " in shown
+    assert "0.000" in shown
+    assert "Noise unknown: two: no case with more than one run" in shown
