@@ -1,4 +1,4 @@
-"""The child runs of a sweep in MLflow: one per configuration."""
+"""The child runs of a sweep in MLflow, one per configuration."""
 
 from __future__ import annotations
 
@@ -7,44 +7,136 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.tracking import run_tags
-from sweeps.tracking.configuration_metrics import decisive, summarise, table
+from sweeps.tracking.configuration_metrics import decisive, metric_points, summarise
 from sweeps.tracking.metric_steps import KEYS, continuation, points_digest, same_rows
-from sweeps.tracking.mlflow_store import Guard
-from sweeps.tracking.run_tags import Child, ConfigurationLike, child_name
-from sweeps.tracking.store_connection import Writer
+from sweeps.tracking.mlflow_store import FailureNote
+from sweeps.tracking.observations_table import TABLE_FILE, rows_of_table, table_json
+from sweeps.tracking.run_tags import ConfigurationLike, child_name
+from sweeps.tracking.store_connection import StoreConnection
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 
-class Children:
+@dataclass(frozen=True)
+class ConfigurationRows:
+    """A configuration with its observations, as they are logged.
+
+    Attributes:
+        trial: Number of the trial; -1 for the baseline.
+        configuration: Its model, prompt and options.
+        rows: Its observations so far, in the order of `metric_steps.ordered`.
+        texts: See `observations_table.readable_table`.
+        offsets: See `configuration_metrics.summarise`.
+    """
+
+    trial: int
+    configuration: ConfigurationLike
+    rows: pd.DataFrame
+    texts: pd.DataFrame | None = None
+    offsets: Mapping[str, float] | None = None
+
+    @property
+    def identity(self) -> tuple[int, str]:
+        """Trial and key of the configuration: each pair has one child run."""
+        return self.trial, self.configuration.key
+
+    @property
+    def means(self) -> dict[str, float]:
+        """Metrics whose names begin with `mean`."""
+        summary = summarise(self.rows, self.offsets)
+        return {name: value for name, value in summary.items() if name.startswith("mean")}
+
+
+def _distinct(rows: pd.DataFrame, column: str) -> list[str]:
+    """Values of a column in the order of the rows; [] without such a column."""
+    return list(dict.fromkeys(map(str, rows[column]))) if column in rows.columns else []
+
+
+@dataclass
+class ChildRun:
+    """A child run as the store has it.
+
+    Attributes:
+        run_id: Its id.
+        trial: Number of the trial; -1 for the baseline.
+        configuration: The configuration's key.
+        start_time: Milliseconds since 1970.
+        name: The run's name.
+        status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
+        count: Number of rows that were logged.
+        points: `points_digest` of these rows; "" before the first.
+        means: The last logged metrics whose names begin with `mean`.
+        logged: The rows that were logged, in the order of their steps; None until they are read or written.
+    """
+
+    run_id: str
+    trial: int
+    configuration: str
+    start_time: int
+    name: str
+    status: str = "RUNNING"
+    count: int = 0
+    points: str = ""
+    means: dict[str, float] = field(default_factory=dict)
+    logged: pd.DataFrame | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> ChildRun:
+        """Read a run of the store."""
+        tags = run.data.tags
+        points = tags.get(run_tags.POINTS, "")
+        count, info = int(points.partition(":")[0] or 0), run.info
+        trial, key = int(tags.get(run_tags.TRIAL, BASELINE_TRIAL)), tags.get(run_tags.CONFIGURATION, "")
+        means = {name: value for name, value in run.data.metrics.items() if name.startswith("mean")}
+        return cls(info.run_id, trial, key, info.start_time, info.run_name or "", info.status, count, points, means)
+
+    def begins(self, rows: pd.DataFrame) -> bool:
+        """Whether the logged rows are still the beginning of these rows."""
+        return self.count <= len(rows) and (not self.points or points_digest(rows.head(self.count)) == self.points)
+
+    def remember(self, rows: pd.DataFrame, points: str, means: Mapping[str, float]) -> None:
+        """Note what was logged."""
+        self.count, self.points, self.means = len(rows), points, dict(means)
+        self.logged = rows[[name for name in (*KEYS, "score") if name in rows.columns]]
+
+
+class ChildRuns:
     """Child runs of one parent, as the store has them.
 
     Args:
-        writer: An open store.
+        connection: An open store.
         experiment_id: The experiment.
         parent_id: The parent run.
-        facts: Tags that each child repeats of its parent; see `tracking_records.CHILD_FACTS`.
+        facts: Tags of the parent that each child repeats; see `run_tags.CHILD_FACTS`.
 
     Raises:
-        Exception: As the store raises (`mlflow_store.failures`), of this and of what writes.
+        Exception: As the store raises (`mlflow_store.failures`); this also holds for the methods that write.
     """
 
-    def __init__(self, writer: Writer, experiment_id: str, parent_id: str, facts: Mapping[str, str]) -> None:
-        self._writer = writer
+    def __init__(
+        self, connection: StoreConnection, experiment_id: str, parent_id: str, facts: Mapping[str, str]
+    ) -> None:
+        self._connection = connection
         self._experiment_id = experiment_id
         self._parent_id = parent_id
         self._facts = facts
-        self._children: dict[tuple[int, str], Child] = {}
+        self._children: dict[tuple[int, str], ChildRun] = {}
         self.find()
 
     def find(self) -> None:
-        """Read from the store what it has."""
-        found: dict[tuple[int, str], Child] = {}
-        client, token = self._writer.ready(), None
+        """Read the child runs that the store has."""
+        found: dict[tuple[int, str], ChildRun] = {}
+        client, token = self._connection.ready(), None
         while True:
             page = client.search_runs(
                 [self._experiment_id],
@@ -53,109 +145,121 @@ class Children:
                 page_token=token,
             )
             for run in page:
-                child = Child.of(run)
+                child = ChildRun.of(run)
                 found.setdefault((child.trial, child.configuration), child)
             token = page.token
             if not token:
                 self._children = found
                 return
 
-    def write(
-        self,
-        trial: int,
-        configuration: ConfigurationLike,
-        rows: pd.DataFrame,
-        texts: pd.DataFrame | None,
-        status: str,
-        offsets: Mapping[str, float] | None,
-        *,
-        whole: bool,
-    ) -> str:
+    def write(self, current: ConfigurationRows, status: str, *, whole: bool) -> str:
         """Write a configuration's run, or bring it up to date; see `Tracker.log_configuration`.
 
         Args:
-            trial: Its number; -1 for the baseline.
-            configuration: What it is made of.
-            rows: All its observations so far, as `tracking_metrics.ordered` orders them.
-            texts: See `tracking_metrics.table`.
+            current: The configuration with its rows.
             status: FINISHED, FAILED, KILLED or RUNNING.
-            offsets: See `tracking_metrics.summarise`.
-            whole: Whether these are all the rows there are. If they are not, those that were logged and are missing
-                are still to come: a resumed sweep walks through its stages once more, and has fewer rows then.
+            whole: Whether these are all rows of the configuration. If not, a run with logged rows that are missing here
+                stays as it is: a resumed sweep goes through its stages again, and has fewer rows until its end.
 
         Returns:
             The run's id.
         """
-        client = self._writer.ready()
-        identity = (trial, configuration.key)
-        child, late = self._children.get(identity), list[int]()
-        if child is not None and not child.begins(rows):
-            logged = None if len(rows) < child.count and not whole else self._logged(child)
-            if not whole and (logged is None or None in same_rows(logged, rows)):
-                return child.run_id
-            found = None if logged is None else continuation(logged, rows)
-            if found is None:
-                client.delete_run(child.run_id)
-                del self._children[identity]
-                child = None
-            else:
-                rows, late = found
-        stages = tuple(dict.fromkeys(map(str, rows["stage"]))) if "stage" in rows.columns else ()
-        name = child_name(trial, stages)
-        points = points_digest(rows)
+        child = self._children.get(current.identity)
+        if child is not None and not whole and self._lacks_logged(child, current.rows):
+            return child.run_id
+        steps = (current.rows, list[int]()) if child is None else self._continued(child, current.rows)
+        if child is not None and steps is None:  # MLflow keeps what was logged: replace the run
+            self._connection.ready().delete_run(child.run_id)
+            del self._children[current.identity]
+            child = None
+        rows, late = steps or (current.rows, [])
+        name = child_name(current.trial, _distinct(rows, "stage"))
         if child is None:
-            tags = run_tags.child_tags(self._parent_id, trial, configuration.key)
-            run = client.create_run(self._experiment_id, tags=tags, run_name=name)
-            child = Child(run.info.run_id, trial, configuration.key, run.info.start_time, name)
-            self._children[identity] = child
-        if child.points != points:
-            first = child.count == 0
-            # the table before the tag that says it is there
-            client.log_text(child.run_id, run_tags.table_json(table(rows, texts)), run_tags.TABLE_FILE)
-            steps = [*late, *range(child.count, len(rows))]
-            metrics = run_tags.metrics(rows, steps, child.start_time, offsets)
-            self._writer.log(
-                child.run_id,
-                metrics=metrics,
-                params=run_tags.parameters(configuration) if first else {},
-                tags=self._child_tags(rows, stages, first) | {run_tags.POINTS: points},
-            )
-            child.points, child.count = points, len(rows)
-            child.logged = rows[[name for name in (*KEYS, "score") if name in rows.columns]]
-            child.means = {name: value for name, value, *_ in metrics if name.startswith("mean")}
+            child = self._create(current, name)
+        self._log_rows(child, current, rows, late)
         if name != child.name or status != child.status:
             self._set_state(child, status, name)
         return child.run_id
 
-    def _logged(self, child: Child) -> pd.DataFrame | None:
-        """The rows that a run was made of, from its table; None if it has none that can be read."""
+    def _lacks_logged(self, child: ChildRun, rows: pd.DataFrame) -> bool:
+        """Whether some logged rows are missing from these rows."""
+        if child.begins(rows):
+            return False
+        logged = self._logged(child) if len(rows) >= child.count else None
+        return logged is None or None in same_rows(logged, rows)
+
+    def _continued(self, child: ChildRun, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[int]] | None:
+        """The rows in the order of the logged ones, and earlier steps that have a score now; see `continuation`."""
+        if child.begins(rows):
+            return rows, []
+        logged = self._logged(child)
+        return None if logged is None else continuation(logged, rows)
+
+    def _logged(self, child: ChildRun) -> pd.DataFrame | None:
+        """The rows that a run was made of, read from its table; None if it has no readable table."""
         if child.logged is None:
-            client = self._writer.ready()
-            if any(file.path == run_tags.TABLE_FILE for file in client.list_artifacts(child.run_id)):
+            client = self._connection.ready()
+            if any(file.path == TABLE_FILE for file in client.list_artifacts(child.run_id)):
                 with TemporaryDirectory() as folder:
-                    text = Path(client.download_artifacts(child.run_id, run_tags.TABLE_FILE, folder)).read_text("utf-8")
+                    text = Path(client.download_artifacts(child.run_id, TABLE_FILE, folder)).read_text("utf-8")
                 with suppress(ValueError):
-                    child.logged = run_tags.logged_rows(text).head(child.count)
+                    child.logged = rows_of_table(text).head(child.count)
         return child.logged
 
-    def correct(self, trial: int, configuration: str, rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> None:
-        """Log a configuration's means anew where they are not what was logged; arguments as for `write`."""
-        child = self._children[trial, configuration]
-        found = {name: value for name, value in summarise(rows, offsets).items() if name.startswith("mean")}
-        changed = {name: value for name, value in found.items() if abs(child.means.get(name, math.inf) - value) > 1e-9}
-        now = int(time.time() * 1000)  # later than the stamps of what was logged, so that this is what counts
-        self._writer.log(child.run_id, metrics=[(name, value, now, len(rows)) for name, value in changed.items()])
+    def _create(self, current: ConfigurationRows, name: str) -> ChildRun:
+        tags = run_tags.child_tags(self._parent_id, *current.identity)
+        run = self._connection.ready().create_run(self._experiment_id, tags=tags, run_name=name)
+        child = ChildRun(run.info.run_id, *current.identity, run.info.start_time, name)
+        self._children[current.identity] = child
+        return child
+
+    def _log_rows(self, child: ChildRun, current: ConfigurationRows, rows: pd.DataFrame, late: Sequence[int]) -> None:
+        """Log rows that the run does not have; `late` are earlier steps that have a score only now."""
+        points = points_digest(rows)
+        if child.points == points:
+            return
+        first = child.count == 0
+        # the table before the tag that says it is there
+        self._connection.ready().log_text(child.run_id, table_json(rows, current.texts), TABLE_FILE)
+        metrics = metric_points(rows, [*late, *range(child.count, len(rows))], child.start_time, current.offsets)
+        self._connection.log(
+            child.run_id,
+            metrics=metrics,
+            params=run_tags.parameters(current.configuration) if first else {},
+            tags=self._tags(rows, first) | {run_tags.POINTS: points},
+        )
+        child.remember(rows, points, {name: value for name, value, *_ in metrics if name.startswith("mean")})
+
+    def _tags(self, rows: pd.DataFrame, first: bool) -> dict[str, str]:
+        tags = {
+            "stage": "+".join(_distinct(rows, "stage")),
+            "metrics_from": decisive(rows)[1],
+            "host": " ".join(_distinct(rows, "host")),
+            # MLflow's table view finds table artifacts by this tag
+            "mlflow.loggedArtifacts": json.dumps([{"path": TABLE_FILE, "type": "table"}]),
+        }
+        return {**self._facts, **tags} if first else tags
+
+    def correct_means(self, current: ConfigurationRows) -> None:
+        """Log a configuration's means again where they differ from the logged ones."""
+        child = self._children[current.identity]
+        changed = {
+            name: value for name, value in current.means.items() if abs(child.means.get(name, math.inf) - value) > 1e-9
+        }
+        now = int(time.time() * 1000)  # later than the stamps of earlier points, so that MLflow shows these
+        points = [(name, value, now, len(current.rows)) for name, value in changed.items()]
+        self._connection.log(child.run_id, metrics=points)
         child.means |= changed
 
     def end(self, status: str, warnings: list[str]) -> None:
-        """Give the runs that are still open a status; what fails becomes a sentence among the warnings."""
+        """Give the runs that are still open a status; each failure is added to the warnings."""
         for child in self._children.values():
             if child.status == "RUNNING":
-                with Guard(f"{child.name} was not ended in MLflow", warnings):
+                with FailureNote(f"{child.name} was not ended in MLflow", warnings):
                     self._set_state(child, status, child.name)
 
-    def _set_state(self, child: Child, status: str, name: str) -> None:
-        client = self._writer.ready()
+    def _set_state(self, child: ChildRun, status: str, name: str) -> None:
+        client = self._connection.ready()
         if name != child.name:
             client.update_run(child.run_id, status=status, name=name)
         if status == "RUNNING":
@@ -163,14 +267,3 @@ class Children:
         else:
             client.set_terminated(child.run_id, status=status)
         child.name, child.status = name, status
-
-    def _child_tags(self, rows: pd.DataFrame, stages: Sequence[str], first: bool) -> dict[str, str]:
-        hosts = list(dict.fromkeys(map(str, rows["host"]))) if "host" in rows.columns else []
-        tags = {
-            "stage": "+".join(stages),
-            "metrics_from": decisive(rows)[1],
-            "host": " ".join(hosts),
-            # MLflow's table view finds table artifacts by this tag
-            "mlflow.loggedArtifacts": json.dumps([{"path": run_tags.TABLE_FILE, "type": "table"}]),
-        }
-        return {**self._facts, **tags} if first else tags

@@ -1,4 +1,4 @@
-"""What MLflow is told of a configuration: metrics and the table, as pure functions of its observations."""
+"""Metrics of a configuration, as pure functions of its observations."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ import pandas as pd
 
 from analysis.observations import views
 from analysis.observations.case_offsets import by_name, case_offsets, cells_of, have_all_cases
-from sweeps.tracking.metric_steps import KEYS
 
 LEVELS = ("lv12", "lv1", "lv2", "lv3", "lv4", "lv5")
 
-_TABLE_FIRST = ("case", "seed", "score", "missed", "text", "covered", "stage", "lv12")  # the UI shows the first five
-_TABLE_ALWAYS = ("finish", "words")
-_TABLE_LEFT_OUT = ("study", "configuration", "trial", "model", "prompt")
-
 
 def decisive(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Choose the rows that a configuration's metrics are made of: those of `confirm` where there are any, else all.
+    """Choose the rows of a configuration's metrics: the rows of `confirm` where there are any, else all.
 
     A finalist was chosen for its explore scores, so their mean overstates it; the confirm scores are fresh.
 
@@ -38,11 +33,9 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
     """Sum up one configuration.
 
     Args:
-        observations: Its rows, with the columns of `analysis.observations.table.COLUMNS` (those that are missing are
-        passed over).
+        observations: Its rows, with columns of `analysis.observations.table.COLUMNS`; missing columns give no metric.
         offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where
-        configurations have
-            different cases; means of scores allow for it.
+            configurations have different cases; means of scores allow for it.
 
     Returns:
         `mean`: mean over cases of the cases' mean scores, in [0, 1]; `sd`: pooled within-case standard deviation
@@ -50,7 +43,7 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
         generations; `lv1`..`lv5`, `lv12`: covered share of the items, in [0, 1]; means of `words`, `prompt_tokens`,
         `output_tokens`, `seconds`; `cut_off_rate` (num_predict), `repeat_rate`, `error_rate`, `truncation_rate`, in
         [0, 1] of all rows; `mean_floor`, `mean_explore`, `mean_confirm` and `n_...` where there is more than one
-        stage. Metrics are those of `decisive` rows, apart from the rates and the stages' own.
+        stage. The rates and the metrics of single stages use all rows, the others the `decisive` rows.
     """
     rows, _ = decisive(observations)
     metrics = _scores(rows, offsets)
@@ -72,9 +65,9 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
 
 
 def offsets_of(observations: pd.DataFrame) -> dict[str, float] | None:
-    """How much easier each case is than the mean case, of a whole study; None where all configurations have all cases.
+    """How much easier each case is than the mean case, in a whole study; None where all configurations have all cases.
 
-    The rows are those that the report's means are made of.
+    The rows are the same as for the means of the report.
     """
     rows = views.usable(observations)
     if "stage" in rows:
@@ -120,35 +113,27 @@ def _rates(rows: pd.DataFrame) -> dict[str, float]:
     return rates
 
 
-def table(observations: pd.DataFrame, texts: pd.DataFrame | None) -> pd.DataFrame:
-    """Make the table that a person reads: a row per generation, the score and what was missed first.
+def metric_points(
+    rows: pd.DataFrame, steps: Iterable[int], start: int, offsets: Mapping[str, float] | None = None
+) -> list[tuple[str, float, int, int]]:
+    """Metrics of a configuration: its summary at the step of its last row, and the scores at the given steps.
 
     Args:
-        observations: A configuration's rows, ordered.
-        texts: Their texts with `covered` and `missed` items (ids; lists or text), by `case`, `seed` and, where it has
-            them, `stage`, `repeat` and `host`; None leaves the counts of the observations.
+        rows: Its rows, in the order of the steps.
+        steps: Steps of the scores to log.
+        start: Milliseconds since 1970 of the first step.
+        offsets: See `summarise`.
 
     Returns:
-        Columns that are the same in every row of a configuration are left out, but for the keys.
+        Name, value, milliseconds and step of each point. Stamps are a millisecond apart instead of real times, so that
+        the same rows logged again are the same points.
     """
-    rows = observations.drop(columns=[name for name in _TABLE_LEFT_OUT if name in observations.columns])
-    if texts is not None and len(texts):
-        keys = [key for key in KEYS if key in texts.columns and key in rows.columns]
-        extra = texts[[*keys, *(name for name in ("text", "covered", "missed") if name in texts.columns)]].copy()
-        for name in ("covered", "missed"):
-            if name in extra.columns:
-                extra[name] = extra[name].map(_listed)
-        rows = rows.drop(columns=[name for name in ("covered", "items", "text") if name in rows.columns])
-        rows = rows.merge(extra.drop_duplicates(keys), on=keys, how="left", sort=False)
-    first = [name for name in _TABLE_FIRST if name in rows.columns]
-    rest = [name for name in rows.columns if name not in first]
-    telling = [name for name in rest if name in KEYS or name in _TABLE_ALWAYS or _varies(rows[name])]
-    return rows[[*first, *telling]]
-
-
-def _varies(column: pd.Series) -> bool:
-    return len(column.unique()) > 1
-
-
-def _listed(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set, frozenset)) else str(value or "")
+    last = start + len(rows)
+    points = [
+        (name, value, last, len(rows)) for name, value in summarise(rows, offsets).items() if math.isfinite(value)
+    ]
+    for step in steps:
+        score = float(rows["score"].iloc[step])
+        if math.isfinite(score):
+            points.append(("score", score, start + step, step))
+    return points

@@ -11,17 +11,17 @@ import pandas as pd
 from sweeps.scoring.rows import STAGES
 
 KEYS = ("stage", "host", "case", "seed", "repeat")
-"""What tells a configuration's observations apart."""
+"""Columns that identify an observation of a configuration."""
 
 
 _SAME_SCORE = 1e-9
-"""Tables have ten digits of a score."""
+"""Tolerance for scores read from a table, which has ten digits."""
 
 
 def ordered(observations: pd.DataFrame) -> pd.DataFrame:
     """Sort a configuration's observations by stage, then host, case, seed and repeat: the order of metric steps.
 
-    The order of stages is that in which they run, so that rows of a later stage never move those of an earlier one.
+    Stages come in the order in which they run, so that rows of a later stage never move rows of an earlier one.
     """
     present = [key for key in KEYS if key in observations.columns]
     stage_order = {stage: position for position, stage in enumerate(STAGES)}
@@ -34,17 +34,17 @@ def ordered(observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def points_digest(rows: pd.DataFrame) -> str:
-    """Sum up ordered observations as `count:digest`, to see whether what was logged is still a beginning of them."""
+    """Digest of ordered observations as `count:digest`, to recognise rows that were logged already."""
     present = [key for key in (*KEYS, "score") if key in rows.columns]
     text = json.dumps([[str(value) for value in row] for row in rows[present].itertuples(index=False)])
     return f"{len(rows)}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
 def same_rows(logged: pd.DataFrame, rows: pd.DataFrame) -> list[int | None]:
-    """Find what was logged among rows.
+    """Find the logged rows among others.
 
     Returns:
-        Per logged row its place among the rows; None where they do not have it (yet).
+        Per logged row its place among the rows; None where it is missing.
     """
     present = [key for key in KEYS if key in logged.columns and key in rows.columns]
     places = {key: place for place, key in enumerate(_keys_of(rows, present))}
@@ -52,15 +52,15 @@ def same_rows(logged: pd.DataFrame, rows: pd.DataFrame) -> list[int | None]:
 
 
 def continuation(logged: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame, list[int]] | None:
-    """Put rows into the order of those that were logged, with the others after them, so that no step moves.
+    """Put rows into the order of the logged ones, with the others after them, so that no step moves.
 
     Args:
-        logged: What was logged, in the order of its steps: `KEYS` and `score`.
-        rows: A configuration's rows, ordered, with everything that was logged.
+        logged: The logged rows in the order of their steps: `KEYS` and `score`.
+        rows: All rows of a configuration, ordered.
 
     Returns:
-        The rows, and the steps of those that were logged without a score (a request that failed) and have one now;
-        None where rows contradict what was logged: they lack some of it, or have other scores.
+        The rows, and the steps that were logged without a score (a failed request) and have one now; None where a
+        logged row is missing or has another score.
     """
     places = [place for place in same_rows(logged, rows) if place is not None]
     if len(places) < len(logged):
@@ -70,8 +70,8 @@ def continuation(logged: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame
     had = np.isfinite(before)
     if not np.allclose(before[had], now[had], rtol=0, atol=_SAME_SCORE):  # NaN is close to nothing
         return None
-    taken = set(places)
-    order = [*places, *(place for place in range(len(rows)) if place not in taken)]
+    known = set(places)
+    order = [*places, *(place for place in range(len(rows)) if place not in known)]
     return rows.iloc[order].reset_index(drop=True), [int(step) for step in np.flatnonzero(~had & np.isfinite(now))]
 
 

@@ -1,6 +1,6 @@
-"""Where MLflow keeps runs, and how to reach it: URIs, the environment that it reads at import, checks that fail fast.
+"""MLflow's store: its URI, the environment that MLflow reads at import, and checks that fail fast.
 
-Importing MLflow takes seconds, so this module imports it only in `connect`.
+Importing MLflow takes seconds, so this module imports it only where it is used, mostly in `connect`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_DISABLE_AGENT_HINT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    # by default a lost server would hold up the sweep for minutes per call; what fails is logged later by `sync`
+    # by default a lost server would delay the sweep for minutes per call; `Tracker.sync` logs later what failed
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
 }
@@ -54,28 +54,28 @@ class TrackingError(SweepError):
 
 
 def prepare_environment() -> None:
-    """Set what MLflow reads from the environment when it is imported; values that the user set stay."""
+    """Set the variables that MLflow reads when it is imported; values that the user set stay."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 
 
 def tracking_uri(directory: Path, configured: str | None = None) -> str:
-    """Choose the tracking store: MLFLOW_TRACKING_URI, else the configured one, else SQLite in the directory."""
+    """The tracking store's URI: MLFLOW_TRACKING_URI, else the configured one, else SQLite in the directory."""
     return os.environ.get("MLFLOW_TRACKING_URI") or configured or sqlite_uri(directory)
 
 
 def sqlite_uri(directory: Path) -> str:
-    """Write the SQLAlchemy URI of the directory's own store."""
+    """The SQLAlchemy URI of the directory's own store."""
     return f"sqlite:///{(directory.resolve() / DATABASE).as_posix()}"
 
 
 def is_remote(uri: str) -> bool:
-    """Tell whether a tracking URI is an HTTP server."""
+    """Whether a tracking URI is an HTTP server."""
     return uri.startswith(("http://", "https://"))
 
 
 def unreachable(uri: str, timeout: float = 3.0) -> str | None:
-    """Say why nothing listens at an HTTP tracking server's address; None if something does (or it is a database)."""
+    """Reason why an HTTP tracking server cannot be reached; None if something listens there, or for a database."""
     if not is_remote(uri):
         return None
     parts = urlsplit(uri)
@@ -91,10 +91,10 @@ _SCHEMES = ("file", "databricks", "databricks-uc", "uc", "http", "https", "postg
 
 
 def refuse_unusable(uri: str) -> None:
-    """Refuse a store that cannot be used, as far as that can be seen without importing MLflow.
+    """Refuse a store that cannot be used, as far as that is visible without importing MLflow.
 
     Raises:
-        TrackingError: If its kind is not known to MLflow, or nothing answers at its address, or its file is damaged.
+        TrackingError: If MLflow does not know its kind, or nothing answers at its address, or its file is damaged.
     """
     scheme, found, _ = uri.partition("://")
     plugins = (entry.name for entry in entry_points(group="mlflow.tracking_store"))
@@ -119,7 +119,7 @@ def refuse_unusable(uri: str) -> None:
 
 
 def check_writable(directory: Path) -> None:
-    """Make the directory and its artifacts' folder, and see that files can be written there.
+    """Make the directory and its artifacts' folder, and check that files can be written there.
 
     Raises:
         TrackingError: If they cannot.
@@ -139,12 +139,12 @@ def connect(uri: str) -> MlflowClient:
     """
     refuse_unusable(uri)
     prepare_environment()
-    with warnings.catch_warnings():  # MLflow's imports warn of matters that are not the user's
+    with warnings.catch_warnings():  # MLflow's imports warn about matters that do not concern the user
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
 
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks of what reaches us as exceptions
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # tracebacks, which reach us as exceptions
     try:
         if uri.startswith("sqlite:///"):
             _make_database(uri)
@@ -155,16 +155,16 @@ def connect(uri: str) -> MlflowClient:
     return client
 
 
-def unusable(uri: str, what: str, error: Exception) -> TrackingError:
-    """What to say of a store that cannot be opened, read or written."""
+def unusable(uri: str, verb: str, error: Exception) -> TrackingError:
+    """The error for a store that cannot be used; `verb` is `opened`, `read` or `written`."""
     shown, reason = without_password(uri), first_line(error)
     if shown.startswith("sqlite:///") and is_damaged(reason):
         return TrackingError(f"MLflow's store {damage_of(shown, reason)}")
-    return TrackingError(f"MLflow's store {shown} cannot be {what}: {reason}")
+    return TrackingError(f"MLflow's store {shown} cannot be {verb}: {reason}")
 
 
 def delete_artifact(uri: str, run: Run, path: str) -> None:
-    """Delete a file, or a folder, of a run's artifacts, which MLflow's client cannot."""
+    """Delete a file or folder among a run's artifacts; MLflow's client has no method for it."""
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     repository: Any = get_artifact_repository(run.info.artifact_uri, tracking_uri=uri)
@@ -172,7 +172,7 @@ def delete_artifact(uri: str, run: Run, path: str) -> None:
 
 
 def _make_database(uri: str) -> None:
-    """Make a local store's database where it is missing; MLflow runs its whole history of migrations on a new one."""
+    """Make a local store's database where it is missing, which is slow: MLflow runs all its migrations on it."""
     from mlflow import MlflowClient
 
     def make(url: str) -> None:
@@ -182,9 +182,9 @@ def _make_database(uri: str) -> None:
 
 
 def preload(uri: str) -> threading.Thread:
-    """Import MLflow and make the local database in the background; `connect` then takes what is ready.
+    """Import MLflow and make the local database in the background, so that a later `connect` is fast.
 
-    Failures are left to `connect`, which tells them.
+    Failures are ignored here, since `connect` reports them.
     """
 
     def work() -> None:
@@ -197,7 +197,7 @@ def preload(uri: str) -> threading.Thread:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """List the exceptions that a store may raise in use: a lost server, a full disk, a locked database."""
+    """Exceptions that a store may raise in use: a lost server, a full disk, a locked database."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -205,22 +205,22 @@ def failures() -> tuple[type[Exception], ...]:
 
 
 def first_line(error: Exception) -> str:
-    """Take the first line of an exception's text, without URLs' passwords."""
+    """The first line of an exception's text, without passwords in URLs."""
     text = str(error).strip() or type(error).__name__
     return " ".join(without_password(text.splitlines()[0]).split())[:400]
 
 
-class Guard:
-    """Turns a failure of the store into a sentence in a list.
+class FailureNote:
+    """A context manager that turns a failure of the store into a sentence in a list.
 
     Args:
-        what: The sentence, to which the reason is added.
-        warnings: Where it goes.
+        sentence: The sentence, to which the reason is added.
+        warnings: The list.
     """
 
-    def __init__(self, what: str, warnings: list[str]) -> None:
-        self.what = what
-        self.warnings = warnings
+    def __init__(self, sentence: str, warnings: list[str]) -> None:
+        self._sentence = sentence
+        self._warnings = warnings
 
     def __enter__(self) -> None:
         return None
@@ -229,6 +229,6 @@ class Guard:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
         if isinstance(error, TrackingError) or (isinstance(error, Exception) and isinstance(error, failures())):
-            self.warnings.append(f"{self.what}: {first_line(error)}")
+            self._warnings.append(f"{self._sentence}: {first_line(error)}")
             return True
         return False

@@ -1,4 +1,4 @@
-"""A connection to MLflow's store: whether it answers, and batches of what is logged."""
+"""A connection to MLflow's store that checks whether it answers, and writes in batches."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _BATCH = {"params": 100, "metrics": 1000, "tags": 100}
-"""MLflow's limits per request, in the order of writing: tags say what was logged, so they come last."""
+"""MLflow's limits per request, in the order of writing: tags describe what was logged, so they come last."""
 
 _ENTITIES = 1000
-"""MLflow's limit per request altogether."""
+"""MLflow's limit of parameters, metrics and tags together per request."""
 
 
-class Writer:
-    """Writes to the runs of a store. Used by one thread.
+class StoreConnection:
+    """A connection to a store, for use by one thread.
 
     Args:
         uri: The store.
@@ -46,11 +46,11 @@ class Writer:
         return self.client
 
     def ready(self) -> MlflowClient:
-        """The client, once it is clear that the store answers.
+        """The client, after a check that the store answers.
 
         Raises:
             TrackingError: If the store was not opened.
-            ConnectionError: If it does not answer any more.
+            ConnectionError: If it no longer answers.
         """
         if self.client is None:
             raise TrackingError("the tracker was not started")

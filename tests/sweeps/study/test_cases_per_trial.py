@@ -92,9 +92,9 @@ def test_the_report_and_mlflow_allow_for_the_cases_too(clean: SweepResult) -> No
 
 
 def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sweeps.tracking.store_connection import Writer
+    from sweeps.tracking.store_connection import StoreConnection
 
-    log, calls = Writer.log, 0
+    log, calls = StoreConnection.log, 0
 
     def away_for_a_while(*given: Any, **more: Any) -> None:
         nonlocal calls
@@ -103,7 +103,7 @@ def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: p
             raise ConnectionError("does not answer")
         log(*given, **more)
 
-    monkeypatch.setattr(Writer, "log", away_for_a_while)
+    monkeypatch.setattr(StoreConnection, "log", away_for_a_while)
     budget = BUDGET | {"generations": 260}
     result = run(write_sweep(tmp_path, cases=12, budget=budget), report=True, tracking=True)
     assert result.plan.parts == 2

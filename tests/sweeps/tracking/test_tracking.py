@@ -20,9 +20,10 @@ import pytest
 from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking import mlflow_store
-from sweeps.tracking.configuration_metrics import decisive, summarise, table
+from sweeps.tracking.configuration_metrics import decisive, summarise
 from sweeps.tracking.metric_steps import ordered, points_digest
 from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
+from sweeps.tracking.observations_table import readable_table
 from sweeps.tracking.run_tags import child_name, split_verdict, view_state
 
 FINGERPRINT = Fingerprint(
@@ -143,12 +144,12 @@ def test_order_is_by_stage_then_case_and_seed_and_later_stages_come_last():
 
 def test_table_shows_score_text_and_missed_items_first():
     observations = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.5]})
-    shown = table(ordered(observations), texts_of(observations))
+    shown = readable_table(ordered(observations), texts_of(observations))
     assert list(shown.columns[:5]) == ["case", "seed", "score", "missed", "text"]
     assert list(shown["text"]) == ["text deploy 1", "text deploy 2", "text pump 1", "text pump 2"]
     assert shown["missed"].iloc[0] == "b, c"
     assert "temperature" not in shown.columns  # the same in every row; it is a parameter
-    assert len(table(observations, None)) == 4
+    assert len(readable_table(observations, None)) == 4
 
 
 def test_names():
@@ -461,7 +462,7 @@ def test_a_store_that_breaks_is_a_warning_and_sync_makes_it_good(tracker, monkey
         def full(*_arguments, **_more):
             raise OSError(28, "No space left on device")
 
-        broken.setattr(tracker._writer.client, "log_batch", full)
+        broken.setattr(tracker._connection.client, "log_batch", full)
         assert tracker.log_configuration(-1, BASELINE, baseline) is None
         assert tracker.log_configuration(0, TUNED, tuned) is None
         tracker.finish(verdict={"outcome": "better"})
