@@ -12,7 +12,7 @@ from objectives import Case
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine, Generation, Prompt
-from sweeps.hosts.timed_engine import Watched, prefill_rate
+from sweeps.hosts.timed_engine import TimedEngine, prefill_rate
 from sweeps.options import OPTIONS
 
 
@@ -96,7 +96,7 @@ class Pace:
 
 def measured_pace(
     answers: Sequence[Generation],
-    watchers: Sequence[Watched],
+    watchers: Sequence[TimedEngine],
     config: SweepConfig,
     cases: Sequence[Case],
     engines: Sequence[Engine],

@@ -11,7 +11,7 @@ from sweeps.budget.allocation import MAX_TRIALS
 from sweeps.budget.pace import Pace, stage_requests
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.hosts.timed_engine import Watched
+from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.ledger import Ledger
 
 
@@ -33,7 +33,7 @@ class Timekeeper:
     plan: Plan
     pace: Pace
     minutes: float
-    watchers: Sequence[Watched]
+    watchers: Sequence[TimedEngine]
     before: float = 0.0
     began: int = 0
 
@@ -99,6 +99,6 @@ def seconds_before(record: Mapping[str, Any], ledger: Ledger, study: str) -> flo
     return float(record.get("spent", 0.0)) + max(later.values(), default=0.0)
 
 
-def seconds_seen(watchers: Sequence[Watched]) -> float:
+def seconds_seen(watchers: Sequence[TimedEngine]) -> float:
     """Seconds of the engines so far; hosts work at the same time, so the busiest one's count."""
     return max((watcher.seconds for watcher in watchers), default=0.0)

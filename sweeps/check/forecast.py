@@ -14,7 +14,7 @@ from sweeps.check.open_sweep import OpenSweep
 from sweeps.engines.base import Generation
 from sweeps.errors import ConfigError
 from sweeps.hosts.pool import run_tasks
-from sweeps.hosts.task import Outcome, Task
+from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.records import Place
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.results.reader import measured_floor
@@ -51,8 +51,8 @@ def ask_baseline(sweep: OpenSweep) -> Answers:
         Task(Place("floor", BASELINE_TRIAL, "", case.name, seed), baseline, prompt.fill(case.log), host)
         for case in sweep.cases
     ]
-    outcomes: list[Outcome] = []
-    run_tasks(sweep.hosts, sweep.ledger, tasks, study=config.study.name, on_outcome=outcomes.append)
+    outcomes: list[TaskResult] = []
+    run_tasks(sweep.hosts, sweep.ledger, tasks, study=config.study.name, on_result=outcomes.append)
     failed = [outcome for outcome in outcomes if outcome.error]
     if failed:
         raise ConfigError([f"case {outcome.task.place.case}: {outcome.error}" for outcome in failed])
@@ -60,7 +60,7 @@ def ask_baseline(sweep: OpenSweep) -> Answers:
     return Answers(generations, sum(outcome.kept for outcome in outcomes), _scores(sweep, outcomes))
 
 
-def _scores(sweep: OpenSweep, outcomes: Sequence[Outcome]) -> list[float]:
+def _scores(sweep: OpenSweep, outcomes: Sequence[TaskResult]) -> list[float]:
     """Scores by a user's own objective, which may fail; the others do not fail, or ask a model, which takes long."""
     if ":" not in sweep.config.objective.kind:
         return []

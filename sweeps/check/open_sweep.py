@@ -13,7 +13,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import open_hosts
-from sweeps.hosts.timed_engine import Watched, watched
+from sweeps.hosts.timed_engine import TimedEngine, timed
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import OPTIONS
@@ -45,7 +45,7 @@ class OpenSweep:
     objective: Objective
     ledger: Ledger
     hosts: Sequence[Host]
-    watchers: Sequence[Watched]
+    watchers: Sequence[TimedEngine]
 
     @property
     def working(self) -> list[Host]:
@@ -58,14 +58,14 @@ class OpenSweep:
         return self.working[0].engine
 
 
-def open_timed_hosts(engines: Sequence[Engine], config: SweepConfig) -> tuple[list[Host], list[Watched]]:
+def open_timed_hosts(engines: Sequence[Engine], config: SweepConfig) -> tuple[list[Host], list[TimedEngine]]:
     """Open the hosts of some engines; the engines are timed from here on.
 
     Raises:
         SweepError: As `open_hosts` raises.
     """
-    timed = [watched(engine) for engine in engines]
-    return open_hosts([engine for engine, _ in timed], config), [watcher for _, watcher in timed]
+    pairs = [timed(engine) for engine in engines]
+    return open_hosts([engine for engine, _ in pairs], config), [watcher for _, watcher in pairs]
 
 
 def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:

@@ -22,7 +22,7 @@ from sweeps.engines.base import (
 )
 from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, RunStoppedError
 from sweeps.hosts.order import order
-from sweeps.hosts.task import Outcome, Task
+from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Observed
 
@@ -38,10 +38,10 @@ def run_tasks(
     tasks: Sequence[Task],
     *,
     study: str,
-    on_outcome: Callable[[Outcome], None],
+    on_result: Callable[[TaskResult], None],
     on_drop: Callable[[Host, str], object] = lambda *_: None,
 ) -> None:
-    """Run tasks in the best order; each outcome is handed on as soon as it is kept.
+    """Run tasks in the best order; each result is handed on as soon as it is kept.
 
     What the ledger has comes first and costs nothing. A request that fails by a fault of the connection or the server
     is tried once more at the end; one that is refused is not.
@@ -51,14 +51,14 @@ def run_tasks(
         ledger: What is kept.
         tasks: The tasks, in any order; their places' hosts are filled in here.
         study: Name of the study, for the record of failures.
-        on_outcome: Called in this thread for every task exactly once.
+        on_result: Called in this thread for every task exactly once.
         on_drop: Called in this thread when a host is set aside, with the reason.
 
     Raises:
         RunStoppedError: When no host is left: each had `MAX_CONSECUTIVE_FAILURES` faults in a row, or lost the model.
         LedgerError: If an answer cannot be kept.
     """
-    waiting = _take_kept(hosts, ledger, tasks, study, on_outcome)
+    waiting = _take_kept(hosts, ledger, tasks, study, on_result)
     if not waiting:
         return
     living = [host for host in hosts if not host.dropped]
@@ -66,17 +66,17 @@ def run_tasks(
     emit: SimpleQueue[object] = SimpleQueue()
     workers = [_Worker(host, board, ledger, study, emit) for host in living]
     if len(workers) == 1:
-        workers[0].now = lambda event: _handle(event, on_outcome, on_drop)
+        workers[0].now = lambda event: _handle(event, on_result, on_drop)
         workers[0].work()
     else:
-        _in_threads(workers, board, emit, on_outcome, on_drop)
+        _in_threads(workers, board, emit, on_result, on_drop)
     if board.left:
         reasons = "\n".join(f"{host.name}: {host.dropped}" for host in hosts) if len(hosts) > 1 else hosts[0].dropped
         raise RunStoppedError(f"{reasons}\n{KEPT}")
 
 
 def _take_kept(
-    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str, on_outcome: Callable[[Outcome], None]
+    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str, on_result: Callable[[TaskResult], None]
 ) -> list[Task]:
     """Hand on what the ledger has; return the rest.
 
@@ -91,13 +91,13 @@ def _take_kept(
     waiting = []
     for task in tasks:
         if (seen := own.get(task)) is not None:
-            on_outcome(Outcome(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
+            on_result(TaskResult(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
             continue
         found = next((i for i in eligible[task] if keys[i, task].sha256 in kept), None)
         if found is None:
             waiting.append(task)
         else:
-            on_outcome(Outcome(_placed(task, hosts[found]), kept[keys[found, task].sha256], kept=True))
+            on_result(TaskResult(_placed(task, hosts[found]), kept[keys[found, task].sha256], kept=True))
     return waiting
 
 
@@ -256,7 +256,7 @@ class _Worker:
         except EngineError as error:
             return self._failed(job, task, error)
         self._in_a_row = 0
-        self._tell(Outcome(task, entry))
+        self._tell(TaskResult(task, entry))
         return True
 
     def _failed(self, job: _Job, task: Task, error: EngineError) -> bool:
@@ -265,7 +265,7 @@ class _Worker:
         if isinstance(error, ModelMissing):
             return self._drop(job, str(error))
         if not isinstance(error, _FAULTS):
-            self._tell(Outcome(task, None, f"{kind}: {error}"))
+            self._tell(TaskResult(task, None, f"{kind}: {error}"))
             return True
         self._in_a_row += 1
         if self._in_a_row >= MAX_CONSECUTIVE_FAILURES:
@@ -273,7 +273,7 @@ class _Worker:
         if job.second and self._is_gone(task):
             return self._drop(job, str(error))
         if job.second:
-            self._tell(Outcome(task, None, f"{kind}: {error}"))
+            self._tell(TaskResult(task, None, f"{kind}: {error}"))
         else:
             self.board.again(self.host, job)
         return True
@@ -293,9 +293,9 @@ class _Worker:
         return False
 
 
-def _handle(event: object, on_outcome: Callable[[Outcome], None], on_drop: Callable[[Host, str], object]) -> None:
-    if isinstance(event, Outcome):
-        on_outcome(event)
+def _handle(event: object, on_result: Callable[[TaskResult], None], on_drop: Callable[[Host, str], object]) -> None:
+    if isinstance(event, TaskResult):
+        on_result(event)
     elif isinstance(event, _Dropped):
         on_drop(event.host, event.why)
     elif isinstance(event, BaseException):
@@ -306,16 +306,16 @@ def _in_threads(
     workers: Sequence[_Worker],
     board: _Board,
     emit: SimpleQueue[object],
-    on_outcome: Callable[[Outcome], None],
+    on_result: Callable[[TaskResult], None],
     on_drop: Callable[[Host, str], object],
 ) -> None:
-    """Run the workers at the same time; outcomes are handled here, in the calling thread."""
+    """Run the workers at the same time; results are handled here, in the calling thread."""
     finished = object()
 
     def work(worker: _Worker) -> None:
         try:
             worker.work()
-        except BaseException as error:  # noqa: BLE001 - raised where outcomes are handled, which waits for all workers
+        except BaseException as error:  # noqa: BLE001 - raised where results are handled, which waits for all workers
             emit.put(error)
         finally:
             emit.put(finished)
@@ -330,7 +330,7 @@ def _in_threads(
             if event is finished:
                 running -= 1
             else:
-                _handle(event, on_outcome, on_drop)
+                _handle(event, on_result, on_drop)
     finally:
         board.stop()
         for thread in threads:

@@ -1,12 +1,14 @@
-"""What must hold before a sweep spends anything: cases, objective, models, fingerprints, prompts that fit."""
+"""The engines that a sweep names, and the hosts made of them; the models and prompts that a sweep can use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sweeps.addresses import without_password
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.engines import open_engine
 from sweeps.engines.base import Engine, EngineUnreachable
 from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
@@ -30,6 +32,32 @@ def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[Engin
         )
         for address, _ in table.all_hosts
     ]
+
+
+@contextmanager
+def opened_engines(
+    config: SweepConfig, log_dir: Path | None = None, *, given: Sequence[Engine] = ()
+) -> Iterator[Sequence[Engine]]:
+    """Open the engines that a sweep names, one per host, and close them at the end.
+
+    Args:
+        config: The sweep.
+        log_dir: Directory for the logs of the engines; None for no logs.
+        given: Open engines to use instead. They belong to the caller and stay open.
+
+    Raises:
+        ConfigError: If an engine's settings are wrong. Engines opened before are closed again.
+        NotInstalled: If an engine's library is not installed.
+    """
+    if given:
+        yield given
+        return
+    with ExitStack() as stack:
+        engines = []
+        for spec in engine_specs(config, log_dir):
+            engines.append(open_engine(spec))
+            stack.callback(engines[-1].close)
+        yield engines
 
 
 def models_of(config: SweepConfig) -> list[str]:

@@ -1,4 +1,4 @@
-"""Tasks of hosts, and their outcomes."""
+"""Tasks of hosts, and their results."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sweeps.options import Configuration, OptionValue
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TaskResult:
     """What became of a task: an entry of the ledger, or an error text.
 
     Attributes:

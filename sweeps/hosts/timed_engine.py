@@ -13,7 +13,7 @@ LEAST_LOAD_SECONDS = 0.05
 """Servers report a few milliseconds of load for a model that is loaded already."""
 
 
-class Watched:
+class TimedEngine:
     """An engine whose answers are noted, to learn from their times.
 
     Attributes:
@@ -49,9 +49,9 @@ class Watched:
         return answer
 
 
-def watched(engine: Engine) -> tuple[Engine, Watched]:
+def timed(engine: Engine) -> tuple[Engine, TimedEngine]:
     """The engine to use, and the same as its watcher."""
-    watcher = Watched(engine)
+    watcher = TimedEngine(engine)
     return cast("Engine", watcher), watcher
 
 

@@ -26,7 +26,7 @@ SIGNIFICANCE = 0.05
 
 
 @dataclass
-class _Trial:
+class _Attempt:
     """An option in one of its contexts."""
 
     option: str
@@ -44,7 +44,7 @@ class _Trial:
         return self.reference.get(self.option), self.moved.get(self.option)
 
 
-class Prober:
+class Experiment:
     """Sends the generations of one probe, none of them twice but to see whether the host repeats itself.
 
     Args:
@@ -122,47 +122,47 @@ class Prober:
 
     def _texts_of(self, plans: Mapping[str, list[Level]], baseline: Options) -> dict[str, ProbeResult]:
         results: dict[str, ProbeResult] = {}
-        hidden: dict[str, _Trial] = {}
+        hidden: dict[str, _Attempt] = {}
         for depth in range(max(map(len, plans.values()), default=0)):
-            trials = [
-                _trial(name, plan[depth]) for name, plan in plans.items() if name not in results and depth < len(plan)
+            attempts = [
+                _attempt(name, plan[depth]) for name, plan in plans.items() if name not in results and depth < len(plan)
             ]
-            self._try(trials)
-            for trial in trials:
-                result = _result(trial, baseline, hidden.get(trial.option))
-                if result.verdict == "inert" and depth + 1 < len(plans[trial.option]):
-                    hidden[trial.option] = trial
+            self._try(attempts)
+            for attempt in attempts:
+                result = _result(attempt, baseline, hidden.get(attempt.option))
+                if result.verdict == "inert" and depth + 1 < len(plans[attempt.option]):
+                    hidden[attempt.option] = attempt
                 else:
-                    results[trial.option] = result
+                    results[attempt.option] = result
         return results
 
-    def _try(self, trials: Sequence[_Trial]) -> None:
+    def _try(self, attempts: Sequence[_Attempt]) -> None:
         for i, pair in enumerate(PAIRS):
-            for trial in trials:
-                if not (self.repeatable and trial.changed and i >= 2):
-                    self._try_pair(trial, pair)
+            for attempt in attempts:
+                if not (self.repeatable and attempt.changed and i >= 2):
+                    self._try_pair(attempt, pair)
         if not self.repeatable:
             for pair in MORE_PAIRS:
-                for trial in trials:
-                    self._try_pair(trial, pair)
+                for attempt in attempts:
+                    self._try_pair(attempt, pair)
 
-    def _try_pair(self, trial: _Trial, pair: tuple[int, int]) -> None:
-        if trial.refusal:
+    def _try_pair(self, attempt: _Attempt, pair: tuple[int, int]) -> None:
+        if attempt.refusal:
             return
         try:
-            reference = self.send(trial.reference, pair)
-            moved = trial.moved if trial.option != "seed" else {**trial.moved, "seed": pair[1] + 5}
+            reference = self.send(attempt.reference, pair)
+            moved = attempt.moved if attempt.option != "seed" else {**attempt.moved, "seed": pair[1] + 5}
             changed = self.send(moved, pair).text != reference.text
         except OptionRefused as error:
-            trial.refusal = str(error)
+            attempt.refusal = str(error)
             self._warm = None
             return
-        trial.tried += 1
-        trial.changed += changed
+        attempt.tried += 1
+        attempt.changed += changed
         if changed or not self.repeatable:
-            trial.self_tried += 1
-            same = self.send(trial.reference, pair, again=True).text == reference.text
-            trial.self_changed += not same
+            attempt.self_tried += 1
+            same = self.send(attempt.reference, pair, again=True).text == reference.text
+            attempt.self_changed += not same
             self.repeatable = self.repeatable and same
 
     # ---- the others
@@ -246,50 +246,56 @@ class Prober:
         return replace(result, why="changes how fast the model runs, which a text does not show")
 
 
-def _trial(option: str, level: Level) -> _Trial:
+def _attempt(option: str, level: Level) -> _Attempt:
     if option == "seed":
-        return _Trial(option, level, level.options, level.options)
+        return _Attempt(option, level, level.options, level.options)
     reference = level.options[option]
-    return _Trial(option, level, level.options, {**level.options, option: extreme_for(option, reference)})
+    return _Attempt(option, level, level.options, {**level.options, option: extreme_for(option, reference)})
 
 
-def _result(trial: _Trial, baseline: Options, hidden: _Trial | None) -> ProbeResult:
+def _result(attempt: _Attempt, baseline: Options, hidden: _Attempt | None) -> ProbeResult:
     """What one context says, after the nearer one `hidden`, in which nothing changed (None: there was none)."""
-    result = _found(trial, "inert")
-    if trial.refusal:
-        return replace(result, verdict="refused", why=trial.refusal)
-    because = reason(trial.option, trial.level.options)
-    if not trial.changed:
+    result = _found(attempt, "inert")
+    if attempt.refusal:
+        return replace(result, verdict="refused", why=attempt.refusal)
+    because = reason(attempt.option, attempt.level.options)
+    if not attempt.changed:
         return replace(result, why=because or "moving it to an extreme changed no text, in no context tried")
-    if trial.self_changed and not _more_often(trial):
+    if attempt.self_changed and not _more_often(attempt):
         why = "the host gives another text for the same request as often, so a change proves nothing"
         return replace(result, verdict="untestable", why=why)
-    apart = difference(trial.level.options, baseline)
-    if trial.level.name != "open" or hidden is None:
+    apart = difference(attempt.level.options, baseline)
+    if attempt.level.name != "open" or hidden is None:
         return replace(result, verdict="alive", why=f"acts with {apart}" if apart else "")
-    because = reason(trial.option, hidden.level.options)
+    because = reason(attempt.option, hidden.level.options)
     if because:
         why = f"inert here because {because}; it acts with {apart} ({result.evidence})"
         return replace(_found(hidden, "inert"), why=why)
     return replace(result, verdict="alive", why=f"shows little in the baseline's own company; seen with {apart}")
 
 
-def _found(trial: _Trial, verdict: str) -> ProbeResult:
+def _found(attempt: _Attempt, verdict: str) -> ProbeResult:
     return ProbeResult(
-        trial.option, verdict, *trial.values, trial.changed, trial.tried, trial.self_changed, trial.self_tried,
-        context=trial.level.name,
-    )  # fmt: skip
+        attempt.option,
+        verdict,
+        *attempt.values,
+        changed=attempt.changed,
+        tried=attempt.tried,
+        self_changed=attempt.self_changed,
+        self_tried=attempt.self_tried,
+        context=attempt.level.name,
+    )
 
 
-def _more_often(trial: _Trial) -> bool:
+def _more_often(attempt: _Attempt) -> bool:
     """Whether the extreme changes the text more often than repeating the reference does (Fisher's exact test)."""
     import numpy as np
     from scipy.stats import fisher_exact
 
     table = np.array(
         [
-            [trial.changed, trial.tried - trial.changed],
-            [trial.self_changed, trial.self_tried - trial.self_changed],
+            [attempt.changed, attempt.tried - attempt.changed],
+            [attempt.self_changed, attempt.self_tried - attempt.self_changed],
         ]
     )
     return float(fisher_exact(np.array(table), alternative="greater").pvalue) < SIGNIFICANCE

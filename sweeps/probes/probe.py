@@ -18,7 +18,7 @@ from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.ledger.ledger import Ledger
 from sweeps.options import OPTIONS
 from sweeps.probes.contexts import TEXT_OPTIONS, Level, Options, complete, levels
-from sweeps.probes.experiment import Prober
+from sweeps.probes.experiment import Experiment
 from sweeps.probes.known_facts import explain
 from sweeps.probes.result import DEAD, PROBEABLE, ProbeCost, ProbeResult, probe_cost
 
@@ -74,8 +74,8 @@ def probe(
             found[name] = ProbeResult(name, "inert", why=f"not sent: the {engine.name} engine does not pass it on")
     wanted = {name: plan for name, plan in plans.items() if name not in found}
     if wanted:
-        prober = Prober(engine, model, timeout, probe_cost(wanted), announce)
-        for name, result in prober.run(wanted, complete(baseline), space):
+        experiment = Experiment(engine, model, timeout, probe_cost(wanted), announce)
+        for name, result in experiment.run(wanted, complete(baseline), space):
             found[name] = result
             store.keep(result)
     version = fingerprint.facts["engine"].get("version") if fingerprint else None

@@ -12,7 +12,7 @@ from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.hosts.host import Host, HostChangedError, host_record
 from sweeps.hosts.pool import run_tasks
 from sweeps.hosts.sweep_hosts import fingerprints_of
-from sweeps.hosts.task import Outcome, Task
+from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Key, Place
 from sweeps.options import Configuration
@@ -64,7 +64,7 @@ class Measurer:
         self._items = {case.name: item_texts(case) for case in cases}
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
-        self._waiting: list[Outcome] = []
+        self._waiting: list[TaskResult] = []
         self._tally = Tally()
         self._hosts_known = False
 
@@ -132,7 +132,7 @@ class Measurer:
         if new and len(self.hosts) > 1:  # a single host may have another address now
             self.ledger.update_study(self.name, hosts=records | new)
 
-    def run(self, tasks: Sequence[Task], on_outcome: Callable[[Outcome], None] | None = None) -> None:
+    def run(self, tasks: Sequence[Task], on_outcome: Callable[[TaskResult], None] | None = None) -> None:
         """Run tasks; every outcome is scored and kept as an observation as it arrives."""
         self._know_hosts()
         run_tasks(
@@ -140,7 +140,7 @@ class Measurer:
             self.ledger,
             tasks,
             study=self.name,
-            on_outcome=on_outcome or self._on_outcome,
+            on_result=on_outcome or self._on_outcome,
             on_drop=lambda host, why: self.progress.note(
                 f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
             ),
@@ -155,7 +155,7 @@ class Measurer:
                     host.cool()
         self._tally.stop_if_none_scored()
 
-    def _on_outcome(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: TaskResult) -> None:
         """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
 
         Scoring by a model between two requests would push the swept model out of the server's memory each time.
@@ -174,7 +174,7 @@ class Measurer:
         else:
             self._score(outcome)
 
-    def _score(self, outcome: Outcome) -> None:
+    def _score(self, outcome: TaskResult) -> None:
         task, entry, place = outcome.task, outcome.entry, outcome.task.place
         scored, error = None, outcome.error
         if entry is not None:
@@ -187,7 +187,7 @@ class Measurer:
         seconds = None if outcome.kept or entry is None else entry.generation.timing.total
         self.progress.advance(place.stage, seconds=seconds)
 
-    def _score_of(self, case: str, entry: Entry, outcome: Outcome) -> tuple[Scored | None, str]:
+    def _score_of(self, case: str, entry: Entry, outcome: TaskResult) -> tuple[Scored | None, str]:
         """The score of a text, or why it has none: one that a model cannot judge must not hold up all others."""
         again, failed = bool(outcome.unscored), dict[int, str]()
         self.models.attempt = self.ledger.times_unscored(entry.id, kind=UNSCORED) if again else 0

@@ -18,8 +18,8 @@ from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host, RunStoppedError, host_record
-from sweeps.hosts.task import Outcome
-from sweeps.hosts.timed_engine import Watched, watched
+from sweeps.hosts.task import TaskResult
+from sweeps.hosts.timed_engine import TimedEngine, timed
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.probes.capacity import measure_capacity
@@ -66,14 +66,14 @@ class _Run:
         self.measurer = Measurer(self.config, cases, objective, ledger, hosts, models, self.progress)
         self.configurations = {BASELINE_TRIAL: self.config.baseline}
         self.standing = Standing()
-        self._watchers: list[Watched] = []
+        self._watchers: list[TimedEngine] = []
         self._since = 0.0  # what the watchers had seen before the floor
         self._began = 0  # the newest generation of the ledger before the floor
         self._pace: Pace | None = None
         self._timekeeper: Timekeeper | None = None
         if self.config.budget.minutes is not None:
             for host in hosts:
-                host.engine, watcher = watched(host.engine)
+                host.engine, watcher = timed(host.engine)
                 self._watchers.append(watcher)
         self.logbook = Logbook(
             sweep.directory, self.config, enabled=sweep._tracking, report=sweep._report, progress=self.progress
@@ -223,7 +223,7 @@ class _Run:
         tasks = self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, [self.config.study.seed])
         answers: list[Generation] = []
 
-        def keep(outcome: Outcome) -> None:
+        def keep(outcome: TaskResult) -> None:
             if outcome.entry is not None:
                 answers.append(outcome.entry.generation)
 

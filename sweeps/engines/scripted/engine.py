@@ -33,7 +33,7 @@ from sweeps.engines.base import (
     Timing,
 )
 from sweeps.engines.scripted.faults import FAULTS, Fault, Request
-from sweeps.engines.scripted.settings import SURFACES, Surface, called, demo_surface, digest_of, read_settings
+from sweeps.engines.scripted.settings import SURFACES, ExpectedCoverage, called, demo_surface, digest_of, read_settings
 from sweeps.errors import ConfigError
 from sweeps.options import OPTIONS, RELOAD_OPTIONS, OptionValue
 
@@ -41,7 +41,15 @@ if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
 __all__ = [
-    "FAULTS", "SURFACES", "Counts", "Fault", "Request", "ScriptedEngine", "Surface", "Write", "count_words",
+    "FAULTS",
+    "SURFACES",
+    "Counts",
+    "ExpectedCoverage",
+    "Fault",
+    "Request",
+    "ScriptedEngine",
+    "Write",
+    "count_words",
     "demo_surface",
 ]  # fmt: skip
 
@@ -101,7 +109,7 @@ class ScriptedEngine(BaseEngine):
         self,
         cases: Sequence[Case] = (),
         *,
-        surface: Surface = demo_surface,
+        surface: ExpectedCoverage = demo_surface,
         write: Write | None = None,
         noise: float = 0.0,
         delay: float = 0.0,

@@ -18,7 +18,7 @@ from sweeps.options import OPTIONS, OptionValue
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
-Surface = Callable[[Mapping[str, OptionValue]], float]
+ExpectedCoverage = Callable[[Mapping[str, OptionValue]], float]
 """Options to the expected share of the items that a text covers, in [0, 1]."""
 
 _NUMBERS = ("noise", "delay", "load_seconds")
@@ -35,7 +35,7 @@ def demo_surface(options: Mapping[str, OptionValue]) -> float:
     return 0.1 + 0.75 * math.exp(-0.7 * distance)
 
 
-SURFACES: Mapping[str, Surface] = {"demo": demo_surface, "flat": lambda _: 0.5}
+SURFACES: Mapping[str, ExpectedCoverage] = {"demo": demo_surface, "flat": lambda _: 0.5}
 """Surfaces by the name that a sweep's file uses."""
 
 
@@ -102,7 +102,7 @@ def _cases(value: Any) -> Sequence[Case]:
         raise ValueError(f"cannot be read: {error}") from None
 
 
-def _surface(setting: Any) -> Surface:
+def _surface(setting: Any) -> ExpectedCoverage:
     if callable(setting):
         return setting  # type: ignore[no-any-return]
     if isinstance(setting, str) and setting in SURFACES:

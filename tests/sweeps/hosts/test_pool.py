@@ -72,7 +72,7 @@ def run(hosts, ledger, tasks):
         ledger,
         tasks,
         study="s",
-        on_outcome=outcomes.append,
+        on_result=outcomes.append,
         on_drop=lambda host, why: drops.append((host.name, why)),
     )
     return outcomes, drops
@@ -106,7 +106,7 @@ def test_outcomes_are_handed_on_in_the_calling_thread(ledger):
         ledger,
         make_tasks(24),
         study="s",
-        on_outcome=lambda _: threads.add(threading.current_thread()),
+        on_result=lambda _: threads.add(threading.current_thread()),
     )
     assert threads == {threading.current_thread()}
 
@@ -158,7 +158,7 @@ def test_what_ran_elsewhere_is_not_made_again_when_its_host_is_back(ledger):
     assert all(outcome.kept for outcome in again)
     assert {outcome.task.place.host for outcome in again} == {back[0].digest}
     others = []  # another study has seeds of its own on every host
-    run_tasks(make_hosts(2), ledger, tasks, study="t", on_outcome=others.append)
+    run_tasks(make_hosts(2), ledger, tasks, study="t", on_result=others.append)
     assert not any(outcome.kept for outcome in others)
 
 

@@ -20,7 +20,7 @@ from sweeps.budget.timekeeper import Timekeeper, seconds_before
 from sweeps.config.file import load_config
 from sweeps.engines.base import Generation, Prompt, Timing
 from sweeps.engines.scripted.engine import ScriptedEngine
-from sweeps.hosts.timed_engine import watched
+from sweeps.hosts.timed_engine import timed
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
 from sweeps.options import OptionValue
@@ -169,7 +169,7 @@ def test_the_time_of_earlier_runs_by_hand(tmp_path: Path) -> None:
 def test_generations_from_the_ledger_took_no_time(tmp_path: Path) -> None:
     config = load_config(write_sweep(tmp_path, search={"batch": 4}, budget={"minutes": 10.0}))
     plan = Plan(cases=3, floor_seeds=4, seeds=2, trials=40, confirm_seeds=5)
-    _, watcher = watched(ScriptedEngine())
+    _, watcher = timed(ScriptedEngine())
     keeper = Timekeeper(config, plan, Pace(1.0, 2.0, 4.0), 10.0, [watcher], began=100)
     floor = [{"stage": "floor", "seconds": 1.0, "generation": number} for number in range(1, 13)]
     explored = [{"stage": "explore", "seconds": 1.5, "generation": number} for number in (98, 99, 100, 101)]
@@ -193,7 +193,7 @@ def test_generations_from_the_ledger_took_no_time(tmp_path: Path) -> None:
 def test_how_many_trials_are_left_by_hand(tmp_path: Path) -> None:
     config = load_config(write_sweep(tmp_path, search={"batch": 4}, budget={"minutes": 10.0}))
     plan = Plan(cases=3, floor_seeds=4, seeds=2, trials=40, confirm_seeds=5)
-    _, watcher = watched(ScriptedEngine())
+    _, watcher = timed(ScriptedEngine())
     keeper = Timekeeper(config, plan, Pace(1.0, 2.0, 4.0), 10.0, [watcher])
     rows = [{"stage": "floor", "seconds": 1.0}, {"stage": "explore", "seconds": 1.5}]
     # Floor: a load of 4, twice three prompts of 2, 12 generations of 1: 28. Eight trials in two batches: 6 prompts of 2

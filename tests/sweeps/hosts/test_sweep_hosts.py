@@ -1,0 +1,94 @@
+"""The engines of a sweep: opened from its file, or given to it instead."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from objectives import load_cases
+from sweeps.config.file import load_config, parse_config
+from sweeps.engines.scripted.engine import ScriptedEngine
+from sweeps.engines.spec import EngineSpec
+from sweeps.errors import ConfigError
+from sweeps.hosts import sweep_hosts
+from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, opened_engines
+from tests.sweeps.sweep_files import run, write_sweep
+
+
+def engines(folder: Path, count: int) -> list[ScriptedEngine]:
+    cases = load_cases(folder / "cases")
+    return [ScriptedEngine(cases, address=f"given-{number}") for number in range(count)]
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Addresses of the engines that were closed, in order."""
+    addresses: list[str] = []
+    monkeypatch.setattr(ScriptedEngine, "close", lambda self: addresses.append(self.address))
+    return addresses
+
+
+def test_an_engine_is_opened_for_each_host_and_closed_at_the_end(tmp_path: Path, closed: list[str]) -> None:
+    config = load_config(write_sweep(tmp_path, engine={"hosts": ["a", "b"]}))
+    with opened_engines(config, tmp_path) as opened:
+        assert [engine.address for engine in opened] == ["a", "b"]
+        assert closed == []
+    assert sorted(closed) == ["a", "b"]
+
+
+def test_an_engine_that_cannot_be_opened_closes_those_before_it(
+    tmp_path: Path, closed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def open_first(spec: EngineSpec) -> ScriptedEngine:
+        if spec.host == "b":
+            raise ConfigError("no second one")
+        return ScriptedEngine(address=str(spec.host))
+
+    monkeypatch.setattr(sweep_hosts, "open_engine", open_first)
+    config = load_config(write_sweep(tmp_path, engine={"hosts": ["a", "b"]}))
+    with pytest.raises(ConfigError, match="no second one"), opened_engines(config):
+        pytest.fail("nothing was opened completely")
+    assert closed == ["a"]
+
+
+def test_given_engines_stay_open(tmp_path: Path, closed: list[str]) -> None:
+    config = load_config(write_sweep(tmp_path))
+    given = engines(tmp_path, 1)
+    with opened_engines(config, given=given) as used:
+        assert used is given
+    assert closed == []
+
+
+def test_the_log_folder_reaches_every_engine(tmp_path: Path) -> None:
+    config = load_config(write_sweep(tmp_path, engine={"hosts": ["a", "b"]}))
+    specs = engine_specs(config, tmp_path / "logs")
+    assert [(spec.host, spec.log_dir) for spec in specs] == [("a", tmp_path / "logs"), ("b", tmp_path / "logs")]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "given", "message"),
+    [
+        (None, 2, r'2 engines were given, for 1 host; name all 2 .*: engine.hosts = \["ADDRESS-1", "ADDRESS-2"\]'),
+        (["a", "b"], 3, r'3 engines were given, for 2 hosts; name all 3 .*"ADDRESS-3"\]'),
+    ],
+)
+def test_more_engines_than_hosts(hosts: list[str] | None, given: int, message: str, tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, engine={"hosts": hosts})
+    with pytest.raises(ConfigError, match=rf"sweep\.toml: engine\.hosts: {message}"):
+        run(path, engine=engines(tmp_path, given))
+
+
+def test_in_this_process_there_is_one(tmp_path: Path) -> None:
+    text = write_sweep(tmp_path, engine={"kind": "llamacpp", "options": None}).read_text()
+    with pytest.raises(ConfigError, match=r'engine\.hosts: 2 engines .*kind = "llamacpp" takes one engine'):
+        open_hosts(engines(tmp_path, 2), parse_config(text))
+
+
+def test_one_per_named_host_has_its_name(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, engine={"hosts": ["a", "b"]}, budget={"generations": 90})
+    result = run(path, engine=engines(tmp_path, 2))
+    assert list(result.hosts) == ["a", "b"]
+    assert result.observations["host"].nunique() == 2
+    one = run(write_sweep(tmp_path, study={"name": "one"}), engine=engines(tmp_path, 1))
+    assert list(one.hosts) == ["given-0"]
