@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -60,12 +61,13 @@ def synonyms(folder: Path, known: set[str]) -> dict[str, dict[str, int]]:
     return pairs
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
+    """Build the lexicon and write it; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", type=Path)
     parser.add_argument("wordnet", type=Path)
     parser.add_argument("--out", type=Path, default=Path("objectives/data/lexicon.json"))
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     rarity = rarities(json.loads(given.words.read_text())["words"])
     common = sorted(rarity, key=lambda key: (rarity[key], key))[:COMMON_STEMS]
     buckets: dict[str, list[str]] = defaultdict(list)
@@ -83,7 +85,8 @@ def main() -> None:
         "synonyms": {key: " ".join(groups[key]) for key in sorted(groups)},
     }
     given.out.write_text(json.dumps(table, indent=0) + "\n")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ RIDGE = 100.0
 """Penalty on the squared weights of standardised measures, in units of one judgement's log-likelihood."""
 THRESHOLD = 0.5
 """An item is called covered where that is the likelier answer: the best cut of a calibrated probability."""
+ROOT = Path(__file__).parents[2]
+LABELS = ROOT.parent / "shared" / "human-labels" / "realsumm.jsonl"
+"""Human labels beside the checkout; they are not part of the repository."""
 Array = NDArray[np.float64]
 
 
@@ -68,16 +72,18 @@ def fit(values: Array, answers: Array) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def main(argv: list[str] | None = None) -> int:
+    """Fit the weights and write them; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path)
-    parser.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "objectives" / "data" / "lexical.json")
-    given = parser.parse_args()
+    parser.add_argument("--out", type=Path, default=ROOT / "objectives" / "data" / "lexical.json")
+    given = parser.parse_args(argv)
     values, answers, _ = measures(read(given.labels))
     model = fit(values, answers)
     given.out.write_text(json.dumps(model, indent=1) + "\n")
     print(json.dumps(model, indent=1))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,9 +1,9 @@
-"""How far each matcher agrees with people about what a summary says.
+"""Agreement of each matcher with people about what a summary says.
 
-    python -m benchmarks.matchers.human_agreement ../shared/human-labels/realsumm.jsonl [--json] [--quick] [--embedding
-    MODEL.gguf]
+    python -m benchmarks.matchers.human_agreement [LABELS.jsonl] [--json] [--quick] [--embedding MODEL.gguf]
 
-The file has one JSON object per line: id, units (the items), summaries of {system, text, covered (0 or 1 per unit)}.
+The file is by default `../shared/human-labels/realsumm.jsonl`, beside the checkout. It has one JSON object per line:
+id, units (the items), summaries of {system, text, covered (0 or 1 per unit)}.
 
 * `auc`: over all judgements pooled. `accuracy`, `kappa` (Cohen): at the shipped threshold; for ROUGE-1 recall and idf
   recall, which ship none, at 0.5.
@@ -14,19 +14,18 @@ The file has one JSON object per line: id, units (the items), summaries of {syst
 * `items_per_second`: judged items per second of this process's processor time, reading each text and preparing each
   rubric included.
 
-`lexical_cv` fits the weights anew without the judged document's fold (10 folds by document); `lexical` uses the
+`lexical_cv` fits the weights again without the judged document's fold (10 folds by document); `lexical` uses the
 shipped weights, which on the file that they were fitted to looks a little too good. On any other file `lexical` is
 the honest row.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, rankdata
 
-from benchmarks.matchers.fit_lexical import fit, measures, read
+from benchmarks import command
+from benchmarks.matchers.fit_lexical import LABELS, fit, measures, read
 from objectives.case import Item
 from objectives.matchers.lexical import LexicalMatcher, probability
 from objectives.text import normalise, stem, tokenise
@@ -175,13 +175,23 @@ def embedding_predictor(path: Path) -> tuple[Predictor, float]:
     return with_matcher(matcher), matcher.threshold
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("labels", type=Path)
-    parser.add_argument("--json", action="store_true", help="one JSON object, matcher -> figures, on stdout")
-    parser.add_argument("--quick", action="store_true", help="the first 10 documents only")
+def lines(table: dict[str, dict[str, float]]) -> Iterator[str]:
+    """The figures as text, the best matcher first."""
+    yield f"{'':<15}" + "".join(f"{metric:>17}" for metric in METRICS)
+    for name in sorted(table, key=lambda key: -table[key]["auc"]):
+        row = table[name]
+        cells = (f"{row[m]:>17,.0f}" if m == METRICS[-1] else f"{row[m]:>17.4f}" for m in METRICS)
+        yield f"{name:<15}" + "".join(cells)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="the first 10 documents only")
+    parser.add_argument("labels", type=Path, nargs="?", default=LABELS)
     parser.add_argument("--embedding", type=Path, help="a GGUF embedding model to be measured as well")
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
+    if given.labels == LABELS and not LABELS.exists():
+        return command.skip(given, f"the human labels are absent (../{LABELS.relative_to(LABELS.parents[2])})")
     documents = read(given.labels)[: 10 if given.quick else None]
     lexical = LexicalMatcher()
     predictors: dict[str, tuple[Predictor, float]] = {
@@ -199,14 +209,8 @@ def main() -> None:
     scores = cross_validated(documents)
     table["lexical_cv"] = agreement(documents, scores, lexical.threshold, time.process_time() - start)
     table["lexical_cv"]["items_per_second"] = table["lexical"]["items_per_second"]
-    if given.json:
-        print(json.dumps(table))
-        return
-    print(f"{'':<15}" + "".join(f"{metric:>17}" for metric in METRICS))
-    for name in sorted(table, key=lambda key: -table[key]["auc"]):
-        row = table[name]
-        print(f"{name:<15}" + "".join(f"{row[m]:>17,.0f}" if m == METRICS[-1] else f"{row[m]:>17.4f}" for m in METRICS))
+    return command.show(given, table, lines(table))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Is selection as good on real generations as on simulated ones?
+"""Selection on real generations: sweeps against usual ways to tune, replayed from a table.
 
     python -m benchmarks.replay.replay [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
                                [--out FILE.jsonl]
@@ -32,23 +32,24 @@ errors:
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchmarks import command
 from benchmarks.replay import table
 from benchmarks.search import arena, arena_peers
 from benchmarks.search.replications import Record, read, resume
 from benchmarks.search.selection_summary import REFERENCE, means, ratio
+from benchmarks.workers import mapped
 
 BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
@@ -180,7 +181,7 @@ class Replay:
                 return self.sweep(budget, seed, null=null, directory=Path(folder))
         problem = self.problems[null]
         prompt = table.sweep_tables()["prompts"][table.PROMPT]
-        text = arena.toml_of(problem, budget, seed, {"prompts.only": prompt})
+        text = arena.toml_of(problem, budget, seed, {"prompts": {"only": prompt}})
         return Sweep(
             parse_config(text),
             directory=directory,
@@ -286,8 +287,7 @@ def run(
     expected = sorted(set(budgets))
 
     def make(missing: Sequence[int]) -> Iterator[Record]:
-        with ProcessPoolExecutor(workers, initializer=keep, initargs=(replay,)) as pool:
-            yield from pool.map(replication, missing, [budgets] * len(missing))
+        yield from mapped(workers, replication, missing, [budgets] * len(missing), prepare=partial(keep, replay))
 
     for _ in resume(out, numbers, expected, make):
         pass
@@ -324,10 +324,9 @@ def facts_of(replay: Replay) -> dict[str, float]:
     }
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="4 replications at budgets of 150 and 300")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def arguments(argv: list[str] | None) -> argparse.Namespace:
+    """The command's arguments."""
+    parser = command.parser(__doc__, quick="4 replications at budgets of 150 and 300")
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--budget", type=int, nargs="+", help=f"generations (default {' '.join(map(str, BUDGETS))})")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
@@ -342,11 +341,12 @@ def arguments() -> argparse.Namespace:
     making.add_argument("--seeds", type=int, default=table.SEEDS, help=f"seeds per case (default {table.SEEDS})")
     making.add_argument("--minutes", type=float, help="stop generating after so many minutes")
     making.add_argument("--ledger", type=Path, default=table.ROOT / "mlruns" / "replay", help="folder of the ledger")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
-def main() -> int:
-    given = arguments()
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark, or make its table; returns the exit code."""
+    given = arguments(argv)
     if given.generate or given.export:
         return table.make(given)
     replications = given.replications or (4 if given.quick else REPLICATIONS)
@@ -362,8 +362,7 @@ def main() -> int:
         figures[method] = {str(budget): means([states[str(budget)] for states in of_it]) for budget in budgets}
     figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started
-    print(json.dumps(figures) if given.json else "\n".join(lines_of(figures, budgets)))
-    return 0
+    return command.show(given, figures, lines_of(figures, budgets))
 
 
 def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:

@@ -18,6 +18,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from benchmarks.sweep_file import toml_text
+
 ROOT = Path(__file__).parents[2]
 PARQUET = ROOT / "benchmarks" / "data" / "replay.parquet"
 QUICKSTART = ROOT / "examples" / "quickstart.toml"
@@ -36,17 +38,6 @@ COLUMNS = (*GRID, "case", "seed", "text", "finish", "prompt_tokens", "output_tok
 def quickstart() -> dict[str, Any]:
     """The quick start's sweep as TOML gives it: the table uses its prompt and the names of its cases."""
     return tomllib.loads(QUICKSTART.read_text(encoding="utf-8"))
-
-
-def toml(tables: dict[str, Any]) -> str:
-    """A sweep's TOML text of tables of numbers, texts, lists and inline tables."""
-
-    def value(part: Any) -> str:
-        if isinstance(part, dict):
-            return "{" + ", ".join(f"{name} = {value(inner)}" for name, inner in part.items()) + "}"
-        return json.dumps(part)
-
-    return "\n".join(f"{name} = {value(part)}" for name, part in tables.items())
 
 
 def sweep_tables(kind: str = "llamacpp") -> dict[str, Any]:
@@ -88,7 +79,7 @@ class Work:
         from objectives import load_cases
         from sweeps.config.file import parse_config
 
-        self.config = parse_config(toml(sweep_tables() | {"budget": {"generations": 600}}))
+        self.config = parse_config(toml_text(sweep_tables() | {"budget": {"generations": 600}}))
         table = self.config.objective
         self.cases = load_cases(self.config.cases_path, names=self.names or table.names)
         self.combinations = self.combinations or grid()

@@ -10,7 +10,6 @@ the scripted engine.
 
 from __future__ import annotations
 
-import json
 import math
 import tempfile
 import time
@@ -21,6 +20,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+
+from benchmarks.sweep_file import toml_text
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -206,7 +207,7 @@ def toml_of(problem: Problem, budget: int, seed: int, tables: Mapping[str, Mappi
     file: dict[str, dict[str, Any]] = {
         "study": {"name": "arena", "seed": seed},
         "engine": {"kind": "scripted"},
-        "prompts.only": {"user": "{log}"},
+        "prompts": {"only": {"user": "{log}"}},
         "objective": {"cases": "none"},
         "baseline": {"model": MODEL, "prompt": "only", **problem.baseline},
         "space": space,
@@ -215,10 +216,7 @@ def toml_of(problem: Problem, budget: int, seed: int, tables: Mapping[str, Mappi
     }
     for table, keys in tables.items():
         file[table] = file.get(table, {}) | dict(keys)
-    lines = []
-    for table, keys in file.items():
-        lines += [f"[{table}]", *(f"{name} = {_toml(value)}" for name, value in keys.items())]
-    return "\n".join(lines) + "\n"
+    return toml_text(file)
 
 
 def _range_of(distribution: BaseDistribution, when: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
@@ -235,12 +233,6 @@ def _range_of(distribution: BaseDistribution, when: Mapping[str, Sequence[Any]])
     if when:
         table["when"] = {parent: list(values) for parent, values in when.items()}
     return table
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{name} = {_toml(part)}" for name, part in value.items()) + " }"
-    return json.dumps(value)
 
 
 def scratch() -> str | None:

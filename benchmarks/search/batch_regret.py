@@ -1,11 +1,11 @@
-"""What does asking trials in batches cost the search?
+"""The cost to the search of asking trials in batches.
 
     python -m benchmarks.search.batch_regret [--quick] [--json] [--replications N] [--trials N] [--workers N]
 
 The search's own `Explorer` works on simulated surfaces (`sweeps.engines.scripted.surfaces`, half of them smooth and
 half rough; a true gain of .05 over the baseline; 6 cases, one generation each per trial) and asks 1, 4 or 12 trials at
-a time. A batch is asked before any of it is told. Everything else is the same: surface, seed, number of trials, and the
-noise of the trial with a given number.
+a time. All trials of a batch are asked before the first of them is scored. Everything else is the same: surface, seed,
+number of trials, and the noise of the trial with a given number.
 
 `regret_B` is the true mean score of the best configuration less that of the finalist, averaged over the surfaces;
 `cost_B` is what batches of B add to it, as a share of `regret_1` (below 0: they did better). `se_...` are standard
@@ -15,13 +15,14 @@ them cannot be told from none.
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from typing import Any
+
+from benchmarks import command
+from benchmarks.workers import mapped
 
 BATCHES = (1, 4, 12)
 CASES, FLOOR_SEEDS, GAIN = 6, 4, 0.05
@@ -98,36 +99,36 @@ def summary(regrets: Any) -> dict[str, float]:
     return figures
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="8 surfaces, 36 trials")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def table(figures: dict[str, Any]) -> Iterator[str]:
+    """The figures as text."""
+    trials = f"{figures['trials']} trials of {CASES} generations"
+    yield f"{figures['replications']} surfaces, {trials}, gain of the best {GAIN}"
+    yield f"{'surfaces':<10}{'batch':>6}{'regret':>10}{'se':>9}{'cost':>9}{'se':>8}"
+    for name, part in (("all", figures), *((kind, figures[kind]) for kind in KINDS)):
+        for batch in BATCHES:
+            cost = f"{part[f'cost_{batch}']:>9.1%}{part[f'se_cost_{batch}']:>8.1%}" if batch > 1 else ""
+            yield f"{name:<10}{batch:>6}{part[f'regret_{batch}']:>10.4f}{part[f'se_regret_{batch}']:>9.4f}{cost}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="8 surfaces, 36 trials")
     parser.add_argument("--replications", type=int, help="number of surfaces (default 720)")
     parser.add_argument("--trials", type=int, help="trials of a search (default 60)")
     parser.add_argument("--first", type=int, default=0, help="number of the first surface, to go on with other ones")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
-    given = parser.parse_args()
+    given = parser.parse_args(argv)
     import numpy as np
 
     replications = given.replications or (8 if given.quick else 720)
     trials = given.trials or (36 if given.quick else 60)
     started, numbers = time.perf_counter(), range(given.first, given.first + replications)
-    with ProcessPoolExecutor(given.workers) as pool:
-        regrets = np.array(list(pool.map(replication, numbers, [trials] * replications)))
+    regrets = np.array(list(mapped(given.workers, replication, numbers, [trials] * replications)))
     figures: dict[str, Any] = {"replications": replications, "trials": trials, **summary(regrets)}
     for offset, kind in enumerate(KINDS):
         figures[kind] = summary(regrets[(offset - given.first) % len(KINDS) :: len(KINDS)])
     figures["seconds"] = time.perf_counter() - started
-    if given.json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{replications} surfaces, {trials} trials of {CASES} generations, gain of the best {GAIN}")
-    print(f"{'surfaces':<10}{'batch':>6}{'regret':>10}{'se':>9}{'cost':>9}{'se':>8}")
-    for name, part in (("all", figures), *((kind, figures[kind]) for kind in KINDS)):
-        for batch in BATCHES:
-            cost = f"{part[f'cost_{batch}']:>9.1%}{part[f'se_cost_{batch}']:>8.1%}" if batch > 1 else ""
-            print(f"{name:<10}{batch:>6}{part[f'regret_{batch}']:>10.4f}{part[f'se_regret_{batch}']:>9.4f}{cost}")
-    return 0
+    return command.show(given, figures, table(figures))
 
 
 if __name__ == "__main__":

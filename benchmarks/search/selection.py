@@ -1,4 +1,4 @@
-"""Which set of options is found, and what is claimed of it, at equal generations: sweeps against usual ways to tune.
+"""Options that sweeps and usual ways to tune find at equal generations, and what they claim of them.
 
     python -m benchmarks.search.selection [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
                                    [--first N] [--kinds smooth,rough] [--out FILE.jsonl]
@@ -18,7 +18,6 @@ figures are.
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from benchmarks import command
 from benchmarks.search import replications
 from benchmarks.search.replications import Record
 
@@ -127,8 +127,9 @@ def read(path: Path, budgets: Sequence[int] | None = None) -> list[Record]:
     return replications.read(path, budgets)
 
 
-def main() -> int:
-    given = _arguments()
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    given = _arguments(argv)
     from benchmarks.search.selection_summary import figures
     from benchmarks.search.selection_table import table
 
@@ -139,8 +140,7 @@ def main() -> int:
     else:
         records = _run_all(given)
     found = figures(records)
-    print(json.dumps(found) if given.json else table(found))
-    return 0
+    return command.show(given, found, [table(found)])
 
 
 def _run_all(given: argparse.Namespace) -> list[Record]:
@@ -162,10 +162,8 @@ def _run_all(given: argparse.Namespace) -> list[Record]:
         return [record for record in read(out, budgets) if record["number"] in wanted]
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="2 replications per kind, budgets 180 and 360")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    parser = command.parser(__doc__, quick="2 replications per kind, budgets 180 and 360")
     parser.add_argument("--replications", type=int, help=f"surfaces per kind (default {REPLICATIONS})")
     parser.add_argument("--first", type=int, default=0, help="index of each kind's first surface (default 0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
@@ -173,7 +171,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"kinds of surfaces (default {','.join(KINDS)})")
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--summary", type=Path, help="print what such a file holds, and run nothing")
-    return parser.parse_args()
+    return parser.parse_args(argv)
 
 
 def _budgets(text: str) -> tuple[int, ...]:

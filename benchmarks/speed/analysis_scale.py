@@ -1,27 +1,25 @@
-"""How long does a verdict take, and how much memory?
+"""Time and memory of a verdict.
 
-    python -m benchmarks.speed.analysis_scale [--quick] [--json]
+    python -m benchmarks.speed.analysis_scale [--quick] [--json] [--shape "300 x 12 x 10" ...]
 
-Times `judge` (every configuration against the baseline, Holm over all) and `ranking` on tables of 300 configurations x
-12 cases x 10 seeds and of 1,000,000 observations, each in a process of its own; memory is that process's peak. Wall
+Times `judge` (every configuration against the baseline, Holm over all) and `ranking` on tables of configurations x
+cases x seeds, up to 1,000,000 observations. Each table has a process of its own; memory is that process's peak. Wall
 time and processor time are both given: on a busy machine they differ.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import resource
 import subprocess
 import sys
 import time
+from typing import Any
 
-SHAPES = {
-    "300 x 12 x 10": (300, 12, 10),
-    "1000 x 20 x 50": (1000, 20, 50),
-    "10000 x 10 x 10": (10_000, 10, 10),
-}
-QUICK = {"300 x 12 x 10": (300, 12, 10), "100 x 12 x 3": (100, 12, 3)}
+from benchmarks import command
+
+SHAPES = ("300 x 12 x 10", "1000 x 20 x 50", "10000 x 10 x 10")
+QUICK = ("300 x 12 x 10", "100 x 12 x 3")
 
 
 def table(configurations: int, cases: int, seeds: int):
@@ -42,12 +40,13 @@ def table(configurations: int, cases: int, seeds: int):
     return frame.sample(frac=1, random_state=1, ignore_index=True)
 
 
-def measure(shape: tuple[int, int, int]) -> dict[str, float]:
+def measure(shape: str) -> dict[str, float]:
     """Time one table in this process."""
     import analysis
 
     analysis.judge(table(3, 3, 3), baseline="0" * 12)  # imports
-    observations = table(*shape)
+    configurations, cases, seeds = map(int, shape.split("x"))
+    observations = table(configurations, cases, seeds)
     start, worked = time.perf_counter(), time.process_time()
     verdicts = analysis.judge(observations, baseline="0" * 12)
     judged, worked = time.perf_counter() - start, time.process_time() - worked
@@ -64,31 +63,32 @@ def measure(shape: tuple[int, int, int]) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="small tables only")
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    shapes = QUICK if options.quick else SHAPES
-    if options.one:
-        print(json.dumps(measure((QUICK | SHAPES)[options.one])))
-        return
-    found = {}
-    for name in shapes:
-        command = [sys.executable, "-m", "benchmarks.speed.analysis_scale", "--one", name]
-        found[name] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        if not options.json:
-            row = found[name]
-            print(
-                f"{name}: {row['observations']} observations, {row['verdicts']} verdicts in {row['judge_seconds']} s "
-                f"(processor {row['judge_processor_seconds']} s), ranking in {row['ranking_seconds']} s, "
-                f"peak memory {row['peak_megabytes']} MB",
-                flush=True,
-            )
-    if options.json:
-        print(json.dumps(found, indent=1))
+def measure_alone(shape: str) -> dict[str, float]:
+    """Time one table in a process of its own."""
+    alone = [sys.executable, "-m", "benchmarks.speed.analysis_scale", "--here", "--json", "--shape", shape]
+    found: dict[str, Any] = json.loads(subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True).stdout)
+    return dict(found[shape])
+
+
+def line(shape: str, row: dict[str, float]) -> str:
+    """The figures of one table as text."""
+    return (
+        f"{shape}: {row['observations']} observations, {row['verdicts']} verdicts in {row['judge_seconds']} s "
+        f"(processor {row['judge_processor_seconds']} s), ranking in {row['ranking_seconds']} s, "
+        f"peak memory {row['peak_megabytes']} MB"
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="small tables only")
+    parser.add_argument("--shape", nargs="+", help=f"configurations x cases x seeds (default {', '.join(SHAPES)})")
+    parser.add_argument("--here", action="store_true", help="in this process, whose peak memory is then reported")
+    given = parser.parse_args(argv)
+    shapes = given.shape or (QUICK if given.quick else SHAPES)
+    found = {shape: measure(shape) if given.here else measure_alone(shape) for shape in shapes}
+    return command.show(given, found, (line(shape, row) for shape, row in found.items()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

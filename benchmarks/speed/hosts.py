@@ -1,56 +1,53 @@
-"""How much faster are four hosts than one?
+"""The speed of four hosts against one.
 
     python -m benchmarks.speed.hosts [--quick] [--json] [--hosts N] [--delay MS]
 
 Scripted hosts take 50 ms for each request, warm-ups included. Measured on the same machine one after the other:
 
-* `speedup`: the same 24 configurations x 6 cases through `sweeps.hosts.pool.run_tasks` with a ledger on disk, wall time
-on
-  one host over wall time on four.
+* `speedup`: the same 24 configurations x 6 cases through `sweeps.hosts.pool.run_tasks` with a ledger on disk. It is the
+  wall time on one host over the wall time on four.
 * `speedup_explore`: the explore stage of a whole sweep (36 trials of 6 generations in batches of 12, proposals by the
   Gaussian process, scoring, ledger and Optuna's storage included), in the same way.
 
-One host spends about 50 ms x requests; `overhead` is what each run took beyond the engine's own time on its busiest
-host.
+One host spends about 50 ms x requests; `overhead` is the time that each run took beyond the engine's own time on its
+busiest host, as a share of that.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from benchmarks import command
+from benchmarks.sweep_file import toml_text
+
 CASES = 6
-CONFIG = """
-[study]
-name = "hosts"
-[engine]
-kind = "scripted"
-{hosts}
-[prompts]
-brief = "Summarise:\\n{{log}}"
-[objective]
-cases = "engineering-chats"
-[baseline]
-model = "scripted"
-[space]
-temperature = {{low = 0.1, high = 1.2}}
-top_p = {{low = 0.5, high = 1.0}}
-repeat_penalty = {{low = 1.0, high = 1.3}}
-[search]
-batch = {batch}
-probe = false
-[budget]
-generations = {generations}
-floor_seeds = {floor_seeds}
-seeds = 1
-"""
+
+
+def tables(count: int, trials: int, batch: int) -> dict[str, Any]:
+    """A sweep on so many scripted hosts, with the smallest floor and confirmation that they allow."""
+    names = [case.name for case in cases()]
+    floor, confirm = 2 * count, 4 * count if count > 1 else 4
+    hosts = {"hosts": [f"h{i}" for i in range(count)]} if count > 1 else {}
+    return {
+        "study": {"name": "hosts"},
+        "engine": {"kind": "scripted", **hosts},
+        "prompts": {"brief": "Summarise:\n{log}"},
+        "objective": {"cases": "engineering-chats", "names": names},
+        "baseline": {"model": "scripted"},
+        "space": {
+            "temperature": {"low": 0.1, "high": 1.2},
+            "top_p": {"low": 0.5, "high": 1.0},
+            "repeat_penalty": {"low": 1.0, "high": 1.3},
+        },
+        "search": {"batch": batch, "probe": False},
+        "budget": {"generations": len(names) * (floor + trials + 2 * confirm), "floor_seeds": floor, "seeds": 1},
+    }
 
 
 @cache
@@ -112,15 +109,7 @@ def explore_run(count: int, delay: float, trials: int, batch: int) -> tuple[floa
     from sweeps.config.file import parse_config
     from sweeps.study.sweep import Sweep
 
-    floor, confirm = 2 * count, 4 * count if count > 1 else 4
-    text = CONFIG.format(
-        hosts=f"hosts = {json.dumps([f'h{i}' for i in range(count)])}" if count > 1 else "",
-        batch=batch,
-        floor_seeds=floor,
-        generations=len(cases()) * (floor + trials + 2 * confirm),
-    )
-    names = json.dumps([case.name for case in cases()])
-    text = text.replace('cases = "engineering-chats"', f'cases = "engineering-chats"\nnames = {names}')
+    text = toml_text(tables(count, trials, batch))
     with tempfile.TemporaryDirectory() as directory:
         sweep = Sweep(
             parse_config(text), directory=directory, engine=engines(count, delay), tracking=False, report=False
@@ -131,16 +120,29 @@ def explore_run(count: int, delay: float, trials: int, batch: int) -> tuple[floa
     return seconds["wall"] / generations, seconds["engine"] / generations
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="12 configurations, 16 trials")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def table(figures: dict[str, Any]) -> Iterator[str]:
+    """The figures as text."""
+    many = str(figures["hosts"])
+    yield f"{'':<24}{'1 host':>10}{f'{many} hosts':>10}{'speedup':>10}{'overhead':>18}"
+    rows = (("tasks, s", "", "seconds"), ("explore, s/generation", "_explore", "seconds_per_generation_explore"))
+    for name, suffix, key in rows:
+        overhead = " ".join(f"{share:>8.1%}" for share in figures[f"overhead{suffix}"].values())
+        speedup = figures[f"speedup{suffix}"]
+        yield f"{name:<24}{figures[key]['1']:>10.3f}{figures[key][many]:>10.3f}{speedup:>10.2f}{overhead:>18}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="12 configurations, 24 trials")
     parser.add_argument("--hosts", type=int, default=4, help="how many hosts are compared with one (default 4)")
     parser.add_argument("--delay", type=float, default=50.0, help="milliseconds of a request (default 50)")
     parser.add_argument("--batch", type=int, default=12, help="trials of the sweep asked at a time (default 12)")
-    given = parser.parse_args()
+    parser.add_argument("--configurations", type=int, help="configurations through the pool (default 24)")
+    parser.add_argument("--trials", type=int, help="trials of the sweep (default 36)")
+    given = parser.parse_args(argv)
     delay, many = given.delay / 1000, given.hosts
-    configurations, trials = (12, 24) if given.quick else (24, 36)
+    configurations = given.configurations or (12 if given.quick else 24)
+    trials = given.trials or (24 if given.quick else 36)
     pool_run(1, 0.0, 2)  # imports
     pool = {count: pool_run(count, delay, configurations) for count in (1, many)}
     explore = {count: explore_run(count, delay, trials, given.batch) for count in (1, many)}
@@ -150,15 +152,7 @@ def main() -> int:
         figures[f"overhead{suffix}"] = {str(count): wall / engine - 1 for count, (wall, engine) in runs.items()}
     figures["seconds"] = {str(count): wall for count, (wall, _) in pool.items()}
     figures["seconds_per_generation_explore"] = {str(count): wall for count, (wall, _) in explore.items()}
-    if given.json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{'':<24}{'1 host':>10}{f'{many} hosts':>10}{'speedup':>10}{'overhead':>18}")
-    for name, suffix, runs in (("tasks, s", "", pool), ("explore, s/generation", "_explore", explore)):
-        overhead = " ".join(f"{share:>8.1%}" for share in figures[f"overhead{suffix}"].values())
-        speedup = figures[f"speedup{suffix}"]
-        print(f"{name:<24}{runs[1][0]:>10.3f}{runs[many][0]:>10.3f}{speedup:>10.2f}{overhead:>18}")
-    return 0
+    return command.show(given, figures, table(figures))
 
 
 if __name__ == "__main__":

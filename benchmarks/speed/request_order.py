@@ -1,7 +1,7 @@
-"""What does the order of requests save?
+"""The time that the order of requests saves.
 
     python -m benchmarks.speed.request_order [--quick] [--json] [--cases N] [--trials N] [--predict N]
-        [--only long|shipped]
+        [--only long|shipped] [--engine scripted]
 
 The same requests (configuration, case, seed) run twice on the embedded engine, each time from a fresh load:
 
@@ -15,20 +15,21 @@ they are. `ratio` is plain over ours in wall time; `ratio_cpu` is the same in th
 busy machine disturbs less; then model loads and evaluated prompt tokens. Plain goes first on the long cases, ours on
 the shipped ones.
 
---quick: two values of num_ctx, 6 trials, two cases of about 750 tokens, 16 tokens each.
+--quick: two values of num_ctx, 6 trials, two cases of about 750 tokens, 16 tokens each. --engine scripted: simulated
+loads and tokens, without a model.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+from benchmarks import command
 
 MODEL = "smollm2:135m"
 NUM_CTX = (2048, 3072, 4096)
@@ -113,7 +114,7 @@ def tasks(logs: dict[str, str], trials: int, contexts: Sequence[int], num_predic
 
 
 def run_plain(engine: Any, work: Sequence[Any]) -> int:
-    """Send the requests as they come; returns the number of warm-ups, which is none."""
+    """Send the requests in the plain order; returns the number of warm-ups, which is 0."""
     for task in work:
         engine.generate(task.prompt, task.options, model=MODEL)
     return 0
@@ -135,13 +136,22 @@ def run_ours(engine: Any, work: Sequence[Any]) -> int:
     return host.clock.warmups
 
 
-def measure(work: Sequence[Any], orders: Sequence[str]) -> dict[str, dict[str, float]]:
-    """Both orders, one after the other, each with an engine of its own."""
+def opener(kind: str) -> Callable[[], Any]:
+    """Opens an engine from a fresh load: `llamacpp` or `scripted`."""
+    if kind == "scripted":
+        from sweeps.engines.scripted.engine import ScriptedEngine
+
+        return lambda: ScriptedEngine(models=(MODEL,))
     from sweeps.engines.llamacpp import LlamaCppEngine
 
+    return LlamaCppEngine
+
+
+def measure(new_engine: Callable[[], Any], work: Sequence[Any], orders: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Both orders, one after the other, each with an engine of its own."""
     rows: dict[str, dict[str, float]] = {}
     for name in orders:
-        engine = Counted(LlamaCppEngine())
+        engine = Counted(new_engine())
         wall, cpu = time.perf_counter(), time.process_time()
         warmups = (run_plain if name == "plain" else run_ours)(engine, work)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
@@ -152,22 +162,36 @@ def measure(work: Sequence[Any], orders: Sequence[str]) -> dict[str, dict[str, f
 
 
 def ratios(rows: dict[str, dict[str, float]]) -> dict[str, Any]:
+    """The plain order's figures over ours, and the figures themselves."""
     plain, ours = rows["plain"], rows["ours"]
     named = {"": "seconds", "_cpu": "cpu_seconds", "_loads": "loads", "_prefill_tokens": "prefill_tokens"}
     return {f"ratio{suffix}": plain[key] / ours[key] for suffix, key in named.items()} | {"runs": rows}
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="a small set, under a minute on a quiet machine")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def table(figures: dict[str, Any], kinds: Sequence[str]) -> Iterator[str]:
+    """The figures as text."""
+    contexts, num_predict = ", ".join(map(str, figures["num_ctx"])), figures["num_predict"]
+    yield f"{figures['trials']} trials x {figures['cases']} cases, num_ctx {contexts}, num_predict {num_predict}"
+    yield f"{'':<16}" + "".join(f"{column:>16}" for column in COLUMNS)
+    for kind in kinds:
+        part = figures if kind == "long" else figures["shipped"]
+        for name in ("plain", "ours"):
+            yield f"{kind + ', ' + name:<16}" + "".join(f"{part['runs'][name][column]:>16,.1f}" for column in COLUMNS)
+        found = (part[f"ratio{suffix}"] for suffix in ("", "_cpu", "_loads", "_prefill_tokens"))
+        yield f"{'  plain / ours':<16}" + "".join(f"{ratio:>16.2f}" for ratio in found)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="a small set, under a minute on a quiet machine")
     parser.add_argument("--cases", type=int, help="number of cases (default 6)")
     parser.add_argument("--trials", type=int, help="number of trials (default 12)")
     parser.add_argument("--predict", type=int, help="num_predict (default 48)")
     parser.add_argument("--only", choices=("long", "shipped"), help="measure one kind of cases only")
-    given = parser.parse_args()
-    from sweeps.engines.llamacpp import LlamaCppEngine
-
+    parser.add_argument("--engine", choices=("llamacpp", "scripted"), default="llamacpp", help="default llamacpp")
+    given = parser.parse_args(argv)
+    if given.engine == "llamacpp" and (reason := command.missing_model()):
+        return command.skip(given, reason)
     cases = given.cases or (2 if given.quick else 6)
     trials = given.trials or (6 if given.quick else 12)
     num_predict = given.predict or (16 if given.quick else 48)
@@ -175,27 +199,17 @@ def main() -> int:
     tokens = QUICK_TOKENS if given.quick else TOKENS_PER_CASE
     kinds = [given.only] if given.only else ["long"] if given.quick else ["long", "shipped"]
     figures: dict[str, Any] = {"cases": cases, "trials": trials, "num_predict": num_predict, "num_ctx": contexts}
+    new_engine = opener(given.engine)
     for kind in kinds:
         if kind == "long":
-            counter = LlamaCppEngine()
+            counter = new_engine()
             logs = joined(cases, tokens, counter)
             counter.close()
-            figures |= ratios(measure(tasks(logs, trials, contexts, num_predict), ("plain", "ours")))
+            figures |= ratios(measure(new_engine, tasks(logs, trials, contexts, num_predict), ("plain", "ours")))
         else:
             work = tasks(shipped(cases), trials, contexts, num_predict)
-            figures["shipped"] = ratios(measure(work, ("ours", "plain")))
-    if given.json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{trials} trials x {cases} cases, num_ctx {', '.join(map(str, contexts))}, num_predict {num_predict}")
-    print(f"{'':<16}" + "".join(f"{column:>16}" for column in COLUMNS))
-    for kind in kinds:
-        part = figures if kind == "long" else figures["shipped"]
-        for name in ("plain", "ours"):
-            print(f"{kind + ', ' + name:<16}" + "".join(f"{part['runs'][name][column]:>16,.1f}" for column in COLUMNS))
-        found = (part[f"ratio{suffix}"] for suffix in ("", "_cpu", "_loads", "_prefill_tokens"))
-        print(f"{'  plain / ours':<16}" + "".join(f"{ratio:>16.2f}" for ratio in found))
-    return 0
+            figures["shipped"] = ratios(measure(new_engine, work, ("ours", "plain")))
+    return command.show(given, figures, table(figures, kinds))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""How often do the tests claim what is not there? Simulated error rates of everything that `analysis` claims.
+"""Simulated error rates of everything that `analysis` claims.
 
-    python -m benchmarks.verdicts.calibration [--quick] [--json] [--replications N]
+    python -m benchmarks.verdicts.calibration [--quick] [--json] [--replications N] [--parts halves ...]
 
 Nominal levels are .05 (A/A check: .01) and the simulated data have no true difference, so each rate is an error rate,
 except where a line says coverage, power or found. The standard error of a rate is about sqrt(.05 * .95 / N).
@@ -8,9 +8,8 @@ except where a line says coverage, power or found. The standard error of a rate 
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
+import sys
 import time
 
 import numpy as np
@@ -23,11 +22,12 @@ from analysis.comparison.pair import pair
 from analysis.noise.aa_check import aa_check
 from analysis.observations.table import TableError, summarize
 from analysis.sequential.design import SequentialDesign
+from benchmarks import command
 from tests.analysis import simulate
 
 
 def fewer(replications, share):
-    """A share of the replications where one costs more, but 200 where so many are asked for."""
+    """One in `share` of the replications, for parts that cost more, but at least 200 of those asked for."""
     return max(min(200, replications), replications // share)
 
 
@@ -40,6 +40,7 @@ def one_sided_greedy(rng, kind, replications, cases, seeds):
 
 
 def type_one(replications: int) -> dict[str, float]:
+    """Error rates of both claims where nothing differs."""
     rates = {}
     for kind in simulate.KINDS:
         for cases, seeds in (*simulate.SIZES, (4, 2), (6, 2)):
@@ -118,7 +119,7 @@ def single_seeds(replications: int) -> dict[str, float]:
 
 
 def shared_noise(replications: int) -> dict[str, float]:
-    """Seeds of which each lifts or lowers all cases of an arm."""
+    """Error rates where a seed lifts or lowers all cases of an arm together."""
     rates = {}
     for cases, seeds, shock in ((6, 10, 0.03), (6, 10, 0.06), (12, 5, 0.06), (6, 5, 0.1), (6, 3, 0.1)):
         rng = np.random.default_rng([cases, seeds, 13])
@@ -134,6 +135,7 @@ def shared_noise(replications: int) -> dict[str, float]:
 
 
 def other_tests(replications: int) -> dict[str, float]:
+    """Error rates of the pooled test, of permutations, and against a baseline without noise."""
     rates = {}
     for kind in ("beta-unequal", "discrete-unequal"):
         for cases, seeds in simulate.SIZES:
@@ -149,6 +151,7 @@ def other_tests(replications: int) -> dict[str, float]:
 
 
 def intervals(replications: int) -> dict[str, float]:
+    """Shares of 95% intervals that hold the true difference."""
     rates = {}
     for kind in ("beta-unequal", "beta"):
         for cases, seeds in simulate.SIZES:
@@ -159,6 +162,7 @@ def intervals(replications: int) -> dict[str, float]:
 
 
 def sequential(replications: int) -> dict[str, float]:
+    """Error rates and power of confirmations with several looks."""
     rates = {}
     for looks, cases, seeds in ((2, 4, 6), (2, 6, 10), (3, 6, 12), (4, 12, 12)):
         design = SequentialDesign(looks)
@@ -183,12 +187,13 @@ def sequential(replications: int) -> dict[str, float]:
 
 
 def families(replications: int) -> dict[str, float]:
+    """Shares of families of finalists with at least one false claim."""
     rates = {}
     for finalists, cases, seeds in ((5, 6, 5), (20, 6, 10)):
         for kind in ("beta", "beta-unequal"):
             rng = np.random.default_rng([finalists, cases, seeds])
             first = {"holm": 0, "dunnett common": 0, "dunnett own": 0}
-            count = max(100, replications // 10)
+            count = max(min(100, replications), replications // 10)
             for _ in range(count):
                 mean = np.broadcast_to(rng.uniform(0.2, 0.65, (1, 1, cases)), (1, finalists + 1, cases))
                 sd = np.full((1, finalists + 1, cases), 0.12)
@@ -210,6 +215,7 @@ def families(replications: int) -> dict[str, float]:
 
 
 def halves(replications: int) -> dict[str, float]:
+    """False alarms of the A/A check."""
     rates = {}
     for cases, seeds in ((4, 6), (6, 10), (12, 4)):
         rng = np.random.default_rng([cases, seeds, 9])
@@ -223,26 +229,29 @@ def halves(replications: int) -> dict[str, float]:
     return rates
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--replications", type=int, default=6000)
-    parser.add_argument("--quick", action="store_true", help="few replications, to see that it runs")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    replications = 60 if options.quick else options.replications
-    start = time.perf_counter()
-    result: dict[str, float] = {}
-    parts = (type_one, unequal_seeds, skewed_scores, single_seeds, shared_noise, other_tests, intervals, sequential)
-    for part in (*parts, families, halves):
-        found = part(replications)
-        result |= found
-        if not options.json:
-            for name, rate in found.items():
-                print(f"{rate:7.4f}  {name}", flush=True)
-    if options.json:
-        seconds = time.perf_counter() - start
-        print(json.dumps({"replications": replications, "seconds": seconds, "rates": result}, indent=1))
+PARTS = {
+    part.__name__: part
+    for part in (
+        type_one, unequal_seeds, skewed_scores, single_seeds, shared_noise, other_tests, intervals, sequential,
+        families, halves,
+    )
+}  # fmt: skip
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="60 replications, to see that it runs")
+    parser.add_argument("--replications", type=int, help="tables of a kind (default 6000)")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="only these (default all)")
+    given = parser.parse_args(argv)
+    replications = given.replications or (60 if given.quick else 6000)
+    start, rates = time.perf_counter(), {}
+    for name in given.parts:
+        rates |= PARTS[name](replications)
+        print(f"{name} is done after {time.perf_counter() - start:.0f} s", file=sys.stderr)
+    figures = {"replications": replications, "seconds": time.perf_counter() - start, "rates": rates}
+    return command.show(given, figures, (f"{rate:7.4f}  {name}" for name, rate in rates.items()))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""How often does the 95% interval of the noise floor hold the truth?
+"""The share of 95% intervals of the noise floor that hold the truth.
 
     python -m benchmarks.verdicts.floor_interval [--quick] [--json]
 
@@ -9,15 +9,16 @@ deviation is that of the distribution. A table in which no score varies counts a
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
+import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis import noise_floor
+from benchmarks import command
 
 SIZES = ((4, 3), (4, 10), (6, 5), (6, 10), (12, 3), (12, 10))
 BROKEN, WHOLE, SPREAD = 0.05, 0.7, 0.02
@@ -53,21 +54,24 @@ def coverage(draw, truth, size, tables, rng):
     return plain / tables, own / tables
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="100 tables of each kind and size, not 1,000")
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    rng, tables = np.random.default_rng(1), 100 if options.quick else 1000
+def lines(figures: dict[str, dict[str, tuple[float, float]]]) -> Iterator[str]:
+    """The figures as text."""
+    for name, sizes in figures.items():
+        shown = (f"{size}: {plain:.3f}, {own:.3f}" for size, (plain, own) in sizes.items())
+        yield f"{name}: plain and own interval, {'; '.join(shown)}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="100 tables of each kind and size")
+    parser.add_argument("--tables", type=int, help="tables of each kind and size (default 1000)")
+    given = parser.parse_args(argv)
+    rng, tables = np.random.default_rng(1), given.tables or (100 if given.quick else 1000)
     found = {}
     for name, (draw, truth) in KINDS.items():
         found[name] = {f"{size[0]} x {size[1]}": coverage(draw, truth, size, tables, rng) for size in SIZES}
-        if not options.json:
-            shown = (f"{size}: {plain:.3f}, {own:.3f}" for size, (plain, own) in found[name].items())
-            print(f"{name}: plain and own interval, {'; '.join(shown)}", flush=True)
-    if options.json:
-        print(json.dumps(found, indent=1))
+    return command.show(given, found, lines(found))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

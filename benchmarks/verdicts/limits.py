@@ -1,6 +1,7 @@
-"""Does a search under a limit keep it, and does the Pareto set promise what comes true?
+"""Finalists of searches under a limit, and scores on a Pareto set, against the truth.
 
-    python -m benchmarks.verdicts.limits [--quick] [--json] [--replications N] [--sampler NAME] [--workers N]
+    python -m benchmarks.verdicts.limits [--quick] [--json] [--replications N] [--trials N]
+                                        [--sampler NAME] [--workers N]
 
 **Limits.** The search's own path (`Explorer`, `trial_result`, `penalised`) works on simulated surfaces
 (`sweeps.engines.scripted.surfaces`, half smooth and half rough, best gain .05, 6 cases) whose texts grow on the way to
@@ -15,19 +16,18 @@ much too high the scores on the front are, raw (`raw_KIND`) and as the report ha
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
 import sys
 import time
-from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from benchmarks import command
 from benchmarks.search.batch_regret import CASES, GAIN, space_and_baseline
 from benchmarks.search.selection_summary import means
+from benchmarks.workers import mapped
 
 FIRST_SEED = 30_000
 TRIALS, FLOOR_SEEDS, CONFIGURATIONS = 60, 4, 60
@@ -83,7 +83,7 @@ class World:
             for seed in range(seeds)
         ]
 
-    def searched(self, seed: int, sampler: str, limits: Mapping[str, float]) -> tuple[float, float]:
+    def searched(self, seed: int, sampler: str, trials: int, limits: Mapping[str, float]) -> tuple[float, float]:
         """Whether the finalist of a search is within the limit, and its gain, 0 if it is not."""
         from sweeps.config.tables import ConstraintsTable
         from sweeps.search.explorer import Explorer
@@ -92,13 +92,13 @@ class World:
         space, baseline = space_and_baseline()
         table, cases = ConstraintsTable(**limits), [str(case) for case in range(CASES)]
         explorer = Explorer(
-            "simulated", None, space=space, baseline=baseline, sampler=sampler, seed=seed, trials=TRIALS
+            "simulated", None, space=space, baseline=baseline, sampler=sampler, seed=seed, trials=trials
         )
         rows = self.rows(baseline.options, FLOOR_SEEDS, np.random.default_rng([seed, 0]))
         floor = trial_result(rows, cases)
         explorer.tell_baseline(penalised(floor, rows, table))
         proposals: list[Any] = []
-        while len(proposals) < TRIALS:
+        while len(proposals) < trials:
             for proposal in explorer.ask(4):
                 proposals.append(proposal)
                 rng = np.random.default_rng([seed, 1 + proposal.number])
@@ -111,11 +111,11 @@ class World:
         return float(within), gain if within else 0.0
 
 
-def limited(number: int, sampler: str) -> dict[str, float]:
+def limited(number: int, sampler: str, trials: int) -> dict[str, float]:
     """Figures of one surface."""
     world, figures = World(number), {}
     for name, limits in (("words", {"words": WORDS}), ("cut_off", {"cut_off": SHARE}), ("free", {})):
-        figures[f"within_{name}"], figures[f"gain_{name}"] = world.searched(number, sampler, limits)
+        figures[f"within_{name}"], figures[f"gain_{name}"] = world.searched(number, sampler, trials, limits)
     return figures
 
 
@@ -153,28 +153,30 @@ def promised(number: int) -> dict[str, float]:
     return figures
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="4 surfaces")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+def table(figures: Mapping[str, Any]) -> Iterator[str]:
+    """The figures as text."""
+    shape = f"{figures['trials']} trials of {CASES} generations"
+    yield f"{figures['replications']} surfaces, {shape}, sampler {figures['sampler']}"
+    for name in figures:
+        if f"se_{name}" in figures:
+            yield f"{name:<22}{figures[name]:>8.4f}  se {figures[f'se_{name}']:.4f}"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="4 surfaces")
     parser.add_argument("--replications", type=int, help="number of surfaces (default 60)")
+    parser.add_argument("--trials", type=int, default=TRIALS, help=f"trials of a search (default {TRIALS})")
     parser.add_argument("--sampler", default="gp", help="gp (default), tpe, random or qmc")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
-    given = parser.parse_args()
-    replications = given.replications or (4 if given.quick else 60)
-    started = time.perf_counter()
-    with ProcessPoolExecutor(given.workers) as pool:
-        searches = list(pool.map(limited, range(replications), [given.sampler] * replications))
-        fronts = list(pool.map(promised, range(replications)))
-    figures: dict[str, Any] = {"replications": replications, "sampler": given.sampler}
+    given = parser.parse_args(argv)
+    count = given.replications or (4 if given.quick else 60)
+    started, numbers = time.perf_counter(), range(count)
+    searches = list(mapped(given.workers, limited, numbers, [given.sampler] * count, [given.trials] * count))
+    fronts = list(mapped(given.workers, promised, numbers))
+    figures: dict[str, Any] = {"replications": count, "trials": given.trials, "sampler": given.sampler}
     figures |= means(searches) | means(fronts) | {"seconds": time.perf_counter() - started}
-    if given.json:
-        print(json.dumps(figures))
-        return 0
-    print(f"{replications} surfaces, {TRIALS} trials of {CASES} generations, sampler {given.sampler}")
-    for name in [*searches[0], *fronts[0]]:
-        print(f"{name:<22}{figures[name]:>8.4f}  se {figures[f'se_{name}']:.4f}")
-    return 0
+    return command.show(given, figures, table(figures))
 
 
 if __name__ == "__main__":

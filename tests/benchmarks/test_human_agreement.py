@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +10,6 @@ import pytest
 
 from benchmarks.matchers import human_agreement
 
-ROOT = Path(__file__).parents[2]
 KEYS = [
     "auc",
     "accuracy",
@@ -39,20 +36,20 @@ def test_rouge1_recall_clips_repeats() -> None:
     assert human_agreement.rouge1_recall(document)[0, 0] == pytest.approx(2 / 5)
 
 
-def test_command(tmp_path: Path) -> None:
-    words = ["disk", "server", "deploy", "backup", "latency", "queue", "cache", "token"]
-    with (tmp_path / "made_up.jsonl").open("w") as out:
-        for number in range(6):
-            units = [f"The {word} {number + 3} broke." for word in words]
-            summaries = [
-                {"system": f"s{k}", "text": " ".join(units[:k]), "covered": [int(i < k) for i in range(len(words))]}
-                for k in (1, 4, 6)
-            ]
-            out.write(json.dumps({"id": str(number), "units": units, "summaries": summaries}) + "\n")
-    command = [sys.executable, "-m", "benchmarks.matchers.human_agreement", str(tmp_path / "made_up.jsonl"), "--json"]
-    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    table = json.loads(ran.stdout)
+def test_command(labels: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert human_agreement.main([str(labels), "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)
     assert {"lexical", "lexical_cv", "idf_recall", "rouge1_recall"} <= set(table)
     assert all(list(row) == KEYS for row in table.values())
     assert table["lexical"]["auc"] > 0.95
     assert table["lexical"]["system_pearson"] > 0.9
+
+
+def test_absent_labels_skip_the_benchmark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(human_agreement, "LABELS", tmp_path / "shared" / "human-labels" / "realsumm.jsonl")
+    assert human_agreement.main(["--json"]) == 0
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == {"skipped": "the human labels are absent (../shared/human-labels/realsumm.jsonl)"}
+    assert shown.err.startswith("skipped: the human labels are absent")

@@ -1,0 +1,47 @@
+"""The command line that all benchmarks share: `--quick`, `--json`, and how a benchmark is skipped."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def parser(doc: str | None, *, quick: str) -> argparse.ArgumentParser:
+    """A parser with `--quick` and `--json`.
+
+    Args:
+        doc: The benchmark's docstring, shown by `--help`.
+        quick: How `--quick` is smaller; it should end within a minute on an idle machine.
+    """
+    made = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--quick", action="store_true", help=quick)
+    made.add_argument("--json", action="store_true", help="print one JSON object on one line, no table")
+    return made
+
+
+def show(given: argparse.Namespace, figures: Mapping[str, Any], table: Iterable[str]) -> int:
+    """Print the figures as one line of JSON or as a table; returns the exit code 0."""
+    if given.json:
+        print(json.dumps(figures))
+    else:
+        for line in table:
+            print(line, flush=True)
+    return 0
+
+
+def skip(given: argparse.Namespace, reason: str) -> int:
+    """Report that the benchmark cannot run here; returns the exit code 0."""
+    if given.json:
+        print(json.dumps({"skipped": reason}))
+    print(f"skipped: {reason}", file=sys.stderr)
+    return 0
+
+
+def missing_model() -> str:
+    """Why the embedded model cannot be used here; empty where it can."""
+    from sweeps.engines.llamacpp import embedded_model_path
+
+    return "" if embedded_model_path() else "the embedded model is not installed (dependency group `embedded`)"

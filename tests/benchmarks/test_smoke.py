@@ -1,0 +1,211 @@
+"""Every benchmark runs, in this process, with the smallest sizes."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import pkgutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import benchmarks
+from benchmarks import command
+from benchmarks.matchers import build_lexicon, fit_lexical
+from benchmarks.replay import table as replay_table
+from benchmarks.speed import analysis_scale, overhead
+from objectives.matchers.features import SIGNS
+
+SMALLEST: dict[str, list[str]] = {
+    "matchers.human_agreement": ["LABELS"],
+    "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
+    "search.batch_regret": ["--replications", "4", "--trials", "12"],
+    "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
+    "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
+    "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
+    "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
+    "speed.request_order": ["--quick", "--engine", "scripted"],
+    "verdicts.calibration": ["--replications", "2"],
+    "verdicts.floor_interval": ["--tables", "2"],
+    "verdicts.limits": ["--replications", "2", "--trials", "12", "--sampler", "random"],
+}
+MAKERS = {"matchers.build_lexicon", "matchers.fit_lexical"}
+"""They make the shipped matcher's data and have tests of their own below."""
+
+
+@pytest.fixture(scope="module")
+def small_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of the ten texts of the replay's table, since scoring them all takes seconds."""
+    if not replay_table.PARQUET.exists():
+        pytest.skip(f"{replay_table.PARQUET.name} is absent")
+    frame = replay_table.load()
+    path = tmp_path_factory.mktemp("table") / "table.parquet"
+    frame[frame["seed"] <= 2].to_parquet(path)
+    return path
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], list[str]]]:
+    """Figures, as JSON gives them back, and lines of the table of each benchmark that ran."""
+    kept: list[tuple[dict[str, Any], list[str]]] = []
+
+    def show(given: argparse.Namespace, figures: Mapping[str, Any], table: Iterable[str]) -> int:
+        kept.append((json.loads(json.dumps(figures)), "\n".join(table).splitlines()))
+        return 0
+
+    monkeypatch.setattr(command, "show", show)
+    return kept
+
+
+def main_of(name: str) -> Any:
+    return getattr(importlib.import_module(f"benchmarks.{name}"), "main", None)
+
+
+def test_every_benchmark_has_a_smoke_test() -> None:
+    modules = pkgutil.walk_packages(benchmarks.__path__, "benchmarks.")
+    names = {module.name.removeprefix("benchmarks.") for module in modules}
+    assert {name for name in names if main_of(name)} == set(SMALLEST) | MAKERS
+
+
+@pytest.mark.parametrize("name", SMALLEST)
+def test_it_runs(name: str, shown: list, labels: Path, request: pytest.FixtureRequest) -> None:
+    places = {"LABELS": lambda: str(labels), "TABLE": lambda: str(request.getfixturevalue("small_table"))}
+    argv = [places[argument]() if argument in places else argument for argument in SMALLEST[name]]
+    assert main_of(name)(argv) == 0
+    ((figures, lines),) = shown
+    CHECKS[name](figures)
+    assert lines
+    assert any(character.isdigit() for character in lines[-1])
+
+
+def agreement(figures: dict[str, Any]) -> None:
+    assert figures["lexical"]["auc"] > 0.95
+
+
+def replayed(figures: dict[str, Any]) -> None:
+    assert figures["table"]["generations"] == 48 * 6 * 2
+    assert figures["sweep"]["90"]["used"] <= 90
+
+
+def batches(figures: dict[str, Any]) -> None:
+    assert (figures["replications"], figures["trials"]) == (4, 12)
+    whole, parts = figures["regret_4"], [figures[kind]["regret_4"] for kind in ("smooth", "rough")]
+    assert whole == pytest.approx(sum(parts) / 2)
+    assert figures["cost_4"] == pytest.approx(whole / figures["regret_1"] - 1)
+
+
+def selected(figures: dict[str, Any]) -> None:
+    assert figures["smooth"]["replications"] == 1
+    assert figures["smooth"]["generations"]["80"] <= 80
+
+
+def scale(figures: dict[str, Any]) -> None:
+    row = figures["20 x 4 x 3"]
+    assert (row["observations"], row["verdicts"], row["ranked"]) == (240, 19, 20)
+    assert row["peak_megabytes"] > 10
+
+
+def speedup(figures: dict[str, Any]) -> None:
+    assert (figures["hosts"], figures["requests"]) == (2, 12)
+    assert figures["speedup"] == pytest.approx(figures["seconds"]["1"] / figures["seconds"]["2"])
+
+
+def share(figures: dict[str, Any]) -> None:
+    assert figures["generations"] == 36  # the smallest sweep of two cases: 40 with the floor's four
+    assert 0 < figures["engine_share"] < 1
+    own = figures["wall_seconds"] - figures["engine_seconds"]
+    assert figures["own_seconds_per_generation"] == pytest.approx(own / 36)
+
+
+def order(figures: dict[str, Any]) -> None:
+    plain, ours = figures["runs"]["plain"], figures["runs"]["ours"]
+    assert ours["loads"] == 2  # one per value of num_ctx
+    assert plain["loads"] > 2
+    assert figures["ratio_prefill_tokens"] == pytest.approx(plain["prefill_tokens"] / ours["prefill_tokens"])
+    assert figures["ratio_prefill_tokens"] > 1
+
+
+def rates(figures: dict[str, Any]) -> None:
+    assert len(figures["rates"]) > 100
+    assert all(0 <= rate <= 1 for rate in figures["rates"].values())
+
+
+def floors(figures: dict[str, Any]) -> None:
+    assert len(figures) == 7
+    assert all(share in (0, 0.5, 1) for sizes in figures.values() for pair in sizes.values() for share in pair)
+
+
+def limited(figures: dict[str, Any]) -> None:
+    assert figures["within_words"] in (0, 0.5, 1)
+    assert figures["raw_flat"] > 0  # the best of noisy scores is too high
+
+
+CHECKS = {
+    "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
+    "search.selection": selected, "speed.analysis_scale": scale, "speed.hosts": speedup, "speed.overhead": share,
+    "speed.request_order": order, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
+    "verdicts.limits": limited,
+}  # fmt: skip
+
+
+# ---- the command line
+
+
+def test_json_is_one_line_and_the_table_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = command.parser("A benchmark.", quick="smaller")
+    figures, lines = {"a": [1, 2], "b": {"c": 0.5}}, ["first", "second"]
+    assert command.show(parser.parse_args(["--json"]), figures, lines) == 0
+    assert capsys.readouterr().out == '{"a": [1, 2], "b": {"c": 0.5}}\n'
+    assert command.show(parser.parse_args(["--quick"]), figures, lines) == 0
+    assert capsys.readouterr().out == "first\nsecond\n"
+
+
+def test_a_table_is_measured_in_a_process_of_its_own() -> None:
+    assert analysis_scale.measure_alone("5 x 4 x 3")["observations"] == 60
+
+
+@pytest.mark.parametrize("name", ["speed.overhead", "speed.request_order"])
+def test_an_absent_model_skips_the_benchmark(name: str, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sweeps.engines.llamacpp.embedded_model_path", lambda: None)
+    assert main_of(name)(["--quick", "--json"]) == 0
+    assert "embedded model is not installed" in json.loads(capsys.readouterr().out)["skipped"]
+
+
+def test_the_quick_overhead_sweep_is_one_that_a_sweep_takes() -> None:
+    from benchmarks.sweep_file import toml_text
+    from sweeps.config.file import parse_config
+
+    quick, whole = (overhead.tables(quick=quick) for quick in (True, False))
+    assert parse_config(toml_text(quick), overhead.QUICKSTART).engine.kind == "llamacpp"
+    assert quick["budget"]["generations"] < whole["budget"]["generations"]
+    assert toml_text(whole).count("app-release-plan") == 1
+
+
+# ---- the shipped matcher's data
+
+
+def test_weights_are_fitted_with_their_signs_and_written(labels: Path, tmp_path: Path, capsys) -> None:
+    assert fit_lexical.main([str(labels), "--out", str(tmp_path / "lexical.json")]) == 0
+    model = json.loads((tmp_path / "lexical.json").read_text())
+    assert json.loads(capsys.readouterr().out) == model
+    assert all(weight * SIGNS[name] >= 0 for name, weight in model["weights"].items())
+    assert any(model["weights"].values())
+
+
+def test_a_lexicon_of_three_words(tmp_path: Path) -> None:
+    (tmp_path / "words.json").write_text(json.dumps({"words": ["the", "error", "fault"]}))
+    for part in ("noun", "verb", "adj", "adv"):
+        (tmp_path / f"index.{part}").write_text("")
+        (tmp_path / f"data.{part}").write_text("")
+    # WordNet's own formats: lemma, part, senses, pointers, senses, tagged, offsets; and a synset of both words
+    (tmp_path / "index.noun").write_text("error n 1 0 1 0 00000001\nfault n 1 0 1 0 00000001\n")
+    (tmp_path / "data.noun").write_text("  1 licence\n00000001 04 n 02 error 0 fault 0 000 | a gloss\n")
+    out = tmp_path / "lexicon.json"
+    assert build_lexicon.main([str(tmp_path / "words.json"), str(tmp_path), "--out", str(out)]) == 0
+    lexicon = json.loads(out.read_text())
+    assert lexicon["synonyms"] == {"0": "error:fault"}
+    # shares by 1 / (rank + 2.7): .439, .321, .240; their logs .82, 1.14, 1.43 to the next quarter
+    assert lexicon["rarity"] == {"0.75": "the", "1.25": "error", "1.5": "fault"}
