@@ -29,8 +29,8 @@ def decimals(*values: float) -> int:
 
 
 def gain_text(gain: float) -> str:
-    """Write a gain, a margin or a standard deviation that stands alone."""
-    return f"{gain:.{decimals(gain)}f}"
+    """Write a gain, a margin or a standard deviation that stands alone; a dash for what does not exist."""
+    return f"{gain:.{decimals(gain)}f}" if math.isfinite(gain) else "–"
 
 
 def count_text(count: float, noun: str) -> str:
@@ -55,16 +55,16 @@ def p_text(p_value: float, alpha: float = 0.05) -> str:
 
 
 def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "generations") -> str:
-    """Say on how many generations a verdict rests: one number where both arms have as many, else both.
+    """Write the number of generations behind a verdict: one number where both arms have as many, else both.
 
     Args:
         n_per_arm: Of the smaller arm.
         n_finalist: Of the configuration.
         n_baseline: Of the baseline.
-        kind: What they are called.
+        kind: The plural noun for them.
     """
     if n_finalist == n_baseline:
-        return f"{count_text(n_per_arm, kind.removesuffix('s'))} per arm"
+        return f"{count_text(n_per_arm, kind.removesuffix('s'))} each"
     return f"{n_finalist} {kind} against {n_baseline} of the baseline"
 
 

@@ -1,4 +1,4 @@
-"""What a report is made of."""
+"""The data of a report."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.comparison.estimate import ROUNDING
 from analysis.formatting import as_sentence
+from analysis.verdict.use_now import UseNow, changes, use_now_for, without_verdict
 
 if TYPE_CHECKING:
     from analysis.noise.aa_check import AACheck
@@ -31,8 +32,7 @@ class ReportData:
         baseline: Key of the baseline.
         finalist: Key of the finalist; None if the study ended without one.
         verdicts: Verdicts on the fresh generations; the finalist's is the headline.
-        recommendation: Key of the recommended configuration. None: the finalist if its effect is above 0 and it
-            breaks no limit, else the baseline.
+        no_verdict: Why there is no verdict, as a clause; not read where there is one.
         fresh_effects: By key of a finalist, how far its fresh mean lies above that of all fresh generations of the
             baseline. A verdict on one that left early knows the baseline's until then only; where a key is missing,
             the verdict's effect is taken.
@@ -41,20 +41,21 @@ class ReportData:
         aa: Check of the baseline against itself.
         ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
             baseline. None: plain intervals of the means.
-        expected: What is to be expected of fresh generations, score and output tokens by configuration, as
-            `pareto.expected` says; the front of the report's plot and table is that of these rows.
+        expected: Score and output tokens to expect from fresh generations, by configuration; see `pareto.expected`.
+            The Pareto front of plot and table is that of these rows.
         constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
             and `outcome` (the finalist's), all as texts; None without limits.
         broken: Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`.
+        baseline_broken: The same of the baseline.
         robustness: Any table; shown as it is, one row per way to score (a column `outcome` is coloured).
         fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
         texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
         config: The sweep's configuration, as a nested dict.
-        commands: What it does, and the command, such as `{"resume": "sweeps run quickstart.toml"}`.
+        commands: Commands by what they do, such as `{"resume": "sweeps run quickstart.toml"}`.
         exports: Paths of the exports.
-        notes: Warnings: what the reader should know besides.
-        looks: What was told at the looks at the confirmation, in their order.
-        last_look: What was told of the finalist at its last look; "" where it was not looked at.
+        notes: Warnings to the reader.
+        looks: The sentence from each look at the confirmation, in their order.
+        last_look: The sentence on the finalist from its last look; "" where it was not looked at.
         version: Version of slm-sweeps.
     """
 
@@ -64,7 +65,7 @@ class ReportData:
     baseline: str
     finalist: str | None = None
     verdicts: Sequence[Verdict] = ()
-    recommendation: str | None = None
+    no_verdict: str = "there is no verdict yet"
     fresh_effects: Mapping[str, float] = field(default_factory=dict)
     configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     floor: NoiseFloor | None = None
@@ -73,6 +74,7 @@ class ReportData:
     expected: pd.DataFrame | None = None
     constraints: pd.DataFrame | None = None
     broken: Sequence[str] = ()
+    baseline_broken: Sequence[str] = ()
     robustness: pd.DataFrame | None = None
     fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     texts: pd.DataFrame | None = None
@@ -91,24 +93,29 @@ class ReportData:
         return next(iter([*own, *self.verdicts]), None)
 
     @property
-    def recommended(self) -> str | None:
-        """Key of the configuration to use; None without a verdict."""
-        if self.recommendation is not None or self.verdict is None:
-            return self.recommendation
-        above = self.fresh_effect(self.verdict) > 0
-        return self.verdict.configuration if above and not self.broken else self.baseline
+    def use_now(self) -> UseNow:
+        """The settings to use now."""
+        verdict = self.verdict
+        if verdict is None:
+            return without_verdict(self.no_verdict)
+        return use_now_for(
+            verdict,
+            changes(self.values(self.baseline), self.values(verdict.configuration)),
+            effect=self.fresh_effect(verdict),
+            broken=self.broken,
+            baseline_broken=self.baseline_broken,
+        )
 
     def fresh_effect(self, verdict: Verdict) -> float:
-        """How far a finalist's fresh mean lies above that of all fresh generations of the baseline."""
+        """Distance of a finalist's fresh mean above the mean of all fresh generations of the baseline."""
         return self.fresh_effects.get(verdict.configuration, verdict.effect)
 
     def expected_gain(self, verdict: Verdict) -> float | None:
-        """What new generations of a finalist are expected to gain over the baseline's, at most what was shown.
+        """The gain over the baseline to expect from new generations of a finalist, at most the measured one.
 
-        None of a single finalist, which nothing was picked by, and where nothing is known. Of several the best one owes
-        part of its difference to luck; how much, the differences between all trials tell (`pareto.expected`). The
-        baseline's own mean counts as it is, since nobody picked it: to draw it to trials that are worse would make them
-        look like gains.
+        None for a single finalist, which was not picked by these scores, and where nothing is known. The best of
+        several owes part of its difference to luck; the spread of all trials says how much (`pareto.expected`). The
+        baseline's own mean counts as it is: drawn towards worse trials it would make them look better.
         """
         if self.expected is None or not verdict.optimism:
             return None
@@ -119,7 +126,7 @@ class ReportData:
         return min(gain, self.fresh_effect(verdict)) if math.isfinite(gain) else None
 
     def left_early(self, verdict: Verdict) -> bool:
-        """Whether the baseline has fresh generations that a verdict does not rest on."""
+        """Whether the baseline has fresh generations that are not part of a verdict."""
         return abs(self.fresh_effect(verdict) - verdict.effect) > ROUNDING
 
     @property
@@ -148,7 +155,7 @@ class ReportData:
         return "the finalist" if key == self.finalist else key
 
     def trial(self, key: str) -> int | None:
-        """Number of the trial that a configuration was found in; None where the table does not tell."""
+        """Number of the trial that found a configuration; None where the table does not say."""
         rows = self.observations
         if "trial" not in rows:
             return None
@@ -156,12 +163,12 @@ class ReportData:
         return int(numbers.min()) if len(numbers) and numbers.notna().all() else None
 
     def called(self, key: str) -> str:
-        """`the baseline`, `the finalist`; of the other finalists `trial 28`; else the key."""
+        """`the baseline`, `the finalist`, `trial 28` for another finalist, else the key."""
         others = {verdict.configuration for verdict in self.verdicts} - {self.baseline, self.finalist}
         trial = self.trial(key) if key in others else None
         return self.role(key) if trial is None else f"trial {trial}"
 
     def in_words(self, text: str) -> str:
-        """A sentence in which the keys of baseline and finalists are replaced by what people call them."""
+        """A sentence with the names of baseline and finalists in place of their keys."""
         keys = (self.baseline, self.finalist, *(verdict.configuration for verdict in self.verdicts))
         return as_sentence(text, {key: self.called(key) for key in keys if key})

@@ -1,4 +1,4 @@
-"""Parts of a report, each on its own: one that cannot be made costs the others nothing."""
+"""Parts of a report, each on its own: a part that cannot be made is left out."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ T = TypeVar("T")
 
 
 class Guard:
-    """Makes parts, and tells of those that fail instead of failing with them.
+    """Makes parts, and reports a failure instead of failing with it.
 
-    What is guarded is shown beside results that took hours; an error in it is a bug, but not one to lose them for.
+    Guarded parts are shown beside results that took hours. An error in a part is a bug, but no reason to lose them.
 
     Args:
-        warn: Told which part is left out, and why; None: errors are raised.
+        warn: Gets a message that names the part and the error; None: errors are raised.
     """
 
     strict: ClassVar[bool] = False
-    """Whether errors are raised all the same, as tests want it."""
+    """Whether errors are raised in any case; for tests."""
 
     def __init__(self, warn: Callable[[str], object] | None = None) -> None:
         self._warn = None if self.strict else warn
 
     def __call__(self, what: str, make: Callable[[], T], without: T) -> T:
-        """Return what `make` returns; where it fails, `without`."""
+        """Return the result of `make`, or `without` where it fails."""
         if self._warn is None:
             return make()
         try:

@@ -1,4 +1,4 @@
-"""Parts of a report: limits, the Pareto set, any table and facts, as rows for its templates."""
+"""Limits, the Pareto set, any table and facts, as rows for the templates of a report."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def limit_rows(data: ReportData) -> list[dict[str, Any]]:
-    """Limits with the fresh means of baseline and finalist, and the colour of what became of each."""
+    """Limits with the fresh means of baseline and finalist, and the colour of each outcome."""
     if data.constraints is None:
         return []
     tones = {"kept": "better", "broken": "worse"}
@@ -24,14 +24,14 @@ def limit_rows(data: ReportData) -> list[dict[str, Any]]:
 
 
 def limits_text(data: ReportData) -> str:
-    """The same on one line; "" without limits."""
+    """Limits on one line; "" without limits."""
     return "; ".join(
         f"{row['constraint']} {row['finalist']}, limit {row['limit']}: {row['outcome']}" for row in limit_rows(data)
     )
 
 
 def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
-    """The configurations that no other beats on score and tokens, the cheapest first; [] where they cannot be told."""
+    """The configurations that no other beats on score and tokens, the cheapest first; [] where that is not known."""
     if data.expected is None:
         return []
     table, rows = front_of(data.expected), []

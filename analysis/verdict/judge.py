@@ -13,11 +13,12 @@ import pandas as pd
 from analysis.comparison.claim import Claim, is_shown
 from analysis.comparison.compare import Answer, Test, compare
 from analysis.comparison.equivalence import default_margin, show_equivalence
+from analysis.comparison.estimate import Estimate
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import Pair, is_greedy, pair
 from analysis.comparison.selection_bias import optimism
 from analysis.formatting import decimals
-from analysis.observations.table import TableError, summarize
+from analysis.observations.table import Cells, TableError, summarize
 from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
 from analysis.verdict.sentences import sentence_for
@@ -43,64 +44,51 @@ def judge(
     """Judge configurations against the baseline.
 
     Args:
-        observations: See `analysis.observations.table`; rows of fresh seeds only, not those that a configuration was
-        picked by.
+        observations: See `analysis.observations.table`; rows of fresh seeds only, not the rows of the search.
         baseline: Label of the baseline.
         finalists: Labels to judge; by default every other one in the table. Several share `alpha` by Holm's method.
         claim: "these-cases", or "new-cases" (from 6 cases on).
         alpha: Two-sided level for all of them together.
         margin: Differences smaller than this count as none; see `equivalence.default_margin`.
         min_gain: Smallest gain of interest; it is the default margin, and the advice aims at it.
-        test: "auto", or one of `choice.TESTS`.
-        design: The plan of looks, if the confirmation was looked at before or may be looked at again. Then p is the
-            repeated p value and the interval the repeated confidence interval (see `SequentialDesign`), so that a
-            verdict at any look, for whatever reason it was the last, errs with at most `alpha`.
-        look: Number of this look, from 1; by default the last of the design. Where finalists were settled at
-            different looks, theirs by label: one that left early is compared with the baseline's seeds until then,
-            which are taken in ascending order.
-        given_up: Labels of those that a look before the last ended since a claim was improbable. It is said in the
-            verdict, and changes neither p nor interval nor outcome.
+        test: "auto", or one of `compare.TESTS`.
+        design: The plan of looks, if the confirmation has or may get several. Then p is the repeated p value and the
+            interval the repeated confidence interval (see `SequentialDesign`). So a verdict at any look errs with at
+            most `alpha`, whatever made it the last.
+        look: Number of this look, from 1; by default the last of the design. A mapping by label where finalists were
+            settled at different looks: a finalist that left early is compared with the baseline's seeds until then,
+            taken in ascending order.
+        given_up: Labels of finalists that an early look ended because a claim was improbable. The verdict says so; p,
+            interval and outcome stay the same.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
-        A verdict per finalist, in the order of `finalists` (or of the labels). One of several that cannot be judged has
-        none, and the notes of the others say why.
+        A verdict per finalist, in the order of `finalists` (or of the labels). A finalist that cannot be judged has no
+        verdict, and the notes of the others say why.
 
     Raises:
-        TableError: The table cannot be judged, or none of the finalists; see `table.summarize`, `comparison.pair` and
-            `choice.compare`.
-        ValueError: An argument is out of its range.
+        TableError: If the table cannot be judged, or none of the finalists; see `table.summarize`, `pair.pair` and
+            `compare.compare`.
+        ValueError: If an argument is out of its range.
     """
     check_arguments(claim, alpha, margin, min_gain)
     baseline = str(baseline)  # labels are texts, whatever type a table's column has
     cells = summarize(observations)
-    base = cells.index(baseline, "baseline")
-    others = [label for label in cells.configurations if label != baseline]
-    chosen = others if finalists is None else [str(label) for label in finalists]
-    if not chosen:
-        raise TableError(f"nothing to judge: the table has no configuration besides the baseline {baseline!r}")
-    if baseline in chosen:
-        raise TableError(f"the baseline {baseline!r} cannot be judged against itself")
+    chosen = _labels(cells, baseline, finalists)
     looks = {label: _look_of(label, look, design) for label in chosen}
-    found, refused = {}, {}
-    for label, at in looks.items():
+    found: dict[str, tuple[Pair, Answer]] = {}
+    refused: list[TableError] = []
+    for label in chosen:
         try:
-            if at is None or design is None or at == design.looks or is_greedy(cells, base):
-                two = pair(cells, base, cells.index(label))
-            else:
-                two = _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())))
+            two = _pair(observations, cells, baseline, label, design, looks)
             found[label] = two, compare(two, claim=claim, test=test, seed=seed)
         except TableError as error:
-            refused[label] = error
+            refused.append(error)
     if not found:
-        raise next(iter(refused.values()))
-    raw = []
-    for label in chosen:  # one that cannot be judged keeps its share of alpha
-        estimate = found[label][1].estimate if label in found else None
-        p_value = math.nan if estimate is None else estimate.p_value
-        raw.append(p_value if design is None else design.repeated_p(looks[label] or design.looks, p_value))
+        raise refused[0]
+    raw = [_p_value(found[label][1] if label in found else None, looks[label], design) for label in chosen]
     adjusted, levels = holm(raw, alpha)
-    notes = tuple(f"Not judged: {str(error).removesuffix('.')}." for error in refused.values())
+    notes = tuple(f"Not judged: {str(error).removesuffix('.')}." for error in refused)
     luck = optimism(found.values())
     return [
         _verdict(
@@ -114,6 +102,40 @@ def judge(
     ]
 
 
+def _labels(cells: Cells, baseline: str, finalists: Sequence[str] | None) -> list[str]:
+    """Return the labels to judge; `TableError` if there are none, or the baseline is one of them."""
+    cells.index(baseline, "baseline")
+    others = [label for label in cells.configurations if label != baseline]
+    chosen = others if finalists is None else [str(label) for label in finalists]
+    if not chosen:
+        raise TableError(f"nothing to judge: the table has no configuration besides the baseline {baseline!r}")
+    if baseline in chosen:
+        raise TableError(f"the baseline {baseline!r} cannot be judged against itself")
+    return chosen
+
+
+def _pair(
+    observations: pd.DataFrame,
+    cells: Cells,
+    baseline: str,
+    label: str,
+    design: SequentialDesign | None,
+    looks: Mapping[str, int | None],
+) -> Pair:
+    """Pair a finalist with the baseline; where it left at an early look, with the baseline's seeds until then."""
+    base, at = cells.index(baseline), looks[label]
+    if at is None or design is None or at == design.looks or is_greedy(cells, base):
+        return pair(cells, base, cells.index(label))
+    return _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())))
+
+
+def _p_value(comparison: Answer | None, look: int | None, design: SequentialDesign | None) -> float:
+    """Return the p value of one finalist alone; NaN where none exists, which keeps its share of alpha."""
+    estimate = None if comparison is None else comparison.estimate
+    p_value = math.nan if estimate is None else estimate.p_value
+    return p_value if design is None else design.repeated_p(look or design.looks, p_value)
+
+
 def _look_of(label: str, look: int | Mapping[str, int] | None, design: SequentialDesign | None) -> int | None:
     """Return the look that a finalist is judged at; None without a design."""
     if design is None:
@@ -123,7 +145,7 @@ def _look_of(label: str, look: int | Mapping[str, int] | None, design: Sequentia
 
 
 def _share(design: SequentialDesign, look: int, looks: Sequence[int | None]) -> float:
-    """Return the part of the baseline's seeds, which go as far as the latest look, that there were at a look."""
+    """Return the share of the baseline's seeds that existed at a look; all of them go up to the latest look."""
     latest = max(at or design.looks for at in looks)
     return design.fraction(look) / design.fraction(latest)
 
@@ -139,10 +161,10 @@ def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, shar
 
 
 def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None = None, **options: Any) -> Verdict:
-    """Judge one configuration against the baseline; see `judge`, whose other arguments it takes.
+    """Judge one configuration against the baseline, with the other arguments of `judge`.
 
     Raises:
-        TableError: As `judge`; also if no finalist is named and the table has several.
+        TableError: As for `judge`, or if no finalist is named and the table has several.
     """
     if finalist is None:
         others = sorted({str(label) for label in observations.get("configuration", ())} - {str(baseline)})
@@ -153,48 +175,23 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
 
 def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked: Asked) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
-    estimate = comparison.estimate
-    nan = math.nan
-    noise = two.noise_sd
-    margin = asked.margin or asked.min_gain or default_margin(noise, two.cases)
-    tail = asked.tail(level)
-    low, high = estimate.interval(1 - tail) if estimate else (nan, nan)
+    estimate, tail = comparison.estimate, asked.tail(level)
+    margin = asked.margin or asked.min_gain or default_margin(two.noise_sd, two.cases)
     p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
-    unsure = unsure if p_value > asked.alpha else ()
     verdict = Verdict(
-        configuration=two.cells.configurations[two.finalist.row],
-        baseline=two.cells.configurations[two.baseline.row],
         outcome=_outcome(two, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail),
         claim=comparison.claim,
-        effect=two.effect,
-        ci_low=low,
-        ci_high=high,
         level=1 - level,
         p_value=p_value,
-        p_raw=estimate.p_value if estimate else nan,
         p_equivalence=p_equivalence,
         alpha=asked.alpha,
         margin=margin,
         margin_from="margin" if asked.margin else "min_gain" if asked.min_gain else "default",
-        test=estimate.test if estimate else "none",
-        dof=estimate.dof if estimate else nan,
-        standard_error=estimate.standard_error if estimate else nan,
-        n_per_arm=min(two.baseline.informative, two.finalist.informative),
-        n_baseline=two.baseline.informative,
-        n_finalist=two.finalist.informative,
-        cases=two.cases,
-        mde=asked.mde(two, comparison, estimate, level) if estimate else nan,
-        baseline_mean=float(two.weights @ two.baseline.mean),
-        finalist_mean=float(two.weights @ two.finalist.mean),
-        noise_sd=noise,
         min_gain=asked.min_gain,
         comparisons=asked.comparisons,
         look=asked.look,
         looks=None if asked.design is None else asked.design.looks,
         given_up=asked.given_up,
-        failed_baseline=two.failed[0],
-        failed_finalist=two.failed[1],
-        effect_with_failures=two.effect_with_failures,
         look_rescored=False,
         sentence="",
         advice="",
@@ -204,14 +201,52 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
             *_failure_notes(two),
             *asked.notes_on(estimate, level, p_value),
             *comparison.notes,
-            *unsure,
+            *(unsure if p_value > asked.alpha else ()),
         ),
         optimism=asked.optimism,
         cautions=asked.cautions,
+        **_of_arms(two),
+        **_of_estimate(estimate, tail),
+        mde=asked.mde(two, comparison, estimate, level) if estimate else math.nan,
     )
     interaction = two.interaction() if comparison.claim == "new-cases" and estimate else None
-    advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction))
+    advice = advice_for(verdict, Known(two.noise_sd, len(two.noisy), two.seeds, interaction))
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
+
+
+def _of_arms(two: Pair) -> dict[str, Any]:
+    """Return the fields of a verdict that describe both arms."""
+    return {
+        "configuration": two.cells.configurations[two.finalist.row],
+        "baseline": two.cells.configurations[two.baseline.row],
+        "effect": two.effect,
+        "effect_with_failures": two.effect_with_failures,
+        "n_per_arm": min(two.baseline.informative, two.finalist.informative),
+        "n_baseline": two.baseline.informative,
+        "n_finalist": two.finalist.informative,
+        "cases": two.cases,
+        "baseline_mean": float(two.weights @ two.baseline.mean),
+        "finalist_mean": float(two.weights @ two.finalist.mean),
+        "noise_sd": two.noise_sd,
+        "failed_baseline": two.failed[0],
+        "failed_finalist": two.failed[1],
+    }
+
+
+def _of_estimate(estimate: Estimate | None, tail: float) -> dict[str, Any]:
+    """Return the fields of a verdict that a test gives; NaN without one."""
+    if estimate is None:
+        none = dict.fromkeys(("ci_low", "ci_high", "p_raw", "dof", "standard_error"), math.nan)
+        return {**none, "test": "none"}
+    low, high = estimate.interval(1 - tail)
+    return {
+        "ci_low": low,
+        "ci_high": high,
+        "p_raw": estimate.p_value,
+        "test": estimate.test,
+        "dof": estimate.dof,
+        "standard_error": estimate.standard_error,
+    }
 
 
 def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, alpha: float, tail: float) -> Outcome:
@@ -225,9 +260,9 @@ def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, 
 
 
 def _failure_notes(two: Pair) -> tuple[str, ...]:
-    """Say what the effect would be if what has no score had 0."""
+    """Say what the effect would be if generations without a score had 0."""
     if not any(two.failed):
         return ()
     effects = two.effect, two.effect_with_failures
-    told = [f"{effect:+.{decimals(*effects)}f}" for effect in effects]
-    return (f"With 0 for rows without a score the difference would be {told[1]} instead of {told[0]}.",)
+    without, counted = (f"{effect:+.{decimals(*effects)}f}" for effect in effects)
+    return (f"With 0 for rows without a score the difference would be {counted} instead of {without}.",)

@@ -1,4 +1,4 @@
-"""The verdict in words: what a person would say, and what it would take to know more."""
+"""The verdict in words."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _MOST_DECIMALS = 6
 
 
 def verdict_decimals(verdict: Verdict) -> int:
-    """Return the decimals of a verdict's effect, of the ends of its interval, and of the scores beside them."""
+    """Return the decimals for a verdict's effect, for the ends of its interval, and for the scores beside them."""
     if math.isnan(verdict.ci_low):
         return decimals(verdict.finalist_mean, verdict.baseline_mean)
     found = decimals(verdict.effect, verdict.ci_low, verdict.ci_high)
     ends = [end for end in (verdict.ci_low, verdict.ci_high) if end]
-    while found < _MOST_DECIMALS and any(not float(f"{end:.{found}f}") for end in ends):  # on which side of 0 it ends
+    while found < _MOST_DECIMALS and any(not float(f"{end:.{found}f}") for end in ends):  # an end shows its side of 0
         found += 1
     return found
 
@@ -33,7 +33,7 @@ def sentence_for(verdict: Verdict) -> str:
     scores = f"it scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}"
     if math.isnan(verdict.p_value):
         scores = f"on {_these(verdict)} {scores}"
-        return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to tell a difference from."
+        return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to test a difference with."
     if verdict.outcome == "not distinguishable" and verdict.p_value <= verdict.alpha:
         return _failures(verdict, where)
     numbers = f"({_numbers(verdict)})." + (f" {_given_up(verdict)}." if verdict.given_up else "")
@@ -45,7 +45,8 @@ def sentence_for(verdict: Verdict) -> str:
         scores = f"they score {verdict.baseline_mean:.3f}, and the same in every case"
         return f"{name} is as good as {base} {where}: both are greedy, {scores}."
     if verdict.outcome == "equivalent":
-        default = " (what one pass over the cases differs from the next by)" if verdict.margin_from == "default" else ""
+        usual = " (as far as one pass over the cases differs from the next)"
+        default = usual if verdict.margin_from == "default" else ""
         return (
             f"{name} is as good as {base} {where}, within {gain_text(verdict.margin)} either way{default}: {scores}, a "
             f"difference of {verdict.effect:+.{d}f} {numbers}"
@@ -57,25 +58,25 @@ def sentence_for(verdict: Verdict) -> str:
 
 
 def _failures(verdict: Verdict, where: str) -> str:
-    """Say why a difference that is significant is not claimed."""
+    """Say why a significant difference is not claimed."""
     name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
     arms = ((verdict.failed_finalist, name, verdict.n_finalist), (verdict.failed_baseline, base, verdict.n_baseline))
     lost = " and ".join(f"{failed} of {failed + made} generations of {arm}" for failed, arm, made in arms if failed)
     side = "better" if verdict.effect > 0 else "worse"
     return (
-        f"Whether {name} is {side} than {base} {where} cannot be said, since {lost} have no score. By the others it "
+        f"Whether {name} is {side} than {base} {where} cannot be said, because {lost} have no score. Without them it "
         f"scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of "
-        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); with 0 for those that have none the difference would be "
+        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); with 0 for them the difference would be "
         f"{verdict.effect_with_failures:+.{d}f}."
     )
 
 
 def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
-    """A verdict whose sentences call configurations as people do; its `configuration` and `baseline` stay keys.
+    """A verdict with names for configurations in its sentences; its `configuration` and `baseline` stay keys.
 
     Args:
         verdict: The verdict.
-        names: What people call configurations, by key.
+        names: Names of configurations by key.
     """
     notes = tuple(as_sentence(note, names) for note in verdict.notes)
     cautions = tuple(as_sentence(caution, names) for caution in verdict.cautions)
@@ -84,20 +85,24 @@ def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
 
 
 def out_of_reach(verdict: Verdict) -> bool:
-    """Whether the smallest gain that is seen would lift the baseline's mean above 1, where scores end."""
+    """Whether the smallest detectable gain would lift the baseline's mean above 1, where scores end."""
     return verdict.baseline_mean + verdict.mde > 1
 
 
 def _sees(verdict: Verdict) -> str:
     if verdict.given_up:
-        end = "" if out_of_reach(verdict) else f"; to its end it would have seen gains from {gain_text(verdict.mde)} on"
+        end = (
+            ""
+            if out_of_reach(verdict)
+            else f"; to its end it would have found gains of {gain_text(verdict.mde)} or more"
+        )
         return f"{_given_up(verdict)}{end}."
     if math.isinf(verdict.mde):
         return "With so few seeds no difference of any size could be significant: add a seed."
     if not out_of_reach(verdict):
-        return f"A comparison of this size sees gains from about {gain_text(verdict.mde)} on."
+        return f"A comparison of this size finds gains of about {gain_text(verdict.mde)} or more."
     room = f"scores end at 1, which is {1 - verdict.baseline_mean:.3f} above the baseline"
-    return f"A comparison of this size could not see any gain: it takes one of about {verdict.mde:.3f}, and {room}."
+    return f"A comparison of this size could find no gain: it takes one of about {verdict.mde:.3f}, and {room}."
 
 
 def _given_up(verdict: Verdict) -> str:

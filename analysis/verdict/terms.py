@@ -1,4 +1,4 @@
-"""What all comparisons of a verdict share: level, looks and their number, and what these mean for each."""
+"""The terms that all comparisons of a verdict share: level, looks and their number."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from analysis.power.power import critical_drift
 from analysis.sequential.design import SequentialDesign
 
 ENDED_EARLY = (
-    "A look ended the comparison early, which happens to effects that came out large: expect less of new generations. "
-    "The interval allows for that, the difference does not."
+    "A look ended the comparison early, which happens to effects that came out large: expect less from new "
+    "generations. The interval allows for that, the difference does not."
 )
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the caller asked of all comparisons alike, and what follows from their number.
+    """The caller's terms for all comparisons alike.
 
     Attributes:
         alpha, margin, min_gain, design: See `verdict.judge`.
         comparisons: Number of configurations that share alpha.
-        look: The look that this one is judged at, or None.
+        look: The look that this comparison is judged at, or None.
         given_up: Whether that look gave it up.
-        others: What is to be said of those that cannot be judged.
+        others: Notes on configurations that cannot be judged.
         optimism: See `best_of.optimism`.
     """
 
@@ -45,15 +45,15 @@ class Asked:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """Why to expect less of the best one than is shown; () where there is nothing to pick."""
+        """Reasons to expect less from the best one than is shown; () where there was nothing to pick from."""
         return (best_of_note(self.comparisons, self.optimism),) if self.optimism > ROUNDING else ()
 
     def tail(self, level: float) -> float:
-        """Return the two-sided level that the test itself must reach, given its share of alpha."""
+        """Return the two-sided level that the test itself must reach, from its share of alpha."""
         return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
 
     def mde(self, two: Pair, comparison: Answer, estimate: Estimate, level: float) -> float:
-        """Return the smallest gain that is seen: by this test, or by the planned end of one that was given up."""
+        """Return the smallest detectable gain: at this look, or at the planned end if a look gave it up."""
         if not self.given_up or self.design is None or self.look is None:
             tail = self.tail(level)
             if estimate.least_p > tail:
@@ -66,7 +66,7 @@ class Asked:
         return critical_drift(estimate.dof_at(tail), tail) * error
 
     def notes_on(self, estimate: Estimate | None, level: float, p_value: float) -> tuple[str, ...]:
-        """Say how looks enter, and what the interval of one that was given up would be without them."""
+        """Say how looks enter p and interval; where a look gave up, also the interval without them."""
         if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
             return self.others
         plan = (

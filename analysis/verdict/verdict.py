@@ -1,4 +1,4 @@
-"""The verdict: is a configuration better than the baseline, worse, as good as equal, or can it not be told?"""
+"""The verdict on a configuration: better than the baseline, worse, equivalent, or not distinguishable."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What can be said about one configuration against the baseline.
+    """A verdict on one configuration against the baseline.
 
     All scores, effects, margins and standard deviations are in units of the score, which lies in [0, 1]. A number that
     does not exist (no test was possible) is NaN here and None in `as_dict`.
@@ -25,7 +25,7 @@ class Verdict:
         baseline: Label of the baseline.
         outcome: "better" or "worse" if the adjusted p is at most `alpha`; else "equivalent" if the effect is shown to
             lie within the margin; else "not distinguishable".
-        claim: What the outcome speaks of: "these-cases" or "new-cases".
+        claim: The cases that the outcome is about: "these-cases" or "new-cases".
         effect: Mean over cases of the difference of the mean scores.
         ci_low: Lower end of the interval; see `level`.
         ci_high: Upper end.
@@ -43,27 +43,27 @@ class Verdict:
         n_baseline: The same of the baseline.
         n_finalist: The same of the configuration.
         cases: Number of cases compared.
-        mde: Smallest true gain that a comparison like this one sees with 80% probability; one that was given up counts
-            as it was planned to its end.
+        mde: Smallest true gain that a comparison like this one finds with 80% probability; if a look gave it up, by its
+            planned end.
         baseline_mean: Mean score of the baseline over these cases.
         finalist_mean: Mean score of the configuration.
         noise_sd: Standard deviation over seeds within a case, both arms together.
-        min_gain: Smallest gain that is of interest, if given.
+        min_gain: Smallest gain of interest, if given.
         comparisons: Number of configurations that were compared with the baseline at once.
         look: Number of the sequential look, or None.
         looks: Planned number of looks, or None.
-        given_up: Whether that look ended the comparison since a claim was improbable.
+        given_up: Whether that look ended the comparison because a claim was improbable.
         failed_baseline: Rows of the baseline without a score.
         failed_finalist: Rows of the configuration without a score.
-        effect_with_failures: What the effect would be if those had the score 0. Where that turns a gain into none, a
-            loss into none, or goes beyond the margin, nothing is claimed: what failed is no sample of the rest.
-        look_rescored: Whether that look was taken before the texts were scored as they are now.
+        effect_with_failures: The effect if those had the score 0. Where that turns a gain into none, a loss into none,
+            or goes beyond the margin, nothing is claimed: failed generations are no random sample.
+        look_rescored: Whether the scores have changed since that look.
         sentence: The verdict in words.
-        advice: What it would take to know more.
-        notes: What was left out or assumed.
-        optimism: By how much the best of several that are equal would come out above its true mean; 0 of a single one.
-        cautions: Those of the notes that belong wherever the difference is shown: it is one that was picked on the same
-            data, of which new generations show less.
+        advice: The next step.
+        notes: Data left out, and assumptions.
+        optimism: Expected distance of the best of several equal configurations above its true mean; 0 of a single one.
+        cautions: The notes to repeat wherever the difference is shown: it was picked on the same data, so that new
+            generations will show less.
     """
 
     configuration: str
@@ -124,7 +124,7 @@ class Verdict:
 
     @property
     def ended_early(self) -> bool:
-        """Whether a look before the last settled it by a difference that is significant."""
+        """Whether a look before the last settled it by a significant difference."""
         early = self.look is not None and self.looks is not None and self.look < self.looks
         return early and not self.given_up and self.p_value <= self.alpha
 

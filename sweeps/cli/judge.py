@@ -56,6 +56,7 @@ def _judge_study(
     name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any]
 ) -> list[str]:
     from sweeps.results.reader import load_result
+    from sweeps.results.use_now import use_now
 
     result = load_result(mlruns, name)
     if baseline not in (None, result.baseline.key):
@@ -71,6 +72,7 @@ def _judge_study(
     if as_json:
         echo_json(verdict_record(result, verdicts))
     else:
+        stdout_console().print(use_now(result, verdicts).text, style="bold", soft_wrap=True)
         for verdict in verdicts:
             name = result.called[verdict.configuration]
             _print(verdict, result, name)
@@ -130,9 +132,12 @@ def _refused(what: str, error: ValueError) -> Exception:
 
 def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
     """A study's verdict as JSON types, of several finalists the best with `others`; null before there is one."""
+    from sweeps.results.use_now import use_now
+
     verdicts = result.verdicts if verdicts is None else verdicts
+    answer = {"use_now": use_now(result, verdicts).as_dict()}
     if not verdicts:
-        return {"verdict": None}
+        return {"verdict": None, **answer}
     verdict, *others = verdicts
     return {
         **_finalist_record(result, verdict),
@@ -140,6 +145,7 @@ def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = Non
         "baseline_key": result.baseline.key,
         **({"others": [_finalist_record(result, other) for other in others]} if others else {}),
         "recommended": "finalist" if result.recommended.key == verdict.configuration else "baseline",
+        **answer,
     }
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.export.files import write_together
 from sweeps.ledger.records import now
 from sweeps.results.result import SweepResult
+from sweeps.results.use_now import why_no_verdict
 from sweeps.scoring.copied_text import copying_notes
 from sweeps.version import __version__
 
@@ -57,7 +58,7 @@ def report_data(
     from analysis.report.guard import Guard
 
     guard = Guard(warn)
-    verdict, finalist = result.verdict, result.finalist
+    finalist = result.finalist
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
     notes = list(dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings))
     own = result.stage("floor")["matcher_sd"].fillna(0.0)
@@ -77,7 +78,7 @@ def report_data(
         baseline=result.baseline.key,
         finalist=None if finalist is None else finalist.configuration.key,
         verdicts=result.verdicts,
-        recommendation=None if verdict is None else result.recommended.key,
+        no_verdict="" if result.verdicts else why_no_verdict(result),
         fresh_effects=result.fresh_effects,
         configurations={
             key: {"model": c.model, "prompt": c.prompt, "options": dict(c.options)}
@@ -88,6 +89,7 @@ def report_data(
         expected=guard("what is to be expected of fresh generations", lambda: result.expected, None),
         constraints=None if limits.empty else limits,
         broken=result.broken,
+        baseline_broken=result.limits.broken(result.baseline.key),
         robustness=guard("the verdict under other weights", lambda: result.robustness, None),
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
@@ -118,9 +120,8 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     steps = {"read the report": str(result.folder / "report.html")}
     if exports:
         steps["use it in a pipeline"] = ", ".join(map(str, exports))
-    elif result.finalist is not None:
-        force = "" if result.exportable else " --force"
-        steps["export for a pipeline"] = f"sweeps export {name} --format env{force}{where}"
+    elif result.exportable:
+        steps["export for a pipeline"] = f"sweeps export {name} --format env{where}"
     return steps | {
         "see every trial in MLflow": f"sweeps ui{where}",
         "the verdict as JSON": f"sweeps judge {name} --json{where}",

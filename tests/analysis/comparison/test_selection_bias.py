@@ -15,7 +15,8 @@ from analysis.export.export_set import ExportSet
 from analysis.export.formats import render
 from analysis.pareto import expected
 from analysis.report.data import ReportData
-from analysis.report.text import decision, render_note, terminal_summary
+from analysis.report.note import render_note
+from analysis.report.panel import terminal_summary
 
 
 def rows(arm, truth, rng, *, cases=6, seeds=8, sd=0.12, stage="confirm", first=1000):
@@ -84,7 +85,7 @@ def test_what_is_left_of_a_large_difference_is_what_the_advice_names():
 
     table, _, best = several(np.random.default_rng(5), 3, left_over)
     left = f"{best.effect - best.optimism:.{3 if best.effect - best.optimism >= 0.01 else 4}f}"
-    assert f"true difference of {left} (this one less what luck lifts the best of 3 equal ones by)" in best.advice
+    assert f"real difference of {left} (this one minus the luck of the best of 3 equal ones)" in best.advice
     wanted = judge(table, baseline="base", min_gain=0.05)
     assert not any("luck" in verdict.advice for verdict in wanted)
     alone = judge_one(table, baseline="base", finalist=best.configuration)
@@ -124,17 +125,17 @@ def test_what_is_told_of_the_recommended_one_is_true_on_average(spread, below):
 def test_recommendation_note_panel_and_export_tell_of_it():
     rng = np.random.default_rng(12)
     data, _ = next(each for each in iter(lambda: study(rng, 0.0), None) if each[0].verdict.effect > 0.02)
-    found, gain = decision(data), data.expected_gain(data.verdict)
-    assert f"; of new generations {gain:+.3f} is to be expected" in found.because
+    gain = data.expected_gain(data.verdict)
+    expect = f"about {gain:+.3f} from new generations, without the luck of the best"
     assert gain < data.verdict.effect - 0.01
     text = re.sub(r"\\", "", render_note(data))
     assert data.verdict.cautions[0] in text
-    assert found.because in text
+    assert f"| expect | {expect} |" in text
     panel = " ".join(str(line) for line in terminal_summary(data)[0].renderable.renderables)
     assert "! By luck alone the best of 5 equal configurations" in panel
     alone, _ = study(rng, 0.0, finalists=1)
     assert alone.expected_gain(alone.verdict) is None
-    assert "of new generations" not in decision(alone).because
+    assert "| expect |" not in render_note(alone)
     made = {"options": {"temperature": 0.5}, "model": "m", "prompt": "p", "system": "", "user": "{log}", "study": "s"}
     made |= {"configuration": "k", "date": "2026-01-01", "shown_better": True, "outcome": "better"}
     env = render(ExportSet(**made, cautions=data.verdict.cautions), "env")

@@ -243,7 +243,7 @@ def test_the_interval_is_told_with_its_level_and_the_arms_with_their_sizes():
     first = render(export, "env").splitlines()[0]
     assert "effect +0.081, 97.5% interval [+0.032, +0.130], p = 0.002, 48 generations against 12 of the base" in first
     assert "interval" not in render(make(ci_low=None), "env").splitlines()[0]
-    assert ", 48 generations per arm" in render(make(n_finalist=48, n_baseline=48), "env").splitlines()[0]
+    assert ", 48 generations each" in render(make(n_finalist=48, n_baseline=48), "env").splitlines()[0]
     known = json.loads(render(export, "json"))["provenance"]
     assert (known["level"], known["n_per_arm"], known["n_finalist"], known["n_baseline"]) == (0.975, 12, 48, 12)
 

@@ -16,8 +16,10 @@ from rich.console import Console
 
 from analysis import judge
 from analysis.observations import views
+from analysis.report.facts import facts
 from analysis.report.guard import Guard
-from analysis.report.page import ReportData, _ranking, draw, render_note, render_report, terminal_summary
+from analysis.report.page import ReportData, draw, render_note, render_report, terminal_summary
+from analysis.report.tables import Tables
 from tests.analysis.sample import BASELINE, CASES
 from tests.analysis.sample_report import make_data, make_texts
 
@@ -116,8 +118,9 @@ def test_ids_are_unique_and_links_lead_somewhere(page):
 def test_the_verdict_comes_first_with_all_its_numbers(data, page):
     verdict = data.verdict
     assert verdict.outcome == "better"
-    where = page.words.index("Better than the baseline")
-    assert where < page.words.index("Options", page.words.index("Recommendation"))
+    where = page.words.index("Use the new settings temperature")
+    assert where < page.words.index("Better than the baseline.") < page.words.index("Options", where)
+    assert f"temperature 0.8 → {data.values(data.finalist)['temperature']}" in page.words[where : where + 120]
     for shown in (
         f"{verdict.effect:+.3f}",
         f"{verdict.ci_low:+.3f} to {verdict.ci_high:+.3f}",
@@ -127,8 +130,6 @@ def test_the_verdict_comes_first_with_all_its_numbers(data, page):
         f"{verdict.noise_sd:.3f}",
     ):
         assert shown in page.words
-    assert "Use the finalist" in page.words
-    assert "Shown better" in page.words
     assert verdict.configuration not in page.words[: page.words.index("Search", where)]
 
 
@@ -137,19 +138,19 @@ def tone_of(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "tone", "claim"),
+    ("outcome", "tone", "answer"),
     [
-        ("better", "better", "Shown better"),
-        ("worse", "worse", "Not shown better"),
-        ("equivalent", "equivalent", "Not shown better"),
-        ("not distinguishable", "not-distinguishable", "Not shown better"),
+        ("better", "better", "Use the new settings temperature"),
+        ("worse", "worse", "Keep your current settings The finalist is worse."),
+        ("equivalent", "equivalent", "Keep your current settings The finalist is as good, not better."),
+        ("not distinguishable", "not-distinguishable", "Keep your current settings Too many generations have no score"),
     ],
 )
-def test_only_better_is_green(data, outcome, tone, claim):
+def test_only_better_is_green(data, outcome, tone, answer):
     verdict = replace(data.verdict, outcome=outcome)
     text = render_report(replace(data, verdicts=[verdict]), figures={})
     assert tone_of(text) == tone
-    assert claim in Page(text).words
+    assert answer in Page(text).words
     colours = dict(re.findall(r"\.([a-z-]+)(?:, \.none)? \{ --tone: var\(--([a-z]+)\)", text))
     assert colours[tone] == {"not-distinguishable": "open"}.get(tone, tone)
     assert [name for name, colour in colours.items() if colour == "better"] == ["better"]
@@ -161,17 +162,9 @@ def test_a_null_study_is_not_dressed_up():
     words = words_of(data)
     assert "Not distinguishable from the baseline" in words
     assert "Better than" not in words
-    assert "Not shown better" in words
-    assert "shown better (claim)" in render_note(data)
-    assert "not shown better" in "\n".join(drawn_on(80, data))
-
-
-def test_the_recommendation_follows_the_sign_of_the_effect_unless_told(data):
-    worse = replace(data.verdict, effect=-0.01, outcome="not distinguishable")
-    assert replace(data, verdicts=[worse]).recommended == BASELINE
-    assert replace(data, verdicts=[worse], recommendation=data.finalist).recommended == data.finalist
-    assert replace(data, verdicts=[]).recommended is None
-    assert "Keep the baseline" in words_of(replace(data, verdicts=[worse]))
+    for text in (words, render_note(data), panel_of(data)):
+        assert "Keep your current settings" in text
+        assert "Use the new settings" not in text
 
 
 def test_options_that_differ_are_marked_and_only_these(data):
@@ -260,19 +253,19 @@ def test_missing_parts_are_left_out(data):
     )
     bare = ReportData(study="bare", created="today", observations=rows, baseline=BASELINE)
     parsed = Page(render_report(bare))
-    assert "No verdict yet" in parsed.words
+    assert "Keep your current settings There is no verdict yet." in parsed.words
     for absent in ("Options", "Texts", "Robustness", "Host, engine, model", "Noise floor", "generations ended"):
         assert absent not in parsed.words
     assert parsed.open == []
-    assert "No verdict yet" in render_note(bare)
-    assert "No verdict yet" in "\n".join(drawn_on(80, bare))
+    assert "**Keep your current settings: there is no verdict yet**" in render_note(bare)
+    assert "Keep your current settings: there is no verdict yet" in panel_of(bare)
 
 
 def test_a_baseline_without_scores_still_gives_a_page(data):
     rows = data.observations.copy()
     rows.loc[rows["configuration"] == BASELINE, ["score", "finish"]] = [np.nan, "error"]
     broken = replace(data, observations=rows, verdicts=[], floor=None, aa=None, texts=None)
-    assert "No verdict yet" in Page(render_report(broken)).words
+    assert "There is no verdict yet" in Page(render_report(broken)).words
 
 
 def second_finalist(data: ReportData):
@@ -303,7 +296,7 @@ def test_every_finalist_stands_with_its_fresh_generations(data):
         observations=pd.concat([rows, extra]),
         verdicts=judge(confirm, baseline=BASELINE, finalists=[second, data.finalist]),
     )
-    ranked = {row["key"]: row["row"] for row in _ranking(several)}
+    ranked = {row["key"]: row["row"] for row in Tables(several).ranking}
     assert (rows["configuration"] == second).any()  # it has rows of the search, which picked it
     assert ranked[second]["n"] == len(extra)
     assert ranked[second]["mean"] == pytest.approx(extra.groupby("case")["score"].mean().mean())
@@ -359,29 +352,30 @@ def test_arms_of_unequal_size_are_told_both():
     assert (verdicts[0].n_finalist, verdicts[0].n_baseline) == (48, 12)
     data = replace(whole, observations=fewer, verdicts=verdicts)
     both = "48 fresh generations against 12 of the baseline"
-    assert f"{both}, 6 cases; these" in " ".join(drawn_on(100, data))
+    assert f"{both}, on these 6 cases" in panel_of(data)
     assert both in render_note(data)
     assert both in words_of(data).replace("48fresh", "48 fresh")
-    assert "per arm" not in words_of(data) + render_note(data)
-    assert "48 fresh generations per arm, 6 cases; these cases" in " ".join(drawn_on(100, whole))
+    assert "generations each" not in words_of(data) + render_note(data)
+    assert "48 fresh generations each, on these 6 cases" in panel_of(whole)
 
 
 def test_a_gain_that_could_not_be_seen_is_told_as_such(data):
     far = replace(data.verdict, mde=3.154)
     told = replace(data, verdicts=[far])
-    assert "no gain: it takes one of 3.154, and scores end at 1" in render_note(told)
+    assert "no gain could have been found: it takes one of 3.154, and scores end at 1" in render_note(told)
     page = words_of(told)
-    assert "so no gain could be seen" in page
-    assert "smallest gain that this comparison could see" not in page
-    assert "smallest gain that this comparison could see" in words_of(data)
+    assert "so no gain could have been found" in page
+    assert "smallest real gain that would have been found 8 times in 10" not in page
+    assert "smallest real gain that would have been found 8 times in 10" in words_of(data)
 
 
 def test_what_was_given_up_says_what_the_end_could_have_seen(data):
     told = replace(data, verdicts=[replace(data.verdict, mde=0.0612, given_up=True, look=1)])
-    assert "gains from 0.061 on (80% power), had it not been given up at look 1; noise sd" in render_note(told)
-    assert "smallest gain that this comparison could see to its end" in words_of(told)
-    assert "smallest gain seen with 80% probability to its end" in words_of(told)
-    assert "to its end" not in words_of(data)
+    found = "a real gain of 0.061 or more would have been found 8 times in 10, had it not been given up at look 1; one"
+    assert found in render_note(told)
+    assert "smallest real gain that would have been found 8 times in 10, had the comparison gone on" in words_of(told)
+    assert "of this size or more would have been found 8 times in 10, had the comparison gone on" in words_of(told)
+    assert "had the comparison gone on" not in words_of(data)
 
 
 def test_the_front_says_that_its_tokens_are_expected_too(data):
@@ -465,7 +459,7 @@ def test_a_part_that_fails_is_named_and_the_rest_is_there(data, monkeypatch):
         raise IndexError("no such row")
 
     monkeypatch.setattr("analysis.report.plots.figures.history", fails)
-    monkeypatch.setattr("analysis.report.page._ranking", fails)
+    monkeypatch.setattr("analysis.report.tables.Tables._means_with_intervals", fails)
     with pytest.raises(IndexError):
         draw(data)
     monkeypatch.setattr(Guard, "strict", False)
@@ -481,13 +475,12 @@ def test_a_part_that_fails_is_named_and_the_rest_is_there(data, monkeypatch):
         render_report(data, figures)
 
 
-# ---- what is recommended, and what it goes by
+# ---- the settings to use now
 
 
-def decision_row(data: ReportData) -> str:
-    """The decision as the note has it."""
-    (row,) = re.findall(r"^\| decision \| (.*) \|$", render_note(data).replace("\\", ""), re.MULTILINE)
-    return row
+def first_line(data: ReportData) -> str:
+    """The answer as the note has it."""
+    return render_note(data).replace("\\", "").splitlines()[2].strip("*")
 
 
 def outcome(data: ReportData, name: str, **changes) -> ReportData:
@@ -495,46 +488,83 @@ def outcome(data: ReportData, name: str, **changes) -> ReportData:
     return replace(data, verdicts=[replace(data.verdict, outcome=name, **changes)])
 
 
-def test_a_recommendation_that_is_no_claim_says_what_it_goes_by(data):
+def open_(data: ReportData, effect: float, **changes) -> ReportData:
+    """The data with a verdict that luck can explain."""
+    return outcome(data, "not distinguishable", effect=effect, p_value=0.34, **changes)
+
+
+def test_a_finalist_that_is_merely_ahead_is_a_gamble(data):
     for given_up in (False, True):
-        told = outcome(data, "not distinguishable", effect=0.0021, given_up=given_up, look=1)
-        rule = "its fresh mean is higher, by +0.002; that is the rule, not a claim"
-        assert decision_row(told) == f"use the finalist (recommendation: {rule}); not shown better (claim)"
-        assert f"Use the finalist ({rule})" in words_of(told)
-    assert decision_row(data) == "use the finalist (recommendation); shown better (claim)"
-    tiny = outcome(data, "not distinguishable", effect=0.0000021)
-    assert "higher, by +0.0000021;" in decision_row(tiny)
+        told = open_(data, 0.0021, given_up=given_up, look=1)
+        reason = "the comparison ended early, because a gain had become unlikely"
+        assert first_line(told) == "Keep your current settings: " + (
+            reason if given_up else "no gain beyond luck was found"
+        )
+        temperature = data.values(data.finalist)["temperature"]
+        for text in (words_of(told), render_note(told).replace("\\", ""), panel_of(told)):
+            assert f"If you want to gamble: temperature 0.8 → {temperature}" in text
+            assert "That scored 0.002 higher here, which luck alone can explain (p = 0.34)." in text
+            assert "--force" not in text
+    assert "gamble" not in words_of(data) + render_note(data) + panel_of(data)
+    assert "That scored 0.0000021 higher" in render_note(open_(data, 0.0000021))
+    for name in ("worse", "equivalent"):
+        assert "gamble" not in render_note(outcome(data, name, effect=0.002))
+    behind = open_(data, -0.002)
+    assert first_line(behind) == "Keep your current settings: no gain was found"
+    assert "gamble" not in render_note(behind)
 
 
 def test_where_arms_are_as_good_there_is_no_reason_to_change(data):
     told = outcome(data, "equivalent", effect=0.012, margin=0.123)
-    why = "the finalist's mean is higher by 0.012, within the margin of ±0.123"
-    assert decision_row(told) == f"no reason to change (recommendation: {why}); not shown better (claim)"
-    assert told.recommended == data.finalist  # the rule, as documented
-    assert f"No reason to change ({why})" in words_of(told)
-    assert "Use the finalist" not in words_of(told)
+    assert first_line(told) == "Keep your current settings: the finalist is as good, not better"
     assert "| margin | ±0.123: differences within it count as none |" in render_note(told)
-    assert "±0.123: differences within it count as none" in "\n".join(drawn_on(80, told))
+    assert "±0.123: differences within it count as none" in panel_of(told)
     assert "| margin |" not in render_note(data)
-    assert decision_row(outcome(data, "equivalent", effect=-0.012)).startswith("keep the baseline (recommendation);")
 
 
-def test_all_fresh_generations_of_the_baseline_decide_what_is_recommended(data):
-    told = replace(
-        outcome(data, "not distinguishable", effect=0.012, look=1, n_baseline=18),
-        fresh_effects={data.finalist: -0.005},
-    )
-    assert told.recommended == BASELINE
-    assert decision_row(told) == (
-        "keep the baseline (recommendation: against all fresh generations of the baseline the difference is -0.005);"
-        " not shown better (claim)"
-    )
+def test_all_fresh_generations_of_the_baseline_decide_who_is_ahead(data):
+    told = replace(open_(data, 0.012, look=1, n_baseline=18), fresh_effects={data.finalist: -0.005})
+    assert first_line(told).endswith("; against all fresh generations of the baseline the difference is -0.005")
+    assert "gamble" not in render_note(told)
     words = words_of(told)
     assert "the verdict compares with the 18 that it had at look 1" in words
     assert "the verdict compares with the" not in words_of(data)
     assert "the verdict compares with the" not in words_of(
         replace(data, fresh_effects={data.finalist: data.verdict.effect})
     )
+
+
+def test_a_broken_limit_keeps_the_current_settings_whatever_the_score(data):
+    broken = replace(data, broken=["breaks words: 171 on average, limit 150"])
+    line = "Keep your current settings: the finalist scores better, but breaks words: 171 on average, limit 150"
+    assert first_line(broken) == line
+    assert tone_of(render_report(broken, figures={})) == "none"
+    ahead = replace(open_(data, 0.01), broken=broken.broken)
+    assert first_line(ahead) == "Keep your current settings: the finalist breaks words: 171 on average, limit 150"
+    assert "gamble" not in render_note(ahead)
+    neither = replace(broken, baseline_broken=["breaks words: 160 on average, limit 150"])
+    assert first_line(neither) == (
+        "Keep your current settings: neither they nor the finalist keep all limits"
+        " (the finalist breaks words: 171 on average, limit 150)"
+    )
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_panel_breaks_no_change_and_no_word(data, width):
+    pieces = data.use_now.change
+    assert len(pieces) > 2
+    lines = [line.strip("│ ") for line in drawn_on(width, data)]
+    for piece in pieces:
+        assert any(piece in line for line in lines), piece
+    shown = {word for line in lines for word in line.split()}
+    texts = [data.use_now.text, data.verdict.advice, *(text for _, text in facts(data))]
+    assert {word for text in texts for word in text.split()} <= shown
+
+
+def test_the_first_line_of_the_panel_is_the_answer(data):
+    assert drawn_on(80, data)[1].strip("│ ").startswith("Use the new settings: ")
+    for name in ("worse", "equivalent", "not distinguishable"):
+        assert drawn_on(80, outcome(data, name))[1].strip("│ ").startswith("Keep your current settings: ")
 
 
 def test_of_several_finalists_it_is_said_which_one_is_meant(data):
@@ -574,14 +604,15 @@ def test_where_nothing_was_tested_no_numbers_are_made_up(data):
     told = outcome(data, "not distinguishable", effect=0.129, noise_sd=0.0, **none)
     for text in (render_note(told), panel_of(told)):
         assert "+0.129 (no interval and no p value: there is no noise to test with)" in text.replace("\\", "")
-        assert "could see" not in text
+        assert "precision" not in text
         assert "–" not in text
     page = words_of(told)
     assert "no interval and no p value" in page
+    assert "Keep your current settings No score varies, so that luck cannot be told from a gain." in page
     assert "– to –" not in page
     assert "smallest gain" not in page
     unseen = outcome(data, "not distinguishable", mde=math.inf)
-    assert "no gain of any size with so few seeds" in render_note(unseen)
+    assert "with so few seeds no gain of any size could have been found" in render_note(unseen)
 
 
 def test_the_last_look_is_told_whole(data):

@@ -30,7 +30,7 @@ def judged(gain: float, *, cases: int = 6, seeds: int = 10, sd: float = 0.03, **
 def test_a_claim_for_new_cases_is_advised_where_there_can_be_one(cases: int, possible: bool) -> None:
     verdict = judged(0.3, cases=cases)
     assert verdict.outcome == "better"
-    assert ("judge for new cases to include that" in verdict.advice) == possible
+    assert ("run `sweeps judge --claim new-cases`" in verdict.advice) == possible
     assert ("takes 6 cases or more" in verdict.advice) != possible
 
 
@@ -46,15 +46,15 @@ def test_what_was_given_up_says_so_whatever_it_ends_as() -> None:
     open_ = judged(0.0, sd=0.15, seeds=3, margin=0.01, given_up=["tuned"], design=design, look=1)
     assert open_.outcome == "not distinguishable"
     assert open_.sentence.count("given up") == 1
-    assert "name and [confirm] futility = 0" in open_.advice
+    assert "another study.name with [confirm] futility = 0" in open_.advice
 
 
 def test_one_of_anything_is_not_many() -> None:
     assert (count_text(1, "seed"), count_text(2, "seed"), count_text(2.5, "seed"), count_text(1.0, "seed")) == (
         "1 seed", "2 seeds", "2.5 seeds", "1 seed",
     )  # fmt: skip
-    assert arms_text(1, 1, 1, kind="fresh generations") == "1 fresh generation per arm"
-    assert arms_text(3, 3, 3) == "3 generations per arm"
+    assert arms_text(1, 1, 1, kind="fresh generations") == "1 fresh generation each"
+    assert arms_text(3, 3, 3) == "3 generations each"
 
 
 # ---- what would help
@@ -114,11 +114,11 @@ def test_lopsided_arms_are_told_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("gain", "changes", "told"),
     [
-        (0.05, {"min_gain": 0.2}, "That there is a gain is settled, and that it does not reach 0.200."),
-        (0.05, {"min_gain": 0.052}, "is not. Four times the seeds would halve the interval."),
-        (0.05, {"margin": 0.2}, "settled, and smaller than the margin of 0.200: it need not count."),
-        (-0.05, {"margin": 0.2}, "settled, and smaller than the margin of 0.200: it need not count."),
-        (0.05, {"min_gain": 0.01}, "Enough to decide."),
+        (0.05, {"min_gain": 0.2}, "The gain is real, and smaller than 0.200."),
+        (0.05, {"min_gain": 0.052}, "whether it reaches 0.052 is open. Four times the seeds would halve the interval."),
+        (0.05, {"margin": 0.2}, "real, but smaller than the margin of 0.200, so it need not count."),
+        (-0.05, {"margin": 0.2}, "real, but smaller than the margin of 0.200, so it need not count."),
+        (0.05, {"min_gain": 0.01}, "Enough evidence for these cases."),
     ],
 )
 def test_what_is_settled_and_what_is_not(gain: float, changes: dict[str, Any], told: str) -> None:
@@ -140,8 +140,8 @@ def test_what_a_look_ended_is_told_to_be_large() -> None:
     design = SequentialDesign(2)
     early = judged(0.1, design=design, look=1)
     assert early.ended_early
-    assert "expect a smaller difference of new generations" in early.advice
-    assert any("expect less of new generations" in note for note in early.notes)
+    assert "expect a smaller difference from new generations" in early.advice
+    assert any("expect less from new generations" in note for note in early.notes)
     for other in (judged(0.1, design=design, look=2), judged(0.1), judged(0.0, design=design, look=1)):
         assert not other.ended_early
         assert "new generations" not in " ".join([other.advice, *other.notes])
@@ -178,4 +178,4 @@ def test_nothing_is_said_to_have_shown_that_did_not(fewer_permutations: None) ->
         frame["score"] = (frame["score"] > rng.uniform(0.3, 0.6)).astype(float)
         verdict = judge_one(frame, baseline="b")
         if verdict.outcome == "not distinguishable":
-            assert "would have shown a true difference as large as this one" not in verdict.advice
+            assert "would have found a real difference as large as this one" not in verdict.advice

@@ -52,7 +52,7 @@ def test_not_distinguishable_says_what_it_would_take():
     verdict = judge_one(table({"new": 0.02}, seeds=4), baseline="base", min_gain=0.03)
     assert verdict.outcome == "not distinguishable"
     assert verdict.ci_low < 0 < verdict.ci_high
-    assert f"gains from about {verdict.mde:.3f} on" in verdict.sentence
+    assert f"finds gains of about {verdict.mde:.3f} or more" in verdict.sentence
     needed = analysis.required_seeds(0.03, verdict.noise_sd, cases=6)
     assert f"about {needed} seeds per case ({12 * needed} generations" in verdict.advice
     assert verdict.mde == pytest.approx(critical_drift(verdict.dof) * verdict.standard_error)
@@ -144,12 +144,12 @@ def test_gains_that_no_score_has_room_for_are_not_promised():
     data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
     verdict = judge_one(data, baseline="base")
     assert verdict.mde > 1
-    assert "gains from about" not in verdict.sentence
-    assert f"could not see any gain: it takes one of about {verdict.mde:.3f}" in verdict.sentence
+    assert "finds gains of about" not in verdict.sentence
+    assert f"could find no gain: it takes one of about {verdict.mde:.3f}" in verdict.sentence
     assert "scores end at 1, which is 0.633 above the baseline" in verdict.sentence
     near = judge_one(data.assign(score=data["score"].replace({0.3: 0.1})), baseline="base")  # a difference of 0
     assert "min_gain)." in near.advice
-    assert "would probably have shown" not in near.advice
+    assert "would probably have been found" not in near.advice
 
 
 def test_as_dict_is_json_with_the_agreed_keys():
@@ -342,7 +342,7 @@ def test_a_comparison_that_did_not_show_what_it_measured_does_not_say_that_it_wo
     data.loc[new, "score"] += 2.9 * before.standard_error - before.effect  # p = .005: too much for a first look
     verdict = judge_one(data, baseline="base", design=SequentialDesign(2), look=1)
     assert verdict.outcome == "not distinguishable"
-    assert "would have shown" not in verdict.advice
+    assert "would have found" not in verdict.advice
     needed = int(verdict.advice.split("takes about ")[1].split()[0])
     assert needed == math.ceil(10 * (verdict.mde / verdict.effect) ** 2)
 

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from analysis import SequentialDesign, judge_one
 from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
 from analysis.power.planning import plan
-from analysis.report.text import lone
 
 
 @pytest.mark.parametrize(
@@ -64,7 +63,7 @@ def test_decimals(values, count):
 
 def test_numbers_alone():
     assert [gain_text(each) for each in (0.05, 0.12, 0.0001, 1.0)] == ["0.050", "0.120", "0.00010", "1.000"]
-    assert [lone(each) for each in (0.05, 0.0001, math.nan)] == ["0.050", "0.00010", "–"]
+    assert [gain_text(each) for each in (0.05, 0.0001, math.nan)] == ["0.050", "0.00010", "–"]
     assert [cases_text(each) for each in (1, 2)] == ["1 case", "2 cases"]
 
 

@@ -94,6 +94,7 @@ def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[3]), environment.get("PYTHONPATH", "")])
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+    assert "Use the new settings: temperature 1.2 → " in done.stdout
     assert "Better than the baseline" in done.stdout
     assert "sweeps ui" in done.stdout
     assert "mlruns/sweeps/t/report.html" in done.stdout
@@ -253,7 +254,10 @@ def test_judge_a_study(finished: Path, capsys: Capture) -> None:
     assert verdict["configuration"]["model"] == "scripted"
     assert verdict["n_per_arm"] == 9
     assert verdict["recommended"] == "finalist"
+    assert verdict["use_now"]["settings"] == "new"
+    assert verdict["use_now"]["text"].startswith("Use the new settings: temperature 1.2 → ")
     shown = text(capsys, "judge", "t", "--mlruns", finished / "mlruns")
+    assert shown.splitlines()[0] == verdict["use_now"]["text"]
     assert "better:" in shown
     assert verdict["configuration_key"] not in shown  # a person reads `the finalist`
     wide = answer(capsys, "judge", "t", "--json", "--alpha", "0.001", "--mlruns", finished / "mlruns")
@@ -449,3 +453,36 @@ def test_a_report_of_a_study_that_is_not_finished(tmp_path: Path, capsys: Captur
     done = answer(capsys, "report", "--json", "--mlruns", tmp_path / "mlruns")
     assert Path(done["report"]).is_file()
     assert done["exports"] == []
+
+
+def test_current_settings_stay_where_nothing_is_shown_better(null: Path, capsys: Capture) -> None:
+    from sweeps.cli.run import show
+
+    result = load_result(null / "mlruns")
+    show(result)
+    panel = capsys.readouterr().out
+    record = answer(capsys, "judge", "--json", "--mlruns", null / "mlruns")["use_now"]
+    assert panel.splitlines()[1].strip("│ ").startswith("Keep your current settings: ")
+    assert record["text"].startswith("Keep your current settings: ")
+    assert (record["settings"], record["change"]) == ("current", [])
+    assert text(capsys, "judge", "--mlruns", null / "mlruns").splitlines()[0] == record["text"]
+    assert "--force" not in panel
+    assert "use the finalist" not in panel.lower()
+    assert ("If you want to gamble" in panel) == bool(record["gamble"]) == (result.recommended != result.baseline)
+
+
+def test_a_study_without_a_verdict_says_why_and_keeps_the_settings(copy: Path) -> None:
+    from sweeps.results.use_now import use_now
+
+    result = load_result(copy / "mlruns", "t")
+    kept = {name: value for name, value in result.record.record.items() if name not in ("confirmed", "finalists")}
+    for finalists, status, why in (
+        ([], "done", "every trial with a score has these same settings, so there was nothing to confirm"),
+        (None, "stopped", "there is no verdict yet, because the confirmation is not complete (status: stopped)"),
+    ):
+        changed = kept if finalists is None else {**kept, "finalists": finalists}
+        record = replace(result.record, record=changed, status=status)
+        assert use_now(replace(result, record=record)).text == f"Keep your current settings: {why}"
+    unscored = [{**row, "score": None} for row in result.rows]
+    none = replace(result, rows=unscored, record=replace(result.record, record={**kept, "finalists": []}))
+    assert use_now(none).why == "no trial of the search has a score, so there was nothing to confirm"

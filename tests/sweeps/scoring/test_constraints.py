@@ -428,13 +428,13 @@ def test_a_finalist_that_breaks_a_limit_is_not_recommended_and_exported_by_force
 def test_report_and_note_say_so(careless: SweepResult, careful: SweepResult) -> None:
     page, note = ((careless.folder / name).read_text() for name in ("report.html", "note.md"))
     assert f"The finalist {careless.broken[0]}; so it is not recommended" in page
-    assert "Keep the baseline" in page
+    assert "Keep your current settings" in page
     assert 'id="limits"' in page
     assert 'id="pareto"' in page
-    assert "keep the baseline, since the finalist is beyond a limit (recommendation); shown better (claim)" in note
+    assert f"**Keep your current settings: the finalist scores better, but {careless.broken[0]}**" in note
     assert "| limits | words " in note
     within = (careful.folder / "report.html").read_text()
-    assert "Use the finalist" in within
+    assert "Use the new settings" in within
     assert "not recommended;" not in within
 
 
@@ -466,6 +466,7 @@ def test_the_command_line_tells_of_limits(careless: SweepResult, capsys: pytest.
     assert run_command(["judge", *where, "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert (record["verdict"], record["recommended"]) == ("better", "baseline")
+    assert record["use_now"]["settings"] == "current"
     assert record["broken"] == careless.broken
     assert [(check["constraint"], check["status"]) for check in record["constraints"]] == [("words", "broken")]
     assert record["baseline_constraints"][0]["status"] == "kept"

@@ -80,7 +80,7 @@ def test_the_rule_goes_by_all_fresh_generations_of_the_baseline(finished: SweepR
     assert f"and the difference from that is {result.fresh_effects[one]:+.3f}" in note
     assert not any("what is recommended" in note for note in verdicts[other].notes)
     data = report_data(result)
-    assert data.recommended == data.baseline
+    assert (data.use_now.settings, data.use_now.gamble) == ("current", "")
     assert data.fresh_effects == result.fresh_effects
     assert not result.exportable
 

@@ -1,0 +1,94 @@
+"""The report as a panel for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from analysis.report.data import ReportData
+from analysis.report.facts import cautions, facts
+from analysis.verdict.use_now import UseNow
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+
+WIDTH = 80
+"""Columns of the panel; fewer on a narrower terminal."""
+
+_STYLES = {"better": "green", "worse": "red", "equivalent": "blue", "not distinguishable": "bright_black"}
+_MOST = {"others": 180, "limits": 180}
+_MOST_CHANGES = 8
+
+
+def terminal_summary(data: ReportData) -> list[RenderableType]:
+    """The answer as a panel of about 25 lines at most, and the next steps.
+
+    Returns:
+        Renderables for `rich.console.Console.print`. Nothing in them is taken as markup.
+    """
+    from rich.console import Group
+    from rich.panel import Panel
+    from rich.table import Table
+    from rich.text import Text
+
+    verdict, use_now = data.verdict, data.use_now
+    style = _STYLES[verdict.outcome] if verdict is not None else "bright_black"
+    if use_now.settings == "current" and style == "green":
+        style = "bright_black"
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, text in facts(data):
+        table.add_row(Text(name), Text(_clip(text, _MOST.get(name, len(text)))))
+    body: list[Any] = [_Headline(use_now, f"bold {style}"), table]
+    if use_now.gamble:
+        body.append(Text(_clip(use_now.gamble, 260)))
+    if verdict is not None:
+        body.append(Text(_clip(data.in_words(verdict.advice), 220), style="italic"))
+    if data.aa is not None and not data.aa.passed:
+        body.append(Text(_clip(data.in_words(data.aa.sentence), 220), style="bold yellow"))
+    body += [Text("! " + _clip(note, 150), style="yellow") for note in (*cautions(data), *data.notes[:2])]
+    if data.last_look:  # whole: its end says whether it went on
+        body.append(Text("- " + " ".join(data.last_look.split()), style="dim"))
+    title = Text(_clip(data.study, 50))
+    panel = Panel(Group(*body), title=title, title_align="left", border_style=style, width=WIDTH)
+    # A command stays on one line, so that it can be copied.
+    commands = list(data.commands.items())[:3]
+    return [panel, *(Text(f"  {name}: {command}", no_wrap=True, overflow="ignore") for name, command in commands)]
+
+
+class _Headline:
+    """The answer, broken between its changes and never inside one."""
+
+    def __init__(self, use_now: UseNow, style: str) -> None:
+        self.use_now, self.style = use_now, style
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.text import Text
+
+        text = self.use_now.text
+        if self.use_now.change:
+            text = "\n".join(broken_between(f"{self.use_now.headline}:", _few(self.use_now.change), options.max_width))
+        yield Text(text, style=self.style)
+
+
+def broken_between(start: str, pieces: Sequence[str], width: int) -> list[str]:
+    """Lines of at most a width, where the pieces allow it: `start`, then the pieces with commas between them."""
+    lines = [start]
+    ended = [f"{piece}," for piece in pieces[:-1]] + list(pieces[-1:])
+    for piece in ended:
+        if len(lines[-1]) + 1 + len(piece) <= width:
+            lines[-1] += f" {piece}"
+        else:
+            lines.append(piece)
+    return lines
+
+
+def _few(pieces: Sequence[str]) -> list[str]:
+    rest = len(pieces) - _MOST_CHANGES
+    return [*pieces] if rest <= 0 else [*pieces[:_MOST_CHANGES], f"and {rest} more"]
+
+
+def _clip(text: str, most: int) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= most else text[: most - 1].rsplit(" ", 1)[0] + " …"

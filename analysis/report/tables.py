@@ -1,0 +1,212 @@
+"""The tables of a report: each view of the observations is made once, for page and plots alike."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from analysis.observations import views
+from analysis.report.data import ReportData
+
+TEXT_LIMIT = 6000
+"""Characters of an example text that are shown."""
+
+_Z95 = 1.959964
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Rows of a report's tables.
+
+    Attributes:
+        data: The study.
+    """
+
+    data: ReportData
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """Keys of baseline and finalist; of the baseline alone without a finalist."""
+        return [self.data.baseline] if self.data.finalist is None else [self.data.baseline, self.data.finalist]
+
+    @cached_property
+    def fresh(self) -> pd.DataFrame:
+        """The observations of the verdict."""
+        return views.confirmation(self.data.observations, self.arms)
+
+    @cached_property
+    def trials(self) -> set[str]:
+        """Keys of the configurations that the search scored, without the baseline."""
+        return set(views.usable(views.search(self.data.observations))["configuration"]) - {self.data.baseline}
+
+    @cached_property
+    def options(self) -> list[Row]:
+        """Model, prompt and options of both arms."""
+        data = self.data
+        base, final = data.values(data.baseline), data.values(data.finalist)
+        return [
+            {
+                "name": name,
+                "baseline": base.get(name),
+                "finalist": final.get(name),
+                "changed": bool(final) and base.get(name) != final.get(name),
+            }
+            for name in dict.fromkeys([*base, *final])
+        ]
+
+    @cached_property
+    def level_rows(self) -> list[Row]:
+        """Items covered per level, of both arms."""
+        table = views.levels(self.fresh)
+        cells = {level: [_cell(table, (key, level)) for key in self.arms] for level in views.LEVEL_COLUMNS}
+        return [{"level": level, "cells": own} for level, own in cells.items() if any(own)]
+
+    @cached_property
+    def case_rows(self) -> list[Row]:
+        """Per case: levels 1-2 and the score of both arms, and the difference."""
+        table = views.levels(self.fresh, by=("configuration", "case"))
+        means = views.case_means(self.fresh, self.arms)
+        rows = []
+        for case in sorted(views.usable(self.fresh)["case"].unique()):
+            scores = [float(means["mean"].get((case, key), math.nan)) for key in self.arms]
+            rows.append(
+                {
+                    "case": case,
+                    "cells": [_cell(table, (key, case, "1-2")) for key in self.arms],
+                    "scores": scores,
+                    "n": [int(means["n"].get((case, key), 0)) for key in self.arms],
+                    "effect": scores[-1] - scores[0] if len(scores) > 1 else None,
+                }
+            )
+        return rows
+
+    @cached_property
+    def host_rows(self) -> list[Row]:
+        """Per host, where there are several: levels 1-2 and the score of both arms."""
+        fresh = self.fresh
+        if "host" not in fresh or fresh["host"].nunique() < 2:
+            return []
+        table = views.levels(fresh, by=("configuration", "host"))
+        rows = []
+        for host in sorted(fresh["host"].dropna().unique()):
+            means = views.summary(fresh[fresh["host"] == host])["mean"]
+            scores = [float(means.get(key, math.nan)) for key in self.arms]
+            cells = [_cell(table, (key, host, "1-2")) for key in self.arms]
+            rows.append({"host": host, "cells": cells, "scores": scores})
+        return rows
+
+    @cached_property
+    def ending_rows(self) -> list[Row]:
+        """How the generations of both arms, and all together, ended."""
+        rows = self.data.observations
+        if "finish" not in rows:
+            return []
+        groups = {self.data.role(key): rows[rows["configuration"] == key] for key in self.arms} | {"everything": rows}
+        return [{"name": name, "n": len(part), **views.endings(part)} for name, part in groups.items()]
+
+    @cached_property
+    def ranking(self) -> list[Row]:
+        """All configurations by mean score, with intervals as places on a common scale in percent."""
+        data, table = self.data, self._means_with_intervals()
+        bottom, top = float(table[["mean", "low"]].min().min()), float(table[["mean", "high"]].max().max())
+        span = max(top - bottom, 1e-9)
+        base_place = 100 * (float(table["mean"].get(data.baseline, bottom)) - bottom) / span
+        rows = []
+        for rank, row in enumerate(table.reset_index().to_dict("records"), 1):
+            key = str(row["configuration"])
+            rows.append(
+                {
+                    "rank": rank,
+                    "key": key,
+                    "role": data.role(key) if data.role(key) != key else "",
+                    "differs": _differs(data, key),
+                    "base": base_place,
+                    "row": row,
+                    "places": {name: 100 * (float(row[name]) - bottom) / span for name in ("mean", "low", "high")},
+                }
+            )
+        return rows
+
+    def _means_with_intervals(self) -> pd.DataFrame:
+        """Means by configuration; those picked for their scores with their fresh generations only."""
+        data = self.data
+        picked = {*self.arms, *(verdict.configuration for verdict in data.verdicts)}
+        table = views.summary(views.without_luck(data.observations, picked))
+        half = _Z95 * data.noise_sd / table["n"].pow(0.5)
+        table = table.assign(low=table["mean"] - half, high=table["mean"] + half)
+        if data.ranking is not None:
+            shown = data.ranking.set_index("configuration")
+            base = float(table["mean"].get(data.baseline, 0.0))
+            table["low"] = (shown["ci_low"] + base).reindex(table.index)
+            table["high"] = (shown["ci_high"] + base).reindex(table.index)
+        return table
+
+    @cached_property
+    def examples(self) -> Row | None:
+        """Best, median and worst text of both arms on the case whose effect is the median one."""
+        texts = self.data.texts
+        if texts is None or not len(texts):
+            return None
+        on = ["configuration", "case", "seed"]
+        fresh = views.usable(self.fresh).drop_duplicates(on)
+        rows = fresh[[*on, "score"]].merge(texts.drop(columns=["score"], errors="ignore").drop_duplicates(on), on=on)
+        by_case = rows.groupby(["case", "configuration"], observed=True)["score"].mean()
+        cases = [case for case in rows["case"].unique() if all((case, key) in by_case.index for key in self.arms)]
+        if not cases:
+            return None
+        cases.sort(key=lambda case: (by_case[case, self.arms[-1]] - by_case[case, self.arms[0]], case))
+        case = cases[len(cases) // 2]
+        own = rows[rows["case"] == case]
+        own = own.sort_values(["score", "seed"], ascending=[False, True])
+        columns = [own[own["configuration"] == key] for key in self.arms]
+        shown = [
+            {"which": which, "texts": [self._example(arm.iloc[round(share * (len(arm) - 1))]) for arm in columns]}
+            for which, share in (("best", 0.0), ("median", 0.5), ("worst", 1.0))
+        ]
+        return {"case": case, "rows": shown}
+
+    def _example(self, row: pd.Series[Any]) -> Row:
+        text = str(row["text"])
+        return {
+            "role": self.data.role(str(row["configuration"])),
+            "score": float(row["score"]),
+            "seed": row["seed"],
+            "text": text[:TEXT_LIMIT],
+            "more": max(0, len(text) - TEXT_LIMIT),
+            "covered": _items(row.get("covered")),
+            "missed": _items(row.get("missed")),
+        }
+
+
+def value_text(value: object) -> str:
+    """A value as a table shows it; a dash for what does not exist."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "–"
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _items(value: object) -> list[str]:
+    """A list column's cell as a list, whatever a file format made of it."""
+    if value is None or isinstance(value, (str, float)):
+        return [str(value)] if isinstance(value, str) and value else []
+    return [str(each) for each in value]  # type: ignore[attr-defined]
+
+
+def _cell(table: pd.DataFrame, where: tuple[str, ...]) -> dict[str, float] | None:
+    if where not in table.index:
+        return None
+    found = table.loc[[where]].iloc[0]
+    return {"covered": float(found["covered"]), "total": float(found["total"]), "share": float(found["share"])}
+
+
+def _differs(data: ReportData, key: str) -> str:
+    if key == data.baseline:
+        return "the configuration in use"
+    return (
+        ", ".join(f"{name} {value_text(value)}" for name, value in data.differences(key).items()) or "as the baseline"
+    )
