@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from analysis.verdict.use_now import UseNow, use_now_for, changes, without_verdict
+from analysis.verdict.use_now import UseNow, changes, use_now_for, without_verdict
 from sweeps.workspace.study_lock import standing_of
 
 if TYPE_CHECKING:
