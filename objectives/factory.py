@@ -11,7 +11,7 @@ from objectives.custom_import import own_objective
 from objectives.hints import did_you_mean
 from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
-from objectives.matchers.model_access import ModelAccess
+from objectives.matchers.model_access import ModelAccess, NoModels
 
 _KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold")
 _MATCHERS = {
@@ -31,7 +31,7 @@ def make_objective(
             one's own), `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher`
             ("lexical", or a table with `kind` and the matcher's settings, or a matcher object), `threshold`
             (probability in (0, 1) from which on an item counts as covered).
-        models: How matchers reach models; by default an Ollama server over HTTP (`objectives.matchers.clients`).
+        models: How matchers reach models; without it, a matcher that asks one fails at the first text.
         directory: Where a module of one's own is looked for before the working directory.
 
     Raises:
@@ -111,20 +111,23 @@ def _matcher(spec: Any, threshold: float | None, models: ModelAccess | None) -> 
     ]
     if wrong:
         raise ObjectiveError("\n".join(wrong))
-    return _BUILDERS[kind](table, threshold, models)
+    return _BUILDERS[kind](table, threshold, models or NoModels())
 
 
-def _lexical(table: Mapping[str, Any], threshold: float | None, models: ModelAccess | None) -> Matcher:  # noqa: ARG001
+def _lexical(table: Mapping[str, Any], threshold: float | None, models: ModelAccess) -> Matcher:  # noqa: ARG001
     return LexicalMatcher(threshold=threshold)
 
 
-def _embedding(table: Mapping[str, Any], threshold: float | None, models: ModelAccess | None) -> Matcher:
-    from objectives.matchers import clients, embedding
+def _embedding(table: Mapping[str, Any], threshold: float | None, models: ModelAccess) -> Matcher:
+    from objectives.matchers import embedding
 
     if table.get("gguf"):
-        embed, model = clients.gguf_embedder(table["gguf"]), Path(table["gguf"]).name
+        path = Path(table["gguf"])
+        if not path.is_file():
+            raise ObjectiveError(f"matcher.gguf = {table['gguf']!r}: no such file; give an embedding model's path.")
+        embed, model = models.gguf_embedder(path), path.name
     else:
-        embed, model = (models or clients).embedder(table["model"], table.get("host")), str(table["model"])
+        embed, model = models.embedder(table["model"], table.get("host")), str(table["model"])
     return embedding.EmbeddingMatcher(
         embed,
         model=model,
@@ -134,10 +137,10 @@ def _embedding(table: Mapping[str, Any], threshold: float | None, models: ModelA
     )
 
 
-def _judge(table: Mapping[str, Any], threshold: float | None, models: ModelAccess | None) -> Matcher:
-    from objectives.matchers import clients, judge
+def _judge(table: Mapping[str, Any], threshold: float | None, models: ModelAccess) -> Matcher:
+    from objectives.matchers import judge
 
-    chat = (models or clients).chat_json(table["model"], table.get("host"))
+    chat = models.chat_json(table["model"], table.get("host"))
     share = 0.5 if threshold is None else threshold
     return judge.JudgeMatcher(chat, votes=table.get("votes", 3), model=str(table["model"]), threshold=share)
 

@@ -168,10 +168,11 @@ def timed(predict: Predictor, documents: list[dict[str, Any]]) -> tuple[list[Arr
 
 
 def embedding_predictor(path: Path) -> tuple[Predictor, float]:
-    from objectives.matchers.clients import gguf_embedder
     from objectives.matchers.embedding import EmbeddingMatcher
+    from sweeps.engines.spec import EngineSpec
+    from sweeps.scoring.engine_models import EngineModels
 
-    matcher = EmbeddingMatcher(gguf_embedder(path), model=path.name)
+    matcher = EmbeddingMatcher(EngineModels(EngineSpec("llamacpp")).gguf_embedder(path), model=path.name)
     return with_matcher(matcher), matcher.threshold
 
 

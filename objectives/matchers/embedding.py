@@ -12,21 +12,19 @@ import hashlib
 import json
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
 import numpy as np
 import regex
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from objectives.case import Item
 from objectives.matchers.base import Match, ObjectiveError
+from objectives.matchers.model_access import Embed
 from objectives.text import normalise
-
-Embed = Callable[[list[str]], ArrayLike]
-"""Texts in, one vector each out, in the same order."""
 
 MIDPOINT: Final = 0.6
 """Default cosine at which an item is as likely covered as not."""

@@ -10,16 +10,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import comb
 from typing import Any, Final
 
 from objectives.case import Item
 from objectives.matchers.base import Match, ObjectiveError, UnusableAnswer
-
-ChatJson = Callable[[str, Mapping[str, Any], int], Any]
-"""A prompt, a JSON schema and a turn in, the parsed JSON answer out. Votes and tries about a text have turns of their
-own, from 0: the same prompt in another turn is to be drawn anew, in the same turn again it may give the same answer."""
+from objectives.matchers.model_access import ChatJson
 
 SCHEMA: Final[Mapping[str, Any]] = {
     "type": "object",

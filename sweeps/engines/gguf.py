@@ -54,6 +54,11 @@ class Header:
         return None if kind is None else _FILE_TYPES.get(kind, f"file type {kind}")
 
     @property
+    def pooled(self) -> bool:
+        """Whether the file says how the vectors of tokens become one vector of a text, as embedding models do."""
+        return any(key.endswith(".pooling_type") and value for key, value in self.metadata.items())
+
+    @property
     def family(self) -> str | None:
         """The architecture, such as `llama`."""
         return self.metadata.get("general.architecture")

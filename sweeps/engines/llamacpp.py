@@ -141,7 +141,7 @@ class LlamaCppEngine(BaseEngine):
         return super().count_tokens(prompt, model=model, options=options) if tokens is None else tokens
 
     def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
-        """See `Engine.embed`: the mean of the last layer's states over the tokens, scaled to length 1.
+        """See `Engine.embed`: vectors of length 1, pooled as the file says, otherwise the mean over the tokens.
 
         The model is loaded a second time for this; a text may have up to 2,048 tokens.
         """

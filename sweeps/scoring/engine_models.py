@@ -7,6 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from sweeps.engines import open_engine
@@ -31,13 +32,14 @@ class EngineModels:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        self._engines: dict[str | None, Engine] = {}
+        self._engines: dict[str | None, Engine] = {}  # by the matcher's host
+        self._embedded: Engine | None = None
         self.attempt = 0
         self._lock = threading.Lock()
 
     @property
     def used(self) -> bool:
-        """Whether a matcher reached a model, which may have pushed the sweep's own model out of the server's memory."""
+        """Whether a matcher reached a served model, which may have pushed the sweep's own out of memory."""
         return bool(self._engines)
 
     def __enter__(self) -> EngineModels:
@@ -47,6 +49,9 @@ class EngineModels:
         for engine in self._engines.values():
             engine.close()
         self._engines.clear()
+        if self._embedded is not None:
+            self._embedded.close()
+            self._embedded = None
 
     def _engine(self, host: str | None) -> Engine:
         with self._lock:
@@ -57,6 +62,17 @@ class EngineModels:
     def embedder(self, model: str, host: str | None) -> Callable[[list[str]], list[list[float]]]:
         """See `objectives.ModelAccess`."""
         return lambda texts: self._engine(host).embed(texts, model=model)
+
+    def gguf_embedder(self, path: Path) -> Callable[[list[str]], list[list[float]]]:
+        """See `objectives.ModelAccess`; the file is loaded in this process.
+
+        Raises:
+            NotInstalled: If the embedded engine's library is not installed.
+        """
+        if self._embedded is None:
+            self._embedded = open_engine(EngineSpec("llamacpp", log_dir=self._spec.log_dir))
+        embedded = self._embedded
+        return lambda texts: embedded.embed(texts, model=str(path))
 
     def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any], int], Any]:
         """See `objectives.ModelAccess`.

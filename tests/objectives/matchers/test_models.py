@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+import re
+from pathlib import Path
 
 import pytest
 
-from objectives.case import Item
+from objectives import make_objective
+from objectives.case import Case, Item
 from objectives.matchers.base import Matcher, ObjectiveError, UnusableAnswer
-from objectives.matchers.clients import chat_json, embedder
 from objectives.matchers.embedding import EmbeddingMatcher, calibrate, sentence_windows
 from objectives.matchers.judge import JudgeMatcher, retest_variance
 
@@ -148,46 +146,48 @@ def test_judge_settings() -> None:
         JudgeMatcher(Model(), threshold=0.2)
 
 
-class Server(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if body["model"] == "missing":
-            self.answer(404, {"error": "model 'missing' not found"})
-        elif self.path == "/api/embed":
-            self.answer(200, {"embeddings": [[float(len(text)), 1.0] for text in body["input"]]})
-        else:
-            assert body["format"] == {"type": "object"}
-            assert body["truncate"] is False
-            self.answer(200, {"message": {"content": '{"said": 1}' if body["model"] == "good" else "not json"}})
-
-    def answer(self, status: int, body: object) -> None:
-        self.send_response(status)
-        self.end_headers()
-        self.wfile.write(json.dumps(body).encode())
-
-    def log_message(self, *args: object) -> None:
-        pass
+def test_without_access_settings_are_checked_and_texts_are_refused(tmp_path: Path) -> None:
+    file = tmp_path / "m.gguf"
+    file.touch()
+    case = Case("c", "log", tuple(ITEMS))
+    for matcher, model in (
+        ({"kind": "judge", "model": "small"}, "small"),
+        ({"kind": "embedding", "model": "small"}, "small"),
+        ({"kind": "embedding", "gguf": str(file)}, str(file)),
+    ):
+        objective = make_objective({"matcher": matcher})
+        with pytest.raises(ObjectiveError, match=rf"asks model '{re.escape(model)}'.*make_objective\(models=\.\.\.\)"):
+            objective.score(case, "text")
 
 
-@pytest.fixture
-def host() -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+class Access:
+    """Models that know one vector and one answer."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[object, ...]] = []
+
+    def embedder(self, model: str, host: str | None) -> Embedder:
+        self.asked.append(("embedder", model, host))
+        return Embedder()
+
+    def gguf_embedder(self, path: Path) -> Embedder:
+        self.asked.append(("gguf", path))
+        return Embedder()
+
+    def chat_json(self, model: str, host: str | None) -> Model:
+        self.asked.append(("chat", model, host))
+        return Model({1}, {1}, {1})
 
 
-def test_ollama_clients(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("OLLAMA_HOST", raising=False)
-    assert embedder("m", host)(["ab", "c"]) == [[2.0, 1.0], [1.0, 1.0]]
-    assert chat_json("good", host)("hello", {"type": "object"}) == {"said": 1}
-    assert chat_json("bad", host)("hello", {"type": "object"}) == "not json"
-    with pytest.raises(ObjectiveError, match=r"HTTP 404.*not found"):
-        embedder("missing", host)(["x"])
-    with pytest.raises(ObjectiveError, match="ollama serve"):
-        embedder("m", "127.0.0.1:9")(["x"])
-    with pytest.raises(ObjectiveError, match=r"at http://127.0.0.1:11434:"):
-        embedder("m", "127.0.0.1", timeout=0.2)(["x"])
-    with pytest.raises(ObjectiveError, match="is no address"):
-        embedder("m", "127.0.0.1:x")(["x"])
+def test_matchers_reach_models_by_the_access_given(tmp_path: Path) -> None:
+    file = tmp_path / "m.gguf"
+    file.touch()
+    access = Access()
+    case = Case("c", "log", tuple(ITEMS))
+    for matcher in (
+        {"kind": "judge", "model": "small", "host": "there"},
+        {"kind": "embedding", "model": "small"},
+        {"kind": "embedding", "gguf": str(file)},
+    ):
+        assert make_objective({"matcher": matcher}, models=access).score(case, "A disk full.").covered == ("disk",)
+    assert access.asked == [("chat", "small", "there"), ("embedder", "small", None), ("gguf", file)]

