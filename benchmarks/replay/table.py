@@ -169,7 +169,7 @@ def rows_of(host: Any, ledger: Any, work: Work) -> list[dict[str, Any]]:
     for _, pieces in by_seed:
         tasks = [task for _, piece in pieces for task in piece]
         keys = [host.key(task) for task in tasks]
-        kept = ledger.find(keys)
+        kept = ledger.generations.find(keys)
         if any(key.sha256 not in kept for key in keys):
             continue
         for task, key in zip(tasks, keys, strict=True):

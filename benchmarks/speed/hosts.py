@@ -114,9 +114,9 @@ def explore_run(count: int, delay: float, trials: int, batch: int) -> tuple[floa
         sweep = Sweep(
             parse_config(text), directory=directory, engine=engines(count, delay), tracking=False, report=False
         )
-        record = sweep.run().record.record
-    generations = record["plan"]["explore_generations"]
-    seconds = record["seconds"]["explore"]
+        record = sweep.run().stored.record
+    generations = record.plan["explore_generations"]
+    seconds = record.seconds["explore"]
     return seconds["wall"] / generations, seconds["engine"] / generations
 
 

@@ -13,6 +13,7 @@ from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.study_record import StudyRecord
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,10 @@ class Timekeeper:
 
     def as_record(self, ledger: Ledger) -> dict[str, Any]:
         """What a study's record keeps of the time: the seconds until now, and the newest generation among them."""
-        return {"spent": self.spent, "spent_until": ledger.newest_generation()}
+        return {"spent": self.spent, "spent_until": ledger.generations.newest()}
 
 
-def seconds_before(record: Mapping[str, Any], ledger: Ledger, study: str) -> float:
+def seconds_before(record: StudyRecord, ledger: Ledger, study: str) -> float:
     """Seconds that the earlier runs of a study took.
 
     What was kept after the record was last written, by a run that was killed, is added from the ledger: of such
@@ -93,10 +94,11 @@ def seconds_before(record: Mapping[str, Any], ledger: Ledger, study: str) -> flo
         ledger: What is kept.
         study: The study's name.
     """
-    if "spent" in record and "spent_until" not in record:  # written by an earlier version
-        return float(record["spent"])
-    later = ledger.seconds_after(study, record.get("spent_until", record.get("began", 0)))
-    return float(record.get("spent", 0.0)) + max(later.values(), default=0.0)
+    if record.spent is not None and record.spent_until is None:  # an older version kept no more
+        return record.spent
+    until = record.began if record.spent_until is None else record.spent_until
+    later = ledger.generations.seconds_after(study, until)
+    return (record.spent or 0.0) + max(later.values(), default=0.0)
 
 
 def seconds_seen(watchers: Sequence[TimedEngine]) -> float:

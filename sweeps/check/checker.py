@@ -15,7 +15,7 @@ from sweeps.check.report import BLOCKED, READY, WARNING, PartBlockedError, Readi
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy
 from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.unsearchable import refuse_baseline_alone
 from sweeps.progress import Progress, Silent
@@ -92,7 +92,7 @@ def _open(
     return opened
 
 
-def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StudyRecord | None:
+def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StoredStudy | None:
     """Check hosts, study and room for the prompts; returns the study that the sweep continues."""
     config = sweep.config
     with report.row("hosts") as row:
@@ -107,7 +107,7 @@ def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StudyRecord | Non
     return stored
 
 
-def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StudyRecord | None) -> None:
+def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | None) -> None:
     """Generate the baseline's answers, and forecast plan, time and smallest gain from them."""
     config = sweep.config
     with report.row("answers") as row:

@@ -16,7 +16,7 @@ from sweeps.errors import ConfigError
 from sweeps.hosts.pool import run_tasks
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.records import Place
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy
 from sweeps.results.reader import measured_floor
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.study.identity import identity_of
@@ -78,7 +78,7 @@ class Forecast:
         stored: The study that the sweep continues, whose plan stays; None for a new one.
     """
 
-    def __init__(self, sweep: OpenSweep, answers: Sequence[Generation], stored: StudyRecord | None) -> None:
+    def __init__(self, sweep: OpenSweep, answers: Sequence[Generation], stored: StoredStudy | None) -> None:
         self._sweep = sweep
         self._answers = answers
         self._stored = stored
@@ -101,7 +101,7 @@ class Forecast:
             ConfigError: If the budget is too small for floor, search and confirmation.
         """
         if self._stored is not None:
-            return Plan.from_record(self._stored.record["plan"])
+            return Plan.from_record(self._stored.record.plan)
         return plan_for(
             self._sweep.config,
             cases=len(self._sweep.cases),

@@ -15,7 +15,7 @@ from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import open_hosts
 from sweeps.hosts.timed_engine import TimedEngine, timed
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import OPTIONS
 from sweeps.probes.known_facts import moved_defaults
 from sweeps.probes.unsearchable import narrow, probe_space, refuse_unsent
@@ -97,7 +97,7 @@ def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
         refuse_unsent(host.engine, sweep.config)
 
 
-def check_study(sweep: OpenSweep) -> StudyRecord | None:
+def check_study(sweep: OpenSweep) -> StoredStudy | None:
     """Read the study that the sweep continues; None for a new one.
 
     Raises:
@@ -107,7 +107,7 @@ def check_study(sweep: OpenSweep) -> StudyRecord | None:
     """
     name = sweep.config.study.name
     refuse_busy(sweep.directory, name)
-    stored = sweep.ledger.study(name)
+    stored = sweep.ledger.studies.get(name)
     if stored is not None:
         require_readable(sweep.ledger, stored)
         identity = identity_of(sweep.config, sweep.cases, sweep.objective)
@@ -118,7 +118,7 @@ def check_study(sweep: OpenSweep) -> StudyRecord | None:
 def check_options(
     sweep: OpenSweep,
     report: ReadinessReport,
-    stored: StudyRecord | None,
+    stored: StoredStudy | None,
     progress: Progress,
     *,
     strict: bool,
@@ -140,6 +140,6 @@ def check_options(
     report.list_probes(probes)
     narrowing = narrow(sweep.hosts, config, report.capacity, probes, strict=strict or config.search.strict)
     if stored is not None:
-        narrowing = Narrowing.from_record(stored.record.get("narrowing"))
+        narrowing = Narrowing.from_record(stored.record.narrowing)
     report.narrowing = narrowing
     return replace(sweep, config=narrowing.apply(config))

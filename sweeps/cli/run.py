@@ -69,7 +69,7 @@ def _kept(mlruns: Path, study: str, view: Counts) -> str:
     with suppress(SweepError):
         ledger = Ledger(mlruns / "ledger.db")
         try:
-            kept = ledger.count_observations(study)
+            kept = ledger.observations.count(study)
         finally:
             ledger.close()
     return f"{kept} of {planned} generations are kept" if planned else f"{kept} generations are kept"

@@ -37,8 +37,8 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     ledger = Ledger(require_ledger(mlruns))
     try:
         rows = []
-        for name in [study] if study else [record.name for record in ledger.studies()]:
-            failures = ledger.failures(name)
+        for name in [study] if study else [record.name for record in ledger.studies.all()]:
+            failures = ledger.generations.failures(name)
             try:
                 rows.append(status_record(read_result(ledger, name, mlruns), len(failures)))
             except StudyUnreadableError as error:
@@ -86,12 +86,12 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
     missing, unscored = table["error"] != "", table["error"].astype(str).str.startswith(UNSCORED)
     measured = {stage: int((table["stage"] == stage).sum()) for stage in STAGES}
     counts = table[~missing].groupby("stage").size()
-    verdict, record = result.verdict, result.record.record
+    verdict, record = result.verdict, result.stored.record
     done = {stage: int(counts.get(stage, 0)) for stage in STAGES}
     planned = {stage: getattr(result.plan, stage) for stage in STAGES}
-    if "finalists" in record:  # the search is over; greedy sets, of which seeds are all the same, were due less
+    if record.finalists is not None:  # the search is over; greedy sets, of which seeds are all the same, were due less
         planned |= {stage: measured[stage] for stage in ("floor", "explore")}
-    if "confirmed" in record:  # a settled finalist needed no more, and a greedy one a seed
+    if record.confirmed is not None:  # a settled finalist needed no more, and a greedy one a seed
         planned["confirm"] = measured["confirm"]
     return {
         "study": result.name,
@@ -105,7 +105,7 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
         "noise_sd": None if result.floor is None else result.floor.sd,
         "baseline_mean": None if result.floor is None else result.floor.mean,
         "verdict": None if verdict is None else verdict.outcome,
-        "updated": result.record.updated,
+        "updated": result.stored.updated,
     }
 
 

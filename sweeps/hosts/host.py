@@ -136,7 +136,7 @@ class Host:
                 f" num_ctx {task.options.get('num_ctx')}; raise num_ctx",
                 generation.prompt_tokens,
             )
-        return ledger.add(self.key(task), generation, model=need.model)
+        return ledger.generations.add(self.key(task), generation, model=need.model)
 
     def _warm_up(self, task: Task) -> None:
         """Send the prompt once, uncounted, so that every repeat behind it takes the same numeric path."""

@@ -87,7 +87,7 @@ def _take_kept(
     own = _observed(hosts, ledger, tasks, study)
     eligible = {task: _eligible(hosts, task) for task in tasks if task not in own}
     keys = {(i, task): hosts[i].key(task) for task, indices in eligible.items() for i in indices}
-    kept = ledger.find(keys.values())
+    kept = ledger.generations.find(keys.values())
     waiting = []
     for task in tasks:
         if (seen := own.get(task)) is not None:
@@ -105,7 +105,7 @@ def _observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], stud
     """What the study has of its tasks; where two hosts made the same (earlier versions did), the task's own counts."""
     found: dict[tuple[object, ...], list[Observed]] = {}
     stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))
-    for seen in ledger.observed(study, stages, trials):
+    for seen in ledger.observations.answered(study, stages, trials):
         found.setdefault((seen.configuration, replace(seen.place, host="")), []).append(seen)
     own: dict[Task, Observed] = {}
     for task in tasks:
@@ -261,7 +261,7 @@ class _Worker:
 
     def _failed(self, job: _Job, task: Task, error: EngineError) -> bool:
         kind = type(error).__name__
-        self.ledger.add_failure(self.host.key(task), study=self.study, kind=kind, message=str(error))
+        self.ledger.generations.add_failure(self.host.key(task), study=self.study, kind=kind, message=str(error))
         if isinstance(error, ModelMissing):
             return self._drop(job, str(error))
         if not isinstance(error, _FAULTS):

@@ -1,27 +1,127 @@
-"""How the ledger's store is opened: a SQLite file for writing or for reading only, or any SQLAlchemy URL."""
+"""The ledger's database: the only file that knows how SQLite and other databases differ."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
+from sweeps.addresses import without_password
 from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
 
 
-def open_store(url: str) -> tuple[sa.Engine, bool]:
-    """Return an engine on the store, and whether it can only be read.
+class LedgerError(SweepError):
+    """The ledger cannot be opened or written; what it has already is kept."""
+
+
+class Database:
+    """Connections to the ledger's tables, one transaction at a time.
+
+    Writes of the threads of one process take turns. SQLite takes one writer at a time, and a writer that finds it taken
+    sleeps and looks again, longer each time: with four hosts that cost each answer three times what writing it does.
 
     Args:
         url: A SQLAlchemy URL, or the path of a SQLite file (made if missing). A file that may not be written, or stands
             in a folder that may not, is opened for reading.
+
+    Attributes:
+        url: The URL, without a password.
+        read_only: Whether it was opened for reading, so that every write raises `LedgerError`.
+
+    Raises:
+        LedgerError: If the database cannot be opened, or was written by a newer version.
     """
+
+    def __init__(self, url: str) -> None:
+        self.url = without_password(url) if "://" in url else f"sqlite:///{url}"
+        with self._explained("opened"):
+            self._engine, self.read_only = _open(url)
+        self._turn = threading.RLock()
+        with self._explained("opened"):
+            version = _make_tables(self._engine, read_only=self.read_only)
+        if version is not None and int(version) > tables.SCHEMA_VERSION:
+            raise LedgerError(f"{self.url}: was written by a newer slm-sweeps (schema {version}); upgrade to read it")
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether it is a SQLite file."""
+        return self._engine.dialect.name == "sqlite"
+
+    def close(self) -> None:
+        """Close all connections. Idempotent."""
+        self._engine.dispose()
+
+    def insert(self, table: sa.Table) -> Any:
+        """Return an insert that can say what to do where its row is there already (`on_conflict_do_nothing`)."""
+        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection to read with.
+
+        Raises:
+            LedgerError: If the database fails.
+        """
+        with self._explained("read"), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, immediate: bool = False) -> Iterator[sa.Connection]:
+        """A transaction, committed at the end.
+
+        Args:
+            immediate: Keep other writers out from the start, for a write that depends on what is read first. Rows are
+                locked by `with_for_update` elsewhere; SQLite, which has no such locks, locks the file.
+
+        Raises:
+            LedgerError: If the database fails.
+        """
+        with self._explained("written"), self._turn, self._engine.begin() as connection:
+            if immediate and self.is_sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def writing_derived(self) -> Iterator[sa.Connection]:
+        """A transaction of rows that follow from texts: it does not wait for the disk."""
+        if not self.is_sqlite:
+            with self.writing() as connection:
+                yield connection
+            return
+        with self._explained("written"), self._turn, self._engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
+            connection.commit()
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                connection.exec_driver_sql("PRAGMA synchronous=FULL")
+
+    @contextmanager
+    def _explained(self, what: str) -> Iterator[None]:
+        """Turn a database failure into a message: which ledger, what failed, what to do."""
+        try:
+            yield
+        except (SQLAlchemyError, ImportError) as error:
+            reason = str(_first_failure(error)).splitlines()[0]
+            raise LedgerError(
+                f"the ledger {self.url} could not be {what}: {reason}; check that its folder exists, is writable and"
+                " has free space. What was written is kept: run the same command to go on"
+            ) from error
+
+
+def _open(url: str) -> tuple[sa.Engine, bool]:
+    """Open the database, and return whether it can only be read."""
     if "://" not in url and _may_only_be_read(Path(url)):
         return sa.create_engine("sqlite:///", creator=lambda: _open_to_read(Path(url)), poolclass=sa.QueuePool), True
     engine = sa.create_engine(url if "://" in url else sa.URL.create("sqlite", database=url))
@@ -30,10 +130,10 @@ def open_store(url: str) -> tuple[sa.Engine, bool]:
     return engine, False
 
 
-def make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
-    """Make the tables that are missing, and return the version of the schema that the store was written with.
+def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
+    """Make the tables that are missing, and return the version of the schema that the database was written with.
 
-    Of several processes that open a new SQLite file at once, one makes them while the others wait.
+    Of several processes that open a new database at once, one makes them while the others wait.
     """
     with engine.connect() as connection:
         version, complete = _version(connection)
@@ -42,11 +142,17 @@ def make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        elif engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
         tables.meta.create_all(connection)
         version, _ = _version(connection)
         if version is None:
             connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
     return version
+
+
+_MAKING_TABLES = 7_305_617
+"""Number of PostgreSQL's advisory lock for making the tables."""
 
 
 def _version(connection: sa.Connection) -> tuple[str | None, bool]:
@@ -93,10 +199,6 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     log = path.with_name(f"{path.name}-wal")
     query = "mode=ro" if log.exists() or os.access(path.parent, os.W_OK) else "mode=ro&immutable=1"
     return sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, timeout=30, check_same_thread=False)
-
-
-class LedgerError(SweepError):
-    """The ledger cannot be opened or written; what it has already is kept."""
 
 
 def _first_failure(error: BaseException) -> BaseException:

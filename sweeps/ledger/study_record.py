@@ -1,32 +1,228 @@
-"""The record of a study."""
+"""The record of a study: its plan, proposals, looks and the like, and the reader of every older form.
+
+The ledger keeps a record as JSON. `StudyRecord.from_json` reads what any version wrote; all other code sees the current
+form alone.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from sweeps.errors import SweepError
 
 
 @dataclass(frozen=True)
+class Scoring:
+    """The scores that a study goes by.
+
+    Attributes:
+        case_digests: Digest of each case's rubric, by the case's name; None in records that never had any.
+        objective_digest: Digest of the objective.
+    """
+
+    case_digests: Mapping[str, str] | None
+    objective_digest: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class PastScoring:
+    """A scoring that another one has replaced.
+
+    Attributes:
+        scoring: The scores until then.
+        until: When they were replaced, ISO time, UTC.
+        fresh: Whether they scored a confirmation. Older versions did not keep this; True then.
+    """
+
+    scoring: Scoring
+    until: str
+    fresh: bool = True
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> PastScoring:
+        """Read JSON types of any version."""
+        return cls(_scoring(record), record.get("until", ""), record.get("fresh", True))
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON types."""
+        return {"until": self.until, "fresh": self.fresh, **self.scoring.as_json()}
+
+
+@dataclass(frozen=True)
+class Look:
+    """A look at the confirmation, and its decision.
+
+    Attributes:
+        look: Its number, from 1.
+        seeds: Seeds per case and arm so far.
+        settled: Numbers of the trials that need no more seeds.
+        given_up: The settled trials that were settled because a claim is improbable.
+        sentences: A sentence per finalist that was looked at.
+        trials: The trial of each sentence. None in looks of older versions: each sentence may belong to any trial.
+        scoring: The scores that the look was based on, where another scoring has replaced them; None otherwise.
+    """
+
+    look: int
+    seeds: int
+    settled: tuple[int, ...] = ()
+    given_up: tuple[int, ...] = ()
+    sentences: tuple[str, ...] = ()
+    trials: tuple[int, ...] | None = ()
+    scoring: Scoring | None = None
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> Look:
+        """Read JSON types of any version; older ones gave nothing up and did not keep the trials of sentences."""
+        return cls(
+            record["look"],
+            record.get("seeds", 0),
+            tuple(record["settled"]),
+            tuple(record.get("given_up", ())),
+            tuple(record["told"]),
+            tuple(record["told_of"]) if "told_of" in record else None,
+            _scoring(record["scoring"]) if "scoring" in record else None,
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON types, with the keys that every version has used."""
+        return {
+            "look": self.look,
+            "seeds": self.seeds,
+            "settled": list(self.settled),
+            "given_up": list(self.given_up),
+            "told": list(self.sentences),
+            **({} if self.trials is None else {"told_of": list(self.trials)}),
+            **({} if self.scoring is None else {"scoring": self.scoring.as_json()}),
+        }
+
+
+@dataclass(frozen=True)
 class StudyRecord:
+    """Plan, hosts, proposals, looks and the like of a study.
+
+    Attributes:
+        plan: The plan (`sweeps.budget.plan.Plan.as_dict`).
+        hosts: Address and fingerprints of each host, by its name.
+        cases: The cases (`sweeps.results.case_records`).
+        case_digests: Digest of each case's rubric, by the case's name.
+        objective_digest: Digest of the objective.
+        cases_path: Where the cases were read from.
+        path: The sweep's file; None for a sweep from Python.
+        version: Version of slm-sweeps that began the study.
+        environment: Variables that the configuration was read with.
+        honoured: Options that the engine honours; None where that was not kept.
+        narrowing: What was left out of the space (`sweeps.config.narrowed_space`); None for nothing.
+        pace: Expected seconds of requests (`sweeps.budget.pace.Pace`), with `budget.minutes` only.
+        began: The ledger's newest generation when the study began; 0 in older records.
+        seconds: Seconds of the last run by stage, each `wall` and `engine`.
+        spent: Seconds of all runs, with `budget.minutes` only.
+        spent_until: The newest generation that `spent` includes; None in older records.
+        proposals: The trials in their order, each `values` and `params`.
+        finalists: Numbers of the finalists; None until the exploration has ended.
+        priors: The search's belief in each finalist's gain (`analysis.Prior`), by trial number.
+        confirm_seed: The confirmation's first seed; None until it begins.
+        looks: The looks so far.
+        confirmed: When the confirmation was complete, ISO time, UTC; None until then.
+        scorings: The scorings before the current one.
+        more: Keys that this version does not know, kept as they are.
+    """
+
+    plan: Mapping[str, Any] = field(default_factory=dict)
+    hosts: Mapping[str, Any] = field(default_factory=dict)
+    cases: tuple[Mapping[str, Any], ...] = ()
+    case_digests: Mapping[str, str] | None = None
+    objective_digest: str | None = None
+    cases_path: str = ""
+    path: str | None = None
+    version: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    honoured: tuple[str, ...] | None = None
+    narrowing: Mapping[str, Any] | None = None
+    pace: Mapping[str, Any] | None = None
+    began: int = 0
+    seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    spent: float | None = None
+    spent_until: int | None = None
+    proposals: tuple[Mapping[str, Any], ...] = ()
+    finalists: tuple[int, ...] | None = None
+    priors: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    confirm_seed: int | None = None
+    looks: tuple[Look, ...] = ()
+    confirmed: str | None = None
+    scorings: tuple[PastScoring, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def scoring(self) -> Scoring:
+        """The scores that the study goes by now."""
+        return Scoring(self.case_digests, self.objective_digest)
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, Any]) -> StudyRecord:
+        """Read what any version of slm-sweeps wrote.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: If it is no record of a study.
+        """
+        kept = dict(record)
+        one = kept.pop("finalist", None)  # the only finalist, in records from before there could be several
+        if "finalists" not in kept and one is not None:
+            kept["finalists"] = [one]
+        known = {item.name for item in fields(cls)} - {"more"}
+        values = {key: value for key, value in kept.items() if key in known and value is not None}
+        for key, read in _READERS.items():
+            if key in values:
+                values[key] = read(values[key])
+        return cls(**values, more={key: value for key, value in kept.items() if key not in known})
+
+    def as_json(self) -> dict[str, Any]:
+        """Return JSON types, without what has no value yet."""
+        values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "more"}
+        values["looks"] = [look.as_json() for look in self.looks]
+        values["scorings"] = [past.as_json() for past in self.scorings]
+        return {**self.more, **{key: value for key, value in values.items() if value is not None}}
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "cases": tuple,
+    "proposals": tuple,
+    "finalists": tuple,
+    "honoured": tuple,
+    "priors": lambda priors: {int(number): prior for number, prior in priors.items()},
+    "looks": lambda looks: tuple(map(Look.from_json, looks)),
+    "scorings": lambda scorings: tuple(map(PastScoring.from_json, scorings)),
+}
+
+
+def _scoring(record: Mapping[str, Any]) -> Scoring:
+    return Scoring(record.get("case_digests"), record.get("objective_digest"))
+
+
+@dataclass(frozen=True)
+class StoredStudy:
     """A study as the ledger holds it.
 
     Attributes:
         name: The study's name.
-        identity: What its results depend on (`SweepConfig.identity` and the cases).
+        identity: Everything that its results depend on (`sweeps.study.identity.identity_of`), as JSON types.
         config: The TOML text.
-        record: Plan, fingerprint, proposals, verdict and the like, as JSON types.
+        record: Its plan, proposals, looks and the like.
         status: `running`, `stopped`, `failed` or `done`.
         created, updated: ISO times, UTC.
-        damage: What keeps identity or record from being read, which then are empty; "" if nothing does.
+        damage: Why identity or record cannot be read, which are empty then; "" where they can.
     """
 
     name: str
-    identity: dict[str, Any]
+    identity: Mapping[str, Any]
     config: str
-    record: dict[str, Any]
+    record: StudyRecord
     status: str
     created: str
     updated: str
@@ -34,33 +230,39 @@ class StudyRecord:
 
 
 class StudyUnreadableError(SweepError):
-    """What the ledger has of a study is damaged, or of another version.
+    """A study's row in the ledger is damaged, or was written by another version.
 
     Args:
         name: The study's name.
         where: The ledger's URL.
-        reason: What cannot be read.
+        reason: The part that cannot be read.
     """
 
     def __init__(self, name: str, where: str, reason: str) -> None:
         super().__init__(
-            f"study {name!r} in {where.removeprefix('sqlite:///')} cannot be read ({reason}): what is kept of it is"
-            " damaged, or was written by another version. Its texts are kept; under another study.name its file is run"
-            " anew, and has those that it asks for again"
+            f"study {name!r} in {where.removeprefix('sqlite:///')} cannot be read ({reason}): its row is damaged, or"
+            " was written by another version. The generated texts are kept. Run the same file under another"
+            " study.name: texts that it needs again are reused"
         )
 
 
-def study_of(row: Any) -> StudyRecord:
-    """The study in a row of studies; one that cannot be decoded has `damage`, and keeps nobody from the others."""
-    loaded: dict[str, Any] = {}
-    damage = ""
-    for name in ("identity", "record"):
-        try:
-            value = json.loads(getattr(row, name))
-        except ValueError as error:
-            damage, value = damage or f"its {name}: {error}", {}
-        if not isinstance(value, dict):
-            damage, value = damage or f"its {name} is no JSON object", {}
-        loaded[name] = value
+def study_of(row: Any) -> StoredStudy:
+    """Read a row of studies. A row that cannot be decoded gets `damage`; other studies stay readable."""
     plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
-    return StudyRecord(**loaded, **plain, damage=damage)
+    identity, damage = _decoded(row, "identity")
+    kept, damaged = _decoded(row, "record")
+    record = StudyRecord()
+    if not (damage := damage or damaged):
+        try:
+            record = StudyRecord.from_json(kept)
+        except (LookupError, AttributeError, TypeError, ValueError) as error:
+            damage = f"its record: {type(error).__name__}: {error}"
+    return StoredStudy(identity=identity, record=record, damage=damage, **plain)
+
+
+def _decoded(row: Any, name: str) -> tuple[dict[str, Any], str]:
+    try:
+        value = json.loads(getattr(row, name))
+    except ValueError as error:
+        return {}, f"its {name}: {error}"
+    return (value, "") if isinstance(value, dict) else ({}, f"its {name} is no JSON object")

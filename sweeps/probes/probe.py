@@ -109,7 +109,7 @@ class _Store:
         self.contexts = {name: _digest(name, plan) for name, plan in plans.items()}
 
     def kept(self) -> dict[str, ProbeResult]:
-        rows = self.ledger.probes(*self.place) if self.ledger else {}
+        rows = self.ledger.probes.of_host(*self.place) if self.ledger else {}
         found = {name: rows[name, context] for name, context in self.contexts.items() if (name, context) in rows}
         return {name: ProbeResult(**record, cached=True) for name, record in found.items()}
 
@@ -117,7 +117,7 @@ class _Store:
         if self.ledger is None:
             return
         record = {name: value for name, value in asdict(result).items() if name not in ("cached", "fact")}
-        self.ledger.add_probe(*self.place, option=result.option, context=self.contexts[result.option], record=record)
+        self.ledger.probes.add(*self.place, option=result.option, context=self.contexts[result.option], record=record)
 
 
 def _api(engine: Engine, fingerprint: Fingerprint | None) -> str:

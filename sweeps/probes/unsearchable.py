@@ -13,7 +13,7 @@ from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
 from sweeps.hosts.host import Host
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import OPTIONS
 from sweeps.probes.capacity import Capacity
 from sweeps.probes.probe import DEAD, ProbeResult, probe
@@ -151,7 +151,7 @@ def settle(
     ledger: Ledger,
     progress: Progress,
     *,
-    stored: StudyRecord | None,
+    stored: StoredStudy | None,
     strict: bool,
 ) -> Narrowing:
     """What leaves the space of a study, said aloud; a study that exists keeps the space that it began with.
@@ -166,7 +166,7 @@ def settle(
         found = probe_space(hosts, config, ledger, progress) if config.search.probe else {}
         narrowing = narrow(hosts, config, capacity, found, strict=strict)
     else:
-        narrowing = Narrowing.from_record(stored.record.get("narrowing"))
+        narrowing = Narrowing.from_record(stored.record.narrowing)
         if strict:
             _refuse(narrowing, config)
     for line in [*narrowing.lines(config), *narrowing.notes]:

@@ -43,7 +43,7 @@ def export_set(result: SweepResult) -> ExportSet:
         user=prompt.user,
         study=result.name,
         configuration=configuration.key,
-        date=result.record.record.get("confirmed", result.record.updated)[:10],
+        date=(result.stored.record.confirmed or result.stored.updated)[:10],
         shown_better=result.shown_better,
         broken=result.broken,
         cautions=cautions,

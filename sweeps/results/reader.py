@@ -16,7 +16,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError, name_hint
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
-from sweeps.ledger.study_record import StudyRecord, StudyUnreadableError
+from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
 from sweeps.results.result import SweepResult
@@ -73,7 +73,7 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
     same = ("baseline.", "case ", "objective.", "engine.kind", "engine.options")
     prompt = f"prompts.{identity['baseline.prompt']}"
     wanted = {key: value for key, value in identity.items() if key.startswith(same) or key == prompt}
-    for study in ledger.studies():
+    for study in ledger.studies.all():
         if any(study.identity.get(key) != value for key, value in wanted.items()):
             continue
         try:
@@ -92,9 +92,9 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
         StudyMissingError: If there is no such study.
         StudyUnreadableError: If what is kept of it is damaged, or of another version.
     """
-    record = next(iter(ledger.studies()), None) if name is None else ledger.study(name)
+    record = next(iter(ledger.studies.all()), None) if name is None else ledger.studies.get(name)
     if record is None:
-        names = [study.name for study in ledger.studies()]
+        names = [study.name for study in ledger.studies.all()]
         if not names:
             raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
         raise StudyMissingError(f"no study {name!r} in {ledger.url}; {name_hint(str(name), names)}")
@@ -103,7 +103,7 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
 
 
 @contextmanager
-def _readable(ledger: Ledger, study: StudyRecord) -> Iterator[None]:
+def _readable(ledger: Ledger, study: StoredStudy) -> Iterator[None]:
     """Tell of what cannot be read of a study in words."""
     if study.damage:
         raise StudyUnreadableError(study.name, ledger.url, study.damage)
@@ -113,7 +113,7 @@ def _readable(ledger: Ledger, study: StudyRecord) -> Iterator[None]:
         raise StudyUnreadableError(study.name, ledger.url, f"{type(error).__name__}: {error}") from error
 
 
-def require_readable(ledger: Ledger, study: StudyRecord) -> None:
+def require_readable(ledger: Ledger, study: StoredStudy) -> None:
     """See that a study can be read, before anything is generated for it.
 
     Raises:
@@ -121,22 +121,20 @@ def require_readable(ledger: Ledger, study: StudyRecord) -> None:
     """
     with _readable(ledger, study):
         _parts_of(study)
-        study.record["hosts"].values()
+        study.record.hosts.values()
 
 
-def config_as_run(study: StudyRecord) -> SweepConfig:
+def config_as_run(study: StoredStudy) -> SweepConfig:
     """A study's configuration as it was run: with the variables of then, and the space that was searched.
 
     Variables of the process that reads it change nothing.
     """
-    environment = study.record.get("environment") or {}
-    return Narrowing.from_record(study.record.get("narrowing")).apply(
-        parse_config(study.config, environment=environment)
-    )
+    environment = study.record.environment
+    return Narrowing.from_record(study.record.narrowing).apply(parse_config(study.config, environment=environment))
 
 
 def result_of(
-    ledger: Ledger, study: StudyRecord, directory: Path, scores: Mapping[tuple[str, int], Scored] | None = None
+    ledger: Ledger, study: StoredStudy, directory: Path, scores: Mapping[tuple[str, int], Scored] | None = None
 ) -> SweepResult:
     """A study as a record has it, which need not be the one that the ledger keeps.
 
@@ -148,7 +146,7 @@ def result_of(
     """
     record = study.record
     config, cases, trials = _parts_of(study)
-    found = ledger.observations(study.name)
+    found = ledger.observations.of_study(study.name)
     scores = _kept_scores(ledger, record, found) if scores is None else scores
     items = {case.name: item_texts(case) for case in cases}
     rows, answers = [], []
@@ -162,25 +160,24 @@ def result_of(
     return SweepResult(study, config, cases, rows, answers, directory)
 
 
-def _parts_of(study: StudyRecord) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:
+def _parts_of(study: StoredStudy) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:
     """A study's configuration as it was run, its cases, and its trials by number."""
     config, record = config_as_run(study), study.record
-    Plan.from_record(record["plan"])  # of which a result makes use later
-    cases = [case_from_record(case) for case in record["cases"]]
+    Plan.from_record(record.plan)  # of which a result makes use later
+    cases = [case_from_record(case) for case in record.cases]
     trials = {BASELINE_TRIAL: config.baseline} | {
-        number: Proposal.from_record(number, proposal).configuration
-        for number, proposal in enumerate(record.get("proposals", []))
+        number: Proposal.from_record(number, proposal).configuration for number, proposal in enumerate(record.proposals)
     }
     return config, cases, trials
 
 
 def _kept_scores(
-    ledger: Ledger, record: Mapping[str, Any], found: Sequence[Mapping[str, Any]]
+    ledger: Ledger, record: StudyRecord, found: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[str, int], Scored]:
     """The scores that the ledger keeps of observations, by case and number of the generation."""
-    digests = record["case_digests"]
+    digests, objective = record.case_digests or {}, record.objective_digest or ""
     texts = {(row["case"], row["generation"]) for row in found if row["generation"] is not None}
-    kept = ledger.scores({generation for _, generation in texts}, record["objective_digest"])
+    kept = ledger.observations.scores({generation for _, generation in texts}, objective)
     return {
         (case, generation): Scored(*score)
         for case, generation in texts

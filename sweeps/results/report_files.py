@@ -105,7 +105,7 @@ def report_data(
 
 def config_of(result: SweepResult) -> dict[str, Any]:
     """The configuration as flat JSON types, with the objective by which the study is scored now (see `rescore`)."""
-    identity = result.record.identity
+    identity = result.stored.identity
     return {
         key: identity.get(key, value) if key.startswith("objective.") else value
         for key, value in result.config.identity().items()
@@ -116,7 +116,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     """What a person does next, and the command or file for it; what matters most comes first."""
     where = "" if result.directory == Path("mlruns") else f" --mlruns {shlex.quote(str(result.directory))}"
     name = shlex.quote(result.name)
-    source = result.record.record.get("path") or "SWEEP.toml"
+    source = result.stored.record.path or "SWEEP.toml"
     steps = {"read the report": str(result.folder / "report.html")}
     if exports:
         steps["use it in a pipeline"] = ", ".join(map(str, exports))

@@ -17,9 +17,9 @@ from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import SweepError
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import Look, StoredStudy
 from sweeps.options import Configuration
-from sweeps.results.look_history import given_up, judged_at, last_told, scoring_of, stored_finalists, told_at
+from sweeps.results.look_history import given_up, judged_at, last_sentence, look_sentences
 from sweeps.results.verdicts import explained, fresh_effects
 from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL, table_of
@@ -41,7 +41,7 @@ class SweepResult:
     """A study's plan, proposals and observations, and what follows from them.
 
     Attributes:
-        record: The study as the ledger holds it.
+        stored: The study as the ledger holds it.
         config: The sweep's configuration.
         cases: The cases as they were when the study began.
         rows: Rows of the observations table.
@@ -49,7 +49,7 @@ class SweepResult:
         directory: The folder that holds the study (`mlruns`).
     """
 
-    record: StudyRecord
+    stored: StoredStudy
     config: SweepConfig
     cases: Sequence[Case]
     rows: Sequence[Mapping[str, Any]]
@@ -76,17 +76,17 @@ class SweepResult:
     @property
     def name(self) -> str:
         """The study's name."""
-        return self.record.name
+        return self.stored.name
 
     @property
     def status(self) -> str:
         """`running`, `stopped`, `failed` or `done`."""
-        return self.record.status
+        return self.stored.status
 
     @property
     def plan(self) -> Plan:
         """How the budget is shared out."""
-        return Plan.from_record(self.record.record["plan"])
+        return Plan.from_record(self.stored.record.plan)
 
     @property
     def baseline(self) -> Configuration:
@@ -98,7 +98,7 @@ class SweepResult:
         """Fingerprints by host and model."""
         return {
             host: {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in kept.items()}
-            for host, kept in self.record.record["hosts"].items()
+            for host, kept in self.stored.record.hosts.items()
         }
 
     @property
@@ -109,13 +109,13 @@ class SweepResult:
     @property
     def proposals(self) -> list[Proposal]:
         """What was proposed, by trial number."""
-        return [Proposal.from_record(i, record) for i, record in enumerate(self.record.record.get("proposals", []))]
+        return [Proposal.from_record(i, record) for i, record in enumerate(self.stored.record.proposals)]
 
     @property
     def finalists(self) -> list[Proposal]:
         """The trials that were confirmed, the best by the search first; [] while there are none."""
         proposals = self.proposals
-        return [proposals[number] for number in stored_finalists(self.record.record)]
+        return [proposals[number] for number in self.stored.record.finalists or ()]
 
     @property
     def finalist(self) -> Proposal | None:
@@ -188,7 +188,7 @@ class SweepResult:
         """
         from analysis import TableError
 
-        if not self.finalists or "confirmed" not in self.record.record:
+        if not self.finalists or self.stored.record.confirmed is None:
             return []
         try:
             return self.judge_all()
@@ -201,20 +201,21 @@ class SweepResult:
         return next(iter(self.verdicts), None)
 
     @property
-    def looks(self) -> list[dict[str, Any]]:
+    def looks(self) -> list[Look]:
         """What the looks at the confirmation decided, in their order; see `sweeps.study.looks.take_look`."""
-        return list(self.record.record.get("looks", []))
+        return list(self.stored.record.looks)
 
     @property
     def looks_told(self) -> list[str]:
         """What was told at the looks, a sentence per look and finalist; those of an earlier scoring are marked."""
-        return told_at(self.looks, scoring_of(self.record.record))
+        return look_sentences(self.looks, self.stored.record.scoring)
 
     @property
     def last_look(self) -> str:
         """What was told of the finalist at its last look; "" where it was not looked at."""
-        number = None if self.finalist is None else self.finalist.number
-        return last_told(self.looks, scoring_of(self.record.record), number)
+        if self.finalist is None:
+            return ""
+        return last_sentence(self.looks, self.stored.record.scoring, self.finalist.number)
 
     @cached_property
     def fresh_effects(self) -> dict[str, float]:
@@ -250,7 +251,7 @@ class SweepResult:
             place = [name for name in PLACE_COLUMNS if name in scores]
             data = data.drop(columns="score").merge(scores[[*place, "score"]], on=place)
         keys = [finalist.configuration.key for finalist in self.finalists]
-        if not keys or data.empty or "confirmed" not in self.record.record:  # half of it would be a peek
+        if not keys or data.empty or self.stored.record.confirmed is None:  # half of it would be a peek
             raise SweepError(
                 f"study {self.name!r} has no complete confirmation yet"
                 f" (status: {standing_of(self.directory, self.name, self.status)}); run it to the end first"
@@ -272,7 +273,7 @@ class SweepResult:
             **settings,
         )
         effects = fresh_effects(data, self.baseline, self.finalists)
-        told = explained(verdicts, effects, self.record.record, self.finalists, names=self.called)
+        told = explained(verdicts, effects, self.stored.record, self.finalists, names=self.called)
 
         def rank(own: Verdict) -> tuple[bool, bool, bool, float]:
             effect = effects.get(own.configuration, own.effect)
@@ -300,7 +301,7 @@ class SweepResult:
     @property
     def fresh_rows(self) -> list[Mapping[str, Any]]:
         """Rows of the confirmation; none before it is complete."""
-        return [row for row in self.rows if row["stage"] == "confirm" and "confirmed" in self.record.record]
+        return [row for row in self.rows if row["stage"] == "confirm" and self.stored.record.confirmed is not None]
 
     @cached_property
     def limits(self) -> Limits:
@@ -389,7 +390,7 @@ class SweepResult:
         from analysis.export.formats import write_exports
         from sweeps.results.export_error import export_errors
 
-        honoured = self.record.record.get("honoured")
+        honoured = self.stored.record.honoured
         with export_errors():
             return write_exports(
                 self.export_set(),

@@ -31,7 +31,7 @@ def robustness_table(result: SweepResult) -> pd.DataFrame | None:
     if not answers or not all(answer["detail"].get("probabilities") for answer in answers):
         return None
     cases = {case.name: case for case in result.cases}
-    weights = result.record.identity.get("objective.weights", result.config.objective.weights)  # perhaps scored anew
+    weights = result.stored.identity.get("objective.weights", result.config.objective.weights)  # perhaps scored anew
     used = [weights.get(str(level), 0.0) for level in range(1, 6)] if isinstance(weights, Mapping) else list(weights)
     rows = []
     for setting in settings(used or DEFAULT_WEIGHTS):

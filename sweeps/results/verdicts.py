@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import Configuration
-from sweeps.results.look_history import outdated, scoring_of, scorings_of
+from sweeps.results.look_history import outdated, scorings_of
 from sweeps.search.trial import Proposal
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def fresh_effects(
 def explained(
     verdicts: Sequence[Verdict],
     effects: Mapping[str, float],
-    record: Mapping[str, Any],
+    record: StudyRecord,
     finalists: Sequence[Proposal],
     *,
     names: Mapping[str, str],
@@ -56,7 +57,7 @@ def explained(
         finalists: The finalists.
         names: What people call configurations, by key.
     """
-    before = outdated(record.get("looks", []), scoring_of(record), finalists)
+    before = outdated(record.looks, record.scoring, finalists)
     more: tuple[str, ...] = ()
     if (scorings := scorings_of(record)) > 1:
         more = (

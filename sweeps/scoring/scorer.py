@@ -98,7 +98,7 @@ class Scorer:
                 then. Without it the first one's error is raised.
         """
         wanted = {generation: (case, text) for case, generation, text in items}
-        kept = {} if fresh else self.ledger.scores(wanted, self.objective.digest)
+        kept = {} if fresh else self.ledger.observations.scores(wanted, self.objective.digest)
         scored: dict[int, Scored] = {}
         new = []
         try:
@@ -117,7 +117,7 @@ class Scorer:
                     new.append((generation, self.objective.digest, digest, each.score, each.detail))
         finally:
             if new and keep:
-                self.ledger.add_scores(new)
+                self.ledger.observations.add_scores(new)
         return scored
 
     def _scored(self, case: str, text: str) -> Scored:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import now
+from sweeps.ledger.study_record import Look, StudyRecord
 from sweeps.options import Configuration
 from sweeps.progress import Progress
 from sweeps.results.look_history import stored_priors
@@ -57,11 +57,11 @@ class Confirmation:
 
         What a look decided is kept: a request that failed then and is made good by a later run must not change it.
         """
-        if "confirmed" in self._record() and self._has_verdict():
+        if self._record().confirmed is not None and self._has_verdict():
             return
         self.measurer.verify()
         first = self._first_seed(plan, finalists)
-        decided = list(self._record().get("looks", []))
+        decided = list(self._record().looks)
         going, done = list(finalists), 0
         for look, upto in enumerate(plan.looks, start=1):
             seeds = range(first + done, first + upto)
@@ -74,15 +74,15 @@ class Confirmation:
             done = upto
             if look > len(decided):
                 decided.append(self._look(plan, look, finalists, going, decided))
-                self.ledger.update_study(self.name, looks=decided)
-            going = [arm for arm in going if arm.number not in decided[look - 1]["settled"]]
+                self.ledger.studies.update(self.name, lambda record: replace(record, looks=tuple(decided)))
+            going = [arm for arm in going if arm.number not in decided[look - 1].settled]
             if not going:
                 break
         self.measurer.verify()
         made = Counter(row["stage"] for row in self.measurer.rows)
         self.progress.plan(plan.floor, made["explore"], made["confirm"])  # a settled finalist needs no more
-        if "confirmed" not in self._record():
-            self.ledger.update_study(self.name, confirmed=now())
+        if self._record().confirmed is None:
+            self.ledger.studies.update(self.name, lambda record: replace(record, confirmed=now()))
 
     def _has_verdict(self) -> bool:
         """Take a confirmation that was judged as it is: more data after a verdict would be another look at it.
@@ -113,9 +113,11 @@ class Confirmation:
         this one was made.
         """
         record, first = self._record(), self.config.study.seed + CONFIRM_SEEDS
-        if "confirm_seed" in record:
-            return int(record["confirm_seed"])
-        begun = any(row["stage"] == "confirm" for row in self.ledger.observations(self.name))  # by an older version
+        if record.confirm_seed is not None:
+            return record.confirm_seed
+        begun = any(
+            row["stage"] == "confirm" for row in self.ledger.observations.of_study(self.name)
+        )  # by an older version
         arms = [arm for arm in (self.config.baseline, *(f.configuration for f in finalists)) if not arm.is_greedy]
         while not begun and self.measurer.has_any(arms, range(first, first + plan.confirm_seeds)):
             first += CONFIRM_STEP
@@ -123,7 +125,7 @@ class Confirmation:
             self.progress.note(
                 f"the confirmation's seeds begin at {first}: with the usual ones there are generations of another study"
             )
-        self.ledger.update_study(self.name, confirm_seed=first)
+        self.ledger.studies.update(self.name, lambda record: replace(record, confirm_seed=first))
         return first
 
     def _look(
@@ -132,8 +134,8 @@ class Confirmation:
         look: int,
         finalists: Sequence[Proposal],
         going: Sequence[Proposal],
-        before: Sequence[Mapping[str, Any]],
-    ) -> dict[str, Any]:
+        before: Sequence[Look],
+    ) -> Look:
         """Look at the confirmation so far, and tell what the look says."""
         rows = [row for row in self.measurer.rows if row["stage"] == "confirm"]
         decision = take_look(
@@ -149,12 +151,12 @@ class Confirmation:
             seed=self.config.study.seed,
             priors=stored_priors(self._record()),
         )
-        for line in decision["told"]:
+        for line in decision.sentences:
             self.progress.note(line)
         return decision
 
-    def _record(self) -> dict[str, Any]:
-        stored = self.ledger.study(self.name)
+    def _record(self) -> StudyRecord:
+        stored = self.ledger.studies.get(self.name)
         assert stored is not None
         return stored.record
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from objectives import Case
@@ -84,9 +84,7 @@ class Exploration:
             batch = self.explorer.ask(count)
             self.proposals += batch
             if len(self.proposals) > len(self.explorer.known):  # a resumed run walks through what is stored
-                records = [proposal.as_record() for proposal in self.proposals]
-                spent: dict[str, Any] = {} if self.timekeeper is None else self.timekeeper.as_record(self.ledger)
-                self.ledger.update_study(self.config.study.name, proposals=records, **spent)
+                self._keep_proposals()
             tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
             self.measurer.run([task for own in tasks.values() for task in own])
             self._spent += sum(map(len, tasks.values()))
@@ -96,6 +94,11 @@ class Exploration:
         self.explorer.flush()
         self.progress.plan(self.plan.floor, self._spent, self.plan.confirm)
         return [self.proposals[number] for number in self.explorer.picks(self.plan.finalists)]
+
+    def _keep_proposals(self) -> None:
+        proposals = tuple(proposal.as_record() for proposal in self.proposals)
+        spent: dict[str, Any] = {} if self.timekeeper is None else self.timekeeper.as_record(self.ledger)
+        self.ledger.studies.update(self.config.study.name, lambda record: replace(record, proposals=proposals, **spent))
 
     def _count(self) -> int:
         """How many trials to ask next; 0 at the end."""

@@ -12,7 +12,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy
 from sweeps.scoring.scorer import case_digest
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective
 
 
 def refuse_changes(
-    stored: StudyRecord, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger, config: SweepConfig
+    stored: StoredStudy, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger, config: SweepConfig
 ) -> None:
     """A study goes on only as what it was.
 
@@ -63,9 +63,9 @@ def refuse_changes(
         for key in dict.fromkeys([*known, *identity])
         if known.get(key) != identity.get(key)
     ]
-    records = list(stored.record["hosts"].values())  # one host may have another address now
+    records = list(stored.record.hosts.values())  # one host may have another address now
     for host in hosts:
-        kept = records[0] if len(hosts) == len(records) == 1 else stored.record["hosts"].get(host.name)
+        kept = records[0] if len(hosts) == len(records) == 1 else stored.record.hosts.get(host.name)
         if kept is not None and host.fingerprints:
             name = host.name if len(hosts) > 1 else ""
             lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)
@@ -98,5 +98,5 @@ def _short(value: object) -> str:
 
 
 def _free_name(name: str, ledger: Ledger) -> str:
-    taken = {study.name for study in ledger.studies()}
+    taken = {study.name for study in ledger.studies.all()}
     return next(new for i in itertools.count(2) if (new := f"{name}-{i}") not in taken)

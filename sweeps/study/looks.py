@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sweeps.budget.detectable_gain import design_of
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import VerdictTable
+from sweeps.ledger.study_record import Look
 from sweeps.options import Configuration
 from sweeps.results.look_history import judged_at
 from sweeps.search.trial import Proposal
@@ -27,12 +28,12 @@ def take_look(
     baseline: Configuration,
     finalists: Sequence[Proposal],
     going: Sequence[Proposal],
-    before: Sequence[Mapping[str, Any]],
+    before: Sequence[Look],
     verdict: VerdictTable,
     futility: float,
     seed: int,
     priors: Mapping[int, Prior] | None = None,
-) -> dict[str, Any]:
+) -> Look:
     """Say which finalists need no more seeds.
 
     A finalist is settled where the boundary of this look is crossed (after Holm's allowance for the other finalists),
@@ -52,17 +53,15 @@ def take_look(
         priors: What the search believes of finalists' gains, by trial number; they bear on futility alone.
 
     Returns:
-        The decision, as JSON types: `look`, `seeds` (per case and arm), `settled` (trial numbers), `given_up` (those
-        of them that are settled since a claim is improbable), `told`, a sentence per finalist that was looked at, and
-        `told_of`, their trial numbers.
+        The look with its decision.
     """
-    decision: dict[str, Any] = {"look": look, "seeds": plan.looks[look - 1]}
-    decision |= {name: [] for name in ("settled", "given_up", "told", "told_of")}
+    seeds = plan.looks[look - 1]
     design = design_of(plan, alpha=verdict.alpha, futility=futility)
     if design is None or look == len(plan.looks):
-        return decision | {"settled": [arm.number for arm in going]}
+        return Look(look, seeds, settled=tuple(arm.number for arm in going))
     # More seeds of two greedy arms are the same texts again.
     settled = [arm for arm in going if baseline.is_greedy and arm.configuration.is_greedy]
+    abandoned, sentences, trials = [], [], []
     for arm in going:
         if arm in settled:
             continue
@@ -81,11 +80,18 @@ def take_look(
         if settles:
             settled.append(arm)
         if gives_up:
-            decision["given_up"].append(arm.number)
+            abandoned.append(arm.number)
         name = f"Trial {arm.number}: " if len(finalists) > 1 else ""
-        decision["told"].append(name + sentence)
-        decision["told_of"].append(arm.number)
-    return decision | {"settled": [arm.number for arm in settled]}
+        sentences.append(name + sentence)
+        trials.append(arm.number)
+    return Look(
+        look,
+        seeds,
+        settled=tuple(arm.number for arm in settled),
+        given_up=tuple(abandoned),
+        sentences=tuple(sentences),
+        trials=tuple(trials),
+    )
 
 
 def _assess(
@@ -96,7 +102,7 @@ def _assess(
     arm: Proposal,
     *,
     finalists: Sequence[Proposal],
-    before: Sequence[Mapping[str, Any]],
+    before: Sequence[Look],
     verdict: VerdictTable,
     prior: Prior | None,
     seed: int,

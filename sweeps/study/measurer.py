@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from objectives import Case, Objective
@@ -106,7 +107,7 @@ class Measurer:
         same model under another name.
         """
         self._know_hosts()
-        known = self.ledger.asked_with(seeds)
+        known = self.ledger.generations.asked_with(seeds)
         for each in configurations:
             digests = {host.known[each.model].model_digest for host in self.hosts if each.model in host.known}
             keys = [Key("", "", task.prompt, each.options, seeds[0]) for task in self.tasks("confirm", 0, each, [0])]
@@ -120,17 +121,17 @@ class Measurer:
 
     def _know_hosts(self) -> None:
         """Remember what the study knows of hosts that do not answer, and let it know those that are new to it."""
-        stored = None if self._hosts_known else self.ledger.study(self.name)
+        stored = None if self._hosts_known else self.ledger.studies.get(self.name)
         if stored is None:  # with a budget in minutes the first generations come before the study
             return
         self._hosts_known = True
-        records = stored.record["hosts"]
+        records = stored.record.hosts
         for host in self.hosts:
             if not host.fingerprints and host.name in records:
                 host.remembered = fingerprints_from(records[host.name])
         new = {host.name: host_record(host) for host in self.hosts if host.fingerprints and host.name not in records}
         if new and len(self.hosts) > 1:  # a single host may have another address now
-            self.ledger.update_study(self.name, hosts=records | new)
+            self.ledger.studies.update(self.name, lambda record: replace(record, hosts={**record.hosts, **new}))
 
     def run(self, tasks: Sequence[Task], on_outcome: Callable[[TaskResult], None] | None = None) -> None:
         """Run tasks; every outcome is scored and kept as an observation as it arrives."""
@@ -162,7 +163,7 @@ class Measurer:
         """
         task, entry = outcome.task, outcome.entry
         place = task.place
-        self.ledger.add_observation(
+        self.ledger.observations.add(
             self.name,
             place,
             configuration=task.configuration.key,
@@ -190,12 +191,12 @@ class Measurer:
     def _score_of(self, case: str, entry: Entry, outcome: TaskResult) -> tuple[Scored | None, str]:
         """The score of a text, or why it has none: one that a model cannot judge must not hold up all others."""
         again, failed = bool(outcome.unscored), dict[int, str]()
-        self.models.attempt = self.ledger.times_unscored(entry.id, kind=UNSCORED) if again else 0
+        self.models.attempt = self.ledger.observations.times_unscored(entry.id, kind=UNSCORED) if again else 0
         text = (case, entry.id, entry.generation.text)
         scored = self._scorer.score([text], fresh=not outcome.kept, failed=failed).get(entry.id)
         why = failed.get(entry.id, "")
         if scored is None:
-            self.ledger.add_unscored(self.name, entry.id, kind=UNSCORED, message=why)
+            self.ledger.observations.add_unscored(self.name, entry.id, kind=UNSCORED, message=why)
         self._tally.add(why, again=again)
         return scored, "" if scored is not None else f"{UNSCORED}: {why}"
 

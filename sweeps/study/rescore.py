@@ -13,9 +13,8 @@ from sweeps.errors import ConfigError, SweepError
 from sweeps.hosts.sweep_hosts import engine_specs
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import now
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import PastScoring, StoredStudy
 from sweeps.results.case_records import case_record
-from sweeps.results.look_history import scoring_of
 from sweeps.results.reader import read_result, require_ledger, result_of
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
@@ -98,7 +97,7 @@ def rescore_study(
         name = _name_of(ledger, name, directory)
         with study_lock(directory, name, RESCORE, warn=warn if keep else lambda _: None):
             old = read_result(ledger, name, directory)
-            cases = _cases_for(old, cases_path or old.record.record["cases_path"])
+            cases = _cases_for(old, cases_path or old.stored.record.cases_path)
             with EngineModels(engine_specs(old.config)[0]) as models:
                 scoring = _scoring_for(old, settings or {}, objective, models, reset=reset)
                 done = _rescored(ledger, old, cases, scoring, keep=keep)
@@ -113,7 +112,7 @@ def rescore_study(
 
 def _name_of(ledger: Ledger, name: str | None, directory: Path) -> str:
     """A study that is there; by default the last one."""
-    names = [study.name for study in ledger.studies()]
+    names = [study.name for study in ledger.studies.all()]
     if name in names or (name is None and names):
         return name or names[0]
     return read_result(ledger, name, directory).name  # tells what there is
@@ -130,7 +129,7 @@ class _Scoring:
 def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: _Scoring, *, keep: bool) -> Rescoring:
     scorer, scores = Scorer(scoring.objective, cases, ledger), dict[tuple[str, int], Scored]()
     failed: dict[int, str] = {}  # a text that a model cannot judge must not hold up the others
-    found = [row for row in ledger.observations(old.name) if row["generation"] is not None]
+    found = [row for row in ledger.observations.of_study(old.name) if row["generation"] is not None]
     for case in cases:  # one by one, since cases with the same log share their texts
         texts = [(case.name, row["generation"], row["text"]) for row in found if row["case"] == case.name]
         scores |= {(case.name, number): each for number, each in scorer.score(texts, keep=keep, failed=failed).items()}
@@ -138,33 +137,32 @@ def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: 
         raise UnscorableError(f"none of the {len(failed)} texts could be scored: {next(iter(failed.values()))}")
     if keep:
         for number, why in failed.items():
-            ledger.add_unscored(old.name, number, kind=UNSCORED, message=why)
+            ledger.observations.add_unscored(old.name, number, kind=UNSCORED, message=why)
     study = _record_anew(old, cases, scoring)
     if keep:  # at once: a record and an identity that contradict each other would lock the study
-        study = ledger.update_study(old.name, identity=study.identity, **study.record)
+        study = ledger.studies.update(old.name, lambda _: study.record, identity=study.identity)
     new = result_of(ledger, study, old.directory, scores)
     pairs = zip(old.observations["score"], new.observations["score"], strict=True)
     changed = sum(a != b for a, b in pairs if not (a != a and b != b))
     return Rescoring(old, new, changed)
 
 
-def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> StudyRecord:
+def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> StoredStudy:
     """The study's record under another scoring."""
-    before, objective = old.record, scoring.objective
-    fresh = any(name in before.record for name in ("confirm_seed", "looks", "confirmed"))
-    changes: dict[str, Any] = {
-        "cases": [case_record(case) for case in cases],
-        "case_digests": {case.name: case_digest(case) for case in cases},
-        "objective_digest": objective.digest,
-        "scorings": [
-            *before.record.get("scorings", []),
-            {"until": now(), "fresh": fresh, **scoring_of(before.record)},  # whether it scored a confirmation
-        ],
-    }
-    if looks := before.record.get("looks"):  # they say what was seen in the scores of then
-        changes["looks"] = [{"scoring": scoring_of(before.record), **look} for look in looks]
-    if "priors" in before.record and "confirmed" not in before.record:
-        changes["priors"] = {}  # what the search believes in the new scores is found when the study goes on
+    before, objective = old.stored, scoring.objective
+    kept = before.record
+    fresh = kept.confirm_seed is not None or bool(kept.looks) or kept.confirmed is not None
+    record = replace(
+        kept,
+        cases=tuple(case_record(case) for case in cases),
+        case_digests={case.name: case_digest(case) for case in cases},
+        objective_digest=objective.digest,
+        scorings=(*kept.scorings, PastScoring(kept.scoring, now(), fresh)),
+        # Each look keeps the scores that it was based on.
+        looks=tuple(replace(look, scoring=look.scoring or kept.scoring) for look in kept.looks),
+        # The search's belief by the new scores is found when the study goes on.
+        priors={} if kept.confirmed is None else kept.priors,
+    )
     # What is no scoring stays as the study was made with, also where this version has other defaults.
     anew = {
         key: value
@@ -172,7 +170,7 @@ def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> 
         if key.startswith(("case ", "objective."))
     }
     anew |= {f"objective.{key}": value for key, value in scoring.settings.items()}
-    return replace(before, identity=before.identity | anew, record=before.record | changes)
+    return replace(before, identity={**before.identity, **anew}, record=record)
 
 
 def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
@@ -205,7 +203,7 @@ def _scoring_for(
         ConfigError: If the settings are wrong.
         SweepError: If it was scored by an objective that its settings do not describe, and none is given.
     """
-    identity = result.record.identity
+    identity = result.stored.identity
     settings = result.config.objective.model_dump(exclude={"cases", "names"})
     if not reset:
         settings |= {key: identity[f"objective.{key}"] for key in settings if f"objective.{key}" in identity}
@@ -226,8 +224,8 @@ def _refuse_unknown(result: SweepResult, described: Objective) -> None:
     A function that the settings name (`kind = "module:attribute"`) is taken as it is now: an edit is what it is scored
     anew for.
     """
-    identity, name = result.record.identity, result.name
-    scored_by = identity.get("objective.digest", result.record.record["objective_digest"])
+    identity, name = result.stored.identity, result.name
+    scored_by = identity.get("objective.digest", result.stored.record.objective_digest)
     if scored_by == described.digest or ":" in str(identity.get("objective.kind", "")):
         return
     raise SweepError(
@@ -240,7 +238,7 @@ def _refuse_unknown(result: SweepResult, described: Objective) -> None:
 
 
 def _made(result: SweepResult, settings: Mapping[str, Any], models: ModelAccess) -> Objective:
-    file, spec = result.record.record.get("path"), {key: value for key, value in settings.items() if value is not None}
+    file, spec = result.stored.record.path, {key: value for key, value in settings.items() if value is not None}
     try:
         return make_objective(spec, models=models, directory=None if file is None else Path(file).parent)
     except ObjectiveError as error:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +16,17 @@ from sweeps.budget.detectable_gain import Sight
 from sweeps.budget.pace import Pace, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
+from sweeps.config.narrowed_space import Narrowing
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host, RunStoppedError, host_record
 from sweeps.hosts.task import TaskResult
 from sweeps.hosts.timed_engine import TimedEngine, timed
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy, StudyRecord
 from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.unsearchable import settle
 from sweeps.progress import Standing
 from sweeps.results.case_records import case_record
-from sweeps.results.look_history import stored_finalists
 from sweeps.results.reader import measured_floor, read_result, require_readable
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
@@ -83,7 +83,7 @@ class _Run:
 
     def go(self) -> SweepResult:
         """All stages, with the study's status kept right whatever happens."""
-        stored = self.ledger.study(self.name)
+        stored = self.ledger.studies.get(self.name)
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
             require_readable(self.ledger, stored)
@@ -95,10 +95,10 @@ class _Run:
         plan = self._plan_of(stored)
         known, exists = measured_floor(self.ledger, identity, self.sweep.directory), stored is not None
         if stored is None:
-            record = self._first_record(plan) | {"narrowing": narrowing.as_record()}
-            stored = self.ledger.add_study(self.name, identity=identity, config=self.config.text, record=record)
+            record = self._first_record(plan, narrowing)
+            stored = self.ledger.studies.add(self.name, identity=identity, config=self.config.text, record=record)
         else:
-            stored = self.ledger.update_study(self.name, status="running")
+            stored = self.ledger.studies.update(self.name, status="running")
         sight = announce(self.progress, self.config, plan, capacity, self.hosts, known=known, stored=exists)
         status = "failed"
         try:
@@ -106,7 +106,7 @@ class _Run:
             self._stages(plan, stored, sight)
             self.measurer.tell_unscored()
             self.progress.stage("report")
-            self.ledger.update_study(self.name, status="done")
+            self.ledger.studies.update(self.name, status="done")
             result = read_result(self.ledger, self.name, self.sweep.directory)
             self.logbook.finish(result)
             status = "done"
@@ -116,14 +116,15 @@ class _Run:
         finally:
             if status != "done":
                 self.logbook.end(status)
-                self.ledger.update_study(self.name, status=status, **self._spent())
+                spent = self._spent()
+                self.ledger.studies.update(self.name, lambda record: replace(record, **spent), status=status)
         return result
 
-    def _stages(self, plan: Plan, stored: StudyRecord, sight: Sight) -> None:
+    def _stages(self, plan: Plan, stored: StoredStudy, sight: Sight) -> None:
         self._timekeeper = self._timekeeper_of(plan)
         with self._timed("floor"):
             self._floor(plan, sight)
-        proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.get("proposals", []))]
+        proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.proposals)]
         explorer = Explorer(
             self.name,
             f"sqlite:///{self.sweep.directory / 'optuna.db'}" if self.sweep._keep_trials else None,
@@ -136,16 +137,17 @@ class _Run:
         )
         floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
         explorer.tell_baseline(floor)
-        chosen = stored_finalists(stored.record)
+        chosen = stored.record.finalists
         with self._timed("explore"):
-            finalists = self._explore(plan, explorer, ended="finalists" in stored.record or bool(chosen))
+            finalists = self._explore(plan, explorer, ended=chosen is not None)
         if chosen:  # confirmed data belong to them, whatever another version of the surrogate would pick now
             finalists = [proposals[number] for number in chosen]
-        self.ledger.update_study(self.name, finalists=[finalist.number for finalist in finalists])
-        if not self._record().get("priors"):
+        numbers = tuple(finalist.number for finalist in finalists)
+        self.ledger.studies.update(self.name, lambda record: replace(record, finalists=numbers))
+        if not self._record().priors:
             found = {finalist.number: explorer.prior_of(finalist) for finalist in finalists}
-            believed = {str(number): asdict(prior) for number, prior in found.items() if prior is not None}
-            self.ledger.update_study(self.name, priors=believed)
+            priors = {number: asdict(prior) for number, prior in found.items() if prior is not None}
+            self.ledger.studies.update(self.name, lambda record: replace(record, priors=priors))
         if not finalists:
             why = "Every trial that could be scored is the baseline" if explorer.scored else "No trial could be scored"
             self.progress.note(f"{why}, so there is nothing to confirm.", warning=True)
@@ -164,8 +166,10 @@ class _Run:
         wall, engine = time.perf_counter(), self.measurer.engine_seconds()
         yield
         took = {"wall": time.perf_counter() - wall, "engine": self.measurer.engine_seconds() - engine}
-        seconds = self._record().get("seconds", {}) | {stage: took}
-        self.ledger.update_study(self.name, seconds=seconds, **self._spent())
+        spent = self._spent()
+        self.ledger.studies.update(
+            self.name, lambda record: replace(record, seconds={**record.seconds, stage: took}, **spent)
+        )
 
     def _floor(self, plan: Plan, sight: Sight) -> None:
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
@@ -205,10 +209,10 @@ class _Run:
 
     # ---- plan and record
 
-    def _plan_of(self, stored: StudyRecord | None) -> Plan:
-        self._since, self._began = seconds_seen(self._watchers), self.ledger.newest_generation()
+    def _plan_of(self, stored: StoredStudy | None) -> Plan:
+        self._since, self._began = seconds_seen(self._watchers), self.ledger.generations.newest()
         if stored is not None:
-            return Plan.from_record(stored.record["plan"])
+            return Plan.from_record(stored.record.plan)
         seconds_of: Callable[[Plan], float] | None = None
         if self.config.budget.minutes is not None:
             self._pace = pace = self._measured_pace()
@@ -236,33 +240,33 @@ class _Run:
     def _timekeeper_of(self, plan: Plan) -> Timekeeper | None:
         """Who holds the sweep to its minutes; None without any, and for a study that has kept no pace."""
         record, minutes = self._record(), self.config.budget.minutes
-        if minutes is None or "pace" not in record:
+        if minutes is None or record.pace is None:
             return None
         before = seconds_before(record, self.ledger, self.name) - self._since
-        began = record.get("began", 0)  # earlier versions did not tell what came from the ledger
-        return Timekeeper(self.config, plan, Pace(**record["pace"]), minutes, self._watchers, before, began)
+        return Timekeeper(self.config, plan, Pace(**record.pace), minutes, self._watchers, before, record.began)
 
     def _spent(self) -> dict[str, Any]:
         return {} if self._timekeeper is None else self._timekeeper.as_record(self.ledger)
 
-    def _first_record(self, plan: Plan) -> dict[str, Any]:
-        return {
-            "plan": plan.as_dict(),
-            **({} if self._pace is None else {"pace": asdict(self._pace), "began": self._began}),
-            "hosts": {host.name: host_record(host) for host in self.hosts if host.fingerprints},
-            "honoured": sorted(self.measurer.first.engine.honours),
-            "cases": [case_record(case) for case in self.cases],
-            "case_digests": {case.name: case_digest(case) for case in self.cases},
-            "objective_digest": self.objective.digest,
-            "version": __version__,
-            "environment": dict(self.config.environment),
-            "path": None if self.config.path is None else str(self.config.path),
-            "cases_path": str(Path(self.config.cases_path).resolve())
-            if Path(self.config.cases_path).exists()
-            else self.config.cases_path,
-        }
+    def _first_record(self, plan: Plan, narrowing: Narrowing) -> StudyRecord:
+        path = Path(self.config.cases_path)
+        return StudyRecord(
+            plan=plan.as_dict(),
+            hosts={host.name: host_record(host) for host in self.hosts if host.fingerprints},
+            cases=tuple(case_record(case) for case in self.cases),
+            case_digests={case.name: case_digest(case) for case in self.cases},
+            objective_digest=self.objective.digest,
+            cases_path=str(path.resolve()) if path.exists() else self.config.cases_path,
+            path=None if self.config.path is None else str(self.config.path),
+            version=__version__,
+            environment=dict(self.config.environment),
+            honoured=tuple(sorted(self.measurer.first.engine.honours)),
+            narrowing=narrowing.as_record(),
+            pace=None if self._pace is None else asdict(self._pace),
+            began=0 if self._pace is None else self._began,
+        )
 
-    def _record(self) -> dict[str, Any]:
-        stored = self.ledger.study(self.name)
+    def _record(self) -> StudyRecord:
+        stored = self.ledger.studies.get(self.name)
         assert stored is not None
         return stored.record

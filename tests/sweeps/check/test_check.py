@@ -220,7 +220,7 @@ class TestBlocked:
         found = row(check(path, engine=scripted(path, faults=[Fault("option-refused")])), "answers")
         assert (found.state, "case c1" in found.found) == ("blocked", True)
         ledger = Ledger(tmp_path / "mlruns" / "ledger.db")
-        assert len(ledger.failures("t")) == 3
+        assert len(ledger.generations.failures("t")) == 3
         ledger.close()
 
 

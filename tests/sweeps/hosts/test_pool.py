@@ -152,7 +152,7 @@ def test_what_ran_elsewhere_is_not_made_again_when_its_host_is_back(ledger):
     outcomes, _ = run(make_hosts(2, {1: [Fault("unreachable")]}), ledger, tasks)
     for outcome in outcomes:
         place, key = outcome.task.place, outcome.task.configuration.key
-        ledger.add_observation("s", place, configuration=key, generation=outcome.entry.id)
+        ledger.observations.add("s", place, configuration=key, generation=outcome.entry.id)
     back = make_hosts(2)
     again, _ = run(back, ledger, tasks)
     assert all(outcome.kept for outcome in again)
@@ -167,7 +167,7 @@ def test_with_no_host_left_the_run_stops_and_keeps_what_it_has(ledger):
     tasks = make_tasks(40)
     with pytest.raises(RunStoppedError, match="kept"):
         run(make_hosts(2, faults), ledger, tasks)
-    kept = len(ledger.find(make_hosts(2)[i].key(task) for task in tasks for i in range(2)))
+    kept = len(ledger.generations.find(make_hosts(2)[i].key(task) for task in tasks for i in range(2)))
     assert 0 < kept < 40
     outcomes, _ = run(make_hosts(2), ledger, tasks)
     assert places(outcomes) == places_of(tasks)

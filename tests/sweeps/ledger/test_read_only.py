@@ -12,6 +12,7 @@ import pytest
 from sweeps.cli import run_command
 from sweeps.ledger.database import LedgerError
 from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.study_record import StudyRecord
 from tests.sweeps.sweep_files import run, write_sweep
 
 Capture = pytest.CaptureFixture[str]
@@ -57,19 +58,19 @@ def test_what_must_be_written_is_refused(mlruns: Path, monkeypatch: pytest.Monke
     ledger = Ledger(mlruns / "ledger.db")
     assert ledger.read_only
     with pytest.raises(LedgerError, match=r"could not be written: attempt to write a readonly database"):
-        ledger.update_study("t", status="stopped")
-    assert [record.status for record in ledger.studies()] == ["done"]
+        ledger.studies.update("t", status="stopped")
+    assert [record.status for record in ledger.studies.all()] == ["done"]
     ledger.close()
 
 
 def test_what_a_writer_has_not_brought_home_is_read_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = Ledger(tmp_path / "ledger.db")
-    writer.add_study("new", identity={}, config="", record={})  # still in the log beside the file
+    writer.studies.add("new", identity={}, config="", record=StudyRecord())  # still in the log beside the file
     assert (tmp_path / "ledger.db-wal").stat().st_size
     monkeypatch.setattr("sweeps.ledger.database.os", NO_RIGHTS)
     reader = Ledger(tmp_path / "ledger.db")
     assert reader.read_only
-    assert [record.name for record in reader.studies()] == ["new"]
+    assert [record.name for record in reader.studies.all()] == ["new"]
     reader.close()
     writer.close()
 

@@ -9,6 +9,7 @@ from sweeps.engines.base import Prompt
 from sweeps.ledger.database import LedgerError
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key
+from sweeps.ledger.study_record import StudyRecord
 
 
 def test_one_write_at_a_time_and_reads_beside_it(tmp_path):
@@ -16,10 +17,10 @@ def test_one_write_at_a_time_and_reads_beside_it(tmp_path):
     inside, most = [], []
 
     def write(number):
-        with ledger._told("written"):
+        with ledger._database.writing():
             inside.append(number)
             most.append(len(inside))
-            ledger.studies()
+            ledger.studies.all()
             time.sleep(0.005)
             inside.remove(number)
 
@@ -34,12 +35,12 @@ def test_one_write_at_a_time_and_reads_beside_it(tmp_path):
 
 def test_a_failed_write_gives_its_turn_away(tmp_path):
     ledger = Ledger(tmp_path / "ledger.db")
-    with ledger._engine.begin() as connection:
+    with ledger._database._engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE failures")
     with pytest.raises(LedgerError, match="could not be written"):
-        ledger.add_failure(Key("f", "m", Prompt(user="u"), {}, 1), study="s", kind="k", message="m")
-    added = threading.Thread(target=lambda: ledger.add_study("s", identity={}, config="", record={}))
+        ledger.generations.add_failure(Key("f", "m", Prompt(user="u"), {}, 1), study="s", kind="k", message="m")
+    added = threading.Thread(target=lambda: ledger.studies.add("s", identity={}, config="", record=StudyRecord()))
     added.start()
     added.join(timeout=10)
-    assert [study.name for study in ledger.studies()] == ["s"]
+    assert [study.name for study in ledger.studies.all()] == ["s"]
     ledger.close()

@@ -100,7 +100,7 @@ class TestInert:
             run(ollama, strict=True)
         assert any("mirostat_tau" in problem for problem in error.value.problems)
         ledger = Ledger(ollama.parent / "mlruns" / "ledger.db")
-        assert ledger.studies() == []
+        assert ledger.studies.all() == []
         ledger.close()
 
     def test_strict_in_the_file_refuses_as_well(self, tmp_path):

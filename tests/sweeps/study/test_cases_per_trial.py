@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +159,12 @@ def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> 
     path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 12})
     before = run(path)
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
-        stored = ledger.study("t")
+        stored = ledger.studies.get("t")
         assert stored is not None
-        identity, plan = dict(stored.identity), dict(stored.record["plan"])
+        identity, plan = dict(stored.identity), dict(stored.record.plan)
         # as they were when there was no such setting
         del identity["budget.cases_per_trial"], plan["parts"], plan["together"]
-        ledger.update_study("t", identity=identity, plan=plan)
+        ledger.studies.update("t", lambda record: replace(record, plan=plan), identity=identity)
     path = write_sweep(tmp_path, cases=12, budget=BUDGET)
     assert steady(run(path).observations) == steady(before.observations)
     path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 6})

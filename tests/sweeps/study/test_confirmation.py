@@ -18,6 +18,7 @@ from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
 from sweeps.engines.scripted.settings import SURFACES
 from sweeps.hosts.host import RunStoppedError
 from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import Configuration
 from sweeps.progress import Silent
 from sweeps.results.reader import load_result
@@ -47,7 +48,7 @@ def test_a_single_seed_that_was_used_moves_all_of_them(tmp_path: Path, used: int
 
     plan = Plan(cases=3, floor_seeds=4, seeds=2, trials=5, confirm_seeds=6)
     with closing(Ledger(tmp_path / "ledger.db")) as ledger:
-        ledger.add_study("t", identity={}, config="", record={})
+        ledger.studies.add("t", identity={}, config="", record=StudyRecord())
         measurer: Any = SimpleNamespace(has_any=has_any)
         stage = Confirmation(config, ledger, measurer, Silent(), tmp_path)
         arms = [Proposal(0, GREEDY, {}), Proposal(1, WARM, {})]
@@ -79,12 +80,12 @@ def test_what_a_look_decided_stays_when_a_request_is_made_good(tmp_path: Path) -
     engine.stop_at = range(first + seeds, first + CONFIRM_STEP)  # the second look's
     with pytest.raises(KeyboardInterrupt):
         run(path, engine=engine)
-    (told,) = load_result(tmp_path / "mlruns", "t").record.record["looks"]
+    (told,) = load_result(tmp_path / "mlruns", "t").stored.record.looks
     result = run(path, engine=Stopped(cases, surface=SURFACES["flat"], noise=0.1))
     confirmed = result.stage("confirm")
     assert confirmed["score"].notna().all()
     assert first in set(confirmed["seed"])  # which makes another difference of the first look
-    assert result.record.record["looks"][0] == told
+    assert result.stored.record.looks[0] == told
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def test_when_it_was_confirmed_stays_as_it_was(tmp_path: Path) -> None:
     run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1))
     again = load_result(tmp_path / "mlruns", "t")
     assert again.verdict is not None
-    assert again.record.record["confirmed"] == first.record.record["confirmed"] == "time 0"
+    assert again.stored.record.confirmed == first.stored.record.confirmed == "time 0"
 
 
 class Told(Silent):
@@ -127,11 +128,11 @@ def test_texts_are_not_fresh_because_the_engine_has_another_version(tmp_path: Pa
         path = write_sweep(tmp_path, study={"name": name})
         result = run(path, engine=engine, progress=told)
         first = 7 + CONFIRM_SEEDS + "abc".index(name) * CONFIRM_STEP
-        assert result.record.record["confirm_seed"] == min(result.stage("confirm")["seed"]) == first
+        assert result.stored.record.confirm_seed == min(result.stage("confirm")["seed"]) == first
         assert any("generations of another study" in note for note in told.notes) is (name != "a")
         texts[name] = set(result.stage("confirm")["text_sha256"])
         run(path, engine=engine)  # its own seeds are its own
-        assert load_result(tmp_path / "mlruns", name).record.record["confirm_seed"] == first
+        assert load_result(tmp_path / "mlruns", name).stored.record.confirm_seed == first
     assert not texts["a"] & texts["b"] | texts["b"] & texts["c"] | texts["a"] & texts["c"]
 
 
@@ -141,6 +142,6 @@ def test_a_study_goes_on_with_its_seeds_where_it_stopped(tmp_path: Path) -> None
     with pytest.raises(RunStoppedError):
         run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1, faults=[later]))
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
-        assert ledger.asked_with(range(7 + CONFIRM_SEEDS, 8 + CONFIRM_SEEDS))
+        assert ledger.generations.asked_with(range(7 + CONFIRM_SEEDS, 8 + CONFIRM_SEEDS))
     result = run(path, engine=ScriptedEngine(cases, surface=demo_surface, noise=0.1))
     assert min(result.stage("confirm")["seed"]) == 7 + CONFIRM_SEEDS

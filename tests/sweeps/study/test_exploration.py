@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,10 @@ def test_a_study_whose_finalists_are_chosen_gets_no_further_trials(tmp_path: Pat
     path = write_sweep(tmp_path, search={"sampler": "gp"}, **HALF_GREEDY)
     run(path)
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
-        stored = ledger.study("t")
+        stored = ledger.studies.get("t")
         assert stored is not None
-        ledger.update_study("t", proposals=stored.record["proposals"][: clean.plan.trials])
+        proposals = stored.record.proposals[: clean.plan.trials]
+        ledger.studies.update("t", lambda record: replace(record, proposals=proposals))
     again = run(path)
     assert again.finalists == clean.finalists
     assert again.proposals == clean.proposals[: clean.plan.trials]

@@ -11,6 +11,7 @@ import pytest
 import analysis
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import VerdictTable
+from sweeps.ledger.study_record import Look, Scoring
 from sweeps.options import Configuration
 from sweeps.results.look_history import outdated
 from sweeps.search.trial import Proposal
@@ -40,20 +41,20 @@ def crossed(monkeypatch: pytest.MonkeyPatch, p_value: float, asked: dict[str, An
         baseline=BASELINE,
         finalists=ARMS,
         going=ARMS[1:],
-        before=[{"look": 1, "settled": [0]}],
+        before=[Look(1, 6, settled=(0,))],
         verdict=VerdictTable(alpha=0.04),
         futility=0.1,
         seed=0,
     )
 
 
-@pytest.mark.parametrize(("p_value", "settled"), [(0.01, [1, 2]), (0.03, [1, 2]), (0.04, [1, 2]), (0.041, [])])
+@pytest.mark.parametrize(("p_value", "settled"), [(0.01, (1, 2)), (0.03, (1, 2)), (0.04, (1, 2)), (0.041, ())])
 def test_a_finalist_is_settled_at_alpha_after_allowing_for_the_others(
-    monkeypatch: pytest.MonkeyPatch, p_value: float, settled: list[int]
+    monkeypatch: pytest.MonkeyPatch, p_value: float, settled: tuple[int, ...]
 ) -> None:
     found = crossed(monkeypatch, p_value, {})
-    assert found["settled"] == settled
-    assert found["given_up"] == []
+    assert found.settled == settled
+    assert found.given_up == ()
 
 
 def test_the_others_are_judged_where_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,10 +65,10 @@ def test_the_others_are_judged_where_they_stand(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_ended_with_the_last_look_was_not_ended_by_old_scores() -> None:
-    before, now = {"objective_digest": "a"}, {"objective_digest": "b"}
+    before, now = Scoring({}, "a"), Scoring({}, "b")
     looks = [
-        {"look": 1, "settled": [1], "told": ["Look 1 of 2: shown."], "scoring": before},
-        {"look": 2, "settled": [0, 2], "told": [], "scoring": before},
+        Look(1, 6, settled=(1,), sentences=("Look 1 of 2: shown.",), trials=(1,), scoring=before),
+        Look(2, 12, settled=(0, 2), scoring=before),
     ]
     assert outdated(looks, now, ARMS) == [ARMS[1].configuration.key]
     assert outdated(looks, before, ARMS) == []

@@ -21,9 +21,10 @@ from sweeps.budget.plan import Plan
 from sweeps.cli.status import status_record
 from sweeps.config.tables import VerdictTable
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
+from sweeps.ledger.study_record import Look, Scoring, StudyRecord
 from sweeps.options import Configuration
 from sweeps.progress import Silent
-from sweeps.results.look_history import last_told, settled_at, stored_finalists, stored_priors, told_at
+from sweeps.results.look_history import last_sentence, look_sentences, settled_at, stored_priors
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.search.trial import Proposal
@@ -96,10 +97,10 @@ def test_finalists_and_looks_share_alpha() -> None:
 
 
 def test_an_older_study_keeps_its_one_finalist_and_its_plan() -> None:
-    assert stored_finalists({"finalist": 3}) == [3]
-    assert stored_finalists({"finalist": None}) == []
-    assert stored_finalists({}) == []
-    assert stored_finalists({"finalists": [3, 1]}) == [3, 1]
+    assert StudyRecord.from_json({"finalist": 3}).finalists == (3,)
+    assert StudyRecord.from_json({"finalist": None}).finalists is None
+    assert StudyRecord.from_json({}).finalists is None
+    assert StudyRecord.from_json({"finalists": [3, 1]}).finalists == (3, 1)
     record = {"cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "hosts": 1, "finalists": 1}
     assert Plan.from_record(record).looks == (3,)
 
@@ -111,17 +112,17 @@ def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
     rng = np.random.default_rng(1)
     key = ARMS[0].configuration.key
     high = look(scores(rng, {BASELINE.key: 0.4, key: 0.7}, range(6)))
-    assert high["settled"] == [0]
-    assert "within" in high["told"][0]
+    assert high.settled == (0,)
+    assert "within" in high.sentences[0]
     low = look(scores(rng, {BASELINE.key: 0.7, key: 0.4}, range(6)))
-    assert low["settled"] == [0]
+    assert low.settled == (0,)
     nothing = look(scores(rng, {BASELINE.key: 0.5, key: 0.46}, range(6)))
-    assert nothing["settled"] == [0]
-    assert "would be found in the end" in nothing["told"][0]
-    assert [each["given_up"] for each in (high, low, nothing)] == [[], [], [0]]
+    assert nothing.settled == (0,)
+    assert "would be found in the end" in nothing.sentences[0]
+    assert [each.given_up for each in (high, low, nothing)] == [(), (), (0,)]
     some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
-    assert some["settled"] == []
-    assert "go on" in some["told"][0]
+    assert some.settled == ()
+    assert "go on" in some.sentences[0]
 
 
 def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
@@ -129,40 +130,38 @@ def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
     keys = [arm.configuration.key for arm in ARMS[:2]]
     data = scores(rng, {BASELINE.key: 0.5, keys[0]: 0.52, keys[1]: 0.52}, range(6))
     both: dict[str, Any] = {"finalists": ARMS[:2], "going": ARMS[:2]}
-    assert look(data, **both)["settled"] == []
+    assert look(data, **both).settled == ()
     made = look(data, priors={0: Prior(-0.01, 0.01), 1: Prior(0.1, 0.01)}, **both)
-    assert made["settled"] == [0]
-    assert made["given_up"] == [0]
-    assert "the search expected -0.010 (sd 0.010), and with this look the chance that the end" in made["told"][0]
-    assert look(data, priors={1: Prior(-0.1, 0.01)}, **both)["settled"] == [1]
+    assert made.settled == (0,)
+    assert made.given_up == (0,)
+    assert "the search expected -0.010 (sd 0.010), and with this look the chance that the end" in made.sentences[0]
+    assert look(data, priors={1: Prior(-0.1, 0.01)}, **both).settled == (1,)
 
 
 def test_a_named_margin_makes_equivalence_worth_waiting_for() -> None:
     rng = np.random.default_rng(9)
     data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.5}, range(6))
     prior = {0: Prior(0.0, 0.02)}
-    assert look(data, priors=prior)["given_up"] == [0]
-    assert look(data, priors=prior, verdict=VerdictTable(margin=0.07))["settled"] == []
-    assert look(data, priors=prior, verdict=VerdictTable(min_gain=0.07))["settled"] == []
-    assert look(data, priors=prior, verdict=VerdictTable(margin=0.02))["given_up"] == [0]  # out of reach
+    assert look(data, priors=prior).given_up == (0,)
+    assert look(data, priors=prior, verdict=VerdictTable(margin=0.07)).settled == ()
+    assert look(data, priors=prior, verdict=VerdictTable(min_gain=0.07)).settled == ()
+    assert look(data, priors=prior, verdict=VerdictTable(margin=0.02)).given_up == (0,)  # out of reach
 
 
 def test_without_futility_only_a_crossed_boundary_stops() -> None:
     rng = np.random.default_rng(2)
     data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.46}, range(6))
-    assert look(data)["settled"] == [0]
-    assert look(data, futility=0.0)["settled"] == []
+    assert look(data).settled == (0,)
+    assert look(data, futility=0.0).settled == ()
 
 
 def test_the_last_look_settles_everything_and_greedy_arms_are_settled_at_once() -> None:
     rng = np.random.default_rng(3)
     data = scores(rng, {BASELINE.key: 0.5, ARMS[0].configuration.key: 0.55}, range(12))
-    assert look(data, 2)["settled"] == [0]
+    assert look(data, 2).settled == (0,)
     greedy = Proposal(1, Configuration("m", "q", {"temperature": 0.0}), {})
     one = scores(rng, {GREEDY.key: 0.5, greedy.configuration.key: 0.5}, range(1))
-    assert look(one, baseline=GREEDY, finalists=[greedy], going=[greedy]) == {
-        "look": 1, "seeds": 6, "settled": [1], "given_up": [], "told": [], "told_of": [],
-    }  # fmt: skip
+    assert look(one, baseline=GREEDY, finalists=[greedy], going=[greedy]) == Look(1, 6, settled=(1,))
 
 
 def test_arms_whose_seeds_change_nothing_are_settled_and_not_given_up() -> None:
@@ -170,29 +169,29 @@ def test_arms_whose_seeds_change_nothing_are_settled_and_not_given_up() -> None:
     finalist = Proposal(1, arms[1], {})
     data = scores(np.random.default_rng(3), {each.key: 0.5 for each in arms}, range(6), sd=0.0).assign(temperature=0.0)
     told = look(data, baseline=arms[0], finalists=[finalist], going=[finalist])
-    assert (told["settled"], told["given_up"]) == ([1], [])  # the end may still be asked, and has the same to say
-    assert "greedy" in told["told"][0]
+    assert (told.settled, told.given_up) == ((1,), ())  # the end may still be asked, and has the same to say
+    assert "greedy" in told.sentences[0]
 
 
 def test_a_look_at_too_little_goes_on() -> None:
     data = scores(np.random.default_rng(4), {BASELINE.key: 0.5}, range(6))
     told = look(data)
-    assert told["settled"] == []
-    assert "nothing can be told yet" in told["told"][0]
+    assert told.settled == ()
+    assert "nothing can be told yet" in told.sentences[0]
 
 
 def test_what_was_last_told_of_a_finalist_and_under_which_scores() -> None:
-    looks: list[dict[str, Any]] = [
-        {"told": ["a first", "b first"], "told_of": [3, 8], "scoring": {"case_digests": "old"}},
-        {"told": ["b second"], "told_of": [8]},
-        {"told": [], "told_of": []},
+    old, now = Scoring({"c": "old"}, "o"), Scoring({"c": "new"}, "o")
+    looks = [
+        Look(1, 6, sentences=("a first", "b first"), trials=(3, 8), scoring=old),
+        Look(2, 12, sentences=("b second",), trials=(8,)),
+        Look(3, 18),
     ]
-    now = {"case_digests": "new"}
-    assert last_told(looks, now, 8) == "b second"
-    assert last_told(looks, now, 3) == "a first (As scored then: the study has been scored anew since.)"
-    assert last_told(looks, now, 3) == told_at(looks, now)[0]
-    assert last_told(looks, now, 5) == ""
-    assert last_told([{"told": ["of an older version"]}], now, 5) == "of an older version"
+    assert last_sentence(looks, now, 8) == "b second"
+    assert last_sentence(looks, now, 3) == "a first (By the scores at that time: the study was scored again since.)"
+    assert last_sentence(looks, now, 3) == look_sentences(looks, now)[0]
+    assert last_sentence(looks, now, 5) == ""
+    assert last_sentence([Look(1, 6, sentences=("of an older version",), trials=None)], now, 5) == "of an older version"
 
 
 def test_finalists_are_allowed_for_each_other() -> None:
@@ -203,8 +202,8 @@ def test_finalists_are_allowed_for_each_other() -> None:
         data = scores(rng, {BASELINE.key: 0.5, keys[0]: 0.57, **dict.fromkeys(keys[1:], 0.505)}, range(6))
         alone = look(data[data["configuration"].isin([BASELINE.key, keys[0]])], futility=0.0)
         together = look(data, finalists=ARMS, going=ARMS, futility=0.0)
-        if alone["settled"] == [0] and 0 not in together["settled"]:
-            assert "after allowing for 4 finalists" in together["told"][0]
+        if alone.settled == (0,) and 0 not in together.settled:
+            assert "after allowing for 4 finalists" in together.sentences[0]
             return
     pytest.fail("no such table in 200")
 
@@ -264,7 +263,7 @@ def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows(
     for _ in range(replications):
         full = scores(rng, dict.fromkeys([BASELINE.key, *keys], 0.5), range(12))
         made = look(full[full["seed"] < 6], finalists=arms, going=arms)
-        gone = {arms[n].configuration.key for n in made["settled"]}
+        gone = {arms[n].configuration.key for n in made.settled}
         early += len(gone)
         data = full[~(full["configuration"].isin(gone) & (full["seed"] >= 6))]
         at = {arm.configuration.key: settled_at([made]).get(arm.number, 2) for arm in arms}
@@ -325,13 +324,13 @@ def test_what_the_search_believed_is_kept_with_the_study(tmp_path: Path) -> None
     path = write_sweep(tmp_path, budget={"generations": 180})
     result = run(path)
     (finalist,) = result.finalists
-    (believed,) = stored_priors(result.record.record).values()
-    assert list(result.record.record["priors"]) == [str(finalist.number)]
+    (believed,) = stored_priors(result.stored.record).values()
+    assert list(result.stored.record.priors) == [finalist.number]
     assert believed.mean > 0
     assert believed.sd > 0
     # A study whose search would be another today goes on with what was believed when it was picked.
     again = run(path)
-    assert again.record.record["priors"] == result.record.record["priors"]
+    assert again.stored.record.priors == result.stored.record.priors
 
 
 @pytest.mark.usefixtures("no_report")
@@ -342,15 +341,15 @@ def test_a_study_that_is_scored_anew_between_looks_asks_the_search_again(tmp_pat
     with pytest.raises(KeyboardInterrupt):
         run(path, progress=StopAtFirstLook())
     mlruns = path.parent / "mlruns"
-    (before,) = load_result(mlruns, "t").record.record["priors"].values()
+    (before,) = load_result(mlruns, "t").stored.record.priors.values()
     rescore_study(mlruns, "t", settings={"weights": [9, 1, 1, 1, 1]})
-    assert load_result(mlruns, "t").record.record["priors"] == {}
+    assert load_result(mlruns, "t").stored.record.priors == {}
     path = write_sweep(tmp_path, **settings, objective={"weights": [9, 1, 1, 1, 1]})
-    (after,) = run(path).record.record["priors"].values()
+    (after,) = run(path).stored.record.priors.values()
     assert after != before
     # With its verdict made, what was believed is history.
     rescore_study(mlruns, "t", settings={"weights": [5, 4, 3, 2, 1]})
-    assert list(load_result(mlruns, "t").record.record["priors"].values()) == [after]
+    assert list(load_result(mlruns, "t").stored.record.priors.values()) == [after]
 
 
 def test_one_look_takes_all_seeds(tmp_path: Path) -> None:
@@ -391,8 +390,8 @@ def test_a_finalist_without_any_answer_does_not_stop_the_others() -> None:
     data = scores(np.random.default_rng(1), {BASELINE.key: 0.3, ARMS[0].configuration.key: 0.7}, range(6))
     lost = scores(np.random.default_rng(2), {ARMS[1].configuration.key: 0.5}, range(6)).assign(score=math.nan)
     decision = look(pd.concat([data, lost]), plan=plan, finalists=ARMS[:2], going=ARMS[:2])
-    assert decision["settled"] == [0]
-    assert "nothing can be told yet" in decision["told"][1]
+    assert decision.settled == (0,)
+    assert "nothing can be told yet" in decision.sentences[1]
 
 
 def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:
@@ -402,7 +401,7 @@ def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:
         run(write_sweep(tmp_path / str(looks), cases=6, confirm={"looks": looks}, search={"probe": False}, **settings))
         for looks in (2, 1)
     )
-    assert looked.looks[0]["settled"] == [looked.finalist.number]
+    assert looked.looks[0].settled == (looked.finalist.number,)
     assert len(looked.stage("confirm")) == 12
     assert looked.verdict.p_raw == plain.verdict.p_raw
     assert looked.verdict.look is None

@@ -32,7 +32,7 @@ def test_a_callable_scores_and_the_study_goes_on_with_it(tmp_path: Path) -> None
         min(1.0, len(text) / (2 * len(logs[case]))) for case, text in zip(texts["case"], texts["text"], strict=True)
     ]
     again = run(path, objective=by_length)
-    assert again.record.identity == result.record.identity
+    assert again.stored.identity == result.stored.identity
     with pytest.raises(ConfigError, match="exists with other settings"):
         run(path, objective=lambda case, text: 0.5)
 

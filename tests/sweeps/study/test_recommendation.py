@@ -12,6 +12,7 @@ import pytest
 from analysis import Verdict
 from sweeps.cli.judge import verdict_record
 from sweeps.config.tables import ConstraintsTable
+from sweeps.ledger.study_record import Look
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import report_data
 from sweeps.results.result import SweepResult
@@ -52,15 +53,15 @@ def made_up(result: SweepResult, *, baseline: tuple[float, float], first: float,
                 rows.append({**template, **place, "configuration": configuration.key, "finish": "stop"})
     told = f"Trial {one.number}: Look 1 of 2: stop."
     looks = [
-        {"look": 1, "seeds": half, "settled": [one.number], "given_up": [one.number], "told": [told]},
-        {"look": 2, "seeds": whole, "settled": [other.number], "given_up": [], "told": []},
+        Look(1, half, settled=(one.number,), given_up=(one.number,), sentences=(told,), trials=None),
+        Look(2, whole, settled=(other.number,)),
     ]
-    return anew(replace(result, rows=rows, answers=()), looks=looks)
+    return anew(replace(result, rows=rows, answers=()), looks=tuple(looks))
 
 
 def anew(result: SweepResult, **changes: Any) -> SweepResult:
     """The result with a changed record, and nothing kept from before."""
-    return replace(result, record=replace(result.record, record={**result.record.record, **changes}))
+    return replace(result, stored=replace(result.stored, record=replace(result.stored.record, **changes)))
 
 
 def test_the_rule_goes_by_all_fresh_generations_of_the_baseline(finished: SweepResult) -> None:

@@ -82,8 +82,8 @@ def test_a_dry_run_changes_nothing(home: Path) -> None:
     assert done.changed > 0
     assert steady(after.observations) == steady(before.observations)
     assert after.verdict == before.verdict
-    assert after.record.identity == before.record.identity
-    assert after.record == before.record
+    assert after.stored.identity == before.stored.identity
+    assert after.stored == before.stored
 
 
 @pytest.mark.usefixtures("no_report")
@@ -95,7 +95,7 @@ def test_back_to_the_old_rubric_is_back_to_the_old_scores(home: Path) -> None:
     assert done.new.verdict is not None
     assert before.verdict is not None
     assert done.new.verdict.sentence == before.verdict.sentence
-    assert len(done.new.record.record["scorings"]) == 2
+    assert len(done.new.stored.record.scorings) == 2
 
 
 def test_a_verdict_by_another_scoring_says_that_it_is_another_look_at_the_same_data(
@@ -166,7 +166,7 @@ def test_an_edited_rubric_and_its_verdict(home: Path, capsys: pytest.CaptureFixt
 def test_a_study_scored_anew_can_be_run_again_with_its_new_settings(home: Path) -> None:
     rescore_study(home / "mlruns", None, settings={"weights": UP})
     by_hand = list(load_result(home / "mlruns").observations["score"])
-    options = {"cases": load_result(home / "mlruns").record.identity["engine.options"]["cases"]}
+    options = {"cases": load_result(home / "mlruns").stored.identity["engine.options"]["cases"]}
     path = write_sweep(home, engine={"options": options}, objective={"weights": UP})
     assert list(run(path).observations["score"]) == by_hand
     with pytest.raises(ConfigError, match=r"objective\.weights"):
@@ -288,7 +288,7 @@ def test_a_case_that_is_gone(home: Path) -> None:
 
 
 def test_settings_that_cannot_be(home: Path) -> None:
-    before = load_result(home / "mlruns").record
+    before = load_result(home / "mlruns").stored
     with pytest.raises(ConfigError, match=r"objective\.weights"):
         rescore_study(home / "mlruns", None, settings={"weights": [1, 2]})
-    assert load_result(home / "mlruns").record == before
+    assert load_result(home / "mlruns").stored == before

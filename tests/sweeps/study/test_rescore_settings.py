@@ -44,7 +44,7 @@ def mlruns(finished: Path, tmp_path: Path) -> Path:
 def settings_of(result: SweepResult) -> tuple[Any, ...]:
     """Weights, budget of words, threshold and digest that a study is scored by."""
     return tuple(
-        result.record.identity[f"objective.{key}"] for key in ("weights", "budget_words", "threshold", "digest")
+        result.stored.identity[f"objective.{key}"] for key in ("weights", "budget_words", "threshold", "digest")
     )
 
 
@@ -66,7 +66,7 @@ def test_settings_add_up_until_they_are_reset(mlruns: Path) -> None:
     assert steady(at_once.observations) == steady(both.observations)
     back = rescore_study(mlruns, "t", reset=True).new
     assert steady(back.observations) == steady(first.observations)
-    assert back.record.identity == first.record.identity
+    assert back.stored.identity == first.stored.identity
     assert settings_of(rescore_study(mlruns, "t", settings={"threshold": 0.9}).new)[:3] == ([5, 4, 3, 2, 1], None, 0.9)
 
 
@@ -102,7 +102,7 @@ def test_what_a_refused_run_names_makes_it_go_on(mlruns: Path, finished: Path) -
     command = str(error.value).splitlines()[-1].partition("without generating: sweeps ")[2]
     assert command == "rescore t --weights 16,8,4,2,1 --threshold 0.6"
     assert run_command([*command.split(), "--mlruns", str(mlruns)]) == 0
-    assert run(path).record.identity["objective.threshold"] == 0.6
+    assert run(path).stored.identity["objective.threshold"] == 0.6
 
 
 # ---- objectives of one's own
@@ -128,7 +128,7 @@ def test_an_objective_of_ones_own_is_not_replaced_unasked(
             rescore_study(mlruns, None, settings=settings, keep=keep)
     assert run_command(["rescore", "--mlruns", str(mlruns)]) == 2
     assert "objective=..." in capsys.readouterr().err
-    assert load_result(mlruns).record == first.record
+    assert load_result(mlruns).stored == first.stored
     assert steady(run(path, objective=own).observations) == steady(first.observations)
 
 
@@ -137,7 +137,7 @@ def test_an_objective_of_ones_own_is_used_where_it_is_given(tmp_path: Path) -> N
     first, mlruns = run(path, objective=own), tmp_path / "mlruns"
     same = rescore_study(str(mlruns), None, objective=own)
     assert same.changed == 0
-    assert same.new.record.identity == first.record.identity
+    assert same.new.stored.identity == first.stored.identity
     other = FunctionObjective(wordy)
     done = rescore_study(mlruns, None, objective=other).new
     lengths = [len(text.split()) for text in done.texts["text"]]
@@ -244,7 +244,7 @@ def killed_at(commit: int, mlruns: Path, *, keep: bool) -> bool:
 
 def study_of(mlruns: Path) -> StudyRecord:
     ledger = Ledger(mlruns / "ledger.db")
-    study = ledger.study("t")
+    study = ledger.studies.get("t")
     ledger.close()
     assert study is not None
     return study
@@ -260,10 +260,10 @@ def test_a_kill_leaves_the_old_study_or_the_new_one(keep: bool, finished: Path, 
         shutil.copytree(finished / "mlruns", mlruns)
         killed = killed_at(commit, mlruns, keep=keep)
         study = study_of(mlruns)
-        assert study.identity["objective.digest"] == study.record["objective_digest"]
+        assert study.identity["objective.digest"] == study.record.objective_digest
         result = load_result(mlruns)
         assert result.observations["score"].notna().all()
-        is_old = study == old.record
+        is_old = study == old.stored
         assert is_old == (steady(result.observations) == steady(old.observations))
         assert study.identity["objective.weights"] == ([5, 4, 3, 2, 1] if is_old else UP)
         seen.add(is_old)

@@ -102,7 +102,7 @@ def test_the_time_of_a_run_that_was_stopped_counts(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(path, engine=engine)
     stopped = load_result(tmp_path / "mlruns", "t")
-    assert 0.7 * engine.total < stopped.record.record["spent"] < engine.total  # which has the check too
+    assert 0.7 * engine.total < stopped.stored.record.spent < engine.total  # which has the check too
     later = Clocked(loaded, noise=0.1)
     later.slower = 2.0
     result = run(path, engine=later)
@@ -133,29 +133,29 @@ def test_the_time_of_runs_that_were_killed_is_reckoned_from_the_ledger(tmp_path:
     killed(path, lambda: setattr(Explorer, "tell_baseline", die))  # the floor is made, nothing is proposed
     killed(path, lambda: setattr(Exploration, "_tell", die))  # the requests of the first batch are made
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
-        stored = ledger.study("t")
+        stored = ledger.studies.get("t")
         assert stored is not None
-        rows = ledger.observations("t")
+        rows = ledger.observations.of_study("t")
         made = sum(row["seconds"] for row in rows)
         assert {row["stage"] for row in rows} == {"floor", "explore"}
         assert made <= seconds_before(stored.record, ledger, "t") < 1.5 * made  # which has the warm-ups of the floor
     result = run(path)
     assert result.status == "done"
-    assert result.record.record["spent"] > result.observations["seconds"].sum()
+    assert result.stored.record.spent > result.observations["seconds"].sum()
     assert len(result.stage("confirm")) > 0
 
 
 def test_the_time_of_earlier_runs_by_hand(tmp_path: Path) -> None:
     with closing(Ledger(tmp_path / "ledger.db")) as ledger:
-        assert ledger.newest_generation() == 0
+        assert ledger.generations.newest() == 0
         for seed, (host, seconds) in enumerate([("a", 1.0), ("a", 2.0), ("b", 2.5), ("a", 4.0), ("b", 8.0)]):
             key = Key("f", "m", Prompt("p"), {}, seed)
-            entry = ledger.add(key, Generation("text", "stop", None, None, Timing(seconds)), model="m")
-            assert entry.id == ledger.newest_generation() == seed + 1
+            entry = ledger.generations.add(key, Generation("text", "stop", None, None, Timing(seconds)), model="m")
+            assert entry.id == ledger.generations.newest() == seed + 1
             study = "other" if seed == 4 else "t"
-            ledger.add_observation(study, Place("floor", -1, host, "c", seed), configuration="k", generation=entry.id)
-        ledger.add_observation("t", Place("floor", -1, "b", "c", 9), configuration="k", generation=None, error="lost")
-        assert ledger.seconds_after("t", 1) == {"a": 6.0, "b": 2.5}
+            ledger.observations.add(study, Place("floor", -1, host, "c", seed), configuration="k", generation=entry.id)
+        ledger.observations.add("t", Place("floor", -1, "b", "c", 9), configuration="k", generation=None, error="lost")
+        assert ledger.generations.seconds_after("t", 1) == {"a": 6.0, "b": 2.5}
         # Hosts work at the same time: the busiest one's count. What came from the ledger cost nothing.
         assert seconds_before({"began": 0}, ledger, "t") == 7.0
         assert seconds_before({"began": 1}, ledger, "t") == 6.0

@@ -228,9 +228,9 @@ def test_attempts_are_counted_by_generation(path: Path, judge: Judge) -> None:
     for times in (1, 2):
         run(path)
         ledger = Ledger(path.parent / "mlruns/ledger.db")
-        failed = [row for row in ledger.observations("t") if row["error"] and row["stage"] != "confirm"]
-        assert {ledger.times_unscored(row["generation"], kind=UNSCORED) for row in failed} == {times}
-        assert {failure["kind"] for failure in ledger.failures("t")} == {UNSCORED}
+        failed = [row for row in ledger.observations.of_study("t") if row["error"] and row["stage"] != "confirm"]
+        assert {ledger.observations.times_unscored(row["generation"], kind=UNSCORED) for row in failed} == {times}
+        assert {failure["kind"] for failure in ledger.generations.failures("t")} == {UNSCORED}
         ledger.close()
 
 

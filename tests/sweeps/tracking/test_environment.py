@@ -76,7 +76,7 @@ def test_scored_anew_it_goes_on(
     monkeypatch.delenv(variable)
     done = rescore_study(tmp_path / "mlruns", None)
     assert done.changed == 0
-    assert done.new.record.identity == first.record.identity
+    assert done.new.stored.identity == first.stored.identity
     monkeypatch.setenv(variable, value)
     assert steady(run(path).observations) == steady(first.observations)
 
@@ -108,8 +108,8 @@ def test_a_study_that_cannot_be_read_hinders_no_other(
     run(newer)
     edit_record(tmp_path / "mlruns", "broken", key, value)
     ledger = Ledger(tmp_path / "mlruns/ledger.db")
-    assert [study.name for study in ledger.studies()] == ["broken", "t"]
-    assert measured_floor(ledger, first.record.identity, tmp_path / "mlruns") == (first.floor, "t")
+    assert [study.name for study in ledger.studies.all()] == ["broken", "t"]
+    assert measured_floor(ledger, first.stored.identity, tmp_path / "mlruns") == (first.floor, "t")
     ledger.close()
     path = write_sweep(tmp_path, study={"name": "u"}, file="u.toml")
     assert check_sweep(path, directory=tmp_path / "mlruns").noise_sd == first.floor.sd  # type: ignore[union-attr]

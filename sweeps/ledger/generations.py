@@ -1,0 +1,120 @@
+"""The generations of a ledger: every request and its text, and the requests that failed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from sweeps.engines.base import Generation
+from sweeps.ledger import schema as tables
+from sweeps.ledger.database import Database
+from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now
+
+_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
+
+
+class Generations:
+    """Reads and keeps generations.
+
+    Args:
+        database: The ledger's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Statements are made once: making one costs more than SQLite takes to run it.
+        self._add_prompt = database.insert(tables.prompts).on_conflict_do_nothing()
+        self._add_generation = database.insert(tables.generations).on_conflict_do_nothing()
+        self._prompts: set[str] = set()
+
+    def find(self, keys: Iterable[Key]) -> dict[str, Entry]:
+        """Generations that are there already, by `Key.sha256`."""
+        wanted = [key.sha256 for key in keys]
+        found: dict[str, Entry] = {}
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), 500):
+                query = sa.select(tables.generations).where(
+                    tables.generations.c.key_sha256.in_(wanted[start : start + 500])
+                )
+                found |= {row.key_sha256: entry_of(row) for row in connection.execute(query)}
+        return found
+
+    def asked_with(self, seeds: range) -> set[tuple[str, str, str, str]]:
+        """What was asked for with any of the seeds, on whatever host and with whatever version of its engine.
+
+        Args:
+            seeds: Consecutive seeds, at least one.
+
+        Returns:
+            Digest of the prompt, options as `Key.options_json`, name of the model and its digest.
+        """
+        g = tables.generations.c
+        query = sa.select(g.prompt_sha256, g.options, g.model, g.model_digest).distinct()
+        with self._database.reading() as connection:
+            return {tuple(row) for row in connection.execute(query.where(g.seed.between(seeds[0], seeds[-1])))}
+
+    def add(self, key: Key, generation: Generation, *, model: str) -> Entry:
+        """Keep one generation.
+
+        Where the key is there already (another process was quicker), the entry that is there stays and is returned.
+        """
+        timing = generation.timing
+        # A stream cut within a character leaves half a surrogate pair, which no store and no report can hold.
+        text = generation.text.encode(errors="replace").decode()
+        row = {
+            **{name: getattr(key, name) for name in ("fingerprint", "model_digest", "prompt_sha256", "seed", "repeat")},
+            "key_sha256": key.sha256,
+            "options": key.options_json,
+            "model": model,
+            "text": text,
+            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            **{
+                name: getattr(generation, name)
+                for name in ("finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
+            },
+            "seconds": timing.total,
+            **{f"{part}_seconds": getattr(timing, part) for part in ("queue", "load", "prefill", "decode")},
+            "effective": json.dumps(dict(generation.effective), sort_keys=True),
+            "created": now(),
+        }
+        prompt = {"sha256": row["prompt_sha256"], "system": key.prompt.system, "user": key.prompt.user}
+        with self._database.writing() as connection:
+            if prompt["sha256"] not in self._prompts:
+                connection.execute(self._add_prompt, prompt)
+            added = connection.execute(self._add_generation, row)
+            if added.rowcount:
+                number = connection.scalar(_NUMBER, {"key": row["key_sha256"]})
+                entry = Entry(int(number or 0), generation_of(row), row["text_sha256"])
+            else:
+                there = tables.generations.c.key_sha256 == row["key_sha256"]
+                entry = entry_of(connection.execute(sa.select(tables.generations).where(there)).one())
+        self._prompts.add(prompt["sha256"])
+        return entry
+
+    def add_failure(self, key: Key, *, study: str, kind: str, message: str) -> None:
+        """Keep the record of a request that failed; it is no observation and will be tried again on resume."""
+        row = {"key_sha256": key.sha256, "study": study, "kind": kind, "message": message, "created": now()}
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(tables.failures).values(row))
+
+    def failures(self, study: str) -> list[dict[str, str]]:
+        """Failed requests of a study, oldest first, as `{kind, message, created}`."""
+        query = sa.select(tables.failures).where(tables.failures.c.study == study).order_by(tables.failures.c.id)
+        with self._database.reading() as connection:
+            return [{k: row[k] for k in ("kind", "message", "created")} for row in connection.execute(query).mappings()]
+
+    def newest(self) -> int:
+        """Number of the generation that was kept last; 0 where there is none."""
+        with self._database.reading() as connection:
+            return int(connection.scalar(sa.select(sa.func.max(tables.generations.c.id))) or 0)
+
+    def seconds_after(self, study: str, generation: int) -> dict[str, float]:
+        """Seconds, by host, of a study's observations whose generations were kept after a given one."""
+        o, g = tables.observations, tables.generations
+        sums = sa.select(o.c.host, sa.func.sum(g.c.seconds)).join(g, o.c.generation == g.c.id).group_by(o.c.host)
+        query = sums.where(o.c.study == study, g.c.id > generation)
+        with self._database.reading() as connection:
+            return {host: float(seconds) for host, seconds in connection.execute(query)}

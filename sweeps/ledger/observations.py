@@ -1,0 +1,133 @@
+"""The observations of a ledger: where generations stand in studies, and their scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from sweeps.ledger import schema as tables
+from sweeps.ledger.database import Database
+from sweeps.ledger.records import Observed, Place, entry_of, now
+
+_SCORES = sa.select(tables.scores).where(
+    tables.scores.c.objective == sa.bindparam("objective"),
+    tables.scores.c.generation.in_(sa.bindparam("generations", expanding=True)),
+)
+_PLACE = tuple(column.name for column in tables.observations.primary_key)
+_FAILED_ELSEWHERE = sa.delete(tables.observations).where(
+    *(tables.observations.c[name] == sa.bindparam(f"at_{name}") for name in _PLACE if name != "host"),
+    tables.observations.c.host != sa.bindparam("at_host"),
+    tables.observations.c.generation.is_(None),
+)
+
+
+class Observations:
+    """Reads and keeps observations and scores.
+
+    Args:
+        database: The ledger's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        # Statements are made once: making one costs more than SQLite takes to run it.
+        self._add_score = database.insert(tables.scores).on_conflict_do_nothing()
+        o, new = tables.observations, database.insert(tables.observations)
+        self._add_or_mend = new.on_conflict_do_update(
+            index_elements=list(o.primary_key),
+            set_={name: new.excluded[name] for name in ("configuration", "generation", "error")},
+            where=o.c.generation.is_(None),
+        )
+
+    def scores(self, ids: Iterable[int], objective: str) -> dict[tuple[int, str], tuple[float, dict[str, Any]]]:
+        """Kept scores under an objective, by (generation, rubric digest): score and detail."""
+        wanted, found = list(ids), {}
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), 500):
+                part = wanted[start : start + 500]
+                for row in connection.execute(_SCORES, {"objective": objective, "generations": part}):
+                    found[row.generation, row.rubric] = (row.score, json.loads(row.detail))
+        return found
+
+    def add_scores(self, rows: Iterable[tuple[int, str, str, float, dict[str, Any]]]) -> None:
+        """Keep scores given as (generation, objective digest, rubric digest, score, detail); known ones stay."""
+        values = [
+            {"generation": g, "objective": o, "rubric": r, "score": s, "detail": json.dumps(d, ensure_ascii=False)}
+            for g, o, r, s, d in rows
+        ]
+        with self._database.writing_derived() as connection:
+            if values:
+                connection.execute(self._add_score, values)
+
+    def add(self, study: str, place: Place, *, configuration: str, generation: int | None, error: str = "") -> None:
+        """Note that a generation is an observation of a study, or that it could not be had.
+
+        A later call for the same place replaces an error, also one on another host, since a plan asks one host alone
+        for each place; an observation that is there stays.
+        """
+        row = {
+            "study": study,
+            **{name: getattr(place, name) for name in Place.__dataclass_fields__},
+            "configuration": configuration,
+            "generation": generation,
+            "error": error,
+        }
+        with self._database.writing_derived() as connection:
+            connection.execute(_FAILED_ELSEWHERE, {f"at_{name}": row[name] for name in _PLACE})
+            connection.execute(self._add_or_mend, row)
+
+    def add_unscored(self, study: str, generation: int, *, kind: str, message: str) -> None:
+        """Keep the record that a generation could not be scored, and why; its observations in the study say so."""
+        o, g = tables.observations, tables.generations
+        noted = sa.update(o).where(o.c.study == study, o.c.generation == generation).values(error=f"{kind}: {message}")
+        key = sa.select(g.c.key_sha256).where(g.c.id == generation).scalar_subquery()
+        row = {"key_sha256": key, "study": study, "kind": kind, "message": message, "created": now()}
+        with self._database.writing() as connection:
+            connection.execute(noted)
+            connection.execute(sa.insert(tables.failures).values(row))
+
+    def times_unscored(self, generation: int, *, kind: str) -> int:
+        """How often `add_unscored` was called for a generation, in any study."""
+        f, g = tables.failures, tables.generations
+        query = sa.select(sa.func.count()).select_from(f.join(g, f.c.key_sha256 == g.c.key_sha256))
+        with self._database.reading() as connection:
+            return int(connection.scalar(query.where(g.c.id == generation, f.c.kind == kind)) or 0)
+
+    def answered(self, study: str, stages: Iterable[str], trials: Iterable[int]) -> list[Observed]:
+        """A study's observations of some stages and trials that have a generation, in the order of their places."""
+        wanted = list(trials)
+        o, found = tables.observations, []
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), 500):
+                part = o.c.trial.in_(wanted[start : start + 500])
+                query = _with_generations(study).where(part, o.c.stage.in_(list(stages)), o.c.generation.is_not(None))
+                for row in connection.execute(query):
+                    place = Place(**{name: row._mapping[name] for name in Place.__dataclass_fields__})
+                    found.append(Observed(place, row.configuration, entry_of(row), row.error))
+        return found
+
+    def of_study(self, study: str) -> list[dict[str, Any]]:
+        """A study's observations with their generations (not the scores), in the order of their places."""
+        with self._database.reading() as connection:
+            return [dict(row) for row in connection.execute(_with_generations(study)).mappings()]
+
+    def count(self, study: str) -> int:
+        """How many observations of a study have a generation."""
+        o = tables.observations.c
+        query = sa.select(sa.func.count()).where(o.study == study, o.generation.is_not(None))
+        with self._database.reading() as connection:
+            return int(connection.scalar(query) or 0)
+
+
+def _with_generations(study: str) -> sa.Select[Any]:
+    """A study's observations and what was generated for them, in the order of their places."""
+    o, g = tables.observations, tables.generations
+    return (
+        sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
+        .select_from(o.outerjoin(g, o.c.generation == g.c.id))
+        .where(o.c.study == study)
+        .order_by(o.c.stage, o.c.trial, o.c.host, o.c.case, o.c.seed, o.c.repeat)
+    )

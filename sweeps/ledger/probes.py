@@ -1,0 +1,48 @@
+"""The results of probes that a ledger keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from sweeps.ledger import schema as tables
+from sweeps.ledger.database import Database
+from sweeps.ledger.records import now
+
+
+class Probes:
+    """Reads and keeps results of probes.
+
+    Args:
+        database: The ledger's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def of_host(self, fingerprint: str, engine: str, model: str) -> dict[tuple[str, str], dict[str, Any]]:
+        """Return the results of a host, by (option, digest of the contexts that it was tried in).
+
+        Args:
+            fingerprint: Digest of host, engine and model.
+            engine: Kind of the engine, or its API path.
+            model: The model's name.
+        """
+        p = tables.probes
+        query = sa.select(p).where(p.c.fingerprint == fingerprint, p.c.engine == engine, p.c.model == model)
+        with self._database.reading() as connection:
+            return {(row.option, row.context): json.loads(row.record) for row in connection.execute(query)}
+
+    def add(
+        self, fingerprint: str, engine: str, model: str, *, option: str, context: str, record: Mapping[str, Any]
+    ) -> None:
+        """Keep the result of a probe; it replaces an older one."""
+        key = {"fingerprint": fingerprint, "engine": engine, "model": model, "option": option, "context": context}
+        at = sa.and_(*(tables.probes.c[name] == value for name, value in key.items()))
+        values = key | {"record": json.dumps(dict(record)), "created": now()}
+        with self._database.writing() as connection:
+            connection.execute(sa.delete(tables.probes).where(at))
+            connection.execute(sa.insert(tables.probes).values(values))

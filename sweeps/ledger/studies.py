@@ -1,0 +1,104 @@
+"""The studies of a ledger."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from sweeps.ledger import schema as tables
+from sweeps.ledger.database import Database
+from sweeps.ledger.records import now
+from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError, study_of
+
+_ALL = sa.select(tables.studies)
+
+
+class Studies:
+    """Reads and changes studies.
+
+    Args:
+        database: The ledger's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, name: str) -> StoredStudy | None:
+        """Return a study by name, or None.
+
+        Raises:
+            StudyUnreadableError: If it is damaged.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(_ALL.where(tables.studies.c.name == name)).one_or_none()
+        return self._whole(study_of(row)) if row else None
+
+    def all(self) -> list[StoredStudy]:
+        """Return all studies, newest first; damaged ones have `damage`."""
+        with self._database.reading() as connection:
+            return [study_of(row) for row in connection.execute(_ALL.order_by(tables.studies.c.updated.desc()))]
+
+    def add(self, name: str, *, identity: Mapping[str, Any], config: str, record: StudyRecord) -> StoredStudy:
+        """Keep a new study with status `running`.
+
+        Raises:
+            LedgerError: If there is one of this name.
+        """
+        time = now("milliseconds")
+        row = {
+            "name": name,
+            "identity": json.dumps(dict(identity)),
+            "config": config,
+            "record": json.dumps(record.as_json()),
+            "status": "running",
+            "created": time,
+            "updated": time,
+        }
+        with self._database.writing() as connection:
+            connection.execute(sa.insert(tables.studies).values(row))
+        found = self.get(name)
+        assert found is not None
+        return found
+
+    def update(
+        self,
+        name: str,
+        change: Callable[[StudyRecord], StudyRecord] | None = None,
+        *,
+        status: str | None = None,
+        identity: Mapping[str, Any] | None = None,
+    ) -> StoredStudy:
+        """Change a study's record, status and identity in one transaction.
+
+        The row is locked from the read on, so updates of several processes follow one another and none is lost.
+
+        Args:
+            name: The study.
+            change: Makes the new record from the stored one; it may be called for a record that another process wrote.
+            status: The new status.
+            identity: The new identity.
+
+        Returns:
+            The study as it is stored now.
+
+        Raises:
+            StudyUnreadableError: If it is damaged.
+            LedgerError: If it cannot be written.
+        """
+        ours = tables.studies.c.name == name
+        with self._database.writing(immediate=True) as connection:
+            stored = self._whole(study_of(connection.execute(_ALL.where(ours).with_for_update()).one()))
+            record = stored.record if change is None else change(stored.record)
+            values: dict[str, Any] = {"record": json.dumps(record.as_json()), "updated": now("milliseconds")}
+            values |= {"status": status} if status else {}
+            values |= {} if identity is None else {"identity": json.dumps(dict(identity))}
+            connection.execute(sa.update(tables.studies).where(ours).values(values))
+            return study_of(connection.execute(_ALL.where(ours)).one())
+
+    def _whole(self, study: StoredStudy) -> StoredStudy:
+        if study.damage:
+            raise StudyUnreadableError(study.name, self._database.url, study.damage)
+        return study
