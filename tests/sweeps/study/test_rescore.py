@@ -14,6 +14,7 @@ import pytest
 from objectives import load_cases, make_objective
 from sweeps.cli import run_command
 from sweeps.errors import ConfigError, SweepError
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.results.look_history import scorings_of
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import config_of
@@ -131,12 +132,15 @@ def test_a_verdict_by_another_scoring_says_that_it_is_another_look_at_the_same_d
 
 
 def test_a_scoring_that_was_replaced_before_the_confirmation_is_no_look_at_it() -> None:
+    def scorings(*past: dict[str, Any]) -> int:
+        return scorings_of(StudyRecord.from_json({**now, "scorings": past}))
+
     now, earlier = ({"case_digests": {"c": "1"}, "objective_digest": name} for name in ("now", "earlier"))
-    assert scorings_of(now) == 1
-    assert scorings_of(now | {"scorings": [{"until": "then", "fresh": False, **earlier}]}) == 1
-    assert scorings_of(now | {"scorings": [{"until": "then", "fresh": True, **earlier}]}) == 2
-    assert scorings_of(now | {"scorings": [{"until": "then", **earlier}]}) == 2  # as older versions kept it
-    assert scorings_of(now | {"scorings": [{"until": "then", **now}, {"until": "later", **earlier}]}) == 2
+    assert scorings() == 1
+    assert scorings({"until": "then", "fresh": False, **earlier}) == 1
+    assert scorings({"until": "then", "fresh": True, **earlier}) == 2
+    assert scorings({"until": "then", **earlier}) == 2  # as older versions kept it
+    assert scorings({"until": "then", **now}, {"until": "later", **earlier}) == 2
 
 
 @pytest.mark.usefixtures("no_report")
