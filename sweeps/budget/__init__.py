@@ -1,1 +1,1 @@
-"""How the generations or minutes of a sweep are spent."""
+"""Budget of a sweep: generations and minutes for floor, exploration and confirmation."""

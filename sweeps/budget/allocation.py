@@ -1,4 +1,4 @@
-"""Generations for each stage of a sweep."""
+"""Allocation of a budget to the stages of a sweep."""
 
 from __future__ import annotations
 
@@ -7,34 +7,29 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from analysis.formatting import cases_text
-from sweeps.budget.plan import Plan, _Deal
+from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.config.tables import BudgetTable
 from sweeps.errors import ConfigError
 from sweeps.samplers import grid_size, grid_values
 
 MIN_TRIALS = 4
-"""Fewer trials are no search."""
-
+"""Smallest number of trials."""
 
 MAX_TRIALS = 9_000
-"""More would run into the seeds of the confirmation (see `sweeps.study.sweep`); no sampler here learns from so many."""
-
+"""Largest number of trials: more would use the seeds of the confirmation, and no sampler here learns from so many."""
 
 MAX_GENERATIONS = 10_000_000
-"""No plan of minutes has more, however little time a generation is told to take."""
-
+"""Largest plan of minutes, even if a generation takes no time."""
 
 MIN_CONFIRM_SEEDS = 3
-"""Fewer fresh seeds per case and arm leave the pooled variance of the confirmation without a footing."""
-
+"""Smallest number of fresh seeds per case and arm: fewer give no reliable variance."""
 
 REPEATS = 8
-"""A small space is explored this many times over, on average, at most: its promising configurations more often."""
-
+"""Largest average number of trials per configuration of a small space; promising configurations get more."""
 
 GENERATIONS_PER_TRIAL = 6
-"""With `seeds = "auto"` a trial has at least this many generations, over all cases."""
+"""Smallest number of generations of a trial, over all cases, with `seeds = "auto"`."""
 
 
 def seeds_per_trial(budget: BudgetTable, cases: int) -> int:
@@ -43,15 +38,10 @@ def seeds_per_trial(budget: BudgetTable, cases: int) -> int:
 
 
 def parts_of(budget: BudgetTable, cases: int) -> int:
-    """Into how many parts the cases are dealt, one for each trial of a round.
+    """Number of parts into which the cases are divided; a trial has the cases of one part.
 
-    With "auto", parts have at least `GENERATIONS_PER_TRIAL` cases. More trials of fewer generations tell more of a
-    surface than fewer trials of more: on 246 simulated smooth surfaces with 12 cases, trials of 6 took the regret of a
-    search alone from .0324, .0223 and .0166 (after 180, 420 and 876 generations) to .0264, .0192 and .0151; standard
-    errors of the differences are .0014, .0011 and .0008. That the trials of a batch have the same part costs nothing to
-    speak of (132 such surfaces, batches of 4: .0304 and .0227 after 300 and 600 generations with parts dealt trial by
-    trial, .0314 and .0232 with parts by batch; standard errors of the differences .0017 and .0014) and saves most of
-    the prompts' evaluations. Where seeds are asked for, trials are to be known better, and have all cases.
+    With "auto", parts have at least `GENERATIONS_PER_TRIAL` cases: many small trials find more than few large ones
+    (simulations in `docs/benchmarks.md`). If the file sets `seeds`, trials have all cases.
     """
     if budget.cases_per_trial == "auto":
         return max(1, cases // GENERATIONS_PER_TRIAL) if budget.seeds == "auto" else 1
@@ -59,12 +49,12 @@ def parts_of(budget: BudgetTable, cases: int) -> int:
 
 
 def floor_seeds(budget: BudgetTable, hosts: int) -> int:
-    """Seeds per case of the floor: as many on every host, and two at least."""
+    """Seeds per case of the floor: equally many on every host, and at least two."""
     return max(2, -(-budget.floor_seeds // hosts)) * hosts
 
 
 def least_confirm_seeds(hosts: int) -> int:
-    """The fewest fresh seeds per case and arm: as many on every host."""
+    """The smallest number of fresh seeds per case and arm, equal on every host."""
     return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
 
 
@@ -76,29 +66,29 @@ def smallest_budget(
     parts: int | None = None,
     together: int = 1,
 ) -> int:
-    """The fewest generations that hold a floor, a search and a confirmation; all arguments as for `make_plan`."""
-    deal = _Deal(cases, parts_of(budget, cases) if parts is None else parts, together)
-    search = seeds_per_trial(budget, cases) * deal.cases_of(least_trials(finalists))
+    """The smallest number of generations for floor, search and confirmation; all arguments as for `make_plan`."""
+    rotation = CaseRotation(cases, parts_of(budget, cases) if parts is None else parts, together)
+    search = seeds_per_trial(budget, cases) * rotation.cases_of(least_trials(finalists))
     return search + cases * (floor_seeds(budget, hosts) + (1 + finalists) * least_confirm_seeds(hosts))
 
 
 def least_trials(finalists: int) -> int:
-    """The fewest trials: twice as many as there are finalists, or none would be left out."""
+    """The smallest number of trials: twice the number of finalists, so that there is a choice."""
     return max(MIN_TRIALS, 2 * finalists)
 
 
 def look_seeds(looks: int, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
-    """Seeds per case and arm of the looks before the last, evenly spaced, and as many on every host.
+    """Seeds per case and arm of the looks before the last, evenly spaced, and equal on every host.
 
-    A look that would come before the fewest seeds that a confirmation needs is left out.
+    A look with fewer seeds than a confirmation needs is left out.
     """
     even = [-(-confirm_seeds * k // (looks * hosts)) * hosts for k in range(1, looks)]
     return tuple(sorted({seeds for seeds in even if least_confirm_seeds(hosts) <= seeds < confirm_seeds}))
 
 
 @dataclass(frozen=True)
-class _Design:
-    """What a plan is made of besides the number of generations; see `make_plan`."""
+class _PlanSettings:
+    """Settings of a plan apart from the number of generations; see `make_plan`."""
 
     budget: BudgetTable
     cases: int
@@ -111,28 +101,29 @@ class _Design:
 
     @property
     def needed(self) -> int:
-        """The fewest generations."""
+        """The smallest number of generations."""
         return smallest_budget(self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together)
 
     def share_out(self, generations: int) -> Plan:
-        """The plan of so many generations, which are at least those needed."""
-        budget, cases, hosts, deal = self.budget, self.cases, self.hosts, _Deal(self.cases, self.parts, self.together)
+        """The plan of `generations`, of which there must be at least `needed`."""
+        budget, cases, hosts = self.budget, self.cases, self.hosts
+        rotation = CaseRotation(cases, self.parts, self.together)
         arms = 1 + self.finalists
         seeds, per_host = seeds_per_trial(budget, cases), arms * cases * hosts
         floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
         confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
-        room = deal.trials_within((generations - cases * (floor + arms * confirm)) // seeds)
+        room = rotation.trials_within((generations - cases * (floor + arms * confirm)) // seeds)
         trials = int(min(max(room, least_trials(self.finalists)), self.most_trials, MAX_TRIALS))
-        left = (generations - cases * floor - seeds * deal.cases_of(trials)) // per_host * hosts
+        left = (generations - cases * floor - seeds * rotation.cases_of(trials)) // per_host * hosts
         looks = look_seeds(self.looks, left, hosts)
         return Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
 
     def within(self, seconds: float, seconds_of: Callable[[Plan], float], most: int | None) -> int:
-        """How many generations, of `most` at most, make the largest plan that takes so many seconds.
+        """Number of generations of the largest plan that takes at most `seconds`, and has at most `most` generations.
 
-        Fewer than are needed where not even the smallest plan is over by then.
+        It is below `needed` where even the smallest plan takes longer.
         """
-        fits = self.needed - 1  # what has been found to fit
+        fits = self.needed - 1  # the largest number found to fit
         beyond = fits + 1
         while beyond <= (MAX_GENERATIONS if most is None else most) and seconds_of(self.share_out(beyond)) <= seconds:
             fits, beyond = beyond, 2 * beyond
@@ -146,13 +137,13 @@ class _Design:
                 beyond = middle
         return fits
 
-    def too_small(self, limit: str, has: str, seconds: float | None) -> str:
-        """What is told of a budget that does not hold the design."""
+    def too_small(self, key: str, value: str, seconds: float | None) -> str:
+        """The message for a budget below `needed`."""
         budget, cases, finalists = self.budget, self.cases, self.finalists
         times = "" if seconds is None else f", about {seconds / 60:.1f} minutes"
         fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
         return (
-            f"{limit}: {has} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
+            f"{key}: {value} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
             f" seeds, at least {least_trials(finalists)} trials of {math.ceil(cases / self.parts)} x"
             f" {seeds_per_trial(budget, cases)}, confirmation {1 + finalists} x {cases} x"
             f" {least_confirm_seeds(self.hosts)}; it needs {self.needed} generations{times}. Raise it, or name {fewer}"
@@ -173,52 +164,52 @@ def make_plan(
     parts: int | None = None,
     together: int = 1,
 ) -> Plan:
-    """Share a budget out.
+    """Allocate a budget to floor, explore and confirm.
 
-    About `confirm_share` of the generations confirms, the floor takes `floor_seeds` per case, and the rest explores;
-    what is left over by rounding goes to the confirmation. Of minutes it is the largest plan that takes no longer.
+    About `confirm_share` of the generations go to the confirmation, `floor_seeds` per case to the floor, the rest to
+    the exploration. Remainders of rounding go to the confirmation. From minutes comes the largest plan that fits.
 
     Args:
         budget: The `[budget]` table.
         cases: Number of cases, at least 1.
         hosts: Number of hosts, at least 1.
-        finalists: How many configurations are confirmed; never more than the space has besides the baseline.
-        looks: How often the confirmation is looked at, the last time included.
-        seconds_of: Expected seconds of a plan, from what was measured; needed where only `minutes` is given.
-        space_size: Number of different configurations. No more trials are planned than these with their repeats; what
-            a small space leaves over confirms.
+        finalists: Number of configurations to confirm; at most the number of configurations besides the baseline.
+        looks: Number of looks at the confirmation, the last one included.
+        seconds_of: Expected seconds of a plan, from measured requests; needed where only `minutes` is given.
+        space_size: Number of different configurations, which with `repeats` limits the trials. Generations that a small
+            space does not use go to the confirmation.
         has_baseline: Whether the baseline is one of them.
-        repeats: How often a configuration may be explored, on average; a space in which every configuration can be
-            confirmed is explored once.
-        parts: Into how many parts the cases are dealt; `parts_of` if not given.
-        together: How many trials in a row have the same part.
+        repeats: Largest average number of trials per configuration. A space whose configurations can all be confirmed
+            is explored once.
+        parts: Number of parts of the cases; `parts_of` if not given.
+        together: Number of consecutive trials with the same part.
 
     Raises:
-        ConfigError: If the budget cannot hold the design; it says how much could.
+        ConfigError: If the budget is too small; the message has the smallest one that is enough.
     """
     finalists = int(max(1, min(finalists, space_size - has_baseline)))
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     parts = parts_of(budget, cases) if parts is None else parts
-    design = _Design(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1)
+    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1)
     generations = budget.generations
     if generations is None and (budget.minutes is None or seconds_of is None):
         raise ConfigError("budget.minutes: needs the measured seconds of one generation")
-    if generations is not None and generations < design.needed:
-        raise ConfigError(design.too_small("budget.generations", f"{generations}", None))
+    if generations is not None and generations < settings.needed:
+        raise ConfigError(settings.too_small("budget.generations", f"{generations}", None))
     if budget.minutes is not None and seconds_of is not None:
-        generations = design.within(60 * budget.minutes, seconds_of, generations)
-        if generations < design.needed:
-            seconds = seconds_of(design.share_out(design.needed))
-            raise ConfigError(design.too_small("budget.minutes", f"{budget.minutes:g}", seconds))
+        generations = settings.within(60 * budget.minutes, seconds_of, generations)
+        if generations < settings.needed:
+            seconds = seconds_of(settings.share_out(settings.needed))
+            raise ConfigError(settings.too_small("budget.minutes", f"{budget.minutes:g}", seconds))
     assert generations is not None
-    return design.share_out(generations)
+    return settings.share_out(generations)
 
 
 def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callable[[Plan], float] | None = None) -> Plan:
-    """Share out the budget of a sweep's file; as `make_plan`, with what the file says of finalists, looks and space.
+    """Allocate the budget of a sweep's file: `make_plan` with the file's finalists, looks and space.
 
-    Trials have all cases, unless told otherwise, where each configuration comes once (a grid) and where limits are to
-    be kept, which hold for means over all cases.
+    With `cases_per_trial = "auto"` trials have all cases in two kinds of sweep: on a grid, which tries a configuration
+    once, and with limits, which hold for means over all cases.
     """
     grid = config.search.sampler == "grid"
     whole = config.budget.cases_per_trial == "auto" and (grid or bool(config.constraints.limits))
@@ -242,19 +233,19 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callabl
 
 
 def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[str, str]:
-    """What a grid has that its budget does not reach, and what to do about it; two empty strings if it is all tried.
+    """Points of a grid that its budget does not reach, and the remedy, as two texts; empty if the budget reaches all.
 
     Args:
         plan: The plan.
         config: The sweep.
-        stored: Whether the study exists, so that its space, sampler and budget stay what they are.
+        stored: Whether the study exists, so that its space, sampler and budget cannot change.
     """
     size = grid_size(config.space.distributions()) if config.search.sampler == "grid" else 0
     if size <= plan.trials:
         return "", ""
-    before = plan.floor + plan.seeds * _Deal(plan.cases, plan.parts, plan.together).cases_of(size)
+    before = plan.floor + plan.seeds * plan.rotation.cases_of(size)
     least = (1 + plan.finalists) * plan.cases * least_confirm_seeds(plan.hosts)
     enough = max(math.ceil(before / (1 - config.budget.confirm_share)), before + least)
     found = f"the grid has {size:,} points, of which this budget tries {plan.trials}, drawn at random"
-    anew = ", under another study.name" if stored else ""
-    return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"{anew}'
+    elsewhere = ", under another study.name" if stored else ""
+    return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"{elsewhere}'

@@ -1,4 +1,4 @@
-"""How long a sweep will take, by parts, from what a few real requests took."""
+"""Expected time of a sweep, by parts, from the times of a few real requests."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class TimeEstimate:
 
     Attributes:
         loads: Loads of the model.
-        load_seconds: All loads together; 0 where the model was loaded already and is loaded once.
+        load_seconds: All loads together; 0 where a single load was already made.
         prefills: Prompts evaluated in full (one per warm-up).
-        prefill_seconds: All of them together.
+        prefill_seconds: All prefills together.
         generations: Generations, warm.
-        decode_seconds: All of them together.
-        hosts: Hosts that share the work.
+        decode_seconds: All generations together.
+        hosts: Number of hosts that share the work.
     """
 
     loads: int
@@ -40,7 +40,7 @@ class TimeEstimate:
 
     @property
     def seconds(self) -> float:
-        """Expected seconds in all, the work shared by the hosts."""
+        """Expected seconds of the whole sweep, with the work shared by the hosts."""
         return (self.load_seconds + self.prefill_seconds + self.decode_seconds) / self.hosts
 
     @property
@@ -70,13 +70,13 @@ def readable_time(seconds: float) -> str:
 
 @dataclass(frozen=True)
 class Pace:
-    """What requests take on this engine, in seconds.
+    """Measured times of requests on a sweep's engines, in seconds.
 
     Attributes:
         decode: One warm generation.
         prefill: One prompt's evaluation in full.
-        load: One load of the model; 0 where none was seen.
-        hosts: Hosts that share the work.
+        load: One load of the model; 0 where none was measured.
+        hosts: Number of hosts that share the work.
     """
 
     decode: float
@@ -101,14 +101,14 @@ def measured_pace(
     cases: Sequence[Case],
     engines: Sequence[Engine],
 ) -> Pace:
-    """The pace of the engines, from the baseline's answers; one prompt is sent where no full evaluation was seen.
+    """The pace of the engines, from the baseline's answers. Sends one prompt where no full evaluation was timed.
 
     Args:
         answers: Warm answers of the baseline, one per case; at least one.
-        watchers: What watched the engines so far.
+        watchers: Timers of the engines.
         config: The sweep.
         cases: Its cases.
-        engines: The engines that work.
+        engines: Engines of the working hosts.
     """
     tokens = sum(answer.prompt_tokens or 0 for answer in answers) / len(answers)
     rate = prefill_rate([answer for watcher in watchers for answer in watcher.warmups])
@@ -121,7 +121,7 @@ def measured_pace(
 
 
 def _fresh_prefill_rate(engine: Engine, config: SweepConfig, cases: Sequence[Case]) -> float:
-    """Seconds per prompt token, where every answer came from the ledger: of a prompt that no cache can have."""
+    """Seconds per prompt token of a new prompt, which no cache can have; for answers that came from the ledger."""
     case, baseline = min(cases, key=lambda case: len(case.log)), config.baseline
     filled = config.prompts[baseline.prompt].fill(case.log)
     fresh = Prompt(filled.user, f"[{time.time_ns()}] {filled.system or ''}")
@@ -131,7 +131,7 @@ def _fresh_prefill_rate(engine: Engine, config: SweepConfig, cases: Sequence[Cas
 
 @dataclass(frozen=True)
 class Requests:
-    """How many requests a stage is expected to make.
+    """Expected requests of a stage.
 
     Attributes:
         loads: Loads of the model.
@@ -145,10 +145,10 @@ class Requests:
 
 
 def stage_requests(plan: Plan, config: SweepConfig) -> dict[str, Requests]:
-    """Expected requests of floor, explore and confirm under the schedule's order.
+    """Expected requests of floor, explore and confirm in the schedule's order.
 
-    Floor and confirmation run on every host, so that each loads and evaluates for itself; and each look of the
-    confirmation begins with the first case again, as the floor does behind the generations that a time was taken of.
+    Floor and confirmation run on every host, so that each host loads the model and evaluates the prompts. Each look of
+    the confirmation begins with the first case again. So does the floor after its timed generations.
     """
     reload = [d.size for d in config.space if d.name == "model" or (d.name in OPTIONS and OPTIONS[d.name].reload)]
     prompts = [d.size for d in config.space if d.name == "prompt"]
@@ -156,7 +156,7 @@ def stage_requests(plan: Plan, config: SweepConfig) -> dict[str, Requests]:
     size = min(config.search.batch, plan.trials)
     groups = expected_groups(math.prod(reload), size)
     warm = expected_groups(math.prod([*reload, *prompts]), size)
-    # Trials that share a warm prompt may differ in cases: those of one batch have so many parts of them.
+    # Trials that share a warm prompt may differ in cases: a batch has this many parts of the cases.
     parts = min(size / warm, math.ceil(size / plan.together))
     in_group = min(plan.cases, plan.trial_cases * parts)
     looks, everywhere = len(plan.looks), plan.cases * plan.hosts
@@ -178,7 +178,7 @@ def estimate_time(
     load: float,
     hosts: int = 1,
 ) -> TimeEstimate:
-    """Expected times of a plan under the schedule's order of requests.
+    """Expected times of a plan in the schedule's order of requests.
 
     Args:
         plan: The plan.
@@ -186,7 +186,7 @@ def estimate_time(
         decode: Seconds of one warm generation.
         prefill: Seconds of one prompt's evaluation in full.
         load: Seconds of one load of the model.
-        hosts: Hosts that share the work.
+        hosts: Number of hosts that share the work.
     """
     stages = stage_requests(plan, config).values()
     loads = math.ceil(sum(stage.loads for stage in stages))
@@ -195,5 +195,5 @@ def estimate_time(
 
 
 def expected_groups(values: float, draws: int) -> float:
-    """Expected number of different values among `draws` taken evenly from `values` (which may be infinite)."""
+    """Expected number of different values in `draws` uniform draws from `values` values, which may be infinite."""
     return draws if math.isinf(values) else values * (1 - (1 - 1 / values) ** draws)

@@ -1,4 +1,4 @@
-"""How a budget of generations is shared out between floor, explore and confirm."""
+"""Plan of a sweep: its generations in floor, explore and confirm."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.formatting import cases_text, count_text
 
 @dataclass(frozen=True)
 class Plan:
-    """A budget, shared out.
+    """Allocation of a budget to the stages of a sweep.
 
     Attributes:
         cases: Number of cases.
@@ -23,11 +23,11 @@ class Plan:
         trials: Number of trials.
         confirm_seeds: Fresh seeds per case and arm of the confirmation, at its last look.
         finalists: Arms of the confirmation besides the baseline.
-        look_seeds: Seeds per case and arm at which the confirmation is looked at before its end, ascending.
-        hosts: Number of hosts; the seeds of floor and confirmation are dealt to them in turn, at least two per host,
-            since hosts are blocks and a block needs repeats.
-        parts: Into how many parts the cases are dealt anew, time after time; a trial has the cases of one part.
-        together: So many trials in a row have the same part: a batch, which evaluates its prompts once for all.
+        look_seeds: Seeds per case and arm at each look before the end of the confirmation, ascending.
+        hosts: Number of hosts. They get the seeds of floor and confirmation in turn, at least two each, since hosts are
+            blocks and a block needs repeats.
+        parts: Number of random parts into which each round of trials divides the cases; a trial has the cases of one.
+        together: Number of consecutive trials with the same part: a batch, which evaluates its prompts once for all.
     """
 
     cases: int
@@ -43,12 +43,12 @@ class Plan:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
-        """The plan that a study keeps; what an older version did not plan is left at its default."""
+        """The plan in a study's record; fields that an older version lacks get their defaults."""
         return cls(**{name: record[name] for name in cls.__dataclass_fields__ if name in record})
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Seeds per case and arm at each look of the confirmation; the last is its end."""
+        """Seeds per case and arm at each look of the confirmation, its end included."""
         return (*self.look_seeds, self.confirm_seeds)
 
     @property
@@ -59,18 +59,23 @@ class Plan:
     @property
     def explore(self) -> int:
         """Generations of the exploration."""
-        return self.seeds * _Deal(self.cases, self.parts, self.together).cases_of(self.trials)
+        return self.seeds * self.rotation.cases_of(self.trials)
+
+    @property
+    def rotation(self) -> CaseRotation:
+        """The distribution of cases over trials."""
+        return CaseRotation(self.cases, self.parts, self.together)
 
     @property
     def trial_cases(self) -> int:
-        """Cases of one trial, at most."""
+        """The largest number of cases of one trial."""
         return math.ceil(self.cases / self.parts)
 
     def cases_of(self, trial: int, seed: int) -> list[int]:
         """Indices of the cases of a trial.
 
-        Each round of `parts` batches (trials, where a batch is one) deals all cases anew, so that which cases meet in a
-        trial is left to chance.
+        Each round of `parts` batches divides the cases at random again, so that chance decides which cases meet in a
+        trial.
 
         Args:
             trial: Number of the trial.
@@ -78,9 +83,9 @@ class Plan:
         """
         if self.parts == 1:
             return list(range(self.cases))
-        deal, place = divmod(trial // self.together, self.parts)
-        order = np.random.default_rng([seed, deal]).permutation(self.cases)
-        return sorted(int(index) for index in np.array_split(order, self.parts)[place])
+        number, part = divmod(trial // self.together, self.parts)
+        order = np.random.default_rng([seed, number]).permutation(self.cases)
+        return sorted(int(index) for index in np.array_split(order, self.parts)[part])
 
     @property
     def confirm(self) -> int:
@@ -89,7 +94,7 @@ class Plan:
 
     @property
     def total(self) -> int:
-        """All generations; warm-ups (one token each) are not counted."""
+        """All generations, without warm-ups (one token each)."""
         return self.floor + self.explore + self.confirm
 
     def as_dict(self) -> dict[str, Any]:
@@ -99,31 +104,31 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class _Deal:
-    """How cases are dealt to trials: see `Plan.parts` and `Plan.together`."""
+class CaseRotation:
+    """Distribution of cases over trials; see `Plan.parts` and `Plan.together`."""
 
     cases: int
     parts: int = 1
     together: int = 1
 
     def cases_of(self, trials: int) -> int:
-        """Cases of so many trials together, each as often as it comes."""
+        """Number of cases of the first `trials` trials together, repetitions included."""
         batches, more = divmod(trials, self.together)
         rounds, rest = divmod(batches, self.parts)
-        larger = self.cases % self.parts  # so many of the parts have one case more than the others
+        larger = self.cases % self.parts  # number of parts with one case more than the others
         least = self.cases // self.parts
         whole = rounds * self.cases + rest * least + min(rest, larger)
         return self.together * whole + more * (least + (rest < larger))
 
     def trials_within(self, room: int) -> int:
-        """How many trials have `room` cases, all together, at most."""
+        """The largest number of trials that together have at most `room` cases."""
         rounds, rest = divmod(max(room, 0), self.cases * self.together)
         each = self.parts * self.together
         return rounds * each + max(k for k in range(each) if self.cases_of(k) <= rest)
 
 
 def plan_text(plan: Plan) -> str:
-    """A plan in one sentence: what is generated in each stage, and when the confirmation may stop early."""
+    """A plan in one sentence: the generations of each stage, and when the confirmation may stop early."""
     earlier = " and ".join(map(str, plan.look_seeds))
     return (
         f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds;"

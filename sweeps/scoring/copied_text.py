@@ -1,22 +1,21 @@
-"""Texts that are copies of the log: coverage counts what they copy, and nobody reads a log twice."""
+"""Texts that copy the log: coverage counts copied words, though a copy is of little use to a reader."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
-Row = Mapping[str, Any]
+from sweeps.scoring.quantities import Row
 
-MUCH = 0.5
-"""A set whose texts consist of copied stretches to this share, or more, is told of."""
+LEAST_SHARE = 0.5
+"""Smallest share of copied words for which there is a note."""
 
-MORE = 0.2
-"""So much larger than the baseline's the share must be: what is copied today as well is nobody's gain."""
+LEAST_INCREASE = 0.2
+"""Smallest increase over the baseline's share for which there is a note; the baseline may copy as well."""
 
 
 def copied_by(rows: Iterable[Row], key: str) -> float:
-    """Mean over cases of the share of words in long stretches of the log; NaN where no row of a configuration tells.
+    """Mean over cases of the share of words in long stretches of the log; NaN where no row has the share.
 
     Args:
         rows: Rows of the observations table.
@@ -32,7 +31,7 @@ def copied_by(rows: Iterable[Row], key: str) -> float:
 
 
 def copying_notes(rows: Iterable[Row], baseline: str, finalist: str) -> list[str]:
-    """Say that a finalist copies the log where the baseline does not; [] where it does not.
+    """A note on a finalist that copies the log where the baseline does not; [] for other finalists.
 
     Args:
         rows: Fresh rows of both.
@@ -41,7 +40,7 @@ def copying_notes(rows: Iterable[Row], baseline: str, finalist: str) -> list[str
     """
     fresh = list(rows)
     own, base = copied_by(fresh, finalist), copied_by(fresh, baseline)
-    if not (own >= MUCH and own - (0.0 if math.isnan(base) else base) >= MORE):
+    if not (own >= LEAST_SHARE and own - (0.0 if math.isnan(base) else base) >= LEAST_INCREASE):
         return []
     known = "" if math.isnan(base) else f" (the baseline {base:.0%})"
     return [

@@ -16,7 +16,7 @@ from sweeps.engines.spec import EngineSpec
 from sweeps.options import OptionValue, default_options
 
 JUDGE_OPTIONS: Mapping[str, OptionValue] = {"temperature": 0.3, "num_ctx": 8192, "num_predict": 2048}
-"""A judge votes several times: a little temperature shows where it is unsure, fixed seeds keep its votes the same."""
+"""Options of a judge. It votes several times: a little temperature shows doubt, and fixed seeds repeat its votes."""
 
 
 class EngineModels:
@@ -26,8 +26,8 @@ class EngineModels:
         spec: The sweep's engine. A matcher's own `host` replaces its address.
 
     Attributes:
-        attempt: How often the text at hand could not be scored before. Asked by the same seeds, a model that is
-            otherwise deterministic would fail again.
+        attempt: Number of earlier failures to score the current text. It is part of the seeds, since a deterministic
+            model would fail again with the same seeds.
     """
 
     def __init__(self, spec: EngineSpec) -> None:
@@ -39,7 +39,7 @@ class EngineModels:
 
     @property
     def used(self) -> bool:
-        """Whether a matcher reached a served model, which may have pushed the sweep's own out of memory."""
+        """Whether a matcher used a served model, which may have displaced the sweep's own in its memory."""
         return bool(self._engines)
 
     def __enter__(self) -> EngineModels:
@@ -77,8 +77,8 @@ class EngineModels:
     def chat_json(self, model: str, host: str | None) -> Callable[[str, Mapping[str, Any], int], Any]:
         """See `objectives.ModelAccess`.
 
-        The seed comes of prompt, turn and attempt alone: a text has the same votes whatever was asked before it, so
-        that a sweep that goes on agrees with one that nothing interrupted.
+        The seed depends on prompt, turn and attempt alone. A text therefore gets the same votes in any order of
+        requests, and a resumed sweep agrees with an uninterrupted one.
         """
 
         def ask(prompt: str, schema: Mapping[str, Any], turn: int = 0) -> Any:
@@ -89,6 +89,6 @@ class EngineModels:
 
 
 def _seed(*parts: str | int) -> int:
-    """A seed in [0, 2**31), which every engine takes, from a digest of its parts."""
+    """A seed in [0, 2**31), the range of every engine, from a digest of its parts."""
     digest = hashlib.sha256(json.dumps(parts).encode()).digest()
     return int.from_bytes(digest[:4], "big") >> 1

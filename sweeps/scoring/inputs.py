@@ -17,16 +17,16 @@ def load_inputs(
     cases: Sequence[Case] | None = None,
     objective: Objective | Scoring | None = None,
 ) -> tuple[list[Case], Objective]:
-    """The cases and the objective that a sweep names; `models` is how its matcher reaches a model.
+    """Load the cases and the objective of a sweep.
 
     Args:
         config: The configuration.
-        models: How the objective's matcher reaches a model.
-        cases: Taken instead of those that the configuration names.
-        objective: Taken instead of the configuration's; a callable `(case, text) -> score` is wrapped.
+        models: Access to models for the objective's matcher.
+        cases: Cases to use instead of the configuration's.
+        objective: An objective to use instead of the configuration's; a callable `(case, text) -> score` is wrapped.
 
     Raises:
-        ConfigError: With what is wrong with either.
+        ConfigError: With all problems of both.
     """
     from analysis.comparison.pair import FEWEST_CASES
 

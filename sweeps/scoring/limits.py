@@ -1,4 +1,4 @@
-"""Limits held against fresh generations, as functions of rows: kept, broken, or not to be told."""
+"""Limits held against fresh generations, as functions of rows: kept, broken, or undecided."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy as np
 
 from sweeps.config.tables import ConstraintsTable
 from sweeps.options import Configuration
-from sweeps.scoring.quantities import QUANTITIES, measured
+from sweeps.scoring.quantities import QUANTITIES, Row, measured
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Row = Mapping[str, Any]
 Status = Literal["kept", "broken", "cannot be told"]
 
 
@@ -27,10 +26,10 @@ class LimitCheck:
     Attributes:
         name: Key of the limit.
         limit: The limit.
-        mean: Mean over cases; NaN where no generation tells it.
-        low: Lower end of the mean's 95% interval; NaN where nothing tells the noise.
+        mean: Mean over cases; NaN where no generation has the quantity.
+        low: Lower end of the mean's 95% interval; NaN where the noise is unknown.
         high: Upper end.
-        n: Generations that tell it.
+        n: Number of generations that have the quantity.
     """
 
     name: str
@@ -42,7 +41,7 @@ class LimitCheck:
 
     @property
     def above(self) -> bool:
-        """Whether the mean lies above the limit, be it by chance: then the limit is not kept, as far as is known."""
+        """Whether the mean lies above the limit, possibly by chance."""
         return _above(self.mean, self.limit)
 
     @property
@@ -74,14 +73,14 @@ class LimitCheck:
 
     @property
     def outcome(self) -> str:
-        """The status; where it cannot be told, the side of the limit that the mean is on as well."""
+        """The status; where it is undecided, the side of the limit on which the mean lies."""
         if self.status != "cannot be told" or math.isnan(self.mean):
             return self.status
         return f"{'above' if self.above else 'within'}, but that could be noise"
 
     @property
     def sentence(self) -> str:
-        """The check as people say it, without saying of what: `breaks words: 171 on average, limit 150`."""
+        """The check as a sentence without its subject: `breaks words: 171 on average, limit 150`."""
         quantity = QUANTITIES[self.name]
         if math.isnan(self.mean):
             return f"{self.name} cannot be told: no generation reports it"
@@ -91,8 +90,8 @@ class LimitCheck:
             ends = f"95% interval {quantity.between(self.low, self.high)}"
             unsure = f", which noise alone could do ({'one generation per case' if math.isnan(self.low) else ends})"
         mean, limit = self.mean, self.limit
-        what = f"{quantity.text(mean, apart_from=limit)} on average, limit {quantity.text(limit, apart_from=mean)}"
-        return f"{verb} {self.name}: {what}{unsure}"
+        numbers = f"{quantity.text(mean, apart_from=limit)} on average, limit {quantity.text(limit, apart_from=mean)}"
+        return f"{verb} {self.name}: {numbers}{unsure}"
 
 
 def _above(value: float, limit: float) -> bool:
@@ -101,7 +100,7 @@ def _above(value: float, limit: float) -> bool:
 
 
 def _is_greedy(row: Row) -> bool:
-    """Whether another seed would have given the same text; see `Configuration.is_greedy`."""
+    """Whether any other seed gives the same text; see `Configuration.is_greedy`."""
     # A row of a table with other configurations has NaN where it lacks an option.
     known = {name: row.get(name) for name in ("temperature", "mirostat")}
     options = {name: value for name, value in known.items() if value is not None and not math.isnan(value)}
@@ -112,9 +111,9 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
     """Hold a configuration's generations against the limits.
 
     Args:
-        rows: Its rows of the observations table; fresh ones, if it was picked for others.
+        rows: Its rows of the observations table. They must be fresh if others led to the choice of the configuration.
         table: The limits.
-        claim: What the intervals speak of, as the verdict: these cases with other seeds, or new cases.
+        claim: Scope of the intervals, as for the verdict: these cases with other seeds, or new cases.
 
     Returns:
         A check per limit, in their order. Intervals are those of `analysis.comparison.means`: t within cases (or
@@ -131,11 +130,11 @@ def check_limits(rows: Sequence[Row], table: ConstraintsTable, *, claim: str = "
             [str(row["case"]) for row in rows],
             [str(row["host"]) for row in rows],
             claim="new-cases" if claim == "new-cases" else "these-cases",
-            # Greedy texts are the same again; the time that they take is not.
+            # Greedy texts repeat exactly; the time that they take does not.
             repeatable=name != "seconds" and all(_is_greedy(row) for row in rows),
         )
         ends = np.array([mean.low, mean.high])
-        low, high = np.clip(ends, 0, 1 if QUANTITIES[name].share else None)  # a t interval knows no bounds
+        low, high = np.clip(ends, 0, 1 if QUANTITIES[name].share else None)  # a t interval may exceed the bounds
         checks.append(LimitCheck(name, limit, mean.value, float(low), float(high), mean.n))
     return checks
 
@@ -159,7 +158,7 @@ def constraints_table(baseline: Sequence[LimitCheck], finalist: Sequence[LimitCh
 
 
 def shown_table(baseline: Sequence[LimitCheck], finalist: Sequence[LimitCheck]) -> pd.DataFrame:
-    """The same with numbers as people write them.
+    """As `constraints_table`, with numbers as text for people.
 
     Returns:
         A row per limit, all texts: `constraint`, `limit`, `baseline`, `finalist`, and the finalist's `outcome`.
@@ -192,7 +191,7 @@ class Limits:
         return cls({key: check_limits(own, table, claim=claim) for key, own in by_configuration.items()})
 
     def broken(self, key: str) -> list[str]:
-        """What a configuration breaks or seems to break, as sentences; [] if nothing."""
+        """Sentences on the limits that a configuration breaks or seems to break."""
         return [check.sentence for check in self.checks.get(key, ()) if check.above]
 
     def records(self, key: str) -> list[dict[str, Any]]:
@@ -200,7 +199,7 @@ class Limits:
         return [check.as_dict() for check in self.checks.get(key, ())]
 
     def notes(self, baseline: str, finalist: str) -> list[str]:
-        """What people must be told: limits that the finalist, or the baseline, is beyond."""
+        """Sentences for people on the limits that finalist or baseline lie above."""
         found = [f"the finalist {sentence}; so it is not recommended" for sentence in self.broken(finalist)]
         return found + [f"the baseline {sentence}" for sentence in self.broken(baseline)]
 
@@ -209,7 +208,7 @@ class Limits:
         return constraints_table(*self._both(baseline, finalist))
 
     def shown(self, baseline: str, finalist: str) -> pd.DataFrame:
-        """The same for people; see `shown_table`."""
+        """Two configurations side by side, for people; see `shown_table`."""
         return shown_table(*self._both(baseline, finalist))
 
     def _both(self, *keys: str) -> Sequence[Sequence[LimitCheck]]:

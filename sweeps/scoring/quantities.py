@@ -1,7 +1,7 @@
-"""Limits on what a configuration may cost: words, tokens, seconds, and shares of what is cut off or copied.
+"""Quantities of a generation that can be limited: words, tokens, seconds, and shares of cut-off or copied text.
 
-The search is told the score less a penalty for what lies above a limit, so that every sampler keeps to the limits. (For
-the finalist see `sweeps.scoring.limits`.) All functions work on rows of the observations table.
+All functions work on rows of the observations table. `sweeps.scoring.limits` holds a finalist against its limits; the
+search subtracts a penalty from the score (`sweeps.search.trial_scores.penalised`).
 """
 
 from __future__ import annotations
@@ -9,26 +9,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    pass
-
 Row = Mapping[str, Any]
+"""A row of the observations table."""
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that can be limited.
+    """A quantity that can be limited.
 
     Attributes:
-        of: Reads it from a row that has an answer.
-        share: Whether it is a share, which may be limited to 0 and whose excess is counted as it is; other excesses
-            are counted in units of the limit.
-        counted: Whether it is a share of texts, each of which is in or out.
-        unit: What follows the number.
+        of: Reads the quantity from a row that has an answer.
+        share: Whether it is a share, whose limit may be 0 and whose excess is a difference. Excesses of other
+            quantities are multiples of the limit.
+        counted: Whether it is a share of whole texts.
+        unit: The text behind the number.
     """
 
     of: Callable[[Row], Any]
@@ -37,7 +35,7 @@ class Quantity:
     unit: str = ""
 
     def text(self, value: float, *, apart_from: float | None = None) -> str:
-        """The value for people, with three digits that count, or more where it takes more to tell it from another."""
+        """The value for people, with three significant digits, or more where it takes more to differ from another."""
         if math.isnan(value):
             return "unknown"
         more, other = 0, value if apart_from is None else apart_from
@@ -73,22 +71,19 @@ QUANTITIES: Mapping[str, Quantity] = {
     "cut_off": Quantity(lambda row: row["finish"] == "length", share=True, counted=True),
     "copied_share": Quantity(lambda row: row.get("copied_share"), share=True),
 }
-"""What `[constraints]` can limit, by its key."""
+"""Quantities by their keys in `[constraints]`."""
 
 
 def measured(row: Row, name: str) -> float:
-    """A quantity of one generation; NaN where the request failed or the engine does not tell."""
+    """A quantity of one generation; NaN where the request failed or the engine does not report it."""
     if row["finish"] == "error":
         return math.nan
     value = QUANTITIES[name].of(row)
     return math.nan if value is None else float(value)
 
 
-# ---- the search
-
-
 def means_of(rows: Sequence[Row], names: Sequence[str]) -> dict[str, float]:
-    """Mean over cases of the case's mean, of each quantity; NaN where no generation tells it."""
+    """Mean over cases of the case's mean, for each quantity; NaN where no generation has it."""
     found = {}
     for name in names:
         by_case: dict[str, list[float]] = {}

@@ -1,4 +1,4 @@
-"""From ledger entries to the one table: scoring, and a row per observation."""
+"""Rows of the observations table, from entries of the ledger and their scores."""
 
 from __future__ import annotations
 
@@ -15,14 +15,23 @@ from sweeps.ledger.records import Entry, Place
 from sweeps.options import OPTIONS, Configuration
 from sweeps.scoring.scorer import UNSCORED, Scored
 
+STAGES = ("floor", "explore", "confirm")
+"""Stages of a sweep in their order."""
+
+BASELINE_TRIAL = -1
+"""Trial number of the baseline."""
+
+_SIDE = {"redundancy": math.nan, "copied_share": math.nan, "compression": math.nan, "matcher_sd": 0.0}
+"""Side metrics that are columns of the table, with their values where an objective has none."""
+
 
 def observation_row(
     study: str, place: Place, configuration: Configuration, entry: Entry | None, scored: Scored | None, error: str = ""
 ) -> dict[str, Any]:
-    """One row of the observations table, with the option columns behind it.
+    """One row of the observations table, followed by the columns of the options.
 
-    A text that has a score has no error, whatever went wrong before; one that has none tells why. `generation`, the
-    ledger's number, is no column of the table: it is known while a sweep runs.
+    A text with a score has no error, even if scoring failed before; a text without a score has the reason as its error.
+    `generation`, the ledger's number, is known while a sweep runs, and is no column of the table.
     """
     if scored is not None:
         error = ""
@@ -66,10 +75,6 @@ def _answer_columns(entry: Entry) -> dict[str, Any]:
     }
 
 
-_SIDE = {"redundancy": math.nan, "copied_share": math.nan, "compression": math.nan, "matcher_sd": 0.0}
-"""Side metrics that are columns of the table, and what stands there where an objective has none."""
-
-
 def _score_columns(scored: Scored) -> dict[str, Any]:
     levels: Mapping[str, Sequence[int]] = scored.detail["levels"]
     pairs = {level: levels.get(str(level), (0, 0)) for level in range(1, 6)}
@@ -95,20 +100,17 @@ def item_texts(case: Case) -> dict[str, str]:
 def answer_row(
     place: Place, configuration: Configuration, entry: Entry, scored: Scored, items: Mapping[str, str]
 ) -> dict[str, Any]:
-    """A text with its score and the items that it covers and misses, in words."""
+    """A text with its score and with the wording of covered and missed items."""
     named = {key: [items.get(item, item) for item in scored.detail[key]] for key in ("covered", "missed")}
     text = entry.generation.text
     row = {"configuration": configuration.key, "score": scored.score, "text": text, "detail": scored.detail}
     return asdict(place) | row | named
 
 
-STAGES = ("floor", "explore", "confirm")
-
-
 def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """The observations table, sorted by stage, trial, host, case, seed and repeat: the same rows give the same table.
+    """The observations table, sorted by stage, trial, host, case, seed and repeat.
 
-    Option columns that no row uses are left out.
+    The same rows give the same table in any order. Columns of options that no row uses are left out.
     """
     table = pd.DataFrame(list(rows), columns=[*COLUMNS, *OPTIONS])
     unused = [name for name in OPTIONS if table[name].isna().all()]
@@ -121,9 +123,3 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     ranks = table["stage"].map({stage: rank for rank, stage in enumerate(STAGES)})
     ordered = table.assign(_rank=ranks).sort_values(["_rank", "trial", "host", "case", "seed", "repeat"], kind="stable")
     return ordered.drop(columns="_rank").reset_index(drop=True)
-
-
-BASELINE_TRIAL = -1
-
-
-STAGES = ("floor", "explore", "confirm")

@@ -20,7 +20,7 @@ Detail = dict[str, Any]
 
 
 def case_digest(case: Case) -> str:
-    """Digest of a case's rubric and log: a kept score holds for as long as neither changes."""
+    """Digest of a case's rubric and log, on which a stored score depends."""
     return hashlib.sha256(f"{case.rubric_sha256} {case.log_sha256}".encode()).hexdigest()[:32]
 
 
@@ -47,20 +47,19 @@ class Scored:
 
 
 UNSCORED = "NotScored"
-"""What the error of an observation starts with whose text is there, but has no score."""
+"""First word in the error of an observation whose text has no score."""
 
 
 OF_ONE_TEXT = (UnusableAnswer, EngineProtocolError, EngineTimeout, EngineFailure, PromptTooLong)
-"""What a matcher's model may do wrong about one text and right about the next. A model that is not there, or a server
-that does not answer, is none of these."""
+"""Errors of a matcher's model that concern one text only, unlike a missing model or a server that does not answer."""
 
 
 class UnscorableError(SweepError):
-    """No text can be scored, or nearly none; what was generated is kept."""
+    """No text can be scored, or nearly none; the generated texts are kept."""
 
 
 class ScoringError(SweepError, ObjectiveError):
-    """The objective failed, or returned no score; what was generated is kept."""
+    """The objective failed, or returned no score; the generated texts are kept."""
 
 
 class Scorer:
@@ -68,8 +67,8 @@ class Scorer:
 
     Args:
         objective: The objective.
-        cases: The cases by which places are named.
-        ledger: Where scores are kept, so that a resumed or reopened study scores nothing twice.
+        cases: The cases.
+        ledger: The store of scores, so that a resumed or reopened study scores no text twice.
     """
 
     def __init__(self, objective: Objective, cases: Sequence[Case], ledger: Ledger) -> None:
@@ -77,7 +76,7 @@ class Scorer:
         self.ledger = ledger
         self._cases = {case.name: case for case in cases}
         self._digests = {case.name: case_digest(case) for case in cases}
-        # A score of the first words only says nothing about how long the text is.
+        # An objective that scores only the first words does not know the length of the text.
         self._cuts = getattr(objective, "budget_words", None) is not None
 
     def score(
@@ -92,10 +91,10 @@ class Scorer:
 
         Args:
             items: The generations.
-            fresh: They were generated just now, so that no score of theirs can be in the ledger.
-            keep: Write scores that the ledger does not have to it, also those before a failure.
-            failed: Takes generations that a model could not judge (`OF_ONE_TEXT`), with the reason, which have no score
-                then. Without it the first one's error is raised.
+            fresh: Whether they are new, so that the ledger cannot have scores of them.
+            keep: Whether to write new scores to the ledger, also those before a failure.
+            failed: Receives the generations that a model could not judge (`OF_ONE_TEXT`), with the reason; they get no
+                score. Without it the first error is raised.
         """
         wanted = {generation: (case, text) for case, generation, text in items}
         kept = {} if fresh else self.ledger.observations.scores(wanted, self.objective.digest)

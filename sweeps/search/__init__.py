@@ -1,1 +1,1 @@
-"""The Optuna search of a study."""
+"""Search of a study: Optuna's trials, from proposal to stored result."""

@@ -1,8 +1,8 @@
-"""The search: an Optuna study, asked in batches and told means.
+"""The search: an Optuna study that proposes configurations in batches and learns their mean scores.
 
-The sampler works on a study in memory that is driven through the same asks and tells every time, so a resumed sweep
-proposes what the uninterrupted one would have. What is kept are the proposals (in the ledger, before their first
-request) and, one by one as they complete, the trials in Optuna's own storage, each written in one piece.
+The sampler works on a study in memory, which every run of a sweep takes through the same asks and tells. A resumed
+sweep therefore proposes the same configurations as an uninterrupted one. The ledger keeps the proposals, before their
+first request. Optuna's own storage keeps each completed trial, written in one piece.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.config.space import Space
 from sweeps.options import Configuration
 from sweeps.search.trial import Proposal, TrialResult
-from sweeps.search.trial_store import _delete_study, _open_study, _told
+from sweeps.search.trial_store import open_stored_study, readable_errors, replace_stored_study
 
 if TYPE_CHECKING:
     import optuna
@@ -24,16 +24,16 @@ if TYPE_CHECKING:
 
 
 class Explorer:
-    """Asks Optuna for configurations and tells it their scores.
+    """Search of a space with Optuna's ask-and-tell interface.
 
     Args:
         study: The study's name.
-        storage: URL of Optuna's storage, where completed trials are kept; None to keep none.
-        space: What is searched.
-        baseline: The configuration in use today; with its score it is the first thing that the sampler learns.
+        storage: URL of Optuna's storage for completed trials; None to store none.
+        space: The searched space.
+        baseline: The configuration in use today; its score is the first one that the sampler learns.
         sampler: Name of the sampler (`sweeps.samplers.make_sampler`).
         seed: Seed of the sampler.
-        trials: How many trials are planned.
+        trials: Number of planned trials.
         proposals: Proposals of an earlier run of the same study, by number.
 
     Attributes:
@@ -63,7 +63,7 @@ class Explorer:
         self._floor: TrialResult | None = None
         self._next = 0
         self._homes: dict[str, int] = {}
-        # "-1" trial of the baseline shifts Optuna's own numbers in the study in memory, never in the kept one.
+        # The baseline's trial shifts Optuna's own numbers in the study in memory, never in the stored one.
         self.study = optuna.create_study(
             study_name=study,
             direction="maximize",
@@ -76,22 +76,22 @@ class Explorer:
                 n_trials=trials,
             ),
         )
-        self._kept: optuna.Study | None = None
+        self._stored: optuna.Study | None = None
         self._outdated = False
         self._storage = storage or ""
         if storage is not None:
-            self._kept = _open_study(study, storage)
-            self._kept_trials = {int(trial.user_attrs["number"]): trial for trial in self._kept.get_trials()}
+            self._stored = open_stored_study(study, storage)
+            self._stored_trials = {int(trial.user_attrs["number"]): trial for trial in self._stored.get_trials()}
 
     def tell_baseline(self, result: TrialResult) -> None:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
         self._floor = result
         params = self.space.params_of(self.baseline)
         if params is not None:
-            self.study.add_trial(self._frozen(params, result.as_believed(), self.baseline, number=-1))
+            self.study.add_trial(self._frozen(params, result.for_sampler(), self.baseline, number=-1))
 
     def ask(self, count: int) -> list[Proposal]:
-        """The next `count` proposals; those of an earlier run again where there are any."""
+        """The next `count` proposals; an earlier run's proposals are repeated."""
         proposals = []
         for number in range(self._next, self._next + count):
             trial = self.study.ask()
@@ -104,59 +104,57 @@ class Explorer:
         return proposals
 
     def home(self, proposal: Proposal) -> int:
-        """Number of the trial that a proposal's generations belong to: the first one with its configuration."""
+        """Number of the first trial with the proposal's configuration, to which its generations belong."""
         return self._homes[proposal.configuration.key]
 
     def tell(self, proposal: Proposal, result: TrialResult) -> None:
-        """Tell a trial's score, and keep the trial."""
+        """Tell the sampler a trial's score, and store the trial."""
         from optuna.trial import TrialState
 
         trial = self._asked.pop(proposal.number)
         failed = math.isnan(result.value)
-        believed = result.as_believed()
+        learned = result.for_sampler()
         if trial.params == dict(proposal.params):
-            attrs = believed.user_attrs(proposal.configuration) | {"number": proposal.number}
+            attrs = learned.user_attrs(proposal.configuration) | {"number": proposal.number}
             for name, value in attrs.items():
                 trial.set_user_attr(name, value)
             self.study.tell(trial, None if failed else result.value, state=TrialState.FAIL if failed else None)
-        else:  # another version of the sampler proposed it: the proposal that was run counts
+        else:  # another version of the sampler made the proposal that was run
             self.study.tell(trial, state=TrialState.FAIL)
-            self.study.add_trial(self._frozen(proposal.params, believed, proposal.configuration, proposal.number))
-        self._keep(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
+            self.study.add_trial(self._frozen(proposal.params, learned, proposal.configuration, proposal.number))
+        self._store(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
 
-    def _keep(self, trial: optuna.trial.FrozenTrial) -> None:
+    def _store(self, trial: optuna.trial.FrozenTrial) -> None:
         """Write a trial to Optuna's storage, once.
 
-        Where a request that had failed was made good by a later run, or the texts were scored anew, the trial that is
-        kept has another value. Optuna cannot change a finished trial, so its study is then written anew: by the next
-        new trial or `flush`, since a study that is walked through may have changed in every trial.
+        A stored trial is outdated if a later run repeated a failed request, or if texts were rescored. Optuna cannot
+        change a finished trial, so the whole stored study is then replaced. The next new trial or `flush` does this
+        for all outdated trials at once.
         """
-        if self._kept is None:
+        if self._stored is None:
             return
         number = trial.user_attrs["number"]
-        before = self._kept_trials.get(number)
-        self._kept_trials[number] = trial
+        before = self._stored_trials.get(number)
+        self._stored_trials[number] = trial
         if before is None and not self._outdated:
-            with _told(self._storage):
-                self._kept.add_trial(trial)
+            with readable_errors(self._storage):
+                self._stored.add_trial(trial)
         elif before is None:
             self.flush()
         elif (before.values, before.params, before.user_attrs) != (trial.values, trial.params, trial.user_attrs):
             self._outdated = True
 
     def flush(self) -> None:
-        """Bring Optuna's storage up to date with what was told."""
+        """Bring Optuna's storage up to date with the trials of this run."""
         if not self._outdated:
             return
-        with _told(self._storage):
-            _delete_study(self.study.study_name, self._storage)
-            self._kept = _open_study(self.study.study_name, self._storage)
-            self._kept.add_trials([self._kept_trials[n] for n in sorted(self._kept_trials)])
+        trials = [self._stored_trials[number] for number in sorted(self._stored_trials)]
+        self._stored = replace_stored_study(self.study.study_name, self._storage, trials)
         self._outdated = False
 
     @property
     def scored(self) -> bool:
-        """Whether any trial has a score; the baseline's own is none."""
+        """Whether any trial has a score, apart from the baseline."""
         return any(trial.user_attrs["number"] >= 0 for trial in self._scored())
 
     def _scored(self) -> Sequence[optuna.trial.FrozenTrial]:
@@ -165,27 +163,25 @@ class Explorer:
         return evaluated(self.study).trials
 
     def picks(self, count: int) -> list[int]:
-        """Numbers of the trials to confirm, of different configurations; fewer where there are.
+        """Numbers of `count` trials to confirm, or fewer if there are not as many configurations.
 
-        The first has the best posterior mean; see `Posterior.finalists` for the others.
-
-        Never the raw best: the best of many noisy means overstates its own score. A trial that is the baseline over
-        again is no finalist either.
+        The first has the best posterior mean; see `Posterior.finalists` for the others. The best raw mean is not used,
+        since the best of many noisy means overstates its own score. A trial that repeats the baseline is no finalist.
         """
         trials = self._scored()
         keys = [str(trial.user_attrs["configuration"]) for trial in trials]
         others = [i for i, key in enumerate(keys) if key != self.baseline.key]
         chosen = others
-        if len(others) > 1:  # a space of one configuration has nothing to fit a surface over
+        if len(others) > 1:  # one configuration is too few for a surrogate
             posterior = self.posterior()
             different = {keys[i]: i for i in reversed(posterior.ranked(others))}
             chosen = posterior.finalists(count, list(different.values()))
         return [self._homes[keys[i]] for i in chosen]
 
     def prior_of(self, finalist: Proposal) -> Prior | None:
-        """What the search believes of a finalist's gain in score; None where there is no surface to ask.
+        """The search's belief about a finalist's gain in score; None without a surrogate.
 
-        The score is believed in without the penalty for limits, since the confirmation judges it so.
+        The belief is about the score without the penalty for limits, which is also what the confirmation judges.
         """
         from analysis import Prior
         from sweeps.samplers.gp import evaluated
@@ -205,7 +201,7 @@ class Explorer:
         return Prior(float(mean) - self._floor.score, math.hypot(sd, self._floor.noise_sd / math.sqrt(self._floor.n)))
 
     def posterior(self, values: Sequence[float] | None = None) -> Posterior:
-        """What the told trials say about the whole space; of other values than those told, if given."""
+        """The posterior over the space from the trials so far, with other values than theirs if given."""
         from sweeps.samplers.gp import study_posterior
 
         return study_posterior(

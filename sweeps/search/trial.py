@@ -5,25 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sweeps.config.space import configuration_from
 from sweeps.options import Configuration
 
-if TYPE_CHECKING:
-    pass
+LEAST_ERROR = 1e-3
+"""Smallest standard error of a mean score in the sampler: a greedy baseline shows no noise at all."""
 
 
 @dataclass(frozen=True)
 class Penalty:
-    """What a trial lost for breaking limits.
+    """Score that a trial lost by breaking limits.
 
     Attributes:
         score: The score without it.
         noise_sd: The score's own within-case standard deviation.
         means: Mean of each limited quantity; NaN where it is not known.
-        violation: Excesses over the limits, added up; 0 where all are kept.
-        weight: Of the violation: so much score is lost per unit.
+        violation: Sum of the excesses over the limits; 0 where all are kept.
+        weight: Score lost per unit of violation.
     """
 
     score: float
@@ -38,13 +38,9 @@ class Penalty:
         return self.weight * self.violation
 
     def user_attrs(self) -> dict[str, Any]:
-        """What stands beside the value in Optuna's storage."""
+        """User attributes of the trial in Optuna's storage."""
         known = {name: None if math.isnan(mean) else mean for name, mean in self.means.items()}
         return {"score": self.score, "violation": self.violation, "constraints": known}
-
-
-LEAST_ERROR = 1e-3
-"""Standard error that the sampler believes a mean score to have at least: a greedy baseline shows no noise at all."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +49,8 @@ class Proposal:
 
     Attributes:
         number: The trial's number, from 0.
-        configuration: What to try.
-        params: The values as Optuna holds them.
+        configuration: The configuration.
+        params: Its values as Optuna holds them.
     """
 
     number: int
@@ -73,14 +69,14 @@ class Proposal:
 
 @dataclass(frozen=True)
 class TrialResult:
-    """What is told of a trial.
+    """Result of a trial.
 
     Attributes:
         value: Mean over the cases of the mean score, less the penalty; NaN where no case has a score.
         n: Number of scored generations.
         case_scores: The same per case, NaN where a case has none; cases in the sweep's order.
         noise_sd: The floor's within-case standard deviation.
-        penalty: What was subtracted for limits that were broken; None in a sweep without limits.
+        penalty: Score lost by breaking limits; None in a sweep without limits.
     """
 
     value: float
@@ -89,17 +85,17 @@ class TrialResult:
     noise_sd: float
     penalty: Penalty | None = None
 
-    def as_believed(self) -> TrialResult:
-        """The result as the sampler is told it: see `LEAST_ERROR`. What is kept and shown stays as it was measured."""
+    def for_sampler(self) -> TrialResult:
+        """The result with at least `LEAST_ERROR`, for the sampler; stored and shown results are as measured."""
         return replace(self, noise_sd=max(self.noise_sd, LEAST_ERROR * math.sqrt(max(self.n, 1))))
 
     @property
     def score(self) -> float:
-        """The mean score itself, which is what people are shown."""
+        """The mean score without the penalty, as shown to people."""
         return self.value if self.penalty is None else self.penalty.score
 
     def user_attrs(self, configuration: Configuration) -> dict[str, Any]:
-        """What stands beside the value in Optuna's storage."""
+        """User attributes of the trial in Optuna's storage."""
         return {
             "configuration": configuration.key,
             "n": self.n,

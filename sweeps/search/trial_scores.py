@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,37 +13,31 @@ from sweeps.config.tables import ConstraintsTable
 from sweeps.scoring.quantities import QUANTITIES, Row, means_of
 from sweeps.search.trial import Penalty, TrialResult
 
-if TYPE_CHECKING:
-    from sweeps.search.trial import TrialResult
-
-
 LARGEST_EXCESS = 2.0
-"""The largest excess over a limit that counts. At three times the limit a trial is hopeless already, and a larger
-penalty would make all others look alike."""
+"""Cap on an excess over a limit. At three times the limit a trial is hopeless, and a larger penalty would make the
+differences between all other trials look small."""
 
 
 def violation(means: Mapping[str, float], limits: Mapping[str, float]) -> float:
-    """Excesses of means over their limits, added up: 0.14 for 171 words where 150 are allowed.
+    """Sum of the excesses of means over their limits: 0.14 for 171 words where 150 are allowed.
 
-    Of words, tokens and seconds it is the excess in units of the limit, of the share cut off the excess as it is (its
-    limit may be 0). Each is counted up to `LARGEST_EXCESS`. A mean that is not known breaks nothing.
+    Excesses of words, tokens and seconds are multiples of the limit; those of shares are differences, since a limit may
+    be 0. Each counts up to `LARGEST_EXCESS`. An unknown mean has no excess.
     """
     excesses = (QUANTITIES[name].excess(means[name], limit) for name, limit in limits.items())
     return sum(min(max(excess, 0.0), LARGEST_EXCESS) for excess in excesses if not math.isnan(excess))
 
 
 def penalised(result: TrialResult, rows: Sequence[Row], table: ConstraintsTable) -> TrialResult:
-    """A trial's result as the search is told it: the score less `weight` times the violation.
+    """A trial's result for the search: the score less `weight` times the violation.
 
-    Means of few generations scatter, so that now and then a configuration just under a limit loses a little and one
-    just above it loses nothing. On average over that scatter the penalty is a smooth one that sets in a standard error
-    before the limit, which keeps finalists from standing right at it; away from the limit it is exact. Simulated, a
-    penalty that allows for the noise of the means, or a posterior of their own, found nothing better.
+    Means of few generations scatter, so that the penalty near a limit is smooth on average; see "Limits" in
+    `docs/statistics.md`.
 
     Args:
         result: The trial's scores.
         rows: Its rows.
-        table: The limits; without any the result stays as it is.
+        table: The limits; without limits the result stays as it is.
     """
     if not table.limits or math.isnan(result.value):
         return result
@@ -71,11 +65,11 @@ def trial_result(
         cases: Names of all cases.
         noise_sd: The floor's within-case standard deviation; None to pool it from these rows.
         offsets: How much easier each case is than the mean case (`analysis.observations.case_offsets`), where trials
-        differ in cases.
+            differ in cases.
 
     Returns:
-        The result; its value is NaN where half of its cases or more have no score. Its cases are those that it has rows
-        of where `offsets` are given; else all, since a mean over some would be compared with means over all.
+        The result. Its value is NaN where half of its cases or more have no score. With `offsets` its cases are the
+        cases of its rows, else all cases, since a mean over some cannot be compared with means over all.
     """
     by_case: dict[str, list[float]] = {case: [] for case in cases}
     for row in rows:

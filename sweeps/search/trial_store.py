@@ -1,8 +1,8 @@
-"""Trials in Optuna's storage."""
+"""Optuna's storage, where completed trials are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,28 +12,43 @@ from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 
 @contextmanager
-def _told(storage: str) -> Iterator[None]:
-    """Turn a failure of Optuna's storage into a message: SQLAlchemy's and Optuna's errors share no base."""
+def readable_errors(storage: str) -> Iterator[None]:
+    """Turn failures of Optuna's storage into errors with a message for users.
+
+    Args:
+        storage: The storage's URL.
+
+    Raises:
+        SweepError: In place of any error.
+    """
     try:
         yield
-    except Exception as error:
+    except SweepError:
+        raise
+    except Exception as error:  # SQLAlchemy's and Optuna's errors share no base class
         first = error.__cause__ or error
         reason = str(getattr(first, "orig", None) or first).splitlines()[0]
         if is_damaged(reason):
             raise SweepError(f"Optuna's storage {damage_of(storage, reason)}") from error
         raise SweepError(
             f"Optuna's storage {storage} cannot be used: {reason}; check that its folder is"
-            " writable and has free space. Everything generated is kept: run the same command to go on"
+            " writable and has free space. The generated texts are kept: run the same command again to continue"
         ) from error
 
 
-def _open_study(name: str, storage: str) -> optuna.Study:
+def open_stored_study(name: str, storage: str) -> optuna.Study:
+    """Open a study in Optuna's storage, or make it.
+
+    Raises:
+        SweepError: If the storage cannot be used.
+    """
     import optuna
 
-    with _told(storage):
+    with readable_errors(storage):
         if storage.startswith("sqlite:///"):
             place_database(Path(storage.removeprefix("sqlite:///")), _make_storage)
         return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
@@ -45,7 +60,16 @@ def _make_storage(url: str) -> None:
     RDBStorage(url).engine.dispose()
 
 
-def _delete_study(name: str, storage: str) -> None:
+def replace_stored_study(name: str, storage: str, trials: Sequence[FrozenTrial]) -> optuna.Study:
+    """Replace a study in Optuna's storage by one with these trials, since Optuna cannot change a finished trial.
+
+    Raises:
+        SweepError: If the storage cannot be used.
+    """
     import optuna
 
-    optuna.delete_study(study_name=name, storage=storage)
+    with readable_errors(storage):
+        optuna.delete_study(study_name=name, storage=storage)
+        study = open_stored_study(name, storage)
+        study.add_trials(trials)
+    return study

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sweeps.config.space_table import parse_space
 from sweeps.errors import SweepError
 from sweeps.options import Configuration, default_options
-from sweeps.search import explorer as explore
+from sweeps.search import explorer as explorer_module
 from sweeps.search.explorer import Explorer
 from sweeps.search.trial import Penalty, Proposal, TrialResult
 from sweeps.search.trial_scores import trial_result
 from tests.sweeps.sweep_files import optuna_trials
+
+if TYPE_CHECKING:
+    import optuna
 
 BASELINE = Configuration("m", "p", {**default_options(), "temperature": 0.8})
 RAW: dict[str, Any] = {
@@ -167,14 +171,14 @@ def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypat
     """A study scored anew: to write all of it again for every trial takes minutes from a hundred trials on."""
     stored = search(explorer(tmp_path))
     before = [value for _, _, value, _, _ in optuna_trials(tmp_path)]
-    deleted: list[str] = []
-    delete = explore._delete_study
+    replaced: list[str] = []
+    replace_study = explorer_module.replace_stored_study
 
-    def counted(name: str, storage: str) -> None:
-        deleted.append(name)
-        delete(name, storage)
+    def counted(name: str, storage: str, trials: Sequence[optuna.trial.FrozenTrial]) -> optuna.Study:
+        replaced.append(name)
+        return replace_study(name, storage, trials)
 
-    monkeypatch.setattr(explore, "_delete_study", counted)
+    monkeypatch.setattr(explorer_module, "replace_stored_study", counted)
 
     def walk(batches: int, share: float) -> Explorer:
         made = explorer(tmp_path, proposals=stored)
@@ -185,13 +189,13 @@ def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypat
         return made
 
     made = walk(3, share=0.5)
-    assert deleted == []
+    assert replaced == []
     made.flush()
     made.flush()
-    assert deleted == ["t"]
+    assert replaced == ["t"]
     assert [value for _, _, value, _, _ in optuna_trials(tmp_path)] == pytest.approx([each / 2 for each in before])
     walk(4, share=0.25)  # new trials come after those that changed, and write all that was told until then
-    assert deleted == ["t", "t"]
+    assert replaced == ["t", "t"]
     values = [value for _, _, value, _, _ in optuna_trials(tmp_path)]
     assert values[:12] == pytest.approx([each / 4 for each in before])
     assert len(values) == 16

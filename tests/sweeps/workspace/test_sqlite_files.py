@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.search.trial_store import _open_study
+from sweeps.search.trial_store import open_stored_study
 from sweeps.workspace import sqlite_files as folders
 from sweeps.workspace.sqlite_files import place_database
 from tests.sweeps.forks import fail_at_once, needs_fork
@@ -104,7 +104,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 @needs_fork
 def test_processes_that_open_new_trials_at_once(tmp_path: Path) -> None:
-    _open_study("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports what the children would import one by one
+    open_stored_study("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports for all children
     for attempt in range(4):
         storage = f"sqlite:///{tmp_path / str(attempt)}.db"
-        assert fail_at_once(lambda number, storage=storage: _open_study(f"study {number}", storage)) == []
+        assert fail_at_once(lambda number, storage=storage: open_stored_study(f"study {number}", storage)) == []
