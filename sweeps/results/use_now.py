@@ -37,13 +37,13 @@ def why_no_verdict(result: SweepResult) -> str:
     """Say why a study has no verdict, as a clause; not to be asked of a study that has one."""
     from analysis import TableError
 
-    record = result.record.record
-    if "confirmed" in record and result.finalists:
+    record = result.stored.record
+    if record.confirmed is not None and result.finalists:
         try:
             result.judge_all()
         except TableError as error:
             return f"the confirmation cannot be judged ({error})"
-    if record.get("finalists") == []:
+    if record.finalists == ():
         explored = result.stage("explore")
         scored = bool(explored["score"].notna().any())
         return (
