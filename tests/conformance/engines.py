@@ -1,4 +1,4 @@
-"""What every engine must do. A test module subclasses `Conformance` and gives it an engine."""
+"""The suite for engines (`sweeps.engines.base.Engine`)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,28 @@ OPTIONS: dict[str, int | float] = {
 SCHEMA = {"type": "object", "properties": {"covered": {"type": "boolean"}}, "required": ["covered"]}
 
 
-class Conformance:
-    """The suite. `make` opens a new engine, `model` is a model that it has."""
+class EngineSuite:
+    """The contract of an engine.
+
+    - It names itself, its address, its models and the options that it passes on. Facts about engine and model are JSON
+      and hold no path.
+    - An answer is complete: text, reason of its end, tokens, seconds by part, and the options that were left out.
+    - The same prompt, options and seed give the same text, also in a new engine and after other prompts. Different
+      seeds give different texts, except at temperature 0. Sampling options and the system prompt act.
+    - A prompt longer than num_ctx is refused, never cut without a word. An unknown model and a refused option are typed
+      errors that name them, and the engine goes on afterwards.
+    - Embeddings and answers bound to a schema work or are `Unsupported`.
+    - `close` may be called twice.
+
+    A subclass supplies the fixture `make`, which opens a new engine, and the class attributes.
+
+    Attributes:
+        name: The engine's name.
+        model: A model that it has, able to write about 20 tokens.
+        refuses_long_prompts: Whether this path reports a prompt that is too long.
+        answers_json: Whether it binds answers to a schema.
+        embeds: Whether it gives embeddings.
+    """
 
     model: ClassVar[str]
     name: ClassVar[str]
@@ -48,7 +68,7 @@ class Conformance:
         return {**OPTIONS, **changes}
 
     def ask(self, engine: Engine, prompt: Prompt = PROMPT, **changes: float) -> str:
-        """The text of a warm request."""
+        """The text of a request to a model that is loaded and has seen the prompt."""
         engine.generate(prompt, self.options(**{**changes, "num_predict": 1}), model=self.model)
         return engine.generate(prompt, self.options(**changes), model=self.model).text
 
@@ -62,7 +82,7 @@ class Conformance:
     def test_it_lists_its_models(self, engine: Engine) -> None:
         assert self.model in engine.models()
 
-    def test_it_identifies_engine_and_model_without_telling_paths(self, engine: Engine) -> None:
+    def test_it_identifies_engine_and_model_without_paths(self, engine: Engine) -> None:
         facts = engine.identify(self.model)
         assert facts["engine"]["name"] == self.name
         assert facts["engine"]["version"]
@@ -101,6 +121,7 @@ class Conformance:
         assert answer.output_tokens == 16
         assert answer.prompt_tokens is not None
         assert answer.prompt_tokens > len(PROMPT.user.split())
+        assert answer.cached_tokens is None or 0 <= answer.cached_tokens <= answer.prompt_tokens
         assert answer.timing.total > 0
         assert min(answer.timing.queue, answer.timing.load, answer.timing.prefill, answer.timing.decode) >= 0
         assert not answer.truncated
@@ -135,7 +156,7 @@ class Conformance:
         bare = Prompt(PROMPT.user, "Du bist ein Pirat.")
         assert self.ask(engine, bare) != self.ask(engine)
 
-    def test_a_prompt_longer_than_num_ctx_is_never_cut_in_silence(self, engine: Engine) -> None:
+    def test_a_prompt_longer_than_num_ctx_is_refused(self, engine: Engine) -> None:
         if not self.refuses_long_prompts:
             pytest.skip("this path cuts; see its own tests")
         with pytest.raises(PromptTooLong) as caught:
