@@ -40,7 +40,10 @@ class Match:
 
 @runtime_checkable
 class Matcher(Protocol):
-    """Decides for each item of a rubric whether a text says it."""
+    """Decides for each item of a rubric whether a text says it.
+
+    Every matcher passes the suite `tests/conformance/matchers.py`, which states the contract in full.
+    """
 
     @property
     def name(self) -> str:

@@ -130,6 +130,8 @@ class Unsupported(EngineError):
 class Engine(Protocol):
     """A place that generates text. Used by one thread at a time.
 
+    Every engine passes the suite `tests/conformance/engines.py`, which states the contract in full.
+
     Attributes:
         name: `ollama`, `openai`, `llamacpp` or `scripted`.
         address: Where it is: a URL, or `in process`.
