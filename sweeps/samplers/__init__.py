@@ -1,7 +1,7 @@
 """Samplers by name: the noise-aware Gaussian process (the default) and Optuna's TPE, random, QMC and grid.
 
-Nothing heavy is imported before a sampler is made. Every sampler passes the suite `tests/conformance/samplers.py`, which
-states the contract.
+Nothing heavy is imported before a sampler is made. Every sampler passes the suite `tests/conformance/samplers.py`,
+which states the contract.
 """
 
 from __future__ import annotations
