@@ -1,4 +1,4 @@
-"""Numbers and lists as text."""
+"""Numbers and names as text, for sentences, reports and panels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _MOST_P_DIGITS = 9
 
 
 def level_text(level: float) -> str:
-    """Write a probability near 1 in percent: with three digits, with more where they would make it 100%."""
+    """Write a probability near 1 in percent, with three digits; with more where three would round it to 100%."""
     rest = 100 * (1 - level)
     if rest >= 0.1 or rest <= 0:
         return f"{100 * level:.3g}%"
@@ -18,18 +18,20 @@ def level_text(level: float) -> str:
 
 
 def decimals(*values: float) -> int:
-    """Return how many decimals tell scores apart: 3, and more where the largest would not have two digits of its own.
+    """Return the decimals for scores shown together: 3, or as many as give the largest of them two digits.
 
     Args:
-        values: Numbers that are shown together, such as an effect and the ends of its interval; what is not finite is
-            left aside.
+        values: The numbers, such as an effect and the ends of its interval; NaN and infinity do not count.
+
+    Returns:
+        A number from 3 to 12.
     """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
     return 3 if largest == 0 else min(max(3, 1 - math.floor(math.log10(largest))), 12)
 
 
 def gain_text(gain: float) -> str:
-    """Write a gain, a margin or a standard deviation that stands alone; a dash for what does not exist."""
+    """Write a gain, a margin or a standard deviation shown on its own; a dash where it is not finite."""
     return f"{gain:.{decimals(gain)}f}" if math.isfinite(gain) else "–"
 
 
@@ -45,7 +47,7 @@ def cases_text(cases: int) -> str:
 
 
 def p_text(p_value: float, alpha: float = 0.05) -> str:
-    """Write a p value as people do: two digits, never zero; more where alpha would seem to be on its other side."""
+    """Write a p value with two digits, never as zero; with more where rounding would move it across alpha."""
     if p_value < 0.0005 and (p_value <= alpha or alpha >= 0.001):
         return "p < 0.001"
     digits = 2 if p_value >= 0.095 else 3
@@ -55,13 +57,13 @@ def p_text(p_value: float, alpha: float = 0.05) -> str:
 
 
 def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "generations") -> str:
-    """Write the number of generations behind a verdict: one number where both arms have as many, else both.
+    """Say how many generations a verdict is based on: one number where both arms have as many, else both.
 
     Args:
-        n_per_arm: Of the smaller arm.
-        n_finalist: Of the configuration.
-        n_baseline: Of the baseline.
-        kind: The plural noun for them.
+        n_per_arm: Generations of the smaller arm.
+        n_finalist: Generations of the configuration.
+        n_baseline: Generations of the baseline.
+        kind: The noun for them, in the plural.
     """
     if n_finalist == n_baseline:
         return f"{count_text(n_per_arm, kind.removesuffix('s'))} each"
@@ -69,13 +71,13 @@ def arms_text(n_per_arm: int, n_finalist: int, n_baseline: int, *, kind: str = "
 
 
 def in_words(text: str, names: Mapping[str, str]) -> str:
-    """A text in which keys of configurations, with or without quotes, are replaced by what people call them."""
+    """Return a text in which keys of configurations, quoted or not, are replaced by readable names."""
     for key, name in names.items():
         text = re.sub(rf"(?<!\w)('?){re.escape(key)}\1(?!\w)", name, text)
     return text
 
 
 def as_sentence(text: str, names: Mapping[str, str]) -> str:
-    """The same, beginning as a sentence does."""
+    """Return the same with a capital at its beginning."""
     text = in_words(text, names)
     return text[:1].upper() + text[1:]

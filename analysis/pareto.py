@@ -1,8 +1,8 @@
-"""Which configurations no other beats on both score and cost, judged by what is likely and not by luck.
+"""The Pareto front: configurations that no other beats on both score and cost.
 
-A trial's mean rests on few generations. The best of many such means is best partly by luck, so that a front drawn
-through them is made of luck in good part. Here every mean is drawn towards that of all trials by as much as its noise
-demands (`shrink`). That is what to expect of fresh generations, and the front is taken of it.
+A trial's mean comes from few generations, and the best of many such means is partly luck. So every mean is first drawn
+towards the mean of all trials, by as much as its noise demands (`shrink`). The result is the score to expect from fresh
+generations; the front is drawn through these scores.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from analysis.observations.case_offsets import cells_of, means_over_cases
 from analysis.observations.table import TableError, require_columns
 
 COSTS = ("output_tokens", "seconds")
-"""Costs that a front can be taken by: tokens, and the seconds of the request itself (`views.request_seconds`)."""
+"""Costs for a front: output tokens, and the seconds of the request itself (`views.request_seconds`)."""
 
 _WINSOR_WIDTH = 2.5
 _MAD_TO_SD = 1.4826
@@ -28,11 +28,12 @@ _GRID = 100
 
 
 def front_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of `expected` that are on the front, in their order and without the column that says so."""
+    """Return the rows of `expected` that are on the front, in their order and without the column `front`."""
     return table[table["front"]].drop(columns="front").reset_index(drop=True)
 
 
 def _columns(costs: Sequence[str]) -> list[str]:
+    """Return the columns of `expected`, without `front`."""
     named = [column for cost in costs for column in (cost, f"{cost}_se")]
     return ["configuration", "trial", "n", "cases", "mean", "score", "se", *named, "confirmed"]
 
@@ -44,16 +45,29 @@ def expected(
     costs: Sequence[str] = ("output_tokens",),
     noise_sd: float | None = None,
 ) -> pd.DataFrame:
-    """Return what is to be expected of fresh generations of each configuration; arguments as for `pareto_set`.
+    """Return the score and cost to expect from fresh generations of each configuration.
 
-    Of a configuration with fresh generations (stage `confirm`) only these count, since it was picked for the others; of
-    the baseline all do.
+    Where a configuration has fresh generations (stage `confirm`), only these count: it was picked for the others. All
+    generations of the baseline count.
+
+    Args:
+        observations: See `analysis.observations.table`; `stage` separates fresh generations from those of the search.
+        baseline: Label of the baseline.
+        costs: Names from `COSTS`; the first one orders the rows.
+        noise_sd: Standard deviation of a score within a case, from the baseline's floor. With None or 0 (no floor, or a
+            greedy baseline's, which says nothing about the others) the noise is pooled from the table.
 
     Returns:
-        A row per configuration, the cheapest first: `configuration`, `trial`, `n`, `cases`, `mean` (over cases of the
-        mean score), `score` (what it is expected to be) and `se` of that; for each cost its mean under its own name as
-        expected, and `<cost>_se`; `confirmed` (it has fresh generations, or is the baseline), and `front`. No rows of a
-        table without any.
+        One row per configuration, the cheapest first. No rows where the noise is unknown (no case was repeated, and
+        there are not two cases), where the cost is unknown, or where the table is empty.
+
+        - `configuration`, `trial`, `n` (generations), `cases`.
+        - `mean`: mean over cases of the mean score; `score`: expected score; `se`: its standard deviation.
+        - A column per cost with its expected mean, and `<cost>_se`.
+        - `confirmed`: whether it has fresh generations, or is the baseline; `front`: whether it is on the front.
+
+    Raises:
+        TableError: A column is missing, or a cost is not in `COSTS`.
     """
     if len(observations) == 0:
         return pd.DataFrame(columns=[*_columns(costs), "front"]).astype({"front": bool})
@@ -78,13 +92,16 @@ def expected(
 
 
 def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
-    """Say of each point whether no other is as good in everything and better in something.
+    """Say for each point whether no other is as good in everything and better in something.
 
     Args:
-        gain: More is better, shape (n,).
-        costs: Less is better, shape (n, number of costs).
+        gain: Numbers of which more is better, shape (n,).
+        costs: Numbers of which less is better, shape (n, number of costs).
+
+    Returns:
+        Truth values, shape (n,).
     """
-    # What differs by rounding alone is the same.
+    # Numbers that differ by rounding alone count as equal.
     losses = np.column_stack([-np.asarray(gain, dtype=float), np.asarray(costs, dtype=float)]).round(9)
     beaten = [bool(((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any()) for own in losses]
     return ~np.array(beaten, dtype=bool)
@@ -93,18 +110,18 @@ def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
 def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Draw noisy means towards their common mean, each by as much as its noise demands.
 
-    The means are taken to be normal around the truths with known variances, and the truths normal around a common mean.
-    Common mean and standard deviation of the truths are not known: they are averaged over, as likely as the means make
-    them, both with a flat prior (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For that, means far from
-    the rest count as less far (two and a half robust standard deviations), or a few ruined texts would make every other
-    difference look real.
+    The model: each mean is normal around its true value with a known variance, and the true values are normal around a
+    common mean. The common mean and the standard deviation of the true values are unknown, with flat priors, and are
+    averaged over by their likelihood (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For the likelihood,
+    means far from the rest are moved to two and a half robust standard deviations; a few ruined texts would make every
+    other difference look real otherwise.
 
     Args:
-        means: Shape (n,).
-        variances: Of each mean around its truth, shape (n,), not negative.
+        means: The means, shape (n,).
+        variances: Variance of each mean around its true value, shape (n,), at least 0.
 
     Returns:
-        Expected truths and their standard deviations, each of shape (n,). Fewer than 3 means are left as they are.
+        Expected true values and their standard deviations, each of shape (n,). Fewer than 3 means are not changed.
     """
     means, variances = np.asarray(means, dtype=float), np.asarray(variances, dtype=float)
     exact = variances <= 0
@@ -128,7 +145,7 @@ def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatA
 
 
 def _winsorised(means: FloatArray, variances: FloatArray) -> FloatArray:
-    """Means with those far from the rest, on either side, moved nearer."""
+    """Return the means, with outliers on either side moved nearer."""
     median = float(np.median(means))
     sd = max(_MAD_TO_SD * float(np.median(np.abs(means - median))), math.sqrt(float(np.median(variances))))
     return np.asarray(np.clip(means, median - _WINSOR_WIDTH * sd, median + _WINSOR_WIDTH * sd))
@@ -137,9 +154,9 @@ def _winsorised(means: FloatArray, variances: FloatArray) -> FloatArray:
 def _shrunk(
     rows: pd.DataFrame, column: str, keys: pd.Index[str], noise_sd: float | None = None
 ) -> tuple[pd.Series[float], pd.Series[float]]:
-    """Expected mean of a column over the cases, and its standard deviation, by configuration."""
+    """Return the expected mean of a column over the cases, and its standard deviation, by configuration."""
     known = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype(float)).dropna(subset=["value"])
-    # Cases differ; one that a configuration lacks must not make it look better or worse.
+    # A missing case, easy or hard, must not make a configuration look better or worse.
     by_case = cells_of(known, "value")
     cells = (1.0 / by_case["size"]).groupby("configuration", observed=True).agg(share="sum", cases="size")
     cells["own"] = means_over_cases(by_case)
@@ -157,10 +174,10 @@ def _shrunk(
 
 
 def _noise_variance(rows: pd.DataFrame) -> float:
-    """Variance of the values within configuration, case and host, pooled.
+    """Return the pooled variance of the values within configuration, case and host.
 
-    Without repeats, that of the residuals around additive configurations and cases, which holds their interaction too;
-    NaN if there is neither.
+    Without repeats it is the variance of the residuals around additive configurations and cases, which includes their
+    interaction; NaN if there is neither.
     """
     names = [name for name in ("configuration", "case", "host") if name in rows]
     cells = rows.groupby(names, observed=True)["value"]

@@ -1,23 +1,23 @@
-"""When a difference may be claimed: one rule for verdicts and for the looks that may end a comparison before them."""
+"""The kinds of claims, and the rule by which verdicts and looks claim a difference."""
 
 from __future__ import annotations
 
 from typing import Literal
 
+Claim = Literal["these-cases", "new-cases"]
+"""Whether more seeds on the same cases would show the same, or other cases like them."""
+
 
 def is_shown(p_value: float, level: float, effect: float, effect_with_failures: float) -> bool:
-    """Say whether a difference is shown, in whichever direction.
+    """Say whether a difference is shown, in either direction.
 
-    What failed is no sample of the rest: texts that come to no end are those with most to say. So a difference counts
-    only if it would have the same sign with 0 for rows without a score (`comparison.Pair.effect_with_failures`).
+    Rows that failed are no random sample: texts without an end are often the ones with most to say. So a difference
+    counts only if it keeps its sign with 0 for rows without a score (`Pair.effect_with_failures`).
 
     Args:
-        p_value: Two-sided.
-        level: The level that it is held against.
+        p_value: Two-sided p.
+        level: Largest p at which a difference counts.
         effect: Difference of mean scores.
         effect_with_failures: The same with 0 for rows without a score.
     """
     return p_value <= level and effect * effect_with_failures > 0
-
-
-Claim = Literal["these-cases", "new-cases"]

@@ -12,7 +12,7 @@ from analysis.comparison.claim import Claim
 from analysis.comparison.estimate import ROUNDING, Agreement, Estimate, PermutationEstimate, TEstimate
 from analysis.comparison.pair import FEWEST_CASES, Pair
 from analysis.comparison.permutation import permutation
-from analysis.comparison.seed_clusters import with_shocks
+from analysis.comparison.seed_clusters import with_seeds_as_units
 from analysis.comparison.sign_flips import signed, singletons
 from analysis.comparison.t_tests import MANY, PERMUTE_BELOW, cautious_t, is_lopsided, paired_t, stratified_t
 from analysis.observations.table import TableError
@@ -185,7 +185,7 @@ def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", see
     usual = _answer(two, claim, test, seed)
     if usual.estimate is None:
         return usual
-    estimate, shared = with_shocks(two, usual.estimate)
+    estimate, shared = with_seeds_as_units(two, usual.estimate)
     return replace(usual, estimate=estimate, notes=(*usual.notes, *shared))
 
 

@@ -1,15 +1,14 @@
-"""Many configurations against one baseline: Dunnett's simultaneous intervals, and the ranking table that shows them.
+"""Many configurations against one baseline: Dunnett's simultaneous intervals, and a ranking table with them.
 
-The comparisons share the baseline, so their statistics are correlated through it, with the correlation `l_i * l_j`
-where `l_i**2` is the baseline's part of the variance of comparison i. The distribution of the largest |t| is then a
-double integral (Dunnett, JASA 50, 1955), computed here by quadrature for any numbers of seeds: no simulation, no
-balance needed.
+All comparisons share the baseline, so their statistics are correlated: by `l_i * l_j`, where `l_i**2` is the baseline's
+part of the variance of comparison i. The distribution of the largest |t| is then a double integral (Dunnett, JASA 50,
+1955). It is computed by quadrature, without simulation, for any numbers of seeds.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,7 +27,7 @@ _MOST_LOADING = 0.99
 _GRID = np.linspace(0.0, 10.0, 201)
 _BY_GRID = 200
 ENOUGH_SEEDS = 3
-"""With this many seeds in every cell, each configuration's own noise is used in rankings."""
+"""With this many seeds in every cell, rankings use each configuration's own noise."""
 
 
 def dunnett_p(statistics: Sequence[float], loadings: Sequence[float], dof: float) -> list[float]:
@@ -36,8 +35,11 @@ def dunnett_p(statistics: Sequence[float], loadings: Sequence[float], dof: float
 
     Args:
         statistics: Values of t (the sign does not matter); above 200 of them, p values are interpolated.
-        loadings: Per comparison, the square root of the baseline's part of its variance, in [0, 1].
-        dof: Degrees of freedom of the common variance; infinite for a known one.
+        loadings: Square root of the baseline's part of the variance of each comparison, in [0, 1].
+        dof: Degrees of freedom of the common variance; infinite for a known variance.
+
+    Returns:
+        The adjusted p values, in the order of the statistics.
     """
     sizes = np.abs(np.asarray(statistics, dtype=np.float64))
     scale, mass = _scales(dof)
@@ -50,7 +52,13 @@ def dunnett_p(statistics: Sequence[float], loadings: Sequence[float], dof: float
 
 
 def dunnett_critical(loadings: Sequence[float], dof: float, alpha: float = 0.05) -> float:
-    """Return the |t| that all comparisons together exceed with probability alpha under no effect."""
+    """Return the |t| that the largest of all comparisons exceeds with probability alpha where there is no effect.
+
+    Args:
+        loadings: Square root of the baseline's part of the variance of each comparison, in [0, 1].
+        dof: Degrees of freedom of the common variance; infinite for a known variance.
+        alpha: Two-sided level of all comparisons together.
+    """
     scale, mass = _scales(dof)
     shared, repeats = _distinct(loadings)
     low = float(stats.t.isf(alpha / 2, dof)) if math.isfinite(dof) else float(stats.norm.isf(alpha / 2))
@@ -70,7 +78,7 @@ def _distinct(loadings: Sequence[float]) -> tuple[FloatArray, FloatArray]:
 
 
 def _scales(dof: float) -> tuple[FloatArray, FloatArray]:
-    """Return nodes and masses of the estimated standard deviation relative to the true one."""
+    """Return nodes and masses of the estimated standard deviation, relative to the true one."""
     if not math.isfinite(dof):
         return np.ones(1), np.ones(1)
     # A scaled chi is nearly a linear function of the normal of the same quantile, which the nodes suit.
@@ -97,27 +105,30 @@ def ranking(
     alpha: float = 0.05,
     noise: Literal["auto", "common", "own"] = "auto",
 ) -> pd.DataFrame:
-    """Rank configurations by their mean score, each with a simultaneous interval against the baseline.
+    """Rank configurations by mean score, each with a simultaneous interval against the baseline.
 
-    Ranks of a search are the luckiest draws first: a table for looking, not a verdict. Use `judge` on fresh seeds for
-    that.
+    A ranking of a search begins with its luckiest configurations and is no verdict: use `judge` on fresh seeds for one.
 
     Args:
         observations: See `analysis.observations.table`.
         baseline: Label of the baseline.
         alpha: Level of all intervals together.
-        noise: "common": one variance for all cells (Dunnett's own model); "own": each cell's; "auto": own where every
-            cell has ENOUGH_SEEDS seeds.
+        noise: "common" takes one variance for all cells (Dunnett's model), "own" that of each cell. "auto" is "own"
+            where every cell has ENOUGH_SEEDS seeds, else "common".
 
     Returns:
-        One row per configuration, best mean first: `configuration`, `n`, `cases`, `mean` (where it lacks cases of the
-        baseline: the baseline's and the effect on the cases that both have), `effect`, `ci_low`, `ci_high`
-        (simultaneous), `p_value` (adjusted), `noise_band` (half the width of the band around the baseline's mean in
-        which the mean of an equal configuration lies with 95%, taken alone). The baseline's effect is 0, and its other
-        columns are NaN, as they are for a configuration that has no case in common with it.
+        One row per configuration, best mean first:
+
+        - `configuration`, `n` (observations), `cases`.
+        - `mean`: mean score; where cases of the baseline are missing, the baseline's plus the effect on shared cases.
+        - `effect`: difference to the baseline; 0 for the baseline itself.
+        - `ci_low`, `ci_high`: simultaneous interval; `p_value`: adjusted.
+        - `noise_band`: an equal configuration, taken alone, lies this close to the baseline's mean with 1 - alpha.
+
+        The last four are NaN for the baseline, and for a configuration without a shared case.
 
     Raises:
-        TableError: The table cannot be judged, or nothing in it tells the noise.
+        TableError: The table cannot be judged, or its noise is unknown.
     """
     cells = summarize(observations)
     base = cells.index(baseline, "baseline")
@@ -137,13 +148,15 @@ def ranking(
     return table.sort_values(["mean", "configuration"], ascending=[False, True], kind="stable", ignore_index=True)
 
 
-def _enough(pairs: object) -> bool:
-    return all(min(two.baseline.n.min(), two.finalist.n.min()) >= ENOUGH_SEEDS for two in pairs)  # type: ignore[attr-defined]
+def _enough(pairs: Iterable[Pair]) -> bool:
+    """Say whether every cell has ENOUGH_SEEDS seeds."""
+    return all(min(two.baseline.n.min(), two.finalist.n.min()) >= ENOUGH_SEEDS for two in pairs)
 
 
 def _row(
     cells: Cells, row: int, base: int, two: Pair | None, found: tuple[float, float, float, float] | None
 ) -> dict[str, object]:
+    """Return the row of one configuration; `found` holds interval, p and noise band."""
     used = cells.n[row] > 0
     n = int(cells.n[row].sum())
     _, inverse, hosts = np.unique(cells.stratum_case[used], return_inverse=True, return_counts=True)
@@ -163,7 +176,7 @@ def _row(
 
 
 def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, float, float]]:
-    """Intervals with each cell's own variance: marginal t values, made normal by their p, correlated as they are."""
+    """Return intervals with each cell's own variance: marginal t values, made normal by way of their p."""
     estimates = {row: _of_one(two) for row, two in pairs.items()}
     rows = [row for row, each in estimates.items() if each is not None and each.standard_error > 0]
     if not rows:
@@ -190,7 +203,7 @@ def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, 
 def _of_one(two: Pair) -> TEstimate | None:
     """Compare a configuration with the baseline; None where both are greedy.
 
-    A search gives the baseline many seeds and a trial few, and of many trials the luckiest seem to have no noise.
+    A search gives a trial few seeds and the baseline many: the more cautious t test is for trials with lucky seeds.
     """
     if not two.noisy:
         return None
@@ -203,7 +216,7 @@ def _variance_part(two: Pair) -> float:
 
 
 def _common(cells: Cells, pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, float, float]]:
-    """Intervals with one variance for all cells."""
+    """Return intervals with one variance for all cells."""
     variance, dof = common_variance(cells)
     rows = list(pairs)
     errors, loadings = [], []
@@ -227,11 +240,11 @@ def _common(cells: Cells, pairs: dict[int, Pair], alpha: float) -> dict[int, tup
 def common_variance(cells: Cells) -> tuple[float, int]:
     """Return one variance for all cells, and its degrees of freedom.
 
-    It is that within cells; where nothing was repeated, that of the configuration x case residuals, which holds the
-    noise and the interaction.
+    It is the variance within cells. Where nothing was repeated, it is the variance of the configuration x case
+    residuals, which holds noise and interaction together.
 
     Raises:
-        TableError: Neither exists.
+        TableError: There is neither.
     """
     dof = int(np.maximum(cells.n - 1, 0).sum())
     if dof:
@@ -239,6 +252,6 @@ def common_variance(cells: Cells) -> tuple[float, int]:
     complete = cells.mean[(cells.n > 0).all(axis=1)]
     dof = (complete.shape[0] - 1) * (complete.shape[1] - 1)
     if dof < 1:
-        raise TableError("nothing in the table tells the noise: no configuration was repeated with another seed")
+        raise TableError("the noise is unknown: no configuration was repeated; add a second seed")
     rest = complete - complete.mean(axis=1, keepdims=True) - complete.mean(axis=0) + complete.mean()
     return float((rest**2).sum()) / dof, dof

@@ -1,4 +1,4 @@
-"""Several configurations against one baseline: Holm's method for verdicts, Dunnett's intervals for ranking tables."""
+"""Holm's method: verdicts on several configurations share one level."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ def holm(p_values: Sequence[float], alpha: float = 0.05) -> tuple[list[float], l
 
     Args:
         p_values: Two-sided p values; NaN (no test was possible) counts as a comparison and stays NaN.
-        alpha: Level for all of them together.
+        alpha: Two-sided level for all of them together.
 
     Returns:
-        The adjusted p values, and for each comparison the level that it was tested at in the end. An interval at
-        1 - that level excludes no difference exactly where the adjusted p is above `alpha`.
+        The adjusted p values and, for each comparison, the level at which it was tested in the end. An interval at 1
+        minus that level contains 0 exactly where the adjusted p is above `alpha`.
     """
     count = len(p_values)
     values = np.where(np.isnan(p_values), 2.0, p_values)

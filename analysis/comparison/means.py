@@ -1,6 +1,6 @@
-"""Means of one configuration with their intervals: words, seconds, tokens, or the share of texts that were cut off.
+"""Means of one configuration with intervals: words, seconds, tokens, or the share of texts that were cut off.
 
-As for effects elsewhere, the mean is over hosts within a case and then over cases: every case counts the same.
+As with effects, the mean is taken over hosts within a case and then over cases: every case counts the same.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from analysis.observations.table import TableError
 
 @dataclass(frozen=True)
 class Mean:
-    """A mean and what is known of it.
+    """A mean with its interval, in the unit of its values.
 
     Attributes:
         value: The mean over cases; NaN without an observation.
-        low: Lower end of the interval; NaN where nothing tells how much single generations differ.
+        low: Lower end of the interval; NaN where the noise of single generations is unknown.
         high: Upper end.
         n: Number of observations.
     """
@@ -48,18 +48,21 @@ def mean_interval(
 ) -> Mean:
     """Estimate a mean over cases.
 
-    For these cases the standard error is that of the variance between generations within a case (and host), with the
-    degrees of freedom of `comparison.stratified_t`. For new cases it is that of the case means, with one degree of
-    freedom less than there are cases.
+    For these cases the standard error comes from the variance between generations within a case (and host), with the
+    degrees of freedom of `stratified_t`. For new cases it comes from the case means, with one degree of freedom less
+    than there are cases.
 
     Args:
-        values: One per generation; NaN where unknown.
-        cases: The case of each.
-        hosts: The host of each, where there are several.
-        claim: What the interval speaks of.
-        level: Its level.
-        repeatable: Another generation would give the same values (a greedy configuration), so that for these cases one
-            per case is exact.
+        values: The value of each generation, shape (generations,); NaN where unknown.
+        cases: The case of each, the same length.
+        hosts: The host of each, the same length, where there are several.
+        claim: Whether the interval is for these cases or for new ones.
+        level: Confidence level of the interval.
+        repeatable: Whether another generation would give the same value (a greedy configuration). For these cases one
+            value per case is exact then.
+
+    Raises:
+        TableError: The lengths differ.
     """
     strata = _strata(values, cases, hosts)
     if strata is None:
@@ -91,8 +94,8 @@ def share_interval(
 ) -> Mean:
     """Estimate a share; arguments as for `mean_interval`, values 0 or 1.
 
-    Neither interval is empty where nothing, or everything, happened; see `_these_shares` and `_new_shares` for the
-    methods. That for new cases is never the narrower one.
+    The interval has a width also where nothing, or everything, happened; `_these_shares` and `_new_shares` have the
+    methods. The interval for new cases is never narrower than that for these cases.
     """
     strata = _strata(happened, cases, hosts)
     if strata is None:
@@ -107,21 +110,19 @@ def share_interval(
 
 
 def _these_shares(value: float, counts: FloatArray, weights: FloatArray, tail: float) -> tuple[float, float]:
-    """Clopper and Pearson's (1934) interval for a weighted mean of the shares of cells.
+    """Return Clopper and Pearson's (1934) interval for a weighted mean of the shares of cells.
 
-    The ends are the means for which a binomial reaches `value` with probability `tail`. Its size is an effective one,
-    that has the variance of the weighted share (Korn and Graubard 1998). That variance depends on how the mean is
-    spread over the cells, which few generations do not tell, so the largest one counts; with an estimated variance, or
-    that of equal shares, the interval would be too narrow where a cell of few generations has most of what happened.
-    Where every generation weighs the same, the size is their number, whatever the mean, and the interval holds since
-    a sum over unequal chances varies less than one over equal ones (Hoeffding 1956). Elsewhere it is an approximation,
-    which errs on the safe side in simulations.
+    The ends are the means for which a binomial reaches `value` with probability `tail`. The size of the binomial is an
+    effective one, with the variance of the weighted share (Korn and Graubard 1998). That variance depends on how the
+    mean is spread over the cells, which few generations cannot show, so the largest possible one is used. Where every
+    generation weighs the same, the size is their number, and the interval holds for unequal shares (Hoeffding 1956).
+    Elsewhere it is an approximation; "Limits" in `docs/statistics.md` has its coverage.
 
     Args:
-        value: The weighted share.
-        counts: Generations of each cell over its weight.
-        weights: Weights of the cells, adding up to 1.
-        tail: Probability that the true mean is beyond either end.
+        value: The weighted share, in [0, 1].
+        counts: Generations of each cell divided by its weight, shape (cells,).
+        weights: Weights of the cells, shape (cells,); they add up to 1.
+        tail: Probability that the true mean is beyond one end.
     """
 
     def size(mean: float) -> float:
@@ -152,16 +153,19 @@ def _these_shares(value: float, counts: FloatArray, weights: FloatArray, tail: f
 
 
 def _new_shares(shares: FloatArray, tail: float) -> float:
-    """Upper end for the mean share over all cases, from those of some cases: Gaffke's (2005).
+    """Return Gaffke's (2005) upper end for the mean share over all cases, from the shares of some cases.
 
-    It is the 1 - `tail` quantile of the mean of the shares and of one more that is 1, under weights uniform on the
-    simplex. For shares of 0 and 1 it is Clopper and Pearson's with the number of cases as n, for others it is lower. It
-    takes nothing for granted but that a case's observed share is between 0 and 1 and right on average, so seeds need no
-    place in it. Learned-Miller and Thomas (2019, arXiv:1905.06208) conjecture from simulations that it holds for every
-    distribution; a proof for all of them is lacking.
+    It is the 1 - `tail` quantile of the mean of the shares and one additional 1, under weights uniform on the simplex.
+    For shares of 0 and 1 it is Clopper and Pearson's with the number of cases as n; for others it is lower. It assumes
+    only that a case's observed share is in [0, 1] and right on average. Learned-Miller and Thomas (2019,
+    arXiv:1905.06208) conjecture from simulations that it holds for every distribution; there is no proof for all.
 
-    Such a weighted mean has a B-spline with the values as knots as its density (Curry and Schoenberg 1966); its
+    The density of such a weighted mean is a B-spline with the values as knots (Curry and Schoenberg 1966). Its
     distribution function is the sum of the splines of the next degree that begin at or after the first knot.
+
+    Args:
+        shares: Share of each case, shape (cases,).
+        tail: Probability that the true mean is above the end.
     """
     knots = np.sort(np.append(shares, 1.0))
     if knots[0] == knots[-1]:
@@ -175,14 +179,16 @@ def _new_shares(shares: FloatArray, tail: float) -> float:
 def _strata(
     values: Sequence[float] | FloatArray, cases: Sequence[str], hosts: Sequence[str] | None
 ) -> tuple[Arm, FloatArray, FloatArray] | None:
-    """Cells of case and host, their weights (adding up to 1, the same for every case), and the means of the cases."""
+    """Return the cells of case and host, their weights (which add up to 1), and the means of the cases."""
     numbers = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(numbers)
     if not known.any():
         return None
     hosts = [""] * len(numbers) if hosts is None else hosts
     if not len(numbers) == len(cases) == len(hosts):
-        raise TableError(f"{len(numbers)} values, {len(cases)} cases and {len(hosts)} hosts do not belong together")
+        raise TableError(
+            f"{len(numbers)} values, {len(cases)} cases and {len(hosts)} hosts: give one of each per generation"
+        )
     labels = [pair for pair, there in zip(zip(cases, hosts, strict=True), known, strict=True) if there]
     pairs = sorted(set(labels))
     place = {pair: index for index, pair in enumerate(pairs)}

@@ -1,8 +1,8 @@
-"""Two configurations side by side: the arms, their effect, and what a test says of it.
+"""Two configurations side by side: the arms and their effect.
 
-The effect is the mean over cases of (mean score of the configuration - mean score of the baseline), so that every case
-counts the same whatever its number of seeds. Where several hosts were used, a case's difference is the mean over the
-hosts that ran both arms.
+The effect is the mean over cases of (mean score of the configuration - mean score of the baseline): every case counts
+the same, whatever its number of seeds. With several hosts, a case's difference is the mean over the hosts that ran both
+arms. A stratum is a case on a host.
 """
 
 from __future__ import annotations
@@ -23,31 +23,38 @@ FEWEST_CASES = 6
 
 @dataclass(frozen=True)
 class Arm:
-    """One configuration in the strata that both arms share. Arrays have one entry per stratum."""
+    """One configuration in the strata that both arms share.
+
+    Attributes:
+        row: Its row in `Cells`.
+        n: Number of scores, shape (strata,).
+        mean: Mean score, shape (strata,).
+        m2: Sum of squared deviations from the mean, shape (strata,).
+        greedy: Whether seeds carry no information: the temperature is 0, and no repeated cell varies.
+    """
 
     row: int
     n: IntArray
     mean: FloatArray
     m2: FloatArray
     greedy: bool
-    """Whether seeds carry no information: the temperature is 0, and no cell that was repeated varies."""
 
     @property
     def constant(self) -> bool:
-        """Whether no score varies within its cell, be it for a greedy arm or by chance."""
+        """Whether no score varies within its cell, either because the arm is greedy or by chance."""
         return self.greedy or bool((self.n >= 2).all() and not _varies(self.n, self.m2).any())
 
     def spread(self, weights: FloatArray) -> float:
-        """Variance of the weighted mean, in units of that of one observation."""
+        """Return the variance of the weighted mean, in units of the variance of one observation."""
         return float((weights**2 / self.n).sum())
 
     def effective(self, weights: FloatArray) -> float:
-        """Number of observations that, spread evenly over the strata, would tell the mean as well."""
+        """Return the number of observations that, spread evenly over the strata, would give the mean as exactly."""
         return 1 / self.spread(weights)
 
     @property
     def mostly_varies(self) -> bool:
-        """Whether the scores of half of the repeated cells vary, so that they tell how much the others might."""
+        """Whether scores vary in at least half of the repeated cells, so that they show the noise of all."""
         repeated = self.n >= 2
         return bool(_varies(self.n, self.m2)[repeated].mean() >= 0.5) if repeated.any() else False
 
@@ -71,14 +78,22 @@ class Arm:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two arms in the strata that both have, and what had to be left out."""
+    """Two arms in the strata that both have.
+
+    Attributes:
+        cells: The table's sufficient statistics.
+        baseline: The baseline.
+        finalist: The configuration that is compared with it.
+        strata: Index of each shared stratum in `cells`, shape (strata,).
+        weights: Weight of each stratum, shape (strata,); they add up to 1, and every case has the same share.
+        notes: Sentences on what was left out.
+    """
 
     cells: Cells
     baseline: Arm
     finalist: Arm
     strata: IntArray
     weights: FloatArray
-    """Weight of each stratum; they add up to 1, and every case has the same share."""
     notes: tuple[str, ...] = ()
 
     @property
@@ -93,7 +108,7 @@ class Pair:
 
     @property
     def difference(self) -> FloatArray:
-        """Difference of the means per stratum."""
+        """Difference of the means, shape (strata,)."""
         return self.finalist.mean - self.baseline.mean
 
     @property
@@ -103,7 +118,7 @@ class Pair:
 
     @property
     def noise_variance(self) -> float:
-        """Variance of the effect that the noise within cases makes; 0 where no arm has repeats to tell it by.
+        """Variance of the effect due to noise within cases; 0 where no arm has repeats.
 
         An arm without repeats is taken to be as noisy as the other.
         """
@@ -113,13 +128,13 @@ class Pair:
 
     @property
     def seeds(self) -> float:
-        """Seeds per case of a balanced comparison as exact as this one; of the baseline where both arms are greedy."""
+        """Seeds per case of a balanced comparison as exact as this one; the baseline's where both arms are greedy."""
         arms = self.noisy or [self.baseline]
         return len(arms) / sum(self.cases * each.spread(self.weights) for each in arms)
 
     @property
     def noise_sd(self) -> float:
-        """Root mean square of the noise of the arms that have any, 0 if both are greedy; NaN without any repeat.
+        """Standard deviation within cases, over the arms that are not greedy; 0 if both are, NaN without any repeat.
 
         An arm without repeats is taken to be as noisy as the other.
         """
@@ -127,12 +142,12 @@ class Pair:
 
     @property
     def _mean_variance(self) -> float:
-        """Mean variance within cells of the arms that tell it; NaN if none does."""
+        """Mean variance within cells over the arms with repeats; NaN if there are none."""
         variances = [each.variance for each in self.noisy if not math.isnan(each.variance)]
         return sum(variances) / len(variances) if variances else math.nan
 
     def interaction(self) -> tuple[float, float]:
-        """Standard deviation of configuration x case, by moments, and the p of an F test that there is none."""
+        """Return the standard deviation of configuration x case (by moments), and the p of an F test that it is 0."""
         spread = float(self.case_differences().var(ddof=1))
         noise = self.noise_variance * self.cases
         dof = sum(each.dof for each in self.noisy)
@@ -141,12 +156,12 @@ class Pair:
 
     @property
     def failed(self) -> tuple[int, int]:
-        """Rows of the baseline and of the finalist that have no score."""
+        """Number of rows without a score, of the baseline and of the finalist."""
         return int(self.cells.excluded[self.baseline.row]), int(self.cells.excluded[self.finalist.row])
 
     @property
     def effect_with_failures(self) -> float:
-        """What the effect would be if rows without a score had 0; cases that an arm failed at altogether count too."""
+        """The effect with 0 for rows without a score; cases in which an arm failed altogether count, too."""
         if not any(self.failed):
             return self.effect
         means, made = [], []
@@ -159,21 +174,20 @@ class Pair:
         return float(weights @ (means[1] - means[0])[strata])
 
     def case_differences(self) -> FloatArray:
-        """Difference per case, averaged over the hosts."""
+        """Return the difference per case, averaged over the hosts, shape (cases,)."""
         _, inverse, hosts = np.unique(self.cells.stratum_case[self.strata], return_inverse=True, return_counts=True)
         return np.bincount(inverse, weights=self.difference) / hosts
 
 
 def _varies(n: IntArray, m2: FloatArray) -> BoolArray:
-    """Return which cells have scores that differ by more than rounding."""
+    """Return which cells have scores that differ by more than rounding; the same shape."""
     return np.asarray(m2 > n * ROUNDING**2)
 
 
 def is_greedy(cells: Cells, row: int) -> bool:
     """Say whether seeds carry no information for a configuration: temperature 0 throughout, and no cell varies.
 
-    Scores that do not vary are not enough: of a model that passes with .95, three seeds each of four cases all do more
-    often than not. Taken for greedy, such an arm would have no noise, and each of them would be "better".
+    Scores that do not vary are not enough: they may be luck, and an arm taken for greedy has no noise at all.
     """
     return bool(cells.zero_temperature[row]) and not bool(_varies(cells.n[row], cells.m2[row]).any())
 
@@ -184,7 +198,7 @@ def arm(cells: Cells, row: int, strata: IntArray, greedy: bool) -> Arm:
 
 
 def case_weights(cases: IntArray) -> FloatArray:
-    """Return the weight of each stratum, of whose case the index is given: all cases count alike; they add up to 1."""
+    """Return the weight of each stratum from the index of its case: cases count alike, and weights add up to 1."""
     _, inverse, hosts = np.unique(cases, return_inverse=True, return_counts=True)
     return np.asarray(1.0 / (hosts[inverse] * len(hosts)))
 
@@ -220,7 +234,7 @@ def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
 
 
 def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tuple[str, ...]:
-    """Say which strata and rows were left out."""
+    """Return notes on the strata and rows that were left out."""
     notes = []
     if dropped.any():
         labels = []
@@ -234,15 +248,15 @@ def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tu
         lost = int(cells.excluded[row])
         if lost:
             made = lost + int(cells.n[row].sum())
-            notes.append(f"{lost} of {made} rows of {role} are errors or have no score and do not count.")
+            notes.append(f"{lost} of {made} rows of {role} do not count: they are errors or have no score.")
         if merged := int(cells.merged[row]):
             notes.append(
-                f"{merged} rows of {role} do not count: their seeds stand in the table more than once (on another host "
+                f"{merged} rows of {role} do not count: their seeds are in the table more than once (on another host "
                 "or as a repeat), mostly with the same result, so each seed counts once."
             )
     if cells.searched[finalist]:
         notes.append(
-            "The configuration's rows include some made while searching. If it was picked for them, the effect is "
-            "overstated; judge on fresh seeds."
+            "Some rows of the configuration come from the search. If it was picked for them, the effect is overstated: "
+            "judge on fresh seeds."
         )
     return tuple(notes)

@@ -16,7 +16,7 @@ from analysis.observations.table import TableError
 
 PERMUTATIONS = 9999
 ENUMERATE = 20_000
-"""All arrangements are gone through up to this many; beyond, PERMUTATIONS of them are drawn."""
+"""Up to this many, all rearrangements are enumerated; beyond that, PERMUTATIONS of them are drawn."""
 
 _FEWEST, _ROOM = 999, 10_000_000
 
@@ -24,22 +24,24 @@ _FEWEST, _ROOM = 999, 10_000_000
 def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> PermutationEstimate:
     """Compare two arms on these cases by permuting seeds between the arms within each case (and host).
 
-    Exact for arms that differ by a shift or not at all. The interval is the set of shifts that the test does not reject
-    (test inversion), found without searching: under a shift d the statistic of a rearrangement is linear in d, so that
-    each rearrangement contributes one threshold, and the interval's ends are quantiles of the thresholds. Two-sided p
-    is twice the smaller one-sided p, so that p and interval agree. Where arrangements are drawn and none is as extreme
-    as the one observed, the t test says how small p is below that.
+    The test is exact for arms that differ by a shift, or not at all. Its interval is the set of shifts that it does not
+    reject (test inversion). No search is needed: under a shift d the effect of a rearrangement is linear in d, so that
+    each rearrangement gives one threshold, and the ends of the interval are quantiles of the thresholds. Two-sided p is
+    twice the smaller one-sided p, so p and interval agree. Where the rearrangements are a sample and the observed
+    arrangement is more extreme than all of them, p is the t test's if that is smaller.
 
     Args:
         two: The arms.
-        seed: Of the rearrangements, where they are drawn and not enumerated.
-        permutations: How many are drawn; fewer, but no less than 999, where a case has more than a thousand seeds.
+        seed: Seed of the rearrangements, where they are drawn and not enumerated.
+        permutations: Number of rearrangements to draw; fewer, but at least 999, where a case has over a thousand seeds.
 
     Raises:
-        TableError: An arm is greedy: its scores are no draws, and cannot be exchanged with draws.
+        TableError: An arm is greedy: its scores are not random, and cannot be exchanged with random ones.
     """
     if two.baseline.greedy or two.finalist.greedy:
-        raise TableError("a permutation test needs seeds that matter in both arms; one of them is greedy")
+        raise TableError(
+            "a permutation test needs two arms whose seeds matter; one of them is greedy: use another test"
+        )
     base = stratified_t(two)
     arrangements = math.prod(math.comb(int(a + b), int(b)) for a, b in zip(two.baseline.n, two.finalist.n, strict=True))
     if arrangements <= ENUMERATE:
@@ -75,7 +77,7 @@ def inverted(
     slack = 1e-12
     identity = stay <= slack
     thresholds = (base.effect - shuffled[~identity]) / stay[~identity]
-    thresholds[np.abs(thresholds) <= slack] = 0.0  # ties with the arrangement observed, for p and interval alike
+    thresholds[np.abs(thresholds) <= slack] = 0.0  # a tie with the observed arrangement, for p and interval alike
     total = len(shuffled) + drawn
     same = total - len(thresholds)
     least = min(int((thresholds <= 0).sum()), int((thresholds >= 0).sum())) + same
@@ -84,7 +86,7 @@ def inverted(
 
 
 def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:
-    """Return the scores of both arms in a stratum (the finalist's first), the finalist's n and the weight."""
+    """Return the scores of a stratum (the finalist's first), the finalist's number of scores, and the weight."""
     stratum = int(two.strata[index])
     scores = np.concatenate(
         [two.cells.cell_scores(two.finalist.row, stratum), two.cells.cell_scores(two.baseline.row, stratum)]
@@ -93,12 +95,12 @@ def _stratum(two: Pair, index: int) -> tuple[FloatArray, int, float]:
 
 
 def _difference(chosen: FloatArray, total: float, n: int, other: int) -> FloatArray:
-    """Return mean of the chosen minus mean of the rest, from the sum of the chosen."""
+    """Return the mean of the chosen scores minus that of the rest, from the sum of the chosen."""
     return np.asarray(chosen / n - (total - chosen) / other)
 
 
 def _enumerated(two: Pair) -> tuple[FloatArray, FloatArray]:
-    """Return the effect, and the effect of moving one unit of shift, for every arrangement."""
+    """Return effect, and effect of a shift by 1, for every arrangement."""
     shuffled, moved = np.zeros(1), np.zeros(1)
     for index in range(len(two.strata)):
         scores, n, weight = _stratum(two, index)
@@ -112,7 +114,7 @@ def _enumerated(two: Pair) -> tuple[FloatArray, FloatArray]:
 
 
 def _drawn(two: Pair, permutations: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
-    """Return the same for arrangements drawn at random."""
+    """Return effect, and effect of a shift by 1, for arrangements drawn at random."""
     shuffled, moved = np.zeros(permutations), np.zeros(permutations)
     for index in range(len(two.strata)):
         scores, n, weight = _stratum(two, index)

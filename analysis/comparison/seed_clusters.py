@@ -1,9 +1,8 @@
-"""Scores of one seed that go up and down together over the cases: then seeds are the independent units.
+"""Seeds as the independent units, where scores of one seed go up and down together over the cases.
 
-A verdict takes the generations of a cell for independent of those of other cells. In a table from elsewhere a seed may
-be one run of a whole pipeline over all cases, with an index, a server or a prompt of its own that lifts or lowers all
-of them. Noise that cases share does not average out over cases, and a test that does not know it errs several times as
-often as it says.
+A verdict takes generations for independent. In a table from elsewhere a seed may be one run of a pipeline over all
+cases, with an index, a server or a prompt of its own that lifts or lowers all scores. Such shared noise does not
+average out over cases, and a test that ignores it errs several times as often as it says.
 """
 
 from __future__ import annotations
@@ -22,11 +21,10 @@ from analysis.comparison.pair import Arm, Pair
 from analysis.formatting import p_text
 
 SHARED = 0.01
-"""Level of the F test that seeds go together: where they do not, this share of verdicts is more cautious than need be.
-"""
+"""Level of the F test for seeds that go together; so many verdicts are more cautious than needed where they do not."""
 
 _SPARSE = 4
-"""Codes of seeds that reach further than this many times their number are numbered anew."""
+"""Seed codes are renumbered where the largest is more than this many times their count."""
 
 TOGETHER = (
     "Scores of one seed go up and down together over the cases ({p}), so seeds and not single generations are "
@@ -36,14 +34,14 @@ TOGETHER = (
 
 @dataclass(frozen=True)
 class _Seeds:
-    """The scores of an arm by seed: of the strata that it has twice, and the seeds that it has in two of them.
+    """The scores of one arm by seed, in the strata that have two scores or more.
 
     Attributes:
         own: The arm.
-        at: Stratum of each score, as an index into the arm's arrays.
-        seed: Code of its seed.
-        residual: The score less the mean of its stratum.
-        size: Number of scores by seed.
+        at: Stratum of each score, as an index into the arm's arrays, shape (scores,).
+        seed: Code of the seed of each score, shape (scores,).
+        residual: Each score minus the mean of its stratum, shape (scores,).
+        size: Number of scores of each seed, shape (codes,).
     """
 
     own: Arm
@@ -53,10 +51,13 @@ class _Seeds:
     size: IntArray
 
     def squares(self) -> tuple[float, float, float, float] | None:
-        """Return sum of squares and degrees of freedom between seeds, and of the rest; None where nothing tells them.
+        """Return sum of squares and degrees of freedom between seeds, and the same of the rest.
 
-        Where seeds are independent, the expectation of either sum is its degrees of freedom times the same variance,
-        also where arms have holes or each host has seeds of its own.
+        Where seeds are independent, the expectation of either sum is its degrees of freedom times the same variance.
+        That holds, too, where arms have holes or each host has its own seeds.
+
+        Returns:
+            The four numbers; None where no seed has two scores, or no score varies.
         """
         several = self.size > 1
         if not several.any():
@@ -72,24 +73,27 @@ class _Seeds:
         return between, seeds, total - between, others
 
     def variances(self, weights: FloatArray) -> tuple[float, float]:
-        """Return the variance of the arm's mean, with seeds as units and with generations as units."""
+        """Return the variance of the arm's mean: with seeds as units, and with generations as units."""
         n = self.own.n
         share = (weights / np.sqrt(n * np.maximum(n - 1.0, 1.0)))[self.at] * self.residual
         by_seed = _total(np.bincount(self.seed, weights=share) ** 2)
         return by_seed, float((weights**2 * self.own.m2 / (n * np.maximum(n - 1.0, 1.0))).sum())
 
 
-def with_shocks(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...]]:
-    """Return an estimate that allows for seeds that go together, with a note; the same one where they do not.
+def with_seeds_as_units(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...]]:
+    """Make an estimate allow for seeds that go together, where an F test finds that they do.
 
-    Two-way analysis of variance, seed x stratum within each arm, each arm in units of its own noise. Where the F test
-    of the seeds finds them to go together, the covariances of a seed's scores are added to the squared standard error.
-    For these cases and balanced arms that is Welch's t test of the seeds' means; degrees of freedom are Satterthwaite's
-    for the arms' seeds, and no more than the estimate has.
+    The test is a two-way analysis of variance (seed x stratum within each arm, each arm in units of its own noise). If
+    it is significant at SHARED, the covariances of a seed's scores are added to the squared standard error. For these
+    cases and balanced arms, the result is Welch's t test of the seeds' means. Degrees of freedom are Satterthwaite's
+    for the seeds of the arms, and no more than the estimate has.
 
     Args:
         two: The arms.
-        estimate: What the usual test says.
+        estimate: The result of the usual test.
+
+    Returns:
+        The more cautious estimate and a note; the same estimate and no note where seeds do not go together.
     """
     if two.cases < 2 or not estimate.standard_error:
         return estimate, ()
@@ -109,7 +113,7 @@ def with_shocks(two: Pair, estimate: Estimate) -> tuple[Estimate, tuple[str, ...
 
 
 def _chance(squares: Sequence[tuple[float, float, float, float]]) -> float:
-    """Return the p of an F test over the arms that seeds do not go together; 1 where nothing tells it."""
+    """Return the p of an F test, over all arms, that seeds do not go together; 1 where it cannot be tested."""
     if not squares:
         return 1.0
     between = rest = 0.0
@@ -121,12 +125,12 @@ def _chance(squares: Sequence[tuple[float, float, float, float]]) -> float:
 
 
 def _total(by_seed: npt.ArrayLike) -> float:
-    """Add up what there is by seed in ascending order, since the codes of seeds depend on the order of the rows."""
+    """Add up numbers by seed in ascending order: codes of seeds depend on the order of the rows."""
     return float(np.sort(by_seed).sum())
 
 
 def _by_seed(two: Pair, own: Arm) -> _Seeds:
-    """Return an arm's scores by seed."""
+    """Return the scores of an arm by seed."""
     counts, index = two.cells.n[own.row], np.arange(len(own.n))
     first = int(two.cells.starts[own.row, 0])
     made = slice(first, first + int(counts.sum()))

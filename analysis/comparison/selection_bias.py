@@ -1,7 +1,7 @@
-"""The best of several: by how much luck alone would lift it above the others, so that people expect less of it.
+"""The luck of the best of several: how far chance alone lifts the configuration with the largest difference.
 
-Holm's method makes p and interval of each comparison allow for the others. The difference itself stays what it is, and
-that of the one that is picked for its difference is too large on average.
+Holm's method makes p and interval allow for several comparisons. The difference itself is not changed, and is too large
+on average for a configuration that was picked for it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def expected_maximum(deviations: Sequence[float]) -> float:
     """Return the expected maximum of independent normal variables with mean 0.
 
     Args:
-        deviations: Their standard deviations, at least 0 each.
+        deviations: Their standard deviations, each at least 0.
     """
     sd = np.asarray(deviations, dtype=float)
     largest = float(sd.max(initial=0.0))
@@ -40,14 +40,17 @@ def expected_maximum(deviations: Sequence[float]) -> float:
 def optimism(compared: Iterable[tuple[Pair, Answer]]) -> float:
     """Return how far the best of several configurations would come out above its true mean if all were equal.
 
-    That is the most on average: where some are truly better than others, the best one owes less to luck. The baseline
-    is left out, since its luck moves all differences alike.
+    Where some are truly better than others, the best one owes less to luck. The baseline's own luck does not count: it
+    moves all differences alike.
 
     Args:
-        compared: The configurations, each beside the baseline, and what it is compared for: on new cases it is luck
-            too how the cases respond that there are.
+        compared: Each configuration beside the baseline, with the answer. For new cases, the choice of cases is luck,
+            too.
+
+    Returns:
+        A difference in units of the score, at least 0.
     """
-    return expected_maximum([_own_error(two, comparison.claim) for two, comparison in compared])
+    return expected_maximum([_own_error(two, answer.claim) for two, answer in compared])
 
 
 def _own_error(two: Pair, claim: Claim) -> float:
@@ -61,14 +64,14 @@ def _own_error(two: Pair, claim: Claim) -> float:
 
 
 def best_of_note(comparisons: int, excess: float) -> str:
-    """Say what to expect of the one that is picked.
+    """Say what to expect of the configuration that is picked.
 
     Args:
-        comparisons: How many were compared.
-        excess: See `optimism`.
+        comparisons: Number of configurations that were compared.
+        excess: The result of `optimism`.
     """
     return (
         f"By luck alone the best of {comparisons} equal configurations would come out {gain_text(excess)} above its "
-        "true mean: expect less than shown of the one that is picked. p and interval allow for the number of "
+        "true mean: expect less than shown from the one that you pick. p and interval allow for the number of "
         "comparisons, the difference does not."
     )

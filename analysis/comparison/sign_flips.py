@@ -1,4 +1,4 @@
-"""Comparing arms on these cases where some have a single seed, so that nothing tells their own noise."""
+"""A test for cases with a single seed in an arm, whose own noise is unknown."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from analysis.comparison.permutation import PERMUTATIONS, inverted
 from analysis.comparison.t_tests import stratified_error, stratified_t
 
 _SIGNS_AT_ONCE = 400
-"""With more such cases than this, the sum of signs is drawn as the normal distribution that it has."""
+"""With more such cases, sums under random signs are drawn from their normal distribution."""
 
 
 def singletons(two: Pair) -> BoolArray:
-    """Return in which strata an arm that is not greedy has one seed."""
+    """Return in which strata an arm that is not greedy has one seed, shape (strata,)."""
     found = np.zeros(len(two.strata), dtype=bool)
     for each in two.noisy:
         found |= each.n == 1
@@ -25,19 +25,19 @@ def singletons(two: Pair) -> BoolArray:
 
 
 def signed(two: Pair, *, seed: int = 0) -> PermutationEstimate:
-    """Compare two arms on these cases where the difference of a case with one seed may as well have the other sign.
+    """Compare two arms by flipping the sign of the difference in each case with one seed.
 
-    What a single seed of a case differs by from the other arm holds its noise, and cannot hold less on average: by how
-    much the arms truly differ on that case comes on top. So its size stands for the noise, and chance for its sign, as
-    in Fisher's test of paired differences, while the cases that were repeated vary as their t distribution says. No
-    noise of other cases is borrowed, and none of the other arm. It takes the noise of a single seed to be symmetric,
-    which that of a text that fails now and then is not; so others must agree, see `choice.compare`.
+    The difference of such a case contains its noise, and is no smaller than that on average: the true difference comes
+    on top. So its size stands for the noise, and its sign is taken for chance, as in Fisher's test of paired
+    differences. Repeated cases vary as their t distribution says. No noise is borrowed from other cases or the other
+    arm. The test assumes symmetric noise, which occasional failures do not have: other tests must agree
+    (`compare.RULES`).
 
-    The interval is found as that of `permutation.permutation`, from as many random signs.
+    The interval is found as in `permutation.permutation`, from as many random signs.
 
     Args:
-        two: The arms, of which at least one is not greedy.
-        seed: Of the signs.
+        two: The arms; at least one is not greedy.
+        seed: Seed of the random signs.
 
     Raises:
         TableError: No case was repeated.
@@ -58,6 +58,7 @@ def signed(two: Pair, *, seed: int = 0) -> PermutationEstimate:
 
 
 def _without(own: Arm, dropped: BoolArray) -> Arm:
+    """Return an arm without some strata."""
     return replace(own, n=own.n[~dropped], mean=own.mean[~dropped], m2=own.m2[~dropped])
 
 

@@ -1,4 +1,4 @@
-"""t tests of an effect, on these cases and for new ones, and when another test must agree with them."""
+"""t tests of an effect, on these cases and for new ones."""
 
 from __future__ import annotations
 
@@ -13,43 +13,33 @@ from analysis.comparison.pair import FEWEST_CASES, Arm, Pair
 from analysis.observations.table import TableError
 
 PERMUTE_BELOW = 3
-"""With fewer seeds per case than this, as many in either arm, seeds are permuted instead of trusting a t distribution.
-
-Simulated with beta and discrete noise, equal and unequal in the arms, the Welch form errs with .041-.058 from 3 seeds
-on (4 to 12 cases), but with up to .063 at 2 seeds, where permuting errs with .045-.061.
-"""
+"""With fewer seeds per case, as many in each arm, seeds are permuted; see "Why permutation" in `docs/statistics.md`."""
 
 LOPSIDED = 4 / 3
-"""Where an arm has more than this many times the other's seeds in a case, a t test and a permutation must agree.
-
-Up to it (10 against 9, 4 against 3) Welch's test alone holds its level; at 12 against 8 it calls an equal arm of which
-one text in ten fails "better" with .05.
-"""
+"""Where an arm has more than this many times the other's seeds in a case, a t test and a permutation must agree."""
 
 MANY = 2000
-"""From so many observations in either arm on (as many as would give the same standard error) nothing is permuted: sums
-of so many are normal, whatever their shape, and a hundred thousand cells take minutes to permute."""
+"""From this many observations in each arm, nothing is permuted: sums of so many are normal whatever their shape.
+
+Counted are observations that, spread evenly over the cases, would give the same standard error.
+"""
 
 _ENOUGH_TO_LEND = 4
 
 
 def stratified_t(two: Pair, *, pooled: bool = False) -> TEstimate:
-    """Compare two arms on these very cases, with the variance within cells.
+    """Compare two arms on these cases, with the variance within cells (a cell is one configuration on one case).
 
-    By default each cell has its own variance, and the degrees of freedom are Welch's (Biometrika 34, 1947, in the form
-    `V**2 / sum(v_i**2 / (dof_i + 2)) - 2`, whose ingredients are unbiased; the better known Satterthwaite form loses
-    half of them at 3 seeds). With equal variances it has those of the pooled test on average. Where cells differ in
-    their number of observations, there are no more than Satterthwaite's for two arms with a variance each: with 3 seeds
-    in 4 cases, half of the finalist's lost and its noise doubled, the test would err with .08 otherwise, and does so
-    with .06 to .07. A cell with one observation borrows its arm's pooled variance; where that rests on fewer than 4
-    degrees of freedom or is 0, the variance of both arms if it is larger.
+    By default each cell has its own variance. Degrees of freedom are Welch's (Biometrika 34, 1947), in the form
+    `V**2 / sum(v_i**2 / (dof_i + 2)) - 2`. They are Satterthwaite's, which are fewer, in three situations:
 
-    Welch's degrees of freedom are right on average, and too many where one case holds most of the noise. At .05 that
-    matters little (.065-.071 where the case is as noisy in both arms, or twice so in one); at the small levels of many
-    finalists and early looks it doubles or trebles the errors (.0158 for .005: 12 cases x 3 seeds, all noise in one of
-    them, twice as much in one arm). So levels below FAR_TAIL take Satterthwaite's, cell by cell, and so does any level
-    where a single cell has most of the variance: with 3 seeds, one of them 10 times as noisy as the other cells, the
-    test errs with .07 to .08 then, and with .09 otherwise.
+    - Cells differ in their number of observations: at most those of two arms with one variance each.
+    - The level is below FAR_TAIL: cell by cell.
+    - A single cell has most of the variance: cell by cell, at any level.
+
+    A cell with one observation borrows the pooled variance of its arm. Where that has fewer than 4 degrees of freedom
+    or is 0, the cell borrows the variance of both arms, if that is larger. "Why Welch" in `docs/statistics.md` has the
+    reasons, and the error rates with and without these rules.
 
     Args:
         two: The arms.
@@ -57,7 +47,7 @@ def stratified_t(two: Pair, *, pooled: bool = False) -> TEstimate:
             then the sum of (n - 1).
 
     Raises:
-        TableError: No cell was repeated, so that there is nothing to tell noise by.
+        TableError: No cell was repeated, so the noise is unknown.
     """
     error, dof, tail_dof = stratified_error(two.weights, two.noisy, pooled=pooled)
     return TEstimate(two.effect, error, dof, f"stratified {'pooled' if pooled else 'Welch'} t", tail_dof)
@@ -72,7 +62,7 @@ def is_lopsided(two: Pair) -> bool:
 def cautious_t(two: Pair) -> TEstimate:
     """Compare arms on these cases with each cell's own variance and with one for all: the larger error counts.
 
-    The few seeds of a smaller arm know least of their noise where their mean is luckiest; see `choice.compare`.
+    A few lucky seeds seem to have little noise; see "Why both" in `docs/statistics.md`.
     """
     own, pooled = stratified_t(two), stratified_t(two, pooled=True)
     error = max(own.standard_error, pooled.standard_error)
@@ -80,21 +70,22 @@ def cautious_t(two: Pair) -> TEstimate:
 
 
 def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool = False) -> tuple[float, float, float]:
-    """Return standard error and degrees of freedom of a sum or difference of weighted means; see `stratified_t`.
-
-    The last number is the degrees of freedom below FAR_TAIL.
+    """Return the standard error of a sum or difference of weighted means; see `stratified_t`.
 
     Args:
-        weights: Of the strata.
-        arms: Those that are not greedy.
-        pooled: One variance for all cells.
+        weights: Weight of each stratum, shape (strata,).
+        arms: The arms that are not greedy.
+        pooled: Assume one variance for all cells.
+
+    Returns:
+        Standard error, degrees of freedom, and degrees of freedom at levels below FAR_TAIL.
 
     Raises:
         TableError: No cell was repeated.
     """
     dof = sum(each.dof for each in arms)
     if not dof:
-        raise TableError("no case has two seeds in either arm, so there is no noise to compare with: add seeds")
+        raise TableError("no case has two seeds in either arm, so the noise is unknown: add seeds")
     common = sum(float(each.m2.sum()) for each in arms) / dof
     if pooled:
         return math.sqrt(common * sum(each.spread(weights) for each in arms)), float(dof), float(dof)
@@ -123,7 +114,7 @@ def stratified_error(weights: FloatArray, arms: Sequence[Arm], *, pooled: bool =
 
 
 def _lent(own: Arm, common: float, dof: int) -> tuple[float, int]:
-    """Return the variance that cells with one observation borrow, and its degrees of freedom."""
+    """Return the variance for cells with one observation, and its degrees of freedom."""
     if own.dof and own.variance > 0 and (own.dof >= _ENOUGH_TO_LEND or own.variance >= common):
         return own.variance, own.dof
     return common, dof
@@ -153,15 +144,15 @@ def paired_t(two: Pair) -> TEstimate:
 
 
 def error_with_more_seeds(two: Pair, estimate: Estimate, share: float, *, new_cases: bool) -> float:
-    """Return what the standard error would be if these seeds were a share of all there will be.
+    """Return the standard error at the planned end, of which the seeds so far are a share.
 
-    Seeds shrink the noise within cases. What a claim for new cases has on top, that cases respond differently, they
-    leave as it is.
+    More seeds shrink the noise within cases. A claim for new cases has noise on top of that, since the cases respond
+    differently; seeds leave that part as it is.
 
     Args:
         two: The arms.
-        estimate: Their comparison.
-        share: Of the seeds, in (0, 1].
+        estimate: The estimate from the seeds so far.
+        share: The seeds so far as a share of all planned seeds, in (0, 1].
         new_cases: Whether the claim is for new cases.
     """
     if not new_cases:

@@ -7,10 +7,13 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from analysis import judge_one
 from analysis.comparison.equivalence import tost
 from analysis.comparison.estimate import TEstimate
+from analysis.comparison.t_tests import stratified_t
+from tests.analysis.comparison.cells import drawn, two_of
 
 
 def table(scores):
@@ -64,7 +67,7 @@ def test_an_equality_on_new_cases_says_what_the_cases_may_have_missed():
     scores = np.clip(0.5 + rng.normal(0, 0.05, (2, 12, 20)), 0, 1)
     verdict = judge_one(table(scores), baseline="b", claim="new-cases", margin=0.1)
     assert verdict.outcome == "equivalent"
-    assert "These 12 cases may have missed a kind that up to 22% of new ones are of." in verdict.notes
+    assert "These 12 cases may have missed a kind of case that up to 22% of new cases belong to." in verdict.notes
 
 
 def test_the_difference_and_what_was_not_seen_must_stay_within_the_margin_together():
@@ -96,3 +99,11 @@ def test_two_seeds_are_equal_by_the_interval_of_two_one_sided_tests():
             assert within or not equal
             found += equal
     assert found > 4
+
+
+def test_tost_is_two_one_sided_tests():
+    cells = drawn(14, 1, 12, 12)
+    x, y = cells["b", "k0"], cells["a", "k0"]
+    upper = stats.ttest_ind(x - 0.2, y, alternative="less").pvalue
+    lower = stats.ttest_ind(x + 0.2, y, alternative="greater").pvalue
+    assert tost(stratified_t(two_of(cells), pooled=True), 0.2) == pytest.approx(max(upper, lower))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis import judge_one
-from analysis.comparison import seed_clusters as shocks
+from analysis.comparison import seed_clusters
 from analysis.comparison.compare import compare
 from analysis.comparison.pair import pair
 from analysis.observations.table import summarize
@@ -24,7 +24,7 @@ def table(rng, cases, seeds, shock, *, noise=0.1, gain=0.0):
     )
 
 
-def told(verdict):
+def has_note(verdict):
     return any("go up and down together over the cases" in note for note in verdict.notes)
 
 
@@ -34,7 +34,7 @@ def test_seeds_that_go_together_are_the_units(cases, seeds, shock, claim):
     """Taken for independent, generations make .18 to .38 of equal arms different and many others equivalent."""
     tables = [table(np.random.default_rng([each, 1]), cases, seeds, shock) for each in range(250)]
     found = [judge_one(each, baseline="a", claim=claim) for each in tables]
-    assert np.mean([told(each) for each in found]) > 0.7
+    assert np.mean([has_note(each) for each in found]) > 0.7
     assert np.mean([each.outcome in ("better", "worse") for each in found]) <= 0.12
     assert np.mean([each.outcome == "equivalent" for each in found]) <= 0.08
 
@@ -42,7 +42,7 @@ def test_seeds_that_go_together_are_the_units(cases, seeds, shock, claim):
 def test_that_is_the_t_test_of_the_means_of_seeds():
     made = table(np.random.default_rng(2), 6, 8, 0.1, gain=0.1)
     verdict = judge_one(made, baseline="a")
-    assert told(verdict)
+    assert has_note(verdict)
     means = made.groupby(["configuration", "seed"])["score"].mean()
     expected = stats.ttest_ind(means["b"], means["a"], equal_var=False)
     assert verdict.p_value == pytest.approx(expected.pvalue)
@@ -53,9 +53,9 @@ def test_that_is_the_t_test_of_the_means_of_seeds():
 def test_where_seeds_are_independent_nothing_changes(monkeypatch):
     tables = [table(np.random.default_rng([each, 3]), 6, 4, 0.0) for each in range(400)]
     allowed = [judge_one(each, baseline="a") for each in tables]
-    monkeypatch.setattr(shocks, "SHARED", -1.0)
+    monkeypatch.setattr(seed_clusters, "SHARED", -1.0)
     usual = [judge_one(each, baseline="a") for each in tables]
-    alarms = [told(each) for each in allowed]
+    alarms = [has_note(each) for each in allowed]
     assert np.mean(alarms) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 400)
     assert all(one == other for one, other, alarm in zip(allowed, usual, alarms, strict=True) if not alarm)
     assert all(one.p_value >= other.p_value for one, other in zip(allowed, usual, strict=True))
@@ -70,7 +70,7 @@ def test_false_alarms_with_holes_unequal_noise_and_failures():
         made["score"] += 0.2 * (made.configuration == "b") * rng.standard_normal(len(made))
         made.loc[rng.random(len(made)) < 0.05, "score"] = 0.0
         made["score"] = made["score"].clip(0, 1)
-        alarms.append(told(judge_one(made[rng.random(len(made)) > 0.2], baseline="a")))
+        alarms.append(has_note(judge_one(made[rng.random(len(made)) > 0.2], baseline="a")))
     assert np.mean(alarms) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 400)
 
 
@@ -89,27 +89,27 @@ def test_seeds_that_stand_on_several_hosts_are_one_each():
     made = table(np.random.default_rng(8), 6, 8, 0.1)
     copies = pd.concat([made.assign(host="x"), made.assign(host="y")])
     once, twice = (judge_one(each, baseline="a") for each in (made, copies))
-    assert told(twice)
+    assert has_note(twice)
     assert twice.p_value == pytest.approx(once.p_value)
     other = pd.concat(
         [made.assign(host="x"), table(np.random.default_rng(9), 6, 8, 0.1).assign(host="y", seed=made.seed + 8)]
     )
     both = judge_one(other, baseline="a")  # each host with seeds of its own
-    assert told(both)
+    assert has_note(both)
     assert both.standard_error == pytest.approx(once.standard_error / np.sqrt(2), rel=0.3)
 
 
 def test_seeds_of_one_case_each_and_a_single_case_tell_nothing():
     made = table(np.random.default_rng(10), 6, 5, 0.3)
-    assert told(judge_one(made, baseline="a"))
-    assert not told(judge_one(made.assign(seed=range(len(made))), baseline="a"))
-    assert not told(judge_one(made[made.case == 0], baseline="a"))
+    assert has_note(judge_one(made, baseline="a"))
+    assert not has_note(judge_one(made.assign(seed=range(len(made))), baseline="a"))
+    assert not has_note(judge_one(made[made.case == 0], baseline="a"))
 
 
 def test_the_order_of_the_rows_changes_no_digit():
     made = table(np.random.default_rng(11), 6, 7, 0.1)
     made = made[np.random.default_rng(12).random(len(made)) > 0.1]
-    assert told(judge_one(made, baseline="a"))
+    assert has_note(judge_one(made, baseline="a"))
     assert judge_one(made, baseline="a") == judge_one(made.sample(frac=1, random_state=1), baseline="a")
 
 
@@ -119,5 +119,5 @@ def test_against_a_greedy_baseline_the_other_arm_tells_it():
     made.loc[made.configuration == "a", "score"] = 0.5
     verdict = judge_one(made, baseline="a")
     means = made[made.configuration == "b"].groupby("seed")["score"].mean()
-    assert told(verdict)
+    assert has_note(verdict)
     assert verdict.p_value == pytest.approx(stats.ttest_1samp(means, 0.5).pvalue)

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis import judge_one
-from analysis.comparison import sign_flips as singletons
+from analysis.comparison import sign_flips
 from analysis.comparison.compare import compare
 from analysis.comparison.pair import pair
 from analysis.comparison.sign_flips import signed
@@ -103,7 +103,7 @@ def test_two_signs_alone_have_an_end():
 def test_many_signs_are_drawn_as_the_normal_distribution_that_they_have(monkeypatch):
     two = two_of(np.random.default_rng(4), [1] * 30 + [4] * 3, [1] * 30 + [4] * 3, [0.1] * 33, gain=0.04)
     exact = signed(two)
-    monkeypatch.setattr(singletons, "_SIGNS_AT_ONCE", 0)
+    monkeypatch.setattr(sign_flips, "_SIGNS_AT_ONCE", 0)
     drawn = signed(two)
     assert drawn.p_value == pytest.approx(exact.p_value, abs=0.02)
     assert drawn.interval(0.9) == pytest.approx(exact.interval(0.9), abs=0.005)

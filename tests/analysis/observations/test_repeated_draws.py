@@ -28,7 +28,7 @@ def test_copies_change_nothing_but_the_notes(column):
     frame = table(np.random.default_rng(0))
     once, copied = judge_one(frame, baseline="b"), judge_one(again(frame, column, 3), baseline="b")
     assert (copied.p_value, copied.effect, copied.n_per_arm) == (once.p_value, once.effect, once.n_per_arm)
-    assert "60 rows of the baseline do not count: their seeds stand in the table more than once" in copied.notes[0]
+    assert "60 rows of the baseline do not count: their seeds are in the table more than once" in copied.notes[0]
     assert noise_floor(again(frame, column, 3), "b").dof == noise_floor(frame, "b").dof
 
 

@@ -1,4 +1,4 @@
-"""Repeated p values, the chance of a claim, and what a look says."""
+"""Sequential designs: repeated p values, chances, decisions and error rates."""
 
 from __future__ import annotations
 
@@ -222,12 +222,6 @@ def test_a_number_of_looks_may_be_numpys():
 def test_an_unknown_shape_is_refused():
     with pytest.raises(ValueError, match="shape must be one of spending, obrien-fleming, not 'pocock'"):
         SequentialDesign(2, shape="pocock")
-
-
-@pytest.mark.parametrize(("mean", "sd"), [(0.0, -0.1), (0.0, math.nan), (0.0, math.inf), (math.nan, 0.1)])
-def test_a_belief_that_is_none_is_refused(mean, sd):
-    with pytest.raises(ValueError, match="a prior takes a finite mean"):
-        Prior(mean, sd)
 
 
 def test_a_belief_without_doubt_counts_as_much_as_the_confirmation():
