@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.observations.table import TableError
@@ -31,6 +31,7 @@ def test_undominated_by_hand():
 points = st.lists(st.tuples(*[st.integers(0, 5)] * 3), min_size=1, max_size=15)
 
 
+@settings(deadline=None)
 @given(points)
 def test_exactly_those_are_beaten_that_some_undominated_one_beats(given_points):
     values = np.array(given_points, dtype=float)

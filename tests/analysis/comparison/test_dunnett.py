@@ -119,5 +119,5 @@ def test_ranking_without_repeats_takes_the_residuals_for_noise():
     ranked = ranking(table, "0").dropna()
     half = (ranked["ci_high"] - ranked["ci_low"]).to_numpy() / 2
     assert half == pytest.approx(dunnett_critical([math.sqrt(0.5)] * 4, 28) * error)
-    with pytest.raises(TableError, match="nothing in the table tells the noise"):
+    with pytest.raises(TableError, match="the noise is unknown"):
         ranking(table[table["case"] == 0], "0")

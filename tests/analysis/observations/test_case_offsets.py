@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.observations import views
@@ -47,6 +47,7 @@ def test_by_hand() -> None:
     assert not have_all_cases(cells_of(cells))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_an_additive_table_is_recovered_through_its_holes(seed: int) -> None:
     observations, levels, offsets = partial(seed)
@@ -54,6 +55,7 @@ def test_an_additive_table_is_recovered_through_its_holes(seed: int) -> None:
     assert views.summary(observations)["mean"].to_dict() == pytest.approx(levels, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_the_fit_is_that_of_least_squares(seed: int) -> None:
     observations, _, _ = partial(seed, noise=0.1)
@@ -65,6 +67,7 @@ def test_the_fit_is_that_of_least_squares(seed: int) -> None:
     assert case_offsets(cells_of(observations)).to_dict() == pytest.approx(expected.to_dict(), abs=1e-9)
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 5), st.integers(1, 5))
 def test_a_full_table_has_plain_means(seed: int, configurations: int, cases: int) -> None:
     scores = np.random.default_rng(seed).random((configurations, cases))

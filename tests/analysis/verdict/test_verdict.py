@@ -166,7 +166,7 @@ def test_lost_rows_and_search_rows_are_noted():
     data.loc[data.index[:3], "finish"] = "error"
     data.loc[data["configuration"] == "new", "stage"] = "explore"
     notes = " ".join(judge_one(data, baseline="base").notes)
-    assert "3 of 60 rows of the baseline are errors" in notes
+    assert "3 of 60 rows of the baseline do not count: they are errors" in notes
     assert "judge on fresh seeds" in notes
 
 
