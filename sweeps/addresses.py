@@ -1,4 +1,4 @@
-"""Addresses of engines: which of them are this machine, and how to tell hosts apart without naming them."""
+"""Addresses of engines: local or remote, without passwords, and ids that tell hosts apart without naming them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def port_of(address: str) -> int:
 
 
 def address_id(address: str) -> str:
-    """Name an address by 12 hex digits of its host and port, so that hosts can be told apart without being named."""
+    """Return 12 hex digits for an address's host and port, which tell hosts apart without naming them."""
     return hashlib.sha256(f"slm-sweeps host {_split(address).hostname}:{port_of(address)}".encode()).hexdigest()[:12]
 
 
@@ -39,7 +39,7 @@ _USERINFO = re.compile(
 
 
 def without_password(text: str) -> str:
-    """Write an address, or a text with addresses in it, as it may be shown: without user names and passwords."""
+    """Return a text without the user names and passwords of the addresses in it."""
     return _USERINFO.sub(r"\g<before>", text)
 
 
@@ -49,7 +49,7 @@ def is_local(address: str) -> bool:
     A tunnel (`ssh -L 11434:...`) makes a remote engine look local: see `sweeps.fingerprints.machine.tunnel_on`.
 
     Args:
-        address: `in process`, a URL, or `host:port`; a name other than localhost is never taken for this machine.
+        address: `in process`, a URL, or `host:port`; a name other than localhost never counts as this machine.
     """
     if address.strip() in ("in process", ""):
         return True
@@ -77,10 +77,10 @@ def _own_addresses() -> set[str]:
 
 
 def scrub(value: Any) -> Any:
-    """Strip from JSON-like facts what could name a person or a machine.
+    """Remove from JSON-like facts everything that could name a person or a machine.
 
-    Of absolute paths the last part stays; hosts of URLs become `address_id`s unless they are this machine; the home
-    directory becomes `~`. Values under the key `api` are API paths and stay.
+    An absolute path keeps its last part only. A host in a URL becomes its `address_id`, unless it is this machine. The
+    home directory becomes `~`. Values under the key `api` are API paths and stay.
     """
     if isinstance(value, Mapping):
         return {str(key): entry if key == "api" else scrub(entry) for key, entry in value.items()}

@@ -1,4 +1,4 @@
-"""Errors for the person who reads them: what was wrong, the value, the place, what to do."""
+"""Errors that users read (what is wrong, the value, the place, what to do), and hints for mistyped names."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterable, Sequence
 
 
 class SweepError(Exception):
-    """Base of all errors that are told to the user without a traceback.
+    """Base of all errors that are shown without a traceback.
 
     Attributes:
-        exit_code: The exit status of the command line: 2 the user must mend something, 3 the engine failed.
+        exit_code: Exit status of the command line: 2 if the user must correct something, 3 if the engine failed.
     """
 
     exit_code = 2
 
 
 class ConfigError(SweepError):
-    """A sweep's configuration is not usable; holds all its problems at once.
+    """An unusable sweep configuration, with all its problems at once.
 
     Args:
         problems: One text per problem, each naming file, key, value and remedy.

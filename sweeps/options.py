@@ -1,8 +1,8 @@
-"""Ollama's options: names, types, ranges, defaults; and the configuration that is made of them.
+"""Ollama's options (names, types, ranges, defaults) and the configuration made of them.
 
-The ranges are what a server accepts without changing the value (`ollama-facts`: a negative temperature becomes 0, top_p
-above 1 becomes 1, repeat_penalty <= 0 is refused), so that what is written is what is run. The defaults are those of a
-current Ollama server, written out because servers change theirs (repeat_penalty was 1.1 up to v0.32.9).
+The ranges hold the values that a server uses unchanged. Outside them a server would turn a negative temperature into 0
+and a top_p above 1 into 1, and refuse a repeat_penalty of 0 or less. The defaults are those of a current Ollama server.
+They are written out because servers change theirs (repeat_penalty was 1.1 up to v0.32.9).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ SIGNIFICANT_DIGITS = 4
 
 @dataclass(frozen=True)
 class OptionSpec:
-    """What is known of one option.
+    """Type, range and default of one option.
 
     Attributes:
         name: Ollama's name.
         kind: `int` or `float`.
-        low: Smallest value that is taken as it is.
-        high: Largest value that is taken as it is (None: no limit).
-        default: What is sent when neither baseline nor space names the option; None: not sent unless named.
-        reload: Whether a change reloads the model (or, for num_predict and the rest, not).
+        low: Smallest value that a server uses unchanged.
+        high: Largest value that a server uses unchanged; None for no limit.
+        default: Value sent when neither baseline nor space names the option; None: sent only if named.
+        reload: Whether a change makes the server load the model again.
         low_open: Whether `low` itself is refused.
-        about: One line for people.
+        about: Short description, shown to users.
     """
 
     name: str
@@ -44,7 +44,7 @@ class OptionSpec:
     low_open: bool = False
 
     def problem(self, value: object) -> str | None:
-        """What is wrong with a value, as the end of a sentence; None if nothing is."""
+        """Describe the fault of a value, as the end of a sentence; None for a valid value."""
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return f"must be {'a whole number' if self.kind is int else 'a number'}, not {value!r}"
         if isinstance(value, float) and not math.isfinite(value):
@@ -89,7 +89,7 @@ _SPECS = (
 )
 
 OPTIONS: Mapping[str, OptionSpec] = {spec.name: spec for spec in _SPECS}
-"""Every option that can be fixed or swept, by Ollama's name. The seed is not one: it belongs to the repeats."""
+"""Every option that can be fixed or swept, by Ollama's name. The seed is not among them: every repeat has its own."""
 
 RELOAD_OPTIONS = tuple(spec.name for spec in _SPECS if spec.reload)
 """Options whose change makes a server load the model again, the slowest first."""
@@ -99,7 +99,7 @@ LOAD_SETTINGS = tuple(name for name in RELOAD_OPTIONS if name != "num_ctx")
 
 
 def default_options() -> dict[str, OptionValue]:
-    """What is sent where a baseline names nothing else, by name."""
+    """Return the values sent for options that a baseline does not name."""
     return {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None}
 
 
@@ -107,11 +107,11 @@ ACTIVE_WHEN: Mapping[str, Mapping[str, tuple[int, ...]]] = {
     "mirostat_tau": {"mirostat": (1, 2)},
     "mirostat_eta": {"mirostat": (1, 2)},
 }
-"""Options that act only under a value of another one, and are left out of a configuration elsewhere."""
+"""Options that act only at certain values of another one; otherwise a configuration leaves them out."""
 
 
 def canonical_options(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """Options in their own types and in table order, without those that are inactive.
+    """Return options in their own types and in table order, without the inactive ones.
 
     Args:
         options: Valid options by name, without the seed.
@@ -135,7 +135,7 @@ def canonical_options(options: Mapping[str, OptionValue]) -> dict[str, OptionVal
 
 @dataclass(frozen=True)
 class Configuration:
-    """Everything about a request that a sweep can change, without the seed and the case.
+    """Model, prompt and options: everything that a sweep can change, apart from seed and case.
 
     Attributes:
         model: The model's name on the host.
@@ -155,7 +155,7 @@ class Configuration:
 
     @property
     def key(self) -> str:
-        """12 hex digits that name this configuration everywhere (ledger, MLflow, exports)."""
+        """12 hex digits: the name of this configuration in ledger, MLflow and exports."""
         text = json.dumps([self.model, self.prompt, dict(self.options)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -166,17 +166,17 @@ class Configuration:
 
     @property
     def is_greedy(self) -> bool:
-        """Whether the seed can change nothing: temperature 0 without mirostat."""
+        """Whether the seed has no effect: temperature 0 without mirostat."""
         return self.options.get("temperature") == 0 and not self.options.get("mirostat")
 
     def differences(self, other: Configuration) -> dict[str, tuple[object, object]]:
-        """What differs: name to (value here, value there); None where one has no such option."""
+        """Return the names that differ, each with (value here, value there); None where a side has no value."""
         mine, theirs = self.values, other.values
         names = list(dict.fromkeys([*mine, *theirs]))
         return {name: (mine.get(name), theirs.get(name)) for name in names if mine.get(name) != theirs.get(name)}
 
     def text(self, relative_to: Configuration | None = None) -> str:
-        """One line for people, such as `temperature 0.35, top_k 20`; with a reference, only what differs from it."""
+        """One readable line, such as `temperature 0.35, top_k 20`; with a reference, only the differences from it."""
         if relative_to is None:
             parts = [f"{name} {value}" for name, value in self.values.items()]
         else:

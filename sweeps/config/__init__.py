@@ -1,1 +1,1 @@
-"""The TOML file of a sweep as a valid configuration."""
+"""Configurations of sweeps: from the TOML file to a valid sweep."""

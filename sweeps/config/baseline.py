@@ -1,4 +1,4 @@
-"""The `[baseline]` table: what is in use today, every option made explicit."""
+"""The `[baseline]` table: the configuration in use today, every option explicit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sweeps.errors import name_hint
 from sweeps.options import OPTIONS, OptionValue, default_options
 
 VARIABLE_PREFIX = "OLLAMA_"
-"""`OLLAMA_TEMPERATURE`, `OLLAMA_TOP_K`, ...: as pipelines do that read their options from the environment."""
+"""`OLLAMA_TEMPERATURE`, `OLLAMA_TOP_K`, ...: the variables of pipelines that read options from the environment."""
 
 SEED_VARIABLE = "OLLAMA_SEED"
 
@@ -17,7 +17,7 @@ SEED_VARIABLE = "OLLAMA_SEED"
 def parse_baseline(
     raw: object, prompts: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[dict[str, Value], dict[str, str], list[str]]:
-    """Read the `[baseline]` table; what it does not name comes from the environment, and else from the defaults.
+    """Read the `[baseline]` table; other values come from the environment, otherwise from the defaults.
 
     Args:
         raw: The table as TOML gives it.
@@ -25,10 +25,10 @@ def parse_baseline(
         environment: Variables `OLLAMA_` and the option's name in capitals; also `OLLAMA_MODEL`.
 
     Returns:
-        The values; for each where it came from (`file`, `environment (NAME)`, `default`); and problems.
+        The values, the source of each (`file`, `environment (NAME)` or `default`), and problems.
     """
     if not isinstance(raw, dict):
-        return {}, {}, []  # a missing or wrong table is reported by the schema
+        return {}, {}, []  # the schema reports a missing or wrong table
     problems = [f"baseline.{name}: {wrong}" for name, value in raw.items() if (wrong := _problem(name, value))]
     values: dict[str, Value] = {name: value for name, value in raw.items() if not _problem(name, value)}
     sources = dict.fromkeys(values, "file")
@@ -56,7 +56,7 @@ def _choose_prompt(raw: Mapping[str, object], values: dict[str, Value], prompts:
 
 
 def _from_environment(environment: Mapping[str, str], named: set[str]) -> tuple[dict[str, Value], list[str]]:
-    """Options, and the model, that variables name and the file does not."""
+    """Return options and the model from variables, where the file does not name them."""
     values: dict[str, Value] = {}
     problems = []
     for name in ("model", *OPTIONS):
@@ -84,7 +84,7 @@ def _number(text: str) -> OptionValue | str:
 
 def _problem(name: str, value: object) -> str | None:
     if name == "seed":
-        return "a baseline is measured over many seeds; set study.seed instead"
+        return "a baseline is measured with many seeds; set study.seed instead"
     if name not in NAMES:
         return f"no such option; {name_hint(name, NAMES)}"
     if name in OPTIONS:

@@ -1,4 +1,4 @@
-"""A sweep's TOML file: reading it, and errors that name file, key, value and remedy, all at once."""
+"""The TOML file of a sweep. Errors name file, key, value and remedy, all problems at once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from sweeps.config.messages import _toml_files_near
+from sweeps.config.messages import toml_files_hint
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 
@@ -30,9 +30,9 @@ def load_config(path: str | Path) -> SweepConfig:
     try:
         text = path.read_text(encoding="utf-8-sig")  # editors on Windows may begin UTF-8 with a mark
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file{_toml_files_near(path)}") from None
+        raise ConfigError(f"{path}: no such file{toml_files_hint(path)}") from None
     except IsADirectoryError:
-        raise ConfigError(f"{path}: is a directory, not a TOML file{_toml_files_near(path / 'x')}") from None
+        raise ConfigError(f"{path}: is a directory, not a TOML file{toml_files_hint(path / 'x')}") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
     except OSError as error:

@@ -14,14 +14,14 @@ from sweeps.config.tables import LOG_MARK, PromptTable, SweepFile
 from sweeps.errors import name_hint
 
 
-def _explain(details: ErrorDetails) -> str:
-    """One pydantic error as `key: what is wrong, and what to do`."""
+def error_text(details: ErrorDetails) -> str:
+    """Return one pydantic error as `key: problem and remedy`."""
     location = [
         part for part in details["loc"] if not str(part).startswith(("function-", "dict[", "list[", "literal["))
     ]
     key = ".".join(map(str, location)).replace(".[", "[")
     kind, given = details["type"], details["input"]
-    if kind == "extra_forbidden" and not location:  # a key that looks like one of the marks left out above
+    if kind == "extra_forbidden" and not location:  # a key that looks like a mark removed above
         return f"{details['loc'][-1]}: unknown key; valid: {', '.join(_valid_keys([]))}"
     if kind == "extra_forbidden":
         return f"{key}: unknown key; {name_hint(str(location[-1]), _valid_keys(location[:-1]))}"
@@ -42,15 +42,15 @@ def _explain(details: ErrorDetails) -> str:
 
 
 def _table_wanted(key: str, given: object) -> str:
-    """What to write where something else stands for a table."""
+    """Return the form to write where a table is expected."""
     if key.startswith("engine.hosts."):
         return f'must be an address or a table {{ host = "...", host_file = "..." }}, not {given!r}'
-    what = f"is a text with {LOG_MARK} in it, or a table" if key.startswith("prompts.") else "is a table"
-    return f"{what}: write [{key}], once" + ("" if isinstance(given, list) else f", instead of {given!r}")
+    wanted = f"is a text with {LOG_MARK} in it, or a table" if key.startswith("prompts.") else "is a table"
+    return f"{wanted}: write [{key}], once" + ("" if isinstance(given, list) else f", instead of {given!r}")
 
 
 def _valid_keys(location: list[Any]) -> list[str]:
-    """The keys that the schema knows at a place."""
+    """Return the keys that the schema knows at a place."""
     model: type[BaseModel] = SweepFile
     for part in location:
         if part == "prompts":
@@ -62,8 +62,8 @@ def _valid_keys(location: list[Any]) -> list[str]:
     return list(model.model_fields)
 
 
-def _toml_files_near(path: Path) -> str:
-    """A hint at TOML files that are there, nearest name first."""
+def toml_files_hint(path: Path) -> str:
+    """Return a hint at the TOML files in the same folder."""
     names = sorted(_names_in(path.parent))
     return f"; {name_hint(path.name, names)}" if names else ""
 

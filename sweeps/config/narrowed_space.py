@@ -1,4 +1,4 @@
-"""A space without the options that do nothing on a host."""
+"""Search spaces without options and values that are useless on a host."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from sweeps.config.sweep_config import SweepConfig
 
 @dataclass(frozen=True)
 class Narrowing:
-    """What is taken out of a space, and why.
+    """Options and values removed from a space, with the reasons.
 
     Attributes:
-        dropped: Names taken out, with the reason.
-        removed: Choices taken out, by name.
-        notes: What else was found, as sentences.
+        dropped: Names removed, with the reason.
+        removed: Choices removed, by name.
+        notes: Other findings, as sentences.
     """
 
     dropped: Mapping[str, str] = field(default_factory=dict)
@@ -25,29 +25,27 @@ class Narrowing:
     notes: tuple[str, ...] = ()
 
     def as_record(self) -> dict[str, Any]:
-        """The narrowing as JSON types, for the study's record."""
+        """Return the narrowing as JSON types, for the study's record."""
         return {"dropped": dict(self.dropped), "removed": {name: list(v) for name, v in self.removed.items()}}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any] | None) -> Narrowing:
-        """The inverse of `as_record`; a study without one was not narrowed."""
+        """Read a record of `as_record`; None means that nothing was removed."""
         record = record or {}
         removed = {name: tuple(values) for name, values in record.get("removed", {}).items()}
         return cls(dict(record.get("dropped", {})), removed)
 
     def apply(self, config: SweepConfig) -> SweepConfig:
-        """The sweep with the narrowed space; its baseline is as before."""
+        """Return the sweep with the narrowed space and the same baseline."""
         return replace(config, space=narrowed(config.space, self, config.baseline.values))
 
     def lines(self, config: SweepConfig) -> list[str]:
-        """What was taken out, a sentence each."""
+        """Return one sentence for each option or value removed."""
         base = config.baseline.values
         lines = [f"space.{name} is dropped{_stays(name, base)}: {why}" for name, why in self.dropped.items()]
         for name, values in self.removed.items():
             left = ", ".join(str(v) for v in config.space[name].choices if v not in values)
-            lines.append(
-                f"space.{name}: {', '.join(map(str, values))} would cut a prompt and is left out; left: {left}"
-            )
+            lines.append(f"space.{name}: {', '.join(map(str, values))} would cut a prompt and is removed; left: {left}")
         return lines
 
 
@@ -56,7 +54,7 @@ def _stays(name: str, baseline: Mapping[str, Value]) -> str:
 
 
 def narrowed(space: Space, narrowing: Narrowing, baseline: Mapping[str, Value]) -> Space:
-    """The space without what is taken out; conditions on a dropped name hold or fail with the baseline's value."""
+    """Remove options and values from a space; the baseline's value decides conditions on a dropped option."""
     kept: list[Dimension] = []
     gone = dict(narrowing.dropped)
     for dimension in space:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from optuna.trial import BaseTrial
 
 NAMES = ("model", "prompt", *OPTIONS)
-"""Everything that can be fixed in `[baseline]` or swept in `[space]`."""
+"""Names that `[baseline]` can fix and `[space]` can sweep."""
 
 Value = int | float | str
 Condition = Mapping[str, tuple[Value, ...]]
@@ -25,13 +25,13 @@ class Dimension:
     """One swept name: a range (`low`, `high`, optional `step` or `log`) or `choices`.
 
     Attributes:
-        name: An option of Ollama's, `prompt` or `model`.
+        name: An Ollama option, `prompt` or `model`.
         low: Lower end, included.
         high: Upper end, included.
-        step: Distance of the allowed values, or None.
+        step: Distance between allowed values, or None.
         log: Whether the range is searched on a log scale.
         choices: The allowed values, or () for a range.
-        when: Other names and their values under which this one acts; elsewhere it is left out.
+        when: Other names, with the values at which this one acts; at other values it is left out.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Dimension:
     when: Condition = field(default_factory=dict)
 
     def is_active(self, values: Mapping[str, Value]) -> bool:
-        """Whether this dimension acts beside the given values of the others."""
+        """Whether this dimension acts with the given values of the others."""
         return all(values.get(parent) in allowed for parent, allowed in self.when.items())
 
     def distribution(self) -> BaseDistribution:
-        """The same as an Optuna distribution."""
+        """Return the dimension as an Optuna distribution."""
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         if self.choices:
@@ -71,7 +71,7 @@ class Dimension:
         return isinstance(value, (int, float)) and self.low <= value <= self.high
 
     def extremes(self) -> tuple[Value, ...]:
-        """The ends of a range, or the choices."""
+        """Return the ends of a range, or the choices."""
         return self.choices or tuple(OPTIONS[self.name].cast(end) for end in (self.low, self.high))
 
     @property
@@ -84,7 +84,7 @@ class Dimension:
         return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def text(self) -> str:
-        """The dimension in a few words, such as `0.1 .. 1.2` or `20, 40, 80`."""
+        """Return the dimension in a few words, such as `0.1 .. 1.2` or `20, 40, 80`."""
         if self.choices:
             words = ", ".join(map(str, self.choices))
         else:
@@ -119,11 +119,11 @@ class Space:
         return math.prod(dimension.size for dimension in self.dimensions)
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """Optuna distributions by name."""
+        """Return Optuna distributions by name."""
         return {dimension.name: dimension.distribution() for dimension in self.dimensions}
 
     def suggest(self, trial: BaseTrial, baseline: Configuration) -> Configuration:
-        """Ask a trial for the values of the active dimensions; the rest is the baseline's."""
+        """Ask a trial for the values of the active dimensions; other values are the baseline's."""
         values: dict[str, Value] = dict(baseline.values)
         for dimension in self.dimensions:
             if dimension.is_active(values):
@@ -133,7 +133,7 @@ class Space:
         return configuration_from(values)
 
     def params_of(self, configuration: Configuration) -> dict[str, Value] | None:
-        """A configuration as Optuna params; None where it lies outside the space."""
+        """Return a configuration as Optuna params; None if it lies outside the space."""
         values = configuration.values
         params: dict[str, Value] = {}
         for dimension in self.dimensions:
@@ -147,6 +147,6 @@ class Space:
 
 
 def configuration_from(values: Mapping[str, Value]) -> Configuration:
-    """A configuration from one flat dict of model, prompt and options."""
+    """Make a configuration from one flat dict of model, prompt and options."""
     options = {name: value for name, value in values.items() if name in OPTIONS and not isinstance(value, str)}
     return Configuration(str(values["model"]), str(values["prompt"]), options)

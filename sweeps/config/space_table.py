@@ -25,13 +25,13 @@ def parse_space(
         baseline: The baseline's values, which conditions may name as well.
 
     Returns:
-        The space and the problems found, each as `space.KEY: what`. The space is usable only without problems.
+        The space and the problems found, each as `space.KEY: problem`. The space is usable only without problems.
     """
     problems: list[str] = []
     found: dict[str, Dimension] = {}
     for name, entry in raw.items():
         if name == "seed":
-            problems.append("space.seed: is not swept: repeats draw fresh seeds (study.seed makes them repeatable)")
+            problems.append("space.seed: cannot be swept: repeats draw fresh seeds; set study.seed to repeat them")
         elif name not in NAMES:
             problems.append(f"space.{name}: no such option; {name_hint(name, NAMES)}")
         else:
@@ -46,7 +46,7 @@ def parse_space(
 
 
 def _parse_dimension(name: str, entry: object, prompts: Sequence[str]) -> tuple[Dimension | None, list[str]]:
-    """One entry of `[space]` as a dimension, or what is wrong with it."""
+    """Return one entry of `[space]` as a dimension, and its problems."""
     table: Mapping[str, Any] = {"choices": entry if isinstance(entry, list) else [entry]}
     if isinstance(entry, Mapping):
         table = entry
@@ -90,7 +90,7 @@ def _parse_choices(where: str, name: str, raw: object, prompts: Sequence[str]) -
         return (), problems
     values = [OPTIONS[name].cast(value) for value in raw] if name in OPTIONS else list(raw)
     if len(set(values)) != len(values):
-        problems.append(f"{where}.choices: a value stands twice in {raw!r}")
+        problems.append(f"{where}.choices: a value appears twice in {raw!r}; keep one")
     return tuple(values), problems
 
 
@@ -106,9 +106,9 @@ def _range_problems(where: str, spec: OptionSpec, table: Mapping[str, Any]) -> l
     if problems:
         return problems
     if low > high:
-        return [f"{where}: the range is upside down: low {low} is above high {high}"]
+        return [f"{where}: low {low} is above high {high}; swap them"]
     if low == high:
-        return [f"{where}: low and high are both {low}; to fix the option put it into [baseline]"]
+        return [f"{where}: low and high are both {low}; to fix the option, put it into [baseline]"]
     if log:
         return _log_problems(where, low, step)
     return [] if step is None else _step_problems(where, low, high, step)
@@ -116,14 +116,14 @@ def _range_problems(where: str, spec: OptionSpec, table: Mapping[str, Any]) -> l
 
 def _log_problems(where: str, low: float, step: float | None) -> list[str]:
     if step is not None:
-        return [f"{where}: log and step exclude each other; drop one"]
+        return [f"{where}: has both log and step; keep one"]
     return [f"{where}.low: must be above 0 on a log scale, not {low}"] if low <= 0 else []
 
 
 def _step_problems(where: str, low: float, high: float, step: float) -> list[str]:
-    """Optuna would silently lower a high that is off the grid; a written bound should be the bound that is used."""
+    """Return the problems of a step. Optuna would silently lower a high that is off the grid."""
     if step > high - low:
-        return [f"{where}.step: {step} is wider than the range, {low} to {high}"]
+        return [f"{where}.step: {step} is wider than the range, {low} to {high}; use a smaller one"]
     last = low + math.floor((high - low) / step + 1e-9) * step
     if abs(last - high) <= 1e-9 * max(1.0, abs(high)):
         return []
@@ -131,7 +131,7 @@ def _step_problems(where: str, low: float, high: float, step: float) -> list[str
 
 
 def _parse_when(where: str, name: str, raw: object) -> tuple[Condition, list[str]]:
-    """The `when` table, with the conditions that the option has by nature where none is written."""
+    """Return the `when` table, completed by the conditions that the option has by nature, and its problems."""
     if not isinstance(raw, Mapping):
         return {}, [f"{where}.when: must be a table such as {{mirostat = [1, 2]}}, not {raw!r}"]
     problems, when = [], {}
@@ -140,9 +140,9 @@ def _parse_when(where: str, name: str, raw: object) -> tuple[Condition, list[str
         if parent not in NAMES:
             problems.append(f"{where}.when.{parent}: no such option; {name_hint(parent, NAMES)}")
         elif parent == name:
-            problems.append(f"{where}.when.{parent}: an option cannot depend on itself")
+            problems.append(f"{where}.when.{parent}: an option cannot depend on itself; remove it")
         elif not listed:
-            problems.append(f"{where}.when.{parent}: lists no value")
+            problems.append(f"{where}.when.{parent}: lists no value; name at least one")
         elif wrong := [
             value for value in listed if isinstance(value, bool) or not isinstance(value, (int, float, str))
         ]:
@@ -155,26 +155,28 @@ def _parse_when(where: str, name: str, raw: object) -> tuple[Condition, list[str
 
 
 def _check_conditions(found: Mapping[str, Dimension], baseline: Mapping[str, Value]) -> list[str]:
-    """Conditions must be able to hold, and must not go in circles."""
+    """Return the problems of conditions that can never hold or that form a circle."""
     problems = []
     for dimension in found.values():
         for parent, allowed in dimension.when.items():
             at = f"space.{dimension.name}"
             if parent in found:
-                possible = any(found[parent].contains(value) for value in allowed)
-                problems += [] if possible else [f"{at}.when.{parent}: {list(allowed)} is outside space.{parent}"]
+                if not any(found[parent].contains(value) for value in allowed):
+                    problems.append(f"{at}.when.{parent}: {list(allowed)} is outside space.{parent}; use its values")
             elif baseline.get(parent) not in allowed:
                 problems.append(
                     f"{at}: acts only when {parent} is {' or '.join(map(str, allowed))}, but {parent} is not swept"
                     f" and the baseline has {baseline.get(parent)!r}; sweep {parent} or set it in [baseline]"
                 )
     if len(list(_parents_first(found))) < len(found):
-        problems.append("space: conditions (when) go in a circle: " + ", ".join(n for n, d in found.items() if d.when))
+        problems.append(
+            "space: conditions (when) form a circle; remove one of: " + ", ".join(n for n, d in found.items() if d.when)
+        )
     return problems
 
 
 def _parents_first(found: Mapping[str, Dimension]) -> Iterator[Dimension]:
-    """Dimensions so that parents come first; those in a circle are left out."""
+    """Sort dimensions, parents first; dimensions in a circle are left out."""
     done: set[str] = set()
     waiting = dict(found)
     while ready := [d for d in waiting.values() if all(p in done or p not in found for p in d.when)]:

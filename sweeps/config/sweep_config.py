@@ -1,4 +1,4 @@
-"""The configuration of a sweep."""
+"""The configuration of a sweep: its tables, checked together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
 from sweeps.config.mappings import merged, toml_text
-from sweeps.config.messages import _explain
+from sweeps.config.messages import error_text
 from sweeps.config.space import Space, configuration_from
 from sweeps.config.space_table import parse_space
 from sweeps.config.tables import (
@@ -83,10 +83,10 @@ class SweepConfig:
 
         Args:
             text: The text.
-            path: Names the file in errors and anchors relative paths.
+            path: The file, for errors and as the start of relative paths.
             base: The folder that relative paths start from, where there is no file.
-            environment: Where `OLLAMA_TEMPERATURE`, `OLLAMA_SEED` and the like are read from; nowhere by default.
-            place: Names the text in errors, where there is no file.
+            environment: Variables such as `OLLAMA_TEMPERATURE` and `OLLAMA_SEED`; none by default.
+            place: The text's name in errors, where there is no file.
 
         Raises:
             ConfigError: With all problems at once.
@@ -102,7 +102,7 @@ class SweepConfig:
         try:
             file = SweepFile.model_validate(raw)
         except ValidationError as error:
-            problems += [_explain(details) for details in error.errors(include_url=False)]
+            problems += [error_text(details) for details in error.errors(include_url=False)]
         prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
         values, sources, wrong = parse_baseline(raw.get("baseline"), prompts, environment)
         problems += wrong
@@ -178,7 +178,7 @@ class SweepConfig:
         return {"kind": self.engine.kind, "options": self.engine.options} | ({"hosts": hosts} if hosts else {})
 
     def identity(self) -> dict[str, Any]:
-        """Everything that a result depends on, as JSON types: a study is resumed only under the same identity."""
+        """Return everything that a result depends on, as JSON types; a study goes on only under the same identity."""
         return {
             "study.seed": self.study.seed,
             **_flat("engine", self._engine_identity()),
@@ -203,7 +203,7 @@ def _variables(sources: Mapping[str, str]) -> list[str]:
 
 
 def _with_seed(file: SweepFile, seed: str) -> tuple[SweepFile, str, list[str]]:
-    """The file's tables with the study's seed from the environment."""
+    """Return the file's tables with the study's seed from the environment, its source, and problems."""
     try:
         study = StudyTable.model_validate({**file.study.model_dump(), "seed": int(seed)})
     except ValueError:  # pydantic's errors are ValueErrors, too

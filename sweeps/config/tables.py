@@ -1,4 +1,4 @@
-"""The tables of a sweep's TOML file, as pydantic checks them."""
+"""The tables of a sweep's TOML file, checked by pydantic."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sweeps.config.batch import AUTO
 from sweeps.engines.base import Prompt
 
 LOG_MARK = "{log}"
-"""Where a prompt's text takes the log."""
+"""The place of the log in a prompt's text."""
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
 
 class _Table(BaseModel):
-    # TOML has types: text is no number, true is no number, and an endless budget is a slip.
+    # Strict, since TOML has types: neither a text nor true is a number. An infinite number is a mistake.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class StudyTable(_Table):
-    """`[study]`: what the sweep is called and where its random numbers come from."""
+    """`[study]`: the sweep's name and the seed of its random numbers."""
 
     name: Annotated[str, Field(pattern=NAME_PATTERN)]
     seed: Annotated[int, Field(ge=0, le=1_000_000_000)] = 42
@@ -29,7 +29,7 @@ class StudyTable(_Table):
 
 
 class HostTable(_Table):
-    """One of `engine.hosts`: an address and, optionally, the file that `sweeps fingerprint --out` made there."""
+    """An entry of `engine.hosts`: an address and, optionally, the file that `sweeps fingerprint --out` made there."""
 
     host: str
     host_file: str | None = None
@@ -40,7 +40,7 @@ def _host_from_text(value: object) -> object:
 
 
 class EngineTable(_Table):
-    """`[engine]`: who generates. Either `host` (one server) or `hosts` (several, each with its own queue)."""
+    """`[engine]`: the engine, with either `host` (one server) or `hosts` (several, each with its own queue)."""
 
     kind: Literal["ollama", "llamacpp", "openai", "scripted"] = "ollama"
     host: str | None = None
@@ -79,7 +79,7 @@ class PromptTable(_Table):
         return self
 
     def fill(self, log: str) -> Prompt:
-        """The prompt with the log in its place."""
+        """Return the prompt with the log in its place."""
         return Prompt(
             user=self.user.replace(LOG_MARK, log),
             system=None if self.system is None else self.system.replace(LOG_MARK, log),
@@ -91,7 +91,7 @@ def _prompt_from_text(value: object) -> object:
 
 
 class ObjectiveTable(_Table):
-    """`[objective]`: the cases, and how a summary is scored."""
+    """`[objective]`: the cases, and the scoring of summaries."""
 
     cases: str
     names: list[str] | None = None
@@ -103,7 +103,7 @@ class ObjectiveTable(_Table):
 
 
 def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto") -> BeforeValidator:
-    """Take "auto", which is held as `auto`, or a whole number in a range."""
+    """Accept "auto", which becomes `auto`, or a whole number in a range."""
     valid = f'"auto" or a whole number from {least}' + (f" to {most}" if most is not None else "")
 
     def check(value: object) -> object:
@@ -117,10 +117,10 @@ def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto"
 
 
 class SearchTable(_Table):
-    """`[search]`: how configurations are proposed.
+    """`[search]`: the way to propose configurations.
 
-    `batch` is the number of trials asked at a time. In a `SweepConfig` it is always a number: "auto", the default, is
-    resolved as soon as the space is known, and a study keeps the number.
+    `batch` is the number of trials proposed at a time. In a `SweepConfig` it is always a number: the default "auto" is
+    replaced as soon as the space is known, and a study keeps the number.
     """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
@@ -130,7 +130,7 @@ class SearchTable(_Table):
 
 
 class BudgetTable(_Table):
-    """`[budget]`: how much may be generated, and how it is shared out."""
+    """`[budget]`: the number of generations, and their shares."""
 
     generations: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
@@ -147,7 +147,7 @@ class BudgetTable(_Table):
 
 
 class ConfirmTable(_Table):
-    """`[confirm]`: how many finalists meet the baseline on fresh seeds, and when that may stop early."""
+    """`[confirm]`: the number of finalists compared with the baseline on fresh seeds, and when this may stop early."""
 
     finalists: Annotated[int, Field(ge=1, le=20)] = 1
     looks: Annotated[int, Field(ge=1, le=10)] = 2
@@ -155,7 +155,7 @@ class ConfirmTable(_Table):
 
 
 class VerdictTable(_Table):
-    """`[verdict]`: what is claimed, and how sure it must be."""
+    """`[verdict]`: the claim, and the certainty that it needs."""
 
     claim: Literal["these-cases", "new-cases"] = "these-cases"
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
@@ -164,14 +164,14 @@ class VerdictTable(_Table):
 
 
 class TrackingTable(_Table):
-    """`[tracking]`: where runs are logged; MLFLOW_TRACKING_URI wins."""
+    """`[tracking]`: the MLflow store of the runs; the variable MLFLOW_TRACKING_URI wins."""
 
     uri: str | None = None
     texts: bool = True
 
 
 class ConstraintsTable(BaseModel):
-    """`[constraints]`: what a configuration may cost on average; and how much a search loses by going beyond it."""
+    """`[constraints]`: limits on a configuration's means, and the weight of breaking them in the search."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
@@ -198,12 +198,12 @@ class ConstraintsTable(BaseModel):
         return [name for name in cls.model_fields if name != "weight"]
 
     def identity(self) -> dict[str, float]:
-        """What a study's proposals depend on; {} without a limit."""
+        """Return the values that a study's proposals depend on; {} without a limit."""
         return {**self.limits, "weight": self.weight} if self.limits else {}
 
 
 class SweepFile(_Table):
-    """The whole file; `baseline` and `space` are read by hand, for the sake of their error messages."""
+    """The whole file. `baseline` and `space` have parsers of their own, which give better error messages."""
 
     study: StudyTable
     engine: EngineTable = EngineTable()

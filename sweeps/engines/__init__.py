@@ -1,4 +1,4 @@
-"""Engines: where texts are generated. Importing this package is cheap; an engine's library loads when it is opened."""
+"""Engines, which generate the texts. Importing this package is cheap: an engine's library loads when it is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def open_engine(spec: EngineSpec) -> Engine:
     """Open the engine that `spec` describes. Nothing is sent and no model is loaded yet.
 
     Raises:
-        ConfigError: If the kind is unknown or one of the engine's settings is.
+        ConfigError: If the kind or one of the settings is unknown.
         NotInstalled: If the engine's library is not installed.
     """
     if spec.kind == "ollama":

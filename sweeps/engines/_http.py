@@ -1,4 +1,4 @@
-"""What the engines behind HTTP share: addresses, retries, and answers that are no answers as typed errors."""
+"""Shared parts of the engines behind HTTP: retries, and failed requests as typed errors."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ from sweeps.options import OptionValue
 T = TypeVar("T")
 
 FEWEST_TOKENS_PER_CHARACTER = 1 / 8
-"""Below this a prompt was probably cut: plain English has about 1/4, and no natural text as little as this."""
+"""Below this share a prompt was probably cut: plain English has about 1/4, and no natural text so few."""
 
 _OPTION_TYPE = re.compile(r'option "(?P<option>\w+)" must be of type (?P<type>\w+)')
 _NO_MODEL = re.compile(r"""model ["'][^"']*["'] not found""")
 _TOO_LONG = "longer than the context length"
 
-# Retries are told to whoever sets up logging and to nobody else: a line on the terminal would tear the display.
+# Retries are logged only where logging is set up: a line on the terminal would break the display.
 logging.getLogger("stamina").addHandler(logging.NullHandler())
 
 
 class HttpEngine(BaseEngine):
-    """What the engines behind HTTP do alike.
+    """Base of the engines behind HTTP.
 
     Args:
         address: The server's URL.
         timeout: Seconds that one request may take.
-        attempts: How often a request is sent at most when the connection fails.
+        attempts: Most times that a request is sent while the connection fails.
         wait: Seconds before the second attempt; doubled each time, up to 16.
     """
 
@@ -61,7 +61,7 @@ class HttpEngine(BaseEngine):
         raise NotImplementedError
 
     def _retrying(self, call: Callable[[], T]) -> T:
-        """Call, and again after connection faults; any other failure is raised at once."""
+        """Run a call, and repeat it after connection faults; other failures are raised at once."""
         for attempt in stamina.retry_context(
             on=EngineUnreachable,
             attempts=self._attempts,
@@ -78,7 +78,7 @@ class HttpEngine(BaseEngine):
     def _translated(
         self, model: str, timeout: float, options: Mapping[str, OptionValue] | None = None
     ) -> Iterator[None]:
-        """See `translated`; for a missing model, the models that the host has are named."""
+        """See `translated`; for a missing model, the message lists the models of the host."""
         try:
             with translated(self.address, timeout, options):
                 yield
@@ -87,10 +87,10 @@ class HttpEngine(BaseEngine):
 
     def _missing(self, model: str) -> ModelMissing:
         try:
-            names = ", ".join(self.models()) or "none at all"
+            listed = f"it has {', '.join(self.models()) or 'none at all'}"
         except EngineError as error:
-            names = f"a list that it does not give ({error})"
-        return ModelMissing(f"{self.address} has no model {model!r}; it has {names}; get it with `ollama pull {model}`")
+            listed = f"its models cannot be listed ({error})"
+        return ModelMissing(f"{self.address} has no model {model!r}; {listed}; get it with `ollama pull {model}`")
 
 
 @contextmanager
@@ -120,15 +120,15 @@ def translated(address: str, timeout: float, options: Mapping[str, OptionValue] 
         raise EngineProtocolError(f"{address} answered something that is not JSON: {excerpt(error.doc)}; "
                                   + _WHO_ANSWERS) from None  # fmt: skip
     except (AttributeError, TypeError, KeyError, ValueError) as error:
-        # The client takes the shape of an answer for granted.
+        # The client assumes the shape of an answer.
         raise EngineProtocolError(f"{address} answered JSON of an unknown shape ({error}); {_WHO_ANSWERS}") from None
 
 
-_WHO_ANSWERS = "is this an Ollama server, or a proxy in front of one?"
+_WHO_ANSWERS = "check that an Ollama server answers there, not a proxy in front of it"
 
 
 def unreachable(address: str, reason: str) -> EngineUnreachable:
-    """Nothing answers."""
+    """Return the error for an address where nothing answers."""
     return EngineUnreachable(
         f"no answer from {address} ({reason}); start the server with `ollama serve`, or name another address "
         "with the key `host` or the variable OLLAMA_HOST"
@@ -136,25 +136,25 @@ def unreachable(address: str, reason: str) -> EngineUnreachable:
 
 
 def broken(address: str, reason: str) -> EngineUnreachable:
-    """The connection broke while a request was under way."""
-    return EngineUnreachable(f"the connection to {address} broke ({reason}); does the server still run?")
+    """Return the error for a connection that broke during a request."""
+    return EngineUnreachable(f"the connection to {address} broke ({reason}); check that the server still runs")
 
 
 def timed_out(address: str, timeout: float) -> EngineTimeout:
-    """The time limit of one request is over."""
+    """Return the error for a request that took longer than its time limit."""
     return EngineTimeout(
         f"{address} gave no complete answer within {timeout:g} s; raise the time limit, or lower num_predict"
     )
 
 
 def refused(address: str, status: int, text: object, options: Mapping[str, OptionValue] | None) -> EngineError:
-    """The typed error for a status other than 200, or for an error within a stream (status -1).
+    """Return the typed error for a status other than 200, or for an error within a stream (status -1).
 
     Args:
-        address: Who answered.
+        address: The server that answered.
         status: HTTP status.
-        text: The body, or what its `error` field holds.
-        options: The options that were sent, for the value of the one refused.
+        text: The body, or the content of its `error` field.
+        options: The options that were sent; the message shows the value of the refused one.
     """
     inner = _unpacked(text)
     message = str(inner.get("message", inner)) if isinstance(inner, Mapping) else str(inner)
@@ -172,10 +172,10 @@ def refused(address: str, status: int, text: object, options: Mapping[str, Optio
         return EngineProtocolError(f"{address} answered status {status} with {excerpt(message)}; {_WHO_ANSWERS}")
     if status in (401, 403):
         return EngineProtocolError(
-            f"{address} refused access (status {status}: {excerpt(message)}); is OLLAMA_API_KEY set?"
+            f"{address} refused access (status {status}: {excerpt(message)}); set OLLAMA_API_KEY"
         )
     if status == 503:
-        return EngineUnreachable(f"{address} is too busy: {excerpt(message)}")
+        return EngineUnreachable(f"{address} is too busy: {excerpt(message)}; try again later")
     if status == 501:
         return Unsupported(f"{address}: {message}")
     if status == 400:
@@ -185,7 +185,7 @@ def refused(address: str, status: int, text: object, options: Mapping[str, Optio
 
 
 def _unpacked(text: object) -> object:
-    """What is inside JSON strings inside JSON, as far as it goes."""
+    """Unpack JSON strings inside JSON, down to the innermost."""
     while True:
         if isinstance(text, Mapping) and "error" in text:
             text = text["error"]
@@ -205,10 +205,10 @@ def looks_cut(prompt: Prompt, tokens: int | None) -> bool:
 
 
 def repeats(pieces: list[str], least: int = 30) -> bool:
-    """Whether a text ends in one token repeated at least `least` times, which makes Ollama stop by itself.
+    """Whether a text ends in one token repeated at least `least` times, after which Ollama stops by itself.
 
     Args:
-        pieces: The pieces as they were streamed, or the whole text as one piece.
+        pieces: The streamed pieces, or the whole text as one piece.
         least: Ollama's limit.
     """
     last = [piece.strip() for piece in pieces[-least:]]

@@ -1,4 +1,4 @@
-"""Errors of llama.cpp's server as typed errors. Ollama passes the same ones on, as JSON inside a JSON string."""
+"""Typed errors for those of llama.cpp's server. Ollama passes them on as JSON inside a JSON string."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any
 
 from sweeps.engines.base import EngineError, EngineFailure, OptionRefused, PromptTooLong, Unsupported, excerpt
 
-# Where llama.cpp names its own fields in a message, and what Ollama's users call them.
+# Fields that llama.cpp names in a message, with the names that Ollama's users know.
 _FIELDS = {"penalty_repeat": "repeat_penalty", "max_tokens": "num_predict", "n_predict": "num_predict"}
 _FIELD = re.compile(r"Field '(\w+)'|struct field \w+\.(\w+)|\b(penalty_repeat|top_k|top_p|min_p|temperature)\b")
 _TOO_LONG = re.compile(r"request \((\d+) tokens\) exceeds the available context size \((\d+) tokens\)")
 
 
 def error_from(payload: Mapping[str, Any], where: str) -> EngineError:
-    """The typed error for llama.cpp's `{"code": ..., "message": ..., "type": ...}`.
+    """Return the typed error for llama.cpp's `{"code": ..., "message": ..., "type": ...}`.
 
     Args:
         payload: The object under `error`.
@@ -38,7 +38,7 @@ def error_from(payload: Mapping[str, Any], where: str) -> EngineError:
 
 
 def prompt_too_long(where: str, tokens: int | None, num_ctx: int | None) -> PromptTooLong:
-    """The error for a prompt that does not fit, with the numbers where they are known."""
+    """Return the error for a prompt that does not fit, with the numbers where they are known."""
     size = f"{tokens} tokens" if tokens else "more tokens than num_ctx"
     limit = f"num_ctx {num_ctx}" if num_ctx else "num_ctx"
     remedy = f"raise num_ctx above {tokens} plus num_predict" if tokens else "raise num_ctx"

@@ -25,11 +25,11 @@ class LoadFailed(EngineFailure):
 
 
 def library() -> Any:
-    """The module xllamacpp, imported at first use.
+    """Import the module xllamacpp at its first use.
 
-    OpenMP is told to let waiting threads sleep, unless the user says otherwise: by default they spin, and where other
-    programs use the same cores a generation then takes many times as long (100 tokens on 2 cores at a load of 6 to 9:
-    2.5 to 37 s spinning, 0.8 to 1.4 s sleeping). The variable is read when the library loads.
+    Waiting threads of OpenMP sleep, unless the user set another policy. By default they spin: where other programs use
+    the same cores, a generation then takes many times as long (100 tokens on 2 cores at a load of 6 to 9: 2.5 to 37 s
+    spinning, 0.8 to 1.4 s sleeping). The library reads the variable when it loads.
 
     Raises:
         NotInstalled: If it, or the OpenMP library that it needs, is not installed.
@@ -47,7 +47,7 @@ def library() -> Any:
 
 @dataclass(frozen=True)
 class Load:
-    """Everything whose change means a reload.
+    """Settings of a load: a change of any of them loads the model again.
 
     Attributes:
         path: The GGUF file.
@@ -55,8 +55,8 @@ class Load:
         num_gpu: Layers on the GPU; None lets llama.cpp choose by the free memory.
         num_thread: Threads, at least 1.
         num_batch: Largest number of prompt tokens in one step.
-        embedding: Load for embeddings in place of text.
-        decode_thread: Threads that generate, where these are not as many as evaluate the prompt; 0 for as many.
+        embedding: Whether the model is loaded for embeddings instead of text.
+        decode_thread: Threads that generate; 0 for as many as evaluate the prompt.
     """
 
     path: Path
@@ -69,14 +69,14 @@ class Load:
 
 
 class LlamaServer:
-    """A loaded model.
+    """A model loaded in this process.
 
     Args:
-        load: What to load and how.
+        load: The settings of the load.
         log_dir: Directory for llama.cpp's log of a failed load; None for none.
 
     Attributes:
-        load: What was loaded.
+        load: The settings of the load.
         num_ctx: Tokens of context that llama.cpp allocated (a multiple of 256, at most the model's training length).
 
     Raises:
@@ -99,7 +99,7 @@ class LlamaServer:
         self._server.handle_chat_completions(request, receive)
 
     def count(self, messages: Sequence[Mapping[str, str]]) -> int | None:
-        """Tokens of the messages in the model's template; None where this build cannot tell."""
+        """Count the messages' tokens in the model's template; None where this build cannot."""
         try:
             answer = self._ask("POST", "/v1/chat/completions/input_tokens", {"messages": list(messages)})
         except EngineProtocolError:
@@ -108,7 +108,7 @@ class LlamaServer:
         return tokens if isinstance(tokens, int) else None
 
     def embed(self, texts: Sequence[str], where: str) -> list[list[float]]:
-        """One vector of length 1 per text."""
+        """Return one vector of length 1 per text."""
         answer = self._server.handle_embeddings({"input": list(texts)})
         if "error" in answer:
             raise _llama_errors.error_from(answer["error"], where)
@@ -128,8 +128,8 @@ class LlamaServer:
         params.fit_params = self.load.num_gpu is None
         if self.load.num_gpu is not None:
             params.n_gpu_layers = self.load.num_gpu
-        # Only the prompt that is in the slot is reused: states of other prompts kept in memory would make the numeric
-        # path of a request depend on the history of the process.
+        # Only the prompt in the slot is reused. Kept states of other prompts would make the numeric path of a request
+        # depend on the history of the process.
         params.cache_prompt = True
         params.cache_ram_mib = 0
         params.warmup = False
@@ -144,7 +144,7 @@ class LlamaServer:
         return xllamacpp.Server(params)
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What the in-process calls do not offer, asked over the loopback interface."""
+        """Send a request over the loopback interface, for what the in-process calls do not offer."""
         headers = {"Authorization": f"Bearer {self._key}"}
         with httpx.Client(base_url=self._server.listening_address, headers=headers, trust_env=False) as client:
             try:
@@ -156,8 +156,8 @@ class LlamaServer:
         return answer
 
     def _why(self, log_dir: Path | None) -> str:
-        # The reason stands in llama.cpp's log only, which goes to standard error, late and from a thread of its own: so
-        # it is asked once more, in a process whose standard error can be read.
+        # llama.cpp gives the reason in its log only: on standard error, late and from a thread of its own. So the load
+        # is repeated in a process whose standard error can be read.
         text = _load_elsewhere(self.load)
         note = ""
         if log_dir is not None:
@@ -171,7 +171,7 @@ class LlamaServer:
 
 
 def _load_elsewhere(load: Load) -> str:
-    """llama.cpp's log of a load in another process."""
+    """Return llama.cpp's log of a load in another process."""
     values = (str(load.path), *astuple(load)[1:])
     command = [sys.executable, "-c", f"from {__name__} import _log_of_load; _log_of_load(*{values!r})"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

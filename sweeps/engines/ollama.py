@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
 SETTINGS = frozenset({*LOAD_SETTINGS, "keep_alive", "attempts", "wait"})
-"""What `EngineSpec.options` may hold for an engine behind HTTP."""
+"""Names that `EngineSpec.options` may hold for an engine behind HTTP."""
 
 _SHORT_SECONDS = 30.0
 _FROM_HASH = re.compile(r"^FROM\s.*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
@@ -36,16 +36,16 @@ _FROM_HASH = re.compile(r"^FROM\s.*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
 class OllamaEngine(_http.HttpEngine):
     """An Ollama server.
 
-    Every request is streamed, so that a time limit and a broken connection are noticed, and says `truncate: false`, so
-    that a prompt longer than num_ctx is refused and not cut. Servers that are too old to know that field cut it
-    nevertheless; this is found out by comparing counts of tokens, and marked in `Generation.truncated`.
+    Every request is streamed, so that a time limit and a broken connection are noticed. It says `truncate: false`, so
+    that a prompt longer than num_ctx is refused, not cut. Old servers ignore that field and cut the prompt; counts of
+    tokens reveal it, and `Generation.truncated` marks it.
 
     Args:
         host: Address by the rules of `OLLAMA_HOST`; None for that variable, else 127.0.0.1:11434.
         timeout: Seconds that one request may take, its load included.
         options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
         keep_alive: How long the server keeps the model loaded after a request.
-        attempts: How often a request is sent at most when the connection fails.
+        attempts: Most times that a request is sent while the connection fails.
         wait: Seconds before the second attempt; doubled each time.
 
     Raises:
@@ -98,12 +98,12 @@ class OllamaEngine(_http.HttpEngine):
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`.
 
-        One token is generated, or the refusal of a prompt that is too long tells its length. Where neither can be
-        trusted (a server that cuts), it is asked again with room for the whole prompt, which reloads the model.
+        The count comes with one generated token, or with the refusal of a prompt that is too long. A server that cuts
+        prompts gives no reliable count: it is asked again with room for the whole prompt, which reloads the model.
         """
         tokens = self._count(prompt, model, options)
         if _http.looks_cut(prompt, tokens):
-            # Not even in the worst case does a text have more tokens than bytes.
+            # A text never has more tokens than bytes.
             room = len(prompt.user.encode()) + len((prompt.system or "").encode()) + 1024
             tokens = max(tokens, self._count(prompt, model, {**options, "num_ctx": room}))
         return tokens
@@ -189,7 +189,7 @@ class OllamaEngine(_http.HttpEngine):
         return answer.prompt_tokens
 
     def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> tuple[list[str], dict[str, Any]]:
-        """The pieces of the text and the last record of one streamed answer."""
+        """Return the pieces of the text and the last record of one streamed answer."""
         pieces: list[str] = []
         record: dict[str, Any] = {}
         for record in self.client.stream("/api/chat", body, limit):
@@ -198,24 +198,24 @@ class OllamaEngine(_http.HttpEngine):
                 return pieces, record
             if time.perf_counter() - started > limit:
                 raise _http.timed_out(self.address, limit)
-        # A stream that ends without a last record is either Ollama's own stop of a repetition, or was cut on its way.
+        # A stream without a last record was stopped by Ollama for a repetition, or broke.
         if not _http.repeats(pieces):
             raise _http.broken(self.address, f"the answer ended after {len(pieces)} pieces")
         return pieces, record
 
     def _applied(self, model: str, sent: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """Options as the server applied them; asked again after each change that reloads the model."""
+        """Return the options as the server applied them; asked again after each reload of the model."""
         key = (model, *(sent.get(name) for name in RELOAD_OPTIONS))
         if self._effective is None or self._effective[0] != key:
             try:
                 length = self._loaded(model).get("context_length")
             except EngineError:
-                return {}  # the answer itself is there; a fault of this question must not cost it
+                return {}  # the answer itself is complete; a fault here must not lose it
             self._effective = (key, {} if length is None else {"num_ctx": int(length)})
         return dict(self._effective[1])
 
     def _was_cut(self, prompt: Prompt, options: Mapping[str, OptionValue], model: str, answer: Generation) -> bool:
-        """Whether the server cut the prompt although it was told not to."""
+        """Whether the server cut the prompt in spite of `truncate: false`."""
         if answer.prompt_tokens is None:
             return False
         known = self._prompt_tokens.get((model, prompt), 0)
@@ -231,12 +231,12 @@ class OllamaEngine(_http.HttpEngine):
         version = self._get("/api/version").get("version")
         if not isinstance(version, str):
             raise EngineProtocolError(
-                f"{self.address} does not tell an Ollama version; is another service on that port?"
+                f"{self.address} gives no Ollama version; check that no other service uses that port"
             )
         return version
 
     def _entry(self, model: str) -> dict[str, Any]:
-        """What the list of models says of a model."""
+        """Return a model's entry in the list of models."""
         names = (model, _full_name(model))
         entry = next((entry for entry in self._tags() if entry["name"] in names), None)
         if entry is None:
@@ -246,7 +246,7 @@ class OllamaEngine(_http.HttpEngine):
     def _tags(self) -> list[dict[str, Any]]:
         entries = self._get("/api/tags").get("models")
         if not isinstance(entries, list):
-            raise EngineProtocolError(f"{self.address} lists no models; is another service on that port?")
+            raise EngineProtocolError(f"{self.address} lists no models; check that no other service uses that port")
         return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
 
     def _loaded(self, model: str) -> dict[str, Any]:
@@ -259,7 +259,7 @@ class OllamaEngine(_http.HttpEngine):
 
 
 def _full_name(model: str) -> str:
-    """A model's name with its tag."""
+    """Return a model's name with its tag."""
     return model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
 
 
@@ -282,7 +282,7 @@ def _generation(
 
 
 def _model_facts(name: str, entry: Mapping[str, Any], show: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts about the model. Of the modelfile only the hash of the weights: it also holds a path of the host."""
+    """Return facts about the model; of the modelfile only the weights' hash, since it also holds a path of the host."""
     details, info = show.get("details") or {}, show.get("model_info") or {}
     weights = _FROM_HASH.search(show.get("modelfile") or "")
     return {

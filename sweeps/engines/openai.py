@@ -1,7 +1,7 @@
 """The OpenAI-compatible path of an Ollama server, for audits and comparisons.
 
-This path drops options without a word (`top_k`, `repeat_penalty`, `num_ctx` and more), has other defaults than the
-native one (temperature and top_p 1.0), loads the model with the server's own num_ctx, and cuts long prompts silently.
+This path drops options silently (`top_k`, `repeat_penalty`, `num_ctx` and more) and cuts long prompts silently. Its
+defaults differ from the native path's (temperature and top_p 1.0), and the model gets the server's own num_ctx.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _FIELDS: Mapping[str, str] = {
     "num_predict": "max_tokens",
     "seed": "seed",
 }
-"""Options that the path passes on, by its own names."""
+"""Options that the path sends, with its own names for them."""
 
 
 class OpenAIEngine(_http.HttpEngine):
@@ -44,7 +44,7 @@ class OpenAIEngine(_http.HttpEngine):
     Args:
         host: Address by the rules of `OLLAMA_HOST`, without `/v1`.
         timeout: Seconds that one request may take.
-        attempts: How often a request is sent at most when the connection fails.
+        attempts: Most times that a request is sent while the connection fails.
         wait: Seconds before the second attempt; doubled each time.
     """
 
@@ -61,7 +61,7 @@ class OpenAIEngine(_http.HttpEngine):
 
     @classmethod
     def from_spec(cls, spec: EngineSpec) -> OpenAIEngine:
-        """See `sweeps.engines.open_engine`. Settings of the native path only are of no use here and ignored."""
+        """See `sweeps.engines.open_engine`. Settings that only the native path has are ignored."""
         check_settings(spec, SETTINGS)
         extra = {name: spec.options[name] for name in ("attempts", "wait") if name in spec.options}
         return cls(spec.host, timeout=spec.timeout, **extra)
@@ -91,11 +91,11 @@ class OpenAIEngine(_http.HttpEngine):
             return sorted(entry["id"] for entry in self._client.get("/v1/models")["data"])
 
     def identify(self, model: str) -> dict[str, Any]:
-        """See `Engine.identify`: by the same server's native API, or the model's name alone where it has none."""
+        """See `Engine.identify`: from the same server's native API; without one, the model's name alone."""
         return self._facts(self._native.identify, model)
 
     def revision(self, model: str) -> dict[str, Any]:
-        """See `Engine.revision`: as `identify`."""
+        """See `Engine.revision`, and `identify` for the source of the facts."""
         return self._facts(self._native.revision, model)
 
     def _facts(self, ask: Callable[[str], dict[str, Any]], model: str) -> dict[str, Any]:
@@ -123,9 +123,9 @@ def _generation(answer: Mapping[str, Any], prompt: Prompt, total: float, dropped
         finish="repeat" if stopped else "length" if reason == "length" else "stop",
         prompt_tokens=tokens,
         output_tokens=None if stopped else usage.get("completion_tokens"),
-        # The path tells no durations.
+        # The path reports no durations.
         timing=Timing(total, decode=total),
-        # Only a guess can be made here: the path cannot be asked to refuse a long prompt, nor for more room.
+        # A guess: the path can neither be asked to refuse a long prompt nor to give it more room.
         truncated=_http.looks_cut(prompt, tokens),
         dropped=dropped,
     )

@@ -1,4 +1,4 @@
-"""Which engine to open, and its settings."""
+"""The specification of an engine: kind, address and settings."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ KINDS = ("ollama", "openai", "llamacpp", "scripted")
 
 @dataclass(frozen=True)
 class EngineSpec:
-    """Which engine to open, and how.
+    """Kind, address and settings of an engine to open.
 
     Attributes:
         kind: One of `KINDS`.
         host: Address of the server for `ollama` and `openai`, by the rules of `OLLAMA_HOST` (which is used when this is
             None); the other kinds have none.
-        model: The model that will be asked for, where the engine wants to know it early; requests name theirs anyway.
+        model: The model that requests will name, for engines that need it early.
         timeout: Seconds that one request may take before `EngineTimeout`.
         options: Settings of the engine itself. `num_gpu`, `num_thread` and `num_batch` go with every request that does
             not set them; `keep_alive`, `attempts` (connection faults, at least 1) and `wait` (seconds before the
             second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted.engine`.
         log_dir: Directory for the log of llama.cpp; None for no log.
-        source: How errors call `options`: file and table, as `sweep.toml: engine.options`.
+        source: Place of `options` for error messages, such as `sweep.toml: engine.options`.
     """
 
     kind: str
@@ -39,15 +39,15 @@ class EngineSpec:
     source: str | None = None
 
     def called(self, name: str) -> str:
-        """How errors call one of the settings: by file and key where it came from a file."""
+        """Return a setting's name for error messages: file and key, where it came from a file."""
         return f"{self.source}.{name}" if self.source else f"engine {self.kind}: {name}"
 
 
 def check_settings(spec: EngineSpec, known: frozenset[str]) -> None:
-    """Refuse settings of an engine that it does not have.
+    """Refuse settings that the engine does not have.
 
     Raises:
-        ConfigError: Naming each unknown setting and the nearest known one.
+        ConfigError: With each unknown setting and the known one most like it.
     """
     problems = []
     for name in sorted(set(spec.options) - known):

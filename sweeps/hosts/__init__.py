@@ -1,1 +1,1 @@
-"""Hosts and the requests that they work on."""
+"""Hosts, and the requests sent to them."""

@@ -1,4 +1,4 @@
-"""One host: warm, one request at a time, every answer kept as it arrives."""
+"""One host: warmed up, one request at a time, every answer stored as it arrives."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sweeps.engines.base import Engine, EngineError, Generation, PromptTooLong
 from sweeps.fingerprints.changes import fingerprint_changes
@@ -17,40 +17,37 @@ from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Key
 
-if TYPE_CHECKING:
-    pass
-
 MAX_CONSECUTIVE_FAILURES = 3
-"""Failed requests in a row after which a run stops: the server is gone, not one answer."""
+"""Failed requests in a row after which a run stops: then the server is gone."""
 
 RELOAD_SECONDS = 0.25
 RELOAD_RATIO = 10.0
-"""A warm request that reports a load of at least so many seconds, and so many times the shortest, was not warm."""
+"""A request was not warm if its load took at least `RELOAD_SECONDS` and this many times the shortest load."""
 
 
 class RunStoppedError(EngineError):
-    """The engine failed for good; everything that was generated is kept and the same command goes on from there."""
+    """A final failure of the engine; all generations are kept, and the same command goes on from there."""
 
 
 class HostChangedError(RunStoppedError):
-    """Engine or model are not what they were when the run began.
+    """A change of engine or model since the run began.
 
     Args:
-        lines: What changed.
+        lines: The changes.
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
         super().__init__(
-            "the host changed while the sweep ran, so further generations would not be comparable:\n"
+            "the host changed during the sweep, so further generations would not be comparable:\n"
             + "\n".join(f"  {line}" for line in lines)
-            + "\nWhat was generated before is kept. Go back to the old version to finish this study, or give the"
-            " sweep a new study.name"
+            + "\nEarlier generations are kept. Go back to the old version to finish this study, or give the sweep a new"
+            " study.name"
         )
 
 
 @dataclass
 class Clock:
-    """Seconds spent, to tell the engine's time from ours."""
+    """Seconds spent in the engine, and the number of requests and warm-ups."""
 
     engine: float = 0.0
     warmups: int = 0
@@ -59,17 +56,17 @@ class Clock:
 
 @dataclass(eq=False)
 class Host:
-    """One engine with the fingerprint that it had when the run started.
+    """One engine with its fingerprint from the start of the run.
 
     Attributes:
         engine: The engine.
         fingerprints: Fingerprint by model name, the baseline's model first.
         timeout: Seconds for one request.
         clock: Time spent in the engine.
-        name: What people call it: its address, or its name in the configuration.
-        dropped: Why it was set aside; "" while it works.
-        remembered: Of a host that does not answer, the fingerprints that an earlier run of the study took: what it
-            generated then is found in the ledger by them, and nothing new is kept under them.
+        name: Its name for users: the address, or the name in the configuration.
+        dropped: Why it is no longer used; "" while it works.
+        remembered: For a host that does not answer, its fingerprints from an earlier run of the study. They find that
+            run's generations in the ledger; nothing new is stored under them.
     """
 
     engine: Engine
@@ -84,16 +81,16 @@ class Host:
 
     @property
     def known(self) -> dict[str, Fingerprint]:
-        """Fingerprint by model name, as taken in this run or else remembered; {} of a host that never answered."""
+        """Fingerprint by model name, of this run or else remembered; {} for a host that never answered."""
         return self.fingerprints or self.remembered
 
     @property
     def digest(self) -> str:
-        """The digest that stands in the observations table: host and engine, with the first model."""
+        """The digest in the observations table: host and engine, with the first model."""
         return next(iter(self.known.values())).digest
 
     def key(self, task: Task) -> Key:
-        """The ledger's key of a task on this host."""
+        """Return the ledger's key of a task on this host."""
         fingerprint = self.known[task.configuration.model]
         return Key(
             fingerprint=fingerprint.digest,
@@ -105,14 +102,14 @@ class Host:
         )
 
     def generate(self, ledger: Ledger, task: Task) -> Entry:
-        """Warm up where needed, send one request, keep the answer.
+        """Warm up where needed, send one request, store the answer.
 
-        An answer is kept only from a warm model, and only if engine and model are still those of the fingerprint: a
-        server that was restarted, or has unloaded the model, would leave an answer that others cannot be compared with.
+        An answer is stored only from a warm model, and only if engine and model still have the same fingerprint. After
+        a restart or an unloading, an answer could not be compared with the others.
 
         Raises:
-            HostChangedError: If engine or model changed; the answer is not kept.
-            EngineError: As the engine raises it; the next request warms up again then.
+            HostChangedError: If engine or model changed; the answer is not stored.
+            EngineError: From the engine; the next request then warms up again.
         """
         started = time.perf_counter()
         need = warmth(task, self.engine.reload_options)
@@ -139,12 +136,12 @@ class Host:
         return ledger.generations.add(self.key(task), generation, model=need.model)
 
     def _warm_up(self, task: Task) -> None:
-        """Send the prompt once, uncounted, so that every repeat behind it takes the same numeric path."""
+        """Send the prompt once, uncounted: every repeat after it then takes the same numeric path."""
         options = {**task.options, "num_predict": 1}
         self.engine.generate(task.prompt, options, model=task.configuration.model, timeout=self.timeout)
 
     def cool(self) -> None:
-        """Forget what is warm, after something else used the server."""
+        """Warm up again before the next request, since another program used the server."""
         self._warm = None
 
     def _send(self, task: Task) -> Generation:
@@ -157,22 +154,22 @@ class Host:
         return load >= RELOAD_SECONDS and load > RELOAD_RATIO * usual
 
     def _check_unchanged(self, model: str) -> None:
-        """Raise `HostChangedError` if engine or model changed. An engine in this process cannot."""
+        """Raise `HostChangedError` if engine or model changed. An engine in this process cannot change."""
         if self.engine.address == "in process":
             return
         before = self.fingerprints[model]
         revision = self.engine.revision(model)
-        asked = {part: {**before.facts[part], **revision[part]} for part in ("engine", "model")}
-        after = Fingerprint({**before.facts, **asked})
+        current = {part: {**before.facts[part], **revision[part]} for part in ("engine", "model")}
+        after = Fingerprint({**before.facts, **current})
         if lines := fingerprint_changes({model: before}, {model: after}, self.name):
             raise HostChangedError(lines)
 
     @property
     def warm(self) -> Warmth | None:
-        """What the next request finds warm."""
+        """The warm state before the next request; None if it is cold."""
         return self._warm
 
 
 def host_record(host: Host) -> dict[str, Any]:
-    """Fingerprints of a host by model, as JSON types."""
+    """Return a host's fingerprints by model, as JSON types."""
     return {model: json.loads(fingerprint.to_json()) for model, fingerprint in host.fingerprints.items()}

@@ -1,8 +1,8 @@
-"""The order of requests: everything that reloads first, then the prompt, then configuration and seed.
+"""The order of requests: by reload options first, then prompt, then configuration and seed.
 
-A request whose prompt is not cached is prefilled in one batch; the same prompt again evaluates its last token only, and
-the two paths round differently (`ollama-facts`, Determinism). So all repeats of a prompt run back to back behind one
-uncounted warm-up, which makes them take the same path and makes their prefill nearly free.
+A prompt that is not cached is prefilled in one batch; a cached one evaluates its last token only. The two paths round
+differently. So all repeats of a prompt run back to back after one uncounted warm-up. They take the same path, and their
+prefill is nearly free.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sweeps.options import OptionValue
 
 @dataclass(frozen=True)
 class Warmth:
-    """What must stay the same from one request to the next for the second to be warm."""
+    """Model, reload options and prompt. A request is warm if the previous one had the same."""
 
     model: str
     reload: tuple[OptionValue | None, ...]
@@ -25,22 +25,22 @@ class Warmth:
 
 
 def warmth(task: Task, reload_options: Sequence[str]) -> Warmth:
-    """The warmth that a task needs and leaves."""
+    """Return the warmth that a task needs and leaves."""
     reload = tuple(task.configuration.options.get(name) for name in reload_options)
     return Warmth(task.configuration.model, reload, task.prompt)
 
 
 def order(tasks: Iterable[Task], reload_options: Sequence[str], current: Warmth | None = None) -> list[Task]:
-    """Tasks in the order that reloads and prefills least.
+    """Sort tasks into the order that reloads and prefills least.
 
     Args:
         tasks: Tasks of one batch and one host, in any order.
-        reload_options: Options whose change reloads the model, slowest first.
-        current: What is warm now; its model and its reload options come first, and in them its prompt.
+        reload_options: Options whose change reloads the model, the slowest first.
+        current: The present warmth: tasks with its model and reload options come first, and in them its prompt.
 
     Returns:
         The tasks sorted by warmth, model, reload options, case, prompt, trial and seed: each (model, reload options)
-        group and, in it, each prompt is one run.
+        group, and each prompt in it, is one run of tasks.
     """
 
     def key(task: Task) -> tuple[object, ...]:

@@ -1,7 +1,7 @@
-"""Tasks on one host or several: from the ledger where it has them, else each host works off its own queue.
+"""A pool of hosts for tasks that the ledger does not have yet; each host has its own queue.
 
-A host that falls idle takes over tasks that need no particular host; one that fails for good is set aside, and its work
-goes on elsewhere. With one host everything runs in the calling thread.
+An idle host takes over tasks of others that need no particular host. After a final failure a host is dropped, and the
+others do its work. With one host everything runs in the calling thread.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Observed
 
-KEPT = "Everything generated so far is kept: mend it and run the same command again to go on from here."
+KEPT = "Everything generated so far is kept: correct the fault, then run the same command again to go on from here."
 
 _FAULTS = (EngineUnreachable, EngineTimeout, EngineProtocolError, EngineFailure)
-"""Failures of the connection or the server: tried once more at the end, and never a score."""
+"""Failures of the connection or the server: repeated once at the end, and never scored."""
 
 
 def run_tasks(
@@ -41,22 +41,22 @@ def run_tasks(
     on_result: Callable[[TaskResult], None],
     on_drop: Callable[[Host, str], object] = lambda *_: None,
 ) -> None:
-    """Run tasks in the best order; each result is handed on as soon as it is kept.
+    """Run tasks in the best order; report each result as soon as it is stored.
 
-    What the ledger has comes first and costs nothing. A request that fails by a fault of the connection or the server
-    is tried once more at the end; one that is refused is not.
+    Results in the ledger come first and cost nothing. After a fault of the connection or the server a request is
+    repeated once at the end; a refused request is not.
 
     Args:
-        hosts: Where to run. Hosts that dropped out before are left alone.
-        ledger: What is kept.
-        tasks: The tasks, in any order; their places' hosts are filled in here.
+        hosts: The hosts. Those dropped before are not used.
+        ledger: The ledger of stored generations.
+        tasks: The tasks in any order; the hosts of their places are filled in here.
         study: Name of the study, for the record of failures.
         on_result: Called in this thread for every task exactly once.
-        on_drop: Called in this thread when a host is set aside, with the reason.
+        on_drop: Called in this thread when a host is dropped, with the reason.
 
     Raises:
         RunStoppedError: When no host is left: each had `MAX_CONSECUTIVE_FAILURES` faults in a row, or lost the model.
-        LedgerError: If an answer cannot be kept.
+        LedgerError: If an answer cannot be stored.
     """
     waiting = _take_kept(hosts, ledger, tasks, study, on_result)
     if not waiting:
@@ -78,11 +78,11 @@ def run_tasks(
 def _take_kept(
     hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str, on_result: Callable[[TaskResult], None]
 ) -> list[Task]:
-    """Hand on what the ledger has; return the rest.
+    """Report the results that the ledger has; return the other tasks.
 
-    An observation that the study has counts for its place whichever host made it: that may be one that does not answer
-    now, or one that took the work over while the task's own was set aside. Another study's generations, and those of a
-    run that was killed before it noted them, are found by their keys.
+    An observation of the study counts for its place whichever host made it. That host may be silent now, or may have
+    taken over the work of a dropped one. Generations of other studies are found by their keys, and so are those of a
+    run that was killed before it recorded them.
     """
     own = _observed(hosts, ledger, tasks, study)
     eligible = {task: _eligible(hosts, task) for task in tasks if task not in own}
@@ -102,7 +102,7 @@ def _take_kept(
 
 
 def _observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str) -> dict[Task, Observed]:
-    """What the study has of its tasks; where two hosts made the same (earlier versions did), the task's own counts."""
+    """Return the study's observations of its tasks; of two from different hosts, the task's own host counts."""
     found: dict[tuple[object, ...], list[Observed]] = {}
     stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))
     for seen in ledger.observations.answered(study, stages, trials):
@@ -116,7 +116,7 @@ def _observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], stud
 
 
 def _eligible(hosts: Sequence[Host], task: Task) -> Sequence[int]:
-    """Hosts that a task may have run on, its own first; with one set aside, its work went elsewhere."""
+    """Return the hosts that may have run a task, its own first; a dropped host's work went elsewhere."""
     own = [] if task.host is None else [task.host]
     free = task.host is None or any(host.dropped for host in hosts)
     known = [i for i in range(len(hosts)) if hosts[i].known]
@@ -128,7 +128,7 @@ def _placed(task: Task, host: Host) -> Task:
 
 
 def _share_out(hosts: Sequence[Host], living: Sequence[Host], tasks: Sequence[Task]) -> dict[int, list[Task]]:
-    """Tasks by index of the living host, equal shares of what is free, each share a run of the best order."""
+    """Return tasks by index of the living host; free tasks are shared equally, in runs of the best order."""
     shares: dict[int, list[Task]] = {i: [] for i in range(len(living))}
     free = []
     for task in tasks:
@@ -156,7 +156,7 @@ class _Dropped:
 
 
 class _Board:
-    """The queues of all hosts, and who may take what."""
+    """The queues of all hosts, and the rules for taking jobs from them."""
 
     def __init__(self, hosts: Sequence[Host], shares: dict[int, list[Task]]) -> None:
         self.hosts = list(hosts)
@@ -168,11 +168,11 @@ class _Board:
 
     @property
     def left(self) -> int:
-        """Jobs that nobody has taken."""
+        """Number of jobs that no host has taken."""
         return sum(map(len, self._queues)) + len(self._orphans)
 
     def take(self, host: Host) -> _Job | None:
-        """The next job for a host; waits while others may still leave theirs; None when all is done."""
+        """Return a host's next job; wait while others may still give up theirs; None when all is done."""
         own = self._queues[self.hosts.index(host)]
         with self._changed:
             while not self._stopped:
@@ -180,31 +180,31 @@ class _Board:
                 if job is not None:
                     self._busy += 1
                     return job
-                if not self._busy and not self.left:  # a host between two of its jobs may still leave its others
+                if not self._busy and not self.left:  # a host between two jobs may still give up the others
                     return None
                 self._changed.wait(timeout=0.5)
         return None
 
     def _steal(self) -> _Job | None:
-        """The last job of the longest other queue, if it may run anywhere: the one its host would reach last."""
+        """Take the last job of the longest other queue, if any host may run it."""
         for queue in sorted(self._queues, key=len, reverse=True):
             if len(queue) > 1 and queue[-1].task.host is None:
                 return queue.pop()
         return None
 
     def done(self) -> None:
-        """A job was finished."""
+        """Count a job as finished."""
         with self._changed:
             self._busy -= 1
             self._changed.notify_all()
 
     def again(self, host: Host, job: _Job) -> None:
-        """A job is to be tried once more, after everything else of its host."""
+        """Put a job back, to be repeated after all other jobs of its host."""
         with self._changed:
             self._queues[self.hosts.index(host)].append(replace(job, second=True))
 
     def abandon(self, host: Host, job: _Job) -> None:
-        """A host drops out: its job and its queue go to the others."""
+        """Give the job and the queue of a dropped host to the others."""
         own = self._queues[self.hosts.index(host)]
         with self._changed:
             self._orphans.extend([job, *own])
@@ -212,7 +212,7 @@ class _Board:
             self._changed.notify_all()
 
     def stop(self) -> None:
-        """Nobody takes anything any more."""
+        """Let no host take another job."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()
@@ -220,7 +220,7 @@ class _Board:
 
 @dataclass
 class _Worker:
-    """Works off jobs on one host."""
+    """The worker of one host."""
 
     host: Host
     board: _Board
@@ -231,7 +231,7 @@ class _Worker:
     _in_a_row: int = field(default=0)
 
     def work(self) -> None:
-        """Until nothing is left for this host, or it drops out. Defects and ledger failures are raised."""
+        """Run jobs until none is left for this host, or it is dropped. Defects and ledger failures are raised."""
         while (job := self.board.take(self.host)) is not None:
             try:
                 going_on = self._do(job)
@@ -240,14 +240,14 @@ class _Worker:
             if not going_on:
                 return
 
-    def _tell(self, event: object) -> None:
+    def _emit(self, event: object) -> None:
         if self.now is not None:
             self.now(event)
         else:
             self.emit.put(event)
 
     def _do(self, job: _Job) -> bool:
-        """One job; False if the host drops out."""
+        """Run one job; return False if the host is dropped."""
         task = _placed(job.task, self.host)
         try:
             entry = self.host.generate(self.ledger, task)
@@ -256,7 +256,7 @@ class _Worker:
         except EngineError as error:
             return self._failed(job, task, error)
         self._in_a_row = 0
-        self._tell(TaskResult(task, entry))
+        self._emit(TaskResult(task, entry))
         return True
 
     def _failed(self, job: _Job, task: Task, error: EngineError) -> bool:
@@ -265,7 +265,7 @@ class _Worker:
         if isinstance(error, ModelMissing):
             return self._drop(job, str(error))
         if not isinstance(error, _FAULTS):
-            self._tell(TaskResult(task, None, f"{kind}: {error}"))
+            self._emit(TaskResult(task, None, f"{kind}: {error}"))
             return True
         self._in_a_row += 1
         if self._in_a_row >= MAX_CONSECUTIVE_FAILURES:
@@ -273,13 +273,13 @@ class _Worker:
         if job.second and self._is_gone(task):
             return self._drop(job, str(error))
         if job.second:
-            self._tell(TaskResult(task, None, f"{kind}: {error}"))
+            self._emit(TaskResult(task, None, f"{kind}: {error}"))
         else:
             self.board.again(self.host, job)
         return True
 
     def _is_gone(self, task: Task) -> bool:
-        """Whether the engine answers nothing any more, as opposed to not this one request."""
+        """Whether the engine answers no request at all, rather than not this one."""
         try:
             self.host.engine.revision(task.configuration.model)
         except EngineError:
@@ -289,7 +289,7 @@ class _Worker:
     def _drop(self, job: _Job, why: str) -> bool:
         self.host.dropped = why
         self.board.abandon(self.host, job)
-        self._tell(_Dropped(self.host, why))
+        self._emit(_Dropped(self.host, why))
         return False
 
 
@@ -309,13 +309,13 @@ def _in_threads(
     on_result: Callable[[TaskResult], None],
     on_drop: Callable[[Host, str], object],
 ) -> None:
-    """Run the workers at the same time; results are handled here, in the calling thread."""
+    """Run the workers at the same time; handle their results in the calling thread."""
     finished = object()
 
     def work(worker: _Worker) -> None:
         try:
             worker.work()
-        except BaseException as error:  # noqa: BLE001 - raised where results are handled, which waits for all workers
+        except BaseException as error:  # noqa: BLE001 - raised in the calling thread, after all workers
             emit.put(error)
         finally:
             emit.put(finished)

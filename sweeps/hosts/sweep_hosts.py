@@ -18,7 +18,7 @@ from sweeps.hosts.host import Host
 
 
 def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[EngineSpec]:
-    """The engines that a sweep names, one per host."""
+    """Return the specifications of the engines that a sweep names, one per host."""
     table = config.engine
     return [
         EngineSpec(
@@ -61,13 +61,13 @@ def opened_engines(
 
 
 def models_of(config: SweepConfig) -> list[str]:
-    """Every model that the sweep can use, the baseline's first."""
+    """Return every model that the sweep can use, the baseline's first."""
     swept = list(config.space["model"].choices) if "model" in config.space else []
     return list(dict.fromkeys([config.baseline.model, *map(str, swept)]))
 
 
 def prompts_of(config: SweepConfig) -> list[str]:
-    """Every prompt that the sweep can use, the baseline's first."""
+    """Return every prompt that the sweep can use, the baseline's first."""
     swept = list(config.space["prompt"].choices) if "prompt" in config.space else []
     return list(dict.fromkeys([config.baseline.prompt, *map(str, swept)]))
 
@@ -75,10 +75,10 @@ def prompts_of(config: SweepConfig) -> list[str]:
 def fingerprints_of(
     engine: Engine, config: SweepConfig, host: int = 0, *, known: Mapping[str, Fingerprint] | None = None
 ) -> dict[str, Fingerprint]:
-    """Fingerprints by model of the sweep's host of that index; what `known` ones tell of this process is taken over.
+    """Take the fingerprints of a host by model; facts of this process are reused from `known` ones.
 
     Raises:
-        ModelMissing: Naming a model that the host does not have, and those it has.
+        ModelMissing: If the host lacks a model; the message lists the models that it has.
         EngineUnreachable: If nothing answers.
     """
     name = config.engine.all_hosts[host][1]
@@ -88,16 +88,16 @@ def fingerprints_of(
 
 
 def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
-    """The hosts of a sweep with their fingerprints.
+    """Open the hosts of a sweep with their fingerprints.
 
-    Of several hosts, one that does not answer is set aside (`Host.dropped` says why); a single one must answer.
+    One of several hosts may be silent: it is dropped, and `Host.dropped` says why. A single host must answer.
 
     Raises:
         ConfigError: If there are more engines than hosts.
         EngineUnreachable: If no host answers.
         ModelMissing: If a host does not have a model of the sweep.
     """
-    if len(engines) > (named := len(config.engine.all_hosts)):  # what a study's hosts are must stand in its file
+    if len(engines) > (named := len(config.engine.all_hosts)):  # a study's hosts must be named in its file
         one = 'kind = "llamacpp" takes one engine, inside this process'
         many = f"name all {len(engines)} of them, in the order of the engines: engine.hosts = ["
         many += ", ".join(f'"ADDRESS-{number}"' for number in range(1, len(engines) + 1)) + "]"
@@ -120,14 +120,14 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
 
 
 def _name_of(config: SweepConfig, index: int) -> str:
-    """A host as the file names it, or ""; names are shown and kept, so they go without passwords."""
+    """Return a host's name in the file, or "". Names are shown and stored, so they have no passwords."""
     return without_password(config.engine.all_hosts[index][0] or "")
 
 
 def host_differences(hosts: Sequence[Host]) -> list[str]:
-    """How hosts differ from the first one in engine and model: texts from them are not the same population.
+    """Describe how hosts differ from the first one in engine and model; their texts are not the same population.
 
-    What is known only of a loaded model is no difference: on one host it may have been loaded before.
+    Facts known only of a loaded model do not count: on one host the model may have been loaded before.
     """
     working = [host for host in hosts if host.fingerprints]
     lines = []

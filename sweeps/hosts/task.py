@@ -11,14 +11,14 @@ from sweeps.options import Configuration, OptionValue
 
 @dataclass(frozen=True)
 class TaskResult:
-    """What became of a task: an entry of the ledger, or an error text.
+    """The result of a task: an entry of the ledger, or an error text.
 
     Attributes:
         task: The task.
-        entry: The generation, None where there is none.
-        error: What failed, "" where nothing did.
-        kept: Whether the generation was in the ledger before.
-        unscored: Why an earlier run of the study could not score it, "" where it could or did not try.
+        entry: The generation; None after a failure.
+        error: The failure; "" without one.
+        kept: Whether the generation was in the ledger already.
+        unscored: Why an earlier run of the study could not score it; "" if it could, or did not try.
     """
 
     task: Task
@@ -30,14 +30,14 @@ class TaskResult:
 
 @dataclass(frozen=True)
 class Task:
-    """One request that a plan asks for.
+    """One request of a sweep.
 
     Attributes:
-        place: Where its observation belongs.
-        configuration: What is tried.
+        place: The place of its observation in the study.
+        configuration: The configuration to try.
         prompt: The filled prompt.
-        host: Index of the host that it belongs to, None where any will do. Floor and confirmation need every host
-            alike, so that configurations are compared within hosts.
+        host: Index of its host; None for any host. Floor and confirmation use every host equally, so that
+            configurations are compared within hosts.
     """
 
     place: Place
@@ -47,5 +47,5 @@ class Task:
 
     @property
     def options(self) -> dict[str, OptionValue]:
-        """All options as they are sent, the seed included."""
+        """All options of the request, the seed included."""
         return {**self.configuration.options, "seed": self.place.seed}

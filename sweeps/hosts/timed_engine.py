@@ -1,4 +1,4 @@
-"""An engine that keeps the time of its requests."""
+"""An engine whose requests are timed."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from sweeps.engines.base import Engine, Generation, Prompt
 from sweeps.options import OptionValue
 
 LEAST_LOAD_SECONDS = 0.05
-"""Servers report a few milliseconds of load for a model that is loaded already."""
+"""Shorter loads do not count: servers report a few milliseconds for a loaded model."""
 
 
 class TimedEngine:
-    """An engine whose answers are noted, to learn from their times.
+    """An engine that records the times of its requests.
 
     Attributes:
-        warmups: Answers of one token: their prefill is a whole prompt's, where it was not cached.
+        warmups: Answers of one token: unless cached, their prefill is that of a whole prompt.
         load_seconds: The longest load seen.
-        seconds: Time of all requests, as the engine tells it: a scripted engine's clock goes faster than ours.
+        seconds: Time of all requests by the engine's clock; a scripted engine's runs faster than ours.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -50,16 +50,16 @@ class TimedEngine:
 
 
 def timed(engine: Engine) -> tuple[Engine, TimedEngine]:
-    """The engine to use, and the same as its watcher."""
-    watcher = TimedEngine(engine)
-    return cast("Engine", watcher), watcher
+    """Return a timed engine twice: as an `Engine` to use, and as a `TimedEngine` to read the times from."""
+    recorder = TimedEngine(engine)
+    return cast("Engine", recorder), recorder
 
 
 def prefill_rate(warmups: Sequence[Generation]) -> float | None:
-    """Seconds per prompt token of an uncached prefill; None where none was seen.
+    """Return the seconds per prompt token of an uncached prefill; None if there was none.
 
-    Engines that do not tell what they had cached show it by a prefill that is far too fast, so the slowest counts; of
-    the others it is the mean.
+    Where an engine does not report cached tokens, a cached prefill is far too fast, so the slowest one counts.
+    Otherwise the result is the mean.
     """
     fresh = [
         (tokens, answer.timing.prefill)

@@ -15,7 +15,7 @@ class Standing:
         noise_sd: Run-to-run standard deviation within a case; None before the floor.
         band: Half-width of the 95% noise band of one trial's mean around the baseline's; None before the floor.
         best: The changes that the best trial so far makes, in words; "" before the first.
-        best_mean: Its observed mean.
+        best_mean: Observed mean score of the best trial.
         best_low: Lower end of its 95% interval.
         best_high: Upper end.
         trials: Trials completed.

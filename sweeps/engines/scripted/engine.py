@@ -1,7 +1,7 @@
 """An engine without a model: a response surface with noise, a clock of its own, and faults on demand.
 
-It serves tests and simulations. Its texts are built to reach a coverage, so that any objective scores them; whatever it
-does follows from (model, prompt, options, seed) alone.
+It serves tests and simulations. Its texts reach a given coverage, so any objective can score them. Each text depends on
+(model, prompt, options, seed) alone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,14 @@ from sweeps.engines.base import (
     Timing,
 )
 from sweeps.engines.scripted.faults import FAULTS, Fault, Request
-from sweeps.engines.scripted.settings import SURFACES, ExpectedCoverage, called, demo_surface, digest_of, read_settings
+from sweeps.engines.scripted.settings import (
+    SURFACES,
+    ExpectedCoverage,
+    demo_surface,
+    digest_of,
+    function_name,
+    read_settings,
+)
 from sweeps.errors import ConfigError
 from sweeps.options import OPTIONS, RELOAD_OPTIONS, OptionValue
 
@@ -54,19 +61,19 @@ __all__ = [
 ]  # fmt: skip
 
 Write = Callable[[Case, Mapping[str, OptionValue], np.random.Generator], str]
-"""Writes the text for a case."""
+"""Function of case, options and generator that returns the text."""
 
 
 @dataclass
 class Counts:
-    """What the engine did.
+    """Counts of the engine's work.
 
     Attributes:
         calls: Calls of `generate`, failed ones included.
         loads: Loads of a model: the first, and each change of the model or of an option that reloads.
         prefill_tokens: Prompt tokens evaluated: all but those in the prefix cache, which holds the last prompt.
         generated_tokens: Tokens generated.
-        faults: Faults played, by kind.
+        faults: Number of faults by kind.
     """
 
     calls: int = 0
@@ -77,27 +84,27 @@ class Counts:
 
 
 class ScriptedEngine(BaseEngine):
-    """See the module.
+    """The engine without a model: see this module.
 
     Args:
-        cases: Cases whose logs occur in the prompts. A prompt without one is answered with its own sentences.
-        surface: Expected coverage by options. Of two engines of one ledger that differ in it, one needs another name
-            of the function: by that it is known.
-        write: Writes the text of a case, known by its name as well; by default each item's text with the surface's
-            probability.
+        cases: Cases whose logs occur in the prompts. A prompt without a known log is answered with its own sentences.
+        surface: Expected coverage by options. The ledger knows it by the function's name: two engines that differ in it
+            need two names.
+        write: Writer of a case's text, known by its name as well. By default each item's text appears with the
+            surface's probability.
         noise: Standard deviation of a shift of that probability from text to text.
-        delay: Seconds of real time that each request sleeps.
-        faults: Faults to play.
+        delay: Seconds of real time that each request takes.
+        faults: Faults to produce.
         inert: Options that change nothing, as on servers that ignore them.
         models: Names of the models on this host.
         load_seconds: Simulated seconds of a load.
         prefill_speed: Simulated prompt tokens per second.
         decode_speed: Simulated generated tokens per second.
-        address: What to call this host.
-        sleep: Sleeps for the delay.
+        address: Name of this host.
+        sleep: Function that waits for the delay.
 
     Attributes:
-        counts: What the engine did so far.
+        counts: The engine's work so far.
         requests: All requests in order.
     """
 
@@ -135,7 +142,7 @@ class ScriptedEngine(BaseEngine):
         self._inert = frozenset(inert)
         self._models = list(models)
         self._load_seconds, self._prefill_speed, self._decode_speed = load_seconds, prefill_speed, decode_speed
-        self._settings = self._telling(write)
+        self._settings = self._text_settings(write)
         self._loaded: tuple[Any, ...] | None = None
         self._cached: tuple[Prompt, int] | None = None
 
@@ -162,7 +169,7 @@ class ScriptedEngine(BaseEngine):
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
     ) -> Generation:
-        """See `Engine.generate`. The times in the answer are simulated; only `delay` passes in truth."""
+        """See `Engine.generate`. The times in the answer are simulated; only `delay` really passes."""
         request = Request(self.counts.calls, prompt, dict(options), model)
         self.counts.calls += 1
         self.requests.append(request)
@@ -184,12 +191,12 @@ class ScriptedEngine(BaseEngine):
         output = len(text.split())
         self.counts.generated_tokens += output
         prefill, decode = (tokens - cached) / self._prefill_speed, output / self._decode_speed
-        told = finish != "repeat"  # a repeat abort comes without counts, as Ollama's does
+        counted = finish != "repeat"  # a repeat abort comes without counts, as Ollama's does
         return Generation(
             text=text,
             finish=finish,
-            prompt_tokens=(tokens // 2 if fault == "cut-prompt" else tokens) if told else None,
-            output_tokens=output if told else None,
+            prompt_tokens=(tokens // 2 if fault == "cut-prompt" else tokens) if counted else None,
+            output_tokens=output if counted else None,
             cached_tokens=cached,
             timing=Timing(load + prefill + decode + self._delay, 0.0, load, prefill, decode),
             effective={} if num_ctx is None else {"num_ctx": num_ctx},
@@ -197,7 +204,7 @@ class ScriptedEngine(BaseEngine):
         )
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
-        """See `Engine.count_tokens`: words, and 8 for the template."""
+        """See `Engine.count_tokens`: the number of words, plus 8 for the template."""
         del options
         self._known(model)
         return count_words(prompt)
@@ -216,7 +223,7 @@ class ScriptedEngine(BaseEngine):
     def chat_json(
         self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
     ) -> dict[str, Any]:
-        """See `Engine.chat_json`: booleans and choices by chance, the other values fixed."""
+        """See `Engine.chat_json`: random booleans and choices, the other values fixed."""
         self._known(model)
         rng = _generator(model, prompt.system, prompt.user, dict(options))
         return {name: _value(part, rng) for name, part in schema.get("properties", {}).items()}
@@ -226,7 +233,7 @@ class ScriptedEngine(BaseEngine):
         return list(self._models)
 
     def identify(self, model: str) -> dict[str, Any]:
-        """See `Engine.identify`. The settings are those that change texts, where they are not the defaults."""
+        """See `Engine.identify`. Only settings that change texts and are not the defaults are included."""
         self._known(model)
         return {
             "engine": {
@@ -238,11 +245,11 @@ class ScriptedEngine(BaseEngine):
             "model": {"name": model, "digest": self.digest, "weights_sha256": self.digest, "family": "scripted"},
         }
 
-    def _telling(self, write: Write | None) -> dict[str, Any]:
-        """Settings that texts depend on. Faults are none: they are accidents, which a study survives."""
+    def _text_settings(self, write: Write | None) -> dict[str, Any]:
+        """Return the settings that texts depend on. Faults are not among them: a study survives them."""
         settings: dict[str, Any] = {
-            "surface": None if self._surface is demo_surface else called(self._surface),
-            "write": None if write is None else called(write),
+            "surface": None if self._surface is demo_surface else function_name(self._surface),
+            "write": None if write is None else function_name(write),
             "noise": float(self._noise),
             "inert": sorted(self._inert),
             "cases": digest_of(self._cases),
@@ -309,7 +316,7 @@ class ScriptedEngine(BaseEngine):
         return text, "stop"
 
     def _live(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
-        """The options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k, top_p."""
+        """Return the options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k."""
         dead = {*self._inert, *RELOAD_OPTIONS}
         if "temperature" not in dead and options.get("temperature", 0.8) <= 0:
             dead |= {"seed", "top_k", "top_p", "min_p", "typical_p"}
@@ -321,13 +328,13 @@ class ScriptedEngine(BaseEngine):
 
     def _write_items(self, case: Case, options: Mapping[str, OptionValue], rng: np.random.Generator) -> str:
         share = float(np.clip(self._surface(options) + self._noise * rng.standard_normal(), 0.0, 1.0))
-        said = [item.text for item in case.items if not item.forbidden and rng.random() < share]
-        filler = f"Draft {rng.integers(1_000_000)}."  # makes texts of different seeds differ even if they say the same
-        return " ".join([*(text.rstrip(".") + "." for text in said), filler])
+        chosen = [item.text for item in case.items if not item.forbidden and rng.random() < share]
+        filler = f"Draft {rng.integers(1_000_000)}."  # lets texts of different seeds differ even with the same items
+        return " ".join([*(text.rstrip(".") + "." for text in chosen), filler])
 
 
 def count_words(prompt: Prompt) -> int:
-    """Tokens of a prompt as the scripted engine counts them: words, and 8 for the template."""
+    """Count a prompt's tokens as the scripted engine does: words, plus 8 for the template."""
     return len(prompt.user.split()) + len((prompt.system or "").split()) + 8
 
 
@@ -344,6 +351,6 @@ def _value(schema: Mapping[str, Any], rng: np.random.Generator) -> Any:
 
 
 def _case_of(text: str) -> Case:
-    """A case made of the prompt's own sentences, for prompts that hold no known log."""
+    """Make a case of the prompt's own sentences, for prompts without a known log."""
     sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", text) if part.strip()]
     return Case("prompt", text, tuple(Item(f"s{n}", sentence, 3) for n, sentence in enumerate(sentences)))

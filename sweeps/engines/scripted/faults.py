@@ -1,4 +1,4 @@
-"""Faults of the scripted engine: what goes wrong, and at which requests."""
+"""Faults of the scripted engine: kinds, and the requests at which they occur."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ FAULTS = (
     "version-change",
     "digest-change",
 )
-"""Kinds of faults. The last two change what `identify` tells, from that request on, and let the request through."""
+"""Kinds of faults. The last two change the facts of `identify` from that request on; the request itself succeeds."""
 
 
 @dataclass
 class Fault:
-    """A fault to play.
+    """A fault and the requests that meet it.
 
     Attributes:
         kind: One of `FAULTS`.
         at: Indices of the requests that meet it, counted from 0 over all calls of `generate`; None for all.
         when: A further condition on the request.
-        times: How often it is played at most; None for no limit.
+        times: Most times that it occurs; None for no limit.
     """
 
     kind: str
@@ -51,7 +51,7 @@ class Fault:
         """Read `kind@3,5-7`, or `kind` alone for every request.
 
         Raises:
-            ConfigError: If it is neither.
+            ConfigError: If the text has neither form.
         """
         kind, at, places = text.partition("@")
         if not at:
@@ -67,7 +67,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Request:
-    """One call of `generate`, as the engine saw it."""
+    """One call of `generate`."""
 
     index: int
     prompt: Prompt

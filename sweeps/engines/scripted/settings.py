@@ -1,4 +1,4 @@
-"""Settings of the scripted engine: its surfaces, and what a file may say."""
+"""Settings of the scripted engine: its surfaces, and the settings that a file may hold."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
 ExpectedCoverage = Callable[[Mapping[str, OptionValue]], float]
-"""Options to the expected share of the items that a text covers, in [0, 1]."""
+"""Function from options to the expected share of items in a text, in [0, 1]."""
 
 _NUMBERS = ("noise", "delay", "load_seconds")
 _TEXTS = ("faults", "inert", "models")
@@ -40,10 +40,10 @@ SURFACES: Mapping[str, ExpectedCoverage] = {"demo": demo_surface, "flat": lambda
 
 
 def read_settings(spec: EngineSpec) -> dict[str, Any]:
-    """A specification's settings in the types that the engine takes, without those that are not there.
+    """Return a specification's settings in the types that the engine expects.
 
     Raises:
-        ConfigError: With every setting that cannot be used, by file and key.
+        ConfigError: With every unusable setting, by file and key.
     """
     check_settings(spec, _KNOWN)
     settings, problems = {}, []
@@ -57,21 +57,21 @@ def read_settings(spec: EngineSpec) -> dict[str, Any]:
     return settings
 
 
-def called(function: Callable[..., Any]) -> str:
-    """What a surface or writer is known by: its name in a file, or module and name in the code."""
+def function_name(function: Callable[..., Any]) -> str:
+    """Return the name of a surface or writer: that of a file, or module and name in the code."""
     named = next((name for name, surface in SURFACES.items() if surface is function), None)
     kind = type(function)  # an object that can be called has no name of its own
     return named or f"{function.__module__}:{getattr(function, '__qualname__', kind.__qualname__)}"
 
 
 def digest_of(cases: Sequence[Case]) -> str:
-    """12 hex digits over what texts are made of: logs, and the items that may be said; "" without cases."""
+    """Return 12 hex digits over the logs and the items that are not forbidden; "" without cases."""
     parts = [[case.log, [item.text for item in case.items if not item.forbidden]] for case in cases]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:12] if parts else ""
 
 
 def _read(name: str, value: Any) -> Any:
-    """One setting, or a ValueError that goes on from its name."""
+    """Return one setting; the text of a ValueError continues the setting's name."""
     if name in _NUMBERS:
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < math.inf:
             raise ValueError(f"must be a number from 0, not {value!r}")
@@ -87,7 +87,7 @@ def _texts(name: str, value: Any) -> list[str]:
     if name == "inert" and (unknown := [text for text in value if text not in OPTIONS and text != "seed"]):
         raise ValueError(f"names {unknown[0]!r}, which is no option; {name_hint(unknown[0], OPTIONS)}")
     if name == "models" and not value:
-        raise ValueError("must name a model at least")
+        raise ValueError("must name at least one model")
     return list(value)
 
 

@@ -1,10 +1,10 @@
-"""Response surfaces over Ollama's options: a model to tune whose truth is known.
+"""Response surfaces over Ollama's options, with known truth.
 
-A `Surface` answers two questions: what a configuration scores on average on each case (the truth), and what one noisy
-generation of it scores (what a sweep sees). It is made for trying search strategies and for the scripted engine, and it
-has what real surfaces were seen to have: few options that matter, interactions, cliffs (settings that break the
-text), options that act only under others (mirostat), cases of different difficulty that react differently, and scores
-in [0, 1] with beta noise that depends on the mean.
+A `Surface` gives two scores of a configuration on each case: the true mean, and the noisy score of one generation,
+which a sweep sees. It serves trials of search strategies and the scripted engine. Like real surfaces it has few options
+that matter, interactions, cliffs (settings that break the text) and options that act only at certain values of others
+(mirostat). Cases differ in difficulty and in their reaction. Scores lie in [0, 1], with beta noise that depends on the
+mean.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Options = Mapping[str, Any]
 Kind = Literal["smooth", "rough", "flat", "default-best"]
 
 KINDS: tuple[Kind, ...] = ("smooth", "rough", "flat", "default-best")
-"""Two surfaces with a gain to find, and two without: nothing matters, or every change makes it worse."""
+"""Two kinds with a gain to find, and two without: no option matters, or every change is worse."""
 
 RANGES: Mapping[str, tuple[float, float, bool]] = {
     "temperature": (0.1, 1.5, False),
@@ -37,7 +37,7 @@ RANGES: Mapping[str, tuple[float, float, bool]] = {
     "repeat_last_n": (16, 512, True),
     "mirostat_tau": (1.0, 9.0, False),
 }
-"""Range of each option that a surface reacts to, and whether it is read on a log scale; `mirostat` comes on top."""
+"""Range of each option that a surface reacts to, and whether its scale is logarithmic; `mirostat` comes in addition."""
 
 DEFAULTS: Mapping[str, float] = {
     "temperature": 0.8,
@@ -50,7 +50,7 @@ DEFAULTS: Mapping[str, float] = {
     "mirostat": 0,
     "mirostat_tau": 5.0,
 }
-"""The baseline of every surface, and what is assumed for an option that a configuration does not name."""
+"""The baseline of every surface, and the values of options that a configuration does not name."""
 
 _NAMES = tuple(RANGES)
 _TAU = _NAMES.index("mirostat_tau")
@@ -62,7 +62,7 @@ _SPREADS = (0.25, 0.2, 0.15, 0.12, 0.1, 0.08, 0.06, 0.04, 0.03, 0.02, 0.01)
 
 
 def search_space() -> dict[str, Any]:
-    """The surfaces' options as Optuna distributions; `mirostat_tau` acts only when `mirostat` is 1 or 2."""
+    """Return the surfaces' options as Optuna distributions; `mirostat_tau` acts only when `mirostat` is 1 or 2."""
     from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
     space: dict[str, BaseDistribution] = {}
@@ -74,10 +74,10 @@ def search_space() -> dict[str, Any]:
 
 
 def unit(options: Sequence[Options]) -> tuple[Array, npt.NDArray[np.int64]]:
-    """Configurations in the surfaces' own coordinates.
+    """Return configurations in the surfaces' own coordinates.
 
     Args:
-        options: Options by Ollama's names; what is missing has its default, what is unknown is ignored.
+        options: Options by Ollama's names; a missing one has its default, an unknown one is ignored.
 
     Returns:
         Positions in [0, 1], shape (n, 8), in the order of `RANGES` (values outside a range at its end), and the
@@ -113,7 +113,7 @@ class Surface:
 
     Attributes:
         kind: One of `KINDS`.
-        seed: What the surface was drawn from.
+        seed: Seed that the surface was drawn with.
         gain: True mean score of the best configuration minus the baseline's.
         baseline: The baseline's options.
         best: A configuration that reaches `gain` (the baseline itself on surfaces without a gain).
@@ -140,36 +140,36 @@ class Surface:
         return len(self.case_means)
 
     def means(self, options: Sequence[Options]) -> Array:
-        """The truth: mean score of each configuration on each case, shape (len(options), cases)."""
+        """Return the true mean score of each configuration on each case, shape (len(options), cases)."""
         return _combine(self.case_means, self.scale, _parts(self.shape, *unit(options)))
 
     def mean(self, options: Options) -> float:
-        """The truth: a configuration's mean score over the cases."""
+        """Return a configuration's true mean score over the cases."""
         return float(self.means([options]).mean())
 
     def regret(self, options: Options) -> float:
-        """How much better the best configuration is, in score; 0 for the best one."""
+        """Return the distance in score from the best configuration; 0 for the best."""
         return self.mean(self.baseline) + self.gain - self.mean(options)
 
     def draw(self, options: Sequence[Options], repeats: int, rng: np.random.Generator) -> Array:
-        """Independent noisy scores, shape (len(options), cases, repeats)."""
+        """Draw independent noisy scores, shape (len(options), cases, repeats)."""
         means = self.means(options)[:, :, None]
         uniforms = rng.random((len(options), self.cases, repeats, 2))
         return self._noisy(np.broadcast_to(means, uniforms.shape[:3]), self.noise[None, :, None], uniforms)
 
     def draw_one(self, options: Options, case: int, rng: np.random.Generator) -> float:
-        """One noisy score of a configuration on the case of that index."""
+        """Draw one noisy score of a configuration on the case of that index."""
         mean = self.means([options])[0, case : case + 1]
         return float(self._noisy(mean, self.noise[case : case + 1], rng.random((1, 2)))[0])
 
     def score(self, options: Options, case: int, seed: int, repeat: int = 0) -> float:
-        """The score of one generation, the same for the same arguments in every process.
+        """Return the score of one generation, equal for equal arguments in every process.
 
         Args:
             options: Options by Ollama's names.
             case: Index of the case.
             seed: The generation's seed.
-            repeat: Which repeat of the same request; other repeats get other noise.
+            repeat: Index of the repeat of a request; each repeat has its own noise.
 
         Returns:
             A score in [0, 1].
@@ -182,7 +182,7 @@ class Surface:
         return float(self._noisy(np.array([mean]), self.noise[case : case + 1], uniforms[None, :])[0])
 
     def _noisy(self, means: Array, sd: Array, uniforms: Array) -> Array:
-        """Beta quantiles at the first uniforms; rounded at random, without bias, by the second ones."""
+        """Return beta quantiles at the first uniforms, rounded at random and without bias by the second ones."""
         variance = np.minimum(sd**2, 0.8 * means * (1 - means))
         precision = means * (1 - means) / variance - 1
         scores = betaincinv(means * precision, (1 - means) * precision, uniforms[..., 0])
@@ -205,7 +205,7 @@ def make_surface(
 
     Args:
         kind: `smooth` or `rough` (with a gain), `flat` (nothing matters) or `default-best` (every change is worse).
-        seed: Draws everything: which options matter, where, cliffs, cases and noise.
+        seed: Seed of everything drawn: the options that matter, peaks, cliffs, cases and noise.
         gain: True gain of the best configuration over the baseline; ignored for the kinds without one.
         cases: Number of cases.
         noise: Within-case standard deviation of one generation; drawn from .08 to .15 if not given.
@@ -213,8 +213,8 @@ def make_surface(
         discrete: Make scores multiples of 1/discrete.
 
     Returns:
-        The surface. Its `gain` is exact for the configuration in `best`, which was found by search over many
-        thousand configurations; a better one, if there is any, is better by less than about 3% of the gain.
+        The surface. Its `gain` is exact for the configuration in `best`, found by search over many thousand
+        configurations. Any better configuration is better by less than about 3% of the gain.
 
     Raises:
         ValueError: If `kind` is unknown, or `cases` or `gain` is not positive.
@@ -235,7 +235,7 @@ def make_surface(
         gain = 0.0
     else:
         best, scale = _find_best(shape, case_means, gain, rng)
-        while scale > _STEEPEST:  # the baseline happens to be nearly the best: draw other effects
+        while scale > _STEEPEST:  # the baseline is nearly the best by chance: draw other effects
             shape = _draw_shape(kind, cases, rng)
             best, scale = _find_best(shape, case_means, gain, rng)
     return Surface(kind, seed, gain, dict(DEFAULTS), best, case_means, case_noise, scale, discrete, shape)
@@ -270,9 +270,9 @@ def _draw_shape(kind: Kind, cases: int, rng: np.random.Generator) -> _Shape:
 
 
 def _draw_cliff(start: Array, rng: np.random.Generator) -> tuple[Array, float, float]:
-    """A half space, well away from the baseline, in which the score collapses."""
+    """Draw a half space, well away from the baseline, in which the score collapses."""
     reach = 0.0
-    while reach < 0.4:  # the way from the baseline to the space's end in that direction
+    while reach < 0.4:  # distance from the baseline to the space's end in that direction
         direction = np.zeros(len(start))
         chosen = rng.choice([i for i in range(len(start)) if i != _TAU], size=int(rng.integers(1, 3)), replace=False)
         direction[chosen] = rng.choice([-1.0, 1.0], len(chosen)) / math.sqrt(len(chosen))
@@ -281,7 +281,7 @@ def _draw_cliff(start: Array, rng: np.random.Generator) -> tuple[Array, float, f
 
 
 def _effects(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tuple[Array, Array]:
-    """Smooth and rough effect before scaling, shape (n,), and the cliffs' loss in score, shape (n,)."""
+    """Return the effect (smooth plus rough) before scaling and the cliffs' loss in score, each of shape (n,)."""
     x = _acting(positions, modes)
     bumps = np.exp(-0.5 * ((x - shape.peaks) / shape.widths) ** 2)
     value = bumps @ shape.heights + shape.modes[np.clip(modes, 0, 2)]
@@ -298,7 +298,7 @@ def _effects(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> t
 
 
 def _acting(positions: Array, modes: npt.NDArray[np.int64]) -> Array:
-    """Positions with inactive options where they do nothing: mirostat replaces top_k, top_p and min_p."""
+    """Return positions with inactive options at their centre: mirostat replaces top_k, top_p and min_p."""
     x = positions.copy()
     on = modes > 0
     x[~on, _TAU] = 0.5
@@ -308,7 +308,7 @@ def _acting(positions: Array, modes: npt.NDArray[np.int64]) -> Array:
 
 
 def _parts(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
-    """Differences to the baseline: common effect before scaling (n,), loss (n,), effect by case (n, cases)."""
+    """Return differences to the baseline: common effect before scaling (n,), loss (n,), effect by case (n, cases)."""
     start, off = unit([DEFAULTS])
     value, loss = _effects(shape, np.vstack([start, positions]), np.concatenate([off, modes]))
     moved = _acting(positions, modes) - _acting(start, off)
@@ -316,7 +316,7 @@ def _parts(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tup
 
 
 def _combine(case_means: Array, scale: float, parts: tuple[Array, Array, Array]) -> Array:
-    """Mean scores, shape (n, cases)."""
+    """Return mean scores, shape (n, cases)."""
     value, loss, own = parts
     means = case_means[None, :] + (scale * value - loss)[:, None] + scale * own
     return np.asarray(np.clip(means, _LOWEST, _HIGHEST))
@@ -325,7 +325,7 @@ def _combine(case_means: Array, scale: float, parts: tuple[Array, Array, Array])
 def _find_best(
     shape: _Shape, case_means: Array, gain: float, rng: np.random.Generator
 ) -> tuple[dict[str, float], float]:
-    """The scale at which the best configuration beats the baseline by `gain`, and that configuration."""
+    """Find the scale at which the best configuration beats the baseline by `gain`, and that configuration."""
     d = len(_NAMES)
     start, _ = unit([DEFAULTS])
     positions = np.vstack([start, rng.random((_POOL, d))])
@@ -345,7 +345,7 @@ def _find_best(
 
 
 def _scale_for(gain: float, case_means: Array, parts: tuple[Array, Array, Array]) -> float:
-    """Bisection: the largest gain over the positions grows with the scale."""
+    """Find the scale by bisection: the largest gain over the positions grows with it."""
     origin = float(case_means.mean())
     low, high = 0.0, 1.0
     for _ in range(30):

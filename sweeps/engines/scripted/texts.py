@@ -1,7 +1,6 @@
-"""Texts for simulated scores: cases and a writer with which the scripted engine follows a response surface.
+"""Texts for simulated scores: cases, and a writer that lets the scripted engine follow a response surface.
 
-What is written is scored by the product's own objective, so that a simulated sweep takes the whole way from the request
-to the verdict.
+The product's own objective scores these texts, so a simulated sweep takes the whole way from request to verdict.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from sweeps.engines.scripted.surfaces import Options, Surface
 
 
 def synthetic_cases(n: int, *, items: int = 20) -> list[Case]:
-    """Cases for simulated texts: no two items, of any case, share a word, so that exactly what is written is covered.
+    """Make cases for simulated texts. No two items of any case share a word, so exactly the written items are covered.
 
     Args:
         n: Number of cases, named `case-01` and so on.
@@ -34,15 +33,15 @@ def synthetic_cases(n: int, *, items: int = 20) -> list[Case]:
 
 
 def writer(surface: Surface, cases: Sequence[Case]) -> Callable[[Case, Options, np.random.Generator], str]:
-    """What makes the scripted engine write texts that score as a surface says.
+    """Make a function that writes texts with the scores of a surface.
 
     Args:
-        surface: The surface; its cases are taken in the order of `cases`.
+        surface: The surface; its cases are in the order of `cases`.
         cases: As many cases as the surface has.
 
     Returns:
-        A function of case, options and generator that returns the text: a choice of the case's item texts whose weights
-        (5 to 1 for levels 1 to 5) add up to the drawn score, rounded at random without bias to what weights can make.
+        A function of case, options and generator that returns the text: some of the case's item texts. Their weights (5
+        to 1 for levels 1 to 5) add up to the drawn score, rounded at random and without bias to a possible sum.
 
     Raises:
         ValueError: If the numbers of cases differ.
@@ -52,33 +51,33 @@ def writer(surface: Surface, cases: Sequence[Case]) -> Callable[[Case, Options, 
     position = {case.name: index for index, case in enumerate(cases)}
 
     def write(case: Case, options: Options, rng: np.random.Generator) -> str:
-        said = covering(case, surface.draw_one(options, position[case.name], rng), rng)
-        return " ".join([*said, f"Draft {rng.integers(1_000_000)}."])
+        chosen = covering(case, surface.draw_one(options, position[case.name], rng), rng)
+        return " ".join([*chosen, f"Draft {rng.integers(1_000_000)}."])
 
     return write
 
 
 def covering(case: Case, score: float, rng: np.random.Generator) -> list[str]:
-    """Texts of a random choice of items whose weights make up a score; the mean over draws is the score."""
+    """Choose random items whose weights make up a score, and return their texts; the mean over draws is the score."""
     items = [case.items[i] for i in rng.permutation(len(case.items)) if not case.items[i].forbidden]
     weights = [6 - item.level for item in items]
-    reachable = [1]  # per number of items left, the sums that they can make, as bits
+    reachable = [1]  # for each number of items left, the possible sums as bits
     for weight in reversed(weights):
         reachable.append(reachable[-1] | reachable[-1] << weight)
     target = math.floor(score * sum(weights) + rng.random())
     left = min((s for s in range(sum(weights) + 1) if reachable[-1] >> s & 1), key=lambda s: abs(s - target))
-    said = []
+    chosen = []
     for i, (item, weight) in enumerate(zip(items, weights, strict=True)):
         rest = reachable[len(items) - i - 1]
-        can_take, can_skip = weight <= left and rest >> (left - weight) & 1, rest >> left & 1
-        if can_take and (not can_skip or rng.random() * sum(weights[i:]) < left):
-            said.append(item.text)
+        possible_with, possible_without = weight <= left and rest >> (left - weight) & 1, rest >> left & 1
+        if possible_with and (not possible_without or rng.random() * sum(weights[i:]) < left):
+            chosen.append(item.text)
             left -= weight
-    return said
+    return chosen
 
 
 def _word(number: int) -> str:
-    """A word of its own for each number, of syllables that no stemmer cuts."""
+    """Return a word that belongs to this number alone, of syllables that no stemmer cuts."""
     syllables = [c + v for c in "bdfgklmnprtvz" for v in "aou"]
     text = ""
     for _ in range(3):

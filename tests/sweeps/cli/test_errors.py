@@ -86,7 +86,7 @@ BAD: dict[str, tuple[Break, tuple[str, ...]]] = {
     "invalid toml": (raw("[study\nname = 1"), ("sweep.toml: is not valid TOML", "line 1")),
     "empty file": (raw(""), ("study: is missing", "budget: is missing")),
     "unknown key": (tables(study={"sed": 1}), ("study.sed: unknown key; did you mean 'seed'?",)),
-    "upside down": (tables(space={"top_p": {"low": 0.9, "high": 0.5}}), ("space.top_p", "upside down", "0.9", "0.5")),
+    "upside down": (tables(space={"top_p": {"low": 0.9, "high": 0.5}}), ("space.top_p", "swap them", "0.9", "0.5")),
     "empty space": (tables(space={}), ("space: is empty",)),
     "level 6": (edit("c1.toml", CASE.format(level=6)), ("c1.toml", "level", "6")),
     "item without text": (edit("c1.toml", '[[items]]\nid = "a"\nlevel = 1\n'), ("c1.toml", "text")),

@@ -142,7 +142,7 @@ def test_the_good_file_with_every_default_written_out() -> None:
         ("baseline", 3, "baseline"),
         ("space", None, "space: is missing"),
         ("space", {}, "space: is empty"),
-        ("space/temperature", {"low": 2, "high": 1}, "space.temperature: the range is upside down"),
+        ("space/temperature", {"low": 2, "high": 1}, "space.temperature: low 2 is above high 1; swap them"),
         ("space", [1], "space"),
         ("search/sampler", "tep", "search.sampler: 'tep' is not one of"),
         ("search/batch", 0, 'search.batch: must be "auto" or a whole number from 1 to 64, not 0'),

@@ -253,7 +253,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"inert": "top_p"}, "inert must be a list of texts, not 'top_p'"),
     ({"inert": ["topp"]}, "inert names 'topp', which is no option; did you mean 'top_p'?"),
     ({"models": [1]}, "models must be a list of texts"),
-    ({"models": []}, "models must name a model"),
+    ({"models": []}, "models must name at least one model"),
     ({"faults": [3]}, "faults must be a list of texts"),
     ({"faults": ["empty@x"]}, "faults: fault 'empty@x'"),
     ({"faults": ["nonsense"]}, "faults: fault 'nonsense' is unknown"),
