@@ -1,4 +1,4 @@
-"""An objective of one's own: ROUGE-1 recall of the rubric's text, through the package rouge-score.
+"""A user-defined objective: ROUGE-1 recall of the rubric's text, by the package rouge-score.
 
 In a sweep's configuration:
 
@@ -12,7 +12,7 @@ from objectives import Case
 
 
 def rouge_recall(case: Case, text: str) -> float:
-    """Share of the words of all wanted items that the summary has, stemmed, in [0, 1]."""
+    """Return the share of the (stemmed) words of all wanted items that the summary contains, in [0, 1]."""
     try:
         from rouge_score import rouge_scorer
     except ImportError:

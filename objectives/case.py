@@ -14,16 +14,16 @@ LEVELS = (1, 2, 3, 4, 5)
 
 @dataclass(frozen=True)
 class Item:
-    """One thing that a summary should say (or, when `forbidden`, must not say).
+    """One fact that a summary should state (or, when `forbidden`, must not state).
 
     Attributes:
         id: Name of the item, unique within its case.
-        text: The content, as one short sentence. The default matcher compares this with the summary.
+        text: The fact, as one short sentence. The default matcher compares it with the summary.
         level: Importance, 1 (essential) to 5 (incidental).
-        any: Patterns of which one must occur. Numbers in patterns are compared as numbers.
+        any: Patterns; at least one must occur. Numbers in patterns are compared as numbers.
         all: Patterns that must all occur.
-        regex: Regular expressions of which one must match.
-        forbidden: The item must not appear; if it does, it costs its weight.
+        regex: Regular expressions; at least one must match.
+        forbidden: The item must not appear; if it appears, its weight is deducted.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Case:
         log: The text that the model is asked to summarise.
         items: The rubric.
         title: A short human title, or "".
-        path: The rubric's file, where the case came from one.
+        path: The rubric's file; None for a case made in Python.
         meta: Free extra fields of the rubric file (language, source, ...).
     """
 
@@ -67,7 +67,7 @@ class Case:
 
     @property
     def rubric_sha256(self) -> str:
-        """SHA-256 of the items' canonical JSON, in hex: changes whenever a score could."""
+        """SHA-256 of the items' canonical JSON, in hex; it changes with everything that could change a score."""
         return hashlib.sha256(
             json.dumps([asdict(item) for item in self.items], sort_keys=True, ensure_ascii=False).encode()
         ).hexdigest()

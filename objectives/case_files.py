@@ -1,4 +1,4 @@
-"""Read cases from files: a rubric in TOML beside the log it is about.
+"""Cases as files: a rubric in TOML beside its log.
 
 A case is two files in one directory, ``NAME.toml`` and ``NAME.txt``::
 
@@ -33,24 +33,24 @@ __all__ = ["CaseError", "Problem", "load_cases", "read_case", "read_text", "rubr
 
 
 def shipped_sets() -> dict[str, Path]:
-    """The case sets that come with the package: name to directory, sorted by name."""
+    """Return the case sets shipped with the package: name to directory, sorted by name."""
     root = Path(str(resources.files("objectives"))) / "cases"
     return {path.name: path for path in sorted(root.glob("*")) if path.is_dir() and any(path.glob("*.toml"))}
 
 
 def load_cases(path: str | Path, *, names: Sequence[str] | None = None) -> list[Case]:
-    """Read cases, checking all files before complaining.
+    """Read cases; all files are checked before any error is raised.
 
     Args:
         path: A directory of rubrics, one rubric file (``.toml``), or the name of a shipped set such as
             ``"engineering-chats"``. A path that exists wins over a shipped set of that name.
-        names: Only these cases, by name; all of them by default. The others are then not read.
+        names: Only these cases, by name; all by default. Files of other cases are not read.
 
     Returns:
         The cases, sorted by name; at least one.
 
     Raises:
-        CaseError: With all problems of all files at once: a missing path, invalid TOML, a level that is none, an item
+        CaseError: With all problems of all files at once: a missing path, invalid TOML, an invalid level, an item
             without text, duplicate ids or texts, unusable patterns, a missing or empty log, text that is not UTF-8, ...
     """
     files = rubric_files(Path(path))
@@ -85,28 +85,30 @@ def read_text(path: Path) -> str:
         raise CaseError(Problem(str(path), "is a directory, not a file.", "Give the file.")) from None
     except OSError as error:
         if path.is_symlink() and not path.exists():
-            message = f"is a link to {str(path.readlink())!r}, which is not there."
-            raise CaseError(Problem(str(path), message, "Mend or remove the link.")) from None
+            message = f"is a link to {str(path.readlink())!r}, which does not exist."
+            raise CaseError(Problem(str(path), message, "Correct or remove the link.")) from None
         raise CaseError(Problem(str(path), f"cannot be read: {error.strerror}.", "Check the name.")) from None
 
 
 def rubric_files(path: Path) -> list[Path]:
-    """The rubric files that a path or a shipped set's name stands for, sorted by case name.
+    """Return the rubric files of a path or of a shipped set, sorted by case name.
 
     Raises:
         CaseError: There is no such place, or no rubric in it.
     """
     if path.is_dir():
-        files = sorted(path.glob("*.toml"), key=lambda file: file.stem)  # what is no file is told when it is read
+        files = sorted(
+            path.glob("*.toml"), key=lambda file: file.stem
+        )  # reading a directory of this name is an error later
         if files:
             return files
         below = sorted({str(file.parent) for file in path.glob("*/*.toml")})
         remedy = (
-            f"Its subdirectories have some: {', '.join(below[:5])}. Give one of them."
+            f"Its subdirectories contain some: {', '.join(below[:5])}. Give one of them."
             if below
-            else "A case is NAME.toml beside NAME.txt; `sweeps cases new LOG` makes a first rubric for a log."
+            else "A case is NAME.toml beside NAME.txt; `sweeps cases new LOG` drafts a rubric for a log."
         )
-        raise CaseError(Problem(str(path), "holds no case: there is no .toml file in it.", remedy))
+        raise CaseError(Problem(str(path), "has no case: it contains no .toml file.", remedy))
     if path.is_file():
         if path.suffix == ".toml":
             return [path]
@@ -120,7 +122,7 @@ def rubric_files(path: Path) -> list[Path]:
 
 
 def _chosen(files: list[Path], names: Sequence[str], place: str) -> list[Path]:
-    """The files of the named cases, in the order of the files."""
+    """Return the files of the named cases, in the order of the files."""
     valid = {file.stem: file for file in files}
     unknown = [
         Problem(place, f"no case named {name!r}.", f"{did_you_mean(name, valid)}Cases: {', '.join(valid)}.", value=name)
@@ -136,7 +138,7 @@ def _chosen(files: list[Path], names: Sequence[str], place: str) -> list[Path]:
 
 @dataclass
 class _Draft:
-    """A rubric on its way to a case, with the problems found so far."""
+    """A rubric while it is read, with the problems found so far."""
 
     file: Path
     lines: dict[str, int]
@@ -148,7 +150,7 @@ class _Draft:
 
 
 def read_case(file: Path) -> tuple[Case | None, list[Problem]]:
-    """Read one rubric and its log: the case, or None, and what is wrong."""
+    """Read one rubric and its log; return the case (None if it cannot be used) and all problems."""
     try:
         source = read_text(file)
         data = tomllib.loads(source)
@@ -156,7 +158,7 @@ def read_case(file: Path) -> tuple[Case | None, list[Problem]]:
         return None, error.problems
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"at line (\d+)", str(error))
-        remedy = "Check quotes and brackets there; a text with quotes inside can stand in '''...'''."
+        remedy = "Check quotes and brackets there; write a text that contains quotes in '''...'''."
         return None, [Problem(str(file), f"not valid TOML: {error}.", remedy, line=int(place[1]) if place else None)]
     draft = _Draft(file, _line_numbers(source, data), [])
     rubric = None
@@ -178,7 +180,7 @@ def read_case(file: Path) -> tuple[Case | None, list[Problem]]:
 
 
 def _read_log(draft: _Draft, data: dict[str, Any]) -> str:
-    """The log's text, or "" with a problem added."""
+    """Return the log's text, or "" after adding a problem."""
     named, inline = data.get("log"), data.get("log_text")
     if isinstance(inline, str) and named is not None:
         draft.add("both log and log_text are given.", "Keep one of them.", "log_text")
@@ -188,7 +190,7 @@ def _read_log(draft: _Draft, data: dict[str, Any]) -> str:
             draft.add("log_text is empty.", "Put the conversation there, or into a .txt file.", "log_text")
         return inline
     if inline is not None or not isinstance(named, str | None):
-        return ""  # of the wrong type: the schema has said so
+        return ""  # of the wrong type: the schema reports it
     path = draft.file.parent / named if named else draft.file.with_suffix(".txt")
     key = "log" if named else ""
     if not path.exists():
@@ -206,7 +208,7 @@ def _read_log(draft: _Draft, data: dict[str, Any]) -> str:
 
 
 def _items(draft: _Draft, schemas: list[ItemSchema]) -> tuple[Item, ...]:
-    """Items with ids, checked against each other."""
+    """Return the items with ids, checked against each other."""
     items = []
     ids: dict[str, int] = {}
     texts: dict[str, int] = {}
@@ -215,11 +217,11 @@ def _items(draft: _Draft, schemas: list[ItemSchema]) -> tuple[Item, ...]:
         text = " ".join(schema.text.split())
         same = unicodedata.normalize("NFKC", text).casefold().rstrip(".!。")
         if identifier in ids:
-            message = f"the id {identifier!r} is already that of items[{ids[identifier]}]."
-            remedy = "Give each item its own id, or leave the ids out (then they are i1, i2, ... by position)."
+            message = f"the id {identifier!r} is also that of items[{ids[identifier]}]."
+            remedy = "Give each item its own id, or leave the ids out (they become i1, i2, ... by position)."
             draft.add(message, remedy, f"items[{position}].id", identifier)
         if same in texts:
-            message = f"the text {text!r} is already that of items[{texts[same]}]."
+            message = f"the text {text!r} is also that of items[{texts[same]}]."
             draft.add(message, "Keep one of the two: a fact counts once.", f"items[{position}].text", text)
         ids.setdefault(identifier, position)
         texts.setdefault(same, position)
@@ -230,7 +232,9 @@ def _items(draft: _Draft, schemas: list[ItemSchema]) -> tuple[Item, ...]:
             )
         )  # fmt: skip
     if all(item.forbidden for item in items):
-        draft.add("all items are forbidden, so there is nothing to cover.", "Add what a summary should say.", "items")
+        draft.add(
+            "all items are forbidden, so there is nothing to cover.", "Add a fact that a summary should state.", "items"
+        )
     return tuple(items)
 
 
@@ -240,7 +244,7 @@ def _check_regexes(draft: _Draft, items: Sequence[Item], log: str) -> None:
         for pattern in item.regex:
             fault = regex_fault(pattern, [log])
             if fault:
-                draft.add(fault, "Mend or remove the pattern.", f"items[{position}].regex", pattern)
+                draft.add(fault, "Correct or remove the pattern.", f"items[{position}].regex", pattern)
 
 
 _HEADER = re.compile(r"^\s*\[\[\s*items\s*\]\]")
@@ -248,7 +252,7 @@ _KEY = re.compile(r"^\s*([A-Za-z_][\w-]*)\s*=")
 
 
 def _line_numbers(source: str, data: dict[str, Any]) -> dict[str, int]:
-    """Where keys stand, by key; items only if their count agrees, since a multi-line text may imitate a header."""
+    """Line numbers by key; those of items only if their count agrees, since a multi-line text may imitate a header."""
     lines: dict[str, int] = {}
     item = -1
     for number, line in enumerate(source.splitlines(), start=1):

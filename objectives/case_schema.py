@@ -1,4 +1,4 @@
-"""The schema of a rubric file, and its problems told in plain words."""
+"""The schema of a rubric file, and its problems in plain words."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from pydantic_core import ErrorDetails
 from objectives.hints import did_you_mean
 
 PATTERN_SECONDS = 0.25
-"""How long one regular expression may run on one probe text before it is refused, in seconds."""
+"""Seconds that a regular expression may take on one probe text; a slower one is refused."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in a case's files.
+    """One problem in the files of a case.
 
     Attributes:
         file: The file, as the caller named it.
-        message: What is wrong, with the value.
-        remedy: What to do about it.
+        message: The problem, with the value.
+        remedy: The way to correct it.
         key: The place inside the file, such as ``items[3].level`` (counted from 0), or "".
-        line: The line in the file, from 1, where it is known.
-        value: The offending value, where there is one.
+        line: The line in the file, from 1, if it is known.
+        value: The wrong value, if there is one.
     """
 
     file: str
@@ -42,7 +42,7 @@ class Problem:
 
 
 class CaseError(ValueError):
-    """Cases that cannot be used; holds all problems of all files at once.
+    """Unusable cases, with all problems of all files at once.
 
     Attributes:
         problems: The problems, in the order of the files and of the keys inside them.
@@ -54,7 +54,7 @@ class CaseError(ValueError):
 
 
 def _as_list(value: object) -> object:
-    """Let ``any = "x"`` stand for ``any = ["x"]``."""
+    """Accept ``any = "x"`` for ``any = ["x"]``."""
     return [value] if isinstance(value, str) else value
 
 
@@ -101,15 +101,15 @@ class RubricSchema(BaseModel):
 
 
 def regex_fault(pattern: str, texts: Iterable[str] = ()) -> str:
-    """Say why a regular expression cannot be used, or "" if it can.
+    """Return why a regular expression cannot be used, or "" if it can.
 
     Args:
-        pattern: In the syntax of the `regex` package.
+        pattern: The expression, in the syntax of the `regex` package.
         texts: Further texts to try it on, such as the case's log.
 
     Returns:
-        "" for a usable pattern; else a sentence. A pattern is refused if it does not compile, matches the empty text
-        (and so every text), or needs more than `PATTERN_SECONDS` on a short repetitive text: catastrophic backtracking.
+        "" for a usable pattern, otherwise a sentence. A pattern is refused if it does not compile, matches the empty
+        text (and so every text), or needs more than `PATTERN_SECONDS` on a short repetitive text.
     """
     try:
         compiled = regex.compile(pattern)
@@ -117,7 +117,7 @@ def regex_fault(pattern: str, texts: Iterable[str] = ()) -> str:
         return f"{pattern!r} is not a valid regular expression: {error}."
     try:
         if compiled.search("", timeout=PATTERN_SECONDS):
-            return f"{pattern!r} matches the empty text, so every summary would have it."
+            return f"{pattern!r} matches the empty text, so every summary would cover the item."
         for text in [*_probes(pattern), *texts]:
             compiled.search(text, timeout=PATTERN_SECONDS)
     except TimeoutError:
@@ -129,17 +129,17 @@ def regex_fault(pattern: str, texts: Iterable[str] = ()) -> str:
 
 
 def _probes(pattern: str) -> list[str]:
-    """Texts that make nested repetitions backtrack: runs of the pattern's own characters with a wrong end."""
+    """Texts on which nested repetitions backtrack: runs of the pattern's own characters with a wrong end."""
     letters = list(dict.fromkeys([*(c for c in pattern if c.isalnum()), "a", "0", " "]))[:12]
     runs = [letter * 60 for letter in letters]
     return [run + "\x00" for run in [*runs, "a " * 40, "".join(letters) * 8, "word 1,234.5 " * 20]]
 
 
 def problems_of(error: ValidationError, file: str, lines: Mapping[str, int]) -> list[Problem]:
-    """Turn pydantic's findings on a rubric file into problems in plain words.
+    """Turn pydantic's errors on a rubric file into problems in plain words.
 
     Args:
-        error: What pydantic raised for `RubricSchema`.
+        error: The error raised for `RubricSchema`.
         file: The file's name for the messages.
         lines: Known line numbers by key, such as ``{"items[0]": 3, "items[0].level": 5}``.
     """
@@ -175,7 +175,7 @@ _REMEDIES = {
 
 
 def _shown(value: object) -> str:
-    """A value as the file has it, not as Python has it."""
+    """Write a value as in TOML, at most 80 characters."""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = repr(value)
@@ -183,7 +183,7 @@ def _shown(value: object) -> str:
 
 
 def _plain(detail: ErrorDetails) -> tuple[str, str]:
-    """The message and the remedy for one of pydantic's findings."""
+    """Return message and remedy for one of pydantic's errors."""
     names = [part for part in detail["loc"] if isinstance(part, str)]
     field = names[-1] if names else ""
     value, kind = detail["input"], detail["type"]
@@ -200,7 +200,7 @@ def _plain(detail: ErrorDetails) -> tuple[str, str]:
     if field == "level":
         return f"level is {_shown(value)}, but must be 1, 2, 3, 4 or 5.", remedy
     if kind == "value_error":
-        return str(detail["ctx"]["error"]), "Mend or remove the pattern."
+        return str(detail["ctx"]["error"]), "Correct or remove the pattern."
     expected = {
         "string_type": "a text in quotes",
         "bool_type": "true or false",

@@ -26,16 +26,16 @@ class Score:
 
     Attributes:
         score: In [0, 1], higher is better.
-        covered: Ids of the covered items, in the rubric's order (forbidden ones never stand here).
+        covered: Ids of the covered items, in the rubric's order; never a forbidden one.
         missed: Ids of the items that are not covered.
         levels: For each level that the rubric has: (covered, total).
         words: Words of the scored text (each character of an unspaced script counts as one).
         forbidden: Ids of the forbidden items that appeared.
         matches: Every item's match, in the rubric's order.
         side: Side metrics: `words`, `redundancy` (share of repeated 4-grams), `copied_share` (share of the words in
-            stretches of 8 or more taken from the log), `compression` (words over the log's words), `forbidden`
-            (count), and for a matcher that disagrees with itself `matcher_sd`, the standard deviation of the score on
-            judging the same text again.
+            stretches of 8 or more taken from the log), `compression` (words over the log's words) and `forbidden`
+            (count). A matcher that disagrees with itself adds `matcher_sd`: the standard deviation of the score when
+            the same text is judged again.
     """
 
     score: float
@@ -61,7 +61,7 @@ class Score:
 
 @runtime_checkable
 class Objective(Protocol):
-    """Scores a text for a case. Same case, same text, same digest: same score (unless the matcher is a model)."""
+    """Scores a text for a case. Case, text and digest determine the score, unless the matcher is a model."""
 
     @property
     def name(self) -> str:
@@ -79,7 +79,7 @@ class Objective(Protocol):
 
 
 def weighted_score(items: Sequence[Item], covered: Mapping[str, bool], weights: Mapping[int, float]) -> float:
-    """Weights of the covered items over all weights, less the weights of forbidden items that appeared; in [0, 1].
+    """Sum of the covered items' weights, minus those of forbidden items that appear, over all weights; in [0, 1].
 
     Forbidden items are not part of the denominator. A rubric whose weights sum to 0 scores 0.
     """
@@ -95,12 +95,12 @@ class CoverageObjective:
 
     Args:
         weights: Weights of levels 1..5 (non-negative, not all 0), as a sequence or a mapping level -> weight.
-        budget_words: Score the first so many words only, or None for the whole text. A character of a script without
-            spaces counts as one word.
+        budget_words: Number of words to score from the start of the text, or None for the whole text. A character of
+            a script without spaces counts as one word.
         matcher: Decides the items that have no authored patterns.
 
     Raises:
-        ObjectiveError: A setting is out of range; the message lists all that are.
+        ObjectiveError: A setting is out of range.
     """
 
     name = "coverage"
@@ -113,7 +113,9 @@ class CoverageObjective:
     ) -> None:
         self.weights = read_weights(weights)
         if budget_words is not None and (isinstance(budget_words, bool) or budget_words < 1):
-            raise ObjectiveError(f"budget_words = {budget_words!r}: must be a whole number from 1 on, or left out.")
+            raise ObjectiveError(
+                f"budget_words = {budget_words!r}: must be a whole number, 1 or more; leave it out to score all words."
+            )
         self.budget_words = budget_words
         self.matcher: Matcher = LexicalMatcher() if matcher is None else matcher
         settings = {
@@ -168,7 +170,7 @@ class CoverageObjective:
         given = self.matcher.match(open_items, text, context=case.log) if open_items else []
         if [match.item for match in given] != [item.id for item in open_items]:
             raise ObjectiveError(
-                f"matcher {self.matcher.name!r} did not answer the items of case {case.name!r} one by one, in order."
+                f"matcher {self.matcher.name!r} did not return one answer per item of case {case.name!r}, in order."
             )
         answers = iter(given)
         ready = PatternText(text)
@@ -176,7 +178,7 @@ class CoverageObjective:
 
 
 def read_weights(weights: Sequence[float] | Mapping[int, float]) -> dict[int, float]:
-    """Weights of levels 1..5 as a mapping.
+    """Return the weights of levels 1..5 as a mapping.
 
     Raises:
         ObjectiveError: Not five finite, non-negative numbers with at least one above 0.
@@ -191,12 +193,12 @@ def read_weights(weights: Sequence[float] | Mapping[int, float]) -> dict[int, fl
         w for w in pairs.values() if isinstance(w, bool) or not isinstance(w, int | float) or not 0 <= w < float("inf")
     ]
     if bad or not any(pairs.values()):
-        raise ObjectiveError(f"weights = {weights!r}: weights are numbers from 0 on, and one of them must be above 0.")
+        raise ObjectiveError(f"weights = {weights!r}: give numbers of 0 or more, with at least one above 0.")
     return {level: float(pairs[level]) for level in LEVELS}
 
 
 def cut_to_words(text: str, budget: int | None) -> str:
-    """The first `budget` words of a text, in normalised form; the text itself where there is no budget."""
+    """Return the first `budget` words of a text, in normalised form; the text itself if `budget` is None."""
     if budget is None:
         return text
     normal = normalise(text)

@@ -1,13 +1,16 @@
-"""Objectives of one's own: any callable `(case, text) -> score`."""
+"""User-defined objectives: any callable `(case, text) -> score`."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import inspect
+import json
 import math
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,8 +30,8 @@ class FunctionObjective:
     Args:
         function: Returns a number in [0, 1] (higher is better) or a `Score`.
         name: Name for tables; the function's own name by default.
-        digest: What identifies the settings; by default the function's name and source, so that an edited function is
-            noticed.
+        digest: Identifies the settings. By default it comes from the function's name and source, from the arguments
+            of a `functools.partial`, and from plain values of an enclosing function; an edited function has another.
     """
 
     def __init__(self, function: Scoring, name: str | None = None, digest: str | None = None) -> None:
@@ -40,7 +43,7 @@ class FunctionObjective:
         """Call the function.
 
         Raises:
-            ObjectiveError: It failed, or returned something else than a number in [0, 1] or a `Score`.
+            ObjectiveError: It failed, or returned anything but a number in [0, 1] or a `Score`.
         """
         value = _called(self.function, self.name, case, text)
         if isinstance(value, Score):
@@ -49,10 +52,10 @@ class FunctionObjective:
 
 
 class GuardedObjective:
-    """An objective of one's own, of which failures and wrong scores are told as those of a callable.
+    """A user-defined objective whose failures and wrong scores are reported as those of a callable.
 
     Args:
-        objective: Its attributes are this one's too.
+        objective: The objective; its attributes are also available here.
     """
 
     def __init__(self, objective: Objective) -> None:
@@ -60,24 +63,24 @@ class GuardedObjective:
 
     @property
     def name(self) -> str:
-        """The objective's own."""
+        """As the objective has it."""
         return self.objective.name
 
     @property
     def digest(self) -> str:
-        """The objective's own."""
+        """As the objective has it."""
         return self.objective.digest
 
     def __getattr__(self, name: str) -> Any:
-        if name == "objective":  # asked before there is one, as when a copy is being made
+        if name == "objective":  # while a copy is made, there is no objective yet
             raise AttributeError(name)
         return getattr(self.objective, name)
 
     def score(self, case: Case, text: str) -> Score:
-        """Ask the objective.
+        """Score a text for a case.
 
         Raises:
-            ObjectiveError: It failed, or returned something else than a `Score` in [0, 1].
+            ObjectiveError: The objective failed, or returned anything but a `Score` in [0, 1].
         """
         value = _called(self.objective.score, self.name, case, text)
         if not isinstance(value, Score):
@@ -112,11 +115,11 @@ def _called(function: Callable[[Case, str], object], name: str, case: Case, text
         raise
     except (Exception, SystemExit) as error:
         raise ObjectiveError(
-            f"objective {name!r} failed for case {case.name!r} ({cause_of(error)}); what was generated "
-            "is kept: mend it and give the same command again, which goes on, or tells how to take over the change"
+            f"objective {name!r} failed for case {case.name!r} ({cause_of(error)}). What was "
+            "generated is kept: correct the objective, then run the same command again"
         ) from error
     number = value.score if isinstance(value, Score) else value
-    # what float() would take all the same: a truth value, here or of an array library, and text
+    # float() would also accept truth values (of Python or an array library) and text
     if isinstance(number, (bool, str, bytes)) or str(getattr(number, "dtype", "")) == "bool":
         raise _returned(name, number, case, "return a number in [0, 1] or a Score.")
     try:
@@ -135,9 +138,9 @@ def _returned(name: str, value: object, case: Case, remedy: str) -> ObjectiveErr
 
 
 def cause_of(error: BaseException) -> str:
-    """An error of a person's own code in a line, as `KeyError: 'gold', mine.py:5`.
+    """Describe an error of user code in one line, such as `KeyError: 'gold', mine.py:5`.
 
-    The place is the innermost line that is not of a library; it is left out where none is known.
+    The place is the innermost line outside libraries; it is left out if none is known.
     """
     text = " ".join(str(error).split())[:200]
     libraries = (str(Path(__file__).parent), "<frozen", sys.prefix, sys.base_prefix)
@@ -147,9 +150,36 @@ def cause_of(error: BaseException) -> str:
 
 
 def _source_digest(function: Callable[..., object]) -> str:
+    """Return a digest of name, source and settings that is the same in every process."""
+    if isinstance(function, functools.partial):
+        keywords = {name: _plain(value) for name, value in sorted(function.keywords.items())}
+        return _digest(f"partial {_source_digest(function.func)}\n{[*map(_plain, function.args)]}\n{keywords}")
     name = f"{getattr(function, '__module__', '')}.{getattr(function, '__qualname__', type(function).__qualname__)}"
     try:
         source = inspect.getsource(function if inspect.isroutine(function) else type(function))
     except (OSError, TypeError):
         source = ""
-    return hashlib.sha256(f"{name}\n{source}".encode()).hexdigest()[:12]
+    enclosing = {} if hasattr(function, "__wrapped__") else _enclosing(function)
+    return _digest(f"{name}\n{source}" + (f"\n{enclosing}" if enclosing else ""))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _enclosing(function: Callable[..., object]) -> dict[str, str]:
+    """Return the plain values that a function uses from the function around it, by name."""
+    code, cells = getattr(function, "__code__", None), getattr(function, "__closure__", None) or ()
+    found = {}
+    for name, cell in zip(code.co_freevars if code else (), cells, strict=False):
+        with suppress(TypeError, ValueError):  # no plain value, or not assigned yet
+            found[name] = json.dumps(cell.cell_contents, sort_keys=True)
+    return found
+
+
+def _plain(value: object) -> str:
+    """Write a value; of one that is no plain data only its name or type, since its text may hold an address."""
+    try:
+        return json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError):
+        return str(getattr(value, "__qualname__", type(value).__qualname__))

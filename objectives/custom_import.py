@@ -1,4 +1,4 @@
-"""Find an objective of one's own by its import path."""
+"""User-defined objectives by their import path."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from objectives.custom import as_objective, cause_of
 from objectives.matchers.base import ObjectiveError
 
 _loaded: dict[str, ModuleType] = {}
-"""Modules found in folders, by name: another sweep of this process may have one of the same name elsewhere."""
+"""Modules found in folders, by name: another sweep of this process may use another module of the same name."""
 
 
 def own_objective(kind: str, folders: Sequence[Path]) -> Objective:
     """Import an objective.
 
     Args:
-        kind: `module:attribute`: a callable `(case, text) -> score`, an objective, or a class of objectives that takes
-            no arguments.
-        folders: Where its module is looked for before what is installed, the first first.
+        kind: `module:attribute`: a callable `(case, text) -> score`, an objective, or a class of objectives without
+            arguments.
+        folders: Folders to search before installed modules, in this order.
 
     Raises:
-        ObjectiveError: It is not there, cannot be imported, or is none.
+        ObjectiveError: It does not exist, cannot be imported, or is no objective.
     """
     module_name, _, attribute = kind.partition(":")
     folders = list(dict.fromkeys(folder.resolve() for folder in folders))
     try:
         target: Any = _module(module_name, folders)
-    except Exception as error:  # noqa: BLE001 - whatever a person's module may raise
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
         if isinstance(error, ModuleNotFoundError) and error.name == module_name.partition(".")[0]:
             places = " nor in ".join(map(str, folders))
             reason = f"there is no {error.name}.py in {places}, and no installed module has this name"
@@ -59,14 +59,14 @@ def own_objective(kind: str, folders: Sequence[Path]) -> Objective:
 
 
 def _module(name: str, folders: Sequence[Path]) -> ModuleType:
-    """A module from one of the folders, or an installed one.
+    """Import a module from one of the folders, or an installed one.
 
-    The folders are not put in front of `sys.path`, where a file of theirs would stand in for any installed module that
-    is imported later.
+    The folders are not put at the start of `sys.path`: there, one of their files could replace an installed module
+    that is imported later.
     """
     for folder in map(str, folders):
         if folder not in sys.path:
-            sys.path.append(folder)  # for what the module itself imports
+            sys.path.append(folder)  # for imports of the module itself
     top = name.partition(".")[0]
     if top not in sys.stdlib_module_names and sys.modules.get(top) is _loaded.get(top):
         spec = PathFinder.find_spec(top, list(map(str, folders)))

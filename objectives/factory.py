@@ -27,16 +27,15 @@ def make_objective(
     """Build an objective.
 
     Args:
-        spec: Keys, all optional: `kind` or `name` ("coverage", or "module:attribute" for a callable or objective of
-            one's own), `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher`
+        spec: Keys, all optional: `kind` or `name` ("coverage", or "module:attribute" for a user-defined callable or
+            objective), `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher`
             ("lexical", or a table with `kind` and the matcher's settings, or a matcher object), `threshold`
-            (probability in (0, 1) from which on an item counts as covered).
+            (probability in (0, 1) from which an item counts as covered).
         models: How matchers reach models; without it, a matcher that asks one fails at the first text.
-        directory: Where a module of one's own is looked for before the working directory.
+        directory: Folder to search for a user's module before the working directory.
 
     Raises:
-        ObjectiveError: Something in it is wrong; the message lists every problem with key, value and remedy, one a
-            line.
+        ObjectiveError: With every problem of `spec` on a line of its own: key, value and remedy.
     """
     spec = dict(spec or {})
     problems = [_unknown(key, _KEYS, "the objective") for key in spec if key not in _KEYS]
@@ -54,7 +53,7 @@ def make_objective(
     budget = spec.get("budget_words")
     if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
         problems.append(
-            f"budget_words = {budget!r}: must be a whole number from 1 on; leave it out to score the whole text."
+            f"budget_words = {budget!r}: must be a whole number, 1 or more; leave it out to score the whole text."
         )
     threshold = spec.get("threshold")
     if threshold is not None and not _is_share(threshold):

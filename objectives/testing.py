@@ -1,4 +1,4 @@
-"""A conformance check for objectives of one's own."""
+"""A conformance check for user-defined objectives."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SAMPLE = Case(
         Item("time", "The deploy failed at 14:30.", 4),
     ),
 )
-"""The case that `check_objective` uses unless it is given others."""
+"""The default case of `check_objective`."""
 TEXTS = (
     "",
     " \n",
@@ -29,17 +29,16 @@ TEXTS = (
 def check_objective(objective: object, cases: tuple[Case, ...] = (SAMPLE,), *, deterministic: bool = True) -> None:
     """Assert that an objective keeps the contract of `objectives.coverage.Objective`.
 
-    Checked: name and digest are strings that do not change; every score is a `Score` in [0, 1], also for empty, very
-        long and
-    non-Latin text; counts and ids belong to the case; the same input gives the same score.
+    Name and digest are strings that do not change. Every score is a `Score` in [0, 1], also for empty, very long and
+    non-Latin text; its counts and ids belong to the case. The same input gives the same score.
 
     Args:
-        objective: What is to be checked.
+        objective: The objective.
         cases: Cases to score, at least one.
         deterministic: Pass False for objectives that ask a model.
 
     Raises:
-        AssertionError: What is wrong, with the case and the text.
+        AssertionError: On the first violation, with the case and the text.
     """
     assert isinstance(objective, Objective), f"{objective!r} lacks name, digest or score(case, text)"
     assert objective.name, "name is empty"

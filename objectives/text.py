@@ -1,12 +1,10 @@
 """Text as the matchers see it: normalised, cut into tokens, stemmed, numbers as numbers.
 
-1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside
-numbers. Upper
-   case is kept, so that a stretch of text can be shown.
-2. `tokenise`: a token is a word (letters, marks, digits, `_`; case-folded, without Latin and Arabic diacritics), a
-number, a
-   compound such as `1.14.2`, `v1.14`, `14:30` or `2024-05-01`, one character of a script that is written without
-   spaces (Han, kana, Thai, Lao, Khmer, Burmese), or one symbol.
+1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside numbers.
+   Upper case is kept, so that a stretch of text can be shown.
+2. `tokenise`: a token is a word, a number, a compound, one character of an unspaced script, or one symbol. A word has
+   letters, marks, digits and `_`, case-folded and without Latin and Arabic diacritics. Compounds are for example
+   `1.14.2`, `v1.14`, `14:30` and `2024-05-01`. Unspaced scripts are Han, kana, Thai, Lao, Khmer and Burmese.
 3. Numbers are compared by value: `4,182,907` = `4182907` = `4.182907e6`, and `two` to `twelve` are numbers.
 """
 
@@ -37,7 +35,7 @@ _GLUED_UNITS = "|".join(
 
 
 def _token_pattern(letter: str, wordlike: str, spaced: str, unspaced: str) -> str:
-    """The tokens as a regular expression, from classes of letters and of what words are made of."""
+    """Return the tokens as a regular expression, from classes of letters and of characters of words."""
     return (
         r"(?P<compound>[vV]\d+(?:\.\d+)+"
         r"|\d+(?:(?:\.\d+){2,}|(?::\d\d)+(?!\d)|(?P<dash>[-/])\d\d?(?P=dash)\d\d?(?!\d)))"
@@ -59,8 +57,8 @@ _TOKEN = regex.compile(
     ),
     regex.VERSION1,
 )
-# The same in the standard library's dialect, three times as fast, for text that is all Latin letters, punctuation and
-# currency signs.
+# The same in the standard library's dialect, three times as fast, for text of Latin letters, punctuation and currency
+# signs only.
 _LATIN_TOKEN = re.compile(_token_pattern(letter=r"[^\W\d_]", wordlike=r"\w", spaced=r"\w", unspaced=""))
 _NOT_LATIN = re.compile("[\u0250-\u1fff\u2060-\u209f\u20d0-\U0010ffff]")
 _THIN_SPACES = regex.compile(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))")
@@ -71,7 +69,7 @@ _NO_SEPARATORS: Final = str.maketrans("", "", ",_'")
 
 
 class Token(NamedTuple):
-    """One token: `key` is what is compared, `kind` the rule that made it, `start` and `end` its place in the text."""
+    """One token: `key` is its form for comparison, `kind` the rule that made it, `start` and `end` its place."""
 
     key: str
     kind: str
@@ -100,7 +98,7 @@ def fold_word(word: str) -> str:
 
 
 def number_key(value: float) -> str:
-    """One spelling per value, marked with `#`: integers without a point, others with up to 12 significant digits."""
+    """Return one spelling per value, marked with `#`: integers without a point, others with at most 12 digits."""
     if abs(value) < 1e15 and value == int(value):
         return f"#{int(value)}"
     return f"#{value:.12g}"
@@ -108,12 +106,12 @@ def number_key(value: float) -> str:
 
 @lru_cache(maxsize=1 << 14)
 def parse_number(spelling: str) -> float:
-    """Value of a number token: thousands separators (`,` `_` `'`) are dropped, an exponent is understood."""
+    """Return the value of a number token: thousands separators (`,` `_` `'`) are dropped, exponents are read."""
     return float(spelling.translate(_NO_SEPARATORS))
 
 
 def number_value(key: str) -> float | None:
-    """The value behind a `number_key`, or None for any other key."""
+    """Return the value of a `number_key`, or None for any other key."""
     return float(key[1:]) if key[:1] == "#" and len(key) > 1 else None
 
 
@@ -128,14 +126,14 @@ def _key(raw: str, kind: str) -> tuple[str, str]:
     return raw.casefold(), kind
 
 
-_new = tuple.__new__  # half the time of calling the class, and this is called for every token of every text
+_new = tuple.__new__  # half the time of calling the class; called for every token of every text
 
 
-@lru_cache(maxsize=2)  # patterns, matcher and side metrics ask for the same text one after the other
+@lru_cache(maxsize=2)  # patterns, matcher and side metrics use the same text in turn
 def tokenise(text: str) -> Sequence[Token]:
     """Cut a *normalised* text into tokens by rules 2 and 3. Time grows linearly with the text.
 
-    Nothing that is appended after white space changes the tokens of what stood before.
+    Text appended after white space does not change the tokens before it.
     """
     tokens: list[Token] = []
     append = tokens.append
@@ -152,7 +150,7 @@ _STEMMER = snowballstemmer.stemmer("english")
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """Snowball English stem of a folded word; words with digits or of other scripts stay as they are."""
+    """Return the Snowball English stem of a folded word; words with digits or of other scripts stay unchanged."""
     if not word.isascii() or not word.isalpha():
         return word
     return str(_STEMMER.stemWord(word))

@@ -1,4 +1,4 @@
-"""Does a result depend on how the objective weighs? Score the same matches under other sensible settings."""
+"""Other sensible weights and thresholds, to see whether a result depends on them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ WEIGHTINGS: Final[Mapping[str, tuple[float, ...]]] = {
     "equal": (1, 1, 1, 1, 1),
     "levels 1-2 only": (1, 1, 0, 0, 0),
 }
-"""Weights of levels 1..5 that reasonable people might choose."""
+"""Sensible weights of levels 1..5, by name."""
 THRESHOLDS: Final = (0.35, 0.5, 0.65)
 """Thresholds of the matcher's probability around the calibrated one."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One way to weigh: a name for the table, the weights, and the threshold (None: each match's own decision)."""
+    """Weights with a name for the table, and a threshold (None: each match's own decision)."""
 
     name: str
     weights: tuple[float, ...]
@@ -31,7 +31,7 @@ class Setting:
 
 
 def settings(used: Sequence[float] | None = None) -> list[Setting]:
-    """All weightings with the matcher's own decisions, then other thresholds with the weights in use (5..1)."""
+    """Return all weightings with the matcher's own decisions, then other thresholds with the weights in use."""
     base = tuple(float(weight) for weight in (WEIGHTINGS["linear 5..1"] if used is None else used))
     named = [Setting(name, weights) for name, weights in WEIGHTINGS.items()]
     if base not in WEIGHTINGS.values():
@@ -45,17 +45,17 @@ def rescore_matches(
     weights: Sequence[float] | Mapping[int, float],
     threshold: float | None = None,
 ) -> float:
-    """Score in [0, 1] of matches that were made before, under other weights and another threshold.
+    """Return the score in [0, 1] of known matches under other weights and another threshold.
 
     Args:
         case: The case with the rubric that the matches belong to.
-        matches: The matches of one text, or each item's probability by its id (then a threshold is needed).
+        matches: The matches of one text, or each item's probability by its id (then None means a threshold of 0.5).
         weights: Weights of levels 1..5.
-        threshold: Probability from which on an item counts as covered; None keeps the matches' own decisions. Items
-            decided by authored patterns have probability 0 or 1, so that no threshold changes them.
+        threshold: Probability from which an item counts as covered; None keeps the matches' own decisions. Authored
+            patterns give probability 0 or 1, which no threshold changes.
 
     Raises:
-        ObjectiveError: The weights are not five numbers from 0 on.
+        ObjectiveError: The weights are not five numbers of 0 or more.
         KeyError: An item of the case has no match.
     """
     if isinstance(matches, Mapping):

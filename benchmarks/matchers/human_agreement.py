@@ -36,6 +36,7 @@ from scipy.stats import kendalltau, rankdata
 from benchmarks import command
 from benchmarks.matchers.fit_lexical import LABELS, fit, measures, read
 from objectives.case import Item
+from objectives.matchers.embedding import EmbeddingMatcher, calibrate
 from objectives.matchers.lexical import LexicalMatcher, probability
 from objectives.text import normalise, stem, tokenise
 
@@ -167,13 +168,23 @@ def timed(predict: Predictor, documents: list[dict[str, Any]]) -> tuple[list[Arr
     return scores, time.process_time() - start
 
 
-def embedding_predictor(path: Path) -> tuple[Predictor, float]:
-    from objectives.matchers.embedding import EmbeddingMatcher
+def embedding_matcher(path: Path) -> EmbeddingMatcher:
     from sweeps.engines.spec import EngineSpec
     from sweeps.scoring.engine_models import EngineModels
 
-    matcher = EmbeddingMatcher(EngineModels(EngineSpec("llamacpp")).gguf_embedder(path), model=path.name)
-    return with_matcher(matcher), matcher.threshold
+    return EmbeddingMatcher(EngineModels(EngineSpec("llamacpp")).gguf_embedder(path), model=path.name)
+
+
+def calibration(matcher: EmbeddingMatcher, documents: list[dict[str, Any]]) -> str:
+    """The midpoint and the slope that fit people's judgements, as a matcher's settings."""
+    cosines, covered = [], []
+    for document in documents:
+        items = [Item(str(number), unit, 1) for number, unit in enumerate(document["units"])]
+        for summary in document["summaries"]:
+            cosines += [match.score for match in matcher.match(items, summary["text"])]
+            covered += map(bool, summary["covered"])
+    midpoint, slope = calibrate(cosines, covered)
+    return f"embedding, calibrated to these labels: midpoint = {midpoint:.3f}, slope = {slope:.1f}"
 
 
 def lines(table: dict[str, dict[str, float]]) -> Iterator[str]:
@@ -201,11 +212,14 @@ def main(argv: list[str] | None = None) -> int:
         "rouge1_recall": (rouge1_recall, 0.5),
     }
     if given.embedding:
-        predictors["embedding"] = embedding_predictor(given.embedding)
+        matcher = embedding_matcher(given.embedding)
+        predictors["embedding"] = (with_matcher(matcher), matcher.threshold)
     table = {}
     for name, (predict, threshold) in predictors.items():
         scores, seconds = timed(predict, documents)
         table[name] = agreement(documents, scores, threshold, seconds)
+    if given.embedding:  # after the timing, since vectors are cached
+        print(calibration(matcher, documents), file=sys.stderr)
     start = time.process_time()
     scores = cross_validated(documents)
     table["lexical_cv"] = agreement(documents, scores, lexical.threshold, time.process_time() - start)

@@ -19,7 +19,7 @@ if [ ! -r "$settings" ]; then
     exit 2
 fi
 
-# What the caller set by hand wins over the file.
+# Variables that the caller has set win over the file.
 by_hand=$(export -p | grep -E '^(export|declare -x) OLLAMA_[A-Z_]+=' || true)
 case $settings in */*) ;; *) settings=./$settings ;; esac
 set -a

@@ -1,6 +1,6 @@
 """Summarise one log through Ollama with exported options; standard library only.
 
-Takes the options from the OLLAMA_* variables of an exported env file (run_bundle.sh), or from an exported JSON file:
+The options come from the OLLAMA_* variables of an exported env file (run_bundle.sh), or from an exported JSON file:
 
     python summarise.py log.txt
     python summarise.py log.txt --options exports/production.json
@@ -35,7 +35,7 @@ INTEGERS = {
 
 
 def request_from_environment() -> dict[str, object]:
-    """The request that OLLAMA_MODEL, OLLAMA_<OPTION>, OLLAMA_SYSTEM_FILE and OLLAMA_PROMPT_FILE describe."""
+    """Make the request from OLLAMA_MODEL, OLLAMA_<OPTION>, OLLAMA_SYSTEM_FILE and OLLAMA_PROMPT_FILE."""
     if "OLLAMA_MODEL" not in os.environ:
         raise SystemExit("OLLAMA_MODEL is not set: source an exported .env file first, or give --options FILE.json")
     given = {
@@ -46,7 +46,7 @@ def request_from_environment() -> dict[str, object]:
     try:
         options = {name: int(value) if name in INTEGERS else float(value) for name, value in given.items()}
     except ValueError as error:
-        raise SystemExit(f"an OLLAMA_* option is no number: {error}") from None
+        raise SystemExit(f"an OLLAMA_* option is not a number: {error}; correct the variable") from None
     folder = Path(os.environ.get("OLLAMA_EXPORT_DIR", "."))
     messages = []
     if system := os.environ.get("OLLAMA_SYSTEM_FILE"):
@@ -54,7 +54,7 @@ def request_from_environment() -> dict[str, object]:
     prompt = os.environ.get("OLLAMA_PROMPT_FILE")
     user = (folder / prompt).read_text(encoding="utf-8") if prompt else "{log}"
     messages.append({"role": "user", "content": user})
-    # A log longer than num_ctx would be cut without a word; with truncate false the server refuses it instead.
+    # By default a log longer than num_ctx is cut silently; with truncate false, the server refuses it.
     return {
         "model": os.environ["OLLAMA_MODEL"],
         "options": options,
@@ -65,7 +65,7 @@ def request_from_environment() -> dict[str, object]:
 
 
 def request_from_json(path: Path) -> dict[str, object]:
-    """The request of an exported JSON file: everything but the notes on where it comes from."""
+    """Return the request of an exported JSON file, without its notes on provenance."""
     body = json.loads(path.read_text(encoding="utf-8"))
     return {key: value for key, value in body.items() if key not in ("provenance", "warning")}
 
@@ -82,7 +82,7 @@ def send(request: dict[str, object], host: str, timeout: float = 600) -> dict[st
             f"Ollama refused the request ({error.code}): {error.read().decode(errors='replace')}"
         ) from None
     except OSError as error:
-        raise SystemExit(f"cannot reach Ollama at {url}: {error}; is `ollama serve` running?") from None
+        raise SystemExit(f"cannot reach Ollama at {url}: {error}; start it with `ollama serve`") from None
 
 
 def main() -> None:

@@ -1,1 +1,1 @@
-"""Compare folders of existing summaries."""
+"""Comparison of folders of existing summaries."""

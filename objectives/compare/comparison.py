@@ -1,4 +1,4 @@
-"""Score summaries that exist already: one folder per machine, side by side, claiming no more than noise allows."""
+"""Existing summaries, scored side by side: one folder per machine, with no claim beyond the noise."""
 
 from __future__ import annotations
 
@@ -44,16 +44,16 @@ class CaseResult:
         return _sd([run.score.score for run in self.runs])
 
     def covered(self, levels: Sequence[int] = LEVELS) -> tuple[float, int]:
-        """Mean number of covered items on these levels, and how many there are."""
+        """Return the mean number of covered items on these levels, and the number of items."""
         pairs = [[run.score.levels.get(level, (0, 0)) for level in levels] for run in self.runs]
         return fmean(sum(pair[0] for pair in each) for each in pairs), sum(pair[1] for pair in pairs[0])
 
     def text(self, *levels: int) -> str:
-        """Coverage on these levels as ``3/5``, or ``2.7/5`` as the mean of several runs."""
+        """Write the coverage on these levels as ``3/5``, or ``2.7/5`` as the mean of several runs."""
         return fraction(self.covered(levels))
 
     def missed_by(self, item: str) -> int:
-        """How many runs miss an item (for a forbidden one: contain it)."""
+        """Return the number of runs that miss an item (or contain it, if it is forbidden)."""
         return sum(item in run.score.missed or item in run.score.forbidden for run in self.runs)
 
 
@@ -62,9 +62,9 @@ class Machine:
     """One folder of summaries.
 
     Attributes:
-        name: Short name for tables, unlike those of the other folders.
+        name: Short name for tables, unique among the folders.
         path: The folder.
-        results: By case name, for the cases that it has.
+        results: The results by case name, for the cases that have summaries.
         missing: Cases without a summary.
         empty: Files without text; they count as summaries that cover nothing.
         unknown: Files that belong to no case.
@@ -78,11 +78,11 @@ class Machine:
     unknown: tuple[str, ...] = ()
 
     def mean(self, names: Sequence[str]) -> float:
-        """Mean of the case means over these cases."""
+        """Return the mean of the case means over these cases."""
         return fmean(self.results[name].mean for name in names)
 
     def text(self, names: Sequence[str], *levels: int) -> str:
-        """Coverage of these levels summed over these cases, as ``14/22``."""
+        """Write the coverage of these levels summed over these cases, as ``14/22``."""
         pairs = [self.results[name].covered(levels) for name in names]
         return fraction((sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)))
 
@@ -106,7 +106,7 @@ class Machine:
         return math.sqrt(sum((x - fmean(group)) ** 2 for group in groups for x in group) / freedom), freedom
 
     def standard_error(self, names: Sequence[str]) -> float | None:
-        """Standard error of `mean` over these very cases, from the pooled noise; None without repeats."""
+        """Return the standard error of `mean` over the same cases, from the pooled noise; None without repeats."""
         if self.noise is None:
             return None
         return self.noise[0] * math.sqrt(sum(1 / len(self.results[name].runs) for name in names)) / len(names)
@@ -120,9 +120,9 @@ class Comparison:
         cases: The cases.
         machines: One per folder, in the order given.
         weights: Weights of the levels.
-        budget_words: Words that were scored of each summary, or None for all.
+        budget_words: Number of words scored of each summary, or None for all.
         objective: Digest of the objective's settings.
-        shared: Names of the cases that every folder has: means are taken over these, so that they compare.
+        shared: Names of the cases that every folder has; means are over these, so that they can be compared.
     """
 
     cases: tuple[Case, ...]
@@ -136,7 +136,7 @@ class Comparison:
         return render("comparison_folders", comparison=self, levels=LEVELS) + f"<p>{escape(self.caution())}</p>"
 
     def caution(self) -> str:
-        """What may be said about differences, in plain words; "" for a single folder with repeats."""
+        """Return the caution about differences, in words; "" for a single folder with repeats."""
         several = len(self.machines) > 1
         bare = [machine.name for machine in self.machines if machine.noise is None]
         if bare:
@@ -144,25 +144,25 @@ class Comparison:
             what = "a difference between folders" if several else "a difference from another summary"
             return (
                 f"Noise unknown: {who} case with more than one run, and the same model with the same options gives "
-                f"other summaries when run again. So {what} says nothing yet. "
+                f"different summaries when run again. So {what} says nothing yet. "
                 "Add repeats as NAME.1.txt, NAME.2.txt, ..."
             )
         still = [machine.name for machine in self.machines if machine.noise and machine.noise[0] == 0]
         if still:
             return (
                 f"The runs of {', '.join(still)} all score the same: with temperature 0 or a fixed seed, repeats are "
-                "copies and tell nothing about noise."
+                "copies and say nothing about noise."
             )
         if several:
             return (
-                "± is the standard error over these cases and runs; differences of less than about 3 of them are what "
-                "noise alone would often give. `sweeps judge` tests them."
+                "± is the standard error over these cases and runs. Noise alone often gives differences of up to about "
+                "3 standard errors: test them with `sweeps judge`."
             )
         return ""
 
 
 def fraction(pair: tuple[float, int]) -> str:
-    """``3/5``, or ``2.7/5`` for a mean."""
+    """Write ``3/5``, or ``2.7/5`` for a mean."""
     covered = f"{pair[0]:.0f}" if abs(pair[0] - round(pair[0])) < 1e-9 else f"{pair[0]:.1f}"
     return f"{covered}/{pair[1]}"
 
@@ -186,8 +186,8 @@ def compare_folders(
     Args:
         cases: The cases, with distinct names.
         folders: One per machine or pipeline; at least one.
-        objective: The default coverage if not given.
-        ignore: Names of further cases, whose summaries are left aside without being called unknown.
+        objective: The objective; by default coverage with its defaults.
+        ignore: Names of further cases; their summaries are skipped and not reported as unknown.
 
     Raises:
         CaseError: With the problems of all folders at once.
@@ -222,7 +222,7 @@ def compare_folders(
 
 
 def _labels(folders: Sequence[Path]) -> list[str]:
-    """The shortest ends of the paths that tell the folders apart; numbered where a folder is given twice."""
+    """Return the shortest unique ends of the paths, numbered if a folder is given twice."""
     parts = [folder.resolve().parts for folder in folders]
     labels = []
     for index, own in enumerate(parts):
@@ -235,9 +235,9 @@ def _labels(folders: Sequence[Path]) -> list[str]:
 
 
 def records(comparison: Comparison) -> list[dict[str, Any]]:
-    """One flat record per scored summary, for CSV and for `sweeps judge`.
+    """Return one flat record per scored summary, for CSV and for `sweeps judge`.
 
-    Counts stand in columns of their own: a spreadsheet would take 3/5 for a date.
+    Counts have columns of their own: a spreadsheet would read 3/5 as a date.
     """
     rows = []
     for machine in comparison.machines:
@@ -264,7 +264,7 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
 
 
 def as_dict(comparison: Comparison) -> dict[str, Any]:
-    """The comparison as JSON types."""
+    """Return the comparison as JSON types."""
     return {
         "cases": [case.name for case in comparison.cases],
         "shared_cases": list(comparison.shared),

@@ -14,7 +14,7 @@ from objectives.text import normalise
 
 
 def render_html(comparison: Comparison) -> str:
-    """A self-contained page: the folders side by side, then every item of each case with who covered it, and why."""
+    """Return a self-contained page: the folders side by side, then each item with its answer in every folder."""
     return render(
         "comparison",
         comparison=comparison,
@@ -41,7 +41,7 @@ def _case(case: Case, comparison: Comparison) -> dict[str, Any]:
 
 
 def _cell(item: Item, result: CaseResult | None) -> dict[str, Any]:
-    """One item in one folder: in how many runs it is right, and every run's reason."""
+    """Return one cell: the number of runs in which an item is right, and every run's reason."""
     if result is None:
         return {"state": "none", "mark": "–", "runs": []}
     matches = [(run.summary.run, _match(run, item)) for run in result.runs]
@@ -58,7 +58,7 @@ def _match(run: Run, item: Item) -> Match:
 
 
 def _marked(case: Case, run: Run) -> Markup:
-    """The summary with the stretches that covered an item marked; they may overlap, so they are merged first."""
+    """Return the summary with the stretches that cover items marked; overlapping stretches are merged."""
     text = normalise(run.summary.text)
     forbidden = {item.id for item in case.items if item.forbidden}
     spans: list[tuple[int, int, str, bool]] = []

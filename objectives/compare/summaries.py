@@ -15,7 +15,7 @@ SUFFIXES = (".txt", ".md")
 
 @dataclass(frozen=True)
 class Summary:
-    """A summary as found: its text, its file, and its run ("" for ``NAME.txt``, "2" for ``NAME.2.txt``)."""
+    """A summary file: its text, its path, and its run ("" for ``NAME.txt``, "2" for ``NAME.2.txt``)."""
 
     case: str
     run: str
@@ -27,14 +27,14 @@ def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], l
     """Read a folder of summaries.
 
     Args:
-        folder: Holds ``NAME.txt`` or ``NAME.md`` per case, or ``NAME.<run>.txt`` for repeats.
+        folder: The folder, with ``NAME.txt`` or ``NAME.md`` per case, or ``NAME.<run>.txt`` for repeats.
         names: The cases' names.
 
     Returns:
         The summaries by case and run, and the names of text files that belong to no case.
 
     Raises:
-        CaseError: The folder is missing or holds no summary of any case, two files claim the same run, or one is not
+        CaseError: The folder is missing or has no summary of any case, two files are the same run, or a file is not
             UTF-8.
     """
     if not folder.is_dir():
@@ -58,11 +58,9 @@ def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], l
             except CaseError as error:
                 problems += error.problems
     if not found and not problems:
-        seen = f" It holds {', '.join(unknown[:5])}." if unknown else ""
+        seen = f" It contains {', '.join(unknown[:5])}." if unknown else ""
         near = did_you_mean(Path(unknown[0]).stem, names) if unknown else ""
-        remedy = (
-            f"{near}Summaries are named after the cases: {', '.join(f'{name}.txt' for name in list(names)[:4])}, ..."
-        )
+        remedy = f"{near}Name summaries after the cases: {', '.join(f'{name}.txt' for name in list(names)[:4])}, ..."
         problems.append(Problem(str(folder), f"has no summary of any case.{seen}", remedy))
     if problems:
         raise CaseError(problems)
@@ -70,7 +68,7 @@ def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], l
 
 
 def _case_and_run(path: Path, names: Sequence[str]) -> tuple[str, str] | None:
-    """The case and run that a file name stands for; the longest fitting case name wins, since names may have dots."""
+    """Return case and run of a file name; the longest matching case name wins, since names may contain dots."""
     stem = path.name[: -len(path.suffix)]
     if stem in names:
         return stem, ""

@@ -1,4 +1,4 @@
-"""What a matcher is, and what it answers."""
+"""The contract of a matcher, and its answer."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class Match:
         covered: Whether the item counts as said. For a forbidden item this means that it appeared.
         probability: Calibrated probability in [0, 1] that a person would call the item covered.
         score: The matcher's own raw figure, in [0, 1].
-        threshold: The probability from which on the item counts as covered.
+        threshold: The probability from which the item counts as covered.
         why: One sentence for a person.
-        span: The part of the text that speaks for the item, or None.
+        span: The part of the text that covers the item, or None.
         missing: Words of the item that the text lacks, the most telling first.
         matcher: Name of the matcher that decided ("patterns" where authored patterns did).
         disagreement: Variance of the matcher's own repeated answers about this item, 0 for a deterministic matcher.
@@ -59,9 +59,9 @@ class Matcher(Protocol):
         """Judge every item against a text.
 
         Args:
-            items: The rubric, in any order; patterns of the items are not the matcher's business.
+            items: The rubric, in any order; a matcher ignores the items' patterns.
             text: The summary.
-            context: The log that was summarised, where it is known.
+            context: The log that was summarised, if it is known.
 
         Returns:
             One answer per item, in the order of the items.
@@ -70,8 +70,8 @@ class Matcher(Protocol):
 
 
 class ObjectiveError(ValueError):
-    """An objective's settings are wrong, or a matcher cannot do its work; the message says what to do."""
+    """Wrong settings of an objective, or a matcher that cannot work; the message says what to do."""
 
 
 class UnusableAnswer(ObjectiveError):
-    """A matcher's model gave no usable answer about one text. About another text, or asked anew, it may."""
+    """No usable answer from a matcher's model about one text. Another text or another try may get one."""

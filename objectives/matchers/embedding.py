@@ -1,9 +1,10 @@
 """Matcher by sentence embeddings: the cosine between an item and the nearest one or two sentences.
 
-Cost: one embedding per sentence and pair of sentences of the text, and one per item, cached. Deterministic as far as
-the model is. Agreement with people depends on the model; on news summaries a small sentence encoder stays behind the
-lexical matcher (`benchmarks/matchers/human_agreement.py FILE --embedding MODEL.gguf` measures one). Its cosines mean
-something else in every model, so the midpoint has to be set for the model: `calibrate` finds it from judgements.
+Cost: one embedding per sentence and pair of sentences of the text, and one per item, cached. As deterministic as the
+model. Agreement with people depends on the model; on news summaries a small sentence encoder does worse than the
+lexical matcher. `benchmarks/matchers/human_agreement.py FILE --embedding MODEL.gguf` measures a model. Cosines mean
+something else in every model, so set `midpoint` and `slope` for it: the benchmark prints them, as `calibrate` finds
+them from judgements.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from objectives.matchers.model_access import Embed
 from objectives.text import normalise
 
 MIDPOINT: Final = 0.6
-"""Default cosine at which an item is as likely covered as not."""
+"""Default cosine at which an item is covered with probability one half."""
 SLOPE: Final = 12.0
 """Default steepness: log-odds per unit of cosine."""
 _CACHE: Final = 20_000
@@ -42,7 +43,7 @@ class EmbeddingMatcher:
         model: Name of the model, part of the digest.
         midpoint: Cosine at which the probability is one half.
         slope: Log-odds per unit of cosine, above 0.
-        threshold: Probability in (0, 1) from which on an item counts as covered.
+        threshold: Probability in (0, 1) from which an item counts as covered.
 
     Raises:
         ObjectiveError: Threshold or slope is out of range.
@@ -67,7 +68,7 @@ class EmbeddingMatcher:
         """See `objectives.matchers.base.Matcher.match`.
 
         Raises:
-            ObjectiveError: `embed` answered something else than one finite vector per text.
+            ObjectiveError: `embed` did not return one finite vector per text.
         """
         windows = sentence_windows(text)
         vectors = self._lookup([item.text for item in items] + windows)
@@ -101,24 +102,24 @@ class EmbeddingMatcher:
         vectors = np.asarray(self._embed(texts), dtype=np.float64)
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():
             raise ObjectiveError(
-                f"the embedding model answered {len(texts)} texts with an array of shape {vectors.shape}: "
-                "one finite vector per text is needed. Is it an embedding model?"
+                f"the embedding model answered {len(texts)} texts with an array of shape {vectors.shape}, not with "
+                "one finite vector per text. Check that it is an embedding model."
             )
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12))
 
 
 def sentence_windows(text: str) -> list[str]:
-    """Sentences of a text, and every two successive ones joined."""
+    """Return the sentences of a text, and every two successive sentences joined."""
     sentences = [part.strip() for part in _SENTENCE_END.split(normalise(text)) if part and part.strip()]
     return sentences + [f"{one} {other}" for one, other in pairwise(sentences)]
 
 
 def calibrate(cosines: Sequence[float], covered: Sequence[bool]) -> tuple[float, float]:
-    """Midpoint and slope of the logistic curve that fits judgements best (Platt 1999).
+    """Return midpoint and slope of the logistic curve that fits judgements best (Platt 1999).
 
     Args:
         cosines: The matcher's `score` of each judged item.
-        covered: What people said; both answers must occur.
+        covered: People's judgements; both answers must occur.
 
     Raises:
         ObjectiveError: The lengths differ, or only one answer occurs.
@@ -126,7 +127,7 @@ def calibrate(cosines: Sequence[float], covered: Sequence[bool]) -> tuple[float,
     x, y = np.asarray(cosines, dtype=float), np.asarray(covered, dtype=float)
     if len(x) != len(y) or len(set(y.tolist())) < 2:
         raise ObjectiveError(
-            "calibration needs as many cosines as answers, and both covered and missed items among them."
+            "calibration needs as many cosines as judgements, and both covered and missed items: add judgements."
         )
 
     def loss(parameters: NDArray[np.float64]) -> float:

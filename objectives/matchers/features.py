@@ -1,12 +1,12 @@
-"""What the lexical matcher measures of an item in a text.
+"""The lexical matcher's measures of an item in a text.
 
-An item's words are weighted by what they tell apart: how rare they are in the rubric (words that most items share say
-nothing about one of them) times the square root of how rare they are in the language. A word of the item is found
-exactly, or in part through a derivation, a synonym, or an occurrence that is negated where the item is not.
+The weight of a word is its rarity in the rubric (a word that most items share identifies none of them) times the square
+root of its rarity in the language. A word of the item is found exactly, or in part: by a derivation, a synonym, or a
+negated occurrence where the item has no negation.
 
-Every measure only ever moves towards "covered" when text is appended after white space: windows are looked for over
+Text that is appended after white space moves every measure towards "covered" or leaves it unchanged: windows go over
 the sequence of words, not over sentences, and nothing divides by the length of the text. With weights of the right
-sign the probability is therefore monotone.
+sign, the probability never falls.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ SIGNS: Final = {
 
 * `exact`: share of the item's weight that is found word for word;
 * `near`: share found, in part or exactly, within `NEAR_WORDS` words;
-* `near_rest`: the same within `NEAR_REST_WORDS` words for all but names, which may stand anywhere;
-* `pairs`: share of the successive pairs of words that stand within `PAIR_WORDS` words of each other;
-* `last`: how far the item's last word is found (it is mostly what the item says of its subject);
+* `near_rest`: the same within `NEAR_REST_WORDS` words for all but names, which may be anywhere;
+* `pairs`: share of the successive pairs of words that are within `PAIR_WORDS` words of each other;
+* `last`: grade of the item's last word, which mostly carries the statement about its subject;
 * `missing`: number of words that are not found;
 * `names_missing`: share of the weight that is names and is not found;
 * `numbers_missing`: 1 if a number of the item is not found, else 0.
@@ -61,13 +61,13 @@ FEATURES: Final = tuple(SIGNS)
 NEAR_WORDS: Final = 20
 """Words within which an item's words count as near one another."""
 NEAR_REST_WORDS: Final = 15
-"""The same, for an item's words other than names: a name is often said once and then referred to."""
+"""The same for words other than names: a name is often given once, then replaced by a pronoun."""
 PAIR_WORDS: Final = 8
-"""Words within which two successive words of an item count as said together."""
+"""Words within which two successive words of an item count as a pair."""
 NEGATION_REACH: Final = 3 * WORD_STEP
 """A negating word negates what follows within this distance."""
 NEGATED: Final = 0.5
-"""What an occurrence counts for if the text negates it and the item does not."""
+"""Grade of an occurrence that the text negates and the item does not."""
 _REACHES: Final = np.array([NEAR_WORDS, NEAR_REST_WORDS, PAIR_WORDS]) * WORD_STEP
 _LEAST_RARITY: Final = 0.3
 _COMMON: Final = 3.0
@@ -75,12 +75,12 @@ _CAP: Final = 9.0
 _NAME_RARITY: Final = 11.5
 _CHUNK: Final = 1024
 ITEMS_AT_ONCE: Final = 64
-"""Items of a rubric that are measured together: the matrices grow with the square of it."""
+"""Items of a rubric that are measured together: the matrices grow with the square of this number."""
 _KNOWN_WORDS: Final = 50_000
 
 
-class Found(NamedTuple):
-    """Where a text has the words of a rubric: parallel lists of events in the order of the text."""
+class Occurrences(NamedTuple):
+    """Occurrences of a rubric's words in a text: parallel lists in the order of the text."""
 
     position: list[int]
     column: list[int]
@@ -95,7 +95,7 @@ class _Content(NamedTuple):
 
 
 class Rubric:
-    """The items of a rubric (at most a few dozen at once), made ready to be looked for in many texts.
+    """The items of a rubric (a few dozen at most), prepared for the search in many texts.
 
     Args:
         contents: The items' words.
@@ -107,7 +107,7 @@ class Rubric:
         self, contents: Sequence[Sequence[_Content]], document_frequency: Mapping[str, int], items: int
     ) -> None:
         self.words = [[word.word for word in content] for content in contents]
-        # A word of an item that negates itself is another entry: there a negated occurrence is just what is wanted.
+        # A word of a negating item is a separate entry: there, a negated occurrence is the right one.
         self.vocabulary: dict[tuple[str, bool], int] = {}
         negating = [any(word.key == NEGATION for word in content) for content in contents]
         for content, negates in zip(contents, negating, strict=True):
@@ -173,7 +173,7 @@ class Rubric:
         self.pair_weight /= np.where(self.has_pairs, sums, 1.0)
 
     def _columns(self, key: str) -> tuple[tuple[int, float], ...]:
-        """The rubric's words that a stem of the text speaks for, with how far it does."""
+        """Return the rubric's words that a stem of the text supports, each with its grade."""
         near = set(self._by_prefix.get(key[:3], ())) if len(key) > 3 else set()
         near.update(other for other in synonyms(key) if other in self._stems)
         graded = {other: likeness(other, key) for other in sorted(near - self._exact_only)}
@@ -190,13 +190,12 @@ class Rubric:
         self._lookup[key] = columns
         return columns
 
-    def find(self, words: Sequence[Word]) -> tuple[Found, Array, Array]:
-        """Look for the rubric's words.
+    def find(self, words: Sequence[Word]) -> tuple[Occurrences, Array, Array]:
+        """Find the rubric's words in a text.
 
         Returns:
-            The events (columns from `len(vocabulary)` on are words found in part), and for each word of the
-            vocabulary whether it is found exactly (0 or 1) and the best grade among its partial occurrences (0 if
-            none).
+            The occurrences: columns from `len(vocabulary)` up are words found in part. For each word of the
+            vocabulary, whether it is found exactly (0 or 1), and the best grade of its partial occurrences (0 if none).
         """
         size = max(len(self.vocabulary), 1)
         exact, part = np.zeros(size), np.zeros(size)
@@ -221,14 +220,14 @@ class Rubric:
                 token.append(word.first)
             if word.key == NEGATION:
                 negated_up_to = word.position + NEGATION_REACH
-        return Found(position, column, token), exact, part
+        return Occurrences(position, column, token), exact, part
 
     def measure(self, words: Sequence[Word]) -> Measured:
         """Measure every item in a text.
 
         Returns:
-            One row per item with the columns `FEATURES`; which words were found; and where each item's words stand
-            nearest together.
+            One row per item with the columns `FEATURES`, the words found, and the place where each item's words are
+            closest together.
         """
         events, exact, part = self.find(words)
         grade = np.maximum(exact, part)
@@ -247,8 +246,8 @@ class Rubric:
         values[:, 7] = (lacking * self.number).max(axis=1)
         return Measured(values, found, weighted.sum(axis=1), windows.start, events)
 
-    def _windows(self, events: Found, part: Array) -> Windows:
-        """Slide windows over the text, one from every place where a word of the rubric stands."""
+    def _windows(self, events: Occurrences, part: Array) -> Windows:
+        """Slide windows over the text, one from every occurrence of a word of the rubric."""
         size, rows = len(part), len(self.length)
         near, rest, together = np.zeros(rows), np.zeros(rows), np.zeros(len(self.pair_a))
         start = np.full(rows, -1, dtype=np.int64)
@@ -276,7 +275,7 @@ class Rubric:
 
 
 class Windows(NamedTuple):
-    """Best windows of each item: shares of its weight found near together, and the event they begin at (-1: none)."""
+    """Best windows of each item: shares of its weight found close together, and their first occurrence (-1: none)."""
 
     near: Array
     rest: Array
@@ -285,25 +284,25 @@ class Windows(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """What `Rubric.measure` answers.
+    """The result of `Rubric.measure`.
 
     Attributes:
         values: Items x `FEATURES`.
-        found: Items x words: how far each word is found, in [0, 1].
+        found: Items x words: the grade of each word, in [0, 1].
         recall: Share of each item's weight that is found anywhere in the text, in [0, 1].
-        start: The event at which each item's best window begins, -1 where nothing is found.
-        events: Where the words of the rubric stand in the text.
+        start: The first occurrence in each item's best window, -1 if nothing is found.
+        events: Occurrences of the rubric's words in the text.
     """
 
     values: Array
     found: Array
     recall: Array
     start: NDArray[np.int64]
-    events: Found
+    events: Occurrences
 
 
 def item_content(text: str) -> list[_Content]:
-    """The words of an item that count: all but function words (or all, if it has no others), each once."""
+    """Return the telling words of an item: all but function words (all words, if it has no others), each once."""
     normal = normalise(text)
     tokens = tokenise(normal)
     words = item_words(tokens)
@@ -319,7 +318,7 @@ def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
 
 
 def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]:
-    """Whether a word is a name (capitalised, and not merely because it comes first), and whether it is a number."""
+    """Return whether a word is a name (capitalised, but not just as the first word), and whether it is a number."""
     token = tokens[word.first]
     if word.key[:1] == "#" or token.kind in ("number", "compound"):
         return False, True
@@ -336,7 +335,7 @@ def rubrics(texts: Sequence[str]) -> list[Rubric]:
 
 
 def words_of_text(text: str) -> tuple[str, Sequence[Token], list[Word]]:
-    """Normalise, cut and read a text: the normalised text, its tokens, its comparable words."""
+    """Return a text in normalised form, its tokens and its comparable words."""
     normal = normalise(text)
     tokens = tokenise(normal)
     return normal, tokens, text_words(tokens)

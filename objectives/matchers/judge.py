@@ -1,9 +1,9 @@
 """Matcher by a language model that reads items and text and answers yes or no for each item.
 
-Cost: `votes` calls of the model per text. Not deterministic in general, so its own noise is measured: every item is
-asked `votes` times, with the items in another order each time, and the share of unlike answers is carried as
-`Match.disagreement` into the score's side metric `matcher_sd` (and from there into the noise floor). A model that
-answers greedily can still agree with itself and be wrong: check it against people.
+Cost: `votes` calls of the model per text. The answers may vary, so their noise is measured: every item is asked `votes`
+times, each time with the items in another order. The share of unlike answers becomes `Match.disagreement`, then the
+score's side metric `matcher_sd`, and so part of the noise floor. A model that answers greedily can agree with itself
+and still be wrong: check it against people.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class JudgeMatcher:
     """k votes of a language model per item; the majority decides, a tie counts as not covered.
 
     Args:
-        chat_json: Asks the model; exceptions of its own pass through.
-        votes: Times that each text is judged, 1..25; an odd number has no ties. With 1 the model's noise stays unknown.
+        chat_json: Asks the model; its exceptions are not caught.
+        votes: Times that each text is judged, 1..25; an odd number has no ties. With 1, the model's noise is unknown.
         model: Name of the model, part of the digest.
         threshold: Share of the votes that must be exceeded, in [0.5, 1).
 
@@ -117,12 +117,12 @@ class JudgeMatcher:
             if not problem:
                 return answers
         raise UnusableAnswer(
-            f"the judge's answer cannot be used: {problem}. A larger model follows the schema more often."
+            f"the judge's answer cannot be used: {problem}. Use a larger model: it follows the schema more often."
         )
 
 
 def _read_answers(answer: Any, count: int) -> tuple[dict[int, tuple[bool, str]], str]:
-    """Answers by the items' places, and what is wrong with them ("" if nothing)."""
+    """Return the answers by the items' places, and the problem with them ("" if there is none)."""
     entries = answer.get("answers") if isinstance(answer, Mapping) else None
     if not isinstance(entries, list):
         return {}, f"no list 'answers' in {str(answer)[:200]!r}"
@@ -138,7 +138,7 @@ def _read_answers(answer: Any, count: int) -> tuple[dict[int, tuple[bool, str]],
 
 
 def retest_variance(share: float, votes: int, threshold: float = 0.5) -> float:
-    """Variance of the decision on judging a text again with as many votes, each yes with probability `share`."""
+    """Return the variance of the decision when a text is judged again, each vote being yes with probability `share`."""
     needed = [count for count in range(votes + 1) if count / votes > threshold]
     yes = sum(comb(votes, count) * share**count * (1 - share) ** (votes - count) for count in needed)
     return max(0.0, yes * (1 - yes))

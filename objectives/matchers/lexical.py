@@ -1,11 +1,11 @@
-"""The default matcher: does the text have an item's telling words, close together?
+"""The default matcher: whether a text has an item's telling words, close together.
 
 A logistic model with a handful of sign-constrained weights over the measures of `objectives.matchers.features`. The
 weights were fitted to people's judgements of news summaries (REALSumm, Bhandari et al. 2020) by
 `benchmarks/matchers/fit_lexical.py` and ship in `objectives/data/lexical.json`.
 
-Cost: about 40 microseconds per item. Deterministic: no randomness, no model to load, nothing depends on which texts
-were scored before. Agreement with people, cross-validated by document: see `benchmarks/matchers/human_agreement.py`.
+Cost: about 40 microseconds per item. Deterministic: no randomness, no model to load, and texts scored earlier change
+nothing. Agreement with people, cross-validated by document: see `benchmarks/matchers/human_agreement.py`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from objectives.matchers.words import WORD_STEP
 from objectives.text import Token
 
 _VERSION: Final = 1
-"""Raised whenever the measures change, so that scores of different versions are told apart."""
+"""Increased whenever the measures change, so that scores of different versions differ in their digest."""
 _RUBRICS_KEPT: Final = 128
 
 
 @lru_cache(maxsize=1)
 def shipped_model() -> dict[str, Any]:
-    """The fitted weights: `intercept`, `weights` (by measure) and `threshold`."""
+    """Return the fitted weights: `intercept`, `weights` (by measure) and `threshold`."""
     model: dict[str, Any] = json.loads(resources.files("objectives").joinpath("data/lexical.json").read_text("utf-8"))
     return model
 
@@ -47,10 +47,10 @@ def _data_digest() -> str:
 
 
 def probability(intercept: float, weights: Array, values: Array) -> Array:
-    """Probability that each item is covered, from its measures.
+    """Return the probability that each item is covered, from its measures.
 
     An item with a number that the text lacks gets half of it, and so is never covered at the shipped threshold: people
-    called 11% of such items covered, whatever else was said of them.
+    called 11% of such items covered.
     """
     chance = 1.0 / (1.0 + np.exp(-(intercept + (values * weights).sum(axis=1))))
     return np.asarray(np.where(values[:, FEATURES.index("numbers_missing")] > 0, 0.5 * chance, chance))
@@ -60,8 +60,8 @@ class LexicalMatcher:
     """Learned lexical coverage. Deterministic; about 40 microseconds per item.
 
     Args:
-        threshold: Probability in (0, 1) from which on an item counts as covered; the shipped one if None.
-        model: Other weights than the shipped ones, of the same form as `shipped_model()`.
+        threshold: Probability in (0, 1) from which an item counts as covered; the shipped one if None.
+        model: Weights to use instead of the shipped ones, in the form of `shipped_model()`.
 
     Raises:
         ObjectiveError: The threshold is not between 0 and 1.
@@ -81,7 +81,7 @@ class LexicalMatcher:
         self._prepared: OrderedDict[tuple[str, ...], list[Rubric]] = OrderedDict()
 
     def match(self, items: Sequence[Item], text: str, *, context: str | None = None) -> list[Match]:  # noqa: ARG002
-        """See `objectives.matchers.base.Matcher.match`. The log is not looked at."""
+        """See `objectives.matchers.base.Matcher.match`. The log is not used."""
         blocks = self._rubrics(tuple(item.text for item in items))
         normal, tokens, words = words_of_text(text)
         matches: list[Match] = []
@@ -91,12 +91,6 @@ class LexicalMatcher:
             some = list(islice(left, len(block.words)))
             matches.extend(self._explain(some, block, measured, self._probability(measured.values), normal, tokens))
         return matches
-
-    def probabilities(self, texts: Sequence[str], text: str) -> Array:
-        """Probability that each of some item texts is covered, without explanations: an array as long as `texts`."""
-        words = words_of_text(text)[2]
-        blocks = self._rubrics(tuple(texts))
-        return np.concatenate([self._probability(block.measure(words).values) for block in blocks] or [np.empty(0)])
 
     def _probability(self, values: Array) -> Array:
         return probability(self._intercept, self._weights, values)
@@ -147,7 +141,7 @@ class LexicalMatcher:
 
 
 def _span(measured: Measured, start: int, columns: frozenset[int], normal: str, tokens: Sequence[Token]) -> str | None:
-    """The stretch of text from the first to the last word of an item within its best window."""
+    """Return the text from the first to the last word of an item within its best window."""
     position, column, token = measured.events
     stop = position[start] + NEAR_WORDS * WORD_STEP
     first = last = -1

@@ -1,7 +1,7 @@
-"""Authored patterns: `any`, `all` and `regex` of an item decide alone, whatever the matcher would say.
+"""Authored patterns: an item's `any`, `all` and `regex` decide, and the matcher is not asked.
 
-Plain patterns (`any`, `all`) are compared token by token, so that case, Unicode form, white space and hyphens between
-words make no difference, a word matches whole words only, and numbers match by value:
+Plain patterns (`any`, `all`) are compared token by token. Case, Unicode form, white space and hyphens between words
+make no difference. A word matches whole words only, and numbers match by value:
 
 * `14` is found in `14 nodes`, not in `140`, `1.14`, `v1.14`, `14:30` or `-14`;
 * `4,182,907` = `4182907` = `4.182907e6`, `3k` = `3 thousand` = `3000`, `two` = `2`;
@@ -9,7 +9,7 @@ words make no difference, a word matches whole words only, and numbers match by 
   `$5` = `5 dollars`; a number without a unit is found with any unit. Units are not converted.
 
 In scripts without spaces a pattern is found anywhere. A regular expression is searched in the normalised text,
-ignoring case, and is given up after `TIMEOUT_SECONDS`.
+ignoring case; after `TIMEOUT_SECONDS` the search ends with an error.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from objectives.matchers.base import Match, ObjectiveError
 from objectives.text import Token, normalise, number_key, number_value, tokenise
 
 TIMEOUT_SECONDS: Final = 0.5
-"""Time that one regular expression may take on one text."""
+"""Seconds that a regular expression may take on one text."""
 
 _UNITS: Final = {
     spelling: f"unit:{unit}"
@@ -134,13 +134,11 @@ def compile_regex(pattern: str) -> regex.Pattern[str]:
     try:
         return regex.compile(pattern, regex.IGNORECASE)
     except regex.error as error:
-        raise ObjectiveError(
-            f"regex {pattern!r} cannot be read: {error}. Write it as Python's re would take it."
-        ) from None
+        raise ObjectiveError(f"regex {pattern!r} is invalid: {error}. Write it in the syntax of Python's re.") from None
 
 
 class PatternText:
-    """A text made ready for patterns; tokens are cut when the first plain pattern asks for them."""
+    """A text prepared for patterns; it is cut into tokens when the first plain pattern needs them."""
 
     def __init__(self, text: str) -> None:
         self.text = normalise(text)
@@ -149,7 +147,7 @@ class PatternText:
         self._places: dict[str, list[int]] = {}
 
     def find(self, pattern: str) -> str | None:
-        """The stretch of text that a plain pattern matches first, or None. An empty pattern matches nothing."""
+        """Return the first match of a plain pattern, or None. An empty pattern matches nothing."""
         if self._keys is None:
             self._tokens = tokenise(self.text)
             self._keys = _comparison_keys(self._tokens)
@@ -167,7 +165,7 @@ class PatternText:
         return None
 
     def search(self, pattern: str, item: str) -> str | None:
-        """The stretch that a regular expression matches first, or None.
+        """Return the first match of a regular expression, or None.
 
         Raises:
             ObjectiveError: The pattern cannot be read, or takes longer than `TIMEOUT_SECONDS`.
@@ -177,7 +175,7 @@ class PatternText:
         except TimeoutError:
             raise ObjectiveError(
                 f"item {item!r}: regex {pattern!r} took longer than {TIMEOUT_SECONDS} s on a text of "
-                f"{len(self.text)} characters. Nested repeats such as (a+)+ do that: write it without them, "
+                f"{len(self.text)} characters. Write it without nested repeats such as (a+)+, "
                 "or list the spellings under any."
             ) from None
         return found[0] if found else None
@@ -186,8 +184,7 @@ class PatternText:
 def match_patterns(item: Item, text: PatternText) -> Match:
     """Decide an item by its authored patterns.
 
-    The item is covered if one of `any` or one of `regex` is found and every one of `all` is found (a list that is
-    empty asks nothing).
+    The item is covered if one of `any` or `regex` is found, and all of `all`; an empty list is ignored.
 
     Raises:
         ObjectiveError: A regular expression cannot be read or takes too long.

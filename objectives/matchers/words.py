@@ -1,4 +1,4 @@
-"""Words as the lexical matcher compares them: stems, how telling they are, and which other stems count for them.
+"""Words as the lexical matcher compares them: stems, their rarity, and other stems that count for them.
 
 Rarity comes from `objectives/data/lexicon.json` (see the README there): minus the natural log of a stem's share of
 running words. Stems that the table lacks are taken as rare, so a text in another language than English is weighted by
@@ -18,7 +18,7 @@ import regex
 from objectives.text import Token, number_key, stem
 
 NEGATION: Final = "<not>"
-"""The one key of all negating words, `not`, `never`, `didn't` ..."""
+"""The common key of all negating words: `not`, `never`, `didn't` ..."""
 _NEGATING = "not no never none nobody nothing neither nor without cannot unable"
 _NEGATORS: Final = frozenset(_NEGATING.split())
 _FUNCTION = """
@@ -49,7 +49,7 @@ class Word(NamedTuple):
     last: int
 
 
-_new = tuple.__new__  # half the time of calling the class, and this is called for every word of every text
+_new = tuple.__new__  # half the time of calling the class; called for every word of every text
 
 
 @lru_cache(maxsize=1)
@@ -67,7 +67,7 @@ def _lexicon() -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]:
 
 
 def rarity(key: str) -> float:
-    """How rare a word is in general English, from about 3 (the) to 12 (rare or unknown)."""
+    """Return the rarity of a word in general English, from about 3 (the) to 12 (rare or unknown)."""
     if key == NEGATION:
         return _NEGATION_RARITY
     if _HIRAGANA.match(key):
@@ -76,15 +76,15 @@ def rarity(key: str) -> float:
 
 
 def is_function_word(key: str) -> bool:
-    """Whether a word is one of those that every English text has."""
+    """Return whether a word is a function word, such as `the`."""
     return key in _FUNCTION_WORDS
 
 
 def likeness(wanted: str, found: str) -> float:
-    """How far one stem speaks for another: 1 the same, up to .95 a derivation, up to .8 a synonym, 0 unrelated.
+    """Return how well one stem stands for another: 1 the same, to .95 a derivation, to .8 a synonym, 0 unrelated.
 
-    A derivation begins with the same letters: the score is the shared beginning's share of both words' letters, from
-    one half on. Numbers, words with digits and short words have no derivations.
+    A derivation begins with the same letters; its score is the share of both words' letters in that beginning, if this
+    is at least one half. Numbers, words with digits and short words have no derivations.
     """
     if wanted == found:
         return 1.0
@@ -102,7 +102,7 @@ def likeness(wanted: str, found: str) -> float:
 
 
 def synonyms(key: str) -> Mapping[str, float]:
-    """The synonyms of a stem with their strength."""
+    """Return the synonyms of a stem with their strength."""
     return _lexicon()[1].get(key, {})
 
 
@@ -121,7 +121,7 @@ def _keys(key: str, kind: str) -> tuple[str, ...]:
 
 
 def text_words(tokens: Sequence[Token]) -> list[Word]:
-    """The comparable words of a text. What is appended after white space leaves the words before it as they were."""
+    """Return the comparable words of a text. Text appended after white space does not change the words before it."""
     words: list[Word] = []
     append = words.append
     position = 0
@@ -143,7 +143,7 @@ def text_words(tokens: Sequence[Token]) -> list[Word]:
 
 
 def item_words(tokens: Sequence[Token]) -> list[Word]:
-    """As `text_words`, but of several readings of one place (`23million`, a bigram and its characters) one only."""
+    """As `text_words`, with only one reading of each place (`23million`, or a bigram and its characters)."""
     kept: list[Word] = []
     for word in text_words(tokens):
         if (
@@ -160,7 +160,7 @@ def item_words(tokens: Sequence[Token]) -> list[Word]:
 
 
 def _end_of_run(tokens: Sequence[Token], start: int) -> int:
-    """First token after the run of adjacent characters of one script that begins at `start`."""
+    """Return the first token after the run of adjacent characters of one script that begins at `start`."""
     script = _script(tokens[start].key)
     stop = start + 1
     while (
@@ -182,7 +182,7 @@ def _script(character: str) -> str:
 
 
 def _grams(tokens: Sequence[Token], start: int, stop: int, position: int) -> list[Word]:
-    """Character bigrams of a run (trigrams of the alphabetic scripts), and each character for items of a single one."""
+    """Return character bigrams of a run (trigrams in alphabetic scripts), and each character by itself."""
     size = 3 if _script(tokens[start].key) == "alphabetic" else 2
     words = []
     for index in range(start, stop):

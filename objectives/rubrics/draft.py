@@ -1,4 +1,4 @@
-"""Candidate items for a new rubric: salient sentences of the log, or a model's proposals. People review either."""
+"""Candidate items for a new rubric, for people to review: salient sentences of the log, or a model's proposals."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class Candidate:
     """A proposal for an item.
 
     Attributes:
-        text: The sentence, as the log or the model has it.
+        text: The sentence, as in the log or in the model's answer.
         level: A guess at the level, 1 to 5.
-        note: Where it comes from, for the reviewer.
+        note: Its source, for the reviewer.
     """
 
     text: str
@@ -54,14 +54,14 @@ class _Sentence:
 def find_candidates(log: str, count: int = 12) -> list[Candidate]:
     """Pick the sentences of a log that look most like facts to keep. Deterministic, no model.
 
-    A sentence scores by the mean rarity of its content words in this log (inverse sentence frequency, as in TF-IDF;
-    Salton and Buckley, 1988), times the root of their number so that exclamations do not win, with a bonus for numbers,
-    for names and for words that announce a decision, a cause or a deadline; questions lose. Sentences that share half
-    of their words with a better one are left out.
+    The score of a sentence is the mean rarity of its content words in this log (inverse sentence frequency, as in
+    TF-IDF; Salton and Buckley, 1988), times the square root of their number, so that exclamations do not win. Numbers,
+    names and words that announce a decision, a cause or a deadline raise it; questions are lowered. A sentence that
+    shares half of its words with a better one is left out.
 
     Args:
         log: The conversation, one utterance per line or paragraph, with or without speakers and times.
-        count: At most so many candidates, at least 1.
+        count: Largest number of candidates, at least 1.
 
     Returns:
         Candidates in the order of the log; [] for a log without sentences. Levels are guesses by rank: the best fifth
@@ -85,7 +85,7 @@ def find_candidates(log: str, count: int = 12) -> list[Candidate]:
 
 
 def _sentences(log: str) -> list[_Sentence]:
-    """The log's sentences of at least `_MIN_KEYS` content words, with who said them."""
+    """Return the log's sentences of at least `_MIN_KEYS` content words, with their speakers."""
     found: list[_Sentence] = []
     speaker = ""
     for line in log.splitlines():
@@ -107,7 +107,7 @@ def _rarity(sentences: Sequence[_Sentence]) -> dict[str, float]:
 
 
 def _names(sentences: Sequence[_Sentence]) -> frozenset[str]:
-    """First names of the speakers and words with a capital inside a sentence, case-folded."""
+    """Return first names of speakers, and words with a capital inside a sentence, case-folded."""
     words = {
         word.casefold()
         for sentence in sentences
@@ -128,7 +128,7 @@ def _salience(sentence: _Sentence, rarity: Mapping[str, float], names: frozenset
 
 
 def schema_for(count: int) -> dict[str, Any]:
-    """JSON schema of what a model is asked for: at most `count` items, since small models never end by themselves."""
+    """Return the JSON schema of the answer: at most `count` items, since small models do not stop by themselves."""
     item = {
         "type": "object",
         "properties": {"text": {"type": "string"}, "level": {"enum": [1, 2, 3, 4, 5]}},
@@ -155,10 +155,10 @@ def candidates_from_model(
     Args:
         log: The conversation.
         chat_json: Sends a prompt and a JSON schema and returns the parsed answer.
-        count: How many items to ask for.
+        count: Number of items to ask for.
 
     Returns:
-        The usable proposals, without twins, levels outside 1..5 set to the nearest; [] where the answer has none.
+        The usable proposals without near-duplicates; levels outside 1..5 become the nearest. [] if there are none.
     """
     answer = chat_json(INSTRUCTION.format(count=count, log=log), schema_for(count))
     raw = answer.get("items")

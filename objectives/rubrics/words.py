@@ -1,4 +1,4 @@
-"""Which words of a sentence carry its content, and how alike two sentences are."""
+"""Content words of a sentence, and the similarity of two sentences."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _FUNCTION_WORDS = frozenset(_WORDS.split())
 
 
 def content_keys(text: str) -> list[str]:
-    """Comparison keys of a text's content words, in order and with repetitions.
+    """Return comparison keys of a text's content words, in order and with repetitions.
 
     Words are stemmed, numbers compared by value, function words left out. Scripts without spaces give character pairs,
-    since a single character says too little.
+    since single characters are too common.
     """
     keys: list[str] = []
     tokens = tokenise(normalise(text))
@@ -35,11 +35,11 @@ def content_keys(text: str) -> list[str]:
 
 
 def numbers_in(text: str) -> frozenset[str]:
-    """Keys of the numbers, versions, times and dates in a text."""
+    """Return the keys of the numbers, versions, times and dates in a text."""
     return frozenset(token.key for token in tokenise(normalise(text)) if token.kind in ("number", "compound"))
 
 
 def similarity(first: frozenset[str], second: frozenset[str]) -> float:
-    """Shared keys over all keys of the two (Jaccard), in [0, 1]; 0 for two empty sets."""
+    """Return the Jaccard similarity: shared keys over all keys, in [0, 1]; 0 for two empty sets."""
     union = first | second
     return len(first & second) / len(union) if union else 0.0

@@ -14,7 +14,7 @@ from sweeps.cli.common import FilePath, WholeRange, echo_json, json_option, stde
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from objectives.rubrics import CheckReport, Finding
+    from objectives.rubrics import RubricFinding, RubricReport
     from sweeps.engines.base import Engine
     from sweeps.options import OptionValue
 
@@ -118,7 +118,7 @@ def _counter(engine: Engine, model: str, num_ctx: int) -> Callable[[str], int]:
     return count
 
 
-def _print_report(report: CheckReport, *, counted: bool) -> None:
+def _print_report(report: RubricReport, *, counted: bool) -> None:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -126,7 +126,7 @@ def _print_report(report: CheckReport, *, counted: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("State", no_wrap=True)
     table.add_column("Case", overflow="fold", max_width=26)
-    table.add_column("Finding", overflow="fold")
+    table.add_column("RubricFinding", overflow="fold")
     before = ""
     for finding in report.findings:
         case = "" if finding.case == before else finding.case
@@ -141,7 +141,7 @@ def _print_report(report: CheckReport, *, counted: bool) -> None:
     stderr_console().print(f"{line}. Tokens are {rule}.", markup=False, soft_wrap=True)
 
 
-def _finding_text(finding: Finding) -> Text:
+def _finding_text(finding: RubricFinding) -> Text:
     from rich.text import Text
 
     where = f"{finding.item}: " if finding.item else ""

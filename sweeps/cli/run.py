@@ -21,7 +21,7 @@ from sweeps.cli.common import (
 )
 
 if TYPE_CHECKING:
-    from sweeps.progress.counts import Counts
+    from sweeps.progress.counts import GenerationCounts
     from sweeps.results.result import SweepResult
 
 
@@ -60,7 +60,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
         show(result, kept=view.kept)
 
 
-def _kept(mlruns: Path, study: str, view: Counts) -> str:
+def _kept(mlruns: Path, study: str, view: GenerationCounts) -> str:
     """How much a study has: the ledger tells it, since a run that goes on counts anew what it had."""
     from sweeps.errors import SweepError
     from sweeps.ledger.ledger import Ledger

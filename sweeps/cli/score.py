@@ -81,7 +81,7 @@ def score(
     if out is None:
         click.echo(text, nl=not text.endswith("\n"))
     else:
-        from objectives.rubrics.writing import write_files
+        from objectives.rubrics.rubric_files import write_files
 
         write_files({out: text}, force=True)
         notes.print(f"written: {out}", markup=False, soft_wrap=True)

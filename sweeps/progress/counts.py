@@ -8,8 +8,8 @@ _RECENT = 30
 """Generations that the pace is taken from."""
 
 
-class Counts:
-    """Counts of a running sweep; the base of its displays.
+class GenerationCounts:
+    """GenerationCounts of a running sweep; the base of its displays.
 
     Attributes:
         done: Generations complete, by stage.

@@ -12,7 +12,7 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from sweeps.progress.base import Standing
-from sweeps.progress.counts import STAGES, Counts
+from sweeps.progress.counts import STAGES, GenerationCounts
 from sweeps.progress.plain import standing_line
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _SCALE_WIDTH = 50
 
 
-class RichProgress(Counts):
+class RichProgress(GenerationCounts):
     """Shows a running sweep with bars per stage; a context manager that ends the display.
 
     Args:

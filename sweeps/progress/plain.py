@@ -7,7 +7,7 @@ import time
 from typing import TextIO
 
 from sweeps.progress.base import Standing
-from sweeps.progress.counts import STAGES, Counts
+from sweeps.progress.counts import STAGES, GenerationCounts
 
 EVERY = 15.0
 """Least seconds between two lines that count generations."""
@@ -18,7 +18,7 @@ _STAGE_LINES = {
 }
 
 
-class PlainProgress(Counts):
+class PlainProgress(GenerationCounts):
     """Prints a running sweep line by line.
 
     Args:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.matchers import human_agreement
+from objectives.matchers.embedding import EmbeddingMatcher
 
 KEYS = [
     "auc",
@@ -53,3 +55,21 @@ def test_absent_labels_skip_the_benchmark(
     shown = capsys.readouterr()
     assert json.loads(shown.out) == {"skipped": "the human labels are absent (../shared/human-labels/realsumm.jsonl)"}
     assert shown.err.startswith("skipped: the human labels are absent")
+
+
+def test_an_embedding_model_gets_the_midpoint_that_fits_the_labels(
+    labels: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def embed(texts: list[str]) -> list[list[float]]:
+        return [[1.0, *(float(letter in text.casefold()) for letter in "abcdefghijklmnopqrstuvwxyz")] for text in texts]
+
+    monkeypatch.setattr(human_agreement, "embedding_matcher", lambda path: EmbeddingMatcher(embed))
+    assert human_agreement.main([str(labels), "--json", "--embedding", "m.gguf"]) == 0
+    shown = capsys.readouterr()
+    assert "embedding" in json.loads(shown.out)
+    found = re.fullmatch(
+        r"embedding, calibrated to these labels: midpoint = (\S+), slope = (\S+)", shown.err.splitlines()[0]
+    )
+    assert found is not None
+    assert 0 < float(found[1]) < 1
+    assert float(found[2]) > 0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from objectives.case import Item
 from objectives.case_files import CaseError, load_cases, read_text, shipped_sets
 from objectives.case_schema import regex_fault
-from objectives.rubrics.writing import render_rubric
+from objectives.rubrics.rubric_files import render_rubric
 
 GOOD = '[[items]]\ntext = "The job moves to Tuesday."\nlevel = 1\n'
 
@@ -235,5 +235,5 @@ def test_what_ends_in_toml_and_is_no_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(CaseError) as told:
         load_cases(tmp_path)
     assert "folder.toml: is a directory" in str(told.value)
-    assert "link.toml: is a link to 'gone.toml', which is not there" in str(told.value)
+    assert "link.toml: is a link to 'gone.toml', which does not exist" in str(told.value)
     assert len(load_cases(tmp_path, names=["a"])) == 1  # the others are not read

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -97,7 +101,7 @@ def test_noise_of_the_matcher_is_carried() -> None:
 
 
 def test_a_matcher_that_leaves_items_out_is_told_so() -> None:
-    with pytest.raises(ObjectiveError, match="'fixed' did not answer"):
+    with pytest.raises(ObjectiveError, match="'fixed' did not return one answer per item"):
         CoverageObjective(matcher=Fixed(answer("x", 1))).score(PLAIN, "text")
 
 
@@ -203,6 +207,31 @@ def test_functions_are_objectives(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     objective = make_objective({"kind": "own_objective:half"})
     assert (objective.name, objective.score(SAMPLE, "x").score) == ("half", 0.5)
     check_objective(objective)
+
+
+def weighed(share: float, case: Case, text: str) -> float:
+    return share * length_objective(case, text)
+
+
+def made(share: float, note: object = None) -> Callable[[Case, str], float]:
+    def inner(case: Case, text: str) -> float:
+        return weighed(share, case, str(note) + text)
+
+    return inner
+
+
+def test_the_digest_of_a_function_tells_its_settings_apart() -> None:
+    def digest(function: Callable[[Case, str], float]) -> str:
+        return FunctionObjective(function).digest
+
+    assert digest(made(0.5)) == digest(made(0.5)) != digest(made(0.6))
+    assert digest(made(0.5, object())) == digest(made(0.5, object()))  # no address
+    assert digest(partial(weighed, 0.5)) == digest(partial(weighed, 0.5)) != digest(partial(weighed, 0.6))
+    assert digest(partial(weighed, 0.5)) != digest(partial(made, 0.5))
+    # Of a plain function the digest is that of name and source, as in studies of every earlier version.
+    source = inspect.getsource(length_objective)
+    name = f"{__name__}.length_objective"
+    assert digest(length_objective) == hashlib.sha256(f"{name}\n{source}".encode()).hexdigest()[:12]
 
 
 @pytest.mark.parametrize("value", [1.5, -0.1, float("nan"), "much", None, Score(2.0)])

@@ -130,7 +130,7 @@ def test_what_fails_is_told_with_case_cause_and_line(tmp_path: Path, body: str, 
 
 
 def test_what_is_called_wrongly_has_no_line_of_its_own() -> None:
-    with pytest.raises(ObjectiveError, match=r"'system' failed for case 'sample' \(TypeError: [^:]*\); "):
+    with pytest.raises(ObjectiveError, match=r"'system' failed for case 'sample' \(TypeError: [^:]*\)\. "):
         value_of(None, "os:system")
 
 

@@ -58,8 +58,8 @@ def test_runs_are_told_from_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "says"),
     [
-        ({}, "has no summary of any case. Summaries are named after the cases: alpha.txt, beta.v2.txt"),
-        ({"alhpa.txt": "x"}, "It holds alhpa.txt. Did you mean 'alpha'?"),
+        ({}, "has no summary of any case. Name summaries after the cases: alpha.txt, beta.v2.txt"),
+        ({"alhpa.txt": "x"}, "It contains alhpa.txt. Did you mean 'alpha'?"),
         ({"alpha.txt": "x", "alpha.md": "y"}, "same run as alpha.md"),
     ],
 )

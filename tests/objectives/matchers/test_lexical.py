@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -40,22 +41,26 @@ def chance(item: str, text: str, *others: str) -> float:
     return MATCHER.match(items(item, *others), text)[0].probability
 
 
+def probabilities(rubric: Sequence[str], text: str) -> np.ndarray:
+    return np.array([match.probability for match in MATCHER.match(items(*rubric), text)])
+
+
 texts = st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join) | st.text(max_size=80)
 
 
 @settings(max_examples=300, deadline=None)
 @given(texts, texts, st.sampled_from([" ", "\n", ". "]))
 def test_adding_text_never_lowers_coverage(text: str, more: str, joint: str) -> None:
-    before = MATCHER.probabilities(RUBRIC, text)
-    after = MATCHER.probabilities(RUBRIC, text + joint + " " + more)
+    before = probabilities(RUBRIC, text)
+    after = probabilities(RUBRIC, text + joint + " " + more)
     assert (after >= before - 1e-12).all()
 
 
 @settings(max_examples=100, deadline=None)
 @given(texts, st.permutations(range(len(RUBRIC))))
 def test_order_of_items_does_not_matter(text: str, order: list[int]) -> None:
-    straight = MATCHER.probabilities(RUBRIC, text)
-    shuffled = MATCHER.probabilities([RUBRIC[place] for place in order], text)
+    straight = probabilities(RUBRIC, text)
+    shuffled = probabilities([RUBRIC[place] for place in order], text)
     assert np.allclose(shuffled, straight[order], rtol=0, atol=1e-12)
 
 
@@ -118,7 +123,7 @@ def test_words_close_together_say_more_than_words_apart() -> None:
 def test_words_that_the_whole_rubric_shares_say_little() -> None:
     rubric = ("Project Falcon hired a designer.", "Project Falcon lost a customer.", "Project Falcon moved to Oslo.")
     text = "Project Falcon is a project."
-    assert max(MATCHER.probabilities(rubric, text)) < 0.5
+    assert max(probabilities(rubric, text)) < 0.5
 
 
 def test_unicode_forms_agree() -> None:
@@ -245,7 +250,7 @@ def test_agrees_with_people() -> None:
     right = total = 0
     for document in documents:
         for summary in document["summaries"]:
-            called = MATCHER.probabilities(document["units"], summary["text"]) >= MATCHER.threshold
+            called = probabilities(document["units"], summary["text"]) >= MATCHER.threshold
             right += int((called == np.array(summary["covered"], dtype=bool)).sum())
             total += len(called)
     assert right / total > 0.76

@@ -15,7 +15,7 @@ from objectives.case_files import CaseError, load_cases, shipped_sets
 from objectives.coverage import CoverageObjective
 from objectives.rubrics import (
     Candidate,
-    Finding,
+    RubricFinding,
     candidates_from_model,
     check_cases,
     estimate_tokens,
@@ -58,7 +58,7 @@ def write(folder: Path, items: list[tuple[str, int, Mapping]] | None = None, log
     return folder
 
 
-def findings(folder: Path, check: str, **settings) -> list[Finding]:
+def findings(folder: Path, check: str, **settings) -> list[RubricFinding]:
     return [finding for finding in check_cases(folder, **settings).findings if finding.check == check]
 
 
@@ -145,7 +145,7 @@ def test_forbidden_items_that_the_log_itself_has(tmp_path: Path) -> None:
     more = [("The plates are scrapped.", 1, {"forbidden": True, "any": ["scrap"]})]
     (finding,) = findings(write(tmp_path, ITEMS + more), "log")
     assert finding.item == "i8"
-    assert "quoting it costs points" in finding.message
+    assert "a quotation costs points" in finding.message
 
 
 def test_items_that_any_text_covers(tmp_path: Path) -> None:
@@ -309,12 +309,12 @@ def test_markdown(tmp_path: Path) -> None:
     [
         ("a.csv", "level,text\n6,a\n1,\n,b\n1,c,d\n", [2, 3, 4, 5], "must be 1, 2, 3, 4 or 5"),
         ("a.csv", "level,txt\n1,a\n", [1, 1], "Did you mean 'text'?"),
-        ("a.csv", "level,text\n1,a\n2,A\n", [3], "stands in line 2"),
+        ("a.csv", "level,text\n1,a\n2,A\n", [3], "is in line 2"),
         ("a.csv", 'level,text\n1,"a\n', [2], "not valid CSV"),
         ("a.csv", "level,text,regex,forbidden\n1,a,(,maybe\n", [2, 2], "forbidden is 'maybe'"),
-        ("a.csv", "", [None], "no items"),
+        ("a.csv", "", [None], "contains no item"),
         ("a.md", "# T\n- [9] a\n- b\n- [?] c\n", [2, 3, 4], "an item without level"),
-        ("a.md", "Only words.\n", [None], "no items"),
+        ("a.md", "Only words.\n", [None], "contains no item"),
         ("a.docx", "x", [None], ".csv, .markdown, .md"),
     ],
 )
@@ -354,7 +354,7 @@ def test_csv_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: list[tup
 def test_nothing_is_overwritten_and_nothing_half_written(tmp_path: Path) -> None:
     there = tmp_path / "b.toml"
     there.write_text("mine")
-    with pytest.raises(CaseError, match=r"b\.toml: is there already"):
+    with pytest.raises(CaseError, match=r"b\.toml: exists already"):
         write_files({tmp_path / "a.txt": "new", there: "new"})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["b.toml"]
     assert there.read_text() == "mine"

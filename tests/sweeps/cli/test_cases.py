@@ -186,7 +186,7 @@ def test_import_csv_and_markdown(log: Path, capsys: pytest.CaptureFixture[str]) 
     assert 'title = "Kiln"' in Path("set/kiln.toml").read_text()
     code, _, err = call(capsys, "import", "items.md", "--log", "kiln.txt")
     assert code == 2
-    assert "is there already" in err
+    assert "exists already" in err
 
 
 def test_import_tells_bad_lines(log: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -50,7 +50,7 @@ def test_a_sweep_whose_objective_fails_goes_on_when_it_is_mended(tmp_path: Path,
     assert command(*arguments("run", path)) == 2
     err = capsys.readouterr().err
     assert "error: objective 'mine' failed for case 'c1' (AttributeError: " in err
-    assert "cli_own.py:3); " in err
+    assert "cli_own.py:3). " in err
     assert "Traceback" not in err
     own(tmp_path, SCORED)
     assert command(*arguments("run", path)) == 2  # the same command tells how to go on

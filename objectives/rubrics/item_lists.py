@@ -1,4 +1,4 @@
-"""Read items from a CSV table or a Markdown checklist, telling every bad line by its number."""
+"""Items from a CSV table or a Markdown checklist; every bad line is reported with its number."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from objectives.case_schema import regex_fault
 from objectives.hints import did_you_mean
 
 COLUMNS = ("level", "text", "id", "any", "all", "regex", "forbidden")
-"""Columns of a CSV table of items; the first two are needed. Several patterns in a cell of `any` or `all`: `a|b`."""
+"""Columns of a CSV table of items; the first two are required. A cell of `any` or `all` may list patterns: `a|b`."""
 
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "x"}), frozenset({"", "false", "no", "0"})
 
 
 @dataclass(frozen=True)
 class ImportedItem:
-    """An item as read from a list; `line` is its line in the file, from 1, the rest as in `objectives.Item`."""
+    """An item of a list. `line` is its line in the file, from 1; the rest is as in `objectives.Item`."""
 
     text: str
     level: int
@@ -38,11 +38,11 @@ def read_items(path: Path) -> tuple[str, list[ImportedItem]]:
     """Read a list of items.
 
     Args:
-        path: A ``.csv`` (comma, semicolon or tab; a header line with `COLUMNS`) or ``.md`` file: ``- [1] text`` lines,
-            where ``- [!1] text`` is a forbidden item, or bullets under headings ``## Level 1``.
+        path: A ``.csv`` file (comma, semicolon or tab; a header line with `COLUMNS`) or a ``.md`` file. Markdown has
+            lines ``- [1] text``, with ``- [!1] text`` for a forbidden item, or bullets under headings ``## Level 1``.
 
     Returns:
-        The title (a Markdown file's first ``#`` heading, else "") and the items, at least one.
+        The title (the first ``#`` heading of a Markdown file, otherwise "") and the items, at least one.
 
     Raises:
         CaseError: With every bad line of the file.
@@ -50,22 +50,16 @@ def read_items(path: Path) -> tuple[str, list[ImportedItem]]:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         remedy = f"Give a file that ends in {', '.join(sorted(_READERS))}."
-        raise CaseError(
-            Problem(str(path), f"is of no kind that can be imported ({path.suffix or 'no ending'}).", remedy)
-        )
+        raise CaseError(Problem(str(path), f"cannot be imported: its ending is {path.suffix or 'missing'}.", remedy))
     title, items, problems = reader(read_text(path), str(path))
     seen: dict[str, int] = {}
     for item in items:
         key = " ".join(item.text.casefold().split())
         if key in seen:
-            problems.append(
-                Problem(str(path), f"the same text stands in line {seen[key]}.", "Keep one.", line=item.line)
-            )
+            problems.append(Problem(str(path), f"the same text is in line {seen[key]}.", "Keep one.", line=item.line))
         seen.setdefault(key, item.line)
     if not items and not problems:
-        problems.append(
-            Problem(str(path), "there are no items in it.", "See docs/writing-rubrics.md for the two forms.")
-        )
+        problems.append(Problem(str(path), "contains no item.", "See docs/writing-rubrics.md for the two forms."))
     if problems:
         raise CaseError(sorted(problems, key=lambda problem: problem.line or 0))
     return title, items
@@ -106,17 +100,17 @@ def _header_problems(columns: list[str], file: str, line: int) -> Iterable[Probl
             remedy = f"{did_you_mean(name, COLUMNS)}Columns: {', '.join(COLUMNS)}."
             yield Problem(file, f"unknown column {name!r}.", remedy, line=line)
         elif columns.count(name) > 1:
-            yield Problem(file, f"column {name!r} stands twice.", "Keep one.", line=line)
+            yield Problem(file, f"column {name!r} occurs twice.", "Keep one.", line=line)
     for name in COLUMNS[:2]:
         if name not in columns:
-            remedy = "The first line names the columns, for example: level,text,any"
-            yield Problem(file, f"there is no column {name!r}.", remedy, line=line)
+            remedy = "Name the columns in the first line, for example: level,text,any"
+            yield Problem(file, f"column {name!r} is missing.", remedy, line=line)
 
 
 def _csv_item(columns: list[str], row: list[str], file: str, line: int, problems: list[Problem]) -> ImportedItem | None:
     if len(row) > len(columns):
         message = f"{len(row)} cells, but the header has {len(columns)} columns."
-        problems.append(Problem(file, message, 'Put a text with the delimiter in it into "quotes".', line=line))
+        problems.append(Problem(file, message, 'Put a text that contains the delimiter into "quotes".', line=line))
         return None
     cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
     level = _level(cells.get("level", ""), file, line, problems)
@@ -128,7 +122,7 @@ def _csv_item(columns: list[str], row: list[str], file: str, line: int, problems
         problems.append(Problem(file, f"forbidden is {forbidden!r}.", "Write true, or leave it empty.", line=line))
     pattern = cells.get("regex", "")
     if pattern and (fault := regex_fault(pattern)):
-        problems.append(Problem(file, fault, "Mend or remove the pattern.", line=line))
+        problems.append(Problem(file, fault, "Correct or remove the pattern.", line=line))
     if level is None or not text:
         return None
     return ImportedItem(
@@ -145,7 +139,7 @@ def _level(cell: str, file: str, line: int, problems: list[Problem]) -> int | No
     if cell in ("1", "2", "3", "4", "5"):
         return int(cell)
     message = f"level is {cell!r}, but must be 1, 2, 3, 4 or 5." if cell else "an item without level."
-    problems.append(Problem(file, message, "1 is essential, 5 incidental.", line=line))
+    problems.append(Problem(file, message, "Write 1 (essential) to 5 (incidental).", line=line))
     return None
 
 
@@ -159,7 +153,7 @@ def _read_markdown(text: str, file: str) -> _Result:
     under: str = ""
     items: list[ImportedItem] = []
     problems: list[Problem] = []
-    open_bullet: list[tuple[int, str, str]] = []  # line, level, text of the bullets
+    open_bullet: list[tuple[int, str, str]] = []  # line, level and text of each bullet
 
     for number, line in enumerate(text.split("\n"), start=1):
         heading, bullet = _HEADING.match(line), _BULLET.match(line)

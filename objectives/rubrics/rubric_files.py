@@ -1,4 +1,4 @@
-"""Write rubric files: TOML that a person will go on editing, never half a file, never over another one."""
+"""Rubric files as TOML that people edit further; written whole or not at all, never over another file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from objectives.case_files import CaseError, Problem
 
 
 class ItemLike(Protocol):
-    """What an item of a rubric to be written has; `any`, `all`, `regex`, `id`, `forbidden` and `note` may be absent."""
+    """An item to write; `any`, `all`, `regex`, `id`, `forbidden` and `note` may be absent."""
 
     @property
     def text(self) -> str:
@@ -33,21 +33,21 @@ _UNREVIEWED = """\
 
 
 def quote(text: str) -> str:
-    """A TOML basic string: JSON's escapes are TOML's, but for DEL, which TOML wants escaped too."""
+    """Write a TOML basic string: the escapes are JSON's, and DEL is escaped too."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def render_rubric(
     items: Sequence[ItemLike], *, title: str = "", language: str = "", log: str = "", reviewed: bool = True
 ) -> str:
-    """A rubric file's text.
+    """Return the text of a rubric file.
 
     Args:
-        items: In the order of the file; their `note` becomes a comment.
-        title: Human title, or "".
+        items: The items, in the order of the file; their `note` becomes a comment.
+        title: A title for people, or "".
         language: Language tag such as "en", or "".
-        log: Name of the log's file, where it is not the rubric's own with ``.txt``.
-        reviewed: False marks the items as candidates, of which `sweeps cases check` warns.
+        log: Name of the log's file, if it is not the rubric's name with ``.txt``.
+        reviewed: False marks the items as candidates; `sweeps cases check` then warns.
     """
     head = [] if reviewed else [_UNREVIEWED + "reviewed = false"]
     head += [
@@ -74,20 +74,20 @@ def _block(item: ItemLike) -> str:
 def write_case(
     rubric: str, log_path: Path, log: str, directory: Path | None = None, *, force: bool = False
 ) -> list[Path]:
-    """Write a rubric beside its log, copying the log where it is to live elsewhere.
+    """Write a rubric beside its log, and copy the log if they go to another directory.
 
     Args:
-        rubric: The rubric's text, without a `log` key if the log is (or becomes) ``NAME.txt`` in `directory`.
+        rubric: The rubric's text. It needs no `log` key: the log is (or becomes) ``NAME.txt`` in `directory`.
         log_path: The log's file; its stem is the case's name.
         log: The log's text.
-        directory: Where the case goes; the log's own directory by default. Made if absent.
+        directory: Directory of the case; by default that of the log. It is created if necessary.
         force: Write over existing files.
 
     Returns:
         The files written, the rubric first.
 
     Raises:
-        CaseError: A file is there already (and `force` is off), or cannot be written.
+        CaseError: A file exists already (and `force` is off), or cannot be written.
     """
     directory = directory or log_path.parent
     files = {directory / f"{log_path.stem}.toml": rubric}
@@ -99,23 +99,21 @@ def write_case(
 
 
 def write_files(files: Mapping[Path, str], *, force: bool = False) -> None:
-    """Write text files as UTF-8, each one whole or not at all, and none if one of them is in the way.
+    """Write text files as UTF-8, each whole or not at all, and none if one of them exists already.
 
     Raises:
         CaseError: With every file that exists already (and `force` is off), or the one that cannot be written.
     """
     in_the_way = [path for path in files if path.exists() and not force]
     if in_the_way:
-        remedy = "Remove it, choose another directory, or write over it with --force."
-        raise CaseError(
-            [Problem(str(path), "is there already, and nothing was written.", remedy) for path in in_the_way]
-        )
+        remedy = "Remove it, choose another directory, or overwrite it with --force."
+        raise CaseError([Problem(str(path), "exists already, and nothing was written.", remedy) for path in in_the_way])
     for path, text in files.items():
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _replace(path, text)
         except OSError as error:
-            remedy = "Choose another directory, or mend its permissions."
+            remedy = "Choose another directory, or correct its permissions."
             raise CaseError(Problem(str(path), f"cannot be written: {error.strerror or error}.", remedy)) from None
 
 
