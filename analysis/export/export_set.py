@@ -1,4 +1,4 @@
-"""One configuration with all that its exports say of it: where it comes from, and what was shown of it."""
+"""One configuration with its origin and its verdict, as its exports state them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class ExportError(ValueError):
-    """A set that cannot be exported, or not as asked."""
+    """A configuration that cannot be exported, or not in this way."""
 
 
 @dataclass(frozen=True)
 class ExportSet:
-    """One configuration and what is known about it.
+    """One configuration with its origin and its verdict.
 
     Attributes:
         options: Options by Ollama's names, without the seed. Inactive ones (mirostat_tau without mirostat) are dropped.
@@ -46,10 +46,10 @@ class ExportSet:
         effect: Gain of mean score over the baseline, in score units (0 to 1).
         ci_low: Lower end of the effect's interval.
         ci_high: Upper end of it.
-        level: The interval's confidence level, as `0.95`; higher where several configurations or looks share alpha.
+        level: Confidence level of the interval, such as `0.95`; higher where several configurations share alpha.
         p_value: Adjusted p-value.
-        claim: What the verdict speaks of: "these-cases" or "new-cases".
-        n_per_arm: Generations that the verdict rests on, of the arm that has fewer.
+        claim: The cases that the verdict is about: "these-cases" or "new-cases".
+        n_per_arm: Generations behind the verdict, in the arm with fewer.
         n_finalist: The same of this configuration.
         n_baseline: The same of the baseline.
         seeds: Seeds of the confirmation.
@@ -61,12 +61,12 @@ class ExportSet:
         host: One line about the host.
         version: Version of slm-sweeps.
         broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
-        cautions: What should be looked at before the set is used.
-        forced: Whether the person insisted although the set is not shown better, or breaks a limit.
+        cautions: Things to check before using the set.
+        forced: Whether the user insisted on a set that is not shown better, or breaks a limit.
 
     Raises:
-        ExportError: If an option is no finite number, of the wrong type or badly named, if the model's name cannot
-            stand in a file, if the date is not ISO 8601, or if `shown_better` contradicts the outcome.
+        ExportError: If an option is not a finite number, has the wrong type or a bad name; if the model's name does not
+            fit on one plain line; if the date is not ISO 8601; or if `shown_better` contradicts the outcome.
     """
 
     options: Mapping[str, int | float]
@@ -105,7 +105,9 @@ class ExportSet:
         object.__setattr__(self, "options", _checked_options(self.options))
         object.__setattr__(self, "seeds", tuple(int(seed) for seed in self.seeds))
         if not self.model or self.model != self.model.strip() or not self.model.isprintable() or '"' in self.model:
-            raise ExportError(f"the model's name {self.model!r} cannot stand in an export: it must be one plain line")
+            raise ExportError(
+                f"the model's name {self.model!r} cannot be written into an export; use a name of one plain line"
+            )
         if self.shown_better and self.outcome != "better":
             raise ExportError(f"shown_better contradicts the verdict {self.outcome!r}")
         try:
@@ -125,7 +127,7 @@ class ExportSet:
         return {**self.options, "temperature": 0, "seed": MEASURING_SEED}
 
     def provenance(self, mode: Mode = "production") -> dict[str, object]:
-        """Where the set comes from, ready for JSON (no NaN, nothing that is unknown)."""
+        """The origin of the set, ready for JSON: no NaN, no unknown fact."""
         facts: dict[str, object] = {
             "study": self.study,
             "trial": self.trial,
@@ -159,7 +161,7 @@ class ExportSet:
 
 
 def finite(value: float | None) -> float | None:
-    """A number as a plain float; None for what is none, or not finite."""
+    """A number as a plain float; None if it is missing or not finite."""
     return float(value) if value is not None and math.isfinite(value) else None
 
 
@@ -173,7 +175,7 @@ def _checked_options(options: Mapping[str, int | float]) -> dict[str, int | floa
 def _checked_option(name: str, value: float) -> int | float:
     """A plain int or float, also from numpy; whole-number options become int, as the API demands."""
     if not _OPTION_NAME.fullmatch(name):
-        raise ExportError(f"{name!r} is no option name: small letters, digits and underscores only")
+        raise ExportError(f"{name!r} is not an option name; use small letters, digits and underscores only")
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not math.isfinite(value):
         raise ExportError(f"option {name} must be a finite number, not {value!r}")
     if name not in _INTEGERS:

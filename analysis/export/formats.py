@@ -1,4 +1,4 @@
-"""Exports: a tuned set of options as files that a pipeline can use, with where it came from inside each file.
+"""Exports: a tuned set of options as files for a pipeline, with its origin inside each file.
 
 Four forms: `env` (sourced by a shell or given to `docker --env-file`), `json` (a request body for `/api/chat`, its
 `options` exactly the API's object), `modelfile` (for `ollama create`) and `toml` (a `[baseline]` table for the next
@@ -39,13 +39,13 @@ Format = Literal["env", "json", "modelfile", "toml"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 FORCED = "exported by force"
-"""What each file of a set says of itself that was exported although not shown better, or beyond a limit."""
+"""Written into each file of a set that was exported although not shown better, or beyond a limit."""
 
 PLACEHOLDER = "{log}"
 """Marks the place of the log in a user prompt."""
 
 _MIROSTAT = ("mirostat", "mirostat_tau", "mirostat_eta")
-# What `ollama create` takes as a PARAMETER. Mirostat is there too, but deprecated: only for hosts known to honour it.
+# Names that `ollama create` accepts as a PARAMETER. Mirostat is deprecated: only for hosts known to honour it.
 _MODELFILE_PARAMETERS = frozenset(
     {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty"}
     | {"frequency_penalty", "num_ctx", "num_predict", "num_keep", "num_gpu", "num_thread", "num_batch", "seed"}
@@ -68,9 +68,9 @@ def render(
         export: The set.
         fmt: `env`, `json`, `modelfile` or `toml`.
         mode: `production` (as tuned, no seed) or `baseline` (temperature 0, fixed seed, the rest as tuned).
-        honoured: Options that the host is known to act on (from the probe); a Modelfile leaves out the others. None:
-            unknown; then mirostat alone is left out, which Ollama dropped in v0.7.0.
-        stem: File name, without ending, of the prompts' text files that the `env` form points at (see `write_exports`).
+        honoured: Options that have an effect on the host (from the probe); a Modelfile leaves out the others. None:
+            unknown; then only mirostat is left out, which Ollama dropped in v0.7.0.
+        stem: File name, without ending, of the text files with the prompts, for the `env` form (see `write_exports`).
             None: they are not mentioned.
 
     Returns:
@@ -112,15 +112,15 @@ def write_exports(
 ) -> list[Path]:
     """Write exports into a folder; each file appears whole or not at all.
 
-    The `env` and `modelfile` forms are accompanied by `<stem>.system.txt` and `<stem>.user.txt`, because prompts have
-    several lines and an env file has room for one. Everything is rendered before the first file is touched.
+    The `env` and `modelfile` forms come with `<stem>.system.txt` and `<stem>.user.txt`, because a prompt has several
+    lines and an env file has room for one. Everything is rendered before the first file is written.
 
     Args:
         export: The set.
-        folder: Where to; made if missing.
+        folder: Folder to write to; created if missing.
         formats: Any of `FORMATS`.
         mode: See `render`.
-        force: Export although not shown better, or beyond a limit; the files say so in their first lines.
+        force: Export a set that is not shown better, or beyond a limit; the first lines of the files say so.
         honoured: See `render`.
         stem: File name without ending; default the mode, so that a pipeline can count on `production.env`.
 
@@ -128,7 +128,7 @@ def write_exports(
         The paths written, in order.
 
     Raises:
-        ExportError: As `render`, or if a file cannot be written.
+        ExportError: As for `render`, or if a file cannot be written.
     """
     stem = stem or mode
     if Path(stem).name != stem:
@@ -148,10 +148,9 @@ def write_exports(
 
 
 def remove_unforced(folder: Path) -> None:
-    """Remove exports whose verdict does not hold any more: the files `production.*` and `baseline.*` of a folder.
+    """Remove exports whose verdict no longer holds: the files `production.*` and `baseline.*` of a folder.
 
-    Those of one mode stay together, if any of them says that it was exported by force: they share their prompts' files,
-    which say nothing of themselves.
+    All files of a mode stay if one of them says that it was exported by force, because they share the prompts' files.
     """
     for mode in MODES:
         files = sorted(folder.glob(f"{mode}.*"))
@@ -172,10 +171,10 @@ def _render_env(export: ExportSet, mode: Mode, stem: str | None) -> str:
     if stem is not None:
         for role in _prompt_files(export):
             values["SYSTEM_FILE" if role == "system" else "PROMPT_FILE"] = f"{stem}.{role}.txt"
-        notes.append(f"OLLAMA_*_FILE are beside this file; {PLACEHOLDER} in the prompt is the place of the log")
+        notes.append(f"OLLAMA_*_FILE are beside this file; replace {PLACEHOLDER} in the prompt by the log")
     lines = [f"OLLAMA_{key}={_env_value(value)}" for key, value in values.items()]
     if any(not _ENV_SAFE.fullmatch(value) for value in values.values()):
-        notes.append("quoted for the shell; docker would take the quotes as part of the value")
+        notes.append("quoted for the shell; docker would read the quotes as part of the value")
     return "\n".join([*_comments(notes), *lines]) + "\n"
 
 
@@ -191,7 +190,7 @@ def _render_json(export: ExportSet, mode: Mode) -> str:
         *([{"role": "system", "content": export.system}] if export.system else []),
         {"role": "user", "content": export.user},
     ]
-    # The server cuts a prompt that is longer than num_ctx without a word, unless told not to.
+    # By default the server silently cuts a prompt that is longer than num_ctx.
     body |= {"stream": False, "truncate": False, "provenance": export.provenance(mode)}
     return json.dumps(body, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -202,7 +201,7 @@ def _render_modelfile(export: ExportSet, mode: Mode, honoured: Collection[str] |
     ignored = [name for name in options if name not in kept]
     notes = _header(export, mode)
     if ignored:
-        notes.append(f"left out, because this host does not act on them: {', '.join(ignored)}")
+        notes.append(f"left out, because they have no effect on this host: {', '.join(ignored)}")
     if export.user.strip() not in ("", PLACEHOLDER):
         notes.append("a Modelfile has no place for the user prompt; send it with each request")
     dropped = sorted({char for char in export.system if not char.isprintable() and char not in "\n\r\t"})
@@ -223,8 +222,8 @@ def _in_modelfile(name: str, honoured: Collection[str] | None) -> bool:
 
 
 def _modelfile_text(text: str) -> str:
-    """Text in triple quotes. Ollama's parser ends it at the first line break that has three quotes before it."""
-    # The parser drops what it does not count as printable before it looks for quotes.
+    """Text in triple quotes, which Ollama's parser ends at the first line break after three quotes."""
+    # The parser drops characters that are not printable before it looks for quotes.
     seen = "".join(char for char in text if char.isprintable() or char in "\n\r\t")
     for line_break in re.finditer(r"[\r\n]", seen):
         before = f'"""{seen[: line_break.start()]}'.strip()
@@ -239,7 +238,7 @@ def _modelfile_text(text: str) -> str:
 def _render_toml(export: ExportSet, mode: Mode) -> str:
     notes = _header(export, mode)
     if mode == "baseline":
-        notes.append(f"seed {MEASURING_SEED} is not written: a sweep draws the seeds itself")
+        notes.append(f"seed {MEASURING_SEED} is left out: a sweep chooses its own seeds")
     options = {name: value for name, value in export.options_for(mode).items() if name != "seed"}
     lines = ["[baseline]", f"model = {_toml_text(export.model)}", f"prompt = {_toml_text(export.prompt)}"]
     lines += [f"{name} = {_number(value)}" for name, value in options.items()]
@@ -295,11 +294,11 @@ def _verdict_text(export: ExportSet) -> str:
 def _seeds_text(seeds: Sequence[int]) -> str:
     if len(seeds) <= 10:
         return ", ".join(map(str, seeds))
-    return f"{len(seeds)} of them, {min(seeds)} to {max(seeds)}"
+    return f"{len(seeds)} seeds, {min(seeds)} to {max(seeds)}"
 
 
 def _comments(lines: Iterable[str]) -> list[str]:
-    """Comment lines. Whatever a name contains, it cannot end its line and become a command."""
+    """Comment lines, with every name on one line, so that no part of it becomes a command."""
     return ["# " + "".join(char if char.isprintable() else " " for char in line) for line in lines]
 
 

@@ -80,10 +80,21 @@ def use_now_for(
     ahead = verdict.effect if effect is None else effect
     if broken:
         return UseNow("current", why=_beyond_limits(verdict, broken, baseline_broken))
-    why = _why(verdict)
+    why = _why(verdict, "the finalist")
     if verdict.effect > 0 >= ahead:
         why += f"; against all fresh generations of the baseline the difference is {_signed(verdict, ahead)}"
     return UseNow("current", why=why, gamble=_gamble(verdict, change, ahead))
+
+
+def use_now_for_table(verdicts: Sequence[Verdict]) -> UseNow:
+    """Return the configuration of a table to use, by its label; there is at least one verdict."""
+    baseline, shown = verdicts[0].baseline, [verdict for verdict in verdicts if verdict.outcome == "better"]
+    best = max(shown or verdicts, key=lambda verdict: verdict.effect)
+    label = best.configuration
+    if shown:
+        return UseNow("new", headline=f"Use {label} instead of {baseline}")
+    why = _why(best, label) if len(verdicts) == 1 else "none of the others was shown to be better"
+    return UseNow("current", why=why, gamble=_gamble(best, (label,), best.effect), headline=f"Keep {baseline}")
 
 
 def without_verdict(why: str) -> UseNow:
@@ -98,14 +109,14 @@ def _beyond_limits(verdict: Verdict, broken: Sequence[str], baseline_broken: Seq
     return f"the finalist {'scores better, but ' if verdict.outcome == 'better' else ''}{limits}"
 
 
-def _why(verdict: Verdict) -> str:
-    """Say in plain words why a finalist within the limits does not replace the baseline."""
+def _why(verdict: Verdict, name: str) -> str:
+    """Say in plain words why a configuration within the limits does not replace the baseline."""
     if math.isnan(verdict.p_value):
         return "no score varies, so that luck cannot be told from a gain"
     if verdict.outcome == "worse":
-        return "the finalist is worse"
+        return f"{name} is worse"
     if verdict.outcome == "equivalent":
-        return "the finalist is as good, not better"
+        return f"{name} is as good, not better"
     if verdict.p_value <= verdict.alpha:
         return "too many generations have no score to say which is better"
     if verdict.given_up:

@@ -1,4 +1,4 @@
-"""The command line. Commands are imported when they are called, so that help answers at once."""
+"""The command line. A command is imported when it is called, so that help answers at once."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ import click
 
 _COMMANDS = {
     "init": ("sweeps.cli.init", "Start a folder with a commented sweep, a prompt and sample cases."),
-    "check": ("sweeps.cli.check", "Check a sweep before it runs: options, room, time, and what it can see."),
-    "run": ("sweeps.cli.run", "Run a sweep from a TOML file, or go on with it."),
-    "status": ("sweeps.cli.status", "Show where studies stand."),
-    "judge": ("sweeps.cli.judge", "Give the verdict of a study, or of any table of scores."),
-    "report": ("sweeps.cli.report", "Write a study's report, plots and tables anew."),
-    "export": ("sweeps.cli.export", "Write the best set for a pipeline (env, json, modelfile, toml)."),
-    "score": ("sweeps.cli.score", "Score folders of summaries that exist already."),
-    "rescore": ("sweeps.cli.rescore", "Score a study anew after a change of rubrics or weights."),
+    "check": ("sweeps.cli.check", "Check a sweep before it runs: options, prompts, time, and the gain it can find."),
+    "run": ("sweeps.cli.run", "Run a sweep from a TOML file, or continue it."),
+    "status": ("sweeps.cli.status", "Show how far studies are."),
+    "judge": ("sweeps.cli.judge", "Judge a study, or any table of scores: the settings to use now, and why."),
+    "report": ("sweeps.cli.report", "Write a study's report, plots and tables again."),
+    "export": ("sweeps.cli.export", "Write the new settings for a pipeline (env, json, modelfile, toml)."),
+    "score": ("sweeps.cli.score", "Score folders of existing summaries, side by side."),
+    "rescore": ("sweeps.cli.rescore", "Score a study again after a change of rubrics or weights."),
     "cases": ("sweeps.cli.cases", "Check, start or import cases and their rubrics."),
-    "plan": ("sweeps.cli.plan", "Tell how many generations it takes to see a gain."),
-    "probe": ("sweeps.cli.probe", "Find out which options act on a host."),
+    "plan": ("sweeps.cli.plan", "Compute how many generations it takes to find a gain."),
+    "probe": ("sweeps.cli.probe", "Find out which options have an effect on a host."),
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
-    "ui": ("sweeps.cli.ui", "Open the MLflow UI on the sweeps' store."),
+    "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs."),
 }
-"""Commands by name: their module, which has an attribute of the same name, and one line of help."""
+"""Each command's module, with an attribute of the command's name, and one line of help."""
 
 
 DEFECT = 70
-"""Exit status of an unexpected error, after BSD's EX_SOFTWARE: 1 is an answer that a script asked for."""
+"""Exit status of an unexpected error, after BSD's EX_SOFTWARE; status 1 is an answer that a script asked for."""
 
 
 class _LazyGroup(click.Group):
-    """A group whose commands are imported on use; the list of them comes from `_COMMANDS`."""
+    """A group that imports a command on use; `_COMMANDS` lists them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -72,15 +72,15 @@ def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Show the version."
 )
 def sweeps() -> None:
-    """Sweep the sampling options of small language models, and judge gains against run-to-run noise.
+    """Find better settings for small language models, without being fooled by run-to-run noise.
 
     Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 1 a negative answer where a script asked, 2
-    something to mend, 3 the engine failed, 70 a defect of this program.
+    something for you to fix, 3 the engine failed, 70 a defect of this program.
     """
 
 
 def main(args: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its status: errors are told in a few lines, without a traceback."""
+    """Run the command line and exit with its status; an error takes a few lines, without a traceback."""
     sys.exit(run_command(args))
 
 
@@ -104,14 +104,14 @@ def run_command(args: Sequence[str] | None = None) -> int:
         code = _exit_code(error)
         if code is None:
             traceback.print_exception(error)
-            click.echo("error: a defect of this program, not of your files; what was generated is kept", err=True)
+            click.echo("error: a defect of this program, not of your files; all generated texts are kept", err=True)
             return DEFECT
         click.echo(f"error: {error}", err=True)
         return code
 
 
 def _exit_code(error: Exception) -> int | None:
-    """The status of an error that is the user's to read; None for a defect of ours."""
+    """The exit status of an error that is meant for users; None for a defect of this program."""
     from sweeps.errors import SweepError
 
     if isinstance(error, SweepError):

@@ -24,15 +24,20 @@ STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 @click.group()
 def cases() -> None:
-    """Check, start or import cases: logs with the rubric of what a summary must cover."""
+    """Check, draft or import cases: logs with the rubric of what a summary must cover."""
 
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--engine`, `--model` and `--host`."""
     for option in (
         click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST."),
-        click.option("--model", help="Model to ask; the engine's only one by default."),
-        click.option("--engine", "kind", type=click.Choice(KINDS), help="Ask a model (ollama with --model or --host)."),
+        click.option("--model", help="Model to use; by default the engine's only one."),
+        click.option(
+            "--engine",
+            "kind",
+            type=click.Choice(KINDS),
+            help="Use a model of this engine.",
+        ),
     ):
         function = option(function)
     return function
@@ -40,7 +45,7 @@ def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @contextmanager
 def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[tuple[Engine, str] | None]:
-    """The engine asked for and its model, or None if none was asked for."""
+    """The chosen engine and its model, or None without one."""
     if kind is None and host is None and model is None:
         yield None
         return
@@ -62,7 +67,7 @@ def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[t
 
 
 def _options(num_ctx: int, num_predict: int = 1) -> dict[str, OptionValue]:
-    """Every option for a request whose answer should be the same next time."""
+    """All options, for a request that gives the same answer every time."""
     from sweeps.options import OPTIONS
 
     defaults = {name: spec.default for name, spec in OPTIONS.items() if spec.default is not None}
@@ -75,16 +80,16 @@ def _options(num_ctx: int, num_predict: int = 1) -> dict[str, OptionValue]:
     "--num-ctx", type=WholeRange(min=1), multiple=True, help="Context length that the logs must fit; repeatable."
 )
 @click.option("--reserve", type=WholeRange(min=0), default=256, show_default=True, help="Tokens for prompt and answer.")
-@click.option("--strict", is_flag=True, help="Exit with 2 for warnings too.")
+@click.option("--strict", is_flag=True, help="Exit with 2 for warnings as well.")
 @json_option
 @engine_options
 def check(
     path: str, num_ctx: tuple[int, ...], reserve: int, strict: bool, as_json: bool, kind: str | None, host: str | None,
     model: str | None,
 ) -> None:  # fmt: skip
-    """Look over the cases of DIR (or a rubric file, or a shipped set) for what makes a rubric measure badly.
+    """Check the cases of DIR (or a rubric file, or a shipped set) for faults that make a rubric measure badly.
 
-    With --engine tokens are counted by the model; without, they are estimated from the number of characters, rather too
+    With --engine the model counts the tokens. Without it they are estimated from the number of characters, rather too
     many than too few. Exits with 2 for errors.
     """
     from objectives.rubrics import check_cases
@@ -104,7 +109,7 @@ def check(
 
 
 def _counter(engine: Engine, model: str, num_ctx: int) -> Callable[[str], int]:
-    """Count a text's tokens with the model; a text that does not fit is told from the refusal."""
+    """Count a text's tokens with the model; for a text that does not fit, the refusal has the number."""
     from sweeps.engines.base import Prompt, PromptTooLong
 
     def count(text: str) -> int:
@@ -157,10 +162,10 @@ def _many(count: int, noun: str) -> str:
 def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """`--out` and `--force`."""
     for option in (
-        click.option("--force", is_flag=True, help="Write over existing files."),
+        click.option("--force", is_flag=True, help="Overwrite existing files."),
         click.option(
             "-o", "--out", type=FilePath(file_okay=False),
-            help="Directory for the case; the log's own by default.",
+            help="Folder for the case; by default the log's own.",
         ),
     ):  # fmt: skip
         function = option(function)
@@ -169,7 +174,7 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @cases.command()
 @click.argument("log", type=FilePath())
-@click.option("--items", type=WholeRange(1, 100), default=12, show_default=True, help="How many candidates at most.")
+@click.option("--items", type=WholeRange(1, 100), default=12, show_default=True, help="Most candidates to draft.")
 @output_options
 @engine_options
 def new(
@@ -177,8 +182,8 @@ def new(
 ) -> None:
     """Draft a rubric for LOG: candidate items that you review.
 
-    Without --engine the candidates are sentences of the log, picked by a fixed rule; with it a model proposes facts.
-    Either way the file says reviewed = false, and `sweeps cases check` warns until you change that.
+    Without --engine the candidates are sentences of the log, chosen by a fixed rule. With it a model proposes facts.
+    The file says reviewed = false, and `sweeps cases check` warns until you change that.
     """
     from objectives.case_files import CaseError, Problem
     from objectives.rubrics import find_candidates
@@ -209,16 +214,16 @@ def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:
     try:
         return list(candidates_from_model(log, chat_json, count))
     except EngineProtocolError as error:
-        remedy = "A larger model may manage; without --engine the candidates are picked by rule."
+        remedy = "Use a larger model, or leave out --engine to draft candidates by rule."
         raise EngineProtocolError(f"{error}\n{remedy}") from None
 
 
 @cases.command("import")
 @click.argument("items_file", metavar="FILE", type=FilePath())
-@click.option("--log", required=True, type=FilePath(), help="The log that the items are about.")
+@click.option("--log", required=True, type=FilePath(), help="The log of these items.")
 @output_options
 def import_items(items_file: Path, log: Path, out: Path | None, force: bool) -> None:
-    """Make a rubric of a list of items: a CSV table (level,text,any,...) or a Markdown checklist (- [1] text)."""
+    """Make a rubric from a list of items: a CSV table (level,text,any,...) or a Markdown checklist (- [1] text)."""
     from objectives.rubrics import read_items
 
     title, items = read_items(items_file)
@@ -232,7 +237,7 @@ def _read_log(log: Path) -> str:
 
     text = read_text(log)
     if not text.strip():
-        raise CaseError(Problem(str(log), "the log is empty.", "Put the conversation there."))
+        raise CaseError(Problem(str(log), "the log is empty.", "Write the conversation into it."))
     return text
 
 

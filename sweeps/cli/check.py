@@ -1,4 +1,4 @@
-"""`sweeps check`: what can be known before a sweep is started."""
+"""`sweeps check`: problems of a sweep, found before it runs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
 @click.argument("file", type=FilePath())
 @mlruns_option
 @json_option
-@click.option("--strict", is_flag=True, help="Block where a searched option does nothing, instead of dropping it.")
-@click.option("--again", is_flag=True, help="Probe options anew, even where the ledger has the answer.")
+@click.option("--strict", is_flag=True, help="Stop where a searched option has no effect, instead of dropping it.")
+@click.option("--again", is_flag=True, help="Probe options again, even where the ledger has the answer.")
 @click.option("--quiet", "-q", is_flag=True, help="Show the table only.")
 def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, quiet: bool) -> int:
-    """Check the sweep in FILE: file, cases, engine, options, room for the prompts, time, and what it can see.
+    """Check the sweep in FILE: cases, engine, options, length of the prompts, time, and the smallest gain it can find.
 
-    One answer per case is generated with the baseline, and kept: the sweep does not generate it again. Exits with 0 if
-    the sweep can be run, with 2 if something blocks it.
+    One answer per case is generated with the baseline and kept, so that the sweep need not generate it again. Exits
+    with 0 if the sweep can run, with 2 if something blocks it.
     """
     from sweeps.check.checker import BLOCKED, check_sweep
 
@@ -41,7 +41,7 @@ def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, qu
 
 
 def show(report: ReadinessReport, mlruns: Path) -> None:
-    """Print the tables on stdout, and what to do next."""
+    """Print the tables on stdout, and the next step."""
     from rich.table import Table
     from rich.text import Text
 
@@ -66,7 +66,7 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
     where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
     next_step = f"start it with: sweeps run {shlex.quote(report.file)}{where}"
     console.print(
-        f"{report.state}; " + ("mend what blocks, then check again" if report.state == "blocked" else next_step),
+        f"{report.state}; " + ("fix the blocked rows, then check again" if report.state == "blocked" else next_step),
         markup=False,
         soft_wrap=True,
     )

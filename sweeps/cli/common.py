@@ -1,4 +1,4 @@
-"""What several commands share."""
+"""Options, number ranges and output that several commands share."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FilePath(click.Path):
-    """Paths. An empty text, which a shell makes of an unset variable, is refused: it would mean the current folder."""
+    """Paths. An empty text (an unset variable of the shell) is refused: it would mean the current folder."""
 
     def __init__(self, **checks: Any) -> None:
         super().__init__(path_type=Path, **checks)
@@ -37,7 +37,7 @@ class FilePath(click.Path):
 
 
 class NumberRange(click.FloatRange):
-    """Numbers in a range. `nan`, which lies in none, is refused: no comparison with it tells so."""
+    """Numbers in a range; `nan` is refused."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number, or fail with option, value and range."""
@@ -64,7 +64,7 @@ class WholeRange(click.IntRange):
 
 
 def no_number(text: str, *, whole: bool = False) -> str:
-    """What to say of a text that is not a number, and what to write where one is meant."""
+    """The message for a text that is not a number, with the number to write where one is recognisable."""
     kind = "whole number" if whole else "number"
     try:
         number = float(text.replace(",", "."))
@@ -75,19 +75,19 @@ def no_number(text: str, *, whole: bool = False) -> str:
 
 
 PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
-"""Of every console: names of models and files are printed as they are, `m:100:x` and `[bold]` too."""
+"""For every console: names of models and files are printed as they are, such as `m:100:x` and `[bold]`."""
 LEVEL = NumberRange(1e-6, 0.5, max_open=True)
-"""Two-sided levels. Far below the least of them, what a test needs to see a gain can no longer be computed."""
+"""Two-sided levels. Below the smallest one, the size of a detectable gain can no longer be computed."""
 SCORE = NumberRange(1e-9, 1)
 """Differences and noise, in units of the score."""
 
 
 @contextmanager
 def terminable() -> Iterator[Callable[[], int]]:
-    """Let SIGTERM stop what is done here as Ctrl-C does, by a KeyboardInterrupt.
+    """Let SIGTERM stop the block as Ctrl-C does, by a KeyboardInterrupt.
 
     Yields:
-        A function that tells the exit status after one: 143 for SIGTERM, 130 for Ctrl-C.
+        A function that returns the exit status afterwards: 143 for SIGTERM, 130 for Ctrl-C.
     """
     received: list[int] = []
 
@@ -107,7 +107,7 @@ def terminable() -> Iterator[Callable[[], int]]:
 
 
 def mlruns_option(function: F) -> F:
-    """`--mlruns DIR`: the folder of ledger, MLflow store and outputs."""
+    """`--mlruns DIR`: the folder of the ledger, the MLflow store and the outputs."""
     return click.option(
         "--mlruns",
         type=FilePath(file_okay=False),
@@ -123,12 +123,12 @@ def json_option(function: F) -> F:
 
 
 def echo_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """Print one JSON value on one line of stdout; what is not finite becomes null."""
+    """Print one JSON value on one line of stdout, with null for NaN and infinities."""
     click.echo(json.dumps(finite(value), ensure_ascii=False, default=str))
 
 
 def finite(value: Any) -> Any:
-    """A copy of JSON types with NaN and infinities as None: JSON has no such numbers."""
+    """A copy of JSON types with None for NaN and infinities, which JSON lacks."""
     if isinstance(value, Mapping):
         return {str(key): finite(each) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -137,7 +137,7 @@ def finite(value: Any) -> Any:
 
 
 def stderr_console() -> Console:
-    """Where progress and notes go."""
+    """The console for progress and notes."""
     from rich.console import Console
 
     return Console(stderr=True, **PLAIN)
@@ -158,7 +158,7 @@ def progress_view(*, quiet: bool) -> Iterator[PlainProgress | RichProgress]:
 
 
 def stdout_console() -> Console:
-    """Where results go."""
+    """The console for results."""
     from rich.console import Console
 
     return Console(**PLAIN)

@@ -1,4 +1,4 @@
-"""`sweeps fingerprint`: show, save or compare what can change the numbers."""
+"""`sweeps fingerprint`: show, save or compare facts that can change the numbers."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ KINDS = ("ollama", "openai", "llamacpp", "scripted")
 @click.command("fingerprint")
 @click.option("--engine", "kind", type=click.Choice(KINDS), help="Include this engine (ollama with --host or --model).")
 @click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST.")
-@click.option("--model", help="Include this model; the engine's only one by default.")
-@click.option("--host-file", type=FilePath(), help="Facts of the engine's machine, made there by --out.")
-@click.option("--label", help="A name for this host, for people; no part of the digest.")
+@click.option("--model", help="Include this model; by default the engine's only one.")
+@click.option("--host-file", type=FilePath(), help="Facts about the engine's machine, written there with --out.")
+@click.option("--label", help="A name for this host, for people; not part of the digest.")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the fingerprint to this file.")
 @click.option("--diff", "files", type=FilePath(), nargs=2, help="Compare two fingerprint files.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -40,9 +40,9 @@ def fingerprint(
 ) -> None:
     """Show the facts about host, engine and model that can change the numbers, with their digest.
 
-    Without an engine the host's facts alone are taken. For a sweep on a remote server, run this with --out on the
-    server's machine and name the file as the sweep's host file. Nothing private is recorded: no user or host names,
-    paths, addresses or serial numbers.
+    Without an engine only the host's facts are shown. For a sweep on a remote server, run this command with --out on
+    the server's machine, and give the file as the sweep's host file. Nothing private is recorded: no user or host
+    names, paths, addresses or serial numbers.
 
     A tunnel (ssh -L) makes a remote server look local: give --host-file with it.
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
 PROBE_SECONDS = 5.0
-"""How long to wait for a server when looking for one."""
+"""Seconds to wait for a server."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Found:
         model: The model to start with.
         others: Further models of the host.
         host: The address, where it was given.
-        note: What to tell.
+        note: A message to the user.
     """
 
     kind: str
@@ -48,10 +48,10 @@ class Found:
 @click.option("--model", help="The model; by default the server's first, or the embedded one.")
 @json_option
 def init(directory: Path, engine: str, host: str | None, model: str | None, as_json: bool) -> None:
-    """Start a folder DIR with a commented sweep, a prompt and two sample cases.
+    """Create a folder DIR with a commented sweep, a prompt and two sample cases.
 
-    A running Ollama server is found and its models are filled in; without one the embedded engine is used. Files that
-    exist are never overwritten.
+    If an Ollama server is running, its models are filled in; otherwise the embedded engine is used. Existing files are
+    never overwritten.
     """
     found = find_engine(engine, host, model)
     written = write_folder(directory, found)
@@ -69,10 +69,10 @@ def init(directory: Path, engine: str, host: str | None, model: str | None, as_j
 
 
 def find_engine(engine: str, host: str | None, model: str | None) -> Found:
-    """Look for a running Ollama and its models; else take the embedded engine.
+    """Find a running Ollama and its models; otherwise the embedded engine.
 
     Raises:
-        SweepError: If `ollama` was asked for and none answers, or there is no embedded engine either.
+        SweepError: If `ollama` was asked for and no server answers, or there is no embedded engine either.
     """
     why = ""
     if engine != "llamacpp":
@@ -95,7 +95,7 @@ def find_engine(engine: str, host: str | None, model: str | None) -> Found:
 
 
 def _ollama_models(host: str | None) -> tuple[list[str], str]:
-    """Models that generate text, by name; or none, with the reason."""
+    """Names of models that generate text; or none, with the reason."""
     from sweeps.engines.base import EngineError
     from sweeps.engines.ollama import OllamaEngine
 
@@ -104,7 +104,7 @@ def _ollama_models(host: str | None) -> tuple[list[str], str]:
     except ConfigError as error:
         if host is not None:
             raise
-        return [], str(error)  # OLLAMA_HOST is no address: a folder can be started all the same
+        return [], str(error)  # OLLAMA_HOST is no address, but the folder can still be created
     try:
         names = engine.models()
     except EngineError:
@@ -116,7 +116,7 @@ def _ollama_models(host: str | None) -> tuple[list[str], str]:
 
 
 def write_folder(directory: Path, found: Found) -> list[Path]:
-    """Write the template's files.
+    """Write the files of the template.
 
     Raises:
         SweepError: If one of them exists, or cannot be written; nothing is overwritten.

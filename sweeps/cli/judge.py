@@ -13,6 +13,7 @@ from sweeps.scoring.copied_text import copying_notes
 
 if TYPE_CHECKING:
     from analysis import Verdict
+    from analysis.verdict.use_now import UseNow
     from sweeps.results.result import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
@@ -23,26 +24,27 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.argument("what", required=False)
 @mlruns_option
 @json_option
-@click.option("--baseline", help="Label of the baseline, where WHAT is a CSV file.")
-@click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="What the verdict speaks of.")
-@click.option("--alpha", type=LEVEL, help="Two-sided level.")
-@click.option("--margin", type=SCORE, help="Equality is a difference below this.")
+@click.option("--baseline", help="Label of the baseline, if WHAT is a CSV file.")
+@click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="The cases that the verdict is about.")
+@click.option("--alpha", type=LEVEL, help="Accepted risk of a false claim (two-sided level).")
+@click.option("--margin", type=SCORE, help="Differences below this count as none.")
 @click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
-@click.option("--test", type=click.Choice(TESTS), help="How to test; by default what suits the claim and the data.")
+@click.option("--test", type=click.Choice(TESTS), help="The test; by default chosen by claim and data.")
 @click.option(
     "--expect",
     type=click.Choice(EXPECTATIONS),
     multiple=True,
-    help="Exit with 1 unless this is the verdict; of a file, that of any configuration. Given several times, any of"
-    " them will do.",
+    help="Exit with 1 unless this is the verdict (for a file, of any configuration). May be given several times; one"
+    " match is enough.",
 )
 def judge(
     what: str | None, mlruns: Path, as_json: bool, baseline: str | None, expect: tuple[str, ...], **settings: Any
 ) -> None:
     """Judge WHAT: a study (by default the last one), or a CSV file with columns configuration, case, seed and score.
 
-    A study is judged by its confirmation only: fresh seeds, never those that the finalist was picked by. A file's cells
-    are parted by commas, semicolons or tabs; where not by commas, numbers may have decimal commas.
+    The first line says which settings to use now. A study is judged by its confirmation only: fresh seeds, never the
+    seeds of the search. Cells of a file are separated by commas, semicolons or tabs; without commas as separators,
+    numbers may have decimal commas.
     """
     if what is not None and (what.endswith(".csv") or Path(what).is_file()):
         outcomes = _judge_file(Path(what), baseline, as_json, {k: v for k, v in settings.items() if v is not None})
@@ -72,7 +74,7 @@ def _judge_study(
     if as_json:
         echo_json(verdict_record(result, verdicts))
     else:
-        stdout_console().print(use_now(result, verdicts).text, style="bold", soft_wrap=True)
+        _print_use_now(use_now(result, verdicts))
         for verdict in verdicts:
             name = result.called[verdict.configuration]
             _print(verdict, result, name)
@@ -81,7 +83,7 @@ def _judge_study(
 
 
 def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
-    """The settings, if test and claim (by default the one given) belong together; a test alone brings its claim."""
+    """The settings, if test and claim (by default `claim`) agree; a test alone sets its claim."""
     test, asked = settings.get("test"), settings.get("claim")
     if test in (None, "auto"):
         return settings
@@ -96,6 +98,7 @@ def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[
     from analysis import judge as judge_table
     from analysis.observations.read_csv import read_scores
     from analysis.observations.table import require_columns
+    from analysis.verdict.use_now import use_now_for_table
 
     settings = _agreeing(settings, "these-cases")
     try:
@@ -114,16 +117,18 @@ def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[
         verdicts = judge_table(table, baseline=baseline, **settings)
     except ValueError as error:
         raise _refused(str(path), error) from None
+    use_now = use_now_for_table(verdicts)
     if as_json:
-        echo_json([verdict.as_dict() for verdict in verdicts])
+        echo_json([{**verdict.as_dict(), "use_now": use_now.as_dict()} for verdict in verdicts])
     else:
+        _print_use_now(use_now)
         for verdict in verdicts:
             _print(verdict)
     return [verdict.outcome for verdict in verdicts]
 
 
 def _refused(what: str, error: ValueError) -> Exception:
-    """The error for what cannot be judged: of a table its own, and one of use where an argument is at fault."""
+    """The error for a study or table that cannot be judged, or for a bad argument."""
     from analysis import TableError
 
     text = f"{what}: {error}"
@@ -131,7 +136,7 @@ def _refused(what: str, error: ValueError) -> Exception:
 
 
 def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
-    """A study's verdict as JSON types, of several finalists the best with `others`; null before there is one."""
+    """A study's verdict as JSON types, with the other finalists as `others`; null before there is one."""
     from sweeps.results.use_now import use_now
 
     verdicts = result.verdicts if verdicts is None else verdicts
@@ -171,6 +176,13 @@ def _limits_record(result: SweepResult, key: str) -> dict[str, Any]:
         "baseline_constraints": result.limits.records(result.baseline.key),
         "broken": result.limits.broken(key),
     }
+
+
+def _print_use_now(use_now: UseNow) -> None:
+    console = stdout_console()
+    console.print(use_now.text, style="bold", soft_wrap=True)
+    if use_now.gamble:
+        console.print(use_now.gamble, soft_wrap=True)
 
 
 def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the finalist") -> None:

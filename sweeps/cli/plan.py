@@ -1,4 +1,4 @@
-"""`sweeps plan`: how many generations it takes to see a gain."""
+"""`sweeps plan`: the number of generations that it takes to find a gain."""
 
 from __future__ import annotations
 
@@ -24,43 +24,49 @@ if TYPE_CHECKING:
 
 
 DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3, "claim": "these-cases"}
-"""What is planned with where neither a flag nor a study says otherwise."""
+"""Settings of a plan where neither a flag nor a study gives them."""
 
 
 @click.command()
 @click.argument("study", required=False)
 @mlruns_option
 @json_option
-@click.option("--gain", type=SCORE, required=True, help="The gain to be seen.")
-@click.option("--noise-sd", type=SCORE, help="Instead of a study's floor.")
+@click.option("--gain", type=SCORE, required=True, help="The gain to find.")
+@click.option("--noise-sd", type=SCORE, help="Noise of one score (standard deviation), instead of a study's floor.")
 @click.option("--cases", type=WholeRange(min=1), help="Number of cases; by default the study's.")
 @click.option(
     "--alpha",
     type=LEVEL,
-    help="Two-sided level that finalists share; by default the study's, or 0.05.",
+    help="Accepted risk of a false claim, shared by the finalists; by default the study's, or 0.05.",
 )
 @click.option("--finalists", type=WholeRange(1, 20), help="Finalists; by default the study's, or 1.")
 @click.option(
     "--confirm-share",
     type=NumberRange(0.001, 1, max_open=True),
-    help="Share that confirms; by default the study's, or 0.3.",
+    help="Share of the generations for the confirmation; by default the study's, or 0.3.",
 )
 @click.option(
     "--claim",
     type=click.Choice(["these-cases", "new-cases"]),
-    help="What the verdict speaks of; by default the study's, or these-cases.",
+    help="The cases that the verdict is about; by default the study's, or these-cases.",
 )
 @click.option(
     "--interaction-sd",
     type=NumberRange(0, 1),
-    help="How much cases differ in their response (standard deviation of configuration x case): for new cases.",
+    help="How differently cases respond (standard deviation of configuration x case); for new cases.",
 )
-@click.option("--power", type=NumberRange(0, 0.9999, min_open=True), default=0.8, show_default=True)
+@click.option(
+    "--power",
+    type=NumberRange(0, 0.9999, min_open=True),
+    default=0.8,
+    show_default=True,
+    help="Chance to find the gain.",
+)
 def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings: Any) -> None:
-    """Tell how many generations it takes to see --gain, given the noise floor of STUDY (by default the last one).
+    """Compute how many generations it takes to find --gain, with the noise of STUDY (by default the last one).
 
-    Alpha, finalists, share and claim are those of the study, unless told otherwise. Without a study, name --noise-sd
-    and --cases.
+    Alpha, finalists, share and claim come from the study, unless given here. Without a study, give --noise-sd and
+    --cases.
     """
     made, design = _made(study, mlruns, gain, **settings)
     if as_json:
@@ -74,7 +80,7 @@ def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings
     console.print(made.sentence, markup=False, soft_wrap=True)
     console.print(design, markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
-    for name in ("seeds per case and arm", "generations", "smallest gain seen", f"power for {gain:g}"):
+    for name in ("seeds per case and arm", "generations", "smallest gain found", f"power for {gain:g}"):
         table.add_column(name, justify="right")
     for row in made.curve:
         table.add_row(
@@ -94,7 +100,7 @@ def _made(
     interaction_sd: float | None,
     **flags: Any,
 ) -> tuple[GainPlan, str]:
-    """The plan, and what it was made with in words; `flags` has the keys of `DEFAULTS`, None where not given."""
+    """The plan, and its settings in words; `flags` has the keys of `DEFAULTS`, None where not given."""
     from analysis import plan as make_plan
     from sweeps.results.reader import load_result
 
@@ -108,7 +114,7 @@ def _made(
     if interaction_sd is not None:
         used["claim"] = "new-cases"
     elif used["claim"] == "new-cases":
-        interaction_sd = 0.0  # not known: the plan says that it is the least
+        interaction_sd = 0.0  # unknown: the plan says that this is the least
     try:
         made = make_plan(
             floor,
@@ -122,7 +128,7 @@ def _made(
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
-    whose = f" of study {result.name!r}, unless told otherwise" if result is not None else ""
+    whose = f" of study {result.name!r}, unless given here" if result is not None else ""
     many = f"{used['finalists']} finalist{'s' if used['finalists'] > 1 else ''}"
     return made, f"With alpha {used['alpha']:g}, {many} and a confirm_share of {used['confirm_share']:g}{whose}."
 
@@ -137,7 +143,7 @@ def _floor(result: SweepResult | None) -> NoiseFloor:
 
 
 def _settings(result: SweepResult | None) -> dict[str, Any]:
-    """What a study has of `DEFAULTS`; a small space may hold fewer finalists than its file asks for."""
+    """A study's values for `DEFAULTS`; a small space may hold fewer finalists than its file asks for."""
     if result is None:
         return {}
     config = result.config

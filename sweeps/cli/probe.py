@@ -1,4 +1,4 @@
-"""`sweeps probe`: which options act on a host."""
+"""`sweeps probe`: the options that have an effect on a host."""
 
 from __future__ import annotations
 
@@ -29,19 +29,25 @@ if TYPE_CHECKING:
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 STYLES = {"alive": "green", "inert": "bold red", "refused": "bold red", "clamped": "yellow", "untestable": "yellow"}
 EXPENSIVE = LOAD_SETTINGS
-"""Options that are probed only if they are named: each loads the model, and a text need not show them."""
+"""Options that are probed only if named: each reloads the model, and a text need not show them."""
 
 
 @click.command()
 @click.argument("file", type=FilePath(), required=False)
 @mlruns_option
 @json_option
-@click.option("--engine", "kind", type=click.Choice(KINDS), help="Without FILE; ollama by default.")
+@click.option("--engine", "kind", type=click.Choice(KINDS), help="Engine without FILE.  [default: ollama]")
 @click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST.")
 @click.option("--model", help="The model; by default the file's, or the engine's only one.")
-@click.option("--option", "-o", "names", multiple=True, help="Probe this option only; may be given several times.")
-@click.option("--set", "values", multiple=True, metavar="NAME=VALUE", help="Beside this value of an option.")
-@click.option("--again", is_flag=True, help="Probe anew, even where the ledger has the answer.")
+@click.option("--option", "-o", "names", multiple=True, help="Probe only this option; may be given several times.")
+@click.option(
+    "--set",
+    "values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Send this value of another option with each probe; may be given several times.",
+)
+@click.option("--again", is_flag=True, help="Probe again, even where the ledger has the answer.")
 def probe(
     file: Path | None,
     mlruns: Path,
@@ -53,11 +59,10 @@ def probe(
     values: tuple[str, ...],
     again: bool,
 ) -> None:
-    """Find out which options act on a host, with a model and through an API path.
+    """Find out which options have an effect on a host, with a model and through an API path.
 
-    At a fixed seed each option is moved to an extreme; if the option acts, the text changes. With FILE the sweep's
-    engine, baseline and space are used. Results are kept under the host's fingerprint until version, model or hardware
-    changes.
+    At a fixed seed each option is moved to an extreme value; if the option has an effect, the text changes. With FILE
+    the sweep's engine, baseline and space are used. Results are reused until version, model or hardware change.
     """
     from sweeps.config.file import load_config
     from sweeps.engines.spec import EngineSpec
@@ -128,7 +133,7 @@ def read_values(texts: Sequence[str]) -> dict[str, Any]:
     """`NAME=VALUE` texts as options.
 
     Raises:
-        ConfigError: Naming what is no option, or no value of it.
+        ConfigError: If a name is no option, or a value is not valid for it.
     """
     from sweeps.options import OPTIONS
 
@@ -169,4 +174,4 @@ def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
     for reason, names in reasons.items():
         console.print(f"{', '.join(names)}: {reason}", markup=False, soft_wrap=True)
     if kept := sum(result.cached for result in results):
-        console.print(f"{kept} of {len(results)} were probed earlier under this fingerprint (--again probes anew)")
+        console.print(f"{kept} of {len(results)} were probed earlier on this host (--again probes them again)")

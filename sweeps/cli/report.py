@@ -1,4 +1,4 @@
-"""`sweeps report`: a study's report, plots and tables anew."""
+"""`sweeps report`: the report, plots and tables of a study."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sweeps.workspace.workspace import require_writable
 def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
     """Write the report, plots and tables of STUDY (by default the last one) and print the report's path.
 
-    It works at any time: a study that is still running is reported as far as it is.
+    It works at any time; for a running study it shows the results so far.
     """
     from sweeps.results.reader import load_result
     from sweeps.results.report_files import write_outputs

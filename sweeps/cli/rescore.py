@@ -1,4 +1,4 @@
-"""`sweeps rescore`: a study under changed rubrics or weights."""
+"""`sweeps rescore`: a study scored again by changed rubrics or weights."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 @click.argument("study", required=False)
 @mlruns_option
 @json_option
-@click.option("--cases", help="Folder of the cases, or name of a shipped set; by default where they were.")
+@click.option("--cases", help="Folder of the cases, or name of a shipped set; by default as in the study.")
 @click.option("--weights", help="Weights of levels 1 to 5, such as 16,8,4,2,1.")
-@click.option("--budget-words", type=WholeRange(min=1), help="Score the first so many words only.")
-@click.option("--threshold", type=NumberRange(0, 1), help="Probability from which on an item counts as covered.")
-@click.option("--reset", is_flag=True, help="Go back to the [objective] that the study was made with.")
-@click.option("--dry-run", is_flag=True, help="Show the difference, and write nothing.")
+@click.option("--budget-words", type=WholeRange(min=1), help="Score only this many words of each text.")
+@click.option("--threshold", type=NumberRange(0, 1), help="Least probability with which an item counts as covered.")
+@click.option("--reset", is_flag=True, help="Go back to the [objective] of the sweep's file.")
+@click.option("--dry-run", is_flag=True, help="Show the difference; write nothing.")
 def rescore(
     study: str | None,
     mlruns: Path,
@@ -34,13 +34,13 @@ def rescore(
     reset: bool,
     dry_run: bool,
 ) -> None:
-    """Score the texts of STUDY (by default the last one) by its rubrics as they are now, without generating.
+    """Score the texts of STUDY (by default the last one) by its current rubrics, without generating.
 
-    Shows what changes, and whether the verdict does. Report, plots, tables, exports and MLflow follow the new scores:
-    exports of a verdict that no longer holds are removed. The old scores stay in the ledger.
+    Shows the changes, also of the verdict. Report, plots, tables, exports and MLflow get the new scores; exports of a
+    verdict that no longer holds are removed. The previous scores stay in the ledger.
 
-    Weights, words and threshold that are not named stay as an earlier rescore left them. To go back to those of the
-    sweep's file: --reset, alone or with others that change them.
+    Without an option, weights, words and threshold stay as the previous rescore left them. --reset goes back to the
+    sweep's file; other options then change that.
     """
     from sweeps.study.rescore import rescore_study
 
@@ -84,7 +84,7 @@ def _record(done: Rescoring) -> dict[str, object]:
 
 
 def _cautions(done: Rescoring) -> list[str]:
-    """What is to be thought of the new verdict's difference: another scoring is another look at the same data."""
+    """Cautions about the new verdict's difference: another scoring is another look at the same data."""
     return [] if done.new.verdict is None else list(done.new.verdict.cautions)
 
 
@@ -112,11 +112,10 @@ def _print(done: Rescoring, *, kept: bool) -> None:
     if not kept:
         console.print("Nothing was kept (--dry-run).")
         return
-    console.print(f"Written anew: {new.folder / 'report.html'}", markup=False, soft_wrap=True)
+    console.print(f"written: {new.folder / 'report.html'}", markup=False, soft_wrap=True)
     if done.old.exportable and not new.exportable:
         console.print(
-            f"The exports of the old verdict are gone from {new.folder}; what was exported or copied to other places is"
-            " still there.",
+            f"The exports of the previous verdict were removed from {new.folder}; copies elsewhere are still there.",
             markup=False,
             soft_wrap=True,
         )

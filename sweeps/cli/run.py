@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 @click.argument("file", type=FilePath())
 @mlruns_option
 @json_option
-@click.option("--quiet", "-q", is_flag=True, help="Show warnings and the verdict only.")
+@click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the verdict.")
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
-@click.option("--strict", is_flag=True, help="Refuse a space in which something does nothing, instead of dropping it.")
+@click.option("--strict", is_flag=True, help="Stop where a searched option has no effect, instead of dropping it.")
 def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool, strict: bool) -> None:
-    """Run the sweep in FILE, or go on with it.
+    """Run the sweep in FILE, or continue it.
 
-    Whatever was generated before is taken from the ledger, so after an interruption the same command goes on where it
-    stopped. With --json two records are printed, `launch` and `done`.
+    Texts that the ledger has are reused, so after an interruption the same command continues where it stopped. With
+    --json two records are printed, `launch` and `done`.
     """
     from sweeps.study.sweep import Sweep
 
@@ -61,7 +61,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
 
 
 def _kept(mlruns: Path, study: str, view: GenerationCounts) -> str:
-    """How much a study has: the ledger tells it, since a run that goes on counts anew what it had."""
+    """The number of a study's generations by its ledger, because a continued run counts from 0 again."""
     from sweeps.errors import SweepError
     from sweeps.ledger.ledger import Ledger
 
@@ -92,7 +92,7 @@ def summary(result: SweepResult) -> dict[str, object]:
 
 
 def show(result: SweepResult, *, kept: int = 0) -> None:
-    """Print the verdict and what to do next on stdout."""
+    """Print the settings to use now, and the next steps, on stdout."""
     from rich.text import Text
 
     from analysis.report.page import terminal_summary
@@ -100,7 +100,7 @@ def show(result: SweepResult, *, kept: int = 0) -> None:
 
     console = stdout_console()
     exports = sorted(result.folder.glob("*.env")) + sorted(result.folder.glob("*.json")) if result.exportable else []
-    # What fails here has failed, and been told, when the report was written.
+    # A part that fails here has failed with a warning when the report was written.
     for part in terminal_summary(report_data(result, exports, warn=lambda _: None)):
         console.print(part, soft_wrap=isinstance(part, Text))  # a command stays on one line, so that it can be copied
     if kept:

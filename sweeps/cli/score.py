@@ -1,4 +1,4 @@
-"""`sweeps score`: score folders of summaries that exist already."""
+"""`sweeps score`: score folders of existing summaries."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from objectives.compare.comparison import CaseResult, Comparison
 
 FORMATS = {"table": ".txt", "csv": ".csv", "json": ".json", "html": ".html"}
-"""Forms of the result and the file endings that stand for them."""
+"""Forms of the result, and their file endings."""
 WIDTH = 80
-"""Columns of a table that does not go to a terminal."""
+"""Columns of a table outside a terminal."""
 
 
 def parse_weights(_: click.Context, __: click.Parameter, value: str | None) -> tuple[float, ...] | None:
-    """`5,4,3,2,1` as numbers; range and number of the weights are the objective's to check."""
+    """`5,4,3,2,1` as numbers; the objective checks their number and range."""
     if value is None:
         return None
     try:
@@ -39,12 +39,14 @@ def parse_weights(_: click.Context, __: click.Parameter, value: str | None) -> t
 @click.argument("outputs", nargs=-1, required=True, type=FilePath())
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Form of the result  [default: table]")
 @click.option("--json", "as_json", is_flag=True, help="Same as --format json.")
-@click.option("-o", "--out", type=FilePath(dir_okay=False), help="Write to this file (.csv, .html, ...).")
-@click.option("--case", "names", multiple=True, metavar="NAME", help="Only this case; may be given several times.")
+@click.option("-o", "--out", type=FilePath(dir_okay=False), help="File to write to (.csv, .html, ...).")
+@click.option(
+    "--case", "names", multiple=True, metavar="NAME", help="Score only this case; may be given several times."
+)
 @click.option(
     "--weights", callback=parse_weights, metavar="W1,..,W5", help="Weights of levels 1 to 5  [default: 5,4,3,2,1]"
 )
-@click.option("--budget-words", type=WholeRange(min=1), help="Score only so many words of each summary.")
+@click.option("--budget-words", type=WholeRange(min=1), help="Score only this many words of each summary.")
 @click.option(
     "--missed", "missed_level", type=WholeRange(0, 5), default=2, show_default=True,
     help="List missed items down to this level (0: none).",
@@ -105,7 +107,7 @@ def _form(form: str | None, as_json: bool, out: Path | None) -> str:
 
 
 def _notes(comparison: Comparison) -> list[str]:
-    """What a reader of the figures must know, for stderr."""
+    """Remarks on the figures, for stderr."""
     lines = []
     for machine in comparison.machines:
         if machine.missing:
@@ -230,7 +232,7 @@ def _levels(result: CaseResult) -> list[str]:
 
 
 def _print_missed(console: Console, comparison: Comparison, missed_level: int) -> None:
-    """Items that some folder misses, and false claims that some folder has, as lists: sentences suit no table."""
+    """Missed items and false claims by folder, as lists: sentences do not fit a table."""
     from rich.padding import Padding
     from rich.table import Table
     from rich.text import Text
@@ -253,7 +255,7 @@ def _print_missed(console: Console, comparison: Comparison, missed_level: int) -
 
 
 def _who(name: str, result: CaseResult | None, item: str) -> str:
-    """The folder's name if it misses the item, with how many of its runs do if not all; else ""."""
+    """The folder's name if it misses the item, with the number of such runs unless all do; else ""."""
     missed = result.missed_by(item) if result else 0
     if not result or not missed:
         return ""

@@ -1,4 +1,4 @@
-"""`sweeps status`: where studies stand."""
+"""`sweeps status`: how far studies are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 STAGES = ("floor", "explore", "confirm")
 
 UNREADABLE = "unreadable"
-"""Status of a study that was written by another version, or is damaged."""
+"""Status of a study from another version, or a damaged one."""
 
 
 @click.command()
@@ -25,10 +25,10 @@ UNREADABLE = "unreadable"
 @mlruns_option
 @json_option
 def status(study: str | None, mlruns: Path, as_json: bool) -> None:
-    """Show where STUDY stands; without a name, list all studies of the ledger.
+    """Show how far STUDY is; without a name, list all studies of the ledger.
 
-    Failed requests are counted even where they were answered when they were sent again. A study that cannot be read,
-    as one of another version, keeps nobody from the others: it is listed as unreadable, and told of.
+    Failed requests are counted even if a retry was answered. An unreadable study (for example from another version) is
+    listed as such; the others are shown normally.
     """
     from sweeps.ledger.ledger import Ledger
     from sweeps.ledger.study_record import StudyUnreadableError
@@ -73,12 +73,12 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
 
 
 def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
-    """A study's standing as JSON types.
+    """The progress of a study as JSON types.
 
     Args:
         result: The study.
-        failed: How many of its requests failed. Most were answered when they were sent again; `lost` counts the
-            observations that have no answer, `unscored` those that have one but no score, `done` those that have both.
+        failed: Number of its failed requests; a retry answered most of them. `lost` counts observations without an
+            answer, `unscored` observations with an answer but no score, `done` observations with both.
     """
     from sweeps.scoring.scorer import UNSCORED
 
@@ -89,9 +89,9 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
     verdict, record = result.verdict, result.stored.record
     done = {stage: int(counts.get(stage, 0)) for stage in STAGES}
     planned = {stage: getattr(result.plan, stage) for stage in STAGES}
-    if record.finalists is not None:  # the search is over; greedy sets, of which seeds are all the same, were due less
+    if record.finalists is not None:  # the search is over; greedy sets need one seed only
         planned |= {stage: measured[stage] for stage in ("floor", "explore")}
-    if record.confirmed is not None:  # a settled finalist needed no more, and a greedy one a seed
+    if record.confirmed is not None:  # a settled finalist needed no more, and a greedy one needs one seed
         planned["confirm"] = measured["confirm"]
     return {
         "study": result.name,
@@ -124,7 +124,7 @@ def _table(rows: list[dict[str, Any]]) -> None:
         done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
         noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
         table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")
-    # Nothing is cut for a narrow terminal: verdicts may take two lines, and what is longer the terminal itself breaks.
+    # Nothing is cut for a narrow terminal: verdicts may take two lines, and the terminal breaks longer lines itself.
     verdicts = ["verdict", *(row.get("verdict") or "" for row in rows)]
     spare = max(map(len, verdicts)) - max(len(word) for verdict in verdicts for word in verdict.split())
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum

@@ -1,4 +1,4 @@
-"""`sweeps ui`: MLflow's own UI on the sweep's store."""
+"""`sweeps ui`: the MLflow UI on the runs."""
 
 from __future__ import annotations
 
@@ -26,19 +26,21 @@ from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged
 
 START_SECONDS = 90.0
-"""How long the server may take to answer: MLflow imports for many seconds on a slow machine."""
+"""Seconds that the server may take to answer; on a slow machine MLflow imports for a long time."""
 
 
 @click.command("ui")
-@click.option("--mlruns", type=FilePath(), help="The folder of the runs.  [default: mlruns]")
-@click.option("--port", type=WholeRange(1, 65535), default=5000, show_default=True, help="A free one if it is taken.")
+@click.option("--mlruns", type=FilePath(), help="Folder of the runs.  [default: mlruns]")
+@click.option(
+    "--port", type=WholeRange(1, 65535), default=5000, show_default=True, help="Port; a free one if this one is taken."
+)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the URL as JSON.")
 def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) -> None:
-    """Open MLflow's UI on the runs, until Ctrl-C.
+    """Open the MLflow UI on the runs, until Ctrl-C.
 
-    With MLFLOW_TRACKING_URI set to an http(s) address and no --mlruns, that server is opened instead.
+    If MLFLOW_TRACKING_URI is an http(s) address and --mlruns is not given, that server is opened instead.
     """
     directory = mlruns or Path("mlruns")
     uri = mlflow_store.sqlite_uri(directory) if mlruns else mlflow_store.tracking_uri(directory)
@@ -66,10 +68,10 @@ def _announce(url: str, uri: str, as_json: bool) -> None:
 
 
 def _free_port(host: str, wanted: int) -> int:
-    """Return the port, or one that the system picks where it is taken.
+    """Return the port, or a free one if it is taken.
 
     Raises:
-        TrackingError: If the address is none of this machine's.
+        TrackingError: If the address is not one of this machine.
     """
     for port in (wanted, 0):
         try:
@@ -98,7 +100,7 @@ def _serve(uri: str, directory: Path, host: str, port: int, launch: bool, as_jso
     url = f"http://{named}:{port}"
     click.echo("starting MLflow's UI ...", err=True)
     with tempfile.TemporaryFile() as log:
-        # in a session of its own, so that Ctrl-C comes to us and the server is ended in order, with its workers
+        # in its own session: Ctrl-C then reaches this process, which ends the server and its workers in order
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         with terminable():
             try:
@@ -120,7 +122,7 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes], uri: str) -
     """Wait until the server answers.
 
     Raises:
-        SweepError: If it ends or does not answer in time, with its last words.
+        SweepError: If it ends or does not answer in time, with its last message.
     """
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
@@ -134,11 +136,11 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes], uri: str) -
     raise SweepError(f"MLflow's UI did not answer within {START_SECONDS:.0f} s: {_tail(log, uri)}")
 
 
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy does not know this machine's ports
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot reach ports of this machine
 
 
 def newest_study(url: str) -> str:
-    """Ask the server for the study that was run last; returns the path of its table of runs, "" if there is none."""
+    """Ask the server for the latest study; returns the path of its table of runs, "" if there is none."""
     query = {"max_results": 1, "filter": f"tags.`{STUDY}` != ''", "order_by": ["last_update_time DESC"]}
     request = urllib.request.Request(
         f"{url}/api/2.0/mlflow/experiments/search",

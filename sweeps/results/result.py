@@ -368,17 +368,19 @@ class SweepResult:
         self,
         formats: Sequence[str] = ("env", "json"),
         *,
-        folder: str | Path | None = None,
+        out: str | Path | None = None,
         mode: str = "production",
         force: bool = False,
+        folder: str | Path | None = None,
     ) -> list[Path]:
         """Write the finalist's options for a pipeline.
 
         Args:
             formats: Of `env`, `json`, `modelfile`, `toml`.
-            folder: Where to; by default the study's folder.
+            out: Folder to write to; by default the study's folder.
             mode: `production` (as tuned) or `baseline` (temperature 0, fixed seed).
-            force: Write also what is not shown better, or breaks a limit; the files say so.
+            force: Write settings that are not shown better, or break a limit; the files say so.
+            folder: Previous name of `out`.
 
         Returns:
             The files written.
@@ -391,10 +393,11 @@ class SweepResult:
         from sweeps.results.export_error import export_errors
 
         honoured = self.stored.record.honoured
+        target = folder if out is None else out
         with export_errors():
             return write_exports(
                 self.export_set(),
-                Path(folder) if folder is not None else self.folder,
+                self.folder if target is None else Path(target),
                 formats=formats,  # type: ignore[arg-type]
                 mode=mode,  # type: ignore[arg-type]
                 force=force,

@@ -26,10 +26,10 @@ def announce(
     known: KnownFloor | None = None,
     stored: bool = False,
 ) -> Sight:
-    """Say what is going to run, on what, and what it will be able to see; `known` and `stored` as for `sight_of`.
+    """Announce the plan, the hosts and the smallest gain to find; `known` and `stored` as for `sight_of`.
 
     Returns:
-        What it will be able to see.
+        The smallest gain to find.
     """
     progress.plan(plan.floor, plan.explore, plan.confirm)
     for host in hosts:
@@ -61,12 +61,12 @@ def announce(
 
 
 def announce_floor(progress: Progress, result: SweepResult, before: Sight) -> None:
-    """Say what the measured floor changes of what was said before it, and if the baseline differs from itself.
+    """Announce a smallest gain that the measured floor changes, and a baseline that differs from itself.
 
     Args:
-        progress: Told.
+        progress: Gets the notes.
         result: The study, with its floor.
-        before: What was said.
+        before: The smallest gain as announced before.
     """
     config, known = result.config, KnownFloor(result.floor, result.name) if result.floor else None
     sight = sight_of(config, result.plan, known, stored=True)

@@ -145,8 +145,8 @@ def test_a_folder_without_init_hides_nothing(tmp_path: Path) -> None:
 def test_an_export_that_is_refused_is_a_sweep_error(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, search={"probe": False}, verdict={"min_gain": 0.9})
     result = sweeps.Sweep.from_toml(path, directory=tmp_path / "mlruns", tracking=False, report=False).run()
-    result.export(["json"], folder=tmp_path, force=True)
+    result.export(["json"], out=tmp_path, force=True)
     file = next(tmp_path.glob("*.json"))
     assert json.loads(file.read_text())["provenance"]["study"] == "t"
     with pytest.raises(sweeps.ExportError, match="yaml"):
-        result.export(["yaml"], folder=tmp_path, force=True)
+        result.export(["yaml"], out=tmp_path, force=True)

@@ -192,7 +192,7 @@ def test_a_modelfile_leaves_out_what_the_host_ignores():
     text = render(export, "modelfile", honoured={"temperature", "mirostat", "mirostat_tau"})
     parameters = {value.split()[0] for name, value in parse_modelfile(text) if name == "PARAMETER"}
     assert parameters == {"temperature", "mirostat", "mirostat_tau"}
-    assert "do not act" in text or "does not act" in text
+    assert "have no effect" in text or "does not act" in text
     assert "repeat_penalty" in text.partition("FROM")[0]
 
 
@@ -327,9 +327,9 @@ def test_inactive_options_and_the_seed_are_left_out():
         ({"options": {"temperature": "0.3"}}, "temperature must be a finite number, not '0.3'"),
         ({"options": {"temperature": True}}, "finite number"),
         ({"options": {"top_k": 3.9}}, "top_k must be a whole number, not 3.9"),
-        ({"options": {"X; rm -rf /": 1}}, "no option name"),
-        ({"model": "a\nPARAMETER x 1"}, "cannot stand in an export"),
-        ({"model": ""}, "cannot stand in an export"),
+        ({"options": {"X; rm -rf /": 1}}, "not an option name"),
+        ({"model": "a\nPARAMETER x 1"}, "cannot be written into an export"),
+        ({"model": ""}, "cannot be written into an export"),
         ({"date": "yesterday"}, "ISO 8601"),
         ({"outcome": "worse"}, "contradicts"),
     ],

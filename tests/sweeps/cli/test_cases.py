@@ -161,7 +161,7 @@ def test_new_says_what_to_do_if_the_model_cannot(
     code, _, err = call(capsys, "new", "kiln.txt", "--engine", "ollama")
     assert code == 3
     assert "no JSON" in err
-    assert "without --engine" in err
+    assert "leave out --engine" in err
     assert not log.with_suffix(".toml").exists()
 
 

@@ -329,6 +329,9 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
     assert verdict["outcome"] == "better"
     assert math.isclose(verdict["effect"], 0.3, abs_tol=1e-9)
     assert verdict["n_per_arm"] == 10
+    assert verdict["use_now"]["text"] == "Use b instead of a"
+    assert text(capsys, "judge", path, "--baseline", "a").splitlines()[0] == "Use b instead of a"
+    assert text(capsys, "judge", path, "--baseline", "b").splitlines()[0] == "Keep b: a is worse"
     text(capsys, "judge", path, "--baseline", "b", "--expect", "better", code=1)
     text(capsys, "judge", path, "--baseline", "b", "--expect", "worse")
     for either in (["worse", "equivalent"], ["equivalent", "worse"]):
@@ -419,6 +422,12 @@ def test_export_what_is_shown_better(finished: Path, tmp_path: Path, capsys: Cap
     file = next(path for path in done["files"] if path.endswith(".env"))
     sourced = subprocess.run([*command, file], capture_output=True, text=True, check=True)
     assert float(sourced.stdout) == finalist.configuration.options["temperature"]
+
+
+def test_the_folder_of_an_export_has_one_name(finished: Path, tmp_path: Path) -> None:
+    result = load_result(finished / "mlruns", "t")
+    for number, files in enumerate((result.export(["env"], out=tmp_path / "0"), result.export(folder=tmp_path / "1"))):
+        assert {path.parent for path in files} == {tmp_path / str(number)}
 
 
 def test_export_refuses_what_is_not_shown_better_unless_forced(null: Path, tmp_path: Path, capsys: Capture) -> None:

@@ -58,7 +58,7 @@ def test_report_and_exports_say_it(copying: SweepResult) -> None:
     (caution,) = export_set(copying).cautions
     assert said in caution
     folder = copying.folder / "copied"
-    paths = copying.export(["env", "json", "toml", "modelfile"], folder=folder, force=True)
+    paths = copying.export(["env", "json", "toml", "modelfile"], out=folder, force=True)
     own = [path for path in paths if path.suffix != ".txt"]
     assert len(own) == 4
     assert all("finalist copies 88%" in path.read_text() for path in own)

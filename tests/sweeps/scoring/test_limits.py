@@ -416,10 +416,10 @@ def test_a_finalist_that_breaks_a_limit_is_not_recommended_and_exported_by_force
     assert sentence.endswith(" on average, limit 17")
     assert list(careless.folder.glob("*.env")) == []
     with pytest.raises(ExportError, match=r"breaks words: .* limit 17; export it anyway with --force"):
-        careless.export(folder=tmp_path)
-    env, _, _ = (path.read_text() for path in careless.export(["env", "toml"], folder=tmp_path, force=True))
+        careless.export(out=tmp_path)
+    env, _, _ = (path.read_text() for path in careless.export(["env", "toml"], out=tmp_path, force=True))
     assert env.startswith("# BEYOND A LIMIT, exported by force: breaks words: ")
-    body = json.loads(careless.export(["json"], folder=tmp_path, force=True)[0].read_text())
+    body = json.loads(careless.export(["json"], out=tmp_path, force=True)[0].read_text())
     assert body["warning"].startswith("BEYOND A LIMIT")
     assert body["provenance"]["broken"] == [sentence]
     assert body["provenance"]["forced"] is True

@@ -222,7 +222,7 @@ def test_everything_written_follows_the_scores(tmp_path: Path, capsys: pytest.Ca
     assert logged(directory)[2] == files
     assert run_command(arguments) == 0
     shown = capsys.readouterr()
-    assert f"The exports of the old verdict are gone from {folder}" in shown.out
+    assert f"The exports of the previous verdict were removed from {folder}" in shown.out
     assert shown.err == ""
     assert not list(folder.glob("production.*"))
     for file in ("report.html", "note.md"):
