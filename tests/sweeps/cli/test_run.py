@@ -484,14 +484,13 @@ def test_a_study_without_a_verdict_says_why_and_keeps_the_settings(copy: Path) -
     from sweeps.results.use_now import use_now
 
     result = load_result(copy / "mlruns", "t")
-    kept = {name: value for name, value in result.record.record.items() if name not in ("confirmed", "finalists")}
-    for finalists, status, why in (
-        ([], "done", "every trial with a score has these same settings, so there was nothing to confirm"),
-        (None, "stopped", "there is no verdict yet, because the confirmation is not complete (status: stopped)"),
-    ):
-        changed = kept if finalists is None else {**kept, "finalists": finalists}
-        record = replace(result.record, record=changed, status=status)
-        assert use_now(replace(result, record=record)).text == f"Keep your current settings: {why}"
+    kept = replace(result.stored.record, confirmed=None)
+    same = "every trial with a score has these same settings, so there was nothing to confirm"
+    open_ = "there is no verdict yet, because the confirmation is not complete (status: stopped)"
+    for finalists, status, why in (((), "done", same), (None, "stopped", open_)):
+        stored = replace(result.stored, record=replace(kept, finalists=finalists), status=status)
+        assert use_now(replace(result, stored=stored)).text == f"Keep your current settings: {why}"
     unscored = [{**row, "score": None} for row in result.rows]
-    none = replace(result, rows=unscored, record=replace(result.record, record={**kept, "finalists": []}))
+    stored = replace(result.stored, record=replace(kept, finalists=()))
+    none = replace(result, rows=unscored, stored=stored)
     assert use_now(none).why == "no trial of the search has a score, so there was nothing to confirm"
