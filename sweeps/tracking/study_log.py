@@ -23,6 +23,8 @@ _STATUS = {"done": "FINISHED", "failed": "FAILED"}
 class Logbook:
     """MLflow's side of a sweep; without MLflow it writes the files only.
 
+    It passes the suite `tests/conformance/tracking.py`, whatever becomes of the store; the suite states the contract.
+
     Args:
         directory: The folder of the stores.
         config: The sweep's configuration.

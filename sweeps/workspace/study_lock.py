@@ -1,4 +1,7 @@
-"""One process at a time runs a study or scores it anew: two would generate everything twice."""
+"""One process at a time runs a study or scores it anew: two would generate everything twice.
+
+The lock passes the suite `tests/conformance/study_lock.py`, which states the contract.
+"""
 
 from __future__ import annotations
 
