@@ -19,8 +19,8 @@ from sweeps.engines.ollama import SETTINGS
 from sweeps.options import OPTIONS
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-CONFIGURATION = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+CONFIGURATION = (ROOT / "docs/reference/configuration.md").read_text(encoding="utf-8")
 GENERATED = {"docs/images/report.png"}
 
 BLOCKS = [
@@ -57,9 +57,9 @@ TABLES: dict[str, list[str]] = {
 
 
 def section(table: str) -> str:
-    """The part of docs/configuration.md about one table."""
+    """The part of docs/reference/configuration.md about one table."""
     found = re.search(rf"^## `\[{table}\]`\n(.*?)(?=^## |\Z)", CONFIGURATION, re.MULTILINE | re.DOTALL)
-    assert found, f"docs/configuration.md has no section about [{table}]"
+    assert found, f"docs/reference/configuration.md has no section about [{table}]"
     return found[1]
 
 

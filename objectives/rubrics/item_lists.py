@@ -59,7 +59,7 @@ def read_items(path: Path) -> tuple[str, list[ImportedItem]]:
             problems.append(Problem(str(path), f"the same text is in line {seen[key]}.", "Keep one.", line=item.line))
         seen.setdefault(key, item.line)
     if not items and not problems:
-        problems.append(Problem(str(path), "contains no item.", "See docs/writing-rubrics.md for the two forms."))
+        problems.append(Problem(str(path), "contains no item.", "See docs/guides/writing-rubrics.md for both forms."))
     if problems:
         raise CaseError(sorted(problems, key=lambda problem: problem.line or 0))
     return title, items

@@ -294,7 +294,7 @@ def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(measured: P
     assert warning
 
 
-# ---- what docs/configuration.md says of the file
+# ---- what docs/reference/configuration.md says of the file
 
 
 def test_the_level_lies_below_one_half(tmp_path: Path) -> None:
@@ -316,5 +316,5 @@ def test_the_smallest_budget_is_the_sum_that_the_page_gives(
     assert least == sum(parts)
     plan = make_plan(budget.model_copy(update={"generations": least}), cases=cases)
     assert (plan.floor, plan.explore, plan.confirm) == parts
-    page = (Path(__file__).parents[3] / "docs/configuration.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/reference/configuration.md").read_text()
     assert f"{parts[0]} + {parts[1]} + {parts[2]} = {least}" in page

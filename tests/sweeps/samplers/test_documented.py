@@ -1,4 +1,4 @@
-"""What docs/configuration.md says about the sampler in studies of one's own."""
+"""What docs/reference/configuration.md says about the sampler in studies of one's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from sweeps.samplers.trial_noise import MOST, noise_variances, trial_noise
 
-PAGE = (Path(__file__).parents[3] / "docs/configuration.md").read_text("utf-8")
+PAGE = (Path(__file__).parents[3] / "docs/reference/configuration.md").read_text("utf-8")
 SECTION = PAGE.split("## The sampler in your own Optuna study")[1]
 
 
