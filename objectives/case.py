@@ -1,4 +1,4 @@
-"""Cases: one input (a log) with the rubric of what its summary must cover."""
+"""Cases: one input (a log) with its rubric, the list of facts that a summary should cover."""
 
 from __future__ import annotations
 

@@ -32,9 +32,9 @@ class Score:
         words: Words of the scored text (each character of an unspaced script counts as one).
         forbidden: Ids of the forbidden items that appeared.
         matches: Every item's match, in the rubric's order.
-        side: Side metrics: `words`, `redundancy` (share of repeated 4-grams), `copied_share` (share of the words in
-            stretches of 8 or more taken from the log), `compression` (words over the log's words) and `forbidden`
-            (count). A matcher that disagrees with itself adds `matcher_sd`: the standard deviation of the score when
+        side: Side metrics. `redundancy` is the share of repeated 4-grams, `copied_share` the share of words in
+            stretches of 8 or more taken from the log. `compression` is `words` over the log's words, `forbidden` a
+            count. A matcher that disagrees with itself adds `matcher_sd`: the standard deviation of the score when
             the same text is judged again.
     """
 
@@ -54,7 +54,7 @@ class Score:
         return sum(covered for covered, _ in pairs), sum(total for _, total in pairs)
 
     def level_text(self, level: int) -> str:
-        """A level as `3/5`; `0/0` where the rubric has no item of that level."""
+        """Write a level as `3/5`; `0/0` if the rubric has no item of that level."""
         covered, total = self.levels.get(level, (0, 0))
         return f"{covered}/{total}"
 
@@ -79,7 +79,7 @@ class Objective(Protocol):
 
 
 def weighted_score(items: Sequence[Item], covered: Mapping[str, bool], weights: Mapping[int, float]) -> float:
-    """Sum of the covered items' weights, minus those of forbidden items that appear, over all weights; in [0, 1].
+    """Return the weight of covered items, minus that of forbidden items that appear, over all weight; in [0, 1].
 
     Forbidden items are not part of the denominator. A rubric whose weights sum to 0 scores 0.
     """

@@ -27,10 +27,10 @@ def make_objective(
     """Build an objective.
 
     Args:
-        spec: Keys, all optional: `kind` or `name` ("coverage", or "module:attribute" for a user-defined callable or
-            objective), `weights` (five numbers for levels 1..5, or a table level -> weight), `budget_words`, `matcher`
-            ("lexical", or a table with `kind` and the matcher's settings, or a matcher object), `threshold`
-            (probability in (0, 1) from which an item counts as covered).
+        spec: The table's keys, all optional. `kind` or `name` is "coverage", or "module:attribute" for a user-defined
+            callable or objective. `weights` are five numbers for levels 1..5, or a table level -> weight. `matcher` is
+            "lexical", a table with `kind` and the matcher's settings, or a matcher object. `threshold` is the
+            probability in (0, 1) from which an item counts as covered. `budget_words` is as in `CoverageObjective`.
         models: How matchers reach models; without it, a matcher that asks one fails at the first text.
         directory: Folder to search for a user's module before the working directory.
 

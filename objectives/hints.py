@@ -1,4 +1,4 @@
-"""Hints for mistyped names. They stand here because `sweeps` may import `objectives`, and not the other way round."""
+"""Hints for mistyped names; in this package, since `sweeps` may import it and not the other way round."""
 
 from __future__ import annotations
 

@@ -76,10 +76,10 @@ def __dir__() -> list[str]:
 
 
 def _refuse_hidden(name: str) -> None:
-    """Refuse to start where a folder or file of the user's hides a package that stands beside this one.
+    """Refuse to start if a folder or file of the user hides a package beside this one.
 
-    Python takes the first one on its path, which begins with the script's folder. Ours would then fail much later, with
-    a message about a module that nobody knows.
+    Python imports the first match on its path, which begins with the script's folder. Without this check, a later
+    import fails with a message about an unknown module.
 
     Raises:
         ImportError: Naming the folder or file.
@@ -95,8 +95,8 @@ def _refuse_hidden(name: str) -> None:
     if os.path.realpath(found) != os.path.realpath(own):
         raise ImportError(
             f"{found} hides the package {name!r} of slm-sweeps, since it has the same name and comes first on Python's"
-            " path. Rename it. Where it must keep its name and the script does not import it: run the script with"
-            " python -P; for python -c and notebooks, start from another folder.",
+            " path. Rename it. If the name must stay and your code does not import it, run the script with python -P;"
+            " start python -c and notebooks from another folder.",
             name=name,
             path=found,
         )

@@ -141,10 +141,10 @@ class Comparison:
         bare = [machine.name for machine in self.machines if machine.noise is None]
         if bare:
             who = "no folder has a" if len(bare) == len(self.machines) else f"{', '.join(bare)}: no"
-            what = "a difference between folders" if several else "a difference from another summary"
+            difference = "a difference between folders" if several else "a difference from another summary"
             return (
                 f"Noise unknown: {who} case with more than one run, and the same model with the same options gives "
-                f"different summaries when run again. So {what} says nothing yet. "
+                f"different summaries when run again. So {difference} says nothing yet. "
                 "Add repeats as NAME.1.txt, NAME.2.txt, ..."
             )
         still = [machine.name for machine in self.machines if machine.noise and machine.noise[0] == 0]

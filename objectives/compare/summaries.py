@@ -38,8 +38,8 @@ def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], l
             UTF-8.
     """
     if not folder.is_dir():
-        what = "is a file, not a folder of summaries." if folder.exists() else "no such folder of summaries."
-        raise CaseError(Problem(str(folder), what, "Give a folder with one NAME.txt or NAME.md per case."))
+        message = "is a file, not a folder of summaries." if folder.exists() else "no such folder of summaries."
+        raise CaseError(Problem(str(folder), message, "Give a folder with one NAME.txt or NAME.md per case."))
     found: dict[tuple[str, str], Summary] = {}
     unknown: list[str] = []
     problems: list[Problem] = []

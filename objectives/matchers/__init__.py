@@ -1,4 +1,4 @@
-"""Matchers: decide whether a text says what an item says."""
+"""Matchers, which decide whether a text states an item's fact."""
 
 from objectives.matchers.base import Match, Matcher, ObjectiveError
 

@@ -22,7 +22,7 @@ class Match:
         why: One sentence for a person.
         span: The part of the text that covers the item, or None.
         missing: Words of the item that the text lacks, the most telling first.
-        matcher: Name of the matcher that decided ("patterns" where authored patterns did).
+        matcher: Name of the matcher that decided ("patterns" for authored patterns).
         disagreement: Variance of the matcher's own repeated answers about this item, 0 for a deterministic matcher.
     """
 

@@ -1,7 +1,7 @@
 """The lexical matcher's measures of an item in a text.
 
-The weight of a word is its rarity in the rubric (a word that most items share identifies none of them) times the square
-root of its rarity in the language. A word of the item is found exactly, or in part: by a derivation, a synonym, or a
+The weight of a word is its rarity in the rubric times the square root of its rarity in the language: a word that most
+items share identifies none of them. A word of the item is found exactly, or in part: by a derivation, a synonym, or a
 negated occurrence where the item has no negation.
 
 Text that is appended after white space moves every measure towards "covered" or leaves it unchanged: windows go over
@@ -65,7 +65,7 @@ NEAR_REST_WORDS: Final = 15
 PAIR_WORDS: Final = 8
 """Words within which two successive words of an item count as a pair."""
 NEGATION_REACH: Final = 3 * WORD_STEP
-"""A negating word negates what follows within this distance."""
+"""A negating word negates the words that follow within this distance."""
 NEGATED: Final = 0.5
 """Grade of an occurrence that the text negates and the item does not."""
 _REACHES: Final = np.array([NEAR_WORDS, NEAR_REST_WORDS, PAIR_WORDS]) * WORD_STEP

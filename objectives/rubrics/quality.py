@@ -166,7 +166,7 @@ def _check_duplicates(case: Case) -> Iterable[RubricFinding]:
                 "warning", "duplicates", case.name, message, second.id, "Join them: a fact should count once."
             )
         elif first.has_patterns and _patterns(first) == _patterns(second):
-            message = f"has the same patterns as {first.id!r}, so that both are always covered together"
+            message = f"has the same patterns as {first.id!r}, so both are always covered together"
             yield RubricFinding(
                 "warning", "duplicates", case.name, message, second.id, "Give each item its own patterns."
             )
@@ -212,7 +212,7 @@ def _check_against_log(case: Case, objective: CoverageObjective) -> Iterable[Rub
 
 
 def _other_logs(cases: Sequence[Case]) -> list[tuple[str, str]]:
-    """Return logs to try unrelated items on: those of the set, and the shipped ones if the set has few."""
+    """Return logs to try unrelated items on: those of the set, and the shipped logs if the set has few."""
     logs = [(case.name, case.log) for case in cases]
     if len(cases) < 4:
         known = {log for _, log in logs}

@@ -102,7 +102,7 @@ def write_files(files: Mapping[Path, str], *, force: bool = False) -> None:
     """Write text files as UTF-8, each whole or not at all, and none if one of them exists already.
 
     Raises:
-        CaseError: With every file that exists already (and `force` is off), or the one that cannot be written.
+        CaseError: With every file that exists already (and `force` is off), or the first that cannot be written.
     """
     in_the_way = [path for path in files if path.exists() and not force]
     if in_the_way:

@@ -40,7 +40,7 @@ class SweepConfig:
 
     Attributes:
         path: The file it came from, or None.
-        text: The file's text, or the same sweep as TOML where there is no file.
+        text: The file's text, or the same sweep as TOML if there is no file.
         study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking: The tables of the
             file.
         baseline: The configuration in use today, every option explicit.

@@ -43,7 +43,7 @@ class Progress(Protocol):
         ...
 
     def advance(self, stage: str, *, seconds: float | None) -> None:
-        """Take one generation of a stage; `seconds` is None where the ledger had it."""
+        """Take one generation of a stage; `seconds` is None if it came from the ledger."""
         ...
 
     def standing(self, standing: Standing) -> None:

@@ -48,7 +48,7 @@ class GenerationCounts:
         self.planned = dict(zip(STAGES, (floor, explore, confirm), strict=True))
 
     def advance(self, stage: str, *, seconds: float | None) -> None:
-        """Count one generation of a stage; `seconds` is None where the ledger had it."""
+        """Count one generation of a stage; `seconds` is None if it came from the ledger."""
         self.done[stage] += 1
         if seconds is None:
             self.kept += 1
