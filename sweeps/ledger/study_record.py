@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
@@ -115,6 +116,7 @@ class StudyRecord:
         objective_digest: Digest of the objective.
         cases_path: Where the cases were read from.
         path: The sweep's file; None for a sweep from Python.
+        directory: The folder that relative paths of the sweep start from; None in older records.
         version: Version of slm-sweeps that began the study.
         environment: Variables that the configuration was read with.
         honoured: Options that the engine honours; None where that was not kept.
@@ -141,6 +143,7 @@ class StudyRecord:
     objective_digest: str | None = None
     cases_path: str = ""
     path: str | None = None
+    directory: str | None = None
     version: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
     honoured: tuple[str, ...] | None = None
@@ -158,6 +161,13 @@ class StudyRecord:
     confirmed: str | None = None
     scorings: tuple[PastScoring, ...] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def base(self) -> Path | None:
+        """The folder that relative paths of the sweep start from; None if it was not kept."""
+        if self.directory is not None:
+            return Path(self.directory)
+        return None if self.path is None else Path(self.path).parent
 
     @property
     def scoring(self) -> Scoring:

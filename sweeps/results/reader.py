@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from objectives import Case
 from sweeps.budget.detectable_gain import KnownFloor
 from sweeps.budget.plan import Plan
-from sweeps.config.file import parse_config
 from sweeps.config.narrowed_space import Narrowing
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError, name_hint
@@ -125,12 +124,13 @@ def require_readable(ledger: Ledger, study: StoredStudy) -> None:
 
 
 def config_as_run(study: StoredStudy) -> SweepConfig:
-    """A study's configuration as it was run: with the variables of then, and the space that was searched.
+    """Return a study's configuration as it was run: with its environment variables, and the space that was searched.
 
-    Variables of the process that reads it change nothing.
+    Variables of the reading process change nothing.
     """
-    environment = study.record.environment
-    return Narrowing.from_record(study.record.narrowing).apply(parse_config(study.config, environment=environment))
+    record = study.record
+    config = SweepConfig.from_text(study.config, base=record.base, environment=record.environment)
+    return Narrowing.from_record(record.narrowing).apply(config)
 
 
 def result_of(

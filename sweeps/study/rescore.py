@@ -238,8 +238,8 @@ def _refuse_unknown(result: SweepResult, described: Objective) -> None:
 
 
 def _made(result: SweepResult, settings: Mapping[str, Any], models: ModelAccess) -> Objective:
-    file, spec = result.stored.record.path, {key: value for key, value in settings.items() if value is not None}
+    spec = {key: value for key, value in settings.items() if value is not None}
     try:
-        return make_objective(spec, models=models, directory=None if file is None else Path(file).parent)
+        return make_objective(spec, models=models, directory=result.stored.record.base)
     except ObjectiveError as error:
         raise ConfigError([f"objective.{line}" for line in str(error).splitlines()]) from None

@@ -258,6 +258,7 @@ class _Run:
             objective_digest=self.objective.digest,
             cases_path=str(path.resolve()) if path.exists() else self.config.cases_path,
             path=None if self.config.path is None else str(self.config.path),
+            directory=str(self.config.directory.resolve()),
             version=__version__,
             environment=dict(self.config.environment),
             honoured=tuple(sorted(self.measurer.first.engine.honours)),

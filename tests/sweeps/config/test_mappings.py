@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps import Sweep
+from sweeps import Sweep, rescore_study
 from sweeps.cli import run_command
 from sweeps.config.file import load_config, parse_config
 from sweeps.config.mappings import merged, toml_text
@@ -177,3 +177,21 @@ def test_the_command_line_goes_on_with_a_study_from_a_mapping(
     assert json.loads(capsys.readouterr().out)["status"] == "done"
     assert run_command(["rescore", "t", "--weights", "1,1,1,1,1", *where]) == 0
     assert steady(load_result(mlruns, "t").observations) != steady(result.observations)
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_study_from_a_mapping_finds_its_own_module_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "mine"
+    write_cases(folder / "cases")
+    (folder / "lengths.py").write_text("def length(case, text):\n    return min(1.0, len(text) / 5000)\n")
+    given = tables(
+        engine={"options": {"noise": 0.1, "cases": str(folder / "cases")}}, objective={"kind": "lengths:length"}
+    )
+    options = {"directory": tmp_path / "mlruns", "tracking": False, "report": False}
+    result = Sweep.from_dict(given, base=folder, **options).run()
+    monkeypatch.chdir(tmp_path)
+    kept = load_result(tmp_path / "mlruns", "t")
+    assert kept.config.directory == folder
+    assert kept.config.with_(study={"name": "u"}).cases_path == str(folder / "cases")
+    done = rescore_study(tmp_path / "mlruns", "t")
+    assert list(done.new.observations["score"]) == list(result.observations["score"])
