@@ -1,4 +1,4 @@
-"""The finalist of a study as a set to export, with where it came from."""
+"""The finalist of a study as an export set, with its provenance."""
 
 from __future__ import annotations
 
@@ -6,30 +6,36 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.export.formats import ExportSet
 from sweeps.errors import SweepError
+from sweeps.results.study_data import StudyData
 from sweeps.scoring.copied_text import copying_notes
+from sweeps.search.trial import Proposal
 from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
 
 if TYPE_CHECKING:
-    from sweeps.results.result import SweepResult
+    from analysis import Verdict
 
 
-def export_set(result: SweepResult) -> ExportSet:
+def export_set(study: StudyData, finalist: Proposal | None, verdict: Verdict | None) -> ExportSet:
     """The finalist with its provenance.
+
+    Args:
+        study: The study.
+        finalist: The finalist; None while there is none.
+        verdict: Its verdict; None while there is none.
 
     Raises:
         SweepError: If there is no finalist yet.
     """
-    finalist = result.finalist
     if finalist is None:
-        status = standing_of(result.directory, result.name, result.status)
-        raise SweepError(f"study {result.name!r} has no finalist yet (status: {status}); run it to the end first")
-    configuration, verdict = finalist.configuration, result.verdict
-    fingerprint = result.fingerprints[configuration.model]
-    prompt = result.config.prompts[configuration.prompt]
+        status = standing_of(study.directory, study.name, study.status)
+        raise SweepError(f"study {study.name!r} has no finalist yet (status: {status}); run it to the end first")
+    configuration = finalist.configuration
+    fingerprint = study.fingerprints[configuration.model]
+    prompt = study.config.prompts[configuration.prompt]
     engine = fingerprint.facts["engine"]
     judged: dict[str, Any] = {}
-    cautions = copying_notes(result.fresh_rows, result.baseline.key, configuration.key)
+    cautions = copying_notes(study.fresh_rows, study.baseline.key, configuration.key)
     if verdict is not None:
         numbers = ("effect", "ci_low", "ci_high", "level", "p_value", "n_per_arm", "n_finalist", "n_baseline")
         names = ("outcome", "claim", *numbers)
@@ -41,14 +47,14 @@ def export_set(result: SweepResult) -> ExportSet:
         prompt=configuration.prompt,
         system=prompt.system or "",
         user=prompt.user,
-        study=result.name,
+        study=study.name,
         configuration=configuration.key,
-        date=(result.stored.record.confirmed or result.stored.updated)[:10],
-        shown_better=result.shown_better,
-        broken=result.broken,
+        date=(study.stored.record.confirmed or study.stored.updated)[:10],
+        shown_better=verdict is not None and verdict.outcome == "better",
+        broken=study.limits.broken(configuration.key),
         cautions=cautions,
         trial=finalist.number,
-        seeds=sorted({int(seed) for seed in result.stage("confirm")["seed"]}),
+        seeds=sorted({int(seed) for seed in study.stage("confirm")["seed"]}),
         model_digest=fingerprint.model_digest,
         weights_sha256=fingerprint.facts["model"].get("weights_sha256"),
         engine=str(engine.get("name", "")),

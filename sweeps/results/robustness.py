@@ -1,4 +1,4 @@
-"""Whether a verdict holds under other sensible ways to score: no generation, only the confirmation's texts anew."""
+"""Robustness of a verdict: the confirmation's texts scored in other sensible ways, without a generation."""
 
 from __future__ import annotations
 
@@ -11,32 +11,35 @@ from analysis import TableError
 from objectives import Case
 from objectives.coverage import DEFAULT_WEIGHTS
 from objectives.weightings import Setting, rescore_matches, settings
-from sweeps.results.result import PLACE_COLUMNS
+from sweeps.results.study_data import PLACE_COLUMNS, StudyData
+from sweeps.results.verdicts import judge_finalists
 
 if TYPE_CHECKING:
-    from sweeps.results.result import SweepResult
+    from analysis import Verdict
 
 
-def robustness_table(result: SweepResult) -> pd.DataFrame | None:
+def robustness_table(study: StudyData, verdict: Verdict) -> pd.DataFrame | None:
     """Judge the confirmation under other weights and thresholds.
 
     Args:
-        result: A study with a confirmation.
+        study: A study with a confirmation.
+        verdict: The verdict to vary. Its finalist stays, even where another one is ahead under other weights.
 
     Returns:
         A row per way to score, columns `scoring`, `baseline`, `finalist`, `effect`, `ci_low`, `ci_high`, `p_value`,
-        `outcome`; None where the objective has no items (a callable of the user's).
+        `outcome`; None where the objective has no items (a user's own callable).
     """
-    answers = [answer for answer in result.answers if answer["stage"] == "confirm"]
+    answers = [answer for answer in study.answers if answer["stage"] == "confirm"]
     if not answers or not all(answer["detail"].get("probabilities") for answer in answers):
         return None
-    cases = {case.name: case for case in result.cases}
-    weights = result.stored.identity.get("objective.weights", result.config.objective.weights)  # perhaps scored anew
+    cases = {case.name: case for case in study.cases}
+    # the identity has the weights of the last rescore
+    weights = study.stored.identity.get("objective.weights", study.config.objective.weights)
     used = [weights.get(str(level), 0.0) for level in range(1, 6)] if isinstance(weights, Mapping) else list(weights)
     rows = []
     for setting in settings(used or DEFAULT_WEIGHTS):
         rescored = [(answer, _score(cases[answer["case"]], answer["detail"], setting)) for answer in answers]
-        rows.append({"scoring": setting.name, **_judged(result, rescored)})
+        rows.append({"scoring": setting.name, **_judged(study, verdict.configuration, rescored)})
     return pd.DataFrame(rows)
 
 
@@ -48,14 +51,12 @@ def _score(case: Case, detail: Mapping[str, Any], setting: Setting) -> float:
     return rescore_matches(case, decided, setting.weights, 0.5)
 
 
-def _judged(result: SweepResult, rescored: list[tuple[Mapping[str, Any], float]]) -> dict[str, Any]:
+def _judged(study: StudyData, finalist: str, rescored: list[tuple[Mapping[str, Any], float]]) -> dict[str, Any]:
     scores = pd.DataFrame(
         [{**{key: answer[key] for key in PLACE_COLUMNS}, "score": score} for answer, score in rescored]
     )
-    assert result.verdict is not None
-    finalist = result.verdict.configuration  # of several the one that the report is about, also where another is ahead
     try:
-        verdict = next(own for own in result.judge_all(scores=scores) if own.configuration == finalist)
+        verdict = next(own for own in judge_finalists(study, scores=scores) if own.configuration == finalist)
     except (TableError, StopIteration) as error:
         return {"outcome": f"cannot be judged: {error}".rstrip(": ")}
     return {

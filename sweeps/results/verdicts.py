@@ -1,15 +1,19 @@
-"""The verdicts of a study."""
+"""Verdicts of a study: its finalists judged against the baseline."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from sweeps.budget.detectable_gain import design_of
+from sweeps.errors import SweepError
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import Configuration
-from sweeps.results.look_history import outdated, scorings_of
+from sweeps.results.look_history import given_up, judged_at, outdated, scorings_of
+from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.search.trial import Proposal
+from sweeps.workspace.study_lock import standing_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,10 +21,85 @@ if TYPE_CHECKING:
     from analysis import Verdict
 
 
+def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **changes: Any) -> list[Verdict]:
+    """Judge the finalists of a study by its confirmation.
+
+    Args:
+        study: The study.
+        scores: Other scores of the confirmation's texts, with the columns of their places; the study's by default.
+        **changes: `claim`, `alpha`, `margin`, `min_gain` or `test`, where not None.
+
+    Returns:
+        The verdicts in the order of preference: usable ones (`is_usable`), then those shown better, then those that no
+        look gave up, then by the fresh effect.
+
+    Raises:
+        SweepError: If there is no complete confirmation.
+        analysis.TableError: If the observations do not allow the claim.
+    """
+    from analysis import judge
+
+    observations = _confirmation(study, scores)
+    table, finalists = study.config.verdict, study.finalists
+    settings: dict[str, Any] = {name: getattr(table, name) for name in ("claim", "alpha", "margin", "min_gain")}
+    settings |= {name: value for name, value in changes.items() if value is not None}
+    design = design_of(study.plan, alpha=settings["alpha"], futility=study.config.confirm.futility)
+    if all(arm.is_greedy for arm in (study.baseline, *(finalist.configuration for finalist in finalists))):
+        design = None  # greedy arms have all their texts at once, so that there is no look
+    verdicts = judge(
+        observations,
+        baseline=study.baseline.key,
+        finalists=[finalist.configuration.key for finalist in finalists],
+        design=design,
+        look=judged_at(study.looks, study.baseline, finalists),
+        given_up=given_up(study.looks, finalists),
+        seed=study.config.study.seed,
+        **settings,
+    )
+    effects = fresh_effects(observations, study.baseline, finalists)
+    noted = with_notes(verdicts, effects, study.stored.record, finalists, names=study.called)
+
+    def rank(verdict: Verdict) -> tuple[bool, bool, bool, float]:
+        effect = effects.get(verdict.configuration, verdict.effect)
+        usable = is_usable(study, verdict, effect)
+        return not usable, verdict.outcome != "better", verdict.given_up, -effect
+
+    return sorted(noted, key=rank)
+
+
+def _confirmation(study: StudyData, scores: pd.DataFrame | None) -> pd.DataFrame:
+    """The observations of a complete confirmation, with other scores if given."""
+    observations = study.stage("confirm")
+    if scores is not None:  # the other columns stay: the options show greedy rows, the finish failed ones
+        place = [name for name in PLACE_COLUMNS if name in scores]
+        observations = observations.drop(columns="score").merge(scores[[*place, "score"]], on=place)
+    if not study.finalists or observations.empty or not study.is_confirmed:  # no test before the planned end
+        raise SweepError(
+            f"study {study.name!r} has no complete confirmation yet"
+            f" (status: {standing_of(study.directory, study.name, study.status)}); run it to the end first"
+        )
+    return observations
+
+
+def is_usable(study: StudyData, verdict: Verdict, effect: float) -> bool:
+    """Whether a finalist is shown better, or ahead without being shown worse, and within the limits.
+
+    Args:
+        study: The study.
+        verdict: The finalist's verdict.
+        effect: Its fresh effect (`fresh_effects`).
+    """
+    ahead = verdict.outcome == "better" or (effect > 0 and verdict.outcome != "worse")
+    return ahead and not study.limits.broken(verdict.configuration)
+
+
 def fresh_effects(
     observations: pd.DataFrame, baseline: Configuration, finalists: Sequence[Proposal]
 ) -> dict[str, float]:
-    """How far each finalist's mean lies above that of all rows of the baseline on its cases and hosts, by key."""
+    """Differences between each finalist's mean and the mean of all rows of the baseline, by key.
+
+    Both means are over the finalist's cases and hosts. A finalist without a score is missing.
+    """
     from analysis import TableError
     from analysis.comparison.pair import pair
     from analysis.observations.table import summarize
@@ -35,12 +114,12 @@ def fresh_effects(
         key = arm.configuration.key
         try:
             found[key] = pair(cells, base, cells.index(key)).effect
-        except TableError:  # one without an answer has no mean
+        except TableError:  # without an answer there is no mean
             continue
     return found
 
 
-def explained(
+def with_notes(
     verdicts: Sequence[Verdict],
     effects: Mapping[str, float],
     record: StudyRecord,
@@ -48,14 +127,15 @@ def explained(
     *,
     names: Mapping[str, str],
 ) -> list[Verdict]:
-    """Verdicts that say what they do not rest on, in which configurations have the names that people use.
+    """Add notes on superseded scores and on early looks to verdicts, and name configurations as people do.
 
     Args:
         verdicts: The verdicts.
-        effects: What `fresh_effects` found: with the generations that the baseline got after a finalist had left.
-        record: The study's record: its looks, and by what it has been scored.
+        effects: The fresh effects (`fresh_effects`), which include the generations that the baseline got after a
+            finalist had left.
+        record: The study's record, with its looks and scorings.
         finalists: The finalists.
-        names: What people call configurations, by key.
+        names: Names of configurations for people, by key.
     """
     before = outdated(record.looks, record.scoring, finalists)
     more: tuple[str, ...] = ()
@@ -64,13 +144,13 @@ def explained(
             f"The study has had {scorings} scorings: to choose between their verdicts is to choose on the same data,"
             " which p and interval do not allow for. The one that was settled beforehand counts.",
         )
-    return [_explained(each, effects, before=each.configuration in before, names=names, more=more) for each in verdicts]
+    return [_noted(each, effects, rescored=each.configuration in before, names=names, more=more) for each in verdicts]
 
 
-def _explained(
-    verdict: Verdict, effects: Mapping[str, float], *, before: bool, names: Mapping[str, str], more: tuple[str, ...]
+def _noted(
+    verdict: Verdict, effects: Mapping[str, float], *, rescored: bool, names: Mapping[str, str], more: tuple[str, ...]
 ) -> Verdict:
-    """One verdict; `before` says that the finalist was settled by other scores than those of now."""
+    """One verdict with its notes; `rescored` says that superseded scores settled the finalist."""
     from analysis.comparison.estimate import ROUNDING
     from analysis.verdict.sentences import named, sentence_for
 
@@ -81,8 +161,8 @@ def _explained(
             f" {verdict.configuration}. All its fresh generations have a mean of {verdict.finalist_mean - effect:.3f},"
             f" and the difference from that is {effect:+.3f}: what is recommended goes by this one.",
         )
-    if before:
+    if rescored:
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
         notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
-    told = replace(verdict, look_rescored=before, notes=notes, cautions=(*more, *verdict.cautions))
-    return named(replace(told, sentence=sentence_for(told)), names)
+    noted = replace(verdict, look_rescored=rescored, notes=notes, cautions=(*more, *verdict.cautions))
+    return named(replace(noted, sentence=sentence_for(noted)), names)

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sweeps.config.tables import ConstraintsTable
-from sweeps.results.finalist_export import export_set
 from sweeps.results.report_files import report_data
 from sweeps.results.result import SweepResult
 from sweeps.scoring.copied_text import copied_by, copying_notes
@@ -55,7 +54,7 @@ def copying(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
 def test_report_and_exports_say_it(copying: SweepResult) -> None:
     said = "the finalist copies 88% of its words from the log (the baseline 1%)"
     assert any(said in note for note in report_data(copying).notes)
-    (caution,) = export_set(copying).cautions
+    (caution,) = copying.export_set().cautions
     assert said in caution
     folder = copying.folder / "copied"
     paths = copying.export(["env", "json", "toml", "modelfile"], out=folder, force=True)
@@ -68,7 +67,7 @@ def test_report_and_exports_say_it(copying: SweepResult) -> None:
 def test_nothing_is_said_of_a_study_that_does_not(copying: SweepResult) -> None:
     result = replace(copying, rows=[{**row, "copied_share": 0.01} for row in copying.rows], answers=())
     assert not any("copies" in note for note in report_data(result).notes)
-    assert export_set(result).cautions == []
+    assert result.export_set().cautions == []
 
 
 def test_it_is_a_limit_like_others() -> None:
