@@ -19,24 +19,24 @@ from analysis.noise.floor import floor_of, only
 from analysis.observations.table import TableError, says, summarize
 
 FALSE_ALARM = 0.01
-"""Level of the A/A and drift checks: they are there to find faults, and should seldom cry wolf."""
+"""Level of the A/A check and of the check for drift: they look for faults, and should seldom raise a false alarm."""
 
 
 @dataclass(frozen=True)
 class AACheck:
-    """One half of a configuration's seeds against the other half: a difference here is a fault of the set-up.
+    """One half of a configuration's seeds against the other half: a difference means a fault of the set-up.
 
     Attributes:
-        effect: Second half minus first half.
-        ci_low: Lower end of the interval at 1 - alpha.
+        effect: Mean score of the second half minus that of the first.
+        ci_low: Lower end of its interval at 1 - alpha.
         ci_high: Upper end.
-        p_value: Of the comparison of the halves.
-        drift_p_value: Of a trend of the scores over time; None without a column that tells the order.
+        p_value: Two-sided p of the comparison of the halves.
+        drift_p_value: Two-sided p of a trend of the scores over time; None without a column with the order.
         drift: Change of the score from the first to the last generation; None likewise.
         alpha: Level of each check.
-        passed: Neither is significant.
+        passed: Whether neither is significant.
         n_per_half: Observations in the smaller half.
-        sentence: What came out, in words.
+        sentence: The result in words.
     """
 
     effect: float
@@ -65,20 +65,19 @@ def aa_check(
 ) -> AACheck:
     """Compare a configuration with itself.
 
-    Its seeds are dealt in turn to two halves within each case, which are compared as two configurations would be. Where
-    a column tells the order of generation, a trend over time within cases is looked for as well: a host that slows down
-    does not change scores, but one that was updated or reconfigured half-way does.
+    Within each case, seeds are dealt in turn to two halves, which are compared like two configurations. Where a column
+    has the order of generation, a trend over time within cases is looked for, too: a host that was updated or
+    reconfigured half-way changes the scores.
 
     Args:
         observations: See `analysis.observations.table`.
-        rng: Deals the seeds at random instead of in turn.
-        configuration: Which one; may be left out if the table has only one.
+        rng: Generator that deals the seeds at random instead of in turn.
+        configuration: Its label; may be left out if the table has only one.
         alpha: Level of each of the two checks, between 0 and 1.
-        order: Column that tells the order of generation (numbers or times); by default `order` or `created`, if
-            present.
+        order: Column with the order of generation (numbers or times); by default `order` or `created`, if present.
 
     Raises:
-        TableError: Several configurations and none named, too few seeds to halve, or no order in the column for it.
+        TableError: Several configurations and none named, too few seeds to halve, or a column without an order.
         ValueError: `alpha` is out of its range.
     """
     if not 0 < alpha < 1:
@@ -88,11 +87,11 @@ def aa_check(
     own = observations[observations["configuration"].astype(str) == label]
     own = own[_usable(own)]
     if floor_of(cells, cells.index(label)).greedy:
-        sentence = f"{label} is greedy: its seeds all give the same scores, so there are no halves to compare."
+        sentence = f"{label} is greedy: all its seeds give the same scores, so there are no halves to compare."
         return AACheck(0.0, 0.0, 0.0, 1.0, None, None, alpha, True, int(len(own) // 2), sentence)
     halves = summarize(own.assign(configuration=_halves(own, rng)))
     if len(halves.configurations) < 2:
-        raise TableError(f"{label!r} has too few seeds per case to compare one half with the other")
+        raise TableError(f"{label!r} has too few seeds per case to compare one half with the other: add seeds")
     two = pair(halves, 0, 1)
     estimate = _compare_halves(two)
     low, high = estimate.interval(1 - alpha)
@@ -105,7 +104,7 @@ def aa_check(
 
 
 def _compare_halves(two: Pair) -> TEstimate:
-    """Compare the halves, also where neither varies within a case (each has one seed of it, say): from case to case."""
+    """Compare the halves within cases; where neither varies there (each has one seed, say), from case to case."""
     if any(each.dof and not each.constant for each in (two.baseline, two.finalist)):
         return stratified_t(two)
     differences = two.difference
@@ -116,7 +115,7 @@ def _compare_halves(two: Pair) -> TEstimate:
 
 
 def _usable(own: pd.DataFrame) -> Any:
-    """Return a mask of the rows that count, by the rule of `summarize`."""
+    """Return which rows count, by the rule of `summarize`."""
     usable = pd.to_numeric(own["score"], errors="coerce").notna().to_numpy()
     return usable & ~says(own, "finish", "error")
 
@@ -133,16 +132,16 @@ def _halves(own: pd.DataFrame, rng: np.random.Generator | None) -> Any:
 
 
 def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | None]:
-    """Return the change of the score over time within strata, and its p; None without a column that tells the order.
+    """Return the change of the score over time within strata, and its p; None without a column with the order.
 
-    The change is that from the first to the last generation of a stratum, on average: where cases are run one after
-    the other, what a case changes while it runs says nothing of the whole time.
+    The change is the mean one from the first to the last generation of a stratum. Where cases run one after the other,
+    it covers the time of one case and not the whole time.
     """
     name = order or next((each for each in ("order", "created") if each in own.columns), None)
     if name is None:
         return None, None
     if name not in own.columns:
-        raise TableError(f"no column {name!r} to tell the order of generation by")
+        raise TableError(f"no column {name!r} with the order of generation")
     when = _ranks(own[name])
     frame = pd.DataFrame({"when": when, "score": pd.to_numeric(own["score"]).to_numpy(dtype=np.float64)})
     strata = [own[each].astype(str).to_numpy() for each in ("case", "host") if each in own.columns]
@@ -160,32 +159,37 @@ def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | 
 
 
 def _ranks(column: pd.Series) -> FloatArray:
-    """Return the order that a column tells; numbers that are texts are numbers."""
+    """Return the ranks of a column, shape (rows,); numbers written as texts count as numbers."""
     if column.isna().any():
         missing = int(column.isna().sum())
-        raise TableError(f"column {column.name!r} is empty in {missing} of {len(column)} rows, so it tells no order")
+        raise TableError(
+            f"column {column.name!r} is empty in {missing} of {len(column)} rows, so it has no order: fill or drop it"
+        )
     numbers = pd.to_numeric(column, errors="coerce")
     try:
         ranks = (column if numbers.isna().any() else numbers).rank(method="average")
     except TypeError:
-        raise TableError(f"column {column.name!r} mixes what cannot be compared, so it tells no order") from None
+        raise TableError(
+            f"column {column.name!r} mixes values that cannot be compared, so it has no order: fill or drop it"
+        ) from None
     return np.asarray(ranks.to_numpy(dtype=np.float64), dtype=np.float64)
 
 
 def _aa_sentence(
     label: str, effect: str, p_value: float, alpha: float, drift: float | None, drift_p: float | None
 ) -> str:
+    """Return the result in words."""
     if drift is not None and drift_p is not None and drift_p < alpha:
         change = f"{drift:+.{decimals(drift)}f}"
         return (
             f"The scores of {label} drift: {change} from the first to the last generation of a case "
-            f"(p = {drift_p:.2g}). Something on the host changed meanwhile; comparisons made over that time are not "
+            f"(p = {drift_p:.2g}). Something on the host changed in that time: comparisons over that time are not "
             "fair."
         )
     if p_value < alpha:
         return (
             f"One half of the seeds of {label} differs from the other half by {effect} (p = {p_value:.2g}), although "
-            f"nothing was changed. Chance does that in {100 * alpha:.3g}% of such checks; look for a fault in the "
-            "set-up before trusting comparisons."
+            f"nothing was changed. Chance alone does that in {100 * alpha:.3g}% of such checks: look for a fault in "
+            "the set-up before you trust comparisons."
         )
     return f"One half of the seeds of {label} does not differ from the other half ({effect}, p = {p_value:.2g})."

@@ -1,4 +1,4 @@
-"""The noise floor: how much the score of one configuration differs from seed to seed, and if that is all there is."""
+"""The noise floor: how much the score of one configuration varies from seed to seed."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ class NoiseFloor:
         sd: Standard deviation over seeds within a case (and host), pooled.
         ci_low: Lower end of its 95% interval; see `sd_interval`.
         ci_high: Upper end.
-        dof: Degrees of freedom, the sum of (n - 1).
-        n: Usable observations.
+        dof: Degrees of freedom, the sum over cells of (n - 1).
+        n: Number of usable observations.
         cases: Number of cases.
         seeds_per_case: Mean number of observations per case.
         mean: Mean score over cases.
-        greedy: Seeds change nothing: temperature 0, or no score varies within a case. The latter may be chance, where
-            failures are rare and seeds few; the interval, 0 to 0, does not know that.
-        configuration: Label.
+        greedy: Whether seeds change nothing: temperature 0, or no score varies within a case. With few seeds the latter
+            may be chance; the interval, 0 to 0, does not allow for that.
+        configuration: Label of the configuration.
     """
 
     sd: float
@@ -53,7 +53,7 @@ def noise_floor(observations: pd.DataFrame, configuration: str | None = None) ->
 
     Args:
         observations: See `analysis.observations.table`.
-        configuration: Which one; may be left out if the table has only one.
+        configuration: Its label; may be left out if the table has only one.
 
     Raises:
         TableError: Several configurations and none named, or no case has two seeds.
@@ -64,7 +64,7 @@ def noise_floor(observations: pd.DataFrame, configuration: str | None = None) ->
 
 
 def only(cells: Cells, configuration: str | None) -> int:
-    """Return the row of a configuration, which may be unnamed if it is the only one.
+    """Return the row of a configuration; without a label, that of the only one.
 
     Raises:
         TableError: Several configurations and none named, or the named one is not there.
@@ -72,7 +72,7 @@ def only(cells: Cells, configuration: str | None) -> int:
     if configuration is None:
         if len(cells.configurations) > 1:
             raise TableError(
-                f"the table has {len(cells.configurations)} configurations; name the one that is meant "
+                f"the table has {len(cells.configurations)} configurations: name one of them "
                 f"(for example {cells.configurations[0]!r})"
             )
         configuration = cells.configurations[0]
@@ -91,8 +91,7 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     greedy, dof = own.constant, own.dof
     if not dof and not greedy:
         raise TableError(
-            f"{cells.configurations[row]!r} has one seed per case, so its noise cannot be told: repeat it with more "
-            "seeds"
+            f"{cells.configurations[row]!r} has one seed per case, so its noise is unknown: repeat it with more seeds"
         )
     square = float(cells.m2[row, used].sum())
     case = cells.stratum_case[used]
@@ -118,9 +117,9 @@ class Worth:
     """Degrees of freedom of a pooled variance.
 
     Attributes:
-        dof: The sum of (n - 1).
-        effective: Those of a chi-square distribution that spreads as the variance of scores like these does; at most
-            `dof`.
+        dof: The sum over cells of (n - 1).
+        effective: Degrees of freedom of the chi-square distribution that is as uncertain as the variance of scores like
+            these; at most `dof`.
     """
 
     dof: int
@@ -128,13 +127,13 @@ class Worth:
 
 
 def worth(cells: Cells, row: int) -> Worth:
-    """Return what a configuration's pooled variance is worth, from the kurtosis of its scores within cases.
+    """Return the degrees of freedom of a configuration's pooled variance, from the kurtosis within cases.
 
-    The variance of normal scores has `dof` degrees of freedom. With an excess kurtosis of g it spreads as one of
-    `dof / (1 + g * dof / (2 * n))` does (Box, Biometrika 40, 1953; O'Neill, The American Statistician 68, 2014). g is
-    that of the scores of all cells together, which also counts cells that differ in noise. It is found from the fourth
-    powers of the residuals, whose expectation in a cell of n scores is
-    `(n - 1) / n**2 * ((n**2 - 3 * n + 3) * mu4 + 3 * (2 * n - 3) * sigma**4)`. A negative g does not count.
+    The variance of normal scores has `dof` degrees of freedom. With an excess kurtosis of g it is as uncertain as one
+    with `dof / (1 + g * dof / (2 * n))` (Box, Biometrika 40, 1953; O'Neill, The American Statistician 68, 2014). g is
+    pooled over all cells, so that cells that differ in noise raise it, too. It comes from the fourth powers of the
+    residuals, whose expectation in a cell of n scores is
+    `(n - 1) / n**2 * ((n**2 - 3 * n + 3) * mu4 + 3 * (2 * n - 3) * sigma**4)`. A negative g counts as 0.
     """
     fourth, of_mu4, of_sigma4 = 0.0, 0.0, 0.0
     for stratum in np.flatnonzero(cells.n[row] > 1).tolist():
@@ -152,13 +151,12 @@ def worth(cells: Cells, row: int) -> Worth:
 def sd_interval(square: float, known: Worth, level: float = 0.95) -> tuple[float, float]:
     """Return the chi-square interval of a standard deviation, widened where the scores have long tails.
 
-    For scores that are normal or have shorter tails it is the plain one. How often the 95% interval covers the truth,
-    in simulations of 4 to 12 cases with 3 to 10 seeds, is in `docs/statistics.md`. It can only know tails that showed:
-    of failures that one generation in 20 has, 12 generations see none in every second table.
+    For scores with normal or shorter tails it is the plain interval. It can allow only for tails that show in the data.
+    "The noise floor" in `docs/statistics.md` has its coverage.
 
     Args:
-        square: Sum of squared deviations from the means of the cases.
-        known: Its degrees of freedom.
+        square: Sum of squared deviations from the means of the cells.
+        known: Degrees of freedom of the variance.
         level: Confidence level.
     """
     tail, dof = (1 - level) / 2, known.effective

@@ -1,4 +1,4 @@
-"""Variance components: where the spread of the scores comes from, and what more data of which kind would help."""
+"""Variance components: the sources of the spread of the scores, and which kind of data would help."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from analysis.observations.table import Cells, TableError, summarize
 class VarianceComponents:
     """Standard deviations of the score by source, in units of the score.
 
-    A component that the table cannot tell is None (for example the interaction with one configuration). Estimates below
-    zero are set to zero.
+    A component that the table does not show is None (for example an interaction with one configuration). Estimates
+    below zero are set to zero.
 
     Attributes:
         seed: Between seeds within a cell (the noise floor over all configurations).
@@ -33,10 +33,10 @@ class VarianceComponents:
         configurations: Number of configurations used.
         cases: Number of cases used.
         hosts: Number of hosts used.
-        seeds: Harmonic mean of the observations per cell used.
-        limiting: What limits a comparison for new cases most: "seeds" or "cases"; None if it cannot be told.
+        seeds: Harmonic mean of the observations per used cell.
+        limiting: "seeds" or "cases": whichever limits a comparison for new cases most; None if that is unknown.
         sentence: The same in words.
-        notes: What was left out.
+        notes: Sentences on what was left out.
     """
 
     seed: float
@@ -62,23 +62,21 @@ class VarianceComponents:
 def variance_components(observations: pd.DataFrame) -> VarianceComponents:
     """Split the variance of the scores by source, by the method of moments.
 
-    Cells may have any number of observations: the analysis of variance is that of unweighted cell means (Searle,
-    Casella and McCulloch 1992), which is unbiased where cells have equal numbers and nearly so otherwise. It takes a
-    full table of cells; configurations that lack a cell are left out, or the cells that few have, whichever loses less.
+    Cells may have any number of observations. The analysis of variance is that of unweighted cell means (Searle,
+    Casella and McCulloch 1992): unbiased where cells have equal numbers, and nearly so otherwise. It needs a full table
+    of cells. Either configurations that lack a cell are left out, or the cells that few have, whichever loses less.
 
     Args:
-        observations: See `analysis.observations.table`. Greedy configurations should not be mixed in: they have no seed
-        variance.
+        observations: See `analysis.observations.table`. Leave greedy configurations out: they have no variance between
+            seeds.
 
     Raises:
-        TableError: No cell has two observations, so that seeds cannot be told from the rest.
+        TableError: No cell has two observations, so the noise between seeds is unknown.
     """
     cells = summarize(observations, once=False)  # a host that gives the same texts is a host all the same
     dof = int(np.maximum(cells.n - 1, 0).sum())
     if not dof:
-        raise TableError(
-            "no configuration was repeated with another seed, so noise cannot be told from other differences"
-        )
+        raise TableError("no configuration was repeated with another seed, so its noise is unknown: add seeds")
     seed_variance = float(cells.m2.sum()) / dof
     means, counts, notes = _full_block(cells)
     harmonic = 1.0 / float((1.0 / counts).mean())
@@ -105,7 +103,7 @@ def variance_components(observations: pd.DataFrame) -> VarianceComponents:
 
 
 def double_centred_variance(scores: FloatArray) -> float:
-    """Variance of configuration x case residuals around additive configuration and case effects.
+    """Return the variance of configuration x case residuals around additive configuration and case effects.
 
     Args:
         scores: Mean score of each configuration on each case, shape (configurations, cases); rows with NaN are left
@@ -131,7 +129,7 @@ def _full_block(cells: Cells) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
         empty = counts[np.ix_(*kept)] == 0
         if not empty.any():
             break
-        # Drop the level with the largest share of empty cells: it costs the least of what is there.
+        # Drop the level with the largest share of empty cells: that loses the fewest full ones.
         shares = [empty.mean(axis=tuple(other for other in range(3) if other != axis)) for axis in range(3)]
         axis = max(range(3), key=lambda each: float(shares[each].max()))
         kept[axis] = np.delete(kept[axis], int(np.argmax(shares[axis])))
@@ -140,15 +138,16 @@ def _full_block(cells: Cells) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
         for axis in range(3)
         if len(kept[axis]) < shape[axis]
     ]
-    notes = (f"Left out of the components, for cells without a score: {', '.join(lost)}.",) if lost else ()
+    notes = (f"Left out of the components, because cells have no score: {', '.join(lost)}.",) if lost else ()
     return means[np.ix_(*kept)], counts[np.ix_(*kept)], notes
 
 
 def _components(means: FloatArray, noise: float) -> dict[tuple[int, ...], float]:
     """Return the standard deviation of each factor and interaction that has a degree of freedom, by their axes.
 
-    In a balanced layout with random factors the expected mean square of a set of factors is the sum, over the sets that
-    contain it, of the set's variance times the number of cells per level of that set; solved from the largest set down.
+    In a balanced layout with random factors, the expected mean square of a set of factors is a sum over the sets that
+    contain it: each adds its variance times the number of cells per level. The sums are solved from the largest set
+    down.
     """
     factors = [axis for axis in range(means.ndim) if means.shape[axis] > 1]
     sets = [combo for size in range(len(factors), 0, -1) for combo in itertools.combinations(factors, size)]
@@ -183,14 +182,14 @@ def _chance(means: FloatArray, noise: float, dof: int) -> float:
 
 
 def _limit(seed: float, interaction: float | None, seeds: float, cases: int, chance: float) -> tuple[str | None, str]:
-    """Say whether seeds or cases limit a comparison, and what more of each would do.
+    """Say whether seeds or cases limit a comparison, and how much more of each would help.
 
     Args:
         seed: Standard deviation between seeds.
-        interaction: That of configuration x case.
-        seeds: Per case.
-        cases: Their number.
-        chance: p of the interaction: what may be noise alone is no reason to do without seeds.
+        interaction: Standard deviation of configuration x case; None if unknown.
+        seeds: Seeds per case.
+        cases: Number of cases.
+        chance: p of the interaction: an interaction that may be noise is no reason to save seeds.
     """
     of_seeds = 2 * seed**2 / seeds / cases
     these = (
@@ -204,8 +203,8 @@ def _limit(seed: float, interaction: float | None, seeds: float, cases: int, cha
     floor = math.sqrt(of_cases)
     if of_cases > of_seeds and chance >= 0.05:
         return None, (
-            f"{these} For new cases it is {total:.3f}, if the cases differ in how they respond as much as it seems. "
-            "That may be chance, so it cannot be told yet whether more cases or more seeds would help more."
+            f"{these} For new cases it is {total:.3f}, if the cases respond as differently as it seems. That may be "
+            "chance, so whether more cases or more seeds would help more is not known yet."
         )
     if of_cases > of_seeds:
         return "cases", (
@@ -214,6 +213,6 @@ def _limit(seed: float, interaction: float | None, seeds: float, cases: int, cha
             f"{math.sqrt(of_cases + of_seeds / 4):.3f}, four times the cases {total / 2:.3f}."
         )
     return "seeds", (
-        f"{these} For new cases it is {total:.3f}, of which seeds make the larger part: more seeds would help as far "
-        f"as {floor:.3f}; more cases help as well."
+        f"{these} For new cases it is {total:.3f}, and seeds make the larger part: more seeds would bring it down to "
+        f"{floor:.3f} at best; more cases help as well."
     )

@@ -1,4 +1,4 @@
-"""How much harder or easier each case is than the others, so that means over different cases can be compared."""
+"""Case offsets: how much easier each case is than the others, to compare means over different cases."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.arrays import FloatArray
 
 
 def cells_of(observations: pd.DataFrame, column: str = "score") -> pd.DataFrame:
-    """`mean` and `size` of a column's values, indexed by (configuration, case); what is NaN does not count."""
+    """Return `mean` and `size` of a column's values, indexed by (configuration, case); NaN does not count."""
     rows = observations[observations[column].notna()]
     return rows.groupby(["configuration", "case"], observed=True)[column].agg(["mean", "size"])
 
@@ -18,16 +18,16 @@ def case_offsets(cells: pd.DataFrame) -> pd.Series[float]:
     """Fit a level per configuration and an offset per case, by least squares.
 
     This is the additive two-way layout with unequal numbers of observations (Searle, *Linear Models for Unbalanced
-    Data*, 1987, chapter 4): a cell's mean counts by its number of observations, and the configurations' levels are
-    eliminated first. Where every configuration has every case equally often, an offset is the case's mean less the
-    grand mean.
+    Data*, 1987, chapter 4). A cell's mean is weighted by its number of observations, and the levels of the
+    configurations are eliminated first. Where every configuration has every case equally often, an offset is the case's
+    mean minus the grand mean.
 
     Args:
-        cells: See `cells_of`.
+        cells: The result of `cells_of`.
 
     Returns:
-        Offsets by case, their mean 0. Cases that no configuration joins to the others, directly or by way of others,
-        cannot be told apart from the configurations and have the smallest offsets that fit.
+        Offsets by case, with mean 0. Cases that share no configuration with the others, directly or through further
+        cases, get the smallest offsets that fit.
     """
     table = cells.reset_index()
     means, counts = (table.pivot_table(index="configuration", columns="case", values=name) for name in cells.columns)
@@ -36,21 +36,21 @@ def case_offsets(cells: pd.DataFrame) -> pd.Series[float]:
 
 
 def by_name(offsets: pd.Series[float]) -> dict[str, float]:
-    """Offsets as a plain mapping."""
+    """Return offsets as a plain mapping."""
     return {str(case): float(offset) for case, offset in offsets.items()}
 
 
 def have_all_cases(cells: pd.DataFrame) -> bool:
-    """Whether every configuration has every case that any has, so that plain means can be compared."""
+    """Say whether every configuration has all cases, so that plain means can be compared."""
     own = cells.groupby("configuration", observed=True).size()
     return bool((own == cells.index.get_level_values("case").nunique()).all())
 
 
 def fit_offsets(means: FloatArray, counts: FloatArray) -> FloatArray:
-    """Offsets of the columns of a table of cell means, shape (columns,); see `case_offsets`.
+    """Return the offsets of the columns of a table of cell means, shape (columns,); see `case_offsets`.
 
     Args:
-        means: Shape (rows, columns); any number where a cell is empty.
+        means: Cell means, shape (rows, columns); any number where a cell is empty.
         counts: Observations per cell, shape (rows, columns); 0 where it is empty.
     """
     if not counts.size:
@@ -65,10 +65,10 @@ def fit_offsets(means: FloatArray, counts: FloatArray) -> FloatArray:
 
 
 def means_over_cases(cells: pd.DataFrame) -> pd.Series[float]:
-    """Mean over cases of each configuration, as if it had all of them: the plain mean where each has.
+    """Return the mean over cases of each configuration as if it had all cases; the plain mean where all have them.
 
     Args:
-        cells: See `cells_of`.
+        cells: The result of `cells_of`.
     """
     means = cells["mean"]
     if not have_all_cases(cells):

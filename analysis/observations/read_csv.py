@@ -1,7 +1,10 @@
-"""Tables of scores from files, as `sweeps judge` reads them: comma-separated ones, and what spreadsheets write.
+"""Tables of scores from CSV files, also as spreadsheets write them.
 
-Read are cells parted by commas, semicolons or tabs, as the header is, or as a first line `sep=;` says; in UTF-8, or in
-UTF-16 with its byte order mark. Where cells are not parted by commas, numbers may have decimal commas.
+Cells are separated by commas, semicolons or tabs, or by the separator that a first line such as `sep=;` names. The
+encoding is UTF-8, or UTF-16 with its byte order mark. Where the separator is no comma, numbers may have decimal commas.
+
+The separator is found by the names of the required columns. General detectors do not know these: csv.Sniffer, pandas
+(`sep=None`), clevercsv and charset-normalizer each misread some of the tables in our tests, so none of them is used.
 """
 
 from __future__ import annotations
@@ -22,13 +25,13 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LABELS = ("configuration", "case", "stage", "host")
-"""Columns of a table of scores that hold names, whatever they look like."""
+"""Columns that hold names, whatever these look like."""
 
 MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "None", "NULL", "null", "<NA>", "#N/A"]
-"""How other programs write that a number is missing."""
+"""Texts for a missing number, as other programs write them."""
 
 _NUMBERS = ("score", "temperature")
-"""Columns by which it is told how numbers with decimals are written; nothing else that is judged has any."""
+"""Columns with decimals: they show which decimal mark a file has."""
 
 _NUMBER = re.compile(r"\s*[+-]?[\d.,]+(e[+-]?\d+)?\s*", re.IGNORECASE)
 _SEPARATOR_LINE = re.compile(r"\"?sep=([^\w\"\r\n])\"?\r?(\n|$)", re.IGNORECASE)
@@ -39,7 +42,7 @@ _FROM_ONE = "the first row after the header is 1"
 
 @dataclass(frozen=True)
 class _Dialect:
-    """How a file is written, as pandas calls it."""
+    """The dialect of a file, in the words of `pandas.read_csv`."""
 
     encoding: str = "utf-8"
     sep: str = ","
@@ -47,6 +50,7 @@ class _Dialect:
     decimal: str = "."
 
     def read(self, path: Path, **how: Any) -> pd.DataFrame:
+        """Read a file in this dialect."""
         import pandas as pd
 
         table: pd.DataFrame = pd.read_csv(path, **{**vars(self), **how})
@@ -54,19 +58,25 @@ class _Dialect:
 
 
 def read_scores(path: Path) -> pd.DataFrame:
-    """A table of scores. Labels stay as they are written: `0.80`, `007`, `0,8` and `None` are names like any other.
+    """Read a table of scores.
 
-    Rows may end in a separator, as some programs write them. A column that the header names twice stands in the table
-    twice.
+    Labels stay as they are written: `0.80`, `007`, `0,8` and `None` are names like any other. Rows may end in a
+    separator. A column that the header names twice is in the table twice.
+
+    Args:
+        path: A CSV file, possibly packed (`.gz`, `.zip` and the like).
+
+    Returns:
+        The table, with the columns in the order of the header; columns of `LABELS` are categories.
 
     Raises:
-        OSError: If the file cannot be read.
-        TableError: If numbers are written in a way that may mean something else, or that is not read.
-        ValueError: If it is no such table, or has rows with more cells than the header has names.
+        OSError: The file cannot be read.
+        TableError: Numbers are written in an ambiguous way, or in one that is not read.
+        ValueError: The file is no such table, or a row has more cells than the header has names.
     """
     import pandas as pd
 
-    with _told_of_encoding():
+    with _refusing_encodings():
         dialect = _dialect(path)
         top = dialect.read(path, header=None, dtype=str, keep_default_na=False, nrows=1)
         header = [str(name) for name in top.iloc[0]]
@@ -98,7 +108,8 @@ def read_scores(path: Path) -> pd.DataFrame:
 
 
 @contextmanager
-def _told_of_encoding() -> Iterator[None]:
+def _refusing_encodings() -> Iterator[None]:
+    """Turn an error of decoding into a message that says what to do."""
     try:
         yield
     except UnicodeError:
@@ -106,7 +117,7 @@ def _told_of_encoding() -> Iterator[None]:
 
 
 def _dialect(path: Path) -> _Dialect:
-    """How a file is written, but for its numbers; a packed one is unpacked by pandas and has to be the usual one."""
+    """Return the dialect of a file without its decimal mark; a packed file must be UTF-8 with commas."""
     if path.suffix in _PACKED:
         return _Dialect()
     with path.open("rb") as file:
@@ -115,7 +126,7 @@ def _dialect(path: Path) -> _Dialect:
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
     text = head.decode(encoding, errors="ignore")
-    if "\0" in text:  # UTF-16 that does not say so, or no text at all
+    if "\0" in text:  # UTF-16 without its mark, or no text at all
         raise UnicodeError
     if line := _SEPARATOR_LINE.match(text):
         return _Dialect(encoding, line[1], skiprows=1)
@@ -123,7 +134,7 @@ def _dialect(path: Path) -> _Dialect:
 
 
 def _separator(text: str) -> str:
-    """What parts a header's cells: that by which it has the names that are needed, else whatever parts it at all."""
+    """Return the cell separator: the one that yields the required columns, otherwise any that splits the header."""
     headers = {separator: _first_row(text, separator) for separator in (",", ";", "\t")}
     for separator, cells in headers.items():
         if set(REQUIRED_COLUMNS) <= set(cells):
@@ -134,6 +145,7 @@ def _separator(text: str) -> str:
 
 
 def _first_row(text: str, separator: str) -> list[str]:
+    """Return the cells of the first row that is not empty."""
     try:
         return next((row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row), [])
     except csv.Error:  # a cell longer than any name
@@ -141,10 +153,10 @@ def _first_row(text: str, separator: str) -> list[str]:
 
 
 def _with_decimal(dialect: _Dialect, table: pd.DataFrame) -> _Dialect:
-    """The dialect with the decimal mark that the numbers of a table of texts have.
+    """Return the dialect with the decimal mark of the numbers in a table of texts.
 
     Raises:
-        TableError: If some have a point and others a comma.
+        TableError: Some numbers have a point and others a comma.
     """
     found: dict[str, str] = {}
     for name in _NUMBERS:
@@ -165,7 +177,7 @@ def _with_decimal(dialect: _Dialect, table: pd.DataFrame) -> _Dialect:
 
 
 def _refuse_other_numbers(table: pd.DataFrame) -> None:
-    """Refuse scores that a person reads as numbers and this program does not, with what to write instead."""
+    """Refuse scores such as `51%` or `0,51`, which a person reads as numbers, and say how to write them."""
     import pandas as pd
 
     scores = table.get("score")
@@ -182,5 +194,5 @@ def _refuse_other_numbers(table: pd.DataFrame) -> None:
         meant = f"{value / 100 if '%' in cell else value:g}"
         why = ""
         if "," in plain:
-            why = "; decimal commas are read where semicolons or tabs part the cells"
+            why = "; decimal commas are read where semicolons or tabs separate the cells"
         raise TableError(f"score {cell!r} in row {row} ({_FROM_ONE}) is not a number: write {meant}{why}")

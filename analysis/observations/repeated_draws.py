@@ -1,4 +1,4 @@
-"""Draws that were only made again: the same seed on several hosts or in repeats."""
+"""Repeated draws: the same seed of a case, made again on another host or as a repeat."""
 
 from __future__ import annotations
 
@@ -13,19 +13,18 @@ if TYPE_CHECKING:
 
 
 def same_draws(draw: IntArray, value: npt.NDArray[Any], counts: BoolArray) -> BoolArray:
-    """Say which rows are draws that were only made again.
+    """Say which rows are draws that were made again.
 
-    A seed that recurs on several hosts or in repeats may give its text once more, which says nothing new: three copies
-    of every generation, counted as three, made arms that were equal differ in 31% of tables. Where at least half of
-    the recurring seeds give one value, each counts once.
+    A seed that recurs on several hosts or in repeats may give the same text again, which adds no information. Where at
+    least half of the recurring seeds give one value, each of them counts once.
 
     Args:
-        draw: Codes of (configuration, case, seed).
-        value: Scores, or codes of texts.
-        counts: Rows of configurations that are not greedy, whose seeds are no draws anyhow.
+        draw: Codes of (configuration, case, seed), shape (rows,).
+        value: Scores, or codes of texts, shape (rows,).
+        counts: Rows to consider, shape (rows,): those of configurations that are not greedy.
 
     Returns:
-        The rows of all recurring draws, or none.
+        Truth values, shape (rows,): the rows of all recurring draws, or none.
     """
     found = np.zeros(len(draw), dtype=bool)
     if len(pd.unique(draw)) == len(draw):
@@ -44,7 +43,18 @@ def same_draws(draw: IntArray, value: npt.NDArray[Any], counts: BoolArray) -> Bo
 def merge(
     draw: IntArray, alike: BoolArray, cell: IntArray, scores: FloatArray, shape: tuple[int, int]
 ) -> tuple[IntArray, FloatArray, IntArray]:
-    """Make one row, with their mean score, of the rows of each draw, in its first stratum; also count those gone."""
+    """Merge the rows of each repeated draw into one with their mean score, in its first stratum.
+
+    Args:
+        draw: Codes of (configuration, case, seed), shape (rows,).
+        alike: The rows to merge, shape (rows,); see `same_draws`.
+        cell: Code of the cell of each row, shape (rows,).
+        scores: Score of each row, shape (rows,).
+        shape: Number of configurations and of strata.
+
+    Returns:
+        Cells and scores of all rows after merging, and the number of rows that each configuration lost.
+    """
     order = np.lexsort((scores[alike], draw[alike]))
     own, values, cells = draw[alike][order], scores[alike][order], cell[alike][order]
     starts = np.flatnonzero(np.diff(own, prepend=-1))

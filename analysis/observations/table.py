@@ -1,4 +1,4 @@
-"""The one table: a row per scored generation. Everything in this package is a pure function of it."""
+"""The one table, with a row per scored generation; everything in `analysis` is a pure function of it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from analysis.arrays import BoolArray, FloatArray, IntArray
 from analysis.observations.repeated_draws import merge, same_draws
 
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
-"""What a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
+"""Columns that a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
 
 _ALSO_USED = ("host", "repeat", "finish", "stage", "temperature", "order", "created", "text_sha256")
 
 SEARCHES = ("explore", "search")
-"""Stages whose scores a configuration may have been picked by."""
+"""Stages of a search: a configuration may have been picked for its scores there."""
 
 COLUMNS = (
     "study",  # name of the study
@@ -63,32 +63,33 @@ COLUMNS = (
 
 
 class TableError(ValueError):
-    """The table cannot be judged as it is. The message names the column, the rows and what to do."""
+    """A table that cannot be judged as it is; the message names the column and the rows, and says what to do."""
 
 
 @dataclass(frozen=True)
 class Cells:
-    """What the tests need to know of a table: counts, means and sums of squares per configuration and stratum.
+    """Sufficient statistics of a table: counts, means and sums of squares per configuration and stratum.
 
-    A stratum is a case on a host; with one host it is a case. Arrays have the shape (configurations, strata).
+    A stratum is a case on a host; with one host it is a case. A cell is a configuration in a stratum. `n`, `mean`,
+    `m2`, `starts` and `lost` have the shape (configurations, strata).
 
     Attributes:
         configurations: Labels, sorted.
         cases: Labels of the cases, sorted.
         hosts: Labels of the hosts, sorted; one empty label where the table names none.
-        stratum_case: Index into `cases` per stratum.
-        stratum_host: Index into `hosts` per stratum.
+        stratum_case: Index into `cases` per stratum, shape (strata,).
+        stratum_host: Index into `hosts` per stratum, shape (strata,).
         n: Number of usable observations.
         mean: Mean score; 0 where `n` is 0.
         m2: Sum of squared deviations from the cell's mean.
-        starts: Where a cell's scores start in `scores`.
-        scores: All usable scores, sorted by cell and then by value.
-        seeds: Code of the seed of each of them; equal seeds have equal codes.
-        lost: Rows left out, for an error or a missing score.
-        excluded: The same per configuration.
-        merged: Rows per configuration that were merged with others of the same seed; see `draws.same_draws`.
-        zero_temperature: Whether all rows of a configuration have `temperature` 0.
-        searched: Whether some row of a configuration was made while searching (`stage` is one of SEARCHES).
+        starts: Index in `scores` at which a cell's scores start.
+        scores: All usable scores, sorted by cell and then by value, shape (usable rows,).
+        seeds: Code of the seed of each of them, the same shape; equal seeds have equal codes.
+        lost: Number of rows left out, for an error or a missing score.
+        excluded: The same per configuration, shape (configurations,).
+        merged: Rows merged with others of the same seed, shape (configurations,); see `repeated_draws.same_draws`.
+        zero_temperature: Whether all rows of a configuration have `temperature` 0, shape (configurations,).
+        searched: Whether some row of a configuration comes from a search (SEARCHES), shape (configurations,).
     """
 
     configurations: tuple[str, ...]
@@ -112,13 +113,13 @@ class Cells:
         """Return the row of a configuration.
 
         Args:
-            label: The label as a text, as every label is one here.
-            role: What to call it in the error.
+            label: The label, as a text.
+            role: The noun for it in an error.
 
         Raises:
             TableError: The label is no text, there is no such label, or it has no usable observation.
         """
-        if not isinstance(label, str):  # compared with the labels elsewhere as well, where 1 is not "1"
+        if not isinstance(label, str):  # callers compare it with labels, too, and 1 is not "1"
             raise TableError(f"labels are texts: name the {role} as {str(label)!r}, not as {label!r}")
         if label not in self.configurations:
             near = difflib.get_close_matches(label, self.configurations, n=1)
@@ -131,7 +132,7 @@ class Cells:
         return row
 
     def cell_scores(self, row: int, stratum: int) -> FloatArray:
-        """Return the scores of one cell in ascending order."""
+        """Return the scores of one cell in ascending order, shape (scores,)."""
         start = self.starts[row, stratum]
         return self.scores[start : start + self.n[row, stratum]]
 
@@ -139,18 +140,17 @@ class Cells:
 def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
     """Check a table of observations and reduce it to sufficient statistics per cell.
 
-    The result does not depend on the order of the rows, to the last bit: scores are sorted within each cell before they
-    are added up. Rows whose `finish` is "error", or whose score is missing, are left out and counted.
+    The result is the same to the last bit for any order of the rows: scores are sorted within each cell before they are
+    added up. Rows whose `finish` is "error", or whose score is missing, are left out and counted.
 
     Args:
-        observations: A table with at least REQUIRED_COLUMNS. Of the others, `host`, `repeat`, `finish`, `stage` and
-            `temperature` are used where they exist, and `text_sha256` where it tells whether a seed that recurs on
-            several hosts or in repeats gave the same text again.
-        once: Count a draw that was only made again once; see `draws.same_draws`.
+        observations: A table with at least REQUIRED_COLUMNS. `host`, `repeat`, `finish`, `stage` and `temperature` are
+            used where they exist. So is `text_sha256`, which shows whether a seed that recurs gave the same text again.
+        once: Whether a draw that was made again counts once; see `repeated_draws.same_draws`.
 
     Raises:
-        TableError: A column is missing or there twice, a label is empty, a score is no number in [0, 1], or two rows
-            are the same configuration, host, case, seed and repeat.
+        TableError: A column is missing or there twice, a label is empty, a score is not a number in [0, 1], or two rows
+            have the same configuration, host, case, seed and repeat.
     """
     require_columns(observations)
     scores = _scores(observations)
@@ -210,7 +210,9 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
     missing = [name for name in columns if name not in observations.columns]
     if missing:
         present = [str(name) for name in observations.columns]
-        spare = [name for name in present if name not in columns]  # one that is needed itself is no slip for another
+        spare = [
+            name for name in present if name not in columns
+        ]  # a column that is needed itself is no misspelling of another
         parts = []
         for name in missing:
             near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
@@ -218,13 +220,13 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
         raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}")
     for name in (*columns, *_ALSO_USED):
         if (count := int((observations.columns == name).sum())) > 1:
-            raise TableError(f"{count} columns of the table are named {name!r}: keep the one that is meant")
+            raise TableError(f"{count} columns of the table are named {name!r}: keep one of them")
     if len(observations) == 0:
         raise TableError("the table has no rows")
 
 
 def says(observations: pd.DataFrame, column: str, value: str) -> BoolArray:
-    """Return in which rows a column has a value: in none where it is empty, or where there is no such column."""
+    """Return in which rows a column has a value, shape (rows,); nowhere if there is no such column."""
     if column not in observations.columns:
         return np.zeros(len(observations), dtype=bool)
     same = (observations[column] == value).fillna(False)  # a missing text compares as neither true nor false
@@ -246,7 +248,7 @@ def _rows(mask: BoolArray, most: int = 5) -> str:
 
 
 def _scores(observations: pd.DataFrame) -> FloatArray:
-    """Return the scores as floats; refuse what is no number in [0, 1]."""
+    """Return the scores, shape (rows,), NaN where one is missing; refuse anything else than numbers in [0, 1]."""
     raw = observations["score"]
     numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
     scores: FloatArray = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
@@ -267,10 +269,10 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
 
 
 def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[str, ...]]:
-    """Return codes and sorted labels of a column; a missing label is refused."""
+    """Return codes, shape (rows,), and sorted labels of a column; refuse a missing label."""
     values = observations[column]
     if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
-        values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would be one label
+        values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would become one label
     codes, uniques = pd.factorize(values)
     if (codes < 0).any():
         raise TableError(f"{column} is empty in {_rows(codes < 0)}")
@@ -287,13 +289,13 @@ def _hosts(observations: pd.DataFrame) -> tuple[IntArray, tuple[str, ...]]:
 
 
 def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntArray, IntArray]:
-    """Number the pairs of case and host that occur."""
+    """Return the stratum of each row, and case and host of each stratum that occurs."""
     pairs, stratum = np.unique(case * hosts + host, return_inverse=True)
     return stratum.astype(np.int64), pairs // hosts, pairs % hosts
 
 
 def _seeds(observations: pd.DataFrame) -> IntArray:
-    """Return codes of the seeds; a missing seed is refused."""
+    """Return codes of the seeds, shape (rows,); refuse a missing seed."""
     try:
         seed, _ = pd.factorize(observations["seed"])
     except TypeError:
@@ -304,7 +306,7 @@ def _seeds(observations: pd.DataFrame) -> IntArray:
 
 
 def _texts(observations: pd.DataFrame) -> IntArray | None:
-    """Return codes of the texts' digests; None where a row has none."""
+    """Return codes of the texts' digests, shape (rows,); None where a row has no digest."""
     if "text_sha256" not in observations.columns:
         return None
     texts = observations["text_sha256"]
@@ -330,13 +332,13 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArra
     more = f", and {others} more such generation{'s' if others > 1 else ''}" if others else ""
     rows = _rows(twice & (key == key[first]))
     raise TableError(
-        f"the same generation stands in the table more than once: {which} in {rows}{more}."
+        f"the same generation is in the table more than once: {which} in {rows}{more}."
         " Drop the copies, or number real repeats in a column 'repeat' (the same text again counts once)."
     )
 
 
 def _plain(value: object) -> object:
-    """A value as Python's own type: numpy's say their type when they are shown."""
+    """Return a value as Python's own type, which shows without the name of the type."""
     return value.item() if isinstance(value, np.generic) else value
 
 
@@ -347,7 +349,7 @@ def _moments(scores: FloatArray, cell: IntArray, n: IntArray, starts: IntArray) 
     if not len(scores):
         return mean, m2
     mean[filled] = np.add.reduceat(scores, starts[filled]) / n[filled]
-    # A cell of equal scores must have exactly no variance, whatever the rounding of its mean.
+    # Equal scores must have no variance at all, however their mean is rounded.
     first, last = scores[starts[filled]], scores[starts[filled] + n[filled] - 1]
     mean[filled] = np.where(first == last, first, mean[filled])
     m2[filled] = np.add.reduceat((scores - mean[cell]) ** 2, starts[filled])
@@ -355,7 +357,7 @@ def _moments(scores: FloatArray, cell: IntArray, n: IntArray, starts: IntArray) 
 
 
 def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntArray, groups: int) -> BoolArray:
-    """Say per group whether a column has a value in every row."""
+    """Say per group whether a column has a value in every row, shape (groups,)."""
     if column not in observations.columns:
         return np.zeros(groups, dtype=bool)
     numbers = pd.to_numeric(observations[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -364,7 +366,7 @@ def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntA
 
 
 def _searched(observations: pd.DataFrame, group: IntArray, groups: int) -> BoolArray:
-    """Say per group whether the stage of some row is a search, as this package writes it or others do."""
+    """Say per group whether some row comes from a search, shape (groups,)."""
     if "stage" not in observations.columns:
         return np.zeros(groups, dtype=bool)
     codes, stages = pd.factorize(observations["stage"])

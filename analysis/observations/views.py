@@ -1,4 +1,4 @@
-"""Small tables drawn from the observations, for the report and the plots."""
+"""Small tables made from the observations, for the report and the plots."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from analysis.observations.case_offsets import cells_of, means_over_cases
 from analysis.observations.table import COLUMNS
 
 LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", "5": "lv5"}
-"""Levels as a person names them, and their columns; 1 and 2 together first, as that is the figure that matters most."""
+"""Levels as people name them, with their columns; 1 and 2 together come first, as the figure that matters most."""
 
 FINISHES = ("stop", "length", "repeat", "error")
 _COUNTS = r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$"
@@ -20,7 +20,7 @@ _MEANS = ("words", "prompt_tokens", "output_tokens", "seconds")
 
 
 def usable(observations: pd.DataFrame) -> pd.DataFrame:
-    """The rows that have a score: no errors, no blanks."""
+    """Return the rows that have a score and are no errors."""
     keep = observations["score"].notna()
     if "finish" in observations:
         keep &= observations["finish"] != "error"
@@ -28,19 +28,19 @@ def usable(observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def confirmation(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
-    """The rows that a verdict rests on: stage `confirm`, or all rows where there is no such stage."""
+    """Return the rows behind a verdict: those of stage `confirm`, or all where some configuration has none."""
     rows = observations[observations["configuration"].isin(configurations)]
     fresh = rows[rows["stage"] == "confirm"] if "stage" in rows else rows
     return fresh if set(fresh["configuration"]) == set(configurations) else rows
 
 
 def search(observations: pd.DataFrame) -> pd.DataFrame:
-    """The rows of the search: stage `explore`, or all rows where the table has no stages."""
+    """Return the rows of the search: stage `explore`, or all rows where the table has no stages."""
     return observations[observations["stage"] == "explore"] if "stage" in observations else observations
 
 
 def request_seconds(observations: pd.DataFrame) -> pd.Series[Any]:
-    """Seconds of each request itself: neither the wait for the server nor the load of the model."""
+    """Return the seconds of each request, without the wait for the server and the load of the model."""
     seconds = observations["seconds"].astype(float)
     for part in ("queue_seconds", "load_seconds"):
         if part in observations:
@@ -49,7 +49,12 @@ def request_seconds(observations: pd.DataFrame) -> pd.Series[Any]:
 
 
 def without_luck(observations: pd.DataFrame, picked: Collection[str]) -> pd.DataFrame:
-    """All rows, but of picked configurations that have fresh ones only these: they were picked for the others."""
+    """Return all rows, except for the rows of the search by which a configuration was picked.
+
+    Args:
+        observations: See `analysis.observations.table`.
+        picked: Labels of configurations of which only the fresh rows (stage `confirm`) stay, where there are any.
+    """
     if "stage" not in observations:
         return observations
     confirms = observations["stage"] == "confirm"
@@ -58,14 +63,15 @@ def without_luck(observations: pd.DataFrame, picked: Collection[str]) -> pd.Data
 
 
 def summary(observations: pd.DataFrame) -> pd.DataFrame:
-    """One row per configuration.
+    """Return one row per configuration.
 
     Returns:
-        A frame indexed by configuration: `trial`, `n` (usable generations), `cases`, `mean` (the mean over cases of the
-        case's mean score; of a configuration that lacks cases allowing for how hard the others are found to be, see
-        `offsets`), means of words, tokens and seconds, and the shares `cut` (ended by num_predict), `repeats`
-        (stopped for repeating) and `truncated` (prompt cut), as far as the table has these columns. Ordered by mean,
-        best first.
+        A frame indexed by configuration, best mean first, as far as the table has these columns:
+
+        - `trial`, `n` (usable generations), `cases`.
+        - `mean`: mean over cases of the case's mean score; missing cases are allowed for (`case_offsets`).
+        - Means of words, tokens and seconds.
+        - Shares `cut` (ended by num_predict), `repeats` (stopped for repeating) and `truncated` (prompt cut).
     """
     rows = usable(observations)
     groups = rows.groupby("configuration", observed=True)
@@ -90,7 +96,7 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
 
 
 def within_sd(observations: pd.DataFrame) -> float:
-    """Standard deviation of the scores within case (and host), pooled; NaN where no cell has two."""
+    """Return the pooled standard deviation of the scores within case (and host); NaN where no cell has two."""
     rows = usable(observations)
     cells = rows.groupby([name for name in ("case", "host") if name in rows], observed=True)["score"]
     degrees = float((cells.size() - 1).sum())
@@ -99,14 +105,14 @@ def within_sd(observations: pd.DataFrame) -> float:
 
 
 def swept(observations: pd.DataFrame) -> list[str]:
-    """The columns that differ between configurations: options, and prompt and model where they vary."""
+    """Return the columns that differ between configurations: options, and prompt and model where they vary."""
     options = [name for name in observations.columns if name not in COLUMNS or name in ("model", "prompt")]
     first = observations.drop_duplicates("configuration")
     return [str(name) for name in options if len(first[name].drop_duplicates()) > 1]
 
 
 def case_means(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
-    """Mean score and standard error per case and configuration.
+    """Return mean score and standard error per case and configuration.
 
     Returns:
         A frame indexed by (case, configuration) with `mean`, `sd`, `n` and `se` (NaN for a single generation).
@@ -118,27 +124,22 @@ def case_means(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.
 
 
 def levels(observations: pd.DataFrame, by: Sequence[str] = ("configuration",)) -> pd.DataFrame:
-    """Covered and total items per level.
+    """Return covered and total items per level.
 
     Args:
         observations: With columns lv1..lv5 and lv12 of the form `3/5`.
         by: Columns to group by.
 
     Returns:
-        A frame indexed by `by` and `level` ("1-2", "1" .. "5"): `covered` and `total` (mean number of items per
-        generation) and `share` (0 to 1). Levels without items are left out; empty if the table has no level columns.
+        A frame indexed by `by` and `level` ("1-2", "1" to "5"): `covered` and `total` (mean number of items per
+        generation) and `share` (in [0, 1]). Levels without items are left out; it is empty without such columns.
     """
     rows = usable(observations)
     parts = []
     for level, column in LEVEL_COLUMNS.items():
         if column not in rows:
             continue
-        counts = (
-            rows[column]
-            .astype("string")
-            .str.extract(r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$")
-            .astype("Float64")
-        )
+        counts = rows[column].astype("string").str.extract(_COUNTS).astype("Float64")
         grouped = counts.groupby([rows[name] for name in by], observed=True).mean()
         parts.append(grouped.assign(level=level))
     if not parts:
@@ -150,7 +151,7 @@ def levels(observations: pd.DataFrame, by: Sequence[str] = ("configuration",)) -
 
 
 def endings(observations: pd.DataFrame) -> dict[str, int]:
-    """How generations ended: counts by `stop`, `length`, `repeat`, `error`, and `truncated` prompts."""
+    """Return the numbers of generations that ended by `stop`, `length`, `repeat` and `error`, or were `truncated`."""
     finish = observations["finish"] if "finish" in observations else pd.Series(dtype=str)
     found = {name: int((finish == name).sum()) for name in FINISHES}
     found["truncated"] = int(observations["truncated"].astype(bool).sum()) if "truncated" in observations else 0
@@ -158,18 +159,18 @@ def endings(observations: pd.DataFrame) -> dict[str, int]:
 
 
 def trials(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The summary of the search's configurations without the baseline."""
+    """Return the summary of the search's configurations without the baseline."""
     table = summary(search(observations))
     return table[table.index != baseline]
 
 
 def base(observations: pd.DataFrame, baseline: str) -> pd.Series[Any]:
-    """The baseline from all its generations: it was not picked by its score, so none of them is biased."""
+    """Return the summary of the baseline from all its generations: it was not picked for its score."""
     return summary(observations[observations["configuration"] == baseline]).iloc[0]
 
 
 def fresh(observations: pd.DataFrame, finalist: str | None) -> pd.Series[Any] | None:
-    """The finalist's summary on its fresh generations; None if it has none."""
+    """Return the finalist's summary on its fresh generations; None if it has none."""
     if finalist is None or "stage" not in observations:
         return None
     rows = observations[(observations["configuration"] == finalist) & (observations["stage"] == "confirm")]

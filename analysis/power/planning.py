@@ -1,4 +1,4 @@
-"""Planning: what a budget can see, and what budget it takes."""
+"""Plans: the number of generations that it takes to see a gain."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from analysis.noise.floor import NoiseFloor
 from analysis.power.power import mde, power_at, required_cases, required_seeds
 
 PRIOR_NOISE_SD = 0.12
-"""Noise within a case that is assumed before any was measured; small models' summaries had .07 to .19."""
+"""Standard deviation over seeds within a case that is assumed until one was measured."""
 CONFIRM_SHARE = 0.3
-"""Part of a budget that confirms; the rest searches."""
+"""Part of a budget for the confirmation; the rest is for the search."""
 CURVE_SEEDS = (2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100)
+"""Seeds per case and arm for which a plan shows what can be seen."""
 
 
 def noise_to_plan_with(floor: NoiseFloor | float | None) -> tuple[float, bool]:
-    """Return the noise within a case that a plan reckons with, and whether it is assumed.
+    """Return the noise within a case for a plan, and whether it is assumed.
 
-    A greedy baseline shows no noise, but the arms that it is compared with have some: as where no floor was measured,
-    PRIOR_NOISE_SD stands in for it.
+    PRIOR_NOISE_SD is assumed before a floor was measured, and after the floor of a greedy baseline: that shows no
+    noise, but the configurations that are compared with it have some.
 
     Args:
         floor: The noise floor, or its standard deviation; None before one was measured.
@@ -34,25 +35,25 @@ def noise_to_plan_with(floor: NoiseFloor | float | None) -> tuple[float, bool]:
 
 @dataclass(frozen=True)
 class GainPlan:
-    """How many generations it takes to see a gain.
+    """The number of generations that it takes to see a gain.
 
     Attributes:
-        gain: The true gain to be seen, in units of the score.
+        gain: True gain to see, in units of the score.
         claim: "these-cases" or "new-cases".
         noise_sd: Standard deviation over seeds within a case.
-        assumed: Whether `noise_sd` is the prior, because the floor is greedy and shows none.
-        interaction_sd: Standard deviation of configuration x case; None for these cases.
+        assumed: Whether `noise_sd` is PRIOR_NOISE_SD, because the floor is greedy and shows no noise.
+        interaction_sd: Standard deviation of configuration x case; None for a claim on these cases.
         cases: Number of cases.
         alpha: Two-sided level, before it is shared among the finalists.
         power: Probability of seeing the gain.
-        finalists: Configurations compared with the baseline.
+        finalists: Number of configurations compared with the baseline.
         seeds: Seeds per case and arm; None if no number is enough.
-        generations: Of the confirmation, all arms together; None likewise.
+        generations: Generations of the confirmation, all arms together; None likewise.
         generations_low: The same at the lower end of the noise floor's interval; None if unknown or assumed.
-        generations_high: At the upper end; None likewise.
-        budget: With the search; None if no number is enough.
-        cases_needed: Where no number of seeds is enough, the cases that are (at 10 seeds each); else None.
-        curve: For some numbers of seeds per case: seeds, generations (all arms together), mde, power (to see `gain`).
+        generations_high: The same at the upper end; None likewise.
+        budget: Generations with the search; None if no number is enough.
+        cases_needed: Number of cases with 10 seeds each, where no number of seeds is enough; else None.
+        curve: Result of `power_curve`, with the power to see `gain`.
         sentence: The answer in words.
     """
 
@@ -91,18 +92,18 @@ def plan(
     finalists: int = 1,
     confirm_share: float = CONFIRM_SHARE,
 ) -> GainPlan:
-    """Answer how many generations it takes to see a gain.
+    """Return the number of generations that it takes to see a gain.
 
     Args:
         floor: The noise floor, or its standard deviation; where it is 0, see `noise_to_plan_with`.
-        gain: The true gain to be seen, in (0, 1].
-        cases: Number of cases; by default those of the floor.
-        interaction_sd: Standard deviation of configuration x case (see `variance_components`); makes the claim one for
-            new cases. 0 where it is not known: the answer is then the least that it takes, and says so.
+        gain: True gain to see, in (0, 1].
+        cases: Number of cases; by default that of the floor.
+        interaction_sd: Standard deviation of configuration x case (see `variance_components`), for a claim on new
+            cases. Give 0 where it is unknown: the plan is then the least that it takes, and says so.
         alpha: Two-sided level.
         power: Probability of seeing the gain.
-        finalists: Configurations compared with the baseline; they share alpha.
-        confirm_share: Part of the budget that confirms.
+        finalists: Number of configurations compared with the baseline; they share alpha.
+        confirm_share: Part of the budget for the confirmation, in (0, 1].
 
     Raises:
         ValueError: A number is out of its range, or `cases` is not known.
@@ -110,7 +111,7 @@ def plan(
     noise_sd, assumed = noise_to_plan_with(floor)
     if cases is None:
         if not isinstance(floor, NoiseFloor):
-            raise ValueError("with a bare noise_sd the number of cases must be given")
+            raise ValueError("give the number of cases: a noise_sd alone does not have it")
         cases = floor.cases
     measured = floor if isinstance(floor, NoiseFloor) and not assumed else None
     _check(gain, cases, finalists, confirm_share, noise_sd)
@@ -168,9 +169,20 @@ def power_curve(
     seeds: tuple[int, ...] = CURVE_SEEDS,
     arms: int = 2,
 ) -> tuple[dict[str, float], ...]:
-    """Return seeds, generations of all arms, MDE and the power to see a gain, for several numbers of seeds per case.
+    """Return the smallest gain that is seen, and the power to see a gain, for several numbers of seeds.
 
-    `alpha` is the level of one comparison: where several finalists share one, their part of it.
+    Args:
+        noise_sd: Standard deviation over seeds within a case.
+        cases: Number of cases.
+        gain: True gain for the power, in units of the score.
+        alpha: Two-sided level of one comparison; where finalists share a level, their part of it.
+        power: Probability of seeing the smallest gain.
+        interaction_sd: Standard deviation of configuration x case, for a claim on new cases.
+        seeds: Numbers of seeds per case and arm.
+        arms: Number of arms, the baseline included.
+
+    Returns:
+        For each number of seeds: `seeds`, `generations` (all arms together), `mde` (see `power.mde`) and `power`.
     """
     return tuple(
         {
@@ -184,6 +196,7 @@ def power_curve(
 
 
 def _check(gain: float, cases: int, finalists: int, confirm_share: float, noise_sd: float) -> None:
+    """Raise `ValueError` if a number is out of its range."""
     if not 0 <= noise_sd < math.inf:
         raise ValueError(f"noise_sd must be 0 or more, not {noise_sd}")
     if not 0 < gain <= 1:
@@ -195,6 +208,7 @@ def _check(gain: float, cases: int, finalists: int, confirm_share: float, noise_
 
 
 def _plan_sentence(made: GainPlan) -> str:
+    """Return a plan in words."""
     if made.claim == "these-cases":
         where = "this one case" if made.cases == 1 else f"these {made.cases} cases"
     else:
@@ -209,7 +223,7 @@ def _plan_sentence(made: GainPlan) -> str:
     arms = "both arms together" if made.finalists == 1 else f"{made.finalists} finalists and the baseline together"
     least = ""
     if made.interaction_sd == 0:
-        least = " That is the least, if the cases respond alike: cases that differ in the effect make it more."
+        least = " That is the least, if all cases respond alike; it takes more if they respond differently."
     noise = ""
     if made.assumed:
         noise = (
@@ -224,6 +238,7 @@ def _plan_sentence(made: GainPlan) -> str:
 
 
 def _out_of_reach(made: GainPlan, where: str) -> str:
+    """Say that no number of seeds is enough, and why."""
     more = f"; about {made.cases_needed} cases with 10 seeds each could" if made.cases_needed else ""
     if made.claim == "new-cases" and made.cases < FEWEST_CASES:
         why = f"a claim for new cases takes at least {FEWEST_CASES} cases"

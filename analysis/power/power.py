@@ -1,13 +1,13 @@
-"""Power: what a number of generations can see, and how many it takes to see a gain.
+"""Power: the gains that a number of generations can see, and the number that a gain takes.
 
-All of it is the noncentral t distribution, for the two comparisons that `analysis` makes:
+All of it comes from the noncentral t distribution, for the two kinds of comparisons:
 
 - these cases: `cases` x `seeds` generations per arm, standard error `noise_sd * sqrt(2 / (cases * seeds))`,
   `2 * cases * (seeds - 1)` degrees of freedom;
 - new cases: paired over cases, standard error `sqrt(2 * (interaction_sd**2 + noise_sd**2 / seeds) / cases)`,
-  `cases - 1` degrees of freedom, where `interaction_sd` is the standard deviation of configuration x case. It is not
-  known before the arms have run; 0, cases that all respond alike, gives the least that such a claim takes. `judge`
-  claims nothing for new cases on fewer than FEWEST_CASES cases, so such a comparison sees no gain of any size.
+  `cases - 1` degrees of freedom. `interaction_sd` is the standard deviation of configuration x case, which is unknown
+  before the arms have run; 0 (all cases respond alike) gives the least that such a claim takes. Below FEWEST_CASES
+  cases `judge` claims nothing for new cases, so no gain is seen.
 
 Gains and standard deviations are in units of the score, which lies in [0, 1].
 """
@@ -25,13 +25,14 @@ from analysis.comparison.pair import FEWEST_CASES
 from analysis.comparison.t_tests import PERMUTE_BELOW
 
 MOST_SEEDS = 100_000
-"""Beyond this many seeds per case a question is answered with "cannot be seen"."""
+"""A gain that takes more seeds per case than this counts as one that cannot be seen."""
 
 _FARTHEST = 1e4
-"""Standard errors beyond which a t test at a tiny level with a degree of freedom or two is said to see nothing."""
+"""A t test whose critical value is beyond this (tiny level, one or two degrees of freedom) sees nothing."""
 
 
 def _check(alpha: float, power: float = 0.8) -> None:
+    """Raise `ValueError` if a probability is out of its range."""
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, not {alpha}")
     if not alpha < power < 1:
@@ -39,13 +40,13 @@ def _check(alpha: float, power: float = 0.8) -> None:
 
 
 def _normal_drift(alpha: float, power: float) -> float:
-    """Return the drift that a test with a known variance sees; with an estimated one it takes more."""
+    """Return the drift that a test with a known variance sees; an estimated variance needs a larger one."""
     return float(special.ndtri(power) - special.ndtri(alpha / 2))
 
 
 @functools.lru_cache(maxsize=8192)
 def _critical_drift(dof: float, alpha: float, power: float) -> float:
-    """Return the noncentrality at which a two-sided t test rejects with the probability asked for."""
+    """Return the noncentrality at which a two-sided t test rejects with a given power."""
     normal = _normal_drift(alpha, power)
     if dof > 1e5:
         return normal
@@ -58,12 +59,18 @@ def _critical_drift(dof: float, alpha: float, power: float) -> float:
 
 
 def critical_drift(dof: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Return how many standard errors a true effect must be for a two-sided t test to see it.
+    """Return the true effect, in standard errors, that a two-sided t test sees.
 
     Args:
-        dof: Degrees of freedom, above 0; rounded to three digits, which moves the answer by under 0.1%.
-        alpha: Two-sided level.
-        power: Probability of a significant result.
+        dof: Degrees of freedom; rounded to three digits, which moves the answer by under 0.1%.
+        alpha: Two-sided level, in (0, 1).
+        power: Probability of a significant result, in (alpha, 1).
+
+    Returns:
+        The effect; infinite where there is no degree of freedom.
+
+    Raises:
+        ValueError: `alpha` or `power` is out of its range.
     """
     _check(alpha, power)
     if dof <= 0:
@@ -75,7 +82,9 @@ def power_of_drift(drift: float, dof: float, alpha: float = 0.05) -> float:
     """Return the probability that a two-sided t test rejects, for an effect of `drift` standard errors."""
     critical = -float(special.stdtrit(dof, alpha / 2))
     upper = 1.0 - float(special.nctdtr(dof, drift, critical))
-    lower = float(special.nctdtr(dof, drift, -critical)) if drift < 3 else 0.0  # below 1e-6, and may come out as NaN
+    lower = (
+        float(special.nctdtr(dof, drift, -critical)) if drift < 3 else 0.0
+    )  # below 1e-6 otherwise, and SciPy may return NaN
     return upper + lower
 
 
@@ -106,7 +115,7 @@ def degrees_of_freedom(*, cases: int, seeds: int, interaction_sd: float | None =
 
 
 def _attainable(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> float:
-    """Return the largest p up to alpha that a comparison can have: a permutation of two seeds has few; 0 for none."""
+    """Return the largest p up to alpha that a comparison can have (a permutation of two seeds has few), or 0."""
     if interaction_sd is not None or seeds >= PERMUTE_BELOW:
         return alpha
     arrangements = float(math.comb(2 * seeds, seeds)) ** min(cases, 50)
@@ -114,7 +123,7 @@ def _attainable(alpha: float, *, cases: int, seeds: int, interaction_sd: float |
 
 
 def _sees_nothing(alpha: float, *, cases: int, seeds: int, interaction_sd: float | None) -> bool:
-    """Return whether a comparison of this size is refused, has no degree of freedom, or no p as small as alpha."""
+    """Say whether a comparison of this size is refused, has no degree of freedom, or no p as small as alpha."""
     if interaction_sd is not None:
         return cases < FEWEST_CASES
     return seeds < 2 or _attainable(alpha, cases=cases, seeds=seeds, interaction_sd=None) == 0
@@ -129,7 +138,7 @@ def mde(
     power: float = 0.8,
     interaction_sd: float | None = None,
 ) -> float:
-    """Return the smallest true gain that a comparison of this size sees with the power asked for.
+    """Return the smallest true gain that a comparison of this size sees (minimum detectable effect).
 
     Args:
         noise_sd: Standard deviation over seeds within a case, at least 0.
@@ -140,8 +149,8 @@ def mde(
         interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
 
     Returns:
-        A gain in units of the score; infinite where the comparison has no degree of freedom, is for new cases and has
-        fewer than FEWEST_CASES, or is a permutation of so few seeds that no p reaches `alpha`.
+        A gain in units of the score. It is infinite where there is no degree of freedom, where a claim for new cases
+        has fewer than FEWEST_CASES, or where a permutation of so few seeds has no p of `alpha` or less.
 
     Raises:
         ValueError: A number is out of its range.
@@ -166,7 +175,16 @@ def power_at(
     alpha: float = 0.05,
     interaction_sd: float | None = None,
 ) -> float:
-    """Return the probability that a comparison of this size finds a true gain significant."""
+    """Return the probability that a comparison of this size finds a true gain significant.
+
+    Args:
+        gain: The true gain, in units of the score.
+        noise_sd: Standard deviation over seeds within a case, at least 0.
+        cases: Number of cases, at least 1.
+        seeds: Seeds per case and arm.
+        alpha: Two-sided level.
+        interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
+    """
     if _sees_nothing(alpha, cases=cases, seeds=seeds, interaction_sd=interaction_sd):
         return 0.0
     dof = degrees_of_freedom(cases=cases, seeds=seeds, interaction_sd=interaction_sd, alpha=alpha)
@@ -186,10 +204,10 @@ def required_seeds(
     power: float = 0.8,
     interaction_sd: float | None = None,
 ) -> int | None:
-    """Return the seeds per case and arm that it takes to see a gain.
+    """Return the number of seeds per case and arm that it takes to see a gain.
 
     Args:
-        gain: The true gain to be seen, above 0.
+        gain: True gain to see, above 0.
         noise_sd: Standard deviation over seeds within a case.
         cases: Number of cases.
         alpha: Two-sided level.
@@ -197,7 +215,7 @@ def required_seeds(
         interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
 
     Returns:
-        The number of seeds, at least 2; None where no number of seeds is enough (new cases: too few cases).
+        The number of seeds, at least 2; None where no number is enough (for new cases: too few cases).
 
     Raises:
         ValueError: `gain` is not above 0.
@@ -227,7 +245,23 @@ def required_cases(
     interaction_sd: float | None = None,
     most: int = 10_000,
 ) -> int | None:
-    """Return the number of cases it takes to see a gain with so many seeds per case and arm, or None beyond `most`."""
+    """Return the number of cases that it takes to see a gain.
+
+    Args:
+        gain: True gain to see, above 0.
+        noise_sd: Standard deviation over seeds within a case.
+        seeds: Seeds per case and arm.
+        alpha: Two-sided level.
+        power: Probability of a significant result.
+        interaction_sd: Standard deviation of configuration x case. If given, the answer is for new cases.
+        most: Largest number of cases to consider.
+
+    Returns:
+        The number of cases; None if it is above `most`.
+
+    Raises:
+        ValueError: `gain` is not above 0.
+    """
     if gain <= 0:
         raise ValueError(f"gain must be above 0, not {gain}")
 
@@ -241,7 +275,7 @@ def required_cases(
 
 
 def _smallest(seen: Callable[[int], bool], low: int, high: int) -> int:
-    """Return the smallest number from `low` on for which a monotone predicate holds; it holds for `high`."""
+    """Return the smallest number from `low` on for which a monotone condition holds; it holds for `high`."""
     step = 1
     while low + step < high and not seen(low + step):
         low, step = low + step, 2 * step

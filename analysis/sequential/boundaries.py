@@ -1,10 +1,10 @@
-"""Boundaries of group-sequential looks: how much of alpha each look may spend.
+"""Boundaries of group-sequential looks: the part of alpha that each look spends.
 
-A test at each look spends part of alpha, by O'Brien and Fleming's shape (Biometrics 35, 1979): next to nothing early,
-nearly all at the end. The shares follow the spending function of Lan and DeMets (Biometrika 70, 1983), which allows any
-spacing of the looks, or O'Brien and Fleming's own constants. Boundaries are computed by integrating the density of the
-not yet stopped (Armitage, McPherson and Rowe 1969). They hold for normal statistics with independent increments; a t
-test enters by its p value.
+A test at each look spends part of alpha in O'Brien and Fleming's shape (Biometrics 35, 1979): next to nothing early,
+nearly all at the end. The parts follow the spending function of Lan and DeMets (Biometrika 70, 1983), for looks at any
+distance, or O'Brien and Fleming's own constants. Boundaries come from integrating the density of the comparisons that
+have not stopped yet (Armitage, McPherson and Rowe 1969). They hold for normal statistics with independent increments; a
+t test enters by its p value.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from analysis.arrays import FloatArray
 
 Shape = Literal["spending", "obrien-fleming"]
 LARGEST = 9.0
-"""A boundary beyond this many standard errors is never crossed."""
+"""A boundary at this many standard errors is never crossed."""
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(96)
 
 
 def _tails(bound: float, before: float, now: float, at: FloatArray, mass: FloatArray) -> float:
-    """Return the probability of |Z| >= bound at information `now`, from where the not yet stopped stand at `before`."""
+    """Return the probability of |Z| >= bound at information `now`, given the density at the look `before`."""
     edge, step = bound * math.sqrt(now), math.sqrt(now - before)
     return float(mass @ (special.ndtr((at - edge) / step) + special.ndtr((-edge - at) / step)))
 
@@ -34,7 +34,7 @@ def _tails(bound: float, before: float, now: float, at: FloatArray, mass: FloatA
 def _survivors(
     bound: float, before: float, now: float, at: FloatArray, mass: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return nodes and probability masses of the not yet stopped after a look."""
+    """Return nodes and probability masses of the comparisons that have not stopped after a look."""
     edge, step = bound * math.sqrt(now), math.sqrt(now - before)
     nodes = edge * _NODES
     density = np.exp(-0.5 * ((nodes[:, None] - at[None, :]) / step) ** 2) @ mass / (step * math.sqrt(2 * math.pi))
@@ -42,7 +42,7 @@ def _survivors(
 
 
 def spent(alpha: float, fraction: float) -> float:
-    """Return how much of alpha is spent by an information fraction (Lan and DeMets, O'Brien-Fleming type).
+    """Return the part of alpha that is spent at an information fraction (Lan and DeMets, O'Brien-Fleming type).
 
     Two-sided alpha is two one-sided halves, each spent as `2 - 2 * Phi(z / sqrt(fraction))` with z for a quarter of
     alpha.
@@ -56,8 +56,11 @@ def boundaries(fractions: tuple[float, ...], alpha: float, shape: Shape = "spend
 
     Args:
         fractions: Information at each look as a fraction of the last, ascending; the last is 1.
-        alpha: Two-sided level over all looks.
+        alpha: Two-sided level of all looks together.
         shape: "spending" (Lan and DeMets), or "obrien-fleming" (constant / sqrt(fraction)).
+
+    Returns:
+        A boundary per look, in standard errors; LARGEST where a look spends next to nothing.
     """
     if shape == "obrien-fleming":
         start = float(-special.ndtri(alpha / 2))
@@ -87,7 +90,7 @@ def boundaries(fractions: tuple[float, ...], alpha: float, shape: Shape = "spend
 
 
 def exits(fractions: Sequence[float], bounds: Sequence[float]) -> list[float]:
-    """Return the probability of stopping at each look under no effect."""
+    """Return the probability of stopping at each look where there is no effect."""
     at, mass, before = np.zeros(1), np.ones(1), 0.0
     found = []
     for now, bound in zip(fractions, bounds, strict=True):

@@ -1,4 +1,4 @@
-"""The decision of a look, and what the search believes before it."""
+"""The decision of a look, and the prior belief that the search has before it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class Prior:
-    """What is believed of a configuration's effect before its confirmation, as a normal distribution.
+    """The effect that a configuration is believed to have before its confirmation, as a normal distribution.
 
-    It says whether it is worth while to go on, and never enters p, interval or estimate.
+    It decides only whether going on is worthwhile. It never enters p, interval or estimate.
 
     Attributes:
-        mean: Expected effect over the baseline, in units of the score.
-        sd: Its standard deviation, at least 0.
+        mean: Expected difference to the baseline, in units of the score.
+        sd: Standard deviation of that effect, at least 0.
 
     Raises:
         ValueError: If a number is not finite, or `sd` is below 0.
@@ -31,19 +31,19 @@ class Prior:
 
 @dataclass(frozen=True)
 class LookDecision:
-    """What a look says.
+    """The decision of a look.
 
     Attributes:
-        stop: "efficacy" (the boundary is crossed, in whichever direction, and the difference may be claimed; see
-            `claims.is_shown`), "futility", or None (go on).
+        stop: "efficacy" (the boundary is crossed, in either direction, and the difference may be claimed; see
+            `claim.is_shown`), "futility", or None (go on).
         look: Number of the look, from 1.
-        looks: Planned number.
+        looks: Planned number of looks.
         effect: Difference of mean scores so far.
-        standard_error: Of the effect.
-        p_value: Two-sided, of this look alone.
+        standard_error: Standard error of the effect; NaN where no score varies.
+        p_value: Two-sided p of this look alone; NaN likewise.
         bound: Largest p at which this look stops for efficacy.
-        chance: Probability of finding the configuration better in the end, or equivalent where a margin is named:
-            given a prior. Without one, of finding it better if it truly is by what the design can see.
+        chance: Probability that the end shows the configuration better; with a prior, also equivalent where a margin is
+            named. Without a prior it is the probability if the true gain is the one that the design can see.
         sentence: The decision in words.
     """
 
@@ -58,7 +58,7 @@ class LookDecision:
     sentence: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the fields, ready for JSON: numbers that do not exist are None."""
+        """Return the fields, ready for JSON: NaN and infinity are None."""
         return {
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()

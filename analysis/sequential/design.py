@@ -1,6 +1,6 @@
-"""Group-sequential looks: stopping a confirmation early without claiming more than alpha allows.
+"""Group-sequential designs: stop a confirmation early without more false claims than alpha allows.
 
-How much of alpha each look spends is in `boundaries`; here is what a look says of the observations made so far.
+`boundaries` has the part of alpha that each look spends; this file has the decision of a look.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from analysis.sequential.decision import LookDecision, Prior
 
 
 def _percent(chance: float) -> str:
+    """Write a chance in whole percent."""
     return "under 1%" if chance < 0.01 else f"{100 * chance:.0f}%"
 
 
 def _fractions(looks: int | Sequence[float]) -> list[float]:
-    """Return the fractions that are asked for, even ones for a number of looks; none for what is neither."""
+    """Return the fractions asked for, evenly spaced for a number of looks; an empty list for anything else."""
     try:
         number = operator.index(looks)  # type: ignore[arg-type]
     except TypeError:
@@ -47,10 +48,10 @@ class SequentialDesign:
 
     Attributes:
         fractions: Information at each look as a fraction of the last.
-        alpha: Two-sided level over all looks.
+        alpha: Two-sided level of all looks together.
         shape: See `boundaries`.
         bounds: Boundary of |Z| at each look.
-        futility: A look stops for futility where the chance of a claim at the end is below this; 0 never does.
+        futility: A look gives up where the chance of a claim at the end is below this; with 0 none does.
     """
 
     def __init__(
@@ -64,9 +65,9 @@ class SequentialDesign:
         """Plan the looks.
 
         Args:
-            looks: How many, evenly spaced; or the fraction of the planned seeds at each, ascending and ending with 1.
-            alpha: Two-sided level over all looks.
-            futility: Chance of a claim at the end below which a look gives up; 0 never does.
+            looks: Number of looks, evenly spaced; or the fraction of the planned seeds at each, rising to 1.
+            alpha: Two-sided level of all looks together, in (0, 0.5).
+            futility: Chance of a claim at the end below which a look gives up, in [0, 0.5); with 0 none does.
             shape: See `boundaries`.
 
         Raises:
@@ -92,7 +93,7 @@ class SequentialDesign:
         return len(self.fractions)
 
     def fraction(self, look: int) -> float:
-        """Return the information that a look has, as a fraction of the last.
+        """Return the information at a look as a fraction of the last.
 
         Raises:
             ValueError: There is no such look.
@@ -100,10 +101,14 @@ class SequentialDesign:
         return self.fractions[self._index(look)]
 
     def nominal(self, look: int, alpha: float | None = None) -> float:
-        """Return the p value at which a look stops; with another alpha, that of the same plan at that level.
+        """Return the largest p at which a look stops.
 
-        An interval of level 1 - nominal is the repeated confidence interval (Jennison and Turnbull 1989): it covers the
-        effect with probability 1 - alpha at all looks together, whatever made the looks stop.
+        The interval at 1 - nominal is the repeated confidence interval (Jennison and Turnbull 1989). It covers the
+        effect with probability 1 - alpha at all looks together, for whatever reason they stop.
+
+        Args:
+            look: Number of the look, from 1.
+            alpha: Level of all looks together; by default that of the design.
         """
         bounds = self.bounds if alpha is None else boundaries(self.fractions, alpha, self.shape)
         return float(2 * special.ndtr(-bounds[self._index(look)]))
@@ -111,11 +116,11 @@ class SequentialDesign:
     def repeated_p(self, look: int, p_value: float) -> float:
         """Return the repeated p value: the smallest alpha at which this plan would stop at this look for efficacy.
 
-        It is at most `alpha` exactly where the boundary is crossed, and valid whatever made the looks stop.
+        It is at most `alpha` exactly where the boundary is crossed, and holds for whatever reason the looks stop.
 
         Args:
             look: Number of the look, from 1.
-            p_value: Two-sided p of this look alone.
+            p_value: Two-sided p of this look alone; NaN stays NaN.
         """
         index = self._index(look)
         if math.isnan(p_value) or p_value >= 1:
@@ -139,7 +144,7 @@ class SequentialDesign:
         Args:
             look: Number of the look, from 1.
             z: Signed statistic of this look.
-            drift: True effect in standard errors of the last look; by default what a single test sees with 80%.
+            drift: True effect in standard errors of the last look; by default `design_drift`.
         """
         fraction = self.fraction(look)
         if fraction >= 1:
@@ -157,19 +162,19 @@ class SequentialDesign:
         margin: float | None = None,
         last_error: float | None = None,
     ) -> float:
-        """Return the probability of crossing the last boundary upwards, given this look and what was believed before.
+        """Return the probability of crossing the last boundary upwards, given this look and a prior.
 
-        The true effect is averaged over its posterior, that of the prior and this look together (Spiegelhalter,
-        Freedman and Blackburn, Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole
-        confirmation would, so that one that is sure of itself and wrong can still be contradicted.
+        The true effect is averaged over its posterior from prior and look (Spiegelhalter, Freedman and Blackburn,
+        Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole confirmation would, so that data
+        can contradict one that is sure and wrong.
 
         Args:
             look: Number of the look, from 1.
             z: Signed statistic of this look.
-            standard_error: Of the effect at this look.
+            standard_error: Standard error of the effect at this look.
             prior: The belief before the first look.
-            margin: Count it as well if the effect is shown to lie within this margin.
-            last_error: Standard error of the effect at the last look; by default that of as many more seeds.
+            margin: Add the probability that the effect is shown to lie within this margin.
+            last_error: Standard error of the effect at the last look; by default it shrinks with the seeds.
         """
         fraction = self.fraction(look)
         if fraction >= 1:
@@ -190,7 +195,7 @@ class SequentialDesign:
 
     @property
     def design_drift(self) -> float:
-        """True effect, in standard errors of the last look, that a single test sees with 80%."""
+        """True effect, in standard errors of the last look, that a single test finds with 80% probability."""
         return float(stats.norm.isf(self.alpha / 2) + stats.norm.ppf(0.8))
 
     def decide(
@@ -214,27 +219,27 @@ class SequentialDesign:
             baseline: Label of the baseline.
             finalist: Label of the configuration.
             claim: See `analysis.comparison.compare.compare`.
-            min_gain: Smallest gain of interest. Without a prior, futility asks whether that could still be found, or
-                what the design can see if that is more.
-            prior: What is believed of the effect; futility then asks how probable a claim is.
-            margin: Margin of an equivalence that is of interest too; asked about where there is a prior.
-            seed: Of a permutation test.
+            min_gain: Smallest gain of interest. Without a prior, futility is the chance to find it, or the gain that
+                the design can see if that is larger.
+            prior: Belief about the effect; futility is then the probability of a claim.
+            margin: Margin of an equivalence that is of interest, too; it counts where there is a prior.
+            seed: Seed of random rearrangements.
 
         Raises:
             TableError: The table cannot be judged.
         """
         cells = summarize(observations)
         two = pair(cells, cells.index(baseline, "baseline"), cells.index(finalist))
-        comparison = compare(two, claim=claim, seed=seed)
-        estimate = comparison.estimate
+        answer = compare(two, claim=claim, seed=seed)
+        estimate = answer.estimate
         if estimate is None or not estimate.standard_error:
             stop: Literal["futility"] | None = None
             sentence = f"Look {look} of {self.looks}: no score varies yet, so there is no noise to test with."
             if two.baseline.greedy and two.finalist.greedy:
-                stop, sentence = "futility", "Both configurations are greedy: more seeds cannot tell more."
+                stop, sentence = "futility", "Both configurations are greedy: more seeds cannot show more."
             bound = self.nominal(look)
             return LookDecision(stop, look, self.looks, two.effect, math.nan, math.nan, bound, math.nan, sentence)
-        share, new_cases = self.fraction(look), comparison.claim == "new-cases"
+        share, new_cases = self.fraction(look), answer.claim == "new-cases"
         at_end = error_with_more_seeds(two, estimate, share, new_cases=True) if new_cases else None
         counted = two.effect_with_failures
         return self.assess(
@@ -252,10 +257,17 @@ class SequentialDesign:
         last_error: float | None = None,
         counted: float | None = None,
     ) -> LookDecision:
-        """Say what a look means, given its estimate; see `decide` and, for `last_error`, `predictive_power`.
+        """Return the decision of a look from its estimate.
 
-        `counted` is the effect with 0 for rows without a score, by default the effect: what may not be claimed for
-        these (see `claims.is_shown`) is no reason to stop.
+        Args:
+            look: Number of the look, from 1.
+            estimate: The estimate from all observations so far.
+            min_gain: See `decide`.
+            prior: See `decide`.
+            margin: See `decide`.
+            last_error: See `predictive_power`.
+            counted: Effect with 0 for rows without a score, by default the effect. Where these forbid a claim (see
+                `claim.is_shown`), the look does not stop.
         """
         bound = self.nominal(look)
         p_value = max(estimate.p_value, 1e-15)
@@ -279,7 +291,8 @@ class SequentialDesign:
             stop, why = "futility", f"{futile}; stop"
         else:
             this, on = ("this", "; go on") if look < self.looks else ("the last", "")
-            failed = f"within the {bound:.2g} of {this} look, but {counted:+.{d}f} with 0 for what has no score"
+            within = f"within the {bound:.2g} of {this} look"
+            failed = f"{within}, but the difference is {counted:+.{d}f} with 0 for rows without a score"
             above = estimate.p_value > bound
             why = (
                 f"p = {estimate.p_value:.2g} is " + (f"above the {bound:.2g} of {this} look" if above else failed) + on
@@ -290,13 +303,14 @@ class SequentialDesign:
         )
 
     def _drift(self, look: int, estimate: Estimate, min_gain: float | None) -> float:
-        """Return the smallest gain of interest, or what the design can see if that is more, in last standard errors."""
+        """Return the larger of `min_gain` and the gain that the design can see, in standard errors of the last look."""
         if min_gain is None:
             return self.design_drift
         last = estimate.standard_error * math.sqrt(self.fraction(look))
         return max(self.design_drift, min_gain / last)
 
     def _index(self, look: int) -> int:
+        """Return the index of a look; refuse one that is not planned."""
         if not 1 <= look <= self.looks:
             raise ValueError(f"look must be 1 to {self.looks}, not {look}")
         return look - 1

@@ -90,7 +90,7 @@ def test_what_is_left_of_a_large_difference_is_what_the_advice_names():
     assert not any("luck" in verdict.advice for verdict in wanted)
     alone = judge_one(table, baseline="base", finalist=best.configuration)
     if alone.outcome == "not distinguishable":
-        assert "true difference as large as this one" in alone.advice
+        assert "real difference as large as this one" in alone.advice
 
 
 def study(rng, spread, *, below=0.0, trials=16, finalists=5):

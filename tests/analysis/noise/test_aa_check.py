@@ -107,21 +107,24 @@ def test_halves_that_do_not_vary_are_compared_from_case_to_case():
 
 
 @pytest.mark.parametrize(("alpha", "rate"), [(0.01, "1%"), (0.05, "5%")])
-def test_a_fault_is_told_with_the_rate_of_false_alarms(alpha, rate):
+def test_a_fault_is_reported_with_the_rate_of_false_alarms(alpha, rate):
     scores = np.random.default_rng(0).normal(0.4, 0.02, (6, 10))
     scores[:, 1::2] += 0.2
     check = aa_check(frame(scores), alpha=alpha)
-    assert f"Chance does that in {rate} of such checks" in check.sentence
+    assert f"Chance alone does that in {rate} of such checks" in check.sentence
     for wrong in (0, 1, math.nan):
         with pytest.raises(ValueError, match="alpha must lie between 0 and 1"):
             aa_check(frame(scores), alpha=wrong)
 
 
-def test_a_column_that_tells_no_order_is_refused():
+def test_a_column_without_an_order_is_refused():
     scores = np.random.default_rng(1).beta(3, 4, (3, 4))
     when = list(range(12))
-    for order, told in (([*when[:-1], None], "is empty in 1 of 12 rows"), ([*when[:-1], "late"], "mixes what cannot")):
-        with pytest.raises(TableError, match=f"column 'order' {told}"):
+    for order, message in (
+        ([*when[:-1], None], "is empty in 1 of 12 rows"),
+        ([*when[:-1], "late"], "mixes values that cannot"),
+    ):
+        with pytest.raises(TableError, match=f"column 'order' {message}"):
             aa_check(frame(scores, order=pd.Series(order, dtype=object)))
 
 

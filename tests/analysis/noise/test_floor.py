@@ -109,7 +109,7 @@ def test_a_floor_takes_two_seeds_and_one_configuration():
     with pytest.raises(TableError, match="one seed per case"):
         noise_floor(frame(np.array([[0.2], [0.4]])))
     table = pd.concat([frame(np.array([[0.2, 0.3]])), frame(np.array([[0.2, 0.3]])).assign(configuration="other")])
-    with pytest.raises(TableError, match="name the one"):
+    with pytest.raises(TableError, match="name one of them"):
         noise_floor(table)
     assert noise_floor(table, "other").sd == pytest.approx(0.1 / math.sqrt(2))
 

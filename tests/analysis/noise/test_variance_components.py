@@ -86,7 +86,7 @@ def test_an_interaction_that_may_be_chance_speaks_against_no_seeds():
         larger = found.configuration_case**2 > found.seed**2 / 3
         limits.append(found.limiting)
         if larger and found.limiting is None:
-            assert "cannot be told yet whether more cases or more seeds would help more" in found.sentence
+            assert "whether more cases or more seeds would help more is not known yet" in found.sentence
     assert limits.count("cases") <= 0.05 * 200 + 2 * (200 * 0.05 * 0.95) ** 0.5
     assert None in limits
 
@@ -95,14 +95,14 @@ def test_components_leave_out_what_is_not_full_and_say_so():
     table = simulated_table(np.random.default_rng(9), 6, 5, 1, 3)
     found = variance_components(table[(table["configuration"] != 2) | (table["case"] < 2)])
     assert (found.configurations, found.cases) == (5, 5)
-    assert found.notes == ("Left out of the components, for cells without a score: 1 of 6 configurations.",)
+    assert found.notes == ("Left out of the components, because cells have no score: 1 of 6 configurations.",)
 
 
 def test_components_say_what_limits():
     rng = np.random.default_rng(10)
     few_seeds = variance_components(simulated_table(rng, 10, 10, 1, 2))
     assert few_seeds.limiting == "seeds"
-    assert "more seeds would help" in few_seeds.sentence
+    assert "more seeds would bring it down" in few_seeds.sentence
     many_seeds = variance_components(simulated_table(rng, 10, 10, 1, 40))
     assert many_seeds.limiting == "cases"
     error = (2 * (many_seeds.configuration_case**2 + many_seeds.seed**2 / 40) / 10) ** 0.5

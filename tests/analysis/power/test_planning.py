@@ -40,7 +40,7 @@ def test_several_finalists_cost_more():
 
 def test_a_plan_for_new_cases_that_do_not_differ_says_that_it_is_the_least():
     alike, differing = (planning.plan(0.12, 0.15, cases=8, interaction_sd=sd) for sd in (0.0, 0.05))
-    assert "the least, if the cases respond alike" in alike.sentence
+    assert "the least, if all cases respond alike" in alike.sentence
     assert "respond alike" not in differing.sentence
     assert alike.seeds < differing.seeds
 

@@ -90,7 +90,9 @@ def test_a_look_goes_on_where_failures_forbid_the_claim():
         verdict = judge_one(half, baseline="b", design=design, look=1)
         assert (decision.stop == "efficacy") == (verdict.outcome in ("better", "worse"))
         if decision.p_value <= decision.bound and decision.stop is None:
-            counted = f"but {verdict.effect_with_failures:+.3f} with 0 for what has no score; go on."
+            counted = (
+                f"but the difference is {verdict.effect_with_failures:+.3f} with 0 for rows without a score; go on."
+            )
             assert decision.sentence.endswith(counted)
             ended += 1
             found += judge_one(lost, baseline="b", design=design).outcome == "better"
@@ -98,4 +100,4 @@ def test_a_look_goes_on_where_failures_forbid_the_claim():
     assert found >= 1
     last = design.decide(2, fail(table(rng, 0.1), "f", lambda score: score < score.quantile(0.4)), "b", "f")
     assert (last.stop, last.p_value < last.bound) == (None, True)
-    assert "of the last look, but -0." in last.sentence
+    assert "of the last look, but the difference is -0." in last.sentence

@@ -59,7 +59,7 @@ def test_a_verdict_shows_its_numbers() -> None:
         "effect": f"+0.300, 95% interval {0.3 - half:+.3f} to {0.3 + half:+.3f}",
         "p value": "0.021",
         "mean score": "0.800, baseline 0.500",
-        "based on": "3 generations per arm, 1 case",
+        "based on": "3 generations each, 1 case",
     }
     assert "<b>new</b>" not in verdict._repr_html_()
     assert "&lt;b&gt;new&lt;/b&gt;: better" in verdict._repr_html_()
