@@ -1,4 +1,4 @@
-"""Takes fingerprints: asks the engine, this machine, a host's file and this process for their facts."""
+"""Taking fingerprints: facts from the engine, this machine, a host's file and this process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _UNKNOWN_HOST = (
 def client_facts() -> dict[str, Any]:
     """Describe this process: Python, package versions, the working directory's git commit, the shell's settings.
 
-    The shell's settings (`shell_environment`) are the client's own. A server started elsewhere does not see them.
+    The shell's settings (`shell_environment`) are the client's own. A server started elsewhere does not have them.
     """
     versions = {}
     for name in PACKAGES:
@@ -54,7 +54,7 @@ def client_facts() -> dict[str, Any]:
 
 def _git(*arguments: str) -> str | None:
     try:
-        # optional locks off: a status must not fight with the user's own git
+        # optional locks off: a status must not disturb the user's own git
         done = subprocess.run(
             ["git", "--no-optional-locks", *arguments], capture_output=True, text=True, timeout=5, check=False
         )
@@ -76,15 +76,15 @@ def take(
     For an engine in this process or on this machine, the host's facts are this machine's. For a remote one they are
     read from `host_file`, else every field is `unknown`; they are never guessed from the client.
 
-    A tunnel (`ssh -L`) makes a remote engine look local. One run by this user is noticed, and the host is then unknown,
-    with a warning; others are not seen. So give `host_file` with a tunnel: it wins in every case.
+    A tunnel (`ssh -L`) makes a remote engine look local. A tunnel run by this user is noticed: the host is then
+    unknown, with a warning. Other tunnels are not seen, so give `host_file` with a tunnel: it always wins.
 
     Args:
         engine: The engine, or None for the host's and client's facts alone.
         model: The model's name on that engine; None only without an engine.
-        host_file: A file that `sweeps fingerprint --out FILE` made on the engine's host.
-        label: A name for the host, for people; no part of the digest.
-        client: Facts of this process from an earlier fingerprint, which spares looking them up; no part of the digest.
+        host_file: A file made on the engine's host by `sweeps fingerprint --out FILE`.
+        label: A readable name for the host; no part of the digest.
+        client: Facts of this process from an earlier fingerprint, to reuse; no part of the digest.
 
     Raises:
         FingerprintError: If `host_file` cannot be used.
@@ -108,7 +108,7 @@ def take(
 
 
 def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
-    """The host's facts where no file gives them, and warnings."""
+    """Return the host's facts where no file gives them, and warnings."""
     if engine is not None and engine.address == "in process":
         own = machine.numeric_environment(os.environ, *machine.DEVICE_ENVIRONMENT)
         return {
@@ -132,14 +132,14 @@ def _host_of(engine: Engine | None) -> tuple[dict[str, Any], list[str]]:
 
 
 def unknown_host(address: str) -> dict[str, Any]:
-    """The facts of a host that nothing is known of, with an `id` made of its address that keeps it apart."""
+    """Return the facts of an unknown host, with an `id` made of its address that tells it apart."""
     return {"source": UNKNOWN, "id": address_id(address), **dict.fromkeys(_UNKNOWN_HOST, UNKNOWN)}
 
 
 def _host_from(
     recorded: Fingerprint, facts: Mapping[str, Mapping[str, Any]], source: str
 ) -> tuple[dict[str, Any], list[str]]:
-    """The host's facts of a file, with warnings where the file does not fit what the engine says of itself."""
+    """Return the host's facts from a file, with warnings where the file contradicts the engine."""
     host = dict(recorded.facts["host"])
     if not known(host.get("os")) or not known(host.get("architecture")):
         raise FingerprintError(
@@ -148,13 +148,15 @@ def _host_from(
     warnings = []
     for part, name, remedy in (
         ("engine", "name", ""),
-        ("engine", "version", "the host was changed since"),
-        ("model", "digest", "the model was changed since"),
+        ("engine", "version", "the host has changed since"),
+        ("model", "digest", "the model has changed since"),
     ):
         here, there = facts[part].get(name), recorded.facts[part].get(name)
         same_model = part != "model" or facts[part].get("name") == recorded.facts[part].get("name")
         if known(here) and known(there) and here != there and same_model:
-            because = f": {remedy}, or it is another machine's file" if remedy else ": is it another machine's file?"
-            warnings.append(f"{source}: {part} {name} is {there}, but the engine says {here}{because}; take it again")
+            because = f": {remedy}, or it is another machine's file" if remedy else ": it may be another machine's file"
+            warnings.append(
+                f"{source}: {part} {name} is {there}, but the engine says {here}{because}; make the file again"
+            )
     host["source"] = "host file"
     return host, warnings

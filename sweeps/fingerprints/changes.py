@@ -10,22 +10,22 @@ from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readab
 
 
 def fingerprints_from(record: Mapping[str, Any]) -> dict[str, Fingerprint]:
-    """The inverse of `host_record`."""
+    """Read the fingerprints that `host_record` wrote."""
     return {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in record.items()}
 
 
-UNKNOWN = "not recorded"
+UNRECORDED = "not recorded"
 
 
 def fingerprint_changes(old: Mapping[str, Fingerprint], new: Mapping[str, Fingerprint], host: str = "") -> list[str]:
-    """What differs between fingerprints of the same models, of what their digests are made of; [] if nothing does."""
+    """Return one line for each difference, in the fields of the digest, between fingerprints of the same models."""
     lines = []
     for model in dict.fromkeys([*old, *new]):
         if model not in old or model not in new:
             lines.append(f"model {model}: {'is new' if model in new else 'is gone'}")
         elif old[model].digest != new[model].digest:
             lines += [
-                f"{change.field}: was {readable(change.a) or UNKNOWN}, is {readable(change.b) or UNKNOWN}"
+                f"{change.field}: was {readable(change.a) or UNRECORDED}, is {readable(change.b) or UNRECORDED}"
                 for change in diff(old[model], new[model])
                 if in_digest(change.field)
             ]

@@ -1,18 +1,18 @@
 """Fingerprints: everything known about host, engine, model and client that can change the numbers.
 
-Two runs with the same digest may be compared number by number; two with different digests may not: `diff` tells why.
+Two runs with the same digest may be compared number by number. Two with different digests may not: `diff` shows why.
 
-What goes into the digest (`DIGEST_FIELDS`) and what does not:
+The fields in the digest (`DIGEST_FIELDS`) and outside it:
 
-* In: the processor, its instruction sets and core counts (they choose kernels and how sums are split over threads), the
+* In: the processor, its instruction sets and core counts (they select kernels and the split of sums over threads), the
   C library or, elsewhere, the system's release (exp and log), GPUs with memory and driver (the driver compiles the
-  kernels; the memory decides how many layers are placed there), the server's own settings, the engine's version and
-  build, the API path, the settings sent with every request, and the model's digest.
-* Out: the kernel and the distribution's name (no arithmetic of a model runs in them), the machine's memory (it decides
-  whether a model fits, not what it says; on Apple's chips it stands as the GPU's memory, which is in), the container
-  (its C library is in), everything of the client. The effective num_ctx belongs to each request's options.
-* Recorded, shown by `diff` as able to change numbers, but out of the digest (`VOLATILE_FIELDS`): what is known only
-  while a model is loaded, such as the GPU share. A digest made of it would differ before and after the first request.
+  kernels; the memory decides the number of layers there), the server's own settings, the engine's version and build,
+  the API path, the settings sent with every request, and the model's digest.
+* Out: the kernel and the distribution's name (they compute nothing of a model), the machine's memory (it decides if a
+  model fits, not its texts; on Apple's chips it is the GPU's memory, which is in), the container (its C library is in),
+  and all facts of the client. The effective num_ctx belongs to each request's options.
+* Recorded, shown by `diff` as able to change numbers, but out of the digest (`VOLATILE_FIELDS`): facts known only
+  while a model is loaded, such as the GPU share. With them the digest would change at the first request.
 
 Facts never hold user names, home directories, host names, addresses or serial numbers.
 """
@@ -38,7 +38,7 @@ PARTS = ("host", "engine", "model", "client")
 
 DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
     "host": (
-        "id",  # only of unknown hosts: keeps two of them apart
+        "id",  # unknown hosts only: tells two of them apart
         "os",
         "architecture",
         "math_library",
@@ -64,7 +64,7 @@ DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
     ),
     "model": ("digest", "weights_sha256", "quantization", "template_sha256"),
 }
-"""Fields that the digest is made of. A field that is missing, unknown or empty counts as absent."""
+"""Fields of the digest. A field that is missing, unknown or empty counts as absent."""
 
 VOLATILE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "engine": ("num_ctx", "gpu_share"),
@@ -77,7 +77,7 @@ TAG_LENGTH = 250
 
 
 class FingerprintError(SweepError):
-    """A fingerprint file cannot be used."""
+    """An unusable fingerprint file."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Difference:
     """One field in which two fingerprints differ.
 
     Attributes:
-        field: Its name, as `host.cpu`.
+        field: Its name, such as `host.cpu`.
         a: The value in the first (None where absent).
         b: The value in the second.
         numeric: Whether the field can change the numbers.
@@ -103,7 +103,7 @@ class Fingerprint:
 
     Attributes:
         facts: `host`, `engine`, `model` and `client`, each a dict of JSON types; a part may be empty.
-        warnings: What was doubtful when it was taken, as sentences; no part of the identity.
+        warnings: Doubts from when it was taken, as sentences; no part of the identity.
     """
 
     facts: Mapping[str, Mapping[str, Any]]
@@ -148,7 +148,7 @@ class Fingerprint:
 
     @property
     def summary(self) -> str:
-        """One line for people: the host; the engine; the model."""
+        """One readable line: the host; the engine; the model."""
         parts = [_host_summary(self.facts["host"]), _engine_summary(self.facts["engine"])]
         if model := self.facts["model"]:
             digest = self.model_digest if known(model.get("digest")) else ""
@@ -156,10 +156,10 @@ class Fingerprint:
         return "; ".join(part for part in parts if part)
 
     def as_tags(self) -> dict[str, str]:
-        """Flat tags for MLflow: `fingerprint`, `host_digest`, `model_digest` and one per fact, as `host.cpu`.
+        """Return tags for MLflow: `fingerprint`, `host_digest`, `model_digest` and one per fact, such as `host.cpu`.
 
-        Values are at most `TAG_LENGTH` characters. Of the client's packages only ours is named; the artifact
-        `fingerprint.json` holds everything whole.
+        Values have at most `TAG_LENGTH` characters. Of the client's packages only ours is included; the artifact
+        `fingerprint.json` holds all facts.
         """
         tags = {"fingerprint": self.digest, "host_digest": self.host_digest, "model_digest": self.model_digest}
         for name, value in self.fields().items():
@@ -169,7 +169,7 @@ class Fingerprint:
         return {name: _shorten(text) for name, text in tags.items() if known(text)}
 
     def fields(self) -> dict[str, Any]:
-        """All facts by flat name: `host.cpu`, `client.packages.numpy`, ... Lists stay whole."""
+        """Return all facts by flat name: `host.cpu`, `client.packages.numpy`, ... Lists stay whole."""
         flat: dict[str, Any] = {}
 
         def walk(name: str, value: Any) -> None:
@@ -200,11 +200,11 @@ class Fingerprint:
 
     @classmethod
     def from_json(cls, text: str, *, source: str = "the text") -> Fingerprint:
-        """Read what `to_json` wrote. Digests are computed anew from the facts.
+        """Read the text of `to_json`. Digests are computed from the facts again.
 
         Args:
             text: JSON text.
-            source: What to call it in errors (a file's name).
+            source: Its name in errors, such as a file's name.
 
         Raises:
             FingerprintError: If it is no fingerprint, or one of a newer version.
@@ -219,8 +219,8 @@ class Fingerprint:
             raise FingerprintError(f"{source}: not a fingerprint; make one with `sweeps fingerprint --out FILE`")
         if record.get("version") != VERSION:
             raise FingerprintError(
-                f"{source}: fingerprint version {record.get('version')!r}, this program reads version {VERSION}; "
-                "make it again with the same version of slm-sweeps"
+                f"{source}: fingerprint version {record.get('version')!r}, but this program reads version {VERSION}; "
+                "make it again with this version of slm-sweeps"
             )
         facts, warnings = record.get("facts"), record.get("warnings", [])
         if not isinstance(facts, dict) or not all(isinstance(facts.get(part, {}), dict) for part in PARTS):
@@ -243,12 +243,12 @@ class Fingerprint:
 
 
 def known(value: Any) -> bool:
-    """Whether a fact is there: not missing, unknown or empty."""
+    """Whether a fact is present: not missing, unknown or empty."""
     return value is not None and value != UNKNOWN and value != "" and value != [] and value != {}
 
 
 def readable(value: Any) -> str:
-    """Write a fact's value for people, in one line; "" for nothing."""
+    """Return a fact's value as one readable line; "" for an absent one."""
     if value is None or value in ([], {}):
         return ""
     if isinstance(value, dict):
@@ -283,7 +283,7 @@ def _host_summary(host: Mapping[str, Any]) -> str:
             by=" ",
         )
         for gpu in (host.get("gpus") if isinstance(host.get("gpus"), list) else None) or []
-        if gpu.get("name") != host.get("cpu")  # Apple's chips are both
+        if gpu.get("name") != host.get("cpu")  # Apple's chips are CPU and GPU
     ]
     memory = f"{host['memory_gib']} GB" if known(host.get("memory_gib")) else ""
     version = str(host.get("os_version", ""))
@@ -313,9 +313,9 @@ def _is_of(fields: Mapping[str, tuple[str, ...]], name: str) -> bool:
 
 
 def diff(a: Fingerprint, b: Fingerprint) -> list[Difference]:
-    """List the fields in which two fingerprints differ, those that can change the numbers first.
+    """List the fields in which two fingerprints differ; fields that can change the numbers come first.
 
-    A field that is missing, unknown or empty on both sides is no difference; on one side it is.
+    A field counts as different if it is absent on one side only.
     """
     left, right = a.fields(), b.fields()
     found = [

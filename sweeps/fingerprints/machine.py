@@ -1,7 +1,7 @@
-"""Facts about this machine that can change what a model generates, read from the system itself.
+"""Facts about this machine that can change a model's texts, read from the system itself.
 
-Nothing private is read into them: no user name, home directory, host name, serial number or device UUID.
-Every reader is guarded: a fact that cannot be read is left out or `UNKNOWN`, and never an error.
+They hold nothing private: no user name, home directory, host name, serial number or device UUID. A fact that cannot be
+read is left out or `UNKNOWN`, never an error.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import psutil
 from sweeps.addresses import ollama_port
 
 UNKNOWN = "unknown"
-"""Stands where a fact could not be learnt; never a guess."""
+"""Stands for a fact that could not be read; never a guess."""
 
 SERVER_ENVIRONMENT = (
     "OLLAMA_CONTEXT_LENGTH",
@@ -36,7 +36,7 @@ SERVER_ENVIRONMENT = (
     "OLLAMA_SCHED_SPREAD",
     "OLLAMA_VULKAN",
 )
-"""Settings of the Ollama server that change how it computes (batch shape, cache type, kernels, layers on a GPU)."""
+"""Settings of the Ollama server that change its arithmetic (batch shape, cache type, kernels, layers on a GPU)."""
 
 DEVICE_ENVIRONMENT = (
     "CUDA_VISIBLE_DEVICES",
@@ -49,10 +49,10 @@ DEVICE_ENVIRONMENT = (
     "OMP_NUM_THREADS",
     "ROCR_VISIBLE_DEVICES",
 )
-"""Settings that choose devices and kernels in whatever process runs llama.cpp."""
+"""Settings that choose devices and kernels in the process of llama.cpp."""
 
 CPU_FEATURES = (
-    # x86: the instruction sets by which ggml picks its kernels
+    # x86: the instruction sets that ggml picks its kernels by
     *("ssse3", "avx", "avx2", "avx_vnni", "f16c", "fma", "bmi2"),
     *("avx512f", "avx512bw", "avx512vbmi", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_tile"),
     # Arm: the same, by the kernel's names
@@ -69,7 +69,7 @@ def host_facts(*, environment: Mapping[str, str] | None = None, environment_sour
 
     Args:
         environment: The numeric environment of the process that computes (see `server_environment`), where known.
-        environment_source: Where that was read: `server process`, `this process` or `unknown`.
+        environment_source: Its source: `server process`, `this process` or `unknown`.
 
     Returns:
         JSON types only: `os`, `os_version`, `kernel`, `architecture`, `math_library`, `cpu`, `cpu_physical`,
@@ -114,7 +114,7 @@ def _architecture() -> str:
 
 
 def _math_library(os_name: str, os_version: str) -> str:
-    """Name what provides exp, log and the like: on Linux the C library, elsewhere the system's release."""
+    """Name the provider of exp, log and the like: on Linux the C library, elsewhere the system's release."""
     if os_name == "Linux":
         library, version = platform.libc_ver()
         return f"{library} {version}" if library else UNKNOWN
@@ -150,7 +150,7 @@ def cpu_model() -> str:
 
 
 def parse_cpuinfo(text: str) -> str:
-    """Read the model name from the text of `/proc/cpuinfo` ("" on Arm, which names none there)."""
+    """Read the model name from the text of `/proc/cpuinfo`; "" on Arm, where it has none."""
     found = re.search(r"^(?:model name|cpu model)\s*:\s*(.+?)\s*$", text, re.MULTILINE)
     return re.sub(r"\s+", " ", found.group(1)) if found else ""
 
@@ -178,7 +178,7 @@ def parse_lscpu(text: str) -> str:
 
 
 def cpu_features() -> list[str]:
-    """List those of `CPU_FEATURES` that the processor offers; [] where the system does not say."""
+    """List the `CPU_FEATURES` of the processor; [] where the system does not report them."""
     if platform.system() == "Darwin" and platform.machine() == "x86_64":
         flags = _run("sysctl", "-n", "machdep.cpu.features", "machdep.cpu.leaf7_features").lower().split()
     else:
@@ -254,11 +254,11 @@ def parse_system_profiler(
 ) -> list[dict[str, Any]]:
     """Read GPUs from macOS's `system_profiler SPDisplaysDataType -json`.
 
-    Displays stand in the same answer with their serial numbers, so only named fields are taken. Apple's own GPUs
-    use the system's memory, and their driver is part of the system: both are given as such.
+    The answer also holds displays with their serial numbers, so only named fields are read. Apple's own GPUs use the
+    system's memory and driver.
 
     Args:
-        text: The program's output; anything unreadable gives [].
+        text: The program's output; an unreadable one gives [].
         memory_bytes: The system's memory; by default this machine's.
         release: The system's version; by default this machine's.
     """
@@ -326,10 +326,10 @@ def _processes(names: frozenset[str]) -> Iterator[psutil.Process]:
 def server_environment(port: int) -> dict[str, str] | None:
     """Read the numeric environment of the Ollama server on this machine that listens on a port.
 
-    Where the server runs as another user (as it does under systemd) its environment cannot be read.
+    The environment of a server that runs as another user (as under systemd) cannot be read.
 
     Returns:
-        The settings (possibly none), or None where no such server is seen or it does not let itself be read.
+        The settings (possibly none), or None where no such server is seen or its environment cannot be read.
     """
     for process in _processes(frozenset({"ollama"})):
         try:

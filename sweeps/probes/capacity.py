@@ -1,4 +1,4 @@
-"""The room of prompts in the contexts of a space."""
+"""The longest prompt against the context windows of a sweep."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Capacity:
 
     Attributes:
         longest: Tokens of the longest prompt.
-        case: The case that it belongs to.
-        smallest_ctx: The smallest num_ctx that the sweep can use without cutting it.
+        case: The case of that prompt.
+        smallest_ctx: The smallest num_ctx of the sweep that does not cut it.
         models: Tokens of the longest prompt by model.
-        removed: Choices of num_ctx in the space that would cut it, and are not to be used.
+        removed: Choices of num_ctx in the space that would cut it and must not be used.
     """
 
     longest: int
@@ -39,10 +39,10 @@ class Capacity:
 
 
 def measure_capacity(engine: Engine, config: SweepConfig, cases: Sequence[Case]) -> Capacity:
-    """Count the longest prompt's tokens by asking the engine, and hold them against every num_ctx of the sweep.
+    """Ask the engine for the longest prompt's tokens, and compare them with every num_ctx of the sweep.
 
     Returns:
-        The capacity; choices of num_ctx that would cut the prompt are named in it where others remain.
+        The capacity. It names the choices of num_ctx that would cut the prompt, if others remain.
 
     Raises:
         ConfigError: If the baseline's num_ctx, a range's lower end or every choice would cut the prompt.
@@ -79,7 +79,7 @@ def _count(engine: Engine, prompt: Prompt, model: str, options: Mapping[str, Opt
 
 
 def _contexts(config: SweepConfig) -> list[int]:
-    """Every num_ctx that the sweep can use, or the ends of their range; the baseline's first."""
+    """Return every num_ctx of the sweep, or the ends of its range; the baseline's first."""
     contexts = [int(config.baseline.options["num_ctx"])]
     if "num_ctx" in config.space:
         contexts += [int(value) for value in config.space["num_ctx"].extremes()]

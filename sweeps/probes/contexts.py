@@ -1,4 +1,4 @@
-"""In which company an option can act, and from where to where it is moved to see whether it does."""
+"""Contexts in which an option can act, and the extremes to move it to."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ NEUTRAL: Options = {
     "frequency_penalty": 0.0,
     "mirostat": 0,
 }
-"""Sampling from the whole distribution, with nothing that could hide another option's effect."""
+"""Sampling from the whole distribution: no option hides another one's effect."""
 
 COMPANIONS: Mapping[str, Options] = {
     "repeat_last_n": {"repeat_penalty": 1.5},
@@ -29,7 +29,7 @@ COMPANIONS: Mapping[str, Options] = {
     "mirostat_tau": {"mirostat": 2, "mirostat_eta": 0.1},
     "mirostat_eta": {"mirostat": 2, "mirostat_tau": 3.0},
 }
-"""What an option needs besides `NEUTRAL` in order to act."""
+"""Options that another option needs besides `NEUTRAL` in order to act."""
 
 EXTREMES: Mapping[str, tuple[OptionValue, OptionValue]] = {
     "temperature": (0.0, 2.0),
@@ -47,11 +47,11 @@ EXTREMES: Mapping[str, tuple[OptionValue, OptionValue]] = {
     "num_thread": (1, 2),
     "num_batch": (32, 64),
 }
-"""The extreme to move an option to, and another one for references that are at or near the first. All are taken as
-they are by a server that knows the option."""
+"""The extreme to move an option to, and a second one for references at or near the first. A server that knows the
+option uses each value unchanged."""
 
 TEXT_OPTIONS = tuple(name for name in EXTREMES if not OPTIONS[name].reload)
-"""Options whose effect shows in the text at a fixed seed, but for the seed itself."""
+"""Options whose effect shows in the text at a fixed seed, apart from the seed itself."""
 
 _PENALTIES = {"repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 
@@ -61,7 +61,7 @@ class Level:
     """One context in which an option is tried.
 
     Attributes:
-        name: `baseline` (as it is), `sweep` (what the space can reach) or `open` (where nothing hides the option).
+        name: `baseline` (unchanged), `sweep` (in reach of the space) or `open` (no option hides it).
         options: All options without num_predict and the seed.
     """
 
@@ -70,21 +70,21 @@ class Level:
 
 
 def extreme_for(option: str, reference: OptionValue) -> OptionValue:
-    """The first extreme, or the second where the reference is near the first."""
+    """Return the first extreme, or the second if the reference is near the first."""
     first, second = EXTREMES[option]
     width = 20 if option == "top_k" else abs(first - second)  # top_k 0 stands for all tokens
     return second if abs(first - reference) < 0.25 * width and reference != second else first
 
 
 def complete(options: Options) -> dict[str, OptionValue]:
-    """Options with the defaults of those that a baseline leaves out because they are inactive."""
+    """Add the defaults of inactive options, which a baseline leaves out."""
     return {**default_options(), **options}
 
 
 def levels(option: str, baseline: Options, space: Space) -> list[Level]:
-    """The contexts in which to try an option, nearest to the user's own first, without doubles.
+    """Return the contexts in which to try an option, the nearest to the user's own first, without duplicates.
 
-    The first is left out where it is known to hide the option and the sweep can reach one that does not.
+    The first is left out if it is known to hide the option, and the sweep can reach a context that does not.
     """
     opened = {**{k: v for k, v in NEUTRAL.items() if k != option}, **COMPANIONS.get(option, {})}
     start = complete(baseline)
@@ -102,7 +102,7 @@ def levels(option: str, baseline: Options, space: Space) -> list[Level]:
 
 
 def _reach(name: str, value: OptionValue, baseline: Options, space: Space) -> OptionValue:
-    """The value nearest to the wanted one that the sweep can set."""
+    """Return the value in reach of the sweep that is nearest to the wanted one."""
     if name not in space:
         return baseline[name]
     dimension = space[name]
@@ -113,12 +113,12 @@ def _reach(name: str, value: OptionValue, baseline: Options, space: Space) -> Op
 
 
 def reason(option: str, options: Options) -> str:
-    """Why an option can change nothing beside the others; "" if nothing is known to hide it."""
+    """Return why the other options hide an option's effect; "" if they are not known to hide it."""
     mirostat = options.get("mirostat", 0)
     if option in ("mirostat_tau", "mirostat_eta"):
         return "" if mirostat else "mirostat is 0"
     if mirostat and option in ("top_k", "top_p", "min_p"):
-        return f"mirostat {mirostat} takes the place of top_k, top_p and min_p"
+        return f"mirostat {mirostat} replaces top_k, top_p and min_p"
     if option in _PENALTIES:
         return "" if options.get("repeat_last_n", 64) else "repeat_last_n is 0, so the penalties see no token"
     if option == "repeat_last_n":
@@ -133,6 +133,6 @@ def reason(option: str, options: Options) -> str:
 
 
 def difference(options: Options, baseline: Options) -> str:
-    """What a context has other than the baseline, in words."""
+    """Return the differences of a context from the baseline, in words."""
     start = complete(baseline)
     return ", ".join(f"{name} {value:g}" for name, value in options.items() if start.get(name) != value)

@@ -1,4 +1,4 @@
-"""Sends the generations of a probe and draws its conclusions."""
+"""The experiment of a probe: its generations, and the results drawn from them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROMPTS = (
 SEEDS = (101, 202, 303, 404)
 PAIRS = ((0, 101), (1, 202), (1, 101), (0, 202))
 MORE_PAIRS = ((0, 303), (1, 303), (1, 404), (0, 404))
-"""(prompt, seed), ordered so that prompts change seldom. The second set is for hosts that do not repeat themselves."""
+"""(prompt, seed), ordered for few changes of prompt. The second set is for hosts that do not repeat their texts."""
 
 SIGNIFICANCE = 0.05
 
@@ -45,14 +45,14 @@ class _Attempt:
 
 
 class Experiment:
-    """Sends the generations of one probe, none of them twice but to see whether the host repeats itself.
+    """The generations of one probe. Each is sent once, or twice to see whether the host repeats its texts.
 
     Args:
         engine: The open engine.
         model: The model.
         timeout: Seconds per request.
-        cost: What is going to be spent, for `announce`.
-        announce: Told the cost before it is spent, and the time when the first generation is known.
+        cost: The cost, for `announce`.
+        announce: Called with the cost before the first request, and with the time after the first generation.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Experiment:
     def run(
         self, plans: Mapping[str, list[Level]], baseline: Options, space: Space
     ) -> Iterable[tuple[str, ProbeResult]]:
-        """Results as they become known: options of the text, then the length, then what reloads the model."""
+        """Yield results as they become known: options of the text, then the length, then reload options."""
         texts = {name: plan for name, plan in plans.items() if plan}
         if texts or "num_predict" in plans:
             self._look_at_host(baseline)
@@ -90,7 +90,7 @@ class Experiment:
     # ---- sending
 
     def send(self, options: Options, pair: tuple[int, int], *, again: bool = False) -> Generation:
-        """One generation, warm; the same request is sent again only if asked."""
+        """Return one generation from a warm model; the same request is sent again only with `again`."""
         prompt, seed = pair
         sent = {**options, "seed": options.get("seed", seed)}
         sent.setdefault("num_predict", PROBE_TOKENS)
@@ -109,7 +109,7 @@ class Experiment:
         return self.engine.generate(prompt, options, model=self.model, timeout=self.timeout)
 
     def _look_at_host(self, baseline: Options) -> None:
-        """Whether the reference repeated gives the same text, and how long one generation takes."""
+        """Find out whether the host repeats the reference's text, and announce the time of one generation."""
         reference = {name: value for name, value in baseline.items() if name != "num_predict"}
         for pair in PAIRS[:2]:
             first = self.send(reference, pair)
@@ -168,7 +168,7 @@ class Experiment:
     # ---- the others
 
     def _length(self, baseline: Options) -> ProbeResult:
-        """num_predict by the number of tokens that come out."""
+        """Probe num_predict by the number of generated tokens."""
         short = 4
         result = ProbeResult("num_predict", "untestable", PROBE_TOKENS, short, context="baseline")
         plain = {name: value for name, value in baseline.items() if name != "num_predict"}
@@ -181,14 +181,14 @@ class Experiment:
             except OptionRefused as error:
                 return replace(result, verdict="refused", why=str(error))
             fewer = cut.output_tokens is not None and cut.output_tokens <= short
-            verdict, why = "alive", f"{cut.output_tokens} tokens came, finish {cut.finish}"
+            verdict, why = "alive", f"{cut.output_tokens} tokens generated, finish {cut.finish}"
             if not fewer:
                 verdict = "inert" if cut.output_tokens == reference.output_tokens else "clamped"
             return replace(result, verdict=verdict, changed=int(fewer), tried=1, effective=cut.output_tokens, why=why)
         return replace(result, why=f"the model's own answers are shorter than {2 * short} tokens")
 
     def _context_window(self, baseline: Options, space: Space) -> ProbeResult:
-        """num_ctx by the value that the engine says it applied, else by whether a long prompt is refused."""
+        """Probe num_ctx by the value that the engine reports, otherwise by the refusal of a long prompt."""
         reference = baseline["num_ctx"]
         values = [512 if reference != 512 else 1024]
         if "num_ctx" in space:
@@ -202,7 +202,7 @@ class Experiment:
             except OptionRefused as error:
                 return replace(result, verdict="refused", extreme=value, why=str(error))
             except PromptTooLong:
-                applied[value] = value  # refused for its size: it is looked at
+                applied[value] = value  # the refusal shows that the engine uses it
                 continue
             finally:
                 self._warm = None
@@ -221,11 +221,11 @@ class Experiment:
             self._warm = None
         if answer.truncated:
             return replace(result, changed=1, tried=1, extreme=256, why="a prompt longer than num_ctx is cut")
-        why = "the engine does not tell the value that it applies, and took a prompt longer than num_ctx 256"
+        why = "the engine does not report the value that it applies, and accepted a prompt longer than num_ctx 256"
         return replace(result, verdict="untestable", tried=1, extreme=256, why=why)
 
     def _reload(self, option: str, baseline: Options) -> ProbeResult:
-        """Options of the load: one pair only, since each change loads the model."""
+        """Probe a reload option with one pair only, since each change loads the model."""
         plain = {name: value for name, value in baseline.items() if name != "num_predict"}
         extreme = extreme_for(option, plain.get(option, max(EXTREMES[option]) * 8 + 8))
         result = ProbeResult(option, "untestable", plain.get(option), extreme, context="baseline", tried=1)
@@ -242,7 +242,7 @@ class Experiment:
             return replace(result, verdict="alive", changed=1, why="changes the text of a seed (another numeric path)")
         if effective is not None:
             verdict = "alive" if effective == extreme else "clamped"
-            return replace(result, verdict=verdict, why=f"the engine says that it applied {effective:g}")
+            return replace(result, verdict=verdict, why=f"the engine reports that it applied {effective:g}")
         return replace(result, why="changes how fast the model runs, which a text does not show")
 
 
@@ -254,15 +254,15 @@ def _attempt(option: str, level: Level) -> _Attempt:
 
 
 def _result(attempt: _Attempt, baseline: Options, hidden: _Attempt | None) -> ProbeResult:
-    """What one context says, after the nearer one `hidden`, in which nothing changed (None: there was none)."""
+    """Return the result of one context; `hidden` is the nearer context in which no text changed, or None."""
     result = _found(attempt, "inert")
     if attempt.refusal:
         return replace(result, verdict="refused", why=attempt.refusal)
     because = reason(attempt.option, attempt.level.options)
     if not attempt.changed:
-        return replace(result, why=because or "moving it to an extreme changed no text, in no context tried")
+        return replace(result, why=because or "moving it to an extreme changed no text in any context tried")
     if attempt.self_changed and not _more_often(attempt):
-        why = "the host gives another text for the same request as often, so a change proves nothing"
+        why = "the host gives another text for the same request just as often, so a change proves nothing"
         return replace(result, verdict="untestable", why=why)
     apart = difference(attempt.level.options, baseline)
     if attempt.level.name != "open" or hidden is None:
@@ -271,7 +271,7 @@ def _result(attempt: _Attempt, baseline: Options, hidden: _Attempt | None) -> Pr
     if because:
         why = f"inert here because {because}; it acts with {apart} ({result.evidence})"
         return replace(_found(hidden, "inert"), why=why)
-    return replace(result, verdict="alive", why=f"shows little in the baseline's own company; seen with {apart}")
+    return replace(result, verdict="alive", why=f"shows little beside the baseline's options; seen with {apart}")
 
 
 def _found(attempt: _Attempt, verdict: str) -> ProbeResult:
@@ -305,9 +305,9 @@ def _applied_contexts(result: ProbeResult, applied: Mapping[OptionValue, OptionV
     off = {asked: got for asked, got in applied.items() if got != asked and got is not None}
     result = replace(result, changed=len(set(applied.values())) - 1, effective=applied[result.extreme or 0])
     if not off:
-        return replace(result, why="the engine reports the value that was asked for")
+        return replace(result, why="the engine reports the requested value")
     words = ", ".join(f"{asked:g} became {got:g}" for asked, got in off.items())
     if len(set(applied.values())) == 1:
-        return replace(result, verdict="inert", why=f"the engine keeps its own: {words}")
+        return replace(result, verdict="inert", why=f"the engine keeps its own value: {words}")
     asked, got = next(iter(off.items()))
     return replace(result, verdict="clamped", extreme=asked, effective=got, why=words)

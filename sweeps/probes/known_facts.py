@@ -1,4 +1,4 @@
-"""What is known of options by engine and version. It explains what a probe found; it never stands in for a probe."""
+"""Known facts about options by engine and version. They explain a probe's result and never replace a probe."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ INERT = ("inert",)
 
 @dataclass(frozen=True)
 class Fact:
-    """One fact.
+    """One fact about options of an engine.
 
     Attributes:
-        options: The options that it is about.
+        options: The options concerned.
         engine: Name of the engine (`ollama`, `openai`, `llamacpp`).
-        text: What is known.
-        source: Where that stands.
-        since: First version that it holds for, () for all before `until`.
-        until: First version that it no longer holds for, () for none.
+        text: The fact.
+        source: Its source.
+        since: First version that it holds for; () for all before `until`.
+        until: First version that it no longer holds for; () for none.
         verdicts: Verdicts that it can explain.
     """
 
@@ -32,7 +32,7 @@ class Fact:
     verdicts: tuple[str, ...] = INERT
 
     def holds(self, version: tuple[int, ...] | None) -> bool:
-        """Whether the fact is about a version; an unknown version may be any."""
+        """Whether the fact holds for a version; None, an unknown version, may be any."""
         return version is None or (version >= self.since and (not self.until or version < self.until))
 
 
@@ -40,7 +40,7 @@ FACTS = (
     Fact(
         ("mirostat", "mirostat_tau", "mirostat_eta"),
         "ollama",
-        "removed from Ollama in v0.7.0; the server answers as if nothing was sent, and logs `invalid option provided`",
+        "removed from Ollama in v0.7.0; the server ignores it and logs `invalid option provided`",
         "ollama/ollama pull request 10581; measured on 0.32.15",
         since=(0, 7, 0),
     ),
@@ -64,30 +64,30 @@ FACTS = (
     Fact(
         ("num_ctx",),
         "ollama",
-        "values above the model's training length are clamped down to it, values below 4 up; left open it is 4k, 32k"
-        " or 256k by the host's VRAM",
+        "values above the model's training length are clamped to it, values below 4 to 4; without a value it is 4k,"
+        " 32k or 256k, depending on the host's VRAM",
         "measured on 0.32.15",
         verdicts=("clamped",),
     ),
     Fact(
         ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "num_ctx", "mirostat", "mirostat_tau", "mirostat_eta"),
         "openai",
-        "the OpenAI-compatible path of Ollama drops it without a word; the native path (kind = \"ollama\") takes it",
+        "the OpenAI-compatible path of Ollama drops it silently; the native path (kind = \"ollama\") sends it",
         "measured on 0.32.15",
     ),
 )  # fmt: skip
-"""All facts, the most telling first."""
+"""All facts, the most important first."""
 
 
 def parse_version(text: object) -> tuple[int, ...] | None:
-    """`0.32.15` or `v0.7.0-rc1` as numbers; None for what is no release (0.0.0 is a build of one's own)."""
+    """Read `0.32.15` or `v0.7.0-rc1` as numbers; None if it is no release (0.0.0 is a user's own build)."""
     found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(text))
     version = tuple(int(part or 0) for part in found.groups()) if found else None
     return None if version == (0, 0, 0) else version
 
 
 def explain(option: str, verdict: str, *, engine: str, version: object) -> str:
-    """What is known that explains a verdict, with its source; "" if nothing is."""
+    """Return the known fact that explains a verdict, with its source; "" without one."""
     known = parse_version(version)
     for fact in FACTS:
         if option in fact.options and engine == fact.engine and verdict in fact.verdicts and fact.holds(known):
@@ -95,8 +95,8 @@ def explain(option: str, verdict: str, *, engine: str, version: object) -> str:
     return ""
 
 
-def moved_defaults(options: Iterable[str], *, engine: str, version: object) -> dict[str, str]:
-    """Facts about defaults that moved, by option."""
+def changed_defaults(options: Iterable[str], *, engine: str, version: object) -> dict[str, str]:
+    """Return facts about changed defaults, by option."""
     known = parse_version(version)
     return {
         name: f"{fact.text} ({fact.source})"

@@ -1,7 +1,7 @@
 """Probes: does an option act on this host, with this model and through this API path?
 
 At a fixed seed and a warm prompt an option is moved from its reference to an extreme; if the option acts, the text
-changes. It is tried in the user's own context first and, where nothing changed there, in one that nothing hides it in.
+changes. The user's own context is tried first. If no text changes, a context follows in which no option hides it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from sweeps.probes.result import DEAD, PROBEABLE, ProbeCost, ProbeResult, probe_
 __all__ = ["DEAD", "PROBEABLE", "ProbeCost", "ProbeResult", "probe", "probe_cost"]
 
 VERSION = 1
-"""Raised when prompts or contexts change, so that older results are not taken for new ones."""
+"""Version of prompts and contexts; a new one keeps older results from being reused."""
 
 
 def probe(
@@ -47,13 +47,13 @@ def probe(
         engine: The open engine.
         model: The model.
         options: Options to probe, of `PROBEABLE`.
-        baseline: The options in use (those left out get the defaults that a sweep would send).
-        space: What a sweep would change: an option that the baseline hides, but the sweep does not, acts.
-        fingerprint: Of this engine and model; with a ledger, results are kept under it and reused.
-        ledger: Where results are kept.
-        again: Probe even what the ledger has.
+        baseline: The options in use; missing ones get the defaults that a sweep would send.
+        space: The options that a sweep would change. An option hidden by the baseline acts if the sweep can reveal it.
+        fingerprint: Of this engine and model. With a ledger, results are stored under it and reused.
+        ledger: Store of the results.
+        again: Probe again the options whose results the ledger has.
         timeout: Seconds per request.
-        announce: Told the cost before it is spent, and again with the time when the first generation is known.
+        announce: Called with the cost before the first request, and with the time after the first generation.
 
     Returns:
         One result per option, in the order asked.
@@ -64,14 +64,14 @@ def probe(
     """
     for name in options:
         if name not in PROBEABLE:
-            raise ConfigError(f"{name!r} is no option that can be probed; {name_hint(name, PROBEABLE)}")
+            raise ConfigError(f"{name!r} cannot be probed; {name_hint(name, PROBEABLE)}")
     space = space or Space(())
     plans = {name: _levels(name, baseline, space) for name in dict.fromkeys(options)}
     store = _Store(engine, model, fingerprint, ledger, plans)
     found = {} if again else store.kept()
     for name in plans:
         if name not in engine.honours:
-            found[name] = ProbeResult(name, "inert", why=f"not sent: the {engine.name} engine does not pass it on")
+            found[name] = ProbeResult(name, "inert", why=f"the {engine.name} engine does not send it")
     wanted = {name: plan for name, plan in plans.items() if name not in found}
     if wanted:
         experiment = Experiment(engine, model, timeout, probe_cost(wanted), announce)
@@ -83,7 +83,7 @@ def probe(
 
 
 def _explained(result: ProbeResult, engine: str, version: object) -> ProbeResult:
-    """With what is known of it; an option that its company hides needs no further explanation."""
+    """Add the known fact to a result; an option hidden by others needs no further explanation."""
     if result.verdict == "inert" and result.context in ("baseline", "sweep"):
         return result
     return replace(result, fact=explain(result.option, result.verdict, engine=engine, version=version))
@@ -94,7 +94,7 @@ def _levels(option: str, baseline: Options, space: Space) -> list[Level]:
 
 
 class _Store:
-    """Results in the ledger, under the fingerprint and the contexts that they were found in."""
+    """Results in the ledger, under their fingerprint and contexts."""
 
     def __init__(
         self,
@@ -126,7 +126,7 @@ def _api(engine: Engine, fingerprint: Fingerprint | None) -> str:
 
 
 def _digest(option: str, plan: Sequence[Level]) -> str:
-    """What a result depends on besides the host: the sampling options of its contexts, not how the model is loaded."""
+    """Return a digest of the sampling options of a result's contexts, without the reload options."""
     contexts = [{k: v for k, v in level.options.items() if not OPTIONS[k].reload} for level in plan]
     text = json.dumps([VERSION, option, [level.name for level in plan], contexts], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]

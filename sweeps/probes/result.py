@@ -1,4 +1,4 @@
-"""What a probe finds, and what probing costs."""
+"""Results of probes, and the cost of probing."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ PROBEABLE = ("seed", *OPTIONS)
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What a probe found of one option.
+    """The result of probing one option.
 
     Attributes:
         option: The option.
         verdict: One of `VERDICTS`.
-        reference: The value that it was moved from; None where there is none.
-        extreme: The value that it was moved to.
+        reference: The value before the move; None where there is none.
+        extreme: The value after the move.
         changed: Pairs of prompt and seed in which the text (or, for num_predict, the length) changed.
         tried: Pairs tried.
-        self_changed: Pairs in which the reference, repeated, gave another text; changes prove nothing then.
-        self_tried: Pairs in which it was repeated.
-        effective: The value that the engine says it applied, where it does.
-        context: `baseline`, `sweep` (as the space can set it) or `open` (where nothing hides the option).
-        why: What to make of it.
-        fact: What is known that explains it, with the source; "" if nothing is.
-        cached: Whether it was found earlier, under the same fingerprint.
+        self_changed: Pairs in which the repeated reference gave another text; then changes prove nothing.
+        self_tried: Pairs in which the reference was repeated.
+        effective: The value that the engine reports to have applied.
+        context: `baseline`, `sweep` (in reach of the space) or `open` (no option hides it).
+        why: The explanation.
+        fact: A known fact that explains it, with the source; "" without one.
+        cached: Whether it is an earlier result under the same fingerprint.
     """
 
     option: str
@@ -64,17 +64,17 @@ class ProbeResult:
 
     @property
     def explanation(self) -> str:
-        """Why, and what is known of it."""
+        """The explanation and the known fact."""
         return "; ".join(part for part in (self.why, self.fact) if part)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields as JSON types, with the evidence in words."""
+        """Return the fields as JSON types, with the evidence in words."""
         return asdict(self) | {"evidence": self.evidence}
 
 
 @dataclass(frozen=True)
 class ProbeCost:
-    """What probing costs.
+    """The cost of probing.
 
     Attributes:
         low: Generations if every option acts at once.
@@ -93,14 +93,14 @@ class ProbeCost:
         return f"{self.low} to {self.high} generations of {PROBE_TOKENS} tokens{loads}"
 
     def time_text(self, seconds: float) -> str:
-        """The time in words, from the seconds of one generation."""
+        """Return the time in words, from the seconds of one generation."""
         low, high = math.ceil(self.low * seconds), math.ceil(self.high * seconds)
         span = f"{low}" if low == high else f"{low} to {high}"
         return f"one generation of a probe takes {seconds:.2g} s, so probing takes about {span} s"
 
 
 def probe_cost(options: Iterable[str]) -> ProbeCost:
-    """The cost of probing these options on one model, before anything is sent."""
+    """Return the cost of probing these options on one model, before any request."""
     names = list(options)
     texts = sum(name in TEXT_OPTIONS or name == "seed" for name in names)
     reloads = sum(name in OPTIONS and OPTIONS[name].reload for name in names)

@@ -1,4 +1,4 @@
-"""Takes out of a space what cannot be searched on a host: options that do nothing, a num_ctx that cuts prompts."""
+"""Options and values that cannot be searched on a host: they do nothing, or cut prompts. They leave the space."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sweeps.progress import Progress
 
 
 def refuse_baseline_alone(config: SweepConfig) -> None:
-    """A sweep needs something to compare its baseline with.
+    """Refuse a space that holds only the baseline, since there is nothing to compare it with.
 
     Raises:
         ConfigError: If the baseline is the only configuration of the space.
@@ -30,8 +30,8 @@ def refuse_baseline_alone(config: SweepConfig) -> None:
         held = ", ".join(f"{dimension.name} {dimension.text()}" for dimension in config.space)
         first = config.space.dimensions[0].name
         raise ConfigError(
-            f"{config.path or '<text>'}: [space] holds nothing but the baseline ({held}), so there is nothing to"
-            f" compare it with; give space.{first} other values than the baseline's, or name another option"
+            f"{config.path or '<text>'}: [space] holds only the baseline ({held}), so there is nothing to compare it"
+            f" with; give space.{first} other values than the baseline's, or name another option"
         )
 
 
@@ -40,10 +40,10 @@ def _is_baseline_alone(space: Space, config: SweepConfig) -> bool:
 
 
 def refuse_unsent(engine: Engine, config: SweepConfig) -> None:
-    """A sweep cannot search what its engine does not pass on.
+    """Refuse swept options that the engine does not send.
 
     Raises:
-        ConfigError: Naming each such option and the engine.
+        ConfigError: With each such option and the engine.
     """
     unsent = [d.name for d in config.space if d.name in OPTIONS and d.name not in engine.honours]
     if unsent:
@@ -51,8 +51,8 @@ def refuse_unsent(engine: Engine, config: SweepConfig) -> None:
         remedy = '; use engine.kind = "ollama", or' if engine.name == "openai" else ";"
         raise ConfigError(
             [
-                f"{where}: space.{name}: the {engine.name} engine at {engine.address} does not pass {name} on, so every"
-                f" value would give the same texts{remedy} take it out of [space]"
+                f"{where}: space.{name}: the {engine.name} engine at {engine.address} does not send {name}, so all its"
+                f" values would give the same texts{remedy} remove it from [space]"
                 for name in unsent
             ]
         )
@@ -100,17 +100,17 @@ def narrow(
     *,
     strict: bool,
 ) -> Narrowing:
-    """What has to leave the space, from what was measured.
+    """Decide from the measurements which options and values leave the space.
 
     Args:
         hosts: The hosts.
         config: The sweep as written.
-        capacity: What the prompts need.
-        found: Probe results by option and place; empty where nothing was probed.
+        capacity: The size of the prompts.
+        found: Probe results by option and place; empty without a probe.
         strict: Refuse instead of dropping.
 
     Raises:
-        ConfigError: If nothing is left but the baseline, or with `strict` if anything has to leave.
+        ConfigError: If only the baseline is left, or with `strict` if anything has to leave.
     """
     dropped, notes = {}, []
     for name, places in found.items():
@@ -119,7 +119,7 @@ def narrow(
             result = next(iter(dead.values()))
             dropped[name] = f"{result.verdict} ({result.evidence or 'not tried'}): {result.explanation}"
         elif dead:
-            notes.append(f"space.{name} does nothing on {', '.join(dead)}, though it does elsewhere")
+            notes.append(f"space.{name} does nothing on {', '.join(dead)}, but acts elsewhere")
         notes += [
             f"space.{name} on {place}: {result.verdict}; {result.why}"
             for place, result in places.items()
@@ -139,7 +139,7 @@ def narrow(
             [f"{where}: nothing is left to search with the {engine.name} engine at {engine.address}:"]
             + [f"  {line}" for line in narrowing.lines(config)]
             + [f"  space.{dimension.name}: {dimension.text()} is the baseline's" for dimension in left]
-            + ["  see what acts with: sweeps probe"]
+            + ["  see which options act with: sweeps probe"]
         )
     return narrowing
 
@@ -154,11 +154,11 @@ def settle(
     stored: StoredStudy | None,
     strict: bool,
 ) -> Narrowing:
-    """What leaves the space of a study, said aloud; a study that exists keeps the space that it began with.
+    """Decide what leaves the space of a study, and warn of it. An existing study keeps its first space.
 
     Raises:
-        ConfigError: If the engine does not pass a swept option on, if nothing is left but the baseline, or with
-            `strict` if anything has to leave.
+        ConfigError: If the engine does not send a swept option, if only the baseline is left, or with `strict` if
+            anything has to leave.
     """
     for host in hosts:
         refuse_unsent(host.engine, config)
@@ -178,11 +178,11 @@ def _refuse(narrowing: Narrowing, config: SweepConfig) -> None:
     where = config.path or "<text>"
     lines = narrowing.lines(config)
     if lines:
-        raise ConfigError([f"{where}: {line}; refused by --strict, so take it out of the file" for line in lines])
+        raise ConfigError([f"{where}: {line}; refused by --strict; remove it from the file" for line in lines])
 
 
 def _orphan(dimension: Dimension, dropped: Mapping[str, str]) -> str:
     if not dimension.when:
         return "only the baseline's value is left"
     parents = [parent for parent in dimension.when if parent in dropped] or list(dimension.when)
-    return f"it acts only with {', '.join(parents)}, which is out"
+    return f"it acts only with {', '.join(parents)}, which was dropped"

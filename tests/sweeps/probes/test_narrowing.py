@@ -151,13 +151,13 @@ class TestNothingButTheBaseline:
     def test_a_space_of_the_baseline_alone_is_refused_before_anything_runs(self, tmp_path, space, held, first):
         path = write_sweep(tmp_path, space=space, baseline={"top_k": 40})
         engine = ScriptedEngine(load_inputs(load_config(path))[0])
-        told = rf"sweep\.toml: \[space\] holds nothing but the baseline \({held}\), .*; give space\.{first} other"
+        told = rf"sweep\.toml: \[space\] holds only the baseline \({held}\), .*; give space\.{first} other"
         with pytest.raises(ConfigError, match=told):
             run(path, engine=engine)
         report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
         assert [row.name for row in report.rows] == ["file"]
         assert report.state == "blocked"
-        assert "holds nothing but the baseline" in report.rows[0].found
+        assert "holds only the baseline" in report.rows[0].found
         assert engine.counts.calls == 0
         assert not (tmp_path / "mlruns").exists()
 
@@ -182,7 +182,7 @@ class TestUnsent:
                 baseline={"model": "smollm2:135m"},
                 space={"top_k": [10, 40], "temperature": {"low": 0.1, "high": 1.0}},
             )
-            with pytest.raises(ConfigError, match=r"space\.top_k: the openai engine at .* does not pass top_k on"):
+            with pytest.raises(ConfigError, match=r"space\.top_k: the openai engine at .* does not send top_k"):
                 Sweep(load_config(path), directory=tmp_path / "mlruns").run()
             engine = OpenAIEngine(server.url, attempts=1)
             with pytest.raises(ConfigError) as error:

@@ -19,7 +19,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.options import OPTIONS
 from sweeps.probes.contexts import EXTREMES, NEUTRAL, complete, extreme_for, levels, reason
 from sweeps.probes.experiment import PROMPTS
-from sweeps.probes.known_facts import explain, moved_defaults, parse_version
+from sweeps.probes.known_facts import changed_defaults, explain, parse_version
 from sweeps.probes.probe import PROBEABLE, ProbeResult, probe, probe_cost
 from tests.doubles.ollama import OllamaDouble
 
@@ -105,7 +105,7 @@ class TestOllama:
         result = run(ollama[1], ["num_ctx"], {"num_ctx": 2048}, space=space)["num_ctx"]
         assert (result.verdict, result.extreme, result.effective) == ("clamped", 65536, 8192)
         assert (
-            "clamped down"
+            "clamped to it"
             in by_name(probe(ollama[1], "smollm2:135m", ["num_ctx"], {"num_ctx": 2048}, space=space))["num_ctx"].fact
         )
 
@@ -125,7 +125,7 @@ class TestOllama:
         assert {n: r.verdict for n, r in found.items()} == {
             "top_k": "inert", "repeat_penalty": "inert", "temperature": "alive",
         }  # fmt: skip
-        assert "does not pass it on" in found["top_k"].why
+        assert "does not send it" in found["top_k"].why
         assert "native path" in found["top_k"].fact
 
 
@@ -318,9 +318,9 @@ class TestFacts:
         assert "15783" in explain("repeat_penalty", "inert", engine="ollama", version="0.12.0")
         assert explain("repeat_penalty", "inert", engine="ollama", version="0.32.15") == ""
 
-    def test_moved_defaults(self):
-        assert "1.0" in moved_defaults(["repeat_penalty"], engine="ollama", version="0.32.15")["repeat_penalty"]
-        assert moved_defaults(["repeat_penalty"], engine="ollama", version="0.32.9") == {}
+    def test_changed_defaults(self):
+        assert "1.0" in changed_defaults(["repeat_penalty"], engine="ollama", version="0.32.15")["repeat_penalty"]
+        assert changed_defaults(["repeat_penalty"], engine="ollama", version="0.32.9") == {}
 
     def test_facts_do_not_stand_in_for_a_probe(self):
         """A server of a version that is known to have no mirostat, but has it, is believed."""
@@ -358,5 +358,5 @@ def test_the_embedded_engine_has_mirostat_and_top_k_is_inert_under_it():
         found = by_name(probe(engine, EMBEDDED_MODEL, ["mirostat", "top_k"], options))
     assert found["mirostat"].verdict == "alive"
     assert (found["top_k"].verdict, found["top_k"].changed, found["top_k"].tried) == ("inert", 0, 4)
-    assert "mirostat 2 takes the place" in found["top_k"].why
+    assert "mirostat 2 replaces top_k" in found["top_k"].why
     assert isinstance(found["top_k"], ProbeResult)
