@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
@@ -98,8 +98,16 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "gain": gain_text, "signed": signed, "percent": percent}
-    environment.filters |= {"cases": cases_text, "value": value_text, "when": _when}
+    environment.filters |= {"cases": cases_text, "code": _with_code, "value": value_text, "when": _when}
     return environment
+
+
+def _with_code(text: str) -> Markup:
+    """A text in which commands between backticks are code; everything else is escaped."""
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        for number, part in enumerate(text.split("`"))
+    )
 
 
 def _when(moment: str) -> str:

@@ -204,7 +204,7 @@ def test_texts_show_best_median_and_worst_of_one_case(data):
     fresh = data.observations[data.observations["stage"] == "confirm"]
     means = fresh.groupby(["case", "configuration"])["score"].mean()
     effects = {case: means[case, data.finalist] - means[case, BASELINE] for case in CASES}
-    chosen = re.search(r"From case <b>([^<]+)</b>", part).group(1)
+    chosen = re.search(r"Case <b>([^<]+)</b>", part).group(1)
     assert sorted(effects.values()).index(effects[chosen]) == 3
     best = fresh[(fresh["case"] == chosen) & (fresh["configuration"] == BASELINE)]["score"].max()
     assert scores[0] == round(best, 3)
@@ -380,7 +380,7 @@ def test_what_was_given_up_says_what_the_end_could_have_seen(data):
 
 def test_the_front_says_that_its_tokens_are_expected_too(data):
     page = words_of(data)
-    assert "Score and tokens to expect of fresh generations on all cases" in page
+    assert "Score and tokens to expect from fresh generations on all cases" in page
     assert "expected tokens" in page
 
 
@@ -470,7 +470,7 @@ def test_a_part_that_fails_is_named_and_the_rest_is_there(data, monkeypatch):
     words = Page(render_report(data, figures, warn=told.append)).words
     assert "the report's table 'ranking' is left out" in told[1]
     assert "Better than the baseline" in words
-    assert "The order is by the search's own scores" not in words
+    assert "Ordered by the scores of the search" not in words
     with pytest.raises(IndexError):
         render_report(data, figures)
 
@@ -618,3 +618,9 @@ def test_where_nothing_was_tested_no_numbers_are_made_up(data):
 def test_the_last_look_is_told_whole(data):
     look = "Look 1 of 2: difference +0.009; " + "the search expected little, " * 10 + "and so it is to stop."
     assert look in panel_of(replace(data, looks=[look], last_look=look))
+
+
+def test_a_command_in_the_advice_is_code_and_the_rest_stays_text(data):
+    advice = replace(data.verdict, advice="<b>Run</b> `sweeps judge <x>` now.")
+    text = render_report(replace(data, verdicts=[advice]), figures={})
+    assert "&lt;b&gt;Run&lt;/b&gt; <code>sweeps judge &lt;x&gt;</code> now." in text
