@@ -87,15 +87,15 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
         titles(
             axes,
             f"{above} of {len(trials)} trials have a higher mean than the baseline",
-            "No run-to-run noise is known, so there is no band to tell a gain from luck.",
+            "No run-to-run noise is known, so there is no noise band.",
         )
     _draw_band(axes, float(base["mean"]), half)
     ordered = trials.iloc[::-1]
     x = np.arange(1, len(ordered) + 1)
     chosen = (ordered.index == finalist) if finalist else np.zeros(len(ordered), dtype=bool)
     for mask, colour, label in (
-        (~chosen, DOT, "trial, 95% interval at the floor's noise"),
-        (chosen, FINALIST, "finalist while searching"),
+        (~chosen, DOT, "trial, with 95% interval"),
+        (chosen, FINALIST, "finalist in the search"),
     ):
         if mask.any():
             _points(
@@ -196,7 +196,7 @@ def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str |
     found = set(table.index.get_level_values("level"))
     shown = [level for level in views.LEVEL_COLUMNS if level in found]
     if not shown:
-        raise ValueError("no score tells of items by level")
+        raise ValueError("no score has items by level; draw another plot")
     figure, axes = new_figure(3.4)
     width = 0.8 / len(keys)
     share = table.reset_index().pivot_table(index="configuration", columns="level", values="share")
@@ -214,11 +214,12 @@ def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str |
             fontsize=9,
         )
     first = share[shown[0]]
-    what = "Essential items (levels 1 and 2)" if shown[0] == "1-2" else f"Items of level {shown[0]}"
-    said = " and ".join(f"{label} {first[key]:.0%}" for key, label in zip(keys, ("baseline", "finalist"), strict=False))
+    items = "Essential items (levels 1 and 2)" if shown[0] == "1-2" else f"Items of level {shown[0]}"
+    named = zip(keys, ("baseline", "finalist"), strict=False)
+    shares = " and ".join(f"{label} {first[key]:.0%}" for key, label in named)
     titles(
         axes,
-        f"{what} covered: {said}",
+        f"{items} covered: {shares}",
         "Share of rubric items that the summaries cover, by importance.",
     )
     axes.set_xticks(
@@ -242,7 +243,7 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
     titles(
         axes,
         f"The highest mean so far came in trial {since}" if len(trials) else "No trial yet",
-        "The highest of many noisy means is too high on average; only fresh generations tell how good it is.",
+        "The highest of many noisy means is too high on average; only fresh generations show how good it is.",
     )
     _draw_band(axes, float(base["mean"]), half)
     axes.plot(trials["trial"], trials["mean"], "o", ms=5, mfc=DOT, mec="none", label="trial", zorder=3)
@@ -269,7 +270,7 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
     titles(
         axes,
         f"{len(front)} of {len(table)} configurations are beaten by no other on both score and length",
-        "Up and to the left is better. Scores and tokens are those to expect of fresh generations: means of few"
+        "Up and to the left is better. Scores and tokens are to be expected from fresh generations: means of few"
         " generations are drawn together.",
     )
     axes.plot(table["output_tokens"], table["mean"], "o", ms=5, mfc=DOT, mec="none", zorder=2, label="configuration")

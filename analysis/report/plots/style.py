@@ -1,6 +1,6 @@
-"""How plots look: colours, figures, titles, and their form as SVG and PNG.
+"""The look of plots: colours, figures, titles, and their form as SVG and PNG.
 
-The colours are Okabe and Ito's (Color Universal Design, 2008), told apart with every common colour vision. The baseline
+The colours are Okabe and Ito's (Color Universal Design, 2008), distinct with every common colour vision. The baseline
 is always blue, the finalist always vermilion, everything else grey.
 """
 
@@ -22,12 +22,6 @@ from matplotlib.ticker import MaxNLocator
 INK, MUTED, GRID, BAND, DOT = "#1f2430", "#6b7280", "#e3e6eb", "#dde1e7", "#9aa1ac"
 BASELINE, FINALIST, CURVE = "#0072b2", "#d55e00", "#009e73"
 ENDINGS = {"stop": "#c9ced6", "length": "#e69f00", "repeat": "#cc79a7", "error": "#5b1a1a"}
-_ENDING_WORDS = {
-    "stop": "ended by itself",
-    "length": "cut off at num_predict",
-    "repeat": "stopped for repeating",
-    "error": "failed",
-}
 # Colours that an inline SVG takes from the page, so that plots follow a dark page.
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", DOT: "dot", BASELINE: "base", FINALIST: "best"}
 _VARIABLES |= {CURVE: "curve", ENDINGS["stop"]: "rest"}
@@ -122,7 +116,7 @@ def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, list[Axes]
 
 
 def titles(axes: Axes, title: str, subtitle: str) -> None:
-    """What is seen, in bold, and how to read it, below."""
+    """The finding of a plot, in bold, and how to read it, below."""
     axes.set_title(plain(title), loc="left", fontsize=12.5, fontweight="bold", color=INK, pad=22)
     axes.annotate(
         plain(subtitle),
@@ -153,5 +147,5 @@ def legend(figure: Figure, axes: Axes) -> None:
 
 
 def plain(text: str) -> str:
-    """Text in which matplotlib sees no mathematics."""
+    """Text that matplotlib does not read as mathematics."""
     return text.replace("$", r"\$")

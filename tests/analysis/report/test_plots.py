@@ -72,7 +72,7 @@ def test_the_finalist_stands_apart_with_its_fresh_mean(observations, finalist):
     drawn = by_label(axes)["finalist on 48 fresh generations"]
     fresh = observations[(observations["configuration"] == finalist) & (observations["stage"] == "confirm")]
     assert drawn.lines[0].get_ydata()[0] == pytest.approx(fresh["score"].mean())
-    searched = by_label(axes)["finalist while searching"].lines[0].get_ydata()[0]
+    searched = by_label(axes)["finalist in the search"].lines[0].get_ydata()[0]
     assert searched == pytest.approx(
         observations[(observations["configuration"] == finalist) & (observations["stage"] == "explore")]["score"].mean()
     )
