@@ -17,7 +17,7 @@ from sweeps.hosts.timed_engine import TimedEngine, timed
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import OPTIONS
-from sweeps.probes.known_facts import moved_defaults
+from sweeps.probes.known_facts import changed_defaults
 from sweeps.probes.unsearchable import narrow, probe_space, refuse_unsent
 from sweeps.progress import Progress
 from sweeps.results.reader import require_readable
@@ -86,7 +86,7 @@ def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
     engine = sweep.engine
     facts = next(iter(sweep.working[0].fingerprints.values())).facts
     report.note_options(
-        moved_defaults(sweep.config.baseline.options, engine=engine.name, version=facts["engine"].get("version")),
+        changed_defaults(sweep.config.baseline.options, engine=engine.name, version=facts["engine"].get("version")),
         {
             name: f"not sent: the {engine.name} engine does not pass it on"
             for name in OPTIONS
