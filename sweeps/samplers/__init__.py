@@ -41,17 +41,17 @@ def make_sampler(
     Args:
         name: One of `SAMPLERS`.
         seed: The study's seed.
-        space: Optuna distributions by name. Needed by `grid`; `gp` is better with it.
+        space: Optuna distributions by name. `grid` needs it, `gp` works better with it.
         active_when: For conditional parameters, the parents and values under which they act (`gp` only).
         baseline: The configuration in use today, as values by name (`gp` only).
-        n_trials: Number of trials that the study is going to have, if known (`gp` only).
+        n_trials: Planned number of trials, if known (`gp` only).
         **options: Passed on to the sampler's class.
 
     Returns:
         An Optuna sampler.
 
     Raises:
-        ConfigError: If the name is unknown, or `grid` is asked for without a space.
+        ConfigError: If the name is unknown, or `grid` has no space.
     """
     makers: dict[str, Callable[[], BaseSampler]] = {
         "gp": lambda: _gp(seed, space, active_when, baseline, n_trials, options),
@@ -66,7 +66,7 @@ def make_sampler(
 
 
 def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS) -> dict[str, Sequence[Any]]:
-    """The values that a grid has of each parameter: every choice, and up to `points` evenly spaced ones of a range."""
+    """Return a grid's values of each parameter: every choice, or up to `points` evenly spaced values of a range."""
     import numpy as np
 
     from sweeps.samplers.encoding import Encoding
@@ -87,7 +87,7 @@ def grid_values(space: Mapping[str, BaseDistribution], points: int = GRID_POINTS
 
 
 def grid_size(space: Mapping[str, BaseDistribution]) -> int:
-    """Number of points of a space's grid."""
+    """Return the number of points on a space's grid."""
     return math.prod(len(values) for values in grid_values(space).values())
 
 

@@ -1,4 +1,4 @@
-"""Where to look next: the start design, candidate sets, and augmented expected improvement."""
+"""The choice of the next configuration: start design, candidates, and augmented expected improvement."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = npt.NDArray[np.float64]
 N_RANDOM = 200
 N_LOCAL = 400
 GRID_LIMIT = 512
-"""Spaces with no more configurations than this are searched whole."""
+"""In spaces of at most this many configurations, all are candidates."""
 
 _CENTRES = 8
 _SCALES = (0.03, 0.1, 0.25)
@@ -25,17 +25,17 @@ _START_SCALE = 0.15
 
 
 def start_design(encoding: Encoding, n: int, baseline: Array | None, seed: int) -> Array:
-    """The configurations of a study's first trials.
+    """Draw the configurations of a study's first trials.
 
     Args:
         encoding: The space.
-        n: How many.
+        n: Number of configurations.
         baseline: Codes of the baseline, shape (n_axes,), NaN where unknown; None for a design without one.
-        seed: Draws the design.
+        seed: Seed of the design.
 
     Returns:
-        Canonical codes, shape (n, n_axes). Spread points (a Latin hypercube) and perturbations of the baseline take
-        turns, so that every prefix has about half of each; without a baseline all are spread.
+        Canonical codes, shape (n, n_axes). Spread points (a Latin hypercube) and perturbations of the baseline
+        alternate, so every prefix has about half of each; without a baseline all are spread.
     """
     rng = np.random.default_rng([seed, 0])
     n_spread = n if baseline is None else (n + 1) // 2
@@ -53,9 +53,9 @@ def perturb(codes: Array, scales: Array, rng: np.random.Generator) -> Array:
 
     Args:
         codes: Points, shape (n, n_axes).
-        scales: Standard deviation of a move for each row, shape (n,). One move in five is a fresh uniform value, so
-            that categories and far values are reached as well.
-        rng: Draws the moves.
+        scales: Standard deviation of a move for each row, shape (n,). One move in five is a new uniform value, so
+            that it also reaches categories and far values.
+        rng: Generator of the moves.
 
     Returns:
         New codes in [0, 1], shape (n, n_axes).
@@ -70,15 +70,15 @@ def perturb(codes: Array, scales: Array, rng: np.random.Generator) -> Array:
 
 
 def candidates(encoding: Encoding, centres: Array, rng: np.random.Generator) -> Array:
-    """Canonical codes to choose the next configuration from, without duplicates.
+    """Return canonical codes to choose the next configuration from, without duplicates.
 
     Args:
         encoding: The space.
         centres: Good points, best first, shape (k, n_axes).
-        rng: Draws the candidates.
+        rng: Generator of the candidates.
 
     Returns:
-        The whole space if it is small, else random points and perturbations of the best centres at three scales.
+        The whole space if it is small, otherwise random points and perturbations of the best centres at three scales.
     """
     if encoding.size <= GRID_LIMIT:
         return encoding.grid()
@@ -91,7 +91,7 @@ def candidates(encoding: Encoding, centres: Array, rng: np.random.Generator) -> 
 
 
 def distinct(codes: Array) -> Array:
-    """Rows without repetitions, in their first order."""
+    """Return rows without repetitions, in the order of their first appearance."""
     _, first = np.unique(np.round(codes, 9), axis=0, return_index=True)
     return codes[np.sort(first)]
 
@@ -99,15 +99,15 @@ def distinct(codes: Array) -> Array:
 def augmented_expected_improvement(
     surrogate: Surrogate, features: Array, noise: float, among: npt.NDArray[np.intp] | None = None
 ) -> Array:
-    """Expected improvement for noisy scores (Huang, Allen, Notz & Zeng 2006).
+    """Return the augmented expected improvement for noisy scores (Huang, Allen, Notz & Zeng 2006).
 
-    The reference is the evaluated point with the best mean less one standard deviation, and the improvement is
-    reduced where another noisy score would tell little.
+    The reference is the evaluated point with the best mean less one standard deviation. The improvement is reduced
+    where another noisy score would add little.
 
     Args:
-        surrogate: The surface so far.
+        surrogate: The present surface.
         features: Candidates, shape (n, n_features).
-        noise: Variance of the score that the next trial will tell.
+        noise: Variance of the next trial's score.
         among: Indices of the evaluated points that may be the reference; all if not given.
 
     Returns:

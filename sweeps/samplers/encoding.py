@@ -1,9 +1,9 @@
 """Search spaces as points of the unit cube, and back.
 
-Two coordinate systems are used. *Codes* have one number in [0, 1] per parameter, and designs, perturbations and
-candidate sets are made there; a discrete parameter owns one cell of equal width per value, so that a uniform code is a
-uniform value. *Features* are what a kernel sees: ordered parameters keep their code, unordered ones become one column
-per category, and an inactive parameter sits at its centre whatever its value: it can neither attract nor repel.
+There are two coordinate systems. *Codes* have one number in [0, 1] per parameter; designs, perturbations and candidates
+use them. A discrete parameter has one cell of equal width per value, so a uniform code is a uniform value. *Features*
+are the input of a kernel: ordered parameters keep their code, unordered ones become one column per category. An
+inactive parameter is at its centre whatever its value, so it can neither attract nor repel.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Params = Mapping[str, Any]
 ActiveWhen = Mapping[str, Mapping[str, Iterable[Any]]]
 
 MODE_OPTIONS = frozenset({"mirostat"})
-"""Options whose numbers name modes: never treated as a scale."""
+"""Options whose numbers are modes, not a scale."""
 
 _MOST_MODES = 8
 _KEY_DIGITS = 9
@@ -57,9 +57,9 @@ class Axis:
         return self.cells if self.nominal else 1
 
     def codes(self, values: Sequence[Any]) -> Array:
-        """Codes of values in [0, 1], shape (len(values),).
+        """Return codes of values in [0, 1], shape (len(values),).
 
-        NaN stands for None and for what cannot be placed; numbers beyond the range go to its end.
+        NaN stands for None and for values without a place; numbers beyond the range go to its end.
         """
         if isinstance(self.distribution, CategoricalDistribution):
             choices = self.distribution.choices
@@ -77,7 +77,7 @@ class Axis:
         return isinstance(value, (int, float)) and self.distribution.low <= value <= self.distribution.high
 
     def value(self, code: float) -> Any:
-        """The value at a code: of the parameter's own type, inside its range and on its grid."""
+        """Return the value at a code: of the parameter's own type, in its range and on its grid."""
         distribution = self.distribution
         if isinstance(distribution, CategoricalDistribution):
             return distribution.choices[min(int(code * self.cells), self.cells - 1)]
@@ -85,7 +85,7 @@ class Axis:
         return round(number) if isinstance(distribution, IntDistribution) else number
 
     def snap(self, codes: Array) -> Array:
-        """Codes moved to the centre of their cell, values kept; for a continuous parameter the codes themselves."""
+        """Move codes to the centre of their cell, with the same values; codes of continuous parameters stay."""
         codes = np.clip(codes, 0.0, 1.0)
         if not self.cells:
             return codes
@@ -96,7 +96,7 @@ class Axis:
         return (cell + 0.5) / self.cells
 
     def grid(self) -> Array:
-        """The codes of all values of a discrete parameter."""
+        """Return the codes of all values of a discrete parameter."""
         if self.log:
             return self.codes(range(self.distribution.low, self.distribution.high + 1))  # type: ignore[attr-defined]
         return (np.arange(self.cells) + 0.5) / self.cells
@@ -108,7 +108,7 @@ class Axis:
 
     @cached_property
     def _ends(self) -> tuple[float, float]:
-        """Both ends on the parameter's scale; half a step beyond the range where it is discrete."""
+        """Both ends on the parameter's scale; for a discrete one, half a step beyond the range."""
         distribution = self.distribution
         assert isinstance(distribution, (FloatDistribution, IntDistribution))
         half = 0.5 * (distribution.step or 0.0) if self.cells else 0.0
@@ -117,7 +117,7 @@ class Axis:
 
     @cached_property
     def _decimals(self) -> int:
-        """Decimals to which numbers on a step's grid are rounded: sums of steps are not quite what was meant."""
+        """Decimals to round numbers on a step's grid to, since sums of steps are inexact."""
         distribution = self.distribution
         assert isinstance(distribution, (FloatDistribution, IntDistribution))
         largest = max(abs(distribution.low), abs(distribution.high))
@@ -127,7 +127,7 @@ class Axis:
         return max(min(_DECIMALS, _FLOAT_DIGITS - digits), 0)
 
     def _numbers(self, codes: Array) -> Array:
-        """The numbers at codes, on the parameter's grid."""
+        """Return the numbers at codes, on the parameter's grid."""
         distribution = self.distribution
         assert isinstance(distribution, (FloatDistribution, IntDistribution))
         low, high = self._ends
@@ -148,9 +148,9 @@ class Encoding:
 
     Args:
         space: Distributions by name. Those with a single value are left out of the cube.
-        active_when: For a parameter, the parents and the values of theirs under which it acts, such as
+        active_when: For each parameter, its parents and the parents' values at which it acts, such as
             `{"mirostat_tau": {"mirostat": (1, 2)}}`. A parent that is not in the space is looked up in `fixed`.
-        fixed: Values outside the space (the baseline's) that conditions may name.
+        fixed: Values outside the space (the baseline's) that conditions may use.
 
     Attributes:
         axes: The parameters in the order of the code columns: as in `space`.
@@ -193,7 +193,7 @@ class Encoding:
         return math.prod(axis.cells or math.inf for axis in self.axes)
 
     def _parents_first(self, conditions: ActiveWhen) -> list[str]:
-        """Conditional parameters of the cube, parents before children; a circle is broken where it is met."""
+        """Return the cube's conditional parameters, parents before children; a circle is cut at its first repeat."""
         order: list[str] = []
 
         def visit(name: str, path: tuple[str, ...]) -> None:
@@ -218,19 +218,19 @@ class Encoding:
                 self._never.append(index)
 
     def codes(self, points: Sequence[Params]) -> Array:
-        """Codes of configurations.
+        """Return codes of configurations.
 
         Args:
-            points: Values by name; a missing name is a parameter that was inactive.
+            points: Values by name; a missing parameter was inactive.
 
         Returns:
-            Shape (len(points), n_axes), NaN where a parameter is missing (or None) or cannot be placed.
+            Shape (len(points), n_axes), NaN where a parameter is missing (or None) or has no place.
         """
         columns = [axis.codes([point.get(axis.name) for point in points]) for axis in self.axes]
         return np.column_stack(columns) if columns else np.zeros((len(points), 0))
 
     def active(self, codes: Array) -> npt.NDArray[np.bool_]:
-        """Which parameters act, shape of `codes`. Missing ones do not; a missing parent decides nothing."""
+        """Return the parameters that act, shape of `codes`. Missing ones do not; a missing parent decides nothing."""
         acting = ~np.isnan(codes)
         acting[:, self._never] = False
         for child, parent, allowed in self._rules:
@@ -240,7 +240,7 @@ class Encoding:
         return acting
 
     def canonical(self, codes: Array) -> Array:
-        """Codes snapped to their cells, with inactive parameters at their centre: equal settings, equal rows."""
+        """Snap codes to their cells and put inactive parameters at their centre: equal settings give equal rows."""
         if not self.axes:
             return np.zeros((len(codes), 0))
         snapped = np.column_stack([axis.snap(codes[:, j]) for j, axis in enumerate(self.axes)])
@@ -249,7 +249,7 @@ class Encoding:
         return result
 
     def features(self, codes: Array) -> Array:
-        """What a kernel sees, shape (n, n_features): inactive ordered parameters at 0.5, inactive categories at 1/k."""
+        """Return the kernel's input, shape (n, n_features): inactive parameters are 0.5, inactive categories 1/k."""
         acting = self.active(codes)
         parts = []
         for j, axis in enumerate(self.axes):
@@ -262,17 +262,17 @@ class Encoding:
         return np.hstack(parts) if parts else np.zeros((len(codes), 0))
 
     def params(self, codes: Array) -> dict[str, Any]:
-        """One row of codes as values by name, single-valued parameters included."""
+        """Return one row of codes as values by name, single-valued parameters included."""
         values = {axis.name: axis.value(float(code)) for axis, code in zip(self.axes, codes, strict=True)}
         return {name: values[name] if name in values else _only(d) for name, d in self.space.items()}
 
     def keys(self, codes: Array) -> list[bytes]:
-        """A hashable name per row: equal for rows that mean the same configuration."""
+        """Return a hashable key per row, equal for rows of the same configuration."""
         rounded = np.round(self.canonical(codes), _KEY_DIGITS) + 0.0  # + 0.0 turns -0.0 into 0.0
         return [row.tobytes() for row in rounded]
 
     def grid(self) -> Array:
-        """All configurations of a finite space as canonical codes, without duplicates, shape (n, n_axes)."""
+        """Return all configurations of a finite space as canonical codes without duplicates, shape (n, n_axes)."""
         if not self.axes:
             return np.zeros((1, 0))
         mesh = np.meshgrid(*(axis.grid() for axis in self.axes), indexing="ij")
@@ -296,7 +296,7 @@ def _axis(name: str, distribution: BaseDistribution, *, mode: bool) -> Axis:
 
 
 def _is_scale(choices: Sequence[Any]) -> bool:
-    """Whether choices are numbers in ascending order, hence a scale rather than names."""
+    """Whether choices are numbers in ascending order: a scale rather than names."""
     if any(isinstance(choice, bool) or not isinstance(choice, (int, float)) for choice in choices):
         return False
     return all(a < b for a, b in pairwise(choices))
@@ -308,12 +308,12 @@ def _number(value: Any) -> float:
 
 
 def _only(distribution: BaseDistribution) -> Any:
-    """The value of a distribution that has but one."""
+    """Return the value of a distribution with a single one."""
     return distribution.choices[0] if isinstance(distribution, CategoricalDistribution) else distribution.low  # type: ignore[attr-defined]
 
 
 def _position(choices: Sequence[Any], value: Any) -> int | None:
-    """Index of a choice; types are compared too, so that True is not 1."""
+    """Return the index of a choice; types are compared as well, so True is not 1."""
     for i, choice in enumerate(choices):
         if choice == value and isinstance(choice, bool) == isinstance(value, bool):
             return i

@@ -1,4 +1,4 @@
-"""What the trials of an Optuna study say: scores, their noise, constraints, and the ranges that were asked for."""
+"""The evaluated trials of an Optuna study: scores, their noise, constraints, and the parameters' ranges."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Evaluated:
     Attributes:
         trials: The trials.
         sign: 1 where the study maximises, -1 where it minimises.
-        noise_sd: Standard deviation of one generation for trials that tell none.
+        noise_sd: Standard deviation of one generation for trials without their own.
     """
 
     trials: Sequence[FrozenTrial]
@@ -36,7 +36,7 @@ class Evaluated:
     noise_sd: float | None
 
     def first(self, n: int) -> Evaluated:
-        """The first `n` trials, with what was known of them when there were no more."""
+        """Return the first `n` trials, with the knowledge of that time."""
         return Evaluated(self.trials[:n], self.sign, self.noise_sd)
 
     @cached_property
@@ -49,7 +49,7 @@ class Evaluated:
         """Scores, negated where the study minimises, shape (n,), all finite.
 
         An infinite score counts as the worst, or the best, of the finite ones. A pruned trial was judged worse than
-        others: its score is the last finite one that it reported, but at most the lower quartile of the complete ones.
+        others: its score is its last finite report, but at most the lower quartile of the complete ones.
         """
         values = np.full(len(self.trials), math.nan)
         complete = np.array([trial.state == TrialState.COMPLETE for trial in self.trials], dtype=bool)
@@ -62,7 +62,7 @@ class Evaluated:
         return values
 
     def _pruned(self, complete: Array) -> Array:
-        """Scores of the pruned trials, given those of the complete ones."""
+        """Return the scores of the pruned trials, given those of the complete ones."""
         pruned = [trial for trial in self.trials if trial.state == TrialState.PRUNED]
         reported = np.clip([self.sign * _last_reported(trial) for trial in pruned], -MOST, MOST)
         known = complete if len(complete) else reported[~np.isnan(reported)]
@@ -71,53 +71,53 @@ class Evaluated:
 
     @cached_property
     def noise(self) -> Array:
-        """Variance of each score, shape (n,); NaN where nothing is known of it."""
+        """Variance of each score, shape (n,); NaN where it is unknown."""
         return noise_variances([trial.user_attrs for trial in self.trials], self.values, self.noise_sd)
 
     @cached_property
     def constraints(self) -> dict[str, Array]:
-        """Constraint values by name, each of shape (n,): kept where not above 0, NaN where a trial has none."""
-        told = [trial.constraints for trial in self.trials]
-        names = dict.fromkeys(name for each in told for name in each)
-        return {name: np.array([each.get(name, math.nan) for each in told], dtype=float) for name in names}
+        """Constraint values by name, each of shape (n,): met where not above 0, NaN where a trial has none."""
+        reported = [trial.constraints for trial in self.trials]
+        names = dict.fromkeys(name for each in reported for name in each)
+        return {name: np.array([each.get(name, math.nan) for each in reported], dtype=float) for name in names}
 
     @cached_property
     def eligible(self) -> npt.NDArray[np.bool_]:
-        """Which trials may be picked, shape (n,): complete with a finite score, and no constraint broken."""
+        """The trials that may be picked, shape (n,): complete, with a finite score and all constraints met."""
         kept = np.array([_is_scored(trial) for trial in self.trials], dtype=bool)
         for values in self.constraints.values():
             kept &= ~(values > 0.0)
         return kept
 
     def why_none(self) -> str:
-        """Why no trial may be picked."""
+        """Return the reason why no trial may be picked."""
         scored = sum(map(_is_scored, self.trials))
         if not scored:
             return "no trial is complete with a finite score"
-        return f"none of the {scored} scored trials keeps all constraints ({', '.join(sorted(self.constraints))})"
+        return f"none of the {scored} scored trials meets all constraints ({', '.join(sorted(self.constraints))})"
 
 
 def evaluated(study: Study, noise_sd: float | None = None, among: Sequence[FrozenTrial] | None = None) -> Evaluated:
-    """The trials of a study that say something about its objective, with what is known of their noise.
+    """Return the complete and the pruned trials of a study.
 
     Args:
         study: A study with one objective. Trials may carry user attributes `n` with `noise_sd` or `score_var`, or
             `case_scores` (see `sweeps.samplers.trial_noise`).
-        noise_sd: Standard deviation of one generation for trials that carry none.
+        noise_sd: Standard deviation of one generation for trials without their own.
         among: The trials; those of the study if not given.
     """
     trials = study.get_trials(deepcopy=False) if among is None else among
     sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
-    return Evaluated(sorted(filter(_says_something, trials), key=lambda t: t.number), sign, noise_sd)
+    return Evaluated(sorted(filter(_is_evaluated, trials), key=lambda t: t.number), sign, noise_sd)
 
 
 def union_space(study: Study) -> dict[str, BaseDistribution]:
-    """Every parameter that trials of a study were asked, sorted by name, less those whose range changed."""
+    """Return every parameter of a study's trials, sorted by name, without the parameters whose range changed."""
     return asked_ranges(study)[0]
 
 
 def asked_ranges(study: Study) -> tuple[dict[str, BaseDistribution], set[str]]:
-    """See `union_space`; and the names of those that are left out."""
+    """Return the space of `union_space`, and the names of the parameters left out."""
     found: dict[str, BaseDistribution] = {}
     changed: set[str] = set()
     states = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -128,7 +128,7 @@ def asked_ranges(study: Study) -> tuple[dict[str, BaseDistribution], set[str]]:
     return {name: found[name] for name in sorted(found) if name not in changed}, changed
 
 
-def _says_something(trial: FrozenTrial) -> bool:
+def _is_evaluated(trial: FrozenTrial) -> bool:
     scored = trial.state == TrialState.COMPLETE and trial.value is not None and not math.isnan(trial.value)
     return scored or trial.state == TrialState.PRUNED
 
@@ -138,6 +138,6 @@ def _is_scored(trial: FrozenTrial) -> bool:
 
 
 def _last_reported(trial: FrozenTrial) -> float:
-    """The last finite intermediate value of a trial; NaN without one."""
+    """Return the last finite intermediate value of a trial; NaN without one."""
     finite = [step for step, value in trial.intermediate_values.items() if math.isfinite(value)]
     return trial.intermediate_values[max(finite)] if finite else math.nan

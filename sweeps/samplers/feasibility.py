@@ -1,8 +1,8 @@
-"""How probable it is that a configuration keeps the constraints that trials tell.
+"""The probability that a configuration meets the constraints of the trials.
 
-One surface per constraint, and the product of the probabilities that each is kept: constrained expected improvement
+Each constraint has a surface; the probabilities that each is met are multiplied: constrained expected improvement
 (Schonlau 1997, *Computer Experiments and Global Optimization*; Gardner et al. 2014, *Bayesian Optimization with
-Inequality Constraints*). Constraints are taken to break independently of each other and of the score.
+Inequality Constraints*). Constraints are assumed to break independently of each other and of the score.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sweeps.samplers.surrogate import Surrogate
 Array = npt.NDArray[np.float64]
 
 _REACH = 4.5
-"""Values are clipped at this multiple of their median size: three standard deviations, were they normal around 0."""
+"""Values are clipped at this multiple of their median size: three standard deviations of normal values around 0."""
 
 
 class Feasibility:
@@ -29,12 +29,12 @@ class Feasibility:
     Args:
         encoding: The space.
         codes: Evaluated points, shape (n, n_axes).
-        constraints: Values by name, each of shape (n,): kept where not above 0, NaN where a trial has none.
-        checkpoint: To how many of the first points the hyperparameters are fitted when there are so many.
+        constraints: Values by name, each of shape (n,): met where not above 0, NaN where a trial has none.
+        checkpoint: Function from the number of points to the number of first points for fitting hyperparameters.
 
     Attributes:
-        surfaces: Surfaces of the values with their sign turned: kept where not below 0. A constraint of which too
-            little is known, or that always has the same value, has none.
+        surfaces: Surfaces of the values with their sign reversed: met where not below 0. A constraint has none with
+            too few or always equal values.
     """
 
     def __init__(
@@ -42,20 +42,20 @@ class Feasibility:
     ) -> None:
         self.surfaces: list[Surrogate] = []
         for values in constraints.values():
-            told = ~np.isnan(values)
-            slack, first = -values[told], checkpoint(int(told.sum()))
+            present = ~np.isnan(values)
+            slack, first = -values[present], checkpoint(int(present.sum()))
             unknown = np.full(len(slack), np.nan)
             early = (_clipped(slack[:first]), unknown[:first])
-            surface = fit_surrogate(encoding, codes[told], _clipped(slack), unknown, early, cliffs=False)
+            surface = fit_surrogate(encoding, codes[present], _clipped(slack), unknown, early, cliffs=False)
             if surface is not None:
                 self.surfaces.append(surface)
 
     def probability(self, features: Array, pending: Array | None = None) -> Array:
-        """Probability that all constraints are kept, shape (len(features),).
+        """Return the probability that all constraints are met, shape (len(features),).
 
         Args:
             features: Configurations, shape (n, n_features).
-            pending: Points under way, which count as if they had been found to be what is expected of them.
+            pending: Points of running trials, which count with their expected values.
         """
         found = np.ones(len(features))
         for surface in self.surfaces:
@@ -67,7 +67,7 @@ class Feasibility:
 
 
 def _clipped(slack: Array) -> Array:
-    """Values without the far ones: what counts is on which side of 0 they are, and how they run near it."""
+    """Clip far values: only their side of 0 and their course near it matter."""
     sizes = np.abs(slack[np.isfinite(slack) & (slack != 0.0)])
     reach = _REACH * float(np.median(sizes)) if len(sizes) else 1.0
     return np.clip(slack, -reach, reach)

@@ -1,8 +1,7 @@
 """A sampler for noisy scores: a Gaussian process that knows the noise, and augmented expected improvement.
 
-It keeps no state of its own, apart from what threads have asked for at the same time. What it proposes depends on the
-seed, the number of the trial and the study's trials, so a study that was interrupted and goes on with a new sampler
-object proposes what it would have proposed anyway.
+It keeps no state, apart from proposals to other threads. A proposal depends on the seed, the trial's number and the
+study's trials. So an interrupted study goes on with a new sampler object as it would have without the interruption.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ from sweeps.samplers.surrogate import Surrogate, one_thread
 Array = npt.NDArray[np.float64]
 
 REFIT_EVERY = 12
-"""Length scales are refitted after so many trials; later after a sixth of the trials so far, where that is more."""
+"""Trials between two fits of the length scales; later a sixth of the present trials, where that is more."""
 
 _STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
 _ENUMERABLE = 50_000
@@ -40,31 +39,30 @@ _ENUMERABLE = 50_000
 class NoiseAwareSampler(BaseSampler):
     """Optuna sampler for objectives that are means of noisy scores.
 
-    The first trials are a start design: the baseline, then points spread over the space and perturbations of the
-    baseline in turn. From then on each trial maximises augmented expected improvement under a Gaussian process. The
-    noise of a score is taken from its trial's user attributes `n` and `noise_sd` (or `score_var`), else from
-    `case_scores`; where neither tells anything, one variance for all such trials is fitted with the surface. Trials
-    under way count as if they had scored what is expected, so batches are diverse. A configuration is proposed twice
-    only when the space is exhausted.
+    The first trials are a start design: the baseline, then points spread over the space alternate with perturbations of
+    the baseline. Every later trial maximises augmented expected improvement under a Gaussian process. The noise of a
+    score comes from its trial's user attributes `n` and `noise_sd` (or `score_var`), otherwise from `case_scores`.
+    Where both are missing, one variance for all such trials is fitted with the surface. Running trials count with their
+    expected scores, so batches are diverse. A configuration is proposed twice only in an exhausted space.
 
-    Where trials tell constraints (`Trial.set_constraint`), the improvement over the best trial that keeps them all is
-    multiplied by the probability that a configuration does (`sweeps.samplers.feasibility`). Pruned trials and infinite
-    scores count as bad ones (`sweeps.samplers.evaluated.Evaluated.values`); failed trials count for nothing, but are
-    not tried again.
+    Where trials have constraints (`Trial.set_constraint`), the reference is the best trial that meets them all. The
+    improvement is multiplied by the probability that a configuration meets them (`sweeps.samplers.feasibility`). Pruned
+    trials and infinite scores count as bad (`sweeps.samplers.evaluated.Evaluated.values`). Failed trials have no
+    effect, but are not proposed again.
 
     Args:
         seed: Makes proposals repeatable; drawn if not given. Use the study's seed for every sampler object of a study.
-        space: Distributions by name. Without it, the union of what the study's trials were asked.
+        space: Distributions by name. Without it, all parameters of the study's trials.
         active_when: Conditions, such as `{"mirostat_tau": {"mirostat": (1, 2)}}`.
-        baseline: The configuration in use today, as values by name: the next trial for as long as no trial has it,
-            unless it lies outside the space, and the centre of half of the start design. It also gives the values of
-            parents that are not swept.
+        baseline: The configuration in use today, as values by name. Unless it lies outside the space, it is the next
+            trial until a trial has it. It is the centre of half of the start design, and gives the values of parents
+            that are not swept.
         n_startup_trials: Size of the start design; from `n_trials` and the number of parameters if not given.
-        n_trials: Trials that the study is going to have, if known.
-        noise_sd: Standard deviation of one generation within a case, for trials that carry none.
+        n_trials: Planned number of trials, if known.
+        noise_sd: Standard deviation of one generation within a case, for trials without their own.
 
     Raises:
-        ValueError: On use in a study with several objectives.
+        ValueError: If the study has several objectives.
     """
 
     def __init__(
@@ -90,14 +88,14 @@ class NoiseAwareSampler(BaseSampler):
         self._noise_sd = noise_sd
 
     def reseed_rng(self) -> None:
-        """Nothing to do: random streams belong to trial numbers, so copies of a sampler never share one."""
+        """Do nothing: random streams belong to trial numbers, so copies of a sampler never share one."""
 
     def infer_relative_search_space(
         self,
         study: Study,
         trial: FrozenTrial,  # noqa: ARG002 - Optuna's signature
     ) -> dict[str, BaseDistribution]:
-        """The given space, or the union of what the study's trials were asked, less parameters with one value."""
+        """Return the given space, or all parameters of the study's trials, without parameters of a single value."""
         self._raise_error_if_multi_objective(study)
         space = self._space
         if space is None:
@@ -109,8 +107,8 @@ class NoiseAwareSampler(BaseSampler):
         for name in sorted(names - self._warned):
             self._warned.add(name)
             warnings.warn(
-                f"the range of parameter {name!r} changes between trials: it is drawn at random, and nothing is learnt"
-                f" about it. Give NoiseAwareSampler the range to search as space={{{name!r}: ...}}",
+                f"the range of parameter {name!r} changes between trials, so it is drawn at random and nothing is"
+                f" learnt about it; give NoiseAwareSampler the range to search as space={{{name!r}: ...}}",
                 stacklevel=2,
             )
 
@@ -138,7 +136,7 @@ class NoiseAwareSampler(BaseSampler):
             return params
 
     def _others(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
-        """All other trials. One that another thread has just asked for has the parameters that it is going to have."""
+        """Return all other trials. A trial just asked by another thread has the parameters proposed for it."""
         others = [other for other in study.get_trials(deepcopy=False) if other.number != trial.number]
         waiting = {other._trial_id for other in others if other.state == TrialState.RUNNING and not other.params}
         known = {i: params for i, params in self._proposed.get(study.study_name, {}).items() if i in waiting}
@@ -146,7 +144,7 @@ class NoiseAwareSampler(BaseSampler):
         return [_with(other, known[other._trial_id]) if other._trial_id in known else other for other in others]
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:  # noqa: ARG002 - Optuna's signature
-        """Forget what was proposed for a trial that is finished."""
+        """Forget the proposal for a finished trial."""
         with self._turn:
             proposed = self._proposed.get(study.study_name, {})
             proposed.pop(trial._trial_id, None)
@@ -154,17 +152,17 @@ class NoiseAwareSampler(BaseSampler):
                 self._proposed.pop(study.study_name, None)
 
     def __getstate__(self) -> dict[str, Any]:
-        """What a copy in another process gets: all but the lock."""
+        """Return the state for a copy in another process: all except the lock."""
         return {name: value for name, value in self.__dict__.items() if name != "_turn"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """The inverse of `__getstate__`."""
+        """Restore a state of `__getstate__`."""
         self.__dict__.update(state, _turn=threading.Lock())
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        """The baseline's value if it is not tried yet, else a uniform one, for parameters that were not foreseen."""
+        """Return a value for an unforeseen parameter: the baseline's if not tried yet, otherwise a uniform one."""
         self._raise_error_if_multi_objective(study)
         encoding = Encoding({param_name: param_distribution}, None, self._baseline)
         codes = self._baseline_codes(encoding)
@@ -174,7 +172,7 @@ class NoiseAwareSampler(BaseSampler):
         return encoding.params(codes[0])[param_name]
 
     def _claims_baseline(self, study: Study, trial: FrozenTrial) -> bool:
-        """Whether no other trial has the baseline's values, as far as it has any; this one then has them."""
+        """Whether no other trial has the baseline's values; then this trial claims them."""
         with self._turn:
             if any(self._is_baseline(other) for other in self._others(study, trial)):
                 return False
@@ -182,7 +180,7 @@ class NoiseAwareSampler(BaseSampler):
             return True
 
     def _is_baseline(self, trial: FrozenTrial) -> bool:
-        """Whether a trial has the baseline's values, where the baseline has one that the trial could have."""
+        """Whether a trial has the baseline's values, wherever the trial could have them."""
         baseline = self._baseline or {}
         if not trial.distributions:  # another thread is asking for its first value
             return bool(trial.params) and trial.params == baseline
@@ -192,7 +190,7 @@ class NoiseAwareSampler(BaseSampler):
         return bool(held) and encoding.keys(encoding.codes([baseline])) == encoding.keys(encoding.codes([trial.params]))
 
     def posterior(self, study: Study) -> Posterior:
-        """The posterior given all scored trials of a study; larger is better also where the study minimises.
+        """Return the posterior given all scored trials of a study; larger is better even if the study minimises.
 
         Raises:
             ValueError: If the study has no scored trial.
@@ -202,7 +200,7 @@ class NoiseAwareSampler(BaseSampler):
         )
 
     def pick(self, study: Study) -> FrozenTrial:
-        """The complete trial with the largest posterior mean, of those that keep all constraints.
+        """Return the complete trial with the largest posterior mean and all constraints met.
 
         Raises:
             ValueError: If there is none.
@@ -210,7 +208,7 @@ class NoiseAwareSampler(BaseSampler):
         return pick(study, self._space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd)
 
     def n_startup(self, dimensions: int) -> int:
-        """Size of the start design for a space with so many parameters."""
+        """Return the size of the start design for this number of parameters."""
         if self._n_startup_trials is not None:
             return self._n_startup_trials
         wanted = 2 * dimensions + 2
@@ -219,15 +217,15 @@ class NoiseAwareSampler(BaseSampler):
         return max(wanted, MIN_POINTS)
 
     def _planned(self, encoding: Encoding, number: int, *, inside: bool) -> Array:
-        """The point of the start design that belongs to a trial, shape (1, n_axes)."""
+        """Return the start design's point for a trial, shape (1, n_axes)."""
         n = self.n_startup(len(encoding))
         centre = None if self._baseline is None else encoding.codes([self._baseline])[0]
         return start_design(encoding, n, centre, self._seed)[[number - 1 if inside else number]]
 
     def _baseline_codes(self, encoding: Encoding) -> Array | None:
-        """Canonical codes of the baseline, shape (1, n_axes).
+        """Return canonical codes of the baseline, shape (1, n_axes).
 
-        None unless the baseline has a value inside the space for every parameter that acts in it.
+        None unless the baseline has a value inside the space for every parameter that acts.
         """
         if self._baseline is None:
             return None
@@ -243,7 +241,7 @@ class NoiseAwareSampler(BaseSampler):
     def _ranked(
         self, encoding: Encoding, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
     ) -> Array:
-        """Candidates, the most promising first, shape (n, n_axes)."""
+        """Return candidates, the most promising first, shape (n, n_axes)."""
 
         def fitted(n: int) -> int:
             return checkpoint(n, self.n_startup(len(encoding)))
@@ -254,7 +252,7 @@ class NoiseAwareSampler(BaseSampler):
         feasibility = Feasibility(encoding, codes, done.constraints, fitted) if done.constraints else None
         if surrogate is None and not (feasibility and feasibility.surfaces):
             return encoding.canonical(rng.random((1, len(encoding))))
-        pending = encoding.features(encoding.codes([t.params for t in others if _is_under_way(t)]))
+        pending = encoding.features(encoding.codes([t.params for t in others if _is_running(t)]))
         means = np.zeros(len(codes)) if surrogate is None else surrogate.posterior(surrogate.features)[0]
         order = np.argsort(-means, kind="stable")
         incumbents = None
@@ -275,7 +273,7 @@ class NoiseAwareSampler(BaseSampler):
 
 
 def checkpoint(n: int, first: int) -> int:
-    """How many of the first trials the hyperparameters are fitted to when there are `n`."""
+    """Return the number of first trials that the hyperparameters are fitted to when there are `n`."""
     first = max(first, MIN_POINTS)
     if n <= first:
         return n
@@ -294,26 +292,26 @@ def study_posterior(
     noise_sd: float | None = None,
     values: Sequence[float] | None = None,
 ) -> Posterior:
-    """The posterior given all scored trials of a study, whichever sampler proposed them.
+    """Return the posterior given all scored trials of a study, whichever sampler proposed them.
 
-    Its `pick` chooses from the complete trials with a finite score that keep all constraints.
+    Its `pick` chooses from the complete trials with a finite score that meet all constraints.
 
     Args:
         study: A study with one objective.
-        space: Distributions by name; the union of what the trials were asked if not given.
+        space: Distributions by name; by default all parameters of the trials.
         active_when: Conditions, as in `Encoding`.
-        fixed: Values outside the space that conditions may name.
-        noise_sd: Standard deviation of one generation for trials that carry none.
-        values: Other scores of the trials, in the order of `evaluated`; those that were told by default.
+        fixed: Values outside the space that conditions may use.
+        noise_sd: Standard deviation of one generation for trials without their own.
+        values: Other scores of the trials, in the order of `evaluated`; by default the trials' own.
 
     Raises:
         ValueError: If no trial has a score.
     """
     done = evaluated(study, noise_sd)
     space = union_space(study) if space is None else space
-    told = done.values if values is None else values
+    scores = done.values if values is None else values
     eligible = [int(index) for index in np.flatnonzero(done.eligible)]
-    return Posterior(space, done.points, told, done.noise, active_when=active_when, fixed=fixed, eligible=eligible)
+    return Posterior(space, done.points, scores, done.noise, active_when=active_when, fixed=fixed, eligible=eligible)
 
 
 def pick(
@@ -324,7 +322,7 @@ def pick(
     fixed: Params | None = None,
     noise_sd: float | None = None,
 ) -> FrozenTrial:
-    """The complete trial with the largest posterior mean, of those that keep all constraints.
+    """Return the complete trial with the largest posterior mean and all constraints met.
 
     Arguments are as for `study_posterior`.
 
@@ -339,7 +337,7 @@ def pick(
 
 
 def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.random.Generator) -> Array:
-    """The first of the ranked points that no trial has, else any that none has, else the first of the ranked."""
+    """Return the first ranked point without a trial, otherwise any point without a trial, otherwise the first."""
     if (free := _free(encoding, ranked, taken)) is not None:
         return free
     if (free := _free(encoding, encoding.canonical(rng.random((256, len(encoding)))), taken)) is not None:
@@ -350,30 +348,30 @@ def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.ra
 
 
 def _free(encoding: Encoding, points: Array, taken: set[bytes]) -> Array | None:
-    """The first point that is not taken."""
+    """Return the first point that is not taken."""
     rows = zip(points, encoding.keys(points), strict=True)
     return next((np.asarray(row) for row, key in rows if key not in taken), None)
 
 
 def _taken(encoding: Encoding, trials: Sequence[FrozenTrial]) -> set[bytes]:
-    """Keys of the configurations that trials have or had, in whatever state."""
+    """Return the keys of all trials' configurations, whatever their state."""
     points = [t.params for t in trials if t.params]
     return set(encoding.keys(encoding.codes(points))) if points else set()
 
 
 def _with(trial: FrozenTrial, params: Mapping[str, Any]) -> FrozenTrial:
-    """A trial with other parameters."""
+    """Return a copy of a trial with other parameters."""
     known = copy.copy(trial)
     known.params = dict(params)
     return known
 
 
-def _is_under_way(trial: FrozenTrial) -> bool:
+def _is_running(trial: FrozenTrial) -> bool:
     return trial.state == TrialState.RUNNING and bool(trial.params)
 
 
 def _is_fixed(trial: FrozenTrial) -> bool:
-    """Whether parameters of a trial were fixed beforehand (`Study.enqueue_trial`)."""
+    """Whether a trial's parameters were fixed in advance (`Study.enqueue_trial`)."""
     return bool(trial.system_attrs.get("fixed_params"))
 
 

@@ -10,11 +10,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 
 class PlannedGridSampler(GridSampler):
-    """A grid that leaves it to the plan when the study ends.
+    """A grid sampler that never stops the study.
 
-    Optuna's own stops the study when the grid is used up, which it can only do inside `Study.optimize`. Whoever asks
-    for more trials than the grid has points gets points again.
+    Optuna's own stops it at the end of the grid, which works inside `Study.optimize` only. Trials beyond the grid's
+    size repeat points.
     """
 
     def after_trial(self, study: Study, trial: FrozenTrial, state: TrialState, values: Sequence[float] | None) -> None:
-        """Go on."""
+        """Do nothing, so that the study goes on."""

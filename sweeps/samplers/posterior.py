@@ -1,4 +1,4 @@
-"""What a set of scored configurations says about others: posterior, pick and sensitivity, without any Optuna study."""
+"""The posterior over a space given scored configurations, and the pick from them, without any Optuna study."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MIN_POINTS = 8
 
 _LEAST_SHARE = 0.05
 _LEAST_DIFFERENCE = 1e-10  # variance, as a share of the surface's
-_TIE = 1e-12  # means are equal that differ by less than this share of the range of the scores
+_TIE = 1e-12  # means count as equal within this share of the range of the scores
 _GUESSED_SHARE = 1.0 / 3.0
 _DRAWS = 2048
 
@@ -30,18 +30,18 @@ class Posterior:
 
     Args:
         space: Optuna distributions by name.
-        points: Scored configurations as values by name; inactive parameters missing. Repeats are welcome.
+        points: Scored configurations as values by name, without inactive parameters. Repeats are allowed.
         values: Their scores, larger is better, shape (n,).
         noise: Variance of each score around the truth, shape (n,), positive; NaN where it is unknown.
         active_when: Conditions, as in `Encoding`.
-        fixed: Values outside the space that conditions may name.
+        fixed: Values outside the space that conditions may use.
         eligible: Indices of the configurations that `pick` chooses from; all if not given.
 
     Attributes:
-        noise: The variances, with an estimate in the place of those that are unknown: fitted with the surface, and
-            without one a third of the scores' variance, which is but a guess.
-        surrogate: The fitted surface; None where the scores are too few (`MIN_POINTS`) or all equal, and means are
-            shrunk to the grand mean by the ratio of signal to noise instead.
+        noise: The variances, unknown ones estimated: fitted with the surface, or without a surface guessed as a third
+            of the scores' variance.
+        surrogate: The fitted surface; None where the scores are too few (`MIN_POINTS`) or all equal. Then means are
+            shrunk to the grand mean by the ratio of signal to noise.
 
     Raises:
         ValueError: If there are no points, or the arguments differ in length.
@@ -76,11 +76,11 @@ class Posterior:
         self._grand, self._signal = _moments(self.values, self.noise)
 
     def at(self, points: Sequence[Params]) -> tuple[Array, Array]:
-        """Posterior mean and standard deviation of the true mean score, each of shape (len(points),)."""
+        """Return posterior mean and standard deviation of the true mean score, each of shape (len(points),)."""
         return self._at_codes(self.encoding.codes(points), points)
 
     def difference(self, point: Params, other: Params) -> tuple[float, float]:
-        """Posterior mean and standard deviation of what a configuration's true mean score is above another's."""
+        """Return posterior mean and standard deviation of a difference of true mean scores: `point` less `other`."""
         if self.surrogate is None:
             mean, sd = self.at([point, other])
             return float(mean[0] - mean[1]), math.hypot(*sd)
@@ -92,17 +92,17 @@ class Posterior:
         )
 
     def means(self) -> Array:
-        """Posterior mean of every scored configuration, in their order, shape (n,)."""
+        """Return the posterior mean of every scored configuration, in their order, shape (n,)."""
         return self._at_codes(self.codes, self.points)[0]
 
     def pick(self, among: Sequence[int] | None = None) -> int:
-        """Index of the scored configuration with the largest posterior mean.
+        """Return the index of the scored configuration with the largest posterior mean.
 
         Args:
             among: Indices to choose from; all that are eligible if not given.
 
         Returns:
-            The index; of several with equal means the one known best, of those the first.
+            The index; of several with equal means that with the least noise, then the first.
 
         Raises:
             ValueError: If there is nothing to choose from.
@@ -113,20 +113,20 @@ class Posterior:
         return ranked[0]
 
     def ranked(self, among: Sequence[int] | None = None) -> list[int]:
-        """Indices of the scored configurations, that with the largest posterior mean first; see `pick`."""
+        """Return the indices of the scored configurations, the largest posterior mean first; see `pick`."""
         means = self.means()
         unit = max(_TIE * float(np.ptp(self.values)), resolution(self.values))
         indices = self._eligible if among is None else among
         return sorted(indices, key=lambda i: (-round(float(means[i] - self._grand) / unit), float(self.noise[i]), i))
 
     def finalists(self, count: int, among: Sequence[int] | None = None) -> list[int]:
-        """Indices of the scored configurations that are worth another look together.
+        """Return the indices of the scored configurations to confirm together.
 
-        The first is `pick`. Each further one is that which adds most to the expected best of them, over joint draws
-        from the posterior: a near twin of one that is taken already would add nothing, however high it stands.
+        The first is `pick`. Each further one adds most to the expected best of all, over joint draws from the
+        posterior. So a near twin of a chosen one adds nothing, however high its mean.
 
         Args:
-            count: How many, at most.
+            count: Largest number of finalists.
             among: Indices to choose from; all that are eligible if not given.
         """
         ranked = self.ranked(among)
@@ -152,7 +152,7 @@ class Posterior:
         return self._shrunk(codes, points)
 
     def _shrunk(self, codes: Array, points: Sequence[Params]) -> tuple[Array, Array]:
-        """Without a surface: a configuration knows of its own scores alone."""
+        """Return mean and deviation without a surface, from a configuration's own scores alone."""
         own = self._names(self.codes, self.points)
         mean = np.full(len(codes), self._grand)
         sd = np.full(len(codes), math.sqrt(self._signal))
@@ -167,7 +167,7 @@ class Posterior:
         return mean, sd
 
     def _names(self, codes: Array, points: Sequence[Params]) -> list[tuple[bytes, str]]:
-        """What tells configurations apart: their place in the space, and parameters that it does not have."""
+        """Return keys of configurations: their place in the space, and parameters outside it."""
         beyond = [sorted((k, v) for k, v in point.items() if k not in self.encoding.space) for point in points]
         return list(zip(self.encoding.keys(codes), map(repr, beyond), strict=True))
 
@@ -181,15 +181,15 @@ def fit_surrogate(
     *,
     cliffs: bool = True,
 ) -> Surrogate | None:
-    """Fit the surface behind scores.
+    """Fit the surface of scores.
 
     Args:
         encoding: The space.
         codes: Scored points, shape (n, n_axes).
         values: Scores, larger is better, shape (n,).
-        noise: Variance of each score, shape (n,); NaN for one that is fitted to all such scores together.
-        early: Fit the hyperparameters to the first points only, with these scores and variances of theirs: what is
-            known of them later must not change what was fitted before. All points if not given.
+        noise: Variance of each score, shape (n,); NaN where one variance is fitted to all such scores together.
+        early: Scores and variances of the first points: the hyperparameters are fitted to these alone, so that later
+            knowledge does not change an earlier fit. All points if not given.
         cliffs: Whether low scores are winsorised.
 
     Returns:
@@ -204,15 +204,15 @@ def fit_surrogate(
         early_values, values = winsorise(early_values, early_noise), winsorise(values, noise)
     with one_thread():
         hyperparameters = fit_hyperparameters(features[:first], early_values, early_noise, encoding.columns)
-        if math.isnan(hyperparameters.noise):  # the first points all told their noise
+        if math.isnan(hyperparameters.noise):  # the noise of all first points is known
             noise = np.where(np.isnan(noise), np.median(early_noise), noise)
         return Surrogate(features, values, noise, hyperparameters)
 
 
 def _moments(values: Array, noise: Array) -> tuple[float, float]:
-    """Grand mean weighted by precision, and the variance between configurations by the method of moments.
+    """Return the grand mean weighted by precision, and the variance between configurations (method of moments).
 
-    The variance is never taken smaller than a twentieth of the noise, so that better scores stay ahead of worse ones.
+    The variance is at least a twentieth of the noise, so that better scores stay ahead of worse ones.
     """
     grand = float(np.average(values, weights=1.0 / noise))
     between = float(np.var(values, ddof=1)) - float(np.mean(noise)) if len(values) > 1 else 0.0

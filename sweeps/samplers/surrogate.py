@@ -1,17 +1,14 @@
-"""A Gaussian process over a search space, with the noise of every point taken as known where it is known.
+"""A Gaussian process over a search space, in which each point has its own noise, known or estimated.
 
 The surface is a sum of one function per parameter and one of all parameters together: the additive and the full order
-of Duvenaud, Nickisch & Rasmussen (*Additive Gaussian Processes*, 2011), each a Matern 5/2, with one length scale per
-parameter in both. Options mostly act on their own, and main effects show through far more noise than a surface of
-eight dimensions does. On 108 simulated smooth surfaces the regret of a search alone was .0340, .0257, .0232, .0198 and
-.0170 after 180, 280, 420, 600 and 876 generations, with the full order alone .0373, .0301, .0256, .0195 and .0166
-(standard errors about .002): a help as long as little is known, and none from 600 on. Rough ones showed no difference.
+of Duvenaud, Nickisch & Rasmussen (*Additive Gaussian Processes*, 2011). Each is a Matern 5/2, with one length scale per
+parameter in both. Options mostly act on their own, and main effects show through far more noise than a surface of eight
+dimensions does: `docs/benchmarks.md` has the simulated regret.
 
-Hyperparameters are fitted to the marginal likelihood with log-normal priors, so that a dozen noisy points cannot pin a
-length scale to a bound. One noise variance for all points that tell none is fitted with them. Everything between two
-fits is closed-form conditioning: one Cholesky factor per set of points (Rasmussen & Williams, *Gaussian Processes for
-Machine Learning*, 2006, chapters 2 and 5); the constant mean is estimated by generalised least squares (their section
-2.7).
+Hyperparameters are fitted to the marginal likelihood with log-normal priors, so that a dozen noisy points cannot push a
+length scale to a bound. One noise variance is fitted for all points without their own. Between two fits everything is
+closed-form conditioning, with one Cholesky factor per set of points (Rasmussen & Williams, *Gaussian Processes for
+Machine Learning*, 2006, chapters 2 and 5). Generalised least squares give the constant mean (their section 2.7).
 """
 
 from __future__ import annotations
@@ -48,11 +45,11 @@ NOISE_PRIOR = (math.log(0.05), 2.5)
 """Mean and standard deviation of the logarithm of an unknown noise variance as a share of the scores' variance."""
 
 NOISE_STARTS = (1e-3, 0.5)
-"""Shares at which the search for an unknown noise variance starts: nearly none, and half of everything. A likelihood
-may have a peak for each way to explain the same scores."""
+"""Shares at which the search for an unknown noise variance starts: nearly none, and half of the variance. The
+likelihood may have a peak near each."""
 
 ORDINARY = (2.0**-10, 2.0**10)
-"""Ranges of scores with known noise that are fitted in the scores' own unit."""
+"""Scores with known noise and a range within these limits are fitted in their own unit."""
 
 _MAX_ITERATIONS = 40
 _TOLERANCE = 1e-5 / np.finfo(float).eps  # relative change of the objective at which L-BFGS-B stops
@@ -63,14 +60,14 @@ _LEAST_VARIANCE = 1e-12  # of a posterior, as a share of the surface's
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """What is fitted.
+    """Variances and length scales of a surface, from a fit.
 
     Attributes:
         additive: Variance of the sum of the parameters' own functions, in squared score units.
         joint: Variance of the function of all parameters together.
         lengths: Length scale of each parameter, shape (n_parameters,).
         columns: Index of the parameter that each feature column belongs to, shape (n_features,).
-        noise: Variance of the scores whose noise is unknown; NaN where all is known.
+        noise: Variance of the scores with unknown noise; NaN if there are none.
     """
 
     additive: float
@@ -85,16 +82,16 @@ class Hyperparameters:
         return self.additive + self.joint
 
     def in_units(self, unit: float) -> Hyperparameters:
-        """These of scores that are so many times larger."""
+        """Return the hyperparameters of scores that are `unit` times larger."""
         scale = unit**2
         return replace(self, additive=self.additive * scale, joint=self.joint * scale, noise=self.noise * scale)
 
     def filled(self, noise: Array) -> Array:
-        """Variances with those that are unknown (NaN) filled in."""
+        """Fill in unknown variances (NaN)."""
         return np.where(np.isnan(noise), self.noise, noise)
 
     def covariance(self, a: Array, b: Array) -> Array:
-        """Covariance of the surface between the rows of two tables of features, shape (len(a), len(b))."""
+        """Return the surface's covariance between the rows of two tables of features, shape (len(a), len(b))."""
         scaled = squared_distances(a, b, self.columns) / np.array(self.lengths)[:, None, None] ** 2
         return np.asarray(self.additive * matern52(scaled).mean(axis=0) + self.joint * matern52(scaled.sum(axis=0)))
 
@@ -104,12 +101,12 @@ _cache_turn = threading.Lock()
 
 
 def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
-    """Fit variances and length scales; a pure function of its arguments, remembered within the process.
+    """Fit variances and length scales; a pure function of its arguments, cached within the process.
 
     Args:
         features: Points, shape (n, n_features).
         values: Scores, shape (n,).
-        noise: Variance of each score around the surface, shape (n,), positive; NaN where it is to be estimated.
+        noise: Variance of each score around the surface, shape (n,), positive; NaN to estimate it.
         columns: Index of the parameter that each feature column belongs to; columns of one parameter share a length.
 
     Returns:
@@ -132,10 +129,10 @@ def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: n
 
 
 def _unit(values: Array, noise: Array) -> float:
-    """What scores are divided by before a fit, a power of two: the optimiser's stopping rule is not free of a unit.
+    """Return the unit to divide scores by before a fit, since the optimiser's stopping rule depends on the unit.
 
-    Scores between 0 and 1 with known noise, those of sweeps, keep theirs: what is proposed for them stays, to the
-    last digit, what it was when published results were found.
+    It is a power of two. Scores between 0 and 1 with known noise, as in sweeps, keep theirs: their proposals stay those
+    of published results, to the last digit.
     """
     width = float(np.ptp(values))
     if not np.isnan(noise).any() and ORDINARY[0] <= width <= ORDINARY[1]:
@@ -175,7 +172,7 @@ def _fit(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.i
 def negative_likelihood(
     theta: Array, squared: Array, values: Array, noise: Array, unknown: npt.NDArray[np.bool_] | None = None
 ) -> tuple[float, Array]:
-    """Negative log marginal likelihood of centred scores, up to a constant, and its gradient.
+    """Return the negative log marginal likelihood of centred scores, up to a constant, and its gradient.
 
     Args:
         theta: Logarithms of the additive and the joint variance and of the length scales, shape (2 + n_parameters,);
@@ -183,7 +180,7 @@ def negative_likelihood(
         squared: Squared distances of the points per parameter, shape (n_parameters, n, n).
         values: Centred scores, shape (n,).
         noise: Variance of each score, shape (n,); 0 where it is unknown.
-        unknown: Which of the variances are unknown, shape (n,); none if not given.
+        unknown: Mask of the unknown variances, shape (n,); by default all are known.
     """
     additive, joint = np.exp(theta[:2])
     own = squared / np.exp(2.0 * theta[2 : 2 + len(squared)])[:, None, None]
@@ -197,7 +194,7 @@ def negative_likelihood(
     factor = np.linalg.cholesky(covariance)
     weights = cho_solve((factor, True), values)
     inner = 0.5 * (cho_solve((factor, True), np.eye(len(values))) - np.outer(weights, weights))
-    # The correlation falls with log length as -2 r^2 times its slope in r^2; the chain rule turns the sign.
+    # The correlation falls with log length as -2 r^2 times its slope in r^2; the chain rule reverses the sign.
     slopes = (additive / len(own)) * _slope(own) + joint * _slope(together)
     gradient = np.concatenate(
         [
@@ -215,11 +212,11 @@ class Surrogate:
     Args:
         features: Points, shape (n, n_features).
         values: Scores, shape (n,).
-        noise: Variance of each score around the surface, shape (n,); NaN for that of the hyperparameters.
+        noise: Variance of each score around the surface, shape (n,); NaN to use that of the hyperparameters.
         hyperparameters: Variances and length scales.
 
     Attributes:
-        mean: The constant that the surface returns to far from any point.
+        mean: The constant that the surface approaches far from any point.
     """
 
     def __init__(self, features: Array, values: Array, noise: Array, hyperparameters: Hyperparameters) -> None:
@@ -238,21 +235,21 @@ class Surrogate:
         self._weights = cho_solve((self._factor, True), values - self.mean)
 
     def posterior(self, features: Array) -> tuple[Array, Array]:
-        """Mean and standard deviation of the noise-free surface, each of shape (len(features),)."""
+        """Return mean and standard deviation of the noise-free surface, each of shape (len(features),)."""
         mean, half, lacking = self._conditioned(features)
         variance = self.hyperparameters.signal - np.einsum("ij,ij->j", half, half) + lacking**2 / self._precision
         return mean, np.sqrt(np.maximum(variance, _LEAST_VARIANCE * self.hyperparameters.signal))
 
     def joint(self, features: Array) -> tuple[Array, Array]:
-        """Mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
+        """Return mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
         mean, half, lacking = self._conditioned(features)
         covariance = self._covariance(features) - half.T @ half + np.outer(lacking, lacking) / self._precision
         return mean, covariance
 
     def believing(self, features: Array, noise: float) -> Surrogate:
-        """This surface as if points under way had already scored what is expected of them (kriging believer).
+        """Return this surface with running points at their expected scores (kriging believer).
 
-        The mean stays as it is, the uncertainty around those points shrinks, so that the next proposal goes elsewhere
+        The mean stays, and the uncertainty around those points shrinks, so that the next proposal goes elsewhere
         (Ginsbourger, Le Riche & Carraro 2010).
         """
         if not len(features):
@@ -266,7 +263,7 @@ class Surrogate:
         )
 
     def _conditioned(self, features: Array) -> tuple[Array, Array, Array]:
-        """Posterior mean, and what the variance falls by (as a root) and rises by, the mean being estimated."""
+        """Return the posterior mean, the root of the variance's reduction, and its increase for the estimated mean."""
         cross = self._covariance(features, self.features)
         half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         return self.mean + cross @ self._weights, half, 1.0 - cross @ self._ones
@@ -276,7 +273,7 @@ class Surrogate:
 
 
 def squared_distances(a: Array, b: Array, columns: Sequence[int] | npt.NDArray[np.intp]) -> Array:
-    """Squared distances between the rows of two tables, parameter by parameter, shape (n_parameters, len(a), len(b)).
+    """Return squared distances between the rows of two tables, by parameter, shape (n_parameters, len(a), len(b)).
 
     Args:
         a: Shape (n, n_features).
@@ -290,13 +287,13 @@ def squared_distances(a: Array, b: Array, columns: Sequence[int] | npt.NDArray[n
 
 
 def matern52(squared: Array) -> Array:
-    """Matern 5/2 correlation at squared distances in units of the length scale; of the shape given."""
+    """Return the Matern 5/2 correlation at squared distances in units of the length scale, of the same shape."""
     scaled = np.sqrt(5.0 * squared)
     return np.asarray((1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled))
 
 
 def _slope(squared: Array) -> Array:
-    """Minus twice the slope of `matern52` in the squared distance."""
+    """Return minus twice the slope of `matern52` in the squared distance."""
     scaled = np.sqrt(5.0 * squared)
     return np.asarray((5.0 / 3.0) * (1.0 + scaled) * np.exp(-scaled))
 
@@ -311,7 +308,7 @@ def _controller() -> Any:
 class _OneThread:
     """A context in which linear algebra uses one thread: small matrices gain nothing, and the sums keep their order.
 
-    The limit is the process's. Threads that are inside at the same time share it: the first sets it, the last lifts it.
+    The limit belongs to the process. Threads inside at the same time share it: the first sets it, the last removes it.
     """
 
     def __init__(self) -> None:
@@ -336,5 +333,5 @@ _one_thread = _OneThread()
 
 
 def one_thread() -> AbstractContextManager[None]:
-    """The context in which linear algebra uses one thread; may be entered again within, and by several threads."""
+    """Return the context in which linear algebra uses one thread; it may be nested and entered by several threads."""
     return _one_thread

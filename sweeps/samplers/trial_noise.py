@@ -1,7 +1,7 @@
-"""How far the score of a trial may lie from the truth: told, estimated from its cases, or unknown.
+"""The noise variance of a trial's score: given by the trial, estimated from its cases, or unknown.
 
-Unknown variances are NaN; the surface's fit estimates one for all of them (`surrogate.fit_hyperparameters`). Nothing
-here depends on the unit of the scores: floors are shares of their spread.
+Unknown variances are NaN; the surface's fit estimates one for all of them (`surrogate.fit_hyperparameters`). The unit
+of the scores does not matter: lower limits are shares of their spread.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from analysis.noise.variance_components import double_centred_variance
 Array = npt.NDArray[np.float64]
 
 LEAST_SHARE = 1e-4
-"""Smallest standard deviation that a told score is taken to have, as a share of the scores' robust spread."""
+"""Smallest standard deviation of a score, as a share of the scores' robust spread."""
 
 MOST = 1e100
-"""Scores beyond this, up or down, count as this: what is fitted are their squares."""
+"""Largest size of a score; larger ones are clipped, since their squares are fitted."""
 
 _LEAST = 1.0 / MOST  # only for scores that are all zero
 _RESOLUTION = 8.0 * np.finfo(float).eps
@@ -31,15 +31,15 @@ _ENOUGH = 4
 
 
 def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) -> float:
-    """Variance of the score that a trial told, from what the trial says of itself.
+    """Return the variance of a trial's score, from the trial's attributes.
 
     Args:
         attributes: The trial's user attributes: `n` (generations behind the score, default 1) and `noise_sd`
             (standard deviation of one generation within a case, best pooled over the study) or its square `score_var`.
-        noise_sd: Standard deviation of one generation for trials that give none.
+        noise_sd: Standard deviation of one generation for trials without their own.
 
     Returns:
-        `noise_sd**2 / n`; NaN if nothing is known. What is no usable number counts as missing.
+        `noise_sd**2 / n`; NaN if it is unknown. An unusable number counts as missing.
     """
     n = _usable(attributes.get("n"))
     sd = _usable(attributes.get("noise_sd"))
@@ -50,14 +50,14 @@ def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) ->
 
 
 def case_table(case_scores: Sequence[Any]) -> Array:
-    """The `case_scores` attributes of trials as a table, shape (trials, cases).
+    """Return the `case_scores` attributes of trials as a table, shape (trials, cases).
 
     Args:
-        case_scores: One entry per trial: a list of scores or a mapping from case to score; anything else is none.
+        case_scores: One entry per trial: a list of scores or a mapping from case to score; any other entry is empty.
 
     Returns:
-        NaN where a trial has no score. Trials with other cases, or a list of another length, than the first one that
-        has scores are NaN throughout.
+        NaN where a trial has no score. The first trial with scores sets the cases; trials with other cases, or a list
+        of another length, are all NaN.
     """
     entries = [entry if isinstance(entry, (Mapping, list, tuple)) else () for entry in case_scores]
     first = next((entry for entry in entries if entry), None)
@@ -73,10 +73,10 @@ def case_table(case_scores: Sequence[Any]) -> Array:
 
 
 def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, noise_sd: float | None = None) -> Array:
-    """Variance of each trial's told score, shape (trials,): positive, or NaN where nothing is known.
+    """Return the variance of each trial's score, shape (trials,): positive, or NaN where it is unknown.
 
-    In this order: what the trial says (`trial_noise`), and the double-centred residuals of the trials' `case_scores`.
-    None is smaller than `least_noise` of the scores.
+    The trial's own noise (`trial_noise`) comes first, then the double-centred residuals of the trials' `case_scores`.
+    No variance is smaller than `least_noise` of the scores.
     """
     found: Array = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
     missing = np.isnan(found)
@@ -89,13 +89,13 @@ def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, nois
 
 
 def least_noise(values: Array) -> float:
-    """The smallest variance that scores are taken to have: a share of their spread, and no less than their rounding."""
+    """Return the smallest variance of scores: a share of their spread, but at least their rounding."""
     _, spread = centre_and_spread(values)
     return max(LEAST_SHARE * spread, resolution(values)) ** 2
 
 
 def resolution(values: Array) -> float:
-    """How much scores may differ by rounding alone; positive."""
+    """Return the largest difference of scores by rounding alone; positive."""
     return max(_RESOLUTION * float(np.max(np.abs(values), initial=0.0)), _LEAST)
 
 
@@ -105,10 +105,10 @@ def all_equal(values: Array) -> bool:
 
 
 def centre_and_spread(values: Array) -> tuple[float, float]:
-    """Median of scores, and a robust standard deviation measured on the upper half alone.
+    """Return the median of scores, and a robust standard deviation measured on the upper half alone.
 
-    Where most of the upper half equals the median (half of the trials fell off the same cliff), both are those of the
-    scores above it. With too few of them, the deviation is that of all scores.
+    If most of the upper half equals the median (half of the trials fell off the same cliff), both come from the scores
+    above it. With too few of them, the deviation is that of all scores.
     """
     rest = values
     while len(rest) >= _ENOUGH:
@@ -123,9 +123,8 @@ def centre_and_spread(values: Array) -> tuple[float, float]:
 def winsorise(values: Array, noise: Array) -> Array:
     """Raise scores that are far below the rest to a floor, so that a cliff does not bend the whole surface.
 
-    The floor is three robust standard deviations below the median, the deviation being measured on the upper half
-    alone and never taken smaller than the noise, as far as that is known. Where none is known, median and deviation
-    are those of `centre_and_spread`.
+    The floor is three robust standard deviations below the median. The deviation is measured on the upper half alone,
+    and is at least the known noise. Without known noise, median and deviation are those of `centre_and_spread`.
     """
     if len(values) < _ENOUGH:
         return values
@@ -144,7 +143,7 @@ def _upper_spread(values: Array, median: float) -> float:
 
 
 def _number(value: Any) -> float:
-    """A finite number as it is, and NaN for anything else."""
+    """Return a finite number unchanged, and NaN for any other value."""
     if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
         return math.nan
     try:
@@ -155,6 +154,6 @@ def _number(value: Any) -> float:
 
 
 def _usable(value: Any) -> float:
-    """A number from 0 on whose square is one too, and NaN for anything else."""
+    """Return a number from 0 to `MOST` unchanged, and NaN for any other value."""
     number = _number(value)
     return number if 0.0 <= number <= MOST else math.nan

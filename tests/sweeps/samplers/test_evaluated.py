@@ -87,7 +87,7 @@ def test_neither_an_infinite_nor_a_pruned_trial_is_picked(value: float | None) -
 def test_there_may_be_nothing_to_pick() -> None:
     with pytest.raises(ValueError, match="no trial is complete with a finite score"):
         pick(study_of(at(0.1, math.inf), pruned(0.2, 0.3)))
-    with pytest.raises(ValueError, match=r"none of the 1 scored trials keeps all constraints \(cost, size\)"):
+    with pytest.raises(ValueError, match=r"none of the 1 scored trials meets all constraints \(cost, size\)"):
         pick(study_of(at(0.1, 0.5, constraints={"size": 0.1, "cost": -1.0})))
 
 

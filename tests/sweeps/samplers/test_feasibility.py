@@ -108,7 +108,7 @@ def test_a_constraint_that_is_always_kept_changes_nothing() -> None:
     without = search(lambda *_: None, n=20)
     assert [t.params for t in with_one.trials] == [t.params for t in without.trials]
     broken = search(lambda trial, *_: trial.set_constraint("ever", 1.0), n=12)
-    with pytest.raises(ValueError, match="none of the 12 scored trials keeps all constraints"):
+    with pytest.raises(ValueError, match="none of the 12 scored trials meets all constraints"):
         NoiseAwareSampler(seed=0).pick(broken)
 
 
