@@ -27,6 +27,7 @@ def main() -> int:
     if verdict is None:
         print("no verdict: no trial could be scored")
         return 1
+    print(result.use_now.text)
     print(f"{verdict.outcome}: {verdict.sentence}")
     if result.exportable:
         for file in result.export(formats=("env", "json")):

@@ -8,9 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.verdict.use_now import UseNow, changes
 from sweeps.options import Configuration
 from sweeps.results.look_history import last_sentence
 from sweeps.results.study_data import StudyData
+from sweeps.results.use_now import use_now
 from sweeps.results.verdicts import fresh_effects, is_usable, judge_finalists
 from sweeps.search.trial import Proposal
 
@@ -36,14 +38,18 @@ class SweepResult(StudyData):
     def _repr_html_(self) -> str:
         from analysis.html_table import html_table
 
-        title, verdict = f"{self.name}: {self.status}", self.verdict
-        if verdict is None or self.finalist is None:
-            counts = {"trials": str(len(self.proposals)), "generations": str(len(self.rows))}
-            return html_table(title, counts, "No verdict yet.")
-        changes = self.finalist.configuration.text(self.baseline)
-        use = f"Use the new settings: {changes}" if self.exportable else "Keep your current settings"
-        facts = {"finalist": changes, "outcome": verdict.outcome, **verdict.facts}
-        return html_table(title, {"answer": use, **facts}, verdict.sentence, *self.broken)
+        facts = {"trials": str(len(self.proposals)), "generations": str(len(self.rows))}
+        sentence, verdict = "", self.verdict
+        if verdict is not None and self.finalist is not None:
+            changed = ", ".join(changes(self.baseline.values, self.finalist.configuration.values))
+            facts = {"finalist": changed, "outcome": verdict.outcome, **verdict.facts}
+            sentence = verdict.sentence
+        return html_table(f"{self.name}: {self.status}", {"answer": self.use_now.text, **facts}, sentence)
+
+    @property
+    def use_now(self) -> UseNow:
+        """The settings to use now, and why; `use_now.text` is the answer on one line."""
+        return use_now(self, self.verdicts)
 
     # ---- verdict
 

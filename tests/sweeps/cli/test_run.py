@@ -481,16 +481,14 @@ def test_current_settings_stay_where_nothing_is_shown_better(null: Path, capsys:
 
 
 def test_a_study_without_a_verdict_says_why_and_keeps_the_settings(copy: Path) -> None:
-    from sweeps.results.use_now import use_now
-
     result = load_result(copy / "mlruns", "t")
     kept = replace(result.stored.record, confirmed=None)
     same = "every trial with a score has these same settings, so there was nothing to confirm"
     open_ = "there is no verdict yet, because the confirmation is not complete (status: stopped)"
     for finalists, status, why in (((), "done", same), (None, "stopped", open_)):
         stored = replace(result.stored, record=replace(kept, finalists=finalists), status=status)
-        assert use_now(replace(result, stored=stored)).text == f"Keep your current settings: {why}"
+        assert replace(result, stored=stored).use_now.text == f"Keep your current settings: {why}"
     unscored = [{**row, "score": None} for row in result.rows]
     stored = replace(result.stored, record=replace(kept, finalists=()))
     none = replace(result, rows=unscored, stored=stored)
-    assert use_now(none).why == "no trial of the search has a score, so there was nothing to confirm"
+    assert none.use_now.why == "no trial of the search has a score, so there was nothing to confirm"

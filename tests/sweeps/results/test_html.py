@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.verdict.use_now import changes
 from sweeps.progress import Silent
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
@@ -24,8 +25,8 @@ def test_a_result_says_what_to_use_and_why(result: SweepResult) -> None:
     assert result.finalist is not None
     html = result._repr_html_()
     shown = Cells(html).cells
-    changes = result.finalist.configuration.text(result.baseline)
-    assert shown[:6] == ["answer", f"Use the new settings: {changes}", "finalist", changes, "outcome", "better"]
+    changed = ", ".join(changes(result.baseline.values, result.finalist.configuration.values))
+    assert shown[:6] == ["answer", f"Use the new settings: {changed}", "finalist", changed, "outcome", "better"]
     assert html.startswith("<div><p><strong>t: done</strong></p>")
     assert shown[6:] == [text for pair in result.verdict.facts.items() for text in pair]
 
@@ -34,8 +35,9 @@ def test_a_result_that_is_not_shown_better_keeps_the_settings(tmp_path: Path) ->
     path = write_sweep(tmp_path, search={"probe": False}, baseline={"temperature": 0.35}, constraints={"words": 1})
     kept = run(path)
     assert not kept.exportable
-    assert Cells(kept._repr_html_()).cells[:2] == ["answer", "Keep your current settings"]
-    assert all(sentence in kept._repr_html_() for sentence in kept.broken)
+    assert kept.use_now.settings == "current"
+    assert Cells(kept._repr_html_()).cells[:2] == ["answer", kept.use_now.text]
+    assert all(sentence in kept.use_now.text for sentence in kept.broken)
 
 
 class Impatient(Silent):
@@ -51,5 +53,5 @@ def test_a_result_without_verdict_shows_how_far_it_is(tmp_path: Path) -> None:
     early = load_result(tmp_path / "mlruns", "t")
     html = early._repr_html_()
     assert html.startswith("<div><p><strong>t: stopped</strong></p>")
-    assert Cells(html).cells == ["trials", "0", "generations", "12"]
-    assert "No verdict yet." in html
+    assert Cells(html).cells[2:] == ["trials", "0", "generations", "12"]
+    assert Cells(html).cells[1].startswith("Keep your current settings: there is no verdict yet")
