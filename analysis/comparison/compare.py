@@ -13,7 +13,7 @@ from analysis.comparison.estimate import ROUNDING, Agreement, Estimate, Permutat
 from analysis.comparison.pair import FEWEST_CASES, Pair
 from analysis.comparison.permutation import permutation
 from analysis.comparison.seed_clusters import with_seeds_as_units
-from analysis.comparison.sign_flips import signed, singletons
+from analysis.comparison.sign_flips import sign_flip_test, single_seeds
 from analysis.comparison.t_tests import MANY, PERMUTE_BELOW, cautious_t, is_lopsided, paired_t, stratified_t
 from analysis.observations.table import TableError
 
@@ -83,9 +83,9 @@ def _few_and_equal(two: Pair) -> bool:
     return bool(few and np.array_equal(two.baseline.n, two.finalist.n) and _can_permute(two))
 
 
-def _has_singletons(two: Pair) -> bool:
+def _has_single_seeds(two: Pair) -> bool:
     """Say whether some case has one seed in an arm that is not greedy."""
-    return bool(singletons(two).any())
+    return bool(single_seeds(two).any())
 
 
 def _agreeing(two: Pair, others: Sequence[Callable[..., PermutationEstimate]], seed: int) -> Estimate:
@@ -99,7 +99,7 @@ def _agreeing(two: Pair, others: Sequence[Callable[..., PermutationEstimate]], s
 
 def _agreeing_with_signs(two: Pair, seed: int) -> Estimate:
     """Compare arms where some cases have one seed: t, signs and, where both arms vary, permutation must agree."""
-    return _agreeing(two, [signed, permutation] if _can_permute(two) else [signed], seed)
+    return _agreeing(two, [sign_flip_test, permutation] if _can_permute(two) else [sign_flip_test], seed)
 
 
 RULES: tuple[Rule, ...] = (
@@ -115,7 +115,7 @@ RULES: tuple[Rule, ...] = (
         name="t, signs and permutation, which must agree",
         claim="these-cases",
         asked_by=None,
-        applies=_has_singletons,
+        applies=_has_single_seeds,
         compute=_agreeing_with_signs,
         why="A single seed says nothing about its own noise.",
         note=_UNKNOWN_NOISE,
@@ -197,7 +197,7 @@ def _answer(two: Pair, claim: Claim, test: Test, seed: int) -> Answer:
     rule = choose(two, claim, test)
     if rule.needs_repeats:
         _require_repeats(two)
-    if rule.note and _has_singletons(two):
+    if rule.note and _has_single_seeds(two):
         notes += (rule.note,)
     return _with_noise(rule.compute(two, seed), claim, notes)
 

@@ -16,7 +16,7 @@ _SIGNS_AT_ONCE = 400
 """With more such cases, sums under random signs are drawn from their normal distribution."""
 
 
-def singletons(two: Pair) -> BoolArray:
+def single_seeds(two: Pair) -> BoolArray:
     """Return in which strata an arm that is not greedy has one seed, shape (strata,)."""
     found = np.zeros(len(two.strata), dtype=bool)
     for each in two.noisy:
@@ -24,7 +24,7 @@ def singletons(two: Pair) -> BoolArray:
     return found
 
 
-def signed(two: Pair, *, seed: int = 0) -> PermutationEstimate:
+def sign_flip_test(two: Pair, *, seed: int = 0) -> PermutationEstimate:
     """Compare two arms by flipping the sign of the difference in each case with one seed.
 
     The difference of such a case contains its noise, and is no smaller than that on average: the true difference comes
@@ -43,7 +43,7 @@ def signed(two: Pair, *, seed: int = 0) -> PermutationEstimate:
         TableError: No case was repeated.
     """
     base, rng = stratified_t(two), np.random.default_rng(seed)
-    alone = singletons(two)
+    alone = single_seeds(two)
     weights, difference = two.weights[alone], two.difference[alone]
     shuffled, moved = _signs(rng, weights, weights * difference)
     if not alone.all():

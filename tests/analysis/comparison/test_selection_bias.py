@@ -1,4 +1,4 @@
-"""The best of several: what luck adds to it, and that what people are told to expect holds for new generations."""
+"""The best of several: the part that luck adds, and an expected gain that holds for new generations."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def test_the_expected_maximum_by_known_values():
 
 @pytest.mark.parametrize(("count", "claim"), [(2, "these-cases"), (5, "these-cases"), (5, "new-cases")])
 def test_what_is_told_is_what_luck_makes_of_equal_configurations(count, claim):
-    rng, best, told = np.random.default_rng(count), [], []
+    rng, best, stated = np.random.default_rng(count), [], []
     for _ in range(50):
         arms = [rows("base", 0.5, rng), *(rows(f"f{i}", 0.5, rng) for i in range(count))]
         verdicts = judge(pd.concat(arms), baseline="base", claim=claim)
         best.append(max(verdict.effect for verdict in verdicts))
-        told.append(verdicts[0].optimism)
+        stated.append(verdicts[0].optimism)
         assert len({verdict.optimism for verdict in verdicts}) == 1
-    assert np.mean(told) == pytest.approx(np.mean(best), abs=0.005)
+    assert np.mean(stated) == pytest.approx(np.mean(best), abs=0.005)
     se = 0.12 / math.sqrt(48)
-    assert np.mean(told) == pytest.approx(expected_maximum([se] * count), rel=0.15)
+    assert np.mean(stated) == pytest.approx(expected_maximum([se] * count), rel=0.15)
 
 
 def several(rng, count, holds):
@@ -105,20 +105,20 @@ def study(rng, spread, *, below=0.0, trials=16, finalists=5):
     table["trial"] = [-1 if key == "base" else int(key[1:]) for key in table["configuration"]]
     verdicts = judge(table[table["stage"] == "confirm"], baseline="base", finalists=chosen)
     best = max(verdicts, key=lambda verdict: verdict.effect)
-    told = expected(table, baseline="base", noise_sd=0.12)
-    data = ReportData("s", "2026-01-01", table, "base", best.configuration, verdicts, expected=told)
+    table_of_means = expected(table, baseline="base", noise_sd=0.12)
+    data = ReportData("s", "2026-01-01", table, "base", best.configuration, verdicts, expected=table_of_means)
     return data, truths[best.configuration] - 0.5
 
 
 @pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), (0.03, 0.0), (0.02, 0.08)])
-def test_what_is_told_of_the_recommended_one_is_true_on_average(spread, below):
-    rng, shown, told, truth = np.random.default_rng(11), [], [], []
+def test_the_expected_gain_of_the_recommended_one_is_right_on_average(spread, below):
+    rng, shown, stated, truth = np.random.default_rng(11), [], [], []
     for _ in range(16):
         data, gain = study(rng, spread, below=below)
         shown.append(data.verdict.effect)
-        told.append(data.expected_gain(data.verdict))
+        stated.append(data.expected_gain(data.verdict))
         truth.append(gain)
-    assert np.mean(told) == pytest.approx(np.mean(truth), abs=0.01)
+    assert np.mean(stated) == pytest.approx(np.mean(truth), abs=0.01)
     assert np.mean(shown) > np.mean(truth) + 0.01
 
 

@@ -11,7 +11,7 @@ from analysis import judge_one
 from analysis.comparison import sign_flips
 from analysis.comparison.compare import compare
 from analysis.comparison.pair import pair
-from analysis.comparison.sign_flips import signed
+from analysis.comparison.sign_flips import sign_flip_test
 from analysis.observations.table import summarize
 
 
@@ -86,7 +86,7 @@ def test_signs_and_the_t_distribution_of_repeated_cases(seed):
     noise = stats.t(8, scale=np.sqrt(error) / 3)
     sums = [(i * two.difference[0] + j * two.difference[1]) / 3 for i in (-1, 1) for j in (-1, 1)]
     above = np.mean([noise.sf(two.effect - each) for each in sums])
-    found = signed(two)
+    found = sign_flip_test(two)
     assert found.p_value == pytest.approx(2 * min(above, 1 - above), abs=0.03)
     low, high = found.interval(0.9)
     assert (low > 0 or high < 0) is (found.p_value <= 0.1)
@@ -94,7 +94,7 @@ def test_signs_and_the_t_distribution_of_repeated_cases(seed):
 
 def test_two_signs_alone_have_an_end():
     two = two_of(np.random.default_rng(3), [1, 2], [2, 1], [0.1, 0.1], gain=0.3)
-    found = signed(two)
+    found = sign_flip_test(two)
     assert found.p_value == pytest.approx(0.5, abs=0.03)  # one of four arrangements, on two sides
     assert found.least_p == found.p_value
     assert found.interval(0.95) == (-1.0, 1.0)
@@ -102,9 +102,9 @@ def test_two_signs_alone_have_an_end():
 
 def test_many_signs_are_drawn_as_the_normal_distribution_that_they_have(monkeypatch):
     two = two_of(np.random.default_rng(4), [1] * 30 + [4] * 3, [1] * 30 + [4] * 3, [0.1] * 33, gain=0.04)
-    exact = signed(two)
+    exact = sign_flip_test(two)
     monkeypatch.setattr(sign_flips, "_SIGNS_AT_ONCE", 0)
-    drawn = signed(two)
+    drawn = sign_flip_test(two)
     assert drawn.p_value == pytest.approx(exact.p_value, abs=0.02)
     assert drawn.interval(0.9) == pytest.approx(exact.interval(0.9), abs=0.005)
     assert 0.01 < exact.p_value < 0.4
