@@ -118,10 +118,13 @@ class Server:
             connection.execute(statement)  # type: ignore[arg-type]
 
     def new_database(self) -> str:
-        """The name of a new, empty database."""
+        """The name of a new, empty database.
+
+        It orders texts as English does, as most databases do, so that tests see what depends on the order of bytes.
+        """
         self._databases += 1
         name = f"test_{self._databases}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US'")
         return name
 
     def url(self, database: str) -> str:

@@ -65,6 +65,10 @@ class Database:
         """Return an insert that can say what to do where its row is there already (`on_conflict_do_nothing`)."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
+    def by_bytes(self, column: sa.Column[str]) -> sa.ColumnElement[str]:
+        """Return a column of texts to order by, in the order of code points: other databases order by a language."""
+        return column if self.is_sqlite else sa.collate(column, "C")
+
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A connection to read with.

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sweeps.engines.base import Generation
 from sweeps.ledger import schema as tables
 from sweeps.ledger.database import Database
-from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now
+from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now, storable
 
 _NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 
@@ -62,8 +62,7 @@ class Generations:
         Where the key is there already (another process was quicker), the entry that is there stays and is returned.
         """
         timing = generation.timing
-        # A stream cut within a character leaves half a surrogate pair, which no store and no report can hold.
-        text = generation.text.encode(errors="replace").decode()
+        text = storable(generation.text)
         row = {
             **{name: getattr(key, name) for name in ("fingerprint", "model_digest", "prompt_sha256", "seed", "repeat")},
             "key_sha256": key.sha256,
@@ -80,12 +79,13 @@ class Generations:
             "effective": json.dumps(dict(generation.effective), sort_keys=True),
             "created": now(),
         }
-        prompt = {"sha256": row["prompt_sha256"], "system": key.prompt.system, "user": key.prompt.user}
+        system = None if key.prompt.system is None else storable(key.prompt.system)
+        prompt = {"sha256": row["prompt_sha256"], "system": system, "user": storable(key.prompt.user)}
         with self._database.writing() as connection:
             if prompt["sha256"] not in self._prompts:
                 connection.execute(self._add_prompt, prompt)
             added = connection.execute(self._add_generation, row)
-            if added.rowcount:
+            if added.rowcount == 1:  # PostgreSQL's driver says -1, whether there is a new row or not
                 number = connection.scalar(_NUMBER, {"key": row["key_sha256"]})
                 entry = Entry(int(number or 0), generation_of(row), row["text_sha256"])
             else:
@@ -96,7 +96,7 @@ class Generations:
 
     def add_failure(self, key: Key, *, study: str, kind: str, message: str) -> None:
         """Keep the record of a request that failed; it is no observation and will be tried again on resume."""
-        row = {"key_sha256": key.sha256, "study": study, "kind": kind, "message": message, "created": now()}
+        row = {"key_sha256": key.sha256, "study": study, "kind": kind, "message": storable(message), "created": now()}
         with self._database.writing() as connection:
             connection.execute(sa.insert(tables.failures).values(row))
 

@@ -23,6 +23,8 @@ class Ledger:
     that was in flight. SQLite waits for the disk with each text and each study; observations and scores, which follow
     from the texts, reach it with the next of these, so that a power failure may take the last of them.
 
+    It passes the suite `tests/conformance/ledger.py` at each kind of URL; the suite states the contract.
+
     Args:
         url: A SQLAlchemy URL, or the path of a SQLite file (made if missing). A file that may not be written, or stands
             in a folder that may not, is opened for reading.

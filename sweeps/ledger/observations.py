@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
 from sweeps.ledger.database import Database
-from sweeps.ledger.records import Observed, Place, entry_of, now
+from sweeps.ledger.records import Observed, Place, entry_of, now, storable
 
 _SCORES = sa.select(tables.scores).where(
     tables.scores.c.objective == sa.bindparam("objective"),
@@ -73,7 +73,7 @@ class Observations:
             **{name: getattr(place, name) for name in Place.__dataclass_fields__},
             "configuration": configuration,
             "generation": generation,
-            "error": error,
+            "error": storable(error),
         }
         with self._database.writing_derived() as connection:
             connection.execute(_FAILED_ELSEWHERE, {f"at_{name}": row[name] for name in _PLACE})
@@ -82,6 +82,7 @@ class Observations:
     def add_unscored(self, study: str, generation: int, *, kind: str, message: str) -> None:
         """Keep the record that a generation could not be scored, and why; its observations in the study say so."""
         o, g = tables.observations, tables.generations
+        message = storable(message)
         noted = sa.update(o).where(o.c.study == study, o.c.generation == generation).values(error=f"{kind}: {message}")
         key = sa.select(g.c.key_sha256).where(g.c.id == generation).scalar_subquery()
         row = {"key_sha256": key, "study": study, "kind": kind, "message": message, "created": now()}
@@ -103,7 +104,9 @@ class Observations:
         with self._database.reading() as connection:
             for start in range(0, len(wanted), 500):
                 part = o.c.trial.in_(wanted[start : start + 500])
-                query = _with_generations(study).where(part, o.c.stage.in_(list(stages)), o.c.generation.is_not(None))
+                query = self._with_generations(study).where(
+                    part, o.c.stage.in_(list(stages)), o.c.generation.is_not(None)
+                )
                 for row in connection.execute(query):
                     place = Place(**{name: row._mapping[name] for name in Place.__dataclass_fields__})
                     found.append(Observed(place, row.configuration, entry_of(row), row.error))
@@ -112,7 +115,7 @@ class Observations:
     def of_study(self, study: str) -> list[dict[str, Any]]:
         """A study's observations with their generations (not the scores), in the order of their places."""
         with self._database.reading() as connection:
-            return [dict(row) for row in connection.execute(_with_generations(study)).mappings()]
+            return [dict(row) for row in connection.execute(self._with_generations(study)).mappings()]
 
     def count(self, study: str) -> int:
         """How many observations of a study have a generation."""
@@ -121,13 +124,12 @@ class Observations:
         with self._database.reading() as connection:
             return int(connection.scalar(query) or 0)
 
-
-def _with_generations(study: str) -> sa.Select[Any]:
-    """A study's observations and what was generated for them, in the order of their places."""
-    o, g = tables.observations, tables.generations
-    return (
-        sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
-        .select_from(o.outerjoin(g, o.c.generation == g.c.id))
-        .where(o.c.study == study)
-        .order_by(o.c.stage, o.c.trial, o.c.host, o.c.case, o.c.seed, o.c.repeat)
-    )
+    def _with_generations(self, study: str) -> sa.Select[Any]:
+        """A study's observations and what was generated for them, in the order of their places."""
+        o, g, by_bytes = tables.observations, tables.generations, self._database.by_bytes
+        return (
+            sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
+            .select_from(o.outerjoin(g, o.c.generation == g.c.id))
+            .where(o.c.study == study)
+            .order_by(by_bytes(o.c.stage), o.c.trial, by_bytes(o.c.host), by_bytes(o.c.case), o.c.seed, o.c.repeat)
+        )

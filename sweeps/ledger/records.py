@@ -53,6 +53,15 @@ class Key:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+def storable(text: str) -> str:
+    """A text that every database can hold.
+
+    Half of a surrogate pair, from a stream that was cut within a character, becomes "?"; NUL, which PostgreSQL does not
+    take, becomes U+FFFD.
+    """
+    return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
 def prompt_sha256(prompt: Prompt) -> str:
     """SHA-256 of a prompt's system and user message, in hex."""
     return hashlib.sha256(json.dumps([prompt.system, prompt.user]).encode()).hexdigest()

@@ -1,0 +1,48 @@
+"""Every place of a ledger against the suite for ledgers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import make_url
+
+from sweeps.ledger.database import LedgerError
+from sweeps.ledger.ledger import Ledger
+from tests.conformance.ledger import LedgerSuite
+
+
+class TestSqliteFile(LedgerSuite):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return str(tmp_path / "ledger.db")
+
+
+class TestSqliteUrl(LedgerSuite):
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> str:
+        return f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.mark.postgres
+class TestPostgres(LedgerSuite):
+    """In a database whose own order of texts is that of a language."""
+
+    @pytest.fixture
+    def url(self, postgres_url: str) -> str:
+        return postgres_url
+
+    def test_the_password_is_not_shown(self, url: str) -> None:
+        password = make_url(url).password
+        assert password
+        ledger = Ledger(url)
+        assert password not in ledger.url
+        ledger.close()
+        wrong = make_url(url).set(password=f"{password}-wrong").render_as_string(hide_password=False)
+        with pytest.raises(LedgerError, match="password authentication failed") as caught:
+            Ledger(wrong)
+        assert password not in str(caught.value)
+        nowhere = make_url(url).set(port=1).render_as_string(hide_password=False)
+        with pytest.raises(LedgerError, match="could not be opened") as caught:
+            Ledger(nowhere)
+        assert password not in str(caught.value)
