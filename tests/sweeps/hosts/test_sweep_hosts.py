@@ -11,8 +11,11 @@ from sweeps.config.file import load_config, parse_config
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
+from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts import sweep_hosts
-from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, opened_engines
+from sweeps.hosts.host import Host
+from sweeps.hosts.sweep_hosts import engine_specs, host_differences, open_hosts, opened_engines
+from tests.sweeps.fingerprints.examples import M4, OLLAMA, QWEN
 from tests.sweeps.sweep_files import run, write_sweep
 
 
@@ -92,3 +95,15 @@ def test_one_per_named_host_has_its_name(tmp_path: Path) -> None:
     assert result.observations["host"].nunique() == 2
     one = run(write_sweep(tmp_path, study={"name": "one"}), engine=engines(tmp_path, 1))
     assert list(one.hosts) == ["given-0"]
+
+
+def test_hosts_do_not_differ_by_what_is_loaded_on_one_of_them() -> None:
+    def host(name: str, **engine: object) -> Host:
+        facts = {"host": M4, "engine": OLLAMA | engine, "model": QWEN}
+        return Host(ScriptedEngine(), {"m": Fingerprint(facts)}, name=name)
+
+    plain, loaded = host("a"), host("b", gpu_share=1.0, num_ctx=4096)
+    assert host_differences([plain, loaded]) == host_differences([loaded, plain]) == []
+    assert [line.partition(" in ")[2] for line in host_differences([loaded, host("c", version="0.1.0")])] == [
+        f"engine.version: 0.1.0 instead of {OLLAMA['version']}"
+    ]
