@@ -191,6 +191,7 @@ class Replay:
             tracking=False,
             report=False,
             keep_trials=False,
+            progress=None,
         ).run()
 
     def swept(self, budget: int, seed: int, *, null: bool = False) -> dict[str, float]:

@@ -165,7 +165,14 @@ def run_sweep(
     with tempfile.TemporaryDirectory(dir=scratch(), prefix="arena-") as folder:
         wall, cpu = time.perf_counter(), time.process_time()
         result = Sweep(
-            config, directory=folder, engine=engine, cases=cases, tracking=False, report=False, keep_trials=False
+            config,
+            directory=folder,
+            engine=engine,
+            cases=cases,
+            tracking=False,
+            report=False,
+            keep_trials=False,
+            progress=None,
         ).run()
         verdict = result.verdict
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu

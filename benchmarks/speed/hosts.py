@@ -112,7 +112,12 @@ def explore_run(count: int, delay: float, trials: int, batch: int) -> tuple[floa
     text = toml_text(tables(count, trials, batch))
     with tempfile.TemporaryDirectory() as directory:
         sweep = Sweep(
-            parse_config(text), directory=directory, engine=engines(count, delay), tracking=False, report=False
+            parse_config(text),
+            directory=directory,
+            engine=engines(count, delay),
+            tracking=False,
+            report=False,
+            progress=None,
         )
         record = sweep.run().stored.record
     generations = record.plan["explore_generations"]

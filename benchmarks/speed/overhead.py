@@ -49,7 +49,9 @@ def measure(text: str, *, tracking: bool = True) -> dict[str, Any]:
     from sweeps.study.sweep import Sweep
 
     with tempfile.TemporaryDirectory() as directory:
-        sweep = Sweep(parse_config(text, QUICKSTART), directory=Path(directory), tracking=tracking, report=tracking)
+        sweep = Sweep(
+            parse_config(text, QUICKSTART), directory=Path(directory), tracking=tracking, report=tracking, progress=None
+        )
         result = sweep.run()
         stages = {name: result.stored.record["seconds"][name] for name in ("explore", "confirm")}
         generations = sum(row["stage"] in stages for row in result.rows)

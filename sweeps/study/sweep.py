@@ -62,7 +62,7 @@ class Sweep:
         self.config = config
         self.directory = Path(directory)
         require_choice(progress)
-        self.progress: Progress = Silent()  # until it runs
+        self.progress: Progress = Silent() if progress is None or isinstance(progress, str) else progress
         self._progress = progress
         self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
         self._objective, self._cases = objective, cases
