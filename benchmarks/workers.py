@@ -14,7 +14,7 @@ def mapped(
 
     Args:
         workers: Number of processes; 1 for this process alone.
-        function: Defined in a module, so that other processes find it.
+        function: Defined at the top of a module, where other processes find it.
         *columns: Arguments, as `map` takes them.
         prepare: Called first in each process.
     """

@@ -15,7 +15,7 @@ id, units (the items), summaries of {system, text, covered (0 or 1 per unit)}.
   rubric included.
 
 `lexical_cv` fits the weights again without the judged document's fold (10 folds by document); `lexical` uses the
-shipped weights, which on the file that they were fitted to looks a little too good. On any other file `lexical` is
+shipped weights. On the file that they were fitted to its figures are a little too good; on any other file `lexical` is
 the honest row.
 """
 

@@ -6,7 +6,7 @@
 
 A sweep is replayed, without a model, on a table of real generations (`table.py`, `benchmarks/data/replay.parquet`: 48
 configurations x 6 cases x 10 seeds of the embedded model). A request for a configuration and a case is answered with
-one of the table's ten texts, drawn with replacement. So the truth is known exactly: what a configuration scores is the
+one of the table's ten texts, drawn with replacement. So the truth is known exactly: the score of a configuration is the
 mean over the cases of the mean score of its texts, and the best of the 48 is the best there is to find. Whether these
 are the means of the model itself does not matter here.
 
@@ -15,16 +15,16 @@ that writes the stored texts, scored by the product's objective; each text once)
 which draw from the same scores. Printed for each, at equal generations, as means over the replications with standard
 errors:
 
-* `regret`: the best true mean less that of what is recommended; `gain`: what of the best's gain over the baseline
-  that keeps; `regret_claimed` and `gain_claimed`: the same if only what is shown better replaces the baseline. A rival
+* `regret`: the best true mean less that of the recommended configuration; `gain`: the share of the best's gain over the
+  baseline that this keeps; `regret_claimed` and `gain_claimed`: the same if only a claim replaces the baseline. A rival
   recommends its best trial, and takes any better score than the baseline's for a gain.
 * `ratio_recommend`, `ratio_claim`: generations until the mean regret is that of TPE with 3 seeds at the largest budget,
   as a share of that budget (made on average; `..._budget` as given; see `selection_summary.py`); none if not reached.
 * `optimism`: the reported score less the true mean of the configuration that it belongs to (for the product the
-  finalist), `optimism_recommended` the same for what is recommended.
+  finalist), `optimism_recommended` the same for the recommended one.
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
   baseline's; `used`: generations that were made of the budget (a sweep's confirmation may stop early).
-* `null_...`: the same where all configurations of a case draw from that case's 480 texts, so that every claim is false.
+* `null_...`: the same where all configurations of a case draw from that case's 480 texts: every claim is false.
 
 `--generate` makes the table, in about an hour, and goes on where it was stopped.
 """
@@ -151,7 +151,7 @@ class TableProblem:
 
 @dataclass
 class Replay:
-    """What the replications share: the cases, the objective that knows its texts, and both problems."""
+    """The parts that the replications share: the cases, the objective that knows its texts, and both problems."""
 
     cases: Sequence[Any]
     objective: CachedObjective
@@ -252,12 +252,12 @@ _replay: Replay | None = None
 
 
 def keep(replay: Replay) -> None:
-    """Prepare a worker process: what the replications share, one thread, and no remarks of libraries on their fits."""
+    """Prepare a worker process: keep the shared parts, use one thread, and silence warnings of libraries about fits."""
     import warnings
 
     from threadpoolctl import threadpool_limits
 
-    global _replay  # noqa: PLW0603 - what a worker process keeps between replications
+    global _replay  # noqa: PLW0603 - kept by a worker process between replications
     _replay = replay
     threadpool_limits(1)
     warnings.simplefilter("ignore")
@@ -284,7 +284,7 @@ def replication(number: int, budgets: Sequence[int]) -> dict[str, Any]:
 def run(
     numbers: Sequence[int], budgets: Sequence[int], replay: Replay, workers: int, out: Path
 ) -> list[dict[str, Any]]:
-    """The replications: those that a file lacks are run, and each is added to it as it is finished."""
+    """The replications; the missing ones are run, and each is added to the file when it is finished."""
     expected = sorted(set(budgets))
 
     def make(missing: Sequence[int]) -> Iterator[Record]:
@@ -312,7 +312,7 @@ def ratios(runs: Sequence[Mapping[str, Any]], budgets: Sequence[int]) -> dict[st
 
 
 def facts_of(replay: Replay) -> dict[str, float]:
-    """What there is to find in the table."""
+    """Facts about the table, and the gain that it has."""
     problem = replay.problems[False]
     return {
         "generations": int(problem.scores.size),
@@ -337,7 +337,7 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--table", type=Path, default=table.PARQUET, help="the table's file")
     making = parser.add_argument_group("making the table")
-    making.add_argument("--generate", action="store_true", help="make it, going on from what the ledger has")
+    making.add_argument("--generate", action="store_true", help="make it; texts that the ledger has are reused")
     making.add_argument("--export", action="store_true", help="write it of the seeds that are whole")
     making.add_argument("--seeds", type=int, default=table.SEEDS, help=f"seeds per case (default {table.SEEDS})")
     making.add_argument("--minutes", type=float, help="stop generating after so many minutes")
@@ -383,7 +383,7 @@ def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
             cells = (f"{state[name]:.{digits}f} ({state[f'se_{name}']:.{digits}f})" for state in states)
             lines.append(f"  {name:<20}" + "".join(f"{cell:>18}" for cell in cells))
     lines.append("")
-    for name in (f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_budget")):
+    for name in (f"ratio_{basis}{how}" for basis in ("recommend", "claim") for how in ("", "_budget")):
         value, se = (figures[key] for key in (name, f"se_{name}"))
         sign = "<= " if figures[f"{name}_at_most"] else ""
         spread = "" if se is None else f" ({se:.3f})"

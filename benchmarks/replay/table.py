@@ -1,9 +1,9 @@
-"""The table of real generations behind `replay.py`: what is in it, how it is made, how it is read.
+"""The table of real generations behind `replay.py`: its contents, how it is made and read.
 
 48 configurations of the embedded model (temperature x repeat_penalty x top_p, the quick start's baseline among them)
 on the six cases and the prompt of `examples/quickstart.toml`, ten seeds each. The seeds are the same for all
-configurations. It is made through the sweep's own path (tasks, ledger, warm-ups), and what the ledger has is not made
-again.
+configurations. It is made through the sweep's own path (tasks, ledger, warm-ups), and texts that the
+ledger has are reused.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def grid() -> list[dict[str, float]]:
 
 @dataclass
 class Work:
-    """What the table asks for, as tasks.
+    """The requests behind the table, as tasks.
 
     Attributes:
         model: The model's name on the engine.
@@ -85,7 +85,7 @@ class Work:
         self.combinations = self.combinations or grid()
 
     def piece(self, case: Any, seed: int) -> list[Any]:
-        """Tasks of all configurations on one case with one seed: one prompt, which stays cached."""
+        """Tasks of all configurations on one case with one seed: they share a prompt, which stays cached."""
         from sweeps.hosts.task import Task
         from sweeps.ledger.records import Place
         from sweeps.options import Configuration
@@ -102,7 +102,7 @@ class Work:
         ]
 
     def pieces(self) -> Iterator[tuple[int, list[Any]]]:
-        """Seed and tasks, seed by seed: whatever stops the work, whole seeds of all configurations are there."""
+        """Seed and tasks, seed by seed: a stop at any time leaves whole seeds of all configurations."""
         for seed in range(1, self.seeds + 1):
             for case in self.cases:
                 yield seed, self.piece(case, seed)
@@ -114,7 +114,7 @@ class Work:
 
 
 def open_host(engine: Any, model: str = MODEL) -> Any:
-    """The engine as the sweep's runner takes it."""
+    """A host with the engine, as a sweep has it."""
     from sweeps.fingerprints.capture import take
     from sweeps.hosts.host import Host
 
@@ -127,35 +127,35 @@ def generate(
     work: Work,
     *,
     minutes: float | None = None,
-    tell: Callable[[str], object] = print,
+    report: Callable[[str], object] = print,
 ) -> int:
-    """Generate what the ledger does not have; returns how many answers are missing still.
+    """Generate the texts that the ledger does not have; returns the number of answers still missing.
 
     Args:
         host: From `open_host`.
         ledger: A `sweeps.ledger.ledger.Ledger`.
-        work: What to generate.
+        work: The requests.
         minutes: Stop after this time, at the end of a piece (one case and seed); None for no limit.
-        tell: Gets a line of progress after each piece that generated something.
+        report: Gets a line of progress after each piece that generated something.
     """
     from sweeps.hosts.pool import run_tasks
-    from sweeps.hosts.task import Outcome
+    from sweeps.hosts.task import TaskResult
 
     started, made, missing = time.perf_counter(), 0, work.total
     for seed, tasks in work.pieces():
         if minutes is not None and time.perf_counter() - started > 60 * minutes:
             break
-        outcomes: list[Outcome] = []
-        run_tasks([host], ledger, tasks, study="replay", on_outcome=outcomes.append)
+        outcomes: list[TaskResult] = []
+        run_tasks([host], ledger, tasks, study="replay", on_result=outcomes.append)
         missing -= sum(outcome.entry is not None for outcome in outcomes)
         for outcome in outcomes:
             if outcome.error:
-                tell(f"{outcome.task.place.case}, seed {seed}, {outcome.task.configuration.key}: {outcome.error}")
+                report(f"{outcome.task.place.case}, seed {seed}, {outcome.task.configuration.key}: {outcome.error}")
         new = sum(not outcome.kept for outcome in outcomes)
         made += new
         if new:
             each = (time.perf_counter() - started) / made
-            tell(
+            report(
                 f"seed {seed}, {tasks[0].place.case}: {work.total - missing} of {work.total};"
                 f" {each:.2f} s each, {missing * each / 60:.0f} min left"
             )
@@ -186,7 +186,7 @@ def rows_of(host: Any, ledger: Any, work: Work) -> list[dict[str, Any]]:
 
 
 def provenance(host: Any, work: Work) -> dict[str, str]:
-    """What the texts were made with."""
+    """Engine, model, options, prompt and date of the texts."""
     fingerprint = host.fingerprints[work.model]
     prompt = work.config.prompts[PROMPT]
     return {
@@ -236,7 +236,7 @@ def load(path: Path = PARQUET) -> Any:
 
 
 def make(given: Any) -> int:
-    """What `replay.py` does with `--generate` and `--export`; 1 if something is missing still.
+    """Make the table, for `--generate` and `--export` of `replay.py`; returns 1 if answers are still missing.
 
     Args:
         given: The command's arguments: `generate`, `export`, `seeds`, `minutes`, `ledger` and `table`.
@@ -251,7 +251,7 @@ def make(given: Any) -> int:
     try:
         host = open_host(engine)
         if given.generate:
-            missing = generate(host, ledger, work, minutes=given.minutes, tell=lambda line: print(line, flush=True))
+            missing = generate(host, ledger, work, minutes=given.minutes, report=lambda line: print(line, flush=True))
         if not missing or given.export:
             print(f"{export(host, ledger, work, given.table)} rows in {given.table.name}")
         if missing:

@@ -3,7 +3,7 @@
 This is no benchmark by itself. `selection.py` uses it on simulated surfaces, `replay.py` on a table of generations;
 the product's rivals are in `arena_peers.py`.
 
-A `Problem` says what one noisy generation of a configuration scores on a case, and what it scores in truth. `run_sweep`
+A `Problem` gives the score of one noisy generation of a configuration on a case, and the true score. `run_sweep`
 gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.sweep.Sweep` itself with
 the scripted engine.
 """
@@ -40,7 +40,7 @@ WEIGHTS = 60
 
 
 class Problem(Protocol):
-    """What is to be tuned, with its truth.
+    """Options to tune, with the truth about them.
 
     Attributes:
         distributions: The space as Optuna distributions, by Ollama's option names.
@@ -59,8 +59,8 @@ class Problem(Protocol):
     def draw(self, options: Options, case: int, rng: np.random.Generator) -> float:
         """Score of one generation on the case of that index, in [0, 1].
 
-        The options may lack those that do nothing beside the others (`mirostat_tau` where mirostat is off) and may
-        hold more than the space does (`seed`, `num_predict`): the engine passes what acts.
+        The options may lack some that do nothing beside the others (`mirostat_tau` where mirostat is off), and may have
+        more than the space (`seed`, `num_predict`): the engine passes the options that act.
         """
         ...
 
@@ -106,18 +106,19 @@ class SurfaceProblem:
 
 @dataclass(frozen=True)
 class Swept:
-    """What one sweep came to.
+    """The outcome of one sweep.
 
     Attributes:
         budget: Generations that it was given.
         used: Generations that it made, warm-ups (one token each) aside.
         outcome: The verdict's outcome; None without a verdict.
-        recommended: True mean of what is recommended: the finalist if its fresh mean is above the baseline's.
-        claimed: True mean of what is in use if only claims count: the finalist if shown better, else the baseline.
+        recommended: True mean of the recommended configuration: the finalist if its fresh mean is above the baseline's.
+        claimed: True mean of the configuration in use if only claims count: the finalist if shown better, otherwise the
+            baseline.
         finalist: True mean of the finalist; NaN without one.
         reported: The finalist's mean as the verdict reports it; NaN without a verdict.
         effect: The verdict's effect; NaN without a verdict.
-        wall: Seconds that the sweep took, all of them its own: nothing is generated.
+        wall: Seconds of the sweep, all of them its own: nothing is generated.
         cpu: Processor seconds of the same.
     """
 
@@ -145,10 +146,10 @@ def run_sweep(
     """Run the product on a problem, from its TOML text to its verdict, with default settings.
 
     Args:
-        problem: What to tune.
+        problem: The problem.
         budget: Generations.
-        seed: Seed of the study, at most 1,000,000,000. Studies whose seeds are near share seeds of generations, so take
-            it from `spread_seed`.
+        seed: Seed of the study, at most 1,000,000,000. Take it from `spread_seed`: studies
+            with seeds near each other share seeds of generations.
         cases: The cases; synthetic ones by default.
         write: Writes a text that scores as the problem says; by default one that covers a share of a synthetic case's
             items that is the drawn score, rounded at random.
@@ -243,10 +244,10 @@ def _range_of(distribution: BaseDistribution, when: Mapping[str, Sequence[Any]])
 
 
 def scratch() -> str | None:
-    """Where to put a ledger that nobody keeps: memory where there is such a place."""
+    """A folder for a ledger that is removed afterwards: in memory where there is one."""
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
 
 
 def spread_seed(*parts: int) -> int:
-    """A seed of a study, far from those of other parts, so that two studies share no seeds of generations."""
+    """A seed of a study, far from the seeds of other parts: no two studies share seeds of generations."""
     return int(np.random.default_rng(parts).integers(1_000_000_000))

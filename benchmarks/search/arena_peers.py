@@ -1,7 +1,7 @@
 """Usual ways to tune options, to compare the product with at equal generations (see `arena.py`).
 
-`run_peer` runs one of `PEERS` on a problem. All of them try the baseline first, since anybody would; all are given the
-conditions of the space, so that an option that does nothing is not searched.
+`run_peer` runs one of `PEERS` on a problem. All of them try the baseline first, as anybody would. All know the
+conditions of the space, and so do not search an option that does nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ TIE = 1e-9
 
 @dataclass(frozen=True)
 class Found:
-    """What a rival would recommend after so many generations.
+    """A rival's recommendation after so many generations.
 
     Attributes:
         budget: Generations that it was given.
@@ -49,7 +49,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Trial:
-    """One finished trial of a rival: its options, its score, and what it cost; `whole` if not cut short."""
+    """One finished trial of a rival: its options, score and cost in generations; `whole` if not cut short."""
 
     options: Options
     score: float
@@ -58,11 +58,11 @@ class Trial:
 
 
 Peer = Callable[[Problem, int, int], Iterator[Trial]]
-"""Problem, budget and seed to trials, the baseline first; what a trial costs never exceeds what is left."""
+"""Problem, budget and seed to trials, the baseline first; no trial costs more than is left."""
 
 
 def run_peer(name: str, problem: Problem, budgets: Sequence[int], seed: int) -> list[Found]:
-    """Run one of `PEERS` to the largest budget, and see what it had found at each of the budgets.
+    """Run one of `PEERS` to the largest budget, and read its recommendation at each budget.
 
     Raises:
         ValueError: If a budget does not hold the baseline's trial.
@@ -84,7 +84,7 @@ def run_peer(name: str, problem: Problem, budgets: Sequence[int], seed: int) -> 
 
 
 def in_order(problem: Problem) -> list[str]:
-    """Names of the space, parents before what depends on them."""
+    """Names of the space, parents before the options that depend on them."""
     waiting, names = list(problem.distributions), []
     while waiting:
         ready = [name for name in waiting if not set(problem.active_when.get(name, {})) & set(waiting)]
@@ -100,7 +100,7 @@ def is_active(problem: Problem, name: str, options: Options) -> bool:
 
 
 def suggest(problem: Problem, trial: optuna.Trial) -> dict[str, Any]:
-    """Options of an Optuna trial: only what acts is asked for; what the space does not name is the baseline's."""
+    """Options of an Optuna trial: only options that act are asked for; the others have the baseline's values."""
     options = {name: value for name, value in problem.baseline.items() if name not in problem.distributions}
     for name in in_order(problem):
         if is_active(problem, name, options):
@@ -159,7 +159,7 @@ def wilcoxon_peer(repeats: int) -> Peer:
 
     A step is a generation of one case and repeat, in random order; a stopped trial tells its mean so far. The pruner
     never stops a trial whose mean is above the best one's, so `best_trial` is one that has all steps. Its test takes
-    50 ms where scores tie, so what it is told is parted by chance.
+    50 ms where scores tie, so a little noise is added to the reported scores.
     """
 
     def run(problem: Problem, budget: int, seed: int) -> Iterator[Trial]:
@@ -240,7 +240,7 @@ def _levels(distribution: BaseDistribution, parts: int) -> list[Any]:
 
 
 def _changed(problem: Problem, options: Options, name: str, value: Any) -> dict[str, Any]:
-    """Options with one value changed; what comes to act by it has the baseline's value."""
+    """Options with one value changed; an option that acts only now has the baseline's value."""
     whole = {**problem.baseline, **options, name: value}
     return {key: part for key, part in whole.items() if is_active(problem, key, whole)}
 

@@ -8,9 +8,9 @@ a time. All trials of a batch are asked before the first of them is scored. Ever
 number of trials, and the noise of the trial with a given number.
 
 `regret_B` is the true mean score of the best configuration less that of the finalist, averaged over the surfaces;
-`cost_B` is what batches of B add to it, as a share of `regret_1` (below 0: they did better). `se_...` are standard
-errors: over surfaces, and for costs those of the ratio of paired means (delta method), so that a cost within two of
-them cannot be told from none.
+`cost_B` is the regret that batches of B add, as a share of `regret_1` (below 0: they did better). `se_...` are standard
+errors over surfaces; those of costs are of the ratio of paired means (delta method). A cost within two standard errors
+cannot be distinguished from 0.
 """
 
 from __future__ import annotations

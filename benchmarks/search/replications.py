@@ -1,7 +1,7 @@
-"""Replications in a JSON Lines file, one a line, so that a run that was stopped goes on with those that it lacks.
+"""Replications in a JSON Lines file, one a line: a run that was stopped goes on with the missing ones.
 
-Importing this sets one thread per process for what is loaded afterwards: replications run in processes, which share the
-cores.
+Importing this module sets one thread per process for libraries that are loaded afterwards, since replications run in
+processes that share the cores.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 Record = dict[str, Any]
-"""A replication: its `number`, its `budgets` and whatever was found."""
+"""A replication: its `number`, its `budgets` and its findings."""
 
 
 def read(path: Path, expected: Sequence[int] | None = None) -> list[Record]:
     """The replications of a file, by number; a line that was cut while it was written does not count.
 
     Args:
-        path: The file; none there is as an empty one.
-        expected: The budgets that its records should have; by default whatever they have.
+        path: The file; a missing file counts as an empty one.
+        expected: The budgets that its records should have; by default any.
 
     Raises:
         SystemExit: If the file is of other budgets.
@@ -53,7 +53,7 @@ def resume(
         make: Makes replications, given their numbers.
 
     Yields:
-        Those that were missing, as they are finished.
+        The missing ones, as they are finished.
     """
     done = {record["number"] for record in read(path, expected)}
     missing = [number for number in numbers if number not in done]

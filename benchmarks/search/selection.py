@@ -11,8 +11,8 @@ is read at every budget (`arena_peers.py`). To save time most rivals run on a th
 which sweeps are compared with, runs on all of them, its older form and random search wherever there is a gain.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
-command goes on with those that are missing, and `--summary` prints what is there. `selection_summary.py` says what the
-figures are.
+command goes on with the missing ones, and `--summary` prints the finished ones. `selection_summary.py` defines the
+figures.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--budgets", type=_budgets, help=f"generations (default {','.join(map(str, BUDGETS))})")
     parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"kinds of surfaces (default {','.join(KINDS)})")
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
-    parser.add_argument("--summary", type=Path, help="print what such a file holds, and run nothing")
+    parser.add_argument("--summary", type=Path, help="print the figures of such a file, and run nothing")
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""Figures of `selection.py`: pure functions of its replications, some of which the other benchmarks share.
+"""Figures of `selection.py`: pure functions of its replications. The other benchmarks share some of them.
 
 Words: a method *recommends* the set it would hand over (a sweep: its finalist if the confirmation's mean is above the
 baseline's; a rival: its best trial), and *claims* a gain (a sweep: verdict `better`; a rival: its best trial's score is
@@ -19,7 +19,7 @@ in the name, a sweep's baseline stays in use unless the finalist is shown better
 - `optimism`: reported less true mean; of a sweep's finalists, all of them, by budget.
 - `power`: share of sweeps that claim a gain, by the surface's gain, at the largest budget. A sweep that does not find
   the gain cannot claim it, so `power_found` is the share by the gain of the finalist that was found (within .015 of
-  the gains named): what the confirmation sees.
+  the gains named): the power of the confirmation alone.
 - `se_...`: standard errors over replications. Those of ratios are half of the central 68.3% of 1,000 bootstrap samples
   in which replications are drawn with all their methods; none if more than a sixth of the samples have no ratio.
 """
@@ -45,7 +45,7 @@ SAME = 1e-9
 """True means that differ by less are the same."""
 
 NEAR = 0.015
-"""Half of the distance between two gains of the benchmark's surfaces: what counts as a finalist of that gain."""
+"""A finalist this near to a gain of the benchmark's surfaces counts as one of that gain: half of their distance."""
 
 
 def needed_generations(budgets: Sequence[float], regrets: Sequence[float], target: float) -> float:
@@ -132,7 +132,7 @@ def ratio(
 
 
 def _row_weights(blocks: Sequence[tuple[int, float]]) -> Array:
-    """What each row counts in a mean over blocks of rows with given shares; they add up to 1."""
+    """Weight of each row in a mean over blocks of rows with given shares; the weights add up to 1."""
     return np.concatenate([np.full(size, part / size) for size, part in blocks])
 
 
@@ -144,7 +144,7 @@ def share(hits: Sequence[Any] | Array) -> tuple[float, float]:
 
 
 def mean(values: Sequence[Any] | Array) -> tuple[float | None, float | None]:
-    """Mean and standard error of what there is (None or NaN is not); None where nothing is."""
+    """Mean and standard error of the values that are neither None nor NaN; None without any."""
     there = np.array([value for value in values if value is not None and not math.isnan(value)], dtype=float)
     if not there.size:
         return None, None
@@ -161,7 +161,7 @@ def means(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def is_false(record: Record, budget: int) -> bool:
-    """Whether a sweep claims what is not there."""
+    """Whether a sweep claims a gain that is not there."""
     swept = record["sweep"][str(budget)]
     better = record["kind"] in WITH_GAIN and swept["finalist"] is not None
     return bool(swept["outcome"] == "better" and not (better and swept["finalist"] > record["baseline"] + SAME))
@@ -197,12 +197,12 @@ def _mixed(records: Sequence[Record], kind: str) -> Figures:
     found: Figures = {"budgets": budgets, "regret": _by_budget(budgets, weights @ reference)}
     made = _made(joined, budgets)
     found["generations"] = _by_budget(budgets, weights @ made)
-    for what, field in (("recommend", "recommended"), ("claim", "claimed")):
+    for basis, field in (("recommend", "recommended"), ("claim", "claimed")):
         ours = regrets(joined, field, budgets)
         for name, centre, counted in (
-            (what, np.mean, made),
-            (f"{what}_median", np.median, made),
-            (f"{what}_budget", np.mean, None),
+            (basis, np.mean, made),
+            (f"{basis}_median", np.median, made),
+            (f"{basis}_budget", np.mean, None),
         ):
             part = ratio(ours, reference[:, -1], budgets, centre, made=counted, blocks=blocks)
             found |= {f"ratio_{name}": part["value"], f"se_ratio_{name}": part["se"]}
@@ -244,8 +244,8 @@ def _optimism(state: Record) -> float | None:
     return None if state["reported"] is None else state["reported"] - state["finalist"]
 
 
-def _sweeps(records: Sequence[Record], budget: int, what: Callable[[Record], Any]) -> list[Any]:
-    return [what(record["sweep"][str(budget)]) for record in records]
+def _sweeps(records: Sequence[Record], budget: int, value: Callable[[Record], Any]) -> list[Any]:
+    return [value(record["sweep"][str(budget)]) for record in records]
 
 
 def _by(name: str, pairs: dict[Any, tuple[Any, Any]]) -> Figures:
@@ -287,28 +287,28 @@ def _power_found(records: Sequence[Record], budget: int, gains: Sequence[float])
 
 
 def _ratios(records: Sequence[Record], budgets: Sequence[int]) -> Figures:
-    names = [f"ratio_{what}{how}" for what in ("recommend", "claim") for how in ("", "_median", "_budget")]
+    names = [f"ratio_{basis}{how}" for basis in ("recommend", "claim") for how in ("", "_median", "_budget")]
     found: Figures = {name: None for stem in names for name in (stem, f"se_{stem}")} | {"at_most": []}
     records = [record for record in records if record["peers"]]
     if not records or records[0]["kind"] not in WITH_GAIN:
         return found
     reference = regrets(records, REFERENCE, budgets)[:, -1]
     made = _made(records, budgets)
-    for what, field in (("recommend", "recommended"), ("claim", "claimed")):
+    for basis, field in (("recommend", "recommended"), ("claim", "claimed")):
         ours = regrets(records, field, budgets)
         parts = {
-            f"ratio_{what}": ratio(ours, reference, budgets, made=made),
-            f"ratio_{what}_median": ratio(ours, reference, budgets, np.median, made=made),
-            f"ratio_{what}_budget": ratio(ours, reference, budgets),
+            f"ratio_{basis}": ratio(ours, reference, budgets, made=made),
+            f"ratio_{basis}_median": ratio(ours, reference, budgets, np.median, made=made),
+            f"ratio_{basis}_budget": ratio(ours, reference, budgets),
         }
         for name, part in parts.items():
             found[name], found[f"se_{name}"] = part["value"], part["se"]
             found["at_most"] += [name] * part["at_most"]
     if all(OLDER in record["peers"] for record in records):
         older = regrets(records, OLDER, budgets)[:, -1]
-        for what, field in (("recommend", "recommended"), ("claim", "claimed")):
+        for basis, field in (("recommend", "recommended"), ("claim", "claimed")):
             part = ratio(regrets(records, field, budgets), older, budgets, made=made)
-            name = f"ratio_{what}_independent"
+            name = f"ratio_{basis}_independent"
             found[name], found[f"se_{name}"] = part["value"], part["se"]
             found["at_most"] += [name] * part["at_most"]
     peers = {}

@@ -23,7 +23,7 @@ def table(found: Figures) -> str:
         lines.append(f"two of three surfaces {kind}, one without a gain; regret of {REFERENCE}, recommended, claimed:")
         regret = (mix["regret"], mix["regret_recommended"], mix["regret_claimed"])
         lines += [f"{b:>7} {' '.join(f'{row[str(b)]:9.4f}' for row in regret)}" for b in mix["budgets"]]
-        for name in [f"{what}{how}" for what in ("recommend", "claim") for how in ("", "_median", "_budget")]:
+        for name in [f"{basis}{how}" for basis in ("recommend", "claim") for how in ("", "_median", "_budget")]:
             bound = "at most " if mix[f"at_most_{name}"] else ""
             value, error = mix[f"ratio_{name}"], mix[f"se_ratio_{name}"]
             lines.append(f"  ratio_{name:<20}{bound}{_text(value, 3)} ({_text(error, 3)})")
@@ -45,7 +45,7 @@ def _text(value: float | None, digits: int = 4) -> str:
 
 
 def _ends(part: Figures, reference: str) -> list[str]:
-    """What stands below a kind's table."""
+    """The lines below a kind's table."""
     counts = part["n_power_found"]
     seconds = f"{part['seconds_wall']:.1f}, processor {part['seconds_cpu']:.1f}"
     lines = [

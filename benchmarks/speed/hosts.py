@@ -96,7 +96,7 @@ def pool_run(count: int, delay: float, configurations: int) -> tuple[float, floa
         ledger = Ledger(Path(directory) / "ledger.db")
         work = tasks(configurations)
         started = time.perf_counter()
-        run_tasks(hosts, ledger, work, study="hosts", on_outcome=outcomes.append)
+        run_tasks(hosts, ledger, work, study="hosts", on_result=outcomes.append)
         wall = time.perf_counter() - started
         ledger.close()
     assert len(outcomes) == len(work)

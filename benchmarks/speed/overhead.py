@@ -53,7 +53,7 @@ def measure(text: str, *, tracking: bool = True) -> dict[str, Any]:
             parse_config(text, QUICKSTART), directory=Path(directory), tracking=tracking, report=tracking, progress=None
         )
         result = sweep.run()
-        stages = {name: result.stored.record["seconds"][name] for name in ("explore", "confirm")}
+        stages = {name: result.stored.record.seconds[name] for name in ("explore", "confirm")}
         generations = sum(row["stage"] in stages for row in result.rows)
     wall, engine = (sum(stage[key] for stage in stages.values()) for key in ("wall", "engine"))
     return {

@@ -32,7 +32,7 @@ def fewer(replications, share):
 
 
 def one_sided_greedy(rng, kind, replications, cases, seeds):
-    """Return scores whose first arm always gives its mean, which is also the second's."""
+    """Return scores of two arms with equal means; the first has no noise."""
     mean = rng.uniform(0.2, 0.65, (replications, 1, cases))
     scores = simulate.draw(rng, kind, np.repeat(mean, 2, axis=1), np.full((replications, 2, cases), 0.12), seeds)
     scores[:, 0] = mean[:, 0, :, None]
@@ -86,20 +86,20 @@ def unequal_seeds(replications: int) -> dict[str, float]:
 
 
 def skewed_scores(replications: int) -> dict[str, float]:
-    """How often few lucky seeds are called better, or worse, than many of the same."""
+    """How often few seeds are called better, or worse, than many seeds of the same distribution."""
     rates = {}
     for kind in simulate.SKEWED:
         for cases, many, few in ((4, 30, 3), (6, 10, 2), (6, 10, 5), (1, 100, 10), (6, 12, 8), (6, 5, 5)):
             rng = np.random.default_rng([cases, many, few])
             scores = simulate.lopsided(rng, kind, fewer(replications, 8), (many,) * cases, (few,) * cases)
             claims = [np.sign(each.effect) for each in simulate.estimates(scores) if each.p_value <= 0.05]
-            for what, sign in (("better", 1), ("worse", -1)):
-                rates[f"{what}, {kind}, {cases} x {many} against {few}"] = claims.count(sign) / len(scores)
+            for claim, sign in (("better", 1), ("worse", -1)):
+                rates[f"{claim}, {kind}, {cases} x {many} against {few}"] = claims.count(sign) / len(scores)
     return rates
 
 
 def single_seeds(replications: int) -> dict[str, float]:
-    """Hard cases that were run once and easy ones often, in both arms alike or in the second alone."""
+    """Error rates where hard cases have one seed and easy cases several, in both arms or in the second alone."""
     rates = {}
     for base, other, noise in (
         ((1, 1, 1, 10), (1, 1, 1, 10), (0.15, 0.15, 0.15, 0.03)),

@@ -2,9 +2,9 @@
 
     python -m benchmarks.verdicts.floor_interval [--quick] [--json]
 
-Draws tables of one configuration and counts how often the standard deviation that they were drawn with lies within the
-plain chi-square interval, and within the one that `noise_floor` gives. Cases are alike, so that the pooled standard
-deviation is that of the distribution. A table in which no score varies counts as a miss.
+Each table of one configuration is drawn with a known standard deviation. Counted is how often that lies within the
+plain chi-square interval, and within the interval of `noise_floor`. Cases are alike, so the pooled standard deviation
+is that of the distribution. A table in which no score varies counts as a miss.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ BROKEN, WHOLE, SPREAD = 0.05, 0.7, 0.02
 
 
 def broken(rng, size):
-    """Texts that score about .7, and one in twenty that scores nothing."""
+    """Texts that score about .7; one in twenty scores 0."""
     return np.where(rng.random(size) < BROKEN, 0.0, rng.normal(WHOLE, SPREAD, size))
 
 
@@ -41,7 +41,7 @@ KINDS = {
 
 
 def coverage(draw, truth, size, tables, rng):
-    """Return the share of tables whose plain interval, and whose own, holds the truth."""
+    """Return the shares of tables whose plain interval and whose `noise_floor` interval hold the truth."""
     case, seed = np.indices(size).reshape(2, -1)
     plain = own = 0
     for _ in range(tables):

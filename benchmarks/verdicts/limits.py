@@ -5,13 +5,13 @@
 
 **Limits.** The search's own path (`Explorer`, `trial_result`, `penalised`) works on simulated surfaces
 (`sweeps.engines.scripted.surfaces`, half smooth and half rough, best gain .05, 6 cases) whose texts grow on the way to
-the best set, so that it lies 30% beyond the limit while the baseline keeps it. `words` is a limit of 150 words
+the best set: the best set lies 30% beyond the limit, and the baseline keeps it. `words` is a limit of 150 words
 (standard deviation of 25 within a case), `cut_off` one of 10% of the texts. Each search has 60 trials of 6 generations.
 `within_...` is the share of searches whose finalist is truly within the limit, `gain_...` the finalist's true gain over
 the baseline, counted as 0 where it is not within; with the limit, and as if there were none (`..._free`).
 
-**Pareto set.** 60 configurations of 6 generations on the four kinds of surfaces, lengths independent of scores: how
-much too high the scores on the front are, raw (`raw_KIND`) and as the report has them (`shrunk_KIND`).
+**Pareto set.** 60 configurations of 6 generations on the four kinds of surfaces, lengths independent of scores: the
+mean error of the scores on the front, raw (`raw_KIND`) and as the report has them (`shrunk_KIND`).
 """
 
 from __future__ import annotations

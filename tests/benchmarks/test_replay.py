@@ -38,7 +38,7 @@ def made(
     engine, ledger = ScriptedEngine(work(1).cases, noise=0.1, faults=faults), Ledger(folder / "ledger.db")
     host = table.open_host(engine, "scripted")
     try:
-        missing = table.generate(host, ledger, work(seeds), tell=lambda _: None)
+        missing = table.generate(host, ledger, work(seeds), report=lambda _: None)
     except RunStoppedError:
         missing = -1
     rows = table.rows_of(host, ledger, work(seeds))
