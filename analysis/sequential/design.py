@@ -29,6 +29,28 @@ def _percent(chance: float) -> str:
     return "under 1%" if chance < 0.01 else f"{100 * chance:.0f}%"
 
 
+def _futility_text(chance: float, prior: Prior | None, margin: float | None) -> str:
+    """Say why a look gives up."""
+    if prior is None:
+        return f"even for a gain worth finding, the chance that the end shows it is {_percent(chance)}"
+    d = decimals(prior.mean, prior.sd)
+    equal = "" if margin is None else f", or none beyond {margin:g},"
+    return (
+        f"the search expected {prior.mean:+.{d}f} (sd {prior.sd:.{d}f}); with this look, the chance that the end shows "
+        f"a gain{equal} is {_percent(chance)}"
+    )
+
+
+def _limit_text(estimate: Estimate, counted: float, bound: float, which: str, *, shown: bool) -> str:
+    """Say how p compares with the largest p at which a look stops, and what forbids a claim that p would allow."""
+    limit = f"the limit of {which} look, {bound:.2g}"
+    if estimate.p_value > bound:
+        return f"p = {estimate.p_value:.2g} is above {limit}"
+    d = decimals(estimate.effect, 2 * estimate.standard_error)
+    failed = "" if shown else f", but the difference is {counted:+.{d}f} with 0 for rows without a score"
+    return f"p = {estimate.p_value:.2g} is within {limit}{failed}"
+
+
 def _fractions(looks: int | Sequence[float]) -> list[float]:
     """Return the fractions asked for, evenly spaced for a number of looks; an empty list for anything else."""
     try:
@@ -274,32 +296,30 @@ class SequentialDesign:
         z = math.copysign(float(-special.ndtri(p_value / 2)), estimate.effect)
         if prior is not None:
             chance = self.predictive_power(look, z, estimate.standard_error, prior, margin, last_error)
-            also, p = "" if margin is None else f", or none beyond {margin:g}", decimals(prior.mean, prior.sd)
-            futile = (
-                f"the search expected {prior.mean:+.{p}f} (sd {prior.sd:.{p}f}), and with this look the chance that the"
-                f" end shows a gain{also} is {_percent(chance)}"
-            )
         else:
             chance = self.conditional_power(look, z, self._drift(look, estimate, min_gain))
-            futile = f"a gain would be found in the end with {_percent(chance)} at most"
-        stop: Literal["efficacy", "futility"] | None = None
-        d = decimals(estimate.effect, 2 * estimate.standard_error)
         counted = estimate.effect if counted is None else counted
+        stop: Literal["efficacy", "futility"] | None = None
         if is_shown(estimate.p_value, bound, estimate.effect, counted):
-            stop, why = "efficacy", f"p = {estimate.p_value:.2g} is within the {bound:.2g} of this look; stop"
+            stop = "efficacy"
         elif look < self.looks and chance < self.futility:
-            stop, why = "futility", f"{futile}; stop"
+            stop = "futility"
+        if stop == "futility":
+            why = _futility_text(chance, prior, margin)
         else:
-            this, on = ("this", "; go on") if look < self.looks else ("the last", "")
-            within = f"within the {bound:.2g} of {this} look"
-            failed = f"{within}, but the difference is {counted:+.{d}f} with 0 for rows without a score"
-            above = estimate.p_value > bound
-            why = (
-                f"p = {estimate.p_value:.2g} is " + (f"above the {bound:.2g} of {this} look" if above else failed) + on
-            )
-        sentence = f"Look {look} of {self.looks}: difference {estimate.effect:+.{d}f}; {why}."
+            why = _limit_text(estimate, counted, bound, "this" if look < self.looks else "the last", shown=bool(stop))
+        then = "; stop" if stop else "; go on" if look < self.looks else ""
+        d = decimals(estimate.effect, 2 * estimate.standard_error)
         return LookDecision(
-            stop, look, self.looks, estimate.effect, estimate.standard_error, estimate.p_value, bound, chance, sentence
+            stop=stop,
+            look=look,
+            looks=self.looks,
+            effect=estimate.effect,
+            standard_error=estimate.standard_error,
+            p_value=estimate.p_value,
+            bound=bound,
+            chance=chance,
+            sentence=f"Look {look} of {self.looks}: difference {estimate.effect:+.{d}f}; {why}{then}.",
         )
 
     def _drift(self, look: int, estimate: Estimate, min_gain: float | None) -> float:

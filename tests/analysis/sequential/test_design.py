@@ -134,7 +134,7 @@ def test_a_belief_decides_on_futility_and_on_nothing_else():
     hopeful, hopeless = (design.decide(1, table, "b", "f", prior=Prior(mean, 0.005)) for mean in (0.06, -0.02))
     assert (without.stop, hopeful.stop, hopeless.stop) == (None, None, "futility")
     assert hopeless.chance < 0.1 < hopeful.chance
-    assert "the search expected -0.020 (sd 0.005), and with this look the chance" in hopeless.sentence
+    assert "the search expected -0.020 (sd 0.005); with this look, the chance" in hopeless.sentence
     numbers = {(d.effect, d.standard_error, d.p_value, d.bound) for d in (without, hopeful, hopeless)}
     assert len(numbers) == 1
     assert SequentialDesign(2, futility=0).decide(1, table, "b", "f", prior=Prior(-1, 0.01)).stop is None

@@ -100,4 +100,4 @@ def test_a_look_goes_on_where_failures_forbid_the_claim():
     assert found >= 1
     last = design.decide(2, fail(table(rng, 0.1), "f", lambda score: score < score.quantile(0.4)), "b", "f")
     assert (last.stop, last.p_value < last.bound) == (None, True)
-    assert "of the last look, but the difference is -0." in last.sentence
+    assert "of the last look, 0.049, but the difference is -0." in last.sentence

@@ -118,7 +118,7 @@ def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
     assert low.settled == (0,)
     nothing = look(scores(rng, {BASELINE.key: 0.5, key: 0.46}, range(6)))
     assert nothing.settled == (0,)
-    assert "would be found in the end" in nothing.sentences[0]
+    assert "the chance that the end shows it is" in nothing.sentences[0]
     assert [each.given_up for each in (high, low, nothing)] == [(), (), (0,)]
     some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
     assert some.settled == ()
@@ -134,7 +134,7 @@ def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:
     made = look(data, priors={0: Prior(-0.01, 0.01), 1: Prior(0.1, 0.01)}, **both)
     assert made.settled == (0,)
     assert made.given_up == (0,)
-    assert "the search expected -0.010 (sd 0.010), and with this look the chance that the end" in made.sentences[0]
+    assert "the search expected -0.010 (sd 0.010); with this look, the chance that the end" in made.sentences[0]
     assert look(data, priors={1: Prior(-0.1, 0.01)}, **both).settled == (1,)
 
 
