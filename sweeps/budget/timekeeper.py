@@ -1,4 +1,4 @@
-"""Holds a sweep to `budget.minutes`: how many trials still leave time for the confirmation that was planned."""
+"""Time limit of a sweep (`budget.minutes`): number of trials that still leave time for the planned confirmation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Timekeeper:
     Attributes:
         config: The sweep's configuration.
         plan: The plan.
-        pace: What requests were expected to take when it was made.
+        pace: Expected times of requests when the plan was made.
         minutes: The budget.
-        watchers: What watches the engines.
-        before: Seconds that earlier runs took, less what the watchers had seen before the floor.
-        began: The ledger's newest generation when the study began: what it has up to there cost this study nothing.
+        watchers: Timers of the engines.
+        before: Seconds of earlier runs, less the watchers' seconds before the floor.
+        began: The ledger's newest generation when the study began. Generations up to it cost this study no time.
     """
 
     config: SweepConfig
@@ -40,18 +40,18 @@ class Timekeeper:
 
     @property
     def spent(self) -> float:
-        """Seconds until now."""
+        """Seconds so far."""
         return self.before + seconds_seen(self.watchers)
 
     def trials_left(self, made: int, rows: Sequence[Mapping[str, Any]]) -> int:
-        """How many trials more leave time for the confirmation, if requests go on taking what they have taken.
+        """Number of further trials that leave time for the confirmation, if requests keep their pace.
 
-        Trials may write more than the baseline, or less. In the confirmation a finalist is reckoned with the mean
-        trial, and the baseline with that or its own, whichever takes longer: what scores well is often longer than
-        the mean.
+        Answers of trials may be longer or shorter than the baseline's. In the confirmation a finalist is expected to
+        take the mean trial's time. The baseline is expected to take its own or the mean trial's, whichever is longer,
+        as an allowance: texts that score well are often longer than the mean.
 
         Args:
-            made: Trials made; 1 or more.
+            made: Number of trials so far; 1 or more.
             rows: Rows of the observations table so far.
         """
         stages = stage_requests(replace(self.plan, trials=made), self.config)
@@ -62,36 +62,36 @@ class Timekeeper:
         arms = self.plan.finalists
         confirmed = replace(self.pace, decode=(max(baseline, trial) + arms * trial) / (1 + arms))
         expected = floor * self._paid(rows, "floor") + explored * self._paid(rows, "explore")
-        # How much slower than loads and prompts were expected to be; as expected where all came from the ledger.
+        # Ratio of actual to expected time; 1 where everything came from the ledger.
         slower = self.spent / expected if expected and self.spent else 1.0
         left = 60 * self.minutes - self.spent - slower * confirmed.seconds(stages["confirm"])
         each = slower * explored / made
         return max(0, int(left / each)) if each else MAX_TRIALS
 
     def _paid(self, rows: Sequence[Mapping[str, Any]], stage: str) -> float:
-        """Share of a stage's requests that this study has made itself; 1 where there are none."""
+        """Share of a stage's requests that this study has made itself; 1 without requests."""
         kept = [0 < (row.get("generation") or 0) <= self.began for row in rows if row["stage"] == stage]
         return 1.0 - sum(kept) / len(kept) if kept else 1.0
 
     def _mean_seconds(self, rows: Sequence[Mapping[str, Any]], stage: str) -> float:
-        """Mean seconds of a stage's generations, or what was expected where there is none."""
+        """Mean seconds of a stage's generations; the expected seconds where there is none."""
         seconds = [row["seconds"] for row in rows if row["stage"] == stage and not math.isnan(row["seconds"])]
         return sum(seconds) / len(seconds) if seconds else self.pace.decode
 
     def as_record(self, ledger: Ledger) -> dict[str, Any]:
-        """What a study's record keeps of the time: the seconds until now, and the newest generation among them."""
+        """Values for the study's record: the seconds so far, and the newest generation that they include."""
         return {"spent": self.spent, "spent_until": ledger.generations.newest()}
 
 
 def seconds_before(record: StudyRecord, ledger: Ledger, study: str) -> float:
-    """Seconds that the earlier runs of a study took.
+    """Seconds of the earlier runs of a study.
 
-    What was kept after the record was last written, by a run that was killed, is added from the ledger: of such
-    requests only the warm-ups are not known.
+    A killed run may have made generations after the last change of the record. Their seconds come from the ledger,
+    which does not have those of the warm-ups.
 
     Args:
         record: The study's record.
-        ledger: What is kept.
+        ledger: The ledger.
         study: The study's name.
     """
     if record.spent is not None and record.spent_until is None:  # an older version kept no more
@@ -102,5 +102,5 @@ def seconds_before(record: StudyRecord, ledger: Ledger, study: str) -> float:
 
 
 def seconds_seen(watchers: Sequence[TimedEngine]) -> float:
-    """Seconds of the engines so far; hosts work at the same time, so the busiest one's count."""
+    """Seconds of the busiest engine so far, since hosts work at the same time."""
     return max((watcher.seconds for watcher in watchers), default=0.0)

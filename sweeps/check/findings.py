@@ -9,7 +9,7 @@ from pathlib import Path
 from analysis.formatting import cases_text, count_text
 from objectives import Case
 from sweeps.budget.allocation import left_out
-from sweeps.budget.detectable_gain import Sight
+from sweeps.budget.detectable_gain import DetectableGain
 from sweeps.budget.pace import TimeEstimate
 from sweeps.budget.plan import Plan, plan_text
 from sweeps.check.report import BLOCKED, READY, WARNING, Finding, ReadinessReport
@@ -147,7 +147,7 @@ def time_finding(estimate: TimeEstimate, config: SweepConfig) -> Finding:
     return Finding(found, WARNING, f"its plan takes longer than budget.minutes {minutes:g} by now: {todo}")
 
 
-def sight_finding(sight: Sight) -> Finding:
+def sight_finding(sight: DetectableGain) -> Finding:
     """The smallest gain that the confirmation can find; blocked where no gain could be claimed at all."""
     if not sight.todo:
         return Finding(sight.found)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sweeps.budget.allocation import plan_for
-from sweeps.budget.detectable_gain import Sight, sight_of
+from sweeps.budget.detectable_gain import DetectableGain, detectable_gain
 from sweeps.budget.pace import Pace, TimeEstimate, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.check.open_sweep import OpenSweep
@@ -109,9 +109,9 @@ class Forecast:
             seconds_of=lambda plan: self.time(plan).seconds,
         )
 
-    def sight(self) -> Sight:
+    def sight(self) -> DetectableGain:
         """The smallest gain that the confirmation can find, with the noise of an earlier floor where there is one."""
         sweep = self._sweep
         identity = identity_of(sweep.config, sweep.cases, sweep.objective)
         floor = measured_floor(sweep.ledger, identity, sweep.directory)
-        return sight_of(sweep.config, self.plan, floor, stored=self._stored is not None)
+        return detectable_gain(sweep.config, self.plan, floor, stored=self._stored is not None)

@@ -1,4 +1,4 @@
-"""Cases as a study's record keeps them."""
+"""Cases as JSON types, for a study's record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from objectives import Case, Item
 
 
 def case_record(case: Case) -> dict[str, Any]:
-    """A case as JSON types, as a study keeps it."""
+    """A case as JSON types."""
     return {"name": case.name, "title": case.title, "log": case.log, "items": [asdict(item) for item in case.items]}
 
 

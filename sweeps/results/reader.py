@@ -1,11 +1,11 @@
-"""Opening a study from its ledger: neither engine nor cases are needed."""
+"""Reader of studies: a result from the ledger, without engine or case files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from objectives import Case
 from sweeps.budget.detectable_gain import KnownFloor
@@ -23,12 +23,9 @@ from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observat
 from sweeps.scoring.scorer import Scored
 from sweeps.search.trial import Proposal
 
-if TYPE_CHECKING:
-    pass
-
 
 class StudyMissingError(SweepError):
-    """There is no such study; the message lists those there are."""
+    """There is no such study; the message lists the existing ones."""
 
 
 def load_result(directory: str | Path, name: str | None = None) -> SweepResult:
@@ -36,7 +33,7 @@ def load_result(directory: str | Path, name: str | None = None) -> SweepResult:
 
     Args:
         directory: The folder of the ledger (`mlruns`).
-        name: The study; by default the one that changed last.
+        name: The study; by default the last one that changed.
 
     Raises:
         StudyMissingError: If there is no such study, or no ledger.
@@ -62,11 +59,11 @@ def require_ledger(directory: Path) -> Path:
 
 
 def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> KnownFloor | None:
-    """The noise floor of the last study with the same baseline, prompt, engine, cases and objective, if there is one.
+    """The noise floor of the last study with the same baseline, prompt, engine, cases and objective, or None.
 
     Args:
         ledger: The ledger.
-        identity: What makes the study what it is (`sweeps.study.identity.identity_of`).
+        identity: Everything that the results depend on (`sweeps.study.identity.identity_of`).
         directory: The folder of the ledger.
     """
     same = ("baseline.", "case ", "objective.", "engine.kind", "engine.options")
@@ -78,7 +75,7 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
         try:
             floor = result_of(ledger, study, directory).floor
         except (SweepError, LookupError, TypeError, ValueError):
-            continue  # what cannot be read, as of another version, is only a floor less to know of before the start
+            continue  # the floor of an unreadable study is not needed
         if floor is not None:
             return KnownFloor(floor, study.name)
     return None
@@ -89,7 +86,7 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
 
     Raises:
         StudyMissingError: If there is no such study.
-        StudyUnreadableError: If what is kept of it is damaged, or of another version.
+        StudyUnreadableError: If its record is damaged, or of another version.
     """
     record = next(iter(ledger.studies.all()), None) if name is None else ledger.studies.get(name)
     if record is None:
@@ -103,7 +100,7 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
 
 @contextmanager
 def _readable(ledger: Ledger, study: StoredStudy) -> Iterator[None]:
-    """Tell of what cannot be read of a study in words."""
+    """Turn errors in a study's record into a message for users."""
     if study.damage:
         raise StudyUnreadableError(study.name, ledger.url, study.damage)
     try:
@@ -113,10 +110,10 @@ def _readable(ledger: Ledger, study: StoredStudy) -> Iterator[None]:
 
 
 def require_readable(ledger: Ledger, study: StoredStudy) -> None:
-    """See that a study can be read, before anything is generated for it.
+    """Check that a study can be read, before anything is generated for it.
 
     Raises:
-        StudyUnreadableError: If what is kept of it is damaged, or of another version.
+        StudyUnreadableError: If its record is damaged, or of another version.
     """
     with _readable(ledger, study):
         _parts_of(study)
@@ -136,13 +133,13 @@ def config_as_run(study: StoredStudy) -> SweepConfig:
 def result_of(
     ledger: Ledger, study: StoredStudy, directory: Path, scores: Mapping[tuple[str, int], Scored] | None = None
 ) -> SweepResult:
-    """A study as a record has it, which need not be the one that the ledger keeps.
+    """The result of a study whose record may differ from the ledger's, as in a dry run of a rescore.
 
     Args:
-        ledger: Where its observations are.
-        study: The record.
+        ledger: The ledger, which has its observations.
+        study: The study.
         directory: The folder of the ledger.
-        scores: Scores of its texts by case and number of the generation; by default those that the ledger keeps.
+        scores: Scores of its texts by case and number of the generation; by default the ledger's.
     """
     record = study.record
     config, cases, trials = _parts_of(study)
@@ -163,7 +160,7 @@ def result_of(
 def _parts_of(study: StoredStudy) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:
     """A study's configuration as it was run, its cases, and its trials by number."""
     config, record = config_as_run(study), study.record
-    Plan.from_record(record.plan)  # of which a result makes use later
+    Plan.from_record(record.plan)  # fails here rather than later, in a result
     cases = [case_from_record(case) for case in record.cases]
     trials = {BASELINE_TRIAL: config.baseline} | {
         number: Proposal.from_record(number, proposal).configuration for number, proposal in enumerate(record.proposals)
@@ -174,7 +171,7 @@ def _parts_of(study: StoredStudy) -> tuple[SweepConfig, list[Case], dict[int, Co
 def _kept_scores(
     ledger: Ledger, record: StudyRecord, found: Sequence[Mapping[str, Any]]
 ) -> dict[tuple[str, int], Scored]:
-    """The scores that the ledger keeps of observations, by case and number of the generation."""
+    """The ledger's scores of observations, by case and number of the generation."""
     digests, objective = record.case_digests or {}, record.objective_digest or ""
     texts = {(row["case"], row["generation"]) for row in found if row["generation"] is not None}
     kept = ledger.observations.scores({generation for _, generation in texts}, objective)

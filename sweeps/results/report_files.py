@@ -1,4 +1,4 @@
-"""A result as a person gets it: report, note, plots, tables and exports in the study's folder."""
+"""Files of a result in the study's folder: report, note, plots, table and exports."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outputs:
-    """What was written; None or empty where nothing was.
+    """Files and texts that were written; None or empty where there are none.
 
     Attributes:
         report: The page.
         html: Its text.
-        note: The same in short, as Markdown.
+        note: A short version of it, as Markdown.
         observations: The table, as CSV.
-        exports: The finalist's files; empty where it is not shown better, or beyond a limit.
+        exports: The finalist's files; empty where it is not shown better, or is above a limit.
         figures: Plots by name.
     """
 
@@ -52,7 +52,7 @@ def report_data(
     Args:
         result: The study.
         exports: Its files.
-        warn: Told of tables that fail and are left out; None: their errors are raised.
+        warn: Receiver of a warning per table that fails and is left out; None to raise the error instead.
     """
     from analysis.report.data import ReportData
     from analysis.report.guard import Guard
@@ -113,7 +113,7 @@ def config_of(result: SweepResult) -> dict[str, Any]:
 
 
 def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:
-    """What a person does next, and the command or file for it; what matters most comes first."""
+    """Next steps, most important first, each with its command or file."""
     where = "" if result.directory == Path("mlruns") else f" --mlruns {shlex.quote(str(result.directory))}"
     name = shlex.quote(result.name)
     source = result.stored.record.path or "SWEEP.toml"
@@ -130,17 +130,17 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
 
 
 def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None = None) -> Outputs:
-    """Write everything; a file that is there is replaced in one piece, never half-written.
+    """Write all files. Each replaces an earlier one in one step, so that none is ever half-written.
 
-    A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, in
-    place of what these were; exports in other forms or folders stay. Of any other finalist nothing is exported, and
-    what the study's folder has of a verdict that no longer holds is removed, except where it was exported by force (see
+    A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, which
+    are replaced; exports in other forms or folders stay. Any other finalist is not exported, and exports of an earlier
+    verdict in the study's folder are removed, unless they were made by force (see
     `analysis.export.formats.remove_unforced`).
 
     Args:
         result: The study.
-        warn: Told of plots and tables that fail and are left out, the page itself if need be; None: their errors are
-            raised.
+        warn: Receiver of a warning per plot or table that fails and is left out (or the page itself); None to raise the
+            error instead.
     """
     from analysis.export.formats import remove_unforced
     from analysis.report.guard import Guard
@@ -161,7 +161,7 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
     texts = {report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)}
     write_together({path: text for path, text in texts.items() if text})
     for path in (path for path, text in texts.items() if not text):
-        path.unlink(missing_ok=True)  # an older one would tell of other scores
+        path.unlink(missing_ok=True)  # an older one has other scores
     for name, figure in figures.items():
         path, picture = folder / "plots" / f"{name}.png", guard(f"the plot {name!r}", partial(to_png, figure), b"")
         if picture:

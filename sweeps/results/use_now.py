@@ -1,4 +1,4 @@
-"""The settings to use now, as a study's verdict has it."""
+"""The settings to use now, from a study's verdict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def use_now(study: StudyData, verdicts: Sequence[Verdict]) -> UseNow:
 
     Args:
         study: The study.
-        verdicts: Its verdicts, also by other settings than the study's; the one that counts first.
+        verdicts: Its verdicts, also by other settings than the study's; the best first.
     """
     verdict = next(iter(verdicts), None)
     if verdict is None:
@@ -35,7 +35,7 @@ def use_now(study: StudyData, verdicts: Sequence[Verdict]) -> UseNow:
 
 
 def why_no_verdict(study: StudyData) -> str:
-    """Say why a study has no verdict, as a clause; not to be asked of a study that has one."""
+    """The reason why a study without a verdict has none, as a clause."""
     from analysis import TableError
 
     record = study.stored.record

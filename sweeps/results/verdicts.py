@@ -142,7 +142,7 @@ def with_notes(
     if (scorings := scorings_of(record)) > 1:
         more = (
             f"The study has had {scorings} scorings: to choose between their verdicts is to choose on the same data,"
-            " which p and interval do not allow for. The one that was settled beforehand counts.",
+            " which p and interval do not allow for. The scoring that was decided on beforehand counts.",
         )
     return [_noted(each, effects, rescored=each.configuration in before, names=names, more=more) for each in verdicts]
 
@@ -157,12 +157,14 @@ def _noted(
     effect, notes = effects.get(verdict.configuration, verdict.effect), (*more, *verdict.notes)
     if abs(effect - verdict.effect) > ROUNDING:
         notes += (
-            f"The verdict compares with what {verdict.baseline} had at look {verdict.look}, which settled"
+            f"The verdict uses the generations that {verdict.baseline} had at look {verdict.look}, which settled"
             f" {verdict.configuration}. All its fresh generations have a mean of {verdict.finalist_mean - effect:.3f},"
-            f" and the difference from that is {effect:+.3f}: what is recommended goes by this one.",
+            f" and the difference from that is {effect:+.3f}: the recommendation uses this difference.",
         )
     if rescored:
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
-        notes += (f"Look {verdict.look} was taken before the study was scored anew, and {settled} by the old scores.",)
+        notes += (
+            f"Look {verdict.look} was taken before the study was scored again, and {settled} by the previous scores.",
+        )
     noted = replace(verdict, look_rescored=rescored, notes=notes, cautions=(*more, *verdict.cautions))
     return named(replace(noted, sentence=sentence_for(noted)), names)

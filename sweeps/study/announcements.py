@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from analysis.formatting import as_sentence
 from sweeps.budget.allocation import left_out
-from sweeps.budget.detectable_gain import KnownFloor, Sight, sight_of
+from sweeps.budget.detectable_gain import DetectableGain, KnownFloor, detectable_gain
 from sweeps.budget.plan import Plan, plan_text
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.hosts.host import Host
@@ -25,8 +25,8 @@ def announce(
     *,
     known: KnownFloor | None = None,
     stored: bool = False,
-) -> Sight:
-    """Announce the plan, the hosts and the smallest gain to find; `known` and `stored` as for `sight_of`.
+) -> DetectableGain:
+    """Announce the plan, the hosts and the smallest gain to find; `known` and `stored` as for `detectable_gain`.
 
     Returns:
         The smallest gain to find.
@@ -48,7 +48,7 @@ def announce(
     partial = "; ".join(filter(None, left_out(plan, config, stored=stored)))
     if partial:
         progress.note(partial, warning=True)
-    sight = sight_of(config, plan, known, stored=stored)
+    sight = detectable_gain(config, plan, known, stored=stored)
     progress.note(sight.text, warning=bool(sight.todo))
     wanted = int(config.baseline.options["num_predict"])
     if capacity.room < wanted:
@@ -60,7 +60,7 @@ def announce(
     return sight
 
 
-def announce_floor(progress: Progress, result: SweepResult, before: Sight) -> None:
+def announce_floor(progress: Progress, result: SweepResult, before: DetectableGain) -> None:
     """Announce a smallest gain that the measured floor changes, and a baseline that differs from itself.
 
     Args:
@@ -69,7 +69,7 @@ def announce_floor(progress: Progress, result: SweepResult, before: Sight) -> No
         before: The smallest gain as announced before.
     """
     config, known = result.config, KnownFloor(result.floor, result.name) if result.floor else None
-    sight = sight_of(config, result.plan, known, stored=True)
+    sight = detectable_gain(config, result.plan, known, stored=True)
     if sight.found != before.found:
         progress.note(sight.text, warning=bool(sight.todo))
     if result.aa is not None and not result.aa.passed:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from sweeps.budget.allocation import plan_for
-from sweeps.budget.detectable_gain import Sight
+from sweeps.budget.detectable_gain import DetectableGain
 from sweeps.budget.pace import Pace, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
@@ -120,7 +120,7 @@ class _Run:
                 self.ledger.studies.update(self.name, lambda record: replace(record, **spent), status=status)
         return result
 
-    def _stages(self, plan: Plan, stored: StoredStudy, sight: Sight) -> None:
+    def _stages(self, plan: Plan, stored: StoredStudy, sight: DetectableGain) -> None:
         self._timekeeper = self._timekeeper_of(plan)
         with self._timed("floor"):
             self._floor(plan, sight)
@@ -171,7 +171,7 @@ class _Run:
             self.name, lambda record: replace(record, seconds={**record.seconds, stage: took}, **spent)
         )
 
-    def _floor(self, plan: Plan, sight: Sight) -> None:
+    def _floor(self, plan: Plan, sight: DetectableGain) -> None:
         seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
         self.measurer.run(self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds, every_host=True))
         floor = self.measurer.result_of(BASELINE_TRIAL, "floor")

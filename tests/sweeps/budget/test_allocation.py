@@ -191,7 +191,9 @@ def test_minutes_hold_the_largest_plan_that_fits_into_them(
     timed = budget.model_copy(update={"generations": None, "minutes": minutes})
     plan = make_plan(timed, cases=cases, hosts=hosts, seconds_of=seconds_of)
     assert seconds_of(plan) <= 60 * minutes
-    more = budget.model_copy(update={"generations": plan.total + 4 * cases * hosts + cases * plan.seeds})
+    # Another seed of the confirmation can take trials away: only so many more generations cannot have fewer trials.
+    seed = math.ceil((1 + plan.finalists) * cases * hosts / (1 - budget.confirm_share))
+    more = budget.model_copy(update={"generations": plan.total + 4 * cases * hosts + cases * plan.seeds + seed})
     assert seconds_of(make_plan(more, cases=cases, hosts=hosts)) > 60 * minutes
     fewer = budget.model_copy(update={"minutes": minutes})
     if fewer.generations is not None and fewer.generations >= smallest_budget(budget, cases, hosts):

@@ -14,7 +14,14 @@ from scipy import stats
 
 from analysis import NoiseFloor, aa_check
 from sweeps.budget.allocation import make_plan, smallest_budget
-from sweeps.budget.detectable_gain import KnownFloor, enough_for, final_level, is_all_greedy, sight_of, visible_gain
+from sweeps.budget.detectable_gain import (
+    KnownFloor,
+    detectable_gain,
+    final_level,
+    is_all_greedy,
+    smallest_gain,
+    sufficient_budget,
+)
 from sweeps.budget.plan import Plan
 from sweeps.check.checker import check_sweep
 from sweeps.check.report import CheckRow, ReadinessReport
@@ -63,25 +70,25 @@ class Notes(Silent):
 
 def test_the_gain_is_that_of_the_claim() -> None:
     error, critical = math.sqrt(2 * 0.12**2 / 10 / 6), stats.t.isf(0.025, 5)
-    new = visible_gain(PLAN, 0.12, alpha=0.05, claim="new-cases")
+    new = smallest_gain(PLAN, 0.12, alpha=0.05, claim="new-cases")
     assert new == pytest.approx(0.077, abs=5e-4)
     assert stats.nct.sf(critical, 5, new / error) == pytest.approx(0.8, abs=2e-3)
-    assert visible_gain(PLAN, 0.12, alpha=0.05) == pytest.approx(0.062, abs=5e-4)
-    assert visible_gain(replace(PLAN, cases=5), 0.12, alpha=0.05, claim="new-cases") == math.inf
+    assert smallest_gain(PLAN, 0.12, alpha=0.05) == pytest.approx(0.062, abs=5e-4)
+    assert smallest_gain(replace(PLAN, cases=5), 0.12, alpha=0.05, claim="new-cases") == math.inf
 
 
 def test_finalists_share_the_level_of_a_claim_for_new_cases() -> None:
     two = replace(PLAN, finalists=2)
     error, critical = math.sqrt(2 * 0.12**2 / 10 / 6), stats.t.isf(0.0125, 5)
-    gain = visible_gain(two, 0.12, alpha=0.05, claim="new-cases")
+    gain = smallest_gain(two, 0.12, alpha=0.05, claim="new-cases")
     assert stats.nct.sf(critical, 5, gain / error) == pytest.approx(0.8, abs=2e-3)
 
 
 def test_a_gain_between_the_claims_is_seen_for_one_only(tmp_path: Path) -> None:
     these = config(tmp_path, verdict={"min_gain": 0.07})
     new = config(tmp_path, verdict={"min_gain": 0.07, "claim": "new-cases"})
-    assert sight_of(these, PLAN).todo == ""
-    sight = sight_of(new, PLAN)
+    assert detectable_gain(these, PLAN).todo == ""
+    sight = detectable_gain(new, PLAN)
     assert "verdict.min_gain 0.07 would be missed" in sight.todo
     assert "or more" in sight.todo
     assert "if these cases respond alike" in sight.found
@@ -91,11 +98,11 @@ def test_a_gain_between_the_claims_is_seen_for_one_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize("claim", ["these-cases", "new-cases"])
 def test_the_budget_that_is_named_is_enough_and_no_more_than_it_takes(tmp_path: Path, claim: str) -> None:
     swept = config(tmp_path, verdict={"min_gain": 0.05, "claim": claim})
-    needed = int(enough_for(swept, PLAN, 0.12).split()[2])
+    needed = int(sufficient_budget(swept, PLAN, 0.12).split()[2])
 
     def gain(generations: int) -> float:
         made = make_plan(swept.budget.model_copy(update={"generations": generations}), cases=6)
-        return visible_gain(made, 0.12, alpha=0.05, claim=swept.verdict.claim)
+        return smallest_gain(made, 0.12, alpha=0.05, claim=swept.verdict.claim)
 
     assert gain(needed) <= 0.05
     assert gain(needed - 2 * 6 * 4) > 0.05  # a seed less on each case of both arms, with its share of the search
@@ -116,7 +123,7 @@ def test_too_few_cases_for_the_claim_are_refused_before_anything_is_spent(tmp_pa
 
 def test_the_prior_stands_in_after_a_greedy_floor(tmp_path: Path) -> None:
     swept = config(tmp_path)
-    before, greedy, measured = (sight_of(swept, PLAN, known) for known in (None, GREEDY_FLOOR, FLOOR))
+    before, greedy, measured = (detectable_gain(swept, PLAN, known) for known in (None, GREEDY_FLOOR, FLOOR))
     assert (before.noise_sd, greedy.noise_sd, measured.noise_sd) == (0.12, 0.12, 0.1)
     assert (before.assumed, greedy.assumed, measured.assumed) == (True, True, False)
     assert "assumed until the floor is measured" in before.found
@@ -130,7 +137,7 @@ def test_check_and_run_say_so_of_a_greedy_baseline(tmp_path: Path) -> None:
     notes = Notes()
     assert run(path, progress=notes).floor.greedy
     text, warning = notes.about("assumed")
-    assert "noise 0.120 per generation (assumed: a greedy baseline shows none)" in text
+    assert "one text varies by ±0.120 (assumed: a greedy baseline shows none)" in text
     assert "min_gain 0.01 would be missed" in text
     assert warning
     report = check_sweep(path, directory=tmp_path / "mlruns")
@@ -194,10 +201,10 @@ def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> No
     found = sight_row(report)
     assert (found.state, found.todo, report.mde) == ("ready", "", None)
     assert "the claim is for new cases like these 6" in found.found
-    assert "sees a gain of" not in found.found
+    assert "detects a real gain of" not in found.found
     result = run(path, progress=notes)
     assert notes.about("the claim is for new cases") == (found.found, False)
-    assert not any("sees a gain of" in text for text, _ in notes.said)
+    assert not any("detects a real gain of" in text for text, _ in notes.said)
     record = status_record(result)
     assert record["done"] == record["planned"]
     assert record["done"]["explore"] < result.plan.explore or record["done"]["confirm"] < result.plan.confirm
@@ -231,16 +238,16 @@ def test_what_can_be_seen_is_said_again_by_the_measured_floor(tmp_path: Path) ->
     first, again = Notes(), Notes()
     result = run(path, progress=first)
     assert result.floor is not None
-    before, after = (each for each in first.said if "sees a gain of" in each[0])
-    assert before == (sight_of(result.config, result.plan).text, False)
-    gain = visible_gain(result.plan, result.floor.sd, alpha=0.05)
-    assert gain > 0.2 > visible_gain(result.plan, 0.12, alpha=0.05)
+    before, after = (each for each in first.said if "detects a real gain of" in each[0])
+    assert before == (detectable_gain(result.config, result.plan).text, False)
+    gain = smallest_gain(result.plan, result.floor.sd, alpha=0.05)
+    assert gain > 0.2 > smallest_gain(result.plan, 0.12, alpha=0.05)
     ends = f"95% interval {result.floor.ci_low:.3f} to {result.floor.ci_high:.3f}"
-    assert f"with noise {result.floor.sd:.3f} per generation ({ends}, floor of study 't') the conf" in after[0]
-    assert f"sees a gain of {gain:.3f} in 80% of sweeps; verdict.min_gain 0.2 would be missed more often" in after[0]
+    assert f"one text varies by ±{result.floor.sd:.3f} ({ends}, floor of study 't'); the confirmation" in after[0]
+    assert f"detects a real gain of {gain:.3f} or more in 8 of 10 sweeps; verdict.min_gain 0.2 would" in after[0]
     assert after[1]
     run(path, progress=again)
-    assert [each for each in again.said if "sees a gain of" in each[0]] == [after]
+    assert [each for each in again.said if "detects a real gain of" in each[0]] == [after]
 
 
 @pytest.fixture(scope="module")
@@ -277,7 +284,7 @@ def test_a_floor_is_known_of_the_same_pipeline(
 
 def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(measured: Path) -> None:
     result, notes = load_result(measured / "mlruns"), Notes()
-    before = sight_of(result.config, result.plan, KnownFloor(result.floor, "t"), stored=True)  # type: ignore[arg-type]
+    before = detectable_gain(result.config, result.plan, KnownFloor(result.floor, "t"), stored=True)  # type: ignore[arg-type]
     announce_floor(notes, result, before)
     assert notes.said == []
     assert result.aa is not None

@@ -77,7 +77,7 @@ def test_the_rule_goes_by_all_fresh_generations_of_the_baseline(finished: SweepR
     assert verdicts[one].given_up
     assert result.recommended == result.baseline
     assert verdict_record(result)["recommended"] == "baseline"
-    (note,) = [note for note in verdicts[one].notes if "what is recommended goes by this one" in note]
+    (note,) = [note for note in verdicts[one].notes if "the recommendation uses this difference" in note]
     assert f"and the difference from that is {result.fresh_effects[one]:+.3f}" in note
     assert not any("what is recommended" in note for note in verdicts[other].notes)
     data = report_data(result)
@@ -136,7 +136,7 @@ def test_looks_at_old_scores_are_marked(tmp_path: Path) -> None:
     assert new.looks_told == [f"{line} {mark}" for line in result.looks_told]
     verdict = new.verdicts[0]
     assert "since going on would hardly have shown a gain as the texts were scored then" in verdict.sentence
-    assert any("gave the comparison up by the old scores" in note for note in verdict.notes)
+    assert any("gave the comparison up by the previous scores" in note for note in verdict.notes)
     assert mark in report_data(new).last_look
     assert mark in (new.folder / "note.md").read_text().replace("\\", "")
     # Scored as before, the looks are of the scores that there are.

@@ -23,6 +23,7 @@ from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.hosts.timed_engine import timed
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.options import OptionValue
 from sweeps.results.reader import load_result
 from sweeps.search.explorer import Explorer
@@ -157,13 +158,13 @@ def test_the_time_of_earlier_runs_by_hand(tmp_path: Path) -> None:
         ledger.observations.add("t", Place("floor", -1, "b", "c", 9), configuration="k", generation=None, error="lost")
         assert ledger.generations.seconds_after("t", 1) == {"a": 6.0, "b": 2.5}
         # Hosts work at the same time: the busiest one's count. What came from the ledger cost nothing.
-        assert seconds_before({"began": 0}, ledger, "t") == 7.0
-        assert seconds_before({"began": 1}, ledger, "t") == 6.0
-        assert seconds_before({"began": 1, "spent": 5.0, "spent_until": 3}, ledger, "t") == 9.0
-        assert seconds_before({"began": 1, "spent": 5.0, "spent_until": 5}, ledger, "t") == 5.0
+        assert seconds_before(StudyRecord.from_json({"began": 0}), ledger, "t") == 7.0
+        assert seconds_before(StudyRecord.from_json({"began": 1}), ledger, "t") == 6.0
+        assert seconds_before(StudyRecord.from_json({"began": 1, "spent": 5.0, "spent_until": 3}), ledger, "t") == 9.0
+        assert seconds_before(StudyRecord.from_json({"began": 1, "spent": 5.0, "spent_until": 5}), ledger, "t") == 5.0
         # Studies of earlier versions.
-        assert seconds_before({"spent": 5.0}, ledger, "t") == 5.0
-        assert seconds_before({}, ledger, "t") == 7.0
+        assert seconds_before(StudyRecord.from_json({"spent": 5.0}), ledger, "t") == 5.0
+        assert seconds_before(StudyRecord.from_json({}), ledger, "t") == 7.0
 
 
 def test_generations_from_the_ledger_took_no_time(tmp_path: Path) -> None:
