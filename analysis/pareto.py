@@ -111,10 +111,10 @@ def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatA
     """Draw noisy means towards their common mean, each by as much as its noise demands.
 
     The model: each mean is normal around its true value with a known variance, and the true values are normal around a
-    common mean. The common mean and the standard deviation of the true values are unknown, with flat priors, and are
-    averaged over by their likelihood (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For the likelihood,
-    means far from the rest are moved to two and a half robust standard deviations; a few ruined texts would make every
-    other difference look real otherwise.
+    common mean. The common mean and the standard deviation of the true values have flat priors, and are averaged over
+    by their likelihood (Gelman et al., Bayesian Data Analysis, 2013, section 5.4). For the likelihood, means far from
+    the rest are moved to two and a half robust standard deviations. Otherwise a few ruined texts would make every other
+    difference look real.
 
     Args:
         means: The means, shape (n,).

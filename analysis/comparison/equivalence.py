@@ -14,8 +14,8 @@ from analysis.formatting import gain_text
 def default_margin(noise_sd: float, cases: int) -> float:
     """Return the margin used where the user names none: the noise of one pass over the cases.
 
-    It is the standard error of a mean score with one seed per case, `noise_sd / sqrt(cases)`: one pass differs from the
-    next by more than a smaller difference would. "The verdict" in `docs/statistics.md` says how many seeds can show it.
+    It is the standard error of a mean score with one seed per case, `noise_sd / sqrt(cases)`. A smaller difference
+    disappears in the noise of a single pass. "The verdict" in `docs/statistics.md` says how many seeds can show it.
 
     Args:
         noise_sd: Standard deviation over seeds within a case, in units of the score.

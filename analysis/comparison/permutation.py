@@ -25,8 +25,8 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     """Compare two arms on these cases by permuting seeds between the arms within each case (and host).
 
     The test is exact for arms that differ by a shift, or not at all. Its interval is the set of shifts that it does not
-    reject (test inversion). No search is needed: under a shift d the effect of a rearrangement is linear in d, so that
-    each rearrangement gives one threshold, and the ends of the interval are quantiles of the thresholds. Two-sided p is
+    reject (test inversion). No search is needed: under a shift d the effect of a rearrangement is linear in d. So each
+    rearrangement gives one threshold, and the ends of the interval are quantiles of the thresholds. Two-sided p is
     twice the smaller one-sided p, so p and interval agree. Where the rearrangements are a sample and the observed
     arrangement is more extreme than all of them, p is the t test's if that is smaller.
 

@@ -65,8 +65,8 @@ def aa_check(
 ) -> AACheck:
     """Compare a configuration with itself.
 
-    Within each case, seeds are dealt in turn to two halves, which are compared like two configurations. Where a column
-    has the order of generation, a trend over time within cases is looked for, too: a host that was updated or
+    Within each case, seeds are dealt in turn to two halves, which are compared like two configurations. A trend over
+    time within cases is looked for, too, where a column has the order of generation. A host that was updated or
     reconfigured half-way changes the scores.
 
     Args:

@@ -145,9 +145,9 @@ def _full_block(cells: Cells) -> tuple[FloatArray, FloatArray, tuple[str, ...]]:
 def _components(means: FloatArray, noise: float) -> dict[tuple[int, ...], float]:
     """Return the standard deviation of each factor and interaction that has a degree of freedom, by their axes.
 
-    In a balanced layout with random factors, the expected mean square of a set of factors is a sum over the sets that
-    contain it: each adds its variance times the number of cells per level. The sums are solved from the largest set
-    down.
+    The layout is balanced, with random factors. The expected mean square of a set of factors is a sum over the sets
+    that contain it. Each adds its variance times the number of cells per level; the sums are solved from the largest
+    set down.
     """
     factors = [axis for axis in range(means.ndim) if means.shape[axis] > 1]
     sets = [combo for size in range(len(factors), 0, -1) for combo in itertools.combinations(factors, size)]

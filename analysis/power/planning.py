@@ -23,8 +23,8 @@ CURVE_SEEDS = (2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100)
 def noise_to_plan_with(floor: NoiseFloor | float | None) -> tuple[float, bool]:
     """Return the noise within a case for a plan, and whether it is assumed.
 
-    PRIOR_NOISE_SD is assumed before a floor was measured, and after the floor of a greedy baseline: that shows no
-    noise, but the configurations that are compared with it have some.
+    PRIOR_NOISE_SD is assumed before a floor was measured, and after the floor of a greedy baseline. That floor shows no
+    noise, but the configurations compared with it have some.
 
     Args:
         floor: The noise floor, or its standard deviation; None before one was measured.
