@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from analysis.comparison.dunnett import dunnett_critical, dunnett_p, ranking
     from analysis.comparison.equivalence import default_margin, tost
     from analysis.comparison.holm import holm
+    from analysis.comparison.pair import pair
     from analysis.noise.aa_check import AACheck, aa_check
     from analysis.noise.floor import NoiseFloor, noise_floor
     from analysis.noise.variance_components import VarianceComponents, variance_components
@@ -32,6 +33,7 @@ _HOMES = {
     "default_margin": "analysis.comparison.equivalence",
     "tost": "analysis.comparison.equivalence",
     "holm": "analysis.comparison.holm",
+    "pair": "analysis.comparison.pair",
     "AACheck": "analysis.noise.aa_check",
     "aa_check": "analysis.noise.aa_check",
     "NoiseFloor": "analysis.noise.floor",
@@ -83,6 +85,7 @@ __all__ = [
     "judge_one",
     "mde",
     "noise_floor",
+    "pair",
     "plan",
     "power_at",
     "power_curve",
