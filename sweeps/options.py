@@ -95,7 +95,7 @@ RELOAD_OPTIONS = tuple(spec.name for spec in _SPECS if spec.reload)
 """Options whose change makes a server load the model again, the slowest first."""
 
 LOAD_SETTINGS = tuple(name for name in RELOAD_OPTIONS if name != "num_ctx")
-"""Reload options that decide how fast a model runs, not what it can hold."""
+"""Reload options that decide a model's speed, not its context."""
 
 
 def default_options() -> dict[str, OptionValue]:

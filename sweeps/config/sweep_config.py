@@ -97,12 +97,7 @@ class SweepConfig:
             raw = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{where}: is not valid TOML: {error}") from None
-        problems: list[str] = []
-        file: SweepFile | None = None
-        try:
-            file = SweepFile.model_validate(raw)
-        except ValidationError as error:
-            problems += [error_text(details) for details in error.errors(include_url=False)]
+        file, problems = _validated(raw)
         prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
         values, sources, wrong = parse_baseline(raw.get("baseline"), prompts, environment)
         problems += wrong
@@ -196,6 +191,14 @@ class SweepConfig:
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:
     return {f"{prefix}.{key}": value for key, value in table.items()}
+
+
+def _validated(raw: Mapping[str, Any]) -> tuple[SweepFile | None, list[str]]:
+    """Return the file's tables, None if they are not valid, and their problems."""
+    try:
+        return SweepFile.model_validate(raw), []
+    except ValidationError as error:
+        return None, [error_text(details) for details in error.errors(include_url=False)]
 
 
 def _variables(sources: Mapping[str, str]) -> list[str]:

@@ -1,8 +1,7 @@
 """The header of a GGUF file: enough to name a model, without loading it.
 
 Layout: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md (versions 2 and 3, little-endian). The package `gguf`
-reads the same, but builds every array and tensor: on a 98 MB file it took 3 s and 195 MB of memory, this module 0.1 s
-and 18 MB, and its errors on damaged files are those of numpy.
+is not used because it builds every array and tensor (3 s and 195 MB for a file of 98 MB, against 0.1 s and 18 MB here).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Probes: does an option act on this host, with this model and through this API path?
+"""Probes, which find out whether an option acts on this host, with this model and through this API path.
 
 At a fixed seed and a warm prompt an option is moved from its reference to an extreme; if the option acts, the text
 changes. The user's own context is tried first. If no text changes, a context follows in which no option hides it.

@@ -112,6 +112,19 @@ def narrow(
     Raises:
         ConfigError: If only the baseline is left, or with `strict` if anything has to leave.
     """
+    dropped, notes = _dead_options(found)
+    removed = {"num_ctx": capacity.removed} if capacity.removed else {}
+    narrowing = Narrowing(dropped, removed, tuple(notes))
+    children = [d.name for d in config.space if d.name not in narrowing.apply(config).space and d.name not in dropped]
+    narrowing = replace(narrowing, dropped=dropped | {name: _orphan(config.space[name], dropped) for name in children})
+    if strict:
+        _refuse(narrowing, config)
+    _refuse_empty(narrowing, config, hosts)
+    return narrowing
+
+
+def _dead_options(found: Mapping[str, Mapping[str, ProbeResult]]) -> tuple[dict[str, str], list[str]]:
+    """Return the options that act in no place, each with the reason, and notes on the others."""
     dropped, notes = {}, []
     for name, places in found.items():
         dead = {place: result for place, result in places.items() if result.verdict in DEAD}
@@ -125,23 +138,20 @@ def narrow(
             for place, result in places.items()
             if result.verdict in ("clamped", "untestable")
         ]
-    removed = {"num_ctx": capacity.removed} if capacity.removed else {}
-    narrowing = Narrowing(dropped, removed, tuple(notes))
-    children = [d.name for d in config.space if d.name not in narrowing.apply(config).space and d.name not in dropped]
-    narrowing = replace(narrowing, dropped=dropped | {name: _orphan(config.space[name], dropped) for name in children})
-    where = config.path or "<text>"
-    if strict:
-        _refuse(narrowing, config)
+    return dropped, notes
+
+
+def _refuse_empty(narrowing: Narrowing, config: SweepConfig, hosts: Sequence[Host]) -> None:
+    """Refuse a narrowed space that holds only the baseline."""
     left = narrowing.apply(config).space
     if config.space.dimensions and (not left.dimensions or _is_baseline_alone(left, config)):
         engine = next(host.engine for host in hosts if not host.dropped)
         raise ConfigError(
-            [f"{where}: nothing is left to search with the {engine.name} engine at {engine.address}:"]
+            [f"{config.path or '<text>'}: nothing is left to search with the {engine.name} engine at {engine.address}:"]
             + [f"  {line}" for line in narrowing.lines(config)]
             + [f"  space.{dimension.name}: {dimension.text()} is the baseline's" for dimension in left]
             + ["  see which options act with: sweeps probe"]
         )
-    return narrowing
 
 
 def settle(
@@ -154,7 +164,7 @@ def settle(
     stored: StoredStudy | None,
     strict: bool,
 ) -> Narrowing:
-    """Decide what leaves the space of a study, and warn of it. An existing study keeps its first space.
+    """Narrow the space of a study, and warn of each loss. An existing study keeps its first space.
 
     Raises:
         ConfigError: If the engine does not send a swept option, if only the baseline is left, or with `strict` if

@@ -1,7 +1,7 @@
-"""A double of an Ollama server: it speaks what a real one of version 0.32.15 was recorded to speak.
+"""A double of an Ollama server, which answers as recordings of a real server of version 0.32.15 do.
 
-`with OllamaDouble() as server:` serves on a free port of the loopback interface; `server.url` is its address. What it
-knows of models, versions and faults can be changed while it runs.
+`with OllamaDouble() as server:` serves on a free port of the loopback interface; `server.url` is its address. Its
+models, version and faults can be changed while it runs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.doubles import ollama_model as lm
+from tests.doubles import ollama_model
 from tests.doubles.ollama_model import Refusal
 from tests.doubles.ollama_records import Record, Text, finish, now
 from tests.doubles.ollama_wire import JSON, Fault, Handler, QuietServer
@@ -30,19 +30,19 @@ _NO_STRING = "json: cannot unmarshal string into Go struct field ChatCompletionR
 
 @dataclass
 class OllamaDouble:
-    """See the module.
+    """A running double of an Ollama server.
 
     Attributes:
-        version: What `/api/version` tells.
+        version: The version in `/api/version`.
         models: Digests by model name.
         embeddings: Whether the models give embeddings.
-        inert: Options taken and ignored.
-        knows_truncate: Whether `truncate` and `shift` are known; older servers cut whatever they say.
-        seconds_per_token: How long each piece of a streamed answer takes.
-        faults: Faults to play, in order.
+        inert: Options accepted and ignored.
+        knows_truncate: Whether `truncate` and `shift` are known; older servers always cut.
+        seconds_per_token: Seconds for each piece of a streamed answer.
+        faults: Faults to produce, in order.
         requests: (path, body) of every request.
-        loads: How often a model was loaded.
-        sampler: What reached the sampler last.
+        loads: Number of loads of a model.
+        sampler: The sampler's latest settings.
     """
 
     version: str = "0.32.15"
@@ -56,14 +56,14 @@ class OllamaDouble:
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, Any]] = field(default_factory=list)
     loads: int = 0
-    sampler: lm.Sampler | None = None
+    sampler: ollama_model.Sampler | None = None
     _loaded: dict[str, Any] | None = None
     _port: int = 0
     _server: QuietServer | None = None
     _slot: threading.Lock = field(default_factory=threading.Lock)
 
     def start(self) -> OllamaDouble:
-        """Serve; after `stop`, on the same port as before, with nothing loaded."""
+        """Start serving; after `stop`, on the same port, with no model loaded."""
         double = self
 
         class Bound(Handler):
@@ -105,7 +105,7 @@ class OllamaDouble:
                 return fault
         return None
 
-    # What the paths answer ------------------------------------------------------------------------------------------
+    # Answers of the paths -------------------------------------------------------------------------------------------
 
     def answer(self, path: str, body: Any) -> tuple[int, str, Any]:
         """Status, content type and body (or an iterator of records) for a request that is not about to fail."""
@@ -146,12 +146,12 @@ class OllamaDouble:
         if not self.embeddings:
             raise Refusal(501, "This server does not support embeddings. Start it with `--embeddings`")
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        rows = [[float(len(text)), float(lm.count(text)), 1.0] for text in texts]
+        rows = [[float(len(text)), float(ollama_model.count(text)), 1.0] for text in texts]
         return {"model": model, "embeddings": rows, "total_duration": 1, "load_duration": 1, "prompt_eval_count": 1}
 
     def _generate(self, path: str, model: str, body: dict[str, Any]) -> tuple[int, str, Any]:
         openai = path.startswith("/v1")
-        options = _openai_options(body) if openai else lm.check_options(body.get("options"), _go_type(path))
+        options = _openai_options(body) if openai else ollama_model.check_options(body.get("options"), _go_type(path))
         if body.get("think"):
             raise Refusal(400, f'"{model}" does not support thinking')
         form = body.get("format")
@@ -160,7 +160,7 @@ class OllamaDouble:
             raise Refusal(500, f'invalid format: {quoted}; expected "json" or a valid JSON Schema object')
         if not openai and not (body.get("messages") or body.get("prompt")):
             return 200, JSON, self._no_prompt(path, model, body)
-        settings = lm.settle(options, self.inert)
+        settings = ollama_model.settle(options, self.inert)
         with self._slot:
             load_ns = self._load(model, settings, body)
             record = Record(path, model, self._run(path, body, settings), load_ns, body)
@@ -180,7 +180,7 @@ class OllamaDouble:
         if unload:
             self._loaded = None
         else:
-            self._load(model, lm.settle({}, self.inert), body)
+            self._load(model, ollama_model.settle({}, self.inert), body)
         return {
             "model": model,
             "created_at": now(),
@@ -189,11 +189,13 @@ class OllamaDouble:
             "done_reason": "unload" if unload else "load",
         }
 
-    def _load(self, model: str, settings: lm.Settings, body: dict[str, Any]) -> int:
-        """Load the model unless it is loaded just so; returns nanoseconds."""
+    def _load(self, model: str, settings: ollama_model.Settings, body: dict[str, Any]) -> int:
+        """Load the model unless it is loaded with these options; return the nanoseconds."""
         wanted = {**settings.load, "model": model, "shift": body.get("shift", True) is not False}
         asked = settings.load["num_ctx"]
-        wanted["num_ctx"] = min(max(lm.DEFAULT_CONTEXT if asked is None else asked, 4), lm.TRAINED_CONTEXT)
+        wanted["num_ctx"] = min(
+            max(ollama_model.DEFAULT_CONTEXT if asked is None else asked, 4), ollama_model.TRAINED_CONTEXT
+        )
         wanted["num_batch"] = wanted["num_batch"] or 512
         if self._loaded is not None and (wanted["num_gpu"] is None or wanted["num_gpu"] < 0):
             wanted["num_gpu"] = self._loaded["num_gpu"]  # leaving it open takes whatever is loaded
@@ -203,12 +205,12 @@ class OllamaDouble:
         self.loads += 1
         return 560_000_000
 
-    def _run(self, path: str, body: dict[str, Any], settings: lm.Settings) -> Text:
+    def _run(self, path: str, body: dict[str, Any], settings: ollama_model.Settings) -> Text:
         """Cut or refuse the prompt, and write the text."""
         assert self._loaded is not None
         self.sampler = settings.sampler
         num_ctx = self._loaded["num_ctx"]
-        allocated = max(num_ctx, lm.SMALLEST_ALLOCATION)
+        allocated = max(num_ctx, ollama_model.SMALLEST_ALLOCATION)
         prompt, tokens = _prompt(body)
         seen = tokens
         if tokens > num_ctx:
@@ -216,39 +218,39 @@ class OllamaDouble:
                 raise Refusal(400, _NO_SHIFT)
             if self.knows_truncate and body.get("truncate") is False:
                 if tokens > allocated:
-                    raise lm.too_long(tokens, allocated)
+                    raise ollama_model.too_long(tokens, allocated)
             else:
                 prompt, seen = _cut(body, prompt, num_ctx)
         schema = body.get("format") or None
-        written = lm.write(prompt, settings, schema=schema)
+        written = ollama_model.write(prompt, settings, schema=schema)
         room = None if body.get("shift", True) is not False else allocated - seen
         return finish(written, settings, tokens, seen, room)
 
 
 def _prompt(body: dict[str, Any]) -> tuple[str, int]:
-    """The prompt's text, whatever decides the answer, and its tokens."""
+    """Return the prompt's text, which decides the answer, and its tokens."""
     if "messages" in body:
-        messages = lm.with_system(body["messages"])
+        messages = ollama_model.with_system(body["messages"])
     elif body.get("raw"):
-        return body["prompt"], lm.count(body["prompt"])
+        return body["prompt"], ollama_model.count(body["prompt"])
     else:
-        system = body.get("system") or lm.SYSTEM
+        system = body.get("system") or ollama_model.SYSTEM
         messages = [{"role": "system", "content": system}, {"role": "user", "content": body["prompt"]}]
-    return "\x1e".join(message.get("content") or "" for message in messages), lm.count_messages(messages)
+    return "\x1e".join(message.get("content") or "" for message in messages), ollama_model.count_messages(messages)
 
 
 def _cut(body: dict[str, Any], prompt: str, num_ctx: int) -> tuple[str, int]:
-    """Chats lose whole old messages first; what is still too long loses its middle."""
+    """Cut a prompt: chats lose whole old messages first, then a prompt loses its middle."""
     if len(body.get("messages") or ()) > 1:
-        prompt, tokens = _prompt({"messages": lm.drop_messages(body["messages"], num_ctx)})
+        prompt, tokens = _prompt({"messages": ollama_model.drop_messages(body["messages"], num_ctx)})
         if tokens <= num_ctx:
             return prompt, tokens
-    left = lm.cut_length(num_ctx)
+    left = ollama_model.cut_length(num_ctx)
     return prompt[-4 * left :], left
 
 
 def _openai_options(body: dict[str, Any]) -> dict[str, Any]:
-    """The fields that the /v1 path takes over; its defaults are others than the native path's."""
+    """Return the fields that the /v1 path uses; its defaults differ from the native path's."""
     if isinstance(body.get("temperature"), str):
         raise Refusal(400, {"message": _NO_STRING, "type": "invalid_request_error"})
     options = {"temperature": 1.0, "top_p": 1.0}

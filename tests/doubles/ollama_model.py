@@ -49,7 +49,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Sampler:
-    """What reaches llama.cpp's sampler, as its log shows it. The defaults are those of version 0.32.15."""
+    """The settings of llama.cpp's sampler, as its log shows them. The defaults are those of version 0.32.15."""
 
     temp: float = 0.8
     top_k: int = 40
@@ -97,13 +97,13 @@ def count_messages(messages: list[dict[str, Any]]) -> int:
 
 
 def cut_length(num_ctx: int) -> int:
-    """Tokens that are left of a prompt that is longer than the context."""
+    """Return the tokens left of a prompt that is longer than the context."""
     keep = min(NUM_KEEP, num_ctx - 1)
     return keep + (num_ctx - keep) // 2
 
 
 def drop_messages(messages: list[dict[str, Any]], num_ctx: int) -> list[dict[str, Any]]:
-    """Without the oldest messages, until it fits or only the last one is left; system messages stay."""
+    """Drop the oldest messages until the chat fits or only the last one is left; system messages stay."""
     system = [message for message in messages if message["role"] == "system"]
     rest = [message for message in messages if message["role"] != "system"]
     while len(rest) > 1 and count_messages([*system, *rest]) > num_ctx:
@@ -112,7 +112,7 @@ def drop_messages(messages: list[dict[str, Any]], num_ctx: int) -> list[dict[str
 
 
 def check_options(options: Any, model: str) -> dict[str, Any]:
-    """The options with the types that Go's decoder asks for.
+    """Return the options with the types that Go's decoder requires.
 
     Raises:
         Refusal: 400 for another shape, 500 for a wrong type, both with the server's words.
@@ -141,11 +141,11 @@ def check_options(options: Any, model: str) -> dict[str, Any]:
 
 
 def settle(options: dict[str, Any], inert: frozenset[str]) -> Settings:
-    """What becomes of checked options.
+    """Turn checked options into the sampler's settings.
 
     Args:
         options: The request's, checked.
-        inert: Options that this server takes and ignores.
+        inert: Options that this server accepts and ignores.
 
     Raises:
         Refusal: 400 with llama.cpp's JSON inside the error string.
@@ -188,7 +188,7 @@ def _inner(code: int, message: str, kind: str, **more: int) -> str:
 
 
 def write(prompt: str, settings: Settings, *, schema: Any = None) -> list[str]:
-    """The pieces of a text: a function of the prompt, the seed and the options that act, and of nothing else."""
+    """Return the pieces of a text, which depends only on the prompt, the seed and the options that act."""
     sampler = settings.sampler
     greedy = sampler.temp == 0 or sampler.top_p <= 0 or sampler.top_k == 1
     key: list[Any] = [prompt, json.dumps(schema, sort_keys=True)]
@@ -212,11 +212,11 @@ def write(prompt: str, settings: Settings, *, schema: Any = None) -> list[str]:
         return pieces(json.dumps(_fill(schema, rng) if isinstance(schema, dict) else {"name": "Bob", "age": 30}))
     if re.search(r"(?:\bha\s+){19,}ha\s*$", prompt):
         return [" ha"] * 3 + ["a"] + [" ha"] * 100
-    # Sentences of the prompt's last message are taken up, so that scoring such a text means something.
+    # The text repeats sentences of the prompt's last message, so that its score is meaningful.
     last = prompt.rpartition("\x1e")[2]
-    told = [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", last) if len(part.split()) > 2]
-    rng.shuffle(told)
-    text = " ".join([_sentence(rng), *told[: rng.randint(0, min(6, len(told)))]])
+    sentences = [part.strip() for part in re.split(r"(?<=[.!?])\s+|\n+", last) if len(part.split()) > 2]
+    rng.shuffle(sentences)
+    text = " ".join([_sentence(rng), *sentences[: rng.randint(0, min(6, len(sentences)))]])
     least = 400 if "very long" in prompt else 70
     while len(pieces(text)) < least:
         text += " " + _sentence(rng)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.doubles import ollama_model as lm
+from tests.doubles import ollama_model
 
 
 def now() -> str:
@@ -24,16 +24,19 @@ class Text:
     eval_count: int
 
 
-def finish(written: list[str], settings: lm.Settings, tokens: int, seen: int, room: int | None) -> Text:
+def finish(written: list[str], settings: ollama_model.Settings, tokens: int, seen: int, room: int | None) -> Text:
     limits = [limit for limit in (settings.num_predict, room) if limit is not None and limit > 0]
     limit = min(limits) if limits else len(written) + 1
     for n, piece in enumerate(written):
-        if n > lm.REPEAT_LIMIT and len({part.strip() for part in written[n - lm.REPEAT_LIMIT : n + 1]}) == 1:
+        if (
+            n > ollama_model.REPEAT_LIMIT
+            and len({part.strip() for part in written[n - ollama_model.REPEAT_LIMIT : n + 1]}) == 1
+        ):
             return Text(written[: n + 1], None, tokens, seen, n + 1)
         if any(stop and stop in "".join(written[: n + 1]) for stop in settings.stop):
             text = "".join(written[: n + 1])
             text = text[: min(text.index(stop) for stop in settings.stop if stop in text)]
-            return Text(lm.pieces(text), "stop", tokens, seen, n + 1)
+            return Text(ollama_model.pieces(text), "stop", tokens, seen, n + 1)
         if n + 1 == limit:
             return Text(written[:limit], "length", tokens, seen, limit)
         del piece

@@ -48,7 +48,7 @@ class Fault:
 
 
 class QuietServer(ThreadingHTTPServer):
-    """Clients that hang up are part of the game."""
+    """Ignore clients that hang up, which is no error."""
 
     daemon_threads = True
 
@@ -62,7 +62,7 @@ class QuietServer(ThreadingHTTPServer):
         return connection, address
 
     def server_close(self) -> None:
-        """Close the connections that are kept alive as well, as a server that ends does."""
+        """Close the connections kept alive as well, as an ending server does."""
         super().server_close()
         for connection in self.connections:
             with suppress(OSError):
@@ -125,7 +125,7 @@ class Handler(BaseHTTPRequestHandler):
         return self._send(refusal.status, kind, json.dumps({"error": {**known, "param": None, "code": None}}).encode())
 
     def _play(self, fault: Fault) -> bool:
-        """Play a fault that needs no answer; returns whether the request is done with."""
+        """Produce a fault that needs no answer; return whether the request is finished."""
         if fault.kind == "refuse":
             self.close_connection = True
             return True

@@ -28,7 +28,7 @@ NAMES = sorted({path.stem for folder in (RECORDINGS, FULL) if folder for path in
 SEQUENCES = {
     "40_reload_on_option_change", "41_reload_statistics", "53_client_disconnect", "60_determinism", "70_python_client",
 }  # fmt: skip
-# What the recorded server had been asked before, where the answer depends on it.
+# Earlier requests to the recorded server, where the answer depends on them.
 BEFORE = {
     "08_ps_loaded": "06_generate_warm",
     "30f_ps_after_100000": "30e_num_ctx_100000",
@@ -72,7 +72,7 @@ def kind(value: Any) -> str:
 
 
 def same_shape(recorded: Any, played: Any, where: str = "") -> None:
-    """Same fields in the same order, same types, all the way down."""
+    """Compare fields, their order and their types at every depth."""
     assert kind(recorded) == kind(played), where
     if isinstance(recorded, dict):
         assert list(recorded) == list(played), where
@@ -87,7 +87,7 @@ def same_shape(recorded: Any, played: Any, where: str = "") -> None:
 
 
 def same_values(recorded: dict[str, Any], played: dict[str, Any], request: dict[str, Any]) -> None:
-    """Values that do not depend on the text that the model happened to write."""
+    """Return the values that do not depend on the generated text."""
     for name in ("error", "version", "model", "object", "done", "prompt_eval_count", "digest", "name", "embeddings"):
         assert recorded.get(name) == played.get(name), name
     if "created_at" in recorded:
@@ -172,7 +172,7 @@ def path_of(request: dict[str, Any]) -> str:
 
 
 def check_sampler(log: list[str], server: OllamaDouble) -> None:
-    """The settings that reached the sampler last, by the recorded server's own log."""
+    """Return the sampler's latest settings, from the recorded server's own log."""
     settings = dict(re.findall(r"(\w+) = (-?[\d.]+)", " ".join(line for line in log if line.startswith("\t"))))
     if not settings:
         return

@@ -110,8 +110,8 @@ def test_what_is_no_gguf(tmp_path: Path) -> None:
     page.write_text("<!DOCTYPE html>")
     with pytest.raises(NoGguf, match="is no GGUF: it starts with b'<!DO'"):
         gguf.check(page)
-    for path, told in ((tmp_path / "missing.gguf", "does not exist"), (tmp_path, "cannot be read")):
-        with pytest.raises(NoGguf, match=told) as caught:
+    for path, message in ((tmp_path / "missing.gguf", "does not exist"), (tmp_path, "cannot be read")):
+        with pytest.raises(NoGguf, match=message) as caught:
             gguf.check(path)
         assert str(path) in str(caught.value)
         assert isinstance(caught.value, ModelMissing)

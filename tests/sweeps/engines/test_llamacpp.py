@@ -1,4 +1,4 @@
-"""The embedded engine on the real model, beyond what every engine must do."""
+"""The embedded engine on the real model, beyond the suite for all engines."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def test_refused_options(engine: LlamaCppEngine, changes: dict[str, float], opti
 def test_files_that_are_no_model(engine: LlamaCppEngine, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     page = tmp_path / "page.gguf"
     page.write_text("<!DOCTYPE html>")
-    for model, told in ((str(page), "is no GGUF"), (str(tmp_path / "missing.gguf"), "does not exist")):
+    for model, message in ((str(page), "is no GGUF"), (str(tmp_path / "missing.gguf"), "does not exist")):
         for call in (lambda model=model: engine.identify(model),
                      lambda model=model: engine.generate(PROMPT, OPTIONS, model=model)):  # fmt: skip
-            with pytest.raises(NoGguf, match=told) as caught:
+            with pytest.raises(NoGguf, match=message) as caught:
                 call()
             assert model in str(caught.value)
     with pytest.raises(ModelMissing, match=EMBEDDED_MODEL):

@@ -1,4 +1,4 @@
-"""Ollama's engine against the double: what is sent, and what becomes of each fault."""
+"""Ollama's engine against the double: its requests, and the error for each fault."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_a_connection_fault_that_stays_is_told(engine: OllamaEngine, server: Oll
 
 
 @pytest.mark.parametrize(
-    ("kind", "error", "told"),
+    ("kind", "error", "message"),
     [
         ("truncate", EngineProtocolError, "not JSON"),
         ("html", EngineProtocolError, "<!DOCTYPE html>"),
@@ -215,10 +215,10 @@ def test_a_connection_fault_that_stays_is_told(engine: OllamaEngine, server: Oll
     ],
 )
 def test_other_faults_are_told_at_once(
-    engine: OllamaEngine, server: OllamaDouble, kind: str, error: type[EngineError], told: str
+    engine: OllamaEngine, server: OllamaDouble, kind: str, error: type[EngineError], message: str
 ) -> None:
     server.faults = [Fault(kind)]
-    with pytest.raises(error, match=told) as caught:
+    with pytest.raises(error, match=message) as caught:
         engine.generate(PROMPT, OPTIONS, model=MODEL)
     assert server.url in str(caught.value)
     assert not caught.value.retryable
@@ -306,7 +306,7 @@ def test_a_clock_that_goes_backwards_gives_no_negative_times(engine: OllamaEngin
 
 
 @pytest.mark.parametrize(
-    ("changes", "option", "told"),
+    ("changes", "option", "message"),
     [
         ({"top_k": "abc"}, "top_k", "must be of type integer"),
         ({"temperature": "0.5"}, "temperature", "must be of type float32"),
@@ -314,8 +314,8 @@ def test_a_clock_that_goes_backwards_gives_no_negative_times(engine: OllamaEngin
         ({"repeat_last_n": -1}, "repeat_last_n", "must be between 0"),
     ],
 )
-def test_a_refused_option(engine: OllamaEngine, server: OllamaDouble, changes: dict, option: str, told: str) -> None:
-    with pytest.raises(OptionRefused, match=told) as caught:
+def test_a_refused_option(engine: OllamaEngine, server: OllamaDouble, changes: dict, option: str, message: str) -> None:
+    with pytest.raises(OptionRefused, match=message) as caught:
         engine.generate(PROMPT, {**OPTIONS, **changes}, model=MODEL)
     assert caught.value.option == option
     assert '{"' not in str(caught.value)  # the JSON inside JSON is unpacked

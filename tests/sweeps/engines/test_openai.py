@@ -1,4 +1,4 @@
-"""The /v1 path against the double: what it drops, and that it says so."""
+"""The /v1 path against the double: the options that it drops and reports."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from tests.sweeps.fingerprints.examples import M4, QWEN, mac
 
 
 class Engine:
-    """What `take` asks of an engine."""
+    """The part of an engine that `take` uses."""
 
     def __init__(self, address="in process", name="ollama", version="0.32.15", digest=QWEN["digest"]):
         self.address, self.name, self.version, self.digest = address, name, version, digest

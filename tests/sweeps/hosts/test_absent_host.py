@@ -1,4 +1,4 @@
-"""A host that does not answer when a sweep goes on: what it made counts, and nothing is made again for it."""
+"""A host that is absent when a sweep goes on: its earlier generations count and are not made again."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ def tasks(draw: st.DrawFn) -> Task:
 
 
 def warm_ups(sequence: list[Task], current: Warmth | None) -> tuple[int, int]:
-    """Loads and warm-ups by walking the sequence: told apart by what the server would see."""
+    """Count loads and warm-ups along the sequence, as a server would see them."""
     loads = warmed = 0
     model = None if current is None else (current.model, current.reload)
     prompt = None if current is None else current.prompt

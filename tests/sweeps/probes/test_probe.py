@@ -139,7 +139,7 @@ class Refusing(ScriptedEngine):
 
 
 class Forgetful(ScriptedEngine):
-    """Gives another text each time, but for what `steady` says."""
+    """An engine that gives another text each time, except where `steady` is true."""
 
     def __init__(self, steady=lambda options, n: False):
         super().__init__()
@@ -261,13 +261,13 @@ class TestCost:
     @pytest.mark.parametrize("inert", [[], list(SAMPLING[1:])])
     def test_what_is_sent_lies_within_what_was_told(self, inert):
         engine = ScriptedEngine(inert=inert)
-        told = []
-        run(engine, SAMPLING, announce=told.append)
+        announced = []
+        run(engine, SAMPLING, announce=announced.append)
         cost = probe_cost(SAMPLING)
         sent = sum(request.options["num_predict"] != 1 for request in engine.requests)
         assert cost.low <= sent <= cost.high
-        assert told[0].startswith(f"{cost.low} to {cost.high} generations")
-        assert len(told) == 2
+        assert announced[0].startswith(f"{cost.low} to {cost.high} generations")
+        assert len(announced) == 2
 
     def test_the_cost_is_told_before_anything_is_sent(self):
         engine = ScriptedEngine()

@@ -1,4 +1,4 @@
-"""What leaves a space before a sweep begins, and that it stays out when the sweep is resumed."""
+"""Options that leave a space before a sweep begins, and stay out when the sweep is resumed."""
 
 import pytest
 from hypothesis import given
@@ -26,7 +26,7 @@ MIROSTAT = {
 }
 
 
-class Told:
+class Messages:
     """Progress that keeps the notes."""
 
     def __init__(self):
@@ -58,39 +58,39 @@ def ollama(tmp_path):
 
 class TestInert:
     def test_mirostat_is_dropped_aloud_and_the_sweep_goes_on(self, ollama):
-        told = Told()
-        result = run(ollama, progress=told)
+        messages = Messages()
+        result = run(ollama, progress=messages)
         assert result.status == "done"
         assert [dimension.name for dimension in result.config.space] == ["temperature"]
         assert {p.configuration.options["mirostat"] for p in result.proposals} == {0}
-        (parent,) = [text for text in told.warnings if text.startswith("space.mirostat is dropped")]
+        (parent,) = [text for text in messages.warnings if text.startswith("space.mirostat is dropped")]
         assert "inert (changed 0 of 4)" in parent
         assert "v0.7.0" in parent
-        assert any(text.startswith("space.mirostat_tau is dropped") for text in told.warnings)
+        assert any(text.startswith("space.mirostat_tau is dropped") for text in messages.warnings)
 
     def test_a_resumed_study_has_the_same_space_and_probes_nothing(self, ollama):
         first = run(ollama)
-        told = Told()
-        second = run(ollama, progress=told)
+        messages = Messages()
+        second = run(ollama, progress=messages)
         assert [d.name for d in second.config.space] == [d.name for d in first.config.space]
-        assert not any("probing" in text for text, _ in told.notes)
-        assert any(text.startswith("space.mirostat is dropped") for text in told.warnings)
+        assert not any("probing" in text for text, _ in messages.notes)
+        assert any(text.startswith("space.mirostat is dropped") for text in messages.warnings)
 
     def test_a_second_study_on_the_same_host_uses_the_probes_that_are_there(self, tmp_path):
         engine = ScriptedEngine()
         for name in ("one", "two"):
             path = write_sweep(tmp_path, study={"name": name}, engine={"options": {"inert": ["top_p"]}})
-            told = Told()
-            run(path, progress=told)
+            messages = Messages()
+            run(path, progress=messages)
         assert engine.counts.calls == 0
-        assert any(text.startswith("space.top_p is dropped") for text in told.warnings)
-        assert not any("probing" in text for text, _ in told.notes)
+        assert any(text.startswith("space.top_p is dropped") for text in messages.warnings)
+        assert not any("probing" in text for text, _ in messages.notes)
 
     def test_a_scripted_engine_with_other_settings_is_another_host(self, tmp_path):
         run(write_sweep(tmp_path))
-        told = Told()
-        run(write_sweep(tmp_path, study={"name": "u"}, engine={"options": {"inert": ["top_p"]}}), progress=told)
-        assert any(text.startswith("space.top_p is dropped") for text in told.warnings)
+        messages = Messages()
+        run(write_sweep(tmp_path, study={"name": "u"}, engine={"options": {"inert": ["top_p"]}}), progress=messages)
+        assert any(text.startswith("space.top_p is dropped") for text in messages.warnings)
         flat = run(write_sweep(tmp_path, study={"name": "flat"}, engine={"options": {"surface": "flat"}}))
         assert flat.floor is not None
         assert flat.floor.mean > 0.4  # at this temperature the demo surface has 0.24
@@ -119,10 +119,10 @@ class TestInert:
 
     def test_without_probing_the_space_is_taken_as_it_is(self, tmp_path):
         path = write_sweep(tmp_path, engine={"options": {"inert": ["top_p"]}}, search={"probe": False})
-        told = Told()
-        result = run(path, progress=told)
+        messages = Messages()
+        result = run(path, progress=messages)
         assert "top_p" in result.config.space
-        assert not any("probing" in text for text, _ in told.notes)
+        assert not any("probing" in text for text, _ in messages.notes)
 
     def test_inert_on_one_of_two_models_is_told_but_kept(self, tmp_path):
         class Partly(ScriptedEngine):
@@ -134,10 +134,10 @@ class TestInert:
 
         path = write_sweep(tmp_path, space={"top_p": [0.5, 0.9], "model": ["scripted", "other"]})
         engine = Partly(load_inputs(load_config(path))[0], models=["scripted", "other"])
-        told = Told()
-        result = run(path, progress=told, engine=engine)
+        messages = Messages()
+        result = run(path, progress=messages, engine=engine)
         assert "top_p" in result.config.space
-        assert any("space.top_p does nothing on other" in text for text in told.warnings)
+        assert any("space.top_p does nothing on other" in text for text in messages.warnings)
 
 
 class TestNothingButTheBaseline:
@@ -151,8 +151,8 @@ class TestNothingButTheBaseline:
     def test_a_space_of_the_baseline_alone_is_refused_before_anything_runs(self, tmp_path, space, held, first):
         path = write_sweep(tmp_path, space=space, baseline={"top_k": 40})
         engine = ScriptedEngine(load_inputs(load_config(path))[0])
-        told = rf"sweep\.toml: \[space\] holds only the baseline \({held}\), .*; give space\.{first} other"
-        with pytest.raises(ConfigError, match=told):
+        message = rf"sweep\.toml: \[space\] holds only the baseline \({held}\), .*; give space\.{first} other"
+        with pytest.raises(ConfigError, match=message):
             run(path, engine=engine)
         report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
         assert [row.name for row in report.rows] == ["file"]
@@ -229,10 +229,10 @@ class TestCapacity:
 
     def test_a_sweep_never_asks_for_a_window_that_was_left_out(self, tmp_path):
         path, _, _, engine = self.sweep(tmp_path, {"num_ctx": [512, 1024, 2048], "temperature": [0.2, 0.4, 0.8, 1.2]})
-        told = Told()
-        result = run(path, engine=engine, progress=told)
+        messages = Messages()
+        result = run(path, engine=engine, progress=messages)
         assert {p.configuration.options["num_ctx"] for p in result.proposals} <= {1024, 2048}
-        assert any("space.num_ctx: 512 would cut a prompt" in text for text in told.warnings)
+        assert any("space.num_ctx: 512 would cut a prompt" in text for text in messages.warnings)
 
 
 def dimension(name, **more):

@@ -1,4 +1,4 @@
-"""What docs/reference/configuration.md says about the sampler in studies of one's own."""
+"""The sampler in a user's own studies, as docs/reference/configuration.md describes it."""
 
 from __future__ import annotations
 

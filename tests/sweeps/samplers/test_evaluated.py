@@ -1,4 +1,4 @@
-"""What trials say, worked out by hand."""
+"""Scores, noise and constraints of trials, worked out by hand."""
 
 from __future__ import annotations
 

@@ -25,13 +25,13 @@ def whole(n: int) -> int:
 
 
 def test_the_probability_is_that_of_every_surface_below_its_limit() -> None:
-    told = {"a": AT[:, 0] - 0.5, "b": 0.2 - AT[:, 0]}
-    made = Feasibility(LINE, AT, told, whole)
+    limits = {"a": AT[:, 0] - 0.5, "b": 0.2 - AT[:, 0]}
+    made = Feasibility(LINE, AT, limits, whole)
     found = made.probability(AT)
     by_hand = np.ones(21)
     for surface in made.surfaces:
         mean, sd = surface.posterior(AT)
-        by_hand *= norm.sf(0.0, loc=mean, scale=sd)  # the surfaces hold what is left until the limit
+        by_hand *= norm.sf(0.0, loc=mean, scale=sd)  # the surfaces hold the distance from the limit
     np.testing.assert_allclose(found, by_hand, rtol=1e-9, atol=1e-12)
     assert (found[5:10] > 0.95).all()  # .25 to .45
     assert (found[[0, 1, 2, 12, 20]] < 0.05).all()

@@ -135,11 +135,11 @@ def test_the_search_goes_where_the_scores_are() -> None:
 
 def test_the_next_score_is_expected_to_be_as_noisy_as_the_median_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """A floor with many generations is known far better than a trial, a trial that was short of some far worse."""
-    told: list[float] = []
+    noises: list[float] = []
     improvement = gp.augmented_expected_improvement
 
     def noted(surrogate: Surrogate, features: Any, noise: float, among: Any = None) -> Any:
-        told.append(noise)
+        noises.append(noise)
         return improvement(surrogate, features, noise, among)
 
     monkeypatch.setattr(gp, "augmented_expected_improvement", noted)
@@ -151,7 +151,7 @@ def test_the_next_score_is_expected_to_be_as_noisy_as_the_median_one(monkeypatch
         at = {"top_p": 0.5 + number / 20}
         study.add_trial(create_trial(value=at["top_p"], params=at, distributions=space, user_attrs=attributes))
     suggest(study.ask(), space)
-    assert told == [pytest.approx(NOISE**2 / 6)]
+    assert noises == [pytest.approx(NOISE**2 / 6)]
 
 
 def test_minimising_is_maximising_the_negative() -> None:
@@ -191,9 +191,9 @@ def distributions(draw: st.DrawFn) -> BaseDistribution:
     st.booleans(),
 )
 def test_proposals_lie_in_the_space_and_repeat_only_when_it_is_exhausted(
-    space: dict[str, BaseDistribution], seed: int, told: bool
+    space: dict[str, BaseDistribution], seed: int, given: bool
 ) -> None:
-    sampler = NoiseAwareSampler(seed=seed, space=space if told else None, n_startup_trials=8)
+    sampler = NoiseAwareSampler(seed=seed, space=space if given else None, n_startup_trials=8)
     study = optuna.create_study(direction="maximize", sampler=sampler)
     rng = np.random.default_rng(seed)
     seen = set()

@@ -84,21 +84,21 @@ def test_proposals_do_not_depend_on_the_unit(noise: float) -> None:
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.1])
-def test_nor_with_told_noise_in_another_unit_than_scores_have(noise: float) -> None:
+def test_nor_with_known_noise_in_another_unit(noise: float) -> None:
     found = []
     for exponent in (-60, -20, 20, 60):
-        told = {"noise_sd": noise * 2.0**exponent}
+        own = {"noise_sd": noise * 2.0**exponent}
         study, _ = minimise(
             bowl, sampler=NoiseAwareSampler(seed=3), d=3, noise=noise, scale=2.0**exponent, n=30,
-            attributes=lambda number, told=told: told,
+            attributes=lambda number, own=own: own,
         )  # fmt: skip
         found.append([trial.params for trial in study.trials])
     assert all(params == found[0] for params in found)
 
 
-@pytest.mark.parametrize(("scale", "told"), [(1e-4, True), (1e-4, False), (1e-9, False), (1e9, True)])
-def test_small_and_large_scores_are_searched_as_well_as_any(scale: float, told: bool) -> None:
-    own = {"noise_sd": 1e-3 * scale} if told else {}
+@pytest.mark.parametrize(("scale", "noise_known"), [(1e-4, True), (1e-4, False), (1e-9, False), (1e9, True)])
+def test_small_and_large_scores_are_searched_as_well_as_any(scale: float, noise_known: bool) -> None:
+    own = {"noise_sd": 1e-3 * scale} if noise_known else {}
     best = []
     for seed in range(3):
         _, truth = minimise(
@@ -216,7 +216,7 @@ def test_studies_with_nothing_to_search_have_a_posterior(kind: str) -> None:
         model = NoiseAwareSampler(seed=1).posterior(study)
     assert np.isfinite(model.means()).all()
     assert not len(model.encoding)
-    # what has other values beyond the space is another configuration, what has none is the same
+    # other values beyond the space make another configuration; without them it is the same
     assert NoiseAwareSampler(seed=1).pick(study).number == (7 if kind == "ranges that change" else 0)
     assert Encoding({}).grid().shape == (1, 0)
 
@@ -226,10 +226,10 @@ def test_a_range_that_changes_is_named_once() -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         study.optimize(lambda t: t.suggest_float("rate", 0, 1 + t.number % 2) + t.suggest_float("y", 0, 1), n_trials=6)
-    told = [str(each.message) for each in caught if "changes between trials" in str(each.message)]
-    assert len(told) == 1
-    assert "'rate'" in told[0]
-    assert "space={'rate': ...}" in told[0]
+    messages = [str(each.message) for each in caught if "changes between trials" in str(each.message)]
+    assert len(messages) == 1
+    assert "'rate'" in messages[0]
+    assert "space={'rate': ...}" in messages[0]
 
 
 def in_batches(sampler: NoiseAwareSampler) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""A small seeded comparison on simulated surfaces: what the sampler is for."""
+"""A small seeded comparison of samplers on simulated surfaces."""
 
 from __future__ import annotations
 

@@ -140,7 +140,7 @@ def test_an_estimate_does_not_depend_on_the_unit(exponent: int) -> None:
 
 
 def test_threads_share_the_limit_on_linear_algebra() -> None:
-    """One that leaves earlier than another must not leave the process at one thread, nor free the other's."""
+    """A thread that leaves first neither keeps the process at one thread nor lifts the other's limit."""
     from threadpoolctl import ThreadpoolController
 
     def threads() -> list[int]:

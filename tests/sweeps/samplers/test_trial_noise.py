@@ -66,13 +66,13 @@ def test_odd_case_scores_tell_nothing(odd: object) -> None:
 
 def test_noise_told_as_zero_is_a_share_of_the_spread() -> None:
     values = np.array([0.0, 0.48, 0.49, 0.5, 0.51, 0.52, 0.53])
-    told = [{"noise_sd": 0.0}] * 7
+    attributes = [{"noise_sd": 0.0}] * 7
     for scale in (1.0, 2.0**-60, 2.0**60):
         expected = (1e-4 * scale * 1.4826 * (0.505 - 0.49)) ** 2
-        np.testing.assert_allclose(noise_variances(told, scale * values), expected, rtol=1e-9)
-    assert (noise_variances(told, np.zeros(7)) > 0).all()
+        np.testing.assert_allclose(noise_variances(attributes, scale * values), expected, rtol=1e-9)
+    assert (noise_variances(attributes, np.zeros(7)) > 0).all()
     # a score cannot be known better than its last digit
-    assert noise_variances(told, values + 1e12)[0] >= np.spacing(1e12) ** 2
+    assert noise_variances(attributes, values + 1e12)[0] >= np.spacing(1e12) ** 2
 
 
 def test_where_half_of_the_trials_fell_off_one_cliff_the_spread_is_that_of_the_others() -> None:

@@ -225,7 +225,7 @@ def test_what_changes_texts_is_in_the_fingerprint(tmp_path: Path) -> None:
     copy = write_cases(tmp_path / "copy", 1)
     assert digest(cases=str(copy)) == digest(cases=str(cases[0]))
     rubric = copy / "c1.toml"
-    rubric.write_text(rubric.read_text().replace("level = 2", "level = 3"))  # what an item is worth is not what it says
+    rubric.write_text(rubric.read_text().replace("level = 2", "level = 3"))  # a level is no part of a text
     assert digest(cases=str(copy)) == digest(cases=str(cases[0]))
 
 
@@ -264,11 +264,11 @@ BAD: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("settings", "told"), BAD)
-def test_settings_that_cannot_be(settings: dict[str, Any], told: str) -> None:
+@pytest.mark.parametrize(("settings", "message"), BAD)
+def test_settings_that_cannot_be(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         open_engine(EngineSpec("scripted", options=settings, source="s.toml: engine.options"))
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert str(caught.value).startswith("s.toml: engine.options.")
 
 
