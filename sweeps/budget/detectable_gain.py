@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from analysis import NoiseFloor, SequentialDesign, mde
 from analysis import plan as generations_for
+from analysis.comparison.claim import Claim
 from analysis.comparison.pair import FEWEST_CASES
 from analysis.power.planning import noise_to_plan_with
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
-
-if TYPE_CHECKING:
-    from analysis import NoiseFloor, SequentialDesign
-    from analysis.comparison.claim import Claim
 
 _ELSEWHERE = " under another study.name"
 """Addition to a remedy that an existing study cannot take."""
@@ -155,16 +153,12 @@ def smallest_gain(plan: Plan, noise_sd: float, *, alpha: float, claim: Claim = "
         alpha: Two-sided level that looks and finalists share.
         claim: The claim of the verdict.
     """
-    from analysis import mde
-
     level, between = final_level(plan, alpha), 0.0 if claim == "new-cases" else None
     return mde(noise_sd, cases=plan.cases, seeds=plan.confirm_seeds, alpha=level, interaction_sd=between)
 
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
     """The planned looks with their boundaries; None where the end is the only look."""
-    from analysis import SequentialDesign
-
     if len(plan.looks) == 1:
         return None
     return SequentialDesign([seeds / plan.confirm_seeds for seeds in plan.looks], alpha, futility=futility)

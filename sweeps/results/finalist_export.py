@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from analysis import Verdict
 from analysis.export.formats import ExportSet
 from sweeps.errors import SweepError
 from sweeps.results.study_data import StudyData
@@ -11,9 +12,6 @@ from sweeps.scoring.copied_text import copying_notes
 from sweeps.search.trial import Proposal
 from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
-
-if TYPE_CHECKING:
-    from analysis import Verdict
 
 
 def export_set(study: StudyData, finalist: Proposal | None, verdict: Verdict | None) -> ExportSet:

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from analysis import Prior
 from sweeps.ledger.study_record import Look, Scoring, StudyRecord
 from sweeps.options import Configuration
 from sweeps.search.trial import Proposal
 
-if TYPE_CHECKING:
-    from analysis import Prior
-
 
 def stored_priors(record: StudyRecord) -> dict[int, Prior]:
     """Return the search's belief in the gain of each finalist, by trial number; {} for older studies."""
-    from analysis import Prior
-
     return {number: Prior(**belief) for number, belief in record.priors.items()}
 
 

@@ -6,21 +6,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from analysis import TableError, Verdict, pareto
+from analysis.export.formats import ExportSet, write_exports
+from analysis.html_table import html_table
 from analysis.verdict.use_now import UseNow, changes
 from sweeps.options import Configuration
+from sweeps.results.export_error import export_errors
+from sweeps.results.finalist_export import export_set
 from sweeps.results.look_history import last_sentence
+from sweeps.results.robustness import robustness_table
 from sweeps.results.study_data import StudyData
 from sweeps.results.use_now import use_now
 from sweeps.results.verdicts import fresh_effects, is_usable, judge_finalists
 from sweeps.search.trial import Proposal
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from analysis import Verdict
-    from analysis.export.formats import ExportSet
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,8 +38,6 @@ class SweepResult(StudyData):
         return f"<SweepResult {self.name!r} ({self.status}): {sentence}>"
 
     def _repr_html_(self) -> str:
-        from analysis.html_table import html_table
-
         facts = {"trials": str(len(self.proposals)), "generations": str(len(self.rows))}
         sentence, verdict = "", self.verdict
         if verdict is not None and self.finalist is not None:
@@ -79,8 +79,6 @@ class SweepResult(StudyData):
 
         Empty before the confirmation is complete, and where too few of its requests succeeded (`judge_all` says why).
         """
-        from analysis import TableError
-
         if not self.finalists or not self.is_confirmed:
             return []
         try:
@@ -101,8 +99,6 @@ class SweepResult(StudyData):
     @cached_property
     def robustness(self) -> pd.DataFrame | None:
         """The verdict under other weights and thresholds; None before there is one, or without a rubric's items."""
-        from sweeps.results.robustness import robustness_table
-
         return None if self.verdict is None else robustness_table(self, self.verdict)
 
     # ---- finalist
@@ -168,10 +164,8 @@ class SweepResult(StudyData):
         The noise of a score is the floor's. Without a floor, or with a greedy baseline, it is pooled from all
         observations, which may differ from the noise in the verdict.
         """
-        from analysis.pareto import expected
-
         sd = None if self.floor is None else self.floor.sd
-        return expected(self.observations, baseline=self.baseline.key, noise_sd=sd)
+        return pareto.expected(self.observations, baseline=self.baseline.key, noise_sd=sd)
 
     @property
     def pareto(self) -> pd.DataFrame:
@@ -181,9 +175,7 @@ class SweepResult(StudyData):
         (as expected of fresh generations), `output_tokens`, `confirmed` and more. Without rows where tokens or noise
         are unknown.
         """
-        from analysis.pareto import front_of
-
-        return front_of(self.expected)
+        return pareto.front_of(self.expected)
 
     # ---- export
 
@@ -193,8 +185,6 @@ class SweepResult(StudyData):
         Raises:
             SweepError: If there is no finalist yet.
         """
-        from sweeps.results.finalist_export import export_set
-
         return export_set(self, self.finalist, self.verdict)
 
     def export(
@@ -222,9 +212,6 @@ class SweepResult(StudyData):
             ExportError: If the finalist is not shown better, or breaks a limit, and `force` is not set.
             SweepError: If there is no finalist yet.
         """
-        from analysis.export.formats import write_exports
-        from sweeps.results.export_error import export_errors
-
         target = folder if out is None else out
         with export_errors():
             return write_exports(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from analysis import TableError
+from analysis import TableError, Verdict
 from objectives import Case
 from objectives.coverage import DEFAULT_WEIGHTS
 from objectives.weightings import Setting, rescore_matches, settings
 from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.results.verdicts import judge_finalists
-
-if TYPE_CHECKING:
-    from analysis import Verdict
 
 
 def robustness_table(study: StudyData, verdict: Verdict) -> pd.DataFrame | None:

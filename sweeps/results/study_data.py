@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from analysis import AACheck, NoiseFloor, TableError, aa_check, noise_floor
 from objectives import Case
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
@@ -21,11 +23,6 @@ from sweeps.results.look_history import look_sentences
 from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL, table_of
 from sweeps.search.trial import Proposal
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from analysis import AACheck, NoiseFloor
 
 PLACE_COLUMNS = ("configuration", "case", "seed", "stage", "repeat", "host")
 """Columns that identify an observation of a study."""
@@ -129,8 +126,6 @@ class StudyData:
     @cached_property
     def texts(self) -> pd.DataFrame:
         """Every scored text with covered and missed items, by configuration, case, seed, stage, repeat and host."""
-        import pandas as pd
-
         return pd.DataFrame(list(self.answers), columns=[*PLACE_COLUMNS, "score", "text", "covered", "missed"])
 
     def stage(self, name: str) -> pd.DataFrame:
@@ -140,8 +135,6 @@ class StudyData:
     @cached_property
     def floor(self) -> NoiseFloor | None:
         """Run-to-run noise of the baseline, from the floor's observations; None while there are too few."""
-        from analysis import TableError, noise_floor
-
         try:
             return noise_floor(self.stage("floor"), self.baseline.key)
         except TableError:
@@ -150,8 +143,6 @@ class StudyData:
     @cached_property
     def aa(self) -> AACheck | None:
         """Comparison of one half of the floor with the other; None while there are too few observations."""
-        from analysis import TableError, aa_check
-
         try:
             rng = np.random.default_rng(self.config.study.seed)
             return aa_check(self.stage("floor"), rng=rng, configuration=self.baseline.key)

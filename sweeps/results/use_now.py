@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
+from analysis import TableError, Verdict
 from analysis.verdict.use_now import UseNow, changes, use_now_for, without_verdict
 from sweeps.results.study_data import StudyData
 from sweeps.results.verdicts import fresh_effects, judge_finalists
 from sweeps.workspace.study_lock import standing_of
-
-if TYPE_CHECKING:
-    from analysis import Verdict
 
 
 def use_now(study: StudyData, verdicts: Sequence[Verdict]) -> UseNow:
@@ -36,8 +33,6 @@ def use_now(study: StudyData, verdicts: Sequence[Verdict]) -> UseNow:
 
 def why_no_verdict(study: StudyData) -> str:
     """The reason why a study without a verdict has none, as a clause."""
-    from analysis import TableError
-
     record = study.stored.record
     if record.confirmed is not None and study.finalists:
         try:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import pandas as pd
+
+from analysis import TableError, Verdict, judge
+from analysis.comparison.estimate import ROUNDING
+from analysis.comparison.pair import pair
+from analysis.observations.table import summarize
+from analysis.verdict.sentences import named, sentence_for
 from sweeps.budget.detectable_gain import design_of
 from sweeps.errors import SweepError
 from sweeps.ledger.study_record import StudyRecord
@@ -14,11 +21,6 @@ from sweeps.results.look_history import given_up, judged_at, outdated, scorings_
 from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.search.trial import Proposal
 from sweeps.workspace.study_lock import standing_of
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from analysis import Verdict
 
 
 def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **changes: Any) -> list[Verdict]:
@@ -37,8 +39,6 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
         SweepError: If there is no complete confirmation.
         analysis.TableError: If the observations do not allow the claim.
     """
-    from analysis import judge
-
     observations = _confirmation(study, scores)
     table, finalists = study.config.verdict, study.finalists
     settings: dict[str, Any] = {name: getattr(table, name) for name in ("claim", "alpha", "margin", "min_gain")}
@@ -100,10 +100,6 @@ def fresh_effects(
 
     Both means are over the finalist's cases and hosts. A finalist without a score is missing.
     """
-    from analysis import TableError
-    from analysis.comparison.pair import pair
-    from analysis.observations.table import summarize
-
     found: dict[str, float] = {}
     try:
         cells = summarize(observations)
@@ -151,9 +147,6 @@ def _noted(
     verdict: Verdict, effects: Mapping[str, float], *, rescored: bool, names: Mapping[str, str], more: tuple[str, ...]
 ) -> Verdict:
     """One verdict with its notes; `rescored` says that superseded scores settled the finalist."""
-    from analysis.comparison.estimate import ROUNDING
-    from analysis.verdict.sentences import named, sentence_for
-
     effect, notes = effects.get(verdict.configuration, verdict.effect), (*more, *verdict.notes)
     if abs(effect - verdict.effect) > ROUNDING:
         notes += (
