@@ -41,7 +41,7 @@ from sweeps.study.exploration import Exploration
 from sweeps.study.identity import identity_of, refuse_changes
 from sweeps.study.measurer import Measurer
 from sweeps.study.snapshot import after_floor
-from sweeps.tracking.study_log import Logbook
+from sweeps.tracking.logbook import Logbook
 from sweeps.version import __version__
 
 if TYPE_CHECKING:

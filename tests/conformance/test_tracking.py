@@ -16,7 +16,7 @@ import pytest
 from sweeps.config.file import parse_config
 from sweeps.results.result import SweepResult
 from sweeps.tracking import mlflow_store
-from sweeps.tracking.study_log import Logbook
+from sweeps.tracking.logbook import Logbook
 from tests.conformance.tracking import StoredRun, TrackingSuite, UnusableStoreSuite, Warnings
 from tests.sweeps.sweep_files import run, write_sweep
 

@@ -1,4 +1,4 @@
-"""The suite for tracking (`sweeps.tracking.study_log.Logbook`)."""
+"""The suite for tracking (`sweeps.tracking.logbook.Logbook`)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from sweeps.progress import Silent
 from sweeps.results.result import SweepResult
+from sweeps.tracking.logbook import Logbook
 from sweeps.tracking.mlflow_store import TrackingError
-from sweeps.tracking.study_log import Logbook
 
 
 class Warnings(Silent):

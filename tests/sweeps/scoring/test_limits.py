@@ -446,8 +446,8 @@ def test_a_check_names_the_limits(tmp_path: Path) -> None:
 
 
 def test_mlflow_is_told_what_became_of_the_limits(careless: SweepResult) -> None:
+    from sweeps.tracking.logbook import _limits_of
     from sweeps.tracking.run_tags import split_verdict
-    from sweeps.tracking.study_log import _limits_of
 
     assert careless.verdict is not None
     _, words = split_verdict(careless.verdict.as_dict() | _limits_of(careless, careless.verdict.configuration))

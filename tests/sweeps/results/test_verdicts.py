@@ -1,4 +1,4 @@
-"""Who is recommended where finalists leave at different looks, and what became of looks when texts are scored anew."""
+"""Verdicts and recommendation where finalists leave at different looks, and after a rescore."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What MLflow has stays as it is when a sweep is run again: the same runs, the same numbers at the same steps."""
+"""Child runs of a sweep that runs again: the same runs, with the same numbers at the same steps."""
 
 import math
 import os
@@ -15,7 +15,7 @@ from sweeps.study.rescore import rescore_study
 from sweeps.tracking.metric_steps import continuation, ordered
 from sweeps.tracking.mlflow_tracker import Tracker
 from tests.sweeps.sweep_files import run, write_sweep
-from tests.sweeps.tracking.test_tracking import BASELINE, TUNED, begin, children_of, client_of, rows
+from tests.sweeps.tracking.test_mlflow_tracker import BASELINE, TUNED, begin, children_of, client_of, rows
 
 FLOOR = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.5]})
 CONFIRM = rows({"pump": [0.2], "deploy": [0.4]}, stage="confirm", seed=50)

@@ -1,4 +1,4 @@
-"""A study whose baseline or seed comes from the environment is read back as it was run, wherever it is read."""
+"""A study whose baseline or seed comes from the environment is read with the values of its run."""
 
 from __future__ import annotations
 

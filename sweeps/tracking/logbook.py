@@ -1,4 +1,4 @@
-"""Writes a sweep to MLflow and its report, plots and exports to the study's folder."""
+"""Logbook of a sweep: its runs in MLflow, and its report, plots and exports in the study's folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import table_of
 
 _STATUS = {"done": "FINISHED", "failed": "FAILED"}
-"""MLflow's word for a study's status; one that was stopped, or killed, is KILLED there."""
+"""MLflow's word for a study's status; it is KILLED for a study that was stopped."""
 
 
 class Logbook:
@@ -30,7 +30,7 @@ class Logbook:
         config: The sweep's configuration.
         enabled: Whether to log to MLflow.
         report: Whether to write report, plots and exports.
-        progress: Who is told what could not be logged.
+        progress: Receiver of warnings about records that could not be logged.
     """
 
     def __init__(
@@ -43,10 +43,10 @@ class Logbook:
             from sweeps.tracking.mlflow_tracker import Tracker
 
             self._tracker = Tracker(config.study.name, directory, config.tracking.uri)
-            self._tracker.preload()  # MLflow takes seconds to import, which the check of the engine need not wait for
+            self._tracker.preload()  # importing MLflow takes seconds, during which the engine is checked
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
-        """Open the sweep's run, or go on with the one that the study has.
+        """Open the sweep's run, or continue the run that the study has.
 
         Raises:
             TrackingError: If the store cannot be reached or written.
@@ -100,7 +100,9 @@ class Logbook:
             return
         verdict, floor = result.verdict, result.floor
         texts = result.texts if self.config.tracking.texts else None
-        self._tracker.sync(result.observations, result.configurations, texts)  # what the store missed while it was away
+        self._tracker.sync(
+            result.observations, result.configurations, texts
+        )  # records that the store missed during a failure
         self._tracker.finish(
             _STATUS.get(result.status, "KILLED"),
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
@@ -124,33 +126,33 @@ class Logbook:
 
 
 def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None:
-    """Write a study's files and its runs in MLflow anew, after its scores have changed.
+    """Write a study's files and its runs in MLflow again, after its scores have changed.
 
-    A study that MLflow has no run of gets none.
+    A study without a run in MLflow gets none.
 
     Args:
-        result: The study under its new scores.
-        warn: Told what could not be written to MLflow, and how to catch up; the files are written all the same.
+        result: The study with its new scores.
+        warn: Receiver of warnings about records that could not be written to MLflow; the files are written anyway.
     """
     from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
 
-    told = _Warnings(warn)
+    warnings = _Warnings(warn)
     where = result.directory, result.config
-    logbook = Logbook(*where, enabled=False, report=True, progress=told)
+    logbook = Logbook(*where, enabled=False, report=True, progress=warnings)
     try:
         if Tracker(result.name, result.directory, result.config.tracking.uri).has_run():
-            tracking = Logbook(*where, enabled=True, report=True, progress=told)
+            tracking = Logbook(*where, enabled=True, report=True, progress=warnings)
             tracking.resume(result)
             logbook = tracking
     except TrackingError as error:
-        told.note(str(error), warning=True)
+        warnings.note(str(error), warning=True)
     logbook.finish(result)
-    if told.any:
-        warn("MLflow may still show the old scores and their verdict; to bring it up to date, give this command again")
+    if warnings.any:
+        warn("MLflow may still show the previous scores and their verdict; to update it, run this command again")
 
 
 class _Warnings(Silent):
-    """Hands on warnings."""
+    """A progress that passes on warnings alone."""
 
     def __init__(self, warn: Callable[[str], object]) -> None:
         self.any = False
@@ -164,6 +166,6 @@ class _Warnings(Silent):
 
 
 def _limits_of(result: SweepResult, key: str) -> dict[str, Any]:
-    """What became of the limits, for the verdict's tags; {} in a sweep without any."""
+    """Sentences on the limits, for the verdict's tags; {} in a sweep without limits."""
     checks = result.limits.records(key)
     return {"limits": {check["constraint"]: check["sentence"] for check in checks}} if checks else {}

@@ -1,4 +1,4 @@
-"""A budget in minutes: what is planned with it, and when the exploration ends for it."""
+"""A budget in minutes: its plan, and the end of the exploration."""
 
 from __future__ import annotations
 

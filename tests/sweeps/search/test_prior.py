@@ -1,4 +1,4 @@
-"""What the search is told and believes, where penalties or another version of a sampler come in between."""
+"""The sampler's knowledge and its belief in a finalist, with penalties and after a change of the sampler."""
 
 from __future__ import annotations
 

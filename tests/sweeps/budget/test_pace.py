@@ -1,0 +1,68 @@
+"""The pace of requests, and the expected time of a plan."""
+
+from dataclasses import replace
+
+import pytest
+
+from sweeps.budget.pace import estimate_time, expected_groups, readable_time
+from sweeps.budget.plan import Plan
+from sweeps.config.file import load_config
+from sweeps.engines.base import Generation, Timing
+from sweeps.hosts.timed_engine import prefill_rate
+from tests.sweeps.sweep_files import write_sweep
+
+
+class TestTime:
+    PLAN = Plan(cases=3, floor_seeds=4, seeds=2, trials=8, confirm_seeds=5)
+
+    def test_without_reloads(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, search={"batch": 4}))
+        time = estimate_time(self.PLAN, config, decode=2.0, prefill=1.0, load=10.0)
+        # One load; each of floor, two batches and confirmation warms up three prompts; 12 + 48 + 30 generations.
+        assert (time.loads, time.prefills, time.generations) == (1, 12, 90)
+        assert time.seconds == 10 + 12 + 180
+
+    def test_with_two_windows(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, space={"num_ctx": [1024, 2048]}, search={"batch": 2}))
+        time = estimate_time(self.PLAN, config, decode=2.0, prefill=1.0, load=10.0)
+        # Two draws from two values are 1.5 groups on average: four batches are 6 loads, then one for the other arm.
+        assert time.loads == 1 + 6 + 1
+        assert time.prefills == 3 * (1 + 6 + 2)
+
+    def test_trials_with_some_of_the_cases(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, space={"num_ctx": [1024, 2048]}, search={"batch": 2}))
+        plan = Plan(cases=12, floor_seeds=4, seeds=1, trials=8, confirm_seeds=5, parts=2)
+        time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0)
+        # In each of four batches two trials of 6 cases warm up 12 prompts, whether they share a window or not.
+        assert time.prefills == 12 * (1 + 2) + 4 * 12
+        batched = estimate_time(replace(plan, together=2), config, decode=2.0, prefill=1.0, load=10.0)
+        # If they have the same 6 cases, these are warmed up once per window, of which a batch has 1.5 on average.
+        assert batched.prefills == 12 * (1 + 2) + 4 * 9
+
+    def test_looks_hosts_and_the_time_that_is_taken_warm_up_anew(self, tmp_path):
+        config = load_config(write_sweep(tmp_path, search={"batch": 4}, budget={"minutes": 10.0}))
+        plan = replace(self.PLAN, look_seeds=(3,), hosts=2)
+        time = estimate_time(plan, config, decode=2.0, prefill=1.0, load=10.0, hosts=2)
+        # Two hosts load and warm up three prompts each: twice for the floor, once per look; two batches share theirs.
+        assert (time.loads, time.prefills) == (2, 3 * 2 * (2 + 2) + 2 * 3)
+
+    def test_hosts_share_the_work(self, tmp_path):
+        config = load_config(write_sweep(tmp_path))
+        one, two = (estimate_time(self.PLAN, config, decode=2, prefill=1, load=10, hosts=n) for n in (1, 2))
+        assert two.seconds == one.seconds / 2
+
+    @pytest.mark.parametrize(("values", "draws", "groups"), [(1, 4, 1), (2, 2, 1.5), (float("inf"), 4, 4), (3, 1, 1)])
+    def test_groups(self, values, draws, groups):
+        assert expected_groups(values, draws) == pytest.approx(groups)
+
+    def test_prefill_of_cached_prompts_does_not_count(self):
+        def answer(tokens, cached, seconds):
+            return Generation("x", "length", tokens, 1, Timing(seconds, prefill=seconds), cached_tokens=cached)
+
+        assert prefill_rate([answer(100, 99, 0.5), answer(100, 0, 0.2), answer(300, 0, 0.2)]) == pytest.approx(0.001)
+        assert prefill_rate([answer(400, None, 0.01), answer(400, None, 0.8)]) == pytest.approx(0.002)
+        assert prefill_rate([answer(100, 99, 0.1)]) is None
+
+    @pytest.mark.parametrize(("seconds", "text"), [(4.21, "4.2 s"), (45, "45 s"), (210, "3.5 min"), (7560, "2.1 h")])
+    def test_readable(self, seconds, text):
+        assert readable_time(seconds) == text
