@@ -9,7 +9,7 @@ from sqlalchemy import make_url
 
 from sweeps.ledger.database import LedgerError
 from sweeps.ledger.ledger import Ledger
-from tests.conformance.ledger import LedgerSuite
+from tests.conformance.ledger import KEY, LedgerSuite, generation
 
 
 class TestSqliteFile(LedgerSuite):
@@ -18,10 +18,13 @@ class TestSqliteFile(LedgerSuite):
         return str(tmp_path / "ledger.db")
 
 
-class TestSqliteUrl(LedgerSuite):
-    @pytest.fixture
-    def url(self, tmp_path: Path) -> str:
-        return f"sqlite:///{tmp_path / 'ledger.db'}"
+def test_a_path_and_its_url_are_the_same_ledger(tmp_path: Path) -> None:
+    by_path, by_url = Ledger(tmp_path / "ledger.db"), Ledger(f"sqlite:///{tmp_path / 'ledger.db'}")
+    entry = by_path.generations.add(KEY, generation(), model="m")
+    assert by_url.generations.find([KEY]) == {KEY.sha256: entry}
+    assert by_url.url == by_path.url
+    by_path.close()
+    by_url.close()
 
 
 @pytest.mark.postgres
