@@ -98,7 +98,10 @@ def read_scores(path: Path) -> pd.DataFrame:
     spare = table.iloc[:, len(header) :]
     if spare.notna().any(axis=None):
         row = int(spare.notna().any(axis=1).to_numpy().argmax()) + 1
-        raise ValueError(f"row {row} ({_FROM_ONE}) has more cells than the header has names, {len(header)}")
+        raise ValueError(
+            f"row {row} ({_FROM_ONE}) has more cells than the header has names, {len(header)}: name all columns, or "
+            "drop the extra cells"
+        )
     table = table.iloc[:, : len(header)]
     # Categories keep a million rows small. They are made of texts: read as categories, `0.8` and `0.80` would be one.
     table = table.astype({name: "category" for name in table if name in LABELS})

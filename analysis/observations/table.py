@@ -217,12 +217,12 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
         for name in missing:
             near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
             parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
-        raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}")
+        raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}. Add or rename it.")
     for name in (*columns, *_ALSO_USED):
         if (count := int((observations.columns == name).sum())) > 1:
             raise TableError(f"{count} columns of the table are named {name!r}: keep one of them")
     if len(observations) == 0:
-        raise TableError("the table has no rows")
+        raise TableError("the table has no rows: add some")
 
 
 def says(observations: pd.DataFrame, column: str, value: str) -> BoolArray:
@@ -258,7 +258,9 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
     wrong = np.isnan(scores) & ~blank
     if wrong.any():
         first = raw.iloc[int(np.flatnonzero(wrong)[0])]
-        raise TableError(f"score is not a number in {_rows(wrong)}: {first!r}")
+        raise TableError(
+            f"score is not a number in {_rows(wrong)}: {first!r}. Write a number from 0 to 1, or leave it empty."
+        )
     with np.errstate(invalid="ignore"):
         outside = (scores < 0) | (scores > 1)
     if outside.any():
@@ -275,7 +277,7 @@ def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[st
         values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would become one label
     codes, uniques = pd.factorize(values)
     if (codes < 0).any():
-        raise TableError(f"{column} is empty in {_rows(codes < 0)}")
+        raise TableError(f"{column} is empty in {_rows(codes < 0)}: fill it, or drop the rows")
     labels, inverse = np.unique(np.array([str(value) for value in uniques], dtype=object), return_inverse=True)
     return inverse[codes].astype(np.int64), tuple(str(label) for label in labels)
 
@@ -301,7 +303,7 @@ def _seeds(observations: pd.DataFrame) -> IntArray:
     except TypeError:
         raise TableError("seed must hold numbers or texts, not lists or the like") from None
     if (seed < 0).any():
-        raise TableError(f"seed is empty in {_rows(seed < 0)}")
+        raise TableError(f"seed is empty in {_rows(seed < 0)}: fill it, or drop the rows")
     return seed.astype(np.int64)
 
 
