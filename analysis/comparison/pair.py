@@ -220,7 +220,8 @@ def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
     if not both.any():
         where = "case on the same host" if len(cells.hosts) > 1 else "case"
         raise TableError(
-            f"{names[finalist]!r} and the baseline {names[baseline]!r} have no {where} in common: run both on the same cases"
+            f"{names[finalist]!r} and the baseline {names[baseline]!r} have no {where} in common: "
+            "run both on the same cases"
         )
     strata = np.flatnonzero(both)
     weights = case_weights(cells.stratum_case[strata])
