@@ -124,3 +124,12 @@ def test_the_sentence_has_digits_enough_and_counts_one_case_as_one(capsys: Captu
     assert text(capsys, "--gain", "0.0001", "--noise-sd", "0.0003", "--cases", "1").split()[-2] == "0.00012"
     new = text(capsys, "--gain", "0.1", "--noise-sd", "0.1", "--cases", "1", "--claim", "new-cases")
     assert "on new cases like this one: a claim for new cases takes at least 6 cases" in new
+
+
+def test_plan_from_a_study_and_from_numbers(finished: Path, capsys: Capture) -> None:
+    made = plan(capsys, "t", "--gain", "0.1", "--mlruns", finished / "mlruns")
+    assert made
+    small = plan(capsys, "--gain", "0.2", "--noise-sd", "0.1", "--cases", "6")
+    large = plan(capsys, "--gain", "0.05", "--noise-sd", "0.1", "--cases", "6")
+    assert large["generations"] > small["generations"]
+    assert "generations" in text(capsys, "--gain", "0.1", "--noise-sd", "0.1", "--cases", "6")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import SequentialDesign, judge_one
-from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
+from analysis.formatting import arms_text, cases_text, count_text, decimals, gain_text, level_text, p_text
 from analysis.power.planning import plan
 
 
@@ -122,3 +122,11 @@ def test_plans_count_one_case_as_one():
 def test_a_noise_that_is_none_is_refused(noise_sd):
     with pytest.raises(ValueError, match="noise_sd must be 0 or more"):
         plan(noise_sd, 0.05, cases=6)
+
+
+def test_one_of_anything_is_not_many() -> None:
+    assert (count_text(1, "seed"), count_text(2, "seed"), count_text(2.5, "seed"), count_text(1.0, "seed")) == (
+        "1 seed", "2 seeds", "2.5 seeds", "1 seed",
+    )  # fmt: skip
+    assert arms_text(1, 1, 1, kind="fresh generations") == "1 fresh generation each"
+    assert arms_text(3, 3, 3) == "3 generations each"

@@ -1,0 +1,174 @@
+"""`sweeps judge`, on studies and on tables."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from sweeps.cli import run_command
+from sweeps.results.reader import load_result
+from tests.sweeps.cli.reading import VERDICT_KEYS, Capture, answer, text
+from tests.sweeps.sweep_files import run, write_sweep
+
+
+def test_judge_a_study(finished: Path, capsys: Capture) -> None:
+    verdict = answer(capsys, "judge", "t", "--json", "--mlruns", finished / "mlruns")
+    assert verdict.keys() >= VERDICT_KEYS
+    assert verdict["verdict"] == "better"
+    assert verdict["ci_low"] < verdict["effect"] < verdict["ci_high"]
+    assert math.isclose(verdict["finalist_mean"] - verdict["baseline_mean"], verdict["effect"], abs_tol=1e-12)
+    assert verdict["configuration"]["model"] == "scripted"
+    assert verdict["n_per_arm"] == 9
+    assert verdict["recommended"] == "finalist"
+    assert verdict["use_now"]["settings"] == "new"
+    assert verdict["use_now"]["text"].startswith("Use the new settings: temperature 1.2 → ")
+    shown = text(capsys, "judge", "t", "--mlruns", finished / "mlruns")
+    assert shown.splitlines()[0] == verdict["use_now"]["text"]
+    assert "better:" in shown
+    assert verdict["configuration_key"] not in shown  # a person reads `the finalist`
+    wide = answer(capsys, "judge", "t", "--json", "--alpha", "0.001", "--mlruns", finished / "mlruns")
+    assert wide["ci_low"] < verdict["ci_low"]
+
+
+def test_a_baseline_belongs_to_a_file(finished: Path, capsys: Capture) -> None:
+    capsys.readouterr()
+    assert run_command(["judge", "t", "--baseline", "other", "--mlruns", str(finished / "mlruns")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--baseline other: belongs to a CSV file; study 't' is judged against its own baseline" in err
+    own = load_result(finished / "mlruns", "t").baseline.key
+    assert "better:" in text(capsys, "judge", "t", "--baseline", own, "--mlruns", finished / "mlruns")
+
+
+def test_judge_names_finalists_and_baseline_in_words(tmp_path: Path, capsys: Capture) -> None:
+    result = run(
+        write_sweep(tmp_path, baseline={"temperature": 0.0}, confirm={"finalists": 2}, budget={"generations": 72})
+    )
+    shown = text(capsys, "judge", "--mlruns", tmp_path / "mlruns")
+    for finalist in result.finalists:
+        assert f"finalist (trial {finalist.number}): " in shown
+        assert f": Trial {finalist.number} " in shown
+    assert "The baseline is greedy" in shown
+    assert not any(key in shown for key in result.configurations)
+    assert "the finalist" not in shown
+
+
+@pytest.mark.parametrize(
+    ("gain", "expect", "code"),
+    [(True, "better", 0), (True, "worse", 1), (False, "better", 1), (False, "not-distinguishable", 0)],
+)
+def test_expectations_are_exit_codes(
+    finished: Path, null: Path, capsys: Capture, gain: bool, expect: str, code: int
+) -> None:
+    text(capsys, "judge", "--expect", expect, "--mlruns", (finished if gain else null) / "mlruns", code=code)
+
+
+def test_judge_before_the_confirmation_is_complete_is_refused(copy: Path, capsys: Capture) -> None:
+    import sqlite3
+
+    with sqlite3.connect(copy / "mlruns/ledger.db") as connection:
+        record = json.loads(connection.execute("SELECT record FROM studies WHERE name = 't'").fetchone()[0])
+        del record["confirmed"]
+        connection.execute("UPDATE studies SET record = ?, status = 'stopped' WHERE name = 't'", [json.dumps(record)])
+        connection.execute("DELETE FROM observations WHERE study = 't' AND stage = 'confirm' AND seed % 3 = 0")
+    capsys.readouterr()
+    assert run_command(["judge", "t", "--mlruns", str(copy / "mlruns")]) == 2
+    assert "confirmation" in capsys.readouterr().err
+
+
+def scores_file(folder: Path) -> Path:
+    path = folder / "scores.csv"
+    rows = [
+        (c, case, seed, base + 0.01 * ((seed + j) % 5))
+        for c, base in (("a", 0.3), ("b", 0.6))
+        for j, case in enumerate("xy")
+        for seed in range(5)
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("configuration", "case", "seed", "score"), *rows])
+    return path
+
+
+def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
+    path = scores_file(tmp_path)
+    (verdict,) = answer(capsys, "judge", path, "--baseline", "a", "--json")
+    assert verdict["outcome"] == "better"
+    assert math.isclose(verdict["effect"], 0.3, abs_tol=1e-9)
+    assert verdict["n_per_arm"] == 10
+    assert verdict["use_now"]["text"] == "Use b instead of a"
+    assert text(capsys, "judge", path, "--baseline", "a").splitlines()[0] == "Use b instead of a"
+    assert text(capsys, "judge", path, "--baseline", "b").splitlines()[0] == "Keep b: a is worse"
+    text(capsys, "judge", path, "--baseline", "b", "--expect", "better", code=1)
+    text(capsys, "judge", path, "--baseline", "b", "--expect", "worse")
+    for either in (["worse", "equivalent"], ["equivalent", "worse"]):
+        text(capsys, "judge", path, "--baseline", "b", *(f"--expect={each}" for each in either))
+    text(capsys, "judge", path, "--baseline", "b", "--expect=better", "--expect=equivalent", code=1)
+
+
+def test_a_test_is_chosen_by_name_and_brings_its_claim(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    from analysis.comparison.compare import TESTS
+    from sweeps.cli.judge import TESTS as OFFERED
+
+    assert OFFERED == TESTS  # written out there, so that the command line starts without numpy
+    path = scores_file(tmp_path)
+    chosen = answer(capsys, "judge", path, "--baseline", "a", "--test", "pooled", "--json")
+    assert (chosen[0]["test"], chosen[0]["claim"]) == ("stratified pooled t", "these-cases")
+    for what in ([str(path), "--baseline", "a"], ["t", "--mlruns", str(finished / "mlruns")]):
+        capsys.readouterr()
+        assert run_command(["judge", *what, "--test", "paired"]) == 2  # fewer than 6 cases
+        assert "a claim for new cases takes at least 6" in capsys.readouterr().err
+        assert run_command(["judge", *what, "--test", "welch", "--claim", "new-cases"]) == 2
+        assert "--test welch answers --claim these-cases, not --claim new-cases" in capsys.readouterr().err
+
+
+def test_labels_of_a_table_are_names_whatever_they_look_like(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "scores.csv"
+    scores = {"0.80": [0.3, 0.32, ""], "None": [0.6, 0.62, "NaN"], "0.8": [0.5, 0.54, 0.52]}
+    rows = [
+        (label, case, "host", seed, score)
+        for label, values in scores.items()
+        for case in ("NA", "007", "7")
+        for seed, score in enumerate(values)
+    ]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([("configuration", "case", "host", "seed", "score"), *rows])
+    verdicts = answer(capsys, "judge", path, "--baseline", "0.80", "--json")
+    assert {v["configuration"]: v["effect"] for v in verdicts} == pytest.approx({"0.8": 0.21, "None": 0.3})
+    assert {(v["cases"], v["n_baseline"]) for v in verdicts} == {(3, 6)}
+    assert run_command(["judge", str(path)]) == 2
+    assert "the labels are: 0.8, 0.80, None" in capsys.readouterr().err
+    path.write_text(path.read_text().replace("None,007", ",007"))
+    assert run_command(["judge", str(path), "--baseline", "0.80"]) == 2
+    assert "configuration is empty in rows 13, 14, 15" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "content", "words"),
+    [
+        ([], None, "name the baseline with --baseline; the labels are: a, b"),
+        (["--baseline", "c"], None, "no baseline 'c'"),
+        (["--baseline", "a"], "", "is not a CSV table"),
+        (
+            ["--baseline", "a"],
+            "configuration,case,seed,scroe\na,x,1,0.5\n",
+            "missing column 'score' (is it 'scroe' here?)",
+        ),
+        (["--baseline", "a"], "configuration,case,seed,score\na,x,1,50\nb,x,1,60\n", "Divide percentages by 100"),
+    ],
+)
+def test_judge_a_table_that_cannot_be(
+    tmp_path: Path, capsys: Capture, arguments: list[str], content: str | None, words: str
+) -> None:
+    path = scores_file(tmp_path)
+    if content is not None:
+        path.write_text(content)
+    capsys.readouterr()
+    assert run_command(["judge", str(path), *arguments]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert str(path) in err
