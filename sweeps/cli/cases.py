@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import FilePath, WholeRange, echo_json, json_option, stderr_console, stdout_console
+from sweeps.cli.common import (
+    FilePath,
+    WholeRange,
+    echo_json,
+    json_option,
+    only_model,
+    stderr_console,
+    stdout_console,
+)
+from sweeps.engines.spec import KINDS
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -18,7 +27,6 @@ if TYPE_CHECKING:
     from sweeps.engines.base import Engine
     from sweeps.options import OptionValue
 
-KINDS = ("ollama", "openai", "llamacpp", "scripted")
 STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
@@ -54,14 +62,7 @@ def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[t
 
     engine = open_engine(EngineSpec(kind or "ollama", host=host, model=model))
     try:
-        if model is None:
-            known = engine.models()
-            if len(known) != 1:
-                raise click.UsageError(
-                    f"name one of the host's models with --model: {', '.join(known) or 'it has none'}"
-                )
-            model = known[0]
-        yield engine, model
+        yield engine, model or only_model(engine)
     finally:
         engine.close()
 

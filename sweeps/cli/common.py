@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from sweeps.errors import ConfigError
+
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from sweeps.engines.base import Engine
     from sweeps.progress.live import RichProgress
     from sweeps.progress.plain import PlainProgress
 
@@ -134,6 +137,19 @@ def finite(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [finite(each) for each in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def only_model(engine: Engine) -> str:
+    """The only model of an engine.
+
+    Raises:
+        ConfigError: If it has several, or none.
+    """
+    available = engine.models()
+    if len(available) != 1:
+        has = f"it has {', '.join(available)}" if available else "it has none; `ollama pull` one"
+        raise ConfigError(f"--model: name one of the models of {engine.name} at {engine.address}: {has}")
+    return available[0]
 
 
 def stderr_console() -> Console:

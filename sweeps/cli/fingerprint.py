@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN, FilePath
-from sweeps.errors import ConfigError, SweepError
+from sweeps.cli.common import PLAIN, FilePath, only_model
+from sweeps.engines.spec import KINDS
+from sweeps.errors import SweepError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from sweeps.fingerprints.fingerprint import Difference, Fingerprint
-
-KINDS = ("ollama", "openai", "llamacpp", "scripted")
 
 
 @click.command("fingerprint")
@@ -78,13 +77,7 @@ def _take(
 
     engine = open_engine(EngineSpec(kind=kind, host=host, model=model, timeout=60.0))
     try:
-        if model is None:
-            available = engine.models()
-            if len(available) != 1:
-                has = f"it has {', '.join(available)}" if available else "it has none; `ollama pull` one"
-                raise ConfigError(f"--model: name one of the models of {engine.name} at {engine.address}: {has}")
-            model = available[0]
-        return take(engine, model, host_file=host_file, label=label)
+        return take(engine, model or only_model(engine), host_file=host_file, label=label)
     finally:
         engine.close()
 

@@ -14,9 +14,11 @@ from sweeps.cli.common import (
     json_option,
     mlruns_option,
     no_number,
+    only_model,
     stderr_console,
     stdout_console,
 )
+from sweeps.engines.spec import KINDS
 from sweeps.errors import ConfigError, name_hint
 from sweeps.options import LOAD_SETTINGS
 from sweeps.workspace.workspace import require_writable
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
     from sweeps.probes.probe import ProbeResult
 
-KINDS = ("ollama", "openai", "llamacpp", "scripted")
 STYLES = {"alive": "green", "inert": "bold red", "refused": "bold red", "clamped": "yellow", "untestable": "yellow"}
 EXPENSIVE = LOAD_SETTINGS
 """Options that are probed only if named: each reloads the model, and a text need not show them."""
@@ -105,7 +106,7 @@ def _probe(
     engine = open_engine(spec)
     ledger = Ledger(mlruns / "ledger.db")
     try:
-        model = model or _only_model(engine)
+        model = model or only_model(engine)
         host_file = config.engine.all_hosts[0][1] if config is not None else None
         path = config.directory / host_file if config is not None and host_file else None
         fingerprint = take(engine, model, host_file=path)
@@ -119,14 +120,6 @@ def _probe(
         engine.close()
     facts = {"engine": engine.name, "address": engine.address, "model": model}
     return {"record": "probe", **facts, "fingerprint": fingerprint.digest, "summary": fingerprint.summary}, results
-
-
-def _only_model(engine: Any) -> str:
-    available = engine.models()
-    if len(available) != 1:
-        has = f"it has {', '.join(available)}" if available else "it has none; `ollama pull` one"
-        raise ConfigError(f"--model: name one of the models of {engine.name} at {engine.address}: {has}")
-    return str(available[0])
 
 
 def read_values(texts: Sequence[str]) -> dict[str, Any]:
