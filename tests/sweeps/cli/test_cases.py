@@ -99,6 +99,8 @@ def test_logs_that_give_nothing(log: Path, content: bytes, says: str, capsys: py
 class FakeEngine:
     """An engine with one model, which proposes two facts and counts a token per character."""
 
+    name, address = "fake", "here"
+
     def __init__(self, models: list[str], answer: object = None) -> None:
         self.known = models
         self.answer = answer
@@ -148,7 +150,7 @@ def test_new_wants_a_model_named_where_there_are_several(
     use(monkeypatch, engine)
     code, _, err = call(capsys, "new", "kiln.txt", "--engine", "ollama")
     assert code == 2
-    assert "--model: a, b" in err
+    assert "--model: name one of the models of fake at here: it has a, b" in err
     assert engine.closed
 
 
