@@ -125,7 +125,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     return steps | {
         "see every trial in MLflow": f"sweeps ui{where}",
         "the verdict as JSON": f"sweeps judge {name} --json{where}",
-        "run it again or go on": f"sweeps run {shlex.quote(source)}{where}",
+        "run it again or continue": f"sweeps run {shlex.quote(source)}{where}",
     }
 
 
