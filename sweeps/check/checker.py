@@ -10,11 +10,13 @@ from pathlib import Path
 from objectives import Case, Objective
 from sweeps.check import findings
 from sweeps.check.forecast import Forecast, ask_baseline
-from sweeps.check.open_sweep import OpenSweep, check_hosts, check_options, check_study, open_timed_hosts
+from sweeps.check.open_sweep import OpenSweep, check_hosts, check_options, check_study
 from sweeps.check.report import BLOCKED, READY, WARNING, PartBlockedError, ReadinessReport
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
+from sweeps.hosts.sweep_hosts import open_timed_hosts, opened_engines
+from sweeps.ledger.ledger import opened_ledger
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.unsearchable import refuse_baseline_alone
@@ -23,6 +25,7 @@ from sweeps.scoring.inputs import load_inputs
 from sweeps.study.sweep import Sweep
 from sweeps.tracking.mlflow_store import refuse_unusable, tracking_uri
 from sweeps.workspace.study_lock import standing_of
+from sweeps.workspace.workspace import Workspace
 
 __all__ = ["BLOCKED", "READY", "WARNING", "ReadinessReport", "check_sweep"]
 
@@ -30,7 +33,7 @@ __all__ = ["BLOCKED", "READY", "WARNING", "ReadinessReport", "check_sweep"]
 def check_sweep(
     path: str | Path,
     *,
-    directory: str | Path = "mlruns",
+    directory: str | Path | Workspace = "mlruns",
     strict: bool = False,
     again: bool = False,
     engine: Engine | None = None,
@@ -40,7 +43,7 @@ def check_sweep(
 
     Args:
         path: The TOML file.
-        directory: Folder of the ledger.
+        directory: Folder of the ledger, its URL, or a workspace.
         strict: Block where a searched option does nothing, instead of dropping it.
         again: Probe options even where the ledger has the answer.
         engine: An open engine to use instead of the file's; it is not closed.
@@ -51,7 +54,7 @@ def check_sweep(
     """
     report = ReadinessReport(str(path))
     with suppress(PartBlockedError):
-        config = _check_file(report, path, Path(directory))
+        config = _check_file(report, path, Workspace.at(directory))
         sweep = Sweep(config, directory=directory, engine=engine, progress=progress)
         with report.row("cases") as row:
             cases, objective = load_inputs(config)
@@ -66,14 +69,14 @@ def check_sweep(
     return report
 
 
-def _check_file(report: ReadinessReport, path: str | Path, directory: Path) -> SweepConfig:
+def _check_file(report: ReadinessReport, path: str | Path, workspace: Workspace) -> SweepConfig:
     """The file's content, and whether MLflow's store can be used."""
     with report.row("file") as row:
         config = load_config(path)
         refuse_baseline_alone(config)
         report.study = config.study.name
         report.list_options(config)
-        refuse_unusable(tracking_uri(directory, config.tracking.uri))
+        refuse_unusable(tracking_uri(workspace, config.tracking.uri))
         row.finding = findings.file_finding(config)
     return config
 
@@ -83,10 +86,10 @@ def _open(
 ) -> OpenSweep:
     """Open engines and ledger until `stack` ends."""
     with report.row("engine") as row:
-        engines = stack.enter_context(sweep._opened_engines())
-        ledger = stack.enter_context(sweep._opened_ledger())
+        engines = stack.enter_context(opened_engines(sweep.config, sweep.workspace.logs, given=sweep.engines))
+        ledger = stack.enter_context(opened_ledger(sweep.workspace))
         hosts, watchers = open_timed_hosts(engines, sweep.config)
-        opened = OpenSweep(sweep.config, sweep.directory, cases, objective, ledger, hosts, watchers)
+        opened = OpenSweep(sweep.config, sweep.workspace, cases, objective, ledger, hosts, watchers)
         check_hosts(opened, report)
         row.finding = findings.engine_finding(hosts)
     return opened
@@ -99,8 +102,8 @@ def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StoredStudy | Non
         row.finding = findings.hosts_finding(sweep.hosts)
     with report.row("study") as row:
         stored = check_study(sweep)
-        status = None if stored is None else standing_of(sweep.directory, stored.name, stored.status)
-        row.finding = findings.study_finding(config.study.name, sweep.directory, status)
+        status = None if stored is None else standing_of(sweep.workspace, stored.name, stored.status)
+        row.finding = findings.study_finding(config.study.name, sweep.workspace.folder, status)
     with report.row("capacity") as row:
         report.capacity = measure_capacity(sweep.engine, config, sweep.cases)
         row.finding = findings.capacity_finding(report.capacity, config)

@@ -113,5 +113,5 @@ class Forecast:
         """The smallest gain that the confirmation can find, with the noise of an earlier floor where there is one."""
         sweep = self._sweep
         identity = identity_of(sweep.config, sweep.cases, sweep.objective)
-        floor = measured_floor(sweep.ledger, identity, sweep.directory)
+        floor = measured_floor(sweep.ledger, identity, sweep.workspace)
         return detectable_gain(sweep.config, self.plan, floor, stored=self._stored is not None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from objectives import Case, Objective
 from sweeps.check.report import ReadinessReport
@@ -12,8 +11,7 @@ from sweeps.config.narrowed_space import Narrowing
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.hosts.host import Host
-from sweeps.hosts.sweep_hosts import open_hosts
-from sweeps.hosts.timed_engine import TimedEngine, timed
+from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import OPTIONS
@@ -23,6 +21,7 @@ from sweeps.progress import Progress
 from sweeps.results.reader import require_readable
 from sweeps.study.identity import identity_of, refuse_changes
 from sweeps.workspace.study_lock import refuse_busy
+from sweeps.workspace.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class OpenSweep:
 
     Attributes:
         config: The configuration.
-        directory: Folder of the ledger.
+        workspace: Where the study is.
         cases: The cases.
         objective: The objective.
         ledger: The ledger.
@@ -40,7 +39,7 @@ class OpenSweep:
     """
 
     config: SweepConfig
-    directory: Path
+    workspace: Workspace
     cases: Sequence[Case]
     objective: Objective
     ledger: Ledger
@@ -56,16 +55,6 @@ class OpenSweep:
     def engine(self) -> Engine:
         """The engine of the first host that answers."""
         return self.working[0].engine
-
-
-def open_timed_hosts(engines: Sequence[Engine], config: SweepConfig) -> tuple[list[Host], list[TimedEngine]]:
-    """Open the hosts of some engines; the engines are timed from here on.
-
-    Raises:
-        SweepError: As `open_hosts` raises.
-    """
-    pairs = [timed(engine) for engine in engines]
-    return open_hosts([engine for engine, _ in pairs], config), [watcher for _, watcher in pairs]
 
 
 def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
@@ -106,7 +95,7 @@ def check_study(sweep: OpenSweep) -> StoredStudy | None:
         ConfigError: If the file differs from what the study began with.
     """
     name = sweep.config.study.name
-    refuse_busy(sweep.directory, name)
+    refuse_busy(sweep.workspace, name)
     stored = sweep.ledger.studies.get(name)
     if stored is not None:
         require_readable(sweep.ledger, stored)

@@ -21,7 +21,7 @@ from sweeps.cli.common import (
 from sweeps.engines.spec import KINDS
 from sweeps.errors import ConfigError, name_hint
 from sweeps.options import LOAD_SETTINGS
-from sweeps.workspace.workspace import require_writable
+from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from sweeps.config.sweep_config import SweepConfig
@@ -102,9 +102,10 @@ def _probe(
     console = stderr_console()
     wanted = list(names) or [name for name in PROBEABLE if name not in EXPENSIVE]
     baseline = {} if config is None else dict(config.baseline.options)
-    require_writable(mlruns)
+    workspace = Workspace.at(mlruns)
+    workspace.require_writable()
     engine = open_engine(spec)
-    ledger = Ledger(mlruns / "ledger.db")
+    ledger = Ledger(workspace.ledger)
     try:
         model = model or only_model(engine)
         host_file = config.engine.all_hosts[0][1] if config is not None else None

@@ -64,10 +64,11 @@ def _kept(mlruns: Path, study: str, view: GenerationCounts) -> str:
     """The number of a study's generations by its ledger, because a continued run counts from 0 again."""
     from sweeps.errors import SweepError
     from sweeps.ledger.ledger import Ledger
+    from sweeps.workspace.workspace import Workspace
 
     kept, planned = sum(view.done.values()), sum(view.planned.values())
     with suppress(SweepError):
-        ledger = Ledger(mlruns / "ledger.db")
+        ledger = Ledger(Workspace.at(mlruns).ledger)
         try:
             kept = ledger.observations.count(study)
         finally:

@@ -10,6 +10,7 @@ import click
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
 from sweeps.errors import SweepError
 from sweeps.workspace.study_lock import standing_of
+from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
@@ -30,17 +31,18 @@ def status(study: str | None, mlruns: Path, as_json: bool) -> None:
     Failed requests are counted even if a retry was answered. An unreadable study (for example from another version) is
     listed as such; the others are shown normally.
     """
-    from sweeps.ledger.ledger import Ledger
     from sweeps.ledger.study_record import StudyUnreadableError
-    from sweeps.results.reader import read_result, require_ledger
+    from sweeps.results.reader import open_existing, read_result
 
-    ledger = Ledger(require_ledger(mlruns))
+    workspace = Workspace.at(mlruns)
+
+    ledger = open_existing(workspace)
     try:
         rows = []
         for name in [study] if study else [record.name for record in ledger.studies.all()]:
             failures = ledger.generations.failures(name)
             try:
-                rows.append(status_record(read_result(ledger, name, mlruns), len(failures)))
+                rows.append(status_record(read_result(ledger, name, workspace), len(failures)))
             except StudyUnreadableError as error:
                 if study:
                     raise
@@ -95,7 +97,7 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
         planned["confirm"] = measured["confirm"]
     return {
         "study": result.name,
-        "status": standing_of(result.directory, result.name, result.status),
+        "status": standing_of(result.workspace, result.name, result.status),
         "done": done,
         "planned": planned,
         "failed": failed,

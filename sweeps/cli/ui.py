@@ -24,6 +24,7 @@ from sweeps.errors import SweepError
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged
+from sweeps.workspace.workspace import Workspace
 
 START_SECONDS = 90.0
 """Seconds that the server may take to answer; on a slow machine MLflow imports for a long time."""
@@ -42,8 +43,8 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
 
     If MLFLOW_TRACKING_URI is an http(s) address and --mlruns is not given, that server is opened instead.
     """
-    directory = mlruns or Path("mlruns")
-    uri = mlflow_store.sqlite_uri(directory) if mlruns else mlflow_store.tracking_uri(directory)
+    workspace = Workspace.at(mlruns or "mlruns")
+    uri = workspace.runs_url if mlruns else mlflow_store.tracking_uri(workspace)
     launch = not no_open and sys.stdout.isatty()
     if mlflow_store.is_remote(uri):
         url = without_password(uri)
@@ -51,13 +52,13 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
         if launch:
             click.launch(url)
         return
-    if uri == mlflow_store.sqlite_uri(directory) and not (directory / mlflow_store.DATABASE).exists():
+    if uri == workspace.runs_url and not workspace.runs_file.exists():
         raise TrackingError(
-            f"{directory / mlflow_store.DATABASE}: no runs there yet; run a sweep first "
+            f"{workspace.folder / workspace.runs_file.name}: no runs there yet; run a sweep first "
             "(`sweeps run FILE`), or name the folder with --mlruns"
         )
     mlflow_store.refuse_unusable(uri)
-    _serve(uri, directory, host, _free_port(host, port), launch, as_json)
+    _serve(uri, workspace, host, _free_port(host, port), launch, as_json)
 
 
 def _announce(url: str, uri: str, as_json: bool) -> None:
@@ -88,8 +89,8 @@ def _free_port(host: str, wanted: int) -> int:
     raise TrackingError(f"--host {host}: cannot listen there ({reason.strerror or reason})")
 
 
-def _serve(uri: str, directory: Path, host: str, port: int, launch: bool, as_json: bool) -> None:
-    artifacts = (directory.resolve() / mlflow_store.ARTIFACTS).as_uri()
+def _serve(uri: str, workspace: Workspace, host: str, port: int, launch: bool, as_json: bool) -> None:
+    artifacts = workspace.artifacts.as_uri()
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--default-artifact-root", artifacts),
         *("--host", host, "--port", str(port), "--workers", "1"),

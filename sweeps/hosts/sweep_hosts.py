@@ -15,6 +15,7 @@ from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.hosts.host import Host
+from sweeps.hosts.timed_engine import TimedEngine, timed
 
 
 def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[EngineSpec]:
@@ -117,6 +118,16 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     if len(unreachable) == len(hosts):
         raise unreachable[0]
     return hosts
+
+
+def open_timed_hosts(engines: Sequence[Engine], config: SweepConfig) -> tuple[list[Host], list[TimedEngine]]:
+    """Open the hosts of some engines; the engines are timed from here on.
+
+    Raises:
+        SweepError: As `open_hosts` raises.
+    """
+    pairs = [timed(engine) for engine in engines]
+    return open_hosts([engine for engine, _ in pairs], config), [watcher for _, watcher in pairs]
 
 
 def _name_of(config: SweepConfig, index: int) -> str:

@@ -7,6 +7,8 @@ repeat, because the repeat index is part of the key.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sweeps.ledger.database import Database
@@ -14,6 +16,7 @@ from sweeps.ledger.generations import Generations
 from sweeps.ledger.observations import Observations
 from sweeps.ledger.probes import Probes
 from sweeps.ledger.studies import Studies
+from sweeps.workspace.workspace import Workspace
 
 
 class Ledger:
@@ -52,3 +55,18 @@ class Ledger:
     def close(self) -> None:
         """Close all connections. Idempotent."""
         self._database.close()
+
+
+@contextmanager
+def opened_ledger(workspace: Workspace) -> Iterator[Ledger]:
+    """Open a workspace's ledger for writing, and close it at the end.
+
+    Raises:
+        SweepError: If the workspace's folder or the ledger cannot be written.
+    """
+    workspace.require_writable()
+    ledger = Ledger(workspace.ledger)
+    try:
+        yield ledger
+    finally:
+        ledger.close()

@@ -26,7 +26,7 @@ def export_set(study: StudyData, finalist: Proposal | None, verdict: Verdict | N
         SweepError: If there is no finalist yet.
     """
     if finalist is None:
-        status = standing_of(study.directory, study.name, study.status)
+        status = standing_of(study.workspace, study.name, study.status)
         raise SweepError(f"study {study.name!r} has no finalist yet (status: {status}); run it to the end first")
     configuration = finalist.configuration
     fingerprint = study.fingerprints[configuration.model]

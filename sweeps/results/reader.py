@@ -22,49 +22,51 @@ from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scored
 from sweeps.search.trial import Proposal
+from sweeps.workspace.workspace import Workspace
 
 
 class StudyMissingError(SweepError):
     """There is no such study; the message lists the existing ones."""
 
 
-def load_result(directory: str | Path, name: str | None = None) -> SweepResult:
+def load_result(directory: str | Path | Workspace, name: str | None = None) -> SweepResult:
     """Open a study from its folder.
 
     Args:
-        directory: The folder of the ledger (`mlruns`).
+        directory: The folder of the ledger (`mlruns`), its URL, or a workspace.
         name: The study; by default the last one that changed.
 
     Raises:
         StudyMissingError: If there is no such study, or no ledger.
     """
-    directory = Path(directory)
-    ledger = Ledger(require_ledger(directory))
+    workspace = Workspace.at(directory)
+    ledger = open_existing(workspace)
     try:
-        return read_result(ledger, name, directory)
+        return read_result(ledger, name, workspace)
     finally:
         ledger.close()
 
 
-def require_ledger(directory: Path) -> Path:
-    """The path of a folder's ledger.
+def open_existing(workspace: Workspace) -> Ledger:
+    """Open the ledger of a workspace that has one.
 
     Raises:
         StudyMissingError: If there is none.
     """
-    path = directory / "ledger.db"
-    if not path.exists():
-        raise StudyMissingError(f"no sweep has been run here: {path} does not exist; name the folder with --mlruns")
-    return path
+    if not workspace.has_ledger:
+        raise StudyMissingError(
+            f"no sweep has been run here: {workspace.ledger_file} does not exist; name the folder with --mlruns"
+        )
+    return Ledger(workspace.ledger)
 
 
-def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path) -> KnownFloor | None:
+def measured_floor(ledger: Ledger, identity: Mapping[str, Any], workspace: Workspace) -> KnownFloor | None:
     """The noise floor of the last study with the same baseline, prompt, engine, cases and objective, or None.
 
     Args:
         ledger: The ledger.
         identity: Everything that the results depend on (`sweeps.study.identity.identity_of`).
-        directory: The folder of the ledger.
+        workspace: Where the study is.
     """
     same = ("baseline.", "case ", "objective.", "engine.kind", "engine.options")
     prompt = f"prompts.{identity['baseline.prompt']}"
@@ -73,7 +75,7 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
         if any(study.identity.get(key) != value for key, value in wanted.items()):
             continue
         try:
-            floor = result_of(ledger, study, directory).floor
+            floor = result_of(ledger, study, workspace).floor
         except (SweepError, LookupError, TypeError, ValueError):
             continue  # the floor of an unreadable study is not needed
         if floor is not None:
@@ -81,7 +83,7 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], directory: Path)
     return None
 
 
-def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResult:
+def read_result(ledger: Ledger, name: str | None, workspace: Workspace) -> SweepResult:
     """As `load_result`, from an open ledger.
 
     Raises:
@@ -95,7 +97,7 @@ def read_result(ledger: Ledger, name: str | None, directory: Path) -> SweepResul
             raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
         raise StudyMissingError(f"no study {name!r} in {ledger.url}; {name_hint(str(name), names)}")
     with _readable(ledger, record):
-        return result_of(ledger, record, directory)
+        return result_of(ledger, record, workspace)
 
 
 @contextmanager
@@ -131,14 +133,14 @@ def config_as_run(study: StoredStudy) -> SweepConfig:
 
 
 def result_of(
-    ledger: Ledger, study: StoredStudy, directory: Path, scores: Mapping[tuple[str, int], Scored] | None = None
+    ledger: Ledger, study: StoredStudy, workspace: Workspace, scores: Mapping[tuple[str, int], Scored] | None = None
 ) -> SweepResult:
     """The result of a study whose record may differ from the ledger's, as in a dry run of a rescore.
 
     Args:
         ledger: The ledger, which has its observations.
         study: The study.
-        directory: The folder of the ledger.
+        workspace: Where the study is.
         scores: Scores of its texts by case and number of the generation; by default the ledger's.
     """
     record = study.record
@@ -154,7 +156,7 @@ def result_of(
         rows.append(observation_row(study.name, place, trials[place.trial], entry, scored, row["error"]))
         if entry is not None and scored is not None:
             answers.append(answer_row(place, trials[place.trial], entry, scored, items[place.case]))
-    return SweepResult(study, config, cases, rows, answers, directory)
+    return SweepResult(study, config, cases, rows, answers, workspace)
 
 
 def _parts_of(study: StoredStudy) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:

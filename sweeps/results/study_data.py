@@ -23,6 +23,7 @@ from sweeps.results.look_history import look_sentences
 from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL, table_of
 from sweeps.search.trial import Proposal
+from sweeps.workspace.workspace import Workspace
 
 PLACE_COLUMNS = ("configuration", "case", "seed", "stage", "repeat", "host")
 """Columns that identify an observation of a study."""
@@ -38,7 +39,7 @@ class StudyData:
         cases: The cases as they were when the study began.
         rows: Rows of the observations table.
         answers: Texts with their scores, one dict per scored observation.
-        directory: The folder that holds the study (`mlruns`).
+        workspace: Where the study is.
     """
 
     stored: StoredStudy
@@ -46,7 +47,7 @@ class StudyData:
     cases: Sequence[Case]
     rows: Sequence[Mapping[str, Any]]
     answers: Sequence[Mapping[str, Any]]
-    directory: Path
+    workspace: Workspace
 
     @property
     def name(self) -> str:
@@ -59,9 +60,14 @@ class StudyData:
         return self.stored.status
 
     @property
+    def directory(self) -> Path:
+        """The folder of the workspace (`mlruns`)."""
+        return self.workspace.folder
+
+    @property
     def folder(self) -> Path:
         """The folder of the study's report, plots and exports."""
-        return self.directory / "sweeps" / self.name
+        return self.workspace.outputs(self.name)
 
     @property
     def plan(self) -> Plan:

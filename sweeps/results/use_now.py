@@ -47,5 +47,5 @@ def why_no_verdict(study: StudyData) -> str:
             if scored
             else "no trial of the search has a score, so there was nothing to confirm"
         )
-    status = standing_of(study.directory, study.name, study.status)
+    status = standing_of(study.workspace, study.name, study.status)
     return f"there is no verdict yet, because the confirmation is not complete (status: {status})"

@@ -76,7 +76,7 @@ def _confirmation(study: StudyData, scores: pd.DataFrame | None) -> pd.DataFrame
     if not study.finalists or observations.empty or not study.is_confirmed:  # no test before the planned end
         raise SweepError(
             f"study {study.name!r} has no complete confirmation yet"
-            f" (status: {standing_of(study.directory, study.name, study.status)}); run it to the end first"
+            f" (status: {standing_of(study.workspace, study.name, study.status)}); run it to the end first"
         )
     return observations
 

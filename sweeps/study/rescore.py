@@ -15,12 +15,13 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import now
 from sweeps.ledger.study_record import PastScoring, StoredStudy
 from sweeps.results.case_records import case_record
-from sweeps.results.reader import read_result, require_ledger, result_of
+from sweeps.results.reader import open_existing, read_result, result_of
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.scorer import UNSCORED, Scored, Scorer, UnscorableError, case_digest
 from sweeps.study.identity import identity_of
 from sweeps.workspace.study_lock import RESCORE, study_lock
+from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ class Rescoring:
 
 
 def rescore_study(
-    directory: str | Path,
+    directory: str | Path | Workspace,
     name: str | None,
     *,
     cases_path: str | None = None,
@@ -72,7 +73,7 @@ def rescore_study(
     longer holds, and the study's runs in MLflow. Optuna's storage follows when the study is run again.
 
     Args:
-        directory: The folder of the ledger.
+        directory: The folder of the ledger, its URL, or a workspace.
         name: The study; by default the last one.
         cases_path: Where the cases are; by default where they were.
         settings: Keys of `[objective]` to change, such as `weights`; the others stay as an earlier rescoring left them.
@@ -91,12 +92,12 @@ def rescore_study(
 
     if objective is not None and (settings or reset):
         raise ConfigError("settings and reset change the [objective] of a study's file: leave them out with objective")
-    directory = Path(directory)
-    ledger = Ledger(require_ledger(directory))
+    workspace = Workspace.at(directory)
+    ledger = open_existing(workspace)
     try:
-        name = _name_of(ledger, name, directory)
-        with study_lock(directory, name, RESCORE, warn=warn if keep else lambda _: None):
-            old = read_result(ledger, name, directory)
+        name = _name_of(ledger, name, workspace)
+        with study_lock(workspace, name, RESCORE, warn=warn if keep else lambda _: None):
+            old = read_result(ledger, name, workspace)
             cases = _cases_for(old, cases_path or old.stored.record.cases_path)
             with EngineModels(engine_specs(old.config)[0]) as models:
                 scoring = _scoring_for(old, settings or {}, objective, models, reset=reset)
@@ -110,12 +111,12 @@ def rescore_study(
         ledger.close()
 
 
-def _name_of(ledger: Ledger, name: str | None, directory: Path) -> str:
+def _name_of(ledger: Ledger, name: str | None, workspace: Workspace) -> str:
     """A study that is there; by default the last one."""
     names = [study.name for study in ledger.studies.all()]
     if name in names or (name is None and names):
         return name or names[0]
-    return read_result(ledger, name, directory).name  # tells what there is
+    return read_result(ledger, name, workspace).name  # tells what there is
 
 
 @dataclass(frozen=True)
@@ -141,7 +142,7 @@ def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: 
     study = _record_anew(old, cases, scoring)
     if keep:  # at once: a record and an identity that contradict each other would lock the study
         study = ledger.studies.update(old.name, lambda _: study.record, identity=study.identity)
-    new = result_of(ledger, study, old.directory, scores)
+    new = result_of(ledger, study, old.workspace, scores)
     pairs = zip(old.observations["score"], new.observations["score"], strict=True)
     changed = sum(a != b for a, b in pairs if not (a != a and b != b))
     return Rescoring(old, new, changed)

@@ -1,14 +1,10 @@
-"""One run of a sweep."""
+"""One run of a study: from the checks before it to its verdict."""
 
 from __future__ import annotations
 
-import math
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from sweeps.budget.allocation import plan_for
@@ -17,239 +13,193 @@ from sweeps.budget.pace import Pace, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
 from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host, RunStoppedError, host_record
 from sweeps.hosts.task import TaskResult
-from sweeps.hosts.timed_engine import TimedEngine, timed
+from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy, StudyRecord
-from sweeps.probes.capacity import measure_capacity
+from sweeps.probes.capacity import Capacity, measure_capacity
 from sweeps.probes.unsearchable import settle
-from sweeps.progress import Standing
+from sweeps.progress import Progress
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import measured_floor, read_result, require_readable
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
-from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.scoring.scorer import case_digest
-from sweeps.search.explorer import Explorer
-from sweeps.search.trial import Proposal
-from sweeps.study.announcements import announce, announce_floor
+from sweeps.study.announcements import announce
 from sweeps.study.confirmation import Confirmation
 from sweeps.study.exploration import Exploration
+from sweeps.study.floor import measure_floor
 from sweeps.study.identity import identity_of, refuse_changes
 from sweeps.study.measurer import Measurer
-from sweeps.study.snapshot import after_floor
+from sweeps.study.stages import Stages
 from sweeps.tracking.logbook import Logbook
 from sweeps.version import __version__
-
-if TYPE_CHECKING:
-    from sweeps.study.sweep import Sweep
+from sweeps.workspace.workspace import Workspace
 
 
-class _Run:
-    """The state of one run of a sweep."""
+@dataclass(frozen=True)
+class StudyRun:
+    """A run of a study whose inputs are loaded, and whose engines and ledger are open.
 
-    def __init__(
-        self,
-        sweep: Sweep,
-        cases: Sequence[Case],
-        objective: Objective,
-        ledger: Ledger,
-        hosts: Sequence[Host],
-        models: EngineModels,
-    ) -> None:
-        self.sweep, self.config, self.progress = sweep, sweep.config, sweep.progress
-        self.cases, self.objective, self.ledger, self.hosts = cases, objective, ledger, hosts
-        self.name = sweep.config.study.name
-        self.measurer = Measurer(self.config, cases, objective, ledger, hosts, models, self.progress)
-        self.configurations = {BASELINE_TRIAL: self.config.baseline}
-        self.standing = Standing()
-        self._watchers: list[TimedEngine] = []
-        self._since = 0.0  # what the watchers had seen before the floor
-        self._began = 0  # the newest generation of the ledger before the floor
-        self._pace: Pace | None = None
-        self._timekeeper: Timekeeper | None = None
-        if self.config.budget.minutes is not None:
-            for host in hosts:
-                host.engine, watcher = timed(host.engine)
-                self._watchers.append(watcher)
-        self.logbook = Logbook(
-            sweep.directory, self.config, enabled=sweep._tracking, report=sweep._report, progress=self.progress
-        )
+    Attributes:
+        config: The sweep's configuration.
+        workspace: Where the study is.
+        cases: The cases.
+        objective: Scores the answers.
+        ledger: The ledger.
+        hosts: The hosts; at least one answers.
+        timers: Timers of the engines, with `budget.minutes` only.
+        models: The matcher's access to models.
+        progress: Is informed.
+        tracking: Whether to log to MLflow.
+        report: Whether to write report, plots and exports at the end.
+        keep_trials: Whether to keep trials in Optuna's storage.
+        strict: Refuse a space of which an option does nothing on this host, instead of dropping it.
+    """
 
-    # ---- the life of a sweep
+    config: SweepConfig
+    workspace: Workspace
+    cases: Sequence[Case]
+    objective: Objective
+    ledger: Ledger
+    hosts: Sequence[Host]
+    timers: Sequence[TimedEngine]
+    models: EngineModels
+    progress: Progress
+    tracking: bool = True
+    report: bool = True
+    keep_trials: bool = True
+    strict: bool = False
 
     def go(self) -> SweepResult:
-        """All stages, with the study's status kept right whatever happens."""
-        stored = self.ledger.studies.get(self.name)
+        """Run all stages; the study's status is right however they end."""
+        logbook = Logbook(
+            self.workspace, self.config, enabled=self.tracking, report=self.report, progress=self.progress
+        )
+        stored = self.ledger.studies.get(self.config.study.name)
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
             require_readable(self.ledger, stored)
             refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
-        capacity = measure_capacity(self.measurer.first.engine, self.config, self.cases)
-        strict = self.config.search.strict or self.sweep.strict
-        narrowing = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
-        self.config = self.measurer.config = narrowing.apply(self.config)
-        plan = self._plan_of(stored)
-        known, exists = measured_floor(self.ledger, identity, self.sweep.directory), stored is not None
+        narrowing, capacity = self._narrowed(stored)
+        config = narrowing.apply(self.config)
+        measurer = Measurer(config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress)
+        seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
+        plan, pace = self._plan_of(stored, measurer)
+        known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
-            record = self._first_record(plan, narrowing)
-            stored = self.ledger.studies.add(self.name, identity=identity, config=self.config.text, record=record)
+            first = replace(self._first_record(plan, narrowing), pace=pace, began=began if pace else 0)
+            stored = self.ledger.studies.add(config.study.name, identity=identity, config=config.text, record=first)
         else:
-            stored = self.ledger.studies.update(self.name, status="running")
-        sight = announce(self.progress, self.config, plan, capacity, self.hosts, known=known, stored=exists)
+            stored = self.ledger.studies.update(config.study.name, status="running")
+        sight = announce(self.progress, config, plan, capacity, self.hosts, known=known, stored=exists)
+        timekeeper = self._timekeeper_of(config, plan, stored.record, seen)
+        stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, timekeeper)
+        return self._to_the_end(stages, stored.record, sight)
+
+    def _to_the_end(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> SweepResult:
+        """Run the stages, then write what follows from them."""
         status = "failed"
         try:
-            self.logbook.start(self.hosts, self.cases)
-            self._stages(plan, stored, sight)
-            self.measurer.tell_unscored()
+            stages.logbook.start(self.hosts, self.cases)
+            self._run_stages(stages, stored, sight)
+            stages.measurer.tell_unscored()
             self.progress.stage("report")
-            self.ledger.studies.update(self.name, status="done")
-            result = read_result(self.ledger, self.name, self.sweep.directory)
-            self.logbook.finish(result)
+            self.ledger.studies.update(stages.name, status="done")
+            result = read_result(self.ledger, stages.name, self.workspace)
+            stages.logbook.finish(result)
             status = "done"
         except KeyboardInterrupt:
             status = "stopped"
             raise
         finally:
             if status != "done":
-                self.logbook.end(status)
-                spent = self._spent()
-                self.ledger.studies.update(self.name, lambda record: replace(record, **spent), status=status)
+                stages.logbook.end(status)
+                stages.update(status=status)
         return result
 
-    def _stages(self, plan: Plan, stored: StoredStudy, sight: DetectableGain) -> None:
-        self._timekeeper = self._timekeeper_of(plan)
-        with self._timed("floor"):
-            self._floor(plan, sight)
-        proposals = [Proposal.from_record(i, record) for i, record in enumerate(stored.record.proposals)]
-        explorer = Explorer(
-            self.name,
-            f"sqlite:///{self.sweep.directory / 'optuna.db'}" if self.sweep._keep_trials else None,
-            space=self.config.space,
-            baseline=self.config.baseline,
-            sampler=self.config.search.sampler,
-            seed=self.config.study.seed,
-            trials=plan.trials,
-            proposals=proposals,
+    def _run_stages(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> None:
+        with stages.timed("floor"):
+            standing, floor = measure_floor(stages, sight)
+        exploration = Exploration.begin(
+            stages, stored, floor, standing, self.workspace.trials_url if self.keep_trials else None
         )
-        floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
-        explorer.tell_baseline(floor)
-        chosen = stored.record.finalists
-        with self._timed("explore"):
-            finalists = self._explore(plan, explorer, ended=chosen is not None)
-        if chosen:  # confirmed data belong to them, whatever another version of the surrogate would pick now
-            finalists = [proposals[number] for number in chosen]
-        numbers = tuple(finalist.number for finalist in finalists)
-        self.ledger.studies.update(self.name, lambda record: replace(record, finalists=numbers))
-        if not self._record().priors:
-            found = {finalist.number: explorer.prior_of(finalist) for finalist in finalists}
-            priors = {number: asdict(prior) for number, prior in found.items() if prior is not None}
-            self.ledger.studies.update(self.name, lambda record: replace(record, priors=priors))
+        with stages.timed("explore"):
+            finalists = exploration.run()
+        exploration.keep_finalists(finalists)
         if not finalists:
-            why = "Every trial that could be scored is the baseline" if explorer.scored else "No trial could be scored"
+            scored = exploration.explorer.scored
+            why = "Every trial that could be scored is the baseline" if scored else "No trial could be scored"
             self.progress.note(f"{why}, so there is nothing to confirm.", warning=True)
             return
-        with self._timed("confirm"):
-            Confirmation(self.config, self.ledger, self.measurer, self.progress, self.sweep.directory).run(
-                plan, finalists
-            )
+        with stages.timed("confirm"):
+            Confirmation(stages).run(finalists)
             for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
-                self._track(trial)
+                stages.track(trial)
 
-    @contextmanager
-    def _timed(self, stage: str) -> Iterator[None]:
-        """Keep the seconds that a stage took in this run, how many of them the engine had, and those of all so far."""
-        self.progress.stage(stage)
-        wall, engine = time.perf_counter(), self.measurer.engine_seconds()
-        yield
-        took = {"wall": time.perf_counter() - wall, "engine": self.measurer.engine_seconds() - engine}
-        spent = self._spent()
-        self.ledger.studies.update(
-            self.name, lambda record: replace(record, seconds={**record.seconds, stage: took}, **spent)
-        )
+    # ---- before the stages
 
-    def _floor(self, plan: Plan, sight: DetectableGain) -> None:
-        seeds = range(self.config.study.seed, self.config.study.seed + plan.floor_seeds)
-        self.measurer.run(self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, seeds, every_host=True))
-        floor = self.measurer.result_of(BASELINE_TRIAL, "floor")
-        if math.isnan(floor.value):
-            raise RunStoppedError(
-                "the baseline has no scored generation, so there is nothing to compare with; the failures are listed by"
-                f" `sweeps status {self.name}`"
-            )
-        self.standing = after_floor(floor, generations_per_trial=plan.trial_cases * plan.seeds)
-        self.progress.standing(self.standing)
-        for sentence in Limits.of(self.measurer.rows, self.config.constraints).broken(self.config.baseline.key):
-            self.progress.note(f"the baseline {sentence}", warning=True)
-        announce_floor(self.progress, read_result(self.ledger, self.name, self.sweep.directory), sight)
-        self._track(BASELINE_TRIAL)
+    def _narrowed(self, stored: StoredStudy | None) -> tuple[Narrowing, Capacity]:
+        """Find what is left out of the space on these hosts, and the room for the prompts."""
+        first = next(host for host in self.hosts if not host.dropped)
+        capacity = measure_capacity(first.engine, self.config, self.cases)
+        strict = self.config.search.strict or self.strict
+        settled = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
+        return settled, capacity
 
-    def _explore(self, plan: Plan, explorer: Explorer, *, ended: bool) -> list[Proposal]:
-        return Exploration(
-            self.config,
-            self.ledger,
-            self.measurer,
-            self.progress,
-            explorer,
-            plan,
-            self.standing,
-            self.configurations,
-            self._track,
-            ended=ended,
-            timekeeper=self._timekeeper,
-        ).run()
-
-    def _track(self, trial: int, offsets: Mapping[str, float] | None = None) -> None:
-        """Log a trial's observations to MLflow."""
-        rows, answers = self.measurer.rows_of(trial), self.measurer.answers_of(trial)
-        self.logbook.log(trial, self.configurations[trial], rows, answers, offsets)
-
-    # ---- plan and record
-
-    def _plan_of(self, stored: StoredStudy | None) -> Plan:
-        self._since, self._began = seconds_seen(self._watchers), self.ledger.generations.newest()
+    def _plan_of(self, stored: StoredStudy | None, measurer: Measurer) -> tuple[Plan, dict[str, float] | None]:
+        """Return the study's plan, and for a new one with `budget.minutes` the pace that it was made with."""
         if stored is not None:
-            return Plan.from_record(stored.record.plan)
+            return Plan.from_record(stored.record.plan), None
+        pace: Pace | None = None
         seconds_of: Callable[[Plan], float] | None = None
-        if self.config.budget.minutes is not None:
-            self._pace = pace = self._measured_pace()
+        if measurer.config.budget.minutes is not None:
+            measured = pace = self._measured_pace(measurer)
 
             def seconds_of(plan: Plan) -> float:
-                return pace.estimate(plan, self.config).seconds
+                return measured.estimate(plan, measurer.config).seconds
 
-        return plan_for(self.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of)
+        plan = plan_for(measurer.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of)
+        return plan, None if pace is None else asdict(pace)
 
-    def _measured_pace(self) -> Pace:
-        """The pace of the baseline, measured on the floor's first seed of each case."""
-        tasks = self.measurer.tasks("floor", BASELINE_TRIAL, self.config.baseline, [self.config.study.seed])
+    def _measured_pace(self, measurer: Measurer) -> Pace:
+        """Measure the pace of the baseline on the floor's first seed of each case."""
+        config = measurer.config
+        tasks = measurer.tasks("floor", BASELINE_TRIAL, config.baseline, [config.study.seed])
         answers: list[Generation] = []
 
-        def keep(outcome: TaskResult) -> None:
-            if outcome.entry is not None:
-                answers.append(outcome.entry.generation)
+        def keep(result: TaskResult) -> None:
+            if result.entry is not None:
+                answers.append(result.entry.generation)
 
-        self.measurer.run(tasks, keep)
+        measurer.run(tasks, keep)
         if not answers:
             raise RunStoppedError("no generation of the baseline succeeded, so the time of one is not known")
         engines = [host.engine for host in self.hosts if not host.dropped]
-        return measured_pace(answers, self._watchers, self.config, self.cases, engines)
+        return measured_pace(answers, self.timers, config, self.cases, engines)
 
-    def _timekeeper_of(self, plan: Plan) -> Timekeeper | None:
-        """Who holds the sweep to its minutes; None without any, and for a study that has kept no pace."""
-        record, minutes = self._record(), self.config.budget.minutes
+    def _timekeeper_of(self, config: SweepConfig, plan: Plan, record: StudyRecord, seen: float) -> Timekeeper | None:
+        """Return the timekeeper; None without `budget.minutes`, and for a study that kept no pace.
+
+        Args:
+            config: The sweep's configuration.
+            plan: The plan.
+            record: The study's record.
+            seen: Seconds on the timers before the floor, which the record has as well.
+        """
+        minutes = config.budget.minutes
         if minutes is None or record.pace is None:
             return None
-        before = seconds_before(record, self.ledger, self.name) - self._since
-        return Timekeeper(self.config, plan, Pace(**record.pace), minutes, self._watchers, before, record.began)
-
-    def _spent(self) -> dict[str, Any]:
-        return {} if self._timekeeper is None else self._timekeeper.as_record(self.ledger)
+        before = seconds_before(record, self.ledger, config.study.name) - seen
+        return Timekeeper(config, plan, Pace(**record.pace), minutes, self.timers, before, record.began)
 
     def _first_record(self, plan: Plan, narrowing: Narrowing) -> StudyRecord:
         path = Path(self.config.cases_path)
+        first = next(host for host in self.hosts if not host.dropped)
         return StudyRecord(
             plan=plan.as_dict(),
             hosts={host.name: host_record(host) for host in self.hosts if host.fingerprints},
@@ -261,13 +211,6 @@ class _Run:
             directory=str(self.config.directory.resolve()),
             version=__version__,
             environment=dict(self.config.environment),
-            honoured=tuple(sorted(self.measurer.first.engine.honours)),
+            honoured=tuple(sorted(first.engine.honours)),
             narrowing=narrowing.as_record(),
-            pace=None if self._pace is None else asdict(self._pace),
-            began=0 if self._pace is None else self._began,
         )
-
-    def _record(self) -> StudyRecord:
-        stored = self.ledger.studies.get(self.name)
-        assert stored is not None
-        return stored.record

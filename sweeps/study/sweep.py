@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +11,18 @@ from objectives import Case, Objective
 from objectives.custom import Scoring
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
-from sweeps.hosts.sweep_hosts import engine_specs, open_hosts
-from sweeps.ledger.ledger import Ledger
+from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, open_timed_hosts, opened_engines
+from sweeps.ledger.ledger import opened_ledger
 from sweeps.probes.unsearchable import refuse_baseline_alone
 from sweeps.progress import Progress, Silent
 from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import load_inputs
-from sweeps.study.run import _Run
+from sweeps.study.run import StudyRun
 from sweeps.workspace.study_lock import RUN, study_lock
-from sweeps.workspace.workspace import require_writable
+from sweeps.workspace.workspace import Workspace
 
 
 class Sweep:
@@ -31,7 +30,8 @@ class Sweep:
 
     Args:
         config: The configuration.
-        directory: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing).
+        directory: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing); the URL of a ledger, or
+            a `Workspace`.
         progress: "plain" prints lines to stderr, "rich" keeps a live display there, None is silent. The default,
             "auto", is "plain" where stderr is a terminal, silent elsewhere. An object with the methods of `Progress` is
             used as it is.
@@ -49,7 +49,7 @@ class Sweep:
         self,
         config: SweepConfig,
         *,
-        directory: str | Path = "mlruns",
+        directory: str | Path | Workspace = "mlruns",
         progress: ProgressChoice = "auto",
         engine: Engine | Sequence[Engine] | None = None,
         objective: Objective | Scoring | None = None,
@@ -60,11 +60,11 @@ class Sweep:
         strict: bool = False,
     ) -> None:
         self.config = config
-        self.directory = Path(directory)
+        self.workspace = Workspace.at(directory)
         require_choice(progress)
         self.progress: Progress = Silent() if progress is None or isinstance(progress, str) else progress
         self._progress = progress
-        self._engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
+        self.engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
         self._objective, self._cases = objective, cases
         self._tracking, self._keep_trials = tracking, keep_trials
         self._report = report
@@ -111,33 +111,31 @@ class Sweep:
     def _run(self) -> SweepResult:
         self.progress.stage("check")
         refuse_baseline_alone(self.config)
-        with EngineModels(engine_specs(self.config)[0]) as models:
-            cases, objective = load_inputs(self.config, models, cases=self._cases, objective=self._objective)
-            alone = study_lock(self.directory, self.config.study.name, RUN, warn=self._warn)
-            with self._opened_engines() as engines, self._opened_ledger() as ledger, alone:
-                hosts = open_hosts(engines, self.config)
-                return _Run(self, cases, objective, ledger, hosts, models).go()
+        config, workspace = self.config, self.workspace
+        with EngineModels(engine_specs(config)[0]) as models, ExitStack() as stack:
+            cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)
+            engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
+            ledger = stack.enter_context(opened_ledger(workspace))
+            stack.enter_context(study_lock(workspace, config.study.name, RUN, warn=self._warn))
+            hosts, timers = (
+                open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
+            )
+            run = StudyRun(
+                config,
+                workspace,
+                cases,
+                objective,
+                ledger,
+                hosts,
+                timers,
+                models,
+                self.progress,
+                tracking=self._tracking,
+                report=self._report,
+                keep_trials=self._keep_trials,
+                strict=self.strict,
+            )
+            return run.go()
 
     def _warn(self, text: str) -> None:
         self.progress.note(text, warning=True)
-
-    @contextmanager
-    def _opened_engines(self) -> Iterator[Sequence[Engine]]:
-        if self._engines:
-            yield self._engines
-            return
-        with ExitStack() as stack:
-            engines = []
-            for spec in engine_specs(self.config, self.directory / "logs"):
-                engines.append(open_engine(spec))
-                stack.callback(engines[-1].close)
-            yield engines
-
-    @contextmanager
-    def _opened_ledger(self) -> Iterator[Ledger]:
-        require_writable(self.directory)
-        ledger = Ledger(self.directory / "ledger.db")
-        try:
-            yield ledger
-        finally:
-            ledger.close()

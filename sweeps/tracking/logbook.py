@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from objectives import Case
@@ -15,6 +14,7 @@ from sweeps.options import Configuration
 from sweeps.progress import Progress, Silent
 from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import table_of
+from sweeps.workspace.workspace import Workspace
 
 _STATUS = {"done": "FINISHED", "failed": "FAILED"}
 """MLflow's word for a study's status; it is KILLED for a study that was stopped."""
@@ -26,7 +26,7 @@ class Logbook:
     It passes the suite `tests/conformance/tracking.py`, whatever becomes of the store; the suite states the contract.
 
     Args:
-        directory: The folder of the stores.
+        workspace: Where the study is.
         config: The sweep's configuration.
         enabled: Whether to log to MLflow.
         report: Whether to write report, plots and exports.
@@ -34,15 +34,15 @@ class Logbook:
     """
 
     def __init__(
-        self, directory: Path, config: SweepConfig, *, enabled: bool, report: bool, progress: Progress
+        self, workspace: Workspace, config: SweepConfig, *, enabled: bool, report: bool, progress: Progress
     ) -> None:
-        self.directory, self.config, self.progress = directory, config, progress
+        self.config, self.progress = config, progress
         self._report = report
         self._tracker: Any = None
         if enabled:
             from sweeps.tracking.mlflow_tracker import Tracker
 
-            self._tracker = Tracker(config.study.name, directory, config.tracking.uri)
+            self._tracker = Tracker(config.study.name, workspace, config.tracking.uri)
             self._tracker.preload()  # importing MLflow takes seconds, during which the engine is checked
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
@@ -137,10 +137,10 @@ def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None
     from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
 
     warnings = _Warnings(warn)
-    where = result.directory, result.config
+    where = result.workspace, result.config
     logbook = Logbook(*where, enabled=False, report=True, progress=warnings)
     try:
-        if Tracker(result.name, result.directory, result.config.tracking.uri).has_run():
+        if Tracker(result.name, result.workspace, result.config.tracking.uri).has_run():
             tracking = Logbook(*where, enabled=True, report=True, progress=warnings)
             tracking.resume(result)
             logbook = tracking

@@ -21,14 +21,12 @@ from urllib.parse import urlsplit
 from sweeps.addresses import without_password
 from sweeps.errors import SweepError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
-from sweeps.workspace.workspace import require_writable
+from sweeps.workspace.workspace import Workspace, require_writable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Run
 
-DATABASE = "mlflow.db"
-ARTIFACTS = "artifacts"
 STUDY = "slm_sweeps.study"
 VIEW_KEY = "scores"
 
@@ -59,14 +57,9 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
 
 
-def tracking_uri(directory: Path, configured: str | None = None) -> str:
-    """The tracking store's URI: MLFLOW_TRACKING_URI, else the configured one, else SQLite in the directory."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or configured or sqlite_uri(directory)
-
-
-def sqlite_uri(directory: Path) -> str:
-    """The SQLAlchemy URI of the directory's own store."""
-    return f"sqlite:///{(directory.resolve() / DATABASE).as_posix()}"
+def tracking_uri(workspace: Workspace, configured: str | None = None) -> str:
+    """The tracking store's URI: MLFLOW_TRACKING_URI, else the configured one, else the workspace's own store."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or configured or workspace.runs_url
 
 
 def is_remote(uri: str) -> bool:
@@ -118,14 +111,14 @@ def refuse_unusable(uri: str) -> None:
                 raise unusable(uri, "opened", error) from None
 
 
-def check_writable(directory: Path) -> None:
-    """Make the directory and its artifacts' folder, and check that files can be written there.
+def check_writable(workspace: Workspace) -> None:
+    """Make the workspace's folder and that of its artifacts, and check that files can be written there.
 
     Raises:
         TrackingError: If they cannot.
     """
     try:
-        for folder in (directory, directory / ARTIFACTS):
+        for folder in (workspace.folder, workspace.artifacts):
             require_writable(folder, "mend that, or name another directory with --mlruns")
     except SweepError as error:
         raise TrackingError(f"MLflow's store: {error}") from None

@@ -23,6 +23,7 @@ from sweeps.tracking.mlflow_store import FailureNote, TrackingError
 from sweeps.tracking.parent_run import ParentRun, find_experiment
 from sweeps.tracking.run_tags import ConfigurationLike, child_name
 from sweeps.tracking.store_connection import StoreConnection
+from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -36,17 +37,17 @@ class Tracker:
 
     Args:
         study: Name of the study, of its experiment and of its parent run.
-        directory: The folder of the local store (`mlruns`): `mlflow.db` and `artifacts/`.
+        place: The workspace of the local store, or its folder.
         tracking_uri: A store other than the local one; MLFLOW_TRACKING_URI has precedence.
 
     Attributes:
         uri: The store in use.
     """
 
-    def __init__(self, study: str, directory: Path, tracking_uri: str | None = None) -> None:
+    def __init__(self, study: str, place: str | Path | Workspace, tracking_uri: str | None = None) -> None:
         self.study = study
-        self.directory = Path(directory)
-        self.uri = mlflow_store.tracking_uri(self.directory, tracking_uri)
+        self.workspace = Workspace.at(place)
+        self.uri = mlflow_store.tracking_uri(self.workspace, tracking_uri)
         self._failures: list[str] = []
         self._missing: list[str] = []
         self._connection = StoreConnection(self.uri)
@@ -95,7 +96,7 @@ class Tracker:
         """
         mlflow_store.refuse_unusable(self.uri)
         if not mlflow_store.is_remote(self.uri):
-            mlflow_store.check_writable(self.directory)
+            mlflow_store.check_writable(self.workspace)
         self._loading = mlflow_store.preload(self.uri)
 
     def start(
@@ -123,11 +124,11 @@ class Tracker:
         """
         local = not mlflow_store.is_remote(self.uri)
         if local:
-            mlflow_store.check_writable(self.directory)
+            mlflow_store.check_writable(self.workspace)
         if self._loading is not None:
             self._loading.join()
         client = self._connection.connect()
-        artifacts = (self.directory.resolve() / mlflow_store.ARTIFACTS).as_uri() if local else None
+        artifacts = self.workspace.artifacts.as_uri() if local else None
         try:
             self._parent = ParentRun(self._connection, self.study, find_experiment(client, self.study, artifacts))
             tags = run_tags.fingerprint_tags(fingerprints)

@@ -1,4 +1,4 @@
-"""One process at a time runs a study or scores it anew: two would generate everything twice.
+"""The lock of a study: one process at a time runs it or scores it again; two would generate everything twice.
 
 The lock passes the suite `tests/conformance/study_lock.py`, which states the contract.
 """
@@ -14,41 +14,41 @@ from datetime import datetime
 from pathlib import Path
 
 from sweeps.errors import SweepError
-
-LOCK_FILE = ".lock"
-"""In the study's folder. It stays there; what counts is the operating system's lock on it, which ends with its process,
-however that ends."""
+from sweeps.workspace.workspace import Workspace
 
 PATIENCE = 1.0
 """Seconds to wait for a process that is just ending."""
 
-RUN, RESCORE = "is being run", "is being scored anew"
-"""What the holder of a lock does with the study."""
+RUN, RESCORE = "is being run", "is being scored again"
+"""The work of the process that holds the lock."""
 
 _REMEDY = {RUN: "wait for it, or give this one another study.name", RESCORE: "wait for it to end"}
-"""By what one was about to do."""
+"""What to do, by the work that was refused."""
 
 
 class StudyBusyError(SweepError):
-    """Another process is at work on the study."""
+    """Another process works on the study."""
 
 
 @contextmanager
-def study_lock(directory: Path, study: str, doing: str, *, warn: Callable[[str], object]) -> Iterator[None]:
-    """Be the only one to work on a study. Other studies of the same folder, and whoever only reads, are not hindered.
+def study_lock(workspace: Workspace, study: str, doing: str, *, warn: Callable[[str], object]) -> Iterator[None]:
+    """Keep other processes from working on a study. Other studies of the workspace, and readers, are not affected.
+
+    The lock file stays in the study's folder. What counts is the operating system's lock on it, which ends with its
+    process, however that ends.
 
     Args:
-        directory: The folder of the ledger.
-        study: The study.
-        doing: `RUN` or `RESCORE`; whoever is refused is told of it.
-        warn: Told where the file system cannot lock; the work goes on then.
+        workspace: Where the study is.
+        study: The study's name.
+        doing: `RUN` or `RESCORE`; the message of a refused process names it.
+        warn: Called with a message where the file system cannot lock; the work goes on then.
 
     Raises:
-        StudyBusyError: If somebody else is at work on it.
+        StudyBusyError: If another process works on it.
     """
     import filelock
 
-    path = directory / "sweeps" / study / LOCK_FILE
+    path = workspace.lock(study)
     lock = filelock.FileLock(path, timeout=PATIENCE, fallback_to_soft=False)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,17 +63,17 @@ def study_lock(directory: Path, study: str, doing: str, *, warn: Callable[[str],
         yield
     finally:
         if lock.is_locked:
-            _write(path, {})  # whoever is next must not be called by this process's number
+            _write(path, {})  # the next holder must not be reported with this process's number
             lock.release()
 
 
-def standing_of(directory: Path, study: str, status: str) -> str:
-    """A study's status as it is: `interrupted` where the ledger has it `running`, and nobody is at work on it.
+def standing_of(workspace: Workspace, study: str, status: str) -> str:
+    """Return a study's true status: `interrupted` where the ledger has it `running` but no process works on it.
 
-    A process that is killed cannot say so. Where the lock cannot be tried, as in a folder that may only be read, the
+    A killed process cannot write its status. Where the lock cannot be tried, as in a folder that may only be read, the
     ledger's word counts.
     """
-    path = directory / "sweeps" / study / LOCK_FILE
+    path = workspace.lock(study)
     if status != "running":
         return status
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
@@ -81,21 +81,21 @@ def standing_of(directory: Path, study: str, status: str) -> str:
     return "interrupted" if _is_held(path) is False else status
 
 
-def refuse_busy(directory: Path, study: str) -> None:
-    """Refuse a study that somebody is at work on, as `study_lock` would, without taking it.
+def refuse_busy(workspace: Workspace, study: str) -> None:
+    """Refuse a study that another process works on, as `study_lock` would, without locking it.
 
     Where the lock cannot be tried, nothing is refused.
 
     Raises:
-        StudyBusyError: If somebody is.
+        StudyBusyError: If another process works on it.
     """
-    path = directory / "sweeps" / study / LOCK_FILE
+    path = workspace.lock(study)
     if _is_held(path):
         raise _busy(path, study, RUN)
 
 
 def _is_held(path: Path) -> bool | None:
-    """Whether somebody has a lock, tried without taking it; None where it cannot be tried."""
+    """Whether a process holds a lock, without locking it; None where that cannot be tried."""
     import filelock
 
     if not path.exists():
@@ -116,12 +116,12 @@ def _busy(path: Path, study: str, doing: str) -> StudyBusyError:
 
 
 def _write(path: Path, record: dict[str, object]) -> None:
-    with suppress(OSError):  # where a locked file cannot be written, nobody is told who has it
+    with suppress(OSError):  # where a locked file cannot be written, its holder stays unknown
         path.write_text(json.dumps(record) + "\n", encoding="utf-8")
 
 
 def _holder(path: Path) -> str:
-    """Who has the lock, as `is being run by process 1234 since 12:34`."""
+    """The holder of the lock, as `is being run by process 1234 since 12:34`."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         since = datetime.fromisoformat(record["since"])

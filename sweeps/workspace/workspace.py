@@ -1,14 +1,99 @@
-"""Where the files of sweeps are."""
+"""Where the ledger, Optuna's trials, MLflow's runs, locks and outputs of sweeps are."""
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from sweeps.errors import SweepError
 
+DEFAULT_FOLDER = Path("mlruns")
+_CHOOSE = "choose another folder with --mlruns"
 
-def require_writable(folder: Path, remedy: str = "choose another folder with --mlruns") -> None:
+
+@dataclass(frozen=True)
+class Workspace:
+    """A folder of sweeps: the one place that knows what stands where in it.
+
+    Attributes:
+        folder: The folder (`mlruns`). Files of sweeps are here, whatever the URLs below.
+        storage: SQLAlchemy URL of the ledger; None for a SQLite file in the folder.
+        trials: SQLAlchemy URL of Optuna's storage; None for a SQLite file in the folder. It needs a database (or a
+            PostgreSQL schema) of its own: ledger and Optuna both have a table `studies`.
+    """
+
+    folder: Path
+    storage: str | None = None
+    trials: str | None = None
+
+    @classmethod
+    def at(cls, place: str | Path | Workspace) -> Workspace:
+        """Return the workspace at a folder, or with its ledger at a database URL and its files in `mlruns`."""
+        if isinstance(place, Workspace):
+            return place
+        if "://" in str(place):
+            return cls(DEFAULT_FOLDER, storage=str(place))
+        return cls(Path(place))
+
+    @property
+    def ledger(self) -> str:
+        """URL of the ledger, or the path of its file."""
+        return self.storage or str(self.ledger_file)
+
+    @property
+    def ledger_file(self) -> Path:
+        """The ledger's file, where it has no URL."""
+        return self.folder / "ledger.db"
+
+    @property
+    def has_ledger(self) -> bool:
+        """Whether there is a ledger; one at a URL is taken for granted."""
+        return self.storage is not None or self.ledger_file.exists()
+
+    @property
+    def trials_url(self) -> str:
+        """URL of Optuna's storage."""
+        return self.trials or f"sqlite:///{self.folder / 'optuna.db'}"
+
+    @property
+    def runs_file(self) -> Path:
+        """The database of MLflow's local store."""
+        return self.folder.resolve() / "mlflow.db"
+
+    @property
+    def runs_url(self) -> str:
+        """URL of MLflow's local store."""
+        return f"sqlite:///{self.runs_file.as_posix()}"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder of the local store's artifacts."""
+        return self.folder.resolve() / "artifacts"
+
+    @property
+    def logs(self) -> Path:
+        """The folder of the embedded engine's logs."""
+        return self.folder / "logs"
+
+    def outputs(self, study: str) -> Path:
+        """Return the folder of a study's report, plots, tables and exports."""
+        return self.folder / "sweeps" / study
+
+    def lock(self, study: str) -> Path:
+        """Return a study's lock file."""
+        return self.outputs(study) / ".lock"
+
+    def require_writable(self, remedy: str = _CHOOSE) -> None:
+        """Make the folder where it is missing, and see that it can be written.
+
+        Raises:
+            SweepError: If it cannot, with what to do.
+        """
+        require_writable(self.folder, remedy)
+
+
+def require_writable(folder: Path, remedy: str = _CHOOSE) -> None:
     """Make a folder where it is missing, and see that it can be written.
 
     Raises:

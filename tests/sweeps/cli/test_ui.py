@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 from sweeps.cli import ui as module
 from sweeps.cli.ui import ui
-from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import TrackingError
 from sweeps.tracking.mlflow_tracker import Tracker
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.tracking.test_mlflow_tracker import BASELINE, CASES, CONFIG, FINGERPRINT, rows, texts_of
 
 
@@ -75,7 +75,7 @@ def test_a_server_that_cannot_start_says_why(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def study(tmp_path_factory):
     directory = tmp_path_factory.mktemp("ui") / "mlruns"
-    tracker = Tracker("pump summaries", directory, mlflow_store.sqlite_uri(directory))
+    tracker = Tracker("pump summaries", directory, Workspace.at(directory).runs_url)
     tracker.start(CONFIG, "", [FINGERPRINT], CASES, BASELINE)
     observations = rows({"pump": [0.1, 0.3]})
     tracker.log_configuration(-1, BASELINE, observations, texts_of(observations))

@@ -15,6 +15,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.options import OPTIONS
 from sweeps.results.reader import load_result, measured_floor
 from sweeps.study.rescore import rescore_study
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 VARIABLES = [f"OLLAMA_{name.upper()}" for name in ("model", "seed", *OPTIONS)]
@@ -109,7 +110,7 @@ def test_a_study_that_cannot_be_read_hinders_no_other(
     edit_record(tmp_path / "mlruns", "broken", key, value)
     ledger = Ledger(tmp_path / "mlruns/ledger.db")
     assert [study.name for study in ledger.studies.all()] == ["broken", "t"]
-    assert measured_floor(ledger, first.stored.identity, tmp_path / "mlruns") == (first.floor, "t")
+    assert measured_floor(ledger, first.stored.identity, Workspace.at(tmp_path / "mlruns")) == (first.floor, "t")
     ledger.close()
     path = write_sweep(tmp_path, study={"name": "u"}, file="u.toml")
     assert check_sweep(path, directory=tmp_path / "mlruns").noise_sd == first.floor.sd  # type: ignore[union-attr]

@@ -20,8 +20,8 @@ from sweeps.results.reader import load_result
 from sweeps.results.report_files import config_of
 from sweeps.results.result import SweepResult
 from sweeps.study.rescore import rescore_study
-from sweeps.tracking.mlflow_store import sqlite_uri
 from sweeps.tracking.run_tags import CONFIGURATION, ROLE, TRIAL
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 UP = [16, 8, 4, 2, 1]
@@ -187,7 +187,7 @@ def logged(directory: Path) -> tuple[Any, dict[str, float], list[str]]:
     """MLflow's parent run, the means of its children by configuration, and the files of its exports."""
     from mlflow import MlflowClient
 
-    client = MlflowClient(tracking_uri=sqlite_uri(directory))
+    client = MlflowClient(tracking_uri=Workspace.at(directory).runs_url)
     experiment = client.get_experiment_by_name("t")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])

@@ -266,7 +266,7 @@ def test_a_greedy_configuration_is_generated_once_per_case_and_arm(tmp_path: Pat
     confirm = result.observations[result.observations["stage"] == "confirm"]
     assert result.finalist is not None
     arms = confirm.groupby("configuration").size().to_dict()
-    seeds = result.plan.looks[result.looks[-1]["look"] - 1]
+    seeds = result.plan.looks[result.looks[-1].look - 1]
     assert arms == {result.baseline.key: 3 * seeds, result.finalist.configuration.key: 3}
     assert result.verdict is not None
 

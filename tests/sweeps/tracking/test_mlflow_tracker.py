@@ -25,6 +25,7 @@ from sweeps.tracking.metric_steps import ordered, points_digest
 from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
 from sweeps.tracking.observations_table import readable_table
 from sweeps.tracking.run_tags import child_name, split_verdict, view_state
+from sweeps.workspace.workspace import Workspace
 
 FINGERPRINT = Fingerprint(
     {
@@ -237,7 +238,7 @@ def test_parent_run(tracker):
     assert artifact(tracker, run_id, "config.toml") == "[study]\nname = 's'\n"
     assert Fingerprint.from_json(artifact(tracker, run_id, "fingerprint.json")) == FINGERPRINT
     experiment = client_of(tracker).get_experiment(tracker.experiment_id)
-    assert experiment.artifact_location == (tracker.directory / "artifacts").resolve().as_uri()
+    assert experiment.artifact_location == tracker.workspace.artifacts.as_uri()
 
 
 def test_child_run(tracker):
@@ -611,12 +612,12 @@ def server(tmp_path):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    mlflow_store.connect(mlflow_store.sqlite_uri(tmp_path))  # faster than the server makes it
+    mlflow_store.connect(Workspace.at(tmp_path).runs_url)  # faster than the server makes it
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *(
             "--backend-store-uri",
-            mlflow_store.sqlite_uri(tmp_path),
+            Workspace.at(tmp_path).runs_url,
             "--artifacts-destination",
             str(tmp_path / "remote"),
         ),

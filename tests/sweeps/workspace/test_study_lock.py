@@ -22,6 +22,7 @@ from sweeps.progress import Silent
 from sweeps.results.reader import load_result
 from sweeps.workspace import study_lock as lock
 from sweeps.workspace.study_lock import RESCORE, RUN, StudyBusyError, standing_of, study_lock
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to spare the second process the imports")
@@ -103,7 +104,7 @@ def test_a_second_process_is_refused(tmp_path: Path, other: int, capsys: pytest.
 @pytest.mark.parametrize("doing", [RUN, RESCORE])
 def test_check_is_blocked_where_run_would_be(tmp_path: Path, capsys: pytest.CaptureFixture[str], doing: str) -> None:
     path = write_sweep(tmp_path)
-    with study_lock(tmp_path / "mlruns", "t", doing, warn=print):
+    with study_lock(Workspace.at(tmp_path / "mlruns"), "t", doing, warn=print):
         assert run_command(["check", str(path), "--mlruns", str(tmp_path / "mlruns"), "--json"]) == 2
     *_, last = json.loads(capsys.readouterr().out)["checks"]
     assert (last["name"], last["state"]) == ("study", "blocked")
@@ -147,7 +148,7 @@ def test_a_killed_study_is_not_running(tmp_path: Path, other: int, capsys: pytes
         assert "(status: interrupted)" in capsys.readouterr().err
     assert run_command(["check", str(tmp_path / "sweep.toml"), *where]) == 0
     assert load_result(tmp_path / "mlruns", "t").status == "running"  # what the ledger has is left as it is
-    assert standing_of(tmp_path / "mlruns", "t", "stopped") == "stopped"
+    assert standing_of(Workspace.at(tmp_path / "mlruns"), "t", "stopped") == "stopped"
 
 
 def generations_of_whole(folder: Path) -> int:
@@ -196,12 +197,12 @@ def test_who_has_it_is_told_as_far_as_it_is_known(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(lock, "PATIENCE", 0.0)
 
     def refusal() -> str:
-        with pytest.raises(StudyBusyError) as caught, study_lock(tmp_path, "x", RUN, warn=print):
+        with pytest.raises(StudyBusyError) as caught, study_lock(Workspace.at(tmp_path), "x", RUN, warn=print):
             pass
         return str(caught.value)
 
     file = tmp_path / "sweeps/x/.lock"
-    with study_lock(tmp_path, "x", RESCORE, warn=print):
+    with study_lock(Workspace.at(tmp_path), "x", RESCORE, warn=print):
         assert f"'x' is being scored anew by process {os.getpid()} since" in refusal()
         record = json.loads(file.read_text())
         file.write_text(json.dumps(record | {"node": "elsewhere", "since": "2026-01-02T03:04:05"}))
@@ -209,6 +210,6 @@ def test_who_has_it_is_told_as_far_as_it_is_known(tmp_path: Path, monkeypatch: p
         for broken in ("", "[]", "{}", '{"since": 3}'):
             file.write_text(broken)
             assert "is being run by another process; wait" in refusal()
-    with study_lock(tmp_path, "x", RUN, warn=print):
+    with study_lock(Workspace.at(tmp_path), "x", RUN, warn=print):
         pass
     assert json.loads(file.read_text()) == {}

@@ -1,0 +1,47 @@
+"""The first stage: the baseline's run-to-run noise."""
+
+from __future__ import annotations
+
+import math
+
+from sweeps.budget.detectable_gain import DetectableGain
+from sweeps.hosts.host import RunStoppedError
+from sweeps.progress import Standing
+from sweeps.results.reader import read_result
+from sweeps.scoring.limits import Limits
+from sweeps.scoring.rows import BASELINE_TRIAL
+from sweeps.search.trial import TrialResult
+from sweeps.study.announcements import announce_floor
+from sweeps.study.snapshot import after_floor
+from sweeps.study.stages import Stages
+
+
+def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, TrialResult]:
+    """Generate the baseline on every case and host with repeated seeds, and report its noise.
+
+    Args:
+        stages: The running study.
+        sight: The smallest gain that was announced before the noise was measured.
+
+    Returns:
+        The sweep's standing, and the baseline's result.
+
+    Raises:
+        RunStoppedError: If no generation of the baseline could be scored.
+    """
+    config, measurer, plan, progress = stages.config, stages.measurer, stages.plan, stages.progress
+    seeds = range(config.study.seed, config.study.seed + plan.floor_seeds)
+    measurer.run(measurer.tasks("floor", BASELINE_TRIAL, config.baseline, seeds, every_host=True))
+    floor = measurer.result_of(BASELINE_TRIAL, "floor")
+    if math.isnan(floor.value):
+        raise RunStoppedError(
+            "the baseline has no scored generation, so there is nothing to compare with; `sweeps status"
+            f" {stages.name}` lists the failures"
+        )
+    standing = after_floor(floor, generations_per_trial=plan.trial_cases * plan.seeds)
+    progress.standing(standing)
+    for sentence in Limits.of(measurer.rows, config.constraints).broken(config.baseline.key):
+        progress.note(f"the baseline {sentence}", warning=True)
+    announce_floor(progress, read_result(stages.ledger, stages.name, stages.workspace), sight)
+    stages.track(BASELINE_TRIAL)
+    return standing, floor

@@ -1,0 +1,47 @@
+"""Where things land: by folder or URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sweeps.errors import SweepError
+from sweeps.workspace.workspace import Workspace
+
+URL = "postgresql+psycopg://me@db/sweeps"
+
+
+def test_a_folder_holds_everything(tmp_path: Path) -> None:
+    place = Workspace.at(tmp_path)
+    assert place.ledger == str(tmp_path / "ledger.db")
+    assert place.trials_url == f"sqlite:///{tmp_path / 'optuna.db'}"
+    assert place.runs_url == f"sqlite:///{tmp_path / 'mlflow.db'}"
+    assert place.lock("s").parent == place.outputs("s") == tmp_path / "sweeps" / "s"
+    assert {place.artifacts.parent, place.logs.parent} == {tmp_path}
+    assert Workspace.at(place) is place
+    assert Workspace.at(str(tmp_path)) == place
+
+
+def test_a_ledger_at_a_url_leaves_files_in_the_folder(tmp_path: Path) -> None:
+    place = Workspace.at(URL)
+    assert (place.ledger, place.folder) == (URL, Path("mlruns"))
+    assert place.has_ledger
+    there = Workspace(tmp_path, storage=URL)
+    assert there.outputs("s") == tmp_path / "sweeps" / "s"
+    assert there.trials_url == f"sqlite:///{tmp_path / 'optuna.db'}"
+    assert Workspace(tmp_path, trials=URL).trials_url == URL
+
+
+def test_a_folder_without_a_ledger(tmp_path: Path) -> None:
+    place = Workspace.at(tmp_path / "new")
+    assert not place.has_ledger
+    place.require_writable()
+    place.ledger_file.touch()
+    assert place.has_ledger
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(SweepError, match=r"file/new cannot be written: Not a directory; choose another folder"):
+        Workspace.at(tmp_path / "file" / "new").require_writable()
