@@ -17,6 +17,7 @@ import pytest
 
 from sweeps.cli import run_command
 from sweeps.results.reader import load_result
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.cli.reading import VERDICT_KEYS, Capture, text
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
@@ -149,7 +150,7 @@ def test_nothing_is_cut_on_a_narrow_terminal(finished: Path, capsys: Capture, mo
     assert "…" not in shown
     assert re.search(r"^t +done +12/12 +30/30 +18/18 +0 +\d\.\d{3} +better", shown, re.MULTILINE)
     capsys.readouterr()
-    show(replace(load_result(finished / "mlruns", "t"), directory=Path("a-folder/with a long name")), kept=1)
+    show(replace(load_result(finished / "mlruns", "t"), workspace=Workspace(Path("a-folder/with a long name"))), kept=1)
     shown = capsys.readouterr().out
     assert "  see every trial in MLflow: sweeps ui --mlruns 'a-folder/with a long name'\n" in shown
     assert "1 generation came from the ledger and was not generated again.\n" in shown

@@ -88,7 +88,7 @@ def study(tmp_path_factory):
 def running(study):
     """The command in a process of its own; gives its URL and the process."""
     code = "from sweeps.cli.ui import ui; ui()"
-    arguments = ["--mlruns", str(study.directory), "--port", "5099", "--no-open"]
+    arguments = ["--mlruns", str(study.workspace.folder), "--port", "5099", "--no-open"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
     process = subprocess.Popen(
         [sys.executable, "-c", code, *arguments],

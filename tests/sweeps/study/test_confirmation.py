@@ -25,6 +25,8 @@ from sweeps.results.reader import load_result
 from sweeps.search.trial import Proposal
 from sweeps.study import confirmation as confirming
 from sweeps.study.confirmation import CONFIRM_SEEDS, CONFIRM_STEP, Confirmation, _seeds_of
+from sweeps.study.stages import Stages
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import run, write_sweep
 
 GREEDY, WARM = (Configuration("m", "p", {"temperature": t}) for t in (0.0, 0.5))
@@ -50,11 +52,12 @@ def test_a_single_seed_that_was_used_moves_all_of_them(tmp_path: Path, used: int
     with closing(Ledger(tmp_path / "ledger.db")) as ledger:
         ledger.studies.add("t", identity={}, config="", record=StudyRecord())
         measurer: Any = SimpleNamespace(has_any=has_any)
-        stage = Confirmation(config, ledger, measurer, Silent(), tmp_path)
+        logbook: Any = None
+        stage = Confirmation(Stages(config, Workspace.at(tmp_path), ledger, measurer, logbook, Silent(), plan))
         arms = [Proposal(0, GREEDY, {}), Proposal(1, WARM, {})]
-        assert stage._first_seed(plan, arms) == first + CONFIRM_STEP
+        assert stage._first_seed(arms) == first + CONFIRM_STEP
         assert asked[0] == [config.baseline, WARM]  # of a greedy one there is but one text
-        assert stage._first_seed(plan, arms) == first + CONFIRM_STEP  # kept
+        assert stage._first_seed(arms) == first + CONFIRM_STEP  # kept
         assert len(asked) == 2
 
 

@@ -300,7 +300,7 @@ def test_a_host_that_changes_stops_the_sweep(
         run(path)
     told = "engine.version: was 0.32.15, is 0.33.0" if what == "version" else f"model.digest: was {digest}, is 1111"
     assert told in str(caught.value)
-    assert "What was generated before is kept" in str(caught.value)
+    assert "Earlier generations are kept" in str(caught.value)
     assert len(assert_part(tmp_path, whole).observations) == MIDDLES[where]
     server.meanwhile = None
     with pytest.raises(ConfigError, match=r"engine\.version" if what == "version" else r"model\.digest"):

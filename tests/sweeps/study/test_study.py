@@ -403,7 +403,7 @@ def test_a_host_that_changes_in_mid_sweep_stops_it(tmp_path: Path, kind: str, wo
     with pytest.raises(RunStoppedError) as caught:
         run(path, engine=changing)
     assert word in str(caught.value)
-    assert "What was generated before is kept" in str(caught.value)
+    assert "Earlier generations are kept" in str(caught.value)
     kept = load_result(tmp_path / "mlruns")
     assert kept.status == "failed"
     assert len(kept.observations) >= kept.plan.floor

@@ -319,7 +319,7 @@ def test_resuming_goes_on_with_the_same_runs(tracker):
     child = tracker.log_configuration(-1, BASELINE, rows({"pump": [0.1, 0.3]}))
     tracker.kill()
     assert client_of(tracker).get_run(run_id).info.status == "KILLED"
-    again = Tracker(tracker.study, tracker.directory)
+    again = Tracker(tracker.study, tracker.workspace)
     assert begin(again) == run_id
     assert again.log_configuration(-1, BASELINE, rows({"pump": [0.1, 0.3]})) == child
     more = pd.concat([rows({"pump": [0.1, 0.3]}), rows({"pump": [0.2]}, seed=3)])
@@ -338,7 +338,7 @@ def test_a_crash_between_metrics_and_tags_leaves_no_doubles(tracker):
     observations = rows({"pump": [0.1, 0.3]})
     child = tracker.log_configuration(-1, BASELINE, observations)
     client_of(tracker).delete_tag(child, "slm_sweeps.points")  # as if the process had died before writing it
-    again = Tracker(tracker.study, tracker.directory)
+    again = Tracker(tracker.study, tracker.workspace)
     begin(again)
     assert again.log_configuration(-1, BASELINE, observations) == child
     assert len(client_of(again).get_metric_history(child, "score")) == 2
@@ -347,7 +347,7 @@ def test_a_crash_between_metrics_and_tags_leaves_no_doubles(tracker):
 
 def test_a_changed_baseline_is_told(tracker):
     begin(tracker)
-    again = Tracker(tracker.study, tracker.directory)
+    again = Tracker(tracker.study, tracker.workspace)
     again.start(CONFIG, "", [FINGERPRINT], CASES, TUNED)
     assert "temperature" in again.warnings[0]
 
@@ -510,7 +510,7 @@ def test_a_deleted_experiment_is_told(tracker):
     begin(tracker)
     client_of(tracker).delete_experiment(tracker.experiment_id)
     with pytest.raises(TrackingError, match="restore"):
-        begin(Tracker(tracker.study, tracker.directory))
+        begin(Tracker(tracker.study, tracker.workspace))
 
 
 def test_several_hosts(directory):

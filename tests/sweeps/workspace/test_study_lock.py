@@ -203,7 +203,7 @@ def test_who_has_it_is_told_as_far_as_it_is_known(tmp_path: Path, monkeypatch: p
 
     file = tmp_path / "sweeps/x/.lock"
     with study_lock(Workspace.at(tmp_path), "x", RESCORE, warn=print):
-        assert f"'x' is being scored anew by process {os.getpid()} since" in refusal()
+        assert f"'x' is being scored again by process {os.getpid()} since" in refusal()
         record = json.loads(file.read_text())
         file.write_text(json.dumps(record | {"node": "elsewhere", "since": "2026-01-02T03:04:05"}))
         assert f"by process {os.getpid()} on elsewhere since 2026-01-02 03:04;" in refusal()
