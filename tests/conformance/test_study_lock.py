@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.workspace import study_lock as module
+from sweeps.workspace.workspace import Workspace
 from tests.conformance.study_lock import StudyLockSuite
 
 
@@ -15,16 +16,16 @@ class FileLock:
     """The lock of a folder of studies."""
 
     def __init__(self, directory: Path) -> None:
-        self.directory = directory
+        self.workspace = Workspace.at(directory)
 
     def hold(self, study: str, doing: str) -> AbstractContextManager[None]:
-        return module.study_lock(self.directory, study, doing, warn=pytest.fail)
+        return module.study_lock(self.workspace, study, doing, warn=pytest.fail)
 
     def refuse_busy(self, study: str) -> None:
-        module.refuse_busy(self.directory, study)
+        module.refuse_busy(self.workspace, study)
 
     def standing(self, study: str, status: str) -> str:
-        return module.standing_of(self.directory, study, status)
+        return module.standing_of(self.workspace, study, status)
 
 
 class TestFileLock(StudyLockSuite):

@@ -17,6 +17,7 @@ from sweeps.config.file import parse_config
 from sweeps.results.result import SweepResult
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.logbook import Logbook
+from sweeps.workspace.workspace import Workspace
 from tests.conformance.tracking import StoredRun, TrackingSuite, UnusableStoreSuite, Warnings
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -48,7 +49,7 @@ def logbook_of(result: SweepResult, directory: Path, uri: str, progress: Warning
     text = result.config.text.replace('"name" = "t"', f'"name" = "{result.name}"')
     assert result.name in text
     config = parse_config(text + f'\ntracking = {{uri = "{uri}"}}\n' * bool(uri), result.config.path)
-    return Logbook(directory, config, enabled=enabled, report=False, progress=progress)
+    return Logbook(Workspace.at(directory), config, enabled=enabled, report=False, progress=progress)
 
 
 def runs_of(uri: str, study: str) -> dict[str, StoredRun]:
