@@ -60,17 +60,8 @@ def report_data(
     guard = Guard(warn)
     finalist = result.finalist
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
-    notes = list(dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings))
-    own = result.stage("floor")["matcher_sd"].fillna(0.0)
-    if result.floor is not None and own.gt(0).any():
-        share = float((own**2).mean()) ** 0.5
-        notes.append(
-            f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
-            f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
-        )
     keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
     limits = result.limits.shown(*keys)
-    notes = [*result.limits.notes(*keys), *copying_notes(result.fresh_rows, *keys), *notes]
     return ReportData(
         study=result.name,
         created=now(),
@@ -96,15 +87,32 @@ def report_data(
         config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
-        notes=notes,
+        notes=[
+            *result.limits.notes(*keys),
+            *copying_notes(result.fresh_rows, *keys),
+            *dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings),
+            *_matcher_notes(result),
+        ],
         looks=result.looks_told,
         last_look=result.last_look,
         version=__version__,
     )
 
 
+def _matcher_notes(result: SweepResult) -> list[str]:
+    """A note on the part of the noise that comes from the matcher; [] for a matcher without noise."""
+    noise = result.stage("floor")["matcher_sd"].fillna(0.0)
+    if result.floor is None or not noise.gt(0).any():
+        return []
+    share = float((noise**2).mean()) ** 0.5
+    return [
+        f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
+        f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
+    ]
+
+
 def config_of(result: SweepResult) -> dict[str, Any]:
-    """The configuration as flat JSON types, with the objective by which the study is scored now (see `rescore`)."""
+    """The configuration as flat JSON types, with the study's current objective (see `rescore`)."""
     identity = result.stored.identity
     return {
         key: identity.get(key, value) if key.startswith("objective.") else value
@@ -133,8 +141,8 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
     """Write all files. Each replaces an earlier one in one step, so that none is ever half-written.
 
     A finalist that is shown better and within the limits is exported as `production.env` and `production.json`, which
-    are replaced; exports in other forms or folders stay. Any other finalist is not exported, and exports of an earlier
-    verdict in the study's folder are removed, unless they were made by force (see
+    are replaced; exports in other forms or folders stay. Any other finalist is not exported. Exports of an earlier
+    verdict in the study's folder are then removed, unless they were made by force (see
     `analysis.export.formats.remove_unforced`).
 
     Args:

@@ -32,8 +32,8 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
         **changes: `claim`, `alpha`, `margin`, `min_gain` or `test`, where not None.
 
     Returns:
-        The verdicts in the order of preference: usable ones (`is_usable`), then those shown better, then those that no
-        look gave up, then by the fresh effect.
+        The verdicts in the order of preference: usable finalists (`is_usable`) first, then by
+        whether they are shown better, by whether no look gave them up, and by the fresh effect.
 
     Raises:
         SweepError: If there is no complete confirmation.
