@@ -9,10 +9,9 @@ import numpy.typing as npt
 from scipy.special import ndtr
 from scipy.stats import qmc
 
+from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import Encoding
 from sweeps.samplers.surrogate import Surrogate
-
-Array = npt.NDArray[np.float64]
 
 N_RANDOM = 200
 N_LOCAL = 400
@@ -24,7 +23,7 @@ _SCALES = (0.03, 0.1, 0.25)
 _START_SCALE = 0.15
 
 
-def start_design(encoding: Encoding, n: int, baseline: Array | None, seed: int) -> Array:
+def start_design(encoding: Encoding, n: int, baseline: FloatArray | None, seed: int) -> FloatArray:
     """Draw the configurations of a study's first trials.
 
     Args:
@@ -48,7 +47,7 @@ def start_design(encoding: Encoding, n: int, baseline: Array | None, seed: int) 
     return encoding.canonical(np.vstack([spread, near])[order])
 
 
-def perturb(codes: Array, scales: Array, rng: np.random.Generator) -> Array:
+def perturb(codes: FloatArray, scales: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Move some parameters of each row: about a third of them, at least one.
 
     Args:
@@ -69,7 +68,7 @@ def perturb(codes: Array, scales: Array, rng: np.random.Generator) -> Array:
     return np.where(chosen, moved, codes)
 
 
-def candidates(encoding: Encoding, centres: Array, rng: np.random.Generator) -> Array:
+def candidates(encoding: Encoding, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
     """Return canonical codes to choose the next configuration from, without duplicates.
 
     Args:
@@ -90,15 +89,15 @@ def candidates(encoding: Encoding, centres: Array, rng: np.random.Generator) -> 
     return distinct(encoding.canonical(pool))
 
 
-def distinct(codes: Array) -> Array:
+def distinct(codes: FloatArray) -> FloatArray:
     """Return rows without repetitions, in the order of their first appearance."""
     _, first = np.unique(np.round(codes, 9), axis=0, return_index=True)
     return codes[np.sort(first)]
 
 
 def augmented_expected_improvement(
-    surrogate: Surrogate, features: Array, noise: float, among: npt.NDArray[np.intp] | None = None
-) -> Array:
+    surrogate: Surrogate, features: FloatArray, noise: float, among: npt.NDArray[np.intp] | None = None
+) -> FloatArray:
     """Return the augmented expected improvement for noisy scores (Huang, Allen, Notz & Zeng 2006).
 
     The reference is the evaluated point with the best mean less one standard deviation. The improvement is reduced

@@ -16,10 +16,10 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-Array = npt.NDArray[np.float64]
+from analysis.arrays import BoolArray, FloatArray
+
 Params = Mapping[str, Any]
 ActiveWhen = Mapping[str, Mapping[str, Iterable[Any]]]
 
@@ -56,7 +56,7 @@ class Axis:
         """Number of feature columns."""
         return self.cells if self.nominal else 1
 
-    def codes(self, values: Sequence[Any]) -> Array:
+    def codes(self, values: Sequence[Any]) -> FloatArray:
         """Return codes of values in [0, 1], shape (len(values),).
 
         NaN stands for None and for values without a place; numbers beyond the range go to its end.
@@ -84,7 +84,7 @@ class Axis:
         number = float(self._numbers(np.array([code]))[0])
         return round(number) if isinstance(distribution, IntDistribution) else number
 
-    def snap(self, codes: Array) -> Array:
+    def snap(self, codes: FloatArray) -> FloatArray:
         """Move codes to the centre of their cell, with the same values; codes of continuous parameters stay."""
         codes = np.clip(codes, 0.0, 1.0)
         if not self.cells:
@@ -92,10 +92,10 @@ class Axis:
         if self.log:
             low, high = self._ends
             return np.asarray((np.log(self._numbers(codes)) - low) / (high - low))
-        cell: Array = np.minimum(np.floor(codes * self.cells), self.cells - 1)
+        cell: FloatArray = np.minimum(np.floor(codes * self.cells), self.cells - 1)
         return (cell + 0.5) / self.cells
 
-    def grid(self) -> Array:
+    def grid(self) -> FloatArray:
         """Return the codes of all values of a discrete parameter."""
         if self.log:
             return self.codes(range(self.distribution.low, self.distribution.high + 1))  # type: ignore[attr-defined]
@@ -126,7 +126,7 @@ class Axis:
             return min(_DECIMALS - digits, _MOST_DECIMALS)
         return max(min(_DECIMALS, _FLOAT_DIGITS - digits), 0)
 
-    def _numbers(self, codes: Array) -> Array:
+    def _numbers(self, codes: FloatArray) -> FloatArray:
         """Return the numbers at codes, on the parameter's grid."""
         distribution = self.distribution
         assert isinstance(distribution, (FloatDistribution, IntDistribution))
@@ -175,7 +175,7 @@ class Encoding:
         self._index = {axis.name: i for i, axis in enumerate(self.axes)}
         known = {**(fixed or {}), **{name: _only(d) for name, d in space.items() if d.single()}}
         self._never: list[int] = []
-        self._rules: list[tuple[int, int, Array]] = []
+        self._rules: list[tuple[int, int, FloatArray]] = []
         for child in self._parents_first(conditions):
             self._add_rules(child, conditions[child], known)
 
@@ -217,7 +217,7 @@ class Encoding:
             elif parent in known and known[parent] not in tuple(values):
                 self._never.append(index)
 
-    def codes(self, points: Sequence[Params]) -> Array:
+    def codes(self, points: Sequence[Params]) -> FloatArray:
         """Return codes of configurations.
 
         Args:
@@ -229,7 +229,7 @@ class Encoding:
         columns = [axis.codes([point.get(axis.name) for point in points]) for axis in self.axes]
         return np.column_stack(columns) if columns else np.zeros((len(points), 0))
 
-    def active(self, codes: Array) -> npt.NDArray[np.bool_]:
+    def active(self, codes: FloatArray) -> BoolArray:
         """Return the parameters that act, shape of `codes`. Missing ones do not; a missing parent decides nothing."""
         acting = ~np.isnan(codes)
         acting[:, self._never] = False
@@ -239,16 +239,16 @@ class Encoding:
             acting[:, child] &= holds | np.isnan(value)
         return acting
 
-    def canonical(self, codes: Array) -> Array:
+    def canonical(self, codes: FloatArray) -> FloatArray:
         """Snap codes to their cells and put inactive parameters at their centre: equal settings give equal rows."""
         if not self.axes:
             return np.zeros((len(codes), 0))
         snapped = np.column_stack([axis.snap(codes[:, j]) for j, axis in enumerate(self.axes)])
         centre = np.array([axis.snap(np.array([0.5]))[0] for axis in self.axes])
-        result: Array = np.where(self.active(snapped), snapped, centre[None, :])
+        result: FloatArray = np.where(self.active(snapped), snapped, centre[None, :])
         return result
 
-    def features(self, codes: Array) -> Array:
+    def features(self, codes: FloatArray) -> FloatArray:
         """Return the kernel's input, shape (n, n_features): inactive parameters are 0.5, inactive categories 1/k."""
         acting = self.active(codes)
         parts = []
@@ -261,17 +261,17 @@ class Encoding:
                 parts.append(np.where(on, codes[:, j : j + 1], 0.5))
         return np.hstack(parts) if parts else np.zeros((len(codes), 0))
 
-    def params(self, codes: Array) -> dict[str, Any]:
+    def params(self, codes: FloatArray) -> dict[str, Any]:
         """Return one row of codes as values by name, single-valued parameters included."""
         values = {axis.name: axis.value(float(code)) for axis, code in zip(self.axes, codes, strict=True)}
         return {name: values[name] if name in values else _only(d) for name, d in self.space.items()}
 
-    def keys(self, codes: Array) -> list[bytes]:
+    def keys(self, codes: FloatArray) -> list[bytes]:
         """Return a hashable key per row, equal for rows of the same configuration."""
         rounded = np.round(self.canonical(codes), _KEY_DIGITS) + 0.0  # + 0.0 turns -0.0 into 0.0
         return [row.tobytes() for row in rounded]
 
-    def grid(self) -> Array:
+    def grid(self) -> FloatArray:
         """Return all configurations of a finite space as canonical codes without duplicates, shape (n, n_axes)."""
         if not self.axes:
             return np.zeros((1, 0))

@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.arrays import BoolArray, FloatArray
 from sweeps.samplers.encoding import Params
 from sweeps.samplers.trial_noise import MOST, noise_variances
-
-Array = npt.NDArray[np.float64]
 
 _PRUNED_QUANTILE = 0.25
 
@@ -45,7 +43,7 @@ class Evaluated:
         return [trial.params for trial in self.trials]
 
     @cached_property
-    def values(self) -> Array:
+    def values(self) -> FloatArray:
         """Scores, negated where the study minimises, shape (n,), all finite.
 
         An infinite score counts as the worst, or the best, of the finite ones. A pruned trial was judged worse than
@@ -61,7 +59,7 @@ class Evaluated:
             values[~complete] = self._pruned(values[complete])
         return values
 
-    def _pruned(self, complete: Array) -> Array:
+    def _pruned(self, complete: FloatArray) -> FloatArray:
         """Return the scores of the pruned trials, given those of the complete ones."""
         pruned = [trial for trial in self.trials if trial.state == TrialState.PRUNED]
         reported = np.clip([self.sign * _last_reported(trial) for trial in pruned], -MOST, MOST)
@@ -70,19 +68,19 @@ class Evaluated:
         return np.asarray(np.fmin(reported, bar))
 
     @cached_property
-    def noise(self) -> Array:
+    def noise(self) -> FloatArray:
         """Variance of each score, shape (n,); NaN where it is unknown."""
         return noise_variances([trial.user_attrs for trial in self.trials], self.values, self.noise_sd)
 
     @cached_property
-    def constraints(self) -> dict[str, Array]:
+    def constraints(self) -> dict[str, FloatArray]:
         """Constraint values by name, each of shape (n,): met where not above 0, NaN where a trial has none."""
         reported = [trial.constraints for trial in self.trials]
         names = dict.fromkeys(name for each in reported for name in each)
         return {name: np.array([each.get(name, math.nan) for each in reported], dtype=float) for name in names}
 
     @cached_property
-    def eligible(self) -> npt.NDArray[np.bool_]:
+    def eligible(self) -> BoolArray:
         """The trials that may be picked, shape (n,): complete, with a finite score and all constraints met."""
         kept = np.array([_is_scored(trial) for trial in self.trials], dtype=bool)
         for values in self.constraints.values():

@@ -10,14 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import ndtr
 
+from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import Encoding
 from sweeps.samplers.posterior import fit_surrogate
 from sweeps.samplers.surrogate import Surrogate
-
-Array = npt.NDArray[np.float64]
 
 _REACH = 4.5
 """Values are clipped at this multiple of their median size: three standard deviations of normal values around 0."""
@@ -38,7 +36,11 @@ class Feasibility:
     """
 
     def __init__(
-        self, encoding: Encoding, codes: Array, constraints: Mapping[str, Array], checkpoint: Callable[[int], int]
+        self,
+        encoding: Encoding,
+        codes: FloatArray,
+        constraints: Mapping[str, FloatArray],
+        checkpoint: Callable[[int], int],
     ) -> None:
         self.surfaces: list[Surrogate] = []
         for values in constraints.values():
@@ -50,7 +52,7 @@ class Feasibility:
             if surface is not None:
                 self.surfaces.append(surface)
 
-    def probability(self, features: Array, pending: Array | None = None) -> Array:
+    def probability(self, features: FloatArray, pending: FloatArray | None = None) -> FloatArray:
         """Return the probability that all constraints are met, shape (len(features),).
 
         Args:
@@ -66,7 +68,7 @@ class Feasibility:
         return found
 
 
-def _clipped(slack: Array) -> Array:
+def _clipped(slack: FloatArray) -> FloatArray:
     """Clip far values: only their side of 0 and their course near it matter."""
     sizes = np.abs(slack[np.isfinite(slack) & (slack != 0.0)])
     reach = _REACH * float(np.median(sizes)) if len(sizes) else 1.0

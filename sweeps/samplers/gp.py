@@ -14,20 +14,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from analysis.arrays import FloatArray
 from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, start_design
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_space
 from sweeps.samplers.feasibility import Feasibility
 from sweeps.samplers.posterior import MIN_POINTS, Posterior, fit_surrogate
 from sweeps.samplers.surrogate import Surrogate, one_thread
-
-Array = npt.NDArray[np.float64]
 
 REFIT_EVERY = 12
 """Trials between two fits of the length scales; later a sixth of the present trials, where that is more."""
@@ -216,13 +214,13 @@ class NoiseAwareSampler(BaseSampler):
             wanted = min(wanted, self._n_trials // 4)
         return max(wanted, MIN_POINTS)
 
-    def _planned(self, encoding: Encoding, number: int, *, inside: bool) -> Array:
+    def _planned(self, encoding: Encoding, number: int, *, inside: bool) -> FloatArray:
         """Return the start design's point for a trial, shape (1, n_axes)."""
         n = self.n_startup(len(encoding))
         centre = None if self._baseline is None else encoding.codes([self._baseline])[0]
         return start_design(encoding, n, centre, self._seed)[[number - 1 if inside else number]]
 
-    def _baseline_codes(self, encoding: Encoding) -> Array | None:
+    def _baseline_codes(self, encoding: Encoding) -> FloatArray | None:
         """Return canonical codes of the baseline, shape (1, n_axes).
 
         None unless the baseline has a value inside the space for every parameter that acts.
@@ -240,7 +238,7 @@ class NoiseAwareSampler(BaseSampler):
 
     def _ranked(
         self, encoding: Encoding, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
-    ) -> Array:
+    ) -> FloatArray:
         """Return candidates, the most promising first, shape (n, n_axes)."""
 
         def fitted(n: int) -> int:
@@ -336,7 +334,7 @@ def pick(
     return done.trials[model.pick()]
 
 
-def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.random.Generator) -> Array:
+def _first_free(encoding: Encoding, ranked: FloatArray, taken: set[bytes], rng: np.random.Generator) -> FloatArray:
     """Return the first ranked point without a trial, otherwise any point without a trial, otherwise the first."""
     if (free := _free(encoding, ranked, taken)) is not None:
         return free
@@ -347,7 +345,7 @@ def _first_free(encoding: Encoding, ranked: Array, taken: set[bytes], rng: np.ra
     return np.asarray(ranked[0])
 
 
-def _free(encoding: Encoding, points: Array, taken: set[bytes]) -> Array | None:
+def _free(encoding: Encoding, points: FloatArray, taken: set[bytes]) -> FloatArray | None:
     """Return the first point that is not taken."""
     rows = zip(points, encoding.keys(points), strict=True)
     return next((np.asarray(row) for row, key in rows if key not in taken), None)

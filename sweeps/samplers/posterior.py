@@ -6,14 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 
+from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
 from sweeps.samplers.trial_noise import all_equal, least_noise, resolution, winsorise
-
-Array = npt.NDArray[np.float64]
 
 MIN_POINTS = 8
 """With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
@@ -51,8 +49,8 @@ class Posterior:
         self,
         space: Mapping[str, BaseDistribution],
         points: Sequence[Params],
-        values: Sequence[float] | Array,
-        noise: Sequence[float] | Array,
+        values: Sequence[float] | FloatArray,
+        noise: Sequence[float] | FloatArray,
         *,
         active_when: ActiveWhen | None = None,
         fixed: Params | None = None,
@@ -75,7 +73,7 @@ class Posterior:
             self.noise = np.where(np.isnan(self.noise), guess, self.noise)
         self._grand, self._signal = _moments(self.values, self.noise)
 
-    def at(self, points: Sequence[Params]) -> tuple[Array, Array]:
+    def at(self, points: Sequence[Params]) -> tuple[FloatArray, FloatArray]:
         """Return posterior mean and standard deviation of the true mean score, each of shape (len(points),)."""
         return self._at_codes(self.encoding.codes(points), points)
 
@@ -91,7 +89,7 @@ class Posterior:
             max(float(variance), _LEAST_DIFFERENCE * self.surrogate.hyperparameters.signal)
         )
 
-    def means(self) -> Array:
+    def means(self) -> FloatArray:
         """Return the posterior mean of every scored configuration, in their order, shape (n,)."""
         return self._at_codes(self.codes, self.points)[0]
 
@@ -145,13 +143,13 @@ class Posterior:
             best = np.maximum(best, draws[:, taken[-1]])
         return [ranked[i] for i in taken]
 
-    def _at_codes(self, codes: Array, points: Sequence[Params]) -> tuple[Array, Array]:
+    def _at_codes(self, codes: FloatArray, points: Sequence[Params]) -> tuple[FloatArray, FloatArray]:
         if self.surrogate is not None:
             with one_thread():
                 return self.surrogate.posterior(self.encoding.features(codes))
         return self._shrunk(codes, points)
 
-    def _shrunk(self, codes: Array, points: Sequence[Params]) -> tuple[Array, Array]:
+    def _shrunk(self, codes: FloatArray, points: Sequence[Params]) -> tuple[FloatArray, FloatArray]:
         """Return mean and deviation without a surface, from a configuration's own scores alone."""
         own = self._names(self.codes, self.points)
         mean = np.full(len(codes), self._grand)
@@ -166,7 +164,7 @@ class Posterior:
                 sd[i] = math.sqrt(self._signal * (1.0 - weight))
         return mean, sd
 
-    def _names(self, codes: Array, points: Sequence[Params]) -> list[tuple[bytes, str]]:
+    def _names(self, codes: FloatArray, points: Sequence[Params]) -> list[tuple[bytes, str]]:
         """Return keys of configurations: their place in the space, and parameters outside it."""
         beyond = [sorted((k, v) for k, v in point.items() if k not in self.encoding.space) for point in points]
         return list(zip(self.encoding.keys(codes), map(repr, beyond), strict=True))
@@ -174,10 +172,10 @@ class Posterior:
 
 def fit_surrogate(
     encoding: Encoding,
-    codes: Array,
-    values: Array,
-    noise: Array,
-    early: tuple[Array, Array] | None = None,
+    codes: FloatArray,
+    values: FloatArray,
+    noise: FloatArray,
+    early: tuple[FloatArray, FloatArray] | None = None,
     *,
     cliffs: bool = True,
 ) -> Surrogate | None:
@@ -209,7 +207,7 @@ def fit_surrogate(
         return Surrogate(features, values, noise, hyperparameters)
 
 
-def _moments(values: Array, noise: Array) -> tuple[float, float]:
+def _moments(values: FloatArray, noise: FloatArray) -> tuple[float, float]:
     """Return the grand mean weighted by precision, and the variance between configurations (method of moments).
 
     The variance is at least a twentieth of the noise, so that better scores stay ahead of worse ones.

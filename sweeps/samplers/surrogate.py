@@ -28,9 +28,8 @@ import numpy.typing as npt
 from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
 
+from analysis.arrays import BoolArray, FloatArray
 from sweeps.samplers.trial_noise import LEAST_SHARE
-
-Array = npt.NDArray[np.float64]
 
 LENGTH_BOUNDS = (0.05, 20.0)
 """Length scales in units of an option's whole range."""
@@ -86,11 +85,11 @@ class Hyperparameters:
         scale = unit**2
         return replace(self, additive=self.additive * scale, joint=self.joint * scale, noise=self.noise * scale)
 
-    def filled(self, noise: Array) -> Array:
+    def filled(self, noise: FloatArray) -> FloatArray:
         """Fill in unknown variances (NaN)."""
         return np.where(np.isnan(noise), self.noise, noise)
 
-    def covariance(self, a: Array, b: Array) -> Array:
+    def covariance(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return the surface's covariance between the rows of two tables of features, shape (len(a), len(b))."""
         scaled = squared_distances(a, b, self.columns) / np.array(self.lengths)[:, None, None] ** 2
         return np.asarray(self.additive * matern52(scaled).mean(axis=0) + self.joint * matern52(scaled.sum(axis=0)))
@@ -100,7 +99,9 @@ _cache: OrderedDict[bytes, Hyperparameters] = OrderedDict()
 _cache_turn = threading.Lock()
 
 
-def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
+def fit_hyperparameters(
+    features: FloatArray, values: FloatArray, noise: FloatArray, columns: npt.NDArray[np.intp]
+) -> Hyperparameters:
     """Fit variances and length scales; a pure function of its arguments, cached within the process.
 
     Args:
@@ -128,7 +129,7 @@ def fit_hyperparameters(features: Array, values: Array, noise: Array, columns: n
     return found
 
 
-def _unit(values: Array, noise: Array) -> float:
+def _unit(values: FloatArray, noise: FloatArray) -> float:
     """Return the unit to divide scores by before a fit, since the optimiser's stopping rule depends on the unit.
 
     It is a power of two. Scores between 0 and 1 with known noise, as in sweeps, keep theirs: their proposals stay those
@@ -140,7 +141,7 @@ def _unit(values: Array, noise: Array) -> float:
     return 2.0 ** math.frexp(width)[1]
 
 
-def _fit(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.intp]) -> Hyperparameters:
+def _fit(features: FloatArray, values: FloatArray, noise: FloatArray, columns: npt.NDArray[np.intp]) -> Hyperparameters:
     unknown = np.isnan(noise)
     known = np.where(unknown, 0.0, noise)
     centred = values - np.average(values, weights=None if unknown.any() else 1.0 / noise)
@@ -157,7 +158,7 @@ def _fit(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.i
         centre, sd = np.append(centre, math.log(spread) + NOISE_PRIOR[0]), np.append(sd, NOISE_PRIOR[1])
         bounds.append((math.log(LEAST_SHARE**2 * spread), math.log(2.0 * spread)))
 
-    def negative(theta: Array) -> tuple[float, Array]:
+    def negative(theta: FloatArray) -> tuple[float, FloatArray]:
         value, gradient = negative_likelihood(theta, squared, centred, known, unknown)
         offset = (theta - centre) / sd
         return value + 0.5 * float(offset @ offset), gradient + offset / sd
@@ -170,8 +171,8 @@ def _fit(features: Array, values: Array, noise: Array, columns: npt.NDArray[np.i
 
 
 def negative_likelihood(
-    theta: Array, squared: Array, values: Array, noise: Array, unknown: npt.NDArray[np.bool_] | None = None
-) -> tuple[float, Array]:
+    theta: FloatArray, squared: FloatArray, values: FloatArray, noise: FloatArray, unknown: BoolArray | None = None
+) -> tuple[float, FloatArray]:
     """Return the negative log marginal likelihood of centred scores, up to a constant, and its gradient.
 
     Args:
@@ -219,7 +220,9 @@ class Surrogate:
         mean: The constant that the surface approaches far from any point.
     """
 
-    def __init__(self, features: Array, values: Array, noise: Array, hyperparameters: Hyperparameters) -> None:
+    def __init__(
+        self, features: FloatArray, values: FloatArray, noise: FloatArray, hyperparameters: Hyperparameters
+    ) -> None:
         self.features = features
         self.values = values
         self.noise = hyperparameters.filled(noise)
@@ -234,19 +237,19 @@ class Surrogate:
         self.mean = float(self._ones @ values) / self._precision
         self._weights = cho_solve((self._factor, True), values - self.mean)
 
-    def posterior(self, features: Array) -> tuple[Array, Array]:
+    def posterior(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean and standard deviation of the noise-free surface, each of shape (len(features),)."""
         mean, half, lacking = self._conditioned(features)
         variance = self.hyperparameters.signal - np.einsum("ij,ij->j", half, half) + lacking**2 / self._precision
         return mean, np.sqrt(np.maximum(variance, _LEAST_VARIANCE * self.hyperparameters.signal))
 
-    def joint(self, features: Array) -> tuple[Array, Array]:
+    def joint(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
         mean, half, lacking = self._conditioned(features)
         covariance = self._covariance(features) - half.T @ half + np.outer(lacking, lacking) / self._precision
         return mean, covariance
 
-    def believing(self, features: Array, noise: float) -> Surrogate:
+    def believing(self, features: FloatArray, noise: float) -> Surrogate:
         """Return this surface with running points at their expected scores (kriging believer).
 
         The mean stays, and the uncertainty around those points shrinks, so that the next proposal goes elsewhere
@@ -262,17 +265,17 @@ class Surrogate:
             self.hyperparameters,
         )
 
-    def _conditioned(self, features: Array) -> tuple[Array, Array, Array]:
+    def _conditioned(self, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return the posterior mean, the root of the variance's reduction, and its increase for the estimated mean."""
         cross = self._covariance(features, self.features)
         half = solve_triangular(self._factor, cross.T, lower=True, check_finite=False)
         return self.mean + cross @ self._weights, half, 1.0 - cross @ self._ones
 
-    def _covariance(self, a: Array, b: Array | None = None) -> Array:
+    def _covariance(self, a: FloatArray, b: FloatArray | None = None) -> FloatArray:
         return self.hyperparameters.covariance(a, a if b is None else b)
 
 
-def squared_distances(a: Array, b: Array, columns: Sequence[int] | npt.NDArray[np.intp]) -> Array:
+def squared_distances(a: FloatArray, b: FloatArray, columns: Sequence[int] | npt.NDArray[np.intp]) -> FloatArray:
     """Return squared distances between the rows of two tables, by parameter, shape (n_parameters, len(a), len(b)).
 
     Args:
@@ -286,13 +289,13 @@ def squared_distances(a: Array, b: Array, columns: Sequence[int] | npt.NDArray[n
     return found
 
 
-def matern52(squared: Array) -> Array:
+def matern52(squared: FloatArray) -> FloatArray:
     """Return the Matern 5/2 correlation at squared distances in units of the length scale, of the same shape."""
     scaled = np.sqrt(5.0 * squared)
     return np.asarray((1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled))
 
 
-def _slope(squared: Array) -> Array:
+def _slope(squared: FloatArray) -> FloatArray:
     """Return minus twice the slope of `matern52` in the squared distance."""
     scaled = np.sqrt(5.0 * squared)
     return np.asarray((5.0 / 3.0) * (1.0 + scaled) * np.exp(-scaled))

@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from analysis.arrays import FloatArray
 from analysis.noise.variance_components import double_centred_variance
-
-Array = npt.NDArray[np.float64]
 
 LEAST_SHARE = 1e-4
 """Smallest standard deviation of a score, as a share of the scores' robust spread."""
@@ -49,7 +47,7 @@ def trial_noise(attributes: Mapping[str, Any], noise_sd: float | None = None) ->
     return variance / (n if n >= 1 else 1.0)
 
 
-def case_table(case_scores: Sequence[Any]) -> Array:
+def case_table(case_scores: Sequence[Any]) -> FloatArray:
     """Return the `case_scores` attributes of trials as a table, shape (trials, cases).
 
     Args:
@@ -72,13 +70,15 @@ def case_table(case_scores: Sequence[Any]) -> Array:
     return table
 
 
-def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, noise_sd: float | None = None) -> Array:
+def noise_variances(
+    attributes: Sequence[Mapping[str, Any]], values: FloatArray, noise_sd: float | None = None
+) -> FloatArray:
     """Return the variance of each trial's score, shape (trials,): positive, or NaN where it is unknown.
 
     The trial's own noise (`trial_noise`) comes first, then the double-centred residuals of the trials' `case_scores`.
     No variance is smaller than `least_noise` of the scores.
     """
-    found: Array = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
+    found: FloatArray = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
     missing = np.isnan(found)
     if missing.any():
         table = case_table([own.get("case_scores") for own in attributes])
@@ -88,23 +88,23 @@ def noise_variances(attributes: Sequence[Mapping[str, Any]], values: Array, nois
     return np.asarray(np.maximum(found, least_noise(values)))
 
 
-def least_noise(values: Array) -> float:
+def least_noise(values: FloatArray) -> float:
     """Return the smallest variance of scores: a share of their spread, but at least their rounding."""
     _, spread = centre_and_spread(values)
     return max(LEAST_SHARE * spread, resolution(values)) ** 2
 
 
-def resolution(values: Array) -> float:
+def resolution(values: FloatArray) -> float:
     """Return the largest difference of scores by rounding alone; positive."""
     return max(_RESOLUTION * float(np.max(np.abs(values), initial=0.0)), _LEAST)
 
 
-def all_equal(values: Array) -> bool:
+def all_equal(values: FloatArray) -> bool:
     """Whether scores differ by no more than their rounding."""
     return bool(np.ptp(values) <= resolution(values))
 
 
-def centre_and_spread(values: Array) -> tuple[float, float]:
+def centre_and_spread(values: FloatArray) -> tuple[float, float]:
     """Return the median of scores, and a robust standard deviation measured on the upper half alone.
 
     If most of the upper half equals the median (half of the trials fell off the same cliff), both come from the scores
@@ -120,7 +120,7 @@ def centre_and_spread(values: Array) -> tuple[float, float]:
     return (float(np.median(values)), float(np.std(values))) if len(values) else (0.0, 0.0)
 
 
-def winsorise(values: Array, noise: Array) -> Array:
+def winsorise(values: FloatArray, noise: FloatArray) -> FloatArray:
     """Raise scores that are far below the rest to a floor, so that a cliff does not bend the whole surface.
 
     The floor is three robust standard deviations below the median. The deviation is measured on the upper half alone,
@@ -134,11 +134,11 @@ def winsorise(values: Array, noise: Array) -> Array:
         sd = max(_upper_spread(values, centre), math.sqrt(float(np.median(known))))
     else:
         centre, sd = centre_and_spread(values)
-    raised: Array = np.maximum(values, centre - _WINSOR_WIDTH * sd)
+    raised: FloatArray = np.maximum(values, centre - _WINSOR_WIDTH * sd)
     return raised
 
 
-def _upper_spread(values: Array, median: float) -> float:
+def _upper_spread(values: FloatArray, median: float) -> float:
     return _MAD_TO_SD * float(np.median(values[values >= median] - median))
 
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import betaincinv
 
-Array = npt.NDArray[np.float64]
+from analysis.arrays import FloatArray, IntArray
+
 Options = Mapping[str, Any]
 Kind = Literal["smooth", "rough", "flat", "default-best"]
 
@@ -73,7 +73,7 @@ def search_space() -> dict[str, Any]:
     return space
 
 
-def unit(options: Sequence[Options]) -> tuple[Array, npt.NDArray[np.int64]]:
+def unit(options: Sequence[Options]) -> tuple[FloatArray, IntArray]:
     """Return configurations in the surfaces' own coordinates.
 
     Args:
@@ -95,16 +95,16 @@ def unit(options: Sequence[Options]) -> tuple[Array, npt.NDArray[np.int64]]:
 class _Shape:
     """The random parts of a surface before scaling; arrays as drawn by `_draw_shape`."""
 
-    peaks: Array  # (8,) position of each option's best value
-    widths: Array  # (8,) width of each peak
-    heights: Array  # (8,) size of each main effect; 0 for options that do not matter
+    peaks: FloatArray  # (8,) position of each option's best value
+    widths: FloatArray  # (8,) width of each peak
+    heights: FloatArray  # (8,) size of each main effect; 0 for options that do not matter
     pairs: tuple[tuple[int, int, float], ...]  # interactions: two options and a size
-    cliffs: tuple[tuple[Array, float, float], ...]  # direction, threshold and depth of each cliff
-    modes: Array  # (3,) effect of the mirostat mode
-    waves: Array  # (n_waves, 8) frequencies of the rough part
-    phases: Array  # (n_waves,)
+    cliffs: tuple[tuple[FloatArray, float, float], ...]  # direction, threshold and depth of each cliff
+    modes: FloatArray  # (3,) effect of the mirostat mode
+    waves: FloatArray  # (n_waves, 8) frequencies of the rough part
+    phases: FloatArray  # (n_waves,)
     roughness: float  # standard deviation of the rough part, in units of the gain
-    case_slopes: Array  # (cases, 8) how cases differ in their reaction, columns sum to 0
+    case_slopes: FloatArray  # (cases, 8) how cases differ in their reaction, columns sum to 0
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,8 @@ class Surface:
     gain: float
     baseline: Options
     best: Options
-    case_means: Array
-    noise: Array
+    case_means: FloatArray
+    noise: FloatArray
     scale: float
     discrete: int | None
     shape: _Shape = field(repr=False)
@@ -139,7 +139,7 @@ class Surface:
         """Number of cases."""
         return len(self.case_means)
 
-    def means(self, options: Sequence[Options]) -> Array:
+    def means(self, options: Sequence[Options]) -> FloatArray:
         """Return the true mean score of each configuration on each case, shape (len(options), cases)."""
         return _combine(self.case_means, self.scale, _parts(self.shape, *unit(options)))
 
@@ -151,7 +151,7 @@ class Surface:
         """Return the distance in score from the best configuration; 0 for the best."""
         return self.mean(self.baseline) + self.gain - self.mean(options)
 
-    def draw(self, options: Sequence[Options], repeats: int, rng: np.random.Generator) -> Array:
+    def draw(self, options: Sequence[Options], repeats: int, rng: np.random.Generator) -> FloatArray:
         """Draw independent noisy scores, shape (len(options), cases, repeats)."""
         means = self.means(options)[:, :, None]
         uniforms = rng.random((len(options), self.cases, repeats, 2))
@@ -181,7 +181,7 @@ class Surface:
         mean = self.means([options])[0, case]
         return float(self._noisy(np.array([mean]), self.noise[case : case + 1], uniforms[None, :])[0])
 
-    def _noisy(self, means: Array, sd: Array, uniforms: Array) -> Array:
+    def _noisy(self, means: FloatArray, sd: FloatArray, uniforms: FloatArray) -> FloatArray:
         """Return beta quantiles at the first uniforms, rounded at random and without bias by the second ones."""
         variance = np.minimum(sd**2, 0.8 * means * (1 - means))
         precision = means * (1 - means) / variance - 1
@@ -269,7 +269,7 @@ def _draw_shape(kind: Kind, cases: int, rng: np.random.Generator) -> _Shape:
     return _Shape(peaks, widths, heights, pairs, cliffs, modes, waves, phases, rough, slopes)
 
 
-def _draw_cliff(start: Array, rng: np.random.Generator) -> tuple[Array, float, float]:
+def _draw_cliff(start: FloatArray, rng: np.random.Generator) -> tuple[FloatArray, float, float]:
     """Draw a half space, well away from the baseline, in which the score collapses."""
     reach = 0.0
     while reach < 0.4:  # distance from the baseline to the space's end in that direction
@@ -280,7 +280,7 @@ def _draw_cliff(start: Array, rng: np.random.Generator) -> tuple[Array, float, f
     return direction, float(direction @ start + rng.uniform(0.55, 0.8) * reach), float(rng.uniform(0.1, 0.25))
 
 
-def _effects(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tuple[Array, Array]:
+def _effects(shape: _Shape, positions: FloatArray, modes: IntArray) -> tuple[FloatArray, FloatArray]:
     """Return the effect (smooth plus rough) before scaling and the cliffs' loss in score, each of shape (n,)."""
     x = _acting(positions, modes)
     bumps = np.exp(-0.5 * ((x - shape.peaks) / shape.widths) ** 2)
@@ -297,7 +297,7 @@ def _effects(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> t
     return value, loss
 
 
-def _acting(positions: Array, modes: npt.NDArray[np.int64]) -> Array:
+def _acting(positions: FloatArray, modes: IntArray) -> FloatArray:
     """Return positions with inactive options at their centre: mirostat replaces top_k, top_p and min_p."""
     x = positions.copy()
     on = modes > 0
@@ -307,7 +307,7 @@ def _acting(positions: Array, modes: npt.NDArray[np.int64]) -> Array:
     return x
 
 
-def _parts(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tuple[Array, Array, Array]:
+def _parts(shape: _Shape, positions: FloatArray, modes: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return differences to the baseline: common effect before scaling (n,), loss (n,), effect by case (n, cases)."""
     start, off = unit([DEFAULTS])
     value, loss = _effects(shape, np.vstack([start, positions]), np.concatenate([off, modes]))
@@ -315,7 +315,7 @@ def _parts(shape: _Shape, positions: Array, modes: npt.NDArray[np.int64]) -> tup
     return value[1:] - value[0], loss[1:] - loss[0], moved @ shape.case_slopes.T
 
 
-def _combine(case_means: Array, scale: float, parts: tuple[Array, Array, Array]) -> Array:
+def _combine(case_means: FloatArray, scale: float, parts: tuple[FloatArray, FloatArray, FloatArray]) -> FloatArray:
     """Return mean scores, shape (n, cases)."""
     value, loss, own = parts
     means = case_means[None, :] + (scale * value - loss)[:, None] + scale * own
@@ -323,7 +323,7 @@ def _combine(case_means: Array, scale: float, parts: tuple[Array, Array, Array])
 
 
 def _find_best(
-    shape: _Shape, case_means: Array, gain: float, rng: np.random.Generator
+    shape: _Shape, case_means: FloatArray, gain: float, rng: np.random.Generator
 ) -> tuple[dict[str, float], float]:
     """Find the scale at which the best configuration beats the baseline by `gain`, and that configuration."""
     d = len(_NAMES)
@@ -344,7 +344,7 @@ def _find_best(
     return _options(positions[winner], int(modes[winner])), scale
 
 
-def _scale_for(gain: float, case_means: Array, parts: tuple[Array, Array, Array]) -> float:
+def _scale_for(gain: float, case_means: FloatArray, parts: tuple[FloatArray, FloatArray, FloatArray]) -> float:
     """Find the scale by bisection: the largest gain over the positions grows with it."""
     origin = float(case_means.mean())
     low, high = 0.0, 1.0
@@ -355,7 +355,7 @@ def _scale_for(gain: float, case_means: Array, parts: tuple[Array, Array, Array]
     return 0.5 * (low + high)
 
 
-def _options(position: Array, mode: int) -> dict[str, float]:
+def _options(position: FloatArray, mode: int) -> dict[str, float]:
     options: dict[str, float] = {"mirostat": mode}
     for u, (name, (low, high, log)) in zip(position, RANGES.items(), strict=True):
         options[name] = float(low * (high / low) ** u if log else low + u * (high - low))
