@@ -25,12 +25,12 @@ class Asked:
     """The caller's terms for all comparisons alike.
 
     Attributes:
-        alpha, margin, min_gain, design: See `verdict.judge`.
+        alpha, margin, min_gain, design: See `judge`.
         comparisons: Number of configurations that share alpha.
         look: The look that this comparison is judged at, or None.
         given_up: Whether that look gave it up.
         others: Notes on configurations that cannot be judged.
-        optimism: See `best_of.optimism`.
+        optimism: See `selection_bias.optimism`.
     """
 
     alpha: float

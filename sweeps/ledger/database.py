@@ -21,14 +21,14 @@ from sweeps.ledger import schema as tables
 
 
 class LedgerError(SweepError):
-    """The ledger cannot be opened or written; what it has already is kept."""
+    """The ledger cannot be opened or written; its contents are kept."""
 
 
 class Database:
     """Connections to the ledger's tables, one transaction at a time.
 
-    Writes of the threads of one process take turns. SQLite takes one writer at a time, and a writer that finds it taken
-    sleeps and looks again, longer each time: with four hosts that cost each answer three times what writing it does.
+    Writes of the threads of one process take turns. SQLite has one writer at a time; a thread that finds it busy sleeps
+    longer each time. With four hosts, an answer then took three times as long as its write.
 
     Args:
         url: A SQLAlchemy URL, or the path of a SQLite file (made if missing). A file that may not be written, or stands
@@ -62,7 +62,7 @@ class Database:
         self._engine.dispose()
 
     def insert(self, table: sa.Table) -> Any:
-        """Return an insert that can say what to do where its row is there already (`on_conflict_do_nothing`)."""
+        """Return an insert that can handle existing rows (`on_conflict_do_nothing`)."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def by_bytes(self, column: sa.Column[str]) -> sa.ColumnElement[str]:
@@ -84,8 +84,8 @@ class Database:
         """A transaction, committed at the end.
 
         Args:
-            immediate: Keep other writers out from the start, for a write that depends on what is read first. Rows are
-                locked by `with_for_update` elsewhere; SQLite, which has no such locks, locks the file.
+            immediate: Keep other writers out from the start, for a write that depends on an earlier read. SQLite locks
+                the file; other databases lock rows by `with_for_update`.
 
         Raises:
             LedgerError: If the database fails.
@@ -97,7 +97,7 @@ class Database:
 
     @contextmanager
     def writing_derived(self) -> Iterator[sa.Connection]:
-        """A transaction of rows that follow from texts: it does not wait for the disk."""
+        """A transaction of rows that are derived from texts: it does not wait for the disk."""
         if not self.is_sqlite:
             with self.writing() as connection:
                 yield connection
@@ -112,20 +112,20 @@ class Database:
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
     @contextmanager
-    def _explained(self, what: str) -> Iterator[None]:
+    def _explained(self, action: str) -> Iterator[None]:
         """Turn a database failure into a message: which ledger, what failed, what to do."""
         try:
             yield
         except (SQLAlchemyError, ImportError) as error:
             reason = str(_first_failure(error)).splitlines()[0]
             raise LedgerError(
-                f"the ledger {self.url} could not be {what}: {reason}; check that its folder exists, is writable and"
-                " has free space. What was written is kept: run the same command to go on"
+                f"the ledger {self.url} could not be {action}: {reason}; check that its folder exists, is writable and"
+                " has free space. Everything written so far is kept. Run the same command to go on"
             ) from error
 
 
 def _open(url: str) -> tuple[sa.Engine, bool]:
-    """Open the database, and return whether it can only be read."""
+    """Open the database, and return also whether it can only be read."""
     if "://" not in url and _may_only_be_read(Path(url)):
         return sa.create_engine("sqlite:///", creator=lambda: _open_to_read(Path(url)), poolclass=sa.QueuePool), True
     engine = sa.create_engine(url if "://" in url else sa.URL.create("sqlite", database=url))
@@ -135,9 +135,9 @@ def _open(url: str) -> tuple[sa.Engine, bool]:
 
 
 def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
-    """Make the tables that are missing, and return the version of the schema that the database was written with.
+    """Make the missing tables, and return the schema version of the database.
 
-    Of several processes that open a new database at once, one makes them while the others wait.
+    When several processes open a new database at once, one makes the tables and the others wait.
     """
     with engine.connect() as connection:
         version, complete = _version(connection)
@@ -167,7 +167,7 @@ def _version(connection: sa.Connection) -> tuple[str | None, bool]:
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
-    """A write-ahead log lets `sweeps status` read while a sweep writes; readers wait for a busy writer."""
+    """Set up a connection: a write-ahead log lets `sweeps status` read while a sweep writes; writers wait in turn."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=30000")
     _log_ahead(cursor)
@@ -176,7 +176,7 @@ def _prepare_sqlite(connection: Any, _: Any) -> None:
 
 
 def _log_ahead(cursor: sqlite3.Cursor, patience: float = 30.0) -> None:
-    """Switch the write-ahead log on; SQLite does not wait by itself where another process is just doing so."""
+    """Switch the write-ahead log on; SQLite itself does not wait where another process is doing so."""
     until = time.monotonic() + patience
     while True:
         try:
@@ -190,15 +190,15 @@ def _log_ahead(cursor: sqlite3.Cursor, patience: float = 30.0) -> None:
 
 
 def _may_only_be_read(path: Path) -> bool:
-    """Whether a SQLite file is there, but it or its folder (which takes the log) may not be written."""
+    """Whether a SQLite file exists, but it or its folder (for the log) may not be written."""
     return path.exists() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
 
 
 def _open_to_read(path: Path) -> sqlite3.Connection:
     """Open a SQLite file for reading.
 
-    SQLite shares its log with writers through a file beside it. Where that cannot be made, it must be told that nobody
-    writes; which holds unless there is a log already.
+    SQLite shares its log with writers through a file beside it. Where that file cannot be made, the `immutable` flag
+    declares that nobody writes; it is set only where no log exists.
     """
     log = path.with_name(f"{path.name}-wal")
     query = "mode=ro" if log.exists() or os.access(path.parent, os.W_OK) else "mode=ro&immutable=1"
@@ -206,7 +206,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _first_failure(error: BaseException) -> BaseException:
-    """Where a chain of database failures began: a full disk, not the savepoint that is gone with it."""
+    """Return the first failure of a chain: a full disk, not the savepoint that is lost with it."""
     before = error.__context__
     follows = isinstance(before, SQLAlchemyError) or before is getattr(error, "orig", None)
     return _first_failure(before) if before is not None and follows else error

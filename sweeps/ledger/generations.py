@@ -31,7 +31,7 @@ class Generations:
         self._prompts: set[str] = set()
 
     def find(self, keys: Iterable[Key]) -> dict[str, Entry]:
-        """Generations that are there already, by `Key.sha256`."""
+        """Return the generations that the ledger has for these keys, by `Key.sha256`."""
         wanted = [key.sha256 for key in keys]
         found: dict[str, Entry] = {}
         with self._database.reading() as connection:
@@ -43,7 +43,7 @@ class Generations:
         return found
 
     def asked_with(self, seeds: range) -> set[tuple[str, str, str, str]]:
-        """What was asked for with any of the seeds, on whatever host and with whatever version of its engine.
+        """Return the requests with any of the seeds, on all hosts and versions of engines.
 
         Args:
             seeds: Consecutive seeds, at least one.
@@ -59,7 +59,7 @@ class Generations:
     def add(self, key: Key, generation: Generation, *, model: str) -> Entry:
         """Keep one generation.
 
-        Where the key is there already (another process was quicker), the entry that is there stays and is returned.
+        If the ledger has the key already (another process was quicker), the existing entry stays and is returned.
         """
         timing = generation.timing
         text = storable(generation.text)
@@ -95,24 +95,24 @@ class Generations:
         return entry
 
     def add_failure(self, key: Key, *, study: str, kind: str, message: str) -> None:
-        """Keep the record of a request that failed; it is no observation and will be tried again on resume."""
+        """Keep the record of a failed request; it is no observation, and the request is repeated on resume."""
         row = {"key_sha256": key.sha256, "study": study, "kind": kind, "message": storable(message), "created": now()}
         with self._database.writing() as connection:
             connection.execute(sa.insert(tables.failures).values(row))
 
     def failures(self, study: str) -> list[dict[str, str]]:
-        """Failed requests of a study, oldest first, as `{kind, message, created}`."""
+        """Return the failed requests of a study, oldest first, as `{kind, message, created}`."""
         query = sa.select(tables.failures).where(tables.failures.c.study == study).order_by(tables.failures.c.id)
         with self._database.reading() as connection:
             return [{k: row[k] for k in ("kind", "message", "created")} for row in connection.execute(query).mappings()]
 
     def newest(self) -> int:
-        """Number of the generation that was kept last; 0 where there is none."""
+        """Return the number of the newest generation; 0 if there is none."""
         with self._database.reading() as connection:
             return int(connection.scalar(sa.select(sa.func.max(tables.generations.c.id))) or 0)
 
     def seconds_after(self, study: str, generation: int) -> dict[str, float]:
-        """Seconds, by host, of a study's observations whose generations were kept after a given one."""
+        """Return seconds by host of a study's observations whose generations are newer than the given one."""
         o, g = tables.observations, tables.generations
         sums = sa.select(o.c.host, sa.func.sum(g.c.seconds)).join(g, o.c.generation == g.c.id).group_by(o.c.host)
         query = sums.where(o.c.study == study, g.c.id > generation)

@@ -1,8 +1,8 @@
 """The ledger: every request and its full text, kept as soon as it arrives.
 
-Resume is no special mode: the same plan is run again, and what the ledger has is not generated twice. A generation is
-keyed by everything that its text depends on, so two studies share generations as well; a text is never passed off as a
-repeat, because the repeat index is part of the key.
+Resume is no special mode: the same plan is run again, and generations in the ledger are reused. The key of a generation
+holds everything that its text depends on, so studies share generations. A text never counts as its own repeat, because
+the repeat index is part of the key.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Ledger:
         url: The URL, without a password.
         read_only: Whether it was opened for reading, so that every write raises `LedgerError`.
         generations: Every request and its text.
-        observations: Where generations stand in studies, and their scores.
+        observations: The places of generations in studies, and their scores.
         studies: The studies.
         probes: Results of probes.
 

@@ -1,4 +1,4 @@
-"""The observations of a ledger: where generations stand in studies, and their scores."""
+"""The observations of a ledger: the places of generations in studies, and their scores."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Observations:
         )
 
     def scores(self, ids: Iterable[int], objective: str) -> dict[tuple[int, str], tuple[float, dict[str, Any]]]:
-        """Kept scores under an objective, by (generation, rubric digest): score and detail."""
+        """Return scores and details under an objective, by (generation, rubric digest)."""
         wanted, found = list(ids), {}
         with self._database.reading() as connection:
             for start in range(0, len(wanted), 500):
@@ -63,10 +63,10 @@ class Observations:
                 connection.execute(self._add_score, values)
 
     def add(self, study: str, place: Place, *, configuration: str, generation: int | None, error: str = "") -> None:
-        """Note that a generation is an observation of a study, or that it could not be had.
+        """Keep an observation of a study: its generation, or the error instead of one.
 
-        A later call for the same place replaces an error, also one on another host, since a plan asks one host alone
-        for each place; an observation that is there stays.
+        A later call for the same place replaces an error, also on another host, since a plan asks one host alone for
+        each place. An existing observation stays.
         """
         row = {
             "study": study,
@@ -80,7 +80,7 @@ class Observations:
             connection.execute(self._add_or_mend, row)
 
     def add_unscored(self, study: str, generation: int, *, kind: str, message: str) -> None:
-        """Keep the record that a generation could not be scored, and why; its observations in the study say so."""
+        """Keep the reason why a generation has no score, also with its observations in the study."""
         o, g = tables.observations, tables.generations
         message = storable(message)
         noted = sa.update(o).where(o.c.study == study, o.c.generation == generation).values(error=f"{kind}: {message}")
@@ -91,14 +91,14 @@ class Observations:
             connection.execute(sa.insert(tables.failures).values(row))
 
     def times_unscored(self, generation: int, *, kind: str) -> int:
-        """How often `add_unscored` was called for a generation, in any study."""
+        """Return the number of calls of `add_unscored` for a generation, in all studies."""
         f, g = tables.failures, tables.generations
         query = sa.select(sa.func.count()).select_from(f.join(g, f.c.key_sha256 == g.c.key_sha256))
         with self._database.reading() as connection:
             return int(connection.scalar(query.where(g.c.id == generation, f.c.kind == kind)) or 0)
 
     def answered(self, study: str, stages: Iterable[str], trials: Iterable[int]) -> list[Observed]:
-        """A study's observations of some stages and trials that have a generation, in the order of their places."""
+        """Return the observations of some stages and trials that have a generation, in the order of their places."""
         wanted = list(trials)
         o, found = tables.observations, []
         with self._database.reading() as connection:
@@ -113,19 +113,19 @@ class Observations:
         return found
 
     def of_study(self, study: str) -> list[dict[str, Any]]:
-        """A study's observations with their generations (not the scores), in the order of their places."""
+        """Return a study's observations with their generations (not the scores), in the order of their places."""
         with self._database.reading() as connection:
             return [dict(row) for row in connection.execute(self._with_generations(study)).mappings()]
 
     def count(self, study: str) -> int:
-        """How many observations of a study have a generation."""
+        """Return the number of observations of a study that have a generation."""
         o = tables.observations.c
         query = sa.select(sa.func.count()).where(o.study == study, o.generation.is_not(None))
         with self._database.reading() as connection:
             return int(connection.scalar(query) or 0)
 
     def _with_generations(self, study: str) -> sa.Select[Any]:
-        """A study's observations and what was generated for them, in the order of their places."""
+        """Select a study's observations and their generations, in the order of their places."""
         o, g, by_bytes = tables.observations, tables.generations, self._database.by_bytes
         return (
             sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))

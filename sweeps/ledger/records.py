@@ -1,4 +1,4 @@
-"""What the ledger holds, as values: keys, places, entries and studies."""
+"""Values of the ledger: keys, entries, places and observations."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repe
 
 @dataclass(frozen=True)
 class Key:
-    """What a generation's text depends on.
+    """Everything that a generation's text depends on.
 
     Attributes:
         fingerprint: Digest of host, engine and model.
@@ -54,7 +54,7 @@ class Key:
 
 
 def storable(text: str) -> str:
-    """A text that every database can hold.
+    """Return a text in a form that every database can hold.
 
     Half of a surrogate pair, from a stream that was cut within a character, becomes "?"; NUL, which PostgreSQL does not
     take, becomes U+FFFD.
@@ -78,12 +78,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Place:
-    """Where an observation stands within its study.
+    """The place of an observation in its study.
 
     Attributes:
         stage: `floor`, `explore` or `confirm`.
         trial: Number of the trial, -1 for the baseline.
-        host: Digest of the fingerprint that it was made under.
+        host: Digest of the fingerprint of its host, engine and model.
         case: Name of the case.
         seed: The seed.
         repeat: 0, or the index of a deliberate repeat.
@@ -99,13 +99,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Observed:
-    """An observation that a study has.
+    """An observation of a study, with its generation.
 
     Attributes:
-        place: Where it stands, with the host that generated it.
+        place: Its place, with the host that generated it.
         configuration: Key of its configuration.
         entry: Its generation.
-        error: Why its text could not be scored when that was last tried; "" where it could, or was not tried.
+        error: Why the last try to score its text failed; "" if it succeeded, or was not made.
     """
 
     place: Place

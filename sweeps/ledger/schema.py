@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 SCHEMA_VERSION = 1
-"""Raised when a change needs old stores to be brought along."""
+"""Increased by every change that older ledgers must be migrated for."""
 
 meta = sa.MetaData()
 

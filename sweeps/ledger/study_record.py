@@ -17,7 +17,7 @@ from sweeps.errors import SweepError
 
 @dataclass(frozen=True)
 class Scoring:
-    """The scores that a study goes by.
+    """The digests that identify a study's scores.
 
     Attributes:
         case_digests: Digest of each case's rubric, by the case's name; None in records that never had any.
@@ -64,7 +64,7 @@ class Look:
         look: Its number, from 1.
         seeds: Seeds per case and arm so far.
         settled: Numbers of the trials that need no more seeds.
-        given_up: The settled trials that were settled because a claim is improbable.
+        given_up: The trials among them that were given up because a claim is improbable.
         sentences: A sentence per finalist that was looked at.
         trials: The trial of each sentence. None in looks of older versions: each sentence may belong to any trial.
         scoring: The scores that the look was based on, where another scoring has replaced them; None otherwise.
@@ -117,10 +117,10 @@ class StudyRecord:
         cases_path: Where the cases were read from.
         path: The sweep's file; None for a sweep from Python.
         directory: The folder that relative paths of the sweep start from; None in older records.
-        version: Version of slm-sweeps that began the study.
-        environment: Variables that the configuration was read with.
-        honoured: Options that the engine honours; None where that was not kept.
-        narrowing: What was left out of the space (`sweeps.config.narrowed_space`); None for nothing.
+        version: The version of slm-sweeps that began the study.
+        environment: Environment variables that set the baseline.
+        honoured: Options that the engine honours; None in records without them.
+        narrowing: Parts left out of the space (`sweeps.config.narrowed_space`); None for none.
         pace: Expected seconds of requests (`sweeps.budget.pace.Pace`), with `budget.minutes` only.
         began: The ledger's newest generation when the study began; 0 in older records.
         seconds: Seconds of the last run by stage, each `wall` and `engine`.
@@ -171,18 +171,18 @@ class StudyRecord:
 
     @property
     def scoring(self) -> Scoring:
-        """The scores that the study goes by now."""
+        """The current scoring."""
         return Scoring(self.case_digests, self.objective_digest)
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> StudyRecord:
-        """Read what any version of slm-sweeps wrote.
+        """Read the record as any version of slm-sweeps wrote it.
 
         Raises:
             KeyError, TypeError, ValueError, AttributeError: If it is no record of a study.
         """
         kept = dict(record)
-        one = kept.pop("finalist", None)  # the only finalist, in records from before there could be several
+        one = kept.pop("finalist", None)  # the only finalist, in records of versions with a single one
         if "finalists" not in kept and one is not None:
             kept["finalists"] = [one]
         known = {item.name for item in fields(cls)} - {"more"}
@@ -193,7 +193,7 @@ class StudyRecord:
         return cls(**values, more={key: value for key, value in kept.items() if key not in known})
 
     def as_json(self) -> dict[str, Any]:
-        """Return JSON types, without what has no value yet."""
+        """Return JSON types, without fields that have no value yet."""
         values = {item.name: getattr(self, item.name) for item in fields(self) if item.name != "more"}
         values["looks"] = [look.as_json() for look in self.looks]
         values["scorings"] = [past.as_json() for past in self.scorings]

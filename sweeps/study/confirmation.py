@@ -1,4 +1,4 @@
-"""Runs a confirmation: fresh seeds for baseline and finalists, as far as the looks let it go."""
+"""The confirmation: fresh seeds for baseline and finalists, until the looks have settled all finalists."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from sweeps.study.looks import take_look
 from sweeps.study.stages import Stages
 
 CONFIRM_SEEDS = 1_000_000
-"""What a confirmation's seeds are the study's seed plus, so that no other stage has them."""
+"""Added to `study.seed` to get the first confirmation seed; no other stage uses that range."""
 
 CONFIRM_STEP = 100_000
-"""How much further on it begins where its seeds have been used in its ledger."""
+"""Added to the first seed, repeatedly, where the ledger already has generations with the confirmation's seeds."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class Confirmation:
     def run(self, finalists: Sequence[Proposal]) -> None:
         """Generate for baseline and finalists, look by look; a finalist leaves as soon as a look has settled it.
 
-        What a look decided is kept: a request that failed then and is made good by a later run must not change it.
+        The decision of a look is kept: a failed request that a later run makes good does not change it.
         """
         config, measurer, plan = self.stages.config, self.stages.measurer, self.stages.plan
-        if self.stages.record.confirmed is not None and self._has_verdict():
+        if self.stages.record.confirmed is not None and self._take_judged():
             return
         measurer.verify()
         first = self._first_seed(finalists)
@@ -67,10 +67,11 @@ class Confirmation:
         if self.stages.record.confirmed is None:
             self.stages.update(lambda record: replace(record, confirmed=now()))
 
-    def _has_verdict(self) -> bool:
-        """Take a confirmation that was judged as it is: more data after a verdict would be another look at it.
+    def _take_judged(self) -> bool:
+        """Take over a confirmation that has its verdict, unchanged; return False if it has none.
 
-        Where too few requests succeeded for any verdict, nothing has been looked at, and it goes on.
+        More data after a verdict would be another look at it. Where too few requests succeeded for any verdict, nothing
+        has been looked at, and the confirmation goes on.
         """
         measurer, progress = self.stages.measurer, self.stages.progress
         judged = read_result(self.stages.ledger, self.stages.name, self.stages.workspace)
@@ -91,10 +92,9 @@ class Confirmation:
         return True
 
     def _first_seed(self, finalists: Sequence[Proposal]) -> int:
-        """The confirmation's first seed, such that none of its generations is there already.
+        """Return the first seed of a range for which the ledger has no generation of these arms yet.
 
-        Another study of the ledger may have made them. They would not be fresh: what that study showed is perhaps why
-        this one was made.
+        Generations of another study would not be fresh: its results may be the reason for this study.
         """
         config, measurer, ledger = self.stages.config, self.stages.measurer, self.stages.ledger
         record, first = self.stages.record, config.study.seed + CONFIRM_SEEDS
@@ -107,7 +107,7 @@ class Confirmation:
             first += CONFIRM_STEP
         if first != config.study.seed + CONFIRM_SEEDS:
             self.stages.progress.note(
-                f"the confirmation's seeds begin at {first}: with the usual ones there are generations of another study"
+                f"the confirmation's seeds begin at {first}, since the usual seeds have generations of another study"
             )
         self.stages.update(lambda record: replace(record, confirm_seed=first))
         return first
@@ -119,7 +119,7 @@ class Confirmation:
         going: Sequence[Proposal],
         before: Sequence[Look],
     ) -> Look:
-        """Look at the confirmation so far, and tell what the look says."""
+        """Look at the confirmation so far, and report the decision."""
         config, plan = self.stages.config, self.stages.plan
         rows = [row for row in self.stages.measurer.rows if row["stage"] == "confirm"]
         decision = take_look(
@@ -141,7 +141,7 @@ class Confirmation:
 
 
 def _seeds_of(configuration: Configuration, seeds: range, done: int, *, hosts: int) -> range:
-    """Which of a look's seeds a configuration gets: a greedy one needs a single one per host, in the first look."""
+    """The seeds of a configuration at a look; a greedy one gets one seed per host, at the first look only."""
     if not configuration.is_greedy:
         return seeds
     return seeds[:0] if done else seeds[:hosts]

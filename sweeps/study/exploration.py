@@ -1,4 +1,4 @@
-"""Runs the exploration: trials batch by batch, each told to the search before the next ones are asked."""
+"""The exploration: trials batch by batch, each batch reported to the search before it proposes the next."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from sweeps.study.stages import Stages
 
 EXPLORE_SEEDS = 10_000
 SEEDS_PER_TRIAL = 100
-"""Seeds are the study's seed plus these (and `confirming.CONFIRM_SEEDS`): stages never share one, and a person can read
-the stage from the number."""
+"""A trial's seeds start at `study.seed` + `EXPLORE_SEEDS` + `SEEDS_PER_TRIAL` * its number. Stages never share a seed
+(see `confirmation.CONFIRM_SEEDS`), and a person can read the stage from the number."""
 
 MORE_TRIALS = 2
-"""So many times the planned trials are made at most, where some of them took less than their share of the budget."""
+"""Most trials, as a multiple of the planned ones, where some trials took less than their share of the budget."""
 
 
 @dataclass
@@ -30,9 +30,9 @@ class Exploration:
 
     Attributes:
         stages: The running study.
-        explorer: Asks for trials; it knows the baseline's result.
+        explorer: Proposes trials; it knows the baseline's result.
         standing: The sweep's standing after the floor.
-        chosen: Finalists that an earlier run has chosen, so that no trial may follow the known ones; None if none has.
+        chosen: Finalists chosen by an earlier run, after which no new trials are made; None if there are none.
         proposals: The proposals so far.
     """
 
@@ -42,7 +42,7 @@ class Exploration:
     chosen: Sequence[int] | None = None
     proposals: list[Proposal] = field(default_factory=list)
     _results: dict[int, TrialResult] = field(default_factory=dict)
-    _had: dict[int, set[int]] = field(default_factory=dict)  # cases that greedy trials have, by number
+    _had: dict[int, set[int]] = field(default_factory=dict)  # cases of the greedy trials so far, by number
     _spent: int = 0
 
     @classmethod
@@ -81,10 +81,10 @@ class Exploration:
             self.stages.update(lambda record: replace(record, priors=priors))
 
     def run(self) -> list[Proposal]:
-        """Ask, run and tell batch by batch; the finalists are the configurations with the best posterior means.
+        """Run the trials batch by batch, and return the finalists: the configurations with the best posterior means.
 
         A configuration that is proposed again is no new trial: its generations are repeats of the first one. A greedy
-        one has no repeats, and takes fewer generations than planned: what they leave goes to further trials.
+        one has no repeats and takes fewer generations than planned; the rest goes to further trials.
         """
         going = True
         while going and (count := self._count()):
@@ -96,8 +96,8 @@ class Exploration:
             tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
             self.stages.measurer.run([task for own in tasks.values() for task in own])
             self._spent += sum(map(len, tasks.values()))
-            self._tell(batch, tasks)
-            # A sampler that proposes nothing but what it has seen would go on for ever.
+            self._report(batch, tasks)
+            # A sampler that proposes only known configurations would go on for ever.
             going = any(tasks.values()) or len(self.proposals) < self.stages.plan.trials
         self.explorer.flush()
         self.stages.progress.plan(self.stages.plan.floor, self._spent, self.stages.plan.confirm)
@@ -110,7 +110,7 @@ class Exploration:
         self.stages.update(lambda record: replace(record, proposals=proposals))
 
     def _count(self) -> int:
-        """How many trials to ask next; 0 at the end."""
+        """Number of trials to propose next; 0 at the end."""
         made = len(self.proposals)
         count = min(self.stages.config.search.batch, self.stages.plan.trials - made)
         if count <= 0:
@@ -119,7 +119,7 @@ class Exploration:
         return known if self.chosen is not None else max(known, self._in_time(made, count))
 
     def _in_time(self, made: int, count: int) -> int:
-        """How many of `count` trials leave time for the confirmation; the fewest that are a search are always made."""
+        """Number of the `count` trials that leave time for the confirmation; a minimum of trials is always made."""
         plan, timekeeper = self.stages.plan, self.stages.timekeeper
         if timekeeper is None or not count or made < least_trials(plan.finalists):
             return count
@@ -133,9 +133,9 @@ class Exploration:
         return min(count, left)
 
     def _further(self, made: int) -> int:
-        """How many trials to ask beyond those that were planned: as many as there are generations left for."""
+        """Number of trials to propose beyond the plan, as far as generations are left."""
         config, plan = self.stages.config, self.stages.plan
-        if config.search.sampler == "grid":  # gone over once
+        if config.search.sampler == "grid":  # each point is tried once
             return 0
         count, room = 0, plan.explore - self._spent
         most = min(config.search.batch, MORE_TRIALS * plan.trials - made, MAX_TRIALS - made)
@@ -144,21 +144,21 @@ class Exploration:
         return count
 
     def _due(self, trial: int) -> int:
-        """Generations of a trial that is not greedy."""
+        """Number of generations of a trial that is not greedy."""
         return self.stages.plan.seeds * len(self.stages.plan.cases_of(trial, self.stages.config.study.seed))
 
-    def _tell(self, batch: Sequence[Proposal], tasks: Mapping[int, Sequence[Task]]) -> None:
-        """Tell the search what the trials of a batch have scored.
+    def _report(self, batch: Sequence[Proposal], tasks: Mapping[int, Sequence[Task]]) -> None:
+        """Report the scores of a batch's trials to the search.
 
-        A greedy configuration that had nothing left to generate is the same once more, with the scores it has.
+        A greedy configuration that had nothing left to generate is reported again with the scores that it has.
         """
         measurer, plan = self.stages.measurer, self.stages.plan
         offsets = measurer.offsets() if plan.parts > 1 else None
         for proposal in batch:
             home, noise_sd = self.explorer.home(proposal), self.standing.noise_sd
             seeds = self._seeds(proposal) if tasks[proposal.number] else None
-            told = measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
-            self.explorer.tell(proposal, told)
+            result = measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
+            self.explorer.tell(proposal, result)
             self._results[home] = measurer.result_of(home, "explore", noise_sd, offsets=offsets)
             self.stages.track(home, offsets)
         self.standing = after_batch(self.standing, self.proposals, self._results, self.stages.config.baseline)
@@ -171,12 +171,12 @@ class Exploration:
         return self.stages.measurer.tasks("explore", home, proposal.configuration, self._seeds(proposal), cases=cases)
 
     def _seeds(self, proposal: Proposal) -> range:
-        """Seeds of a proposal; one where it is greedy, since others would give the same texts."""
+        """Seeds of a proposal; one seed if it is greedy, since others would give the same texts."""
         first = self.stages.config.study.seed + EXPLORE_SEEDS + SEEDS_PER_TRIAL * proposal.number
         return range(first, first + (1 if proposal.configuration.is_greedy else self.stages.plan.seeds))
 
     def _cases(self, proposal: Proposal, home: int) -> list[Case]:
-        """Cases of a proposal; of a greedy configuration as many as are its due, but none that it has had."""
+        """Cases of a proposal; a greedy configuration gets as many, but none that it has had."""
         dealt = self.stages.plan.cases_of(proposal.number, self.stages.config.study.seed)
         if proposal.configuration.is_greedy:
             had = self._had.setdefault(home, set())

@@ -1,4 +1,4 @@
-"""What is asked of a growing table again and again, kept up to date as its rows arrive instead of computed anew."""
+"""Rows by trial and case offsets of a growing table, updated as its rows arrive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class ByTrial:
     """Rows of a growing list by their trial.
 
     Args:
-        rows: The list; rows may be added at its end, by anybody.
+        rows: The list; its owner adds rows at the end.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
@@ -33,8 +33,8 @@ class ByTrial:
 class RunningOffsets:
     """Case offsets of a growing table, equal to `analysis.observations.case_offsets` to the last bit.
 
-    The last digit of a mean of pandas depends on the other rows of its table, so that cells are not summed up one by
-    one; what is spared is to read all rows, which have many columns, and to turn the cells into a table, each time.
+    The last digit of a pandas mean depends on the other rows of its table, so cells cannot be summed up one by one. The
+    three columns needed are kept instead, because reading all rows with their many columns each time is slow.
 
     Args:
         rows: A growing list of rows with `configuration`, `case` and `score`.
@@ -45,7 +45,7 @@ class RunningOffsets:
         self._columns: dict[str, list[Any]] = {"configuration": [], "case": [], "score": []}
 
     def by_case(self) -> dict[str, float]:
-        """Offsets by case, of the rows so far."""
+        """Return the offsets by case, from the rows so far."""
         import pandas as pd
 
         from analysis.observations.case_offsets import cells_of, fit_offsets
@@ -54,7 +54,7 @@ class RunningOffsets:
             for name, column in self._columns.items():
                 column.append(self._rows[index][name])
         cells = cells_of(pd.DataFrame(self._columns))
-        (configurations, cases), (own, of) = cells.index.levels, cells.index.codes  # type: ignore[attr-defined]
+        (configurations, cases), (rows, columns) = cells.index.levels, cells.index.codes  # type: ignore[attr-defined]
         means, counts = (np.zeros((len(configurations), len(cases))) for _ in range(2))
-        means[own, of], counts[own, of] = cells["mean"], cells["size"]
+        means[rows, columns], counts[rows, columns] = cells["mean"], cells["size"]
         return {str(case): float(offset) for case, offset in zip(cases, fit_offsets(means, counts), strict=True)}

@@ -1,4 +1,4 @@
-"""What makes a study the same study, and what is told when it is not."""
+"""The identity of a study, and the message where a run does not match it."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class StudyChangedError(ConfigError):
 
 
 _FORMER = {"budget.cases_per_trial": "auto", "budget.confirm_share": 0.25}
-"""What a study of before was made with where a setting came later, or has another default now. It goes on with its plan
-if its file does not name the setting."""
+"""Values in older studies of settings that came later or have another default today. A study goes on with its plan if
+its file does not name the setting."""
 
 
 def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective) -> dict[str, Any]:
-    """Everything that a study's observations and verdict depend on, as flat JSON types."""
+    """Return everything that a study's observations and verdict depend on, as flat JSON types."""
     identity = {
         **config.identity(),
         "objective.digest": objective.digest,
@@ -41,17 +41,17 @@ def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective
 def refuse_changes(
     stored: StoredStudy, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger, config: SweepConfig
 ) -> None:
-    """A study goes on only as what it was.
+    """Refuse to continue a study with other settings, cases, models or hosts.
 
     Args:
         stored: The study.
-        identity: What would be run now.
-        hosts: On which hosts.
-        ledger: Where the study is kept.
-        config: Tells what the file names; what it leaves to the program's defaults may have had others.
+        identity: Identity of the run.
+        hosts: Hosts of the run.
+        ledger: The ledger of the study.
+        config: Configuration of the run. Settings that its file does not name may have had other defaults.
 
     Raises:
-        StudyChangedError: Showing everything that differs, and a free name for a new study.
+        StudyChangedError: If anything differs; the message lists all differences and a free name for a new study.
     """
     known = {**_FORMER, **stored.identity}
     for key, value in _FORMER.items():
@@ -72,18 +72,18 @@ def refuse_changes(
     if not lines:
         return
     only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
-    anew = f"sweeps rescore {stored.name}{_options_for(known, identity)}"
+    rescore = f"sweeps rescore {stored.name}{_options_for(known, identity)}"
     raise StudyChangedError(
         [f"study {stored.name!r} exists with other settings:"]
         + [f"  {line}" for line in lines]
         + [f"To start afresh give the sweep another study.name, such as {_free_name(stored.name, ledger)!r};"]
         + ["to go on with the stored study put the old values back."]
-        + ([f"To score what it has anew, without generating: {anew}"] if only_scoring else [])
+        + ([f"To score its texts again, without generating: {rescore}"] if only_scoring else [])
     )
 
 
 def _options_for(known: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
-    """What `sweeps rescore` must be told, which else scores by the settings of before."""
+    """Options for `sweeps rescore`; without them it reuses the previous settings."""
     options = ""
     for name, flag in (("weights", "--weights"), ("budget_words", "--budget-words"), ("threshold", "--threshold")):
         value = identity.get(f"objective.{name}")

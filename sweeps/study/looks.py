@@ -34,7 +34,7 @@ def take_look(
     seed: int,
     priors: Mapping[int, Prior] | None = None,
 ) -> Look:
-    """Say which finalists need no more seeds.
+    """Decide which finalists need no more seeds.
 
     A finalist is settled where the boundary of this look is crossed (after Holm's allowance for the other finalists),
     or where it would hardly be crossed at the end. Stopping for the latter is non-binding: it raises no error rate.
@@ -45,12 +45,12 @@ def take_look(
         plan: The plan.
         baseline: The baseline.
         finalists: All finalists.
-        going: Those not settled yet.
+        going: The finalists that are not settled yet.
         before: Decisions of the earlier looks.
-        verdict: What is claimed, and how sure it must be.
+        verdict: The kind of claim, and its alpha.
         futility: Probability of a claim at the end below which a finalist is given up; see `SequentialDesign`.
-        seed: Of a permutation test.
-        priors: What the search believes of finalists' gains, by trial number; they bear on futility alone.
+        seed: Seed of a permutation test.
+        priors: The search's belief in the finalists' gains, by trial number; used for futility only.
 
     Returns:
         The look with its decision.
@@ -107,7 +107,7 @@ def _assess(
     prior: Prior | None,
     seed: int,
 ) -> tuple[bool, bool, str]:
-    """Whether a look settles a finalist, whether it gives it up, and the look in words."""
+    """Return whether a look settles a finalist, whether it gives it up, and the sentence of the look."""
     from analysis import TableError, judge
 
     key = arm.configuration.key
@@ -124,7 +124,7 @@ def _assess(
             seed=seed,
         )
     except TableError as error:  # too many requests of this look failed: the next one has more
-        return False, False, f"Look {look} of {design.looks}: nothing can be told yet ({error})."
+        return False, False, f"Look {look} of {design.looks}: no decision yet ({error})."
     if decision.stop != "efficacy" or len(finalists) == 1:
         gives_up = decision.stop == "futility" and not math.isnan(decision.chance)  # greedy arms have no chance
         return decision.stop is not None, gives_up, decision.sentence

@@ -28,16 +28,16 @@ from sweeps.study.unscored import Tally
 
 
 class Measurer:
-    """Runs the requests of a study and keeps what comes of them.
+    """Runs the requests of a study, and keeps and scores the answers.
 
     Args:
         config: The sweep's configuration.
         cases: The cases.
         objective: Scores the answers.
         ledger: Where generations, scores and observations are kept.
-        hosts: Who generates.
-        models: How the objective's matcher reaches a model.
-        progress: Who is told.
+        hosts: The hosts that generate.
+        models: The matcher's access to models.
+        progress: Gets the messages.
 
     Attributes:
         rows: Rows of the observations table, so far.
@@ -75,7 +75,7 @@ class Measurer:
         return next(host for host in self.hosts if not host.dropped)
 
     def engine_seconds(self) -> float:
-        """Seconds of the engines; several work at the same time, so the busiest one's count."""
+        """Seconds of the busiest engine; engines of several hosts work at the same time."""
         return max(host.clock.engine for host in self.hosts)
 
     def tasks(
@@ -103,8 +103,8 @@ class Measurer:
     def has_any(self, configurations: Sequence[Configuration], seeds: range) -> bool:
         """Whether the ledger has a generation of one of the configurations with one of the seeds.
 
-        It counts whatever made it: another version of the engine mostly writes the same text again, and so does the
-        same model under another name.
+        The engine's version and the model's name do not matter: another version mostly writes the same text, and so
+        does the same model under another name.
         """
         self._know_hosts()
         known = self.ledger.generations.asked_with(seeds)
@@ -120,7 +120,7 @@ class Measurer:
         return False
 
     def _know_hosts(self) -> None:
-        """Remember what the study knows of hosts that do not answer, and let it know those that are new to it."""
+        """Take the fingerprints of silent hosts from the study, and add new hosts to it."""
         stored = None if self._hosts_known else self.ledger.studies.get(self.name)
         if stored is None:  # with a budget in minutes the first generations come before the study
             return
@@ -133,81 +133,86 @@ class Measurer:
         if new and len(self.hosts) > 1:  # a single host may have another address now
             self.ledger.studies.update(self.name, lambda record: replace(record, hosts={**record.hosts, **new}))
 
-    def run(self, tasks: Sequence[Task], on_outcome: Callable[[TaskResult], None] | None = None) -> None:
-        """Run tasks; every outcome is scored and kept as an observation as it arrives."""
+    def run(self, tasks: Sequence[Task], on_result: Callable[[TaskResult], None] | None = None) -> None:
+        """Run tasks; each result is kept as an observation when it arrives, and scored.
+
+        Args:
+            tasks: The tasks.
+            on_result: Called with each result, which is then neither kept nor scored here.
+        """
         self._know_hosts()
         run_tasks(
             self.hosts,
             self.ledger,
             tasks,
             study=self.name,
-            on_result=on_outcome or self._on_outcome,
+            on_result=on_result or self._keep,
             on_drop=lambda host, why: self.progress.note(
-                f"host {host.name} is set aside, its work goes on elsewhere: {why}", warning=True
+                f"host {host.name} is set aside, and the other hosts do its work: {why}", warning=True
             ),
         )
         waiting, self._waiting = self._waiting, []
         try:
-            for outcome in waiting:
-                self._score(outcome)
+            for result in waiting:
+                self._score(result)
         finally:
             if waiting and self.models.used:
                 for host in self.hosts:
                     host.cool()
         self._tally.stop_if_none_scored()
 
-    def _on_outcome(self, outcome: TaskResult) -> None:
-        """Keep the observation at once, and score it: at the end of the batch where a model on the same server does.
+    def _keep(self, result: TaskResult) -> None:
+        """Keep the observation at once, and score it; where a model scores, at the end of the batch.
 
         Scoring by a model between two requests would push the swept model out of the server's memory each time.
         """
-        task, entry = outcome.task, outcome.entry
+        task, entry = result.task, result.entry
         place = task.place
         self.ledger.observations.add(
             self.name,
             place,
             configuration=task.configuration.key,
             generation=None if entry is None else entry.id,
-            error=outcome.error,
+            error=result.error,
         )
         if self._scores_by_model:
-            self._waiting.append(outcome)
+            self._waiting.append(result)
         else:
-            self._score(outcome)
+            self._score(result)
 
-    def _score(self, outcome: TaskResult) -> None:
-        task, entry, place = outcome.task, outcome.entry, outcome.task.place
-        scored, error = None, outcome.error
+    def _score(self, result: TaskResult) -> None:
+        task, entry, place = result.task, result.entry, result.task.place
+        scored, error = None, result.error
         if entry is not None:
-            scored, error = self._score_of(place.case, entry, outcome)
+            scored, error = self._score_of(place.case, entry, result)
         if entry is not None and scored is not None:
             self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
         self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, error))
         if error:
             self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
-        seconds = None if outcome.kept or entry is None else entry.generation.timing.total
+        seconds = None if result.kept or entry is None else entry.generation.timing.total
         self.progress.advance(place.stage, seconds=seconds)
 
-    def _score_of(self, case: str, entry: Entry, outcome: TaskResult) -> tuple[Scored | None, str]:
-        """The score of a text, or why it has none: one that a model cannot judge must not hold up all others."""
-        again, failed = bool(outcome.unscored), dict[int, str]()
+    def _score_of(self, case: str, entry: Entry, result: TaskResult) -> tuple[Scored | None, str]:
+        """The score of a text, or the reason why it has none: a text that cannot be judged does not stop the others."""
+        again, failed = bool(result.unscored), dict[int, str]()
         self.models.attempt = self.ledger.observations.times_unscored(entry.id, kind=UNSCORED) if again else 0
         text = (case, entry.id, entry.generation.text)
-        scored = self._scorer.score([text], fresh=not outcome.kept, failed=failed).get(entry.id)
+        scored = self._scorer.score([text], fresh=not result.kept, failed=failed).get(entry.id)
         why = failed.get(entry.id, "")
         if scored is None:
             self.ledger.observations.add_unscored(self.name, entry.id, kind=UNSCORED, message=why)
         self._tally.add(why, again=again)
         return scored, "" if scored is not None else f"{UNSCORED}: {why}"
 
-    def tell_unscored(self) -> None:
-        """Say how many texts have no score, and what becomes of them."""
+    def report_unscored(self) -> None:
+        """Report how many texts have no score, and the next step."""
         lost = [row["error"] for row in self.rows if row["error"].startswith(UNSCORED)]
         if lost:
             texts = "1 text has" if len(lost) == 1 else f"{len(lost)} of {len(self.rows)} texts have"
             self.progress.note(
-                f"{texts} no score and {'counts' if len(lost) == 1 else 'count'} as missing. The same command tries to"
-                " score them again, except those of a confirmation that has its verdict. The last one:"
+                f"{texts} no score and {'counts' if len(lost) == 1 else 'count'} as missing. Run the same command to"
+                " try again; a confirmation that has its verdict stays as it is. The last error:"
                 f" {lost[-1].removeprefix(UNSCORED + ': ')}",
                 warning=True,
             )
@@ -229,25 +234,29 @@ class Measurer:
         seeds: Sequence[int] | None = None,
         offsets: Mapping[str, float] | None = None,
     ) -> TrialResult:
-        """What a trial's observations of a stage come to; see `standing.trial_result` and `constraints.penalised`.
+        """Return the result of a trial in a stage; see `trial_scores.trial_result` and `trial_scores.penalised`.
 
         Args:
             trial: Number of the trial.
             stage: The stage.
             noise_sd: The floor's within-case standard deviation.
             seeds: Only observations of these seeds; all by default.
-            offsets: See `standing.trial_result`.
+            offsets: See `trial_scores.trial_result`.
         """
         mine = [row for row in self.rows_of(trial) if row["stage"] == stage and (seeds is None or row["seed"] in seeds)]
         result = trial_result(mine, [case.name for case in self.cases], noise_sd, offsets=offsets)
         return penalised(result, mine, self.config.constraints)
 
     def offsets(self) -> dict[str, float]:
-        """How much easier each case is than the mean case, as far as the observations so far tell."""
+        """The effect of each case on scores, against the mean case, estimated from the observations so far."""
         return self._offsets.by_case()
 
     def verify(self) -> None:
-        """Stop if a host, its engine or a model is not what it was when the run began."""
+        """Refuse to go on if a host, its engine or a model has changed since the run began.
+
+        Raises:
+            HostChangedError: If one has.
+        """
         changed: list[str] = []
         for index, host in enumerate(self.hosts):
             if host.dropped:
@@ -255,7 +264,7 @@ class Measurer:
             try:
                 now_there = fingerprints_of(host.engine, self.config, index, known=host.fingerprints)
             except EngineError:
-                continue  # the next request meets the same fault, and knows about trying again and other hosts
+                continue  # the next request meets the same fault, and handles it
             changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
         if changed:
             raise HostChangedError(changed)

@@ -1,4 +1,4 @@
-"""Score a study anew after a change of rubrics, weights or matcher: no generation, and the old scores are kept."""
+"""New scores of a study after a change of rubrics, weights or matcher, without generating; old scores are kept."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Rescoring:
 
     @property
     def verdict_changed(self) -> bool:
-        """Whether the verdict's outcome is another one."""
+        """Whether the outcome of the verdict changed."""
         before, after = self.old.verdict, self.new.verdict
         return (before.outcome if before else None) != (after.outcome if after else None)
 
@@ -67,10 +67,10 @@ def rescore_study(
     keep: bool = True,
     warn: Callable[[str], object] = lambda _: None,
 ) -> Rescoring:
-    """Score every text of a study by the cases as they are now, and by the settings that it is scored by now.
+    """Score every text of a study by the current cases and settings.
 
-    What is kept is also written: report, note, plots, tables and exports anew, without the exports of a verdict that no
-    longer holds, and the study's runs in MLflow. Optuna's storage follows when the study is run again.
+    With `keep`, report, note, plots, tables, exports and the study's runs in MLflow are written again. Exports of a
+    verdict that no longer holds are removed. Optuna's storage follows when the study is run again.
 
     Args:
         directory: The folder of the ledger, its URL, or a workspace.
@@ -79,11 +79,11 @@ def rescore_study(
         settings: Keys of `[objective]` to change, such as `weights`; the others stay as an earlier rescoring left them.
         objective: Score by this objective or callable; needed for a study that ran with `Sweep(objective=...)`.
         reset: Go back to the `[objective]` of the file that the study was made with, before `settings` are applied.
-        keep: Make the new scores the study's own; the old ones stay in the ledger. Else nothing is written at all.
-        warn: Told what could not be brought up to date.
+        keep: Make the new scores the study's own; the old ones stay in the ledger. Otherwise nothing is written.
+        warn: Called with a message for each part that could not be updated.
 
     Raises:
-        StudyBusyError: If the study is being run, or scored anew.
+        StudyBusyError: If the study is being run, or scored again.
         ConfigError: If cases or settings are wrong.
         SweepError: If a case of the study is gone, or its log is another one (its texts answer the old log); if it was
             scored by an objective that no settings describe, and none is given.
@@ -112,11 +112,11 @@ def rescore_study(
 
 
 def _name_of(ledger: Ledger, name: str | None, workspace: Workspace) -> str:
-    """A study that is there; by default the last one."""
+    """Return the name of a study in the ledger; by default of the last one."""
     names = [study.name for study in ledger.studies.all()]
     if name in names or (name is None and names):
         return name or names[0]
-    return read_result(ledger, name, workspace).name  # tells what there is
+    return read_result(ledger, name, workspace).name  # its error lists the studies
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ class _Scoring:
 
 def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: _Scoring, *, keep: bool) -> Rescoring:
     scorer, scores = Scorer(scoring.objective, cases, ledger), dict[tuple[str, int], Scored]()
-    failed: dict[int, str] = {}  # a text that a model cannot judge must not hold up the others
+    failed: dict[int, str] = {}  # a text that a model cannot judge does not stop the others
     found = [row for row in ledger.observations.of_study(old.name) if row["generation"] is not None]
     for case in cases:  # one by one, since cases with the same log share their texts
         texts = [(case.name, row["generation"], row["text"]) for row in found if row["case"] == case.name]
@@ -139,7 +139,7 @@ def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: 
     if keep:
         for number, why in failed.items():
             ledger.observations.add_unscored(old.name, number, kind=UNSCORED, message=why)
-    study = _record_anew(old, cases, scoring)
+    study = _with_scoring(old, cases, scoring)
     if keep:  # at once: a record and an identity that contradict each other would lock the study
         study = ledger.studies.update(old.name, lambda _: study.record, identity=study.identity)
     new = result_of(ledger, study, old.workspace, scores)
@@ -148,10 +148,9 @@ def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: 
     return Rescoring(old, new, changed)
 
 
-def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> StoredStudy:
-    """The study's record under another scoring."""
-    before, objective = old.stored, scoring.objective
-    kept = before.record
+def _with_scoring(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> StoredStudy:
+    """The study with record and identity under another scoring."""
+    objective, kept = scoring.objective, old.stored.record
     fresh = kept.confirm_seed is not None or bool(kept.looks) or kept.confirmed is not None
     record = replace(
         kept,
@@ -161,17 +160,17 @@ def _record_anew(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) -> 
         scorings=(*kept.scorings, PastScoring(kept.scoring, now(), fresh)),
         # Each look keeps the scores that it was based on.
         looks=tuple(replace(look, scoring=look.scoring or kept.scoring) for look in kept.looks),
-        # The search's belief by the new scores is found when the study goes on.
+        # The belief by the new scores is computed when the study goes on.
         priors={} if kept.confirmed is None else kept.priors,
     )
-    # What is no scoring stays as the study was made with, also where this version has other defaults.
-    anew = {
+    # All other settings stay as the study was made with, also where this version has other defaults.
+    changed = {
         key: value
         for key, value in identity_of(old.config, cases, objective).items()
         if key.startswith(("case ", "objective."))
     }
-    anew |= {f"objective.{key}": value for key, value in scoring.settings.items()}
-    return replace(before, identity={**before.identity, **anew}, record=record)
+    changed |= {f"objective.{key}": value for key, value in scoring.settings.items()}
+    return replace(old.stored, identity={**old.stored.identity, **changed}, record=record)
 
 
 def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
@@ -185,7 +184,7 @@ def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
     if other:
         raise SweepError(
             f"{path}: the log of {', '.join(other)} is not the one that study {result.name!r} summarised, so its texts"
-            " cannot be scored by it; put the old log back, or run the sweep anew under another study.name"
+            " cannot be scored by it; put the old log back, or run the sweep again under another study.name"
         )
     return cases
 
@@ -198,7 +197,7 @@ def _scoring_for(
     *,
     reset: bool,
 ) -> _Scoring:
-    """By what a study is to be scored.
+    """Return the objective and the settings to score a study by.
 
     Raises:
         ConfigError: If the settings are wrong.
@@ -220,21 +219,21 @@ def _scoring_for(
 
 
 def _refuse_unknown(result: SweepResult, described: Objective) -> None:
-    """Refuse to put what a study's settings describe in the place of an objective that they do not describe.
+    """Refuse to replace an objective that the study's settings do not describe by the described one.
 
-    A function that the settings name (`kind = "module:attribute"`) is taken as it is now: an edit is what it is scored
-    anew for.
+    A function that the settings name (`kind = "module:attribute"`) is used as it is now: its edit is the reason to
+    score again.
     """
     identity, name = result.stored.identity, result.name
     scored_by = identity.get("objective.digest", result.stored.record.objective_digest)
     if scored_by == described.digest or ":" in str(identity.get("objective.kind", "")):
         return
     raise SweepError(
-        f"study {name!r} was not scored by what its [objective] describes (digest {described.digest}), but by an"
-        f" objective with digest {scored_by}: one that was given as Sweep(objective=...), or that of another version of"
-        " this program. To score it by an objective of your own, give that from Python:"
-        f" sweeps.rescore_study(directory, {name!r}, objective=...). To score it by the [objective] of its file"
-        f" instead: sweeps rescore {name} --reset"
+        f"study {name!r} was scored by an objective (digest {scored_by}) that its [objective] (digest"
+        f" {described.digest}) does not describe. It was given as Sweep(objective=...), or belongs to another version"
+        " of this program. To score by an objective of your own, run in Python:"
+        f" sweeps.rescore_study(directory, {name!r}, objective=...). To score by the [objective] of its file instead,"
+        f" run: sweeps rescore {name} --reset"
     )
 
 

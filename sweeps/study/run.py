@@ -54,11 +54,11 @@ class StudyRun:
         hosts: The hosts; at least one answers.
         timers: Timers of the engines, with `budget.minutes` only.
         models: The matcher's access to models.
-        progress: Is informed.
+        progress: Gets the messages.
         tracking: Whether to log to MLflow.
         report: Whether to write report, plots and exports at the end.
         keep_trials: Whether to keep trials in Optuna's storage.
-        strict: Refuse a space of which an option does nothing on this host, instead of dropping it.
+        strict: Refuse a space with an option that does nothing on this host, instead of dropping that option.
     """
 
     config: SweepConfig
@@ -76,7 +76,7 @@ class StudyRun:
     strict: bool = False
 
     def go(self) -> SweepResult:
-        """Run all stages; the study's status is right however they end."""
+        """Run all stages, and keep the study's status however they end."""
         logbook = Logbook(
             self.workspace, self.config, enabled=self.tracking, report=self.report, progress=self.progress
         )
@@ -102,12 +102,12 @@ class StudyRun:
         return self._to_the_end(stages, stored.record, sight)
 
     def _to_the_end(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> SweepResult:
-        """Run the stages, then write what follows from them."""
+        """Run the stages, then write the report."""
         status = "failed"
         try:
             stages.logbook.start(self.hosts, self.cases)
             self._run_stages(stages, stored, sight)
-            stages.measurer.tell_unscored()
+            stages.measurer.report_unscored()
             self.progress.stage("report")
             self.ledger.studies.update(stages.name, status="done")
             result = read_result(self.ledger, stages.name, self.workspace)
@@ -144,7 +144,7 @@ class StudyRun:
     # ---- before the stages
 
     def _narrowed(self, stored: StoredStudy | None) -> tuple[Narrowing, Capacity]:
-        """Find what is left out of the space on these hosts, and the room for the prompts."""
+        """Find the options to leave out of the space on these hosts, and the room for the prompts."""
         first = next(host for host in self.hosts if not host.dropped)
         capacity = measure_capacity(first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.strict
@@ -152,7 +152,7 @@ class StudyRun:
         return settled, capacity
 
     def _plan_of(self, stored: StoredStudy | None, measurer: Measurer) -> tuple[Plan, dict[str, float] | None]:
-        """Return the study's plan, and for a new one with `budget.minutes` the pace that it was made with."""
+        """Return the study's plan; for a new plan with `budget.minutes` also the pace behind it."""
         if stored is not None:
             return Plan.from_record(stored.record.plan), None
         pace: Pace | None = None
@@ -178,7 +178,7 @@ class StudyRun:
 
         measurer.run(tasks, keep)
         if not answers:
-            raise RunStoppedError("no generation of the baseline succeeded, so the time of one is not known")
+            raise RunStoppedError("no generation of the baseline succeeded, so the time that one takes is not known")
         engines = [host.engine for host in self.hosts if not host.dropped]
         return measured_pace(answers, self.timers, config, self.cases, engines)
 
@@ -189,7 +189,7 @@ class StudyRun:
             config: The sweep's configuration.
             plan: The plan.
             record: The study's record.
-            seen: Seconds on the timers before the floor, which the record has as well.
+            seen: Seconds on the timers before the floor; the record includes them.
         """
         minutes = config.budget.minutes
         if minutes is None or record.pace is None:

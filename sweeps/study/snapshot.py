@@ -1,4 +1,4 @@
-"""Where a sweep stands, as pure functions of its observations; and what is said before it starts."""
+"""The standing of a sweep, as pure functions of its results."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def after_floor(floor: TrialResult, *, generations_per_trial: int) -> Standing:
 def after_batch(
     standing: Standing, proposals: Sequence[Proposal], results: Mapping[int, TrialResult], baseline: Configuration
 ) -> Standing:
-    """The standing when more trials are known; the best one by what the sampler is told, shown with its score."""
+    """The standing after more trials; the best one by the value that the sampler gets, shown with its score."""
     scored = [number for number, result in results.items() if not math.isnan(result.value)]
     if not scored:
         return replace(standing, trials=len(results))

@@ -25,12 +25,12 @@ class Stages:
     """A running study, as its stages see it.
 
     Attributes:
-        config: The sweep's configuration, its space without what does nothing on these hosts.
+        config: The sweep's configuration, its space without options that do nothing on these hosts.
         workspace: Where the study is.
         ledger: The ledger.
         measurer: Runs the requests.
         logbook: Logs to MLflow.
-        progress: Is informed.
+        progress: Gets the messages.
         plan: The plan.
         timekeeper: Holds the sweep to `budget.minutes`; None without.
         configurations: The baseline, and the configurations of trials as they are made, by number of the trial.
@@ -64,7 +64,7 @@ class Stages:
     def update(
         self, change: Callable[[StudyRecord], StudyRecord] = lambda record: record, *, status: str | None = None
     ) -> None:
-        """Change the study's record, in which the time spent is brought up to date as well."""
+        """Change the study's record, and update the time spent in it."""
         keeper = self.timekeeper
         spent, until = (None, None) if keeper is None else (keeper.spent, self.ledger.generations.newest())
 
@@ -76,7 +76,7 @@ class Stages:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Keep the seconds that a stage took in this run, and how many of them the engine had."""
+        """Keep the seconds that a stage took in this run, in all and in the engine."""
         self.progress.stage(stage)
         wall, engine = time.perf_counter(), self.measurer.engine_seconds()
         yield

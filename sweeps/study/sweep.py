@@ -42,7 +42,7 @@ class Sweep:
         tracking: Whether to log to MLflow.
         keep_trials: Whether to keep trials in Optuna's storage (`optuna.db`) as well.
         report: Whether to write report, plots and exports at the end.
-        strict: Refuse a space of which something does nothing on this host, instead of dropping it.
+        strict: Refuse a space with an option or value that does nothing on this host, instead of dropping it.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ class Sweep:
         return cls(SweepConfig.from_dict(tables, base=base), **options)
 
     def run(self) -> SweepResult:
-        """Run the sweep to its verdict, going on from whatever the ledger has.
+        """Run the sweep to its verdict, reusing everything that the ledger has.
 
         Returns:
             The result; it is also in the ledger, and logged to MLflow.
@@ -102,7 +102,7 @@ class Sweep:
         Raises:
             ConfigError: If cases, objective, space, budget or stored study do not fit.
             EngineError: If the engine cannot be used, or stopped answering; what was generated is kept.
-            StudyBusyError: If another process is running this study, or scoring it anew.
+            StudyBusyError: If another process is running this study, or scoring it again.
             KeyboardInterrupt: If the user stopped it; what was generated is kept.
         """
         with shown(self._progress) as self.progress:

@@ -1,4 +1,4 @@
-"""Texts that no score could be found for."""
+"""Texts without a score, and when they stop a sweep."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from sweeps.hosts.pool import KEPT
 from sweeps.scoring.scorer import UnscorableError
 
 LAST = 20
-
+"""Number of the latest texts to count."""
 
 HOPELESS = 18
-"""With so many of the last ones without a score, the sweep is not worth its generations."""
+"""Stop the sweep when this many of the last `LAST` texts have no score."""
 
 
 @dataclass
@@ -28,8 +28,8 @@ class Tally:
         """Count a text.
 
         Args:
-            why: It has no score; "" if it has.
-            again: An earlier run could not score it. That it fails again tells nothing of the others.
+            why: Why it has no score; "" if it has one.
+            again: Whether an earlier run could not score it; its failure says nothing about other texts then.
 
         Raises:
             UnscorableError: If `HOPELESS` of the `LAST` texts have none.
@@ -46,4 +46,4 @@ class Tally:
             raise self._error(f"none of the first {self.tried} texts could be scored")
 
     def _error(self, found: str) -> UnscorableError:
-        return UnscorableError(f"{found}, so the sweep stops. The last one: {self.why}\n{KEPT}")
+        return UnscorableError(f"{found}, so the sweep stops. The last error: {self.why}\n{KEPT}")

@@ -1,1 +1,1 @@
-"""Where the files of sweeps are."""
+"""The places of a sweep's files, databases and locks."""

@@ -1,4 +1,4 @@
-"""Folders that are written to, and databases that are made there."""
+"""SQLite databases made by libraries, and messages about damaged ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 _DAMAGED = ("file is not a database", "malformed")
-"""What SQLite says of a file that is no database, or no whole one."""
+"""Words in SQLite's message about a file that is not a database, or an incomplete one."""
 
 
 def is_damaged(reason: str) -> bool:
@@ -21,24 +21,24 @@ def is_damaged(reason: str) -> bool:
 
 
 def damage_of(database: str, reason: str) -> str:
-    """What to say of a damaged database of which the ledger has everything.
+    """Return the message about a damaged database that can be made again from the ledger.
 
     Args:
-        database: Its file, or the SQLAlchemy URL of it.
-        reason: What SQLite says.
+        database: Its file, or its SQLAlchemy URL.
+        reason: The message of SQLite.
     """
     file = database.removeprefix("sqlite:///")
-    return f"{file} is damaged ({reason}): move it away and run the sweep again; it is made anew from the ledger"
+    return f"{file} is damaged ({reason}): move it away and run the sweep again; it is then rebuilt from the ledger"
 
 
 _making = threading.Lock()
 
 
 def place_database(path: Path, make: Callable[[str], object]) -> None:
-    """Have a library make its SQLite database in memory-backed storage, then put it in place at one stroke.
+    """Have a library make its SQLite database in memory-backed storage, then put it in place in one step.
 
-    MLflow and Optuna make their tables in many steps, each with syncs to disk, that take seconds on a slow disk, and of
-    two processes that make the same database in place one fails. A database that is there already is left alone.
+    MLflow and Optuna make their tables in many steps, each with syncs to disk, which takes seconds on a slow disk. When
+    two processes make the same database in place, one of them fails. An existing database is left alone.
     Write-ahead logging lets others read while a sweep writes, and needs one sync per transaction where the default
     needs three.
 
@@ -68,7 +68,7 @@ def _place(fresh: Path, path: Path) -> None:
 
 
 def _put(beside: Path, path: Path) -> None:
-    """Give a file its name unless another process was quicker, which a rename would replace."""
+    """Give a file its name, unless another process was quicker; a rename would replace the other's file."""
     try:
         os.link(beside, path)
     except FileExistsError:

@@ -23,7 +23,7 @@ RUN, RESCORE = "is being run", "is being scored again"
 """The work of the process that holds the lock."""
 
 _REMEDY = {RUN: "wait for it, or give this one another study.name", RESCORE: "wait for it to end"}
-"""What to do, by the work that was refused."""
+"""The remedy, by the work that was refused."""
 
 
 class StudyBusyError(SweepError):
@@ -34,8 +34,8 @@ class StudyBusyError(SweepError):
 def study_lock(workspace: Workspace, study: str, doing: str, *, warn: Callable[[str], object]) -> Iterator[None]:
     """Keep other processes from working on a study. Other studies of the workspace, and readers, are not affected.
 
-    The lock file stays in the study's folder. What counts is the operating system's lock on it, which ends with its
-    process, however that ends.
+    The lock file stays in the study's folder. The operating system's lock on it counts, which ends with its process,
+    also when that is killed.
 
     Args:
         workspace: Where the study is.

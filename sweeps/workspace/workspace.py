@@ -1,4 +1,4 @@
-"""Where the ledger, Optuna's trials, MLflow's runs, locks and outputs of sweeps are."""
+"""The places of the ledger, Optuna's trials, MLflow's runs, locks and outputs of sweeps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _CHOOSE = "choose another folder with --mlruns"
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder of sweeps: the one place that knows what stands where in it.
+    """A folder of sweeps, and the place of everything in it. No other code knows these places.
 
     Attributes:
         folder: The folder (`mlruns`). Files of sweeps are here, whatever the URLs below.
@@ -48,7 +48,7 @@ class Workspace:
 
     @property
     def has_ledger(self) -> bool:
-        """Whether there is a ledger; one at a URL is taken for granted."""
+        """Whether there is a ledger; a ledger at a URL is assumed to exist."""
         return self.storage is not None or self.ledger_file.exists()
 
     @property
@@ -85,19 +85,19 @@ class Workspace:
         return self.outputs(study) / ".lock"
 
     def require_writable(self, remedy: str = _CHOOSE) -> None:
-        """Make the folder where it is missing, and see that it can be written.
+        """Make the folder if it is missing, and check that it can be written.
 
         Raises:
-            SweepError: If it cannot, with what to do.
+            SweepError: If it cannot; the message names a remedy.
         """
         require_writable(self.folder, remedy)
 
 
 def require_writable(folder: Path, remedy: str = _CHOOSE) -> None:
-    """Make a folder where it is missing, and see that it can be written.
+    """Make a folder if it is missing, and check that it can be written.
 
     Raises:
-        SweepError: If it cannot, with what to do.
+        SweepError: If it cannot; the message names a remedy.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)

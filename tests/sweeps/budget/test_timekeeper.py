@@ -132,7 +132,7 @@ def die(*_: object, **__: object) -> None:
 def test_the_time_of_runs_that_were_killed_is_reckoned_from_the_ledger(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, search={"sampler": "random"}, budget={"generations": None, "minutes": 1.0})
     killed(path, lambda: setattr(Explorer, "tell_baseline", die))  # the floor is made, nothing is proposed
-    killed(path, lambda: setattr(Exploration, "_tell", die))  # the requests of the first batch are made
+    killed(path, lambda: setattr(Exploration, "_report", die))  # the requests of the first batch are made
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
         stored = ledger.studies.get("t")
         assert stored is not None

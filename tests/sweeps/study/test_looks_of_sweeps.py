@@ -177,7 +177,7 @@ def test_a_look_at_too_little_goes_on() -> None:
     data = scores(np.random.default_rng(4), {BASELINE.key: 0.5}, range(6))
     told = look(data)
     assert told.settled == ()
-    assert "nothing can be told yet" in told.sentences[0]
+    assert "no decision yet" in told.sentences[0]
 
 
 def test_what_was_last_told_of_a_finalist_and_under_which_scores() -> None:
@@ -391,7 +391,7 @@ def test_a_finalist_without_any_answer_does_not_stop_the_others() -> None:
     lost = scores(np.random.default_rng(2), {ARMS[1].configuration.key: 0.5}, range(6)).assign(score=math.nan)
     decision = look(pd.concat([data, lost]), plan=plan, finalists=ARMS[:2], going=ARMS[:2])
     assert decision.settled == (0,)
-    assert "nothing can be told yet" in decision.sentences[1]
+    assert "no decision yet" in decision.sentences[1]
 
 
 def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ def test_an_objective_of_ones_own_is_not_replaced_unasked(
     first = run(path, objective=own)
     mlruns = tmp_path / "mlruns"
     for keep in (True, False):
-        with pytest.raises(SweepError, match=rf"digest {own.digest}: one that was given .*rescore t --reset"):
+        with pytest.raises(SweepError, match=rf"digest {own.digest}\) that .* was given .*rescore t --reset"):
             rescore_study(mlruns, None, settings=settings, keep=keep)
     assert run_command(["rescore", "--mlruns", str(mlruns)]) == 2
     assert "objective=..." in capsys.readouterr().err

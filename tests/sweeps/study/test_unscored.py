@@ -219,7 +219,7 @@ def test_the_tally_forgives_failures_that_are_few_or_known() -> None:
     tally.add("", again=False)
     fail(5)
     fail(100, again=True)
-    with pytest.raises(UnscorableError, match=f"{HOPELESS} of the last {LAST} texts.*The last one: too long"):
+    with pytest.raises(UnscorableError, match=f"{HOPELESS} of the last {LAST} texts.*The last error: too long"):
         fail(LAST)
 
 
