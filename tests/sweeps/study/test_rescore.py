@@ -260,7 +260,7 @@ def test_mlflow_that_is_away_is_told_and_the_files_are_written(
     assert run_command(["rescore", "--mlruns", str(home / "mlruns")]) == 0
     told = capsys.readouterr().err
     assert "warning: MLflow's tracking server http://127.0.0.1:9 does not answer" in told
-    assert "give this command again" in told
+    assert "run this command again" in told
     assert "Not distinguishable" in (home / "mlruns/sweeps/t/note.md").read_text()
     assert not load_result(home / "mlruns").shown_better
 
