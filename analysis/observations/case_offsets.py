@@ -60,7 +60,9 @@ def fit_offsets(means: FloatArray, counts: FloatArray) -> FloatArray:
     means, counts, totals = means[known], counts[known], totals[known]
     levels = (counts * means).sum(axis=1) / totals
     normal = np.diag(counts.sum(axis=0)) - (counts / totals[:, None]).T @ counts
-    offsets = np.linalg.pinv(normal, hermitian=True) @ (counts * (means - levels[:, None])).sum(axis=0)
+    moments = (counts * (means - levels[:, None])).sum(axis=0)
+    # By singular values: the eigenvectors that some builds of OpenBLAS give for such matrices are wrong.
+    offsets, *_ = np.linalg.lstsq(normal, moments, rcond=None)
     return np.asarray(offsets - offsets.mean())
 
 

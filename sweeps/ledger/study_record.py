@@ -256,11 +256,17 @@ class StudyUnreadableError(SweepError):
         )
 
 
+_REQUIRED = ("plan", "hosts", "cases")
+"""Keys that every version has written when it began a study."""
+
+
 def study_of(row: Any) -> StoredStudy:
     """Read a row of studies. A row that cannot be decoded gets `damage`; other studies stay readable."""
     plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
     identity, damage = _decoded(row, "identity")
     kept, damaged = _decoded(row, "record")
+    lost = [key for key in _REQUIRED if key not in kept]
+    damaged = damaged or (f"its record has no {', '.join(lost)}" if lost else "")
     record = StudyRecord()
     if not (damage := damage or damaged):
         try:

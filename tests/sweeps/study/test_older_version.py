@@ -1,0 +1,94 @@
+"""What version 0.1.0 left is opened, judged, exported and gone on with; see `tests/data/version-0.1.0`."""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from sweeps.cli import run_command
+from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.hosts import sweep_hosts
+from sweeps.results.reader import load_result
+from sweeps.study.rescore import rescore_study
+from sweeps.study.sweep import Sweep
+from tests.sweeps.sweep_files import optuna_trials, steady
+
+ARCHIVE = Path(__file__).parents[2] / "data" / "version-0.1.0" / "folder.tar.xz"
+EFFECT, P_VALUE = 0.47368421052631576, 0.005390865219855934
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder, on the machine that made it: its fingerprint is the stored one."""
+    with tarfile.open(ARCHIVE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    monkeypatch.chdir(tmp_path)
+    (stored,) = load_result("mlruns", "done").hosts.values()
+
+    def take(*_: object, **__: object) -> Fingerprint:
+        return stored["scripted"]
+
+    monkeypatch.setattr(sweep_hosts, "take", take)
+    return tmp_path
+
+
+def sweep(file: str) -> Sweep:
+    return Sweep.from_toml(file, tracking=False, report=False, progress=None)
+
+
+def test_its_verdict_is_the_same_to_the_last_digit(home: Path) -> None:
+    result = load_result("mlruns", "done")
+    assert result.verdict is not None
+    assert (result.verdict.effect, result.verdict.p_value) == (EFFECT, P_VALUE)
+    assert result.verdict.outcome == "better"
+    assert len(result.observations) == 132
+    assert result.finalist is not None
+    assert [(look.look, look.settled, look.given_up) for look in result.looks] == [
+        (1, (), ()),
+        (2, (result.finalist.number,), ()),
+    ]
+
+
+def test_its_command_line_answers(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["status", "--json"]) == 0
+    rows = {row["study"]: row for row in json.loads(capsys.readouterr().out)}
+    assert (rows["done"]["status"], rows["stopped"]["status"]) == ("done", "stopped")
+    assert run_command(["judge", "done", "--json", "--expect", "better"]) == 0
+    assert json.loads(capsys.readouterr().out)["effect"] == EFFECT
+
+
+def test_its_export_is_made_again_with_the_same_options(home: Path) -> None:
+    there = Path("mlruns/sweeps/done/production.json")
+    before = json.loads(there.read_text())
+    load_result("mlruns", "done").export(formats=["json"], folder=home / "again")
+    after = json.loads((home / "again" / "production.json").read_text())
+    assert after["options"] == before["options"]
+    assert after["model"] == before["model"]
+
+
+def test_a_finished_study_costs_no_generation(home: Path) -> None:
+    before = load_result("mlruns", "done")
+    again = sweep("sweep.toml").run()
+    assert steady(again.observations) == steady(before.observations)
+    assert again.verdict == before.verdict
+
+
+def test_a_stopped_study_goes_on_to_the_same_verdict(home: Path) -> None:
+    before = load_result("mlruns", "stopped")
+    assert before.verdict is None
+    result = sweep("stopped.toml").run()
+    assert result.proposals[: len(before.proposals)] == before.proposals
+    assert result.verdict is not None
+    # As version 0.1.0 ends it.
+    assert (result.verdict.effect, result.verdict.p_value) == (0.5175438596491228, 0.02730328234747644)
+    assert len(optuna_trials(home / "mlruns", "stopped")) == result.plan.trials
+
+
+def test_a_study_is_scored_again(home: Path) -> None:
+    done = rescore_study("mlruns", "done", cases_path="cases", settings={"weights": [1, 1, 1, 1, 1]}, keep=False)
+    assert done.old.verdict is not None
+    assert done.old.verdict.effect == EFFECT
+    assert done.new.stored.record.looks[0].scoring == done.old.stored.record.scoring
