@@ -15,16 +15,16 @@ from sweeps.hosts.pool import run_tasks
 from sweeps.hosts.sweep_hosts import fingerprints_of
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Entry, Key, Place
+from sweeps.ledger.records import Key, Place
 from sweeps.options import Configuration
 from sweeps.progress import Progress
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import answer_row, item_texts, observation_row
-from sweeps.scoring.scorer import UNSCORED, Scored, Scorer
+from sweeps.scoring.scorer import Scorer
 from sweeps.search.trial import TrialResult
 from sweeps.search.trial_scores import penalised, trial_result
+from sweeps.study.answer_scorer import AnswerScorer
 from sweeps.study.growing_table import ByTrial, RunningOffsets
-from sweeps.study.unscored import Tally
 
 
 class Measurer:
@@ -61,12 +61,11 @@ class Measurer:
         self.answers: list[dict[str, Any]] = []
         self._by_trial, self._answers_by_trial = ByTrial(self.rows), ByTrial(self.answers)
         self._offsets = RunningOffsets(self.rows)
-        self._scorer = Scorer(objective, cases, ledger)
+        self._scorer = AnswerScorer(self.name, Scorer(objective, cases, ledger), ledger, models)
         self._items = {case.name: item_texts(case) for case in cases}
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
         self._waiting: list[TaskResult] = []
-        self._tally = Tally()
         self._hosts_known = False
 
     @property
@@ -159,7 +158,7 @@ class Measurer:
             if waiting and self.models.used:
                 for host in self.hosts:
                     host.cool()
-        self._tally.stop_if_none_scored()
+        self._scorer.stop_if_none_scored()
 
     def _keep(self, result: TaskResult) -> None:
         """Keep the observation at once, and score it; where a model scores, at the end of the batch.
@@ -182,9 +181,7 @@ class Measurer:
 
     def _score(self, result: TaskResult) -> None:
         task, entry, place = result.task, result.entry, result.task.place
-        scored, error = None, result.error
-        if entry is not None:
-            scored, error = self._score_of(place.case, entry, result)
+        scored, error = self._scorer.score(result)
         if entry is not None and scored is not None:
             self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
         self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, error))
@@ -192,30 +189,6 @@ class Measurer:
             self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
         seconds = None if result.kept or entry is None else entry.generation.timing.total
         self.progress.advance(place.stage, seconds=seconds)
-
-    def _score_of(self, case: str, entry: Entry, result: TaskResult) -> tuple[Scored | None, str]:
-        """The score of a text, or the reason why it has none: a text that cannot be judged does not stop the others."""
-        again, failed = bool(result.unscored), dict[int, str]()
-        self.models.attempt = self.ledger.observations.times_unscored(entry.id, kind=UNSCORED) if again else 0
-        text = (case, entry.id, entry.generation.text)
-        scored = self._scorer.score([text], fresh=not result.kept, failed=failed).get(entry.id)
-        why = failed.get(entry.id, "")
-        if scored is None:
-            self.ledger.observations.add_unscored(self.name, entry.id, kind=UNSCORED, message=why)
-        self._tally.add(why, again=again)
-        return scored, "" if scored is not None else f"{UNSCORED}: {why}"
-
-    def report_unscored(self) -> None:
-        """Report how many texts have no score, and the next step."""
-        lost = [row["error"] for row in self.rows if row["error"].startswith(UNSCORED)]
-        if lost:
-            texts = "1 text has" if len(lost) == 1 else f"{len(lost)} of {len(self.rows)} texts have"
-            self.progress.note(
-                f"{texts} no score and {'counts' if len(lost) == 1 else 'count'} as missing. Run the same command to"
-                " try again; a confirmation that has its verdict stays as it is. The last error:"
-                f" {lost[-1].removeprefix(UNSCORED + ': ')}",
-                warning=True,
-            )
 
     def rows_of(self, trial: int) -> Sequence[Mapping[str, Any]]:
         """The rows of a trial."""

@@ -36,6 +36,7 @@ from sweeps.study.floor import measure_floor
 from sweeps.study.identity import identity_of, refuse_changes
 from sweeps.study.measurer import Measurer
 from sweeps.study.stages import Stages
+from sweeps.study.unscored import unscored_text
 from sweeps.tracking.logbook import Logbook
 from sweeps.version import __version__
 from sweeps.workspace.workspace import Workspace
@@ -107,7 +108,8 @@ class StudyRun:
         try:
             stages.logbook.start(self.hosts, self.cases)
             self._run_stages(stages, stored, sight)
-            stages.measurer.report_unscored()
+            if lost := unscored_text(stages.measurer.rows):
+                self.progress.note(lost, warning=True)
             self.progress.stage("report")
             self.ledger.studies.update(stages.name, status="done")
             result = read_result(self.ledger, stages.name, self.workspace)

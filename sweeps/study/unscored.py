@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from sweeps.hosts.pool import KEPT
-from sweeps.scoring.scorer import UnscorableError
+from sweeps.scoring.scorer import UNSCORED, UnscorableError
 
 LAST = 20
 """Number of the latest texts to count."""
@@ -47,3 +49,17 @@ class Tally:
 
     def _error(self, found: str) -> UnscorableError:
         return UnscorableError(f"{found}, so the sweep stops. The last error: {self.why}\n{KEPT}")
+
+
+def unscored_text(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a message with the number of rows without a score and the next step; "" if all have one."""
+    lost = [row["error"] for row in rows if row["error"].startswith(UNSCORED)]
+    if not lost:
+        return ""
+    texts = f"{len(lost)} of {len(rows)} texts have no score and count"
+    if len(lost) == 1:
+        texts = "1 text has no score and counts"
+    return (
+        f"{texts} as missing. Run the same command to try again; a confirmation that has its verdict stays as it is."
+        f" The last error: {lost[-1].removeprefix(UNSCORED + ': ')}"
+    )
