@@ -57,7 +57,7 @@ def test_every_round_of_trials_has_each_case_once(clean: SweepResult) -> None:
     assert all(set(own[trial]) == batches[trial // batch] for trial in range(plan.trials))
     for one, other in zip(batches[::2], batches[1::2], strict=False):
         assert len(one | other) == 12
-    assert len({frozenset(cases) for cases in batches}) > 4  # dealt anew each time
+    assert len({frozenset(cases) for cases in batches}) > 4  # dealt again each time
     confirm = clean.observations[clean.observations["stage"] == "confirm"]
     assert (confirm.groupby("configuration")["case"].nunique() == 12).all()
 
@@ -78,7 +78,7 @@ def test_optuna_is_told_means_that_allow_for_the_cases(home: Path, clean: SweepR
     proposed = ((rows["seed"] - clean.config.study.seed - EXPLORE_SEEDS) // SEEDS_PER_TRIAL).where(explored)
     for number, state, value, _, notes in trials:
         assert (state, notes["n"]) == ("COMPLETE", 6)
-        last = (number // batch + 1) * batch - 1  # a batch is told when all of it is there
+        last = (number // batch + 1) * batch - 1  # a batch is reported as a whole
         before = rows[(rows["stage"] == "floor") | (proposed <= last)]
         own = rows[proposed == number]
         expected = (own["score"] - own["case"].map(offsets_by_least_squares(before))).mean()

@@ -1,4 +1,4 @@
-"""The confirmation as a stage: which seeds it asks for, and what it writes down."""
+"""The confirmation as a stage: its seeds, and the record that it keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The exploration as a stage: which trials it makes, and what is told of them."""
+"""The exploration as a stage: its trials, and the results that the search gets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is kept up to date is what would be computed anew, to the last digit."""
+"""Values that are updated row by row equal those of the whole table, to the last digit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def table(seed: int, rows: int, cases: int) -> list[dict[str, Any]]:
     return made
 
 
-def anew(rows: list[dict[str, Any]]) -> dict[str, float]:
+def from_the_whole(rows: list[dict[str, Any]]) -> dict[str, float]:
     return by_name(case_offsets(cells_of(pd.DataFrame(rows, columns=["configuration", "case", "score"]))))
 
 
@@ -37,7 +37,7 @@ def test_offsets_are_those_of_the_whole_table(seed: int, rows: int, cases: int) 
     running = RunningOffsets(grown)
     for first in range(0, rows, 37):
         grown += made[first : first + 37]
-        assert running.by_case() == anew(grown)
+        assert running.by_case() == from_the_whole(grown)
 
 
 def test_no_rows_have_no_offsets() -> None:

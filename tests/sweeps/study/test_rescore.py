@@ -1,4 +1,4 @@
-"""A study under changed rubrics: scored anew without a generation."""
+"""A study under changed rubrics: scored again, without generating."""
 
 from __future__ import annotations
 

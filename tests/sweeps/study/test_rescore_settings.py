@@ -1,4 +1,4 @@
-"""By what a study is scored anew: settings that stay, objectives of one's own, and what a dry run or a kill leaves."""
+"""Settings and objectives that a study is scored again by, and the state after a dry run or a kill."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_an_objective_goes_without_settings(changes: dict[str, Any], mlruns: Pat
 
 
 def test_an_edited_function_that_the_file_names_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It is what one scores anew for; here the name means another function."""
+    """An edit is the reason to score again; here the name means another function."""
     monkeypatch.setattr("tests.sweeps.study.test_rescore_settings.scored", brief, raising=False)
     path = write_sweep(tmp_path, objective={"kind": "tests.sweeps.study.test_rescore_settings:scored"})
     run(path)
@@ -221,7 +221,7 @@ def test_a_dry_run_of_a_study_that_may_only_be_read(
 
 
 def killed_at(commit: int, mlruns: Path, *, keep: bool) -> bool:
-    """Score anew in a process that is killed before that commit; False if it came to its end."""
+    """Score again in a process that is killed before that commit; False if it came to its end."""
     child = os.fork()
     if not child:
         left = [commit]

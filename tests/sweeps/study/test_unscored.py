@@ -63,7 +63,7 @@ def path(tmp_path: Path) -> Path:
 
 
 class Notes:
-    """Progress that remembers what a person is told."""
+    """Progress that keeps the messages."""
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
@@ -89,7 +89,7 @@ def hard(text: str, _: int = 0) -> bool:
 
 
 def lost(result: SweepResult) -> Any:
-    """The rows without a score, of which each tells why."""
+    """The rows without a score; each has the reason."""
     table = result.observations
     rows = table[table["score"].isna()]
     assert rows["error"].str.startswith(f"{UNSCORED}: ").all()
