@@ -17,7 +17,7 @@ _NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha2
 
 
 class Generations:
-    """Reads and keeps generations.
+    """The generations, to read and to add.
 
     Args:
         database: The ledger's database.

@@ -23,8 +23,8 @@ class Ledger:
     """Generations, observations, studies and probes in a SQLite file or at any SQLAlchemy URL.
 
     Every write is one transaction, committed before the call returns, so a killed process loses at most the request
-    that was in flight. SQLite waits for the disk with each text and each study; observations and scores, which follow
-    from the texts, reach it with the next of these, so that a power failure may take the last of them.
+    that was in flight. SQLite waits for the disk with each text and each study. Observations and scores are derived
+    from the texts and reach the disk with the next of these; a power failure may lose the last of them.
 
     It passes the suite `tests/conformance/ledger.py` at each kind of URL; the suite states the contract.
 

@@ -25,7 +25,7 @@ _FAILED_ELSEWHERE = sa.delete(tables.observations).where(
 
 
 class Observations:
-    """Reads and keeps observations and scores.
+    """The observations and scores, to read and to add.
 
     Args:
         database: The ledger's database.

@@ -1,4 +1,4 @@
-"""The results of probes that a ledger keeps."""
+"""The results of probes in a ledger."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sweeps.ledger.records import now
 
 
 class Probes:
-    """Reads and keeps results of probes.
+    """The results of probes, to read and to add.
 
     Args:
         database: The ledger's database.

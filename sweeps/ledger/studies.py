@@ -17,7 +17,7 @@ _ALL = sa.select(tables.studies)
 
 
 class Studies:
-    """Reads and changes studies.
+    """The studies, to read, add and change.
 
     Args:
         database: The ledger's database.

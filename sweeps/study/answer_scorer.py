@@ -10,7 +10,7 @@ from sweeps.study.unscored import Tally
 
 
 class AnswerScorer:
-    """Scores the answers of a study one by one, and keeps the reasons of texts without a score.
+    """The scorer of a running study: one answer at a time, with the reasons of texts without a score.
 
     Args:
         study: The study's name.

@@ -36,8 +36,9 @@ def take_look(
 ) -> Look:
     """Decide which finalists need no more seeds.
 
-    A finalist is settled where the boundary of this look is crossed (after Holm's allowance for the other finalists),
-    or where it would hardly be crossed at the end. Stopping for the latter is non-binding: it raises no error rate.
+    A finalist is settled if it crosses the boundary of this look, after Holm's allowance for the other finalists. It is
+    also settled if it would hardly cross the boundary at the end; stopping then is non-binding and raises no error
+    rate.
 
     Args:
         observations: Rows of the confirmation so far; see `analysis.observations.table`.

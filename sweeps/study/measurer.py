@@ -28,7 +28,7 @@ from sweeps.study.growing_table import ByTrial, RunningOffsets
 
 
 class Measurer:
-    """Runs the requests of a study, and keeps and scores the answers.
+    """The requests of a study, and the table of their scored observations.
 
     Args:
         config: The sweep's configuration.

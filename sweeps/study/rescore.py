@@ -183,8 +183,8 @@ def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
     other = [case.name for case in cases if case.log_sha256 != logs[case.name]]
     if other:
         raise SweepError(
-            f"{path}: the log of {', '.join(other)} is not the one that study {result.name!r} summarised, so its texts"
-            " cannot be scored by it; put the old log back, or run the sweep again under another study.name"
+            f"{path}: the log of {', '.join(other)} differs from the log that study {result.name!r} summarised, so its"
+            " texts cannot be scored by it; put the old log back, or run the sweep again under another study.name"
         )
     return cases
 

@@ -44,7 +44,7 @@ from sweeps.workspace.workspace import Workspace
 
 @dataclass(frozen=True)
 class StudyRun:
-    """A run of a study whose inputs are loaded, and whose engines and ledger are open.
+    """A run of a study, with its loaded inputs, open engines and open ledger.
 
     Attributes:
         config: The sweep's configuration.

@@ -38,7 +38,7 @@ class Sweep:
         engine: An open engine to use instead of the configuration's, or one per entry of `engine.hosts`, in their
             order; they are not closed.
         objective: An objective to use instead of the configuration's, or any callable `(case, text) -> score`.
-        cases: Cases to use instead of those that the configuration names.
+        cases: Cases to use instead of the configuration's.
         tracking: Whether to log to MLflow.
         keep_trials: Whether to keep trials in Optuna's storage (`optuna.db`) as well.
         report: Whether to write report, plots and exports at the end.
@@ -72,7 +72,7 @@ class Sweep:
 
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Sweep:
-        """Make a sweep from its TOML file; `options` are those of the class.
+        """Make a sweep from its TOML file; `options` are as for the class.
 
         Raises:
             ConfigError: With all problems of the file at once.
@@ -101,9 +101,9 @@ class Sweep:
 
         Raises:
             ConfigError: If cases, objective, space, budget or stored study do not fit.
-            EngineError: If the engine cannot be used, or stopped answering; what was generated is kept.
+            EngineError: If the engine cannot be used, or stopped answering; generated texts are kept.
             StudyBusyError: If another process is running this study, or scoring it again.
-            KeyboardInterrupt: If the user stopped it; what was generated is kept.
+            KeyboardInterrupt: If the user stopped it; generated texts are kept.
         """
         with shown(self._progress) as self.progress:
             return self._run()

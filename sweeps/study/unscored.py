@@ -19,7 +19,7 @@ HOPELESS = 18
 
 @dataclass
 class Tally:
-    """Counts which of the last texts could be scored."""
+    """A count of the latest texts that could be scored."""
 
     tried: int = 0
     scored: bool = False

@@ -281,7 +281,7 @@ def test_a_study_without_mlflow_gets_no_run_there(home: Path, capsys: pytest.Cap
 
 def test_another_log_is_refused(home: Path) -> None:
     (home / "cases/c2.txt").write_text("Another conversation.")
-    with pytest.raises(SweepError, match="the log of c2 is not the one"):
+    with pytest.raises(SweepError, match="the log of c2 differs from the log"):
         rescore_study(home / "mlruns", None)
 
 
