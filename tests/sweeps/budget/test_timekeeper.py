@@ -28,7 +28,7 @@ from sweeps.options import OptionValue
 from sweeps.results.reader import load_result
 from sweeps.search.explorer import Explorer
 from sweeps.study.exploration import Exploration
-from tests.sweeps.study.test_study import Listener
+from tests.sweeps.study.test_sweep import Listener
 from tests.sweeps.sweep_files import run, steady, write_cases, write_sweep
 
 
