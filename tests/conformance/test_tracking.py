@@ -73,7 +73,7 @@ class TestSqlite(TrackingSuite):
 
     @pytest.fixture
     def uri(self, folder: Path) -> str:
-        return mlflow_store.sqlite_uri(folder)
+        return Workspace.at(folder).runs_url
 
     @pytest.fixture
     def open_logbook(self, result: SweepResult, folder: Path) -> Callable[[Warnings], Logbook]:
@@ -129,11 +129,11 @@ class TestStoreThatBreaks(TestSqlite):
     @pytest.fixture
     def rename(self, folder: Path) -> Iterator[Callable[[str, str], None]]:
         def rename(name: str, to: str) -> None:
-            with closing(sqlite3.connect(folder / mlflow_store.DATABASE)) as database:
+            with closing(sqlite3.connect(Workspace.at(folder).runs_file)) as database:
                 database.execute(f"ALTER TABLE {name} RENAME TO {to}")
 
         yield rename
-        if "runs_gone" in tables(folder / mlflow_store.DATABASE):
+        if "runs_gone" in tables(Workspace.at(folder).runs_file):
             rename("runs_gone", "runs")
 
     @pytest.fixture
@@ -145,7 +145,7 @@ class TestStoreThatBreaks(TestSqlite):
         self, result: SweepResult, folder: Path, uri: str, rename: Callable[[str, str], None]
     ) -> Callable[[], dict[str, StoredRun]]:
         def stored() -> dict[str, StoredRun]:
-            gone = "runs_gone" in tables(folder / mlflow_store.DATABASE)
+            gone = "runs_gone" in tables(Workspace.at(folder).runs_file)
             if gone:
                 rename("runs_gone", "runs")
             found = runs_of(uri, result.name)
@@ -206,5 +206,5 @@ class TestDamagedStore(UnusableStoreSuite):
 
     @pytest.fixture
     def open_logbook(self, result: SweepResult, tmp_path: Path) -> Callable[[Warnings], Logbook]:
-        (tmp_path / mlflow_store.DATABASE).write_text("no database, but long enough to be read " * 50)
+        Workspace.at(tmp_path).runs_file.write_text("no database, but long enough to be read " * 50)
         return lambda progress: logbook_of(result, tmp_path, "", progress)
