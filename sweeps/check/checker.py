@@ -33,7 +33,7 @@ __all__ = ["BLOCKED", "READY", "WARNING", "ReadinessReport", "check_sweep"]
 def check_sweep(
     path: str | Path,
     *,
-    directory: str | Path | Workspace = "mlruns",
+    mlruns: str | Path | Workspace = "mlruns",
     strict: bool = False,
     again: bool = False,
     engine: Engine | None = None,
@@ -43,7 +43,7 @@ def check_sweep(
 
     Args:
         path: The TOML file.
-        directory: Folder of the ledger, its URL, or a workspace.
+        mlruns: Folder of the ledger, its URL, or a workspace.
         strict: Block where a searched option does nothing, instead of dropping it.
         again: Probe options even where the ledger has the answer.
         engine: An open engine to use instead of the file's; it is not closed.
@@ -54,8 +54,8 @@ def check_sweep(
     """
     report = ReadinessReport(str(path))
     with suppress(PartBlockedError):
-        config = _check_file(report, path, Workspace.at(directory))
-        sweep = Sweep(config, directory=directory, engine=engine, progress=progress)
+        config = _check_file(report, path, Workspace.at(mlruns))
+        sweep = Sweep(config, mlruns=mlruns, engine=engine, progress=progress)
         with report.row("cases") as row:
             cases, objective = load_inputs(config)
             row.finding = findings.cases_finding(cases, config)

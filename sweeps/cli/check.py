@@ -32,7 +32,7 @@ def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, qu
     from sweeps.check.checker import BLOCKED, check_sweep
 
     with progress_view(quiet=quiet or as_json) as view:
-        report = check_sweep(file, directory=mlruns, strict=strict, again=again, progress=view)
+        report = check_sweep(file, mlruns=mlruns, strict=strict, again=again, progress=view)
     if as_json:
         echo_json(report.as_dict())
     else:

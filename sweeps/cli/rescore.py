@@ -48,7 +48,7 @@ def rescore(
     if weights is not None:
         settings["weights"] = _weights(weights)
     given = {name: value for name, value in settings.items() if value is not None}
-    done = rescore_study(mlruns, study, cases_path=cases, settings=given, reset=reset, keep=not dry_run, warn=_warn)
+    done = rescore_study(mlruns, study, cases=cases, settings=given, reset=reset, keep=not dry_run, warn=_warn)
     if as_json:
         echo_json(_record(done) | {"kept": not dry_run})
     else:

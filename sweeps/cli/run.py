@@ -42,7 +42,7 @@ def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool,
 
     console = stderr_console()
     with terminable() as status, progress_view(quiet=quiet or as_json) as view:
-        sweep = Sweep.from_toml(file, directory=mlruns, progress=view, tracking=not no_tracking, strict=strict)
+        sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=not no_tracking, strict=strict)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
         try:

@@ -29,17 +29,23 @@ class StudyMissingError(SweepError):
     """There is no such study; the message lists the existing ones."""
 
 
-def load_result(directory: str | Path | Workspace, name: str | None = None) -> SweepResult:
+def load_result(
+    mlruns: str | Path | Workspace = "mlruns",
+    name: str | None = None,
+    *,
+    directory: str | Path | Workspace | None = None,
+) -> SweepResult:
     """Open a study from its folder.
 
     Args:
-        directory: The folder of the ledger (`mlruns`), its URL, or a workspace.
+        mlruns: The folder of the ledger, its URL, or a workspace.
         name: The study; by default the last one that changed.
+        directory: The former name of `mlruns`.
 
     Raises:
         StudyMissingError: If there is no such study, or no ledger.
     """
-    workspace = Workspace.at(directory)
+    workspace = Workspace.at(mlruns if directory is None else directory)
     ledger = open_existing(workspace)
     try:
         return read_result(ledger, name, workspace)

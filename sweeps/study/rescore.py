@@ -57,15 +57,17 @@ class Rescoring:
 
 
 def rescore_study(
-    directory: str | Path | Workspace,
-    name: str | None,
+    mlruns: str | Path | Workspace = "mlruns",
+    name: str | None = None,
     *,
-    cases_path: str | None = None,
+    cases: str | None = None,
     settings: Mapping[str, Any] | None = None,
     objective: Objective | Scoring | None = None,
     reset: bool = False,
     keep: bool = True,
     warn: Callable[[str], object] = lambda _: None,
+    directory: str | Path | Workspace | None = None,
+    cases_path: str | None = None,
 ) -> Rescoring:
     """Score every text of a study by the current cases and settings.
 
@@ -73,14 +75,16 @@ def rescore_study(
     verdict that no longer holds are removed. Optuna's storage follows when the study is run again.
 
     Args:
-        directory: The folder of the ledger, its URL, or a workspace.
+        mlruns: The folder of the ledger, its URL, or a workspace.
         name: The study; by default the last one.
-        cases_path: Where the cases are; by default where they were.
+        cases: Where the cases are; by default where they were.
         settings: Keys of `[objective]` to change, such as `weights`; the others stay as an earlier rescoring left them.
         objective: Score by this objective or callable; needed for a study that ran with `Sweep(objective=...)`.
         reset: Go back to the `[objective]` of the file that the study was made with, before `settings` are applied.
         keep: Make the new scores the study's own; the old ones stay in the ledger. Otherwise nothing is written.
         warn: Called with a message for each part that could not be updated.
+        directory: The former name of `mlruns`.
+        cases_path: The former name of `cases`.
 
     Raises:
         StudyBusyError: If the study is being run, or scored again.
@@ -92,16 +96,17 @@ def rescore_study(
 
     if objective is not None and (settings or reset):
         raise ConfigError("settings and reset change the [objective] of a study's file: leave them out with objective")
-    workspace = Workspace.at(directory)
+    workspace = Workspace.at(mlruns if directory is None else directory)
+    where = cases_path if cases is None else cases
     ledger = open_existing(workspace)
     try:
         name = _name_of(ledger, name, workspace)
         with study_lock(workspace, name, RESCORE, warn=warn if keep else lambda _: None):
             old = read_result(ledger, name, workspace)
-            cases = _cases_for(old, cases_path or old.stored.record.cases_path)
+            current = _cases_for(old, where or old.stored.record.cases_path)
             with EngineModels(engine_specs(old.config)[0]) as models:
                 scoring = _scoring_for(old, settings or {}, objective, models, reset=reset)
-                done = _rescored(ledger, old, cases, scoring, keep=keep)
+                done = _rescored(ledger, old, current, scoring, keep=keep)
             if keep:
                 bring_up_to_date(done.new, warn)
             if lost := sum(row["error"].startswith(UNSCORED) for row in done.new.rows):
@@ -232,7 +237,7 @@ def _refuse_unknown(result: SweepResult, described: Objective) -> None:
         f"study {name!r} was scored by an objective (digest {scored_by}) that its [objective] (digest"
         f" {described.digest}) does not describe. It was given as Sweep(objective=...), or belongs to another version"
         " of this program. To score by an objective of your own, run in Python:"
-        f" sweeps.rescore_study(directory, {name!r}, objective=...). To score by the [objective] of its file instead,"
+        f" sweeps.rescore_study(mlruns, {name!r}, objective=...). To score by the [objective] of its file instead,"
         f" run: sweeps rescore {name} --reset"
     )
 

@@ -30,8 +30,8 @@ class Sweep:
 
     Args:
         config: The configuration.
-        directory: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing); the URL of a ledger, or
-            a `Workspace`.
+        mlruns: Folder of ledger, Optuna storage, MLflow store and outputs (made if missing); the URL of a ledger, or a
+            `Workspace`.
         progress: "plain" prints lines to stderr, "rich" keeps a live display there, None is silent. The default,
             "auto", is "plain" where stderr is a terminal, silent elsewhere. An object with the methods of `Progress` is
             used as it is.
@@ -43,13 +43,14 @@ class Sweep:
         keep_trials: Whether to keep trials in Optuna's storage (`optuna.db`) as well.
         report: Whether to write report, plots and exports at the end.
         strict: Refuse a space with an option or value that does nothing on this host, instead of dropping it.
+        directory: The former name of `mlruns`.
     """
 
     def __init__(
         self,
         config: SweepConfig,
         *,
-        directory: str | Path | Workspace = "mlruns",
+        mlruns: str | Path | Workspace = "mlruns",
         progress: ProgressChoice = "auto",
         engine: Engine | Sequence[Engine] | None = None,
         objective: Objective | Scoring | None = None,
@@ -58,9 +59,10 @@ class Sweep:
         keep_trials: bool = True,
         report: bool = True,
         strict: bool = False,
+        directory: str | Path | Workspace | None = None,
     ) -> None:
         self.config = config
-        self.workspace = Workspace.at(directory)
+        self.workspace = Workspace.at(mlruns if directory is None else directory)
         require_choice(progress)
         self.progress: Progress = Silent() if progress is None or isinstance(progress, str) else progress
         self._progress = progress

@@ -110,7 +110,7 @@ def test_the_budget_that_is_named_is_enough_and_no_more_than_it_takes(tmp_path: 
 
 def test_too_few_cases_for_the_claim_are_refused_before_anything_is_spent(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, verdict={"claim": "new-cases"})
-    report = check_sweep(path, directory=tmp_path / "mlruns")
+    report = check_sweep(path, mlruns=tmp_path / "mlruns")
     assert (report.state, report.mde) == ("blocked", None)
     assert any("at least 6 cases, and there are 3" in row.found for row in report.rows)
     with pytest.raises(ConfigError, match=r"sweep\.toml: verdict\.claim: .* there are 3: name more"):
@@ -140,7 +140,7 @@ def test_check_and_run_say_so_of_a_greedy_baseline(tmp_path: Path) -> None:
     assert "one text varies by ±0.120 (assumed: a greedy baseline shows none)" in text
     assert "min_gain 0.01 would be missed" in text
     assert warning
-    report = check_sweep(path, directory=tmp_path / "mlruns")
+    report = check_sweep(path, mlruns=tmp_path / "mlruns")
     assert report.noise_sd == 0.12
     assert "assumed: a greedy baseline shows none" in sight_row(report).found
     assert sight_row(report).state == "warning"  # a prior blocks nothing
@@ -151,7 +151,7 @@ def test_check_after_a_floor_that_did_not_vary(tmp_path: Path) -> None:
     # Every item is covered by every text, at a temperature above 0.
     engine = ScriptedEngine(load_inputs(load_config(path))[0], noise=0.0, surface=lambda options: 1.0)
     assert run(path, engine=engine).floor.sd == 0
-    report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
+    report = check_sweep(path, mlruns=tmp_path / "mlruns", engine=engine)
     assert report.noise_sd == 0.12
     assert "a greedy baseline shows none" in sight_row(report).found
 
@@ -182,7 +182,7 @@ def test_what_can_only_be_greedy(tmp_path: Path, space: dict[str, Any], all_gree
 
 def test_too_few_greedy_cases_are_blocked_by_check_and_warned_of_by_run(tmp_path: Path) -> None:
     path, notes = write_sweep(tmp_path, **ONLY_GREEDY), Notes()
-    report = check_sweep(path, directory=tmp_path / "mlruns")
+    report = check_sweep(path, mlruns=tmp_path / "mlruns")
     found = sight_row(report)
     assert (found.state, report.mde) == ("blocked", None)
     assert "no gain can be claimed: for new cases it takes 6, and there are 3" in found.found
@@ -192,12 +192,12 @@ def test_too_few_greedy_cases_are_blocked_by_check_and_warned_of_by_run(tmp_path
     assert warning
     assert text == f"{found.found}; {found.todo}"
     assert math.isnan(result.verdict.p_value) or result.verdict.outcome == "equivalent"
-    assert sight_row(check_sweep(path, directory=tmp_path / "mlruns")).todo.endswith(" under another study.name")
+    assert sight_row(check_sweep(path, mlruns=tmp_path / "mlruns")).todo.endswith(" under another study.name")
 
 
 def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> None:
     path, notes = write_sweep(tmp_path, cases=6, budget={"generations": 120}, **ONLY_GREEDY), Notes()
-    report = check_sweep(path, directory=tmp_path / "mlruns")
+    report = check_sweep(path, mlruns=tmp_path / "mlruns")
     found = sight_row(report)
     assert (found.state, found.todo, report.mde) == ("ready", "", None)
     assert "the claim is for new cases like these 6" in found.found
@@ -215,12 +215,12 @@ def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> No
 
 def test_check_and_run_say_the_same_of_a_study_that_exists(tmp_path: Path) -> None:
     path, first, again = write_sweep(tmp_path, verdict={"min_gain": 0.01}), Notes(), Notes()
-    before = sight_row(check_sweep(path, directory=tmp_path / "mlruns"))
+    before = sight_row(check_sweep(path, mlruns=tmp_path / "mlruns"))
     run(path, progress=first)
     at_first, at_the_floor = (each for each in first.said if "min_gain 0.01 would be missed" in each[0])
     assert at_first == (f"{before.found}; {before.todo}", True)
     assert "study.name" not in before.todo
-    report = check_sweep(path, directory=tmp_path / "mlruns")
+    report = check_sweep(path, mlruns=tmp_path / "mlruns")
     found = sight_row(report)
     assert (report.state, found.state) == ("warning", "warning")
     assert "floor of study 't'" in found.found
@@ -276,7 +276,7 @@ def test_a_floor_is_known_of_the_same_pipeline(
     options = {"cases": str(measured / "cases"), **changes.get("engine", {}).get("options", {})}
     changes = {**changes, "engine": {"options": options}}
     row = sight_row(
-        check_sweep(write_sweep(tmp_path, file="u.toml", study={"name": "u"}, **changes), directory=tmp_path / "mlruns")
+        check_sweep(write_sweep(tmp_path, file="u.toml", study={"name": "u"}, **changes), mlruns=tmp_path / "mlruns")
     )
     assert ("floor of study 't'" in row.found) == known
     assert ("assumed until the floor is measured" in row.found) != known

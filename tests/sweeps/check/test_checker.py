@@ -15,7 +15,7 @@ from tests.sweeps.sweep_files import run, write_sweep
 
 
 def check(path, **options):
-    return check_sweep(path, directory=path.parent / "mlruns", **options)
+    return check_sweep(path, mlruns=path.parent / "mlruns", **options)
 
 
 def row(report, name):

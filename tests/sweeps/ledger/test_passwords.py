@@ -49,7 +49,7 @@ def test_a_sweep_keeps_its_password_to_itself(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("COLUMNS", "300")
     path = write_sweep(tmp_path, engine={"host": "http://me:secret@127.0.0.1:9"})
-    report = check_sweep(path, directory=tmp_path / "mlruns")
+    report = check_sweep(path, mlruns=tmp_path / "mlruns")
     assert report.hosts[0]["name"] == "http://127.0.0.1:9"
     assert "secret" not in json.dumps(report.as_dict())
     result = run(path, tracking=True, report=True)

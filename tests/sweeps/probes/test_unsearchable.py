@@ -154,7 +154,7 @@ class TestNothingButTheBaseline:
         message = rf"sweep\.toml: \[space\] holds only the baseline \({held}\), .*; give space\.{first} other"
         with pytest.raises(ConfigError, match=message):
             run(path, engine=engine)
-        report = check_sweep(path, directory=tmp_path / "mlruns", engine=engine)
+        report = check_sweep(path, mlruns=tmp_path / "mlruns", engine=engine)
         assert [row.name for row in report.rows] == ["file"]
         assert report.state == "blocked"
         assert "holds only the baseline" in report.rows[0].found

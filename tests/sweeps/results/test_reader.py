@@ -113,5 +113,5 @@ def test_a_study_that_cannot_be_read_hinders_no_other(
     assert measured_floor(ledger, first.stored.identity, Workspace.at(tmp_path / "mlruns")) == (first.floor, "t")
     ledger.close()
     path = write_sweep(tmp_path, study={"name": "u"}, file="u.toml")
-    assert check_sweep(path, directory=tmp_path / "mlruns").noise_sd == first.floor.sd  # type: ignore[union-attr]
+    assert check_sweep(path, mlruns=tmp_path / "mlruns").noise_sd == first.floor.sd  # type: ignore[union-attr]
     assert run(path).status == "done"

@@ -441,7 +441,7 @@ def test_report_and_note_say_so(careless: SweepResult, careful: SweepResult) -> 
 def test_a_check_names_the_limits(tmp_path: Path) -> None:
     from sweeps.check.checker import check_sweep
 
-    report = check_sweep(write_sweep(tmp_path, constraints={"words": WORDS, "cut_off": 0.1}), directory=tmp_path)
+    report = check_sweep(write_sweep(tmp_path, constraints={"words": WORDS, "cut_off": 0.1}), mlruns=tmp_path)
     assert report.rows[0].found.endswith("; limits: words 17, cut_off 10%")
 
 

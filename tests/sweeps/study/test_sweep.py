@@ -546,7 +546,7 @@ def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> 
     told = Listener()
     run(path, progress=told)
     assert any(found in text and warning for text, warning in told.notes)
-    budget = next(row for row in check_sweep(path, directory=tmp_path / "other").rows if row.name == "budget")
+    budget = next(row for row in check_sweep(path, mlruns=tmp_path / "other").rows if row.name == "budget")
     assert (budget.state, found in budget.found, "generations" in budget.todo) == ("warning", True, True)
     _, todo = left_out(*plan_with(150, 12, cases_per_trial=3))
     enough = int("".join(filter(str.isdigit, todo)))
