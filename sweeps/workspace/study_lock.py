@@ -58,7 +58,7 @@ def study_lock(workspace: Workspace, study: str, doing: str, *, warn: Callable[[
         raise _busy(path, study, doing) from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        warn(f"{path} cannot be locked ({reason}), so nothing keeps a second process from study {study!r}")
+        warn(f"{path} cannot be locked ({reason}): do not work on study {study!r} in a second process meanwhile")
     try:
         yield
     finally:
