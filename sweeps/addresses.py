@@ -43,6 +43,26 @@ def without_password(text: str) -> str:
     return _USERINFO.sub(r"\g<before>", text)
 
 
+def database_address(url: str) -> str:
+    """Return a database's URL with its host, port and database only: other parts, options included, can be secret.
+
+    Raises:
+        ValueError: If it is no URL of a database; the message does not repeat it.
+    """
+    import sqlalchemy as sa
+
+    try:
+        parts = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise ValueError("cannot be read; write postgresql+psycopg://USER:PASSWORD@HOST:PORT/DATABASE") from None
+    host = parts.host or ""
+    if "@" in host:
+        raise ValueError("has an @ in its user name or password; write it as %40")
+    host = f"[{host}]" if ":" in host else host
+    port = "" if parts.port is None else f":{parts.port}"
+    return f"{parts.drivername}://{host}{port}" + (f"/{parts.database}" if parts.database else "")
+
+
 def is_local(address: str) -> bool:
     """Tell whether an engine's address is this machine: in process, loopback, or one of its own interfaces' addresses.
 

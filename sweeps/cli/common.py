@@ -39,6 +39,21 @@ class FilePath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class FolderPath(FilePath):
+    """Folders. A URL is refused: as a path it would make a folder named by its password."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the folder, or fail with the option."""
+        if "://" in os.fspath(value):
+            scheme = os.fspath(value).partition("://")[0]
+            wrong = f"{scheme}://... is a URL; name a folder"
+            self.fail(f"{wrong}. Scripts can have the ledger at a URL: Workspace(FOLDER, storage=URL)", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class NumberRange(click.FloatRange):
     """Numbers in a range; `nan` is refused."""
 
@@ -113,7 +128,7 @@ def mlruns_option(function: F) -> F:
     """`--mlruns DIR`: the folder of the ledger, the MLflow store and the outputs."""
     return click.option(
         "--mlruns",
-        type=FilePath(file_okay=False),
+        type=FolderPath(),
         default=Path("mlruns"),
         show_default=True,
         help="Folder of the ledger, the MLflow store and the outputs.",

@@ -19,7 +19,7 @@ from typing import IO
 import click
 
 from sweeps.addresses import without_password
-from sweeps.cli.common import FilePath, WholeRange, terminable
+from sweeps.cli.common import FolderPath, WholeRange, terminable
 from sweeps.errors import SweepError
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
@@ -31,7 +31,7 @@ START_SECONDS = 90.0
 
 
 @click.command("ui")
-@click.option("--mlruns", type=FilePath(), help="Folder of the runs.  [default: mlruns]")
+@click.option("--mlruns", type=FolderPath(), help="Folder of the runs.  [default: mlruns]")
 @click.option(
     "--port", type=WholeRange(1, 65535), default=5000, show_default=True, help="Port; a free one if this one is taken."
 )

@@ -15,9 +15,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
-from sweeps.addresses import without_password
+from sweeps.addresses import database_address
 from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
+from sweeps.workspace.sqlite_files import is_damaged
 
 
 class LedgerError(SweepError):
@@ -35,7 +36,7 @@ class Database:
             in a folder that may not, is opened for reading.
 
     Attributes:
-        url: The URL, without a password.
+        url: The URL, without user name, password and options.
         read_only: Whether it was opened for reading, so that every write raises `LedgerError`.
 
     Raises:
@@ -43,7 +44,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        self.url = without_password(url) if "://" in url else f"sqlite:///{url}"
+        self.url = _shown(url) if "://" in url else f"sqlite:///{url}"
         with self._explained("opened"):
             self._engine, self.read_only = _open(url)
         self._turn = threading.RLock()
@@ -119,9 +120,25 @@ class Database:
         except (SQLAlchemyError, ImportError) as error:
             reason = str(_first_failure(error)).splitlines()[0]
             raise LedgerError(
-                f"the ledger {self.url} could not be {action}: {reason}; check that its folder exists, is writable and"
-                " has free space. Everything written so far is kept. Run the same command to go on"
+                f"the ledger {self.url} could not be {action}: {reason}; {self._remedy(reason)}"
             ) from error
+
+    def _remedy(self, reason: str) -> str:
+        """Return the remedy for a failure of the database."""
+        if is_damaged(reason):
+            return "the file is damaged or of another program: restore it from a copy, or choose another folder"
+        place = "its folder exists, is writable and has free space"
+        if not self.url.startswith("sqlite"):
+            place = "the URL is right, and its server runs and accepts the user"
+        return f"check that {place}. Everything written so far is kept. Run the same command to go on"
+
+
+def _shown(url: str) -> str:
+    """Return the address of a ledger without passwords, or refuse it."""
+    try:
+        return database_address(url)
+    except ValueError as error:
+        raise LedgerError(f"the ledger's URL {error}") from None
 
 
 def _open(url: str) -> tuple[sa.Engine, bool]:

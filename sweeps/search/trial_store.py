@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sweeps.addresses import without_password
 from sweeps.errors import SweepError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
 
@@ -31,11 +32,12 @@ def readable_errors(storage: str) -> Iterator[None]:
         raise
     except Exception as error:  # SQLAlchemy's and Optuna's errors share no base class
         first = error.__cause__ or error
+        shown = storage if storage.startswith("sqlite:///") else without_password(storage).partition("?")[0]
         reason = str(getattr(first, "orig", None) or first).splitlines()[0]
         if is_damaged(reason):
-            raise SweepError(f"Optuna's storage {damage_of(storage, reason)}") from error
+            raise SweepError(f"Optuna's storage {damage_of(shown, reason)}") from error
         raise SweepError(
-            f"Optuna's storage {storage} cannot be used: {reason}; check that its folder is"
+            f"Optuna's storage {shown} cannot be used: {reason}; check that its folder is"
             " writable and has free space. The generated texts are kept: run the same command again to continue"
         ) from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sweeps.errors import SweepError
@@ -24,8 +24,8 @@ class Workspace:
     """
 
     folder: Path
-    storage: str | None = None
-    trials: str | None = None
+    storage: str | None = field(default=None, repr=False)  # may have a password
+    trials: str | None = field(default=None, repr=False)
 
     @classmethod
     def at(cls, place: str | Path | Workspace) -> Workspace:

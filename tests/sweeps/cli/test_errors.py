@@ -213,6 +213,14 @@ def test_mlruns_is_a_file(tmp_path: Path, capsys: Capture) -> None:
     fails(capsys, arguments, 2, "cannot be written", "--mlruns")
 
 
+@pytest.mark.parametrize("command", [["run", "x.toml"], ["status"], ["ui"]])
+def test_mlruns_is_a_url(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch, command: list[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    err = fails(capsys, [*command, "--mlruns", "postgresql://me:secret@db/x"], 2, "postgresql://... is a URL")
+    assert "secret" not in err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_ledger_that_is_no_ledger(tmp_path: Path, capsys: Capture) -> None:
     path = write_sweep(tmp_path)
     (tmp_path / "mlruns").mkdir()

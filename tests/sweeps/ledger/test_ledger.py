@@ -52,7 +52,7 @@ def test_the_key_holds_all_that_the_text_depends_on() -> None:
 def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
     path = tmp_path / "ledger.db"
     path.write_text("this is not a database, however long the text is" * 50)
-    with pytest.raises(LedgerError, match="could not be opened: file is not a database"):
+    with pytest.raises(LedgerError, match="could not be opened: file is not a database; the file is damaged"):
         Ledger(path)
     assert path.read_text().startswith("this is not")
 
@@ -60,6 +60,23 @@ def test_a_file_that_is_no_ledger(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(LedgerError, match="check that its folder exists"):
         Ledger(tmp_path / "nowhere" / "ledger.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("postgresql+psycopg://me:secret@db:port/x", "cannot be read"),
+        ("://me:secret@db", "cannot be read"),
+        ("postgresql+psycopg://me:a@secret@db/x", "write it as %40"),
+        ("unknown://db/x?user=me&password=secret", "unknown://db/x could not be opened"),
+        ("unknown://me:sec/secret@db:1/x", "unknown://db:1/x could not be opened"),
+        ("unknown://me:a secret@db/x", "check that the URL is right"),
+    ],
+)
+def test_a_url_that_cannot_be_used(url: str, words: str) -> None:
+    with pytest.raises(LedgerError, match=words) as caught:
+        Ledger(url)
+    assert "secret" not in str(caught.value)
 
 
 def test_odd_characters_in_the_folder(tmp_path: Path) -> None:

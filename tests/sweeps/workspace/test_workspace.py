@@ -33,6 +33,11 @@ def test_a_ledger_at_a_url_leaves_files_in_the_folder(tmp_path: Path) -> None:
     assert Workspace(tmp_path, trials=URL).trials_url == URL
 
 
+def test_what_a_notebook_shows_has_no_password(tmp_path: Path) -> None:
+    url = "postgresql://me:secret@db/sweeps"
+    assert "secret" not in repr(Workspace(tmp_path, storage=url, trials=url))
+
+
 def test_a_folder_without_a_ledger(tmp_path: Path) -> None:
     place = Workspace.at(tmp_path / "new")
     assert not place.has_ledger
