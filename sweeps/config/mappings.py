@@ -19,6 +19,8 @@ def toml_text(tables: Mapping[str, Any]) -> str:
     Raises:
         ConfigError: With every value that TOML cannot hold.
     """
+    if not isinstance(tables, Mapping):
+        raise ConfigError(f'{tables!r}: is no mapping; give the tables, such as {{"study": {{"name": "first"}}, ...}}')
     problems: list[str] = []
     plain = _plain(tables, "", problems)
     if problems:

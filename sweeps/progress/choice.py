@@ -16,6 +16,7 @@ ProgressChoice: TypeAlias = Progress | Literal["auto", "plain", "rich"] | None
 "auto" is "plain" where stderr is a terminal, and silent elsewhere."""
 
 _NAMES = ("auto", "plain", "rich")
+_METHODS = ("plan", "stage", "advance", "standing", "note")
 
 
 def require_choice(choice: object) -> None:
@@ -24,8 +25,13 @@ def require_choice(choice: object) -> None:
     Raises:
         ConfigError: If it is neither a name, nor None, nor an object with the methods of `Progress`.
     """
-    if choice is None or choice in _NAMES or callable(getattr(choice, "advance", None)):
+    if choice is None or choice in _NAMES:
         return
+    missing = [name for name in _METHODS if not callable(getattr(choice, name, None))]
+    if not missing:
+        return
+    if len(missing) < len(_METHODS):
+        raise ConfigError(f"progress = {choice!r}: it has no method {', '.join(missing)}; derive it from sweeps.Silent")
     names = ", ".join(f'"{name}"' for name in _NAMES)
     raise ConfigError(f"progress = {choice!r}: no such progress; give {names}, None, or an object with its methods")
 

@@ -37,6 +37,9 @@ def load_inputs(
         cases = load_cases(config.cases_path, names=table.names) if cases is None else cases
     except CaseError as error:
         problems.append(str(error))
+    if cases is not None and not (cases and all(isinstance(case, Case) for case in cases)):
+        problems.append(f"Sweep(cases={cases!r}): must be a list with at least one Case; read a folder with load_cases")
+        cases = None
     found: Objective | None = None
     place = f"{where}: objective." if objective is None else "Sweep(objective=...): "
     try:

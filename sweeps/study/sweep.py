@@ -12,6 +12,7 @@ from objectives.custom import Scoring
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
+from sweeps.errors import ConfigError
 from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import opened_ledger
 from sweeps.probes.unsearchable import refuse_baseline_alone
@@ -44,6 +45,9 @@ class Sweep:
         report: Whether to write report, plots and exports at the end.
         strict: Refuse a space with an option or value that does nothing on this host, instead of dropping it.
         directory: The former name of `mlruns`.
+
+    Raises:
+        ConfigError: If `config`, `engine` or `progress` is of the wrong kind.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class Sweep:
         strict: bool = False,
         directory: str | Path | Workspace | None = None,
     ) -> None:
+        _require_config(config)
         self.config = config
         self.workspace = Workspace.at(mlruns if directory is None else directory)
         require_choice(progress)
         self.progress: Progress = Silent() if progress is None or isinstance(progress, str) else progress
         self._progress = progress
         self.engines = [] if engine is None else list(engine) if isinstance(engine, Sequence) else [engine]
+        _require_engines(engine, self.engines)
         self._objective, self._cases = objective, cases
         self._tracking, self._keep_trials = tracking, keep_trials
         self._report = report
@@ -141,3 +147,15 @@ class Sweep:
 
     def _warn(self, text: str) -> None:
         self.progress.note(text, warning=True)
+
+
+def _require_config(config: object) -> None:
+    """Refuse a path or a mapping in place of a configuration."""
+    if not isinstance(config, SweepConfig):
+        raise ConfigError(f"Sweep({config!r}): is no SweepConfig; use Sweep.from_toml(path) or Sweep.from_dict(tables)")
+
+
+def _require_engines(given: object, engines: Sequence[object]) -> None:
+    """Refuse an engine's name, or another object that generates nothing."""
+    if isinstance(given, str) or not all(callable(getattr(engine, "generate", None)) for engine in engines):
+        raise ConfigError(f"Sweep(engine={given!r}): is no open engine; name it in the configuration's [engine]")

@@ -195,3 +195,9 @@ def test_a_study_from_a_mapping_finds_its_own_module_again(tmp_path: Path, monke
     assert kept.config.with_(study={"name": "u"}).cases_path == str(folder / "cases")
     done = rescore_study(tmp_path / "mlruns", "t")
     assert list(done.new.observations["score"]) == list(result.observations["score"])
+
+
+@pytest.mark.parametrize("tables", [None, "sweep.toml", [1]])
+def test_tables_that_are_no_mapping(tables: Any) -> None:
+    with pytest.raises(ConfigError, match="is no mapping; give the tables"):
+        SweepConfig.from_dict(tables)

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from sweeps.errors import ConfigError
 from sweeps.progress import Silent, Standing
-from sweeps.progress.choice import shown
+from sweeps.progress.choice import require_choice, shown
 from sweeps.progress.live import RichProgress, scale
 from sweeps.progress.plain import PlainProgress, standing_line
 from tests.sweeps.sweep_files import run, write_sweep
@@ -124,3 +124,12 @@ def test_a_progress_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     path = write_sweep(tmp_path)
     with pytest.raises(ConfigError, match=r'progress = \'fancy\': .*"auto", "plain", "rich", None'):
         run(path, progress="fancy")
+
+
+def test_a_progress_without_a_method_is_refused_before_the_sweep() -> None:
+    class Partly:
+        def advance(self, stage: str, *, seconds: float | None) -> None: ...
+
+    with pytest.raises(ConfigError, match="no method plan, stage, standing, note; derive it from"):
+        require_choice(Partly())
+    require_choice(Silent())

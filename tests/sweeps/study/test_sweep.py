@@ -25,6 +25,7 @@ from sweeps.progress import Silent, Standing
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.study.exploration import EXPLORE_SEEDS, SEEDS_PER_TRIAL
+from sweeps.study.sweep import Sweep
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_cases, write_sweep
 
 
@@ -552,3 +553,22 @@ def test_a_grid_that_is_larger_than_its_budget_is_said_to_be(tmp_path: Path) -> 
     enough = int("".join(filter(str.isdigit, todo)))
     assert left_out(*plan_with(enough + 24, 12, cases_per_trial=3)) == ("", "")
     assert left_out(*plan_with(enough - 48, 12, cases_per_trial=3))[0]
+
+
+@pytest.mark.parametrize("given", ["sweep.toml", {"study": {"name": "t"}}])
+def test_a_sweep_of_no_configuration(given: Any) -> None:
+    with pytest.raises(ConfigError, match=r"is no SweepConfig; use Sweep\.from_toml\(path\)"):
+        Sweep(given)
+
+
+@pytest.mark.parametrize("given", ["ollama", object(), [object()]])
+def test_an_engine_that_is_none(tmp_path: Path, given: Any) -> None:
+    with pytest.raises(ConfigError, match="is no open engine; name it in the configuration"):
+        Sweep(load_config(write_sweep(tmp_path)), engine=given)
+
+
+@pytest.mark.parametrize("given", ["cases", []])
+def test_cases_that_are_none(tmp_path: Path, given: Any) -> None:
+    with pytest.raises(ConfigError, match="must be a list with at least one Case"):
+        run(write_sweep(tmp_path), cases=given)
+    assert not (tmp_path / "mlruns" / "ledger.db").exists()
