@@ -9,13 +9,12 @@ import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
 from sweeps.errors import SweepError
+from sweeps.progress.counts import STAGES
 from sweeps.workspace.study_lock import standing_of
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
-
-STAGES = ("floor", "explore", "confirm")
 
 UNREADABLE = "unreadable"
 """Status of a study from another version, or a damaged one."""

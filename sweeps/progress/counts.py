@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 STAGES = ("floor", "explore", "confirm")
+"""The stages that generate, in their order."""
 
 _RECENT = 30
 """Generations that the pace is taken from."""
 
 
 class GenerationCounts:
-    """GenerationCounts of a running sweep; the base of its displays.
+    """Counts of a running sweep; the base of its displays.
 
     Attributes:
         done: Generations complete, by stage.

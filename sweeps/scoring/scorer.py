@@ -49,7 +49,6 @@ class Scored:
 UNSCORED = "NotScored"
 """First word in the error of an observation whose text has no score."""
 
-
 OF_ONE_TEXT = (UnusableAnswer, EngineProtocolError, EngineTimeout, EngineFailure, PromptTooLong)
 """Errors of a matcher's model that concern one text only, unlike a missing model or a server that does not answer."""
 
