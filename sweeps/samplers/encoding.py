@@ -183,11 +183,6 @@ class Encoding:
         return len(self.axes)
 
     @property
-    def n_features(self) -> int:
-        """Number of feature columns."""
-        return len(self.columns)
-
-    @property
     def size(self) -> float:
         """Number of configurations, counting inactive parameters; infinite with a continuous one."""
         return math.prod(axis.cells or math.inf for axis in self.axes)

@@ -16,6 +16,8 @@ from sweeps.study.snapshot import after_batch
 from sweeps.study.stages import Stages
 
 EXPLORE_SEEDS = 10_000
+"""Added to `study.seed` to get the first seed of trial 0; no other stage uses that range."""
+
 SEEDS_PER_TRIAL = 100
 """A trial's seeds start at `study.seed` + `EXPLORE_SEEDS` + `SEEDS_PER_TRIAL` * its number. Stages never share a seed
 (see `confirmation.CONFIRM_SEEDS`), and a person can read the stage from the number."""
