@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sweeps.addresses import without_password
+from sweeps.addresses import database_address
 from sweeps.errors import SweepError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
 
@@ -32,7 +32,7 @@ def readable_errors(storage: str) -> Iterator[None]:
         raise
     except Exception as error:  # SQLAlchemy's and Optuna's errors share no base class
         first = error.__cause__ or error
-        shown = storage if storage.startswith("sqlite:///") else without_password(storage).partition("?")[0]
+        shown = _shown(storage)
         reason = str(getattr(first, "orig", None) or first).splitlines()[0]
         if is_damaged(reason):
             raise SweepError(f"Optuna's storage {damage_of(shown, reason)}") from error
@@ -40,6 +40,14 @@ def readable_errors(storage: str) -> Iterator[None]:
             f"Optuna's storage {shown} cannot be used: {reason}; check that its folder is"
             " writable and has free space. The generated texts are kept: run the same command again to continue"
         ) from error
+
+
+def _shown(storage: str) -> str:
+    """Return a storage's address without passwords."""
+    try:
+        return database_address(storage)
+    except ValueError as error:
+        return f"(whose URL {error})"
 
 
 def open_stored_study(name: str, storage: str) -> optuna.Study:
