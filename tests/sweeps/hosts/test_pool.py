@@ -9,7 +9,7 @@ import pytest
 
 from objectives import load_cases
 from sweeps.config.file import parse_config
-from sweeps.engines.base import Prompt
+from sweeps.engines.base import EngineUnreachable, Prompt
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine
 from sweeps.fingerprints.capture import take
 from sweeps.hosts.host import Host, RunStoppedError
@@ -219,9 +219,20 @@ def test_a_sweep_on_three_hosts_blocks_by_host_and_is_balanced(tmp_path):
     assert set(result.hosts) == {"h0", "h1", "h2"}
 
 
+class Gone(ScriptedEngine):
+    """Answers 30 requests, then nothing at all, as a machine that was switched off."""
+
+    def __init__(self) -> None:
+        super().__init__(CASES, address="h2", faults=[Fault("unreachable", frozenset(range(30, 9999)))])
+
+    def revision(self, model: str) -> dict[str, object]:
+        if self.counts.calls > 30:
+            raise EngineUnreachable("nothing answers at h2")
+        return super().revision(model)
+
+
 def test_a_sweep_survives_a_host_that_drops_out(tmp_path):
-    engines = [ScriptedEngine(CASES, address=f"h{i}") for i in range(3)]
-    engines[2] = ScriptedEngine(CASES, address="h2", faults=[Fault("unreachable", frozenset(range(30, 9999)))])
+    engines = [ScriptedEngine(CASES, address="h0"), ScriptedEngine(CASES, address="h1"), Gone()]
     result = Sweep(parse_config(CONFIG), directory=tmp_path, engine=engines, tracking=False, report=False).run()
     assert result.status == "done"
     assert result.observations["score"].notna().all()
