@@ -118,7 +118,10 @@ def number_value(key: str) -> float | None:
 @lru_cache(maxsize=1 << 16)
 def _key(raw: str, kind: str) -> tuple[str, str]:
     if kind == "number":
-        return number_key(parse_number(raw)), kind
+        try:
+            return number_key(parse_number(raw)), kind
+        except ValueError:  # a digit from a newer Unicode than this Python knows
+            return raw, "symbol"
     if kind == "word":
         folded = fold_word(raw)
         value = _NUMBER_WORDS.get(folded)

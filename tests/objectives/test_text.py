@@ -81,3 +81,9 @@ def test_tokens_tile_the_text(text: str) -> None:
     for token in tokens:
         left[token.start : token.end] = " " * (token.end - token.start)
     assert not "".join(left).strip()
+
+
+def test_a_digit_from_a_newer_unicode_is_a_token() -> None:
+    """U+11BF0 is a digit of Unicode 16; Python 3.11 cannot read it, and a summary may hold it all the same."""
+    first, second = t.tokenise("5 \U00011bf0")
+    assert (first.key, second.end - second.start) == ("#5", 1)
