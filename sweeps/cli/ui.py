@@ -24,7 +24,7 @@ from sweeps.errors import SweepError
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged
-from sweeps.workspace.workspace import Workspace
+from sweeps.workspace.workspace import DEFAULT_FOLDER, Workspace
 
 START_SECONDS = 90.0
 """Seconds that the server may take to answer; on a slow machine MLflow imports for a long time."""
@@ -43,7 +43,7 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
 
     If MLFLOW_TRACKING_URI is an http(s) address and --mlruns is not given, that server is opened instead.
     """
-    workspace = Workspace.at(mlruns or "mlruns")
+    workspace = Workspace.at(mlruns or DEFAULT_FOLDER)
     uri = workspace.runs_url if mlruns else mlflow_store.tracking_uri(workspace)
     launch = not no_open and sys.stdout.isatty()
     if mlflow_store.is_remote(uri):

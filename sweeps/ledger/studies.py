@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -96,7 +97,9 @@ class Studies:
             values |= {"status": status} if status else {}
             values |= {} if identity is None else {"identity": json.dumps(dict(identity))}
             connection.execute(sa.update(tables.studies).where(ours).values(values))
-            return study_of(connection.execute(_ALL.where(ours)).one())
+        read: dict[str, Any] = {"record": StudyRecord.from_json(json.loads(values["record"]))}
+        read |= {} if identity is None else {"identity": json.loads(values["identity"])}
+        return replace(stored, **(values | read))
 
     def _whole(self, study: StoredStudy) -> StoredStudy:
         if study.damage:

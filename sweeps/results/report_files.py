@@ -16,6 +16,7 @@ from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
 from sweeps.scoring.copied_text import copying_notes
 from sweeps.version import __version__
+from sweeps.workspace.workspace import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -122,7 +123,7 @@ def config_of(result: SweepResult) -> dict[str, Any]:
 
 def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:
     """Next steps, most important first, each with its command or file."""
-    where = "" if result.directory == Path("mlruns") else f" --mlruns {shlex.quote(str(result.directory))}"
+    where = "" if result.directory == DEFAULT_FOLDER else f" --mlruns {shlex.quote(str(result.directory))}"
     name = shlex.quote(result.name)
     source = result.stored.record.path or "SWEEP.toml"
     steps = {"read the report": str(result.folder / "report.html")}
