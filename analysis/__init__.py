@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from analysis.comparison.compare import compare
     from analysis.comparison.dunnett import dunnett_critical, dunnett_p, ranking
-    from analysis.comparison.equivalence import default_margin, tost
+    from analysis.comparison.equivalence import tost
     from analysis.comparison.holm import holm
     from analysis.comparison.pair import pair
     from analysis.noise.aa_check import AACheck, aa_check
@@ -30,7 +30,6 @@ _HOMES = {
     "dunnett_critical": "analysis.comparison.dunnett",
     "dunnett_p": "analysis.comparison.dunnett",
     "ranking": "analysis.comparison.dunnett",
-    "default_margin": "analysis.comparison.equivalence",
     "tost": "analysis.comparison.equivalence",
     "holm": "analysis.comparison.holm",
     "pair": "analysis.comparison.pair",
@@ -77,7 +76,6 @@ __all__ = [
     "aa_check",
     "compare",
     "critical_drift",
-    "default_margin",
     "dunnett_critical",
     "dunnett_p",
     "holm",

@@ -11,19 +11,6 @@ from analysis.comparison.pair import Arm, Pair
 from analysis.formatting import gain_text
 
 
-def default_margin(noise_sd: float, cases: int) -> float:
-    """Return the margin used where the user names none: the noise of one pass over the cases.
-
-    It is the standard error of a mean score with one seed per case, `noise_sd / sqrt(cases)`. A smaller difference
-    disappears in the noise of a single pass. "The verdict" in `docs/statistics.md` says how many seeds can show it.
-
-    Args:
-        noise_sd: Standard deviation over seeds within a case, in units of the score.
-        cases: Number of cases, at least 1.
-    """
-    return noise_sd / math.sqrt(cases)
-
-
 def tost(estimate: Estimate, margin: float) -> float:
     """Return the p of two one-sided t tests (Schuirmann 1987) that the effect lies within plus or minus a margin.
 
@@ -46,7 +33,7 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
     Args:
         two: The arms.
         answer: The answer of `compare`.
-        margin: The margin, in units of the score; NaN where it is not known.
+        margin: The margin, in units of the score; NaN where nobody named one.
         tail: Largest one-sided p that shows equality.
     """
     estimate = answer.estimate
@@ -55,8 +42,7 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
     if estimate.test == EXACT:
         return 0.0, ()
     if not margin > 0:
-        why = "no case was repeated, so the noise of one pass over the cases is unknown"
-        return math.nan, (f"Equality is not judged: {why}. Name a margin, or add seeds.",) if math.isnan(margin) else ()
+        return math.nan, ()  # nobody said which difference does not matter
     p_value = tost(estimate, margin)
     if p_value > tail:
         return p_value, ()

@@ -134,6 +134,7 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         "p": "–" if math.isnan(verdict.p_value) else p_text(verdict.p_value, verdict.alpha),
         "based_on": based_on(verdict),
         "level": level_text(verdict.level),
+        "equality_level": level_text(verdict.equality_level),
         "digits": verdict_decimals(verdict),
         "picture": _interval_picture(verdict),
         "out_of_reach": out_of_reach(verdict),
@@ -155,12 +156,16 @@ def _interval_picture(verdict: Verdict) -> dict[str, float] | None:
     if not all(map(math.isfinite, ends)):
         return None
     margin = verdict.margin if math.isfinite(verdict.margin) else 0.0
+    equal = verdict.outcome == "equivalent" and math.isfinite(verdict.equality_low)
+    inner = (verdict.equality_low, verdict.equality_high) if equal else ends[:2]
     mde = verdict.mde if math.isfinite(verdict.mde) and not out_of_reach(verdict) else 0.0
     bottom, top = min(*ends, -margin), max(*ends, margin, mde)
     pad = 0.07 * max(top - bottom, 1e-6)
     marks = {
         "low": ends[0],
         "high": ends[1],
+        "inner_low": inner[0],
+        "inner_high": inner[1],
         "effect": ends[2],
         "left": -margin,
         "right": margin,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.comparison.claim import Claim, is_shown
 from analysis.comparison.compare import Answer, Test, compare
-from analysis.comparison.equivalence import default_margin, show_equivalence
+from analysis.comparison.equivalence import show_equivalence
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import Pair, is_greedy, pair
@@ -49,7 +49,8 @@ def judge(
         finalists: Labels to judge; by default every other one in the table. Several share `alpha` by Holm's method.
         claim: "these-cases", or "new-cases" (from 6 cases on).
         alpha: Two-sided level for all of them together.
-        margin: Differences smaller than this count as none; see `equivalence.default_margin`.
+        margin: Differences smaller than this count as none; by default `min_gain`. Equality is judged only if one of
+            the two is given.
         min_gain: Smallest gain of interest; it is the default margin, and the advice aims at it.
         test: "auto", or one of `compare.TESTS`.
         design: The plan of looks, if the confirmation has or may get several. Then p is the repeated p value and the
@@ -176,7 +177,7 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
 def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked: Asked) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
     estimate, tail = comparison.estimate, asked.tail(level)
-    margin = asked.margin or asked.min_gain or default_margin(two.noise_sd, two.cases)
+    margin = asked.margin or asked.min_gain or math.nan
     p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
     verdict = Verdict(
         outcome=_outcome(two, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail),
@@ -186,7 +187,7 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
         p_equivalence=p_equivalence,
         alpha=asked.alpha,
         margin=margin,
-        margin_from="margin" if asked.margin else "min_gain" if asked.min_gain else "default",
+        margin_from="margin" if asked.margin else "min_gain" if asked.min_gain else "",
         min_gain=asked.min_gain,
         comparisons=asked.comparisons,
         look=asked.look,
@@ -207,6 +208,7 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
         cautions=asked.cautions,
         **_of_arms(two),
         **_of_estimate(estimate, tail),
+        **_of_equality(estimate, tail, p_equivalence),
         mde=asked.mde(two, comparison, estimate, level) if estimate else math.nan,
     )
     interaction = two.interaction() if comparison.claim == "new-cases" and estimate else None
@@ -247,6 +249,13 @@ def _of_estimate(estimate: Estimate | None, tail: float) -> dict[str, Any]:
         "dof": estimate.dof,
         "standard_error": estimate.standard_error,
     }
+
+
+def _of_equality(estimate: Estimate | None, tail: float, p_equivalence: float) -> dict[str, Any]:
+    """Return the interval that two one-sided tests compare with the margin; NaN where equality was not judged."""
+    judged = estimate is not None and not math.isnan(p_equivalence)
+    low, high = estimate.interval(1 - 2 * tail) if estimate is not None and judged else (math.nan, math.nan)
+    return {"equality_low": low, "equality_high": high, "equality_level": 1 - 2 * tail}
 
 
 def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, alpha: float, tail: float) -> Outcome:

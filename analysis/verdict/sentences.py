@@ -36,7 +36,8 @@ def sentence_for(verdict: Verdict) -> str:
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to test a difference with."
     if verdict.outcome == "not distinguishable" and verdict.p_value <= verdict.alpha:
         return _failures(verdict, where)
-    numbers = f"({_numbers(verdict)})." + (f" {_given_up(verdict)}." if verdict.given_up else "")
+    ended = f" {_given_up(verdict)}." if verdict.given_up else ""
+    numbers = f"({_numbers(verdict)}).{ended}"
     if verdict.outcome == "better":
         return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.{d}f} {numbers}"
     if verdict.outcome == "worse":
@@ -45,11 +46,9 @@ def sentence_for(verdict: Verdict) -> str:
         scores = f"they score {verdict.baseline_mean:.3f}, and the same in every case"
         return f"{name} is as good as {base} {where}: both are greedy, {scores}."
     if verdict.outcome == "equivalent":
-        usual = " (as far as one pass over the cases differs from the next)"
-        default = usual if verdict.margin_from == "default" else ""
         return (
-            f"{name} is as good as {base} {where}, within {gain_text(verdict.margin)} either way{default}: {scores}, a "
-            f"difference of {verdict.effect:+.{d}f} {numbers}"
+            f"{name} is as good as {base} {where}, within {gain_text(verdict.margin)} either way: {scores}, a "
+            f"difference of {verdict.effect:+.{d}f} ({_numbers(verdict)}). {_equality(verdict)}{ended}"
         )
     return (
         f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.{d}f} "
@@ -119,6 +118,13 @@ def _numbers(verdict: Verdict) -> str:
     else:
         n = f"{verdict.n_finalist} and {verdict.n_baseline} generations"
     return f"{interval}, {p_text(verdict.p_value, verdict.alpha)}{adjusted}, {n}"
+
+
+def _equality(verdict: Verdict) -> str:
+    """Name the interval that lies within the margin; the wider one, which tests a difference, may not."""
+    d = verdict_decimals(verdict)
+    ends = f"{verdict.equality_low:+.{d}f} to {verdict.equality_high:+.{d}f}"
+    return f"Equality goes by the {level_text(verdict.equality_level)} interval, {ends}."
 
 
 def _these(verdict: Verdict) -> str:

@@ -34,8 +34,11 @@ class Verdict:
         p_raw: Two-sided, of this comparison alone.
         p_equivalence: Of the two one-sided tests against the margin.
         alpha: Level of the verdict.
-        margin: Differences smaller than this count as none.
-        margin_from: Where the margin comes from: "margin" or "min_gain" as given, or "default".
+        equality_low: Lower end of the interval that is compared with the margin; NaN where equality was not judged.
+        equality_high: Upper end.
+        equality_level: Its confidence level, 1 - 2 * alpha: each end is a one-sided test at alpha.
+        margin: Differences smaller than this count as none; NaN where nobody named one: equality is not judged then.
+        margin_from: Where the margin comes from: "margin" or "min_gain" as given, or "".
         test: Name of the test.
         dof: Its degrees of freedom.
         standard_error: Of the effect.
@@ -77,6 +80,9 @@ class Verdict:
     p_value: float
     p_raw: float
     p_equivalence: float
+    equality_low: float
+    equality_high: float
+    equality_level: float
     alpha: float
     margin: float
     margin_from: str

@@ -27,7 +27,11 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.option("--baseline", help="Label of the baseline, if WHAT is a CSV file.")
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="The cases that the verdict is about.")
 @click.option("--alpha", type=LEVEL, help="Accepted risk of a false claim (two-sided level).")
-@click.option("--margin", type=SCORE, help="Differences below this count as none.")
+@click.option(
+    "--margin",
+    type=SCORE,
+    help="Differences below this count as none. Without it or --min-gain nothing is judged equivalent.",
+)
 @click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="The test; by default chosen by claim and data.")
 @click.option(

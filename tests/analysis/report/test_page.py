@@ -91,6 +91,21 @@ def test_only_better_is_green(data, outcome, tone, answer):
     assert [name for name, colour in colours.items() if colour == "better"] == ["better"]
 
 
+def test_the_interval_of_the_test_of_equality_is_drawn_and_named(data):
+    """The 95% interval may reach beyond the band of differences that count as none; the one that is tested may not."""
+    equal = {"outcome": "equivalent", "effect": 0.0, "ci_low": -0.05, "ci_high": 0.05, "margin": 0.045}
+    verdict = replace(data.verdict, **equal, equality_low=-0.04, equality_high=0.04, equality_level=0.9)
+    text = render_report(replace(data, verdicts=[verdict]), figures={})
+    bars = re.findall(r'<i class="(margin|bar inner|bar)" style="left:([\d.]+)%;width:([\d.]+)%"', text)
+    widths = {name: float(width) for name, _, width in bars}
+    assert widths["bar inner"] < widths["margin"] < widths["bar"]
+    assert widths["bar inner"] / widths["bar"] == pytest.approx(0.8, abs=0.01)
+    assert "its 90% interval, which lies within the margin" in text
+    better = render_report(data, figures={})
+    assert "bar inner" not in better
+    assert 'class="margin"' not in better  # nobody named one
+
+
 def test_options_that_differ_are_marked_and_only_these(data):
     text = render_report(data, figures={})
     table = text[text.index('<h2 id="options"') : text.index('<h2 id="coverage"')]

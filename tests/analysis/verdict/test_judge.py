@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 import analysis
 from analysis import SequentialDesign, TableError, judge, judge_one
@@ -65,9 +66,26 @@ def test_equivalent_needs_a_narrow_interval_and_states_its_margin():
     assert "within 0.020 either way" in verdict.sentence
     assert judge_one(data, baseline="base", margin=0.002).outcome == "not distinguishable"
     assert judge_one(data, baseline="base", min_gain=0.02).margin_from == "min_gain"
-    default = judge_one(data, baseline="base")
-    assert default.margin == pytest.approx(default.noise_sd / math.sqrt(6))
-    assert "one pass over the cases" in default.sentence
+    unnamed = judge_one(data, baseline="base")
+    assert (unnamed.outcome, unnamed.margin_from) == ("not distinguishable", "")
+    assert math.isnan(unnamed.margin)
+    assert unnamed.as_dict()["margin"] is None
+    assert f"finds gains of about {unnamed.mde:.3f} or more" in unnamed.sentence
+
+
+def test_equality_names_the_interval_that_it_goes_by():
+    """Two one-sided tests at .05 are a 90% interval; the 95% interval that is shown may reach beyond the margin."""
+    data = table({"new": 0.0}, seeds=40, noise=0.05)
+    shown = judge_one(data, baseline="base")
+    margin = (max(-shown.ci_low, shown.ci_high) + abs(shown.effect) + 1.645 * shown.standard_error) / 2
+    verdict = judge_one(data, baseline="base", margin=margin)
+    assert verdict.outcome == "equivalent"
+    assert max(-verdict.ci_low, verdict.ci_high) > margin >= max(-verdict.equality_low, verdict.equality_high)
+    said = f"Equality goes by the 90% interval, {verdict.equality_low:+.3f} to {verdict.equality_high:+.3f}."
+    assert verdict.sentence.endswith(said)
+    half = stats.t.ppf(0.95, verdict.dof) * verdict.standard_error
+    assert verdict.equality_high == pytest.approx(verdict.effect + half)
+    assert math.isnan(shown.equality_low)
 
 
 def test_a_significant_effect_is_never_called_equivalent():
