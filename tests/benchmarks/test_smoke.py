@@ -31,6 +31,7 @@ SMALLEST: dict[str, list[str]] = {
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
     "verdicts.limits": ["--replications", "2", "--trials", "12", "--sampler", "random"],
+    "verdicts.peers": ["--replications", "2", "--only", "null", "search-20"],
 }
 MAKERS = {"matchers.build_lexicon", "matchers.fit_lexical"}
 """They make the shipped matcher's data and have tests of their own below."""
@@ -143,11 +144,18 @@ def limited(figures: dict[str, Any]) -> None:
     assert figures["raw_flat"] > 0  # the best of noisy scores is too high
 
 
+def peers(figures: dict[str, Any]) -> None:
+    assert set(figures["kinds"]) == {"null", "search-20"}
+    for by_rival in figures["kinds"].values():
+        assert {"ours", "paired t on case means"} <= set(by_rival)
+        assert all(share in (0, 0.5, 1) for each in by_rival.values() for share in each.values())
+
+
 CHECKS = {
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.selection": selected, "speed.analysis_scale": scale, "speed.hosts": speedup, "speed.overhead": share,
     "speed.request_order": order, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
-    "verdicts.limits": limited,
+    "verdicts.limits": limited, "verdicts.peers": peers,
 }  # fmt: skip
 
 
