@@ -7,8 +7,10 @@ import json
 import math
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+from tests.doubles.ollama_versions import Abilities
 
 SYSTEM = "You are a helpful AI assistant named SmolLM, trained by Hugging Face"
 TRAINED_CONTEXT = 8192
@@ -18,7 +20,8 @@ NUM_KEEP = 4
 REPEAT_LIMIT = 30
 
 # Splits the recorded prompts into as many tokens as SmolLM2's own tokenizer does.
-_TOKEN = re.compile(r" (?=\d)|\d|[^\W\d_]+|[^\w\s]|\n+| +$")
+_SUMMARISE = r"Summ(?=arise)|(?<=Summ)ar(?=ise)|(?<=Summar)ise"
+_TOKEN = re.compile(rf" (?=\d)|\d|{_SUMMARISE}|[^\W\d_]+|[^\w\s]|\n| +$")
 _INTEGERS = (
     "num_ctx",
     "num_predict",
@@ -26,11 +29,15 @@ _INTEGERS = (
     "num_batch",
     "num_gpu",
     "num_thread",
+    "draft_num_predict",
+    "mirostat",
     "top_k",
     "seed",
     "repeat_last_n",
 )
-_FLOATS = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty")
+_LOADS = ("num_ctx", "num_thread", "num_batch", "num_gpu", "use_mmap", "draft_num_predict")
+_FLOATS = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty", "frequency_penalty",
+           "mirostat_tau", "mirostat_eta")  # fmt: skip
 _WORDS = [
     "pump", "valve", "failed", "test", "rate", "loss", "step", "batch", "kernel", "driver", "reset", "patch", "build",
     "deploy", "rollback", "memory", "latency", "queue", "index", "shard", "token", "cache", "version", "release",
@@ -49,7 +56,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Sampler:
-    """The settings of llama.cpp's sampler, as its log shows them. The defaults are those of version 0.32.15."""
+    """The settings of llama.cpp's sampler, as its log shows them."""
 
     temp: float = 0.8
     top_k: int = 40
@@ -61,6 +68,8 @@ class Sampler:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     mirostat: int = 0
+    mirostat_tau: float = 5.0
+    mirostat_eta: float = 0.1
 
 
 @dataclass(frozen=True)
@@ -84,16 +93,16 @@ def pieces(text: str) -> list[str]:
     return re.findall(r"\s*(?:\w+|[^\w\s])|\s+$", text)
 
 
-def with_system(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if messages and messages[0].get("role") == "system":
+def with_system(messages: list[dict[str, Any]], system: str = SYSTEM) -> list[dict[str, Any]]:
+    if not system or (messages and messages[0].get("role") == "system"):
         return messages
-    return [{"role": "system", "content": SYSTEM}, *messages]
+    return [{"role": "system", "content": system}, *messages]
 
 
 def count_messages(messages: list[dict[str, Any]]) -> int:
     """Tokens of a chat in the model's template: those around each message, and four to open the answer."""
     around = {"assistant": 6}  # the word is two tokens
-    return 4 + sum(around.get(each["role"], 5) + count(each.get("content") or "") for each in with_system(messages))
+    return 4 + sum(around.get(each["role"], 5) + count(each.get("content") or "") for each in messages)
 
 
 def cut_length(num_ctx: int) -> int:
@@ -102,11 +111,17 @@ def cut_length(num_ctx: int) -> int:
     return keep + (num_ctx - keep) // 2
 
 
-def drop_messages(messages: list[dict[str, Any]], num_ctx: int) -> list[dict[str, Any]]:
-    """Drop the oldest messages until the chat fits or only the last one is left; system messages stay."""
+def drop_messages(messages: list[dict[str, Any]], num_ctx: int, prompt: str) -> list[dict[str, Any]]:
+    """Drop the oldest messages until the chat fits or only the last one is left; system messages stay.
+
+    Args:
+        messages: The chat.
+        num_ctx: Room in tokens.
+        prompt: The model's own system prompt, where the chat has none.
+    """
     system = [message for message in messages if message["role"] == "system"]
     rest = [message for message in messages if message["role"] != "system"]
-    while len(rest) > 1 and count_messages([*system, *rest]) > num_ctx:
+    while len(rest) > 1 and count_messages(with_system([*system, *rest], prompt)) > num_ctx:
         rest = rest[1:]
     return [*system, *rest]
 
@@ -140,22 +155,22 @@ def check_options(options: Any, model: str) -> dict[str, Any]:
     return checked
 
 
-def settle(options: dict[str, Any], inert: frozenset[str]) -> Settings:
+def settle(options: dict[str, Any], abilities: Abilities) -> Settings:
     """Turn checked options into the sampler's settings.
 
     Args:
         options: The request's, checked.
-        inert: Options that this server accepts and ignores.
+        abilities: What this version ignores, and its defaults.
 
     Raises:
         Refusal: 400 with llama.cpp's JSON inside the error string.
     """
-    live = {name: value for name, value in options.items() if name not in inert}
+    live = {name: value for name, value in options.items() if name not in abilities.inert}
     last_n = live.get("repeat_last_n", 64)
     if last_n < 0:
         message = f"Field 'repeat_last_n': Value must be between 0 <= value <= 2147483647, but got {last_n}"
         raise Refusal(400, _inner(400, message, "invalid_request_error"))
-    penalty = float(live.get("repeat_penalty", 1.0))
+    penalty = float(live.get("repeat_penalty", abilities.repeat_penalty))
     if penalty <= 0 or not math.isfinite(penalty):
         message = "Failed to initialize samplers: penalty_repeat must be finite and greater than 0"
         raise Refusal(400, _inner(400, message, "invalid_request_error"))
@@ -169,9 +184,14 @@ def settle(options: dict[str, Any], inert: frozenset[str]) -> Settings:
         repeat_penalty=penalty,
         presence_penalty=float(live.get("presence_penalty", 0.0)),
         frequency_penalty=float(live.get("frequency_penalty", 0.0)),
+        mirostat=int(live.get("mirostat", 0)),
+        mirostat_tau=float(live.get("mirostat_tau", 5.0)),
+        mirostat_eta=float(live.get("mirostat_eta", 0.1)),
     )
+    if abilities.penalties_are_one:
+        sampler = replace(sampler, presence_penalty=sampler.frequency_penalty)
     seed = live.get("seed", -1)
-    load = {name: live.get(name) for name in ("num_ctx", "num_thread", "num_batch", "num_gpu", "use_mmap")}
+    load = {name: live.get(name) for name in _LOADS}
     return Settings(
         sampler, None if seed < 0 else seed % 2**32, live.get("num_predict", -1), tuple(live.get("stop", ())), load
     )
@@ -187,27 +207,17 @@ def _inner(code: int, message: str, kind: str, **more: int) -> str:
     return json.dumps({"error": {"code": code, "message": message, "type": kind, **more}}, separators=(",", ":"))
 
 
-def write(prompt: str, settings: Settings, *, schema: Any = None) -> list[str]:
-    """Return the pieces of a text, which depends only on the prompt, the seed and the options that act."""
-    sampler = settings.sampler
-    greedy = sampler.temp == 0 or sampler.top_p <= 0 or sampler.top_k == 1
-    key: list[Any] = [prompt, json.dumps(schema, sort_keys=True)]
-    if sampler.repeat_last_n and (sampler.repeat_penalty, sampler.presence_penalty, sampler.frequency_penalty) != (
-        1,
-        0,
-        0,
-    ):
-        key += ["penalties", sampler.repeat_penalty, sampler.presence_penalty, sampler.frequency_penalty,
-                sampler.repeat_last_n]  # fmt: skip
-    if not greedy:
-        wide = sampler.top_k <= 0 or sampler.top_k >= 49152  # no fewer than all tokens
-        key += [
-            settings.seed if settings.seed is not None else random.random(),
-            sampler.temp,
-            0 if wide else sampler.top_k,
-        ]
-        key += [sampler.top_p, sampler.min_p, sampler.typical_p]
-    rng = random.Random(hashlib.sha256(json.dumps(key).encode()).digest())
+def write(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int, bool] = (0, False)) -> list[str]:
+    """Return the pieces of a text, which depends only on the prompt, the seed and the options that act.
+
+    Args:
+        prompt: The prompt.
+        settings: The options after the server's checks.
+        schema: JSON schema of the text.
+        run: The text's number among those written at once (0 alone), and whether it is a prompt's first run. These
+            change no greedy text: a difference in rounding moves a draw, and nearly never the largest probability.
+    """
+    rng = chance(prompt, settings, schema=schema, run=run)
     if schema is not None:
         return pieces(json.dumps(_fill(schema, rng) if isinstance(schema, dict) else {"name": "Bob", "age": 30}))
     if re.search(r"(?:\bha\s+){19,}ha\s*$", prompt):
@@ -221,6 +231,26 @@ def write(prompt: str, settings: Settings, *, schema: Any = None) -> list[str]:
     while len(pieces(text)) < least:
         text += " " + _sentence(rng)
     return pieces(text)
+
+
+def chance(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int, bool] = (0, False)) -> random.Random:
+    """Return the generator from which a text is drawn; see `write`."""
+    sampler = settings.sampler
+    key: list[Any] = [prompt, json.dumps(schema, sort_keys=True)]
+    penalties = (sampler.repeat_penalty, sampler.presence_penalty, sampler.frequency_penalty)
+    if sampler.repeat_last_n and penalties != (1, 0, 0):
+        key += ["penalties", *penalties, sampler.repeat_last_n]
+    if sampler.temp == 0 or (not sampler.mirostat and (sampler.top_p <= 0 or sampler.top_k == 1)):
+        return random.Random(hashlib.sha256(json.dumps(key).encode()).digest())
+    key += [settings.seed if settings.seed is not None else random.random(), sampler.temp]
+    if sampler.mirostat:  # it replaces the other ways to cut the distribution
+        key += ["mirostat", sampler.mirostat, sampler.mirostat_tau, sampler.mirostat_eta]
+    else:
+        wide = sampler.top_k <= 0 or sampler.top_k >= 49152  # no fewer than all tokens
+        key += [0 if wide else sampler.top_k, sampler.top_p, sampler.min_p, sampler.typical_p]
+    if run != (0, False):
+        key += run
+    return random.Random(hashlib.sha256(json.dumps(key).encode()).digest())
 
 
 def _sentence(rng: random.Random) -> str:

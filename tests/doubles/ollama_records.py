@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.doubles import ollama_model
+from tests.doubles.ollama_versions import Thought
 
 
 def now() -> str:
@@ -22,9 +23,29 @@ class Text:
     prompt_tokens: int
     seen_tokens: int
     eval_count: int
+    thinking: list[str] = field(default_factory=list)
 
 
-def finish(written: list[str], settings: ollama_model.Settings, tokens: int, seen: int, room: int | None) -> Text:
+def finish(
+    answer: list[str],
+    settings: ollama_model.Settings,
+    tokens: int,
+    seen: int,
+    room: int | None,
+    thought: Thought | None = None,
+) -> Text:
+    """Put thought and answer together, and end them by the options; the thought's tokens count like the answer's."""
+    if thought is None:
+        return _ended(answer, settings, tokens, seen, room)
+    if not thought.parsed:
+        before = ollama_model.pieces(thought.opening + thought.text + thought.closing)
+        return _ended([*before, *answer], settings, tokens, seen, room)
+    before = ollama_model.pieces(thought.text)
+    whole = _ended([*before, *answer], settings, tokens, seen, room)
+    return replace(whole, thinking=whole.pieces[: len(before)], pieces=whole.pieces[len(before) :])
+
+
+def _ended(written: list[str], settings: ollama_model.Settings, tokens: int, seen: int, room: int | None) -> Text:
     limits = [limit for limit in (settings.num_predict, room) if limit is not None and limit > 0]
     limit = min(limits) if limits else len(written) + 1
     for n, piece in enumerate(written):
@@ -43,6 +64,11 @@ def finish(written: list[str], settings: ollama_model.Settings, tokens: int, see
     return Text(written, "stop", tokens, seen, len(written) + 1)
 
 
+def ordered(done: dict[str, Any], reason_first: bool) -> dict[str, Any]:
+    """The fields that end an answer, in the order of the version."""
+    return dict(reversed(done.items())) if reason_first else done
+
+
 @dataclass(frozen=True)
 class Record:
     """One answer in each of its forms."""
@@ -52,20 +78,25 @@ class Record:
     text: Text
     load_ns: int
     body: dict[str, Any]
+    remote: Mapping[str, str] = field(default_factory=dict)
+    reason_first: bool = False
 
-    def _part(self, content: str) -> dict[str, Any]:
+    def _part(self, content: str, thinking: str = "") -> dict[str, Any]:
+        more = {"thinking": thinking} if thinking else {}
         if self.path == "/api/chat":
-            return {"message": {"role": "assistant", "content": content}}
-        return {"response": content}
+            return {"message": {"role": "assistant", "content": content, **more}}
+        return {"response": content, **more}
 
     def _last(self) -> dict[str, Any]:
         if self.text.reason is None:
             return {"done": False}
         prefill, decode = 3_000_000 * self.text.seen_tokens, 20_000_000 * self.text.eval_count
-        last: dict[str, Any] = {"done": True, "done_reason": self.text.reason}
+        last = ordered({"done": True, "done_reason": self.text.reason}, self.reason_first)
         if self.path == "/api/generate" and not self.body.get("raw"):
             # The ids mean nothing here; how many there are does.
             last["context"] = list(range(self.text.prompt_tokens + len(self.text.pieces)))
+        if self.path == "/api/chat" and self.body.get("logprobs") and not self.body.get("stream", True):
+            last["logprobs"] = self._logprobs()
         return last | {
             "total_duration": self.load_ns + prefill + decode,
             "load_duration": self.load_ns,
@@ -76,17 +107,23 @@ class Record:
         }
 
     def _head(self) -> dict[str, Any]:
-        return {"model": self.model, "created_at": now()}
+        return {"model": self.model, **self.remote, "created_at": now()}
+
+    def _logprobs(self) -> list[dict[str, Any]]:
+        one = {"token": "a", "logprob": -1.0, "bytes": [97]}
+        top = {"top_logprobs": [one] * (self.body.get("top_logprobs") or 0)}
+        return [{**one, **top} for _ in (*self.text.thinking, *self.text.pieces)]
 
     def whole(self) -> dict[str, Any]:
-        answer = {**self._head(), **self._part("".join(self.text.pieces)), **self._last()}
-        if self.body.get("logprobs"):
-            one = {"token": "a", "logprob": -1.0, "bytes": [97]}
-            top = {"top_logprobs": [one] * self.body.get("top_logprobs", 0)}
-            answer["logprobs"] = [{**one, **top} for _ in self.text.pieces]
+        part = self._part("".join(self.text.pieces), "".join(self.text.thinking))
+        answer = {**self._head(), **part, **self._last()}
+        if self.path == "/api/generate" and self.body.get("logprobs"):
+            answer["logprobs"] = self._logprobs()
         return answer
 
     def lines(self) -> Iterator[dict[str, Any]]:
+        for piece in self.text.thinking:
+            yield {**self._head(), **self._part("", piece), "done": False}
         for piece in self.text.pieces:
             yield {**self._head(), **self._part(piece), "done": False}
         if self.text.reason is not None:
@@ -94,7 +131,11 @@ class Record:
 
     def chat(self) -> dict[str, Any]:
         message = {"role": "assistant", "content": "".join(self.text.pieces)}
-        choice = {"index": 0, "message": message, "finish_reason": self.text.reason}
+        if self.text.thinking:
+            message["reasoning"] = "".join(self.text.thinking)
+        choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": self.text.reason}
+        if self.body.get("logprobs"):
+            choice["logprobs"] = {"content": self._logprobs()}
         return {
             "id": "chatcmpl-1",
             "object": "chat.completion",
@@ -117,8 +158,10 @@ class Record:
             head = {"id": "chatcmpl-1", "object": "chat.completion.chunk", **self._openai()}
             return "data: " + json.dumps({**head, **fields}, separators=(",", ":"), ensure_ascii=False)
 
-        for n, piece in enumerate(self.text.pieces):
-            delta = {"role": "assistant", "content": piece} if n == 0 else {"content": piece}
+        deltas = [*({"content": "", "reasoning": piece} for piece in self.text.thinking),
+                  *({"content": piece} for piece in self.text.pieces)]  # fmt: skip
+        for n, fields in enumerate(deltas):
+            delta = {"role": "assistant", **fields} if n == 0 else fields
             yield event(choices=[{"index": 0, "delta": delta, "finish_reason": None}])
         yield event(choices=[{"index": 0, "delta": {}, "finish_reason": self.text.reason}])
         if (self.body.get("stream_options") or {}).get("include_usage"):

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 JSON = "application/json; charset=utf-8"
 _METHODS = {
-    "/api/version": "GET", "/api/tags": "GET", "/api/ps": "GET", "/api/show": "POST", "/api/generate": "POST",
-    "/api/chat": "POST", "/api/embed": "POST", "/v1/models": "GET", "/v1/chat/completions": "POST",
+    "/api/version": "GET", "/api/tags": "GET", "/api/ps": "GET", "/api/show": "POST", "/api/create": "POST",
+    "/api/generate": "POST", "/api/chat": "POST", "/api/embed": "POST", "/v1/models": "GET",
+    "/v1/chat/completions": "POST",
 }  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -347,7 +348,7 @@ def test_a_long_prompt_is_refused_with_its_numbers(engine: OllamaEngine) -> None
 
 
 def test_a_prompt_that_an_old_server_cuts_is_marked(engine: OllamaEngine, server: OllamaDouble) -> None:
-    server.knows_truncate = False
+    server.abilities = replace(server.abilities, truncate=False)
     answer = engine.generate(LONG, {**OPTIONS, "num_ctx": 256}, model=MODEL)
     assert answer.truncated
     assert answer.prompt_tokens == 4 + (256 - 4) // 2

@@ -330,7 +330,8 @@ def test_going_on_at_another_address(tmp_path: Path, cases: Path, server: Server
     server.at(MIDDLES["explore"], server.stop)
     with pytest.raises(RunStoppedError):
         run(write(tmp_path, cases, server.url))
-    other = Server(version="0.33.0")
+    other = Server()
+    other.version = "0.33.0"
     with other:
         path = write(tmp_path, cases, other.url)
         with pytest.raises(ConfigError, match=r"engine\.version: was 0\.32\.15, is 0\.33\.0"):
