@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -33,6 +34,15 @@ def decimals(*values: float) -> int:
 def gain_text(gain: float) -> str:
     """Write a gain, a margin or a standard deviation shown on its own; a dash where it is not finite."""
     return f"{gain:.{decimals(gain)}f}" if math.isfinite(gain) else "–"
+
+
+def option_text(value: object) -> str:
+    """Write an option's value on one line: `0.8`, `true`, `low`, or texts as JSON, `["END"]`."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, (list, tuple)):
+        return str(value)
+    return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(value, ensure_ascii=False))
 
 
 def count_text(count: float, noun: str) -> str:

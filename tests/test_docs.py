@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sweeps.config.file import parse_config
 from sweeps.config.space import Space
 from sweeps.config.tables import BudgetTable
 from sweeps.engines.ollama import SETTINGS
-from sweeps.options import OPTIONS
+from sweeps.options import OPTIONS, ChoiceSpec, NumberSpec
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -118,11 +119,15 @@ def test_defaults_are_those_of_the_program(table: str) -> None:
 def test_the_options_are_as_described(name: str) -> None:
     _, kind, default, accepted, about = rows("baseline")[name]
     spec = OPTIONS[name]
+    assert about.startswith(spec.about)
+    if not isinstance(spec, NumberSpec):
+        words = [f"`{json.dumps(value)}`" for value in spec.values] if isinstance(spec, ChoiceSpec) else []
+        assert (default, accepted) == ("not sent", ", ".join(words) or spec.range_text)
+        return
     assert kind == ("whole" if spec.kind is int else "number")
     assert default == ("not sent" if spec.default is None else str(spec.default))
     low, high = re.fullmatch(r"(?:above )?(-?[\d.]+),? to ([\d.]+)", accepted).groups()  # type: ignore[union-attr]
     assert (float(low), float(high), "above" in accepted) == (spec.low, spec.high, spec.low_open)
-    assert about.startswith(spec.about)
     assert ("loads the model" in about) == spec.reload
 
 

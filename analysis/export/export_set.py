@@ -7,11 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 Mode = Literal["production", "baseline"]
 
 MODES: tuple[Mode, ...] = get_args(Mode)
+
+OptionValue = int | float | str | tuple[str, ...]
+
+THINK, STOP = "think", "stop"
+"""Options that are no numbers: true, false or a word; and a list of texts."""
 
 MEASURING_SEED = 42
 """The seed of `mode="baseline"`."""
@@ -65,11 +70,12 @@ class ExportSet:
         forced: Whether the user insisted on a set that is not shown better, or breaks a limit.
 
     Raises:
-        ExportError: If an option is not a finite number, has the wrong type or a bad name; if the model's name does not
-            fit on one plain line; if the date is not ISO 8601; or if `shown_better` contradicts the outcome.
+        ExportError: If an option has the wrong type or a bad name, or is a number that is not finite; if the model's
+            name does not fit on one plain line; if the date is not ISO 8601; or if `shown_better` contradicts the
+            outcome.
     """
 
-    options: Mapping[str, int | float]
+    options: Mapping[str, OptionValue]
     model: str
     prompt: str
     system: str
@@ -120,7 +126,7 @@ class ExportSet:
         """Whether the files must warn that the set is not shown better, or breaks a limit."""
         return not self.shown_better or bool(self.broken)
 
-    def options_for(self, mode: Mode) -> dict[str, int | float]:
+    def options_for(self, mode: Mode) -> dict[str, OptionValue]:
         """The options to send: as tuned, or for measuring (temperature 0, fixed seed, the rest as tuned)."""
         if mode == "production":
             return dict(self.options)
@@ -165,17 +171,21 @@ def finite(value: float | None) -> float | None:
     return float(value) if value is not None and math.isfinite(value) else None
 
 
-def _checked_options(options: Mapping[str, int | float]) -> dict[str, int | float]:
+def _checked_options(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
     checked = {name: _checked_option(name, value) for name, value in options.items() if name != "seed"}
     if not checked.get("mirostat"):
         checked = {name: value for name, value in checked.items() if name not in ("mirostat_tau", "mirostat_eta")}
     return checked
 
 
-def _checked_option(name: str, value: float) -> int | float:
-    """A plain int or float, also from numpy; whole-number options become int, as the API demands."""
+def _checked_option(name: str, value: Any) -> OptionValue:
+    """A plain value, also from numpy; whole-number options become int, as the API demands."""
     if not _OPTION_NAME.fullmatch(name):
         raise ExportError(f"{name!r} is not an option name; use small letters, digits and underscores only")
+    if name == THINK and isinstance(value, (bool, str)):
+        return value
+    if name == STOP and isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+        return tuple(value)
     if isinstance(value, (bool, str)) or not hasattr(value, "__float__") or not math.isfinite(value):
         raise ExportError(f"option {name} must be a finite number, not {value!r}")
     if name not in _INTEGERS:

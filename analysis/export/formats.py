@@ -15,9 +15,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from analysis.export.export_set import MEASURING_SEED, MODES, ExportError, ExportSet, Mode, finite
+from analysis.export.export_set import (
+    MEASURING_SEED,
+    MODES,
+    STOP,
+    THINK,
+    ExportError,
+    ExportSet,
+    Mode,
+    OptionValue,
+    finite,
+)
 from analysis.export.files import write_together
-from analysis.formatting import arms_text, decimals, level_text, p_text
+from analysis.formatting import arms_text, decimals, level_text, option_text, p_text
 
 __all__ = [
     "FORCED",
@@ -48,7 +58,7 @@ _MIROSTAT = ("mirostat", "mirostat_tau", "mirostat_eta")
 # Names that `ollama create` accepts as a PARAMETER. Mirostat is deprecated: only for hosts known to honour it.
 _MODELFILE_PARAMETERS = frozenset(
     {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty"}
-    | {"frequency_penalty", "num_ctx", "num_predict", "num_keep", "num_gpu", "num_thread", "num_batch", "seed"}
+    | {"frequency_penalty", "num_ctx", "num_predict", "num_keep", "num_gpu", "num_thread", "num_batch", "seed", STOP}
 )
 _ENV_SAFE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 _SUFFIXES: Mapping[Format, str] = {"env": ".env", "json": ".json", "modelfile": ".Modelfile", "toml": ".toml"}
@@ -166,7 +176,7 @@ def _prompt_files(export: ExportSet) -> dict[str, str]:
 def _render_env(export: ExportSet, mode: Mode, stem: str | None) -> str:
     name = f"{stem or mode}.env"
     values: dict[str, str] = {"MODEL": export.model, "PROMPT": export.prompt}
-    values |= {option.upper(): _number(value) for option, value in export.options_for(mode).items()}
+    values |= {option.upper(): option_text(value) for option, value in export.options_for(mode).items()}
     notes = [*_header(export, mode), f"in a shell:    set -a; . ./{name}; set +a", f"with docker:   --env-file {name}"]
     if stem is not None:
         for role in _prompt_files(export):
@@ -185,7 +195,10 @@ def _render_json(export: ExportSet, mode: Mode) -> str:
     if export.cautions:
         body["caution"] = "; ".join(export.cautions)
     body["model"] = export.model
-    body["options"] = export.options_for(mode)
+    options = export.options_for(mode)
+    if THINK in options:  # beside the options; among them Ollama would ignore it
+        body[THINK] = options.pop(THINK)
+    body["options"] = options
     body["messages"] = [
         *([{"role": "system", "content": export.system}] if export.system else []),
         {"role": "user", "content": export.user},
@@ -198,10 +211,12 @@ def _render_json(export: ExportSet, mode: Mode) -> str:
 def _render_modelfile(export: ExportSet, mode: Mode, honoured: Collection[str] | None) -> str:
     options = export.options_for(mode)
     kept = {name: value for name, value in options.items() if _in_modelfile(name, honoured)}
-    ignored = [name for name in options if name not in kept]
+    ignored = [name for name in options if name not in kept and name != THINK]
     notes = _header(export, mode)
     if ignored:
         notes.append(f"left out, because they have no effect on this host: {', '.join(ignored)}")
+    if THINK in options:
+        notes.append(f"a Modelfile cannot set {THINK}; send it with each request: {json.dumps(options[THINK])}")
     if export.user.strip() not in ("", PLACEHOLDER):
         notes.append("a Modelfile has no place for the user prompt; send it with each request")
     dropped = sorted({char for char in export.system if not char.isprintable() and char not in "\n\r\t"})
@@ -209,7 +224,9 @@ def _render_modelfile(export: ExportSet, mode: Mode, honoured: Collection[str] |
         codes = ", ".join(f"U+{ord(char):04X}" for char in dropped)
         notes.append(f"ollama create drops these characters of the system prompt: {codes}")
     lines = [*_comments(notes), f"FROM {export.model}"]
-    lines += [f"PARAMETER {name} {_number(value)}" for name, value in kept.items()]
+    for name, value in kept.items():
+        values = map(_modelfile_stop, value) if isinstance(value, tuple) else [option_text(value)]
+        lines += [f"PARAMETER {name} {text}" for text in values]
     if export.system:
         lines.append(f"SYSTEM {_modelfile_text(export.system)}")
     return "\n".join(lines) + "\n"
@@ -221,6 +238,13 @@ def _in_modelfile(name: str, honoured: Collection[str] | None) -> bool:
     return name in _MODELFILE_PARAMETERS and (name == "seed" or honoured is None or name in honoured)
 
 
+def _modelfile_stop(text: str) -> str:
+    """A text in quotes; Ollama's parser knows no escapes, and drops characters that are not printable."""
+    if any(not char.isprintable() and char not in "\n\r\t" for char in text):
+        raise ExportError(f"a Modelfile cannot hold {text!r} of {STOP}; use json or env")
+    return f'"{text}"' if text.isprintable() and '"' not in text else _modelfile_text(text)
+
+
 def _modelfile_text(text: str) -> str:
     """Text in triple quotes, which Ollama's parser ends at the first line break after three quotes."""
     # The parser drops characters that are not printable before it looks for quotes.
@@ -229,7 +253,7 @@ def _modelfile_text(text: str) -> str:
         before = f'"""{seen[: line_break.start()]}'.strip()
         if len(before) >= 6 and before.endswith('"""'):
             raise ExportError(
-                f'a Modelfile cannot hold this system prompt: a line ends in """ ({before[3:].splitlines()[-1]!r}); '
+                f'a Modelfile cannot hold this text: a line ends in """ ({before[3:].splitlines()[-1]!r}); '
                 "use json or env"
             )
     return f'"""{text}"""'
@@ -241,7 +265,7 @@ def _render_toml(export: ExportSet, mode: Mode) -> str:
         notes.append(f"seed {MEASURING_SEED} is left out: a sweep chooses its own seeds")
     options = {name: value for name, value in export.options_for(mode).items() if name != "seed"}
     lines = ["[baseline]", f"model = {_toml_text(export.model)}", f"prompt = {_toml_text(export.prompt)}"]
-    lines += [f"{name} = {_number(value)}" for name, value in options.items()]
+    lines += [f"{name} = {_toml_value(value)}" for name, value in options.items()]
     return "\n".join([*_comments(notes), *lines]) + "\n"
 
 
@@ -310,5 +334,7 @@ def _toml_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _number(value: float) -> str:
-    return repr(value)
+def _toml_value(value: OptionValue) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml_text, value))}]"
+    return _toml_text(value) if isinstance(value, str) else option_text(value)

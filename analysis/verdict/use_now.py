@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from analysis.formatting import decimals, p_text
+from analysis.formatting import decimals, option_text, p_text
 
 if TYPE_CHECKING:
     from analysis.verdict.verdict import Verdict
@@ -54,7 +54,9 @@ class UseNow:
 def changes(current: Mapping[str, object], new: Mapping[str, object]) -> tuple[str, ...]:
     """Name each value that differs from the current settings, such as `top_k 40 → 20`."""
     different = {name: value for name, value in new.items() if current.get(name) != value}
-    return tuple(f"{name} {current.get(name, '–')} → {value}" for name, value in different.items())
+    return tuple(
+        f"{name} {option_text(current.get(name, '–'))} → {option_text(value)}" for name, value in different.items()
+    )
 
 
 def use_now_for(

@@ -13,6 +13,7 @@ from analysis.comparison.pair import FEWEST_CASES
 from analysis.power.planning import noise_to_plan_with
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
+from sweeps.options import as_number
 
 _ELSEWHERE = " under another study.name"
 """Addition to a remedy that an existing study cannot take."""
@@ -99,7 +100,7 @@ def _source(config: SweepConfig, known: KnownFloor | None, assumed: bool) -> str
 def is_all_greedy(config: SweepConfig) -> bool:
     """Whether the baseline and all searched configurations are greedy, so that no score has any noise."""
     searched = [
-        float(value)
+        as_number(value)
         for name in ("temperature", "mirostat")
         if name in config.space
         for value in config.space[name].extremes()

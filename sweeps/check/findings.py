@@ -18,7 +18,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
-from sweeps.options import OPTIONS
+from sweeps.options import OPTIONS, as_number, whole
 from sweeps.probes.capacity import Capacity
 from sweeps.scoring.quantities import QUANTITIES
 
@@ -69,9 +69,9 @@ def capacity_finding(capacity: Capacity, config: SweepConfig) -> Finding:
     """The longest prompt, held against the smallest num_ctx and the largest num_predict of the sweep."""
     per_model = ", ".join(f"{tokens} tokens ({model})" for model, tokens in capacity.models.items())
     found = f"longest prompt, case {capacity.case}: {per_model}; smallest num_ctx {capacity.smallest_ctx}"
-    wanted = int(config.baseline.options["num_predict"])
+    wanted = whole(config.baseline.options, "num_predict")
     if "num_predict" in config.space:
-        wanted = max(wanted, *(int(value) for value in config.space["num_predict"].extremes()))
+        wanted = max(wanted, *(int(as_number(value)) for value in config.space["num_predict"].extremes()))
     if capacity.removed:
         found += f"; num_ctx {', '.join(map(str, capacity.removed))} would cut it and is left out"
     if 0 <= capacity.room < wanted:

@@ -13,7 +13,6 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     mlruns_option,
-    no_number,
     only_model,
     stderr_console,
     stdout_console,
@@ -136,13 +135,10 @@ def read_values(texts: Sequence[str]) -> dict[str, Any]:
         name, _, value = text.partition("=")
         if name not in OPTIONS:
             raise ConfigError(f"--set {text}: no option {name!r}; {name_hint(name, OPTIONS)}")
-        try:
-            number = OPTIONS[name].kind(value)
-        except ValueError:
-            raise ConfigError(f"--set {text}: {no_number(value, whole=OPTIONS[name].kind is int)}") from None
-        if wrong := OPTIONS[name].problem(number):
+        read = OPTIONS[name].read(value)
+        if wrong := OPTIONS[name].problem(read):
             raise ConfigError(f"--set {text}: {name} {wrong}")
-        values[name] = number
+        values[name] = read
     return values
 
 
@@ -151,6 +147,8 @@ def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sweeps.probes.contexts import value_text
+
     console = stdout_console()
     console.print(record["summary"], markup=False, soft_wrap=True)
     table = Table(box=None, pad_edge=False)
@@ -158,8 +156,8 @@ def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
         table.add_column(column, overflow="fold")
     reasons: dict[str, list[str]] = {}
     for result in results:
-        moved = ("" if value is None else f"{value:g}" for value in (result.reference, result.extreme))
-        applied = "" if result.effective is None else f"{result.effective:g}"
+        moved = (value_text(value) for value in (result.reference, result.extreme))
+        applied = value_text(result.effective)
         verdict = Text(result.verdict, STYLES[result.verdict])
         table.add_row(result.option, verdict, *moved, result.evidence, applied)
         if result.explanation and result.verdict != "alive":

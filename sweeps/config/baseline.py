@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sweeps.config.space import NAMES, Value
 from sweeps.errors import name_hint
-from sweeps.options import OPTIONS, OptionValue, default_options
+from sweeps.options import OPTIONS, default_options
 
 VARIABLE_PREFIX = "OLLAMA_"
 """`OLLAMA_TEMPERATURE`, `OLLAMA_TOP_K`, ...: the variables of pipelines that read options from the environment."""
@@ -64,22 +65,13 @@ def _from_environment(environment: Mapping[str, str], named: set[str]) -> tuple[
         text = environment.get(variable, "").strip()
         if not text or name in named:
             continue
-        value = text if name == "model" else _number(text)
+        value: Any = text if name == "model" else OPTIONS[name].read(text)
         wrong = None if name == "model" else OPTIONS[name].problem(value)
         if wrong:
             problems.append(f"{variable} in the environment: {wrong}")
         else:
             values[name] = value
     return values, problems
-
-
-def _number(text: str) -> OptionValue | str:
-    for kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            continue
-    return text
 
 
 def _problem(name: str, value: object) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from analysis.formatting import option_text
 from sweeps.config.space import Dimension, Space, Value
 from sweeps.config.sweep_config import SweepConfig
 
@@ -44,13 +45,15 @@ class Narrowing:
         base = config.baseline.values
         lines = [f"space.{name} is dropped{_stays(name, base)}: {why}" for name, why in self.dropped.items()]
         for name, values in self.removed.items():
-            left = ", ".join(str(v) for v in config.space[name].choices if v not in values)
-            lines.append(f"space.{name}: {', '.join(map(str, values))} would cut a prompt and is removed; left: {left}")
+            left = ", ".join(option_text(v) for v in config.space[name].choices if v not in values)
+            lines.append(
+                f"space.{name}: {', '.join(map(option_text, values))} would cut a prompt and is removed; left: {left}"
+            )
         return lines
 
 
 def _stays(name: str, baseline: Mapping[str, Value]) -> str:
-    return f" (it stays at the baseline's {baseline[name]})" if name in baseline else ""
+    return f" (it stays at the baseline's {option_text(baseline[name])})" if name in baseline else ""
 
 
 def narrowed(space: Space, narrowing: Narrowing, baseline: Mapping[str, Value]) -> Space:

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
-from sweeps.options import OPTIONS, Configuration
+from analysis.formatting import option_text
+from sweeps.options import NUMBERS, OPTIONS, Configuration, OptionValue
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 NAMES = ("model", "prompt", *OPTIONS)
 """Names that `[baseline]` can fix and `[space]` can sweep."""
 
-Value = int | float | str
+Value = OptionValue
+Param = int | float | str
+"""A value as Optuna keeps it."""
+
 Condition = Mapping[str, tuple[Value, ...]]
 
 
@@ -51,16 +55,17 @@ class Dimension:
         from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
         if self.choices:
-            return CategoricalDistribution(self.choices)
-        if OPTIONS[self.name].kind is int:
+            return CategoricalDistribution(tuple(map(param, self.choices)))
+        if NUMBERS[self.name].kind is int:
             return IntDistribution(int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
         return FloatDistribution(self.low, self.high, log=self.log, step=self.step)
 
     def suggest(self, trial: BaseTrial) -> Value:
         """Ask an Optuna trial for a value."""
         if self.choices:
-            return cast("Value", trial.suggest_categorical(self.name, self.choices))
-        if OPTIONS[self.name].kind is int:
+            values = {param(value): value for value in self.choices}
+            return values[cast("Param", trial.suggest_categorical(self.name, tuple(values)))]
+        if NUMBERS[self.name].kind is int:
             return trial.suggest_int(self.name, int(self.low), int(self.high), log=self.log, step=int(self.step or 1))
         return trial.suggest_float(self.name, self.low, self.high, log=self.log, step=self.step)
 
@@ -72,26 +77,27 @@ class Dimension:
 
     def extremes(self) -> tuple[Value, ...]:
         """Return the ends of a range, or the choices."""
-        return self.choices or tuple(OPTIONS[self.name].cast(end) for end in (self.low, self.high))
+        return self.choices or tuple(NUMBERS[self.name].cast(end) for end in (self.low, self.high))
 
     @property
     def size(self) -> float:
         """Number of different values; infinite for a continuous range."""
         if self.choices:
             return len(self.choices)
-        if self.step is None and OPTIONS[self.name].kind is float:
+        if self.step is None and NUMBERS[self.name].kind is float:
             return math.inf
         return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
 
     def text(self) -> str:
         """Return the dimension in a few words, such as `0.1 .. 1.2` or `20, 40, 80`."""
         if self.choices:
-            words = ", ".join(map(str, self.choices))
+            words = ", ".join(map(option_text, self.choices))
         else:
             extra = (f", step {self.step:.12g}" if self.step else "") + (", log" if self.log else "")
             words = f"{self.low:.12g} .. {self.high:.12g}{extra}"
         if self.when:
-            words += "; when " + " and ".join(f"{k} is {' or '.join(map(str, v))}" for k, v in self.when.items())
+            allowed = {parent: " or ".join(map(option_text, values)) for parent, values in self.when.items()}
+            words += "; when " + " and ".join(f"{parent} is {values}" for parent, values in allowed.items())
         return words
 
 
@@ -122,6 +128,12 @@ class Space:
         """Return Optuna distributions by name."""
         return {dimension.name: dimension.distribution() for dimension in self.dimensions}
 
+    def conditions(self) -> dict[str, dict[str, tuple[Param, ...]]]:
+        """Return for each conditional dimension its parents, with the params at which it acts."""
+        return {
+            d.name: {parent: tuple(map(param, allowed)) for parent, allowed in d.when.items()} for d in self if d.when
+        }
+
     def suggest(self, trial: BaseTrial, baseline: Configuration) -> Configuration:
         """Ask a trial for the values of the active dimensions; other values are the baseline's."""
         values: dict[str, Value] = dict(baseline.values)
@@ -132,21 +144,31 @@ class Space:
                 values.pop(dimension.name, None)
         return configuration_from(values)
 
-    def params_of(self, configuration: Configuration) -> dict[str, Value] | None:
+    def params_of(self, configuration: Configuration) -> dict[str, Param] | None:
         """Return a configuration as Optuna params; None if it lies outside the space."""
         values = configuration.values
-        params: dict[str, Value] = {}
+        found: dict[str, Param] = {}
         for dimension in self.dimensions:
             if not dimension.is_active(values):
                 continue
             value = values.get(dimension.name)
             if value is None or not dimension.contains(value):
                 return None
-            params[dimension.name] = value
-        return params
+            found[dimension.name] = param(value)
+        return found
+
+
+def param(value: Value) -> Param:
+    """Return a value as Optuna keeps it: texts as JSON, since its storages would give a tuple back as a list."""
+    return option_text(value) if isinstance(value, tuple) else value
+
+
+def params(values: Mapping[str, Value]) -> dict[str, Param]:
+    """Return values by name as Optuna keeps them."""
+    return {name: param(value) for name, value in values.items()}
 
 
 def configuration_from(values: Mapping[str, Value]) -> Configuration:
     """Make a configuration from one flat dict of model, prompt and options."""
-    options = {name: value for name, value in values.items() if name in OPTIONS and not isinstance(value, str)}
+    options = {name: value for name, value in values.items() if name in OPTIONS}
     return Configuration(str(values["model"]), str(values["prompt"]), options)

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from analysis.formatting import option_text
 from sweeps.config.space import NAMES, Condition, Dimension, Space, Value
 from sweeps.errors import name_hint
-from sweeps.options import ACTIVE_WHEN, OPTIONS, OptionSpec
+from sweeps.options import ACTIVE_WHEN, NUMBERS, OPTIONS, NumberSpec
 
 _KEYS = ("low", "high", "step", "log", "choices", "when")
 
@@ -61,12 +62,13 @@ def _parse_dimension(name: str, entry: object, prompts: Sequence[str]) -> tuple[
         choices, wrong = _parse_choices(where, name, table["choices"], prompts)
         problems += wrong
         return (None if problems else Dimension(name, choices=choices, when=when)), problems
-    elif name in ("model", "prompt"):
-        problems.append(f"{where}: needs choices, as a list of names")
+    elif name not in NUMBERS:
+        values = "names" if name in ("model", "prompt") else f"values; each is {OPTIONS[name].range_text}"
+        problems.append(f"{where}: needs choices, as a list of {values}")
     elif not {"low", "high"} <= set(table):
         problems.append(f"{where}: needs low and high, or choices")
     else:
-        problems += _range_problems(where, OPTIONS[name], table)
+        problems += _range_problems(where, NUMBERS[name], table)
     if problems:
         return None, problems
     low, high, step = table["low"], table["high"], table.get("step")
@@ -88,13 +90,13 @@ def _parse_choices(where: str, name: str, raw: object, prompts: Sequence[str]) -
             problems.append(f"{at}: no prompt {value!r} in [prompts]; {name_hint(value, prompts)}")
     if problems:
         return (), problems
-    values = [OPTIONS[name].cast(value) for value in raw] if name in OPTIONS else list(raw)
+    values: list[Value] = [OPTIONS[name].cast(value) for value in raw] if name in OPTIONS else list(raw)
     if len(set(values)) != len(values):
         problems.append(f"{where}.choices: a value appears twice in {raw!r}; keep one")
     return tuple(values), problems
 
 
-def _range_problems(where: str, spec: OptionSpec, table: Mapping[str, Any]) -> list[str]:
+def _range_problems(where: str, spec: NumberSpec, table: Mapping[str, Any]) -> list[str]:
     low, high, step, log = table["low"], table["high"], table.get("step"), table.get("log", False)
     problems = [f"{where}.{key}: {wrong}" for key in ("low", "high") if (wrong := spec.problem(table[key]))]
     if not isinstance(log, bool):
@@ -143,15 +145,21 @@ def _parse_when(where: str, name: str, raw: object) -> tuple[Condition, list[str
             problems.append(f"{where}.when.{parent}: an option cannot depend on itself; remove it")
         elif not listed:
             problems.append(f"{where}.when.{parent}: lists no value; name at least one")
-        elif wrong := [
-            value for value in listed if isinstance(value, bool) or not isinstance(value, (int, float, str))
-        ]:
-            problems.append(f"{where}.when.{parent}: must be numbers or names, not {wrong[0]!r}")
+        elif wrong := [fault for value in listed if (fault := _unfit(parent, value))]:
+            problems.append(f"{where}.when.{parent}: {wrong[0]}")
         else:
-            when[parent] = tuple(listed)
+            when[parent] = tuple(tuple(value) if isinstance(value, list) else value for value in listed)
     for parent, allowed in ACTIVE_WHEN.get(name, {}).items():
         when.setdefault(parent, allowed)
     return when, problems
+
+
+def _unfit(parent: str, value: object) -> str | None:
+    """Return the fault of a value that a condition names; numbers may lie outside the option's range."""
+    if parent in OPTIONS and parent not in NUMBERS:
+        return OPTIONS[parent].problem(value)
+    fits = isinstance(value, (int, float, str)) and not isinstance(value, bool)
+    return None if fits else f"must be numbers or names, not {value!r}"
 
 
 def _check_conditions(found: Mapping[str, Dimension], baseline: Mapping[str, Value]) -> list[str]:
@@ -165,8 +173,8 @@ def _check_conditions(found: Mapping[str, Dimension], baseline: Mapping[str, Val
                     problems.append(f"{at}.when.{parent}: {list(allowed)} is outside space.{parent}; use its values")
             elif baseline.get(parent) not in allowed:
                 problems.append(
-                    f"{at}: acts only when {parent} is {' or '.join(map(str, allowed))}, but {parent} is not swept"
-                    f" and the baseline has {baseline.get(parent)!r}; sweep {parent} or set it in [baseline]"
+                    f"{at}: acts only when {parent} is {' or '.join(map(option_text, allowed))}, but {parent} is not"
+                    f" swept and the baseline has {baseline.get(parent)!r}; sweep {parent} or set it in [baseline]"
                 )
     if len(list(_parents_first(found))) < len(found):
         problems.append(

@@ -15,7 +15,7 @@ from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
 from sweeps.config.mappings import merged, toml_text
 from sweeps.config.messages import error_text
-from sweeps.config.space import Space, configuration_from
+from sweeps.config.space import Space, configuration_from, params
 from sweeps.config.space_table import parse_space
 from sweeps.config.tables import (
     BudgetTable,
@@ -179,7 +179,7 @@ class SweepConfig:
             **_flat("engine", self._engine_identity()),
             **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
             **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
-            **_flat("baseline", dict(self.baseline.values)),
+            **_flat("baseline", params(self.baseline.values)),
             **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
             **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
             **_flat("budget", self.budget.model_dump()),

@@ -27,7 +27,7 @@ from sweeps.engines.base import (
     Unsupported,
     excerpt,
 )
-from sweeps.options import OptionValue
+from sweeps.options import OptionValue, as_number
 
 T = TypeVar("T")
 
@@ -36,6 +36,7 @@ FEWEST_TOKENS_PER_CHARACTER = 1 / 8
 
 _OPTION_TYPE = re.compile(r'option "(?P<option>\w+)" must be of type (?P<type>\w+)')
 _NO_MODEL = re.compile(r"""model ["'][^"']*["'] not found""")
+_NO_THINKING = "does not support thinking"
 _TOO_LONG = "longer than the context length"
 
 # Retries are logged only where logging is set up: a line on the terminal would break the display.
@@ -158,16 +159,17 @@ def refused(address: str, status: int, text: object, options: Mapping[str, Optio
     """
     inner = _unpacked(text)
     message = str(inner.get("message", inner)) if isinstance(inner, Mapping) else str(inner)
-    if found := _OPTION_TYPE.search(message):
-        sent = (options or {}).get(found["option"])
-        return OptionRefused(f"{address} refused option {found['option']} = {sent!r}: {message}", found["option"])
+    found = _OPTION_TYPE.search(message)
+    if option := found["option"] if found else "think" if _NO_THINKING in message else None:
+        sent = (options or {}).get(option)
+        return OptionRefused(f"{address} refused option {option} = {sent!r}: {message}", option)
     if _NO_MODEL.search(message):
         return ModelMissing(f"{address}: {message}")
     if isinstance(inner, Mapping) and "message" in inner:
         return _llama_errors.error_from({"code": status, **inner}, address)
     if _TOO_LONG in message:
         num_ctx = (options or {}).get("num_ctx")
-        return _llama_errors.prompt_too_long(address, None, None if num_ctx is None else int(num_ctx))
+        return _llama_errors.prompt_too_long(address, None, None if num_ctx is None else int(as_number(num_ctx)))
     if message.lstrip().startswith("<") or status in (404, 405):
         return EngineProtocolError(f"{address} answered status {status} with {excerpt(message)}; {_WHO_ANSWERS}")
     if status in (401, 403):

@@ -29,7 +29,7 @@ from sweeps.engines.base import (
     parse_json_object,
 )
 from sweeps.engines.spec import check_settings
-from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue, default_options
+from sweeps.options import LOAD_SETTINGS, NUMBERS, RELOAD_OPTIONS, OptionValue, as_number, default_options, texts
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -49,7 +49,7 @@ _SAMPLING_DEFAULTS: Mapping[str, OptionValue] = {
 _LOAD_DEFAULTS: Mapping[str, int] = dict(zip(RELOAD_OPTIONS, (4096, -1, 0, 512), strict=True))
 """num_ctx in tokens; num_gpu -1 and num_thread 0 leave the choice to llama.cpp and to `default_threads`; num_batch."""
 
-_WHOLE = frozenset({"seed", *(name for name, spec in OPTIONS.items() if spec.kind is int)})
+_WHOLE = frozenset({"seed", *(name for name, spec in NUMBERS.items() if spec.kind is int)})
 _SEED_MAX = 2**32 - 1
 
 
@@ -95,7 +95,7 @@ class LlamaCppEngine(BaseEngine):
 
     name = "llamacpp"
     address = "in process"
-    honours = frozenset({*OPTIONS, "typical_p", "seed"})
+    honours = frozenset({*NUMBERS, "stop", "typical_p", "seed"})
     reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
@@ -242,11 +242,17 @@ class LlamaCppEngine(BaseEngine):
         extra: Mapping[str, Any],
     ) -> Generation:
         started = time.perf_counter()
-        sampling = _sampling(options)
+        sampling = _sampling({name: value for name, value in options.items() if name != "stop"})
         load_seconds = self._load(model, options)
         assert self._server is not None
         key = (prompt, repr(extra))
-        request = {**sampling, **extra, "messages": messages(prompt), "cache_prompt": key == self._last_prompt}
+        request = {
+            **sampling,
+            "stop": texts(options, "stop"),
+            **extra,
+            "messages": messages(prompt),
+            "cache_prompt": key == self._last_prompt,
+        }
         request["max_tokens"] = sampling.get("num_predict", -1)
         self._last_prompt = None  # a failure may leave any state in the cache
         chunks = self._stream(request, f"llamacpp, model {model}", timeout)
@@ -298,13 +304,15 @@ class LlamaCppEngine(BaseEngine):
         return chunks
 
 
-def _sampling(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+def _sampling(options: Mapping[str, OptionValue]) -> dict[str, int | float]:
     """Return every option of one request except the reload options, all explicit."""
     merged = {**_SAMPLING_DEFAULTS, **{name: value for name, value in options.items() if name not in RELOAD_OPTIONS}}
     unknown = sorted(set(merged) - LlamaCppEngine.honours)
     if unknown:
         raise OptionRefused(f"llamacpp: option {unknown[0]!r} is unknown; leave it out", unknown[0])
-    sampling = {name: _whole(name, value) if name in _WHOLE else float(value) for name, value in merged.items()}
+    sampling = {
+        name: _whole(name, value) if name in _WHOLE else float(as_number(value)) for name, value in merged.items()
+    }
     # As in Ollama, 0 and negative numbers mean no limit, and a seed below 0 means a random one.
     if sampling["num_predict"] <= 0:
         sampling["num_predict"] = -1

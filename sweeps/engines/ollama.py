@@ -160,10 +160,13 @@ class OllamaEngine(_http.HttpEngine):
     ) -> Generation:
         limit = self._timeout if timeout is None else timeout
         sent = {**self._settings, **options}
+        # Ollama takes think beside the options; among them it would be ignored.
+        fields = {name: sent.pop(name) for name in ("think",) if name in sent}
         body = {
             "model": model,
             "messages": messages(prompt),
             "options": sent,
+            **fields,
             "truncate": False,
             "keep_alive": self._keep_alive,
             **(extra or {}),
@@ -171,7 +174,7 @@ class OllamaEngine(_http.HttpEngine):
 
         def call() -> Generation:
             started = time.perf_counter()
-            with self._translated(model, limit, sent):
+            with self._translated(model, limit, {**sent, **fields}):
                 pieces, last = self._collect(body, started, limit)
             return _generation(pieces, last, time.perf_counter() - started, self._applied(model, sent))
 

@@ -20,7 +20,7 @@ from sweeps.engines.base import (
 )
 from sweeps.engines.ollama import SETTINGS, OllamaEngine
 from sweeps.engines.spec import check_settings
-from sweeps.options import OptionValue
+from sweeps.options import OptionValue, as_number
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -33,6 +33,7 @@ _FIELDS: Mapping[str, str] = {
     "presence_penalty": "presence_penalty",
     "frequency_penalty": "frequency_penalty",
     "num_predict": "max_tokens",
+    "stop": "stop",
     "seed": "seed",
 }
 """Options that the path sends, with its own names for them."""
@@ -73,7 +74,7 @@ class OpenAIEngine(_http.HttpEngine):
         limit = self._timeout if timeout is None else timeout
         sent = {name: value for name, value in options.items() if name in _FIELDS}
         body = {"model": model, "messages": messages(prompt), "stream": False}
-        body |= {_FIELDS[name]: value for name, value in sent.items() if name != "num_predict" or value > 0}
+        body |= {_FIELDS[name]: value for name, value in sent.items() if name != "num_predict" or as_number(value) > 0}
 
         def call() -> Generation:
             started = time.perf_counter()

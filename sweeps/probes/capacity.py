@@ -11,7 +11,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine, Prompt, PromptTooLong
 from sweeps.errors import ConfigError
 from sweeps.hosts.sweep_hosts import models_of, prompts_of
-from sweeps.options import OptionValue
+from sweeps.options import OptionValue, as_number, whole
 
 
 @dataclass(frozen=True)
@@ -75,14 +75,14 @@ def _count(engine: Engine, prompt: Prompt, model: str, options: Mapping[str, Opt
     try:
         return engine.count_tokens(prompt, model=model, options=options)
     except PromptTooLong as error:
-        return error.prompt_tokens or int(options["num_ctx"]) + 1
+        return error.prompt_tokens or whole(options, "num_ctx") + 1
 
 
 def _contexts(config: SweepConfig) -> list[int]:
     """Return every num_ctx of the sweep, or the ends of its range; the baseline's first."""
-    contexts = [int(config.baseline.options["num_ctx"])]
+    contexts = [whole(config.baseline.options, "num_ctx")]
     if "num_ctx" in config.space:
-        contexts += [int(value) for value in config.space["num_ctx"].extremes()]
+        contexts += [int(as_number(value)) for value in config.space["num_ctx"].extremes()]
     return contexts
 
 

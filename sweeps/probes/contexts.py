@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.formatting import option_text
 from sweeps.config.space import Space
-from sweeps.options import OPTIONS, OptionValue, default_options
+from sweeps.options import NUMBERS, OPTIONS, OptionValue, as_number, default_options
 
 Options = Mapping[str, OptionValue]
 
@@ -43,6 +44,8 @@ EXTREMES: Mapping[str, tuple[OptionValue, OptionValue]] = {
     "mirostat": (2, 0),
     "mirostat_tau": (0.1, 10.0),
     "mirostat_eta": (1.0, 0.001),
+    "think": (False, True),
+    "stop": (("e",), (" ",)),
     "num_gpu": (0, 1),
     "num_thread": (1, 2),
     "num_batch": (32, 64),
@@ -69,9 +72,12 @@ class Level:
     options: Options
 
 
-def extreme_for(option: str, reference: OptionValue) -> OptionValue:
+def extreme_for(option: str, reference: OptionValue | None) -> OptionValue:
     """Return the first extreme, or the second if the reference is near the first."""
     first, second = EXTREMES[option]
+    if option not in NUMBERS or reference is None:
+        return second if reference == first else first
+    first, second, reference = as_number(first), as_number(second), as_number(reference)
     width = 20 if option == "top_k" else abs(first - second)  # top_k 0 stands for all tokens
     return second if abs(first - reference) < 0.25 * width and reference != second else first
 
@@ -93,7 +99,7 @@ def levels(option: str, baseline: Options, space: Space) -> list[Level]:
     if option in space:
         for parent, allowed in space[option].when.items():
             value = allowed[0]
-            if parent in OPTIONS and reached[parent] not in allowed and not isinstance(value, str):
+            if parent in OPTIONS and reached.get(parent) not in allowed:
                 reached[parent] = value
     found = [Level("baseline", start), Level("sweep", reached), Level("open", {**start, **opened})]
     if reason(option, start) and not reason(option, reached):
@@ -108,8 +114,8 @@ def _reach(name: str, value: OptionValue, baseline: Options, space: Space) -> Op
     dimension = space[name]
     if dimension.contains(value):
         return value
-    ends = [end for end in dimension.extremes() if not isinstance(end, str)]
-    return min(ends, key=lambda end: abs(end - value))
+    wanted = as_number(value)
+    return min(map(as_number, dimension.extremes()), key=lambda end: abs(end - wanted))
 
 
 def reason(option: str, options: Options) -> str:
@@ -132,7 +138,15 @@ def reason(option: str, options: Options) -> str:
     return ""
 
 
+def value_text(value: OptionValue | None) -> str:
+    """Return a value in short: numbers without superfluous digits; "" for None."""
+    if value is None:
+        return ""
+    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return f"{value:g}" if plain else option_text(value)
+
+
 def difference(options: Options, baseline: Options) -> str:
     """Return the differences of a context from the baseline, in words."""
     start = complete(baseline)
-    return ", ".join(f"{name} {value:g}" for name, value in options.items() if start.get(name) != value)
+    return ", ".join(f"{name} {value_text(value)}" for name, value in options.items() if start.get(name) != value)

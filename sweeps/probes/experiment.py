@@ -9,8 +9,8 @@ from typing import Any
 
 from sweeps.config.space import Space
 from sweeps.engines.base import Engine, Generation, OptionRefused, Prompt, PromptTooLong
-from sweeps.options import OPTIONS, OptionValue
-from sweeps.probes.contexts import EXTREMES, Level, Options, difference, extreme_for, reason
+from sweeps.options import OPTIONS, OptionValue, as_number
+from sweeps.probes.contexts import EXTREMES, Level, Options, difference, extreme_for, reason, value_text
 from sweeps.probes.result import PROBE_TOKENS, ProbeCost, ProbeResult
 
 PROMPTS = (
@@ -21,6 +21,9 @@ SEEDS = (101, 202, 303, 404)
 PAIRS = ((0, 101), (1, 202), (1, 101), (0, 202))
 MORE_PAIRS = ((0, 303), (1, 303), (1, 404), (0, 404))
 """(prompt, seed), ordered for few changes of prompt. The second set is for hosts that do not repeat their texts."""
+
+_FAR = 1024
+"""Stands for an unknown value of a reload option: beyond every extreme."""
 
 SIGNIFICANCE = 0.05
 
@@ -192,7 +195,7 @@ class Experiment:
         reference = baseline["num_ctx"]
         values = [512 if reference != 512 else 1024]
         if "num_ctx" in space:
-            values = [int(v) for v in space["num_ctx"].extremes() if v != reference] or values
+            values = [int(as_number(v)) for v in space["num_ctx"].extremes() if v != reference] or values
             values = [min(values), max(values)] if len(values) > 1 else values
         applied: dict[OptionValue, OptionValue | None] = {}
         result = ProbeResult("num_ctx", "alive", reference, values[-1], context="sweep", tried=1 + len(values))
@@ -227,7 +230,7 @@ class Experiment:
     def _reload(self, option: str, baseline: Options) -> ProbeResult:
         """Probe a reload option with one pair only, since each change loads the model."""
         plain = {name: value for name, value in baseline.items() if name != "num_predict"}
-        extreme = extreme_for(option, plain.get(option, max(EXTREMES[option]) * 8 + 8))
+        extreme = extreme_for(option, plain.get(option, _FAR))
         result = ProbeResult(option, "untestable", plain.get(option), extreme, context="baseline", tried=1)
         reference = self.send(plain, PAIRS[0])
         try:
@@ -242,14 +245,14 @@ class Experiment:
             return replace(result, verdict="alive", changed=1, why="changes the text of a seed (another numeric path)")
         if effective is not None:
             verdict = "alive" if effective == extreme else "clamped"
-            return replace(result, verdict=verdict, why=f"the engine reports that it applied {effective:g}")
+            return replace(result, verdict=verdict, why=f"the engine reports that it applied {value_text(effective)}")
         return replace(result, why="changes how fast the model runs, which a text does not show")
 
 
 def _attempt(option: str, level: Level) -> _Attempt:
     if option == "seed":
         return _Attempt(option, level, level.options, level.options)
-    reference = level.options[option]
+    reference = level.options.get(option)
     return _Attempt(option, level, level.options, {**level.options, option: extreme_for(option, reference)})
 
 
@@ -306,7 +309,7 @@ def _applied_contexts(result: ProbeResult, applied: Mapping[OptionValue, OptionV
     result = replace(result, changed=len(set(applied.values())) - 1, effective=applied[result.extreme or 0])
     if not off:
         return replace(result, why="the engine reports the requested value")
-    words = ", ".join(f"{asked:g} became {got:g}" for asked, got in off.items())
+    words = ", ".join(f"{value_text(asked)} became {value_text(got)}" for asked, got in off.items())
     if len(set(applied.values())) == 1:
         return replace(result, verdict="inert", why=f"the engine keeps its own value: {words}")
     asked, got = next(iter(off.items()))

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.observations.table import COLUMNS
 from objectives import Case
 from sweeps.ledger.records import Entry, Place
-from sweeps.options import OPTIONS, Configuration
+from sweeps.options import OPTIONS, Configuration, table_value
 from sweeps.scoring.scorer import UNSCORED, Scored
 
 STAGES = ("floor", "explore", "confirm")
@@ -56,7 +56,7 @@ def observation_row(
         "prompt": configuration.prompt,
         "generation": None if entry is None else entry.id,
     }
-    row |= dict.fromkeys(OPTIONS) | dict(configuration.options)
+    row |= dict.fromkeys(OPTIONS) | {name: table_value(value) for name, value in configuration.options.items()}
     if entry is not None and scored is not None:
         row |= _answer_columns(entry) | _score_columns(scored)
     return row

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.config.space import Space
+from sweeps.config.space import Space, params
 from sweeps.options import Configuration
 from sweeps.search.trial import Proposal, TrialResult
 from sweeps.search.trial_store import open_stored_study, readable_errors, replace_stored_study
@@ -71,8 +71,8 @@ class Explorer:
                 sampler,
                 seed=seed,
                 space=space.distributions(),
-                active_when={d.name: d.when for d in space if d.when},
-                baseline=baseline.values,
+                active_when=space.conditions(),
+                baseline=params(baseline.values),
                 n_trials=trials,
             ),
         )
@@ -86,9 +86,9 @@ class Explorer:
     def tell_baseline(self, result: TrialResult) -> None:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
         self._floor = result
-        params = self.space.params_of(self.baseline)
-        if params is not None:
-            self.study.add_trial(self._frozen(params, result.for_sampler(), self.baseline, number=-1))
+        inside = self.space.params_of(self.baseline)
+        if inside is not None:
+            self.study.add_trial(self._frozen(inside, result.for_sampler(), self.baseline, number=-1))
 
     def ask(self, count: int) -> list[Proposal]:
         """The next `count` proposals; an earlier run's proposals are repeated."""
@@ -207,8 +207,8 @@ class Explorer:
         return study_posterior(
             self.study,
             self.space.distributions(),
-            active_when={d.name: d.when for d in self.space if d.when},
-            fixed=self.baseline.values,
+            active_when=self.space.conditions(),
+            fixed=params(self.baseline.values),
             values=values,
         )
 

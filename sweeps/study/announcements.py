@@ -11,6 +11,7 @@ from sweeps.budget.plan import Plan, plan_text
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
+from sweeps.options import whole
 from sweeps.probes.capacity import Capacity
 from sweeps.progress import Progress
 from sweeps.results.result import SweepResult
@@ -50,7 +51,7 @@ def announce(
         progress.note(partial, warning=True)
     sight = detectable_gain(config, plan, known, stored=stored)
     progress.note(sight.text, warning=bool(sight.todo))
-    wanted = int(config.baseline.options["num_predict"])
+    wanted = whole(config.baseline.options, "num_predict")
     if capacity.room < wanted:
         progress.note(
             f"the prompt of case {capacity.case} has {capacity.longest} tokens, so num_ctx {capacity.smallest_ctx}"

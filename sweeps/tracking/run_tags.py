@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from analysis.formatting import option_text
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.scoring.rows import BASELINE_TRIAL
 
@@ -49,7 +50,7 @@ def child_name(trial: int, stages: Sequence[str]) -> str:
 def parameters(configuration: ConfigurationLike) -> dict[str, str]:
     """Write a configuration as MLflow parameters: model, prompt and every option."""
     named = {"model": configuration.model, "prompt": configuration.prompt}
-    return named | {name: str(value) for name, value in configuration.options.items()}
+    return named | {name: option_text(value) for name, value in configuration.options.items()}
 
 
 def child_tags(parent: str, trial: int, configuration: str) -> dict[str, str]:

@@ -42,7 +42,7 @@ from sweeps.engines.scripted.settings import (
     read_settings,
 )
 from sweeps.errors import ConfigError
-from sweeps.options import OPTIONS, RELOAD_OPTIONS, OptionValue
+from sweeps.options import OPTIONS, RELOAD_OPTIONS, OptionValue, as_number, texts, whole
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -177,12 +177,12 @@ class ScriptedEngine(BaseEngine):
         if self._delay:
             self._sleep(self._delay)
         self._raise(fault, request, timeout)
-        if options.get("repeat_penalty", 1.0) <= 0:
+        if as_number(options.get("repeat_penalty", 1.0)) <= 0:
             raise OptionRefused(f"scripted, model {model} refused option repeat_penalty: not above 0", "repeat_penalty")
         tokens = count_words(prompt)
-        num_ctx = options.get("num_ctx")
+        num_ctx = whole(options, "num_ctx") if "num_ctx" in options else None
         if num_ctx is not None and tokens > num_ctx:
-            raise _llama_errors.prompt_too_long(f"scripted, model {model}", tokens, int(num_ctx))
+            raise _llama_errors.prompt_too_long(f"scripted, model {model}", tokens, num_ctx)
         load = self._load(model, options)
         cached = tokens - 1 if self._cached == (prompt, tokens) else 0
         self._cached = (prompt, tokens)
@@ -304,21 +304,21 @@ class ScriptedEngine(BaseEngine):
         if fault == "repeat":
             return " ".join(["ha"] * 34), "repeat"
         live = self._live(request.options)
-        hashed = {name: value for name, value in live.items() if name != "num_predict"}
+        hashed = {name: value for name, value in live.items() if name not in ("num_predict", "stop")}
         system, user = request.prompt.system, request.prompt.user
         rng = _generator(request.model, system, user, hashed)
         case = next((case for case in self._cases if case.log.strip() in user), None)
         text = self._write(case or _case_of(user), live, rng)
-        limit = int(live.get("num_predict", -1))
+        limit = whole({"num_predict": -1, **live}, "num_predict")
         words = re.findall(r"\S+\s*", text)
-        if 0 < limit < len(words):
-            return "".join(words[:limit]).rstrip(), "length"
-        return text, "stop"
+        limited, finish = ("".join(words[:limit]).rstrip(), "length") if 0 < limit < len(words) else (text, "stop")
+        ends = [limited.find(stop) for stop in texts(live, "stop") if stop in limited]
+        return (limited[: min(ends)], "stop") if ends else (limited, finish)
 
     def _live(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Return the options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k."""
         dead = {*self._inert, *RELOAD_OPTIONS}
-        if "temperature" not in dead and options.get("temperature", 0.8) <= 0:
+        if "temperature" not in dead and as_number(options.get("temperature", 0.8)) <= 0:
             dead |= {"seed", "top_k", "top_p", "min_p", "typical_p"}
         if "mirostat" not in dead and options.get("mirostat", 0) in (1, 2):
             dead |= {"top_k", "top_p", "min_p", "typical_p"}

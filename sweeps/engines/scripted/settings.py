@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from objectives.case import Case
 from sweeps.engines.spec import check_settings
 from sweeps.errors import ConfigError, name_hint
-from sweeps.options import OPTIONS, OptionValue
+from sweeps.options import OPTIONS, OptionValue, as_number
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -28,9 +28,9 @@ _KNOWN = frozenset({"surface", "cases", *_NUMBERS, *_TEXTS})
 
 def demo_surface(options: Mapping[str, OptionValue]) -> float:
     """A smooth hill: best (0.85) at temperature 0.35, repeat_penalty 1.05 and top_p 0.9; lower further away."""
-    temperature = float(options.get("temperature", 0.8))
-    penalty = float(options.get("repeat_penalty", 1.1))
-    top_p = float(options.get("top_p", 0.9))
+    temperature = as_number(options.get("temperature", 0.8))
+    penalty = as_number(options.get("repeat_penalty", 1.1))
+    top_p = as_number(options.get("top_p", 0.9))
     distance = ((temperature - 0.35) / 0.55) ** 2 + ((penalty - 1.05) / 0.2) ** 2 + ((top_p - 0.9) / 0.5) ** 2
     return 0.1 + 0.75 * math.exp(-0.7 * distance)
 

@@ -90,6 +90,8 @@ def parse_modelfile(text: str) -> list[tuple[str, str]]:
             at += 1
         if value.startswith('"""'):
             value = value.strip()[3:-3]
+        elif len(value) > 1 and value[0] == value[-1] == '"':
+            value = value[1:-1]
         commands.append((name, "".join(char for char in value if char.isprintable() or char in "\n\t")))
     return commands
 
@@ -194,6 +196,30 @@ def test_a_modelfile_leaves_out_what_the_host_ignores():
     assert parameters == {"temperature", "mirostat", "mirostat_tau"}
     assert "have no effect" in text or "does not act" in text
     assert "repeat_penalty" in text.partition("FROM")[0]
+
+
+def test_think_is_a_field_of_the_request_and_stop_an_option(tmp_path):
+    export = make(options={"temperature": 0.35, "think": "low", "stop": ("\n\n", 'a "word"', "終")})
+    body = json.loads(render(export, "json"))
+    assert body["think"] == "low"
+    assert body["options"] == {"temperature": 0.35, "stop": ["\n\n", 'a "word"', "終"]}
+    baseline = tomllib.loads(render(export, "toml"))["baseline"]
+    assert (baseline["think"], baseline["stop"]) == ("low", ["\n\n", 'a "word"', "終"])
+    text = render(export, "modelfile")
+    stops = parse_modelfile(text.replace("PARAMETER stop", "stop"))
+    assert [value for name, value in stops if name == "stop"] == ["\n\n", 'a "word"', "終"]
+    assert '# a Modelfile cannot set think; send it with each request: "low"' in text
+    assert "no effect" not in text
+    (path,) = write_exports(replace(export, system="", user=""), tmp_path, formats=["env"])
+    variables = sourced(path)
+    assert (variables["OLLAMA_THINK"], json.loads(variables["OLLAMA_STOP"])) == ("low", ["\n\n", 'a "word"', "終"])
+
+
+def test_a_stop_text_that_a_modelfile_would_change_is_refused_there():
+    export = make(options={"stop": ("a\u200bb",)})
+    with pytest.raises(ExportError, match="a Modelfile cannot hold"):
+        render(export, "modelfile")
+    assert json.loads(render(export, "json"))["options"]["stop"] == ["a\u200bb"]
 
 
 @pytest.mark.parametrize("fmt", FORMATS)

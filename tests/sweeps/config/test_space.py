@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from sweeps.config.space import NAMES, configuration_from
 from sweeps.config.space_table import parse_space
-from sweeps.options import OPTIONS, default_options
+from sweeps.options import NUMBERS, OPTIONS, default_options
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 
@@ -69,11 +70,49 @@ def test_any_table_is_a_space_or_problems_with_keys(raw: dict[str, Any]) -> None
             assert OPTIONS[name].problem(value) is None
 
 
+def test_options_that_are_no_numbers_are_swept_as_choices_and_come_back_from_optuna() -> None:
+    raw = {"think": [False, True, "low"], "stop": [["END"], []], "top_k": {"choices": [1, 2], "when": {"think": True}}}
+    space, problems = parse(raw)
+    assert problems == []
+    assert space["stop"].choices == (("END",), ())
+    assert space["think"].text() == "false, true, low"
+    assert space["stop"].text() == '["END"], []'
+    baseline = configuration_from(BASELINE)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    for _ in range(20):
+        trial = study.ask(space.distributions())
+        configuration = space.suggest(trial, baseline)
+        assert configuration.options["think"] in (False, True, "low")
+        assert configuration.options["stop"] in (("END",), ())
+        assert ("top_k" in trial.params) or configuration.options["think"] is not True
+        assert space.params_of(configuration) is not None
+        assert json.loads(json.dumps(space.params_of(configuration))) == space.params_of(configuration)
+    assert space.params_of(baseline) is None  # it names neither
+    assert space.conditions() == {"top_k": {"think": (True,)}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "problem"),
+    [
+        (
+            {"think": {"low": 0, "high": 1}},
+            "space.think: needs choices, as a list of values; each is one of",
+        ),
+        ({"think": ["hard"]}, "space.think[0]: must be one of"),
+        ({"stop": ["END"]}, "space.stop[0]: must be a list of texts that are not empty such as"),
+        ({"stop": [["a"], ["a"]]}, "space.stop.choices: a value appears twice"),
+        ({"top_k": {"choices": [1, 2], "when": {"think": ["hard"]}}}, "space.top_k.when.think: must be one of"),
+    ],
+)
+def test_wrong_values_of_options_that_are_no_numbers_are_refused(raw: dict[str, Any], problem: str) -> None:
+    assert problems_of(raw)[0].startswith(problem)
+
+
 @st.composite
 def ranges(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
     """A valid range of an option."""
     name = draw(st.sampled_from(["temperature", "top_k", "top_p", "repeat_penalty", "num_ctx", "presence_penalty"]))
-    spec = OPTIONS[name]
+    spec = NUMBERS[name]
     high = min(spec.high or 100, 10_000)
     if spec.kind is int:
         low = draw(st.integers(int(spec.low), int(high) - 1))

@@ -62,6 +62,17 @@ def test_every_option_is_sent_and_truncation_forbidden(engine: OllamaEngine, ser
     assert server.sampler.min_p == 0.05
 
 
+def test_think_is_a_field_of_its_own_and_stop_is_an_option(engine: OllamaEngine, server: OllamaDouble) -> None:
+    with pytest.raises(OptionRefused, match=r"refused option think = 'low': .* does not support thinking") as refusal:
+        engine.generate(PROMPT, {**OPTIONS, "think": "low", "stop": ("END",)}, model=MODEL)
+    assert refusal.value.option == "think"
+    body = server.bodies()[-1]
+    assert body["think"] == "low"
+    assert body["options"] == {**OPTIONS, "stop": ["END"]}
+    engine.generate(PROMPT, OPTIONS, model=MODEL)
+    assert "think" not in server.bodies()[-1]
+
+
 def test_settings_of_the_engine_go_with_every_request(server: OllamaDouble) -> None:
     spec = EngineSpec("ollama", host=server.url, options={"num_thread": 2, "num_gpu": 0, "keep_alive": "1h"})
     engine = open_engine(spec)
