@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from analysis.comparison.equivalence import tost
     from analysis.comparison.holm import holm
     from analysis.comparison.pair import pair
+    from analysis.comparison.ranks import rank
     from analysis.noise.aa_check import AACheck, aa_check
     from analysis.noise.floor import NoiseFloor, noise_floor
     from analysis.noise.variance_components import VarianceComponents, variance_components
@@ -33,6 +34,7 @@ _HOMES = {
     "tost": "analysis.comparison.equivalence",
     "holm": "analysis.comparison.holm",
     "pair": "analysis.comparison.pair",
+    "rank": "analysis.comparison.ranks",
     "AACheck": "analysis.noise.aa_check",
     "aa_check": "analysis.noise.aa_check",
     "NoiseFloor": "analysis.noise.floor",
@@ -87,6 +89,7 @@ __all__ = [
     "plan",
     "power_at",
     "power_curve",
+    "rank",
     "ranking",
     "required_cases",
     "required_seeds",

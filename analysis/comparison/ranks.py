@@ -1,0 +1,207 @@
+"""A ranking of configurations: means, intervals of the ranks, and how often one text beats another.
+
+Every pair of configurations is compared, with one level for all pairs by Holm's method. A rank interval counts what is
+shown: one more than the configurations shown to be better, up to all but those shown to be worse (Mohamad, Goeman and
+van Zwet, Biometrical Journal 61, 2019).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.arrays import FloatArray
+from analysis.comparison.claim import Claim
+from analysis.comparison.compare import compare
+from analysis.comparison.holm import holm
+from analysis.comparison.pair import FEWEST_CASES, Pair, pair
+from analysis.observations.table import Cells, TableError, summarize
+
+Scope = Literal["auto", "these-cases", "new-cases"]
+"""The cases that a ranking is about; "auto" is new cases where no generation was repeated, else these cases."""
+
+
+def rank(
+    observations: pd.DataFrame,
+    *,
+    baseline: str | None = None,
+    claim: Scope = "auto",
+    alpha: float = 0.05,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Rank configurations, with what the data show about their order.
+
+    The table must hold fresh generations: a ranking of a search begins with its luckiest configurations.
+
+    Args:
+        observations: See `analysis.observations.table`.
+        baseline: Label of the configuration that the others are held against; by default the best one.
+        claim: The cases that the order is about; see `Scope`.
+        alpha: Level of all comparisons together.
+        seed: Of random rearrangements, where a test needs them.
+
+    Returns:
+        One row per configuration, best mean first:
+
+        - `configuration`, `n` (observations), `cases`.
+        - `mean`: mean score over its cases.
+        - `rank`: 1 for the best mean. `rank_low`, `rank_high`: all true ranks are inside with 1 - alpha.
+        - `effect`: difference to the baseline; `ci_low`, `ci_high`: its interval, all of them with 1 - alpha together.
+        - `p_better`: probability that one of its texts beats a text of the baseline on the same case; ties count half.
+        - `p_better_low`, `p_better_high`: 1 - alpha interval of that, of each alone; see `probability_of_better`.
+
+        The values against the baseline are NaN for the baseline itself, and where nothing could be compared.
+        `attrs["baseline"]` and `attrs["claim"]` name both. `attrs["notes"]` holds what could not be compared.
+
+    Raises:
+        TableError: The table cannot be ranked, or has fewer than two configurations with a score.
+        ValueError: `alpha` or `claim` is out of range.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
+    if claim not in ("auto", "these-cases", "new-cases"):
+        raise ValueError(f'claim must be "auto", "these-cases" or "new-cases", not {claim!r}')
+    cells = summarize(observations)
+    used = [row for row in range(len(cells.configurations)) if cells.n[row].any()]
+    if len(used) < 2:
+        raise TableError("nothing to rank: fewer than two configurations have a score")
+    means = {row: _mean(cells, row) for row in used}
+    order = sorted(used, key=lambda row: (-means[row], cells.configurations[row]))
+    reference = order[0] if baseline is None else cells.index(baseline, "baseline")
+    about = _scope(cells, claim)
+    shown, notes = _shown_orders(cells, order, about, alpha, seed)
+    against = _against(cells, order, reference, about, alpha, seed)
+    table = pd.DataFrame(
+        {
+            "configuration": [cells.configurations[row] for row in order],
+            "n": [int(cells.n[row].sum()) for row in order],
+            "cases": [len(np.unique(cells.stratum_case[cells.n[row] > 0])) for row in order],
+            "mean": [means[row] for row in order],
+            "rank": stats.rankdata([-means[row] for row in order], method="min").astype(int),
+            "rank_low": [1 + sum((other, row) in shown for other in order) for row in order],
+            "rank_high": [len(order) - sum((row, other) in shown for other in order) for row in order],
+            **against,
+        }
+    )
+    table.attrs = {"baseline": cells.configurations[reference], "claim": about, "notes": notes}
+    return table
+
+
+def probability_of_better(two: Pair, level: float = 0.95) -> tuple[float, float, float]:
+    """Estimate how often a text of the finalist beats a text of the baseline on the same case.
+
+    On each case it is the Mann-Whitney statistic divided by the number of pairs of texts; cases count the same. Its
+    variance within a case comes from placements (DeLong, DeLong and Clarke-Pearson, Biometrics 44, 1988). Where a case
+    has one text in an arm, it comes from the spread over the cases. The interval is computed on the logit scale.
+
+    Args:
+        two: The arms.
+        level: Confidence level.
+
+    Returns:
+        The probability, and the lower and upper end of its interval (NaN where nothing shows the noise).
+    """
+    shares, variances = zip(*(_placements(two, stratum) for stratum in two.strata), strict=True)
+    probability = float(two.weights @ np.array(shares))
+    if not any(math.isnan(each) for each in variances):
+        variance = float(two.weights**2 @ np.array(variances))
+    elif len(shares) > 1:
+        variance = float(np.var(shares, ddof=1)) / len(shares)
+    else:
+        return probability, math.nan, math.nan
+    # A share of 0 or 1 has no variance of its own: half a pair of texts keeps the interval open.
+    pairs = float(sum(int(a) * int(b) for a, b in zip(two.baseline.n, two.finalist.n, strict=True)))
+    inner = min(max(probability, 0.5 / pairs), 1 - 0.5 / pairs)
+    least = inner * (1 - inner) / min(two.baseline.n.sum(), two.finalist.n.sum()) / 2
+    error = math.sqrt(max(variance, least)) / (inner * (1 - inner))
+    dof = max(1, min(int(two.baseline.n.sum()), int(two.finalist.n.sum())) - 1)
+    reach = float(stats.t.isf((1 - level) / 2, dof)) * error
+    centre = math.log(inner / (1 - inner))
+    return probability, _logistic(centre - reach), _logistic(centre + reach)
+
+
+def _logistic(value: float) -> float:
+    return float(1 / (1 + math.exp(-value)))
+
+
+def _placements(two: Pair, stratum: int) -> tuple[float, float]:
+    """Return the share of pairs of texts that the finalist wins in a stratum, and its variance (NaN if unknown)."""
+    first = two.cells.cell_scores(two.baseline.row, stratum)
+    second = two.cells.cell_scores(two.finalist.row, stratum)
+    wins: FloatArray = (second[:, None] > first) + 0.5 * (second[:, None] == first)
+    share = float(wins.mean())
+    parts = []
+    for arm, axis, scores in ((two.finalist, 1, second), (two.baseline, 0, first)):
+        if arm.greedy:
+            parts.append(0.0)
+        elif len(scores) < 2:
+            return share, math.nan
+        else:
+            parts.append(float(wins.mean(axis=axis).var(ddof=1)) / len(scores))
+    return share, sum(parts)
+
+
+def _scope(cells: Cells, claim: Scope) -> Claim:
+    """Return the claim of a ranking; see `Scope`."""
+    if claim != "auto":
+        return claim
+    return "these-cases" if (cells.n > 1).any() or len(cells.cases) < FEWEST_CASES else "new-cases"
+
+
+def _mean(cells: Cells, row: int) -> float:
+    """Return the mean score of a configuration; hosts of a case, and then cases, count the same."""
+    used = cells.n[row] > 0
+    _, inverse, hosts = np.unique(cells.stratum_case[used], return_inverse=True, return_counts=True)
+    return float((cells.mean[row, used] / hosts[inverse]).sum() / len(hosts))
+
+
+def _shown_orders(
+    cells: Cells, rows: Iterable[int], claim: Claim, alpha: float, seed: int
+) -> tuple[set[tuple[int, int]], tuple[str, ...]]:
+    """Return all (better, worse) that are shown at one level together, and why others could not be compared."""
+    pairs = list(itertools.combinations(rows, 2))
+    p_values, effects, notes = [], [], []
+    for first, second in pairs:
+        try:
+            two = pair(cells, first, second)
+            estimate = compare(two, claim=claim, seed=seed).estimate
+        except TableError as error:
+            estimate = None
+            notes.append(str(error))
+        p_values.append(math.nan if estimate is None else estimate.p_value)
+        effects.append(0.0 if estimate is None else estimate.effect)
+    adjusted, _ = holm(p_values, alpha)
+    shown = {
+        (second, first) if effect > 0 else (first, second)
+        for (first, second), effect, p_value in zip(pairs, effects, adjusted, strict=True)
+        if p_value <= alpha and effect
+    }
+    return shown, tuple(dict.fromkeys(notes))
+
+
+def _against(
+    cells: Cells, order: list[int], reference: int, claim: Claim, alpha: float, seed: int
+) -> dict[str, list[float]]:
+    """Return the columns that hold each configuration against the reference; Bonferroni's level for the intervals."""
+    names = ("effect", "ci_low", "ci_high", "p_better", "p_better_low", "p_better_high")
+    rows = []
+    for row in order:
+        found = [math.nan] * len(names)
+        if row != reference:
+            try:
+                two = pair(cells, reference, row)
+                found[0] = two.effect
+                found[3:] = probability_of_better(two, 1 - alpha)
+                estimate = compare(two, claim=claim, seed=seed).estimate
+                if estimate is not None:
+                    found[1:3] = estimate.interval(1 - alpha / (len(order) - 1))
+            except TableError:
+                pass
+        rows.append(found)
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
