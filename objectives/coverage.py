@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import Protocol, runtime_checkable
 
 from objectives.case import LEVELS, Case, Item
+from objectives.matchers import patterns
 from objectives.matchers.base import Match, Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 from objectives.matchers.patterns import PatternText, match_patterns
@@ -122,8 +123,11 @@ class CoverageObjective:
             "weights": self.weights,
             "budget_words": budget_words,
             "matcher": [self.matcher.name, self.matcher.digest],
+            "patterns": patterns.VERSION,
         }
-        self.digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+        self.digest = _digest(settings)
+        self.former_digests = _former_digests(settings, self.matcher)
+        """Digests that earlier versions gave to the same settings, whose scores may differ."""
 
     def score(self, case: Case, text: str) -> Score:
         """Score a text for a case.
@@ -175,6 +179,16 @@ class CoverageObjective:
         answers = iter(given)
         ready = PatternText(text)
         return [match_patterns(item, ready) if item.has_patterns else next(answers) for item in case.items]
+
+
+def _digest(settings: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _former_digests(settings: Mapping[str, object], matcher: Matcher) -> frozenset[str]:
+    former = {key: settings[key] for key in ("weights", "budget_words")}  # as version 0.1.0 had them
+    digests = getattr(matcher, "former_digests", (matcher.digest,))
+    return frozenset(_digest({**former, "matcher": [matcher.name, digest]}) for digest in digests)
 
 
 def read_weights(weights: Sequence[float] | Mapping[int, float]) -> dict[int, float]:

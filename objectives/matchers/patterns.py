@@ -1,127 +1,137 @@
 """Authored patterns: an item's `any`, `all` and `regex` decide, and the matcher is not asked.
 
 Plain patterns (`any`, `all`) are compared token by token. Case, Unicode form, white space and hyphens between words
-make no difference. A word matches whole words only, and numbers match by value:
+make no difference. A word matches whole words only, and numbers match by value, in digits and in words, in English and
+Japanese (`objectives.numbers`):
 
-* `14` is found in `14 nodes`, not in `140`, `1.14`, `v1.14`, `14:30` or `-14`;
-* `4,182,907` = `4182907` = `4.182907e6`, `3k` = `3 thousand` = `3000`, `two` = `2`;
-* a number with a unit needs that unit, in any spelling: `1.5 GB` = `1.5GB`, `90s` = `90 seconds`, `50%` = `50 percent`,
-  `$5` = `5 dollars`; a number without a unit is found with any unit. Units are not converted.
+* `14` is found in `14 nodes` and `fourteen nodes`, not in `140`, `1.14`, `v1.14`, `14:30` or `-14`;
+* `4,182,907` = `4182907` = `4.182907e6`, `3k` = `3 thousand` = `3000`, `25` = `twenty-five` = 二十五;
+* a number with a unit needs that unit, in any spelling: `1.5 GB` = `1.5GB`, `90s` = `90 seconds`, `$5` = `5 dollars`,
+  `50%` = `50 per cent`; a number without a unit is found with any unit. Units are not converted;
+* `3rd` = `third`, but not the 3; `2026-03-09` = `March 9th` where one has no year; `14:05` = `2:05 pm`.
 
-In scripts without spaces a pattern is found anywhere. A regular expression is searched in the normalised text,
-ignoring case; after `TIMEOUT_SECONDS` the search ends with an error.
+In scripts without spaces a pattern is found anywhere, but not within a number. A regular expression is searched in the
+normalised text, ignoring case; after `TIMEOUT_SECONDS` the search ends with an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import Final
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from typing import Final, NamedTuple
 
 import regex
 
 from objectives.case import Item
 from objectives.matchers.base import Match, ObjectiveError
-from objectives.text import Token, normalise, number_key, number_value, tokenise
+from objectives.numbers import Quantity, quantities
+from objectives.text import Token, normalise, tokenise
+
+VERSION: Final = 2
+"""Increased whenever patterns are found elsewhere than before, so that scores of different versions differ."""
 
 TIMEOUT_SECONDS: Final = 0.5
 """Seconds that a regular expression may take on one text."""
 
-_UNITS: Final = {
-    spelling: f"unit:{unit}"
-    for unit, spellings in {
-        "%": "% percent pct",
-        "ms": "ms msec millisecond milliseconds",
-        "s": "s sec secs second seconds",
-        "min": "min mins minute minutes",
-        "h": "h hr hrs hour hours",
-        "day": "d day days",
-        "week": "wk wks week weeks",
-        "month": "month months",
-        "year": "yr yrs year years",
-        "byte": "b byte bytes",
-        "kb": "kb kilobyte kilobytes",
-        "mb": "mb megabyte megabytes",
-        "gb": "gb gigabyte gigabytes",
-        "tb": "tb terabyte terabytes",
-        "mm": "mm millimetre millimetres millimeter millimeters",
-        "cm": "cm centimetre centimetres centimeter centimeters",
-        "m": "m metre metres meter meters",
-        "km": "km kilometre kilometres kilometer kilometers",
-        "mi": "mi mile miles",
-        "g": "g gram grams",
-        "kg": "kg kilogram kilograms",
-        "lb": "lb lbs",
-        "$": "$ usd dollar dollars",
-        "€": "€ eur euro euros",
-        "£": "£ gbp pound pounds",
-        "¥": "¥ jpy yen 円",
-    }.items()
-    for spelling in spellings.split()
-}
-_SCALES: Final = {"k": 1e3, "thousand": 1e3, "million": 1e6, "mn": 1e6, "billion": 1e9, "bn": 1e9, "万": 1e4, "億": 1e8}
-_CURRENCIES: Final = frozenset("$€£¥")
+
+class _Line(NamedTuple):
+    """What stands at each place of a text (sets of keys), with the first and the last token of each place."""
+
+    keys: list[frozenset[str]]
+    first: list[int]
+    last: list[int]
 
 
-class _Keys(list[str]):
-    """Comparison keys of a text, with the first and the last token of each key."""
+class _Pattern(NamedTuple):
+    """A plain pattern: word by word, and with its quantities read (empty if it has none).
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.first: list[int] = []
-        self.last: list[int] = []
+    `unit`: whether one of them has a unit; `may`: whether one is a day in May.
+    """
 
-    def put(self, key: str, token: int) -> None:
-        self.append(key)
-        self.first.append(token)
-        self.last.append(token)
+    words: tuple[frozenset[str], ...]
+    read: tuple[frozenset[str], ...]
+    unit: bool
+    may: bool
 
 
-def _comparison_keys(tokens: Sequence[Token]) -> _Keys:
-    keys = _Keys()
-    currency, sign = "", 0
-    after_number = False
-    for index, (key, kind, _, end) in enumerate(tokens):
-        if kind == "symbol" and key == "-" and 0 < index < len(tokens) - 1 and _joins(tokens, index):
-            continue
-        if key in _CURRENCIES and not after_number and _starts(tokens, index + 1, end, "number"):
-            currency, sign = key, index
-            continue
-        if after_number and key in _SCALES:
-            keys[-1] = number_key((number_value(keys[-1]) or 0.0) * _SCALES[key])
-            keys.last[-1] = index
-            if currency:
-                keys.put(f"unit:{currency}", index)
-                currency, after_number = "", False
-            continue
-        if after_number and currency:
-            keys.put(f"unit:{currency}", keys.last[-1])
-            currency, after_number = "", False
-        if after_number and key in _UNITS:
-            keys.put(_UNITS[key], index)
-            after_number = False
-            continue
-        keys.put(key, index)
-        after_number = kind == "number"
-        if after_number and currency:
-            keys.first[-1] = sign
-    if currency:
-        keys.put(f"unit:{currency}", len(tokens) - 1)
-    return keys
+@lru_cache(maxsize=1 << 14)
+def _alone(key: str) -> frozenset[str]:
+    return frozenset((key,))
+
+
+def _line(tokens: Sequence[Token], found: Sequence[Quantity], *, pattern: bool) -> _Line:
+    """Return a text place by place; each quantity of `found` is one place, with what it says or wants."""
+    line = _Line([], [], [])
+    begins = {quantity.first: quantity for quantity in found}
+    index = 0
+    while index < len(tokens):
+        quantity = begins.get(index)
+        stop = index + 1 if quantity is None else quantity.last + 1
+        if quantity is not None or not (tokens[index].key == "-" and _joins(tokens, index)):
+            keys = _alone(tokens[index].key) if quantity is None else quantity.wants if pattern else quantity.says
+            line.keys.append(keys)
+            line.first.append(index)
+            line.last.append(stop - 1)
+        index = stop
+    return line
 
 
 def _joins(tokens: Sequence[Token], index: int) -> bool:
+    if tokens[index].kind != "symbol" or not 0 < index < len(tokens) - 1:
+        return False
     joined = {"word", "number"}
     return tokens[index - 1].kind in joined and tokens[index + 1].kind in joined
 
 
-def _starts(tokens: Sequence[Token], index: int, offset: int, kind: str) -> bool:
-    return index < len(tokens) and tokens[index].kind == kind and tokens[index].start == offset
-
-
 @lru_cache(maxsize=4096)
-def _pattern_keys(pattern: str) -> tuple[str, ...]:
-    return tuple(_comparison_keys(tokenise(normalise(pattern))))
+def _read_pattern(pattern: str) -> _Pattern:
+    normal = normalise(pattern)
+    tokens = tokenise(normal)
+    found = quantities(normal, tokens)
+    words = tuple(_line(tokens, (), pattern=True).keys)
+    read = tuple(_line(tokens, found, pattern=True).keys) if found else ()
+    return _Pattern(words, read, any(q.has_unit for q in found), any(q.is_in_may for q in found))
+
+
+class _Searched:
+    """A line with the places of its keys."""
+
+    def __init__(self, line: _Line) -> None:
+        self.line = line
+        self._places: dict[str, list[int]] = {}
+        for place, keys in enumerate(line.keys):
+            for key in keys:
+                self._places.setdefault(key, []).append(place)
+
+    def find(self, wanted: Sequence[frozenset[str]]) -> Iterator[tuple[int, int]]:
+        """Yield the first and the last token of every match, in the order of the text."""
+        places = [[place for key in keys for place in self._places.get(key, ())] for keys in wanted]
+        if not places or not all(places):
+            return
+        anchor = min(range(len(wanted)), key=lambda index: len(places[index]))
+        line = self.line
+        for place in sorted(set(places[anchor])):
+            first = place - anchor
+            stop = first + len(wanted)
+            if first < 0 or stop > len(line.keys):
+                continue
+            if all(not said.isdisjoint(keys) for said, keys in zip(line.keys[first:stop], wanted, strict=True)):
+                yield line.first[first], line.last[stop - 1]
+
+
+def _cuts(found: Sequence[Quantity], first: int, last: int, unit: bool) -> bool:
+    """Whether a stretch of tokens ends or begins within a number or its unit: `five` in `twenty-five`.
+
+    With a unit it may also not begin within a time: `5分` in `14時5分`.
+    """
+    for quantity in found:
+        start, stop = quantity.number
+        if quantity.value is None:
+            if unit and start < first < stop and quantity.is_time:
+                return True
+        elif start < first < stop or start <= last < stop - 1 or stop <= last < quantity.last:
+            return True
+    return False
 
 
 @lru_cache(maxsize=1024)
@@ -142,27 +152,41 @@ class PatternText:
 
     def __init__(self, text: str) -> None:
         self.text = normalise(text)
-        self._keys: _Keys | None = None
-        self._tokens: Sequence[Token] = ()
-        self._places: dict[str, list[int]] = {}
+
+    @cached_property
+    def _tokens(self) -> Sequence[Token]:
+        return tokenise(self.text)
+
+    @cached_property
+    def _quantities(self) -> list[Quantity]:
+        return quantities(self.text, self._tokens)
+
+    @cached_property
+    def _words(self) -> _Searched:
+        return _Searched(_line(self._tokens, (), pattern=False))
+
+    @cached_property
+    def _read(self) -> _Searched:
+        return _Searched(_line(self._tokens, self._quantities, pattern=False))
 
     def find(self, pattern: str) -> str | None:
         """Return the first match of a plain pattern, or None. An empty pattern matches nothing."""
-        if self._keys is None:
-            self._tokens = tokenise(self.text)
-            self._keys = _comparison_keys(self._tokens)
-            for place, key in enumerate(self._keys):
-                self._places.setdefault(key, []).append(place)
-        wanted = _pattern_keys(pattern)
-        if not wanted or any(key not in self._places for key in wanted):
-            return None
-        anchor = min(range(len(wanted)), key=lambda index: len(self._places[wanted[index]]))
-        for place in self._places[wanted[anchor]]:
-            first = place - anchor
-            if first >= 0 and tuple(self._keys[first : first + len(wanted)]) == wanted:
-                start = self._tokens[self._keys.first[first]].start
-                return self.text[start : self._tokens[self._keys.last[first + len(wanted) - 1]].end]
+        wanted = _read_pattern(pattern)
+        for first, last in self._words.find(wanted.words):
+            if not wanted.read or self._keeps(wanted, first, last):
+                return self._shown(first, last)
+        for first, last in self._read.find(wanted.read) if wanted.read else ():
+            return self._shown(first, last)
         return None
+
+    def _keeps(self, wanted: _Pattern, first: int, last: int) -> bool:
+        """Whether a match word by word also means the same quantity: not `May 5` in `it may 5 times`."""
+        return not (wanted.may and "may" in self._shown(first, last)) and not _cuts(
+            self._quantities, first, last, wanted.unit
+        )
+
+    def _shown(self, first: int, last: int) -> str:
+        return self.text[self._tokens[first].start : self._tokens[last].end]
 
     def search(self, pattern: str, item: str) -> str | None:
         """Return the first match of a regular expression, or None.

@@ -72,10 +72,14 @@ def refuse_changes(
     if not lines:
         return
     only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
+    version = [line.startswith("objective.digest") for line in lines] == [True] and ":" not in str(
+        known["objective.kind"]
+    )
     rescore = f"sweeps rescore {stored.name}{_options_for(known, identity)}"
     raise StudyChangedError(
         [f"study {stored.name!r} exists with other settings:"]
         + [f"  {line}" for line in lines]
+        + (["This version of the program scores texts in another way."] if version else [])
         + [f"To start afresh give the sweep another study.name, such as {_free_name(stored.name, ledger)!r};"]
         + ["to go on with the stored study put the old values back."]
         + ([f"To score its texts again, without generating: {rescore}"] if only_scoring else [])

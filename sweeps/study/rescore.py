@@ -226,12 +226,13 @@ def _scoring_for(
 def _refuse_unknown(result: SweepResult, described: Objective) -> None:
     """Refuse to replace an objective that the study's settings do not describe by the described one.
 
-    A function that the settings name (`kind = "module:attribute"`) is used as it is now: its edit is the reason to
-    score again.
+    The same settings of an earlier version are described. A function that the settings name
+    (`kind = "module:attribute"`) is used as it is now: its edit is the reason to score again.
     """
     identity, name = result.stored.identity, result.name
     scored_by = identity.get("objective.digest", result.stored.record.objective_digest)
-    if scored_by == described.digest or ":" in str(identity.get("objective.kind", "")):
+    known = {described.digest, *getattr(described, "former_digests", ())}
+    if scored_by in known or ":" in str(identity.get("objective.kind", "")):
         return
     raise SweepError(
         f"study {name!r} was scored by an objective (digest {scored_by}) that its [objective] (digest"

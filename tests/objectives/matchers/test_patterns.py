@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from num2words import num2words
 
 from objectives.case import Item
 from objectives.matchers.base import ObjectiveError
@@ -107,3 +110,44 @@ def test_a_text_contains_itself(text: str) -> None:
     ready = PatternText(text)
     if ready.find(text) is None:
         assert not text.strip() or not ready._keys
+
+
+NUMBERS = Path(__file__).parents[2] / "data" / "matchers" / "numbers.tsv"
+
+
+def test_numbers_in_other_forms_are_found_and_wrong_ones_are_not() -> None:
+    rows = [line.split("\t") for line in NUMBERS.read_text("utf-8").splitlines() if not line.startswith("#")]
+    said = {answer: [(p, text) for p, text, wanted in rows if wanted == answer] for answer in ("yes", "no")}
+    assert [len(pairs) for pairs in said.values()] == [20, 20]
+    missed = [pair for pair in said["yes"] if not decide(pair[1], any=(pair[0],))]
+    wrong = [pair for pair in said["no"] if decide(pair[1], any=(pair[0],))]
+    assert len(missed) <= 1, missed
+    assert wrong == []
+
+
+@given(st.integers(0, 10**6), st.sampled_from(["{} rows", "about {} of them", "lost {} files"]))
+@settings(deadline=None)
+def test_digits_cover_words_and_words_cover_digits(value: int, frame: str) -> None:
+    words = num2words(value)
+    if value != 1:  # "one of them" is no number
+        assert PatternText(frame.format(words)).find(str(value)) is not None
+        assert PatternText(frame.format(value)).find(words) is not None
+        assert PatternText(frame.format(words)).find(str(value + 1)) is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        ("seconds", "90 seconds"),
+        ("million", "3 million rows"),
+        ("March", "9 March"),
+        ("9", "9 March"),
+        ("40", "7時40分"),
+        ("1 node", "one node"),
+        ("一部", "一部のサーバー"),
+        ("十台", "10台"),
+        ("25-minute outage", "a twenty-five minute outage"),
+    ],
+)
+def test_parts_of_quantities_and_their_neighbours(pattern: str, text: str) -> None:
+    assert PatternText(text).find(pattern) is not None

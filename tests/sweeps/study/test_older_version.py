@@ -12,6 +12,7 @@ from sweeps.cli import run_command
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts import sweep_hosts
 from sweeps.results.reader import load_result
+from sweeps.study.identity import StudyChangedError
 from sweeps.study.rescore import rescore_study
 from sweeps.study.sweep import Sweep
 from tests.sweeps.sweep_files import optuna_trials, steady
@@ -66,16 +67,27 @@ def test_its_export_is_made_again_with_the_same_options(home: Path) -> None:
     assert after["model"] == before["model"]
 
 
+def rescored(name: str) -> int:
+    """Scores a study again by this version, as the message about its scoring says; returns the changed scores."""
+    file = {"done": "sweep.toml"}.get(name, f"{name}.toml")
+    with pytest.raises(StudyChangedError, match=f"(?s)scores texts in another way.*sweeps rescore {name}$"):
+        sweep(file).run()
+    return rescore_study("mlruns", name, cases="cases").changed
+
+
 def test_a_finished_study_costs_no_generation(home: Path) -> None:
     before = load_result("mlruns", "done")
+    assert rescored("done") == 0
     again = sweep("sweep.toml").run()
     assert steady(again.observations) == steady(before.observations)
-    assert again.verdict == before.verdict
+    assert again.verdict is not None
+    assert (again.verdict.effect, again.verdict.p_value, again.verdict.outcome) == (EFFECT, P_VALUE, "better")
 
 
 def test_a_stopped_study_goes_on_to_the_same_verdict(home: Path) -> None:
     before = load_result("mlruns", "stopped")
     assert before.verdict is None
+    assert rescored("stopped") == 0
     result = sweep("stopped.toml").run()
     assert result.proposals[: len(before.proposals)] == before.proposals
     assert result.verdict is not None

@@ -1,0 +1,58 @@
+"""Spellings of units and of words that multiply a number."""
+
+from __future__ import annotations
+
+from typing import Final
+
+UNITS: Final = {
+    spelling: unit
+    for unit, spellings in {
+        "%": "% percent pct パーセント",
+        "ms": "ms msec millisecond milliseconds ミリ秒",
+        "s": "s sec secs second seconds 秒 秒間",
+        "min": "min mins minute minutes 分 分間",
+        "h": "h hr hrs hour hours 時間",
+        "day": "d day days 日 日間",
+        "week": "wk wks week weeks 週 週間",
+        "month": "month months か月 ヶ月 カ月 ヵ月 ケ月 箇月 か月間 ヶ月間 カ月間",
+        "year": "yr yrs year years 年 年間",
+        "byte": "b byte bytes バイト",
+        "kb": "kb kilobyte kilobytes キロバイト",
+        "mb": "mb megabyte megabytes メガバイト",
+        "gb": "gb gigabyte gigabytes ギガバイト",
+        "tb": "tb terabyte terabytes テラバイト",
+        "mm": "mm millimetre millimetres millimeter millimeters ミリメートル",
+        "cm": "cm centimetre centimetres centimeter centimeters センチ センチメートル",
+        "m": "m metre metres meter meters メートル",
+        "km": "km kilometre kilometres kilometer kilometers キロメートル",
+        "mi": "mi mile miles マイル",
+        "g": "g gram grams グラム",
+        "kg": "kg kilogram kilograms キログラム",
+        "lb": "lb lbs",
+        "$": "$ usd dollar dollars ドル",
+        "€": "€ eur euro euros ユーロ",
+        "£": "£ gbp pound pounds ポンド",
+        "¥": "¥ jpy yen 円",
+    }.items()
+    for spelling in spellings.split()
+}
+"""Units by their spellings."""
+JAPANESE_UNITS: Final = tuple(sorted((unit for unit in UNITS if not unit.isascii()), key=len, reverse=True))
+"""Spellings that are more than one token, or that follow without a space; the longest first."""
+CURRENCIES: Final = frozenset("$€£¥")
+"""Signs that stand before their number."""
+SCALES: Final = {
+    "k": 1e3,
+    "hundred": 1e2,
+    "thousand": 1e3,
+    "million": 1e6,
+    "mn": 1e6,
+    "billion": 1e9,
+    "bn": 1e9,
+    "trillion": 1e12,
+    "tn": 1e12,
+    "dozen": 12.0,
+}
+"""Words that multiply the number before them."""
+LETTERS: Final = {"m": 1e6, "b": 1e9}
+"""Letters that are a unit or multiply, where they are written onto the number: `50m`."""
