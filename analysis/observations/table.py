@@ -297,14 +297,18 @@ def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntAr
 
 
 def _seeds(observations: pd.DataFrame) -> IntArray:
-    """Return codes of the seeds, shape (rows,); refuse a missing seed."""
+    """Return codes of the seeds, shape (rows,), in the order of the seeds; refuse a missing seed."""
     try:
-        seed, _ = pd.factorize(observations["seed"])
+        seed, seeds = pd.factorize(observations["seed"])
     except TypeError:
         raise TableError("seed must hold numbers or texts, not lists or the like") from None
     if (seed < 0).any():
         raise TableError(f"seed is empty in {_rows(seed < 0)}: fill it, or drop the rows")
-    return seed.astype(np.int64)
+    numbers = pd.to_numeric(pd.Series(seeds), errors="coerce").to_numpy(dtype=np.float64)
+    keys = np.array([str(each) for each in seeds]) if np.isnan(numbers).any() else numbers
+    place = np.empty(len(seeds), dtype=np.int64)
+    place[np.argsort(keys, kind="stable")] = np.arange(len(seeds))
+    return place[seed]
 
 
 def _texts(observations: pd.DataFrame) -> IntArray | None:

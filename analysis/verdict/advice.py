@@ -52,6 +52,11 @@ def advice_for(verdict: Verdict, known: Known) -> str:
         )
     if verdict.outcome in ("better", "worse"):
         return _advice_decided(verdict, known)
+    if verdict.withheld == "missing rows":
+        return (
+            "Put the missing rows into the table, those that failed with `finish` = `error`. If they are missing for "
+            "reasons that have nothing to do with their scores, judge with --assume-missing-at-random."
+        )
     if verdict.p_value <= verdict.alpha:
         return (
             "Find out why they have no score. Where the host was at fault, generate them again; where the settings "

@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.claim import Claim, is_shown
+from analysis.comparison.claim import Claim
 from analysis.comparison.compare import Answer, Test, compare
 from analysis.comparison.equivalence import show_equivalence
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import Pair, is_greedy, pair
 from analysis.comparison.selection_bias import optimism
-from analysis.formatting import decimals
 from analysis.observations.table import Cells, TableError, summarize
 from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
+from analysis.verdict.doubts import doubts_about
 from analysis.verdict.sentences import sentence_for
 from analysis.verdict.terms import Asked, check_arguments
-from analysis.verdict.verdict import Outcome, Verdict
+from analysis.verdict.verdict import Verdict
 
 
 def judge(
@@ -39,6 +39,7 @@ def judge(
     design: SequentialDesign | None = None,
     look: int | Mapping[str, int] | None = None,
     given_up: Collection[str] = (),
+    assume_missing_at_random: bool = False,
     seed: int = 0,
 ) -> list[Verdict]:
     """Judge configurations against the baseline.
@@ -61,6 +62,8 @@ def judge(
             taken in ascending order.
         given_up: Labels of finalists that an early look ended because a claim was improbable. The verdict says so; p,
             interval and outcome stay the same.
+        assume_missing_at_random: Take rows that an arm lacks to be missing for reasons that have nothing to do with
+            their scores. Otherwise nothing is claimed where they could make the difference; see `missing_rows`.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -96,7 +99,18 @@ def judge(
             *found[label],
             p_value,
             level,
-            Asked(alpha, margin, min_gain, len(chosen), design, looks[label], label in given_up, notes, luck),
+            Asked(
+                alpha,
+                margin,
+                min_gain,
+                len(chosen),
+                design,
+                looks[label],
+                label in given_up,
+                notes,
+                luck,
+                assume_missing_at_random,
+            ),
         )
         for label, p_value, level in zip(chosen, adjusted, levels, strict=True)
         if label in found
@@ -179,8 +193,14 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
     estimate, tail = comparison.estimate, asked.tail(level)
     margin = asked.margin or asked.min_gain or math.nan
     p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
+    doubts = doubts_about(two, at_random=asked.assume_missing_at_random)
+    outcome, withheld = doubts.outcome(estimate, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail)
     verdict = Verdict(
-        outcome=_outcome(two, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail),
+        outcome=outcome,
+        withheld=withheld,
+        missing_baseline=doubts.missing.baseline,
+        missing_finalist=doubts.missing.finalist,
+        effect_with_missing=doubts.effect_with_missing,
         claim=comparison.claim,
         level=1 - level,
         p_value=p_value,
@@ -199,7 +219,7 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
         notes=(
             *asked.cautions,
             *two.notes,
-            *_failure_notes(two),
+            *doubts.notes(),
             *asked.notes_on(estimate, level, p_value),
             *comparison.notes,
             *(unsure if p_value > asked.alpha else ()),
@@ -256,22 +276,3 @@ def _of_equality(estimate: Estimate | None, tail: float, p_equivalence: float) -
     judged = estimate is not None and not math.isnan(p_equivalence)
     low, high = estimate.interval(1 - 2 * tail) if estimate is not None and judged else (math.nan, math.nan)
     return {"equality_low": low, "equality_high": high, "equality_level": 1 - 2 * tail}
-
-
-def _outcome(two: Pair, p_value: float, p_equivalence: float, margin: float, *, alpha: float, tail: float) -> Outcome:
-    counted = two.effect_with_failures
-    if is_shown(p_value, alpha, two.effect, counted):
-        return "better" if two.effect > 0 else "worse"
-    if p_value <= alpha:
-        return "not distinguishable"
-    within = p_equivalence <= tail and (not any(two.failed) or abs(counted) <= margin)
-    return "equivalent" if within else "not distinguishable"
-
-
-def _failure_notes(two: Pair) -> tuple[str, ...]:
-    """Say what the effect would be if generations without a score had 0."""
-    if not any(two.failed):
-        return ()
-    effects = two.effect, two.effect_with_failures
-    without, counted = (f"{effect:+.{decimals(*effects)}f}" for effect in effects)
-    return (f"With 0 for rows without a score the difference would be {counted} instead of {without}.",)

@@ -35,7 +35,7 @@ def sentence_for(verdict: Verdict) -> str:
         scores = f"on {_these(verdict)} {scores}"
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to test a difference with."
     if verdict.outcome == "not distinguishable" and verdict.p_value <= verdict.alpha:
-        return _failures(verdict, where)
+        return (_missing if verdict.withheld == "missing rows" else _failures)(verdict, where)
     ended = f" {_given_up(verdict)}." if verdict.given_up else ""
     numbers = f"({_numbers(verdict)}).{ended}"
     if verdict.outcome == "better":
@@ -53,6 +53,20 @@ def sentence_for(verdict: Verdict) -> str:
     return (
         f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.{d}f} "
         f"({_numbers(verdict)}). {_sees(verdict)}"
+    )
+
+
+def _missing(verdict: Verdict, where: str) -> str:
+    """Say that missing rows could make a significant difference."""
+    name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
+    arms = ((verdict.missing_finalist, name, verdict.n_finalist), (verdict.missing_baseline, base, verdict.n_baseline))
+    lacks = " and ".join(f"{arm} lacks {lacking} of {lacking + made} rows" for lacking, arm, made in arms if lacking)
+    side = "better" if verdict.effect > 0 else "worse"
+    return (
+        f"Whether {name} is {side} than {base} {where} cannot be said, because {lacks}. Without them it scores "
+        f"{verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of {verdict.effect:+.{d}f} "
+        f"({_numbers(verdict)}); with the least favourable scores for them the difference would be "
+        f"{verdict.effect_with_missing:+.{d}f}."
     )
 
 

@@ -119,6 +119,8 @@ def _why(verdict: Verdict, name: str) -> str:
         return f"{name} is worse"
     if verdict.outcome == "equivalent":
         return f"{name} is as good, not better"
+    if verdict.withheld == "missing rows":
+        return "the rows that are missing could make the difference"
     if verdict.p_value <= verdict.alpha:
         return "too many generations have no score to say which is better"
     if verdict.given_up:

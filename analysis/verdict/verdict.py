@@ -60,6 +60,10 @@ class Verdict:
         failed_finalist: Rows of the configuration without a score.
         effect_with_failures: The effect if those had the score 0. Where that turns a gain into none, a loss into none,
             or goes beyond the margin, nothing is claimed: failed generations are no random sample.
+        missing_baseline: Rows that the baseline lacks for even numbers per case; see `comparison.missing_rows`.
+        missing_finalist: Rows that the configuration lacks.
+        effect_with_missing: The effect with the least favourable scores for them.
+        withheld: The reason why a difference with a small enough p is not claimed: "failures", "missing rows", or "".
         look_rescored: Whether the scores have changed since that look.
         sentence: The verdict in words.
         advice: The next step.
@@ -105,6 +109,10 @@ class Verdict:
     failed_baseline: int
     failed_finalist: int
     effect_with_failures: float
+    missing_baseline: int
+    missing_finalist: int
+    effect_with_missing: float
+    withheld: str
     look_rescored: bool
     sentence: str
     advice: str

@@ -35,6 +35,12 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="The test; by default chosen by claim and data.")
 @click.option(
+    "--assume-missing-at-random",
+    is_flag=True,
+    default=None,
+    help="Rows that an arm lacks are missing for reasons that have nothing to do with their scores.",
+)
+@click.option(
     "--expect",
     type=click.Choice(EXPECTATIONS),
     multiple=True,

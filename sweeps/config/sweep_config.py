@@ -184,7 +184,7 @@ class SweepConfig:
             **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
             **_flat("budget", self.budget.model_dump()),
             **_flat("confirm", self.confirm.model_dump()),
-            **_flat("verdict", self.verdict.model_dump()),
+            **_flat("verdict", self.verdict.identity()),
             **_flat("constraints", self.constraints.identity()),
         }
 

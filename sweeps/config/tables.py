@@ -161,6 +161,12 @@ class VerdictTable(_Table):
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
     min_gain: Annotated[float, Field(gt=0, lt=1)] | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] | None = None
+    assume_missing_at_random: bool = False
+
+    def identity(self) -> dict[str, Any]:
+        """Everything that a verdict depends on; switches that came later count where they are on."""
+        dumped = self.model_dump()
+        return {key: value for key, value in dumped.items() if key != "assume_missing_at_random" or value}
 
 
 class TrackingTable(_Table):

@@ -58,7 +58,7 @@ class SweepResult(StudyData):
 
         Args:
             scores: Other scores of the confirmation's texts, with the columns of their places; the study's by default.
-            **changes: `claim`, `alpha`, `margin`, `min_gain` or `test`, where not None.
+            **changes: Arguments of `analysis.judge` such as `claim`, `alpha` or `margin`, where not None.
 
         Returns:
             The verdict on the finalist; of several finalists, the best verdict.

@@ -22,6 +22,9 @@ from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.search.trial import Proposal
 from sweeps.workspace.study_lock import standing_of
 
+_SETTINGS = ("claim", "alpha", "margin", "min_gain", "assume_missing_at_random")
+"""Keys of `[verdict]`, which are arguments of `analysis.judge`."""
+
 
 def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **changes: Any) -> list[Verdict]:
     """Judge the finalists of a study by its confirmation.
@@ -29,7 +32,7 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
     Args:
         study: The study.
         scores: Other scores of the confirmation's texts, with the columns of their places; the study's by default.
-        **changes: `claim`, `alpha`, `margin`, `min_gain` or `test`, where not None.
+        **changes: `claim`, `alpha`, `margin`, `min_gain`, `test` or `assume_missing_at_random`, where not None.
 
     Returns:
         The verdicts in the order of preference: usable finalists (`is_usable`) first, then by
@@ -41,7 +44,7 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
     """
     observations = _confirmation(study, scores)
     table, finalists = study.config.verdict, study.finalists
-    settings: dict[str, Any] = {name: getattr(table, name) for name in ("claim", "alpha", "margin", "min_gain")}
+    settings: dict[str, Any] = {name: getattr(table, name) for name in _SETTINGS}
     settings |= {name: value for name, value in changes.items() if value is not None}
     design = design_of(study.plan, alpha=settings["alpha"], futility=study.config.confirm.futility)
     if all(arm.is_greedy for arm in (study.baseline, *(finalist.configuration for finalist in finalists))):

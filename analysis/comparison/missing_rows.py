@@ -1,0 +1,119 @@
+"""Rows that one arm has and the other lacks: nobody knows their scores, and they are no random sample.
+
+A table does not say which rows it should have. It shows it in three ways:
+
+- The arm has fewer rows in some cases than in others, and the other arm does not.
+- A seed that an arm has in most cases is absent in some.
+- Of seeds that both arms have, some are absent between an arm's first and last.
+
+An arm with gaps is taken to have been planned like the other one, unless it has less than half of its rows. Fewer seeds
+in every case alike are a plan, not a gap.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.arrays import FloatArray, IntArray
+from analysis.comparison.pair import Arm, Pair
+
+
+@dataclass(frozen=True)
+class MissingRows:
+    """The rows that are missing, and how far they could move the effect.
+
+    Attributes:
+        baseline: Missing rows of the baseline.
+        finalist: Missing rows of the configuration.
+        down: Change of the effect if the configuration's missing rows scored 0 and the baseline's 1; at most 0.
+        up: Change in the opposite case; at least 0.
+        where: The cases with missing rows, most first, such as `k0 (5 of 8)`, of either arm.
+    """
+
+    baseline: int
+    finalist: int
+    down: float
+    up: float
+    where: tuple[tuple[str, ...], tuple[str, ...]]
+
+    def against(self, effect: float) -> float:
+        """Return the change that speaks most against an effect of this sign."""
+        return self.down if effect > 0 else self.up
+
+
+NONE_MISSING = MissingRows(0, 0, 0.0, 0.0, ((), ()))
+
+
+def missing_rows(two: Pair) -> MissingRows:
+    """Return the rows that an arm lacks in the cases that both arms have.
+
+    Rows without a score are there: they count on their own (`Pair.effect_with_failures`). A greedy arm needs one row
+    per case, and lacks none.
+    """
+    _, case = np.unique(two.cells.stratum_case[two.strata], return_inverse=True)
+    arms = (two.baseline, two.finalist)
+    made = [_made(two, each, case) for each in arms]
+    most = [max(float(counts.max()), _planned(two, place, len(counts))) for place, counts in enumerate(made)]
+    for own, other in ((0, 1), (1, 0)):
+        has_gaps = most[own] > made[own].min() and made[other].min() == made[other].max()
+        if has_gaps and most[own] > most[other] / 2:
+            most[own] = max(most[own], most[other])
+    even = np.maximum(made[0] / most[0], made[1] / most[1])
+    lacking = [
+        np.zeros(len(even)) if each.greedy else np.maximum(np.ceil(full * even - counts - 1e-9), 0)
+        for each, full, counts in zip(arms, most, made, strict=True)
+    ]
+    if not (lacking[0].any() or lacking[1].any()):
+        return NONE_MISSING
+    names = [two.cells.cases[place] for place in np.unique(two.cells.stratum_case[two.strata])]
+    room = [_room(two, each, case, own, lost) for each, own, lost in zip(arms, made, lacking, strict=True)]
+    (base_down, base_up), (down, up) = room
+    return MissingRows(
+        baseline=int(lacking[0].sum()),
+        finalist=int(lacking[1].sum()),
+        down=-down - base_up,
+        up=up + base_down,
+        where=(_where(names, made[0], lacking[0]), _where(names, made[1], lacking[1])),
+    )
+
+
+def _made(two: Pair, own: Arm, case: IntArray) -> IntArray:
+    """Return the arm's rows per case, with those without a score, shape (cases,)."""
+    rows = own.n + two.cells.lost[own.row, two.strata]
+    return np.bincount(case, weights=rows).astype(np.int64)
+
+
+def _planned(two: Pair, place: int, cases: int) -> float:
+    """Return the arm's number of seeds per case as its seeds show it; 0 where each case has seeds of its own."""
+    both = [_seeds(two, each) for each in (two.baseline, two.finalist)]
+    own, other = both[place], both[1 - place]
+    seeds, others = np.unique(own), np.unique(other)
+    if not len(seeds) or (cases > 1 and len(own) <= len(seeds) * cases / 2):
+        return 0.0
+    if 2 * np.isin(seeds, others).sum() > len(seeds):
+        seeds = np.union1d(seeds, others[(others > seeds[0]) & (others < seeds[-1])])
+    return float(len(seeds))
+
+
+def _seeds(two: Pair, own: Arm) -> IntArray:
+    """Return the seed of each of the arm's scores in the shared strata, shape (scores,)."""
+    starts = two.cells.starts[own.row, two.strata]
+    parts = [two.cells.seeds[start : start + n] for start, n in zip(starts.tolist(), own.n.tolist(), strict=True)]
+    return np.concatenate(parts)
+
+
+def _room(two: Pair, own: Arm, case: IntArray, made: IntArray, lacking: FloatArray) -> tuple[float, float]:
+    """Return how far the arm's mean would fall if its missing rows scored 0, and rise if they scored 1."""
+    weight = np.bincount(case, weights=two.weights)
+    mean = np.bincount(case, weights=two.weights * own.mean) / weight
+    share = weight * lacking / (made + lacking)
+    return float(share @ mean), float(share @ (1 - mean))
+
+
+def _where(names: list[str], made: IntArray, lacking: FloatArray) -> tuple[str, ...]:
+    """Name the cases with missing rows, most first."""
+    order = sorted(np.flatnonzero(lacking).tolist(), key=lambda place: (-lacking[place], place))
+    return tuple(f"{names[place]} ({made[place]} of {math.ceil(made[place] + lacking[place])})" for place in order)
