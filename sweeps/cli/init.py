@@ -96,7 +96,7 @@ def find_engine(engine: str, host: str | None, model: str | None) -> Found:
 
 def _ollama_models(host: str | None) -> tuple[list[str], str]:
     """Names of models that generate text; or none, with the reason."""
-    from sweeps.engines.base import EngineError
+    from sweeps.engines.base import EngineError, EngineUnreachable
     from sweeps.engines.ollama import OllamaEngine
 
     try:
@@ -107,8 +107,10 @@ def _ollama_models(host: str | None) -> tuple[list[str], str]:
         return [], str(error)  # OLLAMA_HOST is no address, but the folder can still be created
     try:
         names = engine.models()
-    except EngineError:
+    except EngineUnreachable:
         return [], f"no Ollama server answers at {engine.address}"
+    except EngineError as error:
+        return [], str(error)
     finally:
         engine.close()
     able = [name for name in names if not any(mark in name for mark in ("embed", "minilm", "bge-"))]

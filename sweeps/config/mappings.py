@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Iterator, Mapping
 from os import PathLike, fspath
 from typing import Any
 
 import tomli_w
 
+from sweeps.addresses import without_password
 from sweeps.errors import ConfigError
 
 
@@ -41,6 +43,42 @@ def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
         both = isinstance(change, Mapping) and isinstance(before, Mapping)
         result[name] = {**before, **change} if both else change  # type: ignore[dict-item]
     return result
+
+
+def text_without_passwords(text: str) -> str:
+    """Return a sweep's TOML text without the passwords in the addresses of its servers.
+
+    A password that is only the name of a variable, such as `$OLLAMA_PASSWORD`, stays.
+    """
+    tables = tomllib.loads(text)
+    clean = dict(tables)
+    clean |= {name: without_passwords(tables[name]) for name in ("engine", "objective") if name in tables}
+    if clean == tables:
+        return text
+    for with_it, without_it in _changed(tables, clean):
+        text = text.replace(with_it, without_it)
+    return text if tomllib.loads(text) == clean else toml_text(clean)  # the second, where the text has escapes
+
+
+def without_passwords(value: Any) -> Any:
+    """Return tables or lists with all texts as `sweeps.addresses.without_password` returns them."""
+    if isinstance(value, Mapping):
+        return {name: without_passwords(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [without_passwords(each) for each in value]
+    return without_password(value, variables=True) if isinstance(value, str) else value
+
+
+def _changed(before: Any, after: Any) -> Iterator[tuple[str, str]]:
+    """Yield the pairs of texts that differ, from two tables of one shape."""
+    if isinstance(before, Mapping):
+        for name, each in before.items():
+            yield from _changed(each, after[name])
+    elif isinstance(before, list):
+        for one, other in zip(before, after, strict=True):
+            yield from _changed(one, other)
+    elif before != after:
+        yield before, after
 
 
 def _plain(value: Any, key: str, problems: list[str]) -> Any:

@@ -11,9 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sweeps.addresses import without_password
 from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
-from sweeps.config.mappings import merged, toml_text
+from sweeps.config.mappings import merged, text_without_passwords, toml_text, without_passwords
 from sweeps.config.messages import error_text
 from sweeps.config.space import Space, configuration_from, params
 from sweeps.config.space_table import parse_space
@@ -158,6 +159,11 @@ class SweepConfig:
         return self.from_text(text, base=self.directory, environment=self.environment, place="the changed sweep")
 
     @property
+    def stored_text(self) -> str:
+        """The text without the passwords of servers, to be stored; a password that is a variable's name stays."""
+        return text_without_passwords(self.text)
+
+    @property
     def directory(self) -> Path:
         """The folder that relative paths start from."""
         return self.path.parent if self.path else self.base or Path()
@@ -169,7 +175,7 @@ class SweepConfig:
         return str(beside) if beside.exists() else self.objective.cases
 
     def _engine_identity(self) -> dict[str, Any]:
-        hosts = [entry.host for entry in self.engine.hosts]
+        hosts = [without_password(entry.host) for entry in self.engine.hosts]
         return {"kind": self.engine.kind, "options": self.engine.options} | ({"hosts": hosts} if hosts else {})
 
     def identity(self) -> dict[str, Any]:
@@ -178,7 +184,7 @@ class SweepConfig:
             "study.seed": self.study.seed,
             **_flat("engine", self._engine_identity()),
             **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
-            **_flat("objective", self.objective.model_dump(exclude={"cases", "names"})),
+            **without_passwords(_flat("objective", self.objective.model_dump(exclude={"cases", "names"}))),
             **_flat("baseline", params(self.baseline.values)),
             **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
             **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sweeps.config.batch import AUTO
 from sweeps.engines.base import Prompt
@@ -28,11 +29,32 @@ class StudyTable(_Table):
     description: str = ""
 
 
+_SECRET_NAME = re.compile(r"auth|key|token|secret|passw|cookie|credential|session", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"^(?:basic|bearer|token)\s|^sk-|^\S{20,}$", re.IGNORECASE)
+
+
+def _without_secrets(headers: dict[str, str]) -> dict[str, str]:
+    """Refuse a secret that stands in the file itself: files are stored and logged."""
+    for name, value in headers.items():
+        if "$" not in value and (_SECRET_NAME.search(name) or _SECRET_VALUE.search(value)):
+            variable = re.sub(r"\W", "_", name.upper())
+            raise ValueError(f'{name} looks like a secret; write it as an environment variable, {name} = "${variable}"')
+    return headers
+
+
+Headers = Annotated[dict[str, str], AfterValidator(_without_secrets)]
+"""Headers of requests by name; `$NAME` in a value stands for an environment variable."""
+
+
 class HostTable(_Table):
-    """An entry of `engine.hosts`: an address and, optionally, the file that `sweeps fingerprint --out` made there."""
+    """An entry of `engine.hosts`: an address and, optionally, the file that `sweeps fingerprint --out` made there.
+
+    Its headers are added to those of `[engine]`.
+    """
 
     host: str
     host_file: str | None = None
+    headers: Headers = {}
 
 
 def _host_from_text(value: object) -> object:
@@ -47,6 +69,7 @@ class EngineTable(_Table):
     hosts: Annotated[list[Annotated[HostTable, BeforeValidator(_host_from_text)]], Field(max_length=64)] = []
     timeout: Annotated[float, Field(gt=0)] = 600.0
     host_file: str | None = None
+    headers: Headers = {}
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -59,6 +82,10 @@ class EngineTable(_Table):
         if len(set(addresses)) < len(addresses) and self.kind != "scripted":
             raise ValueError(f"hosts names an address twice: {', '.join(addresses)}")
         return self
+
+    def headers_of(self, index: int) -> dict[str, str]:
+        """Return the headers of the requests to a host."""
+        return {**self.headers, **(self.hosts[index].headers if self.hosts else {})}
 
     @property
     def all_hosts(self) -> list[tuple[str | None, str | None]]:

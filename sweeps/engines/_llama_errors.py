@@ -6,7 +6,15 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sweeps.engines.base import EngineError, EngineFailure, OptionRefused, PromptTooLong, Unsupported, excerpt
+from sweeps.engines.base import (
+    EngineError,
+    EngineFailure,
+    OptionRefused,
+    OutOfMemory,
+    PromptTooLong,
+    Unsupported,
+    excerpt,
+)
 
 # Fields that llama.cpp names in a message, with the names that Ollama's users know.
 _FIELDS = {"penalty_repeat": "repeat_penalty", "max_tokens": "num_predict", "n_predict": "num_predict"}
@@ -34,7 +42,21 @@ def error_from(payload: Mapping[str, Any], where: str) -> EngineError:
         name = match[match.lastindex or 0] if match else ""
         option = _FIELDS.get(name, name) or None
         return OptionRefused(f"{where} refused {f'option {option}' if option else 'the request'}: {message}", option)
-    return EngineFailure(f"{where} failed: {excerpt(message, 300)}")
+    return failure(f"{where} failed", message)
+
+
+_NO_MEMORY = re.compile(
+    r"out of (?:\w+ )?memory|more (?:system |gpu |video )?memory|(?:insufficient|not enough) (?:\w+ )?memory"
+    r"|(?:unable|failed) to allocate|memory layout cannot be allocated|signal: killed|OutOfDeviceMemory",
+    re.IGNORECASE,
+)
+"""Messages of llama.cpp, GPU libraries and Ollama for a model that does not fit; `signal: killed` is the kernel's."""
+
+
+def failure(what: str, message: str) -> EngineFailure:
+    """Return the error for a failure that the server reports: `OutOfMemory` where the message says so."""
+    kind = OutOfMemory if _NO_MEMORY.search(message) else EngineFailure
+    return kind(f"{what}: {excerpt(message, 300)}")
 
 
 def prompt_too_long(where: str, tokens: int | None, num_ctx: int | None) -> PromptTooLong:

@@ -2,75 +2,121 @@
 
 from __future__ import annotations
 
-import ipaddress
+import base64
 import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
 
-from sweeps.addresses import without_password
+from sweeps.addresses import ServerAddress, server_address, unquoted, variable_in, without_password
+from sweeps.engines._proxies import proxy_of
 from sweeps.errors import ConfigError
 
 HOST = "OLLAMA_HOST"
 """The variable that names the server if neither file nor command does."""
+
+API_KEY = "OLLAMA_API_KEY"
+"""The variable with a key, which the client sends as a bearer token."""
 
 DEFAULT_HOST = "127.0.0.1:11434"
 CONNECT_SECONDS = 10.0
 """Longest wait for a connection."""
 
 _SHORT_SECONDS = 30.0
+_HIDDEN = "***"
 
 
 @contextmanager
-def _unset(name: str) -> Iterator[None]:
-    """Remove a variable from the environment within the context."""
-    value = os.environ.pop(name, None)
+def _environment(**values: str | None) -> Iterator[None]:
+    """Set variables within the context; None removes one."""
+    before = {name: os.environ.pop(name, None) for name in values}
+    os.environ.update({name: value for name, value in values.items() if value is not None})
     try:
         yield
     finally:
-        if value is not None:
-            os.environ[name] = value
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
 
 
-with _unset(HOST):  # the package makes a client on import, which fails if the variable is no address
+# The package makes a client on import, which fails if a variable holds something that it cannot use.
+_ON_IMPORT = {HOST: None, API_KEY: None, "SSL_CERT_FILE": None, "SSL_CERT_DIR": None, "NO_PROXY": "*", "no_proxy": "*"}
+
+with _environment(**_ON_IMPORT):
     from ollama import Client, ResponseError
 
-__all__ = ["CONNECT_SECONDS", "NativeClient", "ResponseError", "is_loopback"]
+__all__ = ["CONNECT_SECONDS", "NativeClient", "ResponseError", "StatusError"]
+
+
+class StatusError(Exception):
+    """An answer with a status of 400 or more.
+
+    Attributes:
+        status: HTTP status.
+        text: The body, without the secrets that were sent.
+        headers: The answer's headers.
+    """
+
+    def __init__(self, status: int, text: str, headers: Mapping[str, str]) -> None:
+        super().__init__(f"status {status}")
+        self.status, self.text, self.headers = status, text, headers
 
 
 class NativeClient(Client):
     """The official client, with the request fields that its typed methods do not have.
 
-    Its `chat` knows no `truncate`, and its typed options drop `min_p`.
+    Its `chat` knows no `truncate`, and its typed options drop `min_p`. User and password of the address are sent as
+    basic authentication, otherwise `OLLAMA_API_KEY` as a bearer token.
 
     Args:
         host: Address by the rules of `OLLAMA_HOST`; None or empty for that variable, else 127.0.0.1:11434.
+        headers: Further headers; an `Authorization` among them wins.
 
     Raises:
-        ConfigError: If the host, or the variable where no host is given, is no address.
+        ConfigError: If the host, or the variable where no host is given, is no address; if the proxy of the environment
+            cannot be used, or a header cannot be sent.
     """
 
-    def __init__(self, host: str | None) -> None:
-        given = (host or "").strip()
-        named = given or os.environ.get(HOST, "").strip() or DEFAULT_HOST
-        try:
-            if len(_parts(named)) > 1:
-                raise ValueError("it is more than one")
-            # A proxy from the environment is not meant for a server on this machine.
-            super().__init__(named, timeout=_limits(_SHORT_SECONDS))
-            if is_loopback(self._client.base_url):
-                self._client.close()
-                super().__init__(named, timeout=_limits(_SHORT_SECONDS), trust_env=False)
-        except (ValueError, httpx.InvalidURL) as error:
-            raise ConfigError(_no_address(named, error, of_variable=not given)) from None
+    def __init__(self, host: str | None, headers: Mapping[str, str] | None = None) -> None:
+        given = unquoted(host or "")
+        place = _place(given or unquoted(os.environ.get(HOST, "")) or DEFAULT_HOST, of_variable=not given)
+        self.address = place.url
+        self._headers = _all_headers(place, headers or {})
+        self._secrets = sorted(_secrets(place, self._headers), key=len, reverse=True)
+        self._origin = httpx.URL(self.address)
+        super().__init__(
+            self.address,
+            timeout=_limits(_SHORT_SECONDS),
+            headers=self._headers,
+            trust_env=False,
+            verify=_certificates(place),
+            proxy=proxy_of(place),
+            event_hooks={"request": [self._keep_headers_here], "response": [self._raise_status]},
+        )
 
-    @property
-    def address(self) -> str:
-        """The server's URL."""
-        return str(self._client.base_url).rstrip("/")
+    def hidden(self, text: str) -> str:
+        """Return a text without the secrets that this client sends."""
+        for secret in self._secrets:
+            text = text.replace(secret, _HIDDEN)
+        return text
+
+    def _keep_headers_here(self, request: httpx.Request) -> None:
+        """Send the user's headers to the named server alone, not to where it redirects."""
+        upgraded = request.url.host == self._origin.host and request.url.scheme == "https"
+        if not upgraded and _origin_of(request.url) != _origin_of(self._origin):
+            for name in self._headers:
+                request.headers.pop(name, None)
+
+    def _raise_status(self, response: httpx.Response) -> None:
+        """Raise the client's own error with the headers, which the official client drops."""
+        if response.status_code >= 400:
+            response.read()
+            raise StatusError(response.status_code, self.hidden(response.text), response.headers)
 
     def get(self, path: str) -> dict[str, Any]:
         """Get a JSON object."""
@@ -90,6 +136,72 @@ def _limits(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
 
 
+def _origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
+    return url.scheme, url.host, url.port
+
+
+def _place(named: str, *, of_variable: bool) -> ServerAddress:
+    try:
+        if len(_parts(named)) > 1:
+            raise ValueError("it is more than one")
+        place = server_address(named)
+        httpx.URL(place.url)
+        place = replace(place, user=_value_of(place.user), password=_value_of(place.password))
+    except (ValueError, httpx.InvalidURL) as error:
+        raise ConfigError(_no_address(named, error, of_variable=of_variable)) from None
+    return place
+
+
+def _value_of(text: str) -> str:
+    """Return the value of the environment variable that a text names, or else the text."""
+    name = variable_in(text)
+    if name is None:
+        return text
+    if not (value := os.environ.get(name, "").strip()):
+        raise ConfigError(f"the address of the engine's host names the variable {name}, which is not set; set it")
+    return value
+
+
+def _certificates(place: ServerAddress) -> Any:
+    """Return the certificates to trust, those that SSL_CERT_FILE or SSL_CERT_DIR names included.
+
+    Raises:
+        ConfigError: If such a file cannot be used.
+    """
+    try:
+        return httpx.create_ssl_context(trust_env=place.scheme == "https")
+    except OSError as error:
+        name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "SSL_CERT_FILE")
+        reason = error.strerror or str(error)
+        raise ConfigError(f"{name}={os.environ.get(name, '')}: cannot be used as certificates ({reason})") from None
+
+
+def _all_headers(place: ServerAddress, given: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers to send, in lower case: those given, and one with the user or key for the server."""
+    headers = {name.lower(): value for name, value in given.items()}
+    key = os.environ.get(API_KEY, "").strip()
+    user = f"{place.user}:{place.password}"
+    sources = {name.lower(): f"engine.headers.{name}" for name in given}
+    if user != ":" and "authorization" in headers:
+        raise ConfigError(f"{place.url}: the address has a user name, and engine.headers an Authorization; keep one")
+    if user != ":":
+        headers["authorization"] = f"Basic {base64.b64encode(user.encode()).decode()}"
+    elif key and "authorization" not in headers:
+        headers["authorization"], sources["authorization"] = f"Bearer {key}", API_KEY
+    for name, value in headers.items():
+        if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9a-z-]+", name):
+            raise ConfigError(f"engine.headers: {name!r} is no name of a header; use letters, digits and -")
+        if not (value.isascii() and value.isprintable()):  # the value is a secret, and not shown
+            raise ConfigError(f"{sources[name]}: its value has a character that headers cannot have; use plain ASCII")
+    return headers
+
+
+def _secrets(place: ServerAddress, headers: Mapping[str, str]) -> set[str]:
+    """Return the texts that must not be shown, where a server repeats them; words of a few letters are none."""
+    words = [place.password, *(word for value in headers.values() for word in (value, *value.split()))]
+    return {word for word in words if len(word) > 3 and word.lower() not in ("basic", "bearer", "token")}
+
+
 def _no_address(host: str, error: Exception, *, of_variable: bool) -> str:
     """Return the message for a host that is no address."""
     shown = repr(without_password(host))
@@ -103,11 +215,3 @@ def _no_address(host: str, error: Exception, *, of_variable: bool) -> str:
 def _parts(host: str) -> list[str]:
     """Split a text that may list several addresses; one with an @ stays whole, since a password may hold separators."""
     return [host] if "@" in host else [part for part in re.split(r"[,;\s]+", host) if part]
-
-
-def is_loopback(url: httpx.URL) -> bool:
-    """Whether the address is this machine's own."""
-    try:
-        return ipaddress.ip_address(url.host).is_loopback
-    except ValueError:
-        return url.host == "localhost"

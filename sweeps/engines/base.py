@@ -75,6 +75,36 @@ class EngineUnreachable(EngineError):
     retryable = True
 
 
+class EngineBusy(EngineUnreachable):
+    """The server, or a proxy before it, answers that it cannot take the request now.
+
+    Attributes:
+        retry_after: Seconds to wait as the server says; None if it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UsageLimit(EngineError):
+    """No requests are wanted for minutes or longer: a usage limit is reached, or the server is being worked on.
+
+    Attributes:
+        retry_after: Seconds to wait as the server says; None if it does not say.
+    """
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class AccessRefused(EngineError):
+    """The server wants another key or password, or none fits."""
+
+    exit_code = 2
+
+
 class EngineTimeout(EngineError):
     """The request took longer than the time limit."""
 
@@ -112,6 +142,10 @@ class PromptTooLong(EngineError):
 
 class EngineFailure(EngineError):
     """A failure that the engine reports: out of memory, a crashed runner, a model that does not load."""
+
+
+class OutOfMemory(EngineFailure):
+    """The model does not fit into the host's memory with these options (num_ctx, num_batch, num_gpu)."""
 
 
 class NotInstalled(EngineError):

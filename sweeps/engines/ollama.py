@@ -45,11 +45,12 @@ class OllamaEngine(_http.HttpEngine):
         timeout: Seconds that one request may take, its load included.
         options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
         keep_alive: How long the server keeps the model loaded after a request.
-        attempts: Most times that a request is sent while the connection fails.
+        attempts: Most times that a request is sent while the connection fails or the server is busy.
         wait: Seconds before the second attempt; doubled each time.
+        headers: Further headers of every request, such as a gateway's key.
 
     Raises:
-        ConfigError: If the host, or the variable where that is used, is no address.
+        ConfigError: If the host, or the variable where that is used, is no address, or the proxy cannot be used.
     """
 
     name = "ollama"
@@ -65,8 +66,9 @@ class OllamaEngine(_http.HttpEngine):
         keep_alive: str | float = "15m",
         attempts: int = 5,
         wait: float = 0.5,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        self.client = NativeClient(host)
+        self.client = NativeClient(host, headers)
         super().__init__(self.client.address, timeout=timeout, attempts=attempts, wait=wait)
         self._settings = dict(options or {})
         self._keep_alive = keep_alive
@@ -79,7 +81,7 @@ class OllamaEngine(_http.HttpEngine):
         check_settings(spec, SETTINGS)
         extra = {name: spec.options[name] for name in ("keep_alive", "attempts", "wait") if name in spec.options}
         options = {name: value for name, value in spec.options.items() if name not in extra}
-        return cls(spec.host, timeout=spec.timeout, options=options, **extra)
+        return cls(spec.host, timeout=spec.timeout, options=options, headers=spec.sent_headers(), **extra)
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
@@ -126,8 +128,12 @@ class OllamaEngine(_http.HttpEngine):
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`. `num_ctx` and `gpu_share` are of the model as it is loaded, else None."""
         version, entry, full = self._version(), self._entry(model), _full_name(model)
-        with self._translated(model, _SHORT_SECONDS):
-            show = self.client.post("/api/show", {"model": model})
+
+        def call() -> dict[str, Any]:
+            with self._translated(model, _SHORT_SECONDS):
+                return self.client.post("/api/show", {"model": model})
+
+        show = self._retrying(call, only_busy=True)
         loaded = self._loaded(full)
         return {
             "engine": {
@@ -257,8 +263,11 @@ class OllamaEngine(_http.HttpEngine):
         return next((entry for entry in entries if entry.get("name") in (model, f"{model}:latest")), {})
 
     def _get(self, path: str) -> dict[str, Any]:
-        with _http.translated(self.address, _SHORT_SECONDS):
-            return self.client.get(path)
+        def call() -> dict[str, Any]:
+            with _http.translated(self.address, _SHORT_SECONDS):
+                return self.client.get(path)
+
+        return self._retrying(call, only_busy=True)
 
 
 def _full_name(model: str) -> str:

@@ -43,10 +43,11 @@ class OpenAIEngine(_http.HttpEngine):
     """An Ollama server (or another one) through `/v1/chat/completions`.
 
     Args:
-        host: Address by the rules of `OLLAMA_HOST`, without `/v1`.
+        host: Address by the rules of `OLLAMA_HOST`, with or without `/v1`.
         timeout: Seconds that one request may take.
-        attempts: Most times that a request is sent while the connection fails.
+        attempts: Most times that a request is sent while the connection fails or the server is busy.
         wait: Seconds before the second attempt; doubled each time.
+        headers: Further headers of every request.
     """
 
     name = "openai"
@@ -54,9 +55,15 @@ class OpenAIEngine(_http.HttpEngine):
     reload_options: Sequence[str] = ()
 
     def __init__(
-        self, host: str | None = None, *, timeout: float = 600.0, attempts: int = 5, wait: float = 0.5
+        self,
+        host: str | None = None,
+        *,
+        timeout: float = 600.0,
+        attempts: int = 5,
+        wait: float = 0.5,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
-        self._native = OllamaEngine(host, timeout=timeout, attempts=attempts, wait=wait)
+        self._native = OllamaEngine(host, timeout=timeout, attempts=attempts, wait=wait, headers=headers)
         self._client = self._native.client
         super().__init__(f"{self._native.address}/v1", timeout=timeout, attempts=attempts, wait=wait)
 
@@ -65,7 +72,7 @@ class OpenAIEngine(_http.HttpEngine):
         """See `sweeps.engines.open_engine`. Settings that only the native path has are ignored."""
         check_settings(spec, SETTINGS)
         extra = {name: spec.options[name] for name in ("attempts", "wait") if name in spec.options}
-        return cls(spec.host, timeout=spec.timeout, **extra)
+        return cls(spec.host, timeout=spec.timeout, headers=spec.sent_headers(), **extra)
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
@@ -88,8 +95,12 @@ class OpenAIEngine(_http.HttpEngine):
 
     def models(self) -> list[str]:
         """See `Engine.models`."""
-        with _http.translated(self.address, self._timeout):
-            return sorted(entry["id"] for entry in self._client.get("/v1/models")["data"])
+
+        def call() -> list[str]:
+            with _http.translated(self.address, self._timeout):
+                return sorted(entry["id"] for entry in self._client.get("/v1/models")["data"])
+
+        return self._retrying(call, only_busy=True)
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`: from the same server's native API; without one, the model's name alone."""

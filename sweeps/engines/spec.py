@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from string import Template
 from typing import Any
 
+from sweeps.addresses import server_address
 from sweeps.errors import ConfigError, name_hint
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
@@ -26,6 +29,7 @@ class EngineSpec:
         options: Settings of the engine itself. `num_gpu`, `num_thread` and `num_batch` go with every request that does
             not set them; `keep_alive`, `attempts` (connection faults, at least 1) and `wait` (seconds before the
             second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted.engine`.
+        headers: Headers of every request to a server; `$NAME` in a value is an environment variable.
         log_dir: Directory for the log of llama.cpp; None for no log.
         source: Place of `options` for error messages, such as `sweep.toml: engine.options`.
     """
@@ -35,12 +39,46 @@ class EngineSpec:
     model: str | None = None
     timeout: float = 600.0
     options: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     log_dir: Path | None = None
     source: str | None = None
 
     def called(self, name: str) -> str:
         """Return a setting's name for error messages: file and key, where it came from a file."""
         return f"{self.source}.{name}" if self.source else f"engine {self.kind}: {name}"
+
+    def at(self, host: str) -> EngineSpec:
+        """Return the specification for another server; it gets the headers only if it is the same one."""
+        return replace(self, host=host, headers=self.headers if same_server(self.host or "", host) else {})
+
+    def sent_headers(self) -> dict[str, str]:
+        """Return the headers with the variables' values.
+
+        Raises:
+            ConfigError: If a variable is not set, or empty.
+        """
+        return {name: self._expanded(name, value) for name, value in self.headers.items()}
+
+    def _expanded(self, name: str, value: str) -> str:
+        place = f"{(self.source or 'engine').removesuffix('.options')}.headers.{name}"
+        set_ones = {key: text for key, text in os.environ.items() if text.strip()}
+        try:
+            return Template(value).substitute(set_ones).strip()
+        except KeyError as error:
+            raise ConfigError(
+                f"{place}: the variable {error.args[0]} is not set; set it to the header's value"
+            ) from None
+        except ValueError:
+            raise ConfigError(f"{place}: has a $ without a variable's name; write $NAME, or $$ for a dollar") from None
+
+
+def same_server(a: str, b: str) -> bool:
+    """Whether two addresses name the same port of the same host."""
+    try:
+        one, other = server_address(a or os.environ.get("OLLAMA_HOST", "")), server_address(b)
+    except ValueError:
+        return False
+    return (one.scheme, one.host, one.port) == (other.scheme, other.host, other.port)
 
 
 def check_settings(spec: EngineSpec, known: frozenset[str]) -> None:

@@ -13,12 +13,14 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 
 from sweeps.engines.base import (
+    AccessRefused,
     EngineError,
     EngineFailure,
     EngineProtocolError,
     EngineTimeout,
     EngineUnreachable,
     ModelMissing,
+    UsageLimit,
 )
 from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, RunStoppedError
 from sweeps.hosts.order import order
@@ -30,6 +32,9 @@ KEPT = "Everything generated so far is kept: correct the fault, then run the sam
 
 _FAULTS = (EngineUnreachable, EngineTimeout, EngineProtocolError, EngineFailure)
 """Failures of the connection or the server: repeated once at the end, and never scored."""
+
+_LASTING = (ModelMissing, AccessRefused, UsageLimit)
+"""Failures that every further request would meet, too: the host is dropped at once."""
 
 
 def run_tasks(
@@ -262,7 +267,7 @@ class _Worker:
     def _failed(self, job: _Job, task: Task, error: EngineError) -> bool:
         kind = type(error).__name__
         self.ledger.generations.add_failure(self.host.key(task), study=self.study, kind=kind, message=str(error))
-        if isinstance(error, ModelMissing):
+        if isinstance(error, _LASTING):
             return self._drop(job, str(error))
         if not isinstance(error, _FAULTS):
             self._emit(TaskResult(task, None, f"{kind}: {error}"))

@@ -9,7 +9,7 @@ from pathlib import Path
 from sweeps.addresses import without_password
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines import open_engine
-from sweeps.engines.base import Engine, EngineUnreachable
+from sweeps.engines.base import Engine, EngineError, EngineUnreachable, UsageLimit
 from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
@@ -28,10 +28,11 @@ def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[Engin
             model=config.baseline.model,
             timeout=table.timeout,
             options=table.options,
+            headers=table.headers_of(index),
             log_dir=log_dir,
             source=f"{config.path or '<text>'}: engine.options",
         )
-        for address, _ in table.all_hosts
+        for index, (address, _) in enumerate(table.all_hosts)
     ]
 
 
@@ -96,6 +97,7 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     Raises:
         ConfigError: If there are more engines than hosts.
         EngineUnreachable: If no host answers.
+        UsageLimit: If no host takes requests.
         ModelMissing: If a host does not have a model of the sweep.
     """
     if len(engines) > (named := len(config.engine.all_hosts)):  # a study's hosts must be named in its file
@@ -106,12 +108,13 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
             f"{config.path or '<text>'}: engine.hosts: {len(engines)} engines were given, for {named}"
             f" {'host' if named == 1 else 'hosts'}; {one if config.engine.kind == 'llamacpp' else many}"
         )
-    hosts, unreachable = [], []
+    hosts: list[Host] = []
+    unreachable: list[EngineError] = []
     for index, engine in enumerate(engines):
         host = Host(engine, {}, timeout=config.engine.timeout, name=_name_of(config, index) or engine.address)
         try:
             host.fingerprints = fingerprints_of(engine, config, index)
-        except EngineUnreachable as error:
+        except (EngineUnreachable, UsageLimit) as error:
             host.dropped = str(error)
             unreachable.append(error)
         hosts.append(host)

@@ -6,7 +6,6 @@ import hashlib
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +55,7 @@ class EngineModels:
     def _engine(self, host: str | None) -> Engine:
         with self._lock:
             if host not in self._engines:
-                self._engines[host] = open_engine(self._spec if host is None else replace(self._spec, host=host))
+                self._engines[host] = open_engine(self._spec if host is None else self._spec.at(host))
             return self._engines[host]
 
     def embedder(self, model: str, host: str | None) -> Callable[[list[str]], list[list[float]]]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
+from sweeps.config.mappings import without_passwords
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
@@ -53,7 +54,8 @@ def refuse_changes(
     Raises:
         StudyChangedError: If anything differs; the message lists all differences and a free name for a new study.
     """
-    known = {**_FORMER, **stored.identity}
+    identity = without_passwords(identity)
+    known = {**_FORMER, **without_passwords(stored.identity)}  # older versions kept passwords of hosts
     for key, value in _FORMER.items():
         table, name = key.split(".")
         if known[key] == value and name not in getattr(config, table).model_fields_set:

@@ -94,7 +94,9 @@ class StudyRun:
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
             first = replace(self._first_record(plan, narrowing), pace=pace, began=began if pace else 0)
-            stored = self.ledger.studies.add(config.study.name, identity=identity, config=config.text, record=first)
+            stored = self.ledger.studies.add(
+                config.study.name, identity=identity, config=config.stored_text, record=first
+            )
         else:
             stored = self.ledger.studies.update(config.study.name, status="running")
         sight = announce(self.progress, config, plan, capacity, self.hosts, known=known, stored=exists)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sweeps.engines.base import EngineProtocolError, EngineTimeout, EngineUnreachable, Prompt, PromptTooLong
+from sweeps.engines.base import EngineBusy, EngineProtocolError, EngineTimeout, EngineUnreachable, Prompt, PromptTooLong
 from sweeps.engines.openai import OpenAIEngine
 from tests.doubles.ollama import Fault, OllamaDouble
 
@@ -85,7 +85,7 @@ def test_faults(engine: OpenAIEngine, server: OllamaDouble) -> None:
     server.faults = [Fault("refuse", path, times=2)]
     assert engine.generate(PROMPT, OPTIONS, model=MODEL).text
     for kind, error in (("refuse", EngineUnreachable), ("html", EngineProtocolError), ("truncate", EngineProtocolError),
-                        ("shape", EngineProtocolError), ("proxy", EngineProtocolError)):  # fmt: skip
+                        ("shape", EngineProtocolError), ("proxy", EngineBusy)):  # fmt: skip
         server.faults = [Fault(kind, path, times=9)]
         with pytest.raises(error, match=server.url):
             engine.generate(PROMPT, OPTIONS, model=MODEL)
