@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from analysis.formatting import cases_text
+from analysis.formatting import cases_text, count_text
 from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.config.tables import BudgetTable
@@ -65,16 +66,23 @@ def smallest_budget(
     finalists: int = 1,
     parts: int | None = None,
     together: int = 1,
+    *,
+    first: int = 0,
 ) -> int:
     """The smallest number of generations for floor, search and confirmation; all arguments as for `make_plan`."""
     rotation = CaseRotation(cases, parts_of(budget, cases) if parts is None else parts, together)
-    search = seeds_per_trial(budget, cases) * rotation.cases_of(least_trials(finalists))
+    search = seeds_per_trial(budget, cases) * rotation.cases_of(least_trials(finalists, first))
     return search + cases * (floor_seeds(budget, hosts) + (1 + finalists) * least_confirm_seeds(hosts))
 
 
-def least_trials(finalists: int) -> int:
-    """The smallest number of trials: twice the number of finalists, so that there is a choice."""
-    return max(MIN_TRIALS, 2 * finalists)
+def least_trials(finalists: int, first: int = 0) -> int:
+    """The smallest number of trials: twice the number of finalists, so that there is a choice, and all candidates.
+
+    Args:
+        finalists: Number of finalists.
+        first: Number of candidates, which are the first trials.
+    """
+    return max(MIN_TRIALS, 2 * finalists, first)
 
 
 def look_seeds(looks: int, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
@@ -84,6 +92,65 @@ def look_seeds(looks: int, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...
     """
     even = [-(-confirm_seeds * k // (looks * hosts)) * hosts for k in range(1, looks)]
     return tuple(sorted({seeds for seeds in even if least_confirm_seeds(hosts) <= seeds < confirm_seeds}))
+
+
+class Allotment(Protocol):
+    """A way to make a plan of a number of generations."""
+
+    @property
+    def needed(self) -> int:
+        """The smallest number of generations."""
+
+    def share_out(self, generations: int) -> Plan:
+        """The plan of `generations`, of which there must be at least `needed`."""
+
+    def too_small(self, key: str, value: str, seconds: float | None) -> str:
+        """The message for a budget below `needed`; `seconds` are those of the smallest plan."""
+
+
+def plan_of_budget(allotment: Allotment, budget: BudgetTable, seconds_of: Callable[[Plan], float] | None) -> Plan:
+    """The largest plan within a budget of generations, minutes or both.
+
+    Args:
+        allotment: Makes plans.
+        budget: The `[budget]` table.
+        seconds_of: Expected seconds of a plan; needed where only `minutes` is given.
+
+    Raises:
+        ConfigError: If the budget is too small; the message has the smallest one that is enough.
+    """
+    generations = budget.generations
+    if generations is None and (budget.minutes is None or seconds_of is None):
+        raise ConfigError("budget.minutes: needs the measured seconds of one generation")
+    if generations is not None and generations < allotment.needed:
+        raise ConfigError(allotment.too_small("budget.generations", f"{generations}", None))
+    if budget.minutes is not None and seconds_of is not None:
+        generations = _within(allotment, 60 * budget.minutes, seconds_of, generations)
+        if generations < allotment.needed:
+            seconds = seconds_of(allotment.share_out(allotment.needed))
+            raise ConfigError(allotment.too_small("budget.minutes", f"{budget.minutes:g}", seconds))
+    assert generations is not None
+    return allotment.share_out(generations)
+
+
+def _within(allotment: Allotment, seconds: float, seconds_of: Callable[[Plan], float], most: int | None) -> int:
+    """Number of generations of the largest plan that takes at most `seconds`, and has at most `most` generations.
+
+    It is below `needed` where even the smallest plan takes longer.
+    """
+    fits = allotment.needed - 1  # the largest number found to fit
+    beyond = fits + 1
+    while beyond <= (MAX_GENERATIONS if most is None else most) and seconds_of(allotment.share_out(beyond)) <= seconds:
+        fits, beyond = beyond, 2 * beyond
+    if most is not None and beyond > most:
+        beyond = most + 1
+    while beyond - fits > 1:
+        middle = (fits + beyond) // 2
+        if seconds_of(allotment.share_out(middle)) <= seconds:
+            fits = middle
+        else:
+            beyond = middle
+    return fits
 
 
 @dataclass(frozen=True)
@@ -98,11 +165,13 @@ class _PlanSettings:
     most_trials: float
     parts: int
     together: int
+    first: int = 0
 
     @property
     def needed(self) -> int:
         """The smallest number of generations."""
-        return smallest_budget(self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together)
+        settings = self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together
+        return smallest_budget(*settings, first=self.first)
 
     def share_out(self, generations: int) -> Plan:
         """The plan of `generations`, of which there must be at least `needed`."""
@@ -113,29 +182,10 @@ class _PlanSettings:
         floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
         confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
         room = rotation.trials_within((generations - cases * (floor + arms * confirm)) // seeds)
-        trials = int(min(max(room, least_trials(self.finalists)), self.most_trials, MAX_TRIALS))
+        trials = int(min(max(room, least_trials(self.finalists, self.first)), self.most_trials, MAX_TRIALS))
         left = (generations - cases * floor - seeds * rotation.cases_of(trials)) // per_host * hosts
         looks = look_seeds(self.looks, left, hosts)
         return Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
-
-    def within(self, seconds: float, seconds_of: Callable[[Plan], float], most: int | None) -> int:
-        """Number of generations of the largest plan that takes at most `seconds`, and has at most `most` generations.
-
-        It is below `needed` where even the smallest plan takes longer.
-        """
-        fits = self.needed - 1  # the largest number found to fit
-        beyond = fits + 1
-        while beyond <= (MAX_GENERATIONS if most is None else most) and seconds_of(self.share_out(beyond)) <= seconds:
-            fits, beyond = beyond, 2 * beyond
-        if most is not None and beyond > most:
-            beyond = most + 1
-        while beyond - fits > 1:
-            middle = (fits + beyond) // 2
-            if seconds_of(self.share_out(middle)) <= seconds:
-                fits = middle
-            else:
-                beyond = middle
-        return fits
 
     def too_small(self, key: str, value: str, seconds: float | None) -> str:
         """The message for a budget below `needed`."""
@@ -144,7 +194,7 @@ class _PlanSettings:
         fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
         return (
             f"{key}: {value} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
-            f" seeds, at least {least_trials(finalists)} trials of {math.ceil(cases / self.parts)} x"
+            f" seeds, at least {least_trials(finalists, self.first)} trials of {math.ceil(cases / self.parts)} x"
             f" {seeds_per_trial(budget, cases)}, confirmation {1 + finalists} x {cases} x"
             f" {least_confirm_seeds(self.hosts)}; it needs {self.needed} generations{times}. Raise it, or name {fewer}"
         )
@@ -163,6 +213,7 @@ def make_plan(
     repeats: int = REPEATS,
     parts: int | None = None,
     together: int = 1,
+    first: int = 0,
 ) -> Plan:
     """Allocate a budget to floor, explore and confirm.
 
@@ -183,6 +234,7 @@ def make_plan(
             is explored once.
         parts: Number of parts of the cases; `parts_of` if not given.
         together: Number of consecutive trials with the same part.
+        first: Number of candidates, which are the first trials.
 
     Raises:
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
@@ -190,19 +242,8 @@ def make_plan(
     finalists = int(max(1, min(finalists, space_size - has_baseline)))
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     parts = parts_of(budget, cases) if parts is None else parts
-    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1)
-    generations = budget.generations
-    if generations is None and (budget.minutes is None or seconds_of is None):
-        raise ConfigError("budget.minutes: needs the measured seconds of one generation")
-    if generations is not None and generations < settings.needed:
-        raise ConfigError(settings.too_small("budget.generations", f"{generations}", None))
-    if budget.minutes is not None and seconds_of is not None:
-        generations = settings.within(60 * budget.minutes, seconds_of, generations)
-        if generations < settings.needed:
-            seconds = seconds_of(settings.share_out(settings.needed))
-            raise ConfigError(settings.too_small("budget.minutes", f"{budget.minutes:g}", seconds))
-    assert generations is not None
-    return settings.share_out(generations)
+    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1, first)
+    return plan_of_budget(settings, budget, seconds_of)
 
 
 def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callable[[Plan], float] | None = None) -> Plan:
@@ -211,9 +252,11 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callabl
     With `cases_per_trial = "auto"` trials have all cases in two kinds of sweep: on a grid, which tries a configuration
     once, and with limits, which hold for means over all cases.
     """
+    if config.is_comparison:
+        return comparison_plan(config, cases=cases, hosts=hosts, seconds_of=seconds_of)
     grid = config.search.sampler == "grid"
     whole = config.budget.cases_per_trial == "auto" and (grid or bool(config.constraints.limits))
-    inside = config.space.params_of(config.baseline)
+    inside, first = config.space.params_of(config.baseline), len(config.candidates)
     if grid and inside is not None:
         values = grid_values(config.space.distributions())
         inside = inside if all(value in values[name] for name, value in inside.items()) else None
@@ -224,12 +267,60 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callabl
         finalists=config.confirm.finalists,
         looks=config.confirm.looks,
         seconds_of=seconds_of,
-        space_size=grid_size(config.space.distributions()) if grid else config.space.size,
+        space_size=grid_size(config.space.distributions()) + first if grid else config.space.size,
         has_baseline=inside is not None,
         repeats=1 if grid else REPEATS,
         parts=1 if whole else None,
         together=config.search.batch,
+        first=first,
     )
+
+
+@dataclass(frozen=True)
+class _ComparisonSettings:
+    """Settings of a comparison's plan; see `comparison_plan`."""
+
+    budget: BudgetTable
+    cases: int
+    hosts: int
+    candidates: int
+    looks: int
+
+    @property
+    def needed(self) -> int:
+        """The smallest number of generations."""
+        arms = 1 + self.candidates
+        return self.cases * (floor_seeds(self.budget, self.hosts) + arms * least_confirm_seeds(self.hosts))
+
+    def share_out(self, generations: int) -> Plan:
+        """The plan of `generations`, of which there must be at least `needed`."""
+        floor = floor_seeds(self.budget, self.hosts)
+        per_seed = (1 + self.candidates) * self.cases * self.hosts
+        seeds = (generations - self.cases * floor) // per_seed * self.hosts
+        looks = look_seeds(self.looks, seeds, self.hosts)
+        return Plan(self.cases, floor, 1, 0, seeds, self.candidates, self.hosts, looks)
+
+    def too_small(self, key: str, value: str, seconds: float | None) -> str:
+        """The message for a budget below `needed`."""
+        times = "" if seconds is None else f", about {seconds / 60:.1f} minutes"
+        return (
+            f"{key}: {value} is too small to compare {count_text(self.candidates, 'candidate')} with the baseline on"
+            f" {cases_text(self.cases)}: floor {self.cases} x {floor_seeds(self.budget, self.hosts)} seeds, comparison"
+            f" {1 + self.candidates} x {self.cases} x {least_confirm_seeds(self.hosts)}; it needs {self.needed}"
+            f" generations{times}. Raise it, or name fewer cases (objective.names) or candidates"
+        )
+
+
+def comparison_plan(
+    config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callable[[Plan], float] | None = None
+) -> Plan:
+    """Allocate the budget of a comparison: a floor, then equal numbers of fresh seeds for baseline and candidates.
+
+    Raises:
+        ConfigError: If the budget is too small; the message has the smallest one that is enough.
+    """
+    settings = _ComparisonSettings(config.budget, cases, hosts, len(config.candidates), config.confirm.looks)
+    return plan_of_budget(settings, config.budget, seconds_of)
 
 
 def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[str, str]:
@@ -240,12 +331,14 @@ def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[
         config: The sweep.
         stored: Whether the study exists, so that its space, sampler and budget cannot change.
     """
-    size = grid_size(config.space.distributions()) if config.search.sampler == "grid" else 0
-    if size <= plan.trials:
+    grid = config.search.sampler == "grid" and not config.is_comparison
+    size = grid_size(config.space.distributions()) if grid else 0
+    if size + len(config.candidates) * (size > 0) <= plan.trials:
         return "", ""
-    before = plan.floor + plan.seeds * plan.rotation.cases_of(size)
+    before = plan.floor + plan.seeds * plan.rotation.cases_of(size + len(config.candidates))
     least = (1 + plan.finalists) * plan.cases * least_confirm_seeds(plan.hosts)
     enough = max(math.ceil(before / (1 - config.budget.confirm_share)), before + least)
-    found = f"the grid has {size:,} points, of which this budget tries {plan.trials}, drawn at random"
+    tried = plan.trials - len(config.candidates)
+    found = f"the grid has {size:,} points, of which this budget tries {tried}, drawn at random"
     elsewhere = ", under another study.name" if stored else ""
     return found, f'name fewer choices, give about {enough:,} generations, or search with sampler = "gp"{elsewhere}'

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from analysis import NoiseFloor, SequentialDesign, mde
+from analysis import NoiseFloor, SequentialDesign, mde, required_seeds
 from analysis import plan as generations_for
 from analysis.comparison.claim import Claim
 from analysis.comparison.pair import FEWEST_CASES
@@ -73,7 +73,7 @@ def detectable_gain(
     gain = smallest_gain(plan, noise_sd, alpha=config.verdict.alpha, claim=claim)
     found = (
         f"one text varies by ±{noise_sd:.3f} ({_source(config, known, assumed)});"
-        f" the confirmation detects a real gain of {gain:.3f} or more"
+        f" the {'comparison' if plan.is_comparison else 'confirmation'} detects a real gain of {gain:.3f} or more"
     )
     if claim == "new-cases":
         found += " on new cases in 8 of 10 sweeps, if these cases respond alike; if they differ in the effect, it takes"
@@ -110,7 +110,8 @@ def is_all_greedy(config: SweepConfig) -> bool:
 
 def _greedy(plan: Plan, *, stored: bool) -> DetectableGain:
     """The detectable gain without noise, where chance is only in the choice of the cases."""
-    greedy = "the baseline and all that is searched are greedy (temperature 0), so on these cases differences are exact"
+    others = "all candidates" if plan.is_comparison else "all that is searched"
+    greedy = f"the baseline and {others} are greedy (temperature 0), so on these cases differences are exact"
     if plan.cases >= FEWEST_CASES:
         found = (
             f"{greedy}: the claim is for new cases like these {plan.cases}, and the detectable gain depends on how"
@@ -118,7 +119,8 @@ def _greedy(plan: Plan, *, stored: bool) -> DetectableGain:
         )
         return DetectableGain(0.0, False, math.nan, found, "")
     found = f"{greedy}, and no gain can be claimed: for new cases it takes {FEWEST_CASES}, and there are {plan.cases}"
-    todo = f"name {FEWEST_CASES} cases or more, or a temperature above 0 in [baseline] or [space]"
+    table = "candidates" if plan.is_comparison else "space"
+    todo = f"name {FEWEST_CASES} cases or more, or a temperature above 0 in [baseline] or [{table}]"
     return DetectableGain(0.0, False, math.inf, found, todo + (_ELSEWHERE if stored else ""))
 
 
@@ -130,6 +132,11 @@ def sufficient_budget(config: SweepConfig, plan: Plan, noise_sd: float) -> str:
     gain, new = config.verdict.min_gain, config.verdict.claim == "new-cases"
     if gain is None:
         return ""
+    if plan.is_comparison:
+        level = final_level(plan, config.verdict.alpha)
+        seeds = required_seeds(gain, noise_sd, cases=plan.cases, alpha=level, interaction_sd=0.0 if new else None)
+        total = seeds and plan.floor + plan.cases * (1 + plan.finalists) * -(-seeds // plan.hosts) * plan.hosts
+        return f"budget.generations = {total}{' or more' if new else ''}" if total else "more cases"
     needed = generations_for(
         noise_sd,
         gain,

@@ -153,19 +153,19 @@ def stage_requests(plan: Plan, config: SweepConfig) -> dict[str, Requests]:
     reload = [d.size for d in config.space if d.name == "model" or (d.name in OPTIONS and OPTIONS[d.name].reload)]
     prompts = [d.size for d in config.space if d.name == "prompt"]
     batches = math.ceil(plan.trials / config.search.batch)
-    size = min(config.search.batch, plan.trials)
+    size = max(1, min(config.search.batch, plan.trials))
     groups = expected_groups(math.prod(reload), size)
     warm = expected_groups(math.prod([*reload, *prompts]), size)
     # Trials that share a warm prompt may differ in cases: a batch has this many parts of the cases.
     parts = min(size / warm, math.ceil(size / plan.together))
     in_group = min(plan.cases, plan.trial_cases * parts)
+    # Of a comparison every arm may have a prompt, or a context, of its own.
+    arms = (1 + plan.finalists if plan.is_comparison else 2) if reload or prompts else 1
     looks, everywhere = len(plan.looks), plan.cases * plan.hosts
     return {
         "floor": Requests(plan.hosts, everywhere * (1 if config.budget.minutes is None else 2), plan.floor),
         "explore": Requests(batches * groups if reload else 0, in_group * batches * warm, plan.explore),
-        "confirm": Requests(
-            looks * plan.hosts if reload else 0, everywhere * looks * (2 if reload or prompts else 1), plan.confirm
-        ),
+        "confirm": Requests(looks * plan.hosts if reload else 0, everywhere * looks * arms, plan.confirm),
     }
 
 

@@ -20,9 +20,9 @@ class Plan:
         cases: Number of cases.
         floor_seeds: Seeds per case of the baseline's floor.
         seeds: Seeds per case of one explored trial.
-        trials: Number of trials.
+        trials: Number of trials; 0 in a comparison of candidates, which has no search.
         confirm_seeds: Fresh seeds per case and arm of the confirmation, at its last look.
-        finalists: Arms of the confirmation besides the baseline.
+        finalists: Arms of the confirmation besides the baseline; in a comparison the candidates.
         look_seeds: Seeds per case and arm at each look before the end of the confirmation, ascending.
         hosts: Number of hosts. They get the seeds of floor and confirmation in turn, at least two each, since hosts are
             blocks and a block needs repeats.
@@ -55,6 +55,11 @@ class Plan:
     def floor(self) -> int:
         """Generations of the floor."""
         return self.cases * self.floor_seeds
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether the baseline is compared with candidates without a search."""
+        return self.trials == 0
 
     @property
     def explore(self) -> int:
@@ -130,11 +135,17 @@ class CaseRotation:
 def plan_text(plan: Plan) -> str:
     """A plan in one sentence: the generations of each stage, and when the confirmation may stop early."""
     earlier = " and ".join(map(str, plan.look_seeds))
+    early = f", which may stop after {earlier} seeds" if earlier else ""
+    if plan.is_comparison:
+        arms = f"the baseline and {count_text(plan.finalists, 'candidate')}, each"
+        return (
+            f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds; comparison of {arms}"
+            f" {plan.cases} x {count_text(plan.confirm_seeds, 'fresh seed')}{early}"
+        )
     return (
         f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds;"
         f" {count_text(plan.trials, 'trial')} of"
         f" {plan.trial_cases} x {plan.seeds}"
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
-        + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}"
-        + (f", which may stop after {earlier} seeds" if earlier else "")
+        + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}{early}"
     )

@@ -19,7 +19,7 @@ from sweeps.hosts.sweep_hosts import open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import opened_ledger
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.probes.capacity import measure_capacity
-from sweeps.probes.unsearchable import refuse_baseline_alone
+from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.scoring.inputs import load_inputs
 from sweeps.study.sweep import Sweep
@@ -73,7 +73,10 @@ def _check_file(report: ReadinessReport, path: str | Path, workspace: Workspace)
     """The file's content, and whether MLflow's store can be used."""
     with report.row("file") as row:
         config = load_config(path)
-        refuse_baseline_alone(config)
+        if config.space.dimensions:
+            require_search(config)
+        else:
+            config = config.as_comparison()
         report.study = config.study.name
         report.list_options(config)
         refuse_unusable(tracking_uri(workspace, config.tracking.uri))

@@ -27,7 +27,10 @@ def file_finding(config: SweepConfig) -> Finding:
     """Study, searched options and limits of a sweep's file."""
     names = ", ".join(dimension.name for dimension in config.space) or "nothing"
     limits = ", ".join(f"{name} {QUANTITIES[name].text(limit)}" for name, limit in config.constraints.limits.items())
-    return Finding(f"study {config.study.name}; searched: {names}" + (f"; limits: {limits}" if limits else ""))
+    named = ", ".join(candidate.name for candidate in config.candidates)
+    parts = [f"study {config.study.name}", f"{'compared' if config.is_comparison else 'searched'}: {names}"]
+    parts += [f"candidates: {named}"] if named else []
+    return Finding("; ".join(parts + ([f"limits: {limits}"] if limits else [])))
 
 
 def cases_finding(cases: Sequence[Case], config: SweepConfig) -> Finding:
@@ -86,7 +89,10 @@ def options_finding(report: ReadinessReport, narrowing: Narrowing, config: Sweep
     """Searched options that do nothing on this host, which is a warning, or else those that were probed."""
     lines = [*narrowing.lines(config), *narrowing.notes]
     if lines:
-        return Finding("; ".join(lines), WARNING, "take them out of [space]; the sweep goes on without them")
+        remedy = "take them out of [space]; the sweep goes on without them"
+        if config.is_comparison:
+            remedy = "take them out of the candidates; they are compared as they are written"
+        return Finding("; ".join(lines), WARNING, remedy)
     if report.probes:
         reused = any(result.cached for results in report.probes.values() for result in results.values())
         return Finding(f"{', '.join(report.probes)}: alive" + (" (probed earlier)" if reused else ""))

@@ -10,6 +10,7 @@ from sweeps.budget.allocation import plan_for
 from sweeps.budget.detectable_gain import DetectableGain, detectable_gain
 from sweeps.budget.pace import Pace, TimeEstimate, measured_pace
 from sweeps.budget.plan import Plan
+from sweeps.budget.raised import is_raised, raised_plan
 from sweeps.check.open_sweep import OpenSweep
 from sweeps.engines.base import Generation
 from sweeps.errors import ConfigError
@@ -100,14 +101,17 @@ class Forecast:
         Raises:
             ConfigError: If the budget is too small for floor, search and confirmation.
         """
-        if self._stored is not None:
-            return Plan.from_record(self._stored.record.plan)
-        return plan_for(
-            self._sweep.config,
+        config, stored = self._sweep.config, self._stored
+        before = None if stored is None else Plan.from_record(stored.record.plan)
+        if before is not None and stored is not None and not is_raised(stored.identity, config.identity()):
+            return before
+        plan = plan_for(
+            config,
             cases=len(self._sweep.cases),
             hosts=len(self._sweep.hosts),
             seconds_of=lambda plan: self.time(plan).seconds,
         )
+        return plan if before is None else raised_plan(before, plan, config.confirm.looks)
 
     def sight(self) -> DetectableGain:
         """The smallest gain that the confirmation can find, with the noise of an earlier floor where there is one."""

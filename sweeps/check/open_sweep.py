@@ -15,6 +15,7 @@ from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import OPTIONS
+from sweeps.probes.compared_values import inert_values, refuse_unfit
 from sweeps.probes.known_facts import changed_defaults
 from sweeps.probes.unsearchable import narrow, probe_space, refuse_unsent
 from sweeps.progress import Progress
@@ -82,8 +83,9 @@ def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
             if name not in engine.honours
         },
     )
-    for host in sweep.hosts:
-        refuse_unsent(host.engine, sweep.config)
+    if not sweep.config.is_comparison:  # its candidates are checked with their options
+        for host in sweep.hosts:
+            refuse_unsent(host.engine, sweep.config)
 
 
 def check_study(sweep: OpenSweep) -> StoredStudy | None:
@@ -127,6 +129,10 @@ def check_options(
     if config.search.probe or again:
         probes = probe_space(sweep.hosts, config, sweep.ledger, progress, again=again)
     report.list_probes(probes)
+    if config.is_comparison:
+        refuse_unfit(sweep.hosts, config, report.capacity)
+        report.narrowing = Narrowing(notes=tuple(inert_values(config, probes, strict=strict or config.search.strict)))
+        return sweep
     narrowing = narrow(sweep.hosts, config, report.capacity, probes, strict=strict or config.search.strict)
     if stored is not None:
         narrowing = Narrowing.from_record(stored.record.narrowing)

@@ -14,6 +14,7 @@ _COMMANDS = {
     "init": ("sweeps.cli.init", "Start a folder with a commented sweep, a prompt and sample cases."),
     "check": ("sweeps.cli.check", "Check a sweep before it runs: options, prompts, time, and the gain it can find."),
     "run": ("sweeps.cli.run", "Run a sweep from a TOML file, or continue it."),
+    "compare": ("sweeps.cli.compare", "Compare named prompts, models or options with the baseline, without a search."),
     "status": ("sweeps.cli.status", "Show how far studies are."),
     "judge": ("sweeps.cli.judge", "Judge a study, or any table of scores: the settings to use now, and why."),
     "report": ("sweeps.cli.report", "Write a study's report, plots and tables again."),

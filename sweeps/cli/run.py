@@ -5,11 +5,12 @@ from __future__ import annotations
 import shlex
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
 from sweeps.cli.common import (
+    F,
     FilePath,
     echo_json,
     json_option,
@@ -25,33 +26,68 @@ if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
 
 
+def study_options(function: F) -> F:
+    """FILE and the options of the commands that run a study."""
+    for option in (
+        click.option(
+            "--strict", is_flag=True, help="Stop where an option has no effect, instead of going on without it."
+        ),
+        click.option("--no-tracking", is_flag=True, help="Do not log to MLflow."),
+        click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the verdict."),
+        json_option,
+        mlruns_option,
+        click.argument("file", type=FilePath()),
+    ):
+        function = option(function)
+    return function
+
+
 @click.command()
-@click.argument("file", type=FilePath())
-@mlruns_option
-@json_option
-@click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the verdict.")
-@click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
-@click.option("--strict", is_flag=True, help="Stop where a searched option has no effect, instead of dropping it.")
+@study_options
 def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool, strict: bool) -> None:
-    """Run the sweep in FILE, or continue it.
+    """Run the sweep in FILE, or continue it. Its [candidates] are the first trials of the search.
 
     Texts that the ledger has are reused, so after an interruption the same command continues where it stopped. With
     --json two records are printed, `launch` and `done`.
+    """
+    run_study("run", file, mlruns, as_json=as_json, quiet=quiet, tracking=not no_tracking, strict=strict)
+
+
+def run_study(
+    command: Literal["run", "compare"],
+    file: Path,
+    mlruns: Path,
+    *,
+    as_json: bool,
+    quiet: bool,
+    tracking: bool,
+    strict: bool,
+) -> None:
+    """Run a study to its verdict and show it; after Ctrl-C say what is kept, and the command that continues.
+
+    Args:
+        command: `run` for a search, `compare` for candidates.
+        file: The sweep's file.
+        mlruns: The folder of the ledger.
+        as_json: Print JSON records instead of the panel.
+        quiet: Show only warnings and the verdict.
+        tracking: Whether to log to MLflow.
+        strict: See `Sweep`.
     """
     from sweeps.study.sweep import Sweep
 
     console = stderr_console()
     with terminable() as status, progress_view(quiet=quiet or as_json) as view:
-        sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=not no_tracking, strict=strict)
+        sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=tracking, strict=strict)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
         try:
-            result = sweep.run()
+            result = sweep.compare() if command == "compare" else sweep.run()
         except KeyboardInterrupt:
             view.note(f"stopped; {_kept(mlruns, sweep.config.study.name, view)}. To go on:", warning=True)
-            again = ["sweeps", "run", str(file)]
+            again = ["sweeps", command, str(file)]
             again += [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
-            again += ["--no-tracking"] * no_tracking + ["--strict"] * strict
+            again += ["--no-tracking"] * (not tracking) + ["--strict"] * strict
             console.print(f"  {shlex.join(again)}", markup=False, soft_wrap=True)
             raise click.exceptions.Exit(status()) from None
     if as_json:

@@ -77,6 +77,11 @@ def _from_environment(environment: Mapping[str, str], named: set[str]) -> tuple[
 def _problem(name: str, value: object) -> str | None:
     if name == "seed":
         return "a baseline is measured with many seeds; set study.seed instead"
+    return value_problem(name, value)
+
+
+def value_problem(name: str, value: object) -> str | None:
+    """Describe the fault of an option, prompt or model, as the end of a sentence; None for a valid one."""
     if name not in NAMES:
         return f"no such option; {name_hint(name, NAMES)}"
     if name in OPTIONS:

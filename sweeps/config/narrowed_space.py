@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from analysis.formatting import option_text
+from sweeps.config.candidates import Candidate
 from sweeps.config.space import Dimension, Space, Value
 from sweeps.config.sweep_config import SweepConfig
 
@@ -37,8 +38,24 @@ class Narrowing:
         return cls(dict(record.get("dropped", {})), removed)
 
     def apply(self, config: SweepConfig) -> SweepConfig:
-        """Return the sweep with the narrowed space and the same baseline."""
-        return replace(config, space=narrowed(config.space, self, config.baseline.values))
+        """Return the sweep with the narrowed space and the same baseline.
+
+        Candidates lose the values that left the space; those that are the baseline then are left out.
+        """
+        space = narrowed(config.space, self, config.baseline.values)
+        return replace(config, space=space, candidates=tuple(self._candidates(config)))
+
+    def _candidates(self, config: SweepConfig) -> Iterator[Candidate]:
+        seen = {config.baseline}
+        for candidate in config.candidates:
+            own = candidate.values
+            if any(own.get(name) in values for name, values in self.removed.items()):
+                continue
+            kept = replace(candidate, values={name: value for name, value in own.items() if name not in self.dropped})
+            configuration = kept.configuration(config.baseline)
+            if configuration not in seen:
+                yield kept
+            seen.add(configuration)
 
     def lines(self, config: SweepConfig) -> list[str]:
         """Return one sentence for each option or value removed."""
@@ -49,7 +66,9 @@ class Narrowing:
             lines.append(
                 f"space.{name}: {', '.join(map(option_text, values))} would cut a prompt and is removed; left: {left}"
             )
-        return lines
+        kept = {candidate.name for candidate in self._candidates(config)}
+        gone = [candidate.name for candidate in config.candidates if candidate.name not in kept]
+        return lines + [f"candidates.{name} is left out, because nothing else remains of it" for name in gone]
 
 
 def _stays(name: str, baseline: Mapping[str, Value]) -> str:

@@ -75,6 +75,13 @@ class Dimension:
             return value in self.choices
         return isinstance(value, (int, float)) and self.low <= value <= self.high
 
+    def has(self, value: Value) -> bool:
+        """Whether a value can be proposed, on the grid of a step too."""
+        if self.step is None or not isinstance(value, (int, float)):
+            return self.contains(value)
+        steps = (value - self.low) / self.step
+        return self.contains(value) and abs(steps - round(steps)) < 1e-8
+
     def extremes(self) -> tuple[Value, ...]:
         """Return the ends of a range, or the choices."""
         return self.choices or tuple(NUMBERS[self.name].cast(end) for end in (self.low, self.high))

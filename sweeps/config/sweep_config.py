@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from sweeps.addresses import without_password
 from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
+from sweeps.config.candidates import Candidate, equal_candidates, parse_candidates, values_compared
 from sweeps.config.mappings import merged, text_without_passwords, toml_text, without_passwords
 from sweeps.config.messages import error_text
 from sweeps.config.space import Space, configuration_from, params
@@ -47,7 +48,9 @@ class SweepConfig:
         baseline: The configuration in use today, every option explicit.
         sources: The source of each value of the baseline, and of a seed that the file does not name: `file`,
             `environment (OLLAMA_...)` or `default`.
-        space: The options to search, with their ranges.
+        space: The options to search, with their ranges; of a comparison the values that are compared.
+        candidates: Named sets to compare with the baseline, or to try first in a search.
+        is_comparison: Whether baseline and candidates are compared without a search (`as_comparison`).
         environment: The variables that were used.
         base: The folder that relative paths start from, where there is no file.
     """
@@ -69,6 +72,8 @@ class SweepConfig:
     tracking: TrackingTable
     environment: Mapping[str, str] = field(default_factory=dict)
     base: Path | None = None
+    candidates: tuple[Candidate, ...] = ()
+    is_comparison: bool = False
 
     @classmethod
     def from_text(
@@ -109,6 +114,12 @@ class SweepConfig:
         if isinstance(raw.get("space"), dict):
             space, wrong = parse_space(raw["space"], prompts=prompts, baseline=values)
             problems += wrong
+        candidates, wrong = parse_candidates(raw.get("candidates", {}), prompts=prompts)
+        problems += wrong
+        if "space" not in raw and "candidates" not in raw:
+            problems.append("space: is missing (the table [space] is needed, or [candidates] for a comparison)")
+        if candidates and not problems:
+            problems += equal_candidates(candidates, configuration_from(values))
         if problems or file is None:
             raise ConfigError([f"{where}: {problem}" for problem in problems])
         if file.search.batch == AUTO:
@@ -120,8 +131,9 @@ class SweepConfig:
             baseline=configuration_from(values),
             sources=sources,
             space=space,
+            candidates=candidates,
             environment={name: environment[name] for name in _variables(sources)},
-            **{name: getattr(file, name) for name in SweepFile.model_fields if name not in ("baseline", "space")},
+            **{name: getattr(file, name) for name in SweepFile.model_fields if name not in _PARSED},
         )
 
     @classmethod
@@ -158,6 +170,23 @@ class SweepConfig:
         text = toml_text(merged(tomllib.loads(self.text), changes))
         return self.from_text(text, base=self.directory, environment=self.environment, place="the changed sweep")
 
+    def as_comparison(self) -> SweepConfig:
+        """Return the comparison of the baseline with the candidates; its space has the values that are compared.
+
+        Raises:
+            ConfigError: If the sweep has no candidates.
+        """
+        if not self.candidates:
+            raise ConfigError(
+                f"{self.path or '<text>'}: candidates: is missing, so there is nothing to compare with the baseline;"
+                " name a set, such as [candidates.cool] with temperature = 0.3, or search [space] with: sweeps run"
+            )
+        return replace(self, space=values_compared(self.candidates, self.baseline), is_comparison=True)
+
+    def candidate_names(self) -> dict[str, str]:
+        """Return the candidates' names by the keys of their configurations."""
+        return {each.configuration(self.baseline).key: each.name for each in self.candidates}
+
     @property
     def stored_text(self) -> str:
         """The text without the passwords of servers, to be stored; a password that is a variable's name stays."""
@@ -186,13 +215,26 @@ class SweepConfig:
             **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
             **without_passwords(_flat("objective", self.objective.model_dump(exclude={"cases", "names"}))),
             **_flat("baseline", params(self.baseline.values)),
-            **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
-            **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
-            **_flat("budget", self.budget.model_dump()),
-            **_flat("confirm", self.confirm.model_dump()),
+            **_flat("candidates", {each.name: params(each.values) for each in self.candidates}),
+            **(_flat("study", {"kind": "comparison"}) if self.is_comparison else self._search_identity()),
+            **_flat("budget", self.budget.model_dump(exclude=_OF_SEARCHES if self.is_comparison else None)),
+            **_flat("confirm", self.confirm.model_dump(exclude={"finalists"} if self.is_comparison else None)),
             **_flat("verdict", self.verdict.identity()),
             **_flat("constraints", self.constraints.identity()),
         }
+
+    def _search_identity(self) -> dict[str, Any]:
+        return {
+            **{f"space.{dimension.name}": dimension.text() for dimension in self.space},
+            **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
+        }
+
+
+_PARSED = ("baseline", "space", "candidates")
+"""Tables with parsers of their own."""
+
+_OF_SEARCHES = {"seeds", "cases_per_trial", "confirm_share"}
+"""Keys of `[budget]` that a comparison does not use."""
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:

@@ -236,14 +236,15 @@ class ConstraintsTable(BaseModel):
 
 
 class SweepFile(_Table):
-    """The whole file. `baseline` and `space` have parsers of their own, which give better error messages."""
+    """The whole file. `baseline`, `space` and `candidates` have parsers of their own, with better error messages."""
 
     study: StudyTable
     engine: EngineTable = EngineTable()
     prompts: Annotated[dict[str, Annotated[PromptTable, BeforeValidator(_prompt_from_text)]], Field(min_length=1)]
     objective: ObjectiveTable
     baseline: dict[str, Any]
-    space: dict[str, Any]
+    space: dict[str, Any] = {}
+    candidates: dict[str, Any] = {}
     search: SearchTable = SearchTable()
     budget: BudgetTable
     confirm: ConfirmTable = ConfirmTable()

@@ -71,8 +71,9 @@ class Studies:
         *,
         status: str | None = None,
         identity: Mapping[str, Any] | None = None,
+        config: str | None = None,
     ) -> StoredStudy:
-        """Change a study's record, status and identity in one transaction.
+        """Change a study's record, status, identity and TOML text in one transaction.
 
         The row is locked from the read on, so updates of several processes follow one another and none is lost.
 
@@ -81,6 +82,7 @@ class Studies:
             change: Makes the new record from the stored one; it may be called for a record that another process wrote.
             status: The new status.
             identity: The new identity.
+            config: The new TOML text.
 
         Returns:
             The study as it is stored now.
@@ -96,6 +98,7 @@ class Studies:
             values: dict[str, Any] = {"record": json.dumps(record.as_json()), "updated": now("milliseconds")}
             values |= {"status": status} if status else {}
             values |= {} if identity is None else {"identity": json.dumps(dict(identity))}
+            values |= {} if config is None else {"config": config}
             connection.execute(sa.update(tables.studies).where(ours).values(values))
         read: dict[str, Any] = {"record": StudyRecord.from_json(json.loads(values["record"]))}
         read |= {} if identity is None else {"identity": json.loads(values["identity"])}

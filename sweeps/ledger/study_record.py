@@ -104,6 +104,10 @@ class Look:
         }
 
 
+COMPARISON = "comparison"
+"""The kind of a study that compares candidates with the baseline, without a search."""
+
+
 @dataclass(frozen=True)
 class StudyRecord:
     """Plan, hosts, proposals, looks and the like of a study.
@@ -126,7 +130,9 @@ class StudyRecord:
         seconds: Seconds of the last run by stage, each `wall` and `engine`.
         spent: Seconds of all runs, with `budget.minutes` only.
         spent_until: The newest generation that `spent` includes; None in older records.
-        proposals: The trials in their order, each `values` and `params`.
+        kind: "comparison" of candidates without a search; None for a search.
+        proposals: The trials in their order, each `values`, `params` and, of a candidate, `name`.
+        first_trials: Number of trials of the first plan, where the budget was raised since; the sampler keeps to it.
         finalists: Numbers of the finalists; None until the exploration has ended.
         priors: The search's belief in each finalist's gain (`analysis.Prior`), by trial number.
         confirm_seed: The confirmation's first seed; None until it begins.
@@ -153,7 +159,9 @@ class StudyRecord:
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     spent: float | None = None
     spent_until: int | None = None
+    kind: str | None = None
     proposals: tuple[Mapping[str, Any], ...] = ()
+    first_trials: int | None = None
     finalists: tuple[int, ...] | None = None
     priors: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     confirm_seed: int | None = None

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from sweeps.config.narrowed_space import Narrowing
-from sweeps.config.space import Dimension, Space
+from sweeps.config.space import Dimension, Space, Value
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
@@ -18,6 +18,42 @@ from sweeps.options import OPTIONS
 from sweeps.probes.capacity import Capacity
 from sweeps.probes.probe import DEAD, ProbeResult, probe
 from sweeps.progress import Progress
+
+
+def require_search(config: SweepConfig) -> None:
+    """Refuse a sweep without anything to search, and candidates that its search cannot try first.
+
+    Raises:
+        ConfigError: If there is no space, if the baseline is its only configuration, or if candidates lie outside.
+    """
+    where, compare = config.path or "<text>", f"sweeps compare {config.path or 'FILE'}"
+    if not config.space.dimensions:
+        raise ConfigError(
+            f"{where}: space: is missing, so there is nothing to search; compare [candidates] with the baseline by:"
+            f" {compare}"
+        )
+    refuse_baseline_alone(config)
+    problems = []
+    for candidate in config.candidates:
+        if candidate.params_in(config.space, config.baseline) is None:
+            values = candidate.configuration(config.baseline).values
+            outside = {name: value for name, value in values.items() if not _allows(config, name, value)}
+            which = ", ".join(
+                f"{name} {value}" + ("" if name in candidate.values else " (the baseline's)")
+                for name, value in outside.items()
+            )
+            problems.append(
+                f"{where}: candidates.{candidate.name}: [space] does not allow {which}, so a search cannot try it;"
+                f" widen [space], or compare without a search by: {compare}"
+            )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _allows(config: SweepConfig, name: str, value: Value) -> bool:
+    if name in config.space:
+        return config.space[name].has(value)
+    return config.baseline.values.get(name) == value
 
 
 def refuse_baseline_alone(config: SweepConfig) -> None:
@@ -112,7 +148,7 @@ def narrow(
     Raises:
         ConfigError: If only the baseline is left, or with `strict` if anything has to leave.
     """
-    dropped, notes = _dead_options(found)
+    dropped, notes = dead_options(found)
     removed = {"num_ctx": capacity.removed} if capacity.removed else {}
     narrowing = Narrowing(dropped, removed, tuple(notes))
     children = [d.name for d in config.space if d.name not in narrowing.apply(config).space and d.name not in dropped]
@@ -123,7 +159,7 @@ def narrow(
     return narrowing
 
 
-def _dead_options(found: Mapping[str, Mapping[str, ProbeResult]]) -> tuple[dict[str, str], list[str]]:
+def dead_options(found: Mapping[str, Mapping[str, ProbeResult]]) -> tuple[dict[str, str], list[str]]:
     """Return the options that act in no place, each with the reason, and notes on the others."""
     dropped, notes = {}, []
     for name, places in found.items():

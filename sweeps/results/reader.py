@@ -15,7 +15,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError, name_hint
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
-from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
+from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
 from sweeps.results.result import SweepResult
@@ -135,6 +135,7 @@ def config_as_run(study: StoredStudy) -> SweepConfig:
     """
     record = study.record
     config = SweepConfig.from_text(study.config, base=record.base, environment=record.environment)
+    config = config.as_comparison() if record.kind == COMPARISON else config
     return Narrowing.from_record(record.narrowing).apply(config)
 
 

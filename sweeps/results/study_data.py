@@ -17,7 +17,7 @@ from objectives import Case
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.ledger.study_record import Look, StoredStudy
+from sweeps.ledger.study_record import COMPARISON, Look, StoredStudy
 from sweeps.options import Configuration
 from sweeps.results.look_history import look_sentences
 from sweeps.scoring.limits import Limits
@@ -107,10 +107,21 @@ class StudyData:
 
     @property
     def called(self) -> dict[str, str]:
-        """Names of baseline and finalists for people, by key: a finalist by its trial if there are several."""
-        names = {arm.configuration.key: f"trial {arm.number}" for arm in self.finalists}
-        names = names if len(names) > 1 else dict.fromkeys(names, "the finalist")
+        """Names of baseline and finalists for people, by key: a candidate's name, or the trial if there are several."""
+        names = {arm.configuration.key: arm.title for arm in self.finalists}
+        if len(names) == 1 and not self.is_comparison:
+            names = dict.fromkeys(names, "the finalist")
         return names | {self.baseline.key: "the baseline"}
+
+    @property
+    def is_comparison(self) -> bool:
+        """Whether the study compares candidates with the baseline, without a search."""
+        return self.stored.record.kind == COMPARISON
+
+    @property
+    def candidates(self) -> dict[str, str]:
+        """Names of the candidates of `[candidates]`, by the key of the configuration."""
+        return {proposal.configuration.key: proposal.name for proposal in self.proposals if proposal.name}
 
     @property
     def trials(self) -> dict[int, Configuration]:

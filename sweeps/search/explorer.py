@@ -35,6 +35,7 @@ class Explorer:
         seed: Seed of the sampler.
         trials: Number of planned trials.
         proposals: Proposals of an earlier run of the same study, by number.
+        first: Params of the candidates, which are the first trials, by name. They lie inside the space.
 
     Attributes:
         known: The proposals of the earlier run, by number.
@@ -51,6 +52,7 @@ class Explorer:
         seed: int,
         trials: int,
         proposals: Sequence[Proposal] = (),
+        first: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
         import optuna
 
@@ -76,6 +78,8 @@ class Explorer:
                 n_trials=trials,
             ),
         )
+        self._names = list(first or {})
+        self._first = list((first or {}).values())
         self._stored: optuna.Study | None = None
         self._outdated = False
         self._storage = storage or ""
@@ -94,9 +98,13 @@ class Explorer:
         """The next `count` proposals; an earlier run's proposals are repeated."""
         proposals = []
         for number in range(self._next, self._next + count):
+            name = ""
+            if number < len(self._first):
+                name = self._names[number]
+                self.study.enqueue_trial(dict(self._first[number]))
             trial = self.study.ask()
             configuration = self.space.suggest(trial, self.baseline)
-            proposal = Proposal(number, configuration, trial.params)
+            proposal = Proposal(number, configuration, trial.params, name)
             self._asked[number] = trial
             proposals.append(self.known.get(number, proposal))
             self._homes.setdefault(proposals[-1].configuration.key, number)

@@ -50,21 +50,29 @@ class Proposal:
     Attributes:
         number: The trial's number, from 0.
         configuration: The configuration.
-        params: Its values as Optuna holds them.
+        params: Its values as Optuna holds them; {} in a comparison.
+        name: Its name in `[candidates]`; "" for a set that the sampler proposed.
     """
 
     number: int
     configuration: Configuration
     params: Mapping[str, Any]
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """The candidate's name, or the trial's number, for people."""
+        return self.name or f"trial {self.number}"
 
     def as_record(self) -> dict[str, Any]:
         """The proposal as JSON types."""
-        return {"values": self.configuration.values, "params": dict(self.params)}
+        record = {"values": self.configuration.values, "params": dict(self.params)}
+        return record | ({"name": self.name} if self.name else {})
 
     @classmethod
     def from_record(cls, number: int, record: Mapping[str, Any]) -> Proposal:
         """The inverse of `as_record`."""
-        return cls(number, configuration_from(record["values"]), record["params"])
+        return cls(number, configuration_from(record["values"]), record["params"], record.get("name", ""))
 
 
 @dataclass(frozen=True)

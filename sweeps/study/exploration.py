@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from objectives import Case
 from sweeps.budget.allocation import MAX_TRIALS, least_trials
+from sweeps.config.space import Param
 from sweeps.hosts.task import Task
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Standing
@@ -24,6 +25,13 @@ SEEDS_PER_TRIAL = 100
 
 MORE_TRIALS = 2
 """Most trials, as a multiple of the planned ones, where some trials took less than their share of the budget."""
+
+
+def _candidates(stages: Stages) -> dict[str, dict[str, Param]]:
+    """Params of the candidates by name; the check before the run has refused those outside the space."""
+    config = stages.config
+    found = {candidate.name: candidate.params_in(config.space, config.baseline) for candidate in config.candidates}
+    return {name: params for name, params in found.items() if params is not None}
 
 
 @dataclass
@@ -67,8 +75,9 @@ class Exploration:
             baseline=stages.config.baseline,
             sampler=stages.config.search.sampler,
             seed=stages.config.study.seed,
-            trials=stages.plan.trials,
+            trials=stored.first_trials or stages.plan.trials,
             proposals=[Proposal.from_record(i, record) for i, record in enumerate(stored.proposals)],
+            first=_candidates(stages),
         )
         explorer.tell_baseline(floor)
         return cls(stages, explorer, standing, stored.finalists)
@@ -123,7 +132,7 @@ class Exploration:
     def _in_time(self, made: int, count: int) -> int:
         """Number of the `count` trials that leave time for the confirmation; a minimum of trials is always made."""
         plan, timekeeper = self.stages.plan, self.stages.timekeeper
-        if timekeeper is None or not count or made < least_trials(plan.finalists):
+        if timekeeper is None or not count or made < least_trials(plan.finalists, len(self.stages.config.candidates)):
             return count
         left = timekeeper.trials_left(made, self.stages.measurer.rows)
         if not left and made < plan.trials:

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
+from sweeps.budget.raised import LIMITS, is_lowered, is_raised
 from sweeps.config.mappings import without_passwords
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StoredStudy
+from sweeps.ledger.study_record import COMPARISON, StoredStudy
 from sweeps.scoring.scorer import case_digest
 
 if TYPE_CHECKING:
@@ -44,6 +45,8 @@ def refuse_changes(
 ) -> None:
     """Refuse to continue a study with other settings, cases, models or hosts.
 
+    A larger budget (`budget.raised.is_raised`) is no such change until the confirmation has begun.
+
     Args:
         stored: The study.
         identity: Identity of the run.
@@ -55,24 +58,20 @@ def refuse_changes(
         StudyChangedError: If anything differs; the message lists all differences and a free name for a new study.
     """
     identity = without_passwords(identity)
-    known = {**_FORMER, **without_passwords(stored.identity)}  # older versions kept passwords of hosts
-    for key, value in _FORMER.items():
-        table, name = key.split(".")
-        if known[key] == value and name not in getattr(config, table).model_fields_set:
-            known[key] = identity[key]
-    lines = [
-        f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}"
-        for key in dict.fromkeys([*known, *identity])
-        if known.get(key) != identity.get(key)
-    ]
-    records = list(stored.record.hosts.values())  # one host may have another address now
-    for host in hosts:
-        kept = records[0] if len(hosts) == len(records) == 1 else stored.record.hosts.get(host.name)
-        if kept is not None and host.fingerprints:
-            name = host.name if len(hosts) > 1 else ""
-            lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)
+    known = _known(stored, identity, config)
+    if stored.record.kind != (COMPARISON if config.is_comparison else None):
+        raise StudyChangedError(_other_kind(stored, ledger, config))
+    changed = [key for key in dict.fromkeys([*known, *identity]) if known.get(key) != identity.get(key)]
+    lines = [f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}" for key in changed]
+    lines += _host_changes(stored, hosts)
     if not lines:
         return
+    if len(lines) == len(changed) and set(changed) <= set(LIMITS):
+        if is_raised(known, identity):
+            _refuse_late_budget(stored, lines, ledger)
+            return
+        if is_lowered(known, identity):
+            raise StudyChangedError(_lowered(stored, changed, known, identity, ledger))
     only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
     version = [line.startswith("objective.digest") for line in lines] == [True] and ":" not in str(
         known["objective.kind"]
@@ -86,6 +85,85 @@ def refuse_changes(
         + ["to go on with the stored study put the old values back."]
         + ([f"To score its texts again, without generating: {rescore}"] if only_scoring else [])
     )
+
+
+def _known(stored: StoredStudy, identity: Mapping[str, Any], config: SweepConfig) -> dict[str, Any]:
+    """Return a study's identity, with the former values of settings that neither it nor the file names."""
+    known: dict[str, Any] = {**_FORMER, **without_passwords(stored.identity)}  # older versions kept passwords of hosts
+    for key, value in _FORMER.items():
+        table, name = key.split(".")
+        if key not in identity:  # a comparison does not use it
+            known.pop(key)
+        elif known[key] == value and name not in getattr(config, table).model_fields_set:
+            known[key] = identity[key]
+    return known
+
+
+def _host_changes(stored: StoredStudy, hosts: Sequence[Host]) -> list[str]:
+    """Describe hosts that differ from those that the study began with."""
+    lines: list[str] = []
+    records = list(stored.record.hosts.values())  # one host may have another address now
+    for host in hosts:
+        kept = records[0] if len(hosts) == len(records) == 1 else stored.record.hosts.get(host.name)
+        if kept is not None and host.fingerprints:
+            name = host.name if len(hosts) > 1 else ""
+            lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)
+    return lines
+
+
+def _other_kind(stored: StoredStudy, ledger: Ledger, config: SweepConfig) -> list[str]:
+    """Return the message for a search under the name of a comparison, or the reverse."""
+    made, wanted = ("a search", "comparison") if config.is_comparison else ("a comparison", "search")
+    command = "run" if config.is_comparison else "compare"
+    return [
+        f"study {stored.name!r} is {made} (made by: sweeps {command}), and cannot become a {wanted}.",
+        f"Give the {wanted} another study.name, such as {_free_name(stored.name, ledger)!r}: texts that both need are"
+        " reused.",
+    ]
+
+
+def _refuse_late_budget(stored: StoredStudy, lines: Sequence[str], ledger: Ledger) -> None:
+    """Refuse a larger budget once the confirmation has begun: its looks were planned for the smaller one.
+
+    Raises:
+        StudyChangedError: If it has begun; the message says what a new study would reuse.
+    """
+    record, free = stored.record, _free_name(stored.name, ledger)
+    rows = ledger.observations.of_study(stored.name)
+    if record.confirmed is None and not any(row["stage"] == "confirm" for row in rows):
+        return
+    made = {stage: sum(row["stage"] == stage for row in rows) for stage in ("floor", "explore")}
+    reused = f"the floor's {made['floor']} texts"
+    if made["explore"]:
+        reused += f", and of the {made['explore']} texts of the search those of trials that it proposes again"
+    if record.confirmed is None:
+        state = "its confirmation has begun, whose looks were planned for the budget of before"
+        remedy = ["Put the old value back to finish it, or start a new study:"]
+    else:
+        state = "it has its verdict, and more data would be another look at it, which p does not allow for"
+        remedy = [
+            "For a larger comparison start a new study:" if record.kind else "For a larger sweep start a new study:"
+        ]
+    raise StudyChangedError(
+        [f"study {stored.name!r} cannot get a larger budget any more: {state}."]
+        + [f"  {line}" for line in lines]
+        + remedy
+        + [f"  [study] name = {free!r}", f"It reuses {reused}; its verdict comes from fresh seeds."]
+    )
+
+
+def _lowered(
+    stored: StoredStudy, changed: Sequence[str], known: Mapping[str, Any], identity: Mapping[str, Any], ledger: Ledger
+) -> list[str]:
+    """Return the message for a budget that is smaller than before."""
+    made = ledger.observations.count(stored.name)
+    lines = [f"  {key}: {identity.get(key)}, below the {known.get(key)} that it was planned with" for key in changed]
+    return [
+        f"study {stored.name!r} cannot get a smaller budget; it has {made} generations so far:",
+        *lines,
+        "Put the old value back, or raise it. A smaller sweep needs another study.name, such as"
+        f" {_free_name(stored.name, ledger)!r}: texts that it needs again are reused.",
+    ]
 
 
 def _options_for(known: Mapping[str, Any], identity: Mapping[str, Any]) -> str:

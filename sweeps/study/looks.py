@@ -82,7 +82,7 @@ def take_look(
             settled.append(arm)
         if gives_up:
             abandoned.append(arm.number)
-        name = f"Trial {arm.number}: " if len(finalists) > 1 else ""
+        name = f"{arm.name or arm.title.capitalize()}: " if len(finalists) > 1 else ""
         sentences.append(name + sentence)
         trials.append(arm.number)
     return Look(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from objectives import Case, Objective
 from sweeps.budget.allocation import plan_for
 from sweeps.budget.detectable_gain import DetectableGain
 from sweeps.budget.pace import Pace, measured_pace
 from sweeps.budget.plan import Plan
+from sweeps.budget.raised import is_raised, raised_plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
 from sweeps.config.narrowed_space import Narrowing
 from sweeps.config.sweep_config import SweepConfig
@@ -19,17 +21,20 @@ from sweeps.hosts.host import Host, RunStoppedError, host_record
 from sweeps.hosts.task import TaskResult
 from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StoredStudy, StudyRecord
+from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord
 from sweeps.probes.capacity import Capacity, measure_capacity
+from sweeps.probes.compared_values import settle_candidates
 from sweeps.probes.unsearchable import settle
-from sweeps.progress import Progress
+from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import measured_floor, read_result, require_readable
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.scoring.scorer import case_digest
+from sweeps.search.trial import Proposal, TrialResult
 from sweeps.study.announcements import announce
+from sweeps.study.comparison import candidates_to_compare
 from sweeps.study.confirmation import Confirmation
 from sweeps.study.exploration import Exploration
 from sweeps.study.floor import measure_floor
@@ -91,6 +96,8 @@ class StudyRun:
         measurer = Measurer(config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress)
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
         plan, pace = self._plan_of(stored, measurer)
+        if stored is not None and (plan_before := Plan.from_record(stored.record.plan)) != plan:
+            stored = self._keep_raised(stored, plan_before, plan, identity)
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
             first = replace(self._first_record(plan, narrowing), pace=pace, began=began if pace else 0)
@@ -129,6 +136,21 @@ class StudyRun:
     def _run_stages(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> None:
         with stages.timed("floor"):
             standing, floor = measure_floor(stages, sight)
+        if stages.config.is_comparison:
+            finalists = candidates_to_compare(stages)
+        else:
+            finalists = self._explored(stages, stored, floor, standing)
+        if not finalists:
+            return
+        with stages.timed("confirm"):
+            Confirmation(stages).run(finalists)
+            for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
+                stages.track(trial)
+
+    def _explored(
+        self, stages: Stages, stored: StudyRecord, floor: TrialResult, standing: Standing
+    ) -> Sequence[Proposal]:
+        """Run the exploration and keep its finalists; none if there is nothing to confirm."""
         exploration = Exploration.begin(
             stages, stored, floor, standing, self.workspace.trials_url if self.keep_trials else None
         )
@@ -139,11 +161,7 @@ class StudyRun:
             scored = exploration.explorer.scored
             why = "Every trial that could be scored is the baseline" if scored else "No trial could be scored"
             self.progress.note(f"{why}, so there is nothing to confirm.", warning=True)
-            return
-        with stages.timed("confirm"):
-            Confirmation(stages).run(finalists)
-            for trial in (BASELINE_TRIAL, *(finalist.number for finalist in finalists)):
-                stages.track(trial)
+        return finalists
 
     # ---- before the stages
 
@@ -152,23 +170,45 @@ class StudyRun:
         first = next(host for host in self.hosts if not host.dropped)
         capacity = measure_capacity(first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.strict
-        settled = settle(self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict)
+        settled = (settle_candidates if self.config.is_comparison else settle)(
+            self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict
+        )
         return settled, capacity
 
     def _plan_of(self, stored: StoredStudy | None, measurer: Measurer) -> tuple[Plan, dict[str, float] | None]:
-        """Return the study's plan; for a new plan with `budget.minutes` also the pace behind it."""
-        if stored is not None:
-            return Plan.from_record(stored.record.plan), None
+        """Return the study's plan; for a new plan with `budget.minutes` also the pace behind it.
+
+        A budget that was raised gives an existing study a larger plan.
+        """
+        before = None if stored is None else Plan.from_record(stored.record.plan)
+        if before is not None and stored is not None and not is_raised(stored.identity, self.config.identity()):
+            return before, None
         pace: Pace | None = None
         seconds_of: Callable[[Plan], float] | None = None
         if measurer.config.budget.minutes is not None:
-            measured = pace = self._measured_pace(measurer)
+            kept = None if stored is None else stored.record.pace
+            measured = pace = Pace(**kept) if kept else self._measured_pace(measurer)
 
             def seconds_of(plan: Plan) -> float:
                 return measured.estimate(plan, measurer.config).seconds
 
         plan = plan_for(measurer.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of)
+        if before is not None:
+            plan = raised_plan(before, plan, measurer.config.confirm.looks)
         return plan, None if pace is None else asdict(pace)
+
+    def _keep_raised(self, stored: StoredStudy, before: Plan, plan: Plan, identity: Mapping[str, Any]) -> StoredStudy:
+        """Keep the plan of a larger budget; the search goes on if its finalists were chosen already."""
+        self.progress.note(
+            f"the budget of study {stored.name!r} was raised: {before.total} generations were planned, now {plan.total}"
+        )
+
+        def raised(record: StudyRecord) -> StudyRecord:
+            first = record.first_trials or before.trials or None
+            record = replace(record, plan=plan.as_dict(), first_trials=first)
+            return record if record.kind == COMPARISON else replace(record, finalists=None, priors={})
+
+        return self.ledger.studies.update(stored.name, raised, identity=identity, config=self.config.text)
 
     def _measured_pace(self, measurer: Measurer) -> Pace:
         """Measure the pace of the baseline on the floor's first seed of each case."""
@@ -217,4 +257,5 @@ class StudyRun:
             environment=dict(self.config.environment),
             honoured=tuple(sorted(first.engine.honours)),
             narrowing=narrowing.as_record(),
+            kind=COMPARISON if self.config.is_comparison else None,
         )

@@ -37,7 +37,7 @@ def after_batch(
     half = _Z95 * result.noise_sd / math.sqrt(max(result.n, 1))
     # Where limits cost some trial the first place, the best score so far can fall.
     penalised = any(each.penalty is not None and each.penalty.lost > 0 for each in results.values())
-    which = f"trial {best}" + (", best after the penalty for limits" if penalised else "")
+    which = proposals[best].title + (", best after the penalty for limits" if penalised else "")
     return replace(
         standing,
         best=f"{which}: {proposals[best].configuration.text(baseline)}",

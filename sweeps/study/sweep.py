@@ -15,7 +15,7 @@ from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
 from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import opened_ledger
-from sweeps.probes.unsearchable import refuse_baseline_alone
+from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.results.result import SweepResult
@@ -114,12 +114,32 @@ class Sweep:
             KeyboardInterrupt: If the user stopped it; generated texts are kept.
         """
         with shown(self._progress) as self.progress:
-            return self._run()
+            self.progress.stage("check")
+            require_search(self.config)
+            return self._run(self.config)
 
-    def _run(self) -> SweepResult:
-        self.progress.stage("check")
-        refuse_baseline_alone(self.config)
-        config, workspace = self.config, self.workspace
+    def compare(self) -> SweepResult:
+        """Compare the baseline with the candidates, without a search, reusing everything that the ledger has.
+
+        A comparison is a study without an exploration: floor, then equal numbers of fresh seeds for baseline and
+        candidates, with looks that may end it early for a candidate that is settled.
+
+        Returns:
+            The result; its `verdicts` have one for each candidate, the best first, and `ranking` orders them all.
+
+        Raises:
+            ConfigError: If there are no candidates, or a candidate cannot differ from the baseline on this host;
+                otherwise as for `run`.
+            EngineError: As for `run`.
+            StudyBusyError: As for `run`.
+            KeyboardInterrupt: As for `run`.
+        """
+        with shown(self._progress) as self.progress:
+            self.progress.stage("check")
+            return self._run(self.config.as_comparison())
+
+    def _run(self, config: SweepConfig) -> SweepResult:
+        workspace = self.workspace
         with EngineModels(engine_specs(config)[0]) as models, ExitStack() as stack:
             cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)
             engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
