@@ -82,8 +82,13 @@ def missing_rows(two: Pair) -> MissingRows:
 
 def _made(two: Pair, own: Arm, case: IntArray) -> IntArray:
     """Return the arm's rows per case, with those without a score, shape (cases,)."""
-    rows = own.n + two.cells.lost[own.row, two.strata]
+    rows = two.cells.made[own.row, two.strata] + two.cells.lost[own.row, two.strata]
     return np.bincount(case, weights=rows).astype(np.int64)
+
+
+def rows_of(two: Pair, own: Arm) -> int:
+    """Return the arm's rows in the shared cases, with those without a score."""
+    return int((two.cells.made[own.row, two.strata] + two.cells.lost[own.row, two.strata]).sum())
 
 
 def _planned(two: Pair, place: int, cases: int) -> float:

@@ -17,6 +17,8 @@ from analysis.arrays import BoolArray, FloatArray, IntArray
 from analysis.comparison.estimate import ROUNDING
 from analysis.observations.table import Cells, TableError
 
+_MANY_ALIKE = 0.1
+
 FEWEST_CASES = 6
 """Below this many cases nothing is claimed for new cases."""
 
@@ -256,6 +258,18 @@ def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tu
             notes.append(
                 f"{merged} rows of {role} do not count: their seeds are in the table more than once (on another host "
                 "or as a repeat), mostly with the same result, so each seed counts once."
+            )
+        made = int(cells.n[row].sum())
+        if copied := int(cells.copied[row]):
+            notes.append(
+                f"{copied} rows of {role} repeat the long text of another seed, which chance does not do at their "
+                "temperature: a server or a cache ignored the seed. Each text counts once."
+            )
+        elif cells.alike[row] >= _MANY_ALIKE * made:
+            notes.append(
+                f"{int(cells.alike[row])} of {made} texts of {role} are those of other seeds. If they are long and "
+                "their temperature is well above 0, the seed was ignored: add columns `words` and `temperature`, so "
+                "that each text counts once."
             )
     if cells.searched[finalist]:
         notes.append(

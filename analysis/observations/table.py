@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import BoolArray, FloatArray, IntArray
-from analysis.observations.repeated_draws import merge, same_draws
+from analysis.observations.repeated_draws import Draws, drawn_freely, seeds_once, texts_once
 
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
 """Columns that a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
@@ -71,7 +71,7 @@ class Cells:
     """Sufficient statistics of a table: counts, means and sums of squares per configuration and stratum.
 
     A stratum is a case on a host; with one host it is a case. A cell is a configuration in a stratum. `n`, `mean`,
-    `m2`, `starts` and `lost` have the shape (configurations, strata).
+    `m2`, `starts`, `made` and `lost` have the shape (configurations, strata).
 
     Attributes:
         configurations: Labels, sorted.
@@ -85,9 +85,12 @@ class Cells:
         starts: Index in `scores` at which a cell's scores start.
         scores: All usable scores, sorted by cell and then by value, shape (usable rows,).
         seeds: Code of the seed of each of them, the same shape; equal seeds have equal codes.
+        made: Number of usable observations before those with one text under several seeds were merged.
         lost: Number of rows left out, for an error or a missing score.
         excluded: The same per configuration, shape (configurations,).
         merged: Rows merged with others of the same seed, shape (configurations,); see `repeated_draws.same_draws`.
+        copied: Rows merged with others of the same long text under another seed, shape (configurations,).
+        alike: Rows with the text of another seed where nothing says whether chance repeats it, shape (configurations,).
         zero_temperature: Whether all rows of a configuration have `temperature` 0, shape (configurations,).
         searched: Whether some row of a configuration comes from a search (SEARCHES), shape (configurations,).
     """
@@ -103,9 +106,12 @@ class Cells:
     starts: IntArray
     scores: FloatArray
     seeds: IntArray
+    made: IntArray
     lost: IntArray
     excluded: IntArray
     merged: IntArray
+    copied: IntArray
+    alike: IntArray
     zero_temperature: BoolArray
     searched: BoolArray
 
@@ -164,18 +170,18 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
     seed = _seeds(observations)
     _refuse_duplicates(observations, cell, seed, usable)
     greedy = _all_rows(observations, "temperature", 0, configuration, shape[0])
-    cell_used, scores_used, merged = cell[usable], scores[usable], np.zeros(shape[0], dtype=np.int64)
-    seed_used = seed[usable]
-    if once and (len(hosts) > 1 or "repeat" in observations.columns):
-        draws = ((configuration * len(cases) + case) * np.int64(seed.max() + 1) + seed)[usable]
-        texts = _texts(observations)
-        values = scores_used if texts is None else texts[usable]
-        alike = same_draws(draws, values, ~greedy[configuration[usable]])
-        if alike.any():
-            cell_used, scores_used, merged = merge(draws, alike, cell_used, scores_used, shape)
-            seed_used = np.concatenate((seed_used[~alike], np.unique(draws[alike]) % (seed.max() + 1)))
-    order = np.lexsort((scores_used, cell_used))
-    cell_used, scores_used, seed_used = cell_used[order], scores_used[order], seed_used[order]
+    texts, free = _texts(observations), drawn_freely(observations)
+    rows = Draws(cell, scores, seed, texts, np.zeros(len(cell), dtype=bool) if free is None else free).of(usable)
+    merged, copied, alike = (np.zeros(shape[0], dtype=np.int64) for _ in range(3))
+    made = np.bincount(rows.cell, minlength=shape[0] * shape[1])
+    if once:
+        if len(hosts) > 1 or "repeat" in observations.columns:
+            rows, merged = seeds_once(rows, stratum_case, ~greedy, shape)
+        made = np.bincount(rows.cell, minlength=shape[0] * shape[1])
+        if (texts >= 0).any():
+            rows, copied, alike = texts_once(rows, stratum_case, shape, known=free is not None)
+    order = np.lexsort((rows.score, rows.cell))
+    cell_used, scores_used, seed_used = rows.cell[order], rows.score[order], rows.seed[order]
     n = np.bincount(cell_used, minlength=shape[0] * shape[1])
     starts = np.concatenate(([0], np.cumsum(n)[:-1]))
     mean, m2 = _moments(scores_used, cell_used, n, starts)
@@ -191,9 +197,12 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
         starts=starts.reshape(shape),
         scores=scores_used,
         seeds=seed_used,
+        made=made.reshape(shape),
         lost=np.bincount(cell[~usable], minlength=shape[0] * shape[1]).reshape(shape),
         excluded=np.bincount(configuration[~usable], minlength=shape[0]),
         merged=merged,
+        copied=copied,
+        alike=alike,
         zero_temperature=greedy,
         searched=_searched(observations, configuration, shape[0]),
     )
@@ -311,13 +320,13 @@ def _seeds(observations: pd.DataFrame) -> IntArray:
     return place[seed]
 
 
-def _texts(observations: pd.DataFrame) -> IntArray | None:
-    """Return codes of the texts' digests, shape (rows,); None where a row has no digest."""
+def _texts(observations: pd.DataFrame) -> IntArray:
+    """Return codes of the texts' digests in their order, shape (rows,); -1 where a row has no digest."""
     if "text_sha256" not in observations.columns:
-        return None
-    texts = observations["text_sha256"]
-    codes, _ = pd.factorize(texts.where(texts != ""))
-    return None if (codes < 0).any() else codes.astype(np.int64)
+        return np.full(len(observations), -1, dtype=np.int64)
+    texts = observations["text_sha256"].astype(object)
+    codes, _ = pd.factorize(texts.where(texts.notna() & (texts != "")).map(str, na_action="ignore"), sort=True)
+    return codes.astype(np.int64)
 
 
 def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArray, usable: BoolArray) -> None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from analysis.comparison.claim import is_shown
 from analysis.comparison.estimate import Estimate
-from analysis.comparison.missing_rows import MissingRows, missing_rows
+from analysis.comparison.missing_rows import MissingRows, missing_rows, rows_of
 from analysis.comparison.pair import Pair
 from analysis.formatting import decimals
 from analysis.verdict.verdict import Outcome
@@ -95,7 +95,7 @@ class Doubts:
         said = []
         for (own, lacking), where in zip(arms, reversed(self.missing.where), strict=True):
             if lacking:
-                made = int(own.n.sum() + self.two.cells.lost[own.row, self.two.strata].sum())
+                made = rows_of(self.two, own)
                 said.append(f"{names[own.row]} has {made} rows, {lacking} too few for even numbers: {_some(where)}.")
         if not said:
             return _planned_note(self.two)
@@ -122,7 +122,7 @@ def _some(where: Sequence[str]) -> str:
 def _planned_note(two: Pair) -> tuple[str, ...]:
     """Name unequal numbers of rows that are alike in every case."""
     arms = (two.finalist, two.baseline)
-    rows = [int(own.n.sum() + two.cells.lost[own.row, two.strata].sum()) for own in arms]
+    rows = [rows_of(two, own) for own in arms]
     if rows[0] == rows[1] or any(own.greedy for own in arms):
         return ()
     names = [two.cells.configurations[own.row] for own in arms]

@@ -77,3 +77,64 @@ def test_greedy_arms_are_on_every_host_and_count_once_per_case_anyhow():
 def test_hosts_that_give_the_same_texts_are_hosts_in_the_components():
     parts = variance_components(again(table(np.random.default_rng(5)), "host", 2))
     assert (parts.hosts, parts.host) == (2, 0.0)
+
+
+# ---- one text under several seeds
+
+
+def with_texts(rng, *, ignored, words, temperature, kinds=None, cases=6, seeds=6):
+    """Return equal arms; of the seeds of a case a share was ignored, so that one text stands under several of them.
+
+    With `kinds`, texts come from so many different ones, as short answers do.
+    """
+    rows = []
+    for arm in "bf":
+        for case in range(cases):
+            many = kinds or (2 if ignored else seeds)
+            level = rng.normal(0.5, 0.12, many).clip(0, 1)
+            drawn = rng.permutation(np.arange(seeds) % many) if ignored else rng.integers(many, size=seeds)
+            if not ignored and kinds is None:
+                drawn = np.arange(seeds)
+            rows += [(arm, case, seed, level[kind], f"{arm}{case}{kind}") for seed, kind in enumerate(drawn)]
+    frame = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score", "text_sha256"])
+    return frame.assign(words=words, temperature=temperature)
+
+
+def test_one_long_text_under_several_seeds_counts_once():
+    """Two texts in six seeds: taken for six draws, equal arms differed in .36 of tables."""
+    rng = np.random.default_rng(5)
+    made = [with_texts(rng, ignored=True, words=120, temperature=0.8) for _ in range(200)]
+    found = [judge_one(each, baseline="b") for each in made]
+    assert sum(each.p_value <= 0.05 for each in found) <= 200 * 0.05 + 2 * (200 * 0.05 * 0.95) ** 0.5
+    assert {(each.n_baseline, each.n_finalist) for each in found} == {(12, 12)}
+    assert "24 rows of the baseline repeat the long text of another seed" in found[0].notes[0]
+    unlike = with_texts(rng, ignored=True, words=120, temperature=0.8).drop(columns="text_sha256")
+    assert judge_one(unlike, baseline="b").n_baseline == 36
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [(3, {"temperature": 0.8}), (120, {"temperature": 0.2}), (120, {"temperature": 0.8, "top_p": 0.5})],
+)
+def test_short_answers_and_narrow_draws_repeat_by_right(words, settings):
+    frame = with_texts(np.random.default_rng(6), ignored=False, words=words, temperature=0.0, kinds=2)
+    verdict = judge_one(frame.assign(**settings), baseline="b")
+    assert (verdict.n_baseline, verdict.n_finalist) == (36, 36)
+    assert not any("seed" in note and "repeat" in note for note in verdict.notes)
+
+
+def test_where_nobody_says_how_long_texts_are_they_are_draws_and_a_note_asks():
+    frame = with_texts(np.random.default_rng(7), ignored=True, words=120, temperature=0.8)
+    verdict = judge_one(frame.drop(columns="words"), baseline="b")
+    assert verdict.n_baseline == 36
+    assert "36 of 36 texts of the baseline are those of other seeds." in verdict.notes[0]
+    tokens = frame.drop(columns="words").assign(output_tokens=150)
+    assert judge_one(tokens, baseline="b").n_baseline == 12
+
+
+def test_texts_count_once_in_any_order_and_on_several_hosts():
+    frame = with_texts(np.random.default_rng(8), ignored=True, words=120, temperature=0.8)
+    hosts = again(frame, "host", 2)
+    expected = judge_one(hosts, baseline="b", seed=1)
+    assert expected.n_baseline == 12
+    assert judge_one(hosts.sample(frac=1, random_state=0), baseline="b", seed=1) == expected
