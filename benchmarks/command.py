@@ -42,6 +42,6 @@ def skip(given: argparse.Namespace, reason: str) -> int:
 
 def missing_model() -> str:
     """Why the embedded model cannot be used here; empty where it can."""
-    from sweeps.engines.llamacpp import embedded_model_path
+    from sweeps.engines.embedded_model import embedded_model_path
 
     return "" if embedded_model_path() else "the embedded model is not installed (dependency group `embedded`)"

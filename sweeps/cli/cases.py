@@ -12,6 +12,7 @@ import click
 from sweeps.cli.common import (
     FilePath,
     WholeRange,
+    allow_remote_option,
     echo_json,
     json_option,
     only_model,
@@ -36,7 +37,7 @@ def cases() -> None:
 
 
 def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`--engine`, `--model` and `--host`."""
+    """`--engine`, `--model`, `--host` and `--allow-remote`."""
     for option in (
         click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST."),
         click.option("--model", help="Model to use; by default the engine's only one."),
@@ -46,13 +47,16 @@ def engine_options(function: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(KINDS),
             help="Use a model of this engine.",
         ),
+        allow_remote_option,
     ):
         function = option(function)
     return function
 
 
 @contextmanager
-def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[tuple[Engine, str] | None]:
+def _engine(
+    kind: str | None, host: str | None, model: str | None, allow_remote: bool
+) -> Iterator[tuple[Engine, str] | None]:
     """The chosen engine and its model, or None without one."""
     if kind is None and host is None and model is None:
         yield None
@@ -60,7 +64,7 @@ def _engine(kind: str | None, host: str | None, model: str | None) -> Iterator[t
     from sweeps.engines import open_engine
     from sweeps.engines.spec import EngineSpec
 
-    engine = open_engine(EngineSpec(kind or "ollama", host=host, model=model))
+    engine = open_engine(EngineSpec(kind or "ollama", host=host, model=model, allow_remote=allow_remote))
     try:
         yield engine, model or only_model(engine)
     finally:
@@ -86,7 +90,7 @@ def _options(num_ctx: int, num_predict: int = 1) -> dict[str, OptionValue]:
 @engine_options
 def check(
     path: str, num_ctx: tuple[int, ...], reserve: int, strict: bool, as_json: bool, kind: str | None, host: str | None,
-    model: str | None,
+    model: str | None, allow_remote: bool,
 ) -> None:  # fmt: skip
     """Check the cases of DIR (or a rubric file, or a shipped set) for faults that make a rubric measure badly.
 
@@ -95,7 +99,7 @@ def check(
     """
     from objectives.rubrics import check_cases
 
-    with _engine(kind, host, model) as opened:
+    with _engine(kind, host, model, allow_remote) as opened:
         count = None
         if opened:
             engine, name = opened
@@ -179,8 +183,9 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @output_options
 @engine_options
 def new(
-    log: Path, items: int, out: Path | None, force: bool, kind: str | None, host: str | None, model: str | None
-) -> None:
+    log: Path, items: int, out: Path | None, force: bool, kind: str | None, host: str | None, model: str | None,
+    allow_remote: bool,
+) -> None:  # fmt: skip
     """Draft a rubric for LOG: candidate items that you review.
 
     Without --engine the candidates are sentences of the log, chosen by a fixed rule. With it a model proposes facts.
@@ -190,7 +195,7 @@ def new(
     from objectives.rubrics import find_candidates
 
     text = _read_log(log)
-    with _engine(kind, host, model) as opened:
+    with _engine(kind, host, model, allow_remote) as opened:
         candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
     if not candidates:
         remedy = "Sentences with at least four content words are needed."

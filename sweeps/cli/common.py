@@ -135,6 +135,13 @@ def mlruns_option(function: F) -> F:
     )(function)
 
 
+def allow_remote_option(function: F) -> F:
+    """`--allow-remote`, as the key `allow_remote` in [engine]."""
+    return click.option(
+        "--allow-remote", is_flag=True, help="Prompts may go to a model that the server runs elsewhere."
+    )(function)
+
+
 def json_option(function: F) -> F:
     """`--json`: JSON on stdout instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(function)

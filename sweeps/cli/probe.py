@@ -10,6 +10,7 @@ import click
 
 from sweeps.cli.common import (
     FilePath,
+    allow_remote_option,
     echo_json,
     json_option,
     mlruns_option,
@@ -39,6 +40,7 @@ EXPENSIVE = LOAD_SETTINGS
 @click.option("--engine", "kind", type=click.Choice(KINDS), help="Engine without FILE.  [default: ollama]")
 @click.option("--host", help="Address of the engine's server, as in OLLAMA_HOST.")
 @click.option("--model", help="The model; by default the file's, or the engine's only one.")
+@allow_remote_option
 @click.option("--option", "-o", "names", multiple=True, help="Probe only this option; may be given several times.")
 @click.option(
     "--set",
@@ -55,6 +57,7 @@ def probe(
     kind: str | None,
     host: str | None,
     model: str | None,
+    allow_remote: bool,
     names: tuple[str, ...],
     values: tuple[str, ...],
     again: bool,
@@ -68,9 +71,9 @@ def probe(
     from sweeps.engines.spec import EngineSpec
 
     config = None if file is None else load_config(file)
-    if config is not None and (kind or host):
-        raise click.UsageError("--engine and --host do not go with FILE, which names its engine")
-    spec = EngineSpec(kind or "ollama", host, model)
+    if config is not None and (kind or host or allow_remote):
+        raise click.UsageError("--engine, --host and --allow-remote do not go with FILE, which has an [engine]")
+    spec = EngineSpec(kind or "ollama", host, model, allow_remote=allow_remote)
     if config is not None:
         from sweeps.hosts.sweep_hosts import engine_specs
 

@@ -70,6 +70,7 @@ class EngineTable(_Table):
     timeout: Annotated[float, Field(gt=0)] = 600.0
     host_file: str | None = None
     headers: Headers = {}
+    allow_remote: bool = False
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")

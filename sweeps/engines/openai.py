@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from sweeps.engines import _http
@@ -48,6 +49,7 @@ class OpenAIEngine(_http.HttpEngine):
         attempts: Most times that a request is sent while the connection fails or the server is busy.
         wait: Seconds before the second attempt; doubled each time.
         headers: Further headers of every request.
+        allow_remote: See `OllamaEngine`.
     """
 
     name = "openai"
@@ -62,8 +64,11 @@ class OpenAIEngine(_http.HttpEngine):
         attempts: int = 5,
         wait: float = 0.5,
         headers: Mapping[str, str] | None = None,
+        allow_remote: bool = False,
     ) -> None:
-        self._native = OllamaEngine(host, timeout=timeout, attempts=attempts, wait=wait, headers=headers)
+        self._native = OllamaEngine(
+            host, timeout=timeout, attempts=attempts, wait=wait, headers=headers, allow_remote=allow_remote
+        )
         self._client = self._native.client
         super().__init__(f"{self._native.address}/v1", timeout=timeout, attempts=attempts, wait=wait)
 
@@ -72,12 +77,16 @@ class OpenAIEngine(_http.HttpEngine):
         """See `sweeps.engines.open_engine`. Settings that only the native path has are ignored."""
         check_settings(spec, SETTINGS)
         extra = {name: spec.options[name] for name in ("attempts", "wait") if name in spec.options}
-        return cls(spec.host, timeout=spec.timeout, headers=spec.sent_headers(), **extra)
+        return cls(
+            spec.host, timeout=spec.timeout, headers=spec.sent_headers(), allow_remote=spec.allow_remote, **extra
+        )
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
     ) -> Generation:
         """See `Engine.generate`. `Generation.dropped` names the options that could not be sent."""
+        with suppress(EngineProtocolError):  # another server than Ollama cannot say
+            self._native.require_own(model)
         limit = self._timeout if timeout is None else timeout
         sent = {name: value for name, value in options.items() if name in _FIELDS}
         body = {"model": model, "messages": messages(prompt), "stream": False}

@@ -31,6 +31,7 @@ class EngineSpec:
             second attempt) are for servers; the scripted engine's are listed in `sweeps.engines.scripted.engine`.
         headers: Headers of every request to a server; `$NAME` in a value is an environment variable.
         log_dir: Directory for the log of llama.cpp; None for no log.
+        allow_remote: Whether prompts may go to a model that the server runs elsewhere.
         source: Place of `options` for error messages, such as `sweep.toml: engine.options`.
     """
 
@@ -41,6 +42,7 @@ class EngineSpec:
     options: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     log_dir: Path | None = None
+    allow_remote: bool = False
     source: str | None = None
 
     def called(self, name: str) -> str:

@@ -30,6 +30,7 @@ def engine_specs(config: SweepConfig, log_dir: Path | None = None) -> list[Engin
             options=table.options,
             headers=table.headers_of(index),
             log_dir=log_dir,
+            allow_remote=table.allow_remote,
             source=f"{config.path or '<text>'}: engine.options",
         )
         for index, (address, _) in enumerate(table.all_hosts)

