@@ -99,6 +99,11 @@ def _advice_decided(verdict: Verdict, known: Known) -> str:
     early = " A look ended it early: expect a smaller difference from new generations." if verdict.ended_early else ""
     if verdict.claim == "new-cases":
         return f"Enough evidence for new cases like these.{early}"
+    if verdict.decided_by:
+        return (
+            f"Enough evidence for these cases together, but the case {verdict.decided_by} alone decides: read its "
+            f"texts before you change anything, and add cases like it.{early}"
+        )
     scope = "For cases not tested here, run `sweeps judge --claim new-cases`."
     if verdict.cases < FEWEST_CASES:
         scope = f"A claim for cases not tested here takes {FEWEST_CASES} cases or more."

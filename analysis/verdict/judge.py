@@ -22,6 +22,7 @@ from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
 from analysis.verdict.doubts import doubts_about
 from analysis.verdict.sentences import sentence_for
+from analysis.verdict.single_case import case_balance
 from analysis.verdict.terms import Asked, check_arguments
 from analysis.verdict.verdict import Verdict
 
@@ -195,8 +196,15 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
     p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
     doubts = doubts_about(two, at_random=asked.assume_missing_at_random)
     outcome, withheld = doubts.outcome(estimate, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail)
+    balance = case_balance(two)
+    lopsided = balance.note(two.effect) if outcome in ("better", "worse") else ""
+    cautions = (*asked.cautions, *filter(None, [lopsided]))
     verdict = Verdict(
         outcome=outcome,
+        gaining=balance.gaining,
+        losing=balance.losing,
+        decided_by=balance.case if lopsided else "",
+        effect_without=balance.effect_without if lopsided else two.effect,
         withheld=withheld,
         missing_baseline=doubts.missing.baseline,
         missing_finalist=doubts.missing.finalist,
@@ -217,7 +225,7 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
         sentence="",
         advice="",
         notes=(
-            *asked.cautions,
+            *cautions,
             *two.notes,
             *doubts.notes(),
             *asked.notes_on(estimate, level, p_value),
@@ -225,7 +233,7 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
             *(unsure if p_value > asked.alpha else ()),
         ),
         optimism=asked.optimism,
-        cautions=asked.cautions,
+        cautions=cautions,
         **_of_arms(two),
         **_of_estimate(estimate, tail),
         **_of_equality(estimate, tail, p_equivalence),

@@ -60,6 +60,10 @@ class Verdict:
         failed_finalist: Rows of the configuration without a score.
         effect_with_failures: The effect if those had the score 0. Where that turns a gain into none, a loss into none,
             or goes beyond the margin, nothing is claimed: failed generations are no random sample.
+        gaining: Number of cases in which the configuration scores more.
+        losing: Number of cases in which it scores less.
+        decided_by: The case without which little or nothing of a claimed difference is left; "" if there is none.
+        effect_without: The effect over the other cases; the effect itself if no case decides.
         missing_baseline: Rows that the baseline lacks for even numbers per case; see `comparison.missing_rows`.
         missing_finalist: Rows that the configuration lacks.
         effect_with_missing: The effect with the least favourable scores for them.
@@ -70,7 +74,7 @@ class Verdict:
         notes: Data left out, and assumptions.
         optimism: Expected distance of the best of several equal configurations above its true mean; 0 of a single one.
         cautions: The notes to repeat wherever the difference is shown: it was picked on the same data, so that new
-            generations will show less.
+            generations will show less, or a single case decides.
     """
 
     configuration: str
@@ -109,6 +113,10 @@ class Verdict:
     failed_baseline: int
     failed_finalist: int
     effect_with_failures: float
+    gaining: int
+    losing: int
+    decided_by: str
+    effect_without: float
     missing_baseline: int
     missing_finalist: int
     effect_with_missing: float
