@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from analysis.power.power import critical_drift, mde, power_at, required_cases, required_seeds
     from analysis.sequential.decision import LookDecision, Prior
     from analysis.sequential.design import SequentialDesign
+    from analysis.sources.read_table import read_table
     from analysis.verdict.judge import judge, judge_one
     from analysis.verdict.verdict import Verdict
 
@@ -57,6 +58,7 @@ _HOMES = {
     "LookDecision": "analysis.sequential.decision",
     "Prior": "analysis.sequential.decision",
     "SequentialDesign": "analysis.sequential.design",
+    "read_table": "analysis.sources.read_table",
     "judge": "analysis.verdict.judge",
     "judge_one": "analysis.verdict.judge",
     "Verdict": "analysis.verdict.verdict",
@@ -91,6 +93,7 @@ __all__ = [
     "power_curve",
     "rank",
     "ranking",
+    "read_table",
     "required_cases",
     "required_seeds",
     "summarize",

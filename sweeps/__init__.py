@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_fac
     from sweeps.study.identity import StudyChangedError as StudyChangedError
     from sweeps.study.rescore import rescore_study as rescore_study
     from sweeps.study.sweep import Sweep as Sweep
+    from sweeps.tracking.read_table import read_table as read_table
     from sweeps.workspace.study_lock import StudyBusyError as StudyBusyError
 
 _HOMES = {
@@ -58,6 +59,7 @@ _HOMES = {
     "judge": "analysis.verdict.judge",
     "load_config": "sweeps.config.file",
     "load_result": "sweeps.results.reader",
+    "read_table": "sweeps.tracking.read_table",
     "rescore_study": "sweeps.study.rescore",
 }
 

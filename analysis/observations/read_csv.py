@@ -2,23 +2,20 @@
 
 Cells are separated by commas, semicolons or tabs, or by the separator that a first line such as `sep=;` names. The
 encoding is UTF-8, or UTF-16 with its byte order mark. Where the separator is no comma, numbers may have decimal commas.
-
-The separator is found by the names of the required columns. General detectors do not know these: csv.Sniffer, pandas
-(`sep=None`), clevercsv and charset-normalizer each misread some of the tables in our tests, so none of them is used.
 """
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.files.columns import ColumnsError, their_columns
+from analysis.files.encodings import decode
+from analysis.files.layout import MISSING, Layout, layout
 from analysis.observations.table import REQUIRED_COLUMNS, TableError
 
 if TYPE_CHECKING:
@@ -27,26 +24,19 @@ if TYPE_CHECKING:
 LABELS = ("configuration", "case", "stage", "host")
 """Columns that hold names, whatever these look like."""
 
-MISSING = ["", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "None", "NULL", "null", "<NA>", "#N/A"]
-"""Texts for a missing number, as other programs write them."""
-
 _NUMBERS = ("score", "temperature")
 """Columns with decimals: they show which decimal mark a file has."""
 
 _NUMBER = re.compile(r"\s*[+-]?[\d.,]+(e[+-]?\d+)?\s*", re.IGNORECASE)
-_SEPARATOR_LINE = re.compile(r"\"?sep=([^\w\"\r\n])\"?\r?(\n|$)", re.IGNORECASE)
 _HEAD = 1 << 16
 _PACKED = (".gz", ".bz2", ".zip", ".xz", ".zst", ".tar")
 _FROM_ONE = "the first row after the header is 1"
 
 
 @dataclass(frozen=True)
-class _Dialect:
-    """The dialect of a file, in the words of `pandas.read_csv`."""
+class _Dialect(Layout):
+    """The layout of a file with its decimal mark, in the words of `pandas.read_csv`."""
 
-    encoding: str = "utf-8"
-    sep: str = ","
-    skiprows: int = 0
     decimal: str = "."
 
     def read(self, path: Path, **how: Any) -> pd.DataFrame:
@@ -57,7 +47,7 @@ class _Dialect:
         return table
 
 
-def read_scores(path: Path) -> pd.DataFrame:
+def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Read a table of scores.
 
     Labels stay as they are written: `0.80`, `007`, `0,8` and `None` are names like any other. Rows may end in a
@@ -65,26 +55,29 @@ def read_scores(path: Path) -> pd.DataFrame:
 
     Args:
         path: A CSV file, possibly packed (`.gz`, `.zip` and the like).
+        columns: Our names of columns with those of the file; see `analysis.files.columns`. By default these agree.
 
     Returns:
-        The table, with the columns in the order of the header; columns of `LABELS` are categories.
+        The table, with the columns in the order of the header, by our names; labels are texts.
 
     Raises:
         OSError: The file cannot be read.
-        TableError: Numbers are written in an ambiguous way, or in one that is not read.
+        TableError: Numbers are written in an ambiguous way, or a column of `columns` is not there.
         ValueError: The file is no such table, or a row has more cells than the header has names.
     """
     import pandas as pd
 
-    with _refusing_encodings():
-        dialect = _dialect(path)
+    with _refusing_encodings(path):
+        dialect = _dialect(path, columns or {})
         top = dialect.read(path, header=None, dtype=str, keep_default_na=False, nrows=1)
-        header = [str(name) for name in top.iloc[0]]
+        header, joint = _our_names([str(name) for name in top.iloc[0]], columns or {})
         first = dialect.read(path, dtype=str, keep_default_na=False, nrows=1)
         # Cells beyond the header would be taken for row labels, and every column for the one before it.
         beyond = 0 if isinstance(first.index, pd.RangeIndex) or first.empty else first.index.nlevels
-        names = [*map(str, first.columns), *(f"beyond the header {i}" for i in range(beyond))]
-        text = [name for name in names if name in LABELS or name not in first]
+        spare_names = [f"beyond the header {i}" for i in range(beyond)]
+        names = [*_unique(header), *spare_names]
+        parts = {name for several in joint.values() for name in several}
+        text = [name for name in names if name in LABELS or name in parts or name in spare_names]
         how: dict[str, Any] = {"header": 0, "names": names, "index_col": False, "keep_default_na": False}
         if dialect.sep != ",":
             dialect = _with_decimal(dialect, dialect.read(path, **how, dtype=str))
@@ -92,67 +85,84 @@ def read_scores(path: Path) -> pd.DataFrame:
             path,
             **how,
             dtype=dict.fromkeys(text, str),
-            na_values={name: [""] if name in text else MISSING for name in names},
+            na_values={name: [""] if name in text else list(MISSING) for name in names},
             low_memory=False,
         )
-    spare = table.iloc[:, len(header) :]
-    if spare.notna().any(axis=None):
-        row = int(spare.notna().any(axis=1).to_numpy().argmax()) + 1
-        raise ValueError(
-            f"row {row} ({_FROM_ONE}) has more cells than the header has names, {len(header)}: name all columns, or "
-            "drop the extra cells"
-        )
+    _refuse_cells_beyond(table, len(header))
     table = table.iloc[:, : len(header)]
-    # Categories keep a million rows small. They are made of texts: read as categories, `0.8` and `0.80` would be one.
-    table = table.astype({name: "category" for name in table if name in LABELS})
     table.columns = pd.Index(header)
-    _refuse_other_numbers(table)
+    return with_joint_columns(table, joint)
+
+
+def _our_names(header: list[str], columns: Mapping[str, str]) -> tuple[list[str], dict[str, list[str]]]:
+    """Return the header in our names, and the columns of ours that are made of others afterwards."""
+    try:
+        found = their_columns(columns, header)
+    except ColumnsError as error:
+        raise TableError(str(error)) from None
+    used = [name for names in found.values() for name in names]
+    single = {names[0]: ours for ours, names in found.items() if len(names) == 1 and used.count(names[0]) == 1}
+    joint = {ours: names for ours, names in found.items() if ours not in single.values()}
+    renamed = [single.get(name) or (f"{name} of the file" if name in found else name) for name in header]
+    kept = dict(zip(header, renamed, strict=True))
+    return renamed, {ours: [kept[name] for name in names] for ours, names in joint.items()}
+
+
+def with_joint_columns(table: pd.DataFrame, joint: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Return a table with the columns that are made of one or several others."""
+    from analysis.files.columns import joined
+
+    for ours, names in joint.items():
+        if len(names) == 1:
+            table = table.assign(**{ours: table[names[0]]})
+            continue
+        rows = table[list(names)].fillna("").astype(str).itertuples(index=False, name=None)
+        table = table.assign(**{ours: [joined(names, row) for row in rows]})
     return table
 
 
+def _unique(header: Sequence[str]) -> list[str]:
+    """Return names that pandas accepts: one that comes again gets a number."""
+    return [name if name not in header[:i] else f"{name} again {i}" for i, name in enumerate(header)]
+
+
+def _refuse_cells_beyond(table: pd.DataFrame, width: int) -> None:
+    """Refuse rows with more filled cells than the header has names."""
+    spare = table.iloc[:, width:]
+    if spare.notna().any(axis=None):
+        row = int(spare.notna().any(axis=1).to_numpy().argmax()) + 1
+        raise ValueError(
+            f"row {row} ({_FROM_ONE}) has more cells than the header has names, {width}: name all columns, or "
+            "drop the extra cells"
+        )
+
+
 @contextmanager
-def _refusing_encodings() -> Iterator[None]:
-    """Turn an error of decoding into a message that says what to do."""
+def _refusing_encodings(path: Path) -> Iterator[None]:
+    """Turn an error of decoding into a message that names the encoding and says what to do."""
     try:
         yield
     except UnicodeError:
+        if path.suffix not in _PACKED:
+            decode(path.read_bytes(), path.name)
         raise ValueError("it is not text in UTF-8; save it as CSV UTF-8 (comma or semicolon delimited)") from None
 
 
-def _dialect(path: Path) -> _Dialect:
+def _dialect(path: Path, columns: Mapping[str, str]) -> _Dialect:
     """Return the dialect of a file without its decimal mark; a packed file must be UTF-8 with commas."""
     if path.suffix in _PACKED:
         return _Dialect()
     with path.open("rb") as file:
         head = file.read(_HEAD)
-    encoding = "utf-8-sig" if head.startswith(codecs.BOM_UTF8) else "utf-8"
-    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        encoding = "utf-16"
-    text = head.decode(encoding, errors="ignore")
-    if "\0" in text:  # UTF-16 without its mark, or no text at all
-        raise UnicodeError
-    if line := _SEPARATOR_LINE.match(text):
-        return _Dialect(encoding, line[1], skiprows=1)
-    return _Dialect(encoding, _separator(text))
-
-
-def _separator(text: str) -> str:
-    """Return the cell separator: the one that yields the required columns, otherwise any that splits the header."""
-    headers = {separator: _first_row(text, separator) for separator in (",", ";", "\t")}
-    for separator, cells in headers.items():
-        if set(REQUIRED_COLUMNS) <= set(cells):
-            return separator
-    if len(headers[","]) > 1:
-        return ","
-    return max(headers, key=lambda separator: len(headers[separator]))
-
-
-def _first_row(text: str, separator: str) -> list[str]:
-    """Return the cells of the first row that is not empty."""
     try:
-        return next((row for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if row), [])
-    except csv.Error:  # a cell longer than any name
-        return []
+        form = layout(head, [columns.get(name, name) for name in REQUIRED_COLUMNS], tabs=_tabs(path))
+    except ValueError:  # zero bytes: the whole file shows its encoding better
+        raise UnicodeError from None
+    return _Dialect(**vars(form))
+
+
+def _tabs(path: Path) -> bool:
+    return path.suffix.lower() in (".tsv", ".tab")
 
 
 def _with_decimal(dialect: _Dialect, table: pd.DataFrame) -> _Dialect:
@@ -179,7 +189,7 @@ def _with_decimal(dialect: _Dialect, table: pd.DataFrame) -> _Dialect:
     return replace(dialect, decimal=next(iter(found), "."))
 
 
-def _refuse_other_numbers(table: pd.DataFrame) -> None:
+def refuse_other_numbers(table: pd.DataFrame) -> None:
     """Refuse scores such as `51%` or `0,51`, which a person reads as numbers, and say how to write them."""
     import pandas as pd
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.cli.table_options import Reading, table_options
 from sweeps.scoring.copied_text import copying_notes
 
 if TYPE_CHECKING:
@@ -17,14 +18,17 @@ if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
+FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+"""Endings that name a file, also one that is not there."""
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 
 
 @click.command()
-@click.argument("what", required=False)
+@click.argument("what", nargs=-1)
 @mlruns_option
 @json_option
-@click.option("--baseline", help="Label of the baseline, if WHAT is a CSV file.")
+@click.option("--baseline", help="Label of the baseline, if WHAT is a file.")
+@table_options
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="The cases that the verdict is about.")
 @click.option("--alpha", type=LEVEL, help="Accepted risk of a false claim (two-sided level).")
 @click.option(
@@ -48,18 +52,31 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
     " match is enough.",
 )
 def judge(
-    what: str | None, mlruns: Path, as_json: bool, baseline: str | None, expect: tuple[str, ...], **settings: Any
+    what: tuple[str, ...],
+    mlruns: Path,
+    as_json: bool,
+    baseline: str | None,
+    expect: tuple[str, ...],
+    source: str | None,
+    columns: dict[str, str] | None,
+    score: str | None,
+    experiment: str | None,
+    study: str | None,
+    **settings: Any,
 ) -> None:
-    """Judge WHAT: a study (by default the last one), or a CSV file with columns configuration, case, seed and score.
+    """Judge WHAT: a study (by default the last one), or files with columns configuration, case, seed and score.
 
     The first line says which settings to use now. A study is judged by its confirmation only: fresh seeds, never the
-    seeds of the search. Cells of a file are separated by commas, semicolons or tabs; without commas as separators,
-    numbers may have decimal commas.
+    seeds of the search. Files are CSV, TSV, JSON or JSONL; with --from also results of other tools.
     """
-    if what is not None and (what.endswith(".csv") or Path(what).is_file()):
-        outcomes = _judge_file(Path(what), baseline, as_json, {k: v for k, v in settings.items() if v is not None})
+    reading = Reading(source, columns, score, experiment, study)
+    if reading.source or len(what) > 1 or any(Path(each).suffix in FILES or Path(each).is_file() for each in what):
+        given = {k: v for k, v in settings.items() if v is not None}
+        outcomes = _judge_table(what, reading, baseline, as_json, given)
     else:
-        outcomes = _judge_study(what, mlruns, as_json, baseline, settings)
+        if reading.given():
+            raise click.UsageError(f"{', '.join(reading.given())}: belongs to a file; name the file to judge")
+        outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings)
     if expect and not {each.replace("-", " ") for each in expect} & set(outcomes):
         raise click.exceptions.Exit(1)
 
@@ -73,7 +90,7 @@ def _judge_study(
     result = load_result(mlruns, name)
     if baseline not in (None, result.baseline.key):
         raise click.UsageError(
-            f"--baseline {baseline}: belongs to a CSV file; study {result.name!r} is judged against its own baseline"
+            f"--baseline {baseline}: belongs to a file; study {result.name!r} is judged against its own baseline"
             f" ({result.baseline.key})"
         )
     asked = _agreeing(settings, result.config.verdict.claim)
@@ -103,30 +120,28 @@ def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
     return settings if claim == suits else {**settings, "claim": suits}
 
 
-def _judge_file(path: Path, baseline: str | None, as_json: bool, settings: dict[str, Any]) -> list[str]:
-    from analysis import TableError
+def _judge_table(
+    what: Sequence[str], reading: Reading, baseline: str | None, as_json: bool, settings: dict[str, Any]
+) -> list[str]:
     from analysis import judge as judge_table
-    from analysis.observations.read_csv import read_scores
     from analysis.observations.table import require_columns
     from analysis.verdict.use_now import use_now_for_table
 
     settings = _agreeing(settings, "these-cases")
-    try:
-        table = read_scores(path)
-    except FileNotFoundError:
-        raise click.UsageError(f"{path}: no such file") from None
-    except TableError as error:
-        raise _refused(str(path), error) from None
-    except ValueError as error:
-        raise click.UsageError(f"{path}: is not a CSV table: {str(error).strip()}") from None
+    if not what:
+        raise click.UsageError(f"--from {reading.source}: name the file, folder or store to read")
+    table = reading.table(what)
+    name = what[0] if len(what) == 1 else f"{what[0]} and {len(what) - 1} more"
     try:
         require_columns(table)
         if baseline is None:
             labels = ", ".join(sorted(table["configuration"].dropna().unique())[:20])
-            raise click.UsageError(f"{path}: name the baseline with --baseline; the labels are: {labels}")
+            raise click.UsageError(f"{name}: name the baseline with --baseline; the labels are: {labels}")
         verdicts = judge_table(table, baseline=baseline, **settings)
     except ValueError as error:
-        raise _refused(str(path), error) from None
+        raise _refused(name, error) from None
+    for note in table.attrs["notes"]:
+        stderr_console().print(note[:1].upper() + note[1:] + ".", soft_wrap=True)
     use_now = use_now_for_table(verdicts)
     if as_json:
         echo_json([{**verdict.as_dict(), "use_now": use_now.as_dict()} for verdict in verdicts])

@@ -42,6 +42,7 @@ NAMES = [
     "judge",
     "load_config",
     "load_result",
+    "read_table",
     "rescore_study",
 ]
 

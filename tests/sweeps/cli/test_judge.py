@@ -39,7 +39,7 @@ def test_a_baseline_belongs_to_a_file(finished: Path, capsys: Capture) -> None:
     assert run_command(["judge", "t", "--baseline", "other", "--mlruns", str(finished / "mlruns")]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert "--baseline other: belongs to a CSV file; study 't' is judged against its own baseline" in err
+    assert "--baseline other: belongs to a file; study 't' is judged against its own baseline" in err
     own = load_result(finished / "mlruns", "t").baseline.key
     assert "better:" in text(capsys, "judge", "t", "--baseline", own, "--mlruns", finished / "mlruns")
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.observations.read_csv import read_scores
+from analysis.observations.read_scores import read_scores
 from sweeps.cli import run_command
 
 Capture = pytest.CaptureFixture[str]
@@ -190,13 +190,134 @@ def test_numbers_that_are_not_read_are_told_with_what_to_write(
     assert told in refused(capsys, "judge", tmp_path / "t.csv", "--baseline", "a")
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16-le", "utf-32"])
-def test_other_encodings_are_refused(encoding: str, tmp_path: Path, capsys: Capture) -> None:
-    text = "configuration;case;seed;score\r\n" + "größer;x;1;0,5\r\n" * 9000  # beyond what is looked at first
+@pytest.mark.parametrize(("encoding", "iconv"), [("cp1252", "CP1252"), ("utf-16-le", "UTF-16LE"), ("utf-32", "UTF-32")])
+def test_other_encodings_are_refused(encoding: str, iconv: str, tmp_path: Path, capsys: Capture) -> None:
+    text = "configuration;case;seed;score\r\n" + "kleiner;x;1;0,5\r\n" * 9000  # beyond what is looked at first
+    text += "größer;x;1;0,5\r\nmäßig;x;1;0,5\r\nfrüh;x;1;0,5\r\n" * 9
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))
-    assert "t.csv: is not a CSV table: it is not text in UTF-8; save it as CSV UTF-8" in refused(
-        capsys, "judge", tmp_path / "t.csv", "--baseline", "a"
+    said = refused(capsys, "judge", tmp_path / "t.csv", "--baseline", "a")
+    assert "t.csv: is not a CSV table: not UTF-8: byte 0x" in said
+    assert f"Convert it: iconv -f {iconv} -t UTF-8 t.csv > t.utf8.csv" in said
+
+
+def test_columns_by_name(tmp_path: Path, capsys: Capture) -> None:
+    wanted = judged(capsys, write(tmp_path / "plain.csv", scores(("0.8", "0.80"))), "--baseline", "0.8")
+    path = write(tmp_path / "t.csv", scores(("0.8", "0.80")), ("model", "sample_id", "epoch", "score_match"))
+    columns = "configuration=model,case=sample_id,seed=epoch,score=score_match"
+    assert judged(capsys, path, "--baseline", "0.8", "--columns", columns) == wanted
+    clash = write(
+        tmp_path / "c.csv", [(*row, 0) for row in scores(("0.8", "0.80"))], ("model", "id", "seed", "own", "score")
     )
+    columns = "configuration=model,case=id,score=own"  # instead of the file's own column of that name
+    assert judged(capsys, clash, "--baseline", "0.8", "--columns", columns) == wanted
+    said = refused(capsys, "judge", clash, "--baseline", "0.8", "--columns", "case=idd,configuration=model")
+    assert "c.csv: columns case=idd: the table has no column 'idd'; did you mean 'id'?" in said
+    assert "did you mean 'case'?" in refused(capsys, "judge", clash, "--columns", "cas=id")
+    both = read_scores(clash, {"configuration": "model+seed", "case": "id", "score": "own"})
+    assert set(both["configuration"]) > {"model=0.80, seed=0", "model=0.8, seed=1"}
+
+
+WORDS = {
+    "C/I": ("C", "I"), "pass": ("pass", "fail"), "PASSED": ("PASSED", "FAILED"), "yes": ("Yes", "No"),
+    "true": ("true", "false"), "True": ("True", "False"), "correct": ("correct", "incorrect"), "y": ("y", "n"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", sorted(WORDS))
+@pytest.mark.parametrize("missing", [False, True])
+def test_words_count_as_one_and_zero(words: str, missing: bool, tmp_path: Path, capsys: Capture) -> None:
+    rows = [
+        (name, case, seed, int((seed + at) % 4 < most))
+        for name, most in (("a", 1), ("b", 3)) for at, case in enumerate("uvwxyz") for seed in range(4)
+    ]  # fmt: skip
+    if missing:
+        rows[3] = (*rows[3][:-1], "")
+    wanted = judged(capsys, write(tmp_path / "plain.csv", rows), "--baseline", "a")
+    named = [(*row[:-1], {1: WORDS[words][0], 0: WORDS[words][1]}.get(row[-1], "")) for row in rows]
+    assert judged(capsys, write(tmp_path / "t.csv", named), "--baseline", "a") == wanted
+    assert run_command(["judge", str(tmp_path / "t.csv"), "--baseline", "a"]) == 0
+    told = capsys.readouterr().err.casefold()  # pandas reads true as True
+    assert f"scores are words: '{WORDS[words][0]}' counts as 1, '{WORDS[words][1]}' counts as 0.".casefold() in told
+
+
+def test_words_of_two_kinds_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    path = write(tmp_path / "t.csv", [("a", "x", 1, "pass"), ("b", "x", 1, "no")])
+    assert "score is not a number in rows 1, 2" in refused(capsys, "judge", path, "--baseline", "a")
+
+
+@pytest.mark.parametrize("separator", [",", ";"])
+def test_empty_rows_at_the_end_are_no_rows(separator: str, tmp_path: Path, capsys: Capture) -> None:
+    rows = scores(("a", "b"))
+    wanted = judged(capsys, write(tmp_path / "plain.csv", rows), "--baseline", "a")
+    text = "\n".join(separator.join(map(str, row)) for row in [HEADER, *rows, *[("",) * 4] * 3]) + "\n"
+    (tmp_path / "t.csv").write_text(text)
+    assert judged(capsys, tmp_path / "t.csv", "--baseline", "a") == wanted
+    (tmp_path / "m.csv").write_text(text.replace(separator.join(map(str, rows[3])), separator * 3))
+    assert "row 4 (the first row after the header is 1)" in refused(
+        capsys, "judge", tmp_path / "m.csv", "--baseline", "a"
+    )
+
+
+@pytest.mark.parametrize("form", ["json", "jsonl", "inner", "tsv"])
+def test_records_and_tabs_say_the_same_as_commas(form: str, tmp_path: Path, capsys: Capture) -> None:
+    rows = scores(("0.80", "1"))
+    wanted = judged(capsys, write(tmp_path / "plain.csv", rows), "--baseline", "1")
+    records = [dict(zip(HEADER, row, strict=True)) for row in rows]
+    path = tmp_path / f"t.{'json' if form == 'inner' else form}"
+    arguments: tuple[str, ...] = ()
+    if form == "json":
+        path.write_text(json.dumps(records))
+    elif form == "jsonl":
+        path.write_text("".join(json.dumps(record) + "\n" for record in records))
+    elif form == "tsv":
+        path.write_text("".join("\t".join(map(str, row)) + "\n" for row in [HEADER, *rows]))
+    else:
+        inner = [
+            {"of": {"model": r["configuration"]}, "case": r["case"], "seed": r["seed"], "s": {"f1": r["score"]}}
+            for r in records
+        ]
+        path.write_text(json.dumps({"made": "today", "log": [{"x": 1}], "rows": inner}))
+        arguments = ("--columns", "configuration=of.model,score=s.f1")
+    assert judged(capsys, path, "--baseline", "1", *arguments) == wanted
+
+
+def test_the_usual_table_of_an_evaluation(tmp_path: Path, capsys: Capture) -> None:
+    questions = [f"q{i}" for i in range(300)]
+    for name, most in (("small", 3), ("large", 5)):
+        rows = [(question, "pass" if (7 * i) % 10 < most else "fail") for i, question in enumerate(questions)]
+        write(tmp_path / f"{name}.csv", rows, ("id", "result"))
+    files = (tmp_path / "small.csv", tmp_path / "large.csv")
+    (verdict,) = judged(
+        capsys, *files, "--columns", "case=id,score=result", "--baseline", "small", "--claim", "new-cases"
+    )
+    assert (verdict["configuration"], verdict["cases"]) == ("large", 300)
+    assert verdict["effect"] == pytest.approx(0.2)
+    one = [(name, *row) for name, path in (("small", files[0]), ("large", files[1])) for row in csv.reader(path.open())]
+    path = write(tmp_path / "one.csv", [row for row in one if row[1] != "id"], ("model", "id", "result"))
+    columns = "configuration=model,case=id,score=result"
+    assert judged(capsys, path, "--columns", columns, "--baseline", "small", "--claim", "new-cases") == [verdict]
+    assert run_command(["judge", str(path), "--columns", columns, "--baseline", "small", "--claim", "new-cases"]) == 0
+    assert "The table has no column of seeds: each row counts as a draw of its own." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["epoch", "Seed", "seeds", "repeat"])
+def test_a_column_that_may_hold_the_seeds_is_asked_for(name: str, tmp_path: Path, capsys: Capture) -> None:
+    path = write(tmp_path / "t.csv", scores(("a", "b")), ("configuration", "case", name, "score"))
+    assert "missing column 'seed'" in refused(capsys, "judge", path, "--baseline", "a")
+    assert judged(capsys, path, "--baseline", "a", "--columns", f"seed={name}")
+
+
+def test_results_of_other_tools(capsys: Capture) -> None:
+    tables = Path(__file__).parents[2] / "data" / "tables"
+    verdicts = judged(
+        capsys, tables / "mlflow" / "runs.csv", "--from", "mlflow", "--score", "accuracy", "--baseline", "small"
+    )
+    assert [(v["configuration"], v["outcome"]) for v in verdicts] == [("large", "better")]
+    said = refused(capsys, "judge", tables / "promptfoo" / "results.json", "--from", "promptfoo", "--score", "score")
+    assert "name the baseline with --baseline; the labels are: plain: plain.txt, polite: polite.txt" in said
+    assert "belongs to source mlflow" in refused(capsys, "judge", "x.csv", "--experiment", "a")
+    assert "name the file" in refused(capsys, "judge", "--from", "optuna")
+    assert "--score: belongs to a file" in refused(capsys, "judge", "--score", "x")
 
 
 @pytest.mark.parametrize("twice", ["score", "configuration"])
