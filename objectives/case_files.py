@@ -25,11 +25,22 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from analysis.files.encodings import NotUtf8Error, decode
 from objectives.case import Case, Item
 from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema, problems_of, regex_fault
 from objectives.hints import did_you_mean
 
-__all__ = ["CaseError", "Problem", "load_cases", "read_case", "read_text", "rubric_files", "shipped_sets"]
+__all__ = [
+    "CaseError",
+    "Problem",
+    "decode_text",
+    "load_cases",
+    "read_bytes",
+    "read_case",
+    "read_text",
+    "rubric_files",
+    "shipped_sets",
+]
 
 
 def shipped_sets() -> dict[str, Path]:
@@ -74,13 +85,29 @@ def read_text(path: Path) -> str:
     Raises:
         CaseError: The file cannot be read or is not UTF-8.
     """
+    return decode_text(read_bytes(path), path)
+
+
+def decode_text(data: bytes, path: Path) -> str:
+    """Decode a text file as `read_text` does.
+
+    Raises:
+        CaseError: It is not UTF-8; the remedy is the command that converts it.
+    """
     try:
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        message = f"not UTF-8: byte 0x{error.object[error.start]:02x} at offset {error.start}."
-        remedy = "Save it as UTF-8, for example: iconv -f SHIFT_JIS -t UTF-8 old.txt > new.txt"
-        raise CaseError(Problem(str(path), message, remedy, line=line)) from None
+        return decode(data, path.name).replace("\r\n", "\n").replace("\r", "\n")
+    except NotUtf8Error as error:
+        raise CaseError(Problem(str(path), error.message, error.remedy, line=error.line)) from None
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a file.
+
+    Raises:
+        CaseError: It cannot be read.
+    """
+    try:
+        return path.read_bytes()
     except IsADirectoryError:
         raise CaseError(Problem(str(path), "is a directory, not a file.", "Give the file.")) from None
     except OSError as error:

@@ -1,45 +1,51 @@
-"""Items from a CSV table or a Markdown checklist; every bad line is reported with its number."""
+"""Items from tables (CSV, TSV, JSON) or Markdown checklists; every bad line is reported with its number."""
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 
 import regex
 
+from analysis.files.records import ENDINGS
 from objectives.case_files import CaseError, Problem, read_text
-from objectives.case_schema import regex_fault
-from objectives.hints import did_you_mean
+from objectives.rubrics.item_tables import ImportedItem, TableChoices, TableItems, level_of, read_item_table
 
-COLUMNS = ("level", "text", "id", "any", "all", "regex", "forbidden")
-"""Columns of a CSV table of items; the first two are required. A cell of `any` or `all` may list patterns: `a|b`."""
-
-_TRUE, _FALSE = frozenset({"true", "yes", "1", "x"}), frozenset({"", "false", "no", "0"})
+_TABLES = (".csv", ".tsv", *ENDINGS)
+_MARKDOWN = (".md", ".markdown")
 
 
-@dataclass(frozen=True)
-class ImportedItem:
-    """An item of a list. `line` is its line in the file, from 1; the rest is as in `objectives.Item`."""
-
-    text: str
-    level: int
-    line: int
-    id: str = ""
-    any: tuple[str, ...] = ()
-    all: tuple[str, ...] = ()
-    regex: tuple[str, ...] = ()
-    forbidden: bool = False
+__all__ = ["ImportedItem", "ItemList", "read_items"]
 
 
-def read_items(path: Path) -> tuple[str, list[ImportedItem]]:
+class ItemList(list[ImportedItem]):
+    """The items of a list.
+
+    Attributes:
+        notes: Sentences on how the file was read, such as the levels that words stand for.
+    """
+
+    notes: tuple[str, ...] = ()
+
+
+def read_items(
+    path: Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    level: int | None = None,
+    rows: str | None = None,
+    where: Mapping[str, str] | None = None,
+) -> tuple[str, ItemList]:
     """Read a list of items.
 
     Args:
-        path: A ``.csv`` file (comma, semicolon or tab; a header line with `COLUMNS`) or a ``.md`` file. Markdown has
-            lines ``- [1] text``, with ``- [!1] text`` for a forbidden item, or bullets under headings ``## Level 1``.
+        path: A table with the columns `item_tables.COLUMNS` (``.csv``, ``.tsv``, ``.json``, ``.jsonl``), or a ``.md``
+            file. Markdown has lines ``- [1] text``, with ``- [!1] text`` for a forbidden item, or bullets under
+            headings ``## Level 1``.
+        columns: Our names of columns with those of the table, such as ``{"text": "answer"}``.
+        level: The level of items that have none, 1 to 5.
+        rows: The list of records in a JSON file that has several.
+        where: Fields with the values that a JSON record must have, such as ``{"qid": "12"}``.
 
     Returns:
         The title (the first ``#`` heading of a Markdown file, otherwise "") and the items, at least one.
@@ -47,100 +53,28 @@ def read_items(path: Path) -> tuple[str, list[ImportedItem]]:
     Raises:
         CaseError: With every bad line of the file.
     """
-    reader = _READERS.get(path.suffix.lower())
-    if reader is None:
-        remedy = f"Give a file that ends in {', '.join(sorted(_READERS))}."
+    ending = path.suffix.lower()
+    title = ""
+    if ending in _TABLES:
+        found = read_item_table(path, TableChoices(columns or {}, level, rows, where or {}))
+    elif ending in _MARKDOWN:
+        title, found = _read_markdown(read_text(path), str(path), level)
+    else:
+        remedy = f"Give a file that ends in {', '.join(sorted((*_TABLES, *_MARKDOWN)))}."
         raise CaseError(Problem(str(path), f"cannot be imported: its ending is {path.suffix or 'missing'}.", remedy))
-    title, items, problems = reader(read_text(path), str(path))
     seen: dict[str, int] = {}
-    for item in items:
+    for item in found.items:
         key = " ".join(item.text.casefold().split())
         if key in seen:
-            problems.append(Problem(str(path), f"the same text is in line {seen[key]}.", "Keep one.", line=item.line))
+            found.add(f"the same text is in line {seen[key]}.", "Keep one.", item.line)
         seen.setdefault(key, item.line)
-    if not items and not problems:
-        problems.append(Problem(str(path), "contains no item.", "See docs/guides/writing-rubrics.md for both forms."))
-    if problems:
-        raise CaseError(sorted(problems, key=lambda problem: problem.line or 0))
+    if not found.items and not found.problems:
+        found.add("contains no item.", "See docs/guides/writing-rubrics.md for the forms.")
+    if found.problems:
+        raise CaseError(sorted(found.problems, key=lambda problem: problem.line or 0))
+    items = ItemList(found.items)
+    items.notes = tuple(found.notes)
     return title, items
-
-
-_Result = tuple[str, list[ImportedItem], list[Problem]]
-
-
-def _read_csv(text: str, file: str) -> _Result:
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    rows = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
-    items: list[ImportedItem] = []
-    problems: list[Problem] = []
-    columns: list[str] = []
-    first = 1
-    try:
-        for row in rows:
-            line, first = first, rows.line_num + 1
-            if not any(cell.strip() for cell in row):
-                continue
-            if not columns:
-                columns = [cell.strip().casefold() for cell in row]
-                problems += _header_problems(columns, file, line)
-                if problems:
-                    break
-                continue
-            item = _csv_item(columns, row, file, line, problems)
-            items += [item] if item else []
-    except csv.Error as error:
-        problems.append(Problem(file, f"not valid CSV: {error}.", "Check the quotes.", line=rows.line_num))
-    return "", items, problems
-
-
-def _header_problems(columns: list[str], file: str, line: int) -> Iterable[Problem]:
-    for name in columns:
-        if name not in COLUMNS:
-            remedy = f"{did_you_mean(name, COLUMNS)}Columns: {', '.join(COLUMNS)}."
-            yield Problem(file, f"unknown column {name!r}.", remedy, line=line)
-        elif columns.count(name) > 1:
-            yield Problem(file, f"column {name!r} occurs twice.", "Keep one.", line=line)
-    for name in COLUMNS[:2]:
-        if name not in columns:
-            remedy = "Name the columns in the first line, for example: level,text,any"
-            yield Problem(file, f"column {name!r} is missing.", remedy, line=line)
-
-
-def _csv_item(columns: list[str], row: list[str], file: str, line: int, problems: list[Problem]) -> ImportedItem | None:
-    if len(row) > len(columns):
-        message = f"{len(row)} cells, but the header has {len(columns)} columns."
-        problems.append(Problem(file, message, 'Put a text that contains the delimiter into "quotes".', line=line))
-        return None
-    cells = dict(zip(columns, (cell.strip() for cell in row), strict=False))
-    level = _level(cells.get("level", ""), file, line, problems)
-    text = " ".join(cells.get("text", "").split())
-    if not text:
-        problems.append(Problem(file, "an item without text.", "Write the fact as one sentence.", line=line))
-    forbidden = cells.get("forbidden", "").casefold()
-    if forbidden not in _TRUE | _FALSE:
-        problems.append(Problem(file, f"forbidden is {forbidden!r}.", "Write true, or leave it empty.", line=line))
-    pattern = cells.get("regex", "")
-    if pattern and (fault := regex_fault(pattern)):
-        problems.append(Problem(file, fault, "Correct or remove the pattern.", line=line))
-    if level is None or not text:
-        return None
-    return ImportedItem(
-        text, level, line, cells.get("id", ""), _parts(cells.get("any", "")), _parts(cells.get("all", "")),
-        (pattern,) if pattern else (), forbidden in _TRUE,
-    )  # fmt: skip
-
-
-def _parts(cell: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in cell.split("|") if part.strip())
-
-
-def _level(cell: str, file: str, line: int, problems: list[Problem]) -> int | None:
-    if cell in ("1", "2", "3", "4", "5"):
-        return int(cell)
-    message = f"level is {cell!r}, but must be 1, 2, 3, 4 or 5." if cell else "an item without level."
-    problems.append(Problem(file, message, "Write 1 (essential) to 5 (incidental).", line=line))
-    return None
 
 
 _HEADING = regex.compile(r"^(?P<marks>#{1,6})\s+(?P<text>.*?)\s*#*\s*$")
@@ -148,11 +82,10 @@ _LEVEL_HEADING = regex.compile(r"(?:^|\b)(?:level|lv\.?|レベル)\s*(?P<level>\
 _BULLET = regex.compile(r"^(?P<indent>\s*)(?:[-*+]|\d+[.)])\s+(?:\[(?P<box>[^\]\n]{0,4})\]\s+)?(?P<text>\S.*)$")
 
 
-def _read_markdown(text: str, file: str) -> _Result:
+def _read_markdown(text: str, file: str, level_of_all: int | None) -> tuple[str, TableItems]:
     title = ""
     under: str = ""
-    items: list[ImportedItem] = []
-    problems: list[Problem] = []
+    items = TableItems(file)
     open_bullet: list[tuple[int, str, str]] = []  # line, level and text of each bullet
 
     for number, line in enumerate(text.split("\n"), start=1):
@@ -172,14 +105,7 @@ def _read_markdown(text: str, file: str) -> _Result:
 
     for number, mark, content in open_bullet:
         forbidden = mark.startswith("!")
-        found = _level(mark.removeprefix("!"), file, number, problems)
+        found = level_of(mark.removeprefix("!"), number, items, level_of_all)
         if found is not None:
-            items.append(ImportedItem(" ".join(content.split()), found, number, forbidden=forbidden))
-    return title, items, problems
-
-
-_READERS: dict[str, Callable[[str, str], _Result]] = {
-    ".csv": _read_csv,
-    ".md": _read_markdown,
-    ".markdown": _read_markdown,
-}
+            items.items.append(ImportedItem(" ".join(content.split()), found, number, forbidden=forbidden))
+    return title, items

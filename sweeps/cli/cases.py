@@ -19,6 +19,7 @@ from sweeps.cli.common import (
     stderr_console,
     stdout_console,
 )
+from sweeps.cli.table_options import Columns
 from sweeps.engines.spec import KINDS
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from sweeps.engines.base import Engine
     from sweeps.options import OptionValue
 
+ITEM_COLUMNS = ("level", "text", "id", "any", "all", "regex", "forbidden")
+"""As `objectives.rubrics.item_tables.COLUMNS`, which would be slow to import for `--help`."""
 STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
 
 
@@ -224,17 +227,50 @@ def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:
         raise EngineProtocolError(f"{error}\n{remedy}") from None
 
 
+class Fields(click.ParamType[dict[str, str]]):
+    """`NAME=VALUE` as a mapping with one entry."""
+
+    name = "name=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the mapping, or fail."""
+        if isinstance(value, dict):
+            return value
+        name, equals, wanted = value.partition("=")
+        if not equals or not name:
+            self.fail(f"{value!r} is no NAME=VALUE such as qid=12", param, ctx)
+        return {name.strip(): wanted.strip()}
+
+
 @cases.command("import")
 @click.argument("items_file", metavar="FILE", type=FilePath())
 @click.option("--log", required=True, type=FilePath(), help="The log of these items.")
+@click.option(
+    "--columns",
+    type=Columns(ITEM_COLUMNS),
+    metavar="OURS=THEIRS,..",
+    help="Columns of FILE that hold ours: text=answer,level=importance.",
+)
+@click.option("--level", type=WholeRange(1, 5), help="Level of items that have none.")
+@click.option("--rows", metavar="NAME", help="The list of items in a JSON file that has several.")
+@click.option("--where", type=Fields(), multiple=True, help="Only JSON records with this value; may be given again.")
 @output_options
-def import_items(items_file: Path, log: Path, out: Path | None, force: bool) -> None:
-    """Make a rubric from a list of items: a CSV table (level,text,any,...) or a Markdown checklist (- [1] text)."""
+def import_items(
+    items_file: Path, log: Path, columns: dict[str, str] | None, level: int | None, rows: str | None,
+    where: tuple[dict[str, str], ...], out: Path | None, force: bool,
+) -> None:  # fmt: skip
+    """Make a rubric from a list of items: a table (level,text,any,...) or a Markdown checklist (- [1] text).
+
+    Tables are CSV, TSV, JSON or JSONL, also nuggets (vital is level 1, okay is 3) and queries with answers.
+    """
     from objectives.rubrics import read_items
 
-    title, items = read_items(items_file)
+    chosen = {name: value for each in where for name, value in each.items()}
+    title, items = read_items(items_file, columns=columns, level=level, rows=rows, where=chosen)
     text = _read_log(log)
-    written = _write(log, text, out, items, title=title, reviewed=True, force=force)
+    written = _write(log, text, out, list(items), title=title, reviewed=True, force=force)
+    for note in items.notes:
+        stderr_console().print(f"{note[:1].upper()}{note[1:]}.", markup=False, soft_wrap=True)
     _report(written, f"{_many(len(items), 'item')}: now run `sweeps cases check {written[0].parent}`")
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from analysis.files.encodings import NotUtf8Error, decode
 from sweeps.config.messages import toml_files_hint
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
@@ -28,13 +29,13 @@ def load_config(path: str | Path) -> SweepConfig:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")  # editors on Windows may begin UTF-8 with a mark
+        text = decode(path.read_bytes(), path.name).replace("\r\n", "\n")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{toml_files_hint(path)}") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a directory, not a TOML file{toml_files_hint(path / 'x')}") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: is not UTF-8 text (byte {error.start})") from None
+    except NotUtf8Error as error:
+        raise ConfigError(f"{path}: {error}") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
     return parse_config(text, path=path, environment=os.environ)

@@ -173,13 +173,16 @@ def test_bad_rubrics(tmp_path: Path, rubric: str, key: str, says: str) -> None:
     assert problem.remedy
 
 
-@pytest.mark.parametrize(("log", "says"), [(" \n", "empty"), (None, "missing"), (b"ok\nabc\x83\x84", "not UTF-8")])
+@pytest.mark.parametrize(
+    ("log", "says"),
+    [(" \n", "empty"), (None, "missing"), ("ok\n夜間バッチは火曜日に移します。".encode("shift_jis"), "not UTF-8")],
+)
 def test_bad_logs(tmp_path: Path, log: str | bytes | None, says: str) -> None:
     problem = only_problem(tmp_path, GOOD, log)
     assert says in problem.message
     if says == "not UTF-8":
         assert (problem.line, Path(problem.file).name) == (2, "a.txt")
-        assert "iconv" in problem.remedy
+        assert problem.remedy == "Convert it: iconv -f CP932 -t UTF-8 a.txt > a.utf8.txt"
 
 
 def test_rubric_and_log_may_begin_with_the_mark_of_windows_editors(tmp_path: Path) -> None:

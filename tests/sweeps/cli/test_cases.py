@@ -199,3 +199,25 @@ def test_import_tells_bad_lines(log: Path, capsys: pytest.CaptureFixture[str]) -
     assert "items.csv:3" in err
     assert not log.with_suffix(".toml").exists()
     assert call(capsys, "import", "none.csv", "--log", "kiln.txt")[0] == 2
+
+
+def test_import_of_nuggets_says_how_it_read_them(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nuggets = [
+        {"text": "The kiln tripped at 03:12.", "importance": "vital"},
+        {"text": "460 plates cooled.", "importance": "okay"},
+    ]
+    Path("n.json").write_text(json.dumps({"qid": 1, "nuggets": nuggets}))
+    code, out, err = call(capsys, "import", "n.json", "--log", "kiln.txt")
+    assert (code, out) == (0, "kiln.toml\n")
+    assert "Level is read from 'importance'." in err
+    assert "'vital' is level 1, 'okay' is level 3." in err
+    assert call(capsys, "check", ".")[0] == 0
+    Path("q.jsonl").write_text('{"qid": 1, "answer": "It tripped."}\n{"qid": 2, "answer": "Plates cooled."}\n')
+    arguments = ("import", "q.jsonl", "--log", "kiln.txt", "--force", "--level", "2", "--where", "qid=2")
+    assert call(capsys, *arguments, "--columns", "text=answer")[0] == 0
+    assert "Plates cooled." in log.with_suffix(".toml").read_text()
+    assert "It tripped" not in log.with_suffix(".toml").read_text()
+    code, _, err = call(capsys, "import", "q.jsonl", "--log", "kiln.txt", "--columns", "texts=answer")
+    assert code == 2
+    assert "did you mean 'text'?" in err
+    assert "no NAME=VALUE" in call(capsys, "import", "q.jsonl", "--log", "kiln.txt", "--where", "qid")[2]
