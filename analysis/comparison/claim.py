@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from analysis.observations.table import Cells
+
 Claim = Literal["these-cases", "new-cases"]
 """Whether more seeds on the same cases would show the same, or other cases like them."""
 
@@ -21,3 +23,18 @@ def is_shown(p_value: float, level: float, effect: float, effect_with_failures: 
         effect_with_failures: The same with 0 for rows without a score.
     """
     return p_value <= level and effect * effect_with_failures > 0
+
+
+def usual_claim(cells: Cells, fewest_cases: int) -> Claim:
+    """Return the claim that a table allows where nobody named one.
+
+    Tables with clusters, and tables without any repeated generation, speak for new cases only.
+
+    Args:
+        cells: The table's sufficient statistics.
+        fewest_cases: Below this many cases nothing is claimed for new ones.
+    """
+    if cells.cluster is not None:
+        return "new-cases"
+    single = not (cells.n > 1).any() and len(cells.cases) >= fewest_cases
+    return "new-cases" if single and not cells.zero_temperature.all() else "these-cases"

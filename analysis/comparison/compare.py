@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from analysis.comparison.case_clusters import clustered_t
 from analysis.comparison.claim import Claim
 from analysis.comparison.estimate import ROUNDING, Agreement, Estimate, PermutationEstimate, TEstimate
 from analysis.comparison.pair import FEWEST_CASES, Pair
@@ -148,6 +149,15 @@ RULES: tuple[Rule, ...] = (
         needs_repeats=False,
     ),
     Rule(
+        name="paired t, clusters as units",
+        claim="new-cases",
+        asked_by=None,
+        applies=lambda two: two.cells.cluster is not None,
+        compute=lambda two, _: clustered_t(two),
+        why="Cases of one cluster go up and down together.",
+        needs_repeats=False,
+    ),
+    Rule(
         name="paired t on case means",
         claim="new-cases",
         asked_by="paired",
@@ -180,13 +190,18 @@ def compare(two: Pair, *, claim: Claim = "these-cases", test: Test = "auto", see
     """
     if test not in TESTS:
         raise ValueError(f"no test {test!r}; there are {', '.join(TESTS)}")
-    if test != "auto" and (test == "paired") != (claim == "new-cases"):
+    if test != "auto" and claim != claim_of_test(test):
         raise ValueError(f'the test {test!r} does not answer the claim "{claim}"')
     usual = _answer(two, claim, test, seed)
     if usual.estimate is None:
         return usual
     estimate, shared = with_seeds_as_units(two, usual.estimate)
     return replace(usual, estimate=estimate, notes=(*usual.notes, *shared))
+
+
+def claim_of_test(test: Test) -> Claim:
+    """Return the claim that a test other than "auto" answers."""
+    return next(rule.claim for rule in RULES if rule.asked_by == test)
 
 
 def _answer(two: Pair, claim: Claim, test: Test, seed: int) -> Answer:

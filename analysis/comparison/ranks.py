@@ -10,29 +10,26 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterable
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from analysis.arrays import FloatArray
-from analysis.comparison.claim import Claim
+from analysis.comparison.claim import Claim, usual_claim
 from analysis.comparison.compare import compare
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import FEWEST_CASES, Pair, pair
 from analysis.observations.table import Cells, TableError, summarize
-
-Scope = Literal["auto", "these-cases", "new-cases"]
-"""The cases that a ranking is about; "auto" is new cases where no generation was repeated, else these cases."""
 
 
 def rank(
     observations: pd.DataFrame,
     *,
     baseline: str | None = None,
-    claim: Scope = "auto",
+    claim: Claim | None = None,
     alpha: float = 0.05,
+    cluster: str | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Rank configurations, with what the data show about their order.
@@ -42,8 +39,9 @@ def rank(
     Args:
         observations: See `analysis.observations.table`.
         baseline: Label of the configuration that the others are held against; by default the best one.
-        claim: The cases that the order is about; see `Scope`.
+        claim: "these-cases" or "new-cases"; by default see `claim.usual_claim`.
         alpha: Level of all comparisons together.
+        cluster: Name of a column with the cluster of each case; see `case_clusters.clustered_t`.
         seed: Of random rearrangements, where a test needs them.
 
     Returns:
@@ -65,16 +63,16 @@ def rank(
     """
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
-    if claim not in ("auto", "these-cases", "new-cases"):
-        raise ValueError(f'claim must be "auto", "these-cases" or "new-cases", not {claim!r}')
-    cells = summarize(observations)
+    if claim not in (None, "these-cases", "new-cases"):
+        raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
+    cells = summarize(observations, cluster=cluster)
     used = [row for row in range(len(cells.configurations)) if cells.n[row].any()]
     if len(used) < 2:
         raise TableError("nothing to rank: fewer than two configurations have a score")
     means = {row: _mean(cells, row) for row in used}
     order = sorted(used, key=lambda row: (-means[row], cells.configurations[row]))
     reference = order[0] if baseline is None else cells.index(baseline, "baseline")
-    about = _scope(cells, claim)
+    about = usual_claim(cells, FEWEST_CASES) if claim is None else claim
     shown, notes = _shown_orders(cells, order, about, alpha, seed)
     against = _against(cells, order, reference, about, alpha, seed)
     table = pd.DataFrame(
@@ -145,13 +143,6 @@ def _placements(two: Pair, stratum: int) -> tuple[float, float]:
         else:
             parts.append(float(wins.mean(axis=axis).var(ddof=1)) / len(scores))
     return share, sum(parts)
-
-
-def _scope(cells: Cells, claim: Scope) -> Claim:
-    """Return the claim of a ranking; see `Scope`."""
-    if claim != "auto":
-        return claim
-    return "these-cases" if (cells.n > 1).any() or len(cells.cases) < FEWEST_CASES else "new-cases"
 
 
 def _mean(cells: Cells, row: int) -> float:

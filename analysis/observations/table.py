@@ -93,6 +93,7 @@ class Cells:
         alike: Rows with the text of another seed where nothing says whether chance repeats it, shape (configurations,).
         zero_temperature: Whether all rows of a configuration have `temperature` 0, shape (configurations,).
         searched: Whether some row of a configuration comes from a search (SEARCHES), shape (configurations,).
+        cluster: Code of the cluster of each case, shape (cases,); None where cases stand for themselves.
     """
 
     configurations: tuple[str, ...]
@@ -114,6 +115,7 @@ class Cells:
     alike: IntArray
     zero_temperature: BoolArray
     searched: BoolArray
+    cluster: IntArray | None = None
 
     def index(self, label: str, role: str = "configuration") -> int:
         """Return the row of a configuration.
@@ -143,7 +145,7 @@ class Cells:
         return self.scores[start : start + self.n[row, stratum]]
 
 
-def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
+def summarize(observations: pd.DataFrame, *, once: bool = True, cluster: str | None = None) -> Cells:
     """Check a table of observations and reduce it to sufficient statistics per cell.
 
     The result is the same to the last bit for any order of the rows: scores are sorted within each cell before they are
@@ -153,6 +155,7 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
         observations: A table with at least REQUIRED_COLUMNS. `host`, `repeat`, `finish`, `stage` and `temperature` are
             used where they exist. So is `text_sha256`, which shows whether a seed that recurs gave the same text again.
         once: Whether a draw that was made again counts once; see `repeated_draws.same_draws`.
+        cluster: Name of a column with the cluster of each case, such as the document that it asks about.
 
     Raises:
         TableError: A column is missing or there twice, a label is empty, a score is not a number in [0, 1], or two rows
@@ -205,6 +208,7 @@ def summarize(observations: pd.DataFrame, *, once: bool = True) -> Cells:
         alike=alike,
         zero_temperature=greedy,
         searched=_searched(observations, configuration, shape[0]),
+        cluster=None if cluster is None else _clusters(observations, cluster, case, cases),
     )
 
 
@@ -297,6 +301,20 @@ def _hosts(observations: pd.DataFrame) -> tuple[IntArray, tuple[str, ...]]:
         return np.zeros(len(observations), dtype=np.int64), ("",)
     host = observations["host"]
     return _labels(observations.assign(host=host.astype(object).where(host.notna(), "")), "host")
+
+
+def _clusters(observations: pd.DataFrame, column: str, case: IntArray, cases: tuple[str, ...]) -> IntArray:
+    """Return the cluster of each case, shape (cases,); refuse a case in two clusters."""
+    require_columns(observations, (column,))
+    codes, labels = _labels(observations, column)
+    cluster = np.full(len(cases), -1, dtype=np.int64)
+    cluster[case] = codes
+    other = codes != cluster[case]
+    if other.any():
+        first = case[np.flatnonzero(other)[0]]
+        names = " and ".join(repr(labels[code]) for code in np.unique(codes[case == first])[:2])
+        raise TableError(f"case {cases[first]!r} is in two clusters: column {column!r} has {names} for it")
+    return cluster
 
 
 def _strata(case: IntArray, host: IntArray, hosts: int) -> tuple[IntArray, IntArray, IntArray]:

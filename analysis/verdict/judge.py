@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparison.claim import Claim
-from analysis.comparison.compare import Answer, Test, compare
+from analysis.comparison.claim import Claim, usual_claim
+from analysis.comparison.compare import Answer, Test, claim_of_test, compare
 from analysis.comparison.equivalence import show_equivalence
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.holm import holm
-from analysis.comparison.pair import Pair, is_greedy, pair
+from analysis.comparison.pair import FEWEST_CASES, Pair, is_greedy, pair
 from analysis.comparison.selection_bias import optimism
 from analysis.observations.table import Cells, TableError, summarize
 from analysis.sequential.design import SequentialDesign
@@ -32,7 +32,7 @@ def judge(
     *,
     baseline: str,
     finalists: Sequence[str] | None = None,
-    claim: Claim = "these-cases",
+    claim: Claim | None = None,
     alpha: float = 0.05,
     margin: float | None = None,
     min_gain: float | None = None,
@@ -41,6 +41,7 @@ def judge(
     look: int | Mapping[str, int] | None = None,
     given_up: Collection[str] = (),
     assume_missing_at_random: bool = False,
+    cluster: str | None = None,
     seed: int = 0,
 ) -> list[Verdict]:
     """Judge configurations against the baseline.
@@ -49,7 +50,7 @@ def judge(
         observations: See `analysis.observations.table`; rows of fresh seeds only, not the rows of the search.
         baseline: Label of the baseline.
         finalists: Labels to judge; by default every other one in the table. Several share `alpha` by Holm's method.
-        claim: "these-cases", or "new-cases" (from 6 cases on).
+        claim: "these-cases", or "new-cases" (from 6 cases on); by default see `claim.usual_claim`.
         alpha: Two-sided level for all of them together.
         margin: Differences smaller than this count as none; by default `min_gain`. Equality is judged only if one of
             the two is given.
@@ -65,6 +66,8 @@ def judge(
             interval and outcome stay the same.
         assume_missing_at_random: Take rows that an arm lacks to be missing for reasons that have nothing to do with
             their scores. Otherwise nothing is claimed where they could make the difference; see `missing_rows`.
+        cluster: Name of a column with the cluster of each case, for a claim for new cases; see
+            `case_clusters.clustered_t`.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -78,14 +81,15 @@ def judge(
     """
     check_arguments(claim, alpha, margin, min_gain)
     baseline = str(baseline)  # labels are texts, whatever type a table's column has
-    cells = summarize(observations)
+    cells = summarize(observations, cluster=cluster)
+    claim = claim or (usual_claim(cells, FEWEST_CASES) if test == "auto" else claim_of_test(test))
     chosen = _labels(cells, baseline, finalists)
     looks = {label: _look_of(label, look, design) for label in chosen}
     found: dict[str, tuple[Pair, Answer]] = {}
     refused: list[TableError] = []
     for label in chosen:
         try:
-            two = _pair(observations, cells, baseline, label, design, looks)
+            two = _pair(observations, cells, baseline, label, design, looks, cluster)
             found[label] = two, compare(two, claim=claim, test=test, seed=seed)
         except TableError as error:
             refused.append(error)
@@ -137,12 +141,13 @@ def _pair(
     label: str,
     design: SequentialDesign | None,
     looks: Mapping[str, int | None],
+    cluster: str | None,
 ) -> Pair:
     """Pair a finalist with the baseline; where it left at an early look, with the baseline's seeds until then."""
     base, at = cells.index(baseline), looks[label]
     if at is None or design is None or at == design.looks or is_greedy(cells, base):
         return pair(cells, base, cells.index(label))
-    return _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())))
+    return _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())), cluster)
 
 
 def _p_value(comparison: Answer | None, look: int | None, design: SequentialDesign | None) -> float:
@@ -166,13 +171,13 @@ def _share(design: SequentialDesign, look: int, looks: Sequence[int | None]) -> 
     return design.fraction(look) / design.fraction(latest)
 
 
-def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, share: float) -> Pair:
+def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, share: float, cluster: str | None) -> Pair:
     """Pair a finalist with the seeds, in ascending order, that the baseline had when the finalist left."""
     names = observations["configuration"].astype(str)
     base = observations[names == baseline]
     seeds = np.unique(base["seed"])
     until = base[base["seed"].isin(seeds[: math.ceil(share * len(seeds) - 1e-9)])]
-    cells = summarize(pd.concat([until, observations[names == label]]))
+    cells = summarize(pd.concat([until, observations[names == label]]), cluster=cluster)
     return pair(cells, cells.index(baseline, "baseline"), cells.index(label))
 
 

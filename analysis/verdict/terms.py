@@ -83,9 +83,9 @@ class Asked:
         return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
 
 
-def check_arguments(claim: str, alpha: float, margin: float | None, min_gain: float | None) -> None:
+def check_arguments(claim: str | None, alpha: float, margin: float | None, min_gain: float | None) -> None:
     """Raise `ValueError` if an argument of `verdict.judge` is out of its range."""
-    if claim not in ("these-cases", "new-cases"):
+    if claim not in (None, "these-cases", "new-cases"):
         raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha must lie between 0 and 0.5, not {alpha}")
