@@ -44,7 +44,7 @@ _HOMES = {
     "variance_components": "analysis.noise.variance_components",
     "COLUMNS": "analysis.observations.table",
     "REQUIRED_COLUMNS": "analysis.observations.table",
-    "TableError": "analysis.observations.table",
+    "TableError": "analysis.observations.table_error",
     "summarize": "analysis.observations.table",
     "PRIOR_NOISE_SD": "analysis.power.planning",
     "GainPlan": "analysis.power.planning",

@@ -11,6 +11,8 @@ import pandas as pd
 
 from analysis.arrays import BoolArray, FloatArray, IntArray
 from analysis.observations.repeated_draws import Draws, drawn_freely, seeds_once, texts_once
+from analysis.observations.table_error import TableError as TableError  # whoever reads a table finds its error here
+from analysis.observations.table_error import rows_text, some_labels
 
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
 """Columns that a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
@@ -60,10 +62,6 @@ COLUMNS = (
     # and one column per option, by Ollama's names
 )
 """Columns of a sweep's observations table, in order; a column per option follows."""
-
-
-class TableError(ValueError):
-    """A table that cannot be judged as it is; the message names the column and the rows, and says what to do."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ class Cells:
         if label not in self.configurations:
             near = difflib.get_close_matches(label, self.configurations, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TableError(f"no {role} {label!r} in the table; it has {_some(self.configurations)}.{hint}")
+            raise TableError(f"no {role} {label!r} in the table; it has {some_labels(self.configurations)}.{hint}")
         row = self.configurations.index(label)
         if not self.n[row].any():
             lost = int(self.excluded[row])
@@ -230,7 +228,7 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
         for name in missing:
             near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
             parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
-        raise TableError(f"missing column {', '.join(parts)}; the table has {_some(present)}. Add or rename it.")
+        raise TableError(f"missing column {', '.join(parts)}; the table has {some_labels(present)}. Add or rename it.")
     for name in (*columns, *_ALSO_USED):
         if (count := int((observations.columns == name).sum())) > 1:
             raise TableError(f"{count} columns of the table are named {name!r}: keep one of them")
@@ -246,20 +244,6 @@ def says(observations: pd.DataFrame, column: str, value: str) -> BoolArray:
     return np.asarray(same.to_numpy(dtype=bool), dtype=bool)
 
 
-def _some(labels: Sequence[str], most: int = 12) -> str:
-    """List labels, cutting a long list short."""
-    shown = ", ".join(repr(label) for label in labels[:most])
-    return shown if len(labels) <= most else f"{shown} and {len(labels) - most} more"
-
-
-def _rows(mask: BoolArray, most: int = 5) -> str:
-    """Name the rows that are true in a mask, counting from 1 after the header."""
-    rows = np.flatnonzero(mask) + 1
-    shown = ", ".join(str(row) for row in rows[:most])
-    more = f" and {len(rows) - most} more" if len(rows) > most else ""
-    return f"row{'s' if len(rows) > 1 else ''} {shown}{more} (the first row after the header is 1)"
-
-
 def _scores(observations: pd.DataFrame) -> FloatArray:
     """Return the scores, shape (rows,), NaN where one is missing; refuse anything else than numbers in [0, 1]."""
     raw = observations["score"]
@@ -272,14 +256,14 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
     if wrong.any():
         first = raw.iloc[int(np.flatnonzero(wrong)[0])]
         raise TableError(
-            f"score is not a number in {_rows(wrong)}: {first!r}. Write a number from 0 to 1, or leave it empty."
+            f"score is not a number in {rows_text(wrong)}: {first!r}. Write a number from 0 to 1, or leave it empty."
         )
     with np.errstate(invalid="ignore"):
         outside = (scores < 0) | (scores > 1)
     if outside.any():
         first = scores[int(np.flatnonzero(outside)[0])]
         hint = " Divide percentages by 100." if 1 < np.nanmax(scores) <= 100 and np.nanmin(scores) >= 0 else ""
-        raise TableError(f"score outside [0, 1] in {_rows(outside)}: {first:g}.{hint}")
+        raise TableError(f"score outside [0, 1] in {rows_text(outside)}: {first:g}.{hint}")
     return scores
 
 
@@ -290,7 +274,7 @@ def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[st
         values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would become one label
     codes, uniques = pd.factorize(values)
     if (codes < 0).any():
-        raise TableError(f"{column} is empty in {_rows(codes < 0)}: fill it, or drop the rows")
+        raise TableError(f"{column} is empty in {rows_text(codes < 0)}: fill it, or drop the rows")
     labels, inverse = np.unique(np.array([str(value) for value in uniques], dtype=object), return_inverse=True)
     return inverse[codes].astype(np.int64), tuple(str(label) for label in labels)
 
@@ -330,7 +314,7 @@ def _seeds(observations: pd.DataFrame) -> IntArray:
     except TypeError:
         raise TableError("seed must hold numbers or texts, not lists or the like") from None
     if (seed < 0).any():
-        raise TableError(f"seed is empty in {_rows(seed < 0)}: fill it, or drop the rows")
+        raise TableError(f"seed is empty in {rows_text(seed < 0)}: fill it, or drop the rows")
     numbers = pd.to_numeric(pd.Series(seeds), errors="coerce").to_numpy(dtype=np.float64)
     keys = np.array([str(each) for each in seeds]) if np.isnan(numbers).any() else numbers
     place = np.empty(len(seeds), dtype=np.int64)
@@ -363,7 +347,7 @@ def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArra
     which = ", ".join(f"{name} {_plain(row[name])!r}" for name in ("configuration", "case", "seed"))
     others = len(pd.unique(key[twice])) - 1
     more = f", and {others} more such generation{'s' if others > 1 else ''}" if others else ""
-    rows = _rows(twice & (key == key[first]))
+    rows = rows_text(twice & (key == key[first]))
     raise TableError(
         f"the same generation is in the table more than once: {which} in {rows}{more}."
         " Drop the copies, or number real repeats in a column 'repeat' (the same text again counts once)."
