@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sweeps.engines import _http, remote_models
+from sweeps.engines import _http, remote_models, weights
 from sweeps.engines._ollama_client import NativeClient
 from sweeps.engines.base import (
     EngineError,
@@ -30,7 +29,6 @@ SETTINGS = frozenset({*LOAD_SETTINGS, "keep_alive", "attempts", "wait"})
 """Names that `EngineSpec.options` may hold for an engine behind HTTP."""
 
 _SHORT_SECONDS = 30.0
-_FROM_HASH = re.compile(r"^FROM\s.*sha256[-:]([0-9a-f]{64})\s*$", re.MULTILINE)
 
 
 class OllamaEngine(_http.HttpEngine):
@@ -334,13 +332,15 @@ def _generation(
 
 
 def _model_facts(name: str, entry: Mapping[str, Any], show: Mapping[str, Any]) -> dict[str, Any]:
-    """Return facts about the model; of the modelfile only the weights' hash, since it also holds a path of the host."""
+    """Return facts about the model; of the modelfile only hashes, since it also holds a path of the host."""
     details, info = show.get("details") or {}, show.get("model_info") or {}
-    weights = _FROM_HASH.search(show.get("modelfile") or "")
+    modelfile = show.get("modelfile") or ""
+    tensors = weights.tensors_sha256(modelfile)
     return {
         "name": name,
         "digest": entry.get("digest"),
-        "weights_sha256": weights[1] if weights else None,
+        "weights_sha256": weights.blob_sha256(modelfile),
+        **({} if tensors is None else {"tensors_sha256": tensors}),
         "family": details.get("family"),
         "parameters": info.get("general.parameter_count"),
         "parameter_size": details.get("parameter_size"),

@@ -102,6 +102,7 @@ def take(
     else:
         recorded = Fingerprint.load(host_file)
         host, warnings = _host_from(recorded, facts, str(host_file))
+        facts["model"] = {**_tensors_from(recorded, facts["model"]), **facts["model"]}
     if label:
         host["label"] = label
     return Fingerprint({"host": host, **facts, "client": client or client_facts()}, tuple(warnings))
@@ -160,3 +161,10 @@ def _host_from(
             )
     host["source"] = "host file"
     return host, warnings
+
+
+def _tensors_from(recorded: Fingerprint, model: dict[str, Any]) -> dict[str, Any]:
+    """Return the hash of the model's tensors, which only its own machine can read, from that machine's file."""
+    there = recorded.facts["model"]
+    same = known(model.get("digest")) and model.get("digest") == there.get("digest")
+    return {"tensors_sha256": there["tensors_sha256"]} if same and known(there.get("tensors_sha256")) else {}

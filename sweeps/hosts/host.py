@@ -159,6 +159,8 @@ class Host:
             return
         before = self.fingerprints[model]
         revision = self.engine.revision(model)
+        if revision["model"].get("digest") != before.facts["model"].get("digest"):
+            revision = self.engine.identify(model)  # which also tells whether the weights are others
         current = {part: {**before.facts[part], **revision[part]} for part in ("engine", "model")}
         after = Fingerprint({**before.facts, **current})
         if lines := fingerprint_changes({model: before}, {model: after}, self.name):

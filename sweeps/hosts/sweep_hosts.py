@@ -13,6 +13,7 @@ from sweeps.engines.base import Engine, EngineError, EngineUnreachable, UsageLim
 from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
+from sweeps.fingerprints.changes import FILE_FIELDS, equal_models, weights_note
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.hosts.host import Host
 from sweeps.hosts.timed_engine import TimedEngine, timed
@@ -142,16 +143,21 @@ def _name_of(config: SweepConfig, index: int) -> str:
 def host_differences(hosts: Sequence[Host]) -> list[str]:
     """Describe how hosts differ from the first one in engine and model; their texts are not the same population.
 
-    Facts known only of a loaded model do not count: on one host the model may have been loaded before.
+    Facts known only of a loaded model do not count: on one host the model may have been loaded before. Nor do a model's
+    digests, where its tensors and all else about it are known to be equal.
     """
     working = [host for host in hosts if host.fingerprints]
     lines = []
     for host in working[1:]:
         for model, fingerprint in host.fingerprints.items():
+            first = working[0].fingerprints[model]
+            same, note = equal_models(first, fingerprint), weights_note(first, fingerprint)
             lines += [
                 f"{host.name} differs from {working[0].name} in {change.field}: {readable(change.b)} instead of"
-                f" {readable(change.a)}"
-                for change in diff(working[0].fingerprints[model], fingerprint)
-                if in_digest(change.field) and change.field.startswith(("engine.", "model."))
+                f" {readable(change.a)}" + (f" ({note})" if change.field == "model.digest" else "")
+                for change in diff(first, fingerprint)
+                if in_digest(change.field)
+                and change.field.startswith(("engine.", "model."))
+                and not (same and change.field in FILE_FIELDS)
             ]
     return list(dict.fromkeys(lines))

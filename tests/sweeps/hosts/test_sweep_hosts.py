@@ -107,3 +107,23 @@ def test_hosts_do_not_differ_by_what_is_loaded_on_one_of_them() -> None:
     assert [line.partition(" in ")[2] for line in host_differences([loaded, host("c", version="0.1.0")])] == [
         f"engine.version: 0.1.0 instead of {OLLAMA['version']}"
     ]
+
+
+def test_hosts_do_not_differ_by_the_file_that_holds_equal_tensors() -> None:
+    def host(name: str, digest: str, **model: object) -> Host:
+        model = QWEN | {"digest": digest * 64, "weights_sha256": digest * 64} | model
+        return Host(ScriptedEngine(), {"m": Fingerprint({"host": M4, "engine": OLLAMA, "model": model})}, name=name)
+
+    def fields(*hosts: Host) -> list[str]:
+        return [line.partition(" in ")[2].partition(":")[0] for line in host_differences(hosts)]
+
+    first = host("a", "1", tensors_sha256="e" * 64)
+    assert fields(first, host("b", "2", tensors_sha256="e" * 64)) == []
+    assert fields(first, host("b", "2", tensors_sha256="f" * 64)) == ["model.digest", "model.weights_sha256"]
+    assert fields(first, host("b", "2", tensors_sha256="e" * 64, template_sha256="t")) == [
+        "model.digest", "model.weights_sha256", "model.template_sha256",
+    ]  # fmt: skip
+    (line, _) = host_differences([first, host("b", "2")])
+    assert line.endswith(
+        "(unequal digests may hold equal weights, since Ollama's versions write one model in different files)"
+    )
