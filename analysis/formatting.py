@@ -88,6 +88,9 @@ def in_words(text: str, names: Mapping[str, str]) -> str:
 
 
 def as_sentence(text: str, names: Mapping[str, str]) -> str:
-    """Return the same with a capital at its beginning."""
+    """Return the same with a capital at its beginning, unless that is a name which a person gave."""
     text = in_words(text, names)
+    given = [name for name in names.values() if not name.startswith(("the ", "trial "))]
+    if any(re.match(rf"{re.escape(name)}(?!\w)", text) for name in given):
+        return text
     return text[:1].upper() + text[1:]

@@ -47,6 +47,7 @@ class ExportSet:
         date: When the export was made, ISO 8601.
         shown_better: Whether the verdict's outcome is "better".
         trial: Number of the trial; -1 is the baseline.
+        candidate: Name of the set, if a person named it; "" otherwise.
         outcome: The verdict's outcome, or None without a verdict.
         effect: Gain of mean score over the baseline, in score units (0 to 1).
         ci_low: Lower end of the effect's interval.
@@ -85,6 +86,7 @@ class ExportSet:
     date: str
     shown_better: bool
     trial: int | None = None
+    candidate: str = ""
     outcome: str | None = None
     effect: float | None = None
     ci_low: float | None = None
@@ -137,6 +139,7 @@ class ExportSet:
         facts: dict[str, object] = {
             "study": self.study,
             "trial": self.trial,
+            "candidate": self.candidate or None,
             "configuration": self.configuration,
             "mode": mode,
             "prompt": self.prompt,

@@ -277,7 +277,7 @@ def _header(export: ExportSet, mode: Mode) -> list[str]:
         lines.append(f"For measuring: temperature 0, seed {MEASURING_SEED}. The verdict is about the options as tuned.")
     facts = export.provenance(mode) | {"seeds": _seeds_text(export.seeds)}
     groups = (
-        ("study", "trial", "configuration", "prompt"),
+        ("study", "trial", "candidate", "configuration", "prompt"),
         ("model_digest", "weights_sha256"),
         ("engine", "engine_version", "host", "host_digest"),
         ("seeds",),

@@ -169,6 +169,17 @@ def base(observations: pd.DataFrame, baseline: str) -> pd.Series[Any]:
     return summary(observations[observations["configuration"] == baseline]).iloc[0]
 
 
+_OF_STAGE = {"floor": "of the floor", "explore": "of the search", "confirm": "fresh"}
+
+
+def generations_text(observations: pd.DataFrame) -> str:
+    """Count the generations with a score, by stage where there are several: `42 generations (24 of the floor, ...)`."""
+    rows = usable(observations)
+    stages = rows["stage"].value_counts() if "stage" in rows else pd.Series(dtype=int)
+    parts = [f"{stages[stage]} {words}" for stage, words in _OF_STAGE.items() if stage in stages.index]
+    return f"{len(rows)} generations" + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
+
+
 def fresh(observations: pd.DataFrame, finalist: str | None) -> pd.Series[Any] | None:
     """Return the finalist's summary on its fresh generations; None if it has none."""
     if finalist is None or "stage" not in observations:

@@ -39,8 +39,8 @@ class ReportData:
         configurations: By key: `{"model": ..., "prompt": ..., "options": {...}}`.
         floor: Noise floor of the baseline.
         aa: Check of the baseline against itself.
-        ranking: Columns `configuration`, `ci_low`, `ci_high`: simultaneous intervals of the differences from the
-            baseline. None: plain intervals of the means.
+        ranking: Columns `configuration`, `effect`, `ci_low`, `ci_high`: simultaneous intervals of the differences from
+            the baseline. None: plain intervals of the means.
         expected: Score and output tokens to expect from fresh generations, by configuration; see `pareto.expected`.
             The Pareto front of plot and table is that of these rows.
         constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
@@ -54,6 +54,8 @@ class ReportData:
         commands: Commands by what they do, such as `{"resume": "sweeps run quickstart.toml"}`.
         exports: Paths of the exports.
         notes: Warnings to the reader.
+        is_comparison: Whether named candidates are compared, without a search.
+        names: Names of the candidates, by key.
         looks: The sentence from each look at the confirmation, in their order.
         last_look: The sentence on the finalist from its last look; "" where it was not looked at.
         version: Version of slm-sweeps.
@@ -82,6 +84,8 @@ class ReportData:
     commands: Mapping[str, str] = field(default_factory=dict)
     exports: Sequence[str] = ()
     notes: Sequence[str] = ()
+    is_comparison: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
     looks: Sequence[str] = ()
     last_look: str = ""
     version: str = ""
@@ -104,6 +108,7 @@ class ReportData:
             effect=self.fresh_effect(verdict),
             broken=self.broken,
             baseline_broken=self.baseline_broken,
+            name=self.called(verdict.configuration) if self.is_comparison else "",
         )
 
     def fresh_effect(self, verdict: Verdict) -> float:
@@ -149,10 +154,17 @@ class ReportData:
         return {name: value for name, value in self.values(key).items() if base.get(name) != value}
 
     def role(self, key: str) -> str:
-        """`the baseline`, `the finalist`, or the key."""
+        """`the baseline`, `the finalist`, a candidate's name, or the key."""
         if key == self.baseline:
             return "the baseline"
-        return "the finalist" if key == self.finalist else key
+        if key == self.finalist and not self.is_comparison:
+            return "the finalist"
+        return self.names.get(key, key)
+
+    @property
+    def finalist_name(self) -> str:
+        """`finalist`, or the candidate's name in a comparison: the head of columns and legends."""
+        return self.role(self.finalist or "").removeprefix("the ") or "finalist"
 
     def trial(self, key: str) -> int | None:
         """Number of the trial that found a configuration; None where the table does not say."""
@@ -163,7 +175,9 @@ class ReportData:
         return int(numbers.min()) if len(numbers) and numbers.notna().all() else None
 
     def called(self, key: str) -> str:
-        """`the baseline`, `the finalist`, `trial 28` for another finalist, else the key."""
+        """`the baseline`, `the finalist`, a candidate's name, `trial 28` for another finalist, else the key."""
+        if key in self.names and self.role(key) == self.names[key]:
+            return self.names[key]
         others = {verdict.configuration for verdict in self.verdicts} - {self.baseline, self.finalist}
         trial = self.trial(key) if key in others else None
         return self.role(key) if trial is None else f"trial {trial}"

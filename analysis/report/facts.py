@@ -29,6 +29,9 @@ def outcome_text(data: ReportData) -> str:
         return "No verdict yet"
     trial = data.trial(verdict.configuration) if verdict.comparisons > 1 else None
     which = "" if trial is None else f": trial {trial}, of {verdict.comparisons} finalists"
+    if data.is_comparison:
+        of = f", of {verdict.comparisons} candidates" if verdict.comparisons > 1 else ""
+        which = f": {data.called(verdict.configuration)}{of}"
     return OUTCOMES[verdict.outcome] + which
 
 
@@ -40,7 +43,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
     d = verdict_decimals(verdict)
     margin = f"±{gain_text(verdict.margin)}: differences within it count as none"
     scores = (
-        f"new settings (finalist) {number(verdict.finalist_mean, d)},"
+        f"new settings ({data.finalist_name}) {number(verdict.finalist_mean, d)},"
         f" current settings (baseline) {number(verdict.baseline_mean, d)}"
     )
     rows = [
@@ -51,7 +54,8 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
         ("based on", based_on(verdict)),
         ("precision", precision_text(verdict)),
         ("expect", _expectation(data)),
-        ("others", _others(data)),
+        ("others", "" if data.is_comparison else _others(data)),
+        ("ranking", "; ".join(ranking_texts(data))),
         ("limits", limits_text(data)),
     ]
     return [(name, text) for name, text in rows if text]
@@ -94,6 +98,29 @@ def _expectation(data: ReportData) -> str:
         return ""
     expected = data.expected_gain(verdict)
     return "" if expected is None else f"about {signed(expected)} from new generations, without the luck of the best"
+
+
+def ranking_texts(data: ReportData) -> list[str]:
+    """Every configuration of a comparison with its verdict, the best mean first; [] elsewhere.
+
+    The intervals are those of the ranking, which hold for all candidates at once.
+    """
+    if data.ranking is None or not data.is_comparison:
+        return []
+    outcomes = {verdict.configuration: verdict for verdict in data.verdicts}
+    texts = []
+    for rank, (key, effect, low, high) in enumerate(
+        data.ranking[["configuration", "effect", "ci_low", "ci_high"]].itertuples(index=False, name=None), 1
+    ):
+        verdict = outcomes.get(str(key))
+        text = f"{rank}. {data.called(str(key)).removeprefix('the ')}"
+        if str(key) != data.baseline:
+            interval = f" ({signed(low)} to {signed(high)})" if math.isfinite(low) else ""
+            text += f" {signed(effect)}{interval}"
+        if verdict is not None:
+            text += f", {verdict.outcome}" + (f", given up at look {verdict.look}" if verdict.given_up else "")
+        texts.append(text)
+    return texts
 
 
 def _others(data: ReportData) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from analysis.formatting import decimals
+from analysis.report.baseline_means import baseline_means_text
 from analysis.report.data import ReportData
 from analysis.report.facts import cautions, facts
 from analysis.report.numbers import number
@@ -22,6 +23,8 @@ def render_note(data: ReportData) -> str:
         floor = data.floor.sd, data.floor.ci_low, data.floor.ci_high
         sd, low, high = (number(each, decimals(*floor)) for each in floor)
         lines += [f"Run-to-run noise of one text: ±{sd} ({low} to {high}).", ""]
+    if means := baseline_means_text(data):
+        lines += [_markdown(means), ""]
     if data.aa is not None and not data.aa.passed:
         lines += [f"**The baseline differs from itself:** {_markdown(data.in_words(data.aa.sentence))}", ""]
     lines += [f"- {_markdown(note)}" for note in (*cautions(data), *data.notes, *data.looks)]

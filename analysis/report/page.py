@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
 from analysis.observations import views
+from analysis.report.baseline_means import baseline_means_text
 from analysis.report.data import ReportData
 from analysis.report.facts import based_on, outcome_text
 from analysis.report.guard import Guard
@@ -76,6 +77,7 @@ def render_report(
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
         "until": _until(data),
+        "baseline_means": guard("the baseline's means", lambda: baseline_means_text(data), ""),
         "fingerprints": {digest: flat(facts) for digest, facts in data.fingerprints.items()},
         "config": json.dumps(data.config, indent=2, ensure_ascii=False, default=str) if data.config else "",
         "generations": len(data.observations),
@@ -203,12 +205,18 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
     if base not in scored:
         return {}
     final = final if final in scored else None
-    sd = data.noise_sd
+    sd, named = data.noise_sd, {"name": data.finalist_name}
     expected = pd.DataFrame() if data.expected is None else data.expected
     wanted: dict[str, tuple[bool, Callable[[], Figure]]] = {
         "noise_band": (bool(trials), lambda: plots.noise_band(rows, baseline=base, noise_sd=sd, finalist=final)),
-        "confirm": (final is not None, lambda: plots.confirm_strips(rows, baseline=base, finalist=str(final))),
-        "levels": (bool(tables.level_rows), lambda: plots.level_coverage(rows, baseline=base, finalist=final)),
+        "confirm": (
+            final is not None,
+            lambda: plots.confirm_strips(rows, baseline=base, finalist=str(final), **named),
+        ),
+        "levels": (
+            bool(tables.level_rows),
+            lambda: plots.level_coverage(rows, baseline=base, finalist=final, **named),
+        ),
         "sensitivity": (
             len(trials) > 2 and bool(views.swept(rows)),
             lambda: plots.option_sensitivity(rows, baseline=base, finalist=final),
@@ -218,7 +226,7 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
             len(trials) > 2 and not expected.empty,
             lambda: plots.pareto(expected, baseline=base, finalist=final),
         ),
-        "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final)),
+        "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final, **named)),
     }
     guard = Guard(warn)
     drawn = {name: guard(f"the plot {name!r}", make, None) for name, (possible, make) in wanted.items() if possible}

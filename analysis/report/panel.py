@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,12 @@ WIDTH = 80
 """Columns of the panel; fewer on a narrower terminal."""
 
 _STYLES = {"better": "green", "worse": "red", "equivalent": "blue", "not distinguishable": "bright_black"}
-_MOST = {"others": 180, "limits": 180}
 _MOST_CHANGES = 8
+_MOST_ITEMS = {"others": 4, "limits": 5, "ranking": 9}
+"""Items of a list that are shown; the rest is in the report."""
+
+_MOST_NOTES = 2
+_MOST_CHARACTERS = 420
 
 
 def terminal_summary(data: ReportData) -> list[RenderableType]:
@@ -39,18 +44,25 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for name, text in facts(data):
-        table.add_row(Text(name), Text(_clip(text, _MOST.get(name, len(text)))))
+        table.add_row(Text(name), Text(_items(name, text)))
     body: list[Any] = [_Headline(use_now, f"bold {style}"), table]
+    # Sentences are shown whole: half a warning misleads.
     if use_now.gamble:
-        body.append(Text(_clip(use_now.gamble, 260)))
+        body.append(Text(use_now.gamble))
     if verdict is not None:
-        body.append(Text(_clip(data.in_words(verdict.advice), 220), style="italic"))
+        body.append(
+            Text(whole_sentences(data.in_words(verdict.advice), "The advice is in the report."), style="italic")
+        )
     if data.aa is not None and not data.aa.passed:
-        body.append(Text(_clip(data.in_words(data.aa.sentence), 220), style="bold yellow"))
-    body += [Text("! " + _clip(note, 150), style="yellow") for note in (*cautions(data), *data.notes[:2])]
+        body.append(Text(data.in_words(data.aa.sentence), style="bold yellow"))
+    notes = [*cautions(data), *data.notes[:_MOST_NOTES]]
+    body += [Text("! " + whole_sentences(note, "a long warning is in the report"), style="yellow") for note in notes]
+    if rest := len(data.notes[_MOST_NOTES:]):
+        more = "1 more warning is" if rest == 1 else f"{rest} more warnings are"
+        body.append(Text(f"! {more} in the report", style="yellow"))
     if data.last_look:  # whole: its end says whether it went on
         body.append(Text("- " + " ".join(data.last_look.split()), style="dim"))
-    title = Text(_clip(data.study, 50))
+    title = Text(data.study)
     panel = Panel(Group(*body), title=title, title_align="left", border_style=style, width=WIDTH)
     # A command stays on one line, so that it can be copied.
     commands = list(data.commands.items())[:3]
@@ -89,6 +101,29 @@ def _few(pieces: Sequence[str]) -> list[str]:
     return [*pieces] if rest <= 0 else [*pieces[:_MOST_CHANGES], f"and {rest} more"]
 
 
-def _clip(text: str, most: int) -> str:
+def whole_sentences(text: str, instead: str, most: int = _MOST_CHARACTERS) -> str:
+    """A text, or its first sentences where it is too long for the panel; it never ends inside a sentence.
+
+    Args:
+        text: The text.
+        instead: Shown where even the first sentence is too long.
+        most: Characters that fit.
+    """
     text = " ".join(text.split())
-    return text if len(text) <= most else text[: most - 1].rsplit(" ", 1)[0] + " …"
+    if len(text) <= most:
+        return text
+    kept = ""
+    for sentence in re.split(r"(?<=[.!?]) ", text):
+        if len(kept) + len(sentence) > most:
+            break
+        kept += f"{sentence} "
+    return f"{kept}More is in the report." if kept else instead
+
+
+def _items(name: str, text: str) -> str:
+    """A row's text; of a list the first items, a ranking with a line for each."""
+    if name not in _MOST_ITEMS:
+        return text
+    items, most = text.split("; "), _MOST_ITEMS[name]
+    shown = items[:most] + ([f"and {len(items) - most} more in the report"] if len(items) > most else [])
+    return ("\n" if name == "ranking" else "; ").join(shown)

@@ -66,6 +66,7 @@ def use_now_for(
     effect: float | None = None,
     broken: Sequence[str] = (),
     baseline_broken: Sequence[str] = (),
+    name: str = "",
 ) -> UseNow:
     """Return the settings to use after a verdict.
 
@@ -76,13 +77,16 @@ def use_now_for(
             verdict's effect.
         broken: Limits that the finalist breaks, as `breaks words: 171 on average, limit 150`.
         baseline_broken: Limits that the baseline breaks.
+        name: Name of the finalist, if it is a named candidate.
     """
     if verdict.outcome == "better" and not broken:
-        return UseNow("new", tuple(change))
+        return UseNow("new", tuple(change), headline=f"Use {name}" if name else "")
     ahead = verdict.effect if effect is None else effect
     if broken:
-        return UseNow("current", why=_beyond_limits(verdict, broken, baseline_broken))
-    why = _why(verdict, "the finalist")
+        return UseNow("current", why=_beyond_limits(verdict, broken, baseline_broken, name or "the finalist"))
+    why = _why(verdict, name or "the finalist")
+    if name and verdict.comparisons > 1:
+        why = f"none of the {verdict.comparisons} candidates was shown to be better"
     if verdict.effect > 0 >= ahead:
         why += f"; against all fresh generations of the baseline the difference is {_signed(verdict, ahead)}"
     return UseNow("current", why=why, gamble=_gamble(verdict, change, ahead))
@@ -104,11 +108,11 @@ def without_verdict(why: str) -> UseNow:
     return UseNow("current", why=why)
 
 
-def _beyond_limits(verdict: Verdict, broken: Sequence[str], baseline_broken: Sequence[str]) -> str:
+def _beyond_limits(verdict: Verdict, broken: Sequence[str], baseline_broken: Sequence[str], name: str) -> str:
     limits = " and ".join(broken)
     if baseline_broken:
-        return f"neither they nor the finalist keep all limits (the finalist {limits})"
-    return f"the finalist {'scores better, but ' if verdict.outcome == 'better' else ''}{limits}"
+        return f"neither they nor {name} keep all limits ({name} {limits})"
+    return f"{name} {'scores better, but ' if verdict.outcome == 'better' else ''}{limits}"
 
 
 def _why(verdict: Verdict, name: str) -> str:

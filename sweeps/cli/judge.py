@@ -174,6 +174,7 @@ def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = Non
         "baseline": result.baseline.values,
         "baseline_key": result.baseline.key,
         **({"others": [_finalist_record(result, other) for other in others]} if others else {}),
+        **({} if result.ranking is None else {"ranking": result.ranking.to_dict("records")}),
         "recommended": "finalist" if result.recommended.key == verdict.configuration else "baseline",
         **answer,
     }
@@ -187,6 +188,7 @@ def _finalist_record(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
         "verdict": verdict.outcome,
         "configuration": configuration.values,
         "configuration_key": configuration.key,
+        **({"name": name} if (name := result.candidates.get(configuration.key)) else {}),
         **_limits_record(result, configuration.key),
     }
 
@@ -215,6 +217,7 @@ def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the
     if result is not None:
         finalist = result.configurations[verdict.configuration]
         whose = "finalist" if name == "the finalist" else f"finalist ({name})"
+        whose = f"candidate {name}" if result.is_comparison else whose
         console.print(f"{whose}: {finalist.text(result.baseline)}", markup=False, soft_wrap=True)
     console.print(f"{verdict.outcome}: {verdict.sentence}", markup=False, soft_wrap=True)
     for line in filter(None, [verdict.advice, *verdict.notes]):

@@ -105,6 +105,7 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
         "unscored": int(unscored.sum()),
         "noise_sd": None if result.floor is None else result.floor.sd,
         "baseline_mean": None if result.floor is None else result.floor.mean,
+        "baseline_mean_from": None if result.floor is None else {"stage": "floor", "n": result.floor.n},
         "verdict": None if verdict is None else verdict.outcome,
         "updated": result.stored.updated,
     }

@@ -19,6 +19,7 @@ class Standing:
         best_low: Lower end of its 95% interval.
         best_high: Upper end.
         trials: Trials completed.
+        baseline_n: Generations behind the baseline's mean, all of the floor; 0 where that is unknown.
     """
 
     baseline_mean: float | None = None
@@ -29,6 +30,7 @@ class Standing:
     best_low: float | None = None
     best_high: float | None = None
     trials: int = 0
+    baseline_n: int = 0
 
 
 class Progress(Protocol):

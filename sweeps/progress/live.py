@@ -54,7 +54,7 @@ class RichProgress(GenerationCounts):
     def _render(self) -> RenderableType:
         lines: list[RenderableType] = [self._bars]
         if self._standing.baseline_mean is not None:
-            lines += [scale(self._standing), Text(standing_line(self._standing), style="dim")]
+            lines += [scale(self._standing), Text(standing_line(self._standing), style="dim", overflow="ignore")]
         return Group(*lines)
 
     def plan(self, floor: int, explore: int, confirm: int) -> None:
@@ -81,7 +81,8 @@ class RichProgress(GenerationCounts):
     def note(self, text: str, *, warning: bool = False) -> None:
         """Print a message above the bars."""
         line = Text(f"warning: {text}", style="yellow") if warning else Text(text, style="dim")
-        self.console.print(line, soft_wrap=True)
+        # Broken between words by rich; a word that is too long for a line stays whole, so that it can be copied.
+        self.console.print(line, overflow="ignore", no_wrap=False, crop=False, soft_wrap=not self.console.is_terminal)
 
 
 def scale(standing: Standing, width: int = _SCALE_WIDTH) -> Text:

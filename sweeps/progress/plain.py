@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 import time
 from typing import TextIO
 
+from analysis.formatting import count_text
 from sweeps.progress.base import Standing
 from sweeps.progress.counts import STAGES, GenerationCounts
 
@@ -55,14 +58,33 @@ class PlainProgress(GenerationCounts):
 
     def _print(self, line: str, *, always: bool = False) -> None:
         if always or not self.quiet:
-            print(line, file=self._stream or sys.stderr, flush=True)
+            stream = self._stream or sys.stderr
+            print(at_words(line, stream), file=stream, flush=True)
+
+
+def at_words(line: str, stream: TextIO) -> str:
+    """The line as a terminal shows it without a break inside a word; elsewhere, such as in a log, unchanged.
+
+    A word longer than the terminal is wide, such as a path, stays whole, so that it can be copied.
+    """
+    if not stream.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return "\n".join(
+        textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
+        for part in line.split("\n")
+    )
 
 
 def standing_line(standing: Standing) -> str:
     """Baseline, noise band and best trial in one line; "" before the floor."""
-    if standing.baseline_mean is None or standing.band is None:
+    if standing.baseline_mean is None:
         return ""
-    line = f"baseline {standing.baseline_mean:.3f}, noise band of one trial ±{standing.band:.3f}"
+    known = f" (floor, {count_text(standing.baseline_n, 'generation')})" if standing.baseline_n else ""
+    line = f"baseline {standing.baseline_mean:.3f}{known}"
+    if standing.band is None:  # a comparison has no trials
+        return line
+    line += f", noise band of one trial ±{standing.band:.3f}"
     if standing.best_mean is None:
         return line
     interval = f"[{standing.best_low:.3f}, {standing.best_high:.3f}]"

@@ -19,6 +19,7 @@ from sweeps.version import __version__
 from sweeps.workspace.workspace import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
     from analysis.report.data import ReportData
@@ -78,19 +79,25 @@ def report_data(
         },
         floor=result.floor,
         aa=result.aa,
-        expected=guard("what is to be expected of fresh generations", lambda: result.expected, None),
+        # Few sets that a person chose are no sample from which luck could be estimated.
+        expected=None
+        if result.is_comparison
+        else guard("what is to be expected of fresh generations", lambda: result.expected, None),
+        ranking=guard("the ranking", lambda: result.ranking, None),
+        is_comparison=result.is_comparison,
+        names=result.candidates,
         constraints=None if limits.empty else limits,
         broken=result.broken,
         baseline_broken=result.limits.broken(result.baseline.key),
-        robustness=guard("the verdict under other weights", lambda: result.robustness, None),
+        robustness=guard("the verdict under other weights", lambda: _robustness(result), None),
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,
         config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=[
-            *result.limits.notes(*keys),
-            *copying_notes(result.fresh_rows, *keys),
+            *(_with_name(note, result) for note in result.limits.notes(*keys)),
+            *(_with_name(note, result) for note in copying_notes(result.fresh_rows, *keys)),
             *dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings),
             *_matcher_notes(result),
         ],
@@ -98,6 +105,21 @@ def report_data(
         last_look=result.last_look,
         version=__version__,
     )
+
+
+def _robustness(result: SweepResult) -> pd.DataFrame | None:
+    """The verdict under other weights; in a comparison the candidate's column has its name."""
+    table = result.robustness
+    if table is None or result.finalist is None or not result.is_comparison:
+        return table
+    return table.rename(columns={"finalist": result.called[result.finalist.configuration.key]})
+
+
+def _with_name(note: str, result: SweepResult) -> str:
+    """A note with the candidate's name for "the finalist", in a comparison."""
+    if not result.is_comparison or result.finalist is None:
+        return note
+    return note.replace("the finalist", result.called[result.finalist.configuration.key])
 
 
 def _matcher_notes(result: SweepResult) -> list[str]:
@@ -125,6 +147,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     """Next steps, most important first, each with its command or file."""
     where = "" if result.directory == DEFAULT_FOLDER else f" --mlruns {shlex.quote(str(result.directory))}"
     name = shlex.quote(result.name)
+    command = "compare" if result.is_comparison else "run"
     source = result.stored.record.path or "SWEEP.toml"
     steps = {"read the report": str(result.folder / "report.html")}
     if exports:
@@ -134,7 +157,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     return steps | {
         "see every trial in MLflow": f"sweeps ui{where}",
         "the verdict as JSON": f"sweeps judge {name} --json{where}",
-        "run it again or continue": f"sweeps run {shlex.quote(source)}{where}",
+        "run it again or continue": f"sweeps {command} {shlex.quote(source)}{where}",
     }
 
 

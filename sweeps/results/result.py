@@ -18,6 +18,7 @@ from sweeps.options import Configuration
 from sweeps.results.export_error import export_errors
 from sweeps.results.finalist_export import export_set
 from sweeps.results.look_history import last_sentence
+from sweeps.results.ranking import candidate_ranking
 from sweeps.results.robustness import robustness_table
 from sweeps.results.study_data import StudyData
 from sweeps.results.use_now import use_now
@@ -95,6 +96,11 @@ class SweepResult(StudyData):
     def shown_better(self) -> bool:
         """Whether the verdict is `better`."""
         return self.verdict is not None and self.verdict.outcome == "better"
+
+    @cached_property
+    def ranking(self) -> pd.DataFrame | None:
+        """Baseline and candidates of a comparison by mean, with simultaneous intervals; see `candidate_ranking`."""
+        return candidate_ranking(self)
 
     @cached_property
     def robustness(self) -> pd.DataFrame | None:

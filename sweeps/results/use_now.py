@@ -28,6 +28,7 @@ def use_now(study: StudyData, verdicts: Sequence[Verdict]) -> UseNow:
         effect=fresh_effects(study.stage("confirm"), baseline, study.finalists).get(key),
         broken=study.limits.broken(key),
         baseline_broken=study.limits.broken(baseline.key),
+        name=study.called[key] if study.is_comparison else "",
     )
 
 

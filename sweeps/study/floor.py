@@ -38,7 +38,8 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
             "the baseline has no scored generation, so there is nothing to compare with; `sweeps status"
             f" {stages.name}` lists the failures"
         )
-    standing = after_floor(floor, generations_per_trial=plan.trial_cases * plan.seeds)
+    each = None if plan.is_comparison else plan.trial_cases * plan.seeds
+    standing = after_floor(floor, generations_per_trial=each)
     progress.standing(standing)
     for sentence in Limits.of(measurer.rows, config.constraints).broken(config.baseline.key):
         progress.note(f"the baseline {sentence}", warning=True)

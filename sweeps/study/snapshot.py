@@ -14,15 +14,17 @@ from sweeps.search.trial import Proposal, TrialResult
 _Z95 = 1.96
 
 
-def after_floor(floor: TrialResult, *, generations_per_trial: int) -> Standing:
-    """The standing when the floor is known.
+def after_floor(floor: TrialResult, *, generations_per_trial: int | None) -> Standing:
+    """The standing when the floor is known; without a band where there are no trials (None).
 
     The band is where the difference between one trial's mean and the baseline's lies in 95% of trials that change
     nothing. A greedy baseline shows no noise, but the trials beside it have some: the prior stands in for it.
     """
     noise_sd = floor.noise_sd or PRIOR_NOISE_SD
+    if generations_per_trial is None:
+        return Standing(baseline_mean=floor.score, noise_sd=noise_sd, baseline_n=floor.n)
     band = _Z95 * noise_sd * math.sqrt(1 / generations_per_trial + (1 / floor.n if floor.noise_sd else 0.0))
-    return Standing(baseline_mean=floor.score, noise_sd=noise_sd, band=band)
+    return Standing(baseline_mean=floor.score, noise_sd=noise_sd, band=band, baseline_n=floor.n)
 
 
 def after_batch(

@@ -37,6 +37,7 @@ class ConfigurationRows:
         rows: Its observations so far, in the order of `metric_steps.ordered`.
         texts: See `observations_table.readable_table`.
         offsets: See `configuration_metrics.summarise`.
+        candidate: Its name in `[candidates]`; "" for a set that the sampler proposed.
     """
 
     trial: int
@@ -44,11 +45,17 @@ class ConfigurationRows:
     rows: pd.DataFrame
     texts: pd.DataFrame | None = None
     offsets: Mapping[str, float] | None = None
+    candidate: str = ""
 
     @property
     def identity(self) -> tuple[int, str]:
         """Trial and key of the configuration: each pair has one child run."""
         return self.trial, self.configuration.key
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of a named configuration; {} for others."""
+        return {"candidate": self.candidate} if self.candidate else {}
 
     @property
     def means(self) -> dict[str, float]:
@@ -173,7 +180,7 @@ class ChildRuns:
             del self._children[current.identity]
             child = None
         rows, late = steps or (current.rows, [])
-        name = child_name(current.trial, _distinct(rows, "stage"))
+        name = child_name(current.trial, _distinct(rows, "stage"), current.candidate)
         if child is None:
             child = self._create(current, name)
         self._log_rows(child, current, rows, late)
@@ -226,7 +233,7 @@ class ChildRuns:
             child.run_id,
             metrics=metrics,
             params=run_tags.parameters(current.configuration) if first else {},
-            tags=self._tags(rows, first) | {run_tags.POINTS: points},
+            tags=self._tags(rows, first) | current.tags | {run_tags.POINTS: points},
         )
         child.remember(rows, points, {name: value for name, value, *_ in metrics if name.startswith("mean")})
 

@@ -42,7 +42,7 @@ class Logbook:
         if enabled:
             from sweeps.tracking.mlflow_tracker import Tracker
 
-            self._tracker = Tracker(config.study.name, workspace, config.tracking.uri)
+            self._tracker = Tracker(config.study.name, workspace, config.tracking.uri, config.candidate_names())
             self._tracker.preload()  # importing MLflow takes seconds, during which the engine is checked
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
@@ -106,7 +106,13 @@ class Logbook:
         self._tracker.finish(
             _STATUS.get(result.status, "KILLED"),
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
-            metrics={} if floor is None else {"floor_sd": floor.sd, "baseline_floor_mean": floor.mean},
+            metrics={}
+            if floor is None
+            else {
+                "floor_sd": floor.sd,
+                "baseline_floor_mean": floor.mean,
+                "baseline_floor_n": floor.n,
+            },
             note_markdown=outputs.note,
             artifacts=outputs.exports,
             html=outputs.html or None,

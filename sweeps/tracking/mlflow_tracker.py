@@ -39,15 +39,23 @@ class Tracker:
         study: Name of the study, of its experiment and of its parent run.
         place: The workspace of the local store, or its folder.
         tracking_uri: A store other than the local one; MLFLOW_TRACKING_URI has precedence.
+        candidates: Names of the candidates, by the key of the configuration.
 
     Attributes:
         uri: The store in use.
     """
 
-    def __init__(self, study: str, place: str | Path | Workspace, tracking_uri: str | None = None) -> None:
+    def __init__(
+        self,
+        study: str,
+        place: str | Path | Workspace,
+        tracking_uri: str | None = None,
+        candidates: Mapping[str, str] | None = None,
+    ) -> None:
         self.study = study
         self.workspace = Workspace.at(place)
         self.uri = mlflow_store.tracking_uri(self.workspace, tracking_uri)
+        self._candidates = dict(candidates or {})
         self._failures: list[str] = []
         self._missing: list[str] = []
         self._connection = StoreConnection(self.uri)
@@ -170,7 +178,8 @@ class Tracker:
             The child run's id; None if it could not be written, for which there is a warning.
         """
         with FailureNote(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
-            current = ConfigurationRows(trial, configuration, ordered(observations), texts, offsets)
+            name = self._candidates.get(configuration.key, "")
+            current = ConfigurationRows(trial, configuration, ordered(observations), texts, offsets, name)
             return self._started_children().write(current, status, whole=False)
         return None
 
@@ -210,7 +219,8 @@ class Tracker:
             if texts is not None and "configuration" in texts.columns:
                 own = texts[texts["configuration"] == key]
             rows = group.reset_index(drop=True)
-            self._sync_one(ConfigurationRows(int(str(number)), configurations[str(key)], rows, own, offsets))
+            name = self._candidates.get(str(key), "")
+            self._sync_one(ConfigurationRows(int(str(number)), configurations[str(key)], rows, own, offsets, name))
         return list(self._missing)
 
     def _sync_one(self, current: ConfigurationRows) -> None:

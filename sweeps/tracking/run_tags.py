@@ -40,11 +40,17 @@ class ConfigurationLike(Protocol):
         """Name of the configuration, 12 hex digits."""
 
 
-def child_name(trial: int, stages: Sequence[str]) -> str:
-    """Name a child run: `baseline`, `trial 07`, and `confirm: trial 07` for a finalist."""
+def child_name(trial: int, stages: Sequence[str], candidate: str = "") -> str:
+    """Name a child run: `baseline`, `trial 07`, and `confirm: trial 07` for a finalist.
+
+    A candidate of a comparison has its own name, one of a search is `trial 00 (short)`.
+    """
     if trial == BASELINE_TRIAL:
         return "baseline"
-    return f"confirm: trial {trial:02d}" if "confirm" in stages else f"trial {trial:02d}"
+    if candidate and list(stages) == ["confirm"]:
+        return candidate
+    name = f"trial {trial:02d}" + (f" ({candidate})" if candidate else "")
+    return f"confirm: {name}" if "confirm" in stages else name
 
 
 def parameters(configuration: ConfigurationLike) -> dict[str, str]:

@@ -11,14 +11,13 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import PercentFormatter
 from scipy import stats
 
-from analysis.formatting import cases_text, count_text
+from analysis.formatting import cases_text
 from analysis.observations import views
 from analysis.report.plots.option_panels import option_sensitivity
 from analysis.report.plots.style import (
-    BAND,
     BASELINE,
     CURVE,
     DOT,
@@ -35,6 +34,7 @@ from analysis.report.plots.style import (
     to_png,
     to_svg,
 )
+from analysis.report.plots.trial_plots import history, noise_band
 
 __all__ = [
     "confirm_strips",
@@ -58,84 +58,13 @@ _Z95 = float(stats.norm.ppf(0.975))
 _MOST_CASES = 40
 
 
-def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
-    """Every trial's mean with its interval, against the baseline and the band that noise alone would fill.
-
-    The band is where 95% of trials would land that are exactly as good as the baseline: its mean plus and minus 1.96
-    standard errors of a difference. Trials are sorted by their mean, so the rightmost ones are also the luckiest; the
-    finalist's fresh generations are drawn apart from them.
-
-    Args:
-        observations: The whole study.
-        baseline: Key of the baseline.
-        noise_sd: Within-case standard deviation of one generation's score.
-        finalist: Key of the finalist, if there is one.
-    """
-    trials, base = views.trials(observations, baseline), views.base(observations, baseline)
-    half = _half_band(trials, base, noise_sd)
-    figure, axes = new_figure(4.6)
-    above = int((trials["mean"] > base["mean"] + half).sum())
-    below = int((trials["mean"] < base["mean"] - half).sum())
-    if noise_sd > 0:
-        titles(
-            axes,
-            f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
-            f"Chance alone would put about {_count(len(trials) * 0.025)} on each side; the best are partly luck. "
-            f"Line: mean of the baseline's {int(base['n'])} generations.",
-        )
-    else:
-        titles(
-            axes,
-            f"{above} of {len(trials)} trials have a higher mean than the baseline",
-            "No run-to-run noise is known, so there is no noise band.",
-        )
-    _draw_band(axes, float(base["mean"]), half)
-    ordered = trials.iloc[::-1]
-    x = np.arange(1, len(ordered) + 1)
-    chosen = (ordered.index == finalist) if finalist else np.zeros(len(ordered), dtype=bool)
-    for mask, colour, label in (
-        (~chosen, DOT, "trial, with 95% interval"),
-        (chosen, FINALIST, "finalist in the search"),
-    ):
-        if mask.any():
-            _points(
-                axes,
-                x[mask],
-                ordered["mean"][mask],
-                _Z95 * noise_sd / np.sqrt(ordered["n"][mask]),
-                colour,
-                label,
-                hollow=colour == FINALIST,
-                size=5 if len(ordered) <= 80 or colour == FINALIST else 3,
-            )
-    fresh = views.fresh(observations, finalist)
-    place = len(ordered) + max(2.0, 0.04 * len(ordered))
-    if fresh is not None:
-        # Noise differs between configurations, and with several fresh seeds the finalist's own is known.
-        own_sd = views.within_sd(views.confirmation(observations, [str(finalist)]))
-        _points(
-            axes,
-            [place],
-            [fresh["mean"]],
-            [_Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
-            FINALIST,
-            f"finalist on {count_text(int(fresh['n']), 'fresh generation')}",
-            size=8,
-        )
-    axes.set_xlim(0, place + max(1.0, 0.02 * len(ordered)))
-    axes.set_xlabel("trials, from the lowest mean to the highest")
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
-    score_axis(axes.yaxis, axes.get_ylim())
-    legend(figure, axes)
-    return figure
-
-
-def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) -> Figure:
-    """Every fresh score by case, baseline against finalist, with means and 95% t intervals."""
+def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, name: str = "finalist") -> Figure:
+    """Every fresh score by case, baseline against finalist (called `name`), with means and 95% t intervals."""
     rows = views.usable(views.confirmation(observations, [baseline, finalist]))
     means = views.case_means(rows, [baseline, finalist])
     table = means.reset_index().pivot_table(index="case", columns="configuration", values="mean", sort=False)
     effect = (table[finalist] - table[baseline]).dropna().sort_values()
+    whose = "The finalist's" if name == "finalist" else f"{plain(name)}'s"
     shown = list(effect.index[-_MOST_CASES:])
     figure, axes = new_figure(1.6 + 0.52 * max(len(shown), 1))
     hidden = (
@@ -145,10 +74,10 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) 
     )
     titles(
         axes,
-        f"The finalist's mean is above the baseline's in {int((effect > 0).sum())} of {cases_text(len(effect))}",
+        f"{whose} mean is above the baseline's in {int((effect > 0).sum())} of {cases_text(len(effect))}",
         f"Each dot is one fresh generation; diamonds are means with 95% intervals. Ordered by effect.{hidden}",
     )
-    for key, colour, shift, label in ((baseline, BASELINE, 0.17, "baseline"), (finalist, FINALIST, -0.17, "finalist")):
+    for key, colour, shift, label in ((baseline, BASELINE, 0.17, "baseline"), (finalist, FINALIST, -0.17, plain(name))):
         for place, case in enumerate(shown):
             scores = rows.loc[(rows["case"] == case) & (rows["configuration"] == key), "score"].sort_values().to_numpy()
             axes.plot(
@@ -163,7 +92,7 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) 
             )
             cell = means.loc[(case, key)]
             half = stats.t.ppf(0.975, cell["n"] - 1) * cell["se"] if cell["n"] > 1 else 0.0
-            name = label if place == 0 else None
+            shown_once = label if place == 0 else None
             axes.errorbar(
                 cell["mean"],
                 place + shift,
@@ -174,7 +103,7 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) 
                 capsize=2.5,
                 lw=1.6,
                 zorder=4,
-                label=name,
+                label=shown_once,
             )
     axes.set_yticks(range(len(shown)), [plain(str(case)) for case in shown])
     axes.set_ylim(-0.6, max(len(shown), 1) - 0.4)
@@ -185,7 +114,9 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str) 
     return figure
 
 
-def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str | None = None) -> Figure:
+def level_coverage(
+    observations: pd.DataFrame, *, baseline: str, finalist: str | None = None, name: str = "finalist"
+) -> Figure:
     """Share of items covered per importance level, baseline against finalist; levels 1 and 2 together first.
 
     Raises:
@@ -202,7 +133,7 @@ def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str |
     share = table.reset_index().pivot_table(index="configuration", columns="level", values="share")
     share = share.reindex(index=keys, columns=shown)
     for place, (key, colour, label) in enumerate(
-        zip(keys, (BASELINE, FINALIST), ("baseline", "finalist"), strict=False)
+        zip(keys, (BASELINE, FINALIST), ("baseline", plain(name)), strict=False)
     ):
         x = np.arange(len(shown)) + (place - (len(keys) - 1) / 2) * width
         bars = axes.bar(x, share.loc[key].fillna(0), width * 0.94, color=colour, label=label, zorder=2)
@@ -215,7 +146,7 @@ def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str |
         )
     first = share[shown[0]]
     items = "Essential items (levels 1 and 2)" if shown[0] == "1-2" else f"Items of level {shown[0]}"
-    named = zip(keys, ("baseline", "finalist"), strict=False)
+    named = zip(keys, ("baseline", plain(name)), strict=False)
     shares = " and ".join(f"{label} {first[key]:.0%}" for key, label in named)
     titles(
         axes,
@@ -229,28 +160,6 @@ def level_coverage(observations: pd.DataFrame, *, baseline: str, finalist: str |
     axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="x", visible=False)
-    legend(figure, axes)
-    return figure
-
-
-def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Figure:
-    """Trials in the order of the search, with the best so far and the noise band around the baseline."""
-    trials, base = views.trials(observations, baseline).sort_values("trial"), views.base(observations, baseline)
-    half = _half_band(trials, base, noise_sd)
-    figure, axes = new_figure(3.9)
-    best = trials["mean"].cummax()
-    since = int(trials["trial"].to_numpy()[int(np.argmax(trials["mean"]))]) if len(trials) else 0
-    titles(
-        axes,
-        f"The highest mean so far came in trial {since}" if len(trials) else "No trial yet",
-        "The highest of many noisy means is too high on average; only fresh generations show how good it is.",
-    )
-    _draw_band(axes, float(base["mean"]), half)
-    axes.plot(trials["trial"], trials["mean"], "o", ms=5, mfc=DOT, mec="none", label="trial", zorder=3)
-    axes.step(trials["trial"], best, where="post", color=INK, lw=1.6, label="highest so far", zorder=4)
-    axes.set_xlabel("trial")
-    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
-    score_axis(axes.yaxis, axes.get_ylim())
     legend(figure, axes)
     return figure
 
@@ -297,11 +206,13 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
     return figure
 
 
-def finishes(observations: pd.DataFrame, *, baseline: str, finalist: str | None = None) -> Figure:
+def finishes(
+    observations: pd.DataFrame, *, baseline: str, finalist: str | None = None, name: str = "finalist"
+) -> Figure:
     """How generations ended: by themselves, cut off, repeating, failed; baseline, finalist and the whole search."""
     groups = {"baseline": observations[observations["configuration"] == baseline]}
     if finalist:
-        groups["finalist"] = observations[observations["configuration"] == finalist]
+        groups[plain(name)] = observations[observations["configuration"] == finalist]
     groups["all trials"] = views.search(observations)
     groups = {name: rows for name, rows in groups.items() if len(rows)}
     counts = pd.DataFrame({name: views.endings(rows) for name, rows in groups.items()}).T.astype(int)
@@ -334,11 +245,6 @@ def finishes(observations: pd.DataFrame, *, baseline: str, finalist: str | None 
     return figure
 
 
-def _half_band(trials: pd.DataFrame, base: pd.Series[Any], noise_sd: float) -> float:
-    per_trial = float(trials["n"].median()) if len(trials) else float(base["n"])
-    return _Z95 * noise_sd * float(np.sqrt(1 / max(per_trial, 1) + 1 / max(float(base["n"]), 1)))
-
-
 def _mark(axes: Axes, table: pd.DataFrame, column: str, baseline: str, finalist: str | None) -> None:
     """Draw baseline and finalist over the others."""
     for key, colour, marker, label in ((baseline, BASELINE, "s", "baseline"), (finalist, FINALIST, "D", "finalist")):
@@ -346,33 +252,3 @@ def _mark(axes: Axes, table: pd.DataFrame, column: str, baseline: str, finalist:
             place = table.loc[[key]]
             style: dict[str, Any] = {"ms": 8, "mfc": colour, "mec": "white", "mew": 0.8, "ls": "none"}
             axes.plot(place[column], place["mean"], marker, zorder=5, label=label, **style)
-
-
-def _points(
-    axes: Axes, x: Any, y: Any, half: Any, colour: str, label: str, *, size: float = 5, hollow: bool = False
-) -> None:
-    face = "white" if hollow else colour
-    axes.errorbar(
-        x,
-        y,
-        yerr=half,
-        fmt="D" if colour == FINALIST else "o",
-        ms=size,
-        color=colour,
-        mfc=face,
-        ecolor=colour,
-        elinewidth=1.2 if size >= 5 else 0.6,
-        alpha=0.95,
-        zorder=3,
-        label=label,
-    )
-
-
-def _count(expected: float) -> str:
-    return f"{expected:.0f}" if expected >= 0.95 else f"{expected:.1f}"
-
-
-def _draw_band(axes: Axes, centre: float, half: float) -> None:
-    if half > 0:
-        axes.axhspan(centre - half, centre + half, color=BAND, lw=0, zorder=0, label="noise band, 95%")
-    axes.axhline(centre, color=BASELINE, lw=1.8, zorder=1, label="baseline")

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.report.facts import facts
 from analysis.report.page import render_note, render_report
+from analysis.report.panel import whole_sentences
 from tests.analysis.report.reading import (
     drawn_on,
     panel_of,
@@ -37,6 +40,50 @@ def test_the_terminal_summary_fits(data):
         assert len(panel) <= 25
         assert all(len(line) <= 80 for line in panel)
     assert "sweeps run examples/quickstart.toml" in "\n".join(drawn_on(80, data))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("It copies the log. Read it.", "It copies the log. Read it."),
+        ("It copies the log. Read " + "more and " * 9 + "more.", "It copies the log. More is in the report."),
+        ("more and " * 9 + "more.", "instead"),
+    ],
+)
+def test_a_text_never_ends_inside_a_sentence(text, shown):
+    assert whole_sentences(text, "instead", most=60) == shown
+
+
+def test_warnings_of_usual_length_are_whole(data):
+    notes = [
+        "the finalist copies 57% of its words from the log (the baseline 8%), and copies count as covered; read its"
+        " texts, or set [constraints] copied_share",
+        "By luck alone the best of 3 equal configurations would come out 0.042 above its true mean: expect less than"
+        " shown from the one that you pick. p and interval do not allow for the choice among them.",
+        "a third",
+        "a fourth",
+    ]
+    panel = panel_of(replace(data, notes=notes))
+    assert all(f"! {note}" in panel for note in notes[:2])
+    assert "! 2 more warnings are in the report" in panel
+    assert "…" not in panel
+
+
+def test_a_comparison_has_a_line_for_each_candidate(data):
+    key = data.finalist
+    ranking = pd.DataFrame({"configuration": [key, BASELINE], "effect": [0.12, 0.0]})
+    ranking = ranking.assign(ci_low=[0.08, np.nan], ci_high=[0.16, np.nan])
+    compared = replace(data, is_comparison=True, names={key: "short"}, ranking=ranking, commands={})
+    lines = [line.strip("│ ") for line in drawn_on(80, compared)]
+    assert lines[1].startswith("Use short:")
+    assert "verdict     Better than the baseline: short" in lines
+    assert "ranking     1. short +0.120 (+0.080 to +0.160), better" in lines
+    assert "2. baseline" in lines
+    page = render_report(compared, figures={})
+    assert "Score short" in page or "score short" in page
+    assert "<b>short</b>" in page
+    assert ">Ranking<" in page
+    assert "finalist" not in re.sub(r"<[^>]+>", " ", page)
 
 
 def test_a_look_is_told_without_the_mark_of_a_warning(data):

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.container import BarContainer
 
 from analysis import pareto
+from analysis.observations import views
 from analysis.report.plots import figures as plots
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
@@ -50,6 +51,28 @@ def by_label(axes):
     """Handles of a plot's legend by label."""
     handles, labels = axes.get_legend_handles_labels()
     return dict(zip(labels, handles, strict=True))
+
+
+def test_fresh_generations_are_apart_from_the_trials(observations, finalist):
+    axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
+    trials = len(views.trials(observations, BASELINE))
+    places = {bar.get_label(): bar.lines[0].get_xdata() for bar in axes.containers}
+    (fresh,) = next(x for label, x in places.items() if "fresh" in label)
+    assert sorted(x for label, xs in places.items() if "fresh" not in label for x in xs) == list(range(1, trials + 1))
+    ticks = dict(zip(axes.get_xticks(), [text.get_text() for text in axes.get_xticklabels()], strict=True))
+    assert ticks.pop(fresh) == "fresh"
+    assert all(1 <= place <= trials and name == f"{place:.0f}" for place, name in ticks.items())
+    (line,) = [each.get_xdata()[0] for each in axes.lines if each.get_linestyle() == ":"]
+    assert trials < line < fresh
+    assert "; right of the line: fresh seeds" in axes.get_xlabel()
+
+
+def test_the_baselines_line_says_what_it_is_the_mean_of(observations, finalist):
+    axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
+    own = observations[observations["configuration"] == BASELINE]
+    counts = own["stage"].value_counts()
+    said = " ".join(text.get_text() for text in axes.texts)
+    assert f"{len(own)} generations ({counts['floor']} of the floor, {counts['confirm']} fresh)" in said
 
 
 def test_the_noise_band_has_the_width_of_a_difference_of_two_means(observations, finalist):

@@ -25,6 +25,38 @@ class Terminal(io.StringIO):
         return True
 
 
+LONG = "the confirmation detects a real gain of 0.131 or more; see /a/very/long/path/that/no/such/terminal/holds"
+
+
+def test_lines_are_broken_between_words_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    terminal, log = Terminal(), io.StringIO()
+    for stream in (terminal, log):
+        PlainProgress(stream).note(LONG)
+    assert log.getvalue() == LONG + "\n", "a log has each message on one line"
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) > 2
+    assert " ".join(line.strip() for line in lines) == LONG
+    assert all(len(line) <= 40 for line in lines if " " in line.strip())
+
+
+@pytest.mark.parametrize("text", [LONG, "warned " * 20])
+def test_the_live_display_breaks_no_word_of_a_note(text: str) -> None:
+    stream = io.StringIO()
+    progress = RichProgress(Console(file=stream, width=40, force_terminal=True, color_system=None))
+    progress.note(text)
+    shown = {word for line in stream.getvalue().splitlines() for word in line.split()}
+    assert set(text.split()) <= shown
+
+
+def test_the_floors_mean_has_its_number_of_generations() -> None:
+    known = Standing(baseline_mean=0.5, noise_sd=0.1, band=0.1, baseline_n=24)
+    assert standing_line(known) == "baseline 0.500 (floor, 24 generations), noise band of one trial ±0.100"
+    assert standing_line(Standing(baseline_mean=0.5, noise_sd=0.1, baseline_n=24)) == (
+        "baseline 0.500 (floor, 24 generations)"
+    )
+
+
 def test_plain_lines() -> None:
     stream = io.StringIO()
     progress = PlainProgress(stream)

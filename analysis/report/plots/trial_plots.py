@@ -1,0 +1,186 @@
+"""Plots of all trials against the baseline and its noise band."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy import stats
+
+from analysis.formatting import count_text
+from analysis.observations import views
+from analysis.report.plots.style import (
+    BAND,
+    BASELINE,
+    DOT,
+    FINALIST,
+    INK,
+    MUTED,
+    legend,
+    new_figure,
+    score_axis,
+    titles,
+)
+
+_Z95 = float(stats.norm.ppf(0.975))
+
+
+def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
+    """Every trial's mean with its interval, against the baseline and the band that noise alone would fill.
+
+    The band is where 95% of trials would land that are exactly as good as the baseline: its mean plus and minus 1.96
+    standard errors of a difference. Trials are sorted by their mean, so the rightmost ones are also the luckiest; the
+    finalist's fresh generations are drawn apart from them.
+
+    Args:
+        observations: The whole study.
+        baseline: Key of the baseline.
+        noise_sd: Within-case standard deviation of one generation's score.
+        finalist: Key of the finalist, if there is one.
+    """
+    trials, base = views.trials(observations, baseline), views.base(observations, baseline)
+    half, own = _half_band(trials, base, noise_sd), observations[observations["configuration"] == baseline]
+    figure, axes = new_figure(4.6)
+    above = int((trials["mean"] > base["mean"] + half).sum())
+    below = int((trials["mean"] < base["mean"] - half).sum())
+    if noise_sd > 0:
+        titles(
+            axes,
+            f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
+            f"Chance alone would put about {_count(len(trials) * 0.025)} on each side; the best are partly luck. "
+            f"Line: mean of the baseline's {views.generations_text(own)}.",
+        )
+    else:
+        titles(
+            axes,
+            f"{above} of {len(trials)} trials have a higher mean than the baseline",
+            "No run-to-run noise is known, so there is no noise band.",
+        )
+    _draw_band(axes, float(base["mean"]), half, int(base["n"]))
+    ordered = trials.iloc[::-1]
+    x = np.arange(1, len(ordered) + 1)
+    chosen = (ordered.index == finalist) if finalist else np.zeros(len(ordered), dtype=bool)
+    for mask, colour, label in (
+        (~chosen, DOT, "trial, with 95% interval"),
+        (chosen, FINALIST, "finalist in the search"),
+    ):
+        if mask.any():
+            _points(
+                axes,
+                x[mask],
+                ordered["mean"][mask],
+                _Z95 * noise_sd / np.sqrt(ordered["n"][mask]),
+                colour,
+                label,
+                hollow=colour == FINALIST,
+                size=5 if len(ordered) <= 80 or colour == FINALIST else 3,
+            )
+    fresh, end = views.fresh(observations, finalist), float(len(ordered) + 1)
+    if fresh is not None:
+        # Noise differs between configurations, and with several fresh seeds the finalist's own is known.
+        own_sd = views.within_sd(views.confirmation(observations, [str(finalist)]))
+        _points(
+            axes,
+            [_draw_fresh_part(axes, len(ordered))],
+            [fresh["mean"]],
+            [_Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
+            FINALIST,
+            f"finalist on {count_text(int(fresh['n']), 'fresh generation')}",
+            size=8,
+        )
+        end = _fresh_place(len(ordered)) + _fresh_width(len(ordered))
+    axes.set_xlim(0, end)
+    axes.set_xlabel(
+        "trials, from the lowest mean to the highest"
+        + ("; right of the line: fresh seeds" if fresh is not None else "")
+    )
+    _number_trials(axes, len(ordered), fresh is not None)
+    score_axis(axes.yaxis, axes.get_ylim())
+    legend(figure, axes)
+    return figure
+
+
+def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Figure:
+    """Trials in the order of the search, with the best so far and the noise band around the baseline."""
+    trials, base = views.trials(observations, baseline).sort_values("trial"), views.base(observations, baseline)
+    half = _half_band(trials, base, noise_sd)
+    figure, axes = new_figure(3.9)
+    best = trials["mean"].cummax()
+    since = int(trials["trial"].to_numpy()[int(np.argmax(trials["mean"]))]) if len(trials) else 0
+    titles(
+        axes,
+        f"The highest mean so far came in trial {since}" if len(trials) else "No trial yet",
+        "The highest of many noisy means is too high on average; only fresh generations show how good it is.",
+    )
+    _draw_band(axes, float(base["mean"]), half, int(base["n"]))
+    axes.plot(trials["trial"], trials["mean"], "o", ms=5, mfc=DOT, mec="none", label="trial", zorder=3)
+    axes.step(trials["trial"], best, where="post", color=INK, lw=1.6, label="highest so far", zorder=4)
+    axes.set_xlabel("trial")
+    axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
+    score_axis(axes.yaxis, axes.get_ylim())
+    legend(figure, axes)
+    return figure
+
+
+def _half_band(trials: pd.DataFrame, base: pd.Series[Any], noise_sd: float) -> float:
+    per_trial = float(trials["n"].median()) if len(trials) else float(base["n"])
+    return _Z95 * noise_sd * float(np.sqrt(1 / max(per_trial, 1) + 1 / max(float(base["n"]), 1)))
+
+
+def _points(
+    axes: Axes, x: Any, y: Any, half: Any, colour: str, label: str, *, size: float = 5, hollow: bool = False
+) -> None:
+    face = "white" if hollow else colour
+    axes.errorbar(
+        x,
+        y,
+        yerr=half,
+        fmt="D" if colour == FINALIST else "o",
+        ms=size,
+        color=colour,
+        mfc=face,
+        ecolor=colour,
+        elinewidth=1.2 if size >= 5 else 0.6,
+        alpha=0.95,
+        zorder=3,
+        label=label,
+    )
+
+
+def _count(expected: float) -> str:
+    return f"{expected:.0f}" if expected >= 0.95 else f"{expected:.1f}"
+
+
+def _draw_band(axes: Axes, centre: float, half: float, n: int) -> None:
+    if half > 0:
+        axes.axhspan(centre - half, centre + half, color=BAND, lw=0, zorder=0, label="noise band, 95%")
+    axes.axhline(centre, color=BASELINE, lw=1.8, zorder=1, label=f"baseline, {count_text(n, 'generation')}")
+
+
+def _fresh_width(trials: int) -> float:
+    """Half the width of the part of the noise-band plot that is apart from the trials."""
+    return max(1.0, 0.04 * trials)
+
+
+def _fresh_place(trials: int) -> float:
+    """The place of fresh generations, in a part of its own: they are no trial."""
+    return trials + 1 + _fresh_width(trials)
+
+
+def _draw_fresh_part(axes: Axes, trials: int) -> float:
+    """Draw the line between the trials and the fresh generations; return the place of the latter."""
+    axes.axvline(trials + 1, color=MUTED, lw=1, ls=":", zorder=1)
+    return _fresh_place(trials)
+
+
+def _number_trials(axes: Axes, trials: int, fresh: bool) -> None:
+    """Number the trials only; the place of the fresh generations has a name."""
+    ticks = [
+        tick for tick in MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(0, trials) if 1 <= tick <= trials
+    ]
+    labels = [f"{tick:.0f}" for tick in ticks]
+    axes.set_xticks([*ticks, _fresh_place(trials)] if fresh else ticks, [*labels, "fresh"] if fresh else labels)
