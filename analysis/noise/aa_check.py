@@ -142,7 +142,7 @@ def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | 
         return None, None
     if name not in own.columns:
         raise TableError(f"no column {name!r} with the order of generation")
-    when = _ranks(own[name])
+    when = ranks(own[name])
     frame = pd.DataFrame({"when": when, "score": pd.to_numeric(own["score"]).to_numpy(dtype=np.float64)})
     strata = [own[each].astype(str).to_numpy() for each in ("case", "host") if each in own.columns]
     centred = frame - frame.groupby(strata).transform("mean")
@@ -158,7 +158,7 @@ def _drift(own: pd.DataFrame, order: str | None) -> tuple[float | None, float | 
     return slope * float((time_of.max() - time_of.min()).mean()), p_value
 
 
-def _ranks(column: pd.Series) -> FloatArray:
+def ranks(column: pd.Series) -> FloatArray:
     """Return the ranks of a column, shape (rows,); numbers written as texts count as numbers."""
     if column.isna().any():
         missing = int(column.isna().sum())

@@ -57,6 +57,8 @@ def advice_for(verdict: Verdict, known: Known) -> str:
             "Put the missing rows into the table, those that failed with `finish` = `error`. If they are missing for "
             "reasons that have nothing to do with their scores, judge with --assume-missing-at-random."
         )
+    if verdict.withheld == "drift":
+        return "Run both again in turn, seed by seed, so that a change of the host meets both alike."
     if verdict.p_value <= verdict.alpha:
         return (
             "Find out why they have no score. Where the host was at fault, generate them again; where the settings "

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+import pandas as pd
 
 from analysis.comparison.claim import is_shown
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.missing_rows import MissingRows, missing_rows, rows_of
 from analysis.comparison.pair import Pair
-from analysis.formatting import decimals
+from analysis.formatting import decimals, level_text, p_text
+from analysis.noise.drift import Drift, drift_between
 from analysis.verdict.verdict import Outcome
 
-Withheld = Literal["", "failures", "missing rows"]
+Withheld = Literal["", "failures", "missing rows", "drift"]
 """The reason to withhold a claim; "" where none is withheld."""
 
 _MOST_CASES = 4
@@ -26,11 +30,13 @@ class Doubts:
     Attributes:
         two: The arms.
         missing: The rows that an arm lacks.
+        drift: The drift of arms that did not run at the same time; None where they did, or nothing tells.
         at_random: Whether the caller says that rows are missing at random, so that they make no difference.
     """
 
     two: Pair
     missing: MissingRows
+    drift: Drift | None
     at_random: bool
 
     @property
@@ -66,11 +72,13 @@ class Doubts:
                 return "not distinguishable", "failures"
             if not self._holds_with_missing(estimate.interval(1 - tail)):
                 return "not distinguishable", "missing rows"
+            if not self._holds_without_drift(estimate, tail):
+                return "not distinguishable", "drift"
             return ("better" if self.two.effect > 0 else "worse"), ""
         within = p_equivalence <= tail and (not any(self.two.failed) or abs(counted) <= margin)
-        return (
-            "equivalent" if within and self._equal_with_missing(estimate, tail, margin) else "not distinguishable"
-        ), ""
+        within = within and self._equal_with_missing(estimate, tail, margin)
+        within = within and self._equal_without_drift(estimate, tail, margin)
+        return ("equivalent" if within else "not distinguishable"), ""
 
     def _holds_with_missing(self, interval: tuple[float, float]) -> bool:
         """Say whether the interval excludes 0 with the least favourable scores for missing rows, too."""
@@ -79,15 +87,39 @@ class Doubts:
         low, high = interval
         return low + self.missing.down > 0 or high + self.missing.up < 0
 
+    def _holds_without_drift(self, estimate: Estimate, tail: float) -> bool:
+        """Say whether the interval excludes 0 on the same side after adjusting for a drift that explains the effect."""
+        if self.drift is None or not self.drift.explains(self.two.effect):
+            return True
+        low, high = self.drift.adjusted(estimate).interval(1 - tail)
+        return low > 0 if self.two.effect > 0 else high < 0
+
+    def _equal_without_drift(self, estimate: Estimate, tail: float, margin: float) -> bool:
+        if self.drift is None or not self.drift.seen:
+            return True
+        low, high = self.drift.adjusted(estimate).interval(1 - 2 * tail)
+        return low >= -margin and high <= margin
+
     def _equal_with_missing(self, estimate: Estimate, tail: float, margin: float) -> bool:
         if self.at_random or not (self.missing.baseline or self.missing.finalist):
             return True
         low, high = estimate.interval(1 - 2 * tail)
         return low + self.missing.down >= -margin and high + self.missing.up <= margin
 
-    def notes(self) -> tuple[str, ...]:
-        """Say what is not there, and what it could change."""
-        return (*_failure_notes(self.two), *self._missing_notes())
+    @property
+    def effect_without_drift(self) -> float:
+        """The effect adjusted to equal times; the effect itself where there is no drift to adjust for."""
+        return self.two.effect - (0.0 if self.drift is None else self.drift.shift)
+
+    def notes(self, estimate: Estimate | None, tail: float) -> tuple[str, ...]:
+        """Say what is not there, and what it could change.
+
+        Args:
+            estimate: The result of the test; None where there was none.
+            tail: Two-sided level of the test.
+        """
+        drift = () if estimate is None or self.drift is None else (_drift_note(self.drift, estimate, tail),)
+        return (*_failure_notes(self.two), *self._missing_notes(), *drift)
 
     def _missing_notes(self) -> tuple[str, ...]:
         names = self.two.cells.configurations
@@ -109,9 +141,26 @@ class Doubts:
         return (*said, worst)
 
 
-def doubts_about(two: Pair, *, at_random: bool) -> Doubts:
-    """Return the doubts about a comparison."""
-    return Doubts(two, missing_rows(two), at_random)
+def doubts_about(observations: pd.DataFrame, two: Pair, *, at_random: bool) -> Doubts:
+    """Return the doubts about a comparison of two arms of a table."""
+    return Doubts(two, missing_rows(two), drift_between(observations, two), at_random)
+
+
+def _drift_note(drift: Drift, estimate: Estimate, tail: float) -> str:
+    """Say that the arms did not run at the same time, and what a drift would change."""
+    apart = "The arms did not run at the same time: a host that changed in between would look like a difference."
+    if math.isnan(drift.p_value):
+        return f"{apart} Nothing shows whether scores drift."
+    if not drift.explains(estimate.effect):
+        return f"{apart} Scores show no drift towards it within the arms ({p_text(drift.p_value)})."
+    adjusted = drift.adjusted(estimate)
+    low, high = adjusted.interval(1 - tail)
+    d = decimals(estimate.effect, low, high)
+    numbers = f"{adjusted.effect:+.{d}f} ({level_text(1 - tail)} interval {low:+.{d}f} to {high:+.{d}f})"
+    return (
+        f"The arms did not run at the same time, and scores drift within them ({p_text(drift.p_value)}). Adjusted to "
+        f"equal times the difference would be {numbers} instead of {estimate.effect:+.{d}f}."
+    )
 
 
 def _some(where: Sequence[str]) -> str:

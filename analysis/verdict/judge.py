@@ -24,6 +24,7 @@ from analysis.verdict.doubts import doubts_about
 from analysis.verdict.sentences import sentence_for
 from analysis.verdict.single_case import case_balance
 from analysis.verdict.terms import Asked, check_arguments
+from analysis.verdict.texts import text_notes
 from analysis.verdict.verdict import Verdict
 
 
@@ -101,6 +102,7 @@ def judge(
     luck = optimism(found.values())
     return [
         _verdict(
+            observations,
             *found[label],
             p_value,
             level,
@@ -194,12 +196,14 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
     return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
 
 
-def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked: Asked) -> Verdict:
+def _verdict(
+    observations: pd.DataFrame, two: Pair, comparison: Answer, p_value: float, level: float, asked: Asked
+) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
     estimate, tail = comparison.estimate, asked.tail(level)
     margin = asked.margin or asked.min_gain or math.nan
     p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
-    doubts = doubts_about(two, at_random=asked.assume_missing_at_random)
+    doubts = doubts_about(observations, two, at_random=asked.assume_missing_at_random)
     outcome, withheld = doubts.outcome(estimate, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail)
     balance = case_balance(two)
     lopsided = balance.note(two.effect) if outcome in ("better", "worse") else ""
@@ -214,6 +218,7 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
         missing_baseline=doubts.missing.baseline,
         missing_finalist=doubts.missing.finalist,
         effect_with_missing=doubts.effect_with_missing,
+        effect_without_drift=doubts.effect_without_drift,
         claim=comparison.claim,
         level=1 - level,
         p_value=p_value,
@@ -232,7 +237,8 @@ def _verdict(two: Pair, comparison: Answer, p_value: float, level: float, asked:
         notes=(
             *cautions,
             *two.notes,
-            *doubts.notes(),
+            *doubts.notes(estimate, tail),
+            *text_notes(observations, two),
             *asked.notes_on(estimate, level, p_value),
             *comparison.notes,
             *(unsure if p_value > asked.alpha else ()),

@@ -35,7 +35,7 @@ def sentence_for(verdict: Verdict) -> str:
         scores = f"on {_these(verdict)} {scores}"
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to test a difference with."
     if verdict.outcome == "not distinguishable" and verdict.p_value <= verdict.alpha:
-        return (_missing if verdict.withheld == "missing rows" else _failures)(verdict, where)
+        return {"missing rows": _missing, "drift": _drift}.get(verdict.withheld, _failures)(verdict, where)
     ended = f" {_given_up(verdict)}." if verdict.given_up else ""
     numbers = f"({_numbers(verdict)}).{ended}"
     if verdict.outcome == "better":
@@ -67,6 +67,18 @@ def _missing(verdict: Verdict, where: str) -> str:
         f"{verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of {verdict.effect:+.{d}f} "
         f"({_numbers(verdict)}); with the least favourable scores for them the difference would be "
         f"{verdict.effect_with_missing:+.{d}f}."
+    )
+
+
+def _drift(verdict: Verdict, where: str) -> str:
+    """Say that a drift over time could make a significant difference."""
+    name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
+    side = "better" if verdict.effect > 0 else "worse"
+    return (
+        f"Whether {name} is {side} than {base} {where} cannot be said, because they did not run at the same time and "
+        f"scores drift. It scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of "
+        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); adjusted to equal times the difference would be "
+        f"{verdict.effect_without_drift:+.{d}f}."
     )
 
 

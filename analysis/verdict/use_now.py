@@ -125,6 +125,8 @@ def _why(verdict: Verdict, name: str) -> str:
         return f"{name} is as good, not better"
     if verdict.withheld == "missing rows":
         return "the rows that are missing could make the difference"
+    if verdict.withheld == "drift":
+        return "they did not run at the same time, and scores drift"
     if verdict.p_value <= verdict.alpha:
         return "too many generations have no score to say which is better"
     if verdict.given_up:

@@ -67,7 +67,10 @@ class Verdict:
         missing_baseline: Rows that the baseline lacks for even numbers per case; see `comparison.missing_rows`.
         missing_finalist: Rows that the configuration lacks.
         effect_with_missing: The effect with the least favourable scores for them.
-        withheld: The reason why a difference with a small enough p is not claimed: "failures", "missing rows", or "".
+        effect_without_drift: The effect adjusted to equal times, where arms did not run at the same time and the table
+            has their order; see `noise.drift`. Otherwise the effect.
+        withheld: The reason why a difference with a small enough p is not claimed: "failures", "missing rows",
+            "drift", or "".
         look_rescored: Whether the scores have changed since that look.
         sentence: The verdict in words.
         advice: The next step.
@@ -120,6 +123,7 @@ class Verdict:
     missing_baseline: int
     missing_finalist: int
     effect_with_missing: float
+    effect_without_drift: float
     withheld: str
     look_rescored: bool
     sentence: str

@@ -1,0 +1,100 @@
+"""Facts about the texts of two arms that decide what a difference of their scores means."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from analysis.comparison.pair import Pair, pair
+from analysis.formatting import decimals
+from analysis.observations.table import TableError, says, summarize
+from analysis.observations.views import usable
+
+CUT_OFF = 0.2
+"""Smallest difference of the shares of texts cut off for which there is a note."""
+
+LONGER = 1.5
+"""Smallest ratio of lengths for which there is a note."""
+
+COPIES, COPIES_MORE = 0.5, 0.2
+"""Smallest share of copied words, and smallest difference of the shares, for which there is a note."""
+
+
+def text_notes(observations: pd.DataFrame, two: Pair) -> tuple[str, ...]:
+    """Say where one arm's texts are cut off, much longer, or copied from the log, and the other's are not.
+
+    Args:
+        observations: The table. Used where they exist: `finish`, `words` (or `output_tokens`) and `copied_share`.
+        two: The arms.
+    """
+    names = [two.cells.configurations[each.row] for each in (two.finalist, two.baseline)]
+    cases = {two.cells.cases[each] for each in two.cells.stratum_case[two.strata]}
+    rows = usable(observations)
+    arm = rows["configuration"].astype(str)
+    rows = rows[(arm.isin(names) & rows["case"].astype(str).isin(cases)).to_numpy()]
+    arms = [rows[(rows["configuration"].astype(str) == name).to_numpy()] for name in names]
+    found = (_cut_off(rows, arms, names), _longer(arms, names, two.effect), _copied(arms, names))
+    return tuple(filter(None, found))
+
+
+def _cut_off(rows: pd.DataFrame, arms: list[pd.DataFrame], names: list[str]) -> str:
+    """Compare whole texts where one arm has many more that num_predict cut off."""
+    cut = [int(says(own, "finish", "length").sum()) for own in arms]
+    shares = [count / len(own) for count, own in zip(cut, arms, strict=True)]
+    if abs(shares[0] - shares[1]) < CUT_OFF:
+        return ""
+    counts = " and ".join(
+        f"{count} of {len(own)} texts of {name}" for count, own, name in zip(cut, arms, names, strict=True)
+    )
+    try:
+        cells = summarize(rows[~says(rows, "finish", "length")])
+        whole = pair(cells, cells.index(names[1]), cells.index(names[0]))
+    except TableError:
+        return f"Cut off (finish = length) are {counts}: no whole texts of both are left to compare."
+    effect = f"{whole.effect:+.{decimals(whole.effect)}f}"
+    on = f"{whole.cases} case{'s' if whole.cases > 1 else ''}"
+    return (
+        f"Cut off (finish = length) are {counts}. Among texts that are not cut off, the difference is {effect} on {on}."
+    )
+
+
+def _longer(arms: list[pd.DataFrame], names: list[str], effect: float) -> str:
+    """Say that the arm with more has longer texts."""
+    column = next((each for each in ("words", "output_tokens") if all(each in own for own in arms)), None)
+    if column is None:
+        return ""
+    means = [_mean(own, column) for own in arms]
+    if not all(mean > 0 for mean in means):
+        return ""
+    longer = 0 if means[0] > means[1] else 1
+    ratio = means[longer] / means[1 - longer]
+    if ratio < LONGER or effect * (1 if longer == 0 else -1) <= 0:
+        return ""
+    unit = column.replace("_", " ")
+    return (
+        f"The texts of {names[longer]} are {ratio:.1f} times as long ({means[longer]:.0f} {unit} on average, "
+        f"{means[1 - longer]:.0f} of {names[1 - longer]}). Longer texts cover more by length alone: compare equal "
+        "lengths (`budget_words`, or a limit on words)."
+    )
+
+
+def _copied(arms: list[pd.DataFrame], names: list[str]) -> str:
+    """Say that one arm copies the log; a sweep's own tables have their own note on that."""
+    if any("copied_share" not in own or "study" in own for own in arms):
+        return ""
+    shares = [_mean(own, "copied_share") for own in arms]
+    more = 0 if shares[0] > shares[1] else 1
+    if not (shares[more] >= COPIES and shares[more] - shares[1 - more] >= COPIES_MORE):
+        return ""
+    return (
+        f"{names[more]} copies {shares[more]:.0%} of its words from the log ({names[1 - more]} "
+        f"{shares[1 - more]:.0%}), and copies count as covered: read its texts."
+    )
+
+
+def _mean(own: pd.DataFrame, column: str) -> float:
+    """Return the mean over cases of a column's mean; NaN where it has no number."""
+    numbers = pd.to_numeric(own[column], errors="coerce")
+    by_case = numbers.groupby(own["case"].astype(str).to_numpy()).mean().dropna()
+    return float(by_case.mean()) if len(by_case) else math.nan
