@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import regex
 
+from objectives.chats.transcript import transcript
 from objectives.rubrics.words import content_keys, numbers_in, similarity
 
 _SPEAKER = regex.compile(
@@ -60,7 +61,8 @@ def find_candidates(log: str, count: int = 12) -> list[Candidate]:
     shares half of its words with a better one is left out.
 
     Args:
-        log: The conversation, one utterance per line or paragraph, with or without speakers and times.
+        log: The conversation: one utterance per line or paragraph, with or without speakers and times, or a chat as
+            programs export it (see `objectives.chats`).
         count: Largest number of candidates, at least 1.
 
     Returns:
@@ -86,7 +88,18 @@ def find_candidates(log: str, count: int = 12) -> list[Candidate]:
 
 def _sentences(log: str) -> list[_Sentence]:
     """Return the log's sentences of at least `_MIN_KEYS` content words, with their speakers."""
+    chat = transcript(log)
     found: list[_Sentence] = []
+    for speaker, said in [(turn.speaker, turn.text) for turn in chat.turns] if chat else _spoken_lines(log):
+        for text in (text for line in said.splitlines() for text in _SENTENCE_END.split(line)):
+            keys = frozenset(content_keys(text))
+            if len(keys) >= _MIN_KEYS:
+                found.append(_Sentence(text.strip(), speaker, len(found), keys))
+    return found
+
+
+def _spoken_lines(log: str) -> Iterator[tuple[str, str]]:
+    """Yield the lines of a plain log with their speakers, "" where none is named."""
     speaker = ""
     for line in log.splitlines():
         match = _SPEAKER.match(line)
@@ -94,11 +107,7 @@ def _sentences(log: str) -> list[_Sentence]:
             speaker = match["name"].strip()
         elif not line.strip():
             speaker = ""
-        for text in _SENTENCE_END.split(line[match.end() :] if match else line):
-            keys = frozenset(content_keys(text))
-            if len(keys) >= _MIN_KEYS:
-                found.append(_Sentence(text.strip(), speaker, len(found), keys))
-    return found
+        yield speaker, line[match.end() :] if match else line
 
 
 def _rarity(sentences: Sequence[_Sentence]) -> dict[str, float]:
@@ -160,7 +169,8 @@ def candidates_from_model(
     Returns:
         The usable proposals without near-duplicates; levels outside 1..5 become the nearest. [] if there are none.
     """
-    answer = chat_json(INSTRUCTION.format(count=count, log=log), schema_for(count))
+    chat = transcript(log)
+    answer = chat_json(INSTRUCTION.format(count=count, log=chat.text if chat else log), schema_for(count))
     raw = answer.get("items")
     found: list[Candidate] = []
     kept: list[frozenset[str]] = []

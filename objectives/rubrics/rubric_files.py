@@ -72,7 +72,13 @@ def _block(item: ItemLike) -> str:
 
 
 def write_case(
-    rubric: str, log_path: Path, log: str, directory: Path | None = None, *, force: bool = False
+    rubric: str,
+    log_path: Path,
+    log: str,
+    directory: Path | None = None,
+    *,
+    force: bool = False,
+    rewritten: bool = False,
 ) -> list[Path]:
     """Write a rubric beside its log, and copy the log if they go to another directory.
 
@@ -82,6 +88,7 @@ def write_case(
         log: The log's text.
         directory: Directory of the case; by default that of the log. It is created if necessary.
         force: Write over existing files.
+        rewritten: `log` is no longer the text of `log_path`, so that it is written in any case.
 
     Returns:
         The files written, the rubric first.
@@ -92,7 +99,7 @@ def write_case(
     directory = directory or log_path.parent
     files = {directory / f"{log_path.stem}.toml": rubric}
     copy = directory / f"{log_path.stem}.txt"
-    if directory.resolve() != log_path.parent.resolve():
+    if rewritten or directory.resolve() != log_path.parent.resolve():
         files[copy] = log
     write_files(files, force=force)
     return list(files)

@@ -191,19 +191,23 @@ def new(
 ) -> None:  # fmt: skip
     """Draft a rubric for LOG: candidate items that you review.
 
+    LOG is text, one utterance per line, or a chat as it is exported: WhatsApp, Slack (JSON), IRC, captions (VTT, SRT),
+    transcripts in Markdown. Of JSON and captions a transcript is written beside the rubric.
+
     Without --engine the candidates are sentences of the log, chosen by a fixed rule. With it a model proposes facts.
     The file says reviewed = false, and `sweeps cases check` warns until you change that.
     """
     from objectives.case_files import CaseError, Problem
     from objectives.rubrics import find_candidates
 
-    text = _read_log(log)
+    text, rewritten = _read_log(log)
     with _engine(kind, host, model, allow_remote) as opened:
         candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
     if not candidates:
         remedy = "Sentences with at least four content words are needed."
         raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
-    written = _write(log, text, out, candidates, title=log.stem.replace("-", " "), reviewed=False, force=force)
+    title = log.stem.replace("-", " ")
+    written = _write(log, text, out, candidates, title=title, reviewed=False, force=force, rewritten=rewritten)
     _report(
         written,
         f"{_many(len(candidates), 'candidate')}: review them, then run `sweeps cases check {written[0].parent}`",
@@ -267,31 +271,42 @@ def import_items(
 
     chosen = {name: value for each in where for name, value in each.items()}
     title, items = read_items(items_file, columns=columns, level=level, rows=rows, where=chosen)
-    text = _read_log(log)
-    written = _write(log, text, out, list(items), title=title, reviewed=True, force=force)
+    text, rewritten = _read_log(log)
+    written = _write(log, text, out, list(items), title=title, reviewed=True, force=force, rewritten=rewritten)
     for note in items.notes:
         stderr_console().print(f"{note[:1].upper()}{note[1:]}.", markup=False, soft_wrap=True)
     _report(written, f"{_many(len(items), 'item')}: now run `sweeps cases check {written[0].parent}`")
 
 
-def _read_log(log: Path) -> str:
+def _read_log(log: Path) -> tuple[str, bool]:
+    """The log's text, and whether it is a transcript of a file made for programs (Slack's JSON, captions)."""
     from objectives.case_files import CaseError, Problem, read_text
+    from objectives.chats.transcript import transcript
 
     text = read_text(log)
     if not text.strip():
         raise CaseError(Problem(str(log), "the log is empty.", "Write the conversation into it."))
-    return text
+    chat = transcript(text) if log.suffix != ".txt" else None
+    return (chat.text, True) if chat and chat.for_programs else (text, False)
 
 
 def _write(
-    log: Path, text: str, out: Path | None, items: list[Any], *, title: str, reviewed: bool, force: bool
+    log: Path,
+    text: str,
+    out: Path | None,
+    items: list[Any],
+    *,
+    title: str,
+    reviewed: bool,
+    force: bool,
+    rewritten: bool,
 ) -> list[Path]:
     from objectives.rubrics import render_rubric, write_case
 
     stays = out is None or out.resolve() == log.parent.resolve()
-    named = log.name if stays and log.suffix != ".txt" else ""
+    named = log.name if stays and log.suffix != ".txt" and not rewritten else ""
     rubric = render_rubric(items, title=title, log=named, reviewed=reviewed)
-    return write_case(rubric, log, text, out, force=force)
+    return write_case(rubric, log, text, out, force=force, rewritten=rewritten)
 
 
 def _report(written: list[Path], line: str) -> None:

@@ -221,3 +221,39 @@ def test_import_of_nuggets_says_how_it_read_them(log: Path, capsys: pytest.Captu
     assert code == 2
     assert "did you mean 'text'?" in err
     assert "no NAME=VALUE" in call(capsys, "import", "q.jsonl", "--log", "kiln.txt", "--where", "qid")[2]
+
+
+def test_new_reads_exports_for_programs_and_writes_their_transcript(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = [line.partition(": ") for line in LOG.splitlines()]
+    slack = [{"type": "message", "subtype": "channel_join", "user": "U1", "text": "Jonas has joined the channel"}]
+    slack += [{"type": "message", "username": name, "text": text} for name, _, text in said]
+    Path("slack.json").write_text(json.dumps(slack))
+    cues = [f"00:00:0{i}.000 --> 00:00:0{i + 1}.000\n<v {name}>{text}</v>\n" for i, (name, _, text) in enumerate(said)]
+    Path("meeting.vtt").write_text("WEBVTT\n\n" + "\n".join(cues))
+    for name in ("slack.json", "meeting.vtt"):
+        code, out, err = call(capsys, "new", name, "-o", "cases")
+        stem = name.partition(".")[0]
+        assert (code, out.split()) == (0, [f"cases/{stem}.toml", f"cases/{stem}.txt"])
+    assert Path("cases/slack.txt").read_text() == LOG
+    assert Path("cases/meeting.txt").read_text().count("Petra: ") == 2
+    assert call(capsys, "check", "cases")[0] == 0
+    assert call(capsys, "new", "slack.json")[1].split() == ["slack.toml", "slack.txt"]
+    code, _, err = call(capsys, "new", "slack.json")
+    assert code == 2
+    assert "slack.txt: exists already" in err
+    Path("items.csv").write_text("level,text\n1,The kiln tripped.\n")
+    assert call(capsys, "import", "items.csv", "--log", "meeting.vtt")[1].split() == ["meeting.toml", "meeting.txt"]
+
+
+def test_new_leaves_a_messenger_s_export_as_the_log(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    chat = "12/03/24, 14:04 - Messages and calls are end-to-end encrypted. No one outside of this chat can read them.\n"
+    chat += "".join(f"12/03/24, 14:0{i} - {line}\n" for i, line in enumerate(LOG.splitlines(), 5))
+    Path("chat.txt").write_text(chat)
+    assert call(capsys, "new", "chat.txt")[1] == "chat.toml\n"
+    assert Path("chat.txt").read_text() == chat
+    rubric = Path("chat.toml").read_text()
+    assert rubric.count("[[items]]") == 4
+    assert "14:0" not in rubric
+    assert "encrypted" not in rubric
