@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from analysis.formatting import cases_text, count_text
+from analysis.formatting import cases_text, count_text, option_text
 from objectives import Case
 from sweeps.budget.allocation import left_out
 from sweeps.budget.detectable_gain import DetectableGain
@@ -80,6 +80,9 @@ def capacity_finding(capacity: Capacity, config: SweepConfig) -> Finding:
     if 0 <= capacity.room < wanted:
         todo = f"use num_ctx {capacity.longest + wanted} or more, or a smaller num_predict"
         return Finding(f"{found} leaves {capacity.room} for num_predict {wanted}", WARNING, todo)
+    if capacity.too_large:
+        large = "; ".join(f"{each.name} {option_text(each.value)}: {each.reason}" for each in capacity.too_large)
+        return Finding(f"{found}; {large}", WARNING, "free memory, or go on without these values")
     if capacity.removed:
         return Finding(found, WARNING, "take these values out of space.num_ctx")
     return Finding(found)

@@ -127,7 +127,7 @@ def check_options(
     config = sweep.config
     probes = {}
     if config.search.probe or again:
-        probes = probe_space(sweep.hosts, config, sweep.ledger, progress, again=again)
+        probes = probe_space(sweep.hosts, config, report.capacity, sweep.ledger, progress, again=again)
     report.list_probes(probes)
     if config.is_comparison:
         refuse_unfit(sweep.hosts, config, report.capacity)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -44,13 +45,18 @@ def study_options(function: F) -> F:
 
 @click.command()
 @study_options
-def run(file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool, strict: bool) -> None:
+@click.option(
+    "--drop", multiple=True, metavar="NAME=VALUE", help="Go on without a value of the space; may be repeated."
+)
+def run(
+    file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool, strict: bool, drop: tuple[str, ...]
+) -> None:
     """Run the sweep in FILE, or continue it. Its [candidates] are the first trials of the search.
 
     Texts that the ledger has are reused, so after an interruption the same command continues where it stopped. With
     --json two records are printed, `launch` and `done`.
     """
-    run_study("run", file, mlruns, as_json=as_json, quiet=quiet, tracking=not no_tracking, strict=strict)
+    run_study("run", file, mlruns, as_json=as_json, quiet=quiet, tracking=not no_tracking, strict=strict, drop=drop)
 
 
 def run_study(
@@ -62,6 +68,7 @@ def run_study(
     quiet: bool,
     tracking: bool,
     strict: bool,
+    drop: Sequence[str] = (),
 ) -> None:
     """Run a study to its verdict and show it; after Ctrl-C say what is kept, and the command that continues.
 
@@ -73,12 +80,13 @@ def run_study(
         quiet: Show only warnings and the verdict.
         tracking: Whether to log to MLflow.
         strict: See `Sweep`.
+        drop: Values of the space to go on without, as `NAME=VALUE`.
     """
     from sweeps.study.sweep import Sweep
 
     console = stderr_console()
     with terminable() as status, progress_view(quiet=quiet or as_json) as view:
-        sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=tracking, strict=strict)
+        sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=tracking, strict=strict, drop=drop)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
         try:
@@ -88,6 +96,7 @@ def run_study(
             again = ["sweeps", command, str(file)]
             again += [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
             again += ["--no-tracking"] * (not tracking) + ["--strict"] * strict
+            again += [word for text in drop for word in ("--drop", text)]
             console.print(f"  {shlex.join(again)}", markup=False, soft_wrap=True)
             raise click.exceptions.Exit(status()) from None
     if as_json:

@@ -6,10 +6,10 @@ import json
 import math
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sweeps.engines.base import Engine, EngineError, Generation, PromptTooLong
+from sweeps.engines.base import Engine, EngineError, Generation, Prompt, PromptTooLong
 from sweeps.fingerprints.changes import fingerprint_changes
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts.order import Warmth, warmth
@@ -23,6 +23,9 @@ MAX_CONSECUTIVE_FAILURES = 3
 RELOAD_SECONDS = 0.25
 RELOAD_RATIO = 10.0
 """A request was not warm if its load took at least `RELOAD_SECONDS` and this many times the shortest load."""
+
+
+_ANY = Prompt("")
 
 
 class RunStoppedError(EngineError):
@@ -67,6 +70,7 @@ class Host:
         dropped: Why it is no longer used; "" while it works.
         remembered: For a host that does not answer, its fingerprints from an earlier run of the study. They find that
             run's generations in the ledger; nothing new is stored under them.
+        no_memory_for: Failures for lack of memory, by model and reload options (the prompt left empty).
     """
 
     engine: Engine
@@ -76,6 +80,8 @@ class Host:
     name: str = ""
     dropped: str = ""
     remembered: dict[str, Fingerprint] = field(default_factory=dict)
+    no_memory_for: dict[Warmth, str] = field(default_factory=dict)
+    _fitted: set[Warmth] = field(default_factory=set)
     _warm: Warmth | None = None
     _shortest_load: float = math.inf
 
@@ -126,6 +132,7 @@ class Host:
         finally:
             self.clock.engine += time.perf_counter() - started
         self._warm = need
+        self.note_room(task)
         self.clock.requests += 1
         if generation.truncated:
             raise PromptTooLong(
@@ -134,6 +141,18 @@ class Host:
                 generation.prompt_tokens,
             )
         return ledger.generations.add(self.key(task), generation, model=need.model)
+
+    def load(self, task: Task) -> Warmth:
+        """Return what a task loads: its model with its reload options, for any prompt."""
+        return replace(warmth(task, self.engine.reload_options), prompt=_ANY)
+
+    def has_room(self, task: Task) -> bool:
+        """Whether the host has had memory for what a task loads; a lack of it is a passing fault then."""
+        return self.load(task) in self._fitted
+
+    def note_room(self, task: Task) -> None:
+        """Note that the host has had memory for what a task loads."""
+        self._fitted.add(self.load(task))
 
     def _warm_up(self, task: Task) -> None:
         """Send the prompt once, uncounted: every repeat after it then takes the same numeric path."""

@@ -20,13 +20,15 @@ from sweeps.engines.base import (
     EngineTimeout,
     EngineUnreachable,
     ModelMissing,
+    OutOfMemory,
     UsageLimit,
 )
 from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, RunStoppedError
+from sweeps.hosts.memory import no_memory
 from sweeps.hosts.order import order
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Observed
+from sweeps.ledger.records import Entry, Observed
 
 KEPT = "Everything generated so far is kept: correct the fault, then run the same command again to go on from here."
 
@@ -96,12 +98,16 @@ def _take_kept(
     waiting = []
     for task in tasks:
         if (seen := own.get(task)) is not None:
+            made_by = next((host for host in hosts if host.known and host.digest == seen.place.host), None)
+            if made_by is not None and seen.entry is not None:
+                made_by.note_room(task)
             on_result(TaskResult(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
             continue
         found = next((i for i in eligible[task] if keys[i, task].sha256 in kept), None)
         if found is None:
             waiting.append(task)
         else:
+            hosts[found].note_room(task)
             on_result(TaskResult(_placed(task, hosts[found]), kept[keys[found, task].sha256], kept=True))
     return waiting
 
@@ -254,8 +260,11 @@ class _Worker:
     def _do(self, job: _Job) -> bool:
         """Run one job; return False if the host is dropped."""
         task = _placed(job.task, self.host)
+        if (why := self.host.no_memory_for.get(self.host.load(task))) is not None:
+            self._emit(TaskResult(task, None, why, no_memory=True))
+            return True
         try:
-            entry = self.host.generate(self.ledger, task)
+            entry = self._generate(task)
         except RunStoppedError:
             raise
         except EngineError as error:
@@ -264,11 +273,31 @@ class _Worker:
         self._emit(TaskResult(task, entry))
         return True
 
+    def _generate(self, task: Task) -> Entry:
+        """Generate; where memory is short, once more, since another model may have just left it."""
+        try:
+            return self.host.generate(self.ledger, task)
+        except OutOfMemory:
+            if self.host.has_room(task):
+                raise
+        return self.host.generate(self.ledger, task)
+
+    def _no_room(self, job: _Job, task: Task, error: OutOfMemory) -> bool:
+        """Leave a configuration out that the host has no memory for; without memory for the baseline, drop the host."""
+        if task.place.trial < 0:
+            return self._drop(job, no_memory(task.configuration, str(error)))
+        why = f"{type(error).__name__}: {error}"
+        self.host.no_memory_for[self.host.load(task)] = why
+        self._emit(TaskResult(task, None, why, no_memory=True))
+        return True
+
     def _failed(self, job: _Job, task: Task, error: EngineError) -> bool:
         kind = type(error).__name__
         self.ledger.generations.add_failure(self.host.key(task), study=self.study, kind=kind, message=str(error))
         if isinstance(error, _LASTING):
             return self._drop(job, str(error))
+        if isinstance(error, OutOfMemory) and task.place.stage != "confirm" and not self.host.has_room(task):
+            return self._no_room(job, task, error)
         if not isinstance(error, _FAULTS):
             self._emit(TaskResult(task, None, f"{kind}: {error}"))
             return True

@@ -19,6 +19,7 @@ class TaskResult:
         error: The failure; "" without one.
         kept: Whether the generation was in the ledger already.
         unscored: Why an earlier run of the study could not score it; "" if it could, or did not try.
+        no_memory: Whether its host has no memory for the configuration.
     """
 
     task: Task
@@ -26,6 +27,7 @@ class TaskResult:
     error: str = ""
     kept: bool = False
     unscored: str = ""
+    no_memory: bool = False
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ def settle_candidates(
     refuse_unfit(hosts, config, capacity)
     if stored is not None:
         return Narrowing()
-    found = probe_space(hosts, config, ledger, progress) if config.search.probe else {}
+    found = probe_space(hosts, config, capacity, ledger, progress) if config.search.probe else {}
     for line in inert_values(config, found, strict=strict):
         progress.note(line, warning=True)
     return Narrowing()
@@ -70,6 +70,9 @@ def _unfit(name: str, value: object, hosts: Sequence[Host], capacity: Capacity) 
     if name == "num_ctx" and value in capacity.removed:
         cut = f"the prompt of case {capacity.case!r} has {capacity.longest} tokens"
         return f"{value} would cut a prompt, because {cut}; use a larger one"
+    for large in capacity.too_large:
+        if (large.name, large.value) == (name, value):
+            return f"{value}: {large.reason}; free memory there, or take it out"
     return ""
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweeps.config.space import Space
-from sweeps.engines.base import Engine, Generation, OptionRefused, Prompt, PromptTooLong
+from sweeps.engines.base import Engine, Generation, OptionRefused, OutOfMemory, Prompt, PromptTooLong
 from sweeps.options import OPTIONS, OptionValue, as_number
 from sweeps.probes.contexts import EXTREMES, Level, Options, difference, extreme_for, reason, value_text
 from sweeps.probes.result import PROBE_TOKENS, ProbeCost, ProbeResult
@@ -207,9 +207,17 @@ class Experiment:
             except PromptTooLong:
                 applied[value] = value  # the refusal shows that the engine uses it
                 continue
+            except OutOfMemory as error:
+                if value == reference:
+                    raise
+                result = replace(result, verdict="untestable", why=f"no memory for {value}: {error}")
+                continue
             finally:
                 self._warm = None
             applied[value] = answer.effective.get("num_ctx")
+        if len(applied) < 2:
+            return result
+        result = replace(result, verdict="alive", why="", extreme=list(applied)[-1])
         if None in applied.values():
             return self._refuses_long(result, baseline)
         return _applied_contexts(result, applied)
@@ -237,6 +245,8 @@ class Experiment:
             moved = self.send({**plain, option: extreme}, PAIRS[0])
         except OptionRefused as error:
             return replace(result, verdict="refused", tried=0, why=str(error))
+        except OutOfMemory as error:
+            return replace(result, tried=0, why=str(error))
         finally:
             self._warm = None
         effective = moved.effective.get(option)

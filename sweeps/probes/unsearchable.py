@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.narrowed_space import Narrowing, TooLarge
 from sweeps.config.space import Dimension, Space, Value
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
@@ -95,9 +95,15 @@ def refuse_unsent(engine: Engine, config: SweepConfig) -> None:
 
 
 def probe_space(
-    hosts: Sequence[Host], config: SweepConfig, ledger: Ledger | None, progress: Progress, *, again: bool = False
+    hosts: Sequence[Host],
+    config: SweepConfig,
+    capacity: Capacity,
+    ledger: Ledger | None,
+    progress: Progress,
+    *,
+    again: bool = False,
 ) -> dict[str, dict[str, ProbeResult]]:
-    """Probe every swept option on every host and model.
+    """Probe every swept option on every host and model that fits into its memory.
 
     Returns:
         Results by option and place (`MODEL`, or `MODEL on HOST` with several hosts).
@@ -107,6 +113,8 @@ def probe_space(
     working = [host for host in hosts if not host.dropped]
     for host in working:
         for model, fingerprint in host.fingerprints.items():
+            if model not in capacity.models:
+                continue
             place = model if len(working) == 1 else f"{model} on {host.name}"
             announce = _announcer(progress, place, names)
             results = probe(
@@ -151,6 +159,9 @@ def narrow(
     dropped, notes = dead_options(found)
     removed = {"num_ctx": capacity.removed} if capacity.removed else {}
     narrowing = Narrowing(dropped, removed, tuple(notes))
+    for found_large in capacity.too_large:
+        if found_large.name not in dropped:
+            narrowing = narrowing.without(found_large, config)
     children = [d.name for d in config.space if d.name not in narrowing.apply(config).space and d.name not in dropped]
     narrowing = replace(narrowing, dropped=dropped | {name: _orphan(config.space[name], dropped) for name in children})
     if strict:
@@ -199,8 +210,9 @@ def settle(
     *,
     stored: StoredStudy | None,
     strict: bool,
+    dropped: Sequence[TooLarge] = (),
 ) -> Narrowing:
-    """Narrow the space of a study, and warn of each loss. An existing study keeps its first space.
+    """Narrow the space of a study, and warn of each loss. An existing study keeps its space, without `dropped` values.
 
     Raises:
         ConfigError: If the engine does not send a swept option, if only the baseline is left, or with `strict` if
@@ -209,14 +221,28 @@ def settle(
     for host in hosts:
         refuse_unsent(host.engine, config)
     if stored is None:
-        found = probe_space(hosts, config, ledger, progress) if config.search.probe else {}
+        found = probe_space(hosts, config, capacity, ledger, progress) if config.search.probe else {}
         narrowing = narrow(hosts, config, capacity, found, strict=strict)
     else:
         narrowing = Narrowing.from_record(stored.record.narrowing)
         if strict:
             _refuse(narrowing, config)
+    if dropped:
+        narrowing = without(narrowing, dropped, config, hosts)
     for line in [*narrowing.lines(config), *narrowing.notes]:
         progress.note(line, warning=True)
+    return narrowing
+
+
+def without(narrowing: Narrowing, found: Sequence[TooLarge], config: SweepConfig, hosts: Sequence[Host]) -> Narrowing:
+    """Return a narrowing that leaves out further values.
+
+    Raises:
+        ConfigError: If the baseline has such a value, or only the baseline is left.
+    """
+    for each in found:
+        narrowing = narrowing.without(each, config)
+    _refuse_empty(narrowing, config, hosts)
     return narrowing
 
 

@@ -18,6 +18,7 @@ from sweeps.search.trial_store import open_stored_study, readable_errors, replac
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
 
     from analysis import Prior
     from sweeps.samplers.posterior import Posterior
@@ -85,7 +86,10 @@ class Explorer:
         self._storage = storage or ""
         if storage is not None:
             self._stored = open_stored_study(study, storage)
-            self._stored_trials = {int(trial.user_attrs["number"]): trial for trial in self._stored.get_trials()}
+            stored = {int(trial.user_attrs["number"]): trial for trial in self._stored.get_trials()}
+            void = {number for number, proposal in self.known.items() if self.is_void(proposal)}
+            self._stored_trials = {number: trial for number, trial in stored.items() if number not in void}
+            self._outdated = len(self._stored_trials) < len(stored)
 
     def tell_baseline(self, result: TrialResult) -> None:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
@@ -111,6 +115,29 @@ class Explorer:
         self._next += count
         return proposals
 
+    def is_void(self, proposal: Proposal) -> bool:
+        """Whether a proposal lies outside the space, which has lost a value since it was made."""
+        return self._params(proposal) is None
+
+    def _params(self, proposal: Proposal) -> Mapping[str, Any] | None:
+        """Return a proposal's params in the present space, whose dimensions may be fewer; None outside of it."""
+        if proposal.number not in self.known:
+            return proposal.params
+        if not self._was_narrowed(proposal):
+            return proposal.params
+        values, before = proposal.configuration.values, self.baseline.values
+        if any(name not in self.space and values.get(name) != before.get(name) for name in proposal.params):
+            return None
+        return self.space.params_of(proposal.configuration)
+
+    def _was_narrowed(self, proposal: Proposal) -> bool:
+        """Whether the space no longer holds a proposal's params as they are."""
+        distributions = self.space.distributions()
+        return any(
+            name not in distributions or not _holds(distributions[name], value)
+            for name, value in proposal.params.items()
+        )
+
     def home(self, proposal: Proposal) -> int:
         """Number of the first trial with the proposal's configuration, to which its generations belong."""
         return self._homes[proposal.configuration.key]
@@ -120,17 +147,21 @@ class Explorer:
         from optuna.trial import TrialState
 
         trial = self._asked.pop(proposal.number)
+        params = self._params(proposal)
+        if params is None:
+            self.study.tell(trial, state=TrialState.FAIL)
+            return
         failed = math.isnan(result.value)
         learned = result.for_sampler()
-        if trial.params == dict(proposal.params):
+        if trial.params == dict(params):
             attrs = learned.user_attrs(proposal.configuration) | {"number": proposal.number}
             for name, value in attrs.items():
                 trial.set_user_attr(name, value)
             self.study.tell(trial, None if failed else result.value, state=TrialState.FAIL if failed else None)
         else:  # another version of the sampler made the proposal that was run
             self.study.tell(trial, state=TrialState.FAIL)
-            self.study.add_trial(self._frozen(proposal.params, learned, proposal.configuration, proposal.number))
-        self._store(self._frozen(proposal.params, result, proposal.configuration, proposal.number))
+            self.study.add_trial(self._frozen(params, learned, proposal.configuration, proposal.number))
+        self._store(self._frozen(params, result, proposal.configuration, proposal.number))
 
     def _store(self, trial: optuna.trial.FrozenTrial) -> None:
         """Write a trial to Optuna's storage, once.
@@ -149,7 +180,7 @@ class Explorer:
                 self._stored.add_trial(trial)
         elif before is None:
             self.flush()
-        elif (before.values, before.params, before.user_attrs) != (trial.values, trial.params, trial.user_attrs):
+        elif _content(before) != _content(trial):
             self._outdated = True
 
     def flush(self) -> None:
@@ -234,3 +265,13 @@ class Explorer:
             distributions={name: distributions[name] for name in params},
             user_attrs=result.user_attrs(configuration) | {"number": number},
         )
+
+
+def _content(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
+    return trial.values, trial.params, trial.user_attrs, trial.distributions
+
+
+def _holds(distribution: BaseDistribution, value: Any) -> bool:
+    return value in getattr(distribution, "choices", ()) or (
+        isinstance(value, (int, float)) and getattr(distribution, "low", math.inf) <= value <= distribution.high  # type: ignore[attr-defined]
+    )

@@ -167,6 +167,9 @@ class Exploration:
         offsets = measurer.offsets() if plan.parts > 1 else None
         for proposal in batch:
             home, noise_sd = self.explorer.home(proposal), self.standing.noise_sd
+            if self.explorer.is_void(proposal):
+                self.explorer.tell(proposal, measurer.result_of(home, "explore", noise_sd))
+                continue
             seeds = self._seeds(proposal) if tasks[proposal.number] else None
             result = measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
             self.explorer.tell(proposal, result)
@@ -176,6 +179,8 @@ class Exploration:
         self.stages.progress.standing(self.standing)
 
     def _tasks(self, proposal: Proposal) -> list[Task]:
+        if self.explorer.is_void(proposal):
+            return []
         home = self.explorer.home(proposal)
         self.stages.configurations[home] = proposal.configuration
         cases = self._cases(proposal, home)

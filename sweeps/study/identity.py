@@ -7,15 +7,18 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.formatting import option_text
 from objectives import Case, Objective
 from sweeps.budget.raised import LIMITS, is_lowered, is_raised
 from sweeps.config.mappings import without_passwords
+from sweeps.config.narrowed_space import TooLarge
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import COMPARISON, StoredStudy
+from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord
 from sweeps.scoring.scorer import case_digest
+from sweeps.search.trial import Proposal
 
 if TYPE_CHECKING:
     from sweeps.hosts.host import Host
@@ -164,6 +167,23 @@ def _lowered(
         "Put the old value back, or raise it. A smaller sweep needs another study.name, such as"
         f" {_free_name(stored.name, ledger)!r}: texts that it needs again are reused.",
     ]
+
+
+def refuse_confirmed(dropped: Sequence[TooLarge], record: StudyRecord) -> None:
+    """Refuse to drop a value of a trial that was chosen for the confirmation.
+
+    Raises:
+        ConfigError: With the value and the trial.
+    """
+    for number in record.finalists or ():
+        configuration = Proposal.from_record(number, record.proposals[number]).configuration
+        for each in dropped:
+            if configuration.values.get(each.name) == each.value:
+                value = option_text(each.value)
+                raise ConfigError(
+                    f"--drop {each.name}={value}: trial {number}, which is compared with the baseline, has it;"
+                    " leave the value in, or use another study.name"
+                )
 
 
 def _options_for(known: Mapping[str, Any], identity: Mapping[str, Any]) -> str:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from objectives import Case, Objective
+from sweeps.config.narrowed_space import TooLarge, between
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import EngineError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
-from sweeps.hosts.host import Host, HostChangedError, host_record
+from sweeps.hosts.host import Host, HostChangedError, RunStoppedError, host_record
+from sweeps.hosts.memory import no_memory, too_large
 from sweeps.hosts.pool import run_tasks
 from sweeps.hosts.sweep_hosts import fingerprints_of
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
-from sweeps.options import Configuration
+from sweeps.options import Configuration, OptionValue, as_number
 from sweeps.progress import Progress
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import answer_row, item_texts, observation_row
@@ -25,6 +27,25 @@ from sweeps.search.trial import TrialResult
 from sweeps.search.trial_scores import penalised, trial_result
 from sweeps.study.answer_scorer import AnswerScorer
 from sweeps.study.growing_table import ByTrial, RunningOffsets
+
+Spot = tuple[str, int, str, int]
+"""Stage, trial, case and seed of an observation."""
+
+
+def _spot(row: Mapping[str, Any]) -> Spot:
+    return row["stage"], row["trial"], row["case"], row["seed"]
+
+
+class ValuesTooLargeError(Exception):
+    """Values of the space that a host has no memory for. Everything else of the batch is kept.
+
+    Attributes:
+        found: The values.
+    """
+
+    def __init__(self, found: Sequence[TooLarge]) -> None:
+        super().__init__("; ".join(each.reason for each in found))
+        self.found = tuple(found)
 
 
 class Measurer:
@@ -38,6 +59,7 @@ class Measurer:
         hosts: The hosts that generate.
         models: The matcher's access to models.
         progress: Gets the messages.
+        shown: Observations that the progress has counted already, as `spots` returns them.
 
     Attributes:
         rows: Rows of the observations table, so far.
@@ -53,6 +75,7 @@ class Measurer:
         hosts: Sequence[Host],
         models: EngineModels,
         progress: Progress,
+        shown: Collection[Spot] = (),
     ) -> None:
         self.config, self.cases, self.ledger, self.hosts = config, cases, ledger, hosts
         self.models, self.progress = models, progress
@@ -66,6 +89,8 @@ class Measurer:
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
         self._waiting: list[TaskResult] = []
+        self._no_memory: list[TaskResult] = []
+        self._shown = frozenset(shown)
         self._hosts_known = False
 
     @property
@@ -159,6 +184,40 @@ class Measurer:
                 for host in self.hosts:
                     host.cool()
         self._scorer.stop_if_none_scored()
+        if self._no_memory and (found := self._values_too_large()):
+            raise ValuesTooLargeError(found)
+
+    def _values_too_large(self) -> list[TooLarge]:
+        """Return the values for which hosts had no memory, one of each failed configuration.
+
+        Raises:
+            RunStoppedError: If a configuration does not fit that needs as much as the baseline.
+        """
+        found: dict[tuple[str, OptionValue], TooLarge] = {}
+        failed, self._no_memory = self._no_memory, []
+        for result in failed:
+            host = next(host for host in self.hosts if host.known and host.digest == result.task.place.host)
+            value = too_large(host, result.task, self.config.baseline)
+            if value is None:
+                raise RunStoppedError(no_memory(self.config.baseline, result.error))
+            if value[0] not in self.config.space:  # of a candidate: that one has failed
+                self._keep(replace(result, no_memory=False))
+                continue
+            reason = f"It does not fit into the memory of {host.name} with model {result.task.configuration.model}:"
+            dimension = self.config.space[value[0]]
+            highest = None if dimension.choices else between(dimension, self._fitting(value[0], value[1]), value[1])
+            found.setdefault(value, TooLarge(*value, f"{reason} {result.error}", highest))
+        return list(found.values())
+
+    def _fitting(self, name: str, limit: OptionValue) -> OptionValue:
+        """Return the largest value below a limit that a host had memory for, or else the range's lower end."""
+        known = {row[name] for row in self.rows if row.get(name) is not None and row["finish"] != "error"}
+        smaller = [as_number(each) for each in known if as_number(each) < as_number(limit)]
+        return max([self.config.space[name].low, *smaller])
+
+    def spots(self) -> set[Spot]:
+        """The observations so far, by stage, trial, case and seed."""
+        return {_spot(row) for row in self.rows}
 
     def _keep(self, result: TaskResult) -> None:
         """Keep the observation at once, and score it; where a model scores, at the end of the batch.
@@ -167,6 +226,9 @@ class Measurer:
         """
         task, entry = result.task, result.entry
         place = task.place
+        if result.no_memory:  # its value leaves the space, so it is no observation
+            self._no_memory.append(result)
+            return
         self.ledger.observations.add(
             self.name,
             place,
@@ -185,6 +247,8 @@ class Measurer:
         if entry is not None and scored is not None:
             self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
         self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, error))
+        if _spot(self.rows[-1]) in self._shown:
+            return
         if error:
             self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
         seconds = None if result.kept or entry is None else entry.generation.timing.total

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from sweeps.budget.pace import Pace, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.raised import is_raised, raised_plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
-from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.narrowed_space import Narrowing, TooLarge, parse_drop
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host, RunStoppedError, host_record
@@ -24,7 +25,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord
 from sweeps.probes.capacity import Capacity, measure_capacity
 from sweeps.probes.compared_values import settle_candidates
-from sweeps.probes.unsearchable import settle
+from sweeps.probes.unsearchable import settle, without
 from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import measured_floor, read_result, require_readable
@@ -38,8 +39,8 @@ from sweeps.study.comparison import candidates_to_compare
 from sweeps.study.confirmation import Confirmation
 from sweeps.study.exploration import Exploration
 from sweeps.study.floor import measure_floor
-from sweeps.study.identity import identity_of, refuse_changes
-from sweeps.study.measurer import Measurer
+from sweeps.study.identity import identity_of, refuse_changes, refuse_confirmed
+from sweeps.study.measurer import Measurer, ValuesTooLargeError
 from sweeps.study.stages import Stages
 from sweeps.study.unscored import unscored_text
 from sweeps.tracking.logbook import Logbook
@@ -65,6 +66,7 @@ class StudyRun:
         report: Whether to write report, plots and exports at the end.
         keep_trials: Whether to keep trials in Optuna's storage.
         strict: Refuse a space with an option that does nothing on this host, instead of dropping that option.
+        drop: Values to leave out of the space from now on, as `NAME=VALUE`.
     """
 
     config: SweepConfig
@@ -80,6 +82,7 @@ class StudyRun:
     report: bool = True
     keep_trials: bool = True
     strict: bool = False
+    drop: Sequence[str] = ()
 
     def go(self) -> SweepResult:
         """Run all stages, and keep the study's status however they end."""
@@ -105,7 +108,8 @@ class StudyRun:
                 config.study.name, identity=identity, config=config.stored_text, record=first
             )
         else:
-            stored = self.ledger.studies.update(config.study.name, status="running")
+            kept = partial(replace, narrowing=narrowing.as_record()) if self.drop else None
+            stored = self.ledger.studies.update(config.study.name, kept, status="running")
         sight = announce(self.progress, config, plan, capacity, self.hosts, known=known, stored=exists)
         timekeeper = self._timekeeper_of(config, plan, stored.record, seen)
         stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, timekeeper)
@@ -116,7 +120,7 @@ class StudyRun:
         status = "failed"
         try:
             stages.logbook.start(self.hosts, self.cases)
-            self._run_stages(stages, stored, sight)
+            stages = self._run_with_what_fits(stages, stored, sight)
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
             self.progress.stage("report")
@@ -132,6 +136,36 @@ class StudyRun:
                 stages.logbook.end(status)
                 stages.update(status=status)
         return result
+
+    def _run_with_what_fits(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> Stages:
+        """Run the stages; without a value that a host has no memory for, they run again from what the ledger has.
+
+        Returns:
+            The stages that ended, with the space that is left.
+        """
+        while True:
+            try:
+                self._run_stages(stages, stored, sight)
+                return stages
+            except ValuesTooLargeError as large:
+                stages = self._without(stages, large.found)
+                stored = stages.record
+
+    def _without(self, stages: Stages, found: Sequence[TooLarge]) -> Stages:
+        """Take values out of the space of the running study, with a warning each."""
+        narrowing = Narrowing.from_record(stages.record.narrowing)
+        before = set(narrowing.lines(self.config))
+        narrowing = without(narrowing, found, self.config, self.hosts)
+        for line in narrowing.lines(self.config):
+            if line not in before:
+                self.progress.note(line, warning=True)
+        stages.update(lambda record: replace(record, narrowing=narrowing.as_record()))
+        config = narrowing.apply(self.config)
+        measurer = Measurer(
+            config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress,
+            shown=stages.measurer.spots(),
+        )  # fmt: skip
+        return replace(stages, config=config, measurer=measurer, configurations={})
 
     def _run_stages(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> None:
         with stages.timed("floor"):
@@ -170,9 +204,18 @@ class StudyRun:
         first = next(host for host in self.hosts if not host.dropped)
         capacity = measure_capacity(first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.strict
-        settled = (settle_candidates if self.config.is_comparison else settle)(
-            self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict
-        )
+        if self.config.is_comparison:
+            settled = settle_candidates(
+                self.hosts, self.config, capacity, self.ledger, self.progress, stored=stored, strict=strict
+            )
+            return settled, capacity
+        dropped = [parse_drop(text, self.config) for text in self.drop]
+        if stored is not None:
+            refuse_confirmed(dropped, stored.record)
+        settled = settle(
+            self.hosts, self.config, capacity, self.ledger, self.progress,
+            stored=stored, strict=strict, dropped=dropped,
+        )  # fmt: skip
         return settled, capacity
 
     def _plan_of(self, stored: StoredStudy | None, measurer: Measurer) -> tuple[Plan, dict[str, float] | None]:
@@ -208,7 +251,7 @@ class StudyRun:
             record = replace(record, plan=plan.as_dict(), first_trials=first)
             return record if record.kind == COMPARISON else replace(record, finalists=None, priors={})
 
-        return self.ledger.studies.update(stored.name, raised, identity=identity, config=self.config.text)
+        return self.ledger.studies.update(stored.name, raised, identity=identity, config=self.config.stored_text)
 
     def _measured_pace(self, measurer: Measurer) -> Pace:
         """Measure the pace of the baseline on the floor's first seed of each case."""

@@ -44,6 +44,7 @@ class Sweep:
         keep_trials: Whether to keep trials in Optuna's storage (`optuna.db`) as well.
         report: Whether to write report, plots and exports at the end.
         strict: Refuse a space with an option or value that does nothing on this host, instead of dropping it.
+        drop: Values to leave out of the space from now on, such as `["num_ctx=8192"]`; a stored study goes on without.
         directory: The former name of `mlruns`.
 
     Raises:
@@ -63,6 +64,7 @@ class Sweep:
         keep_trials: bool = True,
         report: bool = True,
         strict: bool = False,
+        drop: Sequence[str] = (),
         directory: str | Path | Workspace | None = None,
     ) -> None:
         _require_config(config)
@@ -76,7 +78,7 @@ class Sweep:
         self._objective, self._cases = objective, cases
         self._tracking, self._keep_trials = tracking, keep_trials
         self._report = report
-        self.strict = strict
+        self.strict, self.drop = strict, tuple(drop)
 
     @classmethod
     def from_toml(cls, path: str | Path, **options: Any) -> Sweep:
@@ -162,6 +164,7 @@ class Sweep:
                 report=self._report,
                 keep_trials=self._keep_trials,
                 strict=self.strict,
+                drop=self.drop,
             )
             return run.go()
 
