@@ -194,10 +194,14 @@ class Measurer:
             RunStoppedError: If a configuration does not fit that needs as much as the baseline.
         """
         found: dict[tuple[str, OptionValue], TooLarge] = {}
+        culprits: dict[object, tuple[str, OptionValue] | None] = {}
         failed, self._no_memory = self._no_memory, []
         for result in failed:
             host = next(host for host in self.hosts if host.known and host.digest == result.task.place.host)
-            value = too_large(host, result.task, self.config.baseline)
+            load = (host.digest, host.load(result.task))
+            if load not in culprits:
+                culprits[load] = too_large(host, result.task, self.config.baseline)
+            value = culprits[load]
             if value is None:
                 raise RunStoppedError(no_memory(self.config.baseline, result.error))
             if value[0] not in self.config.space:  # of a candidate: that one has failed
