@@ -86,8 +86,10 @@ def aa_check(
     label = cells.configurations[only(cells, configuration)]
     own = observations[observations["configuration"].astype(str) == label]
     own = own[_usable(own)]
-    if floor_of(cells, cells.index(label)).greedy:
-        sentence = f"{label} is greedy: all its seeds give the same scores, so there are no halves to compare."
+    floor = floor_of(cells, cells.index(label))
+    if floor.greedy or not floor.sd:
+        why = f"{label} is greedy: all its seeds give" if floor.greedy else f"all texts of a case of {label} have"
+        sentence = f"{why} the same scores, so there are no halves to compare."
         return AACheck(0.0, 0.0, 0.0, 1.0, None, None, alpha, True, int(len(own) // 2), sentence)
     halves = summarize(own.assign(configuration=_halves(own, rng)))
     if len(halves.configurations) < 2:

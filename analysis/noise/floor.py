@@ -27,8 +27,9 @@ class NoiseFloor:
         cases: Number of cases.
         seeds_per_case: Mean number of observations per case.
         mean: Mean score over cases.
-        greedy: Whether seeds change nothing: temperature 0, or no score varies within a case. With few seeds the latter
-            may be chance; the interval, 0 to 0, does not allow for that.
+        greedy: Whether seeds change nothing, by the options: temperature 0, where no score varies within a case.
+            Without it, an `sd` of 0 may be chance or come from empty texts; the interval, 0 to 0, does not allow for
+            that.
         configuration: Label of the configuration.
     """
 
@@ -88,8 +89,8 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     used = cells.n[row] > 0
     n = cells.n[row, used]
     own = arm(cells, row, np.flatnonzero(used), is_greedy(cells, row))
-    greedy, dof = own.constant, own.dof
-    if not dof and not greedy:
+    constant, dof = own.constant, own.dof
+    if not dof and not constant:
         raise TableError(
             f"{cells.configurations[row]!r} has one seed per case, so its noise is unknown: repeat it with more seeds"
         )
@@ -97,9 +98,9 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     case = cells.stratum_case[used]
     cases, inverse, hosts = np.unique(case, return_inverse=True, return_counts=True)
     mean = float((cells.mean[row, used] / hosts[inverse]).sum()) / len(cases)
-    low, high = (0.0, 0.0) if greedy else sd_interval(square, worth(cells, row))
+    low, high = (0.0, 0.0) if constant else sd_interval(square, worth(cells, row))
     return NoiseFloor(
-        sd=0.0 if greedy else math.sqrt(square / dof),
+        sd=0.0 if constant else math.sqrt(square / dof),
         ci_low=low,
         ci_high=high,
         dof=dof,
@@ -107,7 +108,7 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
         cases=len(cases),
         seeds_per_case=float(n.sum()) / len(cases),
         mean=mean,
-        greedy=greedy,
+        greedy=own.greedy,
         configuration=cells.configurations[row],
     )
 

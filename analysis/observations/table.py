@@ -47,13 +47,15 @@ COLUMNS = (
     "compression",  # words of the text per word of the log
     "matcher_sd",  # the matcher's own noise in this score, as a standard deviation; 0 for a deterministic matcher
     "prompt_tokens",
-    "output_tokens",
+    "output_tokens",  # of thought and answer
+    "answer_tokens",
+    "thinking_tokens",
     "seconds",  # total
     "queue_seconds",
     "load_seconds",
     "prefill_seconds",
     "decode_seconds",
-    "finish",  # stop, length, repeat, error
+    "finish",  # stop, length, repeat, empty (no answer, whatever ended it), error
     "truncated",  # the prompt was cut
     "error",  # "" or what failed
     "text_sha256",

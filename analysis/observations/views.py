@@ -14,9 +14,9 @@ from analysis.observations.table import COLUMNS
 LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", "5": "lv5"}
 """Levels as people name them, with their columns; 1 and 2 together come first, as the figure that matters most."""
 
-FINISHES = ("stop", "length", "repeat", "error")
+FINISHES = ("stop", "length", "repeat", "empty", "error")
 _COUNTS = r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$"
-_MEANS = ("words", "prompt_tokens", "output_tokens", "seconds")
+_MEANS = ("words", "prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens", "seconds")
 
 
 def usable(observations: pd.DataFrame) -> pd.DataFrame:
@@ -89,6 +89,7 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
     if "finish" in rows:
         table["cut"] = (rows["finish"] == "length").groupby(rows["configuration"], observed=True).mean()
         table["repeats"] = (rows["finish"] == "repeat").groupby(rows["configuration"], observed=True).mean()
+        table["empty"] = (rows["finish"] == "empty").groupby(rows["configuration"], observed=True).mean()
     if "truncated" in rows:
         table["truncated"] = rows["truncated"].astype(bool).groupby(rows["configuration"], observed=True).mean()
     ordered: pd.DataFrame = table.sort_values(["mean", "n"], ascending=False, kind="stable")
@@ -151,7 +152,7 @@ def levels(observations: pd.DataFrame, by: Sequence[str] = ("configuration",)) -
 
 
 def endings(observations: pd.DataFrame) -> dict[str, int]:
-    """Return the numbers of generations that ended by `stop`, `length`, `repeat` and `error`, or were `truncated`."""
+    """Return the numbers of generations that of each of `FINISHES`, and of `truncated` prompts."""
     finish = observations["finish"] if "finish" in observations else pd.Series(dtype=str)
     found = {name: int((finish == name).sum()) for name in FINISHES}
     found["truncated"] = int(observations["truncated"].astype(bool).sum()) if "truncated" in observations else 0

@@ -23,8 +23,8 @@ CURVE_SEEDS = (2, 3, 5, 8, 10, 15, 20, 30, 50, 75, 100)
 def noise_to_plan_with(floor: NoiseFloor | float | None) -> tuple[float, bool]:
     """Return the noise within a case for a plan, and whether it is assumed.
 
-    PRIOR_NOISE_SD is assumed before a floor was measured, and after the floor of a greedy baseline. That floor shows no
-    noise, but the configurations compared with it have some.
+    PRIOR_NOISE_SD is assumed before a floor was measured, and after a floor that shows no noise, as that of a greedy
+    baseline: the configurations compared with it have some.
 
     Args:
         floor: The noise floor, or its standard deviation; None before one was measured.
@@ -41,7 +41,7 @@ class GainPlan:
         gain: True gain to see, in units of the score.
         claim: "these-cases" or "new-cases".
         noise_sd: Standard deviation over seeds within a case.
-        assumed: Whether `noise_sd` is PRIOR_NOISE_SD, because the floor is greedy and shows no noise.
+        assumed: Whether `noise_sd` is PRIOR_NOISE_SD, because no floor showed any noise.
         interaction_sd: Standard deviation of configuration x case; None for a claim on these cases.
         cases: Number of cases.
         alpha: Two-sided level, before it is shared among the finalists.
@@ -227,7 +227,7 @@ def _plan_sentence(made: GainPlan) -> str:
     noise = ""
     if made.assumed:
         noise = (
-            f" The noise of {gain_text(made.noise_sd)} per generation is assumed: a greedy baseline shows none, but"
+            f" The noise of {gain_text(made.noise_sd)} per generation is assumed: the baseline has shown none, but"
             " other configurations have some."
         )
     return (

@@ -137,7 +137,7 @@ class ReportData:
     @property
     def noise_sd(self) -> float:
         """Within-case standard deviation of a score: the floor's, else the verdict's, else 0 (nothing is known)."""
-        if self.floor is not None and not self.floor.greedy:
+        if self.floor is not None and self.floor.sd:
             return self.floor.sd
         known = self.verdict.noise_sd if self.verdict is not None else 0.0
         return known if math.isfinite(known) else 0.0

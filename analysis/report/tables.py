@@ -107,7 +107,11 @@ class Tables:
         if "finish" not in rows:
             return []
         groups = {self.data.role(key): rows[rows["configuration"] == key] for key in self.arms} | {"everything": rows}
-        return [{"name": name, "n": len(part), **views.endings(part)} for name, part in groups.items()]
+        tokens = {name: _tokens(part) for name, part in groups.items()} if _thinks(rows) else {}
+        return [
+            {"name": name, "n": len(part), **views.endings(part), **tokens.get(name, {})}
+            for name, part in groups.items()
+        ]
 
     @cached_property
     def ranking(self) -> list[Row]:
@@ -188,6 +192,19 @@ def value_text(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _thinks(rows: pd.DataFrame) -> bool:
+    """Whether some text has a thought."""
+    return "thinking_tokens" in rows and bool((rows["thinking_tokens"].fillna(0) > 0).any())
+
+
+def _tokens(rows: pd.DataFrame) -> Row:
+    """Return the mean tokens of thought and answer; NaN where none is known."""
+    return {
+        name: float(rows[name].astype("Float64").mean()) if rows[name].notna().any() else math.nan
+        for name in ("thinking_tokens", "answer_tokens")
+    }
 
 
 def _items(value: object) -> list[str]:

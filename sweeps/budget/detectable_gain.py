@@ -37,7 +37,7 @@ class DetectableGain:
 
     Attributes:
         noise_sd: Assumed or measured standard deviation of a generation's score within a case.
-        assumed: Whether the noise is assumed: no floor was measured, or a greedy one, which shows no noise.
+        assumed: Whether the noise is assumed: no floor was measured, or one without any noise.
         gain: The gain; infinite where no claim can be made, NaN where it is unknown before the arms have run.
         found: Noise and gain in words.
         todo: Remedy where a gain of `verdict.min_gain` would be missed more often, or no claim can be made; else "".
@@ -91,8 +91,11 @@ def detectable_gain(
 def _source(config: SweepConfig, known: KnownFloor | None, assumed: bool) -> str:
     """Origin of the noise, in words."""
     if assumed:
-        greedy = config.baseline.is_greedy or known is not None
-        return f"assumed{': a greedy baseline shows none' if greedy else ' until the floor is measured'}"
+        if config.baseline.is_greedy:
+            return "assumed: a greedy baseline shows none"
+        if known is not None:
+            return f"assumed: in the floor of study {known.study!r} all texts of a case have the same score"
+        return "assumed until the floor is measured"
     assert known is not None  # only a floor gives measured noise
     return f"95% interval {known.floor.ci_low:.3f} to {known.floor.ci_high:.3f}, floor of study {known.study!r}"
 

@@ -124,6 +124,7 @@ def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | N
             answers.scores,
             sweep.objective.name,
             config.baseline.options["num_predict"],
+            config.objective.reasoning,
         )
     forecast = Forecast(sweep, answers.generations, stored)
     with report.row("budget") as row:

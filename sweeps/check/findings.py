@@ -20,6 +20,7 @@ from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
 from sweeps.options import OPTIONS, as_number, whole
 from sweeps.probes.capacity import Capacity
+from sweeps.scoring.answers import CUT, answer_of
 from sweeps.scoring.quantities import QUANTITIES
 
 
@@ -103,7 +104,12 @@ def options_finding(report: ReadinessReport, narrowing: Narrowing, config: Sweep
 
 
 def answers_finding(
-    answers: Sequence[Generation], reused: int, scores: Sequence[float], scorer: str, num_predict: object
+    answers: Sequence[Generation],
+    reused: int,
+    scores: Sequence[float],
+    scorer: str,
+    num_predict: object,
+    reasoning: str = CUT,
 ) -> Finding:
     """The baseline's answers: how long they are, and how many are cut off, repetitive or empty.
 
@@ -113,24 +119,31 @@ def answers_finding(
         scores: Their scores by a user's own objective; empty for other objectives.
         scorer: Name of the objective.
         num_predict: The baseline's limit of an answer in tokens.
+        reasoning: See `sweeps.scoring.answers.answer_of`.
     """
-    words = sorted(len(answer.text.split()) for answer in answers)
+    parted = [answer_of(answer, reasoning) for answer in answers]
+    words = sorted(len(answer.text.split()) for answer in parted)
+    thinking = sorted(answer.thinking_tokens for answer in parted if answer.thinking_tokens)
     parts = [f"{cases_text(len(answers))} answered, {words[0]} to {words[-1]} words"]
     parts += [f"{reused} from the ledger"] if reused else []
+    parts += [f"{len(thinking)} with a thought, of {thinking[0]} to {thinking[-1]} tokens"] if thinking else []
     parts += [f"scored {min(scores):.3f} to {max(scores):.3f} by {scorer}"] if scores else []
     cut_off = sum(answer.finish == "length" for answer in answers)
     faults = {
         f"cut off at num_predict {num_predict}": cut_off,
         "stopped for repeating itself": sum(answer.finish == "repeat" for answer in answers),
-        "empty": sum(not answer.text.strip() for answer in answers),
+        "empty": (empty := sum(answer.is_empty for answer in parted)),
     }
     faulty = [f"{count} {fault}" for fault, count in faults.items() if count]
     todo = ""
-    if cut_off:
+    if empty and thinking:
+        todo = f"set think = false, or a num_predict larger than {num_predict}"
+    elif cut_off:
         todo = "raise num_predict, or ask for a shorter answer in the prompt"
     elif faulty:
         todo = "look at the prompt and the model: such answers score low"
-    return Finding("; ".join(parts + faulty), WARNING if faulty else READY, todo)
+    state = BLOCKED if 2 * empty > len(answers) else WARNING if faulty else READY
+    return Finding("; ".join(parts + faulty), state, todo)
 
 
 def budget_finding(plan: Plan, config: SweepConfig, *, stored: bool) -> Finding:

@@ -19,6 +19,7 @@ from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.records import Place
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.results.reader import measured_floor
+from sweeps.scoring.answers import answer_of
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.study.identity import identity_of
 
@@ -67,7 +68,12 @@ def _scores(sweep: OpenSweep, outcomes: Sequence[TaskResult]) -> list[float]:
         return []
     cases = {case.name: case for case in sweep.cases}
     answers = [(cases[outcome.task.place.case], outcome.entry) for outcome in outcomes]
-    return [sweep.objective.score(case, entry.generation.text).score for case, entry in answers if entry is not None]
+    reasoning = sweep.config.objective.reasoning
+    return [
+        sweep.objective.score(case, answer_of(entry.generation, reasoning).text).score
+        for case, entry in answers
+        if entry is not None
+    ]
 
 
 class Forecast:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 @click.option("--weights", help="Weights of levels 1 to 5, such as 16,8,4,2,1.")
 @click.option("--budget-words", type=WholeRange(min=1), help="Score only this many words of each text.")
 @click.option("--threshold", type=NumberRange(0, 1), help="Least probability with which an item counts as covered.")
+@click.option(
+    "--reasoning", type=click.Choice(["cut", "keep"]), help="Cut reasoning in texts off, or score it as well."
+)
 @click.option("--reset", is_flag=True, help="Go back to the [objective] of the sweep's file.")
 @click.option("--dry-run", is_flag=True, help="Show the difference; write nothing.")
 def rescore(
@@ -31,6 +34,7 @@ def rescore(
     weights: str | None,
     budget_words: int | None,
     threshold: float | None,
+    reasoning: str | None,
     reset: bool,
     dry_run: bool,
 ) -> None:
@@ -39,12 +43,12 @@ def rescore(
     Shows the changes, also of the verdict. Report, plots, tables, exports and MLflow get the new scores; exports of a
     verdict that no longer holds are removed. The previous scores stay in the ledger.
 
-    Without an option, weights, words and threshold stay as the previous rescore left them. --reset goes back to the
-    sweep's file; other options then change that.
+    Without an option, weights, words, threshold and reasoning stay as the previous rescore left them. --reset goes back
+    to the sweep's file; other options then change that.
     """
     from sweeps.study.rescore import rescore_study
 
-    settings: dict[str, object] = {"budget_words": budget_words, "threshold": threshold}
+    settings: dict[str, object] = {"budget_words": budget_words, "threshold": threshold, "reasoning": reasoning}
     if weights is not None:
         settings["weights"] = _weights(weights)
     given = {name: value for name, value in settings.items() if value is not None}

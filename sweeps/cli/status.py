@@ -67,7 +67,7 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
         click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
-    for missing, what in (("lost", "answer"), ("unscored", "score")):
+    for missing, what in (("lost", "answer"), ("unscored", "score"), ("empty", "answer in its text (empty)")):
         if count := row[missing]:
             has = "has" if count == 1 else "have"
             click.echo(f"{count} of the {row['observations']} observations so far {has} no {what}")
@@ -79,7 +79,8 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
     Args:
         result: The study.
         failed: Number of its failed requests; a retry answered most of them. `lost` counts observations without an
-            answer, `unscored` observations with an answer but no score, `done` observations with both.
+            answer, `unscored` observations with an answer but no score, `empty` observations whose text is blank or
+            only thought, `done` observations with answer and score.
     """
     from sweeps.scoring.scorer import UNSCORED
 
@@ -103,6 +104,7 @@ def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
         "observations": len(table),
         "lost": int((missing & ~unscored).sum()),
         "unscored": int(unscored.sum()),
+        "empty": int((table["finish"] == "empty").sum()),
         "noise_sd": None if result.floor is None else result.floor.sd,
         "baseline_mean": None if result.floor is None else result.floor.mean,
         "baseline_mean_from": None if result.floor is None else {"stage": "floor", "n": result.floor.n},

@@ -128,6 +128,7 @@ class ObjectiveTable(_Table):
     budget_words: Annotated[int, Field(gt=0)] | None = None
     matcher: str | dict[str, Any] = "lexical"
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    reasoning: Literal["cut", "keep"] = "cut"
 
 
 def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto") -> BeforeValidator:

@@ -35,16 +35,19 @@ class Generation:
     """One answer of an engine.
 
     Attributes:
-        text: The generated text, unchanged (possibly empty).
+        text: The generated text without a thought that the engine gives apart, otherwise unchanged (possibly empty).
         finish: `stop` (the model ended), `length` (num_predict cut it off) or `repeat` (the engine stopped a
             degenerate repetition).
         prompt_tokens: Tokens of the prompt, cached ones included; None where not reported.
-        output_tokens: Generated tokens; None where not reported (Ollama's repeat abort reports none).
+        output_tokens: Generated tokens, those of a thought included; None where not reported (Ollama's repeat abort
+            reports none).
         cached_tokens: Prompt tokens taken from the prefix cache; None where not reported.
         timing: Seconds by part.
         effective: Options as the engine applied them, where it reports that (for example a clamped num_ctx).
         truncated: Whether the engine cut the prompt, as far as is known. Such a text does not answer the prompt.
         dropped: Names of requested options that this engine cannot send.
+        thought: The thought that the engine gives apart from the text; "" for none.
+        thinking_tokens: The part of `output_tokens` that is thought (see `thinking_share`); None where not known.
     """
 
     text: str
@@ -56,6 +59,8 @@ class Generation:
     effective: Mapping[str, OptionValue] = field(default_factory=dict)
     truncated: bool = False
     dropped: tuple[str, ...] = ()
+    thought: str = ""
+    thinking_tokens: int | None = None
 
 
 class EngineError(SweepError):
@@ -219,6 +224,14 @@ class Engine(Protocol):
         """
         ...
 
+    def capabilities(self, model: str) -> frozenset[str] | None:
+        """Return a model's abilities, among them `thinking`; None where the engine does not tell.
+
+        Raises:
+            EngineError: If the engine tells them and cannot be asked.
+        """
+        ...
+
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """Ask the engine for the number of the prompt's tokens in the model's own template.
 
@@ -278,6 +291,11 @@ class BaseEngine:
         """See `Engine.revision`: all facts, for engines that need no request for them."""
         return self.identify(model)
 
+    def capabilities(self, model: str) -> frozenset[str] | None:
+        """See `Engine.capabilities`: not told."""
+        del model
+        return None
+
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`: generate one token; a refusal that reports the count serves as well."""
         try:
@@ -313,6 +331,19 @@ class BaseEngine:
 
     def __exit__(self, *exc_info: object) -> None:
         self.close()
+
+
+def thinking_share(output_tokens: int | None, thought: float, text: float) -> int | None:
+    """Return how many of the generated tokens are thought, since engines report the sum only.
+
+    Args:
+        output_tokens: The sum; None where not reported.
+        thought: Size of the thought: its streamed pieces, which are about one token each, else its bytes.
+        text: Size of the text, in the same unit.
+    """
+    if not thought:
+        return 0
+    return None if output_tokens is None else round(output_tokens * thought / (thought + text))
 
 
 def messages(prompt: Prompt) -> list[dict[str, str]]:

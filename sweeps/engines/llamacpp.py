@@ -27,10 +27,20 @@ from sweeps.engines.base import (
     Timing,
     messages,
     parse_json_object,
+    thinking_share,
 )
 from sweeps.engines.embedded_model import EMBEDDED_MODEL, INSTALL, require_embedded_model
 from sweeps.engines.spec import check_settings
-from sweeps.options import LOAD_SETTINGS, NUMBERS, RELOAD_OPTIONS, OptionValue, as_number, default_options, texts
+from sweeps.options import (
+    LOAD_SETTINGS,
+    NUMBERS,
+    OPTIONS,
+    RELOAD_OPTIONS,
+    OptionValue,
+    as_number,
+    default_options,
+    texts,
+)
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
@@ -81,7 +91,7 @@ class LlamaCppEngine(BaseEngine):
 
     name = "llamacpp"
     address = "in process"
-    honours = frozenset({*NUMBERS, "stop", "typical_p", "seed"})
+    honours = frozenset({*OPTIONS, "typical_p", "seed"})
     reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
@@ -223,13 +233,14 @@ class LlamaCppEngine(BaseEngine):
         extra: Mapping[str, Any],
     ) -> Generation:
         started = time.perf_counter()
-        sampling = _sampling({name: value for name, value in options.items() if name != "stop"})
+        sampling = _sampling({name: value for name, value in options.items() if name not in ("stop", "think")})
         load_seconds = self._load(model, options)
         assert self._server is not None
         key = (prompt, repr(extra))
         request = {
             **sampling,
             "stop": texts(options, "stop"),
+            **_thinking(options),
             **extra,
             "messages": messages(prompt),
             "cache_prompt": key == self._last_prompt,
@@ -302,6 +313,15 @@ def _sampling(options: Mapping[str, OptionValue]) -> dict[str, int | float]:
     return sampling
 
 
+def _thinking(options: Mapping[str, OptionValue]) -> dict[str, Any]:
+    """Return `think` as llama.cpp gives it to the model's template; a template without it ignores it."""
+    think = options.get("think")
+    if think is None:
+        return {}
+    effort = {"reasoning_effort": think} if isinstance(think, str) else {}
+    return {"chat_template_kwargs": {"enable_thinking": bool(think), **effort}}
+
+
 def _whole(name: str, value: OptionValue) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
         raise OptionRefused(f"llamacpp: option {name} must be a whole number, not {value!r}", name)
@@ -314,14 +334,18 @@ def _generation(
     choices = [choice for chunk in chunks for choice in chunk.get("choices", ())]
     usage, timings = chunks[-1]["usage"], chunks[-1].get("timings", {})
     prefill, decode = timings.get("prompt_ms", 0.0) / 1000, timings.get("predicted_ms", 0.0) / 1000
+    deltas = [choice.get("delta", {}) for choice in choices]
+    thought, text = ([part for d in deltas if (part := d.get(name))] for name in ("reasoning_content", "content"))
     finishes = [choice["finish_reason"] for choice in choices if choice.get("finish_reason")]
     return Generation(
-        text="".join(choice.get("delta", {}).get("content") or "" for choice in choices),
+        text="".join(text),
         # llama.cpp reports `length` both for num_predict reached and for a full num_ctx; both cut the text off.
         finish="length" if finishes[-1:] == ["length"] else "stop",
         prompt_tokens=usage["prompt_tokens"],
         output_tokens=usage["completion_tokens"],
         cached_tokens=usage.get("prompt_tokens_details", {}).get("cached_tokens", timings.get("cache_n")),
+        thought="".join(thought),
+        thinking_tokens=thinking_share(usage["completion_tokens"], len(thought), len(text)),
         timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
         effective=effective,
     )

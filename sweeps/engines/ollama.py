@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweeps.engines import _http, remote_models, weights
@@ -18,6 +20,7 @@ from sweeps.engines.base import (
     Timing,
     messages,
     parse_json_object,
+    thinking_share,
 )
 from sweeps.engines.spec import check_settings
 from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue
@@ -76,6 +79,7 @@ class OllamaEngine(_http.HttpEngine):
         self._own_models: set[str] = set()
         self._prompt_tokens: dict[tuple[str, Prompt], int] = {}
         self._effective: tuple[tuple[Any, ...], dict[str, OptionValue]] | None = None
+        self._capabilities: dict[str, frozenset[str] | None] = {}
 
     @classmethod
     def from_spec(cls, spec: EngineSpec) -> OllamaEngine:
@@ -189,6 +193,16 @@ class OllamaEngine(_http.HttpEngine):
         self._own_models.add(model)
         return elsewhere
 
+    def capabilities(self, model: str) -> frozenset[str] | None:
+        """See `Engine.capabilities`. Versions that do not know `think` are not asked: their lists lack the ability."""
+        if model not in self._capabilities:
+            if _ignores_think(self._version()):
+                self._capabilities[model] = None
+            else:
+                listed = self._retrying(lambda: self._show(model), only_busy=True).get("capabilities")
+                self._capabilities[model] = frozenset(map(str, listed)) if isinstance(listed, list) else None
+        return self._capabilities[model]
+
     def close(self) -> None:
         """See `Engine.close`."""
         self.client.close()  # type: ignore[no-untyped-call]
@@ -219,8 +233,8 @@ class OllamaEngine(_http.HttpEngine):
         def call() -> Generation:
             started = time.perf_counter()
             with self._translated(model, limit, {**sent, **fields}):
-                pieces, last = self._collect(body, started, limit)
-            return _generation(pieces, last, time.perf_counter() - started, self._applied(model, sent))
+                streamed = self._collect(body, started, limit)
+            return _generation(streamed, time.perf_counter() - started, self._applied(model, sent))
 
         return self._retrying(call)
 
@@ -235,20 +249,21 @@ class OllamaEngine(_http.HttpEngine):
             raise EngineProtocolError(f"{self.address}, model {model}: the number of prompt tokens was not reported")
         return answer.prompt_tokens
 
-    def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> tuple[list[str], dict[str, Any]]:
-        """Return the pieces of the text and the last record of one streamed answer."""
-        pieces: list[str] = []
-        record: dict[str, Any] = {}
+    def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> _Streamed:
+        """Collect one streamed answer."""
+        streamed = _Streamed()
         for record in self.client.stream("/api/chat", body, limit):
-            pieces.append(record["message"].get("content") or "")
+            message, streamed.last = record["message"], record
+            streamed.thought += filter(None, [message.get("thinking")])
+            streamed.text += filter(None, [message.get("content")])
             if record["done"]:
-                return pieces, record
+                return streamed
             if time.perf_counter() - started > limit:
                 raise _http.timed_out(self.address, limit)
         # A stream without a last record was stopped by Ollama for a repetition, or broke.
-        if not _http.repeats(pieces):
+        if not _http.repeats(pieces := streamed.thought + streamed.text):
             raise _http.broken(self.address, f"the answer ended after {len(pieces)} pieces")
-        return pieces, record
+        return streamed
 
     def _applied(self, model: str, sent: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Return the options as the server applied them; asked again after each reload of the model."""
@@ -308,26 +323,42 @@ class OllamaEngine(_http.HttpEngine):
         return self._retrying(call, only_busy=True)
 
 
+def _ignores_think(version: str) -> bool:
+    """Whether a version of Ollama is older than `think` (v0.9.0); one without a number is not."""
+    found = re.match(r"v?(\d+)\.(\d+)", version)
+    return found is not None and (0, 0) < (int(found[1]), int(found[2])) < (0, 9)
+
+
 def _full_name(model: str) -> str:
     """Return a model's name with its tag."""
     return model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
 
 
-def _generation(
-    pieces: Sequence[str], last: Mapping[str, Any], total: float, effective: Mapping[str, OptionValue]
-) -> Generation:
+@dataclass
+class _Streamed:
+    """The pieces of a streamed answer, about one token each, and its last record."""
+
+    thought: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _generation(streamed: _Streamed, total: float, effective: Mapping[str, OptionValue]) -> Generation:
+    last = streamed.last
     load, prefill, decode = (
         max(0.0, last.get(f"{part}_duration") or 0) / 1e9 for part in ("load", "prompt_eval", "eval")
     )
     reason = last.get("done_reason")
     finish = "length" if reason == "length" else "stop" if last.get("done") else "repeat"
     return Generation(
-        text="".join(pieces),
+        text="".join(streamed.text),
         finish=finish,
         prompt_tokens=last.get("prompt_eval_count"),
         output_tokens=last.get("eval_count"),
         timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
         effective=effective,
+        thought="".join(streamed.thought),
+        thinking_tokens=thinking_share(last.get("eval_count"), len(streamed.thought), len(streamed.text)),
     )
 
 

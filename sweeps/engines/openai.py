@@ -18,6 +18,7 @@ from sweeps.engines.base import (
     Prompt,
     Timing,
     messages,
+    thinking_share,
 )
 from sweeps.engines.ollama import SETTINGS, OllamaEngine
 from sweeps.engines.spec import check_settings
@@ -35,6 +36,7 @@ _FIELDS: Mapping[str, str] = {
     "frequency_penalty": "frequency_penalty",
     "num_predict": "max_tokens",
     "stop": "stop",
+    "think": "think",
     "seed": "seed",
 }
 """Options that the path sends, with its own names for them."""
@@ -91,6 +93,7 @@ class OpenAIEngine(_http.HttpEngine):
         sent = {name: value for name, value in options.items() if name in _FIELDS}
         body = {"model": model, "messages": messages(prompt), "stream": False}
         body |= {_FIELDS[name]: value for name, value in sent.items() if name != "num_predict" or as_number(value) > 0}
+        body |= _effort(body.pop("think", True))
 
         def call() -> Generation:
             started = time.perf_counter()
@@ -119,6 +122,13 @@ class OpenAIEngine(_http.HttpEngine):
         """See `Engine.revision`, and `identify` for the source of the facts."""
         return self._facts(self._native.revision, model)
 
+    def capabilities(self, model: str) -> frozenset[str] | None:
+        """See `Engine.capabilities`: from the same server's native API; without one, not told."""
+        try:
+            return self._native.capabilities(model)
+        except EngineProtocolError:
+            return None
+
     def _facts(self, ask: Callable[[str], dict[str, Any]], model: str) -> dict[str, Any]:
         try:
             facts = ask(model)
@@ -133,20 +143,29 @@ class OpenAIEngine(_http.HttpEngine):
         self._native.close()
 
 
+def _effort(think: object) -> dict[str, object]:
+    """Return `think` in this path's words; a model that can think does so where a request says nothing."""
+    return {} if think is True else {"reasoning_effort": think or "none"}
+
+
 def _generation(answer: Mapping[str, Any], prompt: Prompt, total: float, dropped: tuple[str, ...]) -> Generation:
     choice, usage = answer["choices"][0], answer.get("usage") or {}
-    text = choice["message"].get("content") or ""
-    reason = choice.get("finish_reason")
-    stopped = reason is None and _http.repeats([text])
+    message, reason = choice["message"], choice.get("finish_reason")
+    text = message.get("content") or ""
+    thought = message.get("reasoning") or message.get("reasoning_content") or ""
+    stopped = reason is None and _http.repeats([thought + text])
+    output = None if stopped else usage.get("completion_tokens")
     tokens = None if stopped else usage.get("prompt_tokens")
     return Generation(
         text=text,
         finish="repeat" if stopped else "length" if reason == "length" else "stop",
         prompt_tokens=tokens,
-        output_tokens=None if stopped else usage.get("completion_tokens"),
+        output_tokens=output,
         # The path reports no durations.
         timing=Timing(total, decode=total),
         # A guess: the path can neither be asked to refuse a long prompt nor to give it more room.
         truncated=_http.looks_cut(prompt, tokens),
         dropped=dropped,
+        thought=thought,
+        thinking_tokens=thinking_share(output, len(thought.encode()), len(text.encode())),
     )

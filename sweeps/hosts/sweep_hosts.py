@@ -16,6 +16,7 @@ from sweeps.fingerprints.capture import take
 from sweeps.fingerprints.changes import FILE_FIELDS, equal_models, weights_note
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.hosts.host import Host
+from sweeps.hosts.thinking import refuse_thought
 from sweeps.hosts.timed_engine import TimedEngine, timed
 
 
@@ -97,7 +98,7 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     One of several hosts may be silent: it is dropped, and `Host.dropped` says why. A single host must answer.
 
     Raises:
-        ConfigError: If there are more engines than hosts.
+        ConfigError: If there are more engines than hosts; if a model that cannot think is asked to.
         EngineUnreachable: If no host answers.
         UsageLimit: If no host takes requests.
         ModelMissing: If a host does not have a model of the sweep.
@@ -122,6 +123,7 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
         hosts.append(host)
     if len(unreachable) == len(hosts):
         raise unreachable[0]
+    refuse_thought(hosts, config, models_of(config))
     return hosts
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.schema import CreateColumn
 
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
@@ -166,6 +167,7 @@ def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
         elif engine.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
         tables.meta.create_all(connection)
+        _add_later_columns(connection)
         version, _ = _version(connection)
         if version is None:
             connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
@@ -180,7 +182,24 @@ def _version(connection: sa.Connection) -> tuple[str | None, bool]:
     """The schema's version, None in a new store, and whether all tables of this version are there."""
     names = set(sa.inspect(connection).get_table_names())
     query = sa.select(tables.info.c.value).where(tables.info.c.key == "schema")
-    return connection.scalar(query) if "info" in names else None, set(tables.meta.tables) <= names
+    complete = set(tables.meta.tables) <= names and not _missing_columns(connection)
+    return connection.scalar(query) if "info" in names else None, complete
+
+
+def _missing_columns(connection: sa.Connection) -> list[sa.Column[Any]]:
+    """Return the columns that came after the ledger was made."""
+    there = {column["name"] for column in sa.inspect(connection).get_columns(tables.generations.name)}
+    return [column for column in tables.LATER if column.name not in there]
+
+
+def _add_later_columns(connection: sa.Connection) -> None:
+    for column in _missing_columns(connection):
+        connection.exec_driver_sql(_adding(column, connection.dialect))
+
+
+def _adding(column: sa.Column[Any], dialect: sa.Dialect) -> str:
+    """Return the statement that adds a column to the generations."""
+    return f"ALTER TABLE {tables.generations.name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
@@ -219,7 +238,25 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
     """
     log = path.with_name(f"{path.name}-wal")
     query = "mode=ro" if log.exists() or os.access(path.parent, os.W_OK) else "mode=ro&immutable=1"
-    return sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, timeout=30, check_same_thread=False)
+    return _completed(
+        sqlite3.connect(f"{path.absolute().as_uri()}?{query}", uri=True, timeout=30, check_same_thread=False)
+    )
+
+
+def _completed(connection: sqlite3.Connection) -> sqlite3.Connection:
+    """Return the connection; for a ledger that lacks later columns, one to a copy in memory that has them."""
+    there = {row[1] for row in connection.execute(f"PRAGMA table_info({tables.generations.name})")}
+    missing = [column for column in tables.LATER if column.name not in there]
+    if not there or not missing:
+        return connection
+    copy = sqlite3.connect(":memory:", check_same_thread=False)
+    connection.backup(copy)
+    connection.close()
+    for column in missing:
+        copy.execute(_adding(column, sqlite.dialect()))
+    copy.commit()
+    copy.execute("PRAGMA query_only=ON")
+    return copy
 
 
 def _first_failure(error: BaseException) -> BaseException:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable
 
@@ -11,7 +10,7 @@ import sqlalchemy as sa
 from sweeps.engines.base import Generation
 from sweeps.ledger import schema as tables
 from sweeps.ledger.database import Database
-from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now, storable
+from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now, storable, text_sha256
 
 _NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
 
@@ -62,14 +61,15 @@ class Generations:
         If the ledger has the key already (another process was quicker), the existing entry stays and is returned.
         """
         timing = generation.timing
-        text = storable(generation.text)
         row = {
             **{name: getattr(key, name) for name in ("fingerprint", "model_digest", "prompt_sha256", "seed", "repeat")},
             "key_sha256": key.sha256,
             "options": key.options_json,
             "model": model,
-            "text": text,
-            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
+            "text": storable(generation.text),
+            "text_sha256": text_sha256(generation),
+            "thought": storable(generation.thought),
+            "thinking_tokens": generation.thinking_tokens,
             **{
                 name: getattr(generation, name)
                 for name in ("finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")

@@ -53,6 +53,10 @@ class Key:
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
+LATER = ("thought", "thinking_tokens")
+"""Fields of a generation that older ledgers lack."""
+
+
 def storable(text: str) -> str:
     """Return a text in a form that every database can hold.
 
@@ -60,6 +64,12 @@ def storable(text: str) -> str:
     take, becomes U+FFFD.
     """
     return text.encode(errors="replace").decode().replace("\0", "\ufffd")
+
+
+def text_sha256(generation: Generation) -> str:
+    """SHA-256 of a generation's text as it is stored, in hex; with a thought apart, of both: equal draws are equal."""
+    parts = filter(None, [storable(generation.thought), storable(generation.text)])
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 def prompt_sha256(prompt: Prompt) -> str:
@@ -122,7 +132,7 @@ def now(timespec: Literal["seconds", "milliseconds"] = "seconds") -> str:
 def generation_of(row: Mapping[str, Any]) -> Generation:
     """The generation in a row of the ledger's table."""
     timing = Timing(*(row[f"{part}seconds"] for part in ("", "queue_", "load_", "prefill_", "decode_")))
-    plain = ("text", "finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated")
+    plain = ("text", "finish", "prompt_tokens", "output_tokens", "cached_tokens", "truncated", *LATER)
     return Generation(timing=timing, effective=json.loads(row["effective"]), **{name: row[name] for name in plain})
 
 

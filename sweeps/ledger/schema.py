@@ -50,7 +50,12 @@ generations = sa.Table(
     sa.Column("decode_seconds", sa.Float, nullable=False),
     sa.Column("effective", sa.Text, nullable=False),
     sa.Column("created", sa.String(32), nullable=False),
+    sa.Column("thought", sa.Text, nullable=False, server_default=""),
+    sa.Column("thinking_tokens", sa.Integer),
 )
+
+LATER = (generations.c.thought, generations.c.thinking_tokens)
+"""Columns that ledgers of older versions lack; they are added at the first opening. Older versions ignore them."""
 
 failures = sa.Table(
     "failures",

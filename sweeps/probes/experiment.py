@@ -12,6 +12,7 @@ from sweeps.engines.base import Engine, Generation, OptionRefused, OutOfMemory, 
 from sweeps.options import OPTIONS, OptionValue, as_number
 from sweeps.probes.contexts import EXTREMES, Level, Options, difference, extreme_for, reason, value_text
 from sweeps.probes.result import PROBE_TOKENS, ProbeCost, ProbeResult
+from sweeps.scoring.answers import answer_of
 
 PROMPTS = (
     Prompt("Write a short story about a lighthouse keeper. She finds a strange machine on the beach."),
@@ -24,6 +25,9 @@ MORE_PAIRS = ((0, 303), (1, 303), (1, 404), (0, 404))
 
 _FAR = 1024
 """Stands for an unknown value of a reload option: beyond every extreme."""
+
+MOST_TOKENS = 16 * PROBE_TOKENS
+"""Tokens of one generation at most, where a model thinks first."""
 
 SIGNIFICANCE = 0.05
 
@@ -40,6 +44,7 @@ class _Attempt:
     tried: int = 0
     self_changed: int = 0
     self_tried: int = 0
+    blank: int = 0
     refusal: str = ""
 
     @property
@@ -56,6 +61,10 @@ class Experiment:
         timeout: Seconds per request.
         cost: The cost, for `announce`.
         announce: Called with the cost before the first request, and with the time after the first generation.
+
+    Attributes:
+        repeatable: Whether the host has repeated every text so far.
+        tokens: Tokens of one generation: more than `PROBE_TOKENS` for a model that thinks first.
     """
 
     def __init__(
@@ -69,6 +78,7 @@ class Experiment:
         self.engine, self.model, self.timeout = engine, model, timeout
         self.cost, self.announce = cost, announce
         self.repeatable = True
+        self.tokens = PROBE_TOKENS
         self._texts: dict[tuple[str, int, int, bool], Generation] = {}
         self._warm: tuple[Any, ...] | None = None
         if announce:
@@ -96,7 +106,7 @@ class Experiment:
         """Return one generation from a warm model; the same request is sent again only with `again`."""
         prompt, seed = pair
         sent = {**options, "seed": options.get("seed", seed)}
-        sent.setdefault("num_predict", PROBE_TOKENS)
+        sent.setdefault("num_predict", self.tokens)
         key = (json.dumps(sent, sort_keys=True), prompt, seed, again)
         if key not in self._texts:
             need = (prompt, *(sent.get(name) for name in self.engine.reload_options))
@@ -114,11 +124,15 @@ class Experiment:
     def _look_at_host(self, baseline: Options) -> None:
         """Find out whether the host repeats the reference's text, and announce the time of one generation."""
         reference = {name: value for name, value in baseline.items() if name != "num_predict"}
+        while _only_thinks(self.send(reference, PAIRS[0])) and self.tokens < MOST_TOKENS:
+            self.tokens *= 4
+        if self.tokens > PROBE_TOKENS and self.announce:
+            self.announce(f"the model thinks first, so each generation has up to {self.tokens} tokens")
         for pair in PAIRS[:2]:
             first = self.send(reference, pair)
             if pair == PAIRS[0] and self.announce:
                 self.announce(self.cost.time_text(first.timing.total - first.timing.load))
-            if self.send(reference, pair, again=True).text != first.text:
+            if said(self.send(reference, pair, again=True)) != said(first):
                 self.repeatable = False
 
     # ---- options whose effect shows in the text
@@ -155,16 +169,18 @@ class Experiment:
         try:
             reference = self.send(attempt.reference, pair)
             moved = attempt.moved if attempt.option != "seed" else {**attempt.moved, "seed": pair[1] + 5}
-            changed = self.send(moved, pair).text != reference.text
+            answer = self.send(moved, pair)
+            changed = said(answer) != said(reference)
         except OptionRefused as error:
             attempt.refusal = str(error)
             self._warm = None
             return
         attempt.tried += 1
         attempt.changed += changed
+        attempt.blank += not (said(answer).strip() or said(reference).strip())
         if changed or not self.repeatable:
             attempt.self_tried += 1
-            same = self.send(attempt.reference, pair, again=True).text == reference.text
+            same = said(self.send(attempt.reference, pair, again=True)) == said(reference)
             attempt.self_changed += not same
             self.repeatable = self.repeatable and same
 
@@ -173,7 +189,7 @@ class Experiment:
     def _length(self, baseline: Options) -> ProbeResult:
         """Probe num_predict by the number of generated tokens."""
         short = 4
-        result = ProbeResult("num_predict", "untestable", PROBE_TOKENS, short, context="baseline")
+        result = ProbeResult("num_predict", "untestable", self.tokens, short, context="baseline")
         plain = {name: value for name, value in baseline.items() if name != "num_predict"}
         for pair in PAIRS[:2]:
             reference = self.send(plain, pair)
@@ -251,12 +267,22 @@ class Experiment:
             self._warm = None
         effective = moved.effective.get(option)
         result = replace(result, effective=effective)
-        if moved.text != reference.text and self.repeatable:
+        if said(moved) != said(reference) and self.repeatable:
             return replace(result, verdict="alive", changed=1, why="changes the text of a seed (another numeric path)")
         if effective is not None:
             verdict = "alive" if effective == extreme else "clamped"
             return replace(result, verdict=verdict, why=f"the engine reports that it applied {value_text(effective)}")
         return replace(result, why="changes how fast the model runs, which a text does not show")
+
+
+def said(generation: Generation) -> str:
+    """Return everything that a model wrote: its thought, and the text."""
+    return f"{generation.thought}\0{generation.text}" if generation.thought else generation.text
+
+
+def _only_thinks(generation: Generation) -> bool:
+    answer = answer_of(generation)
+    return answer.is_empty and bool(answer.thought)
 
 
 def _attempt(option: str, level: Level) -> _Attempt:
@@ -272,6 +298,8 @@ def _result(attempt: _Attempt, baseline: Options, hidden: _Attempt | None) -> Pr
     if attempt.refusal:
         return replace(result, verdict="refused", why=attempt.refusal)
     because = reason(attempt.option, attempt.level.options)
+    if attempt.blank and attempt.blank == attempt.tried:
+        return replace(result, verdict="untestable", why="all texts are empty, so that no change can show")
     if not attempt.changed:
         return replace(result, why=because or "moving it to an extreme changed no text in any context tried")
     if attempt.self_changed and not _more_often(attempt):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from objectives import Case
+from objectives.reasoning import split
 from sweeps.budget.detectable_gain import KnownFloor
 from sweeps.budget.plan import Plan
 from sweeps.config.narrowed_space import Narrowing
@@ -19,8 +21,9 @@ from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, Stu
 from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
 from sweeps.results.result import SweepResult
+from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
-from sweeps.scoring.scorer import Scored
+from sweeps.scoring.scorer import Scored, scored_digest
 from sweeps.search.trial import Proposal
 from sweeps.workspace.workspace import Workspace
 
@@ -135,8 +138,15 @@ def config_as_run(study: StoredStudy) -> SweepConfig:
     """
     record = study.record
     config = SweepConfig.from_text(study.config, base=record.base, environment=record.environment)
+    config = config_as_scored(config, study)
     config = config.as_comparison() if record.kind == COMPARISON else config
     return Narrowing.from_record(record.narrowing).apply(config)
+
+
+def config_as_scored(config: SweepConfig, study: StoredStudy) -> SweepConfig:
+    """Return a configuration with the study's own `objective.reasoning`: older versions always kept reasoning."""
+    reasoning = study.identity.get("objective.reasoning", KEEP)
+    return replace(config, objective=config.objective.model_copy(update={"reasoning": reasoning}))
 
 
 def result_of(
@@ -152,17 +162,21 @@ def result_of(
     """
     record = study.record
     config, cases, trials = _parts_of(study)
+    reasoning = config.objective.reasoning
     found = ledger.observations.of_study(study.name)
-    scores = _kept_scores(ledger, record, found) if scores is None else scores
+    scores = _kept_scores(ledger, record, found, config.objective.reasoning) if scores is None else scores
     items = {case.name: item_texts(case) for case in cases}
     rows, answers = [], []
     for row in found:
         place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
         scored = scores.get((place.case, row["generation"]))
         entry = None if row["generation"] is None else Entry(row["generation"], generation_of(row), row["text_sha256"])
-        rows.append(observation_row(study.name, place, trials[place.trial], entry, scored, row["error"]))
+        at = (place, trials[place.trial], entry)
+        rows.append(observation_row(study.name, *at, scored, row["error"], reasoning=reasoning))
         if entry is not None and scored is not None:
-            answers.append(answer_row(place, trials[place.trial], entry, scored, items[place.case]))
+            answers.append(
+                answer_row(place, trials[place.trial], entry, scored, items[place.case], reasoning=reasoning)
+            )
     return SweepResult(study, config, cases, rows, answers, workspace)
 
 
@@ -178,14 +192,16 @@ def _parts_of(study: StoredStudy) -> tuple[SweepConfig, list[Case], dict[int, Co
 
 
 def _kept_scores(
-    ledger: Ledger, record: StudyRecord, found: Sequence[Mapping[str, Any]]
+    ledger: Ledger, record: StudyRecord, found: Sequence[Mapping[str, Any]], reasoning: str
 ) -> dict[tuple[str, int], Scored]:
     """The ledger's scores of observations, by case and number of the generation."""
     digests, objective = record.case_digests or {}, record.objective_digest or ""
-    texts = {(row["case"], row["generation"]) for row in found if row["generation"] is not None}
+    texts = {(row["case"], row["generation"]): row["text"] for row in found if row["generation"] is not None}
     kept = ledger.observations.scores({generation for _, generation in texts}, objective)
-    return {
-        (case, generation): Scored(*score)
-        for case, generation in texts
-        if (score := kept.get((generation, digests.get(case, "")))) is not None
-    }
+    scores = {}
+    for (case, generation), text in texts.items():
+        is_whole = reasoning == KEEP or split(text).answer == text
+        score = kept.get((generation, scored_digest(digests.get(case, ""), is_whole=is_whole)))
+        if score is not None:
+            scores[case, generation] = Scored(*score)
+    return scores

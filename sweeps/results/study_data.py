@@ -142,8 +142,14 @@ class StudyData:
 
     @cached_property
     def texts(self) -> pd.DataFrame:
-        """Every scored text with covered and missed items, by configuration, case, seed, stage, repeat and host."""
-        return pd.DataFrame(list(self.answers), columns=[*PLACE_COLUMNS, "score", "text", "covered", "missed"])
+        """Every scored text with covered and missed items, by configuration, case, seed, stage, repeat and host.
+
+        `text` is the answer. `thought` is there where some model thought before it.
+        """
+        thought = ["thought"] if any(answer.get("thought") for answer in self.answers) else []
+        return pd.DataFrame(
+            list(self.answers), columns=[*PLACE_COLUMNS, "score", "text", *thought, "covered", "missed"]
+        )
 
     def stage(self, name: str) -> pd.DataFrame:
         """The observations of one stage."""

@@ -44,7 +44,7 @@ def load_inputs(
     place = f"{where}: objective." if objective is None else "Sweep(objective=...): "
     try:
         if objective is None:
-            spec = table.model_dump(exclude={"cases", "names"}, exclude_none=True)
+            spec = table.model_dump(exclude={"cases", "names", "reasoning"}, exclude_none=True)
             found = make_objective(spec, models=models, directory=config.directory)
         else:
             found = as_objective(objective)

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from sweeps.scoring.answers import EMPTY
+
 Row = Mapping[str, Any]
 """A row of the observations table."""
 
@@ -64,11 +66,19 @@ def _request_seconds(row: Row) -> float:
     return float(row["seconds"] - sum(part for part in other if part is not None and not math.isnan(part)))
 
 
+def _is_cut_off(row: Row) -> bool:
+    """Whether num_predict ended the text; of a text without an answer its tokens tell."""
+    if row["finish"] != EMPTY:
+        return bool(row["finish"] == "length")
+    limit, tokens = row.get("num_predict"), row.get("output_tokens")
+    return limit is not None and tokens is not None and 0 < limit <= tokens
+
+
 QUANTITIES: Mapping[str, Quantity] = {
     "words": Quantity(lambda row: row["words"]),
     "output_tokens": Quantity(lambda row: row["output_tokens"]),
     "seconds": Quantity(_request_seconds, unit=" s"),
-    "cut_off": Quantity(lambda row: row["finish"] == "length", share=True, counted=True),
+    "cut_off": Quantity(_is_cut_off, share=True, counted=True),
     "copied_share": Quantity(lambda row: row.get("copied_share"), share=True),
 }
 """Quantities by their keys in `[constraints]`."""

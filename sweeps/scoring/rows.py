@@ -13,6 +13,7 @@ from analysis.observations.table import COLUMNS
 from objectives import Case
 from sweeps.ledger.records import Entry, Place
 from sweeps.options import OPTIONS, Configuration, table_value
+from sweeps.scoring.answers import CUT, Answer, answer_of
 from sweeps.scoring.scorer import UNSCORED, Scored
 
 STAGES = ("floor", "explore", "confirm")
@@ -21,12 +22,21 @@ STAGES = ("floor", "explore", "confirm")
 BASELINE_TRIAL = -1
 """Trial number of the baseline."""
 
+_TOKENS = ("prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens")
+
 _SIDE = {"redundancy": math.nan, "copied_share": math.nan, "compression": math.nan, "matcher_sd": 0.0}
 """Side metrics that are columns of the table, with their values where an objective has none."""
 
 
 def observation_row(
-    study: str, place: Place, configuration: Configuration, entry: Entry | None, scored: Scored | None, error: str = ""
+    study: str,
+    place: Place,
+    configuration: Configuration,
+    entry: Entry | None,
+    scored: Scored | None,
+    error: str = "",
+    *,
+    reasoning: str = CUT,
 ) -> dict[str, Any]:
     """One row of the observations table, followed by the columns of the options.
 
@@ -58,19 +68,21 @@ def observation_row(
     }
     row |= dict.fromkeys(OPTIONS) | {name: table_value(value) for name, value in configuration.options.items()}
     if entry is not None and scored is not None:
-        row |= _answer_columns(entry) | _score_columns(scored)
+        row |= _answer_columns(entry, answer_of(entry.generation, reasoning)) | _score_columns(scored)
     return row
 
 
-def _answer_columns(entry: Entry) -> dict[str, Any]:
-    answer, timing = entry.generation, entry.generation.timing
+def _answer_columns(entry: Entry, answer: Answer) -> dict[str, Any]:
+    generation, timing = entry.generation, entry.generation.timing
     return {
-        "prompt_tokens": answer.prompt_tokens,
-        "output_tokens": answer.output_tokens,
+        "prompt_tokens": generation.prompt_tokens,
+        "output_tokens": generation.output_tokens,
+        "answer_tokens": answer.answer_tokens,
+        "thinking_tokens": answer.thinking_tokens,
         "seconds": timing.total,
         **{f"{part}_seconds": getattr(timing, part) for part in ("queue", "load", "prefill", "decode")},
         "finish": answer.finish,
-        "truncated": answer.truncated,
+        "truncated": generation.truncated,
         "text_sha256": entry.text_sha256,
     }
 
@@ -98,13 +110,19 @@ def item_texts(case: Case) -> dict[str, str]:
 
 
 def answer_row(
-    place: Place, configuration: Configuration, entry: Entry, scored: Scored, items: Mapping[str, str]
+    place: Place,
+    configuration: Configuration,
+    entry: Entry,
+    scored: Scored,
+    items: Mapping[str, str],
+    *,
+    reasoning: str = CUT,
 ) -> dict[str, Any]:
-    """A text with its score and with the wording of covered and missed items."""
+    """An answer with its score, with the thought before it, and with the wording of covered and missed items."""
     named = {key: [items.get(item, item) for item in scored.detail[key]] for key in ("covered", "missed")}
-    text = entry.generation.text
-    row = {"configuration": configuration.key, "score": scored.score, "text": text, "detail": scored.detail}
-    return asdict(place) | row | named
+    answer = answer_of(entry.generation, reasoning)
+    row = {"configuration": configuration.key, "score": scored.score, "text": answer.text, "detail": scored.detail}
+    return asdict(place) | row | {"thought": answer.thought} | named
 
 
 def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
@@ -115,7 +133,16 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows), columns=[*COLUMNS, *OPTIONS])
     unused = [name for name in OPTIONS if table[name].isna().all()]
     table = table.drop(columns=unused)
-    for name in ("prompt_tokens", "output_tokens", "covered", "items", "forbidden", "words"):
+    for name in (
+        "prompt_tokens",
+        "output_tokens",
+        "answer_tokens",
+        "thinking_tokens",
+        "covered",
+        "items",
+        "forbidden",
+        "words",
+    ):
         table[name] = table[name].astype("Int64")
     for name in ("score", *_SIDE, "seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds"):
         table[name] = table[name].astype(float)

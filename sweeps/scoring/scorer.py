@@ -11,9 +11,10 @@ from objectives import Case, Objective, ObjectiveError, Score
 from objectives.matchers.base import UnusableAnswer
 from objectives.text import normalise, tokenise
 from objectives.text_metrics import words_of
-from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, PromptTooLong
+from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, Generation, PromptTooLong
 from sweeps.errors import SweepError
 from sweeps.ledger.ledger import Ledger
+from sweeps.scoring.answers import CUT, answer_of
 
 Detail = dict[str, Any]
 """A score as JSON types: covered, missed and forbidden ids, levels, words, side metrics, probability per item."""
@@ -22,6 +23,14 @@ Detail = dict[str, Any]
 def case_digest(case: Case) -> str:
     """Digest of a case's rubric and log, on which a stored score depends."""
     return hashlib.sha256(f"{case.rubric_sha256} {case.log_sha256}".encode()).hexdigest()[:32]
+
+
+def scored_digest(case: str, *, is_whole: bool) -> str:
+    """Return the digest under which a score is kept: the case's, for a score of the whole text.
+
+    Scores of texts without their reasoning have another one. So a text can have a score of either kind.
+    """
+    return case if is_whole else hashlib.sha256(f"{case} answer".encode()).hexdigest()[:32]
 
 
 def detail_of(score: Score) -> Detail:
@@ -68,9 +77,11 @@ class Scorer:
         objective: The objective.
         cases: The cases.
         ledger: The store of scores, so that a resumed or reopened study scores no text twice.
+        reasoning: See `sweeps.scoring.answers.answer_of`.
     """
 
-    def __init__(self, objective: Objective, cases: Sequence[Case], ledger: Ledger) -> None:
+    def __init__(self, objective: Objective, cases: Sequence[Case], ledger: Ledger, reasoning: str = CUT) -> None:
+        self.reasoning = reasoning
         self.objective = objective
         self.ledger = ledger
         self._cases = {case.name: case for case in cases}
@@ -80,13 +91,13 @@ class Scorer:
 
     def score(
         self,
-        items: Iterable[tuple[str, int, str]],
+        items: Iterable[tuple[str, int, Generation]],
         *,
         fresh: bool = False,
         keep: bool = True,
         failed: dict[int, str] | None = None,
     ) -> dict[int, Scored]:
-        """Scores of generations given as (case, generation id, text), by generation id.
+        """Scores of generations given as (case, number, generation), by number.
 
         Args:
             items: The generations.
@@ -95,13 +106,13 @@ class Scorer:
             failed: Receives the generations that a model could not judge (`OF_ONE_TEXT`), with the reason; they get no
                 score. Without it the first error is raised.
         """
-        wanted = {generation: (case, text) for case, generation, text in items}
+        wanted = {number: (case, answer_of(given, self.reasoning).text, given.text) for case, number, given in items}
         kept = {} if fresh else self.ledger.observations.scores(wanted, self.objective.digest)
         scored: dict[int, Scored] = {}
         new = []
         try:
-            for generation, (case, text) in wanted.items():
-                digest = self._digests[case]
+            for generation, (case, text, whole) in wanted.items():
+                digest = scored_digest(self._digests[case], is_whole=text == whole)
                 if (found := kept.get((generation, digest))) is not None:
                     scored[generation] = Scored(*found)
                     continue

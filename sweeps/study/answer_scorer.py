@@ -34,7 +34,7 @@ class AnswerScorer:
             return None, result.error
         observations, again = self._ledger.observations, bool(result.unscored)
         self._models.attempt = observations.times_unscored(entry.id, kind=UNSCORED) if again else 0
-        text = (result.task.place.case, entry.id, entry.generation.text)
+        text = (result.task.place.case, entry.id, entry.generation)
         scored = self._scorer.score([text], fresh=not result.kept, failed=failed).get(entry.id)
         why = failed.get(entry.id, "")
         if scored is None:

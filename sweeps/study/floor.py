@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sweeps.budget.detectable_gain import DetectableGain
+from sweeps.errors import SweepError
 from sweeps.hosts.host import RunStoppedError
 from sweeps.progress import Standing
 from sweeps.results.reader import read_result
+from sweeps.scoring.empty_texts import empty_text, mostly_empty, remedy
 from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.search.trial import TrialResult
 from sweeps.study.announcements import announce_floor
 from sweeps.study.snapshot import after_floor
 from sweeps.study.stages import Stages
+
+
+class NoAnswersError(SweepError):
+    """Most texts of the baseline have no answer, so there is nothing to improve on; the texts are kept."""
 
 
 def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, TrialResult]:
@@ -28,6 +36,7 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
 
     Raises:
         RunStoppedError: If no generation of the baseline could be scored.
+        NoAnswersError: If most texts of the baseline have no answer.
     """
     config, measurer, plan, progress = stages.config, stages.measurer, stages.plan, stages.progress
     seeds = range(config.study.seed, config.study.seed + plan.floor_seeds)
@@ -38,6 +47,7 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
             "the baseline has no scored generation, so there is nothing to compare with; `sweeps status"
             f" {stages.name}` lists the failures"
         )
+    _refuse_empty(measurer.rows, stages.name)
     each = None if plan.is_comparison else plan.trial_cases * plan.seeds
     standing = after_floor(floor, generations_per_trial=each)
     progress.standing(standing)
@@ -46,3 +56,11 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
     announce_floor(progress, read_result(stages.ledger, stages.name, stages.workspace), sight)
     stages.track(BASELINE_TRIAL)
     return standing, floor
+
+
+def _refuse_empty(rows: Sequence[Mapping[str, Any]], study: str) -> None:
+    if mostly_empty(rows):
+        raise NoAnswersError(
+            f"the baseline's answers are empty, so the sweep stops after the floor: {empty_text(rows)}. In [baseline],"
+            f" {remedy(rows)}; give the changed sweep another study.name than {study!r}. The texts are kept"
+        )

@@ -28,7 +28,7 @@ class StudyChangedError(ConfigError):
     """The stored study was made with another configuration, other cases, another model or another host."""
 
 
-_FORMER = {"budget.cases_per_trial": "auto", "budget.confirm_share": 0.25}
+_FORMER = {"budget.cases_per_trial": "auto", "budget.confirm_share": 0.25, "objective.reasoning": "keep"}
 """Values in older studies of settings that came later or have another default today. A study goes on with its plan if
 its file does not name the setting."""
 
@@ -186,10 +186,18 @@ def refuse_confirmed(dropped: Sequence[TooLarge], record: StudyRecord) -> None:
                 )
 
 
+_RESCORE_FLAGS = {
+    "weights": "--weights",
+    "budget_words": "--budget-words",
+    "threshold": "--threshold",
+    "reasoning": "--reasoning",
+}
+
+
 def _options_for(known: Mapping[str, Any], identity: Mapping[str, Any]) -> str:
     """Options for `sweeps rescore`; without them it reuses the previous settings."""
     options = ""
-    for name, flag in (("weights", "--weights"), ("budget_words", "--budget-words"), ("threshold", "--threshold")):
+    for name, flag in _RESCORE_FLAGS.items():
         value = identity.get(f"objective.{name}")
         if value is not None and value != known.get(f"objective.{name}"):
             options += f" {flag} {','.join(map(str, value)) if isinstance(value, list) else value}"

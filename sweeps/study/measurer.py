@@ -84,7 +84,10 @@ class Measurer:
         self.answers: list[dict[str, Any]] = []
         self._by_trial, self._answers_by_trial = ByTrial(self.rows), ByTrial(self.answers)
         self._offsets = RunningOffsets(self.rows)
-        self._scorer = AnswerScorer(self.name, Scorer(objective, cases, ledger), ledger, models)
+        self._reasoning = config.objective.reasoning
+        self._scorer = AnswerScorer(
+            self.name, Scorer(objective, cases, ledger, config.objective.reasoning), ledger, models
+        )
         self._items = {case.name: item_texts(case) for case in cases}
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
@@ -249,8 +252,11 @@ class Measurer:
         task, entry, place = result.task, result.entry, result.task.place
         scored, error = self._scorer.score(result)
         if entry is not None and scored is not None:
-            self.answers.append(answer_row(place, task.configuration, entry, scored, self._items[place.case]))
-        self.rows.append(observation_row(self.name, place, task.configuration, entry, scored, error))
+            items = self._items[place.case]
+            self.answers.append(answer_row(place, task.configuration, entry, scored, items, reasoning=self._reasoning))
+        self.rows.append(
+            observation_row(self.name, place, task.configuration, entry, scored, error, reasoning=self._reasoning)
+        )
         if _spot(self.rows[-1]) in self._shown:
             return
         if error:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
 from objectives.custom import Scoring, as_objective
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError
 from sweeps.hosts.sweep_hosts import engine_specs
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import now
+from sweeps.ledger.records import generation_of, now
 from sweeps.ledger.study_record import PastScoring, StoredStudy
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import open_existing, read_result, result_of
@@ -133,11 +134,14 @@ class _Scoring:
 
 
 def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: _Scoring, *, keep: bool) -> Rescoring:
-    scorer, scores = Scorer(scoring.objective, cases, ledger), dict[tuple[str, int], Scored]()
+    scorer, scores = (
+        Scorer(scoring.objective, cases, ledger, scoring.settings["reasoning"]),
+        dict[tuple[str, int], Scored](),
+    )
     failed: dict[int, str] = {}  # a text that a model cannot judge does not stop the others
     found = [row for row in ledger.observations.of_study(old.name) if row["generation"] is not None]
     for case in cases:  # one by one, since cases with the same log share their texts
-        texts = [(case.name, row["generation"], row["text"]) for row in found if row["case"] == case.name]
+        texts = [(case.name, row["generation"], generation_of(row)) for row in found if row["case"] == case.name]
         scores |= {(case.name, number): each for number, each in scorer.score(texts, keep=keep, failed=failed).items()}
     if failed and not scores:
         raise UnscorableError(f"none of the {len(failed)} texts could be scored: {next(iter(failed.values()))}")
@@ -210,7 +214,9 @@ def _scoring_for(
     """
     identity = result.stored.identity
     settings = result.config.objective.model_dump(exclude={"cases", "names"})
-    if not reset:
+    if reset:
+        settings["reasoning"] = SweepConfig.from_text(result.stored.config).objective.reasoning
+    else:
         settings |= {key: identity[f"objective.{key}"] for key in settings if f"objective.{key}" in identity}
     if given is not None:
         try:
@@ -244,7 +250,7 @@ def _refuse_unknown(result: SweepResult, described: Objective) -> None:
 
 
 def _made(result: SweepResult, settings: Mapping[str, Any], models: ModelAccess) -> Objective:
-    spec = {key: value for key, value in settings.items() if value is not None}
+    spec = {key: value for key, value in settings.items() if value is not None and key != "reasoning"}
     try:
         return make_objective(spec, models=models, directory=result.stored.record.base)
     except ObjectiveError as error:

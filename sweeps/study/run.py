@@ -28,7 +28,7 @@ from sweeps.probes.compared_values import settle_candidates
 from sweeps.probes.unsearchable import settle, without
 from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
-from sweeps.results.reader import measured_floor, read_result, require_readable
+from sweeps.results.reader import config_as_scored, measured_floor, read_result, require_readable
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
@@ -95,7 +95,7 @@ class StudyRun:
             require_readable(self.ledger, stored)
             refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
         narrowing, capacity = self._narrowed(stored)
-        config = narrowing.apply(self.config)
+        config = narrowing.apply(self.config if stored is None else config_as_scored(self.config, stored))
         measurer = Measurer(config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress)
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
         plan, pace = self._plan_of(stored, measurer)

@@ -41,16 +41,17 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
         `mean`: mean over cases of the cases' mean scores, in [0, 1]; `sd`: pooled within-case standard deviation
         (left out without repeats); `se`: standard error of the mean from it, for these cases; `n`: scored
         generations; `lv1`..`lv5`, `lv12`: covered share of the items, in [0, 1]; means of `words`, `prompt_tokens`,
-        `output_tokens`, `seconds`; `cut_off_rate` (num_predict), `repeat_rate`, `error_rate`, `truncation_rate`, in
-        [0, 1] of all rows; `mean_floor`, `mean_explore`, `mean_confirm` and `n_...` where there is more than one
-        stage. The rates and the metrics of single stages use all rows, the others the `decisive` rows.
+        `output_tokens`, `answer_tokens`, `thinking_tokens`, `seconds`; `cut_off_rate` (num_predict), `repeat_rate`,
+        `empty_rate` (no answer), `error_rate`, `truncation_rate`, in [0, 1] of all rows; `mean_floor`, `mean_explore`,
+        `mean_confirm` and `n_...` where there is more than one stage. The rates and the metrics of single stages use
+        all rows, the others the `decisive` rows.
     """
     rows, _ = decisive(observations)
     metrics = _scores(rows, offsets)
     for level in LEVELS:
         if level in rows.columns and (share := _share(rows[level])) is not None:
             metrics[level] = share
-    for name in ("words", "prompt_tokens", "output_tokens", "seconds"):
+    for name in ("words", "prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens", "seconds"):
         if name in rows.columns:
             values = pd.to_numeric(rows[name], errors="coerce").dropna()
             if len(values):
@@ -103,10 +104,14 @@ def _share(column: Iterable[object]) -> float | None:
     return covered / total if total else None
 
 
+_RATES = {"cut_off_rate": "length", "repeat_rate": "repeat", "empty_rate": "empty", "error_rate": "error"}
+"""Metrics of shares of generations, with the finish that they count."""
+
+
 def _rates(rows: pd.DataFrame) -> dict[str, float]:
     rates = {}
     if "finish" in rows.columns:
-        for name, finish in (("cut_off_rate", "length"), ("repeat_rate", "repeat"), ("error_rate", "error")):
+        for name, finish in _RATES.items():
             rates[name] = float((rows["finish"] == finish).mean())
     if "truncated" in rows.columns:
         rates["truncation_rate"] = float((rows["truncated"] == True).mean())  # noqa: E712 - None and NaN are not cut

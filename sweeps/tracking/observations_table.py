@@ -11,6 +11,7 @@ from sweeps.tracking.metric_steps import KEYS
 TABLE_FILE = "observations.json"
 
 _FIRST = ("case", "seed", "score", "missed", "text", "covered", "stage", "lv12")  # the UI shows the first five
+_OF_TEXTS = ("text", "thought", "covered", "missed")
 _ALWAYS = ("finish", "words")
 _LEFT_OUT = ("study", "configuration", "trial", "model", "prompt")
 
@@ -29,7 +30,7 @@ def readable_table(observations: pd.DataFrame, texts: pd.DataFrame | None) -> pd
     rows = observations.drop(columns=[name for name in _LEFT_OUT if name in observations.columns])
     if texts is not None and len(texts):
         keys = [key for key in KEYS if key in texts.columns and key in rows.columns]
-        extra = texts[[*keys, *(name for name in ("text", "covered", "missed") if name in texts.columns)]].copy()
+        extra = texts[[*keys, *(name for name in _OF_TEXTS if name in texts.columns)]].copy()
         for name in ("covered", "missed"):
             if name in extra.columns:
                 extra[name] = extra[name].map(_listed)

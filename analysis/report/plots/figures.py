@@ -52,6 +52,7 @@ _ENDING_WORDS = {
     "stop": "ended by itself",
     "length": "cut off at num_predict",
     "repeat": "stopped for repeating",
+    "empty": "no answer",
     "error": "failed",
 }
 _Z95 = float(stats.norm.ppf(0.975))
@@ -228,7 +229,7 @@ def finishes(
             bars = axes.barh(
                 list(groups), share, left=left, color=ENDINGS[ending], height=0.62, label=_ENDING_WORDS[ending]
             )
-            light = ending in ("stop", "length", "repeat")
+            light = ending in ("stop", "length", "repeat", "empty")
             axes.bar_label(
                 bars,
                 [f"{part:.0%}" if part >= 0.04 else "" for part in share],

@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator
 
 INK, MUTED, GRID, BAND, DOT = "#1f2430", "#6b7280", "#e3e6eb", "#dde1e7", "#9aa1ac"
 BASELINE, FINALIST, CURVE = "#0072b2", "#d55e00", "#009e73"
-ENDINGS = {"stop": "#c9ced6", "length": "#e69f00", "repeat": "#cc79a7", "error": "#5b1a1a"}
+ENDINGS = {"stop": "#c9ced6", "length": "#e69f00", "repeat": "#cc79a7", "empty": "#f0e442", "error": "#5b1a1a"}
 # Colours that an inline SVG takes from the page, so that plots follow a dark page.
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", DOT: "dot", BASELINE: "base", FINALIST: "best"}
 _VARIABLES |= {CURVE: "curve", ENDINGS["stop"]: "rest"}

@@ -100,6 +100,8 @@ class ScriptedEngine(BaseEngine):
         load_seconds: Simulated seconds of a load.
         prefill_speed: Simulated prompt tokens per second.
         decode_speed: Simulated generated tokens per second.
+        thought_words: Words of thought before each answer, in a field of its own. `think` acts then: false is none, low
+            is half, and high is twice as many.
         address: Name of this host.
         sleep: Function that waits for the delay.
 
@@ -126,6 +128,7 @@ class ScriptedEngine(BaseEngine):
         load_seconds: float = 0.5,
         prefill_speed: float = 500.0,
         decode_speed: float = 70.0,
+        thought_words: float = 0,
         address: str = "in process",
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -142,6 +145,7 @@ class ScriptedEngine(BaseEngine):
         self._inert = frozenset(inert)
         self._models = list(models)
         self._load_seconds, self._prefill_speed, self._decode_speed = load_seconds, prefill_speed, decode_speed
+        self._thought_words = int(thought_words)
         self._settings = self._text_settings(write)
         self._loaded: tuple[Any, ...] | None = None
         self._cached: tuple[Prompt, int] | None = None
@@ -151,7 +155,7 @@ class ScriptedEngine(BaseEngine):
         """See `sweeps.engines.open_engine`.
 
         The spec's options: `surface` (a name of `SURFACES`, or `package.module:function`), `cases` (a directory),
-        `noise`, `delay`, `faults` (texts for `Fault.parse`), `inert`, `models`, `load_seconds`.
+        `noise`, `delay`, `faults` (texts for `Fault.parse`), `inert`, `models`, `load_seconds`, `thought_words`.
 
         Raises:
             ConfigError: If one of them cannot be used.
@@ -187,8 +191,8 @@ class ScriptedEngine(BaseEngine):
         cached = tokens - 1 if self._cached == (prompt, tokens) else 0
         self._cached = (prompt, tokens)
         self.counts.prefill_tokens += tokens - cached
-        text, finish = self._text(request, fault)
-        output = len(text.split())
+        thought, text, finish = self._text(request, fault)
+        thinking, output = len(thought.split()), len(f"{thought} {text}".split())
         self.counts.generated_tokens += output
         prefill, decode = (tokens - cached) / self._prefill_speed, output / self._decode_speed
         counted = finish != "repeat"  # a repeat abort comes without counts, as Ollama's does
@@ -201,7 +205,14 @@ class ScriptedEngine(BaseEngine):
             timing=Timing(load + prefill + decode + self._delay, 0.0, load, prefill, decode),
             effective={} if num_ctx is None else {"num_ctx": num_ctx},
             truncated=fault == "cut-prompt",
+            thought=thought,
+            thinking_tokens=thinking if counted else None,
         )
+
+    def capabilities(self, model: str) -> frozenset[str] | None:
+        """See `Engine.capabilities`: told by a model that thinks."""
+        self._known(model)
+        return frozenset({"completion", "thinking"}) if self._thought_words else None
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`: the number of words, plus 8 for the template."""
@@ -253,6 +264,7 @@ class ScriptedEngine(BaseEngine):
             "noise": float(self._noise),
             "inert": sorted(self._inert),
             "cases": digest_of(self._cases),
+            "thought_words": self._thought_words,
         }
         return {name: value for name, value in settings.items() if value}
 
@@ -298,11 +310,12 @@ class ScriptedEngine(BaseEngine):
             self.digest = hashlib.sha256(self.digest.encode()).hexdigest()
         self._known(request.model)
 
-    def _text(self, request: Request, fault: str | None) -> tuple[str, str]:
+    def _text(self, request: Request, fault: str | None) -> tuple[str, str, str]:
+        """Return thought, text and finish."""
         if fault == "empty":
-            return "", "stop"
+            return "", "", "stop"
         if fault == "repeat":
-            return " ".join(["ha"] * 34), "repeat"
+            return "", " ".join(["ha"] * 34), "repeat"
         live = self._live(request.options)
         hashed = {name: value for name, value in live.items() if name not in ("num_predict", "stop")}
         system, user = request.prompt.system, request.prompt.user
@@ -310,14 +323,24 @@ class ScriptedEngine(BaseEngine):
         case = next((case for case in self._cases if case.log.strip() in user), None)
         text = self._write(case or _case_of(user), live, rng)
         limit = whole({"num_predict": -1, **live}, "num_predict")
+        thought = self._thought(live, rng)
+        thinking = len(thought.split())
+        if 0 < limit <= thinking:
+            return " ".join(thought.split()[:limit]), "", "length"
         words = re.findall(r"\S+\s*", text)
-        limited, finish = ("".join(words[:limit]).rstrip(), "length") if 0 < limit < len(words) else (text, "stop")
+        cut = 0 < limit < thinking + len(words)
+        limited, finish = ("".join(words[: limit - thinking]).rstrip(), "length") if cut else (text, "stop")
         ends = [limited.find(stop) for stop in texts(live, "stop") if stop in limited]
-        return (limited[: min(ends)], "stop") if ends else (limited, finish)
+        return (thought, limited[: min(ends)], "stop") if ends else (thought, limited, finish)
+
+    def _thought(self, options: Mapping[str, OptionValue], rng: np.random.Generator) -> str:
+        think = options.get("think", True)
+        words = round(self._thought_words * {"low": 0.5, "high": 2.0}.get(str(think), 1.0)) if think else 0
+        return " ".join(rng.choice(["so", "the", "log", "says", "wait"], size=words)) if words else ""
 
     def _live(self, options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
         """Return the options that can change a text, as in llama.cpp: greedy needs no seed, mirostat replaces top_k."""
-        dead = {*self._inert, *RELOAD_OPTIONS}
+        dead = {*self._inert, *RELOAD_OPTIONS, *([] if self._thought_words else ["think"])}
         if "temperature" not in dead and as_number(options.get("temperature", 0.8)) <= 0:
             dead |= {"seed", "top_k", "top_p", "min_p", "typical_p"}
         if "mirostat" not in dead and options.get("mirostat", 0) in (1, 2):

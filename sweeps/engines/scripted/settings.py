@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ExpectedCoverage = Callable[[Mapping[str, OptionValue]], float]
 """Function from options to the expected share of items in a text, in [0, 1]."""
 
-_NUMBERS = ("noise", "delay", "load_seconds")
+_NUMBERS = ("noise", "delay", "load_seconds", "thought_words")
 _TEXTS = ("faults", "inert", "models")
 _KNOWN = frozenset({"surface", "cases", *_NUMBERS, *_TEXTS})
 

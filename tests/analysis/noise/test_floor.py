@@ -69,7 +69,7 @@ def test_long_tails_widen_the_interval_by_hand():
 def test_an_interval_is_never_narrower_than_the_plain_one(rows):
     scores = np.array(rows) / 10
     floor = noise_floor(frame(scores))
-    if floor.greedy:
+    if not floor.sd:
         return
     square = floor.sd**2 * floor.dof
     assert floor.ci_low <= math.sqrt(square / stats.chi2.ppf(0.975, floor.dof)) * (1 + 1e-9)
@@ -115,11 +115,23 @@ def test_a_floor_takes_two_seeds_and_one_configuration():
 
 
 def test_a_greedy_floor_is_zero_and_says_so():
-    floor = noise_floor(frame(np.repeat(np.array([[0.1], [0.3]]), 4, axis=1)))
+    equal = np.repeat(np.array([[0.1], [0.3]]), 4, axis=1)
+    floor = noise_floor(frame(equal, temperature=0.0))
     assert floor.greedy
     assert (floor.sd, floor.ci_low, floor.ci_high) == (0, 0, 0)
     one_seed = noise_floor(frame(np.array([[0.1], [0.3]]), temperature=0.0))
     assert one_seed.greedy
-    check = aa_check(frame(np.repeat(np.array([[0.1], [0.3]]), 4, axis=1)))
+    check = aa_check(frame(equal, temperature=0.0))
     assert check.passed
     assert "greedy" in check.sentence
+
+
+@pytest.mark.parametrize("score", [0.0, 0.4])
+def test_equal_scores_at_a_temperature_above_0_are_not_called_greedy(score):
+    equal = frame(np.full((2, 4), score), temperature=0.8)
+    floor = noise_floor(equal)
+    assert (floor.sd, floor.greedy) == (0, False)
+    check = aa_check(equal)
+    assert check.passed
+    assert "greedy" not in check.sentence
+    assert "the same scores" in check.sentence

@@ -121,13 +121,13 @@ def test_too_few_cases_for_the_claim_are_refused_before_anything_is_spent(tmp_pa
 # ---- a greedy floor
 
 
-def test_the_prior_stands_in_after_a_greedy_floor(tmp_path: Path) -> None:
+def test_the_prior_stands_in_after_a_floor_without_noise(tmp_path: Path) -> None:
     swept = config(tmp_path)
     before, greedy, measured = (detectable_gain(swept, PLAN, known) for known in (None, GREEDY_FLOOR, FLOOR))
     assert (before.noise_sd, greedy.noise_sd, measured.noise_sd) == (0.12, 0.12, 0.1)
     assert (before.assumed, greedy.assumed, measured.assumed) == (True, True, False)
     assert "assumed until the floor is measured" in before.found
-    assert "assumed: a greedy baseline shows none" in greedy.found
+    assert "assumed: in the floor of study 't' all texts of a case have the same score" in greedy.found
     assert "floor of study 't'" in measured.found
     assert greedy.gain == pytest.approx(0.062, abs=5e-4)
 
@@ -153,7 +153,7 @@ def test_check_after_a_floor_that_did_not_vary(tmp_path: Path) -> None:
     assert run(path, engine=engine).floor.sd == 0
     report = check_sweep(path, mlruns=tmp_path / "mlruns", engine=engine)
     assert report.noise_sd == 0.12
-    assert "a greedy baseline shows none" in sight_row(report).found
+    assert "in the floor of study 't' all texts of a case have the same score" in sight_row(report).found
 
 
 # ---- nothing but greedy sets

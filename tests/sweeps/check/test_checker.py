@@ -122,10 +122,10 @@ class TestWarnings:
         assert "cut off at num_predict 3" in found.found
         assert "raise num_predict" in found.todo
 
-    def test_empty_answers(self, tmp_path):
+    def test_empty_answers_block_since_the_sweep_would_stop_after_the_floor(self, tmp_path):
         path = write_sweep(tmp_path, search={"probe": False})
         found = row(check(path, engine=scripted(path, faults=[Fault("empty")])), "answers")
-        assert (found.state, "3 empty" in found.found) == ("warning", True)
+        assert (found.state, "3 empty" in found.found) == ("blocked", True)
 
     @pytest.mark.parametrize(
         ("space", "advice"),

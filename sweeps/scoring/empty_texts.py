@@ -1,0 +1,62 @@
+"""Texts without an answer: how many there are, where they come from, and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from analysis.formatting import count_text
+from sweeps.scoring.answers import EMPTY
+
+Row = Mapping[str, Any]
+"""A row of the observations table."""
+
+
+def answered(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows of requests that did not fail."""
+    return [row for row in rows if row["finish"] != "error"]
+
+
+def mostly_empty(rows: Sequence[Row]) -> bool:
+    """Whether more than half of the texts have no answer."""
+    return 2 * _empty(rows) > len(answered(rows))
+
+
+def empty_text(rows: Sequence[Row]) -> str:
+    """Say how many texts have no answer, and how much of them is thought; "" where all have one."""
+    empty = [row for row in answered(rows) if row["finish"] == EMPTY]
+    if not empty:
+        return ""
+    many, total = len(empty), len(answered(rows))
+    text = f"{many} of {count_text(total, 'text')} {'has' if many == 1 else 'have'} no answer (empty)"
+    thought = [row for row in empty if (row.get("thinking_tokens") or 0) > 0]
+    if not thought:
+        return text
+    tokens = sum(row["thinking_tokens"] for row in thought) / len(thought)
+    return f"{text}; in {len(thought)} of them the model only thought, {tokens:.0f} tokens on average"
+
+
+def remedy(rows: Sequence[Row]) -> str:
+    """Return what to do about texts without an answer, as a clause."""
+    thought = any((row.get("thinking_tokens") or 0) > 0 for row in rows if row["finish"] == EMPTY)
+    limits = sorted({row["num_predict"] for row in rows if row.get("num_predict") is not None})
+    now = f" (now {', '.join(map(str, limits))})" if limits else ""
+    return (
+        f"set think = false, or a larger num_predict{now}"
+        if thought
+        else f"look at the prompt, stop and num_predict{now}"
+    )
+
+
+def empty_notes(rows: Sequence[Row], baseline: str) -> list[str]:
+    """Return a sentence on the texts without an answer, apart for the baseline; [] where all have one."""
+    found = empty_text(rows)
+    if not found:
+        return []
+    own = [row for row in rows if row["configuration"] == baseline]
+    of_baseline = f" (baseline: {_empty(own)} of {len(answered(own))})" if own else ""
+    return [f"{found}{of_baseline}. They score 0; {remedy(rows)}."]
+
+
+def _empty(rows: Sequence[Row]) -> int:
+    return sum(row["finish"] == EMPTY for row in rows)

@@ -1,0 +1,142 @@
+"""Thinking models of each family: a sweep ends with true scores, or stops with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sweeps.errors import ConfigError
+from sweeps.results.reader import load_result
+from sweeps.study.floor import NoAnswersError
+from sweeps.study.rescore import rescore_study
+from tests.doubles.ollama import Model, OllamaDouble, Thought
+from tests.sweeps.sweep_files import run, toml, write_cases
+from tests.thinking import CHINESE, JAPANESE
+
+NAME = "thinker:1b"
+CAPABLE = ("completion", "thinking")
+
+
+def before(opening: str, closing: str, text: str = "", *, parsed: bool = False) -> Any:
+    """A way of thinking: a copy of the whole prompt, whose items would all be covered, or a given text."""
+
+    def thinks(prompt: str, wanted: bool | str, chance: object) -> Thought | None:
+        del chance
+        return Thought(text or prompt, opening, closing, parsed) if wanted else None
+
+    return thinks
+
+
+WAYS = {
+    "separate field": Model(capabilities=CAPABLE, thinks=before("<think>", "</think>", parsed=True)),
+    "tags": Model(thinks=before("<think>\n", "\n</think>\n\n")),
+    "tags, opening in the template": Model(thinks=before("", "\n</think>\n\n")),
+    "channels": Model(
+        thinks=before("<|channel|>analysis<|message|>", "<|end|><|start|>assistant<|channel|>final<|message|>")
+    ),
+    "brackets": Model(thinks=before("[THINK]", "[/THINK]")),
+    "sentences": Model(thinks=before("Here is my thought process:\n", "\n\nHere is my response:\n")),
+    "special tokens": Model(thinks=before("<|START_THINKING|>", "<|END_THINKING|>")),
+    "Chinese": Model(thinks=before("<think>", "</think>", CHINESE)),
+    "Japanese": Model(thinks=before("<think>", "</think>", JAPANESE)),
+}
+
+
+@pytest.fixture
+def server() -> Iterator[OllamaDouble]:
+    with OllamaDouble(version="0.33.0-rc2") as double:
+        yield double
+
+
+@pytest.fixture(scope="module")
+def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_cases(tmp_path_factory.mktemp("inputs") / "cases", 2)
+
+
+def write(folder: Path, cases: Path, server: OllamaDouble, model: Model, **baseline: Any) -> Path:
+    """A sweep of 24 requests, of which 4 are the floor."""
+    server.models[NAME] = replace(model, digest="d" * 64)
+    tables = {
+        "study": {"name": "t", "seed": 7},
+        "engine": {"kind": "ollama", "host": server.url, "timeout": 5},
+        "prompts": {"brief": "Summarise:\n{log}"},
+        "objective": {"cases": str(cases)},
+        "baseline": {"model": NAME, "num_ctx": 2048, "num_predict": 1500, **baseline},
+        "space": {"temperature": {"low": 0.1, "high": 1.2}},
+        "search": {"sampler": "random", "batch": 2, "probe": False},
+        "budget": {"generations": 24, "floor_seeds": 2, "seeds": 1},
+    }
+    path = folder / "sweep.toml"
+    path.write_text("\n".join(f"{name} = {toml(table)}" for name, table in tables.items()))
+    return path
+
+
+@pytest.fixture(scope="module")
+def true_scores(tmp_path_factory: pytest.TempPathFactory, cases: Path) -> list[float]:
+    """The scores of the same answers by a model that does not think."""
+    with OllamaDouble(version="0.33.0-rc2") as double:
+        result = run(write(tmp_path_factory.mktemp("plain"), cases, double, Model()))
+    scores = list(result.observations["score"])
+    assert len(set(scores)) > 4
+    assert sum(score < 0.9 for score in scores) > 10  # a copy of the log has 1
+    assert set(result.observations["thinking_tokens"]) == {0}
+    return scores
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_sweep_ends_with_the_scores_of_the_answers(
+    way: str, tmp_path: Path, cases: Path, server: OllamaDouble, true_scores: list[float]
+) -> None:
+    result = run(write(tmp_path, cases, server, WAYS[way]))
+    table = result.observations
+    assert list(table["score"]) == true_scores
+    assert (table["thinking_tokens"] > 10).all()
+    assert (table["answer_tokens"] > 50).all()
+    assert (table["thinking_tokens"] + table["answer_tokens"] == table["output_tokens"]).all()
+    assert set(table["finish"]) == {"stop"}
+    assert result.texts["thought"].str.len().min() > 10
+    assert not result.texts["text"].str.contains("think|THINK|analysis|process", regex=True).any()
+    assert list(load_result(tmp_path / "mlruns").observations["score"]) == true_scores
+
+
+@pytest.mark.parametrize("way", ["separate field", "tags", "channels"])
+def test_a_thought_cut_by_num_predict_stops_the_sweep_with_what_to_do(
+    way: str, tmp_path: Path, cases: Path, server: OllamaDouble
+) -> None:
+    path = write(tmp_path, cases, server, WAYS[way], num_predict=20)
+    with pytest.raises(NoAnswersError) as stopped:
+        run(path)
+    assert stopped.value.exit_code == 2
+    assert "4 of 4 texts have no answer (empty); in 4 of them the model only thought, 20 tokens" in str(stopped.value)
+    assert "set think = false, or a larger num_predict (now 20); give the changed sweep another" in str(stopped.value)
+    kept = load_result(tmp_path / "mlruns")
+    assert list(kept.observations["finish"]) == ["empty"] * 4
+    assert list(kept.observations["stage"]) == ["floor"] * 4
+    sent = len(server.requests)
+    with pytest.raises(NoAnswersError):
+        run(path)
+    assert not [body for at, body in server.requests[sent:] if at == "/api/chat" and body["options"]["num_predict"] > 1]
+
+
+def test_without_the_cut_a_copy_of_the_log_in_the_thought_scores_as_the_summary(
+    tmp_path: Path, cases: Path, server: OllamaDouble, true_scores: list[float]
+) -> None:
+    path = write(tmp_path, cases, server, WAYS["tags"])
+    path.write_text(path.read_text().replace("objective = {", 'objective = {"reasoning" = "keep", '))
+    result = run(path)
+    assert (result.observations["score"] > 0.99).all()
+    done = rescore_study(tmp_path / "mlruns", "t", settings={"reasoning": "cut"}, keep=False)
+    assert list(done.new.observations["score"]) == true_scores
+
+
+def test_a_model_that_cannot_think_is_not_asked_to(tmp_path: Path, cases: Path, server: OllamaDouble) -> None:
+    path = write(tmp_path, cases, server, Model(), think=True)
+    with pytest.raises(
+        ConfigError, match=r"baseline\.think is true: model thinker:1b .* \(its abilities: completion\)"
+    ):
+        run(path)
+    assert not server.bodies()
