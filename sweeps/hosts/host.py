@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,11 @@ from sweeps.ledger.records import Entry, Key
 
 MAX_CONSECUTIVE_FAILURES = 3
 """Failed requests in a row after which a run stops: then the server is gone."""
+
+FIRST_WAIT = 30.0
+"""Seconds until a host that was set aside is asked again; doubled each time, up to `LONGEST_WAIT`."""
+
+LONGEST_WAIT = 600.0
 
 RELOAD_SECONDS = 0.25
 RELOAD_RATIO = 10.0
@@ -70,6 +75,8 @@ class Host:
         dropped: Why it is no longer used; "" while it works.
         remembered: For a host that does not answer, its fingerprints from an earlier run of the study. They find that
             run's generations in the ledger; nothing new is stored under them.
+        capture: Takes its fingerprints again; None where that is not possible, and it never comes back.
+        in_a_row: Failed requests in a row.
         no_memory_for: Failures for lack of memory, by model and reload options (the prompt left empty).
     """
 
@@ -80,7 +87,11 @@ class Host:
     name: str = ""
     dropped: str = ""
     remembered: dict[str, Fingerprint] = field(default_factory=dict)
+    capture: Callable[[], dict[str, Fingerprint]] | None = None
+    in_a_row: int = 0
     no_memory_for: dict[Warmth, str] = field(default_factory=dict)
+    _dropped_at: float = field(default_factory=time.monotonic)
+    _ask_wait: float = 0.0
     _fitted: set[Warmth] = field(default_factory=set)
     _warm: Warmth | None = None
     _shortest_load: float = math.inf
@@ -94,6 +105,51 @@ class Host:
     def digest(self) -> str:
         """The digest in the observations table: host and engine, with the first model."""
         return next(iter(self.known.values())).digest
+
+    def drop(self, why: str, *, wait: float | None = None, for_good: bool = False) -> None:
+        """Set the host aside.
+
+        Args:
+            why: The reason.
+            wait: Seconds until it may be asked again, as it says itself; None for the usual growing waits.
+            for_good: Whether it never comes back in this run.
+        """
+        self.dropped, self._dropped_at = why, time.monotonic()
+        self._ask_wait = max(min(2 * self._ask_wait or FIRST_WAIT, LONGEST_WAIT), wait or 0.0)
+        self.cool()
+        if for_good:
+            self.capture = None
+
+    @property
+    def ask_at(self) -> float:
+        """When a host that was set aside is to be asked again, by the monotonic clock."""
+        return self._dropped_at + (self._ask_wait or FIRST_WAIT)
+
+    @property
+    def dropped_for(self) -> float:
+        """Seconds since it was set aside, or last asked."""
+        return time.monotonic() - self._dropped_at
+
+    def ask_back(self) -> bool:
+        """Ask a host that was set aside for its fingerprints, and take it back if they are the same.
+
+        The next failure drops it again. One that never answered before comes in as a new host.
+
+        Raises:
+            HostChangedError: If it answers and has changed; it is then out for good.
+        """
+        assert self.capture is not None
+        try:
+            found = self.capture()
+        except EngineError as error:
+            self.drop(str(error), wait=getattr(error, "retry_after", None))
+            return False
+        if self.known and (lines := fingerprint_changes(self.known, found, self.name)):
+            self.drop(f"it answers again, but has changed: {'; '.join(lines)}", for_good=True)
+            raise HostChangedError(lines)
+        self.fingerprints, self.dropped = found, ""
+        self.in_a_row = MAX_CONSECUTIVE_FAILURES - 1
+        return True
 
     def key(self, task: Task) -> Key:
         """Return the ledger's key of a task on this host."""
@@ -133,6 +189,7 @@ class Host:
             self.clock.engine += time.perf_counter() - started
         self._warm = need
         self.note_room(task)
+        self.in_a_row, self._ask_wait = 0, 0.0
         self.clock.requests += 1
         if generation.truncated:
             raise PromptTooLong(

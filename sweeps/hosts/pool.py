@@ -7,9 +7,8 @@ others do its work. With one host everything runs in the calling thread.
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
 from sweeps.engines.base import (
@@ -23,7 +22,8 @@ from sweeps.engines.base import (
     OutOfMemory,
     UsageLimit,
 )
-from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, RunStoppedError
+from sweeps.hosts.board import Board, Job
+from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, HostChangedError, RunStoppedError
 from sweeps.hosts.memory import no_memory
 from sweeps.hosts.order import order
 from sweeps.hosts.task import Task, TaskResult
@@ -47,19 +47,22 @@ def run_tasks(
     study: str,
     on_result: Callable[[TaskResult], None],
     on_drop: Callable[[Host, str], object] = lambda *_: None,
+    on_back: Callable[[Host], object] = lambda _: None,
 ) -> None:
     """Run tasks in the best order; report each result as soon as it is stored.
 
     Results in the ledger come first and cost nothing. After a fault of the connection or the server a request is
-    repeated once at the end; a refused request is not.
+    repeated once at the end, and then once on each other host; a refused request is not. Hosts that were set aside are
+    asked again now and then while others work, and take part again if they are the same.
 
     Args:
-        hosts: The hosts. Those dropped before are not used.
+        hosts: The hosts, also those that were dropped before.
         ledger: The ledger of stored generations.
         tasks: The tasks in any order; the hosts of their places are filled in here.
         study: Name of the study, for the record of failures.
         on_result: Called in this thread for every task exactly once.
         on_drop: Called in this thread when a host is dropped, with the reason.
+        on_back: Called in this thread when a host is taken back.
 
     Raises:
         RunStoppedError: When no host is left: each had `MAX_CONSECUTIVE_FAILURES` faults in a row, or lost the model.
@@ -69,14 +72,26 @@ def run_tasks(
     if not waiting:
         return
     living = [host for host in hosts if not host.dropped]
-    board = _Board(living, _share_out(hosts, living, waiting))
+    absent = [host for host in hosts if host.dropped and host.capture is not None]
+    board = Board([*living, *absent], _share_out(hosts, living, waiting))
     emit: SimpleQueue[object] = SimpleQueue()
-    workers = [_Worker(host, board, ledger, study, emit) for host in living]
+    workers = [_Worker(host, board, ledger, study, emit) for host in board.hosts]
+
+    def handle(event: object) -> None:
+        if isinstance(event, TaskResult):
+            on_result(event)
+        elif isinstance(event, _Dropped):
+            on_drop(event.host, event.why)
+        elif isinstance(event, _Back):
+            on_back(event.host)
+        elif isinstance(event, BaseException):
+            raise event
+
     if len(workers) == 1:
-        workers[0].now = lambda event: _handle(event, on_result, on_drop)
+        workers[0].now = handle
         workers[0].work()
     else:
-        _in_threads(workers, board, emit, on_result, on_drop)
+        _in_threads(workers, board, emit, handle)
     if board.left:
         reasons = "\n".join(f"{host.name}: {host.dropped}" for host in hosts) if len(hosts) > 1 else hosts[0].dropped
         raise RunStoppedError(f"{reasons}\n{KEPT}")
@@ -155,78 +170,14 @@ def _share_out(hosts: Sequence[Host], living: Sequence[Host], tasks: Sequence[Ta
 
 
 @dataclass(frozen=True)
-class _Job:
-    task: Task
-    second: bool = False
-
-
-@dataclass(frozen=True)
 class _Dropped:
     host: Host
     why: str
 
 
-class _Board:
-    """The queues of all hosts, and the rules for taking jobs from them."""
-
-    def __init__(self, hosts: Sequence[Host], shares: dict[int, list[Task]]) -> None:
-        self.hosts = list(hosts)
-        self._queues = [deque(_Job(task) for task in shares[i]) for i in range(len(hosts))]
-        self._orphans: deque[_Job] = deque()
-        self._busy = 0
-        self._stopped = False
-        self._changed = threading.Condition()
-
-    @property
-    def left(self) -> int:
-        """Number of jobs that no host has taken."""
-        return sum(map(len, self._queues)) + len(self._orphans)
-
-    def take(self, host: Host) -> _Job | None:
-        """Return a host's next job; wait while others may still give up theirs; None when all is done."""
-        own = self._queues[self.hosts.index(host)]
-        with self._changed:
-            while not self._stopped:
-                job = own.popleft() if own else self._orphans.popleft() if self._orphans else self._steal()
-                if job is not None:
-                    self._busy += 1
-                    return job
-                if not self._busy and not self.left:  # a host between two jobs may still give up the others
-                    return None
-                self._changed.wait(timeout=0.5)
-        return None
-
-    def _steal(self) -> _Job | None:
-        """Take the last job of the longest other queue, if any host may run it."""
-        for queue in sorted(self._queues, key=len, reverse=True):
-            if len(queue) > 1 and queue[-1].task.host is None:
-                return queue.pop()
-        return None
-
-    def done(self) -> None:
-        """Count a job as finished."""
-        with self._changed:
-            self._busy -= 1
-            self._changed.notify_all()
-
-    def again(self, host: Host, job: _Job) -> None:
-        """Put a job back, to be repeated after all other jobs of its host."""
-        with self._changed:
-            self._queues[self.hosts.index(host)].append(replace(job, second=True))
-
-    def abandon(self, host: Host, job: _Job) -> None:
-        """Give the job and the queue of a dropped host to the others."""
-        own = self._queues[self.hosts.index(host)]
-        with self._changed:
-            self._orphans.extend([job, *own])
-            own.clear()
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Let no host take another job."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
+@dataclass(frozen=True)
+class _Back:
+    host: Host
 
 
 @dataclass
@@ -234,22 +185,33 @@ class _Worker:
     """The worker of one host."""
 
     host: Host
-    board: _Board
+    board: Board
     ledger: Ledger
     study: str
     emit: SimpleQueue[object]
     now: Callable[[object], None] | None = None
-    _in_a_row: int = field(default=0)
 
     def work(self) -> None:
-        """Run jobs until none is left for this host, or it is dropped. Defects and ledger failures are raised."""
-        while (job := self.board.take(self.host)) is not None:
+        """Run jobs until none is left for this host. Defects and ledger failures are raised."""
+        while not self.host.dropped or self._comes_back():
+            if (job := self.board.take(self.host)) is None:
+                return
             try:
-                going_on = self._do(job)
+                self._do(job)
             finally:
                 self.board.done()
-            if not going_on:
-                return
+
+    def _comes_back(self) -> bool:
+        """Ask a host that was set aside again, with growing waits, until it is back; False when nothing is left."""
+        while self.host.capture is not None and self.board.waits(self.host):
+            try:
+                if self.host.ask_back():
+                    self.board.join(self.host)
+                    self._emit(_Back(self.host))
+                    return True
+            except HostChangedError:
+                self._emit(_Dropped(self.host, self.host.dropped))
+        return False
 
     def _emit(self, event: object) -> None:
         if self.now is not None:
@@ -257,21 +219,20 @@ class _Worker:
         else:
             self.emit.put(event)
 
-    def _do(self, job: _Job) -> bool:
-        """Run one job; return False if the host is dropped."""
+    def _do(self, job: Job) -> None:
+        """Run one job, which may drop the host."""
         task = _placed(job.task, self.host)
         if (why := self.host.no_memory_for.get(self.host.load(task))) is not None:
             self._emit(TaskResult(task, None, why, no_memory=True))
-            return True
+            return
         try:
             entry = self._generate(task)
         except RunStoppedError:
             raise
         except EngineError as error:
-            return self._failed(job, task, error)
-        self._in_a_row = 0
-        self._emit(TaskResult(task, entry))
-        return True
+            self._failed(job, task, error)
+        else:
+            self._emit(TaskResult(task, entry))
 
     def _generate(self, task: Task) -> Entry:
         """Generate; where memory is short, once more, since another model may have just left it."""
@@ -282,35 +243,38 @@ class _Worker:
                 raise
         return self.host.generate(self.ledger, task)
 
-    def _no_room(self, job: _Job, task: Task, error: OutOfMemory) -> bool:
+    def _no_room(self, job: Job, task: Task, error: OutOfMemory) -> None:
         """Leave a configuration out that the host has no memory for; without memory for the baseline, drop the host."""
         if task.place.trial < 0:
-            return self._drop(job, no_memory(task.configuration, str(error)))
+            self._drop(job, no_memory(task.configuration, str(error)), for_good=True)
+            return
         why = f"{type(error).__name__}: {error}"
         self.host.no_memory_for[self.host.load(task)] = why
         self._emit(TaskResult(task, None, why, no_memory=True))
-        return True
 
-    def _failed(self, job: _Job, task: Task, error: EngineError) -> bool:
+    def _failed(self, job: Job, task: Task, error: EngineError) -> None:
         kind = type(error).__name__
         self.ledger.generations.add_failure(self.host.key(task), study=self.study, kind=kind, message=str(error))
         if isinstance(error, _LASTING):
-            return self._drop(job, str(error))
-        if isinstance(error, OutOfMemory) and task.place.stage != "confirm" and not self.host.has_room(task):
-            return self._no_room(job, task, error)
-        if not isinstance(error, _FAULTS):
-            self._emit(TaskResult(task, None, f"{kind}: {error}"))
-            return True
-        self._in_a_row += 1
-        if self._in_a_row >= MAX_CONSECUTIVE_FAILURES:
-            return self._drop(job, f"{self._in_a_row} requests in a row failed; the last one: {error}")
-        if job.second and self._is_gone(task):
-            return self._drop(job, str(error))
-        if job.second:
-            self._emit(TaskResult(task, None, f"{kind}: {error}"))
+            self._drop(job, str(error), wait=getattr(error, "retry_after", None))
+        elif isinstance(error, OutOfMemory) and task.place.stage != "confirm" and not self.host.has_room(task):
+            self._no_room(job, task, error)
+        elif isinstance(error, _FAULTS):
+            self._repeat(job, task, error)
         else:
+            self._emit(TaskResult(task, None, f"{kind}: {error}"))
+
+    def _repeat(self, job: Job, task: Task, error: EngineError) -> None:
+        """Put a job back after a fault, or give it to another host; drop a host that fails too often."""
+        self.host.in_a_row += 1
+        if self.host.in_a_row >= MAX_CONSECUTIVE_FAILURES:
+            self._drop(job, f"{self.host.in_a_row} requests in a row failed; the last one: {error}")
+        elif not job.second:
             self.board.again(self.host, job)
-        return True
+        elif self._is_gone(task):
+            self._drop(job, str(error))
+        elif not self.board.pass_on(self.host, job):
+            self._emit(TaskResult(task, None, f"{type(error).__name__}: {error}"))
 
     def _is_gone(self, task: Task) -> bool:
         """Whether the engine answers no request at all, rather than not this one."""
@@ -320,28 +284,17 @@ class _Worker:
             return True
         return False
 
-    def _drop(self, job: _Job, why: str) -> bool:
-        self.host.dropped = why
+    def _drop(self, job: Job, why: str, *, wait: float | None = None, for_good: bool = False) -> None:
+        self.host.drop(why, wait=wait, for_good=for_good)
         self.board.abandon(self.host, job)
         self._emit(_Dropped(self.host, why))
-        return False
-
-
-def _handle(event: object, on_result: Callable[[TaskResult], None], on_drop: Callable[[Host, str], object]) -> None:
-    if isinstance(event, TaskResult):
-        on_result(event)
-    elif isinstance(event, _Dropped):
-        on_drop(event.host, event.why)
-    elif isinstance(event, BaseException):
-        raise event
 
 
 def _in_threads(
     workers: Sequence[_Worker],
-    board: _Board,
+    board: Board,
     emit: SimpleQueue[object],
-    on_result: Callable[[TaskResult], None],
-    on_drop: Callable[[Host, str], object],
+    handle: Callable[[object], None],
 ) -> None:
     """Run the workers at the same time; handle their results in the calling thread."""
     finished = object()
@@ -364,7 +317,7 @@ def _in_threads(
             if event is finished:
                 running -= 1
             else:
-                _handle(event, on_result, on_drop)
+                handle(event)
     finally:
         board.stop()
         for thread in threads:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 from sweeps.addresses import without_password
@@ -115,10 +116,11 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     unreachable: list[EngineError] = []
     for index, engine in enumerate(engines):
         host = Host(engine, {}, timeout=config.engine.timeout, name=_name_of(config, index) or engine.address)
+        host.capture = partial(fingerprints_of, engine, config, index)
         try:
-            host.fingerprints = fingerprints_of(engine, config, index)
+            host.fingerprints = host.capture()
         except (EngineUnreachable, UsageLimit) as error:
-            host.dropped = str(error)
+            host.drop(str(error), wait=getattr(error, "retry_after", None))
             unreachable.append(error)
         hosts.append(host)
     if len(unreachable) == len(hosts):

@@ -14,7 +14,7 @@ from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.hosts.host import Host, HostChangedError, RunStoppedError, host_record
 from sweeps.hosts.memory import no_memory, too_large
 from sweeps.hosts.pool import run_tasks
-from sweeps.hosts.sweep_hosts import fingerprints_of
+from sweeps.hosts.sweep_hosts import fingerprints_of, host_differences
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
@@ -177,6 +177,7 @@ class Measurer:
             on_drop=lambda host, why: self.progress.note(
                 f"host {host.name} is set aside, and the other hosts do its work: {why}", warning=True
             ),
+            on_back=self._take_back,
         )
         waiting, self._waiting = self._waiting, []
         try:
@@ -189,6 +190,18 @@ class Measurer:
         self._scorer.stop_if_none_scored()
         if self._no_memory and (found := self._values_too_large()):
             raise ValuesTooLargeError(found)
+
+    def _take_back(self, host: Host) -> None:
+        """Report a host that works again; one that never answered before becomes a part of the study."""
+        stored = self.ledger.studies.get(self.name)
+        if stored is not None and host.name not in stored.record.hosts:
+            self.progress.note(f"host {host.name} answers now, and takes part")
+            self._hosts_known = False
+            self._know_hosts()
+        else:
+            self.progress.note(f"host {host.name} answers again with the same fingerprint, and takes part again")
+        for line in host_differences(self.hosts):
+            self.progress.note(line, warning=True)
 
     def _values_too_large(self) -> list[TooLarge]:
         """Return the values for which hosts had no memory, one of each failed configuration.
