@@ -10,10 +10,10 @@ import pytest
 from pydantic import BaseModel
 
 from objectives import make_objective
-from sweeps.budget.allocation import smallest_budget
+from sweeps.budget.allocation import plan_for, smallest_budget
 from sweeps.config import tables as schema
 from sweeps.config.batch import automatic_batch
-from sweeps.config.file import parse_config
+from sweeps.config.file import load_config, parse_config
 from sweeps.config.space import Space
 from sweeps.config.tables import BudgetTable
 from sweeps.engines.ollama import SETTINGS
@@ -48,6 +48,7 @@ TABLES: dict[str, list[str]] = {
     ],
     "baseline": ["model", "prompt", *OPTIONS],
     "space": list(SPACE_KEYS),
+    "candidates": ["prompt", "model"],
     "search": list(schema.SearchTable.model_fields),
     "budget": list(schema.BudgetTable.model_fields),
     "confirm": list(schema.ConfirmTable.model_fields),
@@ -79,6 +80,13 @@ def test_there_is_something_to_check() -> None:
 def test_every_sweep_in_the_documentation_is_valid(block: str) -> None:
     parsed = parse_config(block)
     make_objective(parsed.objective.model_dump(exclude={"cases", "names", "reasoning"}, exclude_none=True))
+
+
+def test_the_example_of_a_comparison_is_valid() -> None:
+    compared = load_config(ROOT / "examples/prompt_ab.toml").as_comparison()
+    assert [dimension.name for dimension in compared.space] == ["prompt"]
+    plan = plan_for(compared, cases=3, hosts=1)
+    assert (plan.total, plan.confirm_seeds) == (42, 6)
 
 
 def test_every_table_has_a_section() -> None:

@@ -19,7 +19,7 @@ def test_its_code_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     blocks = re.findall(r"^```python\n(.*?)^```", GUIDE, re.MULTILINE | re.DOTALL)
     for block in blocks:
         exec(compile(block, "python.md", "exec"), names)
-    assert len(blocks) == 5
+    assert len(blocks) == 6
     shown = capsys.readouterr()
     assert names["result"].verdict.sentence in shown.out
     assert "0.0 7\n" in shown.out
