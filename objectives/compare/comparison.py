@@ -68,6 +68,7 @@ class Machine:
         missing: Cases without a summary.
         empty: Files without text; they count as summaries that cover nothing.
         unknown: Files that belong to no case.
+        thinking: Files whose reasoning was cut off before scoring.
     """
 
     name: str
@@ -76,6 +77,7 @@ class Machine:
     missing: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
+    thinking: tuple[str, ...] = ()
 
     def mean(self, names: Sequence[str]) -> float:
         """Return the mean of the case means over these cases."""
@@ -180,6 +182,7 @@ def compare_folders(
     objective: CoverageObjective | None = None,
     *,
     ignore: Sequence[str] = (),
+    reasoning: str = "cut",
 ) -> Comparison:
     """Score folders of summaries on the same cases.
 
@@ -188,6 +191,7 @@ def compare_folders(
         folders: One per machine or pipeline; at least one.
         objective: The objective; by default coverage with its defaults.
         ignore: Names of further cases; their summaries are skipped and not reported as unknown.
+        reasoning: "cut" scores each text without a model's reasoning in it, "keep" scores the whole text.
 
     Raises:
         CaseError: With the problems of all folders at once.
@@ -198,7 +202,7 @@ def compare_folders(
     machines = []
     for label, folder in zip(_labels(folders), folders, strict=True):
         try:
-            summaries, unknown = read_summaries(folder, names)
+            summaries, unknown = read_summaries(folder, names, reasoning=reasoning)
         except CaseError as error:
             problems += error.problems
             continue
@@ -212,7 +216,8 @@ def compare_folders(
         missing = tuple(name for name in names if name not in results)
         unknown = [name for name in unknown if _case_and_run(Path(name), ignore) is None]
         empty = tuple(summary.path.name for summary in summaries if not summary.text.strip())
-        machines.append(Machine(label, folder, results, missing, empty, tuple(unknown)))
+        thinking = tuple(summary.path.name for summary in summaries if summary.thought)
+        machines.append(Machine(label, folder, results, missing, empty, tuple(unknown), thinking))
     if problems:
         raise CaseError(problems)
     shared = tuple(name for name in names if all(name in machine.results for machine in machines))
@@ -289,6 +294,7 @@ def _machine_dict(machine: Machine, shared: Sequence[str]) -> dict[str, Any]:
         "levels": {str(level): machine.text(shared, level) for level in LEVELS} if shared else {},
         "missing": list(machine.missing),
         "empty": list(machine.empty),
+        "reasoning_cut": list(machine.thinking),
         "unknown": list(machine.unknown),
         "cases": [_case_dict(result) for result in machine.results.values()],
     }

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from objectives.case_files import CaseError, Problem, read_text
 from objectives.hints import did_you_mean
+from objectives.reasoning import split
 
 SUFFIXES = (".txt", ".md")
 """Endings of summary files."""
@@ -15,20 +16,25 @@ SUFFIXES = (".txt", ".md")
 
 @dataclass(frozen=True)
 class Summary:
-    """A summary file: its text, its path, and its run ("" for ``NAME.txt``, "2" for ``NAME.2.txt``)."""
+    """A summary file: its text, its path, and its run ("" for ``NAME.txt``, "2" for ``NAME.2.txt``).
+
+    `thought` is the reasoning that was cut off the text; "" for none.
+    """
 
     case: str
     run: str
     path: Path
     text: str
+    thought: str = ""
 
 
-def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], list[str]]:
+def read_summaries(folder: Path, names: Sequence[str], *, reasoning: str = "cut") -> tuple[list[Summary], list[str]]:
     """Read a folder of summaries.
 
     Args:
         folder: The folder, with ``NAME.txt`` or ``NAME.md`` per case, or ``NAME.<run>.txt`` for repeats.
         names: The cases' names.
+        reasoning: "cut" takes a model's reasoning out of each text, "keep" leaves it in.
 
     Returns:
         The summaries by case and run, and the names of text files that belong to no case.
@@ -54,7 +60,9 @@ def read_summaries(folder: Path, names: Sequence[str]) -> tuple[list[Summary], l
             problems.append(Problem(str(path), message, "Keep one, or number the runs: NAME.1.txt, NAME.2.txt."))
         else:
             try:
-                found[key] = Summary(*key, path, read_text(path))
+                text = read_text(path)
+                thought, answer = split(text) if reasoning == "cut" else ("", text)
+                found[key] = Summary(*key, path, answer, thought)
             except CaseError as error:
                 problems += error.problems
     if not found and not problems:

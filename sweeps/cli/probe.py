@@ -14,6 +14,7 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     mlruns_option,
+    no_number,
     only_model,
     stderr_console,
     stdout_console,
@@ -26,6 +27,7 @@ from sweeps.workspace.workspace import Workspace
 if TYPE_CHECKING:
     from sweeps.config.sweep_config import SweepConfig
     from sweeps.engines.spec import EngineSpec
+    from sweeps.options import NumberSpec
     from sweeps.probes.probe import ProbeResult
 
 STYLES = {"alive": "green", "inert": "bold red", "refused": "bold red", "clamped": "yellow", "untestable": "yellow"}
@@ -131,18 +133,25 @@ def read_values(texts: Sequence[str]) -> dict[str, Any]:
     Raises:
         ConfigError: If a name is no option, or a value is not valid for it.
     """
-    from sweeps.options import OPTIONS
+    from sweeps.options import NUMBERS, OPTIONS
 
     values: dict[str, Any] = {}
     for text in texts:
         name, _, value = text.partition("=")
         if name not in OPTIONS:
             raise ConfigError(f"--set {text}: no option {name!r}; {name_hint(name, OPTIONS)}")
-        read = OPTIONS[name].read(value)
+        read = _number(text, NUMBERS[name], value) if name in NUMBERS else OPTIONS[name].read(value)
         if wrong := OPTIONS[name].problem(read):
             raise ConfigError(f"--set {text}: {name} {wrong}")
         values[name] = read
     return values
+
+
+def _number(text: str, spec: NumberSpec, value: str) -> float:
+    try:
+        return spec.kind(value)
+    except ValueError:
+        raise ConfigError(f"--set {text}: {no_number(value, whole=spec.kind is int)}") from None
 
 
 def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:

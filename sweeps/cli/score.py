@@ -48,6 +48,10 @@ def parse_weights(_: click.Context, __: click.Parameter, value: str | None) -> t
 )
 @click.option("--budget-words", type=WholeRange(min=1), help="Score only this many words of each summary.")
 @click.option(
+    "--reasoning", type=click.Choice(["cut", "keep"]), default="cut", show_default=True,
+    help="Cut a model's reasoning (<think> and others) off each text, or score it as well.",
+)  # fmt: skip
+@click.option(
     "--missed", "missed_level", type=WholeRange(0, 5), default=2, show_default=True,
     help="List missed items down to this level (0: none).",
 )  # fmt: skip
@@ -60,6 +64,7 @@ def score(
     names: tuple[str, ...],
     weights: tuple[float, ...] | None,
     budget_words: int | None,
+    reasoning: str,
     missed_level: int,
 ) -> None:
     """Score folders of summaries against the rubrics of CASES, side by side.
@@ -75,7 +80,7 @@ def score(
     objective = CoverageObjective(weights=weights or DEFAULT_WEIGHTS, budget_words=budget_words)
     chosen = load_cases(cases, names=list(names) or None)
     others = [file.stem for file in rubric_files(Path(cases))]
-    comparison = compare_folders(chosen, outputs, objective, ignore=others)
+    comparison = compare_folders(chosen, outputs, objective, ignore=others, reasoning=reasoning)
     text = _render(comparison, form, missed_level, to_file=out is not None)
     notes = stderr_console()
     for line in _notes(comparison):
@@ -114,6 +119,8 @@ def _notes(comparison: Comparison) -> list[str]:
             lines.append(f"{machine.name}: no summary of {', '.join(machine.missing)}")
         if machine.empty:
             lines.append(f"{machine.name}: empty, counted as covering nothing: {', '.join(machine.empty)}")
+        if machine.thinking:
+            lines.append(f"{machine.name}: reasoning was cut off before scoring: {', '.join(machine.thinking)}")
         if machine.unknown:
             lines.append(f"{machine.name}: files of no case, not scored: {', '.join(machine.unknown)}")
     if len(comparison.shared) < len(comparison.cases):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.cli import run_command
+from tests.sweeps.sweep_files import write_cases
 
 RUBRIC = """\
 title = "The kiln"
@@ -170,3 +171,17 @@ def test_missing_places(place: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "no such folder of summaries" in capsys.readouterr().err
     assert run_command(["score", "nothing-here", str(place / "mbp")]) == 2
     assert "Shipped sets: engineering-chats" in capsys.readouterr().err
+
+
+def test_reasoning_in_a_summary_is_cut_off_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cases = write_cases(tmp_path / "cases", 1)
+    log = (cases / "c1.txt").read_text()
+    (tmp_path / "pi").mkdir()
+    (tmp_path / "pi/c1.txt").write_text(f"<think>\n{log}\n</think>\n\nThe deadline is Monday morning.")
+    scores = []
+    for more in ([], ["--reasoning", "keep"]):
+        assert run_command(["score", str(cases), str(tmp_path / "pi"), "--json", *more]) == 0
+        shown = capsys.readouterr()
+        scores.append(json.loads(shown.out)["folders"][0]["score"])
+        assert ("pi: reasoning was cut off before scoring: c1.txt" in shown.err) is (more == [])
+    assert scores[0] < 0.5 < 0.99 < scores[1]
