@@ -242,6 +242,7 @@ _SPECS: tuple[OptionSpec, ...] = (
     NumberSpec("top_k", int, 0, 1_000_000, 40, "samples from the k likeliest tokens; 0 is all"),
     NumberSpec("top_p", float, 0, 1, 0.9, "samples from the likeliest tokens that make up this probability"),
     NumberSpec("min_p", float, 0, 1, 0.0, "drops tokens below this share of the likeliest one's probability"),
+    NumberSpec("typical_p", float, 0, 1, None, "samples the tokens that are most typical in likelihood; 1 is off"),
     NumberSpec("repeat_penalty", float, 0, 10, 1.0, "penalises tokens seen recently; 1 is off", low_open=True),
     NumberSpec("repeat_last_n", int, 0, 1_000_000, 64, "how many recent tokens the penalties look at; 0 is off"),
     NumberSpec("presence_penalty", float, -2, 2, 0.0, "penalises tokens that occurred; 0 is off"),
@@ -254,6 +255,7 @@ _SPECS: tuple[OptionSpec, ...] = (
     NumberSpec("num_gpu", int, -1, 10_000, None, "layers on the GPU", reload=True),
     NumberSpec("num_thread", int, 1, 1024, None, "CPU threads", reload=True),
     NumberSpec("num_batch", int, 1, 1_000_000, None, "prompt tokens evaluated at once", reload=True),
+    NumberSpec("draft_num_predict", int, 0, 1024, None, "tokens drafted ahead by a model's draft head; 0 is off"),
     ChoiceSpec("think", (False, True, "low", "medium", "high"), None, "whether, or how much, the model thinks first"),
     TextsSpec("stop", "texts at which the answer ends"),
 )

@@ -22,7 +22,7 @@ MEASURING_SEED = 42
 """The seed of `mode="baseline"`."""
 
 _INTEGERS = frozenset(
-    {"mirostat", "num_batch", "num_ctx", "num_gpu", "num_keep", "num_predict", "num_thread"}
+    {"draft_num_predict", "mirostat", "num_batch", "num_ctx", "num_gpu", "num_keep", "num_predict", "num_thread"}
     | {"repeat_last_n", "seed", "top_k"}
 )
 _OPTION_NAME = re.compile(r"[a-z][a-z0-9_]*")

@@ -57,8 +57,9 @@ PLACEHOLDER = "{log}"
 _MIROSTAT = ("mirostat", "mirostat_tau", "mirostat_eta")
 # Names that `ollama create` accepts as a PARAMETER. Mirostat is deprecated: only for hosts known to honour it.
 _MODELFILE_PARAMETERS = frozenset(
-    {"temperature", "top_k", "top_p", "min_p", "repeat_penalty", "repeat_last_n", "presence_penalty"}
+    {"temperature", "top_k", "top_p", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "presence_penalty"}
     | {"frequency_penalty", "num_ctx", "num_predict", "num_keep", "num_gpu", "num_thread", "num_batch", "seed", STOP}
+    | {"draft_num_predict"}
 )
 _ENV_SAFE = re.compile(r"[A-Za-z0-9_./:@%+,-]+")
 _SUFFIXES: Mapping[Format, str] = {"env": ".env", "json": ".json", "modelfile": ".Modelfile", "toml": ".toml"}

@@ -30,6 +30,7 @@ class ReportData:
         created: When the report is made, ISO 8601.
         observations: See `analysis.observations.table`.
         baseline: Key of the baseline.
+        baseline_sources: Where each option of the baseline comes from: `file`, `model`, `server default (...)`, `ours`.
         finalist: Key of the finalist; None if the study ended without one.
         verdicts: Verdicts on the fresh generations; the finalist's is the headline.
         no_verdict: Why there is no verdict, as a clause; not read where there is one.
@@ -65,6 +66,7 @@ class ReportData:
     created: str
     observations: pd.DataFrame
     baseline: str
+    baseline_sources: Mapping[str, str] = field(default_factory=dict)
     finalist: str | None = None
     verdicts: Sequence[Verdict] = ()
     no_verdict: str = "there is no verdict yet"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.formatting import arms_text, cases_text, gain_text, level_text, p_text
+from analysis.formatting import arms_text, cases_text, gain_text, level_text, option_text, p_text
 from analysis.report.data import ReportData
 from analysis.report.numbers import number, signed
 from analysis.report.parts import limits_text
@@ -57,8 +57,22 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
         ("others", "" if data.is_comparison else _others(data)),
         ("ranking", "; ".join(ranking_texts(data))),
         ("limits", limits_text(data)),
+        ("baseline", baseline_text(data)),
     ]
     return [(name, text) for name, text in rows if text]
+
+
+def baseline_text(data: ReportData) -> str:
+    """The baseline's values that model and server give, by source; "" where they give none."""
+    values = data.values(data.baseline)
+    groups: dict[str, list[str]] = {}
+    for name, source in data.baseline_sources.items():
+        if source != "file" and name in values:
+            groups.setdefault(source, []).append(f"{name} {option_text(values[name])}")
+    if not any(source.startswith(("model", "server default")) for source in groups):
+        return ""
+    order = sorted(groups, key=lambda source: (source.startswith("server default"), source))
+    return "; ".join(f"{', '.join(groups[source])} ({source})" for source in order)
 
 
 def tested_text(verdict: Verdict) -> str:

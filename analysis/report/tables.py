@@ -53,6 +53,7 @@ class Tables:
             {
                 "name": name,
                 "baseline": base.get(name),
+                "source": data.baseline_sources.get(name, ""),
                 "finalist": final.get(name),
                 "changed": bool(final) and base.get(name) != final.get(name),
             }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any
 
 from objectives import Case
@@ -84,9 +85,11 @@ class Pace:
     load: float
     hosts: int = 1
 
-    def estimate(self, plan: Plan, config: SweepConfig) -> TimeEstimate:
-        """Expected times of a plan."""
-        return estimate_time(plan, config, decode=self.decode, prefill=self.prefill, load=self.load, hosts=self.hosts)
+    def estimate(self, plan: Plan, config: SweepConfig, done: Mapping[str, int] | None = None) -> TimeEstimate:
+        """Expected times of a plan, without the generations that each stage has already."""
+        return estimate_time(
+            plan, config, decode=self.decode, prefill=self.prefill, load=self.load, hosts=self.hosts, done=done or {}
+        )
 
     def seconds(self, requests: Requests) -> float:
         """Expected seconds of some requests."""
@@ -177,6 +180,7 @@ def estimate_time(
     prefill: float,
     load: float,
     hosts: int = 1,
+    done: Mapping[str, int] = MappingProxyType({}),
 ) -> TimeEstimate:
     """Expected times of a plan in the schedule's order of requests.
 
@@ -187,11 +191,20 @@ def estimate_time(
         prefill: Seconds of one prompt's evaluation in full.
         load: Seconds of one load of the model.
         hosts: Number of hosts that share the work.
+        done: Generations that are kept already, by stage. Loads and prompts of a stage shrink in proportion.
     """
-    stages = stage_requests(plan, config).values()
+    stages = [_rest(stage, done.get(name, 0)) for name, stage in stage_requests(plan, config).items()]
     loads = math.ceil(sum(stage.loads for stage in stages))
     prefills = math.ceil(sum(stage.prefills for stage in stages))
-    return TimeEstimate(loads, loads * load, prefills, prefills * prefill, plan.total, plan.total * decode, hosts)
+    left = sum(stage.generations for stage in stages)
+    return TimeEstimate(loads, loads * load, prefills, prefills * prefill, left, left * decode, hosts)
+
+
+def _rest(stage: Requests, done: int) -> Requests:
+    """The requests of a stage that are left after some generations."""
+    left = max(0, stage.generations - done)
+    share = left / stage.generations if stage.generations else 0.0
+    return Requests(stage.loads * share, stage.prefills * share, left)
 
 
 def expected_groups(values: float, draws: int) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 from objectives import Case, Objective
 from sweeps.check import findings
 from sweeps.check.forecast import Forecast, ask_baseline
-from sweeps.check.open_sweep import OpenSweep, check_hosts, check_options, check_study
+from sweeps.check.open_sweep import OpenSweep, check_options, check_options_sent, check_study, list_hosts
 from sweeps.check.report import BLOCKED, READY, WARNING, PartBlockedError, ReadinessReport
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
+from sweeps.hosts.baseline import settled_baseline
 from sweeps.hosts.sweep_hosts import open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import opened_ledger
 from sweeps.ledger.study_record import StoredStudy
@@ -60,7 +62,7 @@ def check_sweep(
             cases, objective = load_inputs(config)
             row.finding = findings.cases_finding(cases, config)
         with ExitStack() as stack:
-            opened = _open(report, sweep, cases, objective, stack)
+            opened = _settled(report, _open(report, sweep, cases, objective, stack))
             stored = _check_setup(report, opened)
             with report.row("options") as row:
                 narrowed = check_options(opened, report, stored, progress or Silent(), strict=strict, again=again)
@@ -93,16 +95,29 @@ def _open(
         ledger = stack.enter_context(opened_ledger(sweep.workspace))
         hosts, watchers = open_timed_hosts(engines, sweep.config)
         opened = OpenSweep(sweep.config, sweep.workspace, cases, objective, ledger, hosts, watchers)
-        check_hosts(opened, report)
+        list_hosts(opened, report)
         row.finding = findings.engine_finding(hosts)
     return opened
 
 
-def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StoredStudy | None:
-    """Check hosts, study and room for the prompts; returns the study that the sweep continues."""
-    config = sweep.config
+def _settled(report: ReadinessReport, sweep: OpenSweep) -> OpenSweep:
+    """Compare the hosts, and ask them for what the file leaves out of the baseline."""
     with report.row("hosts") as row:
         row.finding = findings.hosts_finding(sweep.hosts)
+    with report.row("baseline") as row:
+        name = sweep.config.study.name
+        config, lines = settled_baseline(sweep.config, sweep.hosts, sweep.ledger.studies.get(name))
+        report.list_options(config)
+        require_search(config)
+        settled = replace(sweep, config=config)
+        check_options_sent(settled, report)
+        row.finding = findings.baseline_finding(config, lines)
+    return settled
+
+
+def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StoredStudy | None:
+    """Check study and room for the prompts; returns the study that the sweep continues."""
+    config = sweep.config
     with report.row("study") as row:
         stored = check_study(sweep)
         status = None if stored is None else standing_of(sweep.workspace, stored.name, stored.status)
@@ -128,11 +143,16 @@ def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | N
         )
     forecast = Forecast(sweep, answers.generations, stored)
     with report.row("budget") as row:
-        report.plan = forecast.plan
-        row.finding = findings.budget_finding(forecast.plan, config, stored=stored is not None)
+        report.plan, report.kept = forecast.plan, sum(forecast.kept.values())
+        row.finding = findings.budget_finding(forecast.plan, config, stored=stored is not None, kept=report.kept)
+    if stored is not None and stored.status == "done":
+        report.done = True
+        with report.row("time") as row:
+            row.finding = findings.done_finding(stored.name, report.kept)
+        return
     with report.row("time") as row:
-        report.time = forecast.time(forecast.plan)
-        row.finding = findings.time_finding(report.time, config)
+        report.time = forecast.time_left()
+        row.finding = findings.time_finding(report.time, forecast.time(forecast.plan).seconds, config)
     with report.row("sight") as row:
         sight = forecast.sight()
         report.mde = sight.gain if math.isfinite(sight.gain) else None

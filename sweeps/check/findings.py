@@ -14,6 +14,7 @@ from sweeps.budget.pace import TimeEstimate
 from sweeps.budget.plan import Plan, plan_text
 from sweeps.check.report import BLOCKED, READY, WARNING, Finding, ReadinessReport
 from sweeps.config.narrowed_space import Narrowing
+from sweeps.config.resolved_baseline import baseline_text
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host
@@ -62,10 +63,20 @@ def hosts_finding(hosts: Sequence[Host]) -> Finding:
     return Finding(f"fingerprint {digests}")
 
 
+def baseline_finding(config: SweepConfig, lines: Sequence[str]) -> Finding:
+    """The source of each value of the baseline; a warning where models, hosts or values do not fit together."""
+    found = baseline_text(config)
+    if lines:
+        return Finding("; ".join([found, *lines]), WARNING, "name these values in [baseline]")
+    return Finding(found)
+
+
 def study_finding(name: str, directory: Path, status: str | None) -> Finding:
     """Whether the study is new, or continues; `status` is None for a new one."""
     if status is None:
         return Finding(f"{name!r} is new in {directory}")
+    if status == "done":
+        return Finding(f"{name!r} is done; to run it again generates nothing, and writes its report again")
     return Finding(f"{name!r} exists ({status}) and goes on from what it has")
 
 
@@ -146,20 +157,32 @@ def answers_finding(
     return Finding("; ".join(parts + faulty), state, todo)
 
 
-def budget_finding(plan: Plan, config: SweepConfig, *, stored: bool) -> Finding:
-    """The plan; a grid that it does not complete is a warning. `stored` as for `left_out`."""
+def budget_finding(plan: Plan, config: SweepConfig, *, stored: bool, kept: int = 0) -> Finding:
+    """The plan, and what is kept of it; a grid that it does not complete is a warning. `stored` as for `left_out`."""
     partial, todo = left_out(plan, config, stored=stored)
+    found = plan_text(plan) + (f"; {kept} of them are kept already" if kept else "")
     if partial:
-        return Finding(f"{plan_text(plan)}; {partial}", WARNING, todo)
-    return Finding(plan_text(plan))
+        return Finding(f"{found}; {partial}", WARNING, todo)
+    return Finding(found)
 
 
-def time_finding(estimate: TimeEstimate, config: SweepConfig) -> Finding:
-    """The expected time; a warning where the plan of an existing study takes longer than `budget.minutes`."""
+def done_finding(name: str, kept: int) -> Finding:
+    """The cost of going on with a study that is done: nothing."""
+    return Finding(f"none: the study is done, and its {kept} generations are kept; see: sweeps judge {name}")
+
+
+def time_finding(left: TimeEstimate, whole: float, config: SweepConfig) -> Finding:
+    """The expected time; a warning where the plan of an existing study takes longer than `budget.minutes`.
+
+    Args:
+        left: Time of the generations that are not kept yet.
+        whole: Seconds of the whole plan.
+        config: The sweep.
+    """
     minutes = config.budget.minutes
     uncertain = "; num_predict is searched, so generations may take longer or shorter"
-    found = estimate.text + (uncertain if "num_predict" in config.space else "")
-    if minutes is None or estimate.seconds <= 60 * minutes:
+    found = left.text + (uncertain if "num_predict" in config.space else "")
+    if minutes is None or whole <= 60 * minutes:
         return Finding(found)
     loading = {"model", *(name for name, spec in OPTIONS.items() if spec.reload)}
     reloads = [dimension.name for dimension in config.space if dimension.name in loading]

@@ -96,9 +96,18 @@ class Forecast:
         engines = [host.engine for host in sweep.working]
         return measured_pace(self._answers, sweep.watchers, sweep.config, sweep.cases, engines)
 
+    @cached_property
+    def kept(self) -> dict[str, int]:
+        """Generations that the study has already, by stage."""
+        return {} if self._stored is None else self._sweep.ledger.observations.count_by_stage(self._stored.name)
+
     def time(self, plan: Plan) -> TimeEstimate:
         """Expected time of a plan."""
         return self._pace.estimate(plan, self._sweep.config)
+
+    def time_left(self) -> TimeEstimate:
+        """Expected time of the generations that the study does not have yet."""
+        return self._pace.estimate(self.plan, self._sweep.config, self.kept)
 
     @cached_property
     def plan(self) -> Plan:

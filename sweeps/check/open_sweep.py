@@ -58,12 +58,8 @@ class OpenSweep:
         return self.working[0].engine
 
 
-def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
-    """List the hosts, and note options that the engine does not pass on or whose default has changed.
-
-    Raises:
-        ConfigError: If the file sets an option that an engine does not pass on.
-    """
+def list_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
+    """List the hosts, also those that do not answer."""
     report.hosts = [
         {
             "name": host.name,
@@ -73,6 +69,14 @@ def check_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
         }
         for host in sweep.hosts
     ]
+
+
+def check_options_sent(sweep: OpenSweep, report: ReadinessReport) -> None:
+    """Note options that the engine does not pass on or whose default has changed.
+
+    Raises:
+        ConfigError: If the file sweeps an option that an engine does not pass on.
+    """
     engine = sweep.engine
     facts = next(iter(sweep.working[0].fingerprints.values())).facts
     report.note_options(

@@ -17,7 +17,20 @@ from sweeps.probes.capacity import Capacity
 from sweeps.probes.probe import ProbeResult
 
 READY, WARNING, BLOCKED = "ready", "warning", "blocked"
-PARTS = ("file", "cases", "engine", "hosts", "study", "capacity", "options", "answers", "budget", "time", "sight")
+PARTS = (
+    "file",
+    "cases",
+    "engine",
+    "hosts",
+    "baseline",
+    "study",
+    "capacity",
+    "options",
+    "answers",
+    "budget",
+    "time",
+    "sight",
+)
 
 
 @dataclass(frozen=True)
@@ -58,8 +71,8 @@ class OptionRow:
 
     Attributes:
         name: Option, `model` or `prompt`.
-        value: The baseline's value, as it is sent.
-        source: `file`, `environment (NAME)` or `default`.
+        value: The baseline's value, as it is sent; None where it is not known yet.
+        source: `file`, `environment (NAME)`, `model`, `server default (...)` or `ours`; see `SweepConfig.sources`.
         searched: The values that the sweep searches; "" if the value is fixed.
         verdict: Results of the probes; "" where none was made.
         note: A remark on the value, such as a default that differs between versions of the engine.
@@ -86,7 +99,11 @@ class OpenRow:
 
 @dataclass
 class ReadinessReport:
-    """Findings of a check; parts that were not reached are None or empty."""
+    """Findings of a check; parts that were not reached are None or empty.
+
+    `kept` counts the generations that the study has already; `time` is of the others. A study that is `done` has
+    neither time nor smallest gain, because nothing is left to generate.
+    """
 
     file: str
     study: str = ""
@@ -97,6 +114,8 @@ class ReadinessReport:
     narrowing: Narrowing = field(default_factory=Narrowing)
     capacity: Capacity | None = None
     plan: Plan | None = None
+    kept: int = 0
+    done: bool = False
     time: TimeEstimate | None = None
     mde: float | None = None
     noise_sd: float | None = None
@@ -124,10 +143,13 @@ class ReadinessReport:
         self.rows.append(CheckRow(name, finding.state, finding.found, finding.todo))
 
     def list_options(self, config: SweepConfig) -> None:
-        """Add a row per option: the baseline's values, then searched options that the baseline does not use."""
+        """List a row per option: the baseline's values, then searched options that the baseline does not use."""
+        self.options = []
         for name, value in config.baseline.values.items():
             searched = config.space[name].text() if name in config.space else ""
-            self.options.append(OptionRow(name, value, config.sources.get(name, "default"), searched))
+            known = name not in config.open_options
+            source = config.sources.get(name, "file") if known else "model or server, not asked yet"
+            self.options.append(OptionRow(name, value if known else None, source, searched))
         for dimension in config.space:
             if dimension.name not in config.baseline.values:
                 self.options.append(OptionRow(dimension.name, None, "inactive", dimension.text()))
@@ -140,7 +162,7 @@ class ReadinessReport:
             unsent: Notes for options that the engine does not pass on, by option.
         """
         for i, row in enumerate(self.options):
-            note = moved.get(row.name, "") if row.source == "default" else ""
+            note = moved.get(row.name, "") if row.source.startswith("server default") else ""
             self.options[i] = replace(row, note=unsent.get(row.name, note))
 
     def list_probes(self, probes: dict[str, dict[str, ProbeResult]]) -> None:
@@ -170,6 +192,8 @@ class ReadinessReport:
             "hosts": self.hosts,
             "capacity": dataclasses.asdict(self.capacity) | {"room": self.capacity.room} if self.capacity else None,
             "plan": self.plan.as_dict() if self.plan else None,
+            "kept": self.kept,
+            "done": self.done,
             "time": self.time.as_dict() if self.time else None,
             "mde": self.mde,
             "noise_sd": self.noise_sd,

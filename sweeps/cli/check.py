@@ -65,6 +65,10 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
     console.print()
     where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
     next_step = f"start it with: sweeps run {shlex.quote(report.file)}{where}"
+    if report.kept:
+        next_step = f"go on with: sweeps run {shlex.quote(report.file)}{where}"
+    if report.done:
+        next_step = f"the study is done; see its verdict with: sweeps judge {shlex.quote(report.study)}{where}"
     console.print(
         f"{report.state}; " + ("fix the blocked rows, then check again" if report.state == "blocked" else next_step),
         markup=False,

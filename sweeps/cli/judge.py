@@ -173,6 +173,7 @@ def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = Non
         **_finalist_record(result, verdict),
         "baseline": result.baseline.values,
         "baseline_key": result.baseline.key,
+        "baseline_sources": result.config.baseline_sources,
         **({"others": [_finalist_record(result, other) for other in others]} if others else {}),
         **({} if result.ranking is None else {"ranking": result.ranking.to_dict("records")}),
         "recommended": "finalist" if result.recommended.key == verdict.configuration else "baseline",

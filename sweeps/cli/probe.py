@@ -97,15 +97,16 @@ def _probe(
     mlruns: Path,
     again: bool,
 ) -> tuple[dict[str, Any], list[ProbeResult]]:
+    from sweeps.config.resolved_baseline import resolved_baseline
     from sweeps.engines import open_engine
     from sweeps.fingerprints.capture import take
+    from sweeps.hosts.baseline import served_model
     from sweeps.ledger.ledger import Ledger
     from sweeps.probes.probe import PROBEABLE
     from sweeps.probes.probe import probe as run_probe
 
     console = stderr_console()
     wanted = list(names) or [name for name in PROBEABLE if name not in EXPENSIVE]
-    baseline = {} if config is None else dict(config.baseline.options)
     workspace = Workspace.at(mlruns)
     workspace.require_writable()
     engine = open_engine(spec)
@@ -115,6 +116,10 @@ def _probe(
         host_file = config.engine.all_hosts[0][1] if config is not None else None
         path = config.directory / host_file if config is not None and host_file else None
         fingerprint = take(engine, model, host_file=path)
+        baseline = {}
+        if config is not None:
+            config, _ = resolved_baseline(config, [served_model(engine, model, fingerprint, config)])
+            baseline = dict(config.baseline.options)
         results = run_probe(
             engine, model, wanted, baseline | values, space=None if config is None else config.space,
             fingerprint=fingerprint, ledger=ledger, again=again, timeout=spec.timeout,

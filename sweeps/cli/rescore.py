@@ -97,7 +97,8 @@ def _print(done: Rescoring, *, kept: bool) -> None:
 
     console = stdout_console()
     new = done.new
-    console.print(f"{done.changed} of {len(new.observations)} observations of study {new.name} score differently.")
+    score = "score" if kept else "would score"
+    console.print(f"{done.changed} of {len(new.observations)} observations of study {new.name} {score} differently.")
     table = Table(box=None, pad_edge=False)
     for name in ("configuration", "old", "new", "change"):
         table.add_column(name, justify="left" if name == "configuration" else "right")
@@ -106,11 +107,13 @@ def _print(done: Rescoring, *, kept: bool) -> None:
         label = "baseline" if key == new.baseline.key else new.configurations[str(key)].text(new.baseline)
         table.add_row(label, f"{row['old']:.3f}", f"{row['new']:.3f}", f"{row['change']:+.3f}")
     console.print(table)
-    for word, result in (("before", done.old), ("now", new)):
+    words = ("before", "now") if kept else ("now", "then")
+    for word, result in zip(words, (done.old, new), strict=True):
         verdict = result.verdict
         text = "no verdict yet" if verdict is None else f"{verdict.outcome}, effect {verdict.effect:+.3f}"
         console.print(f"verdict {word}: {text}", markup=False)
-    console.print("The verdict changes." if done.verdict_changed else "The verdict stays.")
+    changes, stays = ("changes", "stays") if kept else ("would change", "would stay")
+    console.print(f"The verdict {changes if done.verdict_changed else stays}.")
     for caution in _cautions(done):
         console.print(caution, markup=False, soft_wrap=True)
     if not kept:

@@ -131,6 +131,7 @@ def summary(result: SweepResult) -> dict[str, object]:
         "study": result.name,
         "status": result.status,
         **verdict_record(result),
+        "baseline_sources": result.config.baseline_sources,
         "observations": len(result.observations),
         "report": str(folder / "report.html"),
         "exports": exports,

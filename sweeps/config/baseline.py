@@ -1,4 +1,4 @@
-"""The `[baseline]` table: the configuration in use today, every option explicit."""
+"""The `[baseline]` table: the configuration in use today, as far as file and environment name it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,17 @@ VARIABLE_PREFIX = "OLLAMA_"
 
 SEED_VARIABLE = "OLLAMA_SEED"
 
+OPEN = "default"
+"""Source of a value that neither file nor environment names. Its value stands in until the engine is known."""
+
+NOT_SENT = "not sent"
+"""Source of an option that has no value, so that the server uses its own."""
+
 
 def parse_baseline(
     raw: object, prompts: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[dict[str, Value], dict[str, str], list[str]]:
-    """Read the `[baseline]` table; other values come from the environment, otherwise from the defaults.
+    """Read the `[baseline]` table and the environment. Defaults stand in for the other values (`resolved_baseline`).
 
     Args:
         raw: The table as TOML gives it.
@@ -26,7 +32,7 @@ def parse_baseline(
         environment: Variables `OLLAMA_` and the option's name in capitals; also `OLLAMA_MODEL`.
 
     Returns:
-        The values, the source of each (`file`, `environment (NAME)` or `default`), and problems.
+        The values, the source of each (`file`, `environment (NAME)` or `OPEN`), and problems.
     """
     if not isinstance(raw, dict):
         return {}, {}, []  # the schema reports a missing or wrong table
@@ -41,7 +47,7 @@ def parse_baseline(
         problems.append("baseline.model: is missing; name the model in use today, such as qwen2.5:14b")
     problems += _choose_prompt(raw, values, prompts)
     defaults = {name: value for name, value in default_options().items() if name not in raw and name not in values}
-    return {**values, **defaults}, {**sources, **dict.fromkeys(defaults, "default")}, problems
+    return {**values, **defaults}, {**sources, **dict.fromkeys(defaults, OPEN)}, problems
 
 
 def _choose_prompt(raw: Mapping[str, object], values: dict[str, Value], prompts: Sequence[str]) -> list[str]:

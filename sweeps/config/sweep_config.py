@@ -12,12 +12,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from sweeps.addresses import without_password
-from sweeps.config.baseline import SEED_VARIABLE, parse_baseline
+from sweeps.config.baseline import NOT_SENT, OPEN, SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
 from sweeps.config.candidates import Candidate, equal_candidates, parse_candidates, values_compared
 from sweeps.config.mappings import merged, text_without_passwords, toml_text, without_passwords
 from sweeps.config.messages import error_text
-from sweeps.config.space import Space, configuration_from, params
+from sweeps.config.names import name_problems
+from sweeps.config.space import Space, Value, configuration_from, params
 from sweeps.config.space_table import parse_space
 from sweeps.config.tables import (
     BudgetTable,
@@ -33,7 +34,7 @@ from sweeps.config.tables import (
     VerdictTable,
 )
 from sweeps.errors import ConfigError
-from sweeps.options import Configuration
+from sweeps.options import OPTIONS, Configuration
 
 
 @dataclass(frozen=True)
@@ -45,9 +46,10 @@ class SweepConfig:
         text: The file's text, or the same sweep as TOML if there is no file.
         study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking: The tables of the
             file.
-        baseline: The configuration in use today, every option explicit.
+        baseline: The configuration in use today. Values whose source is open are stand-ins.
         sources: The source of each value of the baseline, and of a seed that the file does not name: `file`,
-            `environment (OLLAMA_...)` or `default`.
+            `environment (OLLAMA_...)` or, while open, `default`. `sweeps.config.resolved_baseline` settles the open
+            ones: `model`, `server default (...)`, `ours` or `not sent`.
         space: The options to search, with their ranges; of a comparison the values that are compared.
         candidates: Named sets to compare with the baseline, or to try first in a search.
         is_comparison: Whether baseline and candidates are compared without a search (`as_comparison`).
@@ -84,6 +86,7 @@ class SweepConfig:
         base: Path | None = None,
         environment: Mapping[str, str] | None = None,
         place: str = "",
+        stored: bool = False,
     ) -> SweepConfig:
         """Check a sweep's TOML text.
 
@@ -93,6 +96,7 @@ class SweepConfig:
             base: The folder that relative paths start from, where there is no file.
             environment: Variables such as `OLLAMA_TEMPERATURE` and `OLLAMA_SEED`; none by default.
             place: The text's name in errors, where there is no file.
+            stored: Whether the text is a stored study's: names that are refused today stay readable.
 
         Raises:
             ConfigError: With all problems at once.
@@ -100,11 +104,16 @@ class SweepConfig:
         where = place or str(path or "<text>")
         environment = {} if environment is None else environment
         try:
+            text.encode()  # texts from Python may hold half a character, which no file can
             raw = tomllib.loads(text)
+        except UnicodeEncodeError as error:
+            lost = text[error.start : error.end]
+            raise ConfigError(f"{where}: the character {lost!r} is half of one; remove it from the text") from None
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{where}: is not valid TOML: {error}") from None
         file, problems = _validated(raw)
         prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
+        problems += [] if stored else name_problems(raw, environment)
         values, sources, wrong = parse_baseline(raw.get("baseline"), prompts, environment)
         problems += wrong
         if file is not None and "seed" not in raw["study"] and (seed := environment.get(SEED_VARIABLE)) is not None:
@@ -119,7 +128,8 @@ class SweepConfig:
         if "space" not in raw and "candidates" not in raw:
             problems.append("space: is missing (the table [space] is needed, or [candidates] for a comparison)")
         if candidates and not problems:
-            problems += equal_candidates(candidates, configuration_from(values))
+            named = {name: value for name, value in values.items() if sources.get(name) != OPEN}
+            problems += equal_candidates(candidates, configuration_from(named))
         if problems or file is None:
             raise ConfigError([f"{where}: {problem}" for problem in problems])
         if file.search.batch == AUTO:
@@ -193,6 +203,28 @@ class SweepConfig:
         return text_without_passwords(self.text)
 
     @property
+    def open_options(self) -> list[str]:
+        """Options that neither file nor environment names, as long as nothing else has settled them."""
+        return [name for name in OPTIONS if self.sources.get(name, OPEN) == OPEN]
+
+    @property
+    def baseline_sources(self) -> dict[str, str]:
+        """The source of each option of the baseline that has a value."""
+        return {name: self.sources[name] for name in self.baseline.options if name in self.sources}
+
+    def with_baseline(self, values: Mapping[str, Value], sources: Mapping[str, str]) -> SweepConfig:
+        """Return a copy with settled options of the baseline.
+
+        Args:
+            values: Values of open options.
+            sources: The source of each option's value, `NOT_SENT` for an option without one; others stay open.
+        """
+        known = {**self.baseline.values, **values}
+        kept = {name: value for name, value in known.items() if sources.get(name) != NOT_SENT}
+        settled = replace(self, baseline=configuration_from(kept), sources={**self.sources, **sources})
+        return settled.as_comparison() if self.is_comparison else settled
+
+    @property
     def directory(self) -> Path:
         """The folder that relative paths start from."""
         return self.path.parent if self.path else self.base or Path()
@@ -258,5 +290,5 @@ def _with_seed(file: SweepFile, seed: str) -> tuple[SweepFile, str, list[str]]:
     try:
         study = StudyTable.model_validate({**file.study.model_dump(), "seed": int(seed)})
     except ValueError:  # pydantic's errors are ValueErrors, too
-        return file, "default", [f"{SEED_VARIABLE}: {seed!r} is not a whole number from 0 to 1000000000"]
+        return file, OPEN, [f"{SEED_VARIABLE}: {seed!r} is not a whole number from 0 to 1000000000"]
     return file.model_copy(update={"study": study}), f"environment ({SEED_VARIABLE})", []

@@ -91,7 +91,7 @@ class LlamaCppEngine(BaseEngine):
 
     name = "llamacpp"
     address = "in process"
-    honours = frozenset({*OPTIONS, "typical_p", "seed"})
+    honours = frozenset({*OPTIONS, "seed"}) - {"draft_num_predict"}
     reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(

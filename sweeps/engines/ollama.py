@@ -28,7 +28,7 @@ from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
-SETTINGS = frozenset({*LOAD_SETTINGS, "keep_alive", "attempts", "wait"})
+SETTINGS = frozenset({*LOAD_SETTINGS, "draft_num_predict", "keep_alive", "attempts", "wait"})
 """Names that `EngineSpec.options` may hold for an engine behind HTTP."""
 
 _SHORT_SECONDS = 30.0
@@ -44,7 +44,7 @@ class OllamaEngine(_http.HttpEngine):
     Args:
         host: Address by the rules of `OLLAMA_HOST`; None for that variable, else 127.0.0.1:11434.
         timeout: Seconds that one request may take, its load included.
-        options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
+        options: `num_gpu`, `num_thread`, `num_batch` and `draft_num_predict` for the requests that do not set them.
         keep_alive: How long the server keeps the model loaded after a request.
         attempts: Most times that a request is sent while the connection fails or the server is busy.
         wait: Seconds before the second attempt; doubled each time.
@@ -56,7 +56,7 @@ class OllamaEngine(_http.HttpEngine):
     """
 
     name = "ollama"
-    honours = frozenset({*OPTIONS, "typical_p", "num_keep", "seed"})
+    honours = frozenset({*OPTIONS, "num_keep", "seed"})
     reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
@@ -202,6 +202,26 @@ class OllamaEngine(_http.HttpEngine):
                 listed = self._retrying(lambda: self._show(model), only_busy=True).get("capabilities")
                 self._capabilities[model] = frozenset(map(str, listed)) if isinstance(listed, list) else None
         return self._capabilities[model]
+
+    def unset_num_ctx(self, model: str) -> int | None:
+        """Load a model without `num_ctx`, and return the context window that the server then gives it.
+
+        Returns:
+            Tokens; None where the server does not report them, as before v0.10.
+
+        Raises:
+            EngineError: If the model cannot be loaded.
+        """
+        self.require_own(model)
+
+        def call() -> int | None:
+            body = {"model": model, "messages": [], "stream": False, "keep_alive": self._keep_alive}
+            with self._translated(model, self._timeout):
+                self.client.post("/api/chat", {**body, "options": self._settings}, self._timeout)
+            length = self._loaded(model).get("context_length")
+            return None if length is None else int(length)
+
+        return self._retrying(call)
 
     def close(self) -> None:
         """See `Engine.close`."""
@@ -379,7 +399,7 @@ def _model_facts(name: str, entry: Mapping[str, Any], show: Mapping[str, Any]) -
         "context_length": info.get(f"{info.get('general.architecture')}.context_length"),
         "template_sha256": _sha256(show.get("template")),
         "system_sha256": _sha256(show.get("system")),
-        "parameters_text": show.get("parameters") or None,
+        "parameters_text": "\n".join(sorted((show.get("parameters") or "").split("\n"))) or None,  # in any order
     }
 
 

@@ -129,6 +129,10 @@ class OpenAIEngine(_http.HttpEngine):
         except EngineProtocolError:
             return None
 
+    def unset_num_ctx(self, model: str) -> int | None:
+        """See `OllamaEngine.unset_num_ctx`: this path always uses it."""
+        return self._native.unset_num_ctx(model)
+
     def _facts(self, ask: Callable[[str], dict[str, Any]], model: str) -> dict[str, Any]:
         try:
             facts = ask(model)

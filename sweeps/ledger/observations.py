@@ -119,10 +119,14 @@ class Observations:
 
     def count(self, study: str) -> int:
         """Return the number of observations of a study that have a generation."""
+        return sum(self.count_by_stage(study).values())
+
+    def count_by_stage(self, study: str) -> dict[str, int]:
+        """Return the numbers of observations of a study that have a generation, by stage."""
         o = tables.observations.c
-        query = sa.select(sa.func.count()).where(o.study == study, o.generation.is_not(None))
+        query = sa.select(o.stage, sa.func.count()).where(o.study == study, o.generation.is_not(None)).group_by(o.stage)
         with self._database.reading() as connection:
-            return int(connection.scalar(query) or 0)
+            return {str(stage): int(number) for stage, number in connection.execute(query)}
 
     def _with_generations(self, study: str) -> sa.Select[Any]:
         """Select a study's observations and their generations, in the order of their places."""

@@ -123,6 +123,8 @@ class StudyRecord:
         directory: The folder that relative paths of the sweep start from; None in older records.
         version: The version of slm-sweeps that began the study.
         environment: Environment variables that set the baseline.
+        baseline_sources: The source of each value of the baseline (`SweepConfig.sources`); None in older records.
+        tracked: Whether the study has runs in MLflow; None in older records.
         honoured: Options that the engine honours; None in records without them.
         narrowing: Parts left out of the space (`sweeps.config.narrowed_space`); None for none.
         pace: Expected seconds of requests (`sweeps.budget.pace.Pace`), with `budget.minutes` only.
@@ -152,6 +154,8 @@ class StudyRecord:
     directory: str | None = None
     version: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    baseline_sources: Mapping[str, str] | None = None
+    tracked: bool | None = None
     honoured: tuple[str, ...] | None = None
     narrowing: Mapping[str, Any] | None = None
     pace: Mapping[str, Any] | None = None
@@ -235,6 +239,7 @@ class StoredStudy:
         status: `running`, `stopped`, `failed` or `done`.
         created, updated: ISO times, UTC.
         damage: Why identity or record cannot be read, which are empty then; "" where they can.
+        tried: Whether its scoring is only tried and is not in the ledger, as in a dry run of a rescore.
     """
 
     name: str
@@ -245,6 +250,7 @@ class StoredStudy:
     created: str
     updated: str
     damage: str = ""
+    tried: bool = False
 
 
 class StudyUnreadableError(SweepError):

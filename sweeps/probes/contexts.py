@@ -37,6 +37,7 @@ EXTREMES: Mapping[str, tuple[OptionValue, OptionValue]] = {
     "top_k": (1, 0),
     "top_p": (0.01, 1.0),
     "min_p": (0.9, 0.0),
+    "typical_p": (0.05, 1.0),
     "repeat_penalty": (1.8, 1.0),
     "repeat_last_n": (0, 64),
     "presence_penalty": (2.0, -2.0),
@@ -44,6 +45,7 @@ EXTREMES: Mapping[str, tuple[OptionValue, OptionValue]] = {
     "mirostat": (2, 0),
     "mirostat_tau": (0.1, 10.0),
     "mirostat_eta": (1.0, 0.001),
+    "draft_num_predict": (0, 16),
     "think": (False, True),
     "stop": (("e",), (" ",)),
     "num_gpu": (0, 1),
@@ -95,6 +97,8 @@ def levels(option: str, baseline: Options, space: Space) -> list[Level]:
     opened = {**{k: v for k, v in NEUTRAL.items() if k != option}, **COMPANIONS.get(option, {})}
     start = complete(baseline)
     start.pop("num_predict")
+    if "typical_p" in start and option != "typical_p":
+        opened["typical_p"] = 1.0
     reached = {**start, **{name: _reach(name, value, start, space) for name, value in opened.items()}}
     if option in space:
         for parent, allowed in space[option].when.items():
@@ -123,14 +127,14 @@ def reason(option: str, options: Options) -> str:
     mirostat = options.get("mirostat", 0)
     if option in ("mirostat_tau", "mirostat_eta"):
         return "" if mirostat else "mirostat is 0"
-    if mirostat and option in ("top_k", "top_p", "min_p"):
-        return f"mirostat {mirostat} replaces top_k, top_p and min_p"
+    if mirostat and option in ("top_k", "top_p", "min_p", "typical_p"):
+        return f"mirostat {mirostat} replaces top_k, top_p, min_p and typical_p"
     if option in _PENALTIES:
         return "" if options.get("repeat_last_n", 64) else "repeat_last_n is 0, so the penalties see no token"
     if option == "repeat_last_n":
         off = all(options.get(name, value) == value for name, value in _PENALTIES.items())
         return "no penalty is set (repeat_penalty 1, presence_penalty 0, frequency_penalty 0)" if off else ""
-    if option in ("mirostat", "num_predict") or mirostat:
+    if option in ("mirostat", "num_predict", "draft_num_predict", "think", "stop") or mirostat:
         return ""
     for name, value in (("temperature", 0), ("top_k", 1), ("top_p", 0)):
         if name != option and options.get(name) == value:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+
+from sweeps.engines.server_defaults import parse_version
 
 INERT = ("inert",)
 
@@ -62,6 +63,20 @@ FACTS = (
         verdicts=(),
     ),
     Fact(
+        ("typical_p", "presence_penalty"),
+        "ollama",
+        "0.6.8 ignores it, where the frequency penalty sets the presence penalty too; 0.33.0 uses it",
+        "measured on 0.6.8 and 0.33.0-rc2",
+        until=(0, 33, 0),
+    ),
+    Fact(
+        ("draft_num_predict",),
+        "ollama",
+        "it acts only with models that bring a draft head (by default 4 tokens), where it changes the speed and, on"
+        " some hardware, the texts; 0.6.8 ignores it",
+        "ollama/ollama at v0.33; ggml-org/llama.cpp issue 23302; measured on 0.6.8",
+    ),
+    Fact(
         ("num_ctx",),
         "ollama",
         "values above the model's training length are clamped to it, values below 4 to 4; without a value it is 4k,"
@@ -70,20 +85,16 @@ FACTS = (
         verdicts=("clamped",),
     ),
     Fact(
-        ("top_k", "min_p", "repeat_penalty", "repeat_last_n", "num_ctx", "mirostat", "mirostat_tau", "mirostat_eta"),
+        (
+            *("top_k", "min_p", "typical_p", "repeat_penalty", "repeat_last_n", "num_ctx", "mirostat", "mirostat_tau"),
+            *("mirostat_eta", "draft_num_predict"),
+        ),
         "openai",
         "the OpenAI-compatible path of Ollama drops it silently; the native path (kind = \"ollama\") sends it",
         "measured on 0.32.15",
     ),
 )  # fmt: skip
 """All facts, the most important first."""
-
-
-def parse_version(text: object) -> tuple[int, ...] | None:
-    """Read `0.32.15` or `v0.7.0-rc1` as numbers; None if it is no release (0.0.0 is a user's own build)."""
-    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(text))
-    version = tuple(int(part or 0) for part in found.groups()) if found else None
-    return None if version == (0, 0, 0) else version
 
 
 def explain(option: str, verdict: str, *, engine: str, version: object) -> str:

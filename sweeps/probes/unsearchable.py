@@ -23,6 +23,8 @@ from sweeps.progress import Progress
 def require_search(config: SweepConfig) -> None:
     """Refuse a sweep without anything to search, and candidates that its search cannot try first.
 
+    What depends on an open value of the baseline passes; ask again when the baseline is settled.
+
     Raises:
         ConfigError: If there is no space, if the baseline is its only configuration, or if candidates lie outside.
     """
@@ -35,6 +37,8 @@ def require_search(config: SweepConfig) -> None:
     refuse_baseline_alone(config)
     problems = []
     for candidate in config.candidates:
+        if {name for name in config.open_options if (name in config.space) != (name in candidate.values)}:
+            continue
         if candidate.params_in(config.space, config.baseline) is None:
             values = candidate.configuration(config.baseline).values
             outside = {name: value for name, value in values.items() if not _allows(config, name, value)}
@@ -62,6 +66,8 @@ def refuse_baseline_alone(config: SweepConfig) -> None:
     Raises:
         ConfigError: If the baseline is the only configuration of the space.
     """
+    if any(dimension.name in config.open_options for dimension in config.space):
+        return
     if config.space.dimensions and _is_baseline_alone(config.space, config):
         held = ", ".join(f"{dimension.name} {dimension.text()}" for dimension in config.space)
         first = config.space.dimensions[0].name

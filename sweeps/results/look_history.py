@@ -64,7 +64,7 @@ def last_sentence(looks: Sequence[Look], scoring: Scoring, trial: int) -> str:
 
 
 def _mark(look: Look, scoring: Scoring) -> str:
-    return " (By the scores at that time: the study was scored again since.)" if _is_superseded(look, scoring) else ""
+    return " (By the scores at that time, which differ from these.)" if _is_superseded(look, scoring) else ""
 
 
 def judged_at(

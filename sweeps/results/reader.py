@@ -15,6 +15,7 @@ from sweeps.budget.plan import Plan
 from sweeps.config.narrowed_space import Narrowing
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError, name_hint
+from sweeps.hosts.baseline import config_as_begun
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
@@ -132,15 +133,13 @@ def require_readable(ledger: Ledger, study: StoredStudy) -> None:
 
 
 def config_as_run(study: StoredStudy) -> SweepConfig:
-    """Return a study's configuration as it was run: with its environment variables, and the space that was searched.
+    """Return a study's configuration as it was run: with its baseline, and the space that was searched.
 
     Variables of the reading process change nothing.
     """
-    record = study.record
-    config = SweepConfig.from_text(study.config, base=record.base, environment=record.environment)
-    config = config_as_scored(config, study)
-    config = config.as_comparison() if record.kind == COMPARISON else config
-    return Narrowing.from_record(record.narrowing).apply(config)
+    config = config_as_scored(config_as_begun(study), study)
+    config = config.as_comparison() if study.record.kind == COMPARISON else config
+    return Narrowing.from_record(study.record.narrowing).apply(config)
 
 
 def config_as_scored(config: SweepConfig, study: StoredStudy) -> SweepConfig:

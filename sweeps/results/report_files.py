@@ -70,6 +70,7 @@ def report_data(
         created=now(),
         observations=result.observations,
         baseline=result.baseline.key,
+        baseline_sources=result.config.baseline_sources,
         finalist=None if finalist is None else finalist.configuration.key,
         verdicts=result.verdicts,
         no_verdict="" if result.verdicts else why_no_verdict(result),
@@ -156,8 +157,9 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
         steps["use it in a pipeline"] = ", ".join(map(str, exports))
     elif result.exportable:
         steps["export for a pipeline"] = f"sweeps export {name} --format env{where}"
+    if result.stored.record.tracked is not False:
+        steps["see every trial in MLflow"] = f"sweeps ui{where}"
     return steps | {
-        "see every trial in MLflow": f"sweeps ui{where}",
         "the verdict as JSON": f"sweeps judge {name} --json{where}",
         "run it again or continue": f"sweeps {command} {shlex.quote(source)}{where}",
     }

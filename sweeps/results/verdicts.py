@@ -15,7 +15,7 @@ from analysis.observations.table import summarize
 from analysis.verdict.sentences import named, sentence_for
 from sweeps.budget.detectable_gain import design_of
 from sweeps.errors import SweepError
-from sweeps.ledger.study_record import StudyRecord
+from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import Configuration
 from sweeps.results.look_history import given_up, judged_at, outdated, scorings_of
 from sweeps.results.study_data import PLACE_COLUMNS, StudyData
@@ -60,7 +60,7 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
         **settings,
     )
     effects = fresh_effects(observations, study.baseline, finalists)
-    noted = with_notes(verdicts, effects, study.stored.record, finalists, names=study.called)
+    noted = with_notes(verdicts, effects, study.stored, finalists, names=study.called)
 
     def rank(verdict: Verdict) -> tuple[bool, bool, bool, float]:
         effect = effects.get(verdict.configuration, verdict.effect)
@@ -121,7 +121,7 @@ def fresh_effects(
 def with_notes(
     verdicts: Sequence[Verdict],
     effects: Mapping[str, float],
-    record: StudyRecord,
+    stored: StoredStudy,
     finalists: Sequence[Proposal],
     *,
     names: Mapping[str, str],
@@ -132,24 +132,30 @@ def with_notes(
         verdicts: The verdicts.
         effects: The fresh effects (`fresh_effects`), which include the generations that the baseline got after a
             finalist had left.
-        record: The study's record, with its looks and scorings.
+        stored: The study, with its looks and scorings.
         finalists: The finalists.
         names: Names of configurations for people, by key.
     """
+    record = stored.record
     before = outdated(record.looks, record.scoring, finalists)
     more: tuple[str, ...] = ()
     if (scorings := scorings_of(record)) > 1:
+        had = "With this one the study would have had" if stored.tried else "The study has had"
         more = (
-            f"The study has had {scorings} scorings: to choose between their verdicts is to choose on the same data,"
+            f"{had} {scorings} scorings: to choose between their verdicts is to choose on the same data,"
             " which p and interval do not allow for. The scoring that was decided on beforehand counts.",
         )
-    return [_noted(each, effects, rescored=each.configuration in before, names=names, more=more) for each in verdicts]
+    by = "other scores than these" if stored.tried else "the previous scores, before the study was scored again"
+    return [
+        _noted(each, effects, settled_by=by if each.configuration in before else "", names=names, more=more)
+        for each in verdicts
+    ]
 
 
 def _noted(
-    verdict: Verdict, effects: Mapping[str, float], *, rescored: bool, names: Mapping[str, str], more: tuple[str, ...]
+    verdict: Verdict, effects: Mapping[str, float], *, settled_by: str, names: Mapping[str, str], more: tuple[str, ...]
 ) -> Verdict:
-    """One verdict with its notes; `rescored` says that superseded scores settled the finalist."""
+    """One verdict with its notes; `settled_by` names the scores that settled the finalist, if they are not these."""
     effect, notes = effects.get(verdict.configuration, verdict.effect), (*more, *verdict.notes)
     if abs(effect - verdict.effect) > ROUNDING:
         notes += (
@@ -157,10 +163,8 @@ def _noted(
             f" {verdict.configuration}. All its fresh generations have a mean of {verdict.finalist_mean - effect:.3f},"
             f" and the difference from that is {effect:+.3f}: the recommendation uses this difference.",
         )
-    if rescored:
+    if settled_by:
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
-        notes += (
-            f"Look {verdict.look} was taken before the study was scored again, and {settled} by the previous scores.",
-        )
-    noted = replace(verdict, look_rescored=rescored, notes=notes, cautions=(*more, *verdict.cautions))
+        notes += (f"Look {verdict.look} {settled} by {settled_by}.",)
+    noted = replace(verdict, look_rescored=bool(settled_by), notes=notes, cautions=(*more, *verdict.cautions))
     return named(replace(noted, sentence=sentence_for(noted)), names)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
 from objectives.custom import Scoring, as_objective
+from sweeps.config.names import fault
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 
@@ -40,6 +41,7 @@ def load_inputs(
     if cases is not None and not (cases and all(isinstance(case, Case) for case in cases)):
         problems.append(f"Sweep(cases={cases!r}): must be a list with at least one Case; read a folder with load_cases")
         cases = None
+    problems += [f"case {case.name!r}: its name {wrong}" for case in cases or () if (wrong := fault(case.name))]
     found: Objective | None = None
     place = f"{where}: objective." if objective is None else "Sweep(objective=...): "
     try:

@@ -8,6 +8,7 @@ from analysis.formatting import as_sentence
 from sweeps.budget.allocation import left_out
 from sweeps.budget.detectable_gain import DetectableGain, KnownFloor, detectable_gain
 from sweeps.budget.plan import Plan, plan_text
+from sweeps.config.resolved_baseline import baseline_text
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
@@ -45,6 +46,7 @@ def announce(
         progress.note(line, warning=True)
     for name, value in config.environment.items():
         progress.note(f"{name}={value} in the environment sets the baseline, since the file does not", warning=True)
+    progress.note(f"baseline: {baseline_text(config)}")
     progress.note(plan_text(plan))
     partial = "; ".join(filter(None, left_out(plan, config, stored=stored)))
     if partial:

@@ -151,7 +151,7 @@ def _rescored(ledger: Ledger, old: SweepResult, cases: Sequence[Case], scoring: 
     study = _with_scoring(old, cases, scoring)
     if keep:  # at once: a record and an identity that contradict each other would lock the study
         study = ledger.studies.update(old.name, lambda _: study.record, identity=study.identity)
-    new = result_of(ledger, study, old.workspace, scores)
+    new = result_of(ledger, study if keep else replace(study, tried=True), old.workspace, scores)
     pairs = zip(old.observations["score"], new.observations["score"], strict=True)
     changed = sum(a != b for a, b in pairs if not (a != a and b != b))
     return Rescoring(old, new, changed)

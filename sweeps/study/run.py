@@ -120,6 +120,8 @@ class StudyRun:
         status = "failed"
         try:
             stages.logbook.start(self.hosts, self.cases)
+            if self.tracking and stored.tracked is False:
+                stages.update(lambda record: replace(record, tracked=True))
             stages = self._run_with_what_fits(stages, stored, sight)
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
@@ -298,6 +300,8 @@ class StudyRun:
             directory=str(self.config.directory.resolve()),
             version=__version__,
             environment=dict(self.config.environment),
+            baseline_sources=dict(self.config.sources),
+            tracked=self.tracking,
             honoured=tuple(sorted(first.engine.honours)),
             narrowing=narrowing.as_record(),
             kind=COMPARISON if self.config.is_comparison else None,

@@ -13,6 +13,7 @@ from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
+from sweeps.hosts.baseline import settled_baseline
 from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import opened_ledger
 from sweeps.probes.unsearchable import require_search
@@ -150,6 +151,11 @@ class Sweep:
             hosts, timers = (
                 open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
             )
+            config, findings = settled_baseline(config, hosts, ledger.studies.get(config.study.name))
+            if not config.is_comparison:
+                require_search(config)
+            for line in findings:
+                self._warn(line)
             run = StudyRun(
                 config,
                 workspace,

@@ -67,7 +67,8 @@ class Logbook:
     def _start(self, config: Mapping[str, Any], fingerprints: Iterable[Fingerprint], cases: Sequence[Case]) -> None:
         if self._tracker is None:
             return
-        config = {**config, "space": {d.name: d.text() for d in self.config.space}}
+        sources = {"baseline_source": self.config.baseline_sources}
+        config = {**config, **sources, "space": {d.name: d.text() for d in self.config.space}}
         found = list(dict.fromkeys(fingerprints))
         self._tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
 

@@ -120,7 +120,7 @@ def config_tags(config: Mapping[str, Any]) -> dict[str, str]:
         elif isinstance(value, (str, int, float)) and len(str(value)) <= 100:
             tags[name] = str(value)
 
-    tables = ("budget", "engine", "objective", "study")
+    tables = ("baseline_source", "budget", "engine", "objective", "study")
     walk("config", {key: value for key, value in config.items() if key.partition(".")[0] in tables})
     return tags
 

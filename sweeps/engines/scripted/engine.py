@@ -111,7 +111,7 @@ class ScriptedEngine(BaseEngine):
     """
 
     name = "scripted"
-    honours = frozenset({*OPTIONS, "typical_p", "seed"})
+    honours = frozenset({*OPTIONS, "seed"})
     reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(

@@ -1,15 +1,18 @@
 """The check of a sweep, part by part."""
 
 import json
+import sqlite3
 
 import pytest
 
 from analysis import PRIOR_NOISE_SD, mde
 from sweeps.check.checker import check_sweep
+from sweeps.cli.check import show
 from sweeps.config.file import load_config
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine
 from sweeps.ledger.ledger import Ledger
 from sweeps.scoring.inputs import load_inputs
+from sweeps.workspace.workspace import Workspace
 from tests.doubles.ollama import OllamaDouble
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -27,12 +30,23 @@ def scripted(path, **settings):
     return ScriptedEngine(load_inputs(load_config(path))[0], noise=0.1, **settings)
 
 
+def stop(path, lose=""):
+    """Turn a finished study into one that was stopped, without the observations of a stage."""
+    ledger = Ledger(Workspace.at(path.parent / "mlruns").ledger)
+    ledger.studies.update("t", status="stopped")
+    ledger.close()
+    with sqlite3.connect(path.parent / "mlruns" / "ledger.db") as database:
+        database.execute("DELETE FROM observations WHERE stage = ?", [lose])
+    database.close()
+
+
 class TestReady:
     def test_all_parts_are_ready_and_told(self, tmp_path):
         report = check(write_sweep(tmp_path))
         assert report.state == "ready", report.rows
         assert [row.name for row in report.rows] == [
-            "file", "cases", "engine", "hosts", "study", "capacity", "options", "answers", "budget", "time", "sight",
+            "file", "cases", "engine", "hosts", "baseline", "study",
+            "capacity", "options", "answers", "budget", "time", "sight",
         ]  # fmt: skip
         assert json.loads(json.dumps(report.as_dict()))["state"] == "ready"
         assert report.probes["top_p"]["scripted"].verdict == "alive"
@@ -41,7 +55,7 @@ class TestReady:
         report = check(write_sweep(tmp_path))
         options = {option.name: option for option in report.options}
         assert (options["temperature"].value, options["temperature"].source) == (1.2, "file")
-        assert (options["num_ctx"].value, options["num_ctx"].source) == (4096, "default")
+        assert (options["num_ctx"].value, options["num_ctx"].source) == (4096, "ours")
         assert (options["temperature"].searched, options["temperature"].verdict) == ("0.1 .. 1.2", "alive")
         assert options["top_k"].searched == ""
 
@@ -71,12 +85,34 @@ class TestReady:
         assert report.mde == pytest.approx(mde(PRIOR_NOISE_SD, cases=3, seeds=report.plan.confirm_seeds))
 
     def test_a_measured_floor_takes_the_place_of_the_assumption(self, tmp_path):
-        path = write_sweep(tmp_path)
-        floor = run(path).floor
-        report = check(path)
+        floor = run(write_sweep(tmp_path)).floor
+        report = check(write_sweep(tmp_path, study={"name": "next"}))
         assert report.noise_sd == pytest.approx(floor.sd)
         assert "floor of study 't'" in row(report, "sight").found
-        assert "goes on" in row(report, "study").found
+
+    def test_a_study_that_is_done_costs_nothing_and_one_that_stopped_its_rest(self, tmp_path, capsys):
+        path = write_sweep(tmp_path)
+        generations = len(run(path).observations)
+        report = check(path)
+        assert report.state == "ready"
+        assert "is done; to run it again generates nothing" in row(report, "study").found
+        assert row(report, "time").found.startswith(f"none: the study is done, and its {generations} generations")
+        assert "sight" not in [each.name for each in report.rows]
+        assert (report.done, report.kept, report.time, report.as_dict()["kept"]) == (
+            True,
+            generations,
+            None,
+            generations,
+        )
+        show(report, path.parent / "mlruns")
+        assert "the study is done; see its verdict with: sweeps judge t --mlruns" in capsys.readouterr().out
+        stop(path, lose="confirm")
+        report = check(path)
+        floor, explore = report.plan.floor, report.plan.explore
+        assert report.kept == floor + explore
+        assert f"{floor + explore} of them are kept already" in row(report, "budget").found
+        assert report.time.generations == report.plan.confirm
+        assert f"{report.plan.confirm} generations" in row(report, "time").found
 
     def test_a_default_that_moved_is_noted(self, tmp_path):
         with OllamaDouble() as server:
@@ -137,6 +173,7 @@ class TestWarnings:
     def test_minutes_that_do_not_suffice_any_more(self, tmp_path, space, advice, monkeypatch):
         path = write_sweep(tmp_path, space=space, search={"probe": False}, budget={"generations": 60, "minutes": 2})
         run(path)
+        stop(path)
         assert row(check(path), "time").state == "ready"
         monkeypatch.setattr("sweeps.budget.pace.prefill_rate", lambda warmups: 10.0)  # seconds per token of a prompt
         found = row(check(path), "time")

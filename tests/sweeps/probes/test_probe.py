@@ -13,6 +13,7 @@ from sweeps.engines.llamacpp import LlamaCppEngine
 from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted.engine import ScriptedEngine
+from sweeps.engines.server_defaults import parse_version
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
 from sweeps.fingerprints.fingerprint import Fingerprint
@@ -20,7 +21,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.options import OPTIONS
 from sweeps.probes.contexts import EXTREMES, NEUTRAL, complete, extreme_for, levels, reason
 from sweeps.probes.experiment import PROMPTS
-from sweeps.probes.known_facts import changed_defaults, explain, parse_version
+from sweeps.probes.known_facts import changed_defaults, explain
 from sweeps.probes.probe import PROBEABLE, ProbeResult, probe, probe_cost
 from tests.doubles.ollama import OllamaDouble
 

@@ -127,7 +127,7 @@ def test_looks_at_old_scores_are_marked(tmp_path: Path) -> None:
     (look,) = result.looks[:1]
     assert look.given_up, "the seed of this study is one whose look gives up"
     assert "as the texts were scored then" not in result.verdicts[0].sentence
-    mark = "(By the scores at that time: the study was scored again since.)"
+    mark = "(By the scores at that time, which differ from these.)"
     assert not any(mark in line for line in result.looks_told)
     dry = rescore_study(directory, "t", settings={"weights": [1, 2, 3, 4, 5]}, keep=False)
     assert mark in dry.new.looks_told[0]

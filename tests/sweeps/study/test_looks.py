@@ -184,7 +184,7 @@ def test_what_was_last_told_of_a_finalist_and_under_which_scores() -> None:
         Look(3, 18),
     ]
     assert last_sentence(looks, now, 8) == "b second"
-    assert last_sentence(looks, now, 3) == "a first (By the scores at that time: the study was scored again since.)"
+    assert last_sentence(looks, now, 3) == "a first (By the scores at that time, which differ from these.)"
     assert last_sentence(looks, now, 3) == look_sentences(looks, now)[0]
     assert last_sentence(looks, now, 5) == ""
     assert last_sentence([Look(1, 6, sentences=("of an older version",), trials=None)], now, 5) == "of an older version"
