@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.comparison.pair import arm, is_greedy
+from analysis.comparison.pair import Arm, arm, is_greedy
+from analysis.noise.pass_fail import pass_fail_interval
 from analysis.observations.table import Cells, TableError, summarize
 
 
@@ -20,7 +21,7 @@ class NoiseFloor:
 
     Attributes:
         sd: Standard deviation over seeds within a case (and host), pooled.
-        ci_low: Lower end of its 95% interval; see `sd_interval`.
+        ci_low: Lower end of its 95% interval; see `sd_interval`, and `pass_fail_interval` for scores of 0 and 1.
         ci_high: Upper end.
         dof: Degrees of freedom, the sum over cells of (n - 1).
         n: Number of usable observations.
@@ -28,8 +29,8 @@ class NoiseFloor:
         seeds_per_case: Mean number of observations per case.
         mean: Mean score over cases.
         greedy: Whether seeds change nothing, by the options: temperature 0, where no score varies within a case.
-            Without it, an `sd` of 0 may be chance or come from empty texts; the interval, 0 to 0, does not allow for
-            that.
+            Without it, an `sd` of 0 may be chance or come from empty texts; the interval allows for chance where all
+            scores are 0 or 1, and is 0 to 0 elsewhere.
         configuration: Label of the configuration.
     """
 
@@ -98,7 +99,7 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     case = cells.stratum_case[used]
     cases, inverse, hosts = np.unique(case, return_inverse=True, return_counts=True)
     mean = float((cells.mean[row, used] / hosts[inverse]).sum()) / len(cases)
-    low, high = (0.0, 0.0) if constant else sd_interval(square, worth(cells, row))
+    low, high = _interval(cells, row, own)
     return NoiseFloor(
         sd=0.0 if constant else math.sqrt(square / dof),
         ci_low=low,
@@ -111,6 +112,17 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
         greedy=own.greedy,
         configuration=cells.configurations[row],
     )
+
+
+def _interval(cells: Cells, row: int, own: Arm) -> tuple[float, float]:
+    """Return the 95% interval of a configuration's standard deviation within cells."""
+    if own.greedy:
+        return 0.0, 0.0
+    used = np.flatnonzero(cells.n[row])
+    scores = np.concatenate([cells.cell_scores(row, stratum) for stratum in used.tolist()])
+    if ((scores == 0) | (scores == 1)).all():
+        return pass_fail_interval(np.rint(own.mean * own.n).astype(np.int64), own.n)
+    return (0.0, 0.0) if own.constant else sd_interval(float(own.m2.sum()), worth(cells, row))
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@
 
 Each table of one configuration is drawn with a known standard deviation. Counted is how often that lies within the
 plain chi-square interval, and within the interval of `noise_floor`. Cases are alike, so the pooled standard deviation
-is that of the distribution. A table in which no score varies counts as a miss.
+is that of the distribution.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from scipy import stats
 
 from analysis.noise.aa_check import aa_check
 from analysis.noise.floor import noise_floor, worth
+from analysis.noise.pass_fail import pass_fail_interval
 from analysis.observations.table import TableError, summarize
 from tests.analysis import simulate
 from tests.analysis.noise.sample import frame
@@ -89,8 +90,8 @@ def test_kurtosis_is_found_from_a_few_seeds(seeds):
 
 SKEWED = {
     "normal": (lambda rng, n: rng.normal(0.5, 0.05, n), 0.05, 0.93, 0.985),
-    "pass .9": (lambda rng, n: rng.random(n) < 0.9, 0.3, 0.9, 0.98),
-    "pass .95": (lambda rng, n: rng.random(n) < 0.95, math.sqrt(0.0475), 0.83, 0.98),
+    "pass .9": (lambda rng, n: rng.random(n) < 0.9, 0.3, 0.93, 0.99),
+    "pass .95": (lambda rng, n: rng.random(n) < 0.95, math.sqrt(0.0475), 0.93, 1.0),
     "rubric": (lambda rng, n: rng.binomial(5, 0.9, n) / 5, math.sqrt(0.09 / 5), 0.9, 0.98),
     "beta": (lambda rng, n: rng.beta(4, 0.4, n), stats.beta(4, 0.4).std(), 0.86, 0.98),
 }
@@ -103,6 +104,43 @@ def test_the_interval_covers_what_skewed_scores_have(kind):
     rng = np.random.default_rng(10)
     floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(400)]
     assert least <= np.mean([floor.ci_low <= truth <= floor.ci_high for floor in floors]) <= most
+
+
+@pytest.mark.parametrize(("cases", "seeds"), [(4, 3), (6, 5), (12, 3)])
+@pytest.mark.parametrize("shares", [(0.95,), (0.9,), (0.5,), (0.05, 0.95), (1.0, 0.5)])
+def test_a_few_passes_and_failures_bound_the_noise(cases, seeds, shares):
+    """The chi-square interval covered .36 to .90 of them."""
+    share = np.resize(shares, (cases, 1))
+    truth = math.sqrt(float((share * (1 - share)).mean()))
+    rng = np.random.default_rng(12)
+    floors = [noise_floor(frame((rng.random((cases, seeds)) < share).astype(float))) for _ in range(150)]
+    assert np.mean([floor.ci_low - 1e-9 <= truth <= floor.ci_high + 1e-9 for floor in floors]) >= 0.93
+
+
+def test_scores_that_all_pass_by_hand():
+    # 4 cases x 3: no failure has the probability (q**3 + (1 - q)**3)**4 = (1 - 3 * variance)**4, which is .025.
+    floor = noise_floor(frame(np.ones((4, 3))))
+    assert (floor.sd, floor.ci_low) == (0, 0)
+    assert floor.ci_high == pytest.approx(math.sqrt((1 - 0.025**0.25) / 3))
+    assert noise_floor(frame(np.ones((4, 3)), temperature=0.0)).ci_high == 0
+
+
+def test_one_case_is_a_folded_binomial():
+    """One failure in ten: each end has 2.5% beyond it, whichever of pass and fail is the rarer one."""
+    low, high = pass_fail_interval(np.array([9]), np.array([10]))
+    q_low, q_high = ((1 - math.sqrt(1 - 4 * sd**2)) / 2 for sd in (low, high))
+    assert stats.binom.pmf([0, 10], 10, q_low).sum() == pytest.approx(0.975)
+    assert stats.binom.pmf([0, 1, 9, 10], 10, q_high).sum() == pytest.approx(0.025)
+
+
+def test_unequal_numbers_of_passes_and_failures_and_many_of_them():
+    mixed = pass_fail_interval(np.array([3, 9, 1, 0]), np.array([4, 10, 1, 7]))
+    assert 0 < mixed[0] < mixed[1] <= 0.5
+    same = pass_fail_interval(np.array([1, 1, 1, 7]), np.array([4, 10, 1, 7]))
+    assert same == pytest.approx(mixed)
+    low, high = pass_fail_interval(np.full(300, 90), np.full(300, 100))
+    assert low < 0.3 < high
+    assert high - low < 0.02
 
 
 def test_a_floor_takes_two_seeds_and_one_configuration():
