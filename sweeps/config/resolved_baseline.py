@@ -17,6 +17,8 @@ from sweeps.options import OPTIONS, OptionValue, default_options
 MODEL, OURS = "model", "ours"
 """Sources of values: the model's own parameters; this program, where nothing else says anything."""
 
+THINK = "think"
+
 _NO_LIMIT = f"{OURS} (the server's is no limit)"
 _NEUTRAL: Mapping[str, Value] = {"typical_p": 1.0}
 """Values that change nothing of options that a sweep sends only if it searches them."""
@@ -34,6 +36,7 @@ class ServedModel:
         num_ctx: The context window without `num_ctx`; None where it is not known.
         num_ctx_from: The way in which `num_ctx` is known, such as `measured`.
         host: Name of the host, for messages.
+        thinks: Whether the server lets the model think where a request leaves `think` out.
     """
 
     name: str
@@ -43,6 +46,11 @@ class ServedModel:
     num_ctx: int | None = None
     num_ctx_from: str = "measured"
     host: str = ""
+    thinks: bool = False
+
+    def own(self, name: str) -> Parameter | None:
+        """The model's own value of an option that is sent only where somebody asks for it; None for none."""
+        return (True if self.thinks else None) if name == THINK else self.parameters.get(name)
 
     def unset(self, name: str) -> tuple[Value, str] | None:
         """The value of an option that a request leaves out, and its source; None where it is not known."""
@@ -52,7 +60,10 @@ class ServedModel:
             return OPTIONS[name].cast(self.parameters[name]), MODEL
         if name == "num_ctx" and self.num_ctx is not None:
             return self.num_ctx, f"server default ({self.num_ctx_from})"
-        known = server_defaults(self.engine, self.version)
+        known: dict[str, Value] = {
+            **server_defaults(self.engine, self.version),
+            **({THINK: True} if self.thinks else {}),
+        }
         if name not in known:
             return None
         return known[name], f"server default ({self.version or 'of an unknown version'})"
@@ -140,7 +151,7 @@ def _value_of(name: str, served: ServedModel, config: SweepConfig) -> tuple[Valu
         return None  # sent with every request already
     found = served.unset(name)
     ours = default_options().get(name)
-    if ours is None and name not in served.parameters:  # sent only where somebody asks for it
+    if ours is None and served.own(name) is None:  # sent only where somebody asks for it
         return (found or (_NEUTRAL[name], OURS)) if name in _NEUTRAL and name in config.space else None
     if found is not None:
         return found
@@ -156,7 +167,7 @@ def _smallest(served: Sequence[ServedModel]) -> int | None:
 
 def _own_values(name: str, served: Sequence[ServedModel]) -> str:
     """The unequal values that the models of the first host have of an option; "" where all have the same."""
-    models = {each.name: each.parameters.get(name) for each in served if each.host == served[0].host}
+    models = {each.name: each.own(name) for each in served if each.host == served[0].host}
     if len(set(models.values())) == 1:
         return ""
     return ", ".join(f"{model}: {'none' if value is None else option_text(value)}" for model, value in models.items())

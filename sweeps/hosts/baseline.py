@@ -15,6 +15,7 @@ from sweeps.engines.model_parameters import parse_parameters
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts.host import Host
+from sweeps.hosts.thinking import ABILITY
 from sweeps.ledger.study_record import StoredStudy
 
 _CONTEXT = "OLLAMA_CONTEXT_LENGTH"
@@ -64,6 +65,7 @@ def served_model(
         version=facts["engine"].get("version"),
         parameters=parse_parameters(facts["model"].get("parameters_text")),
         host=host,
+        thinks=_thinks(engine, model),
     )
     if model != config.baseline.model or "num_ctx" not in config.open_options or "num_ctx" in found.parameters:
         return found
@@ -75,6 +77,13 @@ def served_model(
     with suppress(KeyError, TypeError, ValueError):
         return replace(found, num_ctx=int(environment[_CONTEXT]), num_ctx_from=_CONTEXT)
     return found
+
+
+def _thinks(engine: Engine, model: str) -> bool:
+    """Whether a model thinks where a request leaves `think` out; a server that does not answer does not tell."""
+    with suppress(EngineError):
+        return ABILITY in (engine.capabilities(model) or ())
+    return False
 
 
 def config_as_begun(stored: StoredStudy) -> SweepConfig:

@@ -131,3 +131,24 @@ def test_a_stored_study_keeps_what_it_began_with() -> None:
     assert moved.open_options == ["top_k"], "the study's file named it, so that its change is not hidden"
     settled, _ = resolved_baseline(moved, [served(parameters={"temperature": 0.9})])
     assert (settled.baseline.options["top_k"], settled.baseline.options["temperature"]) == (40, 0.2)
+
+
+def test_think_is_written_out_for_models_that_can() -> None:
+    found, lines = resolved_baseline(config(), [served(thinks=True)])
+    assert (found.baseline.options["think"], found.sources["think"]) == (True, "server default (0.33.0)")
+    assert lines == ()
+    assert "server default (0.33.0): " in baseline_text(found)
+    assert "think true" in baseline_text(found)
+    plain, _ = resolved_baseline(config(), [served()])
+    assert "think" not in plain.baseline.options
+    named, _ = resolved_baseline(config({"think": False}), [served(thinks=True)])
+    assert (named.baseline.options["think"], named.sources["think"]) == (False, "file")
+
+
+def test_think_stays_open_where_only_some_models_can() -> None:
+    found, lines = resolved_baseline(config(), [served(thinks=True), served("plain")])
+    assert "think" not in found.baseline.options
+    assert lines == (
+        "each model keeps its own think (tuned: true, plain: none), since they differ; name one in [baseline] to send"
+        " it",
+    )

@@ -140,3 +140,17 @@ def test_a_model_that_cannot_think_is_not_asked_to(tmp_path: Path, cases: Path, 
     ):
         run(path)
     assert not server.bodies()
+
+
+def test_think_is_sent_explicitly_and_shown_as_the_servers_default(
+    tmp_path: Path, cases: Path, server: OllamaDouble
+) -> None:
+    path = write(tmp_path, cases, server, WAYS["separate field"])
+    result = run(path)
+    assert result.baseline.options["think"] is True
+    assert result.config.sources["think"] == "server default (0.33.0-rc2)"
+    assert {body.get("think") for body in server.bodies() if body["options"].get("num_predict", 1) > 1} == {True}
+    assert set(result.observations["think"]) == {"true"}
+    sent = len(server.bodies())
+    assert run(path).status == "done"
+    assert len([body for body in server.bodies()[sent:] if body["options"].get("num_predict", 1) > 1]) == 0
