@@ -39,11 +39,13 @@ class Answer:
         estimate: The result of the test; None where nothing can be claimed, with the reason last in the notes.
         claim: The claim that it answers; see `compare` for when this is not the claim asked for.
         notes: Sentences on what was assumed.
+        paired: Whether arms are compared within seeds (`paired_seeds`).
     """
 
     estimate: Estimate | None
     claim: Claim
     notes: tuple[str, ...] = ()
+    paired: bool = False
 
 
 @dataclass(frozen=True)

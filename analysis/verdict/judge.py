@@ -16,11 +16,12 @@ from analysis.comparison.equivalence import show_equivalence
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import FEWEST_CASES, Pair, is_greedy, pair
+from analysis.comparison.paired_seeds import sharing_note, within_seeds
 from analysis.comparison.selection_bias import optimism
 from analysis.observations.table import Cells, TableError, summarize
 from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
-from analysis.verdict.doubts import doubts_about
+from analysis.verdict.doubts import Doubts, doubts_about
 from analysis.verdict.sentences import sentence_for
 from analysis.verdict.single_case import case_balance
 from analysis.verdict.terms import Asked, check_arguments
@@ -42,6 +43,7 @@ def judge(
     look: int | Mapping[str, int] | None = None,
     given_up: Collection[str] = (),
     assume_missing_at_random: bool = False,
+    paired_seeds: bool = False,
     cluster: str | None = None,
     seed: int = 0,
 ) -> list[Verdict]:
@@ -67,6 +69,8 @@ def judge(
             interval and outcome stay the same.
         assume_missing_at_random: Take rows that an arm lacks to be missing for reasons that have nothing to do with
             their scores. Otherwise nothing is claimed where they could make the difference; see `missing_rows`.
+        paired_seeds: Say that a seed is one run that both arms share: a claim for these cases then compares them within
+            seeds, and seeds that one arm lacks do not count. A note offers it where a test finds shared seeds.
         cluster: Name of a column with the cluster of each case, for a claim for new cases; see
             `case_clusters.clustered_t`.
         seed: Of the random permutations, where a permutation test is used.
@@ -86,12 +90,16 @@ def judge(
     claim = claim or (usual_claim(cells, FEWEST_CASES) if test == "auto" else claim_of_test(test))
     chosen = _labels(cells, baseline, finalists)
     looks = {label: _look_of(label, look, design) for label in chosen}
+    whole: dict[str, Pair] = {}
     found: dict[str, tuple[Pair, Answer]] = {}
     refused: list[TableError] = []
     for label in chosen:
         try:
-            two = _pair(observations, cells, baseline, label, design, looks, cluster)
-            found[label] = two, compare(two, claim=claim, test=test, seed=seed)
+            whole[label] = two = _pair(observations, cells, baseline, label, design, looks, cluster)
+            if paired_seeds and claim == "these-cases" and len(two.noisy) == 2:
+                found[label] = within_seeds(observations, two, test=test, seed=seed)
+            else:
+                found[label] = two, _with_offer(two, compare(two, claim=claim, test=test, seed=seed), seed)
         except TableError as error:
             refused.append(error)
     if not found:
@@ -102,7 +110,8 @@ def judge(
     luck = optimism(found.values())
     return [
         _verdict(
-            observations,
+            doubts_about(observations, found[label][0], whole[label], at_random=assume_missing_at_random),
+            text_notes(observations, whole[label]),
             *found[label],
             p_value,
             level,
@@ -116,7 +125,6 @@ def judge(
                 label in given_up,
                 notes,
                 luck,
-                assume_missing_at_random,
             ),
         )
         for label, p_value, level in zip(chosen, adjusted, levels, strict=True)
@@ -150,6 +158,13 @@ def _pair(
     if at is None or design is None or at == design.looks or is_greedy(cells, base):
         return pair(cells, base, cells.index(label))
     return _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())), cluster)
+
+
+def _with_offer(two: Pair, answer: Answer, seed: int) -> Answer:
+    """Add the offer to pair seeds, where a claim for these cases could have less noise by it."""
+    if answer.claim == "new-cases" or answer.estimate is None:
+        return answer
+    return replace(answer, notes=(*answer.notes, *sharing_note(two, seed=seed)))
 
 
 def _p_value(comparison: Answer | None, look: int | None, design: SequentialDesign | None) -> float:
@@ -197,13 +212,18 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
 
 
 def _verdict(
-    observations: pd.DataFrame, two: Pair, comparison: Answer, p_value: float, level: float, asked: Asked
+    doubts: Doubts,
+    texts: tuple[str, ...],
+    two: Pair,
+    comparison: Answer,
+    p_value: float,
+    level: float,
+    asked: Asked,
 ) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
     estimate, tail = comparison.estimate, asked.tail(level)
     margin = asked.margin or asked.min_gain or math.nan
     p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
-    doubts = doubts_about(observations, two, at_random=asked.assume_missing_at_random)
     outcome, withheld = doubts.outcome(estimate, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail)
     balance = case_balance(two)
     lopsided = balance.note(two.effect) if outcome in ("better", "worse") else ""
@@ -238,7 +258,7 @@ def _verdict(
             *cautions,
             *two.notes,
             *doubts.notes(estimate, tail),
-            *text_notes(observations, two),
+            *texts,
             *asked.notes_on(estimate, level, p_value),
             *comparison.notes,
             *(unsure if p_value > asked.alpha else ()),
@@ -251,7 +271,10 @@ def _verdict(
         mde=asked.mde(two, comparison, estimate, level) if estimate else math.nan,
     )
     interaction = two.interaction() if comparison.claim == "new-cases" and estimate else None
-    advice = advice_for(verdict, Known(two.noise_sd, len(two.noisy), two.seeds, interaction))
+    noise = two.noise_sd
+    if comparison.paired and estimate is not None:  # of the difference within seeds, as if both arms were as noisy
+        noise = estimate.standard_error * math.sqrt(two.cases * two.seeds / 2)
+    advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction))
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
 

@@ -31,7 +31,6 @@ class Asked:
         given_up: Whether that look gave it up.
         others: Notes on configurations that cannot be judged.
         optimism: See `selection_bias.optimism`.
-        assume_missing_at_random: See `judge`.
     """
 
     alpha: float
@@ -43,7 +42,6 @@ class Asked:
     given_up: bool = False
     others: tuple[str, ...] = ()
     optimism: float = 0.0
-    assume_missing_at_random: bool = False
 
     @property
     def cautions(self) -> tuple[str, ...]:

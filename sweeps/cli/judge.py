@@ -45,6 +45,12 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
     help="Rows that an arm lacks are missing for reasons that have nothing to do with their scores.",
 )
 @click.option(
+    "--paired-seeds",
+    is_flag=True,
+    default=None,
+    help="A seed is one run that both arms share: compare within seeds.",
+)
+@click.option(
     "--expect",
     type=click.Choice(EXPECTATIONS),
     multiple=True,
