@@ -54,7 +54,7 @@ def read_table(
     for each in paths:
         for file in _files(each, source):
             with _named(file):
-                answers += list(_reader(source, wanted)(file))
+                answers += _answers(file, source, wanted)
     with _named(paths[0]):
         return table_from(answers, score, wanted)
 
@@ -76,13 +76,15 @@ def _plain_tables(paths: Sequence[Path], columns: Mapping[str, str]) -> pd.DataF
     import pandas as pd
 
     from analysis.observations.read_scores import finished, read_scores
+    from analysis.observations.table import require_columns
 
     tables = []
     for path in paths:
-        with _named(path):
+        with _named(path), _hinting(path):
             table = read_scores(path, columns)
             if len(paths) > 1 and "configuration" not in table:
                 table = finished(table.assign(configuration=path.stem))
+            require_columns(table)
             tables.append(table)
     if len(tables) == 1:
         return tables[0]
@@ -110,6 +112,40 @@ def _named(path: Path) -> Iterator[None]:
     except (ValueError, csv.Error) as error:
         kind = "a CSV table" if path.suffix.lower() not in (".json", ".jsonl", ".ndjson", ".eval") else "such a file"
         raise TableError(f"{path}: is not {kind}: {str(error).strip()}") from None
+
+
+@contextmanager
+def _hinting(path: Path) -> Iterator[None]:
+    """Add to an error about a table the tool that the file seems to be from."""
+    try:
+        yield
+    except ValueError as error:
+        source = next((source for source in SOURCES if _is_from(path, source)), None)
+        if source is None:
+            raise
+        remedy = f"It looks like results of {source}: add --from {source}."
+        raise TableError(f"{str(error).rstrip('.')}. {remedy}") from None
+
+
+def _is_from(path: Path, source: str) -> bool:
+    """Say whether a file can be read as results of a tool."""
+    try:
+        return bool(_answers(path, source, {}))
+    except (ValueError, OSError, csv.Error):
+        return False
+
+
+def _answers(path: Path, source: str, columns: Mapping[str, str]) -> list[Answer]:
+    """Read one file of a tool.
+
+    Raises:
+        ValueError: It is no such file.
+    """
+    try:
+        return list(_reader(source, columns)(path))
+    except (KeyError, TypeError, AttributeError, IndexError) as error:  # JSON of another structure
+        reason = f"{type(error).__name__}: {error}"
+        raise ValueError(f"it is no file of {source} in a form that is known here ({reason})") from None
 
 
 def _files(path: Path, source: str) -> list[Path]:

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import analysis
 from analysis.observations.table import TableError
@@ -164,3 +166,38 @@ def test_wrong_names_are_refused_with_those_present(tmp_path: Path) -> None:
         read_table(tmp_path, source="lm-eval")
     with pytest.raises(TableError, match="source 'wandb' is not known"):
         read_table(runs, source="wandb")
+
+
+FILES = {
+    "inspect": ("inspect/capitals-1.json", "match"),
+    "promptfoo": ("promptfoo/results.json", "score"),
+    "helm": ("helm/suffix-no/per_instance_stats.json", "exact_match"),
+}
+
+
+@settings(max_examples=150, deadline=None)
+@given(source=st.sampled_from(sorted(FILES)), data=st.data())
+def test_a_changed_structure_is_no_traceback(
+    source: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    whole = json.loads((TABLES / FILES[source][0]).read_text())
+    at = whole
+    for _ in range(data.draw(st.integers(0, 7))):
+        keys = list(at) if isinstance(at, dict) else range(len(at))
+        key = data.draw(st.sampled_from(list(keys)))
+        if not isinstance(at[key], (dict, list)) or not at[key]:
+            break
+        at = at[key]
+    keys = list(at) if isinstance(at, dict) else range(len(at))
+    at[data.draw(st.sampled_from(list(keys)))] = data.draw(
+        st.sampled_from([None, "x", 3, [], {}, [1], {"a": None}, True])
+    )
+    path = tmp_path_factory.mktemp("changed") / "results.json"
+    path.write_text(json.dumps(whole))
+    try:
+        table = read_table(
+            path, source=source, score={"inspect": "match", "promptfoo": "score", "helm": "exact_match"}[source]
+        )
+    except TableError:
+        return
+    assert len(table)

@@ -292,6 +292,10 @@ def test_the_usual_table_of_an_evaluation(tmp_path: Path, capsys: Capture) -> No
     )
     assert (verdict["configuration"], verdict["cases"]) == ("large", 300)
     assert verdict["effect"] == pytest.approx(0.2)
+    assert (
+        judged(capsys, *files, "--columns", "case=id,score=result", "--baseline", "small")[0]["effect"]
+        == verdict["effect"]
+    )
     one = [(name, *row) for name, path in (("small", files[0]), ("large", files[1])) for row in csv.reader(path.open())]
     path = write(tmp_path / "one.csv", [row for row in one if row[1] != "id"], ("model", "id", "result"))
     columns = "configuration=model,case=id,score=result"
@@ -315,6 +319,11 @@ def test_results_of_other_tools(capsys: Capture) -> None:
     assert [(v["configuration"], v["outcome"]) for v in verdicts] == [("large", "better")]
     said = refused(capsys, "judge", tables / "promptfoo" / "results.json", "--from", "promptfoo", "--score", "score")
     assert "name the baseline with --baseline; the labels are: plain: plain.txt, polite: polite.txt" in said
+    said = refused(capsys, "judge", tables / "promptfoo" / "results.json", "--baseline", "a")
+    assert "results.json: missing column 'configuration'" in said
+    assert "It looks like results of promptfoo: add --from promptfoo." in said
+    assert "add --from inspect" in refused(capsys, "judge", tables / "inspect" / "capitals-1.eval", "--baseline", "a")
+    assert "add --from mlflow" in refused(capsys, "judge", tables / "mlflow" / "runs.csv", "--baseline", "a")
     assert "belongs to source mlflow" in refused(capsys, "judge", "x.csv", "--experiment", "a")
     assert "name the file" in refused(capsys, "judge", "--from", "optuna")
     assert "--score: belongs to a file" in refused(capsys, "judge", "--score", "x")
