@@ -95,7 +95,7 @@ def decode_text(data: bytes, path: Path) -> str:
         CaseError: It is not UTF-8; the remedy is the command that converts it.
     """
     try:
-        return decode(data, path.name).replace("\r\n", "\n").replace("\r", "\n")
+        return decode(data, str(path)).replace("\r\n", "\n").replace("\r", "\n")
     except NotUtf8Error as error:
         raise CaseError(Problem(str(path), error.message, error.remedy, line=error.line)) from None
 

@@ -144,7 +144,7 @@ def _refusing_encodings(path: Path) -> Iterator[None]:
         yield
     except UnicodeError:
         if path.suffix not in _PACKED:
-            decode(path.read_bytes(), path.name)
+            decode(path.read_bytes(), str(path))
         raise ValueError("it is not text in UTF-8; save it as CSV UTF-8 (comma or semicolon delimited)") from None
 
 

@@ -119,7 +119,7 @@ def _read_records(path: Path, columns: Mapping[str, str]) -> pd.DataFrame:
 
     wanted = [name for ours in ("case", "score") for name in columns.get(ours, ours).split("+")]
     lists = [
-        (at, [flat(row) for row in rows]) for at, rows in lists_of_records(parse_json(path.read_bytes(), path.name))
+        (at, [flat(row) for row in rows]) for at, rows in lists_of_records(parse_json(path.read_bytes(), str(path)))
     ]
     if not lists:
         raise ValueError("it holds no list of records; give a list of objects with the columns of a table")

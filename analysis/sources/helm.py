@@ -25,11 +25,11 @@ def answers(path: Path) -> Iterator[Answer]:
     Raises:
         ValueError: The file has no statistics per instance.
     """
-    rows = parse_json(path.read_bytes(), path.name)
+    rows = parse_json(path.read_bytes(), str(path))
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) and "instance_id" in row for row in rows):
         raise ValueError(f"it has no statistics per instance of HELM; give {FILE} or the folder of the runs")
     beside = path.with_name("run_spec.json")
-    spec: Any = parse_json(beside.read_bytes(), beside.name) if beside.is_file() else {"name": path.parent.name}
+    spec: Any = parse_json(beside.read_bytes(), str(beside)) if beside.is_file() else {"name": path.parent.name}
     adapter = {key: value for key, value in (spec.get("adapter_spec") or {}).items() if key not in _HOW}
     model = str(adapter.pop("model", spec["name"]))
     facts = {"model": model, **facts_of(adapter)}

@@ -67,7 +67,7 @@ def _packed(path: Path) -> tuple[Mapping[str, Any], list[Any]]:
 
 
 def _plain(path: Path) -> tuple[Mapping[str, Any], list[Any]]:
-    log = parse_json(path.read_bytes(), path.name)
+    log = parse_json(path.read_bytes(), str(path))
     if not isinstance(log, Mapping) or "eval" not in log or "samples" not in log:
         raise ValueError("it is no log of Inspect with samples (`eval` and `samples` are missing)")
     return log, log["samples"] or []

@@ -33,7 +33,7 @@ def answers(path: Path) -> Iterator[Answer]:
     Raises:
         ValueError: The file has no samples of lm-evaluation-harness.
     """
-    rows = parse_json(path.read_bytes(), path.name)
+    rows = parse_json(path.read_bytes(), str(path))
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) and "doc_id" in row for row in rows):
         raise ValueError("it has no samples of lm-eval (`doc_id` is missing); run lm-eval with --log_samples")
     named = _SAMPLES.fullmatch(path.name)
@@ -54,7 +54,7 @@ def _run(path: Path, task: str, date: str) -> tuple[dict[str, str], int | None]:
     beside = path.parent / f"results_{date}.json"
     if not beside.is_file():
         return {"model": path.parent.name}, None
-    results = parse_json(beside.read_bytes(), beside.name)
+    results = parse_json(beside.read_bytes(), str(beside))
     config = results.get("config") or {}
     told = {key: value for key, value in config.items() if not _HOW.match(key) and key not in ("model", "model_args")}
     arguments = config.get("model_args") or {}

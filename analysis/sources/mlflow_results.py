@@ -30,7 +30,7 @@ def answers(path: Path) -> Iterator[Answer]:
     Raises:
         ValueError: The file has neither runs nor results of an evaluation.
     """
-    rows = rows_of(path.read_bytes(), path.name)
+    rows = rows_of(path.read_bytes(), str(path))
     names = list(dict.fromkeys(name for row in rows for name in row))
     if any(name.startswith("metrics.") for name in names):
         return of_runs(rows)

@@ -26,7 +26,7 @@ def answers(path: Path, columns: Mapping[str, str]) -> Iterator[Answer]:
     Raises:
         ValueError: The file has no trials.
     """
-    return of_trials(rows_of(path.read_bytes(), path.name), columns)
+    return of_trials(rows_of(path.read_bytes(), str(path)), columns)
 
 
 def of_trials(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> Iterator[Answer]:

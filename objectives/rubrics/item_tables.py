@@ -134,7 +134,7 @@ def read_item_table(path: Path, choices: TableChoices) -> TableItems:
 
 def _lines(path: Path, choices: TableChoices, found: TableItems) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the rows of a CSV file with their lines; the first has the names only."""
-    rows = cells(read_bytes(path), path.name, [choices.columns.get(name, name) for name in COLUMNS[:2]])
+    rows = cells(read_bytes(path), str(path), [choices.columns.get(name, name) for name in COLUMNS[:2]])
     if not rows:
         return
     (line, header), *body = rows
@@ -158,7 +158,7 @@ def _lines(path: Path, choices: TableChoices, found: TableItems) -> Iterator[tup
 
 def _records(path: Path, choices: TableChoices) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the records of a JSON file with their numbers."""
-    value = parse_json(read_bytes(path), path.name)
+    value = parse_json(read_bytes(path), str(path))
     lists = {at: [flat(row) for row in rows] for at, rows in lists_of_records(value)}
     if not lists and isinstance(value, Mapping):
         lists = {"": [flat(value)]}

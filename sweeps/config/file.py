@@ -29,7 +29,7 @@ def load_config(path: str | Path) -> SweepConfig:
     """
     path = Path(path)
     try:
-        text = decode(path.read_bytes(), path.name).replace("\r\n", "\n")
+        text = decode(path.read_bytes(), str(path)).replace("\r\n", "\n")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{toml_files_hint(path)}") from None
     except IsADirectoryError:

@@ -182,7 +182,8 @@ def test_bad_logs(tmp_path: Path, log: str | bytes | None, says: str) -> None:
     assert says in problem.message
     if says == "not UTF-8":
         assert (problem.line, Path(problem.file).name) == (2, "a.txt")
-        assert problem.remedy == "Convert it: iconv -f CP932 -t UTF-8 a.txt > a.utf8.txt"
+        name = tmp_path / "a.txt"
+        assert problem.remedy == f"Convert it: iconv -f CP932 -t UTF-8 {name} > {name.with_suffix('.utf8.txt')}"
 
 
 def test_rubric_and_log_may_begin_with_the_mark_of_windows_editors(tmp_path: Path) -> None:

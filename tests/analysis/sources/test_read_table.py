@@ -77,10 +77,10 @@ def test_lm_eval() -> None:
 def test_promptfoo() -> None:
     path = TABLES / "promptfoo" / "results.json"
     table = read_table(path, source="promptfoo", score="copied")
-    assert sorted(table["configuration"].unique()) == ["plain: plain.txt", "polite: polite.txt"]
+    assert sorted(table["configuration"].unique()) == ["plain", "polite"]
     assert set(table["case"]) == {"France, Paris", "Japan, Tokyo", "third"}
     assert set(table["seed"]) == {1, 2}  # --repeat 2, which promptfoo writes as tests of their own
-    plain = scores(table, "plain: plain.txt")
+    plain = scores(table, "plain")
     assert {at for at, score in plain.items() if score == 0} == {("third", 1), ("third", 2)}
     passed = read_table(path, source="promptfoo", score="pass")
     assert passed["score"].sum() == 10

@@ -197,7 +197,7 @@ def test_other_encodings_are_refused(encoding: str, iconv: str, tmp_path: Path, 
     (tmp_path / "t.csv").write_bytes(text.encode(encoding))
     said = refused(capsys, "judge", tmp_path / "t.csv", "--baseline", "a")
     assert "t.csv: is not a CSV table: not UTF-8: byte 0x" in said
-    assert f"Convert it: iconv -f {iconv} -t UTF-8 t.csv > t.utf8.csv" in said
+    assert f"Convert it: iconv -f {iconv} -t UTF-8 {tmp_path / 't.csv'} > {tmp_path / 't.utf8.csv'}" in said
 
 
 def test_columns_by_name(tmp_path: Path, capsys: Capture) -> None:
@@ -318,7 +318,7 @@ def test_results_of_other_tools(capsys: Capture) -> None:
     )
     assert [(v["configuration"], v["outcome"]) for v in verdicts] == [("large", "better")]
     said = refused(capsys, "judge", tables / "promptfoo" / "results.json", "--from", "promptfoo", "--score", "score")
-    assert "name the baseline with --baseline; the labels are: plain: plain.txt, polite: polite.txt" in said
+    assert "name the baseline with --baseline; the labels are: plain, polite" in said
     said = refused(capsys, "judge", tables / "promptfoo" / "results.json", "--baseline", "a")
     assert "results.json: missing column 'configuration'" in said
     assert "It looks like results of promptfoo: add --from promptfoo." in said
