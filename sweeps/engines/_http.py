@@ -16,6 +16,7 @@ import stamina
 
 from sweeps.engines import _llama_errors
 from sweeps.engines._ollama_client import API_KEY, CONNECT_SECONDS, ResponseError, StatusError
+from sweeps.engines._proxies import through
 from sweeps.engines.base import (
     AccessRefused,
     BaseEngine,
@@ -138,7 +139,7 @@ def translated(address: str, timeout: float, options: Mapping[str, OptionValue] 
     except (httpx.ConnectError, ConnectionError, httpx.UnsupportedProtocol) as error:
         raise unreachable(address, str(error) or type(error).__name__) from None
     except httpx.TransportError as error:
-        raise broken(address, str(error) or type(error).__name__) from None
+        raise broken(address, error) from None
     except StatusError as error:
         raise refused(address, error.status, error.text, options, retry_after(error.headers)) from None
     except ResponseError as error:
@@ -157,13 +158,16 @@ _WHO_ANSWERS = "check that an Ollama server answers there, not a proxy in front 
 def unreachable(address: str, reason: str) -> EngineUnreachable:
     """Return the error for an address where nothing answers."""
     return EngineUnreachable(
-        f"no answer from {address} ({reason}); start the server with `ollama serve`, or name another address "
-        "with the key `host` or the variable OLLAMA_HOST"
+        f"no answer from {address}{through(address)} ({reason}); start the server with `ollama serve`, or name another"
+        " address with the key `host` or the variable OLLAMA_HOST"
     )
 
 
-def broken(address: str, reason: str) -> EngineUnreachable:
-    """Return the error for a connection that broke during a request."""
+def broken(address: str, error: Exception | str) -> EngineError:
+    """Return the error for a connection that broke during a request, or at a proxy."""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, httpx.ProxyError):
+        return _no_access(address, 407, reason) if "407" in reason else unreachable(address, reason)
     return EngineUnreachable(f"the connection to {address} broke ({reason}); check that the server still runs")
 
 

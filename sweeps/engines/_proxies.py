@@ -10,7 +10,7 @@ from importlib.util import find_spec
 
 import httpx
 
-from sweeps.addresses import ServerAddress, unquoted, without_password
+from sweeps.addresses import ServerAddress, server_address, unquoted, without_password
 from sweeps.errors import ConfigError
 
 SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -31,6 +31,15 @@ def proxy_of(address: ServerAddress) -> httpx.Proxy | None:
     if kind is None or _bypassed(address, proxies.get("no", "")):
         return None
     return _proxy(unquoted(proxies[kind]), _variable(kind), address)
+
+
+def through(address: str) -> str:
+    """Return ` through the proxy ...` for the message of a server that does not answer; "" without a proxy."""
+    try:
+        proxy = proxy_of(server_address(address))
+    except (ValueError, ConfigError):
+        return ""
+    return "" if proxy is None else f" through the proxy {proxy.url}"
 
 
 def _proxy(value: str, variable: str, address: ServerAddress) -> httpx.Proxy:

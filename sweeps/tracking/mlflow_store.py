@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from sweeps.addresses import without_password
+from sweeps.addresses import server_address, without_password
 from sweeps.errors import SweepError
 from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
 from sweeps.workspace.workspace import Workspace, require_writable
@@ -132,6 +132,7 @@ def connect(uri: str) -> MlflowClient:
     """
     refuse_unusable(uri)
     prepare_environment()
+    go_without_proxy(uri)
     with warnings.catch_warnings():  # MLflow's imports warn about matters that do not concern the user
         warnings.simplefilter("ignore")
         from mlflow import MlflowClient
@@ -146,6 +147,18 @@ def connect(uri: str) -> MlflowClient:
     except failures() as error:
         raise unusable(uri, "opened", error) from None
     return client
+
+
+def go_without_proxy(uri: str) -> None:
+    """Add a tracking server on this machine to NO_PROXY of this process; MLflow would ask a proxy for it."""
+    try:
+        place = server_address(uri)
+    except ValueError:
+        return
+    if is_remote(uri) and place.is_loopback:
+        named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+        if place.host not in named.split(","):
+            os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(filter(None, [named, place.host]))
 
 
 def unusable(uri: str, verb: str, error: Exception) -> TrackingError:

@@ -115,7 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         there.close()
         return self._send(got.status, {"Content-Type": got.headers["Content-Type"]}, data)
 
-    do_POST = do_GET  # noqa: N815
+    do_POST = do_CONNECT = do_GET  # noqa: N815
 
     def _send(self, status: int, headers: Mapping[str, str], data: bytes) -> None:
         self.send_response(status)

@@ -667,3 +667,18 @@ def test_a_real_server_that_goes_away_during_the_sweep(tmp_path, server):
         *("trial 00", "the verdict", "report.html", "the parent run")
     ]
     assert "does not answer" in tracker.warnings[-1]
+
+
+@pytest.mark.parametrize(("before", "after"), [("", "127.0.0.1"), ("box, lab", "box, lab,127.0.0.1")])
+def test_a_tracking_server_on_this_machine_needs_no_proxy(monkeypatch, before, after):
+    import requests
+
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, before)
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    mlflow_store.go_without_proxy("http://192.0.2.1:5000")
+    assert os.environ["NO_PROXY"] == before
+    for _ in range(2):
+        mlflow_store.go_without_proxy("http://127.0.0.1:5000")
+        assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == after
+    assert requests.utils.get_environ_proxies("http://127.0.0.1:5000/api") == {}
