@@ -6,6 +6,9 @@ above the text, and Zoom's chat: `14:05:33 From Ana to Everyone: text`.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable
+
 import regex
 
 from objectives.chats.turn import STAMP, Turn, joined, visible
@@ -28,17 +31,20 @@ _RULE = regex.compile(r"^\s*(?:[-*_]\s*){3,}$|^#{1,6}\s")
 def turns(lines: list[str]) -> list[Turn] | None:
     """Return the turns, or None if the lines are no such transcript."""
     shown = [visible(line).rstrip() for line in lines]
+    filled = sum(bool(line.strip()) for line in shown)
     for begins in (_bold, _zoom, _above, _heading):
-        if sum(begins(line) is not None for line in shown) >= 2:
+        names = Counter(turn.speaker for line in shown if (turn := begins(line)) is not None)
+        # Notes have bold words and times as well: in a conversation somebody speaks twice, and turns are frequent.
+        if max(names.values(), default=0) >= 2 and names.total() >= 0.15 * filled:
             return list(joined(_collected(shown, begins)))
     return None
 
 
-def _collected(lines: list[str], begins: object) -> list[Turn]:
+def _collected(lines: list[str], begins: Callable[[str], Turn | None]) -> list[Turn]:
     """Return the turns by the lines that begin them; lines before the first belong to nobody and are left out."""
     found: list[Turn] = []
     for line in lines:
-        first = begins(line)  # type: ignore[operator]
+        first = begins(line)
         if first is not None:
             found.append(first)
         elif found and line.strip() and not _STAMP_LINE.match(line) and not _RULE.match(line):

@@ -12,7 +12,8 @@ _WEECHAT = regex.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\t[@+%&~]?(?P<nick>[^\
 _ACTION = regex.compile(rf"^{_WHEN}\*\s+(?P<nick>[^\s*]{{1,32}})\s+(?P<text>\S.*)$")
 _EVENT = regex.compile(
     r"^(?:\([^)]*\)\s*)?(?:\[[^]]*\]\s*)?(?:has (?:joined|left|quit|changed|set|kicked|been)|is now known as|"
-    r"sets? (?:mode|the topic)|changes? topic|(?:gives|removes) (?:voice|channel operator)|joined|left|quit)\b",
+    r"sets? (?:mode|the topic)|changes? topic|(?:gives|removes) (?:voice|channel operator))\b"
+    r"|^(?:joined|left|quit)(?:\s+[#&(].*)?$",
     regex.IGNORECASE,
 )
 _MARKS = {"-->", "<--", "--", "---", "-!-", "***", "==="}

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
-FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".eval")
 """Endings that name a file, also one that is not there."""
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 

@@ -310,9 +310,12 @@ def test_links_and_people_of_slack() -> None:
 
 def test_actions_of_irc_are_said_and_events_are_not() -> None:
     log = "[14:05] <Ana> hi\n[14:06] * Bob drops the old index\n[14:07] * Bob has joined #db\n[14:08] <Ana> ok\n"
+    log += "[14:09] * Bob left #db\n[14:10] * Ana left the old index in place\n"
     chat = transcript(log)
     assert chat is not None
-    assert [turn.text for turn in chat.turns] == ["hi", "Bob drops the old index", "ok"]
+    assert [turn.text for turn in chat.turns] == [
+        "hi", "Bob drops the old index", "ok", "Ana left the old index in place",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -322,6 +325,8 @@ def test_actions_of_irc_are_said_and_events_are_not() -> None:
         "[14:05] Ana: We move the index.\n[14:06] Bob: Fine.\n",
         "We met on 12/03/2024, at 14:05 - and decided.\nNothing else happened.\n",
         "# Notes\n\n**Important** things were said.\n\n**Never** forget it.\n",
+        "# Notes\n\n**Decision:** The index moves.\n**Owner:** Bob writes the report.\n**Due:** Thursday.\n",
+        "Agenda\nDeploy at 14:05\nReview at 15:00\nThe index was dropped, and Bob wrote the report.\n",
         '{"a": 1}',
         "[1, 2]",
         "",
