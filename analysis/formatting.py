@@ -21,14 +21,19 @@ def level_text(level: float) -> str:
 def decimals(*values: float) -> int:
     """Return the decimals for scores shown together: 3, or as many as give the largest of them two digits.
 
+    Numbers above 1 are on another scale than [0, 1]: they take a decimal less for each digit before the point.
+
     Args:
         values: The numbers, such as an effect and the ends of its interval; NaN and infinity do not count.
 
     Returns:
-        A number from 3 to 12.
+        A number from 0 to 12.
     """
     largest = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
-    return 3 if largest == 0 else min(max(3, 1 - math.floor(math.log10(largest))), 12)
+    if largest == 0:
+        return 3
+    digits = math.floor(math.log10(largest))
+    return max(2 - digits, 0) if largest > 1 else min(max(3, 1 - digits), 12)
 
 
 def gain_text(gain: float) -> str:

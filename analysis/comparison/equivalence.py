@@ -64,8 +64,10 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
 
 
 def _unseen(two: Pair, arms: Sequence[Arm]) -> float:
-    """Return the most that failures (texts that score 0) which did not come up may cost of a mean, with 95% confidence.
+    """Return the most that failures (the worst score) which did not come up may cost of a mean, with 95% confidence.
 
     n generations without a failure leave its share below 1 - .05 ** (1 / n) with 95% confidence.
     """
-    return max(-math.expm1(math.log(0.05) / each.informative) * float(two.weights @ each.mean) for each in arms)
+    shares = [-math.expm1(math.log(0.05) / each.informative) for each in arms]
+    above = [float(two.weights @ each.mean) - two.cells.scale.floor for each in arms]
+    return max(share * mean for share, mean in zip(shares, above, strict=True))

@@ -18,13 +18,10 @@ from scipy import special
 from analysis.arrays import FloatArray
 
 ROUNDING = 1e-9
-"""Scores lie in [0, 1]; numbers that differ by less than this differ by rounding only, and count as equal."""
+"""Scores have few digits; numbers that differ by less than this differ by rounding only, and count as equal."""
 
 FAR_TAIL = 0.02
 """Below this two-sided level a t test has Satterthwaite's degrees of freedom, cell by cell; see `stratified_t`."""
-
-_EVERY_EFFECT = (-1.0, 1.0)
-"""The interval of a test that can exclude nothing: scores lie in [0, 1], and so no effect lies outside it."""
 
 
 class Estimate(Protocol):
@@ -221,6 +218,7 @@ class PermutationEstimate(_BesideT):
             (rearrangements that differ from the observed one,). See `permutation.inverted`.
         same: Number of rearrangements that are the observed one, at least 1.
         drawn: Whether the rearrangements are a random sample, and not all that exist.
+        reach: Distance of the ends of the scale: no effect is larger.
     """
 
     p_value: float
@@ -228,6 +226,7 @@ class PermutationEstimate(_BesideT):
     thresholds: FloatArray = field(repr=False)
     same: int
     drawn: bool
+    reach: float = 1.0
 
     @property
     def least_p(self) -> float:
@@ -241,7 +240,7 @@ class PermutationEstimate(_BesideT):
     def interval(self, level: float) -> tuple[float, float]:
         """Return the shifts that the test does not reject (test inversion)."""
         if self.excludes_nothing(level):
-            return _EVERY_EFFECT
+            return -self.reach, self.reach
         rank = self._rank(level)
         found = float(self.thresholds[max(rank, 1) - 1]), float(self.thresholds[-max(rank, 1)])
         return found if rank >= 1 else _union(found, self.by_t.interval(level))
@@ -285,7 +284,7 @@ class Agreement(_BesideT):
     def interval(self, level: float) -> tuple[float, float]:
         """Return the interval that holds those of both tests."""
         if self.rearranged.excludes_nothing(level):
-            return _EVERY_EFFECT
+            return self.rearranged.interval(level)
         return _union(self.by_t.interval(level), self.rearranged.interval(level))
 
     def with_larger_error(self, standard_error: float, dof: float, test: str) -> Agreement:

@@ -28,7 +28,8 @@ class MissingRows:
     Attributes:
         baseline: Missing rows of the baseline.
         finalist: Missing rows of the configuration.
-        down: Change of the effect if the configuration's missing rows scored 0 and the baseline's 1; at most 0.
+        down: Change of the effect with the worst score for the configuration's missing rows and the best for the
+            baseline's; at most 0.
         up: Change in the opposite case; at least 0.
         where: The cases with missing rows, most first, such as `k0 (5 of 8)`, of either arm.
     """
@@ -111,11 +112,12 @@ def _seeds(two: Pair, own: Arm) -> IntArray:
 
 
 def _room(two: Pair, own: Arm, case: IntArray, made: IntArray, lacking: FloatArray) -> tuple[float, float]:
-    """Return how far the arm's mean would fall if its missing rows scored 0, and rise if they scored 1."""
+    """Return how far the arm's mean would fall with the worst score for missing rows, and rise with the best."""
     weight = np.bincount(case, weights=two.weights)
     mean = np.bincount(case, weights=two.weights * own.mean) / weight
     share = weight * lacking / (made + lacking)
-    return float(share @ mean), float(share @ (1 - mean))
+    scale = two.cells.scale
+    return float(share @ (mean - scale.floor)), float(share @ (scale.ceiling - mean))
 
 
 def _where(names: list[str], made: IntArray, lacking: FloatArray) -> tuple[str, ...]:

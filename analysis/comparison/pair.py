@@ -163,13 +163,14 @@ class Pair:
 
     @property
     def effect_with_failures(self) -> float:
-        """The effect with 0 for rows without a score; cases in which an arm failed altogether count, too."""
+        """The effect with the worst score for rows without one; cases in which an arm failed altogether count, too."""
         if not any(self.failed):
             return self.effect
         means, made = [], []
         for row in (self.baseline.row, self.finalist.row):
             total = self.cells.n[row] + self.cells.lost[row]
-            means.append(self.cells.mean[row] * self.cells.n[row] / np.maximum(total, 1))
+            worst = self.cells.scale.floor * self.cells.lost[row]
+            means.append((self.cells.mean[row] * self.cells.n[row] + worst) / np.maximum(total, 1))
             made.append(total > 0)
         strata = np.flatnonzero(made[0] & made[1])
         weights = case_weights(self.cells.stratum_case[strata])

@@ -52,6 +52,7 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
         shuffled, moved = _drawn(two, draws, np.random.default_rng(seed))
     drawn = arrangements > ENUMERATE
     found, least = inverted(base, shuffled, moved, drawn=drawn, test="permutation within cases")
+    found = replace(found, reach=two.cells.scale.width)
     if drawn and least == found.same:  # more extreme than all that were drawn: the sample says no more than that
         return replace(found, p_value=min(found.p_value, base.p_value))
     return found

@@ -20,6 +20,7 @@ from analysis.comparison.claim import Claim, usual_claim
 from analysis.comparison.compare import compare
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import FEWEST_CASES, Pair, pair
+from analysis.observations.scale import Scale
 from analysis.observations.table import Cells, TableError, summarize
 
 
@@ -30,6 +31,8 @@ def rank(
     claim: Claim | None = None,
     alpha: float = 0.05,
     cluster: str | None = None,
+    range: tuple[float, float] = (0.0, 1.0),
+    lower_is_better: bool = False,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Rank configurations, with what the data show about their order.
@@ -42,6 +45,8 @@ def rank(
         claim: "these-cases" or "new-cases"; by default see `claim.usual_claim`.
         alpha: Level of all comparisons together.
         cluster: Name of a column with the cluster of each case; see `case_clusters.clustered_t`.
+        range: Smallest and largest possible score.
+        lower_is_better: Whether less is better. Effects are gains all the same: above 0 is better.
         seed: Of random rearrangements, where a test needs them.
 
     Returns:
@@ -65,8 +70,8 @@ def rank(
         raise ValueError(f"alpha must be between 0 and 1, not {alpha}")
     if claim not in (None, "these-cases", "new-cases"):
         raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
-    cells = summarize(observations, cluster=cluster)
-    used = [row for row in range(len(cells.configurations)) if cells.n[row].any()]
+    cells = summarize(observations, cluster=cluster, scale=Scale(*range, lower_is_better))
+    used = [row for row, made in enumerate(cells.n) if made.any()]
     if len(used) < 2:
         raise TableError("nothing to rank: fewer than two configurations have a score")
     means = {row: _mean(cells, row) for row in used}
@@ -80,7 +85,7 @@ def rank(
             "configuration": [cells.configurations[row] for row in order],
             "n": [int(cells.n[row].sum()) for row in order],
             "cases": [len(np.unique(cells.stratum_case[cells.n[row] > 0])) for row in order],
-            "mean": [means[row] for row in order],
+            "mean": [cells.scale.shown(means[row]) for row in order],
             "rank": stats.rankdata([-means[row] for row in order], method="min").astype(int),
             "rank_low": [1 + sum((other, row) in shown for other in order) for row in order],
             "rank_high": [len(order) - sum((row, other) in shown for other in order) for row in order],

@@ -54,7 +54,7 @@ def sign_flip_test(two: Pair, *, seed: int = 0) -> PermutationEstimate:
     # more extreme than all that were drawn: the sample says no more than that
     p_value = min(found.p_value, base.p_value) if least == 1 else found.p_value
     # With a few signs only, the observed ones are drawn again and again: a smallest p, as if all had been enumerated.
-    return replace(found, p_value=p_value, drawn=found.same == 1)
+    return replace(found, p_value=p_value, drawn=found.same == 1, reach=two.cells.scale.width)
 
 
 def _without(own: Arm, dropped: BoolArray) -> Arm:

@@ -16,7 +16,8 @@ from analysis.comparison.pair import Pair, pair
 from analysis.comparison.t_tests import stratified_t
 from analysis.formatting import decimals
 from analysis.noise.floor import floor_of, only
-from analysis.observations.table import TableError, says, summarize
+from analysis.observations.marks import says
+from analysis.observations.table import TableError, summarize
 
 FALSE_ALARM = 0.01
 """Level of the A/A check and of the check for drift: they look for faults, and should seldom raise a false alarm."""

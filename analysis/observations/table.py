@@ -10,17 +10,16 @@ import numpy as np
 import pandas as pd
 
 from analysis.arrays import BoolArray, FloatArray, IntArray
+from analysis.observations.marks import all_rows, says, searched_groups
 from analysis.observations.repeated_draws import Draws, drawn_freely, seeds_once, texts_once
+from analysis.observations.scale import UNIT, Scale
 from analysis.observations.table_error import TableError as TableError  # whoever reads a table finds its error here
 from analysis.observations.table_error import rows_text, some_labels
 
 REQUIRED_COLUMNS = ("configuration", "case", "seed", "score")
-"""Columns that a table needs to be judged. `configuration` is any label; `score` is in [0, 1]."""
+"""Columns that a table needs to be judged. `configuration` is any label; `score` is in [0, 1] or on a named scale."""
 
 _ALSO_USED = ("host", "repeat", "finish", "stage", "temperature", "order", "created", "text_sha256")
-
-SEARCHES = ("explore", "search")
-"""Stages of a search: a configuration may have been picked for its scores there."""
 
 COLUMNS = (
     "study",  # name of the study
@@ -94,6 +93,7 @@ class Cells:
         zero_temperature: Whether all rows of a configuration have `temperature` 0, shape (configurations,).
         searched: Whether some row of a configuration comes from a search (SEARCHES), shape (configurations,).
         cluster: Code of the cluster of each case, shape (cases,); None where cases stand for themselves.
+        scale: The scale of the metric. `scores` and `mean` are oriented: more is better.
     """
 
     configurations: tuple[str, ...]
@@ -116,6 +116,7 @@ class Cells:
     zero_temperature: BoolArray
     searched: BoolArray
     cluster: IntArray | None = None
+    scale: Scale = UNIT
 
     def index(self, label: str, role: str = "configuration") -> int:
         """Return the row of a configuration.
@@ -145,7 +146,9 @@ class Cells:
         return self.scores[start : start + self.n[row, stratum]]
 
 
-def summarize(observations: pd.DataFrame, *, once: bool = True, cluster: str | None = None) -> Cells:
+def summarize(
+    observations: pd.DataFrame, *, once: bool = True, cluster: str | None = None, scale: Scale = UNIT
+) -> Cells:
     """Check a table of observations and reduce it to sufficient statistics per cell.
 
     The result is the same to the last bit for any order of the rows: scores are sorted within each cell before they are
@@ -156,13 +159,14 @@ def summarize(observations: pd.DataFrame, *, once: bool = True, cluster: str | N
             used where they exist. So is `text_sha256`, which shows whether a seed that recurs gave the same text again.
         once: Whether a draw that was made again counts once; see `repeated_draws.same_draws`.
         cluster: Name of a column with the cluster of each case, such as the document that it asks about.
+        scale: The scale of the metric.
 
     Raises:
-        TableError: A column is missing or there twice, a label is empty, a score is not a number in [0, 1], or two rows
+        TableError: A column is missing or there twice, a label is empty, a score is no number on the scale, or two rows
             have the same configuration, host, case, seed and repeat.
     """
     require_columns(observations)
-    scores = _scores(observations)
+    scores = scale.oriented(_scores(observations, scale))
     configuration, configurations = _labels(observations, "configuration")
     case, cases = _labels(observations, "case")
     host, hosts = _hosts(observations)
@@ -172,7 +176,7 @@ def summarize(observations: pd.DataFrame, *, once: bool = True, cluster: str | N
     cell = configuration * shape[1] + stratum
     seed = _seeds(observations)
     _refuse_duplicates(observations, cell, seed, usable)
-    greedy = _all_rows(observations, "temperature", 0, configuration, shape[0])
+    greedy = all_rows(observations, "temperature", 0, configuration, shape[0])
     texts, free = _texts(observations), drawn_freely(observations)
     rows = Draws(cell, scores, seed, texts, np.zeros(len(cell), dtype=bool) if free is None else free).of(usable)
     merged, copied, alike = (np.zeros(shape[0], dtype=np.int64) for _ in range(3))
@@ -207,8 +211,9 @@ def summarize(observations: pd.DataFrame, *, once: bool = True, cluster: str | N
         copied=copied,
         alike=alike,
         zero_temperature=greedy,
-        searched=_searched(observations, configuration, shape[0]),
+        searched=searched_groups(observations, configuration, shape[0]),
         cluster=None if cluster is None else _clusters(observations, cluster, case, cases),
+        scale=scale,
     )
 
 
@@ -238,16 +243,8 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
         raise TableError("the table has no rows: add some")
 
 
-def says(observations: pd.DataFrame, column: str, value: str) -> BoolArray:
-    """Return in which rows a column has a value, shape (rows,); nowhere if there is no such column."""
-    if column not in observations.columns:
-        return np.zeros(len(observations), dtype=bool)
-    same = (observations[column] == value).fillna(False)  # a missing text compares as neither true nor false
-    return np.asarray(same.to_numpy(dtype=bool), dtype=bool)
-
-
-def _scores(observations: pd.DataFrame) -> FloatArray:
-    """Return the scores, shape (rows,), NaN where one is missing; refuse anything else than numbers in [0, 1]."""
+def _scores(observations: pd.DataFrame, scale: Scale) -> FloatArray:
+    """Return the scores, shape (rows,), NaN where one is missing; refuse anything else than numbers on the scale."""
     raw = observations["score"]
     numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
     scores: FloatArray = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
@@ -258,14 +255,17 @@ def _scores(observations: pd.DataFrame) -> FloatArray:
     if wrong.any():
         first = raw.iloc[int(np.flatnonzero(wrong)[0])]
         raise TableError(
-            f"score is not a number in {rows_text(wrong)}: {first!r}. Write a number from 0 to 1, or leave it empty."
+            f"score is not a number in {rows_text(wrong)}: {first!r}. Write a number from {scale.low:g} to"
+            f" {scale.high:g}, or leave it empty."
         )
     with np.errstate(invalid="ignore"):
-        outside = (scores < 0) | (scores > 1)
+        outside = (scores < scale.low) | (scores > scale.high)
     if outside.any():
         first = scores[int(np.flatnonzero(outside)[0])]
-        hint = " Divide percentages by 100." if 1 < np.nanmax(scores) <= 100 and np.nanmin(scores) >= 0 else ""
-        raise TableError(f"score outside [0, 1] in {rows_text(outside)}: {first:g}.{hint}")
+        raise TableError(
+            f"score outside {scale.low:g} to {scale.high:g} in {rows_text(outside)}: {first:g}. Name the scale's ends"
+            " with --range LOW,HIGH, in Python range=(LOW, HIGH): 0,100 for percent, 1,5 for grades."
+        )
     return scores
 
 
@@ -373,21 +373,3 @@ def _moments(scores: FloatArray, cell: IntArray, n: IntArray, starts: IntArray) 
     mean[filled] = np.where(first == last, first, mean[filled])
     m2[filled] = np.add.reduceat((scores - mean[cell]) ** 2, starts[filled])
     return mean, m2
-
-
-def _all_rows(observations: pd.DataFrame, column: str, value: float, group: IntArray, groups: int) -> BoolArray:
-    """Say per group whether a column has a value in every row, shape (groups,)."""
-    if column not in observations.columns:
-        return np.zeros(groups, dtype=bool)
-    numbers = pd.to_numeric(observations[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-    other = np.bincount(group, weights=(numbers != value).astype(np.float64), minlength=groups)
-    return np.asarray(other == 0, dtype=bool)
-
-
-def _searched(observations: pd.DataFrame, group: IntArray, groups: int) -> BoolArray:
-    """Say per group whether some row comes from a search, shape (groups,)."""
-    if "stage" not in observations.columns:
-        return np.zeros(groups, dtype=bool)
-    codes, stages = pd.factorize(observations["stage"])
-    search = np.array([str(stage).strip().lower() in SEARCHES for stage in stages] + [False])  # -1 is no stage
-    return np.asarray(np.bincount(group[search[codes]], minlength=groups) > 0, dtype=bool)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 SMALLEST = 0.005
-"""Effects below this are called next to none; advice does not aim at them."""
+"""Effects below this share of the scale are called next to none; advice does not aim at them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def advice_for(verdict: Verdict, known: Known) -> str:
     if verdict.p_value <= verdict.alpha:
         return (
             "Find out why they have no score. Where the host was at fault, generate them again; where the settings "
-            "were (a time limit, a text without an end), score them 0."
+            f"were (a time limit, a text without an end), score them {verdict.scale.worst:g}."
         )
     if verdict.outcome == "equivalent":
         return "Change only if the finalist is cheaper or faster; more seeds would only narrow the interval."
@@ -72,12 +72,12 @@ def advice_for(verdict: Verdict, known: Known) -> str:
             "more exactly anyway, run it under another study.name with [confirm] futility = 0."
         )
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect) - verdict.optimism
-    if gain < SMALLEST and verdict.min_gain is None:
+    if gain < SMALLEST * verdict.scale.width and verdict.min_gain is None:
         shown = (
             "" if out_of_reach(verdict) else f"; gains above {gain_text(verdict.mde)} would probably have been found"
         )
         among = f"hardly more than luck makes among {verdict.comparisons} equal configurations"
-        so_far = "next to none" if abs(verdict.effect) < SMALLEST else among
+        so_far = "next to none" if abs(verdict.effect) < SMALLEST * verdict.scale.width else among
         return (
             f"The difference so far is {so_far}. To learn whether it matters, name the smallest gain of interest "
             f"(min_gain){shown}."

@@ -191,4 +191,5 @@ def _failure_notes(two: Pair) -> tuple[str, ...]:
         return ()
     effects = two.effect, two.effect_with_failures
     without, counted = (f"{effect:+.{decimals(*effects)}f}" for effect in effects)
-    return (f"With 0 for rows without a score the difference would be {counted} instead of {without}.",)
+    worst = f"{two.cells.scale.worst:g}"
+    return (f"With {worst} for rows without a score the difference would be {counted} instead of {without}.",)

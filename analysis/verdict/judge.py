@@ -18,6 +18,7 @@ from analysis.comparison.holm import holm
 from analysis.comparison.pair import FEWEST_CASES, Pair, is_greedy, pair
 from analysis.comparison.paired_seeds import sharing_note, within_seeds
 from analysis.comparison.selection_bias import optimism
+from analysis.observations.scale import Scale
 from analysis.observations.table import Cells, TableError, summarize
 from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
@@ -45,6 +46,8 @@ def judge(
     assume_missing_at_random: bool = False,
     paired_seeds: bool = False,
     cluster: str | None = None,
+    range: tuple[float, float] = (0.0, 1.0),
+    lower_is_better: bool = False,
     seed: int = 0,
 ) -> list[Verdict]:
     """Judge configurations against the baseline.
@@ -73,6 +76,9 @@ def judge(
             seeds, and seeds that one arm lacks do not count. A note offers it where a test finds shared seeds.
         cluster: Name of a column with the cluster of each case, for a claim for new cases; see
             `case_clusters.clustered_t`.
+        range: Smallest and largest possible score, such as (0, 100) for percent or (1, 5) for grades. For a quantity
+            without an end, such as seconds, take ends that no row reaches: rows without a score count as the worst end.
+        lower_is_better: Whether less is better. Effects are gains all the same: above 0 is better.
         seed: Of the random permutations, where a permutation test is used.
 
     Returns:
@@ -84,9 +90,10 @@ def judge(
             `compare.compare`.
         ValueError: If an argument is out of its range.
     """
-    check_arguments(claim, alpha, margin, min_gain)
+    scale = Scale(*range, lower_is_better)
+    check_arguments(claim, alpha, margin, min_gain, scale)
     baseline = str(baseline)  # labels are texts, whatever type a table's column has
-    cells = summarize(observations, cluster=cluster)
+    cells = summarize(observations, cluster=cluster, scale=scale)
     claim = claim or (usual_claim(cells, FEWEST_CASES) if test == "auto" else claim_of_test(test))
     chosen = _labels(cells, baseline, finalists)
     looks = {label: _look_of(label, look, design) for label in chosen}
@@ -95,7 +102,7 @@ def judge(
     refused: list[TableError] = []
     for label in chosen:
         try:
-            whole[label] = two = _pair(observations, cells, baseline, label, design, looks, cluster)
+            whole[label] = two = _pair(observations, cells, baseline, label, design, looks)
             if paired_seeds and claim == "these-cases" and len(two.noisy) == 2:
                 found[label] = within_seeds(observations, two, test=test, seed=seed)
             else:
@@ -151,13 +158,12 @@ def _pair(
     label: str,
     design: SequentialDesign | None,
     looks: Mapping[str, int | None],
-    cluster: str | None,
 ) -> Pair:
     """Pair a finalist with the baseline; where it left at an early look, with the baseline's seeds until then."""
     base, at = cells.index(baseline), looks[label]
     if at is None or design is None or at == design.looks or is_greedy(cells, base):
         return pair(cells, base, cells.index(label))
-    return _pair_until_left(observations, baseline, label, _share(design, at, list(looks.values())), cluster)
+    return _pair_until_left(observations, cells, baseline, label, _share(design, at, list(looks.values())))
 
 
 def _with_offer(two: Pair, answer: Answer, seed: int) -> Answer:
@@ -188,13 +194,15 @@ def _share(design: SequentialDesign, look: int, looks: Sequence[int | None]) -> 
     return design.fraction(look) / design.fraction(latest)
 
 
-def _pair_until_left(observations: pd.DataFrame, baseline: str, label: str, share: float, cluster: str | None) -> Pair:
+def _pair_until_left(observations: pd.DataFrame, whole: Cells, baseline: str, label: str, share: float) -> Pair:
     """Pair a finalist with the seeds, in ascending order, that the baseline had when the finalist left."""
     names = observations["configuration"].astype(str)
     base = observations[names == baseline]
     seeds = np.unique(base["seed"])
     until = base[base["seed"].isin(seeds[: math.ceil(share * len(seeds) - 1e-9)])]
-    cells = summarize(pd.concat([until, observations[names == label]]), cluster=cluster)
+    cells = summarize(pd.concat([until, observations[names == label]]), scale=whole.scale)
+    if whole.cluster is not None:
+        cells = replace(cells, cluster=whole.cluster[[whole.cases.index(case) for case in cells.cases]])
     return pair(cells, cells.index(baseline, "baseline"), cells.index(label))
 
 
@@ -289,8 +297,9 @@ def _of_arms(two: Pair) -> dict[str, Any]:
         "n_baseline": two.baseline.informative,
         "n_finalist": two.finalist.informative,
         "cases": two.cases,
-        "baseline_mean": float(two.weights @ two.baseline.mean),
-        "finalist_mean": float(two.weights @ two.finalist.mean),
+        "baseline_mean": two.cells.scale.shown(float(two.weights @ two.baseline.mean)),
+        "finalist_mean": two.cells.scale.shown(float(two.weights @ two.finalist.mean)),
+        "scale": two.cells.scale,
         "noise_sd": two.noise_sd,
         "failed_baseline": two.failed[0],
         "failed_finalist": two.failed[1],

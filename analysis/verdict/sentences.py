@@ -30,7 +30,7 @@ def sentence_for(verdict: Verdict) -> str:
     """Return the verdict in one or two sentences with effect, interval, p and n."""
     name, base = verdict.configuration, verdict.baseline
     where, d = _where(verdict), verdict_decimals(verdict)
-    scores = f"it scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}"
+    scores = f"it scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}{_direction(verdict)}"
     if math.isnan(verdict.p_value):
         scores = f"on {_these(verdict)} {scores}"
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to test a difference with."
@@ -91,7 +91,7 @@ def _failures(verdict: Verdict, where: str) -> str:
     return (
         f"Whether {name} is {side} than {base} {where} cannot be said, because {lost} have no score. Without them it "
         f"scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of "
-        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); with 0 for them the difference would be "
+        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); with {verdict.scale.worst:g} for them the difference would be "
         f"{verdict.effect_with_failures:+.{d}f}."
     )
 
@@ -110,8 +110,17 @@ def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
 
 
 def out_of_reach(verdict: Verdict) -> bool:
-    """Whether the smallest detectable gain would lift the baseline's mean above 1, where scores end."""
-    return verdict.baseline_mean + verdict.mde > 1
+    """Whether the smallest detectable gain would lift the baseline's mean beyond the end of the scores."""
+    return verdict.mde > room_above(verdict)
+
+
+def room_above(verdict: Verdict) -> float:
+    """Return the distance of the baseline's mean from the best score."""
+    return abs(verdict.scale.best - verdict.baseline_mean)
+
+
+def _direction(verdict: Verdict) -> str:
+    return " (less is better)" if verdict.scale.lower_is_better else ""
 
 
 def _sees(verdict: Verdict) -> str:
@@ -126,8 +135,8 @@ def _sees(verdict: Verdict) -> str:
         return "With so few seeds no difference of any size could be significant: add a seed."
     if not out_of_reach(verdict):
         return f"A comparison of this size finds gains of about {gain_text(verdict.mde)} or more."
-    room = f"scores end at 1, which is {1 - verdict.baseline_mean:.3f} above the baseline"
-    return f"A comparison of this size could find no gain: it takes one of about {verdict.mde:.3f}, and {room}."
+    room = f"scores end at {verdict.scale.best:g}, {gain_text(room_above(verdict))} from the baseline"
+    return f"A comparison of this size could find no gain: it takes one of about {gain_text(verdict.mde)}, and {room}."
 
 
 def _given_up(verdict: Verdict) -> str:

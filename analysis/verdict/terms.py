@@ -11,6 +11,7 @@ from analysis.comparison.pair import Pair
 from analysis.comparison.selection_bias import best_of_note
 from analysis.comparison.t_tests import error_with_more_seeds
 from analysis.formatting import decimals
+from analysis.observations.scale import Scale
 from analysis.power.power import critical_drift
 from analysis.sequential.design import SequentialDesign
 
@@ -81,12 +82,14 @@ class Asked:
         return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
 
 
-def check_arguments(claim: str | None, alpha: float, margin: float | None, min_gain: float | None) -> None:
+def check_arguments(
+    claim: str | None, alpha: float, margin: float | None, min_gain: float | None, scale: Scale
+) -> None:
     """Raise `ValueError` if an argument of `verdict.judge` is out of its range."""
     if claim not in (None, "these-cases", "new-cases"):
         raise ValueError(f'claim must be "these-cases" or "new-cases", not {claim!r}')
     if not 0 < alpha < 0.5:
         raise ValueError(f"alpha must lie between 0 and 0.5, not {alpha}")
     for name, value in (("margin", margin), ("min_gain", min_gain)):
-        if value is not None and not 0 < value <= 1:
-            raise ValueError(f"{name} must lie above 0 and at most at 1, not {value}")
+        if value is not None and not 0 < value <= scale.width:
+            raise ValueError(f"{name} must lie above 0 and at most at {scale.width:g}, not {value}")

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from analysis.comparison.claim import Claim
 from analysis.formatting import arms_text, cases_text, decimals, level_text, p_text
 from analysis.html_table import html_table
+from analysis.observations.scale import UNIT, Scale
 
 Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 
@@ -17,8 +18,9 @@ Outcome = Literal["better", "worse", "equivalent", "not distinguishable"]
 class Verdict:
     """A verdict on one configuration against the baseline.
 
-    All scores, effects, margins and standard deviations are in units of the score, which lies in [0, 1]. A number that
-    does not exist (no test was possible) is NaN here and None in `as_dict`.
+    All scores, effects, margins and standard deviations are in units of the score; see `scale`. Effects are gains:
+    above 0 where the configuration is better, also where less is better. A number that does not
+    exist (no test was possible) is NaN here and None in `as_dict`.
 
     Attributes:
         configuration: Label of the configuration.
@@ -78,6 +80,7 @@ class Verdict:
         optimism: Expected distance of the best of several equal configurations above its true mean; 0 of a single one.
         cautions: The notes to repeat wherever the difference is shown: it was picked on the same data, so that new
             generations will show less, or a single case decides.
+        scale: The ends of the scores, and whether less is better.
     """
 
     configuration: str
@@ -131,6 +134,7 @@ class Verdict:
     notes: tuple[str, ...]
     optimism: float
     cautions: tuple[str, ...]
+    scale: Scale = UNIT
 
     @property
     def facts(self) -> dict[str, str]:

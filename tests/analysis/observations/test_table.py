@@ -54,9 +54,9 @@ def test_a_row_that_stands_twice_is_named_as_the_table_has_it():
     ("score", "message"),
     [
         ([0.1, 0.3, "much", 0.5, 0.2, 0.2, 0.6, 0.8], r"not a number in row 3 .*'much'"),
-        ([0.1, 0.3, 1.5, 0.5, 0.2, 0.2, 0.6, -0.8], r"outside \[0, 1\] in rows 3, 8 .*1\.5"),
-        ([10, 30, 50, 50, 20, 20, 60, 80], r"Divide percentages by 100"),
-        ([0.1, 0.3, np.inf, 0.5, 0.2, 0.2, 0.6, 0.8], r"outside \[0, 1\] in row 3"),
+        ([0.1, 0.3, 1.5, 0.5, 0.2, 0.2, 0.6, -0.8], r"outside 0 to 1 in rows 3, 8 .*1\.5"),
+        ([10, 30, 50, 50, 20, 20, 60, 80], r"Name the scale's ends with --range LOW,HIGH"),
+        ([0.1, 0.3, np.inf, 0.5, 0.2, 0.2, 0.6, 0.8], r"outside 0 to 1 in row 3"),
     ],
 )
 def test_bad_scores_are_refused_with_their_rows(score, message):

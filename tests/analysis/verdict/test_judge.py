@@ -163,8 +163,8 @@ def test_gains_that_no_score_has_room_for_are_not_promised():
     verdict = judge_one(data, baseline="base")
     assert verdict.mde > 1
     assert "finds gains of about" not in verdict.sentence
-    assert f"could find no gain: it takes one of about {verdict.mde:.3f}" in verdict.sentence
-    assert "scores end at 1, which is 0.633 above the baseline" in verdict.sentence
+    assert f"could find no gain: it takes one of about {verdict.mde:.2f}" in verdict.sentence
+    assert "scores end at 1, 0.633 from the baseline" in verdict.sentence
     near = judge_one(data.assign(score=data["score"].replace({0.3: 0.1})), baseline="base")  # a difference of 0
     assert "min_gain)." in near.advice
     assert "would probably have been found" not in near.advice
