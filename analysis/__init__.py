@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from analysis.comparison.compare import compare
-    from analysis.comparison.dunnett import dunnett_critical, dunnett_p, ranking
     from analysis.comparison.equivalence import tost
     from analysis.comparison.holm import holm
     from analysis.comparison.pair import pair
-    from analysis.comparison.ranks import rank
     from analysis.noise.aa_check import AACheck, aa_check
     from analysis.noise.floor import NoiseFloor, noise_floor
     from analysis.noise.variance_components import VarianceComponents, variance_components
     from analysis.observations.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
     from analysis.power.planning import PRIOR_NOISE_SD, GainPlan, plan, power_curve
     from analysis.power.power import critical_drift, mde, power_at, required_cases, required_seeds
+    from analysis.ranks.dunnett import dunnett_critical, dunnett_p, ranking
+    from analysis.ranks.ranks import rank
     from analysis.sequential.decision import LookDecision, Prior
     from analysis.sequential.design import SequentialDesign
     from analysis.sources.read_table import read_table
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "compare": "analysis.comparison.compare",
-    "dunnett_critical": "analysis.comparison.dunnett",
-    "dunnett_p": "analysis.comparison.dunnett",
-    "ranking": "analysis.comparison.dunnett",
+    "dunnett_critical": "analysis.ranks.dunnett",
+    "dunnett_p": "analysis.ranks.dunnett",
+    "ranking": "analysis.ranks.dunnett",
     "tost": "analysis.comparison.equivalence",
     "holm": "analysis.comparison.holm",
     "pair": "analysis.comparison.pair",
-    "rank": "analysis.comparison.ranks",
+    "rank": "analysis.ranks.ranks",
     "AACheck": "analysis.noise.aa_check",
     "aa_check": "analysis.noise.aa_check",
     "NoiseFloor": "analysis.noise.floor",

@@ -108,7 +108,7 @@ def within_seeds(observations: pd.DataFrame, whole: Pair, *, test: Test = "auto"
     """
     base, final = (whole.cells.configurations[each.row] for each in (whole.baseline, whole.finalist))
     rows = rows_in_pairs(observations, base, final)
-    cells = summarize(rows)
+    cells = summarize(rows, scale=whole.cells.scale)
     two = pair(cells, cells.index(base), cells.index(final))
     answer = compare_within_seeds(two, test=test, seed=seed)
     both = observations["configuration"].astype(str).isin([base, final])

@@ -81,7 +81,8 @@ def drift_between(observations: pd.DataFrame, two: Pair) -> Drift | None:
         time = ranks(rows[name])
     except TableError:
         return None
-    frame = pd.DataFrame({"time": time, "score": pd.to_numeric(rows["score"]).to_numpy(np.float64)})
+    scores = two.cells.scale.oriented(pd.to_numeric(rows["score"]).to_numpy(np.float64))
+    frame = pd.DataFrame({"time": time, "score": scores})
     by_case = frame["time"].groupby([arm.to_numpy(), rows["case"].astype(str).to_numpy()]).mean()
     base, final = (by_case[label].sort_index().to_numpy(np.float64) for label in labels)
     gap = float((final - base).mean())

@@ -8,7 +8,9 @@ import pandas as pd
 
 from analysis.comparison.pair import Pair, pair
 from analysis.formatting import decimals
-from analysis.observations.table import TableError, says, summarize
+from analysis.observations.marks import says
+from analysis.observations.scale import Scale
+from analysis.observations.table import TableError, summarize
 from analysis.observations.views import usable
 
 CUT_OFF = 0.2
@@ -34,11 +36,11 @@ def text_notes(observations: pd.DataFrame, two: Pair) -> tuple[str, ...]:
     arm = rows["configuration"].astype(str)
     rows = rows[(arm.isin(names) & rows["case"].astype(str).isin(cases)).to_numpy()]
     arms = [rows[(rows["configuration"].astype(str) == name).to_numpy()] for name in names]
-    found = (_cut_off(rows, arms, names), _longer(arms, names, two.effect), _copied(arms, names))
+    found = (_cut_off(rows, arms, names, two.cells.scale), _longer(arms, names, two.effect), _copied(arms, names))
     return tuple(filter(None, found))
 
 
-def _cut_off(rows: pd.DataFrame, arms: list[pd.DataFrame], names: list[str]) -> str:
+def _cut_off(rows: pd.DataFrame, arms: list[pd.DataFrame], names: list[str], scale: Scale) -> str:
     """Compare whole texts where one arm has many more that num_predict cut off."""
     cut = [int(says(own, "finish", "length").sum()) for own in arms]
     shares = [count / len(own) for count, own in zip(cut, arms, strict=True)]
@@ -48,7 +50,7 @@ def _cut_off(rows: pd.DataFrame, arms: list[pd.DataFrame], names: list[str]) -> 
         f"{count} of {len(own)} texts of {name}" for count, own, name in zip(cut, arms, names, strict=True)
     )
     try:
-        cells = summarize(rows[~says(rows, "finish", "length")])
+        cells = summarize(rows[~says(rows, "finish", "length")], scale=scale)
         whole = pair(cells, cells.index(names[1]), cells.index(names[0]))
     except TableError:
         return f"Cut off (finish = length) are {counts}: no whole texts of both are left to compare."

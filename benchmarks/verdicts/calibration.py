@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparison.compare import compare
-from analysis.comparison.dunnett import ranking
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import pair
 from analysis.noise.aa_check import aa_check
 from analysis.observations.table import TableError, summarize
+from analysis.ranks.dunnett import ranking
 from analysis.sequential.design import SequentialDesign
 from benchmarks import command
 from tests.analysis import simulate

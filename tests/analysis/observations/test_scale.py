@@ -43,7 +43,9 @@ def test_a_verdict_does_not_depend_on_the_scale(options, scale):
     )  # fmt: skip
     for name in SAME:
         expected = getattr(plain, name)
-        assert getattr(found, name) == (pytest.approx(expected, rel=1e-6, nan_ok=True) if isinstance(expected, float) else expected)
+        assert getattr(found, name) == (
+            pytest.approx(expected, rel=1e-6, nan_ok=True) if isinstance(expected, float) else expected
+        )
     for name in SIZED:
         expected = getattr(plain, name) * scale.width
         assert getattr(found, name) == pytest.approx(expected, rel=1e-6, abs=1e-9, nan_ok=True)

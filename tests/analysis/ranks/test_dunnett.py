@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.comparison.dunnett import dunnett_critical, dunnett_p, ranking
 from analysis.observations.table import TableError
+from analysis.ranks.dunnett import dunnett_critical, dunnett_p, ranking
 from tests.analysis import simulate
 
 

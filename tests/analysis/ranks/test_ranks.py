@@ -11,8 +11,8 @@ import pytest
 
 from analysis import TableError, rank
 from analysis.comparison.pair import pair
-from analysis.comparison.ranks import probability_of_better
 from analysis.observations.table import summarize
+from analysis.ranks.ranks import probability_of_better
 from tests.analysis import simulate
 
 

@@ -1,0 +1,1 @@
+"""Rankings of many configurations, with what the data show about their order."""
