@@ -152,5 +152,5 @@ def test_nothing_is_cut_on_a_narrow_terminal(finished: Path, capsys: Capture, mo
     capsys.readouterr()
     show(replace(load_result(finished / "mlruns", "t"), workspace=Workspace(Path("a-folder/with a long name"))), kept=1)
     shown = capsys.readouterr().out
-    assert "  see every trial in MLflow: sweeps ui --mlruns 'a-folder/with a long name'\n" in shown
+    assert "  the verdict as JSON: sweeps judge t --json --mlruns 'a-folder/with a long name'\n" in shown
     assert "1 generation came from the ledger and was not generated again.\n" in shown
