@@ -50,7 +50,7 @@ class TestVerdicts:
         assert result.called[result.verdicts[0].configuration] == "cool", "the best one is first"
         assert result.verdict is not None
         assert result.verdict.comparisons == 3
-        assert result.verdict.sentence.startswith("Cool is better than the baseline on these 3 cases")
+        assert result.verdict.sentence.startswith("cool is better than the baseline on these 3 cases")
 
     def test_arms_have_equal_numbers_of_fresh_seeds_and_decided_ones_stop(self, made: tuple[Path, SweepResult]) -> None:
         _, result = made
