@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sweeps.version import __version__ as __version__
 
 if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_face.py compares it with _HOMES
-    from analysis.observations.table import TableError as TableError
+    from analysis.observations.table_error import TableError as TableError
     from analysis.verdict.judge import judge as judge
     from sweeps.config.file import load_config as load_config
     from sweeps.config.sweep_config import SweepConfig as SweepConfig
@@ -55,7 +55,7 @@ _HOMES = {
     "SweepConfig": "sweeps.config.sweep_config",
     "SweepError": "sweeps.errors",
     "SweepResult": "sweeps.results.result",
-    "TableError": "analysis.observations.table",
+    "TableError": "analysis.observations.table_error",
     "judge": "analysis.verdict.judge",
     "load_config": "sweeps.config.file",
     "load_result": "sweeps.results.reader",
