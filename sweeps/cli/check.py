@@ -45,6 +45,8 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from analysis.formatting import option_text
+
     console = stdout_console()
     table = Table(box=None, pad_edge=False)
     for column in ("check", "state", "found", "what to do"):
@@ -57,7 +59,7 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
         for column in ("option", "baseline", "from", "searched", "probe", "note"):
             options.add_column(column, overflow="fold")
         for option in report.options:
-            value = "" if option.value is None else str(option.value)
+            value = "" if option.value is None else option_text(option.value)
             cells = (Text(each) for each in (value, option.source, option.searched, option.verdict, option.note))
             options.add_row(option.name, *cells)
         console.print()

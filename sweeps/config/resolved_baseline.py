@@ -178,7 +178,7 @@ def _unusable(served: ServedModel, config: SweepConfig) -> list[str]:
     if served.engine not in SERVERS:
         return []
     return [
-        f"{name} {served.parameters[name]} of model {served.name} {why}; the baseline leaves it out"
+        f"{name} {served.parameters[name]} of model {served.name} {why}; the baseline does not take it"
         for name in config.open_options
         if name in served.parameters and (why := served.unusable(name))
     ]
