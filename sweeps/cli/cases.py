@@ -16,6 +16,7 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     only_model,
+    say,
     stderr_console,
     stdout_console,
 )
@@ -151,7 +152,7 @@ def _print_report(report: RubricReport, *, counted: bool) -> None:
     rule = (
         "counted by the model" if counted else "estimated (1 per 3 characters, 2.1 per Japanese or Chinese character)"
     )
-    stderr_console().print(f"{line}. Tokens are {rule}.", markup=False, soft_wrap=True)
+    say(stderr_console(), f"{line}. Tokens are {rule}.")
 
 
 def _finding_text(finding: RubricFinding) -> Text:
@@ -274,7 +275,7 @@ def import_items(
     text, rewritten = _read_log(log)
     written = _write(log, text, out, list(items), title=title, reviewed=True, force=force, rewritten=rewritten)
     for note in items.notes:
-        stderr_console().print(f"{note[:1].upper()}{note[1:]}.", markup=False, soft_wrap=True)
+        say(stderr_console(), f"{note[:1].upper()}{note[1:]}.")
     _report(written, f"{_many(len(items), 'item')}: now run `sweeps cases check {written[0].parent}`")
 
 
@@ -312,4 +313,4 @@ def _write(
 def _report(written: list[Path], line: str) -> None:
     for path in written:
         click.echo(str(path))
-    stderr_console().print(line, markup=False, soft_wrap=True)
+    say(stderr_console(), line)

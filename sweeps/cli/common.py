@@ -195,6 +195,14 @@ def progress_view(*, quiet: bool) -> Iterator[PlainProgress | RichProgress]:
         yield PlainProgress(quiet=quiet)
 
 
+def say(console: Console, text: str, *, style: str | None = None) -> None:
+    """Print a sentence: on a terminal broken between words, elsewhere on one line."""
+    from sweeps.progress.plain import at_words
+
+    text = at_words(text, console.width) if console.is_terminal else text
+    console.print(text, style=style, soft_wrap=True)
+
+
 def stdout_console() -> Console:
     """The console for results."""
     from rich.console import Console

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, stderr_console, stdout_console
+from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, say, stderr_console, stdout_console
 from sweeps.cli.table_options import Reading, table_options
 from sweeps.scoring.copied_text import copying_notes
 
@@ -147,7 +147,7 @@ def _judge_table(
     except ValueError as error:
         raise _refused(name, error) from None
     for note in table.attrs["notes"]:
-        stderr_console().print(note[:1].upper() + note[1:] + ".", soft_wrap=True)
+        say(stderr_console(), note[:1].upper() + note[1:] + ".")
     use_now = use_now_for_table(verdicts)
     if as_json:
         echo_json([{**verdict.as_dict(), "use_now": use_now.as_dict()} for verdict in verdicts])
@@ -214,9 +214,9 @@ def _limits_record(result: SweepResult, key: str) -> dict[str, Any]:
 
 def _print_use_now(use_now: UseNow) -> None:
     console = stdout_console()
-    console.print(use_now.text, style="bold", soft_wrap=True)
+    say(console, use_now.text, style="bold")
     if use_now.gamble:
-        console.print(use_now.gamble, soft_wrap=True)
+        say(console, use_now.gamble)
 
 
 def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the finalist") -> None:
@@ -225,10 +225,10 @@ def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the
         finalist = result.configurations[verdict.configuration]
         whose = "finalist" if name == "the finalist" else f"finalist ({name})"
         whose = f"candidate {name}" if result.is_comparison else whose
-        console.print(f"{whose}: {finalist.text(result.baseline)}", markup=False, soft_wrap=True)
-    console.print(f"{verdict.outcome}: {verdict.sentence}", markup=False, soft_wrap=True)
+        say(console, f"{whose}: {finalist.text(result.baseline)}")
+    say(console, f"{verdict.outcome}: {verdict.sentence}")
     for line in filter(None, [verdict.advice, *verdict.notes]):
-        console.print(line[:1].upper() + line[1:], markup=False, soft_wrap=True)
+        say(console, line[:1].upper() + line[1:])
 
 
 def _print_limits(result: SweepResult, key: str, name: str) -> None:
@@ -237,7 +237,7 @@ def _print_limits(result: SweepResult, key: str, name: str) -> None:
 
     console = stdout_console()
     for note in copying_notes(result.fresh_rows, result.baseline.key, key):
-        console.print(note.replace("the finalist", name), markup=False, soft_wrap=True)
+        say(console, note.replace("the finalist", name))
     shown = result.limits.shown(result.baseline.key, key)
     if shown.empty:
         return
@@ -249,4 +249,4 @@ def _print_limits(result: SweepResult, key: str, name: str) -> None:
         table.add_row(*(Text(str(cell)) for cell in row))
     console.print(table)
     for note in result.limits.notes(result.baseline.key, key):
-        console.print(note.replace("the finalist", name), markup=False, soft_wrap=True)
+        say(console, note.replace("the finalist", name))

@@ -15,6 +15,7 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     mlruns_option,
+    say,
     stdout_console,
 )
 
@@ -77,8 +78,8 @@ def plan(study: str | None, mlruns: Path, as_json: bool, gain: float, **settings
     from analysis.formatting import decimals
 
     console, digits = stdout_console(), decimals(gain)
-    console.print(made.sentence, markup=False, soft_wrap=True)
-    console.print(design, markup=False, soft_wrap=True)
+    say(console, made.sentence)
+    say(console, design)
     table = Table(box=None, pad_edge=False)
     for name in ("seeds per case and arm", "generations", "smallest gain found", f"power for {gain:g}"):
         table.add_column(name, justify="right")

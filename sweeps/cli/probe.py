@@ -16,6 +16,7 @@ from sweeps.cli.common import (
     mlruns_option,
     no_number,
     only_model,
+    say,
     stderr_console,
     stdout_console,
 )
@@ -123,7 +124,7 @@ def _probe(
         results = run_probe(
             engine, model, wanted, baseline | values, space=None if config is None else config.space,
             fingerprint=fingerprint, ledger=ledger, again=again, timeout=spec.timeout,
-            announce=lambda text: console.print(text, markup=False, soft_wrap=True),
+            announce=lambda text: say(console, text),
         )  # fmt: skip
     finally:
         ledger.close()
@@ -167,7 +168,7 @@ def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
     from sweeps.probes.contexts import value_text
 
     console = stdout_console()
-    console.print(record["summary"], markup=False, soft_wrap=True)
+    say(console, record["summary"])
     table = Table(box=None, pad_edge=False)
     for column in ("option", "verdict", "from", "to", "evidence", "applied"):
         table.add_column(column, overflow="fold")
@@ -181,6 +182,6 @@ def show(record: dict[str, Any], results: Sequence[ProbeResult]) -> None:
             reasons.setdefault(result.explanation, []).append(result.option)
     console.print(table)
     for reason, names in reasons.items():
-        console.print(f"{', '.join(names)}: {reason}", markup=False, soft_wrap=True)
+        say(console, f"{', '.join(names)}: {reason}")
     if kept := sum(result.cached for result in results):
         console.print(f"{kept} of {len(results)} were probed earlier on this host (--again probes them again)")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import NumberRange, WholeRange, echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import NumberRange, WholeRange, echo_json, json_option, mlruns_option, say, stdout_console
 
 if TYPE_CHECKING:
     from sweeps.study.rescore import Rescoring
@@ -115,11 +115,11 @@ def _print(done: Rescoring, *, kept: bool) -> None:
     changes, stays = ("changes", "stays") if kept else ("would change", "would stay")
     console.print(f"The verdict {changes if done.verdict_changed else stays}.")
     for caution in _cautions(done):
-        console.print(caution, markup=False, soft_wrap=True)
+        say(console, caution)
     if not kept:
         console.print("Nothing was kept (--dry-run).")
         return
-    console.print(f"written: {new.folder / 'report.html'}", markup=False, soft_wrap=True)
+    say(console, f"written: {new.folder / 'report.html'}")
     if done.old.exportable and not new.exportable:
         console.print(
             f"The exports of the previous verdict were removed from {new.folder}; copies elsewhere are still there.",

@@ -17,6 +17,7 @@ from sweeps.cli.common import (
     json_option,
     mlruns_option,
     progress_view,
+    say,
     stderr_console,
     stdout_console,
     terminable,
@@ -154,4 +155,4 @@ def show(result: SweepResult, *, kept: int = 0) -> None:
         came = "1 generation came from the ledger and was"
         if kept > 1:
             came = f"{kept} generations came from the ledger and were"
-        console.print(f"{came} not generated again.", soft_wrap=True)
+        say(console, f"{came} not generated again.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN, FilePath, WholeRange, stderr_console
+from sweeps.cli.common import PLAIN, FilePath, WholeRange, say, stderr_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,14 +84,14 @@ def score(
     text = _render(comparison, form, missed_level, to_file=out is not None)
     notes = stderr_console()
     for line in _notes(comparison):
-        notes.print(line, markup=False, soft_wrap=True)
+        say(notes, line)
     if out is None:
         click.echo(text, nl=not text.endswith("\n"))
     else:
         from objectives.rubrics.rubric_files import write_files
 
         write_files({out: text}, force=True)
-        notes.print(f"written: {out}", markup=False, soft_wrap=True)
+        say(notes, f"written: {out}")
 
 
 def _form(form: str | None, as_json: bool, out: Path | None) -> str:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from sweeps.progress.base import Standing
 from sweeps.progress.counts import STAGES, GenerationCounts
-from sweeps.progress.plain import standing_line
+from sweeps.progress.plain import at_words, standing_line
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -54,7 +54,10 @@ class RichProgress(GenerationCounts):
     def _render(self) -> RenderableType:
         lines: list[RenderableType] = [self._bars]
         if self._standing.baseline_mean is not None:
-            lines += [scale(self._standing), Text(standing_line(self._standing), style="dim", overflow="ignore")]
+            lines += [
+                scale(self._standing),
+                Text(at_words(standing_line(self._standing), self.console.width), style="dim"),
+            ]
         return Group(*lines)
 
     def plan(self, floor: int, explore: int, confirm: int) -> None:
@@ -80,9 +83,10 @@ class RichProgress(GenerationCounts):
 
     def note(self, text: str, *, warning: bool = False) -> None:
         """Print a message above the bars."""
-        line = Text(f"warning: {text}", style="yellow") if warning else Text(text, style="dim")
-        # Broken between words by rich; a word that is too long for a line stays whole, so that it can be copied.
-        self.console.print(line, overflow="ignore", no_wrap=False, crop=False, soft_wrap=not self.console.is_terminal)
+        text = f"warning: {text}" if warning else text
+        if self.console.is_terminal:
+            text = at_words(text, self.console.width)
+        self.console.print(Text(text, style="yellow" if warning else "dim"), soft_wrap=True)
 
 
 def scale(standing: Standing, width: int = _SCALE_WIDTH) -> Text:

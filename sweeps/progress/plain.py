@@ -59,20 +59,18 @@ class PlainProgress(GenerationCounts):
     def _print(self, line: str, *, always: bool = False) -> None:
         if always or not self.quiet:
             stream = self._stream or sys.stderr
-            print(at_words(line, stream), file=stream, flush=True)
+            line = at_words(line, shutil.get_terminal_size().columns) if stream.isatty() else line
+            print(line, file=stream, flush=True)
 
 
-def at_words(line: str, stream: TextIO) -> str:
-    """The line as a terminal shows it without a break inside a word; elsewhere, such as in a log, unchanged.
+def at_words(text: str, width: int) -> str:
+    """Text in lines of at most a width, broken between words.
 
-    A word longer than the terminal is wide, such as a path, stays whole, so that it can be copied.
+    A word that is longer, such as a path, stays whole, so that it can be copied.
     """
-    if not stream.isatty():
-        return line
-    width = shutil.get_terminal_size().columns
     return "\n".join(
         textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
-        for part in line.split("\n")
+        for part in text.split("\n")
     )
 
 

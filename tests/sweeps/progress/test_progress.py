@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from sweeps.cli.common import PLAIN, say
 from sweeps.errors import ConfigError
 from sweeps.progress import Silent, Standing
 from sweeps.progress.choice import require_choice, shown
@@ -45,8 +46,18 @@ def test_the_live_display_breaks_no_word_of_a_note(text: str) -> None:
     stream = io.StringIO()
     progress = RichProgress(Console(file=stream, width=40, force_terminal=True, color_system=None))
     progress.note(text)
-    shown = {word for line in stream.getvalue().splitlines() for word in line.split()}
-    assert set(text.split()) <= shown
+    lines = stream.getvalue().splitlines()
+    assert " ".join(line.strip() for line in lines) == text.strip()
+    assert all(len(line) <= 40 for line in lines if " " in line.strip())
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_commands_sentence_is_broken_between_words_on_a_terminal_only(terminal: bool) -> None:
+    stream = io.StringIO()
+    say(Console(file=stream, width=40, force_terminal=terminal, color_system=None, **PLAIN), LONG)
+    lines = stream.getvalue().splitlines()
+    assert (len(lines) > 1) == terminal
+    assert " ".join(line.strip() for line in lines) == LONG
 
 
 def test_the_floors_mean_has_its_number_of_generations() -> None:
