@@ -51,27 +51,25 @@ class SeedPairs:
 
 def seed_pairs(two: Pair) -> SeedPairs:
     """Return the seeds that both arms have, stratum by stratum."""
-    at: list[IntArray] = []
-    seeds: list[IntArray] = []
-    scores: list[tuple[FloatArray, FloatArray]] = []
-    for index, stratum in enumerate(two.strata.tolist()):
-        (base, base_scores), (final, final_scores) = (
-            _by_seed(two, each.row, stratum) for each in (two.baseline, two.finalist)
-        )
-        common, i, j = np.intersect1d(base, final, assume_unique=True, return_indices=True)
-        at.append(np.full(len(common), index, dtype=np.int64))
-        seeds.append(common)
-        scores.append((base_scores[i], final_scores[j]))
-    base_all, final_all = (np.concatenate(each) for each in zip(*scores, strict=True))
-    return SeedPairs(np.concatenate(at), np.concatenate(seeds), base_all, final_all)
+    size = int(two.cells.seeds.max(initial=0)) + 1
+    (base, base_scores), (final, final_scores) = (_by_seed(two, each, size) for each in (two.baseline, two.finalist))
+    common, i, j = np.intersect1d(base, final, assume_unique=True, return_indices=True)
+    return SeedPairs(common // size, common % size, base_scores[i], final_scores[j])
 
 
-def _by_seed(two: Pair, row: int, stratum: int) -> tuple[IntArray, FloatArray]:
-    """Return the seeds of a cell, ascending, and the mean score of each."""
-    start = int(two.cells.starts[row, stratum])
-    seeds = two.cells.seeds[start : start + int(two.cells.n[row, stratum])]
-    found, inverse, counts = np.unique(seeds, return_inverse=True, return_counts=True)
-    return found, np.bincount(inverse, weights=two.cells.cell_scores(row, stratum)) / counts
+def _by_seed(two: Pair, own: Arm, size: int) -> tuple[IntArray, FloatArray]:
+    """Return the codes stratum * size + seed of an arm's scores, ascending, and the mean score of each."""
+    counts = two.cells.n[own.row]
+    start = int(two.cells.starts[own.row, 0])
+    made = slice(start, start + int(counts.sum()))
+    place = np.full(len(counts), -1)
+    place[two.strata] = np.arange(len(two.strata))
+    at = np.repeat(place, counts)
+    used = at >= 0
+    found, inverse, times = np.unique(
+        at[used] * np.int64(size) + two.cells.seeds[made][used], return_inverse=True, return_counts=True
+    )
+    return found, np.bincount(inverse, weights=two.cells.scores[made][used]) / times
 
 
 def rows_in_pairs(observations: pd.DataFrame, baseline: str, finalist: str) -> pd.DataFrame:
@@ -199,9 +197,9 @@ def sharing_note(two: Pair, *, seed: int = 0) -> tuple[str, ...]:
 def _shared(pairs: SeedPairs, cases: int, seed: int) -> tuple[float, float]:
     """Return the correlation of both arms' scores within strata, and the one-sided p that they share no seeds.
 
-    Where FEWEST_SEEDS seeds recur over the cases, whole seeds of an arm are permuted, so that what cases of a seed have
-    in common within an arm does not count. Otherwise seeds are permuted within cases. That finds too much where seeds
-    of an arm go together, which is an offer too many: a comparison within seeds stays valid.
+    Seeds are permuted within cases, by the t approximation. Where that finds something and FEWEST_SEEDS seeds recur
+    over the cases, whole seeds of an arm are permuted as well, so that what cases of a seed have in common within an
+    arm does not count. With fewer seeds that is an offer too many; a comparison within seeds stays valid.
     """
     if len(pairs.stratum) < _FEWEST_PAIRS:
         return 0.0, 1.0
@@ -216,9 +214,6 @@ def _shared(pairs: SeedPairs, cases: int, seed: int) -> tuple[float, float]:
     product, correlation = float(base @ final), float(base @ final) / math.sqrt(squares)
     if correlation <= 0:
         return correlation, 1.0
-    seeds, code = np.unique(pairs.seed, return_inverse=True)
-    if len(seeds) >= FEWEST_SEEDS and cases > 1 and 2 * len(pairs.stratum) > len(seeds) * cases:
-        return correlation, _of_seeds(pairs.stratum, code, base, final, product, seed)
     own = np.bincount(pairs.stratum, weights=base**2) * np.bincount(pairs.stratum, weights=final**2)
     repeated = counts > 1
     variance = float((own[repeated] / (counts[repeated] - 1)).sum())
@@ -226,7 +221,11 @@ def _shared(pairs: SeedPairs, cases: int, seed: int) -> tuple[float, float]:
     if freedom < _FEWEST_PAIRS - 2 or variance <= 0:
         return correlation, 1.0
     ratio = min(product**2 / variance / (freedom + 1), 1 - 1e-12)
-    return correlation, float(special.stdtr(freedom, -math.sqrt(freedom * ratio / (1 - ratio))))
+    chance = float(special.stdtr(freedom, -math.sqrt(freedom * ratio / (1 - ratio))))
+    seeds, code = np.unique(pairs.seed, return_inverse=True)
+    if chance > SHARED or len(seeds) < FEWEST_SEEDS or cases == 1 or 2 * len(pairs.stratum) <= len(seeds) * cases:
+        return correlation, chance
+    return correlation, max(chance, _of_seeds(pairs.stratum, code, base, final, product, seed))
 
 
 def _of_seeds(at: IntArray, code: IntArray, base: FloatArray, final: FloatArray, product: float, seed: int) -> float:

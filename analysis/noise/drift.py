@@ -13,7 +13,6 @@ from analysis.comparison.estimate import Estimate, TEstimate
 from analysis.comparison.pair import Pair
 from analysis.noise.aa_check import ranks
 from analysis.observations.table import TableError
-from analysis.observations.views import usable
 
 ORDERS = ("order", "created")
 """Columns that have the order of generation."""
@@ -55,27 +54,26 @@ class Drift:
         return TEstimate(estimate.effect - self.shift, error, min(estimate.dof, self.dof), "adjusted for drift")
 
 
-def drift_between(observations: pd.DataFrame, two: Pair) -> Drift | None:
+def drift_between(rows: pd.DataFrame, two: Pair) -> Drift | None:
     """Test two arms that did not run at the same time for a drift of their scores (analysis of covariance).
 
     The scores of each cell may rise or fall steadily with the ranks of time, alike in all cells. The effect is adjusted
     to equal times.
 
     Args:
-        observations: The table; `order` or `created` has the order of generation.
+        rows: The usable rows of both arms; `order` or `created` has the order of generation.
         two: The arms.
 
     Returns:
         The drift; None without such a column, and where the arms ran at the same time.
     """
-    name = next((each for each in ORDERS if each in observations.columns), None)
+    name = next((each for each in ORDERS if each in rows.columns), None)
     if name is None or not two.noisy:
         return None
     labels = [two.cells.configurations[each.row] for each in (two.baseline, two.finalist)]
-    rows = usable(observations)
     arm = rows["configuration"].astype(str)
     cases = {two.cells.cases[each] for each in two.cells.stratum_case[two.strata]}
-    chosen = (arm.isin(labels) & rows["case"].astype(str).isin(cases)).to_numpy()
+    chosen = rows["case"].astype(str).isin(cases).to_numpy()
     rows, arm = rows[chosen], arm[chosen]
     try:
         time = ranks(rows[name])

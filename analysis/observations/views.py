@@ -27,6 +27,18 @@ def usable(observations: pd.DataFrame) -> pd.DataFrame:
     return observations[keep]
 
 
+class ByConfiguration:
+    """The usable rows of a table by configuration: each is looked up once, however many arms are compared."""
+
+    def __init__(self, observations: pd.DataFrame) -> None:
+        self._rows = usable(observations)
+        self._places = self._rows.groupby(self._rows["configuration"].astype(str).to_numpy()).indices
+
+    def of(self, *labels: str) -> pd.DataFrame:
+        """Return the rows of some configurations."""
+        return self._rows.iloc[np.sort(np.concatenate([self._places[label] for label in labels]))]
+
+
 def confirmation(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:
     """Return the rows behind a verdict: those of stage `confirm`, or all where some configuration has none."""
     rows = observations[observations["configuration"].isin(configurations)]

@@ -141,16 +141,16 @@ class Doubts:
         return (*said, worst)
 
 
-def doubts_about(observations: pd.DataFrame, two: Pair, whole: Pair, *, at_random: bool) -> Doubts:
+def doubts_about(rows: pd.DataFrame, two: Pair, whole: Pair, *, at_random: bool) -> Doubts:
     """Return the doubts about a comparison.
 
     Args:
-        observations: The table.
+        rows: The usable rows of both arms.
         two: The arms as they are compared.
         whole: The arms with seeds that only one of them has.
         at_random: See `Doubts`.
     """
-    return Doubts(two, missing_rows(whole), drift_between(observations, whole), at_random)
+    return Doubts(two, missing_rows(whole), drift_between(rows, whole), at_random)
 
 
 def _drift_note(drift: Drift, estimate: Estimate, tail: float) -> str:

@@ -20,6 +20,7 @@ from analysis.comparison.paired_seeds import sharing_note, within_seeds
 from analysis.comparison.selection_bias import optimism
 from analysis.observations.scale import Scale
 from analysis.observations.table import Cells, TableError, summarize
+from analysis.observations.views import ByConfiguration
 from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
 from analysis.verdict.doubts import Doubts, doubts_about
@@ -114,11 +115,11 @@ def judge(
     raw = [_p_value(found[label][1] if label in found else None, looks[label], design) for label in chosen]
     adjusted, levels = holm(raw, alpha)
     notes = tuple(f"Not judged: {str(error).removesuffix('.')}." for error in refused)
-    luck = optimism(found.values())
+    luck, rows = optimism(found.values()), ByConfiguration(observations)
     return [
         _verdict(
-            doubts_about(observations, found[label][0], whole[label], at_random=assume_missing_at_random),
-            text_notes(observations, whole[label]),
+            doubts_about(rows.of(baseline, label), found[label][0], whole[label], at_random=assume_missing_at_random),
+            text_notes(rows.of(baseline, label), whole[label]),
             *found[label],
             p_value,
             level,

@@ -11,7 +11,6 @@ from analysis.formatting import decimals
 from analysis.observations.marks import says
 from analysis.observations.scale import Scale
 from analysis.observations.table import TableError, summarize
-from analysis.observations.views import usable
 
 CUT_OFF = 0.2
 """Smallest difference of the shares of texts cut off for which there is a note."""
@@ -19,22 +18,25 @@ CUT_OFF = 0.2
 LONGER = 1.5
 """Smallest ratio of lengths for which there is a note."""
 
+_TELLING = {"finish", "words", "output_tokens", "copied_share"}
+
 COPIES, COPIES_MORE = 0.5, 0.2
 """Smallest share of copied words, and smallest difference of the shares, for which there is a note."""
 
 
-def text_notes(observations: pd.DataFrame, two: Pair) -> tuple[str, ...]:
+def text_notes(rows: pd.DataFrame, two: Pair) -> tuple[str, ...]:
     """Say where one arm's texts are cut off, much longer, or copied from the log, and the other's are not.
 
     Args:
-        observations: The table. Used where they exist: `finish`, `words` (or `output_tokens`) and `copied_share`.
+        rows: The usable rows of both arms. Used where they exist: `finish`, `words` (or `output_tokens`) and
+            `copied_share`.
         two: The arms.
     """
     names = [two.cells.configurations[each.row] for each in (two.finalist, two.baseline)]
     cases = {two.cells.cases[each] for each in two.cells.stratum_case[two.strata]}
-    rows = usable(observations)
-    arm = rows["configuration"].astype(str)
-    rows = rows[(arm.isin(names) & rows["case"].astype(str).isin(cases)).to_numpy()]
+    if not _TELLING & set(rows.columns):
+        return ()
+    rows = rows[rows["case"].astype(str).isin(cases).to_numpy()]
     arms = [rows[(rows["configuration"].astype(str) == name).to_numpy()] for name in names]
     found = (_cut_off(rows, arms, names, two.cells.scale), _longer(arms, names, two.effect), _copied(arms, names))
     return tuple(filter(None, found))

@@ -30,6 +30,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.request_order": ["--quick", "--engine", "scripted"],
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
+    "verdicts.misled": ["--tables", "2"],
     "verdicts.limits": ["--replications", "2", "--trials", "12", "--sampler", "random"],
     "verdicts.peers": ["--replications", "2", "--only", "null", "search-20"],
 }
@@ -139,6 +140,11 @@ def floors(figures: dict[str, Any]) -> None:
     assert all(share in (0, 0.5, 1) for sizes in figures.values() for pair in sizes.values() for share in pair)
 
 
+def misled(figures: dict[str, Any]) -> None:
+    assert figures["worst 30% of rows missing"]["with"] == 0
+    assert all(found[name] in (0, 0.5, 1) for found in figures.values() for name in ("without", "with"))
+
+
 def limited(figures: dict[str, Any]) -> None:
     assert figures["within_words"] in (0, 0.5, 1)
     assert figures["raw_flat"] > 0  # the best of noisy scores is too high
@@ -155,7 +161,7 @@ CHECKS = {
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.selection": selected, "speed.analysis_scale": scale, "speed.hosts": speedup, "speed.overhead": share,
     "speed.request_order": order, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
-    "verdicts.limits": limited, "verdicts.peers": peers,
+    "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,
 }  # fmt: skip
 
 
