@@ -213,7 +213,7 @@ class Measurer:
         culprits: dict[object, tuple[str, OptionValue] | None] = {}
         failed, self._no_memory = self._no_memory, []
         for result in failed:
-            host = next(host for host in self.hosts if host.known and host.digest == result.task.place.host)
+            host = next(host for host in self.hosts if host.known and host.load(result.task) in host.no_memory_for)
             load = (host.digest, host.load(result.task))
             if load not in culprits:
                 culprits[load] = too_large(host, result.task, self.config.baseline)

@@ -229,5 +229,5 @@ def test_a_server_that_is_restarted_in_the_middle_of_a_sweep(tmp_path: Path, mon
     assert any(text.startswith(f"host {other.url} is set aside") for text in notes.notes)
     back = [text for text in notes.notes if "answers again with the same fingerprint" in text]
     assert back
-    confirmed = [body for body in other.bodies() if body["options"].get("seed", 0) >= 1_000_000]
+    confirmed = [body for body in other.bodies() if body.get("options", {}).get("seed", 0) >= 1_000_000]
     assert confirmed  # it takes part to the end
