@@ -1,4 +1,4 @@
-"""What somebody said in a conversation."""
+"""Turns of a conversation: who said what."""
 
 from __future__ import annotations
 

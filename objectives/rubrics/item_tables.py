@@ -59,7 +59,7 @@ class ImportedItem:
 
 @dataclass(frozen=True)
 class TableChoices:
-    """What a person says about a table of items.
+    """A person's choices for the reading of a table of items.
 
     Attributes:
         columns: Our names of columns with those of the table.
@@ -104,7 +104,7 @@ def read_item_table(path: Path, choices: TableChoices) -> TableItems:
 
     Args:
         path: A file that ends in `.csv`, `.tsv`, `.json` or `.jsonl`.
-        choices: What a person says about it.
+        choices: A person's choices for it.
 
     Raises:
         CaseError: The file cannot be read at all; problems of single rows are in the result.

@@ -10,7 +10,6 @@ import click
 
 from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, say, stderr_console, stdout_console
 from sweeps.cli.table_options import Reading, table_options
-from sweeps.scoring.copied_text import copying_notes
 
 if TYPE_CHECKING:
     from analysis import Verdict
@@ -234,6 +233,8 @@ def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the
 def _print_limits(result: SweepResult, key: str, name: str) -> None:
     from rich.table import Table
     from rich.text import Text
+
+    from sweeps.scoring.copied_text import copying_notes
 
     console = stdout_console()
     for note in copying_notes(result.fresh_rows, result.baseline.key, key):
