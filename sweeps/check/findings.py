@@ -137,6 +137,10 @@ def answers_finding(
     thinking = sorted(answer.thinking_tokens for answer in parted if answer.thinking_tokens)
     parts = [f"{cases_text(len(answers))} answered, {words[0]} to {words[-1]} words"]
     parts += [f"{reused} from the ledger"] if reused else []
+    inside = sum(answer.reasons_inside for answer in parted)
+    parts += [f"reasoning inside {inside} of them is {'cut off' if reasoning == CUT else 'scored as well'}"] * bool(
+        inside
+    )
     parts += [f"{len(thinking)} with a thought, of {thinking[0]} to {thinking[-1]} tokens"] if thinking else []
     parts += [f"scored {min(scores):.3f} to {max(scores):.3f} by {scorer}"] if scores else []
     cut_off = sum(answer.finish == "length" for answer in answers)

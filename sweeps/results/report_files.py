@@ -15,7 +15,7 @@ from sweeps.ledger.records import now
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
 from sweeps.scoring.copied_text import copying_notes
-from sweeps.scoring.empty_texts import empty_notes
+from sweeps.scoring.empty_texts import empty_notes, reasoning_notes
 from sweeps.version import __version__
 from sweeps.workspace.workspace import DEFAULT_FOLDER
 
@@ -99,6 +99,7 @@ def report_data(
         exports=[str(path) for path in exports],
         notes=[
             *empty_notes(result.rows, result.baseline.key),
+            *reasoning_notes(result.answers, result.config.objective.reasoning, result.name),
             *(_with_name(note, result) for note in result.limits.notes(*keys)),
             *(_with_name(note, result) for note in copying_notes(result.fresh_rows, *keys)),
             *dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings),

@@ -25,6 +25,7 @@ class Answer:
         thinking_tokens: Tokens of the thought; None where not known. The engine counts those of a thought in a field
             of its own. For a thought in the text they are its share of the text's bytes.
         finish: As in `Generation`, or `EMPTY`.
+        reasons_inside: Whether the text has reasoning in it, cut off or not.
     """
 
     text: str
@@ -32,6 +33,7 @@ class Answer:
     answer_tokens: int | None
     thinking_tokens: int | None
     finish: str
+    reasons_inside: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -46,10 +48,11 @@ def answer_of(generation: Generation, reasoning: str = CUT) -> Answer:
         generation: The generation.
         reasoning: `CUT`, or `KEEP` to leave reasoning in the text. A thought in a field of its own is always apart.
     """
-    inside, text = split(generation.text) if reasoning == CUT else ("", generation.text)
+    found = split(generation.text)
+    inside, text = found if reasoning == CUT else ("", generation.text)
     thought = "\n".join(filter(None, [generation.thought, inside]))
     thinking, answer = _tokens(generation, inside, text)
-    return Answer(text, thought, answer, thinking, generation.finish if text.strip() else EMPTY)
+    return Answer(text, thought, answer, thinking, generation.finish if text.strip() else EMPTY, bool(found.thought))
 
 
 def _tokens(generation: Generation, inside: str, text: str) -> tuple[int | None, int | None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from analysis.formatting import count_text
-from sweeps.scoring.answers import EMPTY
+from sweeps.scoring.answers import CUT, EMPTY
 
 Row = Mapping[str, Any]
 """A row of the observations table."""
@@ -56,6 +56,24 @@ def empty_notes(rows: Sequence[Row], baseline: str) -> list[str]:
     own = [row for row in rows if row["configuration"] == baseline]
     of_baseline = f" (baseline: {_empty(own)} of {len(answered(own))})" if own else ""
     return [f"{found}{of_baseline}. They score 0; {remedy(rows)}."]
+
+
+def reasoning_notes(answers: Sequence[Row], reasoning: str, study: str) -> list[str]:
+    """Return a sentence on the texts with reasoning inside them, and how it was scored; [] where there are none.
+
+    Args:
+        answers: Rows of `sweeps.scoring.rows.answer_row`.
+        reasoning: The study's `objective.reasoning`.
+        study: The study's name.
+    """
+    many = sum(bool(answer.get("reasons_inside")) for answer in answers)
+    if not many:
+        return []
+    of_all = f"{many} of {count_text(len(answers), 'text')}"
+    if reasoning == CUT:
+        return [f"Reasoning inside {of_all} was cut off before scoring (objective.reasoning)."]
+    cut = f"sweeps rescore {study} --reasoning cut"
+    return [f"Reasoning inside {of_all} was scored as part of the answer; to cut it off: {cut}."]
 
 
 def _empty(rows: Sequence[Row]) -> int:

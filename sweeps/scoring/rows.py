@@ -122,7 +122,7 @@ def answer_row(
     named = {key: [items.get(item, item) for item in scored.detail[key]] for key in ("covered", "missed")}
     answer = answer_of(entry.generation, reasoning)
     row = {"configuration": configuration.key, "score": scored.score, "text": answer.text, "detail": scored.detail}
-    return asdict(place) | row | {"thought": answer.thought} | named
+    return asdict(place) | row | {"thought": answer.thought, "reasons_inside": answer.reasons_inside} | named
 
 
 def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from analysis.report.page import terminal_summary
+from sweeps.cli import run_command
 from sweeps.errors import ConfigError
 from sweeps.results.reader import load_result
+from sweeps.results.report_files import report_data
 from sweeps.study.floor import NoAnswersError
 from sweeps.study.rescore import rescore_study
 from tests.doubles.ollama import Model, OllamaDouble, Thought
-from tests.sweeps.sweep_files import run, toml, write_cases
+from tests.sweeps.sweep_files import run, toml, write_cases, write_sweep
 from tests.thinking import CHINESE, JAPANESE
 
 NAME = "thinker:1b"
@@ -154,3 +159,30 @@ def test_think_is_sent_explicitly_and_shown_as_the_servers_default(
     sent = len(server.bodies())
     assert run(path).status == "done"
     assert len([body for body in server.bodies()[sent:] if body["options"].get("num_predict", 1) > 1]) == 0
+
+
+def test_some_empty_texts_are_counted_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write_sweep(
+        tmp_path,
+        engine={"options": {"thought_words": 30}},
+        baseline={"think": True},
+        space={"num_predict": [20, 300, 301, 302]},
+        search={"sampler": "grid", "probe": False},
+        budget={"generations": 54},
+    )
+    result = run(path, report=True, tracking=True)
+    table = result.observations
+    empty = table[table["finish"] == "empty"]
+    assert set(empty["num_predict"]) == {20}
+    assert 0 < len(empty) < len(table)
+    assert (empty["score"] == 0).all()
+    assert (empty["thinking_tokens"] == 20).all()
+    note = f"{len(empty)} of {len(table)} texts have no answer (empty); in {len(empty)} of them the model only thought"
+    for name in ("report.html", "note.md"):
+        assert note in (result.folder / name).read_text()
+    shown = StringIO()
+    Console(file=shown, width=100).print(*terminal_summary(report_data(result)))
+    assert f"{len(empty)} of {len(table)} texts" in " ".join(shown.getvalue().replace("│", " ").split())
+    assert run_command(["status", "t", "--json", "--mlruns", str(tmp_path / "mlruns")]) == 0
+    assert f'"empty": {len(empty)}' in capsys.readouterr().out
+    assert {"thought", "text"} <= set(result.texts.columns)
