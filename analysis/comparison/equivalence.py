@@ -5,22 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from analysis.comparison.compare import EXACT, Answer
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.pair import Arm, Pair
 from analysis.formatting import gain_text
 
 
-def tost(estimate: Estimate, margin: float) -> float:
+def tost(estimate: Estimate, margin: float, least_error: float = 0.0) -> float:
     """Return the p of two one-sided t tests (Schuirmann 1987) that the effect lies within plus or minus a margin.
 
     Args:
         estimate: The effect and its test.
         margin: The margin, above 0, in units of the score.
+        least_error: Smallest standard error to test with; see `_error_at_margin`.
     """
-    if estimate.standard_error == 0:
+    error = max(estimate.standard_error, least_error)
+    if error == 0:
         return 0.0 if abs(estimate.effect) < margin else 1.0
-    return estimate.tail_probability((abs(estimate.effect) - margin) / estimate.standard_error)
+    return estimate.tail_probability((abs(estimate.effect) - margin) / error)
 
 
 def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> tuple[float, tuple[str, ...]]:
@@ -43,7 +47,7 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
         return 0.0, ()
     if not margin > 0:
         return math.nan, ()  # nobody said which difference does not matter
-    p_value = tost(estimate, margin)
+    p_value = tost(estimate, margin, _error_at_margin(two, margin) if answer.claim == "these-cases" else 0.0)
     if p_value > tail:
         return p_value, ()
     if not estimate.interval_is_within(margin, tail):
@@ -61,6 +65,33 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
     return p_value, (
         f"These {two.cases} cases may have missed a kind of case that up to {missed:.0%} of new cases belong to.",
     )
+
+
+def _error_at_margin(two: Pair, margin: float) -> float:
+    """Return the standard error that scores of 0 and 1 would have if the arms differed by the margin; 0 for others.
+
+    Shares near 1 or 0 look less noisy the luckier they are. If the arms really were a margin apart, around the mean of
+    both, they would have this error (after Farrington and Manning 1990).
+    """
+    arms = (two.baseline, two.finalist)
+    if len(two.noisy) < 2 or not all(_is_pass_fail(two, each) for each in arms):
+        return 0.0
+    total = two.baseline.n + two.finalist.n
+    mean = (two.baseline.n * two.baseline.mean + two.finalist.n * two.finalist.mean) / total
+    ends = np.clip(mean - margin / 2, 0, 1), np.clip(mean + margin / 2, 0, 1)
+    errors = [
+        sum(
+            float((two.weights**2 * share * (1 - share) / each.n).sum()) for each, share in zip(arms, pair, strict=True)
+        )
+        for pair in (ends, ends[::-1])
+    ]
+    return math.sqrt(max(errors))
+
+
+def _is_pass_fail(two: Pair, own: Arm) -> bool:
+    """Say whether all scores of an arm are 0 or 1."""
+    scores = (two.cells.cell_scores(own.row, stratum) for stratum in two.strata.tolist())
+    return all(bool(((each == 0) | (each == 1)).all()) for each in scores)
 
 
 def _unseen(two: Pair, arms: Sequence[Arm]) -> float:
