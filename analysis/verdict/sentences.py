@@ -48,11 +48,11 @@ def sentence_for(verdict: Verdict) -> str:
     if verdict.outcome == "equivalent":
         return (
             f"{name} is as good as {base} {where}, within {gain_text(verdict.margin)} either way: {scores}, a "
-            f"difference of {verdict.effect:+.{d}f} ({_numbers(verdict)}). {_equality(verdict)}{ended}"
+            f"{_difference(verdict)} of {verdict.effect:+.{d}f} ({_numbers(verdict)}). {_equality(verdict)}{ended}"
         )
     return (
-        f"{name} and {base} cannot be told apart {where}: {scores}, a difference of {verdict.effect:+.{d}f} "
-        f"({_numbers(verdict)}). {_sees(verdict)}"
+        f"{name} and {base} cannot be told apart {where}: {scores}, a {_difference(verdict)} of "
+        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}). {_sees(verdict)}"
     )
 
 
@@ -117,6 +117,10 @@ def out_of_reach(verdict: Verdict) -> bool:
 def room_above(verdict: Verdict) -> float:
     """Return the distance of the baseline's mean from the best score."""
     return abs(verdict.scale.best - verdict.baseline_mean)
+
+
+def _difference(verdict: Verdict) -> str:
+    return "gain" if verdict.scale.lower_is_better else "difference"
 
 
 def _direction(verdict: Verdict) -> str:

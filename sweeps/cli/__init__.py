@@ -17,6 +17,10 @@ _COMMANDS = {
     "compare": ("sweeps.cli.compare", "Compare named prompts, models or options with the baseline, without a search."),
     "status": ("sweeps.cli.status", "Show how far studies are."),
     "judge": ("sweeps.cli.judge", "Judge a study, or any table of scores: the settings to use now, and why."),
+    "rank": (
+        "sweeps.cli.rank",
+        "Rank the configurations of a study or a table, with intervals.",
+    ),
     "report": ("sweeps.cli.report", "Write a study's report, plots and tables again."),
     "export": ("sweeps.cli.export", "Write the new settings for a pipeline (env, json, modelfile, toml)."),
     "score": ("sweeps.cli.score", "Score folders of existing summaries, side by side."),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import LEVEL, SCORE, echo_json, json_option, mlruns_option, say, stderr_console, stdout_console
-from sweeps.cli.table_options import Reading, table_options
+from sweeps.cli.common import LEVEL, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.table_options import Metric, Reading, metric_options, refused, said, table_options
 
 if TYPE_CHECKING:
     from analysis import Verdict
@@ -28,14 +29,15 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @json_option
 @click.option("--baseline", help="Label of the baseline, if WHAT is a file.")
 @table_options
+@metric_options
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="The cases that the verdict is about.")
 @click.option("--alpha", type=LEVEL, help="Accepted risk of a false claim (two-sided level).")
 @click.option(
     "--margin",
-    type=SCORE,
+    type=click.FloatRange(min=0, min_open=True),
     help="Differences below this count as none. Without it or --min-gain nothing is judged equivalent.",
 )
-@click.option("--min-gain", type=SCORE, help="Smallest gain of interest.")
+@click.option("--min-gain", type=click.FloatRange(min=0, min_open=True), help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="The test; by default chosen by claim and data.")
 @click.option(
     "--assume-missing-at-random",
@@ -67,6 +69,9 @@ def judge(
     score: str | None,
     experiment: str | None,
     study: str | None,
+    ends: tuple[float, float] | None,
+    lower_is_better: bool | None,
+    cluster: str | None,
     **settings: Any,
 ) -> None:
     """Judge WHAT: a study (by default the last one), or files with columns configuration, case, seed and score.
@@ -74,13 +79,13 @@ def judge(
     The first line says which settings to use now. A study is judged by its confirmation only: fresh seeds, never the
     seeds of the search. Files are CSV, TSV, JSON or JSONL; with --from also results of other tools.
     """
-    reading = Reading(source, columns, score, experiment, study)
+    reading, metric = Reading(source, columns, score, experiment, study), Metric(ends, lower_is_better, cluster)
     if reading.source or len(what) > 1 or any(Path(each).suffix in FILES or Path(each).is_file() for each in what):
-        given = {k: v for k, v in settings.items() if v is not None}
+        given = {k: v for k, v in settings.items() if v is not None} | metric.settings()
         outcomes = _judge_table(what, reading, baseline, as_json, given)
     else:
-        if reading.given():
-            raise click.UsageError(f"{', '.join(reading.given())}: belongs to a file; name the file to judge")
+        if of_files := reading.given() + metric.given():
+            raise click.UsageError(f"{', '.join(of_files)}: belongs to a file; name the file to judge")
         outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings)
     if expect and not {each.replace("-", " ") for each in expect} & set(outcomes):
         raise click.exceptions.Exit(1)
@@ -102,7 +107,7 @@ def _judge_study(
     try:
         verdicts = result.judge_all(**asked)
     except ValueError as error:
-        raise _refused(f"study {result.name!r}", error) from None
+        raise refused(f"study {result.name!r}", error) from None
     if as_json:
         echo_json(verdict_record(result, verdicts))
     else:
@@ -144,25 +149,15 @@ def _judge_table(
             raise click.UsageError(f"{name}: name the baseline with --baseline; the labels are: {labels}")
         verdicts = judge_table(table, baseline=baseline, **settings)
     except ValueError as error:
-        raise _refused(name, error) from None
-    for note in table.attrs["notes"]:
-        say(stderr_console(), note[:1].upper() + note[1:] + ".")
+        raise refused(name, error) from None
+    said(table)
     use_now = use_now_for_table(verdicts)
     if as_json:
         echo_json([{**verdict.as_dict(), "use_now": use_now.as_dict()} for verdict in verdicts])
     else:
         _print_use_now(use_now)
-        for verdict in verdicts:
-            _print(verdict)
+        _print_several(verdicts) if len(verdicts) > 1 else _print(verdicts[0])
     return [verdict.outcome for verdict in verdicts]
-
-
-def _refused(what: str, error: ValueError) -> Exception:
-    """The error for a study or table that cannot be judged, or for a bad argument."""
-    from analysis import TableError
-
-    text = f"{what}: {error}"
-    return TableError(text) if isinstance(error, TableError) else click.UsageError(text)
 
 
 def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
@@ -228,6 +223,36 @@ def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the
     say(console, f"{verdict.outcome}: {verdict.sentence}")
     for line in filter(None, [verdict.advice, *verdict.notes]):
         say(console, line[:1].upper() + line[1:])
+
+
+def _print_several(verdicts: Sequence[Verdict]) -> None:
+    """One line for each configuration, best effect first; then advice and notes, once each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from analysis.formatting import level_text, p_text
+    from analysis.verdict.sentences import verdict_decimals
+
+    console, table = stdout_console(), Table(box=None, pad_edge=False)
+    for column in ("configuration", "verdict", "mean", "gain", "interval", "p", "n"):
+        table.add_column(column, overflow="fold")
+    ordered = sorted(verdicts, key=lambda verdict: -verdict.effect)
+    d = max(verdict_decimals(verdict) for verdict in ordered)
+    for each in ordered:
+        ends = f"{each.ci_low:+.{d}f} to {each.ci_high:+.{d}f} ({level_text(each.level)})"
+        tested = [ends, p_text(each.p_value, each.alpha).removeprefix("p ").removeprefix("= ")]
+        cells = [each.configuration, each.outcome, f"{each.finalist_mean:.{d}f}", f"{each.effect:+.{d}f}"]
+        cells += ["", ""] if math.isnan(each.p_value) else tested
+        table.add_row(*map(Text, [*cells, str(each.n_finalist)]))
+    base = ordered[0]
+    mean = f"{base.baseline_mean:.{d}f}"
+    table.add_row(*map(Text, [base.baseline, "baseline", mean, "", "", "", str(base.n_baseline)]))
+    console.print(table)
+    for each in ordered:
+        if each.outcome != "worse" and each.advice:
+            say(console, f"{each.configuration}: {each.advice}")
+    for note in dict.fromkeys(note for each in ordered for note in each.notes):
+        say(console, note[:1].upper() + note[1:])
 
 
 def _print_limits(result: SweepResult, key: str, name: str) -> None:

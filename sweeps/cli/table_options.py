@@ -41,6 +41,42 @@ class Columns(click.ParamType[dict[str, str]]):
 OURS = ("configuration", "case", "seed", "score", "repeat", "host", "stage", "temperature", "finish", "text_sha256")
 
 
+class Ends(click.ParamType[tuple[float, float]]):
+    """`LOW,HIGH` as two numbers."""
+
+    name = "ends"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the two numbers, or fail."""
+        from analysis.observations.scale import Scale
+
+        if not isinstance(value, str):
+            return value
+        try:
+            low, high = map(float, value.split(","))
+            scale = Scale(low, high)
+        except ValueError:
+            return self.fail(f"{value!r} is no range; write two numbers, the smaller first: 0,100", param, ctx)
+        return scale.low, scale.high
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The scale of a table's scores, and how its cases hang together; arguments of `analysis.judge`."""
+
+    range: tuple[float, float] | None = None
+    lower_is_better: bool | None = None
+    cluster: str | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments that were given, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+    def given(self) -> list[str]:
+        """Return the flags that were given."""
+        return [f"--{name.replace('_', '-')}" for name in self.settings()]
+
+
 @dataclass(frozen=True)
 class Reading:
     """How tables are read; the attributes are the arguments of `sweeps.read_table`."""
@@ -85,3 +121,39 @@ def table_options(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def metric_options(function: F) -> F:
+    """`--range`, `--lower-is-better` and `--cluster`."""
+    for option in (
+        click.option(
+            "--cluster", metavar="COLUMN",
+            help="Column that groups cases, such as the document of a question: its groups are the independent units.",
+        ),
+        click.option(
+            "--lower-is-better", is_flag=True, default=None,
+            help="Less is better, as with seconds or errors. Effects are gains all the same.",
+        ),
+        click.option(
+            "--range", "ends", type=Ends(), metavar="LOW,HIGH",
+            help="Smallest and largest possible score, such as 0,100 or 1,5 (default 0,1).",
+        ),
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def said(table: pd.DataFrame) -> None:
+    """Print what the reading of a table assumed, to stderr."""
+    from sweeps.cli.common import say, stderr_console
+
+    for note in table.attrs.get("notes", ()):
+        say(stderr_console(), note[:1].upper() + note[1:] + ".")
+
+
+def refused(what: str, error: ValueError) -> Exception:
+    """The error for a study or table that cannot be judged, or for a bad argument."""
+    from analysis import TableError
+
+    text = f"{what}: {error}"
+    return TableError(text) if isinstance(error, TableError) else click.UsageError(text)

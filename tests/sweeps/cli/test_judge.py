@@ -157,7 +157,11 @@ def test_labels_of_a_table_are_names_whatever_they_look_like(tmp_path: Path, cap
             "configuration,case,seed,scroe\na,x,1,0.5\n",
             "missing column 'score' (is it 'scroe' here?)",
         ),
-        (["--baseline", "a"], "configuration,case,seed,score\na,x,1,50\nb,x,1,60\n", "Divide percentages by 100"),
+        (
+            ["--baseline", "a"],
+            "configuration,case,seed,score\na,x,1,50\nb,x,1,60\n",
+            "Name the scale's ends with --range",
+        ),
     ],
 )
 def test_judge_a_table_that_cannot_be(
