@@ -47,7 +47,7 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
         return 0.0, ()
     if not margin > 0:
         return math.nan, ()  # nobody said which difference does not matter
-    p_value = tost(estimate, margin, _error_at_margin(two, margin) if answer.claim == "these-cases" else 0.0)
+    p_value = tost(estimate, margin)
     if p_value > tail:
         return p_value, ()
     if not estimate.interval_is_within(margin, tail):
@@ -60,7 +60,7 @@ def show_equivalence(two: Pair, answer: Answer, margin: float, tail: float) -> t
         why = f"failures too rare to have come up could cost {gain_text(lost)} more, and the margin is"
         return math.nan, (f"Equality is not judged: {why} {gain_text(margin)}.",)
     if answer.claim == "these-cases":
-        return p_value, ()
+        return max(p_value, tost(estimate, margin, _error_at_margin(two, margin))), ()
     missed = -math.expm1(math.log(0.05) / two.cases)
     return p_value, (
         f"These {two.cases} cases may have missed a kind of case that up to {missed:.0%} of new cases belong to.",
