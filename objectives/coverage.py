@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Final, Literal, Protocol, get_args, runtime_checkable
 
 from objectives.case import LEVELS, Case, Item
 from objectives.matchers import patterns
@@ -19,6 +19,9 @@ from objectives.text_metrics import copied_share, redundancy, spans_of, words_of
 
 DEFAULT_WEIGHTS = (5.0, 4.0, 3.0, 2.0, 1.0)
 """Weights of levels 1..5: one tier of the pyramid each (Nenkova and Passonneau, 2004)."""
+ScoreKind = Literal["expected", "counted"]
+"""Ways to add up the items: their probabilities, or those that count as covered."""
+SCORES: Final[tuple[ScoreKind, ...]] = get_args(ScoreKind)
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Score:
     """A scored summary.
 
     Attributes:
-        score: In [0, 1], higher is better.
+        score: In [0, 1], higher is better; expected or counted coverage.
         covered: Ids of the covered items, in the rubric's order; never a forbidden one.
         missed: Ids of the items that are not covered.
         levels: For each level that the rubric has: (covered, total).
@@ -79,26 +82,31 @@ class Objective(Protocol):
         ...
 
 
-def weighted_score(items: Sequence[Item], covered: Mapping[str, bool], weights: Mapping[int, float]) -> float:
+def weighted_score(items: Sequence[Item], covered: Mapping[str, float], weights: Mapping[int, float]) -> float:
     """Return the weight of covered items, minus that of forbidden items that appear, over all weight; in [0, 1].
 
-    Forbidden items are not part of the denominator. A rubric whose weights sum to 0 scores 0.
+    An item's part in `covered` is its probability, or whether it is covered. Forbidden items are not part of the
+    denominator. A rubric whose weights sum to 0 scores 0.
     """
     total = sum(weights[item.level] for item in items if not item.forbidden)
     if total <= 0:
         return 0.0
-    gained = sum(weights[item.level] * (-1 if item.forbidden else 1) for item in items if covered[item.id])
+    gained = sum(weights[item.level] * (-1 if item.forbidden else 1) * covered[item.id] for item in items)
     return min(1.0, max(0.0, gained / total))
 
 
 class CoverageObjective:
-    """Sum of the weights of the covered items over the sum of all weights.
+    """Weighted coverage over the sum of all weights.
+
+    *Expected* coverage adds weight times probability. It agrees better with people and varies less than *counted*
+    coverage, which adds the weights of the items that count as covered. Authored patterns have probability 0 or 1.
 
     Args:
         weights: Weights of levels 1..5 (non-negative, not all 0), as a sequence or a mapping level -> weight.
         budget_words: Number of words to score from the start of the text, or None for the whole text. A character of
             a script without spaces counts as one word.
         matcher: Decides the items that have no authored patterns.
+        score: "expected" or "counted". Covered items and levels (`3/5`) are counted in both.
 
     Raises:
         ObjectiveError: A setting is out of range.
@@ -111,19 +119,24 @@ class CoverageObjective:
         weights: Sequence[float] | Mapping[int, float] = DEFAULT_WEIGHTS,
         budget_words: int | None = None,
         matcher: Matcher | None = None,
+        score: ScoreKind = "expected",
     ) -> None:
         self.weights = read_weights(weights)
         if budget_words is not None and (isinstance(budget_words, bool) or budget_words < 1):
             raise ObjectiveError(
                 f"budget_words = {budget_words!r}: must be a whole number, 1 or more; leave it out to score all words."
             )
+        if score not in SCORES:
+            raise ObjectiveError(f"score = {score!r}: must be one of {', '.join(SCORES)}.")
         self.budget_words = budget_words
+        self.kind: ScoreKind = score
         self.matcher: Matcher = LexicalMatcher() if matcher is None else matcher
         settings = {
             "weights": self.weights,
             "budget_words": budget_words,
             "matcher": [self.matcher.name, self.matcher.digest],
             "patterns": patterns.VERSION,
+            "score": score,
         }
         self.digest = _digest(settings)
         self.former_digests = _former_digests(settings, self.matcher)
@@ -154,12 +167,17 @@ class CoverageObjective:
             "compression": len(words) / log_words if log_words else 0.0,
             "forbidden": float(len(forbidden)),
         }
-        noise = sum(self.weights[i.level] ** 2 * m.disagreement for i, m in zip(case.items, matches, strict=True))
+        expected = self.kind == "expected"
+        parts = {match.item: match.probability if expected else float(match.covered) for match in matches}
+        noise = sum(
+            self.weights[item.level] ** 2 * (match.spread if expected else match.disagreement)
+            for item, match in zip(case.items, matches, strict=True)
+        )
         total = sum(self.weights[item.level] for item in wanted)
         if noise > 0 and total > 0:
             side["matcher_sd"] = noise**0.5 / total
         return Score(
-            score=weighted_score(case.items, covered, self.weights),
+            score=weighted_score(case.items, parts, self.weights),
             covered=tuple(item.id for item in wanted if covered[item.id]),
             missed=tuple(item.id for item in wanted if not covered[item.id]),
             levels=levels,
@@ -186,6 +204,8 @@ def _digest(settings: Mapping[str, object]) -> str:
 
 
 def _former_digests(settings: Mapping[str, object], matcher: Matcher) -> frozenset[str]:
+    if settings["score"] != "counted":
+        return frozenset()
     former = {key: settings[key] for key in ("weights", "budget_words")}  # as version 0.1.0 had them
     digests = getattr(matcher, "former_digests", (matcher.digest,))
     return frozenset(_digest({**former, "matcher": [matcher.name, digest]}) for digest in digests)

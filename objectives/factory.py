@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from objectives.coverage import DEFAULT_WEIGHTS, CoverageObjective, Objective, read_weights
+from objectives.coverage import DEFAULT_WEIGHTS, SCORES, CoverageObjective, Objective, read_weights
 from objectives.custom_import import own_objective
 from objectives.hints import did_you_mean
 from objectives.matchers.base import Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 from objectives.matchers.model_access import ModelAccess, NoModels
 
-_KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold")
+_KEYS = ("name", "kind", "weights", "budget_words", "matcher", "threshold", "score")
 _MATCHERS = {
     "lexical": ("kind",),
     "embedding": ("kind", "model", "host", "gguf", "midpoint", "slope"),
@@ -30,7 +30,8 @@ def make_objective(
         spec: The table's keys, all optional. `kind` or `name` is "coverage", or "module:attribute" for a user-defined
             callable or objective. `weights` are five numbers for levels 1..5, or a table level -> weight. `matcher` is
             "lexical", a table with `kind` and the matcher's settings, or a matcher object. `threshold` is the
-            probability in (0, 1) from which an item counts as covered. `budget_words` is as in `CoverageObjective`.
+            probability in (0, 1) from which an item counts as covered. `budget_words` and `score` are as in
+            `CoverageObjective`.
         models: How matchers reach models; without it, a matcher that asks one fails at the first text.
         directory: Folder to search for a user's module before the working directory.
 
@@ -61,6 +62,11 @@ def make_objective(
             f"threshold = {threshold!r}: must be a number between 0 and 1; leave it out for the calibrated one."
         )
         threshold = None
+    score = spec.get("score", "expected")
+    if score not in SCORES:
+        problems.append(
+            f"score = {score!r}: must be 'expected' or 'counted'. {did_you_mean(str(score), SCORES)}".rstrip()
+        )
     matcher = None
     try:
         matcher = _matcher(spec.get("matcher", "lexical"), threshold, models)
@@ -68,7 +74,7 @@ def make_objective(
         problems.append(str(error))
     if problems:
         raise ObjectiveError("\n".join(problems))
-    return CoverageObjective(weights=weights, budget_words=budget, matcher=matcher)
+    return CoverageObjective(weights=weights, budget_words=budget, matcher=matcher, score=score)
 
 
 def _is_share(value: object) -> bool:

@@ -61,6 +61,29 @@ def synonyms(folder: Path, known: set[str]) -> dict[str, dict[str, int]]:
     return pairs
 
 
+def antonyms(folder: Path, known: set[str]) -> set[tuple[str, str]]:
+    """Pairs of stems that WordNet marks as antonyms, each in the order of the alphabet."""
+    synsets: dict[tuple[str, str], tuple[list[str], list[list[str]]]] = {}
+    for part, letter in (("noun", "n"), ("verb", "v"), ("adj", "a"), ("adv", "r")):
+        for line in (folder / f"data.{part}").read_text().splitlines():
+            if line.startswith(" "):
+                continue
+            fields = line.split()
+            size = int(fields[3], 16)
+            at = 5 + 2 * size
+            pointers = [fields[at + 4 * i : at + 4 * i + 4] for i in range(int(fields[at - 1]))]
+            synsets[letter, fields[0]] = ([fields[4 + 2 * i].lower().split("(")[0] for i in range(size)], pointers)
+    pairs = set()
+    for lemmas, pointers in synsets.values():
+        for symbol, offset, part, words in pointers:
+            target = synsets.get(("a" if part == "s" else part, offset)) if symbol == "!" else None
+            if target is not None:
+                a, b = sorted((stem(lemmas[int(words[:2], 16) - 1]), stem(target[0][int(words[2:], 16) - 1])))
+                if a != b and a in known and b in known:
+                    pairs.add((a, b))
+    return pairs
+
+
 def main(argv: list[str] | None = None) -> int:
     """Build the lexicon and write it; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -83,6 +106,7 @@ def main(argv: list[str] | None = None) -> int:
     table = {
         "rarity": {key: " ".join(sorted(buckets[key])) for key in sorted(buckets, key=float)},
         "synonyms": {key: " ".join(groups[key]) for key in sorted(groups)},
+        "antonyms": " ".join(f"{a}:{b}" for a, b in sorted(antonyms(given.wordnet, set(rarity)))),
     }
     given.out.write_text(json.dumps(table, indent=0) + "\n")
     return 0

@@ -23,7 +23,8 @@ class Match:
         span: The part of the text that covers the item, or None.
         missing: Words of the item that the text lacks, the most telling first.
         matcher: Name of the matcher that decided ("patterns" for authored patterns).
-        disagreement: Variance of the matcher's own repeated answers about this item, 0 for a deterministic matcher.
+        disagreement: Variance of the decision when the same text is judged again, 0 for a deterministic matcher.
+        spread: The same for the probability.
     """
 
     item: str
@@ -36,6 +37,7 @@ class Match:
     missing: tuple[str, ...]
     matcher: str
     disagreement: float = 0.0
+    spread: float = 0.0
 
 
 @runtime_checkable

@@ -11,7 +11,9 @@ sign, the probability never falls.
 
 from __future__ import annotations
 
+import calendar
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
@@ -30,7 +32,8 @@ from objectives.matchers.words import (
     synonyms,
     text_words,
 )
-from objectives.text import Token, normalise, tokenise
+from objectives.numbers import Quantity, quantities
+from objectives.text import Token, normalise, number_key, stem, tokenise
 
 Array = NDArray[np.float64]
 
@@ -43,6 +46,7 @@ SIGNS: Final = {
     "missing": -1,
     "names_missing": -1,
     "numbers_missing": -1,
+    "short": -1,
 }
 """The measures, and the direction in which each may count:
 
@@ -53,7 +57,9 @@ SIGNS: Final = {
 * `last`: grade of the item's last word, which mostly carries the statement about its subject;
 * `missing`: number of words that are not found;
 * `names_missing`: share of the weight that is names and is not found;
-* `numbers_missing`: 1 if a number of the item is not found, else 0.
+* `numbers_missing`: 1 if a number of the item is not found, else 0;
+* `short`: share that `near` lacks, times the log of `LONG_ENOUGH` over the text's words: in a short text all words are
+  near one another.
 """
 FEATURES: Final = tuple(SIGNS)
 """Names of the columns of `Rubric.measure`, in their order."""
@@ -62,6 +68,8 @@ NEAR_WORDS: Final = 20
 """Words within which an item's words count as near one another."""
 NEAR_REST_WORDS: Final = 15
 """The same for words other than names: a name is often given once, then replaced by a pronoun."""
+LONG_ENOUGH: Final = 60
+"""Words from which a text is not short; one of less than a third of them is as one of a third."""
 PAIR_WORDS: Final = 8
 """Words within which two successive words of an item count as a pair."""
 NEGATION_REACH: Final = 3 * WORD_STEP
@@ -73,6 +81,7 @@ _LEAST_RARITY: Final = 0.3
 _COMMON: Final = 3.0
 _CAP: Final = 9.0
 _NAME_RARITY: Final = 11.5
+_CLOCK: Final = re.compile(r"\d\d:\d\d(:\d\d)?")
 _CHUNK: Final = 1024
 ITEMS_AT_ONCE: Final = 64
 """Items of a rubric that are measured together: the matrices grow with the square of this number."""
@@ -244,6 +253,9 @@ class Rubric:
         values[:, 5] = lacking.sum(axis=1)
         values[:, 6] = (self.weight * lacking * self.name).sum(axis=1)
         values[:, 7] = (lacking * self.number).max(axis=1)
+        length = (words[-1].position / WORD_STEP + 1) if words else 0.0
+        brevity = math.log(LONG_ENOUGH / min(LONG_ENOUGH, max(LONG_ENOUGH / 3, length)))
+        values[:, 8] = np.maximum(0.0, 1.0 - windows.near) * brevity
         return Measured(values, found, weighted.sum(axis=1), windows.start, events)
 
     def _windows(self, events: Occurrences, part: Array) -> Windows:
@@ -305,7 +317,7 @@ def item_content(text: str) -> list[_Content]:
     """Return the telling words of an item: all but function words (all words, if it has no others), each once."""
     normal = normalise(text)
     tokens = tokenise(normal)
-    words = item_words(tokens)
+    words = _with_quantities(item_words(tokens), normal, tokens, item=True)
     telling = [word for word in words if not is_function_word(word.key)] or words
     content: dict[str, _Content] = {}
     for word in telling:
@@ -320,7 +332,7 @@ def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
 def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]:
     """Return whether a word is a name (capitalised, but not just as the first word), and whether it is a number."""
     token = tokens[word.first]
-    if word.key[:1] == "#" or token.kind in ("number", "compound"):
+    if word.key[:1] == "#" or _CLOCK.fullmatch(word.key) or token.kind in ("number", "compound"):
         return False, True
     capital = token.kind == "word" and normal[token.start].isupper()
     return capital and (word.first > 0 or rarity(word.key) >= _NAME_RARITY), False
@@ -338,4 +350,50 @@ def words_of_text(text: str) -> tuple[str, Sequence[Token], list[Word]]:
     """Return a text in normalised form, its tokens and its comparable words."""
     normal = normalise(text)
     tokens = tokenise(normal)
-    return normal, tokens, text_words(tokens)
+    return normal, tokens, _with_quantities(text_words(tokens), normal, tokens, item=False)
+
+
+def _with_quantities(words: list[Word], normal: str, tokens: Sequence[Token], *, item: bool) -> list[Word]:
+    """Add the values of quantities: of `twenty-five`, of `2026-03-09`, of `2 pm`. In an item they replace the words."""
+    left = [(quantity, _spelled(quantity)) for quantity in quantities(normal, tokens)]
+    left = [(quantity, keys) for quantity, keys in left if keys and not _is_plain(quantity, keys, tokens)]
+    if item:  # `23 million` stays two words, which a text may have apart
+        left = [(quantity, keys) for quantity, keys in left if not _has_digits(quantity, normal, tokens)]
+    if not left:
+        return words
+    found: list[Word] = []
+    at = 0
+    for word in words:
+        while at < len(left) and left[at][0].number[1] <= word.first:
+            at += 1
+        start, stop = left[at][0].number if at < len(left) else (len(tokens), len(tokens))
+        inside = start <= word.first < stop
+        if not (inside and item):
+            found.append(word)
+        if inside and left[at][1]:
+            quantity, keys = left[at]
+            found.extend(Word(key, word.position, quantity.number[0], quantity.number[1] - 1) for key in keys)
+            left[at] = (quantity, ())
+    return found
+
+
+def _is_plain(quantity: Quantity, keys: tuple[str, ...], tokens: Sequence[Token]) -> bool:
+    start, stop = quantity.number
+    return stop == start + 1 and keys == (tokens[start].key,)
+
+
+def _has_digits(quantity: Quantity, normal: str, tokens: Sequence[Token]) -> bool:
+    start, stop = quantity.number
+    return any(tokens[at].kind == "number" and normal[tokens[at].start].isdecimal() for at in range(start, stop))
+
+
+def _spelled(quantity: Quantity) -> tuple[str, ...]:
+    """Return the words that a quantity stands for; none for an ordinal, which is compared as a word."""
+    key = min(quantity.wants)
+    sort, _, rest = key.partition(":")
+    if sort == "time":
+        return (rest,)
+    if sort == "date":
+        month, day = int(rest[:2]), int(rest[3:5])
+        return (stem(calendar.month_name[month].casefold()), number_key(float(day)))
+    return () if sort == "ordinal" or quantity.value in (None, 1.0) else (number_key(quantity.value),)

@@ -102,10 +102,18 @@ class JudgeMatcher:
     def _one(self, item: Item, yes: int, quote: str | None) -> Match:
         share = yes / self.votes
         covered = share > self.threshold
-        why = f"{yes} of {self.votes} votes say it is covered"
-        noise = retest_variance(share, self.votes, self.threshold)
         return Match(
-            item.id, covered, share, share, self.threshold, why, quote if covered else None, (), self.name, noise
+            item=item.id,
+            covered=covered,
+            probability=share,
+            score=share,
+            threshold=self.threshold,
+            why=f"{yes} of {self.votes} votes say it is covered",
+            span=quote if covered else None,
+            missing=(),
+            matcher=self.name,
+            disagreement=retest_variance(share, self.votes, self.threshold),
+            spread=share * (1 - share) / self.votes,
         )
 
     def _ask(self, items: Sequence[Item], order: list[int], text: str, vote: int) -> dict[int, tuple[bool, str]]:

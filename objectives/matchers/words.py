@@ -20,7 +20,8 @@ from objectives.text import Token, number_key, stem
 NEGATION: Final = "<not>"
 """The common key of all negating words: `not`, `never`, `didn't` ..."""
 _NEGATING = "not no never none nobody nothing neither nor without cannot unable"
-_NEGATORS: Final = frozenset(_NEGATING.split())
+NEGATORS: Final = frozenset(_NEGATING.split())
+"""Words that negate, apart from contractions such as `didn't`."""
 _FUNCTION = """
 a an the of to in on at for and or but is are was were be been being it its this that these those he she they his her
 their him them we you i as by with from has have had do does did will would can could who which there than then so if
@@ -32,12 +33,96 @@ _ALPHABETIC_UNSPACED: Final = regex.compile(r"[\p{Script=Thai}\p{Script=Lao}\p{S
 _HIRAGANA: Final = regex.compile(r"\p{Script=Hiragana}")
 _KATAKANA: Final = regex.compile(r"[\p{Script=Katakana}ー]")
 
+_ENDINGS: Final = frozenset(
+    [
+        "",
+        "al",
+        "ial",
+        "er",
+        "or",
+        "ion",
+        "ation",
+        "ition",
+        "at",
+        "it",
+        "ist",
+        "ism",
+        "ment",
+        "ness",
+        "ful",
+        "less",
+        "abl",
+        "ibl",
+        "ant",
+        "ent",
+        "anc",
+        "enc",
+        "iv",
+        "ativ",
+        "ous",
+        "ious",
+        "ic",
+        "ical",
+        "ish",
+        "ship",
+        "hood",
+        "y",
+        "s",
+        "es",
+        "ed",
+        "d",
+        "ing",
+        "th",
+        "en",
+        "n",
+        "an",
+        "ian",
+        "ean",
+        "ese",
+        "ess",
+        "ar",
+        "ari",
+        "ori",
+        "ize",
+        "is",
+        "ifi",
+        "ific",
+        "at",
+        "ator",
+        "atori",
+        "e",
+        "de",
+        "se",
+        "ce",
+        "ur",
+        "ward",
+    ]
+)
+"""What stems of one family may have after the letters that they share."""
+_UNLIKE_FORMS: Final = (
+    ("universit", "univers"),
+    ("international", "intern"),
+    ("importan", "import"),
+    ("organi", "organ"),
+    ("generali", "generous"),
+    ("authori", "author"),
+    ("experiment", "experienc"),
+    ("sensation", "sens"),
+    ("policie", "police"),
+    ("policy", "police"),
+    ("relativ", "relation"),
+    ("passenger", "passag"),
+)
+"""Beginnings of words that share a stem, the longer one first, and no meaning."""
+
 WORD_STEP: Final = 2
 """Length of a word in positions; a character of an unspaced script is one."""
 _RAREST: Final = 12.0
 _NEGATION_RARITY: Final = 9.0
 _LEAST_SHARED: Final = 0.5
 _SYNONYM: Final = 0.8
+_SYNONYM_ENOUGH: Final = 0.4
+_FAMILY_SHARED: Final = 0.55
 
 
 class Word(NamedTuple):
@@ -50,6 +135,22 @@ class Word(NamedTuple):
 
 
 _new = tuple.__new__  # half the time of calling the class; called for every word of every text
+
+
+@lru_cache(maxsize=1)
+def _antonyms() -> Mapping[str, frozenset[str]]:
+    table = json.loads(resources.files("objectives").joinpath("data/lexicon.json").read_text("utf-8"))
+    found: dict[str, set[str]] = {}
+    for pair in table["antonyms"].split():
+        one, other = pair.split(":")
+        found.setdefault(one, set()).add(other)
+        found.setdefault(other, set()).add(one)
+    return {key: frozenset(others) for key, others in found.items()}
+
+
+def antonyms(key: str) -> frozenset[str]:
+    """Return the antonyms of a stem."""
+    return _antonyms().get(key, frozenset())
 
 
 @lru_cache(maxsize=1)
@@ -90,15 +191,34 @@ def likeness(wanted: str, found: str) -> float:
         return 1.0
     best = _lexicon()[1].get(wanted, {}).get(found, 0.0)
     if len(wanted) > 3 and len(found) > 3 and wanted[:3] == found[:3] and wanted.isalpha() and found.isalpha():
-        shared = 3
-        for a, b in zip(wanted[3:], found[3:], strict=False):
-            if a != b:
-                break
-            shared += 1
+        shared = shared_beginning(wanted, found)
         share = 2 * shared / (len(wanted) + len(found))
         if share >= _LEAST_SHARED:
             best = max(best, min(share, 0.95))
     return best
+
+
+def shared_beginning(one: str, other: str) -> int:
+    """Return the number of letters that two words have in common at their beginning."""
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def related(one: str, other: str) -> bool:
+    """Return whether two stems are one family or synonyms: what follows their common letters are endings."""
+    if one == other or _lexicon()[1].get(one, {}).get(other, 0.0) >= _SYNONYM_ENOUGH:
+        return True
+    shared = shared_beginning(one, other)
+    enough = 2 * shared >= _FAMILY_SHARED * (len(one) + len(other))
+    return shared > 2 and enough and one[shared:] in _ENDINGS and other[shared:] in _ENDINGS
+
+
+def unlike_forms(one: str, other: str) -> bool:
+    """Return whether two words share a stem, but no meaning: `university` and `universe`."""
+    return one != other and any(
+        (one.startswith(a) and other.startswith(b) and not other.startswith(a))
+        or (other.startswith(a) and one.startswith(b) and not one.startswith(a))
+        for a, b in _UNLIKE_FORMS
+    )
 
 
 def synonyms(key: str) -> Mapping[str, float]:
@@ -110,7 +230,7 @@ def synonyms(key: str) -> Mapping[str, float]:
 def _keys(key: str, kind: str) -> tuple[str, ...]:
     if kind != "word":
         return (key,)
-    if key in _NEGATORS:
+    if key in NEGATORS:
         return (NEGATION,)
     if key.endswith("n't"):
         return stem(key[:-3]), NEGATION

@@ -23,7 +23,7 @@ from sweeps.ledger.study_record import StoredStudy
 from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
-from sweeps.scoring.inputs import load_inputs
+from sweeps.scoring.inputs import load_inputs, with_stored_score
 from sweeps.study.sweep import Sweep
 from sweeps.tracking.mlflow_store import refuse_unusable, tracking_uri
 from sweeps.workspace.study_lock import standing_of
@@ -94,7 +94,11 @@ def _open(
         engines = stack.enter_context(opened_engines(sweep.config, sweep.workspace.logs, given=sweep.engines))
         ledger = stack.enter_context(opened_ledger(sweep.workspace))
         hosts, watchers = open_timed_hosts(engines, sweep.config)
-        opened = OpenSweep(sweep.config, sweep.workspace, cases, objective, ledger, hosts, watchers)
+        stored = ledger.studies.get(sweep.config.study.name)
+        config = with_stored_score(sweep.config, None if stored is None else stored.identity)
+        if config is not sweep.config:
+            cases, objective = load_inputs(config)
+        opened = OpenSweep(config, sweep.workspace, cases, objective, ledger, hosts, watchers)
         list_hosts(opened, report)
         row.finding = findings.engine_finding(hosts)
     return opened

@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 @click.option(
     "--reasoning", type=click.Choice(["cut", "keep"]), help="Cut reasoning in texts off, or score it as well."
 )
+@click.option(
+    "--score",
+    type=click.Choice(["expected", "counted"]),
+    help="Add up the probabilities of the items, or those that count as covered.",
+)
 @click.option("--reset", is_flag=True, help="Go back to the [objective] of the sweep's file.")
 @click.option("--dry-run", is_flag=True, help="Show the difference; write nothing.")
 def rescore(
@@ -35,6 +40,7 @@ def rescore(
     budget_words: int | None,
     threshold: float | None,
     reasoning: str | None,
+    score: str | None,
     reset: bool,
     dry_run: bool,
 ) -> None:
@@ -43,12 +49,13 @@ def rescore(
     Shows the changes, also of the verdict. Report, plots, tables, exports and MLflow get the new scores; exports of a
     verdict that no longer holds are removed. The previous scores stay in the ledger.
 
-    Without an option, weights, words, threshold and reasoning stay as the previous rescore left them. --reset goes back
-    to the sweep's file; other options then change that.
+    Without an option, weights, words, threshold, score and reasoning stay as the previous rescore left them. --reset
+    goes back to the sweep's file; other options then change that.
     """
     from sweeps.study.rescore import rescore_study
 
-    settings: dict[str, object] = {"budget_words": budget_words, "threshold": threshold, "reasoning": reasoning}
+    settings: dict[str, object] = {"budget_words": budget_words, "threshold": threshold}
+    settings |= {"reasoning": reasoning, "score": score}
     if weights is not None:
         settings["weights"] = _weights(weights)
     given = {name: value for name, value in settings.items() if value is not None}

@@ -129,6 +129,7 @@ class ObjectiveTable(_Table):
     matcher: str | dict[str, Any] = "lexical"
     threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     reasoning: Literal["cut", "keep"] = "cut"
+    score: Literal["expected", "counted"] = "expected"
 
 
 def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto") -> BeforeValidator:

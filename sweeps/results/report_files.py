@@ -16,6 +16,7 @@ from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
 from sweeps.scoring.copied_text import copying_notes
 from sweeps.scoring.empty_texts import empty_notes, reasoning_notes
+from sweeps.scoring.inputs import stored_score
 from sweeps.version import __version__
 from sweeps.workspace.workspace import DEFAULT_FOLDER
 
@@ -140,7 +141,7 @@ def _matcher_notes(result: SweepResult) -> list[str]:
 
 def config_of(result: SweepResult) -> dict[str, Any]:
     """The configuration as flat JSON types, with the study's current objective (see `rescore`)."""
-    identity = result.stored.identity
+    identity = {"objective.score": stored_score(result.stored.identity), **result.stored.identity}
     return {
         key: identity.get(key, value) if key.startswith("objective.") else value
         for key, value in result.config.identity().items()

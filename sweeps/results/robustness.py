@@ -13,6 +13,7 @@ from objectives.coverage import DEFAULT_WEIGHTS
 from objectives.weightings import Setting, rescore_matches, settings
 from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.results.verdicts import judge_finalists
+from sweeps.scoring.inputs import stored_score
 
 
 def robustness_table(study: StudyData, verdict: Verdict) -> pd.DataFrame | None:
@@ -34,15 +35,16 @@ def robustness_table(study: StudyData, verdict: Verdict) -> pd.DataFrame | None:
     weights = study.stored.identity.get("objective.weights", study.config.objective.weights)
     used = [weights.get(str(level), 0.0) for level in range(1, 6)] if isinstance(weights, Mapping) else list(weights)
     rows = []
-    for setting in settings(used or DEFAULT_WEIGHTS):
+    for setting in settings(used or DEFAULT_WEIGHTS, stored_score(study.stored.identity)):
         rescored = [(answer, _score(cases[answer["case"]], answer["detail"], setting)) for answer in answers]
         rows.append({"scoring": setting.name, **_judged(study, verdict.configuration, rescored)})
     return pd.DataFrame(rows)
 
 
 def _score(case: Case, detail: Mapping[str, Any], setting: Setting) -> float:
-    if setting.threshold is not None:
-        return rescore_matches(case, detail["probabilities"], setting.weights, setting.threshold)
+    if setting.threshold is not None or setting.score == "expected":
+        known = detail["probabilities"]
+        return rescore_matches(case, known, setting.weights, setting.threshold, score=setting.score)
     appeared = {*detail["covered"], *detail["forbidden"]}
     decided = {item.id: float(item.id in appeared) for item in case.items}
     return rescore_matches(case, decided, setting.weights, 0.5)

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
 
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from objectives.coverage import ScoreKind
 from objectives.custom import Scoring, as_objective
 from sweeps.config.names import fault
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
+
+SCORE_BEFORE: ScoreKind = "counted"
+"""The score of studies from before `objective.score`."""
+
+
+def stored_score(identity: Mapping[str, Any]) -> ScoreKind:
+    """Return how a study adds up its items, from its identity."""
+    found: ScoreKind = identity.get("objective.score", SCORE_BEFORE)
+    return found
+
+
+def with_stored_score(config: SweepConfig, identity: Mapping[str, Any] | None) -> SweepConfig:
+    """Return the configuration with the score of the study that it goes on with, unless the file names one."""
+    if identity is None or "score" in config.objective.model_fields_set:
+        return config
+    score = stored_score(identity)
+    if score == config.objective.score:
+        return config
+    return replace(config, objective=config.objective.model_copy(update={"score": score}))
 
 
 def load_inputs(

@@ -17,6 +17,7 @@ from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord
+from sweeps.scoring.inputs import SCORE_BEFORE
 from sweeps.scoring.scorer import case_digest
 from sweeps.search.trial import Proposal
 
@@ -28,7 +29,12 @@ class StudyChangedError(ConfigError):
     """The stored study was made with another configuration, other cases, another model or another host."""
 
 
-_FORMER = {"budget.cases_per_trial": "auto", "budget.confirm_share": 0.25, "objective.reasoning": "keep"}
+_FORMER = {
+    "budget.cases_per_trial": "auto",
+    "budget.confirm_share": 0.25,
+    "objective.reasoning": "keep",
+    "objective.score": SCORE_BEFORE,
+}
 """Values in older studies of settings that came later or have another default today. A study goes on with its plan if
 its file does not name the setting."""
 
@@ -191,6 +197,7 @@ _RESCORE_FLAGS = {
     "budget_words": "--budget-words",
     "threshold": "--threshold",
     "reasoning": "--reasoning",
+    "score": "--score",
 }
 
 

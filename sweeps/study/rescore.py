@@ -19,6 +19,7 @@ from sweeps.results.case_records import case_record
 from sweeps.results.reader import open_existing, read_result, result_of
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
+from sweeps.scoring.inputs import stored_score
 from sweeps.scoring.scorer import UNSCORED, Scored, Scorer, UnscorableError, case_digest
 from sweeps.study.identity import identity_of
 from sweeps.workspace.study_lock import RESCORE, study_lock
@@ -217,6 +218,7 @@ def _scoring_for(
     if reset:
         settings["reasoning"] = SweepConfig.from_text(result.stored.config).objective.reasoning
     else:
+        settings["score"] = stored_score(identity)
         settings |= {key: identity[f"objective.{key}"] for key in settings if f"objective.{key}" in identity}
     if given is not None:
         try:

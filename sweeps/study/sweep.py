@@ -21,7 +21,7 @@ from sweeps.progress import Progress, Silent
 from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
-from sweeps.scoring.inputs import load_inputs
+from sweeps.scoring.inputs import load_inputs, with_stored_score
 from sweeps.study.run import StudyRun
 from sweeps.workspace.study_lock import RUN, study_lock
 from sweeps.workspace.workspace import Workspace
@@ -148,6 +148,11 @@ class Sweep:
             engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
             ledger = stack.enter_context(opened_ledger(workspace))
             stack.enter_context(study_lock(workspace, config.study.name, RUN, warn=self._warn))
+            stored = ledger.studies.get(config.study.name)
+            kept = with_stored_score(config, None if stored is None else stored.identity)
+            if kept is not config:
+                config = kept
+                cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)
             hosts, timers = (
                 open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
             )

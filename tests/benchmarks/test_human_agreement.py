@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.matchers import human_agreement
+from objectives.coverage import CoverageObjective
 from objectives.matchers.embedding import EmbeddingMatcher
+from objectives.matchers.lexical import shipped_model
 
 KEYS = [
     "auc",
@@ -73,3 +75,40 @@ def test_an_embedding_model_gets_the_midpoint_that_fits_the_labels(
     assert found is not None
     assert 0 < float(found[1]) < 1
     assert float(found[2]) > 0
+
+
+@pytest.mark.skipif(
+    not human_agreement.LABELS.exists(), reason="the human judgements are not beside this repository (../shared)"
+)
+def test_the_shipped_score_agrees_with_people() -> None:
+    documents = human_agreement.read(human_agreement.LABELS)
+    found = [human_agreement.with_objective(CoverageObjective())(document) for document in documents]
+    rows, totals = [row for row, _ in found], [total for _, total in found]
+    figures = human_agreement.agreement(documents, rows, 0.5, 0.0, totals)
+    assert figures["auc"] >= 0.85
+    assert figures["summary_pearson"] >= 0.58
+
+
+def test_the_shipped_model_says_where_it_comes_from_and_how_it_agrees_with_people_that_it_has_not_seen() -> None:
+    source = shipped_model()["source"]
+    assert source["judgements"] == 13250
+    unseen = source["cross_validated_by_document"]
+    assert unseen["auc"] >= 0.85
+    assert unseen["summary_pearson"] >= 0.58
+    for cell, share in unseen["covered_by_probability"].items():
+        low, high = map(float, cell.split("-"))
+        assert low - 0.03 <= share <= high + 0.03
+
+
+def test_the_score_of_the_shipped_path_is_the_mean_probability(labels: Path) -> None:
+    (document, *_) = human_agreement.read(labels)
+    rows, totals = human_agreement.with_objective(CoverageObjective())(document)
+    assert totals == pytest.approx(rows.mean(axis=1))
+
+
+def test_cross_validation_by_systems_and_by_documents_judges_every_summary(labels: Path) -> None:
+    documents = human_agreement.read(labels)
+    for by in ("document", "system"):
+        rows, totals = human_agreement.cross_validated(documents, by)
+        assert [row.mean() for row in np.concatenate(rows)] == pytest.approx(np.concatenate(totals))
+        assert all(total.any() for total in totals)

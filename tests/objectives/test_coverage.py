@@ -78,18 +78,22 @@ class Fixed:
         return list(self.answers)
 
 
-def answer(item: str, probability: float, disagreement: float = 0.0) -> Match:
-    return Match(item, probability >= 0.5, probability, probability, 0.5, "", None, (), "fixed", disagreement)
+def answer(item: str, probability: float, disagreement: float = 0.0, spread: float = 0.0) -> Match:
+    return Match(item, probability >= 0.5, probability, probability, 0.5, "", None, (), "fixed", disagreement, spread)
 
 
 PLAIN = Case("p", "log", (Item("x", "x", 1), Item("y", "y", 3), Item("z", "z", 5)))
 
 
 def test_noise_of_the_matcher_is_carried() -> None:
-    matcher = Fixed(answer("x", 1), answer("y", 0.6, 0.25), answer("z", 0.4, 0.16))
-    score = CoverageObjective(matcher=matcher).score(PLAIN, "text")
+    matcher = Fixed(answer("x", 1), answer("y", 0.6, 0.25, 0.08), answer("z", 0.4, 0.16, 0.07))
+    score = CoverageObjective(matcher=matcher, score="counted").score(PLAIN, "text")
     assert score.score == 8 / 9
     assert score.side["matcher_sd"] == pytest.approx((9 * 0.25 + 1 * 0.16) ** 0.5 / 9)
+    score = CoverageObjective(matcher=matcher).score(PLAIN, "text")
+    assert score.score == pytest.approx((5 * 1 + 3 * 0.6 + 1 * 0.4) / 9)
+    assert score.side["matcher_sd"] == pytest.approx((9 * 0.08 + 1 * 0.07) ** 0.5 / 9)
+    assert (score.covered, score.level_text(3), score.level_text(5)) == (("x", "y"), "1/1", "0/1")
 
 
 def test_a_matcher_that_leaves_items_out_is_told_so() -> None:
@@ -118,7 +122,18 @@ def test_digest_follows_settings_not_rubric() -> None:
     one = CoverageObjective()
     assert one.digest == CoverageObjective(weights={1: 5, 2: 4, 3: 3, 4: 2, 5: 1}).digest
     others = {CoverageObjective(weights=(1, 1, 1, 1, 1)).digest, CoverageObjective(budget_words=10).digest}
-    assert len({one.digest, *others}) == 3
+    assert len({one.digest, *others, CoverageObjective(score="counted").digest}) == 4
+
+
+def test_a_forbidden_item_costs_its_expected_weight() -> None:
+    case = replace(PLAIN, items=(PLAIN.items[0], replace(PLAIN.items[1], forbidden=True)))
+    matcher = Fixed(answer("x", 0.8), answer("y", 0.2))
+    assert CoverageObjective(matcher=matcher).score(case, "text").score == pytest.approx((5 * 0.8 - 3 * 0.2) / 5)
+
+
+def test_an_unknown_score_is_refused() -> None:
+    with pytest.raises(ObjectiveError, match="score = 'mean': must be one of expected, counted"):
+        CoverageObjective(score="mean")
 
 
 @pytest.mark.parametrize("weights", [(1, 2), (0, 0, 0, 0, 0), (1, -1, 1, 1, 1), (1, 1, 1, 1, float("nan")), {1: 1}])

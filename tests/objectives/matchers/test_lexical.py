@@ -197,7 +197,8 @@ def test_protocol_digest_and_threshold() -> None:
     assert LexicalMatcher(threshold=0.6).digest != MATCHER.digest
     strict, lax = LexicalMatcher(threshold=0.999), LexicalMatcher(threshold=0.001)
     assert not strict.match(items(RUBRIC[0]), RUBRIC[0])[0].covered
-    assert lax.match(items(RUBRIC[0]), "")[0].covered
+    assert lax.match(items(RUBRIC[0]), "a disk")[0].covered
+    assert not lax.match(items(RUBRIC[0]), "nothing of it")[0].probability
     with pytest.raises(ObjectiveError, match="threshold"):
         LexicalMatcher(threshold=1.5)
 

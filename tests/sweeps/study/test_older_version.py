@@ -96,6 +96,16 @@ def test_a_stopped_study_goes_on_to_the_same_verdict(home: Path) -> None:
     assert len(optuna_trials(home / "mlruns", "stopped")) == result.plan.trials
 
 
+def test_it_stays_counted_until_it_is_scored_otherwise(home: Path) -> None:
+    kept = rescore_study("mlruns", "done", cases="cases").new
+    assert kept.stored.identity["objective.score"] == "counted"
+    assert sweep("sweep.toml").run().stored.identity["objective.score"] == "counted"
+    expected = rescore_study("mlruns", "done", cases="cases", settings={"score": "expected"}).new
+    assert expected.stored.identity["objective.score"] == "expected"
+    assert rescore_study("mlruns", "done", cases="cases").new.stored.identity["objective.score"] == "expected"
+    assert sweep("sweep.toml").run().stored.identity["objective.score"] == "expected"
+
+
 def test_a_study_is_scored_again(home: Path) -> None:
     done = rescore_study("mlruns", "done", cases_path="cases", settings={"weights": [1, 1, 1, 1, 1]}, keep=False)
     assert done.old.verdict is not None

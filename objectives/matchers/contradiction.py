@@ -1,0 +1,343 @@
+"""Whether a text says something else than an item in nearly the item's words.
+
+A bag of words cannot distinguish `Restart the pump` from `Do not restart the pump`. So each sentence that nearly
+repeats an item is compared with it word by word:
+
+* *negation*: one of them negates what the other states;
+* *opposite*: an opposite stands where the item has its word;
+* *number*: another number, unit, date or time stands where the item has its own;
+* *label*: another letter, number or version follows the same noun (`tank B` for `tank A`), or `db2` stands for `db1`;
+* *role*: giver and receiver, or `from` and `to`, have changed places;
+* *name*: another name, or a word that only looks like the item's, stands between the same neighbours.
+
+An item is contradicted if every sentence that has most of its words says something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from functools import lru_cache
+from itertools import combinations, pairwise
+from typing import Final, NamedTuple
+
+import regex
+
+from objectives.matchers import contradiction_ja
+from objectives.matchers.opposites import TURNED, opposite
+from objectives.matchers.sentences import Sentence, Term, sentence, sentences
+from objectives.matchers.words import NEGATORS, related, shared_beginning, unlike_forms
+from objectives.numbers import Quantity
+from objectives.text import normalise, stem
+
+_LEAST_SUPPORT: Final = 0.4
+"""Share of an item's weight that a sentence must have to be about the item."""
+_WELL_SUPPORTED: Final = 0.6
+"""Share from which a sentence can state the item by itself."""
+_NEGATED_SHARE: Final = 0.3
+_LOOSE: Final = 2
+"""Words that a near copy may have between those of the item, besides one for every four of the item."""
+_CONTEXT: Final = 3
+"""Words around a place that must be the same, where there are so many."""
+_LOOKS_LIKE: Final = 3
+"""Letters that two words have in common at their beginning, where one may be mistaken for the other."""
+_QUANTIFIERS: Final = NEGATORS | frozenset(("all", "every", "everyone", "everybody", "always"))
+_ARTICLES: Final = frozenset(("the", "a", "an"))
+_PARTICIPLE: Final = ("ed", "en", "wn", "ought", "aid", "it", "ut", "aught", "ade", "old", "ent", "ept", "ound", "eld")
+_OTHER_SCRIPT: Final = regex.compile(r"[^\P{L}\p{Script=Latin}]")
+_DIGITS: Final = regex.compile(r"\d+")
+_MARGIN: Final = 2
+"""Words before and after a near copy that may belong to it."""
+
+
+class _Pair(NamedTuple):
+    """An item and a sentence, with the places of the sentence's terms for each term of the item."""
+
+    item: Sequence[Term]
+    said: Sequence[Term]
+    places: list[list[int]]
+
+    @property
+    def support(self) -> float:
+        """Share of the item's weight that the sentence has."""
+        total = sum(term.weight for term in self.item)
+        found = sum(term.weight for term, places in zip(self.item, self.places, strict=True) if places)
+        return found / total if total else 0.0
+
+
+def contradiction(item: str, text: str) -> str:
+    """Return what a text says otherwise than an item, such as "negation"; "" if nothing.
+
+    Args:
+        item: The item.
+        text: The text, normalised.
+    """
+    if contradiction_ja.is_unspaced(item):
+        return contradiction_ja.contradiction(normalise(item), text)
+    if _OTHER_SCRIPT.search(item):
+        return ""
+    wanted = sentence(normalise(item).strip().rstrip("."))
+    said_sentences = [said for said in sentences(text) if said.may_be_about(wanted)]
+    pairs = [_pair(wanted, said) for said in said_sentences]
+    best = max((pair.support for pair in pairs), default=0.0)
+    if best < _LEAST_SUPPORT:
+        return ""
+    kinds = [
+        _kind(pair) or ("name" if _other_word(wanted, said) else "")
+        for pair, said in zip(pairs, said_sentences, strict=True)
+        if pair.support >= min(best, _WELL_SUPPORTED)
+    ]
+    return kinds[0] if all(kinds) else ""
+
+
+def _pair(wanted: Sentence, said: Sentence) -> _Pair:
+    item, terms = wanted.content, said.content
+    return _Pair(item, terms, [_places(term, terms) for term in item])
+
+
+def _places(term: Term, terms: Sequence[Term]) -> list[int]:
+    """Return the places of a term in a sentence: where it stands itself, otherwise where another stands for it."""
+    if term.quantity is not None:
+        return [at for at, other in enumerate(terms) if other.quantity and _meets(term.quantity, other.quantity)]
+    same = [at for at, other in enumerate(terms) if term.key == other.key and not unlike_forms(term.raw, other.raw)]
+    return same or [at for at, other in enumerate(terms) if other.quantity is None and _like(term.key, other.key)]
+
+
+def _meets(wanted: Quantity, said: Quantity) -> bool:
+    """Whether a quantity is said, perhaps without its unit."""
+    return not wanted.wants.isdisjoint(said.says) or (
+        not said.has_unit and wanted.value is not None and wanted.value == said.value
+    )
+
+
+def _near_copy(pair: _Pair) -> _Pair | None:
+    """Return the stretch of a sentence that repeats the item but for one place; None if there is none."""
+    lacking = [index for index, places in enumerate(pair.places) if not places]
+    size = len(pair.item)
+    if len(lacking) > min(2, size - 1) or (lacking and lacking[-1] - lacking[0] >= len(lacking)):
+        return None
+    events = sorted((place, index) for index, places in enumerate(pair.places) for place in places)
+    low, high = _shortest(events, size - len(lacking))
+    if high - low + 1 > size - len(lacking) + _LOOSE + size // 4:
+        return None
+    start, stop = max(0, low - _MARGIN), min(len(pair.said), high + 1 + _MARGIN)
+    places = [[at - start for at in places if start <= at < stop] for places in pair.places]
+    return _Pair(pair.item, pair.said[start:stop], places)
+
+
+def _shortest(events: Sequence[tuple[int, int]], needed: int) -> tuple[int, int]:
+    """Return the shortest stretch that has every term found."""
+    best = (0, len(events) * 1000)
+    counts: dict[int, int] = {}
+    left = 0
+    for place, index in events:
+        counts[index] = counts.get(index, 0) + 1
+        while len(counts) == needed:
+            first, other = events[left]
+            if place - first < best[1] - best[0]:
+                best = (first, place)
+            counts[other] -= 1
+            if not counts[other]:
+                del counts[other]
+            left += 1
+    return best
+
+
+@lru_cache(maxsize=1 << 15)
+def _like(one: str, other: str) -> bool:
+    return one != other and related(one, other) and not opposite(one, other)
+
+
+def _kind(whole: _Pair) -> str:
+    pair = _near_copy(whole)
+    if pair is None:
+        return ""
+    for name, found in _CHECKS:
+        if found(pair):
+            return name
+    return ""
+
+
+def _negation(pair: _Pair) -> bool:
+    """Whether a good part of the words found are negated on one side, and none on the other."""
+    if not all(places or term.raw in _QUANTIFIERS for term, places in zip(pair.item, pair.places, strict=True)):
+        return False
+    mine = theirs = total = 0.0
+    for term, places in zip(pair.item, pair.places, strict=True):
+        if places and not term.name and term.quantity is None:
+            total += term.weight
+            mine += term.weight * term.negated
+            theirs += term.weight * all(pair.said[place].negated for place in places)
+    unlike = (mine == 0) != (theirs == 0) and max(mine, theirs) >= _NEGATED_SHARE * total
+    return unlike and not _opposites(pair, flipped=True)
+
+
+def _opposites(pair: _Pair, *, flipped: bool = False) -> bool:
+    """Whether an opposite stands for a word of the item; `flipped`: and is negated, so that it says the same."""
+    keys = {term.key for term in pair.item}
+    for term, places in zip(pair.item, pair.places, strict=True):
+        if places:
+            continue
+        key = stem(term.raw) if term.quantity else term.key
+        for other in pair.said:
+            if other.key not in keys and opposite(key, other.key):
+                return (other.negated != term.negated) == flipped
+    return False
+
+
+def _numbers(pair: _Pair) -> bool:
+    """Whether a sentence has a quantity of the same sort, but not the item's."""
+    used = {place for places in pair.places for place in places}
+    for term, places in zip(pair.item, pair.places, strict=True):
+        if places:
+            continue
+        if term.quantity is None:
+            return False
+        if any(other.quantity and place not in used and _sort(term, other) for place, other in enumerate(pair.said)):
+            return True
+    return False
+
+
+def _sort(term: Term, other: Term) -> bool:
+    assert term.quantity is not None
+    assert other.quantity is not None
+    sorts = [
+        {key.partition(":")[0] if ":" in key else "number" for key in quantity.wants}
+        for quantity in (term.quantity, other.quantity)
+    ]
+    return not sorts[0].isdisjoint(sorts[1])
+
+
+def _neighbour(terms: Sequence[Term], place: int) -> set[str]:
+    return {terms[at].key for at in (place - 1, place + 1) if 0 <= at < len(terms) and terms[at].quantity is None}
+
+
+def _labels(pair: _Pair) -> bool:
+    """Whether a label, a number or an identifier has another one in its place."""
+    keys = {term.key for term in pair.item}
+    for index, term in enumerate(pair.item):
+        if not (term.name or term.quantity) or not _is_label(term):
+            continue
+        others = [place for place, other in enumerate(pair.said) if _is_label(other) and other.key not in keys]
+        if not pair.places[index] and any(_shape(pair.said[place].raw) == _shape(term.raw) for place in others):
+            return True
+        nouns = _neighbour(pair.item, index)
+        beside = [place for place in pair.places[index] if nouns & _neighbour(pair.said, place)]
+        if nouns and not beside and any(nouns & _neighbour(pair.said, place) for place in others):
+            return True
+    return False
+
+
+def _is_label(term: Term) -> bool:
+    return term.quantity is not None or len(term.raw) == 1 or any(c.isdigit() for c in term.raw)
+
+
+def _shape(raw: str) -> str:
+    return _DIGITS.sub("#", raw) if len(raw) > 1 else "?"
+
+
+def _roles(pair: _Pair) -> bool:
+    """Whether two words of the item have changed places, or their prepositions have."""
+    for term, places in zip(pair.item, pair.places, strict=True):
+        given = [pair.said[place].preposition for place in places]
+        if term.preposition and given and all({term.preposition, other} in TURNED for other in given):
+            return True
+    if not all(len(places) == 1 for places in pair.places):
+        return False
+    order = [places[0] for places in pair.places]
+    turned = _is_passive(pair.item) != _is_passive(pair.said)
+    if order == sorted(order):
+        by = any(
+            "by" in (term.preposition, pair.said[at].preposition) for term, at in zip(pair.item, order, strict=True)
+        )
+        return turned and by and len(order) > 2
+    return not turned and any(
+        _exchanged(order, i, j) and not pair.item[i + 1].name
+        for i, j in combinations(range(len(order)), 2)
+        if j > i + 1
+    )
+
+
+def _exchanged(order: Sequence[int], one: int, other: int) -> bool:
+    """Whether only two terms have changed places."""
+    turned = list(order)
+    turned[one], turned[other] = turned[other], turned[one]
+    return turned == sorted(turned)
+
+
+def _other_word(wanted: Sentence, said: Sentence) -> bool:
+    """Whether another word stands in the place of a word of the item: the words around it are the same."""
+    item, terms = wanted.terms, said.terms
+    known = {term.key for term in item}
+    for start in range(len(item)):
+        for length in (1, 2):
+            stop = start + length
+            lost = item[start:stop]
+            if len(lost) < length or not all(t.content and t.quantity is None and not _places(t, terms) for t in lost):
+                break
+            if any(_stands_for(item, start, stop, terms, at, known) for at in range(len(terms))):
+                return True
+    return False
+
+
+def _stands_for(
+    item: Sequence[Term], start: int, stop: int, terms: Sequence[Term], at: int, known: Collection[str]
+) -> bool:
+    """Whether one or two words of a sentence stand where the item has its own, between the same words."""
+    left = _alike(item[:start][::-1], terms[:at][::-1])
+    if left < min(1, start) or (start == 0 and at > 0 and not _begins(item[0], terms[at - 1])):
+        return False
+    for end in (at + 1, at + 2):
+        others = terms[at:end]
+        if len(others) < end - at or not all(other.content and other.key not in known for other in others):
+            return False
+        if any(_like(term.key, other.key) for term in item for other in others):
+            return False
+        right = _alike(item[stop:], terms[end:])
+        room = start + len(item) - stop
+        around = right >= min(1, len(item) - stop) and left + right >= min(_CONTEXT, room)
+        if around and _another(item[start:stop], others):
+            return True
+    return False
+
+
+def _begins(lost: Term, before: Term) -> bool:
+    """Whether a name may begin after a word: not after an article or another part of it."""
+    return not before.content and (not lost.name or before.raw not in _ARTICLES)
+
+
+def _another(lost: Sequence[Term], others: Sequence[Term]) -> bool:
+    """Whether one name stands for another, or a word for one that looks like it: not a synonym."""
+    if all(term.name for term in lost):
+        return any(other.name for other in others)
+    return len(lost) == len(others) == 1 and _looks_like(lost[0].raw, others[0].raw)
+
+
+def _looks_like(one: str, other: str) -> bool:
+    """Whether two words begin alike and are no family: `sound` and `soul`, but not `development` and `dev`."""
+    shared = shared_beginning(one, other)
+    return shared >= _LOOKS_LIKE and shared < min(len(one), len(other)) and 2 * shared >= min(len(one), len(other))
+
+
+def _alike(one: Sequence[Term], other: Sequence[Term]) -> int:
+    """Return how many words are the same from the beginning of two lists, up to `_CONTEXT`."""
+    count = 0
+    for a, b in zip(one[:_CONTEXT], other[:_CONTEXT], strict=False):
+        if a.key != b.key and not (a.quantity and b.quantity and _meets(a.quantity, b.quantity)):
+            break
+        count += 1
+    return count
+
+
+def _is_passive(terms: Sequence[Term]) -> bool:
+    return any(
+        term.preposition == "by" and not one.name for one, term in pairwise(terms) if one.raw.endswith(_PARTICIPLE)
+    )
+
+
+_CHECKS: Final = (
+    ("number", _numbers),
+    ("opposite", _opposites),
+    ("negation", _negation),
+    ("label", _labels),
+    ("role", _roles),
+)

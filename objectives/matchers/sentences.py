@@ -1,0 +1,187 @@
+"""Sentences word by word, as the check for contradictions sees them: negation, names, numbers and prepositions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+import regex
+
+from objectives.matchers.opposites import ONLY_AFTER_VERB, has_opposites
+from objectives.matchers.words import NEGATORS, is_function_word, rarity
+from objectives.numbers import Quantity, quantities
+from objectives.text import Token, stem, tokenise
+
+_BREAK: Final = regex.compile(
+    r"(?<!\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|vs|Inc|Jr|Sen|Gen|Col|Gov)\.)(?<=[.!?][\"')\]]?)\s+|\n+|(?<=[。！？])"
+)
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_NEGATING: Final = NEGATORS | _words("hardly barely scarcely nowhere without")
+_ONLY_BEFORE_TO: Final = frozenset(map(stem, _words("fail refuse decline forget neglect unlikely")))
+_NEGATING_VERBS: Final = _ONLY_BEFORE_TO | frozenset(map(stem, _words("avoid prevent lack deny stop cease")))
+"""Words that negate what follows: some before `to`, the others before a verb in -ing."""
+_BREAKERS: Final = _words("but and because so while until after before when although since whereas then if which who")
+_NOT_NEGATING: Final = _words("only just merely doubt sooner wonder")
+_BEGINNING: Final = 3
+_ALIKE: Final = 0.3
+_REACH: Final = 5
+_SHORT_REACH: Final = {"without": 3, "no": 4}
+PREPOSITIONS: Final = _words(
+    "from to before after above below over under into inside outside with without onto off by for in on at"
+)
+_DETERMINERS: Final = _words("the a an this that its his her their our my")
+_NAME_RARITY: Final = 11.5
+
+
+@lru_cache(maxsize=1)
+def first_names() -> frozenset[str]:
+    """Return common first names: at the start of a sentence a capital does not tell that a word is a name."""
+    return frozenset(resources.files("objectives").joinpath("data/first_names.txt").read_text("utf-8").split())
+
+
+class Term(NamedTuple):
+    """A word or a quantity of a sentence.
+
+    Attributes:
+        key: Its stem; `#` and its own text for a quantity.
+        raw: The word in lower case.
+        name: Whether it is a name or a label: capitalised within the sentence, a single letter, with digits.
+        content: Whether it carries meaning.
+        negated: Whether the sentence negates it.
+        quantity: The quantity, if it is one.
+        preposition: The preposition right before it, or "".
+        weight: How much it says.
+    """
+
+    key: str
+    raw: str
+    name: bool
+    content: bool
+    negated: bool
+    quantity: Quantity | None
+    preposition: str
+    weight: float
+
+
+class Sentence(NamedTuple):
+    """A sentence: its terms, those that carry meaning, and the first letters of these."""
+
+    terms: tuple[Term, ...]
+    content: tuple[Term, ...]
+    beginnings: frozenset[str]
+
+    def may_be_about(self, other: Sentence) -> bool:
+        """Whether a good part of the words of another sentence may stand in this one; a fast first look."""
+        alike = sum(term.key[:_BEGINNING] in self.beginnings for term in other.content)
+        return alike >= _ALIKE * len(other.content)
+
+
+@lru_cache(maxsize=256)
+def sentences(normal: str) -> tuple[Sentence, ...]:
+    """Return the sentences of a normalised text."""
+    return tuple(sentence(part.strip()) for part in _BREAK.split(normal) if part and part.strip())
+
+
+@lru_cache(maxsize=1 << 13)
+def sentence(normal: str) -> Sentence:
+    """Return a normalised stretch of text as one sentence."""
+    tokens = tokenise(normal)
+    terms = tuple(_Reader(normal, tokens).terms())
+    content = tuple(term for term in terms if term.content)
+    return Sentence(terms, content, frozenset(term.key[:_BEGINNING] for term in content))
+
+
+class _Reader:
+    def __init__(self, normal: str, tokens: Sequence[Token]) -> None:
+        self.normal = normal
+        self.tokens = tokens
+        self.quantities = {quantity.first: quantity for quantity in quantities(normal, tokens)}
+        self.left = 0  # words that the current negation still reaches
+        self.preposition = ""
+        self.used = ""  # the preposition of the word right before
+        self.before = ""
+
+    def terms(self) -> list[Term]:
+        found: list[Term] = []
+        index = 0
+        while index < len(self.tokens):
+            quantity = self.quantities.get(index)
+            if quantity is not None:
+                found.append(self._quantity(quantity))
+                index = quantity.last + 1
+                continue
+            term = self._word(index)
+            if term is not None:
+                found.append(term)
+            index += 1
+        return found
+
+    def _quantity(self, quantity: Quantity) -> Term:
+        shown = self.normal[self.tokens[quantity.first].start : self.tokens[quantity.last].end]
+        term = Term("#" + shown, shown, False, True, self.left > 0, quantity, self.preposition, 3.0)
+        self._pass("", content=True)
+        return term
+
+    def _pass(self, raw: str, *, content: bool) -> None:
+        self.left = max(0, self.left - 1)
+        self.used = self.preposition if content else ""
+        if raw in PREPOSITIONS:
+            self.preposition = raw
+        elif content:
+            self.preposition = ""
+        self.before = raw
+
+    def _word(self, index: int) -> Term | None:
+        key, kind, start, end = self.tokens[index]
+        if kind == "symbol":
+            if key in ",;:()":
+                self.left = 0
+            return None
+        raw = self.normal[start:end]
+        if key in _BREAKERS:
+            self.left = 0
+        reach = self._negation(key, index)
+        if reach:
+            self.left = 0 if self.left else reach + 1
+        stemmed = stem(key[:-3] if key.endswith("n't") else key)
+        label = len(raw) == 1 and raw.isupper() and raw != "I" and index > 0
+        digits = any(character.isdigit() for character in raw)
+        known = index > 0 or key in first_names() or rarity(stemmed) >= _NAME_RARITY or self._capital(index + 1)
+        capital = raw[:1].isupper() and known and key != "i" and not key.startswith("i'")
+        name = label or digits or capital or kind == "compound"
+        content = name or not (is_function_word(stemmed) or key in _NEGATING or key.endswith("n't"))
+        direction = not content and has_opposites(stemmed) and (key not in ONLY_AFTER_VERB or self._after_verb(index))
+        weight = 3.0 if name else max(0.3, rarity(stemmed) - 3) ** 0.5
+        preposition = self.preposition or (self.used if name else "")  # `from host a1`
+        term = Term(stemmed, key, name, content or direction, self.left > 0 and not reach, None, preposition, weight)
+        self._pass(key, content=content and key not in _DETERMINERS)
+        return term
+
+    def _capital(self, index: int) -> bool:
+        return index < len(self.tokens) and self.normal[self.tokens[index].start].isupper()
+
+    def _after_verb(self, index: int) -> bool:
+        """Whether a direction goes with the word before it: `turned off`, not `on Monday`."""
+        after = self.tokens[index + 1] if index + 1 < len(self.tokens) else None
+        closed = after is None or after.kind == "symbol" or after.key in PREPOSITIONS | _BREAKERS
+        closed = closed or (
+            after is not None and after.key in _DETERMINERS and self.tokens[index].key not in ("in", "out")
+        )
+        return closed and bool(self.before) and not is_function_word(stem(self.before))
+
+    def _negation(self, key: str, index: int) -> int:
+        """Return how many words a negating word reaches; 0 for any other."""
+        after = self.tokens[index + 1].key if index + 1 < len(self.tokens) else ""
+        if key.endswith("n't") or key in _NEGATING:
+            return 0 if after in _NOT_NEGATING else _SHORT_REACH.get(key, _REACH)
+        if stem(key) in _NEGATING_VERBS:
+            fits = after == "to" if stem(key) in _ONLY_BEFORE_TO else after.endswith("ing")
+            return _REACH if fits else 0
+        return 3 if (key, after) in (("instead", "of"), ("rather", "than")) else 0
