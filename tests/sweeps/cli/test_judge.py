@@ -109,6 +109,20 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
     text(capsys, "judge", path, "--baseline", "b", "--expect=better", "--expect=equivalent", code=1)
 
 
+def test_what_a_table_does_not_say_is_said_by_flags(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "scores.csv"
+    head, *rows = scores_file(tmp_path).read_text().splitlines()
+    kept = [row for row in rows if not row.startswith("a,") or row[-1] not in "12"]
+    path.write_text("\n".join([head, *kept]))
+    (verdict,) = answer(capsys, "judge", path, "--baseline", "b", "--margin", "0.05", "--json")
+    assert verdict["missing_finalist"] > 0
+    assert "too few for even numbers" in " ".join(verdict["notes"])
+    assumed = text(capsys, "judge", path, "--baseline", "b", "--assume-missing-at-random")
+    assert "They are taken to be missing at random, as you said." in assumed
+    paired = text(capsys, "judge", path, "--baseline", "b", "--paired-seeds")
+    assert "No difference within a seed varies" in paired  # scores_file adds the same to every seed
+
+
 def test_a_test_is_chosen_by_name_and_brings_its_claim(finished: Path, tmp_path: Path, capsys: Capture) -> None:
     from analysis.comparison.compare import TESTS
     from sweeps.cli.judge import TESTS as OFFERED

@@ -197,6 +197,12 @@ def test_a_study_from_a_mapping_finds_its_own_module_again(tmp_path: Path, monke
     assert list(done.new.observations["score"]) == list(result.observations["score"])
 
 
+def test_a_switch_that_came_later_belongs_to_a_study_only_where_it_is_on() -> None:
+    usual = SweepConfig.from_dict(tables()).identity()
+    assumed = SweepConfig.from_dict(tables(verdict={"assume_missing_at_random": True})).identity()
+    assert assumed == usual | {"verdict.assume_missing_at_random": True} != usual
+
+
 @pytest.mark.parametrize("tables", [None, "sweep.toml", [1]])
 def test_tables_that_are_no_mapping(tables: Any) -> None:
     with pytest.raises(ConfigError, match="is no mapping; give the tables"):
