@@ -126,15 +126,19 @@ def ours(rows: Rows) -> Claim | None:
     """The verdict of `analysis.judge`; the best of several is judged with all of them, as one family."""
     arms = {"b": rows.baseline, "f": rows.candidate}
     arms |= {f"o{number:02d}": each for number, each in enumerate(() if rows.others is None else rows.others)}
-    parts = []
+    parts, cluster = [], None if rows.cluster is None else "cluster"
     for name, scores in arms.items():
         case, seed = np.indices(scores.shape)
         part = pd.DataFrame(
             {"configuration": name, "case": case.ravel(), "seed": seed.ravel(), "score": scores.ravel()}
         )
+        if rows.cluster is not None:
+            part["cluster"] = rows.cluster[part["case"]]
         parts.append(part.dropna())
     try:
-        verdict = next(each for each in judge(pd.concat(parts), baseline="b") if each.configuration == "f")
+        verdict = next(
+            each for each in judge(pd.concat(parts), baseline="b", cluster=cluster) if each.configuration == "f"
+        )
     except TableError:
         return None
     sign = {"better": 1, "worse": -1}.get(verdict.outcome, 0)

@@ -6,6 +6,7 @@ seeds.
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable
@@ -86,6 +87,8 @@ def _mlflow() -> Callable[[Rows], Claim | None]:
     """MLflow's rule behind `genai.compare_evaluations`, on the cases' means; it needs 6 pairs."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow.genai.evaluation.comparison.paired_comparison import _compare_paired_values
+
+    logging.getLogger("mlflow.genai").setLevel(logging.ERROR)  # it warns of few pairs, table by table
 
     def rival(rows: Rows) -> Claim | None:
         first, second = rows.means()
