@@ -1,4 +1,4 @@
-"""Ollama's official client, imported nowhere else, and the address given to it."""
+"""Ollama's official client, imported nowhere else, the address given to it, and its streamed answers."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
 
 from sweeps.addresses import ServerAddress, server_address, unquoted, variable_in, without_password
 from sweeps.engines._proxies import proxy_of
+from sweeps.engines.base import Generation, Timing, thinking_share
 from sweeps.errors import ConfigError
+from sweeps.options import OptionValue
 
 HOST = "OLLAMA_HOST"
 """The variable that names the server if neither file nor command does."""
@@ -215,3 +217,38 @@ def _no_address(host: str, error: Exception, *, of_variable: bool) -> str:
 def _parts(host: str) -> list[str]:
     """Split a text that may list several addresses; one with an @ stays whole, since a password may hold separators."""
     return [host] if "@" in host else [part for part in re.split(r"[,;\s]+", host) if part]
+
+
+@dataclass
+class Streamed:
+    """The pieces of a streamed answer, about one token each, and its last record."""
+
+    thought: list[str] = field(default_factory=list)
+    text: list[str] = field(default_factory=list)
+    last: Mapping[str, Any] = field(default_factory=dict)
+
+
+def generation(streamed: Streamed, total: float, effective: Mapping[str, OptionValue]) -> Generation:
+    """Return the answer that was streamed.
+
+    Args:
+        streamed: Its pieces and last record.
+        total: Seconds from request to end.
+        effective: Options as the server applied them.
+    """
+    last = streamed.last
+    load, prefill, decode = (
+        max(0.0, last.get(f"{part}_duration") or 0) / 1e9 for part in ("load", "prompt_eval", "eval")
+    )
+    reason = last.get("done_reason")
+    finish = "length" if reason == "length" else "stop" if last.get("done") else "repeat"
+    return Generation(
+        text="".join(streamed.text),
+        finish=finish,
+        prompt_tokens=last.get("prompt_eval_count"),
+        output_tokens=last.get("eval_count"),
+        timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
+        effective=effective,
+        thought="".join(streamed.thought),
+        thinking_tokens=thinking_share(last.get("eval_count"), len(streamed.thought), len(streamed.text)),
+    )

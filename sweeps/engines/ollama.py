@@ -6,21 +6,18 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from sweeps.engines import _http, remote_models, weights
-from sweeps.engines._ollama_client import NativeClient
+from sweeps.engines._ollama_client import NativeClient, Streamed, generation
 from sweeps.engines.base import (
     EngineError,
     EngineProtocolError,
     Generation,
     Prompt,
     PromptTooLong,
-    Timing,
     messages,
     parse_json_object,
-    thinking_share,
 )
 from sweeps.engines.spec import check_settings
 from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue
@@ -107,7 +104,10 @@ class OllamaEngine(_http.HttpEngine):
         self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
     ) -> dict[str, Any]:
         """See `Engine.chat_json`."""
-        answer = self._chat(prompt, options, model, None, {"format": dict(schema)})
+        extra: dict[str, Any] = {"format": dict(schema)}
+        if "think" not in options and "thinking" in (self.capabilities(model) or ()):
+            extra["think"] = False  # a thought would take the tokens of the answer
+        answer = self._chat(prompt, options, model, None, extra)
         return parse_json_object(answer.text, f"{self.address}, model {model}")
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
@@ -254,7 +254,7 @@ class OllamaEngine(_http.HttpEngine):
             started = time.perf_counter()
             with self._translated(model, limit, {**sent, **fields}):
                 streamed = self._collect(body, started, limit)
-            return _generation(streamed, time.perf_counter() - started, self._applied(model, sent))
+            return generation(streamed, time.perf_counter() - started, self._applied(model, sent))
 
         return self._retrying(call)
 
@@ -269,9 +269,9 @@ class OllamaEngine(_http.HttpEngine):
             raise EngineProtocolError(f"{self.address}, model {model}: the number of prompt tokens was not reported")
         return answer.prompt_tokens
 
-    def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> _Streamed:
+    def _collect(self, body: Mapping[str, Any], started: float, limit: float) -> Streamed:
         """Collect one streamed answer."""
-        streamed = _Streamed()
+        streamed = Streamed()
         for record in self.client.stream("/api/chat", body, limit):
             message, streamed.last = record["message"], record
             streamed.thought += filter(None, [message.get("thinking")])
@@ -352,34 +352,6 @@ def _ignores_think(version: str) -> bool:
 def _full_name(model: str) -> str:
     """Return a model's name with its tag."""
     return model if ":" in model.rsplit("/", 1)[-1] else f"{model}:latest"
-
-
-@dataclass
-class _Streamed:
-    """The pieces of a streamed answer, about one token each, and its last record."""
-
-    thought: list[str] = field(default_factory=list)
-    text: list[str] = field(default_factory=list)
-    last: Mapping[str, Any] = field(default_factory=dict)
-
-
-def _generation(streamed: _Streamed, total: float, effective: Mapping[str, OptionValue]) -> Generation:
-    last = streamed.last
-    load, prefill, decode = (
-        max(0.0, last.get(f"{part}_duration") or 0) / 1e9 for part in ("load", "prompt_eval", "eval")
-    )
-    reason = last.get("done_reason")
-    finish = "length" if reason == "length" else "stop" if last.get("done") else "repeat"
-    return Generation(
-        text="".join(streamed.text),
-        finish=finish,
-        prompt_tokens=last.get("prompt_eval_count"),
-        output_tokens=last.get("eval_count"),
-        timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
-        effective=effective,
-        thought="".join(streamed.thought),
-        thinking_tokens=thinking_share(last.get("eval_count"), len(streamed.thought), len(streamed.text)),
-    )
 
 
 def _model_facts(name: str, entry: Mapping[str, Any], show: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from sweeps.engines import llamacpp
-from sweeps.engines.base import Generation, Prompt, Timing, thinking_share
+from sweeps.engines.base import EngineProtocolError, Generation, Prompt, Timing, thinking_share
 from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted.engine import ScriptedEngine
@@ -43,6 +44,17 @@ def test_a_thought_that_is_cut_leaves_no_text(server: OllamaDouble) -> None:
     with OllamaEngine(server.url) as engine:
         answer = engine.generate(PROMPT, {**OPTIONS, "num_predict": 12}, model="deep:1b")
     assert (answer.text, answer.finish, answer.output_tokens, answer.thinking_tokens) == ("", "length", 12, 12)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "think"), [("deep:1b", {}, False), ("deep:1b", {"think": True}, True), ("plain:1b", {}, None)]
+)
+def test_an_answer_bound_to_a_schema_has_no_thought_unless_asked(
+    server: OllamaDouble, model: str, options: dict[str, Any], think: bool | None
+) -> None:
+    with OllamaEngine(server.url) as engine, suppress(EngineProtocolError):
+        engine.chat_json(PROMPT, {"type": "object"}, options={**OPTIONS, **options}, model=model)
+    assert server.bodies()[-1].get("think") == think
 
 
 def test_abilities_are_told_by_servers_that_know_think(server: OllamaDouble) -> None:
