@@ -184,4 +184,4 @@ def test_reasoning_in_a_summary_is_cut_off_and_named(tmp_path: Path, capsys: pyt
         shown = capsys.readouterr()
         scores.append(json.loads(shown.out)["folders"][0]["score"])
         assert ("pi: reasoning was cut off before scoring: c1.txt" in shown.err) is (more == [])
-    assert scores[0] < 0.5 < 0.99 < scores[1]
+    assert scores[0] < 0.5 < 0.85 < scores[1]  # a copy is found with a probability below 1
