@@ -18,10 +18,15 @@ from scipy import stats
 from analysis.arrays import FloatArray
 from analysis.comparison.claim import Claim, usual_claim
 from analysis.comparison.compare import compare
+from analysis.comparison.estimate import Estimate
 from analysis.comparison.holm import holm
 from analysis.comparison.pair import FEWEST_CASES, Pair, pair
 from analysis.observations.scale import Scale
 from analysis.observations.table import Cells, TableError, summarize
+from analysis.observations.views import ByConfiguration
+from analysis.verdict.doubts import doubts_about
+
+_WITHHELD = {"failures": "rows without a score", "missing rows": "missing rows", "drift": "a drift of the scores"}
 
 
 def rank(
@@ -30,6 +35,7 @@ def rank(
     baseline: str | None = None,
     claim: Claim | None = None,
     alpha: float = 0.05,
+    assume_missing_at_random: bool = False,
     cluster: str | None = None,
     range: tuple[float, float] = (0.0, 1.0),
     lower_is_better: bool = False,
@@ -44,6 +50,8 @@ def rank(
         baseline: Label of the configuration that the others are held against; by default the best one.
         claim: "these-cases" or "new-cases"; by default see `claim.usual_claim`.
         alpha: Level of all comparisons together.
+        assume_missing_at_random: See `analysis.judge`. An order that missing rows, rows without a score or a drift
+            could make is left open.
         cluster: Name of a column with the cluster of each case; see `case_clusters.clustered_t`.
         range: Smallest and largest possible score.
         lower_is_better: Whether less is better. Effects are gains all the same: above 0 is better.
@@ -78,7 +86,7 @@ def rank(
     order = sorted(used, key=lambda row: (-means[row], cells.configurations[row]))
     reference = order[0] if baseline is None else cells.index(baseline, "baseline")
     about = usual_claim(cells, FEWEST_CASES) if claim is None else claim
-    shown, notes = _shown_orders(cells, order, about, alpha, seed)
+    shown, notes = _shown_orders(observations, cells, order, about, alpha, seed, assume_missing_at_random)
     against = _against(cells, order, reference, about, alpha, seed)
     table = pd.DataFrame(
         {
@@ -158,26 +166,38 @@ def _mean(cells: Cells, row: int) -> float:
 
 
 def _shown_orders(
-    cells: Cells, rows: Iterable[int], claim: Claim, alpha: float, seed: int
+    observations: pd.DataFrame,
+    cells: Cells,
+    order: Iterable[int],
+    claim: Claim,
+    alpha: float,
+    seed: int,
+    at_random: bool,
 ) -> tuple[set[tuple[int, int]], tuple[str, ...]]:
-    """Return all (better, worse) that are shown at one level together, and why others could not be compared."""
-    pairs = list(itertools.combinations(rows, 2))
-    p_values, effects, notes = [], [], []
+    """Return all (better, worse) that are shown at one level together, and why other pairs are not."""
+    pairs, notes = list(itertools.combinations(order, 2)), []
+    estimates: list[tuple[Pair, Estimate] | None] = []
     for first, second in pairs:
         try:
             two = pair(cells, first, second)
             estimate = compare(two, claim=claim, seed=seed).estimate
+            estimates.append(None if estimate is None else (two, estimate))
         except TableError as error:
-            estimate = None
+            estimates.append(None)
             notes.append(str(error))
-        p_values.append(math.nan if estimate is None else estimate.p_value)
-        effects.append(0.0 if estimate is None else estimate.effect)
-    adjusted, _ = holm(p_values, alpha)
-    shown = {
-        (second, first) if effect > 0 else (first, second)
-        for (first, second), effect, p_value in zip(pairs, effects, adjusted, strict=True)
-        if p_value <= alpha and effect
-    }
+    adjusted, levels = holm([math.nan if each is None else each[1].p_value for each in estimates], alpha)
+    rows, shown = ByConfiguration(observations), set()
+    for (first, second), found, p_value, level in zip(pairs, estimates, adjusted, levels, strict=True):
+        if found is None or not p_value <= alpha:
+            continue
+        two, estimate = found
+        names = cells.configurations[first], cells.configurations[second]
+        doubts = doubts_about(rows.of(*names), two, two, at_random=at_random)
+        outcome, withheld = doubts.outcome(estimate, p_value, math.nan, math.nan, alpha=alpha, tail=level)
+        if outcome in ("better", "worse"):
+            shown.add((second, first) if outcome == "better" else (first, second))
+        elif withheld:
+            notes.append(f"{names[0]} and {names[1]}, in any order: {_WITHHELD[withheld]} could make the difference.")
     return shown, tuple(dict.fromkeys(notes))
 
 

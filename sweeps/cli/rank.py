@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 @metric_options
 @click.option("--claim", type=click.Choice(["these-cases", "new-cases"]), help="The cases that the order is about.")
 @click.option("--alpha", type=LEVEL, default=0.05, show_default=True, help="Risk that any interval is wrong.")
+@click.option(
+    "--assume-missing-at-random",
+    is_flag=True,
+    help="Rows that a configuration lacks are missing for reasons that have nothing to do with their scores.",
+)
 def rank(
     what: tuple[str, ...],
     mlruns: Path,
@@ -40,6 +45,7 @@ def rank(
     cluster: str | None,
     claim: str | None,
     alpha: float,
+    assume_missing_at_random: bool,
 ) -> None:
     """Rank WHAT: the fresh generations of a study (by default the last one), or files as `sweeps judge` reads them.
 
@@ -61,7 +67,14 @@ def rank(
     else:
         name, table, names, baseline = _of_study(what[0] if what else None, mlruns, baseline)
     try:
-        found = rank_table(table, baseline=baseline, claim=claim, alpha=alpha, **metric.settings())  # type: ignore[arg-type]
+        found = rank_table(
+            table,
+            baseline=baseline,
+            claim=claim,  # type: ignore[arg-type]
+            alpha=alpha,
+            assume_missing_at_random=assume_missing_at_random,
+            **metric.settings(),
+        )
     except ValueError as error:
         raise refused(name, error) from None
     said(table)

@@ -89,6 +89,17 @@ def test_configurations_that_share_no_case_keep_all_ranks_and_a_note():
     assert found.attrs["notes"]
 
 
+def test_an_order_that_missing_rows_could_make_is_left_open():
+    rng = np.random.default_rng(7)
+    scores = drawn(rng, [0.0, 0.0], 6, 8)
+    worst = np.argsort(scores[1] - scores[1].mean(axis=1, keepdims=True), axis=None)[:16]
+    scores[1].flat[worst] = np.nan  # the second arm lost its worst third
+    found = rank(table_of(scores))
+    assert list(found["rank_low"]) == [1, 1]
+    assert "missing rows could make the difference" in found.attrs["notes"][0]
+    assert list(rank(table_of(scores), assume_missing_at_random=True)["rank_low"]) == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
