@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.formatting import option_text
 from analysis.observations import views
 from analysis.report.data import ReportData
 
@@ -192,7 +193,7 @@ def value_text(value: object) -> str:
     """A value as a table shows it; a dash for what does not exist."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else option_text(value)
 
 
 def _thinks(rows: pd.DataFrame) -> bool:

@@ -36,6 +36,8 @@ class Found:
         others: Further models of the host.
         host: The address for the file; None for the default.
         note: A message to the user.
+        own: The model's own parameters, which count where the file says nothing.
+        thinks: Whether the model can think.
     """
 
     kind: str
@@ -43,6 +45,8 @@ class Found:
     others: tuple[str, ...] = ()
     host: str | None = None
     note: str = ""
+    own: Mapping[str, object] = field(default_factory=dict)
+    thinks: bool = False
 
 
 @click.command()
@@ -89,7 +93,8 @@ def find_engine(engine: str, host: str | None, model: str | None) -> Found:
         if server.models:
             chosen = model or server.models[0]
             others = tuple(name for name in server.models if name != chosen)
-            return Found("ollama", chosen, others, _host_of(host, server.address), server.note)
+            own, thinks = _facts_of(host, chosen)
+            return Found("ollama", chosen, others, _host_of(host, server.address), server.note, own, thinks)
         if engine == "ollama" or host is not None:
             raise SweepError(f"{why}; start the server and pull a model, or use --engine llamacpp")
     from sweeps.engines.embedded_model import EMBEDDED_MODEL
@@ -163,6 +168,22 @@ def _ollama(host: str | None) -> _Server:
     return _Server(engine.address, tuple(able), remote, why)
 
 
+def _facts_of(host: str | None, model: str) -> tuple[Mapping[str, object], bool]:
+    """Return a model's own parameters, and whether it can think; a model that is not there yet has neither."""
+    from sweeps.engines.base import EngineError
+    from sweeps.engines.model_parameters import parse_parameters
+    from sweeps.engines.ollama import OllamaEngine
+
+    engine = OllamaEngine(host, timeout=PROBE_SECONDS, attempts=1)
+    try:
+        parameters = engine.identify(model)["model"].get("parameters_text")
+        return parse_parameters(parameters), "thinking" in (engine.capabilities(model) or ())
+    except EngineError:
+        return {}, False
+    finally:
+        engine.close()
+
+
 _NO_WRITERS = ("embed", "minilm", "bge-")
 """Parts of the names of models that give embeddings only."""
 
@@ -191,7 +212,10 @@ def write_folder(directory: Path, found: Found) -> list[Path]:
     if found.others:
         lines.append(f"# other models on this host: {', '.join(found.others)}")
     study = "".join(c if c.isalnum() and c.isascii() else "-" for c in directory.resolve().name).strip("-") or "sweep"
-    values = {"study": json.dumps(study[:100]), "engine": "\n".join(lines), "model": json.dumps(found.model)}
+    values = {
+        "study": json.dumps(study[:100]), "engine": "\n".join(lines), "model": json.dumps(found.model),
+        "options": "\n".join(_option_lines(found)), "left_out": _LEFT_OUT[found.kind],
+    }  # fmt: skip
     texts = {name: text.read_text(encoding="utf-8") for name, text in _template().items()}
     texts["sweep.toml"] = Template(texts["sweep.toml"]).substitute(values)
     there = [directory / name for name in texts if (directory / name).exists()]
@@ -205,6 +229,31 @@ def write_folder(directory: Path, found: Found) -> list[Path]:
     except OSError as error:
         raise SweepError(f"{error.filename or directory} cannot be written: {error.strerror}") from None
     return [directory / name for name in texts]
+
+
+_LEFT_OUT = {
+    "ollama": "an option left out has the model's own value, else the server's default",
+    "llamacpp": "options left out are sent with the default of a current Ollama server",
+}
+_SENT = {"temperature": "0.8", "top_p": "0.9", "repeat_penalty": "1.1"}
+"""Baseline of the embedded engine, which has no model's parameters and no server to ask."""
+
+_ROOM = {
+    "num_ctx": "2048       # room for prompt and answer; a prompt that does not fit is refused, never cut",
+    "num_predict": "160",
+}
+
+
+def _option_lines(found: Found) -> list[str]:
+    """Return the lines of the baseline's options; the model's own are comments, because they count anyway."""
+    from analysis.formatting import option_text
+
+    shown = {**(_SENT if found.kind == "llamacpp" else {}), **_ROOM}
+    lines = [f"{name} = {value}" for name, value in shown.items() if name not in found.own]
+    lines += [f"# {name} = {option_text(value)}    # the model's own" for name, value in sorted(found.own.items())]
+    if found.thinks:
+        lines.append("think = false        # true needs a larger num_predict, which counts the thought as well")
+    return lines
 
 
 def _template() -> dict[str, Traversable]:

@@ -14,7 +14,7 @@ from analysis import judge
 from analysis.observations import views
 from analysis.report.guard import Guard
 from analysis.report.page import ReportData, draw, render_note, render_report
-from analysis.report.tables import Tables
+from analysis.report.tables import Tables, value_text
 from tests.analysis.report.reading import Page, drawn_on, panel_of, second_finalist, tone_of, words_of
 from tests.analysis.sample import BASELINE, CASES
 from tests.analysis.sample_report import make_texts
@@ -114,6 +114,11 @@ def test_options_that_differ_are_marked_and_only_these(data):
     assert set(re.findall(r"<tr><td>([^<]+)</td>", table)) == {"model", "prompt", "num_ctx", "num_predict"} - set(
         changed
     )
+
+
+def test_values_are_written_as_in_the_file():
+    assert [value_text(value) for value in (True, "low", 0.8, 40, None)] == ["true", "low", "0.8", "40", "–"]
+    assert value_text(("END", "\n#")) == '["END", "\\n#"]'
 
 
 def test_levels_are_told_as_covered_of_total(data, page):

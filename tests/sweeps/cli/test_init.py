@@ -49,6 +49,24 @@ def test_the_default_address_is_a_comment_and_a_password_stays_in_the_variable(m
     assert init._host_of(None, "http://192.0.2.7:80") is None
 
 
+def test_what_the_model_brings_is_left_to_it(tmp_path, capsys):
+    own = {"temperature": 0.2, "num_ctx": 1024, "stop": ["END", "\n#"]}
+    models = {"tuned:1b": Model(parameters=own, capabilities=("completion", "thinking"))}
+    with OllamaDouble(version="0.33.0-rc2", models=models) as server:
+        assert run_command(["init", "demo", "--host", server.url]) == 0
+        file = tmp_path / "demo" / "sweep.toml"
+        assert tomllib.loads(file.read_text())["baseline"] == {
+            "model": "tuned:1b", "prompt": "brief", "num_predict": 160, "think": False,
+        }  # fmt: skip
+        assert "# temperature = 0.2    # the model's own" in file.read_text()
+        capsys.readouterr()
+        assert run_command(["check", str(file), "--json"]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert report["state"] in ("ready", "warning"), report["checks"]
+        sent = [body["options"] for body in server.bodies() if body["options"].get("num_predict") == 160]
+        assert {options["temperature"] for options in sent} == {0.2}
+
+
 def test_models_that_run_elsewhere_are_left_out_and_named(tmp_path, capsys):
     cloud = Model(remote_host="https://ollama.com:443", remote_model="big")
     with OllamaDouble(models={"a:latest": cloud, "kimi:cloud": "1" * 64, "z:7b": "3" * 64}) as server:
@@ -123,10 +141,10 @@ def test_nothing_is_overwritten(tmp_path, capsys):
 
 
 def test_names_that_toml_would_trip_over_are_quoted(tmp_path):
-    with OllamaDouble(models={'odd"name:1b': "1" * 64}) as server:
+    with OllamaDouble(models={"odd\\name:1b": "1" * 64}) as server:
         assert run_command(["init", 'a"b$c', "--host", server.url]) == 0
     file = tmp_path / 'a"b$c' / "sweep.toml"
-    assert tomllib.loads(file.read_text())["baseline"]["model"] == 'odd"name:1b'
+    assert tomllib.loads(file.read_text())["baseline"]["model"] == "odd\\name:1b"
     assert load_config(file).study.name == "a-b-c"
 
 
