@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.noise.floor import NoiseFloor, noise_floor
     from analysis.noise.variance_components import VarianceComponents, variance_components
     from analysis.observations.table import COLUMNS, REQUIRED_COLUMNS, TableError, summarize
+    from analysis.pass_rates import reliability
     from analysis.power.planning import PRIOR_NOISE_SD, GainPlan, plan, power_curve
     from analysis.power.power import critical_drift, mde, power_at, required_cases, required_seeds
     from analysis.ranks.dunnett import dunnett_critical, dunnett_p, ranking
@@ -55,6 +56,7 @@ _HOMES = {
     "power_at": "analysis.power.power",
     "required_cases": "analysis.power.power",
     "required_seeds": "analysis.power.power",
+    "reliability": "analysis.pass_rates",
     "LookDecision": "analysis.sequential.decision",
     "Prior": "analysis.sequential.decision",
     "SequentialDesign": "analysis.sequential.design",
@@ -94,6 +96,7 @@ __all__ = [
     "rank",
     "ranking",
     "read_table",
+    "reliability",
     "required_cases",
     "required_seeds",
     "summarize",

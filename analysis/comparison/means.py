@@ -13,7 +13,7 @@ import numpy as np
 from scipy import optimize, special
 from scipy.interpolate import BSpline
 
-from analysis.arrays import FloatArray
+from analysis.arrays import FloatArray, IntArray
 from analysis.comparison.claim import Claim
 from analysis.comparison.pair import Arm
 from analysis.comparison.t_tests import stratified_error
@@ -101,12 +101,38 @@ def share_interval(
     if strata is None:
         return Mean(math.nan, math.nan, math.nan, 0)
     arm, weights, case_shares = strata
-    value, n, tail = float(weights @ arm.mean), int(arm.n.sum()), (1 - level) / 2
-    low, high = (value, value) if repeatable else _these_shares(value, arm.n / weights, weights, tail)
+    value, n = float(weights @ arm.mean), int(arm.n.sum())
+    low, high = shares_interval(value, arm.n, weights, case_shares, claim=claim, level=level, repeatable=repeatable)
+    return Mean(value, low, high, n)
+
+
+def shares_interval(
+    value: float,
+    counts: FloatArray | IntArray,
+    weights: FloatArray,
+    case_shares: FloatArray,
+    *,
+    claim: Claim = "these-cases",
+    level: float = 0.95,
+    repeatable: bool = False,
+) -> tuple[float, float]:
+    """Return the interval of a mean of shares, from the shares themselves.
+
+    Args:
+        value: The weighted mean of the shares of the cells, in [0, 1].
+        counts: Independent draws behind the share of each cell, above 0, shape (cells,).
+        weights: Weights of the cells, shape (cells,); they add up to 1.
+        case_shares: Share of each case, shape (cases,).
+        claim: As for `share_interval`.
+        level: As there.
+        repeatable: As there.
+    """
+    tail = (1 - level) / 2
+    low, high = (value, value) if repeatable else _these_shares(value, counts / weights, weights, tail)
     if claim == "new-cases":
         below, above = 1 - _new_shares(1 - case_shares, tail), _new_shares(case_shares, tail)
         low, high = min(low, below), max(high, above)
-    return Mean(value, low, high, n)
+    return low, high
 
 
 def _these_shares(value: float, counts: FloatArray, weights: FloatArray, tail: float) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from analysis.verdict.use_now import UseNow, changes, use_now_for, without_verdi
 if TYPE_CHECKING:
     from analysis.noise.aa_check import AACheck
     from analysis.noise.floor import NoiseFloor
+    from analysis.pass_rates import Reliability
     from analysis.verdict.verdict import Verdict
 
 Value = int | float | str
@@ -48,6 +49,7 @@ class ReportData:
             and `outcome` (the finalist's), all as texts; None without limits.
         broken: Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`.
         baseline_broken: The same of the baseline.
+        reliability: How often the fresh generations of each case reach a bar; None without a bar.
         robustness: Any table; shown as it is, one row per way to score (a column `outcome` is coloured).
         fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
         texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
@@ -79,6 +81,7 @@ class ReportData:
     constraints: pd.DataFrame | None = None
     broken: Sequence[str] = ()
     baseline_broken: Sequence[str] = ()
+    reliability: Reliability | None = None
     robustness: pd.DataFrame | None = None
     fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     texts: pd.DataFrame | None = None

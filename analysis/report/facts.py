@@ -57,6 +57,7 @@ def facts(data: ReportData) -> list[tuple[str, str]]:
         ("others", "" if data.is_comparison else _others(data)),
         ("ranking", "; ".join(ranking_texts(data))),
         ("limits", limits_text(data)),
+        ("reliable", _reliability_text(data)),
         ("baseline", baseline_text(data)),
     ]
     return [(name, text) for name, text in rows if text]
@@ -103,6 +104,15 @@ def precision_text(verdict: Verdict) -> str:
     elif verdict.given_up:
         found += f", had it not been given up at look {verdict.look}"
     return f"{found}; one text varies by ±{gain_text(verdict.noise_sd)}"
+
+
+def _reliability_text(data: ReportData) -> str:
+    """How often runs of both arms reach the bar, averaged over cases; "" without a bar."""
+    found, verdict = data.reliability, data.verdict
+    if found is None or verdict is None:
+        return ""
+    new, current = found.text(verdict.configuration), found.text(data.baseline)
+    return f"{found.bar_text} in {new}; current settings (baseline): {current}"
 
 
 def _expectation(data: ReportData) -> str:

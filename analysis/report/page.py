@@ -32,7 +32,7 @@ from analysis.verdict.verdict import Verdict
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]
 
 _SHOWN_FIRST = 15
-_TABLES = ("options", "level_rows", "case_rows", "host_rows", "ending_rows", "ranking")
+_TABLES = ("options", "level_rows", "case_rows", "host_rows", "ending_rows", "ranking", "reliability_rows")
 
 
 def render_report(

@@ -88,6 +88,21 @@ class Tables:
         return rows
 
     @cached_property
+    def reliability_rows(self) -> list[Row]:
+        """Reliability of both arms: over all cases, then by case; [] without a bar."""
+        found = self.data.reliability
+        if found is None:
+            return []
+        cases = [{row["case"]: row for row in found.cases_of(key)} for key in self.arms]
+        rows = [("all cases", [found.mean_of(key) for key in self.arms])]
+        missing = ["–"] * (1 if found.k == 1 else 2)
+        rows += [(name, [own.get(name) for own in cases]) for name in sorted({name for own in cases for name in own})]
+        return [
+            {"case": case, "cells": [text for row in own for text in (found.row_texts(row)[2:] if row else missing)]}
+            for case, own in rows
+        ]
+
+    @cached_property
     def host_rows(self) -> list[Row]:
         """Per host, where there are several: levels 1-2 and the score of both arms."""
         fresh = self.fresh

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import LEVEL, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.reliability import Bar, bar_options, print_reliability
 from sweeps.cli.table_options import Metric, Reading, metric_options, refused, said, table_options
 
 if TYPE_CHECKING:
     from analysis import Verdict
+    from analysis.pass_rates import Reliability
     from analysis.verdict.use_now import UseNow
     from sweeps.results.result import SweepResult
 
@@ -37,6 +39,7 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
     type=click.FloatRange(min=0, min_open=True),
     help="Differences below this count as none. Without it or --min-gain nothing is judged equivalent.",
 )
+@bar_options
 @click.option("--min-gain", type=click.FloatRange(min=0, min_open=True), help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="The test; by default chosen by claim and data.")
 @click.option(
@@ -72,6 +75,8 @@ def judge(
     ends: tuple[float, float] | None,
     lower_is_better: bool | None,
     cluster: str | None,
+    bar: float | None,
+    k: int | None,
     **settings: Any,
 ) -> None:
     """Judge WHAT: a study (by default the last one), or files with columns configuration, case, seed and score.
@@ -80,19 +85,20 @@ def judge(
     seeds of the search. Files are CSV, TSV, JSON or JSONL; with --from also results of other tools.
     """
     reading, metric = Reading(source, columns, score, experiment, study), Metric(ends, lower_is_better, cluster)
+    asked = Bar(bar, k)
     if reading.source or len(what) > 1 or any(Path(each).suffix in FILES or Path(each).is_file() for each in what):
         given = {k: v for k, v in settings.items() if v is not None} | metric.settings()
-        outcomes = _judge_table(what, reading, baseline, as_json, given)
+        outcomes = _judge_table(what, reading, baseline, as_json, given, asked)
     else:
         if of_files := reading.given() + metric.given():
             raise click.UsageError(f"{', '.join(of_files)}: belongs to a file; name the file to judge")
-        outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings)
+        outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings, asked)
     if expect and not {each.replace("-", " ") for each in expect} & set(outcomes):
         raise click.exceptions.Exit(1)
 
 
 def _judge_study(
-    name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any]
+    name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any], bar: Bar
 ) -> list[str]:
     from sweeps.results.reader import load_result
     from sweeps.results.use_now import use_now
@@ -106,16 +112,19 @@ def _judge_study(
     asked = _agreeing(settings, result.config.verdict.claim)
     try:
         verdicts = result.judge_all(**asked)
+        reliable = result.reliability(bar.bar, bar.k, claim=asked.get("claim"))
     except ValueError as error:
         raise refused(f"study {result.name!r}", error) from None
     if as_json:
-        echo_json(verdict_record(result, verdicts))
+        echo_json(verdict_record(result, verdicts, reliable))
     else:
         _print_use_now(use_now(result, verdicts))
         for verdict in verdicts:
             name = result.called[verdict.configuration]
             _print(verdict, result, name)
             _print_limits(result, verdict.configuration, name)
+        finalists = {verdict.configuration: result.called[verdict.configuration] for verdict in verdicts}
+        print_reliability(reliable, {result.baseline.key: "the baseline", **finalists})
     return [verdicts[0].outcome]
 
 
@@ -131,7 +140,7 @@ def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
 
 
 def _judge_table(
-    what: Sequence[str], reading: Reading, baseline: str | None, as_json: bool, settings: dict[str, Any]
+    what: Sequence[str], reading: Reading, baseline: str | None, as_json: bool, settings: dict[str, Any], bar: Bar
 ) -> list[str]:
     from analysis import judge as judge_table
     from analysis.observations.table import require_columns
@@ -148,41 +157,59 @@ def _judge_table(
             labels = ", ".join(sorted(table["configuration"].dropna().unique())[:20])
             raise click.UsageError(f"{name}: name the baseline with --baseline; the labels are: {labels}")
         verdicts = judge_table(table, baseline=baseline, **settings)
+        reliable = bar.of_table(table, {"claim": verdicts[0].claim, **settings})
     except ValueError as error:
         raise refused(name, error) from None
     said(table)
     use_now = use_now_for_table(verdicts)
     if as_json:
-        echo_json([{**verdict.as_dict(), "use_now": use_now.as_dict()} for verdict in verdicts])
+        answer = {"use_now": use_now.as_dict()}
+        echo_json([{**verdict.as_dict(), **_reliability_record(reliable, verdict), **answer} for verdict in verdicts])
     else:
         _print_use_now(use_now)
         _print_several(verdicts) if len(verdicts) > 1 else _print(verdicts[0])
+        arms = [verdicts[0].baseline, *(verdict.configuration for verdict in verdicts)]
+        print_reliability(reliable, {arm: arm for arm in arms})
     return [verdict.outcome for verdict in verdicts]
 
 
-def verdict_record(result: SweepResult, verdicts: Sequence[Verdict] | None = None) -> dict[str, Any]:
-    """A study's verdict as JSON types, with the other finalists as `others`; null before there is one."""
+def _reliability_record(reliable: Reliability | None, verdict: Verdict) -> dict[str, Any]:
+    """The reliability of both arms of a verdict; {} without a bar."""
+    return {} if reliable is None else {"reliability": reliable.as_dict([verdict.baseline, verdict.configuration])}
+
+
+def verdict_record(
+    result: SweepResult, verdicts: Sequence[Verdict] | None = None, reliable: Reliability | None = None
+) -> dict[str, Any]:
+    """A study's verdict as JSON types, with the other finalists as `others`; null before there is one.
+
+    Args:
+        result: The study.
+        verdicts: Its verdicts, where they were made with other settings.
+        reliable: Its reliability, where it was measured with another bar.
+    """
     from sweeps.results.use_now import use_now
 
     verdicts = result.verdicts if verdicts is None else verdicts
+    reliable = result.reliability() if reliable is None else reliable
     answer = {"use_now": use_now(result, verdicts).as_dict()}
     if not verdicts:
         return {"verdict": None, **answer}
     verdict, *others = verdicts
     return {
-        **_finalist_record(result, verdict),
+        **_finalist_record(result, verdict, reliable),
         "baseline": result.baseline.values,
         "baseline_key": result.baseline.key,
         "baseline_sources": result.config.baseline_sources,
-        **({"others": [_finalist_record(result, other) for other in others]} if others else {}),
+        **({"others": [_finalist_record(result, other, reliable) for other in others]} if others else {}),
         **({} if result.ranking is None else {"ranking": result.ranking.to_dict("records")}),
         "recommended": "finalist" if result.recommended.key == verdict.configuration else "baseline",
         **answer,
     }
 
 
-def _finalist_record(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
-    """One finalist's verdict, options and limits."""
+def _finalist_record(result: SweepResult, verdict: Verdict, reliable: Reliability | None) -> dict[str, Any]:
+    """One finalist's verdict, options, limits and reliability."""
     configuration = result.configurations[verdict.configuration]
     return {
         **verdict.as_dict(),
@@ -191,6 +218,7 @@ def _finalist_record(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
         "configuration_key": configuration.key,
         **({"name": name} if (name := result.candidates.get(configuration.key)) else {}),
         **_limits_record(result, configuration.key),
+        **({} if reliable is None else {"reliability": reliable.as_dict([result.baseline.key, configuration.key])}),
     }
 
 

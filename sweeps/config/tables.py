@@ -192,11 +192,21 @@ class VerdictTable(_Table):
     min_gain: Annotated[float, Field(gt=0, lt=1)] | None = None
     margin: Annotated[float, Field(gt=0, lt=1)] | None = None
     assume_missing_at_random: bool = False
+    bar: Annotated[float, Field(ge=0, le=1)] | None = None
+    k: Annotated[int, Field(ge=1, le=100)] = 3
+
+    @model_validator(mode="after")
+    def _k_has_bar(self) -> VerdictTable:
+        if "k" in self.model_fields_set and self.bar is None:
+            raise ValueError("has k but no bar; name the score that runs should reach, for example bar = 0.6")
+        return self
 
     def identity(self) -> dict[str, Any]:
         """Everything that a verdict depends on; switches that came later count where they are on."""
         dumped = self.model_dump()
-        return {key: value for key, value in dumped.items() if key != "assume_missing_at_random" or value}
+        later = {"assume_missing_at_random": self.assume_missing_at_random, "bar": self.bar is not None}
+        later["k"] = later["bar"]
+        return {key: value for key, value in dumped.items() if later.get(key, True)}
 
 
 class TrackingTable(_Table):

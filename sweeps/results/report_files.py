@@ -92,6 +92,7 @@ def report_data(
         constraints=None if limits.empty else limits,
         broken=result.broken,
         baseline_broken=result.limits.broken(result.baseline.key),
+        reliability=guard("the reliability", lambda: result.reliability(), None),
         robustness=guard("the verdict under other weights", lambda: _robustness(result), None),
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         texts=result.texts,

@@ -11,8 +11,10 @@ from typing import Any
 import pandas as pd
 
 from analysis import TableError, Verdict, pareto
+from analysis.comparison.claim import Claim
 from analysis.export.formats import ExportSet, write_exports
 from analysis.html_table import html_table
+from analysis.pass_rates import Reliability
 from analysis.verdict.use_now import UseNow, changes
 from sweeps.options import Configuration
 from sweeps.results.export_error import export_errors
@@ -91,6 +93,28 @@ class SweepResult(StudyData):
     def verdict(self) -> Verdict | None:
         """The verdict on the finalist; of several finalists, the best verdict. None before there is one."""
         return next(iter(self.verdicts), None)
+
+    def reliability(
+        self, bar: float | None = None, k: int | None = None, *, claim: Claim | None = None
+    ) -> Reliability | None:
+        """How often the fresh generations of each case reach a bar; see `analysis.reliability`.
+
+        Args:
+            bar: The score to reach; by default `verdict.bar`.
+            k: Runs that must all reach it; by default `verdict.k`.
+            claim: The cases that the intervals of means are about; by default `verdict.claim`.
+
+        Returns:
+            Tables by case and by configuration; None without a bar, or before the confirmation is complete.
+
+        Raises:
+            ValueError: A number is out of its range.
+        """
+        table = self.config.verdict
+        bar = table.bar if bar is None else bar
+        if bar is None or not self.fresh_rows:
+            return None
+        return Reliability.of(self.stage("confirm"), bar, k or table.k, claim=claim or table.claim)
 
     @property
     def shown_better(self) -> bool:

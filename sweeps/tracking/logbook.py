@@ -99,7 +99,7 @@ class Logbook:
         outputs = write_outputs(result, warn=partial(self.progress.note, warning=True)) if self._report else Outputs()
         if self._tracker is None:
             return
-        verdict, floor = result.verdict, result.floor
+        verdict = result.verdict
         texts = result.texts if self.config.tracking.texts else None
         self._tracker.sync(
             result.observations, result.configurations, texts
@@ -107,13 +107,7 @@ class Logbook:
         self._tracker.finish(
             _STATUS.get(result.status, "KILLED"),
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
-            metrics={}
-            if floor is None
-            else {
-                "floor_sd": floor.sd,
-                "baseline_floor_mean": floor.mean,
-                "baseline_floor_n": floor.n,
-            },
+            metrics=_floor_of(result) | _reliability_of(result),
             note_markdown=outputs.note,
             artifacts=outputs.exports,
             html=outputs.html or None,
@@ -170,6 +164,29 @@ class _Warnings(Silent):
         if warning:
             self.any = True
             self._warn(text)
+
+
+def _floor_of(result: SweepResult) -> dict[str, float]:
+    """The noise floor's numbers; {} without one."""
+    floor = result.floor
+    if floor is None:
+        return {}
+    return {"floor_sd": floor.sd, "baseline_floor_mean": floor.mean, "baseline_floor_n": floor.n}
+
+
+def _reliability_of(result: SweepResult) -> dict[str, float]:
+    """Share of runs that reach the bar, and pass^k, of finalist and baseline; {} without a bar."""
+    found, verdict = result.reliability(), result.verdict
+    if found is None or verdict is None:
+        return {}
+    arms = {"": found.mean_of(verdict.configuration), "baseline_": found.mean_of(verdict.baseline)}
+    numbers = {
+        f"{arm}{name}": row[column]
+        for arm, row in arms.items()
+        if row is not None
+        for name, column in (("reached_share", "share"), ("pass_k", "pass_k"))
+    }
+    return {name: float(value) for name, value in numbers.items() if value is not None}
 
 
 def _limits_of(result: SweepResult, key: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 
 from analysis import judge
 from analysis.observations import views
+from analysis.pass_rates import Reliability
 from analysis.report.guard import Guard
 from analysis.report.page import ReportData, draw, render_note, render_report
 from analysis.report.tables import Tables, value_text
@@ -307,3 +308,18 @@ def test_a_command_in_the_advice_is_code_and_the_rest_stays_text(data):
     advice = replace(data.verdict, advice="<b>Run</b> `sweeps judge <x>` now.")
     text = render_report(replace(data, verdicts=[advice]), figures={})
     assert "&lt;b&gt;Run&lt;/b&gt; <code>sweeps judge &lt;x&gt;</code> now." in text
+
+
+def test_with_a_bar_page_and_panel_show_how_often_it_is_reached(data):
+    assert "Reliability" not in words_of(data)
+    confirm = data.observations[data.observations["stage"] == "confirm"]
+    found = Reliability.of(confirm, 0.4, 2)
+    shown = replace(data, reliability=found)
+    rows = Tables(shown).reliability_rows
+    assert [row["case"] for row in rows] == ["all cases", *sorted(CASES)]
+    words = words_of(shown)
+    assert "Share of the fresh generations that score 0.4 or more" in words
+    assert all(cell in words for row in rows for cell in row["cells"])
+    assert f"0.4 or more in {found.text(data.finalist)}; current settings (baseline)" in render_note(shown).replace(
+        "\\", ""
+    )

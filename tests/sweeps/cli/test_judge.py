@@ -34,6 +34,40 @@ def test_judge_a_study(finished: Path, capsys: Capture) -> None:
     assert wide["ci_low"] < verdict["ci_low"]
 
 
+def test_judge_a_study_with_a_bar(finished: Path, capsys: Capture) -> None:
+    found = answer(capsys, "judge", "t", "--bar", "0.6", "--k", "2", "--json", "--mlruns", finished / "mlruns")
+    keys = [found["baseline_key"], found["configuration_key"]]
+    reliable = found["reliability"]
+    assert (reliable["bar"], reliable["k"]) == (0.6, 2)
+    fresh = load_result(finished / "mlruns", "t").stage("confirm")
+    for key in keys:
+        own = fresh[fresh["configuration"] == key]
+        share = (own["score"] >= 0.6).groupby(own["case"]).mean()
+        assert reliable["means"][key]["share"] == pytest.approx(share.mean())
+        assert {row["case"]: row["share"] for row in reliable["cases"][key]} == pytest.approx(share.to_dict())
+    shown = text(capsys, "judge", "t", "--bar", "0.6", "--mlruns", finished / "mlruns")
+    assert "reach 0.6 or more" in shown
+    assert "pass^3" in shown
+    assert "reliability" not in answer(capsys, "judge", "t", "--json", "--mlruns", finished / "mlruns")
+
+
+def test_a_bar_for_any_table(tmp_path: Path, capsys: Capture) -> None:
+    path = tmp_path / "seconds.csv"
+    lines = [f"{arm},x,{seed},{seed * 10 + gain}" for arm, gain in (("a", 5), ("b", 0)) for seed in range(1, 7)]
+    path.write_text("\n".join(["configuration,case,seed,score", *lines]) + "\n")
+    flags = ("--baseline", "a", "--range", "0,100", "--lower-is-better", "--bar", "30")
+    (found,) = answer(capsys, "judge", path, *flags, "--json")
+    means = found["reliability"]["means"]
+    assert [means[arm]["reached"] for arm in "ab"] == [2, 3]
+    assert [means[arm]["pass_k"] for arm in "ab"] == [0.0, 1 / 20]
+    assert "reach 30 or less" in text(capsys, "judge", path, *flags)
+    for wrong in (("--bar", "101"), ("--bar", "nan"), ("--bar", "30", "--k", "0")):
+        assert run_command(["judge", str(path), *flags[:5], *wrong]) == 2
+    capsys.readouterr()
+    assert run_command(["judge", str(path), "--baseline", "a", "--k", "2"]) == 2
+    assert "--k belongs to --bar" in capsys.readouterr().err
+
+
 def test_a_baseline_belongs_to_a_file(finished: Path, capsys: Capture) -> None:
     capsys.readouterr()
     assert run_command(["judge", "t", "--baseline", "other", "--mlruns", str(finished / "mlruns")]) == 2

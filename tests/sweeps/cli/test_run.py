@@ -42,7 +42,7 @@ def test_run_json_prints_launch_and_done_and_nothing_else(tmp_path: Path, capsys
 def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None:
     import mlflow
 
-    path = write_sweep(tmp_path)
+    path = write_sweep(tmp_path, verdict={"bar": 0.5})
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     command = [sys.executable, "-c", "from sweeps.cli import main; main()", "run", path.name]
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[3]), environment.get("PYTHONPATH", "")])
@@ -73,6 +73,14 @@ def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None
     noise = {name: parents[0].data.metrics[name] for name in ("noise_sd", "floor_sd")}
     assert noise == pytest.approx({"noise_sd": result.verdict.noise_sd, "floor_sd": result.floor.sd})
     assert noise["noise_sd"] != pytest.approx(noise["floor_sd"])  # so that the one cannot stand in for the other
+    reliable = result.reliability()
+    assert reliable is not None
+    for prefix, key in (("", result.verdict.configuration), ("baseline_", result.baseline.key)):
+        means = reliable.mean_of(key)
+        assert means is not None
+        shares = [parents[0].data.metrics[f"{prefix}{name}"] for name in ("reached_share", "pass_k")]
+        assert shares == pytest.approx([means["share"], means["pass_k"]])
+    assert "0.5 or more in " in done.stdout
     assert len(runs) == 1 + 1 + result.plan.trials  # the sweep, the baseline, the trials
 
 
