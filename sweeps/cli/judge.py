@@ -122,6 +122,7 @@ def _judge_study(
         for verdict in verdicts:
             name = result.called[verdict.configuration]
             _print(verdict, result, name)
+            _print_labels(result, verdict)
             _print_limits(result, verdict.configuration, name)
         finalists = {verdict.configuration: result.called[verdict.configuration] for verdict in verdicts}
         print_reliability(reliable, {result.baseline.key: "the baseline", **finalists})
@@ -217,9 +218,21 @@ def _finalist_record(result: SweepResult, verdict: Verdict, reliable: Reliabilit
         "configuration": configuration.values,
         "configuration_key": configuration.key,
         **({"name": name} if (name := result.candidates.get(configuration.key)) else {}),
+        **_labels_record(result, verdict),
         **_limits_record(result, configuration.key),
         **({} if reliable is None else {"reliability": reliable.as_dict([result.baseline.key, configuration.key])}),
     }
+
+
+def _labels_record(result: SweepResult, verdict: Verdict) -> dict[str, Any]:
+    """The effect corrected by labels; {} where nobody has labelled."""
+    from sweeps.results.labels import verdict_correction, verdict_correction_text
+
+    correction = verdict_correction(result, verdict)
+    if correction is None:
+        return {}
+    sentence = verdict_correction_text(result, verdict, correction)
+    return {"correction": {**correction.as_dict(), "sentence": sentence}}
 
 
 def _limits_record(result: SweepResult, key: str) -> dict[str, Any]:
@@ -251,6 +264,11 @@ def _print(verdict: Verdict, result: SweepResult | None = None, name: str = "the
     say(console, f"{verdict.outcome}: {verdict.sentence}")
     for line in filter(None, [verdict.advice, *verdict.notes]):
         say(console, line[:1].upper() + line[1:])
+
+
+def _print_labels(result: SweepResult, verdict: Verdict) -> None:
+    if record := _labels_record(result, verdict):
+        say(stdout_console(), record["correction"]["sentence"])
 
 
 def _print_several(verdicts: Sequence[Verdict]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.export.files import write_together
 from sweeps.ledger.records import now
+from sweeps.results.labels import verdict_correction, verdict_correction_text
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
 from sweeps.scoring.copied_text import copying_notes
@@ -106,6 +107,7 @@ def report_data(
             *(_with_name(note, result) for note in copying_notes(result.fresh_rows, *keys)),
             *dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings),
             *_matcher_notes(result),
+            *guard("the labels", lambda: _label_notes(result), list[str]()),
         ],
         looks=result.looks_told,
         last_look=result.last_look,
@@ -138,6 +140,12 @@ def _matcher_notes(result: SweepResult) -> list[str]:
         f"the matcher disagrees with itself: of the noise floor's standard deviation of {result.floor.sd:.3f} its"
         f" own noise makes up {share:.3f} (as part of the sum of squares); more votes would lower it"
     ]
+
+
+def _label_notes(result: SweepResult) -> list[str]:
+    """The effects corrected by labels, a note per verdict; [] where nobody has labelled."""
+    notes = (verdict_correction_text(result, each, verdict_correction(result, each)) for each in result.verdicts)
+    return [note for note in notes if note]
 
 
 def config_of(result: SweepResult) -> dict[str, Any]:

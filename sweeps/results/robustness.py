@@ -31,14 +31,18 @@ def robustness_table(study: StudyData, verdict: Verdict) -> pd.DataFrame | None:
     if not answers or not all(answer["detail"].get("probabilities") for answer in answers):
         return None
     cases = {case.name: case for case in study.cases}
-    # the identity has the weights of the last rescore
-    weights = study.stored.identity.get("objective.weights", study.config.objective.weights)
-    used = [weights.get(str(level), 0.0) for level in range(1, 6)] if isinstance(weights, Mapping) else list(weights)
     rows = []
-    for setting in settings(used or DEFAULT_WEIGHTS, stored_score(study.stored.identity)):
+    for setting in settings(used_weights(study), stored_score(study.stored.identity)):
         rescored = [(answer, _score(cases[answer["case"]], answer["detail"], setting)) for answer in answers]
         rows.append({"scoring": setting.name, **_judged(study, verdict.configuration, rescored)})
     return pd.DataFrame(rows)
+
+
+def used_weights(study: StudyData) -> list[float]:
+    """Return the weights of levels 1 to 5 that a study is scored with, those of the last rescore."""
+    weights = study.stored.identity.get("objective.weights", study.config.objective.weights)
+    used = [weights.get(str(level), 0.0) for level in range(1, 6)] if isinstance(weights, Mapping) else list(weights)
+    return used or list(DEFAULT_WEIGHTS)
 
 
 def _score(case: Case, detail: Mapping[str, Any], setting: Setting) -> float:

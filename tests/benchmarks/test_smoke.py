@@ -17,6 +17,7 @@ from benchmarks import command
 from benchmarks.matchers import build_lexicon, fit_lexical
 from benchmarks.replay import table as replay_table
 from benchmarks.speed import analysis_scale, overhead
+from benchmarks.verdicts import label_coverage
 from objectives.matchers.features import SIGNS
 
 SMALLEST: dict[str, list[str]] = {
@@ -31,6 +32,7 @@ SMALLEST: dict[str, list[str]] = {
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
     "verdicts.misled": ["--tables", "2"],
+    "verdicts.label_coverage": ["--tables", "2"],
     "verdicts.limits": ["--replications", "2", "--trials", "12", "--sampler", "random"],
     "verdicts.peers": ["--replications", "2", "--only", "null", "search-20"],
 }
@@ -135,6 +137,13 @@ def rates(figures: dict[str, Any]) -> None:
     assert all(0 <= rate <= 1 for rate in figures["rates"].values())
 
 
+def labelled(figures: Mapping[str, Any]) -> None:
+    assert set(figures) == set(label_coverage.SETTINGS)
+    for kind in figures.values():
+        assert {kind["matcher"], kind["corrected"]} <= {0, 0.5, 1}
+        assert 0.02 < kind["half_width"] < 0.6
+
+
 def floors(figures: dict[str, Any]) -> None:
     assert len(figures) == 7
     assert all(share in (0, 0.5, 1) for sizes in figures.values() for pair in sizes.values() for share in pair)
@@ -161,6 +170,7 @@ CHECKS = {
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.selection": selected, "speed.analysis_scale": scale, "speed.hosts": speedup, "speed.overhead": share,
     "speed.request_order": order, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
+    "verdicts.label_coverage": labelled,
     "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,
 }  # fmt: skip
 

@@ -1,0 +1,1 @@
+"""Labels of a person on a matcher's answers, and the effect that they correct."""
