@@ -144,6 +144,7 @@ def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | N
             sweep.objective.name,
             config.baseline.options["num_predict"],
             config.objective.reasoning,
+            config.baseline.options.get("think"),
         )
     forecast = Forecast(sweep, answers.generations, stored)
     with report.row("budget") as row:

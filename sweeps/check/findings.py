@@ -22,6 +22,7 @@ from sweeps.hosts.sweep_hosts import host_differences
 from sweeps.options import OPTIONS, as_number, whole
 from sweeps.probes.capacity import Capacity
 from sweeps.scoring.answers import CUT, answer_of
+from sweeps.scoring.empty_texts import room_for_thought
 from sweeps.scoring.quantities import QUANTITIES
 
 
@@ -121,6 +122,7 @@ def answers_finding(
     scorer: str,
     num_predict: object,
     reasoning: str = CUT,
+    think: object = None,
 ) -> Finding:
     """The baseline's answers: how long they are, and how many are cut off, repetitive or empty.
 
@@ -131,6 +133,7 @@ def answers_finding(
         scorer: Name of the objective.
         num_predict: The baseline's limit of an answer in tokens.
         reasoning: See `sweeps.scoring.answers.answer_of`.
+        think: The baseline's `think`; None where it is not sent.
     """
     parted = [answer_of(answer, reasoning) for answer in answers]
     words = sorted(len(answer.text.split()) for answer in parted)
@@ -152,7 +155,7 @@ def answers_finding(
     faulty = [f"{count} {fault}" for fault, count in faults.items() if count]
     todo = ""
     if empty and thinking:
-        todo = f"set think = false, or a num_predict larger than {num_predict}"
+        todo = f"set {room_for_thought(thinks=bool(think))} (now {num_predict})"
     elif cut_off:
         todo = "raise num_predict, or ask for a shorter answer in the prompt"
     elif faulty:

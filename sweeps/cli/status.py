@@ -67,7 +67,7 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
         click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
-    for missing, what in (("lost", "answer"), ("unscored", "score"), ("empty", "answer in its text (empty)")):
+    for missing, what in (("lost", "answer"), ("unscored", "score"), ("empty", "answer in the text (empty)")):
         if count := row[missing]:
             has = "has" if count == 1 else "have"
             click.echo(f"{count} of the {row['observations']} observations so far {has} no {what}")

@@ -151,6 +151,7 @@ class OllamaEngine(_http.HttpEngine):
         version, entry, full = self._version(), self._entry(model), _full_name(model)
         show = self._retrying(lambda: self._show(model), only_busy=True)
         elsewhere = self._refuse_remote(model, show, entry)
+        self._capabilities[model] = _abilities(version, show)
         loaded = self._loaded(full)
         return {
             "engine": {
@@ -196,11 +197,8 @@ class OllamaEngine(_http.HttpEngine):
     def capabilities(self, model: str) -> frozenset[str] | None:
         """See `Engine.capabilities`. Versions that do not know `think` are not asked: their lists lack the ability."""
         if model not in self._capabilities:
-            if _ignores_think(self._version()):
-                self._capabilities[model] = None
-            else:
-                listed = self._retrying(lambda: self._show(model), only_busy=True).get("capabilities")
-                self._capabilities[model] = frozenset(map(str, listed)) if isinstance(listed, list) else None
+            show = self._retrying(lambda: self._show(model), only_busy=True)
+            self._capabilities[model] = _abilities(self._version(), show)
         return self._capabilities[model]
 
     def unset_num_ctx(self, model: str) -> int | None:
@@ -347,6 +345,12 @@ def _ignores_think(version: str) -> bool:
     """Whether a version of Ollama is older than `think` (v0.9.0); one without a number is not."""
     found = re.match(r"v?(\d+)\.(\d+)", version)
     return found is not None and (0, 0) < (int(found[1]), int(found[2])) < (0, 9)
+
+
+def _abilities(version: str, show: Mapping[str, Any]) -> frozenset[str] | None:
+    """Return a model's capabilities as `/api/show` lists them; None for a version whose lists lack `thinking`."""
+    listed = show.get("capabilities")
+    return frozenset(map(str, listed)) if isinstance(listed, list) and not _ignores_think(version) else None
 
 
 def _full_name(model: str) -> str:

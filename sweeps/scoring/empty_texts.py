@@ -38,24 +38,54 @@ def empty_text(rows: Sequence[Row]) -> str:
 
 def remedy(rows: Sequence[Row]) -> str:
     """Return what to do about texts without an answer, as a clause."""
-    thought = any((row.get("thinking_tokens") or 0) > 0 for row in rows if row["finish"] == EMPTY)
+    thought = [row for row in rows if row["finish"] == EMPTY and (row.get("thinking_tokens") or 0) > 0]
     limits = sorted({row["num_predict"] for row in rows if row.get("num_predict") is not None})
     now = f" (now {', '.join(map(str, limits))})" if limits else ""
-    return (
-        f"set think = false, or a larger num_predict{now}"
-        if thought
-        else f"look at the prompt, stop and num_predict{now}"
-    )
+    if not thought:
+        return f"look at the prompt, stop and num_predict{now}"
+    return f"set {room_for_thought(thinks=any(_thinks(row.get('think')) for row in thought))}{now}"
+
+
+def room_for_thought(*, thinks: bool) -> str:
+    """Return the settings that leave room for an answer.
+
+    Args:
+        thinks: Whether the request asks for the thought. Otherwise the model thinks by itself, whatever `think` is.
+    """
+    return f"{'think = false, or ' if thinks else ''}a larger num_predict"
+
+
+def _thinks(cell: object) -> bool:
+    """Whether a cell of the column `think` asks for a thought."""
+    return isinstance(cell, str) and cell != "false"
 
 
 def empty_notes(rows: Sequence[Row], baseline: str) -> list[str]:
     """Return a sentence on the texts without an answer, apart for the baseline; [] where all have one."""
+    own = [row for row in rows if row["configuration"] == baseline]
     found = empty_text(rows)
     if not found:
-        return []
-    own = [row for row in rows if row["configuration"] == baseline]
+        return unfinished_notes(own)
     of_baseline = f" (baseline: {_empty(own)} of {len(answered(own))})" if own else ""
     return [f"{found}{of_baseline}. They score 0; {remedy(rows)}."]
+
+
+def unfinished_notes(own: Sequence[Row]) -> list[str]:
+    """Return a sentence where all texts of the baseline are cut off and score 0; else [].
+
+    A thought whose beginning stands in the model's template shows only by its end, which such texts lack.
+
+    Args:
+        own: The baseline's rows.
+    """
+    texts = answered(own)
+    if not texts or any(row["finish"] != "length" or row["score"] != 0 for row in texts):
+        return []
+    limits = ", ".join(str(limit) for limit in sorted({row["num_predict"] for row in texts if row.get("num_predict")}))
+    return [
+        f"All {count_text(len(texts), 'text')} of the baseline are cut off at num_predict{f' {limits}' * bool(limits)}"
+        " and score 0. If the model thinks first, they may be thought alone; set a larger num_predict."
+    ]
 
 
 def reasoning_notes(answers: Sequence[Row], reasoning: str, study: str) -> list[str]:

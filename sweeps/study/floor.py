@@ -11,7 +11,7 @@ from sweeps.errors import SweepError
 from sweeps.hosts.host import RunStoppedError
 from sweeps.progress import Standing
 from sweeps.results.reader import read_result
-from sweeps.scoring.empty_texts import empty_text, mostly_empty, remedy
+from sweeps.scoring.empty_texts import empty_text, mostly_empty, remedy, unfinished_notes
 from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.search.trial import TrialResult
@@ -53,6 +53,8 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
     progress.standing(standing)
     for sentence in Limits.of(measurer.rows, config.constraints).broken(config.baseline.key):
         progress.note(f"the baseline {sentence}", warning=True)
+    for sentence in unfinished_notes(measurer.rows):
+        progress.note(sentence, warning=True)
     announce_floor(progress, read_result(stages.ledger, stages.name, stages.workspace), sight)
     stages.track(BASELINE_TRIAL)
     return standing, floor
