@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.noise.aa_check import AACheck
     from analysis.noise.floor import NoiseFloor
     from analysis.pass_rates import Reliability
+    from analysis.verdict.recommendation import Recommendation
     from analysis.verdict.verdict import Verdict
 
 Value = int | float | str
@@ -38,6 +39,8 @@ class ReportData:
         fresh_effects: By key of a finalist, how far its fresh mean lies above that of all fresh generations of the
             baseline. A verdict on one that left early knows the baseline's until then only; where a key is missing,
             the verdict's effect is taken.
+        recommendations: By key of a finalist, whether it is recommended; where a key is missing, as
+            `recommendation` has it without a search's belief.
         configurations: By key: `{"model": ..., "prompt": ..., "options": {...}}`.
         floor: Noise floor of the baseline.
         aa: Check of the baseline against itself.
@@ -73,6 +76,7 @@ class ReportData:
     verdicts: Sequence[Verdict] = ()
     no_verdict: str = "there is no verdict yet"
     fresh_effects: Mapping[str, float] = field(default_factory=dict)
+    recommendations: Mapping[str, Recommendation] = field(default_factory=dict)
     configurations: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     floor: NoiseFloor | None = None
     aa: AACheck | None = None
@@ -114,6 +118,7 @@ class ReportData:
             broken=self.broken,
             baseline_broken=self.baseline_broken,
             name=self.called(verdict.configuration) if self.is_comparison else "",
+            recommended=self.recommendations.get(verdict.configuration),
         )
 
     def fresh_effect(self, verdict: Verdict) -> float:

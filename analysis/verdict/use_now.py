@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.formatting import decimals, option_text, p_text
+from analysis.verdict.recommendation import RECOMMEND, Recommendation, recommendation
 
 if TYPE_CHECKING:
     from analysis.verdict.verdict import Verdict
@@ -67,6 +68,7 @@ def use_now_for(
     broken: Sequence[str] = (),
     baseline_broken: Sequence[str] = (),
     name: str = "",
+    recommended: Recommendation | None = None,
 ) -> UseNow:
     """Return the settings to use after a verdict.
 
@@ -78,6 +80,7 @@ def use_now_for(
         broken: Limits that the finalist breaks, as `breaks words: 171 on average, limit 150`.
         baseline_broken: Limits that the baseline breaks.
         name: Name of the finalist, if it is a named candidate.
+        recommended: Whether it is recommended; by default as `recommendation` has it without a search's belief.
     """
     if verdict.outcome == "better" and not broken:
         return UseNow("new", tuple(change), headline=f"Use {name}" if name else "")
@@ -89,18 +92,25 @@ def use_now_for(
         why = f"none of the {verdict.comparisons} candidates was shown to be better"
     if verdict.effect > 0 >= ahead:
         why += f"; against all fresh generations of the baseline the difference is {_signed(verdict, ahead)}"
-    return UseNow("current", why=why, gamble=_gamble(verdict, change, ahead))
+    recommended = recommended or recommendation(verdict, effect=ahead)
+    return UseNow("current", why=why, gamble=_gamble(verdict, change, ahead, recommended))
 
 
-def use_now_for_table(verdicts: Sequence[Verdict]) -> UseNow:
-    """Return the configuration of a table to use, by its label; there is at least one verdict."""
+def use_now_for_table(verdicts: Sequence[Verdict], recommend: float = RECOMMEND) -> UseNow:
+    """Return the configuration of a table to use, by its label.
+
+    Args:
+        verdicts: At least one.
+        recommend: The least probability of being truly better with which one that is ahead is offered.
+    """
     baseline, shown = verdicts[0].baseline, [verdict for verdict in verdicts if verdict.outcome == "better"]
     best = max(shown or verdicts, key=lambda verdict: verdict.effect)
     label = best.configuration
     if shown:
         return UseNow("new", headline=f"Use {label} instead of {baseline}")
     why = _why(best, label) if len(verdicts) == 1 else "none of the others was shown to be better"
-    return UseNow("current", why=why, gamble=_gamble(best, (label,), best.effect), headline=f"Keep {baseline}")
+    gamble = _gamble(best, (label,), best.effect, recommendation(best, recommend=recommend))
+    return UseNow("current", why=why, gamble=gamble, headline=f"Keep {baseline}")
 
 
 def without_verdict(why: str) -> UseNow:
@@ -134,10 +144,15 @@ def _why(verdict: Verdict, name: str) -> str:
     return "no gain beyond luck was found" if verdict.effect > 0 else "no gain was found"
 
 
-def _gamble(verdict: Verdict, change: Sequence[str], ahead: float) -> str:
-    """Offer a finalist that is merely ahead, with how likely luck is."""
+def _gamble(verdict: Verdict, change: Sequence[str], ahead: float, recommended: Recommendation) -> str:
+    """Offer a finalist that is merely ahead and recommended, with how likely luck is."""
     tested = not math.isnan(verdict.p_value)
-    if verdict.outcome != "not distinguishable" or ahead <= 0 or (tested and verdict.p_value <= verdict.alpha):
+    if (
+        not recommended.is_given
+        or verdict.outcome != "not distinguishable"
+        or ahead <= 0
+        or (tested and verdict.p_value <= verdict.alpha)
+    ):
         return ""
     luck = "which may be luck: nothing was tested"
     if tested:

@@ -118,6 +118,10 @@ class Swept:
         finalist: True mean of the finalist; NaN without one.
         reported: The finalist's mean as the verdict reports it; NaN without a verdict.
         effect: The verdict's effect; NaN without a verdict.
+        believed: Gain of the finalist that the search expects before the confirmation; NaN where it has no belief.
+        believed_sd: Standard deviation of that belief; NaN likewise.
+        fresh_effect: The finalist's fresh mean less that of all fresh generations of the baseline; NaN without one.
+        fresh_error: Standard error of that difference; NaN likewise.
         wall: Seconds of the sweep, all of them its own: nothing is generated.
         cpu: Processor seconds of the same.
     """
@@ -130,6 +134,10 @@ class Swept:
     finalist: float
     reported: float
     effect: float
+    believed: float
+    believed_sd: float
+    fresh_effect: float
+    fresh_error: float
     wall: float
     cpu: float
 
@@ -158,6 +166,7 @@ def run_sweep(
     from sweeps.config.file import parse_config
     from sweeps.engines.scripted.engine import ScriptedEngine
     from sweeps.engines.scripted.texts import synthetic_cases
+    from sweeps.results.look_history import stored_priors
     from sweeps.study.sweep import Sweep
 
     cases = synthetic_cases(problem.cases) if cases is None else cases
@@ -179,6 +188,7 @@ def run_sweep(
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     baseline = problem.truth(problem.baseline)
     finalist = math.nan if result.finalist is None else problem.truth(result.finalist.configuration.options)
+    belief = None if result.finalist is None else stored_priors(result.stored.record).get(result.finalist.number)
     return Swept(
         budget=budget,
         used=len(result.rows),
@@ -188,6 +198,10 @@ def run_sweep(
         finalist=finalist,
         reported=math.nan if verdict is None else verdict.finalist_mean,
         effect=math.nan if verdict is None else verdict.effect,
+        believed=math.nan if belief is None else belief.mean,
+        believed_sd=math.nan if belief is None else belief.sd,
+        fresh_effect=math.nan if verdict is None else result.fresh_effects.get(verdict.configuration, verdict.effect),
+        fresh_error=math.nan if verdict is None else verdict.standard_error,
         wall=wall,
         cpu=cpu,
     )

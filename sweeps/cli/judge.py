@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import LEVEL, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.common import LEVEL, NumberRange, echo_json, json_option, mlruns_option, say, stdout_console
 from sweeps.cli.reliability import Bar, bar_options, print_reliability
 from sweeps.cli.table_options import Metric, Reading, metric_options, refused, said, table_options
 
@@ -49,6 +49,11 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
     help="Rows that an arm lacks are missing for reasons that have nothing to do with their scores.",
 )
 @click.option(
+    "--recommend",
+    type=NumberRange(0, 1, max_open=True),
+    help="Least probability of being truly better with which unproven settings are recommended.",
+)
+@click.option(
     "--paired-seeds",
     is_flag=True,
     default=None,
@@ -77,6 +82,7 @@ def judge(
     cluster: str | None,
     bar: float | None,
     k: int | None,
+    recommend: float | None,
     **settings: Any,
 ) -> None:
     """Judge WHAT: a study (by default the last one), or files with columns configuration, case, seed and score.
@@ -88,17 +94,23 @@ def judge(
     asked = Bar(bar, k)
     if reading.source or len(what) > 1 or any(Path(each).suffix in FILES or Path(each).is_file() for each in what):
         given = {k: v for k, v in settings.items() if v is not None} | metric.settings()
-        outcomes = _judge_table(what, reading, baseline, as_json, given, asked)
+        outcomes = _judge_table(what, reading, baseline, as_json, given, asked, recommend)
     else:
         if of_files := reading.given() + metric.given():
             raise click.UsageError(f"{', '.join(of_files)}: belongs to a file; name the file to judge")
-        outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings, asked)
+        outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings, asked, recommend)
     if expect and not {each.replace("-", " ") for each in expect} & set(outcomes):
         raise click.exceptions.Exit(1)
 
 
 def _judge_study(
-    name: str | None, mlruns: Path, as_json: bool, baseline: str | None, settings: dict[str, Any], bar: Bar
+    name: str | None,
+    mlruns: Path,
+    as_json: bool,
+    baseline: str | None,
+    settings: dict[str, Any],
+    bar: Bar,
+    recommend: float | None,
 ) -> list[str]:
     from sweeps.results.reader import load_result
     from sweeps.results.use_now import use_now
@@ -116,9 +128,9 @@ def _judge_study(
     except ValueError as error:
         raise refused(f"study {result.name!r}", error) from None
     if as_json:
-        echo_json(verdict_record(result, verdicts, reliable))
+        echo_json(verdict_record(result, verdicts, reliable, recommend=recommend))
     else:
-        _print_use_now(use_now(result, verdicts))
+        _print_use_now(use_now(result, verdicts, recommend=recommend))
         for verdict in verdicts:
             name = result.called[verdict.configuration]
             _print(verdict, result, name)
@@ -141,10 +153,17 @@ def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
 
 
 def _judge_table(
-    what: Sequence[str], reading: Reading, baseline: str | None, as_json: bool, settings: dict[str, Any], bar: Bar
+    what: Sequence[str],
+    reading: Reading,
+    baseline: str | None,
+    as_json: bool,
+    settings: dict[str, Any],
+    bar: Bar,
+    recommend: float | None,
 ) -> list[str]:
     from analysis import judge as judge_table
     from analysis.observations.table import require_columns
+    from analysis.verdict.recommendation import RECOMMEND
     from analysis.verdict.use_now import use_now_for_table
 
     settings = _agreeing(settings, "these-cases")
@@ -162,7 +181,7 @@ def _judge_table(
     except ValueError as error:
         raise refused(name, error) from None
     said(table)
-    use_now = use_now_for_table(verdicts)
+    use_now = use_now_for_table(verdicts, RECOMMEND if recommend is None else recommend)
     if as_json:
         answer = {"use_now": use_now.as_dict()}
         echo_json([{**verdict.as_dict(), **_reliability_record(reliable, verdict), **answer} for verdict in verdicts])
@@ -180,7 +199,11 @@ def _reliability_record(reliable: Reliability | None, verdict: Verdict) -> dict[
 
 
 def verdict_record(
-    result: SweepResult, verdicts: Sequence[Verdict] | None = None, reliable: Reliability | None = None
+    result: SweepResult,
+    verdicts: Sequence[Verdict] | None = None,
+    reliable: Reliability | None = None,
+    *,
+    recommend: float | None = None,
 ) -> dict[str, Any]:
     """A study's verdict as JSON types, with the other finalists as `others`; null before there is one.
 
@@ -188,15 +211,19 @@ def verdict_record(
         result: The study.
         verdicts: Its verdicts, where they were made with other settings.
         reliable: Its reliability, where it was measured with another bar.
+        recommend: The least probability for a recommendation; by default the study's.
     """
     from sweeps.results.use_now import use_now
+    from sweeps.results.verdicts import recommended
 
     verdicts = result.verdicts if verdicts is None else verdicts
     reliable = result.reliability() if reliable is None else reliable
-    answer = {"use_now": use_now(result, verdicts).as_dict()}
+    answer = {"use_now": use_now(result, verdicts, recommend=recommend).as_dict()}
     if not verdicts:
         return {"verdict": None, **answer}
     verdict, *others = verdicts
+    found = recommended(result, verdict, result.fresh_effects, recommend=recommend)
+    given = found.is_given and not result.limits.broken(verdict.configuration)
     return {
         **_finalist_record(result, verdict, reliable),
         "baseline": result.baseline.values,
@@ -204,7 +231,8 @@ def verdict_record(
         "baseline_sources": result.config.baseline_sources,
         **({"others": [_finalist_record(result, other, reliable) for other in others]} if others else {}),
         **({} if result.ranking is None else {"ranking": result.ranking.to_dict("records")}),
-        "recommended": "finalist" if result.recommended.key == verdict.configuration else "baseline",
+        "recommended": "finalist" if given else "baseline",
+        "probability_better": found.probability,
         **answer,
     }
 

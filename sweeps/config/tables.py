@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from analysis.verdict.recommendation import RECOMMEND
 from sweeps.config.batch import AUTO
 from sweeps.engines.base import Prompt
 
@@ -185,7 +186,7 @@ class ConfirmTable(_Table):
 
 
 class VerdictTable(_Table):
-    """`[verdict]`: the claim, and the certainty that it needs."""
+    """`[verdict]`: the claim, the certainty that it needs, and the bar of a recommendation."""
 
     claim: Literal["these-cases", "new-cases"] = "these-cases"
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05
@@ -194,6 +195,7 @@ class VerdictTable(_Table):
     assume_missing_at_random: bool = False
     bar: Annotated[float, Field(ge=0, le=1)] | None = None
     k: Annotated[int, Field(ge=1, le=100)] = 3
+    recommend: Annotated[float, Field(ge=0, lt=1)] = RECOMMEND
 
     @model_validator(mode="after")
     def _k_has_bar(self) -> VerdictTable:
@@ -202,8 +204,11 @@ class VerdictTable(_Table):
         return self
 
     def identity(self) -> dict[str, Any]:
-        """Everything that a verdict depends on; switches that came later count where they are on."""
-        dumped = self.model_dump()
+        """Everything that a verdict depends on; switches that came later count where they are on.
+
+        A recommendation is no part of a verdict, so that a study goes on under another `recommend`.
+        """
+        dumped = self.model_dump(exclude={"recommend"})
         later = {"assume_missing_at_random": self.assume_missing_at_random, "bar": self.bar is not None}
         later["k"] = later["bar"]
         return {key: value for key, value in dumped.items() if later.get(key, True)}

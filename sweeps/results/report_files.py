@@ -15,6 +15,7 @@ from sweeps.ledger.records import now
 from sweeps.results.labels import verdict_correction, verdict_correction_text
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
+from sweeps.results.verdicts import recommended
 from sweeps.scoring.copied_text import copying_notes
 from sweeps.scoring.empty_texts import empty_notes, reasoning_notes
 from sweeps.scoring.inputs import stored_score
@@ -77,6 +78,9 @@ def report_data(
         verdicts=result.verdicts,
         no_verdict="" if result.verdicts else why_no_verdict(result),
         fresh_effects=result.fresh_effects,
+        recommendations={
+            verdict.configuration: recommended(result, verdict, result.fresh_effects) for verdict in result.verdicts
+        },
         configurations={
             key: {"model": c.model, "prompt": c.prompt, "options": dict(c.options)}
             for key, c in result.configurations.items()

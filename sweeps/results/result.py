@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,7 +25,7 @@ from sweeps.results.ranking import candidate_ranking
 from sweeps.results.robustness import robustness_table
 from sweeps.results.study_data import StudyData
 from sweeps.results.use_now import use_now
-from sweeps.results.verdicts import fresh_effects, is_usable, judge_finalists
+from sweeps.results.verdicts import fresh_effects, judge_finalists, recommended
 from sweeps.search.trial import Proposal
 
 
@@ -171,16 +172,29 @@ class SweepResult(StudyData):
 
     @property
     def recommended(self) -> Configuration:
-        """The finalist where it is shown better or its fresh mean is above the baseline's, else the baseline.
+        """The finalist where it is recommended by the study's bar (`[verdict] recommend`), else the baseline."""
+        return self.recommend()
 
-        The baseline's mean is that of all its fresh generations (`fresh_effects`). A finalist that is shown worse, or
-        is above a limit, is not recommended.
+    def recommend(self, recommend: float | None = None) -> Configuration:
+        """The finalist where it is recommended, else the baseline.
+
+        It is recommended where it is shown better, and where it is ahead of all fresh generations of the baseline with
+        a probability of being truly better that reaches the bar. One that is shown worse, or is above a limit, is not.
+
+        Args:
+            recommend: The bar; by default the study's (`[verdict] recommend`).
         """
         verdict = self.verdict
-        if verdict is None or self.finalist is None:
+        if verdict is None or self.finalist is None or self.broken:
             return self.baseline
-        effect = self.fresh_effects.get(verdict.configuration, verdict.effect)
-        return self.finalist.configuration if is_usable(self, verdict, effect) else self.baseline
+        given = recommended(self, verdict, self.fresh_effects, recommend=recommend).is_given
+        return self.finalist.configuration if given else self.baseline
+
+    @property
+    def probability_better(self) -> float:
+        """Probability that the finalist is truly better, by search and fresh generations; NaN where nobody knows."""
+        verdict = self.verdict
+        return math.nan if verdict is None else recommended(self, verdict, self.fresh_effects).probability
 
     @property
     def exportable(self) -> bool:

@@ -12,12 +12,13 @@ from analysis import TableError, Verdict, judge
 from analysis.comparison.estimate import ROUNDING
 from analysis.comparison.pair import pair
 from analysis.observations.table import summarize
+from analysis.verdict.recommendation import Recommendation, recommendation
 from analysis.verdict.sentences import named, sentence_for
 from sweeps.budget.detectable_gain import design_of
 from sweeps.errors import SweepError
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import Configuration
-from sweeps.results.look_history import given_up, judged_at, outdated, scorings_of
+from sweeps.results.look_history import given_up, judged_at, outdated, scorings_of, stored_priors
 from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.search.trial import Proposal
 from sweeps.workspace.study_lock import standing_of
@@ -94,6 +95,26 @@ def is_usable(study: StudyData, verdict: Verdict, effect: float) -> bool:
     """
     ahead = verdict.outcome == "better" or (effect > 0 and verdict.outcome != "worse")
     return ahead and not study.limits.broken(verdict.configuration)
+
+
+def recommended(
+    study: StudyData, verdict: Verdict, effects: Mapping[str, float], *, recommend: float | None = None
+) -> Recommendation:
+    """Return whether a finalist is recommended, limits aside, with the probability that it is truly better.
+
+    The search's belief counts only where it is about the scores that the verdict is based on: not after a rescore.
+
+    Args:
+        study: The study.
+        verdict: The finalist's verdict.
+        effects: The fresh effects (`fresh_effects`).
+        recommend: The bar; by default the study's (`[verdict] recommend`).
+    """
+    record, key = study.stored.record, verdict.configuration
+    number = next((arm.number for arm in study.finalists if arm.configuration.key == key), None)
+    prior = stored_priors(record).get(number) if number is not None and scorings_of(record) == 1 else None
+    least = study.config.verdict.recommend if recommend is None else recommend
+    return recommendation(verdict, effect=effects.get(key), prior=prior, recommend=least)
 
 
 def fresh_effects(
