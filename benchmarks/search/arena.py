@@ -112,7 +112,7 @@ class Swept:
         budget: Generations that it was given.
         used: Generations that it made, warm-ups (one token each) aside.
         outcome: The verdict's outcome; None without a verdict.
-        recommended: True mean of the recommended configuration: the finalist if its fresh mean is above the baseline's.
+        recommended: True mean of the recommended configuration: see `SweepResult.recommended`.
         claimed: True mean of the configuration in use if only claims count: the finalist if shown better, otherwise the
             baseline.
         finalist: True mean of the finalist; NaN without one.

@@ -1,7 +1,7 @@
 """Figures of `selection.py`: pure functions of its replications. The other benchmarks share some of them.
 
-Words: a method *recommends* the set it would hand over (a sweep: its finalist if the confirmation's mean is above the
-baseline's; a rival: its best trial), and *claims* a gain (a sweep: verdict `better`; a rival: its best trial's score is
+Words: a method *recommends* the set it would hand over (a sweep: `SweepResult.recommended`; a rival: its best
+trial), and *claims* a gain (a sweep: verdict `better`; a rival: its best trial's score is
 above its baseline trial's). `regret` is the true mean of the best set less that of the recommended one. With "claim"
 in the name, a sweep's baseline stays in use unless the finalist is shown better.
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from analysis import Prior
+from analysis.verdict.recommendation import RECOMMEND, probability_better
 from benchmarks.search import arena, arena_peers, selection, selection_summary, selection_table
 from objectives import make_objective
 from sweeps.config.file import parse_config
@@ -311,7 +313,10 @@ def test_one_replication_of_everything(bench) -> None:
         swept = record["sweep"][str(budget)]
         assert budget / 2 < swept["used"] <= budget
         assert swept["outcome"] in ("better", "worse", "equivalent", "not distinguishable")
-        assert swept["recommended"] == (swept["finalist"] if swept["effect"] > 0 else record["baseline"])
+        belief = Prior(swept["believed"], swept["believed_sd"])
+        likely = probability_better(swept["fresh_effect"], swept["fresh_error"], belief) >= RECOMMEND
+        given = swept["fresh_effect"] > 0 and (likely or swept["outcome"] == "better")
+        assert swept["recommended"] == (swept["finalist"] if given else record["baseline"])
         assert swept["claimed"] == (swept["finalist"] if swept["outcome"] == "better" else record["baseline"])
         assert abs(swept["reported"] - swept["finalist"]) < 0.2
     assert set(record["peers"]) == set(bench.peers.PEERS)

@@ -24,6 +24,7 @@ SMALLEST: dict[str, list[str]] = {
     "matchers.human_agreement": ["LABELS"],
     "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
+    "search.recommendation": ["--replications", "2", "--budget", "80"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],

@@ -88,8 +88,9 @@ def outcome(data: ReportData, name: str, **changes) -> ReportData:
 
 
 def open_(data: ReportData, effect: float, **changes) -> ReportData:
-    """The data with a verdict that luck can explain."""
-    return outcome(data, "not distinguishable", effect=effect, p_value=0.34, **changes)
+    """The data with a verdict that luck can explain: p is .34, as of an effect of .95 standard errors."""
+    fields = {"p_value": 0.34, "standard_error": abs(effect) / 0.95, **changes}
+    return outcome(data, "not distinguishable", effect=effect, **fields)
 
 
 def panel_of(data: ReportData) -> str:

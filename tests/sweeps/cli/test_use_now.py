@@ -23,6 +23,11 @@ def test_current_settings_stay_where_nothing_is_shown_better(null: Path, capsys:
     assert "--force" not in panel
     assert "use the finalist" not in panel.lower()
     assert ("If you want to gamble" in panel) == bool(record["gamble"]) == (result.recommended != result.baseline)
+    chance = answer(capsys, "judge", "--json", "--mlruns", null / "mlruns")["probability_better"]
+    for bar in (0, chance / 2, (1 + chance) / 2):
+        asked = answer(capsys, "judge", "--json", "--recommend", bar, "--mlruns", null / "mlruns")
+        assert (asked["recommended"] == "finalist") == (asked["effect"] > 0 and chance >= bar)
+        assert bool(asked["use_now"]["gamble"]) == (asked["recommended"] == "finalist")
 
 
 def test_a_study_without_a_verdict_says_why_and_keeps_the_settings(copy: Path) -> None:

@@ -259,6 +259,7 @@ def test_cases_are_looked_for_beside_the_file_first(tmp_path: Path) -> None:
         ("search/batch", 4, True),
         ("search/batch", "auto", True),
         ("verdict/alpha", 0.1, False),
+        ("verdict/recommend", 0.9, True),
     ],
 )
 def test_identity_holds_what_the_numbers_depend_on(path: str, value: Any, same: bool) -> None:

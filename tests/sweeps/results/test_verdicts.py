@@ -12,7 +12,7 @@ import pytest
 from analysis import Verdict
 from sweeps.cli.judge import verdict_record
 from sweeps.config.tables import ConstraintsTable
-from sweeps.ledger.study_record import Look
+from sweeps.ledger.study_record import Look, PastScoring, Scoring
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import report_data
 from sweeps.results.result import SweepResult
@@ -84,6 +84,28 @@ def test_the_rule_goes_by_all_fresh_generations_of_the_baseline(finished: SweepR
     assert (data.use_now.settings, data.use_now.gamble) == ("current", "")
     assert data.fresh_effects == result.fresh_effects
     assert not result.exportable
+
+
+def test_a_recommendation_weighs_the_belief_of_the_search_with_fresh_generations(finished: SweepResult) -> None:
+    """The belief counts by its bar, and not after the study was scored again."""
+    result = made_up(finished, baseline=(0.36, 0.36), first=0.30, second=0.37)
+    other = result.finalists[1]
+    believed = {
+        hope: anew(result, priors={other.number: {"mean": mean, "sd": 0.01}})
+        for hope, mean in (("none", 0.0), ("good", 0.05), ("bad", -0.05))
+    }
+    probability = {hope: each.probability_better for hope, each in believed.items()}
+    assert probability["bad"] < 0.1 < probability["none"] < 0.7 < probability["good"]
+    assert believed["good"].recommended.key == other.configuration.key
+    assert believed["bad"].recommended == result.baseline
+    assert believed["bad"].recommend(0).key == other.configuration.key
+    assert verdict_record(believed["bad"])["recommended"] == "baseline"
+    assert verdict_record(believed["bad"], recommend=0)["recommended"] == "finalist"
+    assert (believed["bad"].use_now.gamble, report_data(believed["bad"]).use_now.gamble) == ("", "")
+    assert "If you want to gamble" in report_data(believed["good"]).use_now.gamble
+    past = PastScoring(Scoring({}, "before"), "2026-01-01")
+    without = anew(result, priors={}).probability_better
+    assert anew(believed["bad"], scorings=(past,)).probability_better == without
 
 
 def test_one_that_is_still_above_is_recommended_before_one_that_was_given_up(finished: SweepResult) -> None:
