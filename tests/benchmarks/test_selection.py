@@ -313,7 +313,7 @@ def test_one_replication_of_everything(bench) -> None:
         swept = record["sweep"][str(budget)]
         assert budget / 2 < swept["used"] <= budget
         assert swept["outcome"] in ("better", "worse", "equivalent", "not distinguishable")
-        belief = Prior(swept["believed"], swept["believed_sd"])
+        belief = None if swept["believed"] is None else Prior(swept["believed"], swept["believed_sd"])
         likely = probability_better(swept["fresh_effect"], swept["fresh_error"], belief) >= RECOMMEND
         given = swept["fresh_effect"] > 0 and (likely or swept["outcome"] == "better")
         assert swept["recommended"] == (swept["finalist"] if given else record["baseline"])

@@ -102,6 +102,17 @@ def batches(figures: dict[str, Any]) -> None:
     assert figures["cost_4"] == pytest.approx(whole / figures["regret_1"] - 1)
 
 
+def recommended(figures: dict[str, Any]) -> None:
+    """On a default-best surface every recommendation is wrong, and a higher bar gives no more of them."""
+    assert (figures["replications"], figures["budget"]) == (2, 80)
+    for way in ("with", "without"):
+        bars = [bar["default-best"] for bar in figures["redrawn"][way].values()]
+        assert [bar["wrong"] for bar in bars] == [bar["recommended"] for bar in bars]
+        assert [bar["wrong"] for bar in bars] == sorted((bar["wrong"] for bar in bars), reverse=True)
+        assert bars[0]["cost"] == 0
+        assert all(bar["cost"] <= 0 for bar in bars)
+
+
 def selected(figures: dict[str, Any]) -> None:
     assert figures["smooth"]["replications"] == 1
     assert figures["smooth"]["generations"]["80"] <= 80
@@ -169,7 +180,8 @@ def peers(figures: dict[str, Any]) -> None:
 
 CHECKS = {
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
-    "search.selection": selected, "speed.analysis_scale": scale, "speed.hosts": speedup, "speed.overhead": share,
+    "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
+    "speed.hosts": speedup, "speed.overhead": share,
     "speed.request_order": order, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,
     "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,
