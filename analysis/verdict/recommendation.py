@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from analysis.verdict.verdict import Verdict
 
 RECOMMEND = 0.7
-"""The default bar: the least probability of being truly better with which a configuration is recommended."""
+"""The default threshold: the least probability of being truly better with which a configuration is recommended."""
 
 SHRINK = 0.75
 """Share of the expected gain of a search that counts: its best configuration is partly lucky."""
@@ -73,13 +73,13 @@ def recommendation(
     """Recommend a configuration, or not.
 
     It is recommended where it is shown better, and where it is ahead with a probability of being better that reaches
-    the bar. One that is shown worse never is.
+    the threshold. One that is shown worse never is.
 
     Args:
         verdict: The configuration against the baseline.
         effect: Distance above the mean of all fresh generations of the baseline; by default the verdict's effect.
         prior: The belief of a search before the fresh generations.
-        recommend: The bar, from 0 to below 1. At 0 whatever is ahead is recommended.
+        recommend: The threshold, from 0 to below 1. At 0 whatever is ahead is recommended.
     """
     ahead = verdict.effect if effect is None else effect
     probability = probability_better(ahead, verdict.standard_error, prior)

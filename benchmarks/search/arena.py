@@ -171,7 +171,10 @@ def run_sweep(
 
     cases = synthetic_cases(problem.cases) if cases is None else cases
     engine = ScriptedEngine(cases, write=write or _writer(problem, cases), models=(MODEL,))
-    config = parse_config(toml_of(problem, budget, seed, tables or {}))
+    tables = dict(tables or {})
+    if write is None:  # texts that cover a drawn share of the items score that share only if items are counted
+        tables["objective"] = {"score": "counted", **tables.get("objective", {})}
+    config = parse_config(toml_of(problem, budget, seed, tables))
     with tempfile.TemporaryDirectory(dir=scratch(), prefix="arena-") as folder:
         wall, cpu = time.perf_counter(), time.process_time()
         result = Sweep(

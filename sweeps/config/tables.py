@@ -186,7 +186,7 @@ class ConfirmTable(_Table):
 
 
 class VerdictTable(_Table):
-    """`[verdict]`: the claim, the certainty that it needs, and the bar of a recommendation."""
+    """`[verdict]`: the claim, the certainty that it needs, and the least probability for a recommendation."""
 
     claim: Literal["these-cases", "new-cases"] = "these-cases"
     alpha: Annotated[float, Field(ge=1e-6, lt=0.5)] = 0.05

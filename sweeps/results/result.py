@@ -172,17 +172,18 @@ class SweepResult(StudyData):
 
     @property
     def recommended(self) -> Configuration:
-        """The finalist where it is recommended by the study's bar (`[verdict] recommend`), else the baseline."""
+        """The finalist where it is recommended by the study's `[verdict] recommend`, else the baseline."""
         return self.recommend()
 
     def recommend(self, recommend: float | None = None) -> Configuration:
         """The finalist where it is recommended, else the baseline.
 
         It is recommended where it is shown better, and where it is ahead of all fresh generations of the baseline with
-        a probability of being truly better that reaches the bar. One that is shown worse, or is above a limit, is not.
+        a probability of being truly better of at least `recommend`. One that is shown worse, or is above a limit, is
+        not.
 
         Args:
-            recommend: The bar; by default the study's (`[verdict] recommend`).
+            recommend: The threshold; by default the study's (`[verdict] recommend`).
         """
         verdict = self.verdict
         if verdict is None or self.finalist is None or self.broken:

@@ -17,7 +17,7 @@ def use_now(study: StudyData, verdicts: Sequence[Verdict], *, recommend: float |
     Args:
         study: The study.
         verdicts: Its verdicts, also by other settings than the study's; the best first.
-        recommend: The bar of a recommendation; by default the study's (`[verdict] recommend`).
+        recommend: The threshold of a recommendation; by default the study's (`[verdict] recommend`).
     """
     verdict = next(iter(verdicts), None)
     if verdict is None:

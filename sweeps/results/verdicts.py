@@ -108,7 +108,7 @@ def recommended(
         study: The study.
         verdict: The finalist's verdict.
         effects: The fresh effects (`fresh_effects`).
-        recommend: The bar; by default the study's (`[verdict] recommend`).
+        recommend: The threshold; by default the study's (`[verdict] recommend`).
     """
     record, key = study.stored.record, verdict.configuration
     number = next((arm.number for arm in study.finalists if arm.configuration.key == key), None)

@@ -286,7 +286,7 @@ def test_the_file_says_the_problem(bench) -> None:
 
 def test_texts_score_what_is_drawn(bench) -> None:
     cases = synthetic_cases(3)
-    objective = make_objective({})
+    objective = make_objective({"score": "counted"})
     write = bench.arena._writer(Ladder(), cases)
     options = {"temperature": 0.2, "top_k": 100, "mirostat": 0}  # .5 in truth
     for case in cases:
