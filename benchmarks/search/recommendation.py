@@ -1,4 +1,4 @@
-"""Bars of a recommendation: truly worse sets that sweeps recommend, and the regret that a bar costs.
+"""Thresholds of a recommendation: truly worse sets that sweeps recommend, and the regret that a threshold costs.
 
     python -m benchmarks.search.recommendation [--quick] [--json] [--replications N] [--workers N] [--budget 300]
                                                [--out FILE.jsonl]
@@ -8,17 +8,17 @@ Whole sweeps of the product with default settings run on simulated surfaces (`sw
 second one on a `default-best` surface, where every change is worse; the others in turn on `smooth` and `rough` ones
 with a gain to find (.02, .05 or .08); 4, 8 or 12 cases. (On `flat` surfaces no set is worse or better.) Each sweep is a
 line of `--out`: the belief of its search, its fresh difference with standard error, and the finalist's true gain. So
-bars are compared without running a sweep again.
+thresholds are compared without running a sweep again.
 
 A finalist is recommended where it is shown better, and where it is ahead and its probability of being better
-(`analysis.verdict.recommendation`) reaches the bar. By kind, and for both kinds with a gain together (`gain`):
+(`analysis.verdict.recommendation`) reaches the threshold. By kind, and for both kinds with a gain together (`gain`):
 
 - `ran`: the sweeps as they ran. `redrawn`: the fresh generations of each sweep are drawn again 200 times, as normal
   differences around the finalist's true gain with the sweep's own standard error, with the product's look half way. The
   mean over these draws has less noise, and is the same apart from the normal approximation.
-- `wrong`: share of the sweeps that recommend a truly worse set. `cost`: mean true gain that is lost against the bar 0,
-  which recommends whatever is ahead; below 0 the bar gains. `recommended`: share that recommend a change. Under
-  `without` the belief of the search is left out.
+- `wrong`: share of the sweeps that recommend a truly worse set. `cost`: mean true gain that is lost against the
+  threshold 0, which recommends whatever is ahead; below 0 the threshold gains. `recommended`: share that
+  recommend a change. Under `without` the belief of the search is left out.
 - `calibration`: of finalists that are ahead, two thirds of them with a gain to find and one third without: mean
   probability and share truly better, by probability.
 - `se_...`: standard errors over sweeps.
@@ -186,7 +186,7 @@ def figures(records: Sequence[Record]) -> dict[str, Any]:
 
 
 def _at(bar: float, sweeps: Sequence[Confirmed], belief: bool) -> dict[str, Any]:
-    """Share of wrong recommendations, cost and share of recommendations at a bar."""
+    """Share of wrong recommendations, cost and share of recommendations at a threshold."""
     parts: dict[str, list[float]] = {"wrong": [], "cost": [], "recommended": []}
     for each in sweeps:
         given, whatever = each.recommended(bar, belief=belief), each.recommended(0.0)
@@ -236,7 +236,7 @@ def table(found: dict[str, Any]) -> Iterator[str]:
     for name in ("ran", "redrawn"):
         for way in ("with", "without"):
             yield f"{name}, {way} the search's belief"
-            yield f"{'bar':>6}" + "".join(f"{group + ': wrong (se), cost (se)':>40}" for group in GROUPS)
+            yield f"{'least':>6}" + "".join(f"{group + ': wrong (se), cost (se)':>40}" for group in GROUPS)
             for bar, groups in found[name][way].items():
                 yield f"{bar:>6}" + "".join(_cell(groups[group]) for group in GROUPS)
         yield f"{name}: probability and share truly better, of those ahead"
