@@ -21,6 +21,10 @@ COLUMNS = (*QUESTIONS, "item", "text")
 """Columns of the table; `item` is the item's wording and `text` what was scored of the text."""
 
 
+class NoItemsError(SweepError):
+    """The objective has no items to ask about."""
+
+
 def label_questions(study: StudyData, finalist: str) -> pd.DataFrame:
     """Return the questions about the confirmation's texts of the baseline and of a finalist.
 
@@ -33,12 +37,12 @@ def label_questions(study: StudyData, finalist: str) -> pd.DataFrame:
         Its id depends on case, item and text alone, so that it tells nothing of the configuration.
 
     Raises:
-        SweepError: If the objective has no items.
+        NoItemsError: If the objective has no items.
     """
     arms = (study.baseline.key, finalist)
     answers = [each for each in study.answers if each["stage"] == "confirm" and each["configuration"] in arms]
     if not all(answer["detail"].get("probabilities") for answer in answers):
-        raise SweepError(
+        raise NoItemsError(
             f"study {study.name!r}: labels answer the items of a rubric, and its objective has none; nothing to label"
         )
     cases = {case.name: case for case in study.cases}

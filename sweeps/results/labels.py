@@ -16,7 +16,7 @@ from analysis.labels.correction import Correction, corrected_effect
 from analysis.labels.draws import draw
 from analysis.labels.sentences import correction_text
 from sweeps.errors import SweepError
-from sweeps.results.label_questions import label_questions, population
+from sweeps.results.label_questions import NoItemsError, label_questions, population
 from sweeps.results.study_data import StudyData
 
 ANSWERS = {"yes": 1.0, "no": 0.0, "unsure": 0.5}
@@ -52,7 +52,8 @@ class Labels:
         """Read the labels of a study.
 
         Raises:
-            SweepError: If its objective has no items, or the file cannot be read.
+            NoItemsError: If its objective has no items.
+            SweepError: If the file cannot be read.
         """
         path = labels_file(study)
         found = cls(path, finalist, label_questions(study, finalist), study.config.study.seed)
@@ -170,14 +171,17 @@ def _read(path: Path) -> list[dict[str, str]]:
 
 
 def verdict_correction(study: StudyData, verdict: Verdict) -> Correction | None:
-    """Return a verdict's effect corrected by the study's labels; None where nobody has labelled.
+    """Return a verdict's effect corrected by the study's labels; None where nobody has labelled what is scored now.
 
     Raises:
         SweepError: If the labels cannot be read.
     """
     if not labels_file(study).exists():
         return None
-    labels = Labels.of(study, verdict.configuration)
+    try:
+        labels = Labels.of(study, verdict.configuration)
+    except NoItemsError:  # labels of an earlier objective
+        return None
     return labels.correction(verdict) if any(answer in ANSWERS for answer in labels.answers.values()) else None
 
 

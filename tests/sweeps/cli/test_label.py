@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 from collections import Counter
 from pathlib import Path
 from typing import ClassVar
@@ -209,14 +208,14 @@ def test_labels_of_other_texts_do_not_count(copy: Path, capsys: Capture) -> None
     assert all(labels_of(copy).answers.values())  # the same questions are drawn, whose answers are known
 
 
-def test_a_study_without_rubrics_has_nothing_to_label(tmp_path: Path, finished: Path, capsys: Capture) -> None:
+def test_a_study_without_rubrics_has_nothing_to_label(copy: Path, capsys: Capture) -> None:
     import sqlite3
 
-    shutil.copytree(finished / "mlruns", tmp_path / "mlruns")
-    with sqlite3.connect(tmp_path / "mlruns/ledger.db") as connection:
+    label(copy, "y" * 30, "--items", "30")
+    with sqlite3.connect(copy / "mlruns/ledger.db") as connection:
         for key, detail in connection.execute("SELECT rowid, detail FROM scores").fetchall():
             bare = json.dumps({**json.loads(detail), "probabilities": {}})
             connection.execute("UPDATE scores SET detail = ? WHERE rowid = ?", [bare, key])
-    assert run_command(["label", "t", *folder(tmp_path)]) == 2
+    assert run_command(["label", "t", *folder(copy)]) == 2
     assert "labels answer the items of a rubric" in capsys.readouterr().err
-    assert "better" in text(capsys, "judge", "t", *folder(tmp_path))
+    assert "correction" not in answer(capsys, "judge", "t", "--json", *folder(copy))
