@@ -74,6 +74,8 @@ class SequentialDesign:
         shape: See `boundaries`.
         bounds: Boundary of |Z| at each look.
         futility: A look gives up where the chance of a claim at the end is below this; with 0 none does.
+        anytime: Whether the looks come after every seed. The intervals of all looks are then a confidence sequence up
+            to the planned end: they hold together, at whichever seed one stops. Only sentences depend on it.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class SequentialDesign:
         *,
         futility: float = 0.1,
         shape: Shape = "spending",
+        anytime: bool = False,
     ) -> None:
         """Plan the looks.
 
@@ -91,6 +94,7 @@ class SequentialDesign:
             alpha: Two-sided level of all looks together, in (0, 0.5).
             futility: Chance of a claim at the end below which a look gives up, in [0, 0.5); with 0 none does.
             shape: See `boundaries`.
+            anytime: Whether the looks come after every seed.
 
         Raises:
             ValueError: A number is out of its range.
@@ -107,12 +111,17 @@ class SequentialDesign:
         self.alpha = alpha
         self.shape: Shape = shape
         self.futility = futility
+        self.anytime = anytime
         self.bounds = boundaries(self.fractions, alpha, shape)
 
     @property
     def looks(self) -> int:
         """Planned number of looks."""
         return len(self.fractions)
+
+    def name_of(self, look: int) -> str:
+        """Return the look as sentences name it."""
+        return f"Look {look} of {self.looks}{', valid at any look' if self.anytime else ''}"
 
     def fraction(self, look: int) -> float:
         """Return the information at a look as a fraction of the last.
@@ -256,7 +265,7 @@ class SequentialDesign:
         estimate = answer.estimate
         if estimate is None or not estimate.standard_error:
             stop: Literal["futility"] | None = None
-            sentence = f"Look {look} of {self.looks}: no score varies yet, so there is no noise to test with."
+            sentence = f"{self.name_of(look)}: no score varies yet, so there is no noise to test with."
             if two.baseline.greedy and two.finalist.greedy:
                 stop, sentence = "futility", "Both configurations are greedy: more seeds cannot show more."
             bound = self.nominal(look)
@@ -319,7 +328,7 @@ class SequentialDesign:
             p_value=estimate.p_value,
             bound=bound,
             chance=chance,
-            sentence=f"Look {look} of {self.looks}: difference {estimate.effect:+.{d}f}; {why}{then}.",
+            sentence=f"{self.name_of(look)}: difference {estimate.effect:+.{d}f}; {why}{then}.",
         )
 
     def _drift(self, look: int, estimate: Estimate, min_gain: float | None) -> float:

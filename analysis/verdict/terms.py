@@ -70,9 +70,10 @@ class Asked:
         """Say how looks enter p and interval; where a look gave up, also the interval without them."""
         if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
             return self.others
-        plan = (
-            f"Look {self.look} of {self.design.looks}: p and interval allow for all looks (repeated confidence interval"
-        )
+        kind = "repeated confidence interval"
+        if self.design.anytime:
+            kind = "confidence sequence up to the planned end"
+        plan = f"{self.design.name_of(self.look)}: p and interval allow for all looks ({kind}"
         notes = (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
         if not self.given_up:
             early = self.look < self.design.looks and p_value <= self.alpha

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from analysis.formatting import cases_text, count_text
 from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.config.tables import BudgetTable
+from sweeps.config.tables import BudgetTable, Looks
 from sweeps.errors import ConfigError
 from sweeps.samplers import grid_size, grid_values
 
@@ -25,6 +25,9 @@ MAX_GENERATIONS = 10_000_000
 
 MIN_CONFIRM_SEEDS = 3
 """Smallest number of fresh seeds per case and arm: fewer give no reliable variance."""
+
+MOST_LOOKS = 30
+"""Largest number of looks after every seed: with more seeds there is one after every few."""
 
 REPEATS = 8
 """Largest average number of trials per configuration of a small space; promising configurations get more."""
@@ -85,11 +88,15 @@ def least_trials(finalists: int, first: int = 0) -> int:
     return max(MIN_TRIALS, 2 * finalists, first)
 
 
-def look_seeds(looks: int, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
+def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
     """Seeds per case and arm of the looks before the last, evenly spaced, and equal on every host.
 
-    A look with fewer seeds than a confirmation needs is left out.
+    A look with fewer seeds than a confirmation needs is left out. With "anytime" there is one after every seed of a
+    host, or after every few where these would be more than MOST_LOOKS.
     """
+    if looks == "anytime":
+        step = hosts * -(-confirm_seeds // (MOST_LOOKS * hosts))
+        return tuple(range(-(-least_confirm_seeds(hosts) // step) * step, confirm_seeds, step))
     even = [-(-confirm_seeds * k // (looks * hosts)) * hosts for k in range(1, looks)]
     return tuple(sorted({seeds for seeds in even if least_confirm_seeds(hosts) <= seeds < confirm_seeds}))
 
@@ -161,7 +168,7 @@ class _PlanSettings:
     cases: int
     hosts: int
     finalists: int
-    looks: int
+    looks: Looks
     most_trials: float
     parts: int
     together: int
@@ -185,7 +192,8 @@ class _PlanSettings:
         trials = int(min(max(room, least_trials(self.finalists, self.first)), self.most_trials, MAX_TRIALS))
         left = (generations - cases * floor - seeds * rotation.cases_of(trials)) // per_host * hosts
         looks = look_seeds(self.looks, left, hosts)
-        return Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
+        plan = Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
+        return replace(plan, anytime=self.looks == "anytime")
 
     def too_small(self, key: str, value: str, seconds: float | None) -> str:
         """The message for a budget below `needed`."""
@@ -206,7 +214,7 @@ def make_plan(
     cases: int,
     hosts: int = 1,
     finalists: int = 1,
-    looks: int = 1,
+    looks: Looks = 1,
     seconds_of: Callable[[Plan], float] | None = None,
     space_size: float = math.inf,
     has_baseline: bool = False,
@@ -225,7 +233,7 @@ def make_plan(
         cases: Number of cases, at least 1.
         hosts: Number of hosts, at least 1.
         finalists: Number of configurations to confirm; at most the number of configurations besides the baseline.
-        looks: Number of looks at the confirmation, the last one included.
+        looks: Number of looks at the confirmation, the last one included; or "anytime".
         seconds_of: Expected seconds of a plan, from measured requests; needed where only `minutes` is given.
         space_size: Number of different configurations, which with `repeats` limits the trials. Generations that a small
             space does not use go to the confirmation.
@@ -284,7 +292,7 @@ class _ComparisonSettings:
     cases: int
     hosts: int
     candidates: int
-    looks: int
+    looks: Looks
 
     @property
     def needed(self) -> int:
@@ -298,7 +306,8 @@ class _ComparisonSettings:
         per_seed = (1 + self.candidates) * self.cases * self.hosts
         seeds = (generations - self.cases * floor) // per_seed * self.hosts
         looks = look_seeds(self.looks, seeds, self.hosts)
-        return Plan(self.cases, floor, 1, 0, seeds, self.candidates, self.hosts, looks)
+        plan = Plan(self.cases, floor, 1, 0, seeds, self.candidates, self.hosts, looks)
+        return replace(plan, anytime=self.looks == "anytime")
 
     def too_small(self, key: str, value: str, seconds: float | None) -> str:
         """The message for a budget below `needed`."""

@@ -172,7 +172,8 @@ def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign 
     """The planned looks with their boundaries; None where the end is the only look."""
     if len(plan.looks) == 1:
         return None
-    return SequentialDesign([seeds / plan.confirm_seeds for seeds in plan.looks], alpha, futility=futility)
+    fractions = [seeds / plan.confirm_seeds for seeds in plan.looks]
+    return SequentialDesign(fractions, alpha, futility=futility, anytime=plan.anytime)
 
 
 def final_level(plan: Plan, alpha: float) -> float:

@@ -28,6 +28,7 @@ class Plan:
             blocks and a block needs repeats.
         parts: Number of random parts into which each round of trials divides the cases; a trial has the cases of one.
         together: Number of consecutive trials with the same part: a batch, which evaluates its prompts once for all.
+        anytime: Whether the looks come after every seed, or every few.
     """
 
     cases: int
@@ -40,6 +41,7 @@ class Plan:
     look_seeds: Sequence[int] = ()
     parts: int = 1
     together: int = 1
+    anytime: bool = False
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
@@ -135,6 +137,8 @@ class CaseRotation:
 def plan_text(plan: Plan) -> str:
     """A plan in one sentence: the generations of each stage, and when the confirmation may stop early."""
     earlier = " and ".join(map(str, plan.look_seeds))
+    if plan.anytime and plan.look_seeds:
+        earlier = f"any of {', '.join(map(str, plan.look_seeds[:3]))}{', ...' if len(plan.look_seeds) > 3 else ''}"
     early = f", which may stop after {earlier} seeds" if earlier else ""
     if plan.is_comparison:
         arms = f"the baseline and {count_text(plan.finalists, 'candidate')}, each"

@@ -8,6 +8,7 @@ from typing import Any
 
 from sweeps.budget.allocation import look_seeds
 from sweeps.budget.plan import Plan
+from sweeps.config.tables import Looks
 
 LIMITS = ("budget.generations", "budget.minutes")
 """Keys of an identity that may rise while the study goes on."""
@@ -30,7 +31,7 @@ def is_lowered(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return any(old is not None and new is not None and new < old for old, new in both)
 
 
-def raised_plan(before: Plan, now: Plan, looks: int) -> Plan:
+def raised_plan(before: Plan, now: Plan, looks: Looks) -> Plan:
     """The plan of a larger budget, with no fewer trials or seeds than the previous plan.
 
     Rounding can give a slightly larger budget one seed more and a trial less, or the reverse; then the trials stay as
@@ -39,7 +40,7 @@ def raised_plan(before: Plan, now: Plan, looks: int) -> Plan:
     Args:
         before: The study's plan.
         now: The plan that a new study would have with the larger budget.
-        looks: Number of looks at the confirmation.
+        looks: Number of looks at the confirmation, or "anytime".
     """
     if now.trials >= before.trials and now.confirm_seeds >= before.confirm_seeds:
         return now

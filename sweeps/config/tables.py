@@ -133,13 +133,13 @@ class ObjectiveTable(_Table):
     score: Literal["expected", "counted"] = "expected"
 
 
-def _auto_or_whole(least: int, most: int | None = None, *, auto: object = "auto") -> BeforeValidator:
-    """Accept "auto", which becomes `auto`, or a whole number in a range."""
-    valid = f'"auto" or a whole number from {least}' + (f" to {most}" if most is not None else "")
+def _auto_or_whole(least: int, most: int | None = None, *, auto: object = None, word: str = "auto") -> BeforeValidator:
+    """Accept a word, by default "auto", which becomes `auto` if that is given, or a whole number in a range."""
+    valid = f'"{word}" or a whole number from {least}' + (f" to {most}" if most is not None else "")
 
     def check(value: object) -> object:
-        if value == "auto":
-            return auto
+        if value == word:
+            return word if auto is None else auto
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
             raise ValueError(f"must be {valid}, not {value!r}")
         return value
@@ -177,11 +177,15 @@ class BudgetTable(_Table):
         return self
 
 
+Looks = int | Literal["anytime"]
+"""Looks at a confirmation: their number, or one after every seed."""
+
+
 class ConfirmTable(_Table):
     """`[confirm]`: the number of finalists compared with the baseline on fresh seeds, and when this may stop early."""
 
     finalists: Annotated[int, Field(ge=1, le=20)] = 1
-    looks: Annotated[int, Field(ge=1, le=10)] = 2
+    looks: Annotated[Looks, _auto_or_whole(1, 10, word="anytime")] = 2
     futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
 
 

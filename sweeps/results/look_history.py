@@ -47,9 +47,20 @@ def outdated(looks: Sequence[Look], scoring: Scoring, finalists: Sequence[Propos
     return [arm.configuration.key for arm in finalists if arm.number in numbers]
 
 
-def look_sentences(looks: Sequence[Look], scoring: Scoring) -> list[str]:
-    """Return the sentence from each look; those based on superseded scores are marked."""
-    return [sentence + _mark(look, scoring) for look in looks for sentence in look.sentences]
+def look_sentences(looks: Sequence[Look], scoring: Scoring, *, last_only: bool = False) -> list[str]:
+    """Return the sentence from each look; those based on superseded scores are marked.
+
+    Args:
+        looks: The looks.
+        scoring: The study's scoring.
+        last_only: Return only the last sentence on each trial.
+    """
+    told = [
+        (trial, sentence + _mark(look, scoring))
+        for look in looks
+        for sentence, trial in zip(look.sentences, look.trials or [None] * len(look.sentences), strict=True)
+    ]
+    return list(dict(told).values()) if last_only else [sentence for _, sentence in told]
 
 
 def last_sentence(looks: Sequence[Look], scoring: Scoring, trial: int) -> str:

@@ -186,8 +186,11 @@ class StudyData:
 
     @property
     def looks_told(self) -> list[str]:
-        """The sentences from the looks, one per look and finalist; those based on superseded scores are marked."""
-        return look_sentences(self.looks, self.stored.record.scoring)
+        """The sentences from the looks, one per look and finalist; those based on superseded scores are marked.
+
+        Of looks after every seed only the last one at each finalist has a sentence here.
+        """
+        return look_sentences(self.looks, self.stored.record.scoring, last_only=self.plan.anytime)
 
     @property
     def fresh_rows(self) -> list[Mapping[str, Any]]:

@@ -135,8 +135,10 @@ class Confirmation:
             seed=config.study.seed,
             priors=stored_priors(self.stages.record),
         )
-        for line in decision.sentences:
-            self.stages.progress.note(line)
+        ends = [each in decision.settled for each in decision.trials or ()]
+        for line, end in zip(decision.sentences, ends, strict=True):
+            if end or not plan.anytime:  # of looks after every seed, those that go on are no news
+                self.stages.progress.note(line)
         return decision
 
 

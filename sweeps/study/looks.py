@@ -125,7 +125,7 @@ def _assess(
             seed=seed,
         )
     except TableError as error:  # too many requests of this look failed: the next one has more
-        return False, False, f"Look {look} of {design.looks}: no decision yet ({error})."
+        return False, False, f"{design.name_of(look)}: no decision yet ({error})."
     if decision.stop != "efficacy" or len(finalists) == 1:
         gives_up = decision.stop == "futility" and not math.isnan(decision.chance)  # greedy arms have no chance
         return decision.stop is not None, gives_up, decision.sentence
@@ -142,5 +142,5 @@ def _assess(
     own = next(each for each in verdicts if each.configuration == key)
     if own.p_value <= verdict.alpha:
         return True, False, decision.sentence
-    shared = f"Look {look} of {design.looks}: difference {decision.effect:+.3f}; p = {own.p_value:.2g} after allowing"
+    shared = f"{design.name_of(look)}: difference {decision.effect:+.3f}; p = {own.p_value:.2g} after allowing"
     return False, False, f"{shared} for {len(finalists)} finalists and {design.looks} looks; go on."

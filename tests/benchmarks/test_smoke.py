@@ -30,6 +30,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
+    "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
     "verdicts.misled": ["--tables", "2"],
@@ -118,6 +119,12 @@ def selected(figures: dict[str, Any]) -> None:
     assert figures["smooth"]["generations"]["80"] <= 80
 
 
+def any_look(figures: dict[str, Any]) -> None:
+    rates = figures["rates"]
+    assert 0 <= rates["4x6, beta: claimed at any look"] <= 0.3
+    assert 2 * 4 * 3 <= rates["4x6, pass .5: anytime, none: generations"] <= 2 * 4 * 7
+
+
 def scale(figures: dict[str, Any]) -> None:
     row = figures["20 x 4 x 3"]
     assert (row["observations"], row["verdicts"], row["ranked"]) == (240, 19, 20)
@@ -181,8 +188,8 @@ def peers(figures: dict[str, Any]) -> None:
 CHECKS = {
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
-    "speed.hosts": speedup, "speed.overhead": share,
-    "speed.request_order": order, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
+    "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order,
+    "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,
     "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,
 }  # fmt: skip

@@ -38,6 +38,20 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SweepResult]:
     return path, compare(path)
 
 
+def test_a_comparison_may_be_looked_at_after_every_seed(tmp_path: Path) -> None:
+    cool = {"cool": CANDIDATES["cool"], "hot": CANDIDATES["hot"]}
+    path = write(tmp_path, cool, confirm={"looks": "anytime"}, budget={"generations": 150})
+    result = compare(path)
+    plan = result.plan
+    assert list(plan.look_seeds) == list(range(3, plan.confirm_seeds))
+    outcomes = {result.called[each.configuration]: each for each in result.verdicts}
+    assert outcomes["cool"].outcome == "better"
+    assert outcomes["cool"].looks == len(plan.looks)
+    assert any("valid at any look" in note for note in outcomes["cool"].notes)
+    assert len(result.stage("confirm")) < plan.confirm
+    assert len(result.looks_told) <= len(cool)
+
+
 class TestVerdicts:
     """One comparison on the demo surface, which is best at temperature 0.35."""
 

@@ -187,3 +187,37 @@ def test_a_sweep_stopped_between_looks_goes_on_as_if_it_had_not(tmp_path: Path) 
     parts = run(path)
     assert steady(parts.observations) == steady(whole.observations)
     assert parts.looks == whole.looks
+
+
+class StopInConfirmation(Silent):
+    """The user stops the sweep after some generations of the confirmation."""
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def advance(self, stage: str, **_: Any) -> None:
+        self.made += stage == "confirm"
+        if self.made == 2 * 3 * 3 + 4:  # between the first look and the second
+            raise KeyboardInterrupt
+
+
+def test_looks_after_every_seed_are_kept_resumed_and_end_early(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"budget": {"generations": 150}, "confirm": {"looks": "anytime"}}
+    path = write_sweep(tmp_path, **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=StopInConfirmation())
+    stopped = load_result(tmp_path / "mlruns")
+    assert [each.seeds for each in stopped.looks] == [3]
+    progress = Listening()
+    result = run(path, progress=progress)
+    plan = result.plan
+    assert list(plan.look_seeds) == list(range(3, plan.confirm_seeds))
+    assert result.looks[0] == stopped.looks[0]
+    last = result.looks[-1]
+    assert counted(result) == 2 * 3 * last.seeds < plan.confirm
+    assert result.verdict is not None
+    assert (result.verdict.outcome, result.verdict.look) == ("better", last.look)
+    assert any("valid at any look" in note for note in result.verdict.notes)
+    assert result.looks_told == [last.sentences[0]]
+    assert [note for note in progress.notes if note.startswith("Look ")] == [last.sentences[0]]
+    assert any("may stop after any of 3, 4, 5, ... seeds" in note for note in progress.notes)

@@ -16,7 +16,7 @@ from scipy import stats
 
 import analysis
 from analysis import Prior, judge, judge_one
-from sweeps.budget.allocation import least_confirm_seeds, look_seeds
+from sweeps.budget.allocation import MOST_LOOKS, least_confirm_seeds, look_seeds
 from sweeps.budget.detectable_gain import design_of, final_level
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import VerdictTable
@@ -219,7 +219,7 @@ def test_a_finalist_without_any_answer_does_not_stop_the_others() -> None:
 def crossed(monkeypatch: pytest.MonkeyPatch, p_value: float, asked: dict[str, Any]) -> dict[str, Any]:
     """The second look, at which an arm has crossed its own boundary and has this p-value among the three."""
     decision = SimpleNamespace(stop="efficacy", sentence="crossed", effect=0.1, chance=1.0)
-    design = SimpleNamespace(looks=3, decide=lambda *_, **__: decision)
+    design = SimpleNamespace(looks=3, decide=lambda *_, **__: decision, name_of=lambda look: f"Look {look} of 3")
 
     def judge(_: pd.DataFrame, **settings: Any) -> list[Any]:
         asked.update(settings)
@@ -330,3 +330,41 @@ def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows(
         wrong += any(verdict.outcome in ("better", "worse") for verdict in verdicts)
     assert wrong / replications <= 0.05 + 2 * (0.05 * 0.95 / replications) ** 0.5
     assert early > 0.15 * 3 * replications  # futility does its work
+
+
+# ---- looks after every seed
+
+
+def test_looks_after_every_seed_are_planned_from_the_least_number_on() -> None:
+    assert look_seeds("anytime", 7) == (3, 4, 5, 6)
+    assert look_seeds("anytime", 3) == ()
+    assert look_seeds("anytime", 12, hosts=3) == (6, 9)
+    assert look_seeds("anytime", 100)[:3] == (4, 8, 12)
+
+
+@given(seeds=st.integers(3, 400), hosts=st.integers(1, 4))
+def test_looks_after_every_seed_are_no_more_than_30(seeds: int, hosts: int) -> None:
+    seeds *= hosts
+    planned = look_seeds("anytime", seeds, hosts)
+    assert len(planned) < MOST_LOOKS
+    assert all(least_confirm_seeds(hosts) <= each < seeds and each % hosts == 0 for each in planned)
+
+
+def test_a_look_after_any_seed_says_that_it_is_valid() -> None:
+    plan = replace(PLAN, look_seeds=look_seeds("anytime", 12), anytime=True)
+    rng, key = np.random.default_rng(2), ARMS[0].configuration.key
+    observations = scores(rng, {BASELINE.key: 0.4, key: 0.65}, range(5))
+    found = look(observations, 3, plan=plan)
+    assert found.settled == (0,)
+    assert found.sentences[0].startswith("Look 3 of 10, valid at any look: difference +0.2")
+
+
+def test_of_looks_after_every_seed_the_last_sentence_on_each_trial_is_shown() -> None:
+    looks = [
+        Look(1, 3, sentences=("a 1", "b 1"), trials=(0, 1)),
+        Look(2, 4, settled=(0,), sentences=("a 2", "b 2"), trials=(0, 1)),
+        Look(3, 5, settled=(1,), sentences=("b 3",), trials=(1,)),
+    ]
+    scoring = StudyRecord.from_json({}).scoring
+    assert look_sentences(looks, scoring, last_only=True) == ["a 2", "b 3"]
+    assert len(look_sentences(looks, scoring)) == 5
