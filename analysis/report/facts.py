@@ -73,7 +73,8 @@ def baseline_text(data: ReportData) -> str:
     if not any(source.startswith(("model", "server default")) for source in groups):
         return ""
     order = sorted(groups, key=lambda source: (source.startswith("server default"), source))
-    return "; ".join(f"{', '.join(groups[source])} ({source})" for source in order)
+    first = {"model": "from the model"}
+    return "; ".join(f"{first.get(source, source)}: {', '.join(groups[source])}" for source in order)
 
 
 def tested_text(verdict: Verdict) -> str:

@@ -53,7 +53,7 @@ def read_table(
     answers: list[Answer] = []
     for each in paths:
         for file in _files(each, source):
-            with _named(file):
+            with _named(file, source):
                 answers += _answers(file, source, wanted)
     with _named(paths[0]):
         return table_from(answers, score, wanted)
@@ -97,8 +97,8 @@ def _plain_tables(paths: Sequence[Path], columns: Mapping[str, str]) -> pd.DataF
 
 
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
-    """Turn errors about a file into a `TableError` that begins with its name."""
+def _named(path: Path, source: str = "") -> Iterator[None]:
+    """Turn errors about a file into a `TableError` that begins with its name; `source` is the tool that it is from."""
     try:
         yield
     except TableError as error:
@@ -111,6 +111,7 @@ def _named(path: Path) -> Iterator[None]:
         raise TableError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, csv.Error) as error:
         kind = "a CSV table" if path.suffix.lower() not in (".json", ".jsonl", ".ndjson", ".eval") else "such a file"
+        kind = f"a file of {source}" if source else kind
         raise TableError(f"{path}: is not {kind}: {str(error).strip()}") from None
 
 

@@ -266,7 +266,8 @@ def level_of(value: object, line: int, found: TableItems, default: int | None = 
     if not text and default is not None:
         return default
     message = f"level is {text!r}, but must be 1, 2, 3, 4 or 5." if text else "an item without level."
-    found.add(message, "Write 1 (essential) to 5 (incidental).", line)
+    for_all = "" if text else ", or give one for all such items (--level 3)"
+    found.add(message, f"Write 1 (essential) to 5 (incidental){for_all}.", line)
     return None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import judge
+from analysis.report.facts import baseline_text
 from analysis.report.page import render_note
 from tests.analysis.report.reading import (
     drawn_on,
@@ -41,7 +42,7 @@ def test_arms_of_unequal_size_are_told_both():
 def test_a_gain_that_could_not_be_seen_is_told_as_such(data):
     far = replace(data.verdict, mde=3.154)
     told = replace(data, verdicts=[far])
-    assert "no gain could have been found: it takes one of 3.154, and scores end at 1" in render_note(told)
+    assert "no gain could have been found: it takes one of 3.15, and scores end at 1" in render_note(told)
     page = words_of(told)
     assert "so no gain could have been found" in page
     assert "smallest real gain that would have been found 8 times in 10" not in page
@@ -55,3 +56,12 @@ def test_what_was_given_up_says_what_the_end_could_have_seen(data):
     assert "smallest real gain that would have been found 8 times in 10, had the comparison gone on" in words_of(told)
     assert "of this size or more would have been found 8 times in 10, had the comparison gone on" in words_of(told)
     assert "had the comparison gone on" not in words_of(data)
+
+
+def test_sources_of_the_baseline_are_written_as_by_a_check(data):
+    sources = {"temperature": "file", "top_k": "model", "top_p": "server default (0.33.0)"}
+    values = data.values(data.baseline)
+    assert baseline_text(replace(data, baseline_sources=sources)) == (
+        f"from the model: top_k {values['top_k']}; server default (0.33.0): top_p {values['top_p']}"
+    )
+    assert baseline_text(replace(data, baseline_sources={"top_k": "ours"})) == ""

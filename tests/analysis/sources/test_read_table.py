@@ -201,3 +201,10 @@ def test_a_changed_structure_is_no_traceback(
     except TableError:
         return
     assert len(table)
+
+
+def test_a_table_under_a_tools_name_is_said_to_be_no_file_of_that_tool(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("configuration,case,seed,score\na,b,1,0.5\n")
+    with pytest.raises(TableError, match=r"t\.csv: is not a file of promptfoo: "):
+        read_table(path, source="promptfoo")

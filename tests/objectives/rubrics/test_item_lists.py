@@ -58,7 +58,12 @@ def test_markdown(tmp_path: Path) -> None:
         ("a.csv", 'level,text\n1,"a\n', [2], "not valid CSV"),
         ("a.csv", "level,text,regex,forbidden\n1,a,(,maybe\n", [2, 2], "forbidden is 'maybe'"),
         ("a.csv", "", [None], "contains no item"),
-        ("a.md", "# T\n- [9] a\n- b\n- [?] c\n", [2, 3, 4], "an item without level"),
+        (
+            "a.md",
+            "# T\n- [9] a\n- b\n- [?] c\n",
+            [2, 3, 4],
+            "an item without level. Write 1 (essential) to 5 (incidental), or give one for all such items (--level 3)",
+        ),
         ("a.md", "Only words.\n", [None], "contains no item"),
         ("a.docx", "x", [None], ".csv, .json, .jsonl, .markdown, .md, .ndjson, .tsv"),
     ],
