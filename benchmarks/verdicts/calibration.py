@@ -14,6 +14,7 @@ import time
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtr
 
 from analysis.comparison.compare import compare
 from analysis.comparison.holm import holm
@@ -134,6 +135,29 @@ def shared_noise(replications: int) -> dict[str, float]:
     return rates
 
 
+def one_generation(replications: int) -> dict[str, float]:
+    """Error rates where each question has one generation, and where questions come in clusters that move together."""
+    rates = {}
+    for questions in (60, 300):
+        for kind in ("normal", "pass or fail"):
+            rng = np.random.default_rng([questions, len(kind)])
+            level = rng.uniform(0.3, 0.7, (fewer(replications, 4), 1, questions, 1))
+            noise = rng.standard_normal((len(level), 2, questions, 1))
+            scores = np.clip(level + 0.15 * noise, 0, 1) if kind == "normal" else (ndtr(noise) < level).astype(float)
+            rates[f"one generation, {kind}, {questions} x 1"] = simulate.error_rate(scores, claim="new-cases")
+    for clusters, size in ((30, 10), (10, 6)):
+        rng = np.random.default_rng([clusters, size, 17])
+        rejected, count, cluster = 0, fewer(replications, 8), np.repeat(np.arange(clusters), size)
+        for _ in range(count):
+            own = rng.normal(0, 0.08, (2, clusters))[:, cluster] + rng.normal(0.5, 0.1, (2, len(cluster)))
+            arm, case = (each.ravel() for each in np.indices(own.shape))
+            table = {"configuration": arm, "case": case, "seed": 0, "score": np.clip(own, 0, 1).ravel()}
+            cells = summarize(pd.DataFrame({**table, "cluster": cluster[case]}), cluster="cluster")
+            rejected += compare(pair(cells, 0, 1), claim="new-cases").estimate.p_value <= 0.05
+        rates[f"questions in clusters, {clusters} x {size} x 1"] = rejected / count
+    return rates
+
+
 def other_tests(replications: int) -> dict[str, float]:
     """Error rates of the pooled test, of permutations, and against a baseline without noise."""
     rates = {}
@@ -232,8 +256,8 @@ def halves(replications: int) -> dict[str, float]:
 PARTS = {
     part.__name__: part
     for part in (
-        type_one, unequal_seeds, skewed_scores, single_seeds, shared_noise, other_tests, intervals, sequential,
-        families, halves,
+        type_one, unequal_seeds, skewed_scores, single_seeds, shared_noise, one_generation, other_tests, intervals,
+        sequential, families, halves,
     )
 }  # fmt: skip
 
