@@ -44,7 +44,8 @@ def refuse_thought(hosts: Sequence[Host], config: SweepConfig, models: Sequence[
 
 def _wanted(config: SweepConfig, model: str) -> Iterator[str]:
     """Yield the places where a sweep asks a model to think."""
-    swept = next((dimension for dimension in config.space if dimension.name == THINK), None)
+    space = () if config.is_comparison else config.space  # a comparison's space is made of its candidates
+    swept = next((dimension for dimension in space if dimension.name == THINK), None)
     at_baseline = config.baseline.options.get(THINK)
     if at_baseline and (model == config.baseline.model or swept is None):
         yield f"baseline.think is {_text(at_baseline)}"

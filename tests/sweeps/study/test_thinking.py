@@ -13,11 +13,13 @@ from rich.console import Console
 
 from analysis.report.page import terminal_summary
 from sweeps.cli import run_command
+from sweeps.config.file import load_config
 from sweeps.errors import ConfigError
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import report_data
 from sweeps.study.floor import NoAnswersError
 from sweeps.study.rescore import rescore_study
+from sweeps.study.sweep import Sweep
 from tests.doubles.ollama import Model, OllamaDouble, Thought
 from tests.sweeps.sweep_files import run, toml, write_cases, write_sweep
 from tests.thinking import CHINESE, JAPANESE
@@ -159,6 +161,15 @@ def test_a_model_that_cannot_think_is_not_asked_to(tmp_path: Path, cases: Path, 
         ConfigError, match=r"baseline\.think is true: model thinker:1b .* \(its abilities: completion\)"
     ):
         run(path)
+    assert not server.bodies()
+
+
+def test_a_candidate_that_a_model_cannot_follow_is_named(tmp_path: Path, cases: Path, server: OllamaDouble) -> None:
+    path = write(tmp_path, cases, server, Model())
+    lines = [line for line in path.read_text().splitlines() if not line.startswith(("space", "search"))]
+    path.write_text("\n".join([*lines, "candidates = { deep = { think = true } }"]))
+    with pytest.raises(ConfigError, match=r"candidates\.deep: model thinker:1b .* cannot think"):
+        Sweep(load_config(path).as_comparison(), directory=tmp_path / "mlruns", tracking=False).run()
     assert not server.bodies()
 
 
