@@ -155,7 +155,7 @@ def answers_finding(
     faulty = [f"{count} {fault}" for fault, count in faults.items() if count]
     todo = ""
     if empty and thinking:
-        todo = f"set {room_for_thought(thinks=bool(think))} (now {num_predict})"
+        todo = room_for_thought(thinks=bool(think), now=f" (now {num_predict})")
     elif cut_off:
         todo = "raise num_predict, or ask for a shorter answer in the prompt"
     elif faulty:

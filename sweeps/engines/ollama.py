@@ -238,6 +238,8 @@ class OllamaEngine(_http.HttpEngine):
         sent = {**self._settings, **options}
         # Ollama takes think beside the options; among them it would be ignored.
         fields = {name: sent.pop(name) for name in ("think",) if name in sent}
+        if "thinking" in (self._capabilities.get(model) or ()):
+            fields.setdefault("think", True)  # the server's default, sent so that no later version changes it
         body = {
             "model": model,
             "messages": messages(prompt),

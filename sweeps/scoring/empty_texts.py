@@ -43,16 +43,19 @@ def remedy(rows: Sequence[Row]) -> str:
     now = f" (now {', '.join(map(str, limits))})" if limits else ""
     if not thought:
         return f"look at the prompt, stop and num_predict{now}"
-    return f"set {room_for_thought(thinks=any(_thinks(row.get('think')) for row in thought))}{now}"
+    return room_for_thought(thinks=any(_thinks(row.get("think")) for row in thought), now=now)
 
 
-def room_for_thought(*, thinks: bool) -> str:
-    """Return the settings that leave room for an answer.
+def room_for_thought(*, thinks: bool, now: str) -> str:
+    """Return what leaves room for an answer, as a clause.
 
     Args:
-        thinks: Whether the request asks for the thought. Otherwise the model thinks by itself, whatever `think` is.
+        thinks: Whether the request asks for the thought. Otherwise the model may think whatever `think` is.
+        now: The limit of today in brackets.
     """
-    return f"{'think = false, or ' if thinks else ''}a larger num_predict"
+    if thinks:
+        return f"set think = false, or a larger num_predict{now}"
+    return f"set a larger num_predict{now}, or think = false if the model's abilities include thinking"
 
 
 def _thinks(cell: object) -> bool:

@@ -119,8 +119,11 @@ def test_a_thought_cut_by_num_predict_stops_the_sweep_with_what_to_do(
         run(path)
     assert stopped.value.exit_code == 2
     assert "4 of 4 texts have no answer (empty); in 4 of them the model only thought, 20 tokens" in str(stopped.value)
-    off = "think = false, or " if way == "separate field" else ""  # the others think whatever is asked for
-    assert f"set {off}a larger num_predict (now 20); give the changed sweep another" in str(stopped.value)
+    if way == "separate field":
+        todo = "set think = false, or a larger num_predict (now 20)"
+    else:  # these think whatever is asked for
+        todo = "set a larger num_predict (now 20), or think = false if the model's abilities include thinking"
+    assert f"In [baseline], {todo}; give the changed sweep another study.name" in str(stopped.value)
     kept = load_result(tmp_path / "mlruns")
     assert list(kept.observations["finish"]) == ["empty"] * 4
     assert list(kept.observations["stage"]) == ["floor"] * 4
@@ -185,6 +188,17 @@ def test_think_is_sent_explicitly_and_shown_as_the_servers_default(
     sent = len(server.bodies())
     assert run(path).status == "done"
     assert len([body for body in server.bodies()[sent:] if body["options"].get("num_predict", 1) > 1]) == 0
+
+
+def test_models_of_which_one_thinks_are_asked_by_their_abilities(
+    tmp_path: Path, cases: Path, server: OllamaDouble
+) -> None:
+    server.models["plain:1b"] = Model(digest="e" * 64)
+    path = write(tmp_path, cases, server, WAYS["separate field"])
+    path.write_text(path.read_text().replace("space = {", f'space = {{"model" = ["{NAME}", "plain:1b"], '))
+    run(path)
+    sent = {(body["model"], body.get("think")) for body in server.bodies() if body["options"]["num_predict"] > 1}
+    assert sent == {(NAME, True), ("plain:1b", None)}
 
 
 def test_some_empty_texts_are_counted_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
