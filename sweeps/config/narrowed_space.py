@@ -12,7 +12,7 @@ from sweeps.config.candidates import Candidate
 from sweeps.config.space import Dimension, Space, Value
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
-from sweeps.options import NUMBERS, as_number
+from sweeps.options import NUMBERS, RELOAD_OPTIONS, as_number
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def parse_drop(text: str, config: SweepConfig) -> TooLarge:
     """Read `NAME=VALUE`, a value to leave out of the space; of a range, also everything above it leaves.
 
     Raises:
-        ConfigError: If the name is not searched, or has no such value.
+        ConfigError: If the name is not searched, has no such value, or is a range of an option that costs no memory.
     """
     name, equals, value = text.partition("=")
     name, value = name.strip(), value.strip()
@@ -153,6 +153,11 @@ def parse_drop(text: str, config: SweepConfig) -> TooLarge:
         if option_text(choice) == value or _same_number(choice, value):
             return TooLarge(name, choice, BY_USER)
     if not dimension.choices:
+        if name not in RELOAD_OPTIONS:
+            raise ConfigError(
+                f"{where}: space.{name} is a range, from which only memory takes values; narrow [space] under another"
+                " study.name"
+            )
         try:
             number = NUMBERS[name].cast(float(value))
         except (ValueError, OverflowError):

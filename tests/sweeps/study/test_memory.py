@@ -200,8 +200,7 @@ def test_a_stored_study_goes_on_without_a_value(tmp_path: Path, capsys: pytest.C
         ("num_ctx", "write NAME=VALUE with one of temperature, num_ctx"),
         ("top_k=3", "'top_k' is not searched"),
         ("num_ctx=5", "space.num_ctx has no 5; it has 2048, 4096, 8192"),
-        ("temperature=x", "'x' is no number"),
-        ("temperature=3", "space.temperature has no 3"),
+        ("temperature=0.5", "space.temperature is a range, from which only memory takes values; narrow [space]"),
         ("num_ctx=4096", "baseline.num_ctx = 4096 cannot be dropped"),
     ],
 )
@@ -216,6 +215,13 @@ def test_nothing_left_to_search(tmp_path: Path) -> None:
     path = write(tmp_path, space={"num_ctx": {"choices": [4096, 8192]}})
     with pytest.raises(SweepError, match="nothing is left to search"):
         run(path, engine=Small(tmp_path), drop=["num_ctx=8192"])
+
+
+def test_a_value_that_a_range_lacks_cannot_be_dropped(tmp_path: Path) -> None:
+    config = load_config(write(tmp_path, space={**SPACE, "num_batch": {"low": 64, "high": 4096}}))
+    for text, said in (("num_batch=x", "'x' is no number"), ("num_batch=3", "space.num_batch has no 3")):
+        with pytest.raises(ConfigError, match=said):
+            parse_drop(text, config)
 
 
 def test_narrowings_survive_the_record(tmp_path: Path) -> None:
