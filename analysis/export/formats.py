@@ -218,6 +218,8 @@ def _render_modelfile(export: ExportSet, mode: Mode, honoured: Collection[str] |
         notes.append(f"left out, because they have no effect on this host: {', '.join(ignored)}")
     if THINK in options:
         notes.append(f"a Modelfile cannot set {THINK}; send it with each request: {json.dumps(options[THINK])}")
+    if options.get(STOP) == ():
+        notes.append(f"a Modelfile cannot take away the {STOP} of {export.model}; send {STOP} = [] with each request")
     if export.user.strip() not in ("", PLACEHOLDER):
         notes.append("a Modelfile has no place for the user prompt; send it with each request")
     dropped = sorted({char for char in export.system if not char.isprintable() and char not in "\n\r\t"})

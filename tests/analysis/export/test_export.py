@@ -215,6 +215,12 @@ def test_think_is_a_field_of_the_request_and_stop_an_option(tmp_path):
     assert (variables["OLLAMA_THINK"], json.loads(variables["OLLAMA_STOP"])) == ("low", ["\n\n", 'a "word"', "終"])
 
 
+def test_no_stop_at_all_is_nothing_that_a_modelfile_can_say():
+    text = render(make(options={"temperature": 0.35, "stop": ()}), "modelfile")
+    assert "PARAMETER stop" not in text
+    assert "send stop = [] with each request" in text
+
+
 def test_a_stop_text_that_a_modelfile_would_change_is_refused_there():
     export = make(options={"stop": ("a\u200bb",)})
     with pytest.raises(ExportError, match="a Modelfile cannot hold"):
