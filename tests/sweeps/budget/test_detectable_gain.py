@@ -65,6 +65,22 @@ class Notes(Silent):
         return found
 
 
+class Stopped(Notes):
+    """Keeps what is said, and ends the run after the floor, as Ctrl-C does."""
+
+    def stage(self, name: str) -> None:
+        if name == "explore":
+            raise KeyboardInterrupt
+
+
+def stopped(path: Path, **options: Any) -> Stopped:
+    """Run a sweep until its floor is done."""
+    notes = Stopped()
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=notes, **options)
+    return notes
+
+
 # ---- the claim
 
 
@@ -134,9 +150,7 @@ def test_the_prior_stands_in_after_a_floor_without_noise(tmp_path: Path) -> None
 
 def test_check_and_run_say_so_of_a_greedy_baseline(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, baseline={"temperature": 0.0}, verdict={"min_gain": 0.01})
-    notes = Notes()
-    assert run(path, progress=notes).floor.greedy
-    text, warning = notes.about("assumed")
+    text, warning = stopped(path).about("assumed")
     assert "one text varies by ±0.120 (assumed: a greedy baseline shows none)" in text
     assert "min_gain 0.01 would be missed" in text
     assert warning
@@ -144,16 +158,18 @@ def test_check_and_run_say_so_of_a_greedy_baseline(tmp_path: Path) -> None:
     assert report.noise_sd == 0.12
     assert "assumed: a greedy baseline shows none" in sight_row(report).found
     assert sight_row(report).state == "warning"  # a prior blocks nothing
+    assert run(path).floor.greedy
 
 
 def test_check_after_a_floor_that_did_not_vary(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, search={"sampler": "random", "probe": False})
     # Every item is covered by every text, at a temperature above 0.
     engine = ScriptedEngine(load_inputs(load_config(path))[0], noise=0.0, surface=lambda options: 1.0)
-    assert run(path, engine=engine).floor.sd == 0
+    stopped(path, engine=engine)
     report = check_sweep(path, mlruns=tmp_path / "mlruns", engine=engine)
     assert report.noise_sd == 0.12
     assert "in the floor of study 't' all texts of a case have the same score" in sight_row(report).found
+    assert run(path, engine=engine).floor.sd == 0
 
 
 # ---- nothing but greedy sets
@@ -181,18 +197,18 @@ def test_what_can_only_be_greedy(tmp_path: Path, space: dict[str, Any], all_gree
 
 
 def test_too_few_greedy_cases_are_blocked_by_check_and_warned_of_by_run(tmp_path: Path) -> None:
-    path, notes = write_sweep(tmp_path, **ONLY_GREEDY), Notes()
+    path = write_sweep(tmp_path, **ONLY_GREEDY)
     report = check_sweep(path, mlruns=tmp_path / "mlruns")
     found = sight_row(report)
     assert (found.state, report.mde) == ("blocked", None)
     assert "no gain can be claimed: for new cases it takes 6, and there are 3" in found.found
     assert found.todo == "name 6 cases or more, or a temperature above 0 in [baseline] or [space]"
-    result = run(path, progress=notes)
-    text, warning = notes.about("no gain can be claimed")
+    text, warning = stopped(path).about("no gain can be claimed")
     assert warning
     assert text == f"{found.found}; {found.todo}"
-    assert math.isnan(result.verdict.p_value) or result.verdict.outcome == "equivalent"
     assert sight_row(check_sweep(path, mlruns=tmp_path / "mlruns")).todo.endswith(" under another study.name")
+    result = run(path)
+    assert math.isnan(result.verdict.p_value) or result.verdict.outcome == "equivalent"
 
 
 def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> None:
@@ -214,9 +230,9 @@ def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> No
 
 
 def test_check_and_run_say_the_same_of_a_study_that_exists(tmp_path: Path) -> None:
-    path, first, again = write_sweep(tmp_path, verdict={"min_gain": 0.01}), Notes(), Notes()
+    path, again = write_sweep(tmp_path, verdict={"min_gain": 0.01}), Notes()
     before = sight_row(check_sweep(path, mlruns=tmp_path / "mlruns"))
-    run(path, progress=first)
+    first = stopped(path)
     at_first, at_the_floor = (each for each in first.said if "min_gain 0.01 would be missed" in each[0])
     assert at_first == (f"{before.found}; {before.todo}", True)
     assert "study.name" not in before.todo
@@ -228,6 +244,9 @@ def test_check_and_run_say_the_same_of_a_study_that_exists(tmp_path: Path) -> No
     assert found.todo.endswith(" under another study.name")
     run(path, progress=again)
     assert again.about("min_gain 0.01 would be missed") == (f"{found.found}; {found.todo}", True) == at_the_floor
+    done = check_sweep(path, mlruns=tmp_path / "mlruns")
+    assert done.done
+    assert not any(row.name == "sight" for row in done.rows)  # nothing is left to plan
 
 
 # ---- when the floor is known
