@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import textwrap
 import warnings
 from functools import cache
 
@@ -26,6 +27,7 @@ ENDINGS = {"stop": "#c9ced6", "length": "#e69f00", "repeat": "#cc79a7", "empty":
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", DOT: "dot", BASELINE: "base", FINALIST: "best"}
 _VARIABLES |= {CURVE: "curve", ENDINGS["stop"]: "rest"}
 
+_SUBTITLE_CHARACTERS = 125  # fit beside the axis of a plot of the whole width
 _WIDTH = 10.0  # inches; at a page's width of about 900 px the text comes out at about 12 px
 
 
@@ -116,11 +118,15 @@ def new_grid(rows: int, columns: int, height: float) -> tuple[Figure, list[Axes]
 
 
 def titles(axes: Axes, title: str, subtitle: str) -> None:
-    """The finding of a plot, in bold, and how to read it, below."""
-    axes.set_title(plain(title), loc="left", fontsize=12.5, fontweight="bold", color=INK, pad=22)
+    """The finding of a plot, in bold, and how to read it, below; a long text takes several lines."""
+    place = axes.get_subplotspec()
+    columns = 1 if place is None else place.get_gridspec().ncols
+    lines = textwrap.wrap(plain(subtitle), _SUBTITLE_CHARACTERS // columns)
+    axes.set_title(plain(title), loc="left", fontsize=12.5, fontweight="bold", color=INK, pad=9 + 13 * len(lines))
     axes.annotate(
-        plain(subtitle),
+        "\n".join(lines),
         (0, 1),
+        va="bottom",
         xytext=(0, 7),
         xycoords="axes fraction",
         textcoords="offset points",
