@@ -14,6 +14,7 @@ from matplotlib.container import BarContainer
 from analysis import pareto
 from analysis.observations import views
 from analysis.report.plots import figures as plots
+from analysis.report.plots.style import new_figure, titles
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 SD = 0.11
@@ -71,8 +72,19 @@ def test_the_baselines_line_says_what_it_is_the_mean_of(observations, finalist):
     axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
     own = observations[observations["configuration"] == BASELINE]
     counts = own["stage"].value_counts()
-    said = " ".join(text.get_text() for text in axes.texts)
+    said = " ".join(" ".join(text.get_text() for text in axes.texts).split())
     assert f"{len(own)} generations ({counts['floor']} of the floor, {counts['confirm']} fresh)" in said
+
+
+def test_a_long_subtitle_stays_inside_the_plot():
+    figure, axes = new_figure(4.0)
+    titles(axes, "A finding", "How to read it, in so many words that one line is not enough. " * 4)
+    figure.canvas.draw()
+    (said,) = axes.texts
+    box, title = said.get_window_extent(), axes.title.get_window_extent()
+    assert box.x1 <= axes.get_window_extent().x1
+    assert box.y1 <= title.y0 + 1
+    assert said.get_text().count("\n") >= 1
 
 
 def test_the_noise_band_has_the_width_of_a_difference_of_two_means(observations, finalist):
