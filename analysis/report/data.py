@@ -71,9 +71,9 @@ class ReportData:
     created: str
     observations: pd.DataFrame
     baseline: str
-    baseline_sources: Mapping[str, str] = field(default_factory=dict)
     finalist: str | None = None
     verdicts: Sequence[Verdict] = ()
+    baseline_sources: Mapping[str, str] = field(default_factory=dict)
     no_verdict: str = "there is no verdict yet"
     fresh_effects: Mapping[str, float] = field(default_factory=dict)
     recommendations: Mapping[str, Recommendation] = field(default_factory=dict)

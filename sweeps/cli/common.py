@@ -96,6 +96,8 @@ PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 """For every console: names of models and files are printed as they are, such as `m:100:x` and `[bold]`."""
 LEVEL = NumberRange(1e-6, 0.5, max_open=True)
 """Two-sided levels. Below the smallest one, the size of a detectable gain can no longer be computed."""
+DIFFERENCE = NumberRange(1e-9, 1e9)
+"""Differences in units of a score, whose scale may be any."""
 SCORE = NumberRange(1e-9, 1)
 """Differences and noise, in units of the score."""
 

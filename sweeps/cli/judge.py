@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import LEVEL, NumberRange, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.common import DIFFERENCE, LEVEL, NumberRange, echo_json, json_option, mlruns_option, say, stdout_console
 from sweeps.cli.reliability import Bar, bar_options, print_reliability
 from sweeps.cli.table_options import Metric, Reading, metric_options, refused, said, table_options
 
@@ -36,11 +36,11 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 @click.option("--alpha", type=LEVEL, help="Accepted risk of a false claim (two-sided level).")
 @click.option(
     "--margin",
-    type=click.FloatRange(min=0, min_open=True),
+    type=DIFFERENCE,
     help="Differences below this count as none. Without it or --min-gain nothing is judged equivalent.",
 )
 @bar_options
-@click.option("--min-gain", type=click.FloatRange(min=0, min_open=True), help="Smallest gain of interest.")
+@click.option("--min-gain", type=DIFFERENCE, help="Smallest gain of interest.")
 @click.option("--test", type=click.Choice(TESTS), help="The test; by default chosen by claim and data.")
 @click.option(
     "--assume-missing-at-random",

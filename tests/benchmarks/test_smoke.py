@@ -213,7 +213,7 @@ def test_a_table_is_measured_in_a_process_of_its_own() -> None:
 
 @pytest.mark.parametrize("name", ["speed.overhead", "speed.request_order"])
 def test_an_absent_model_skips_the_benchmark(name: str, monkeypatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr("sweeps.engines.llamacpp.embedded_model_path", lambda: None)
+    monkeypatch.setattr("sweeps.engines.embedded_model.embedded_model_path", lambda: None)
     assert main_of(name)(["--quick", "--json"]) == 0
     assert "embedded model is not installed" in json.loads(capsys.readouterr().out)["skipped"]
 

@@ -339,9 +339,9 @@ def test_a_column_that_is_there_twice_is_refused(
     assert f"t.csv: 2 columns of the table are named {twice!r}" in told
 
 
-@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-1", "1e-300", "2"])
+@pytest.mark.parametrize("value", ["nan", "-nan", "inf", "-1", "1e-300"])
 @pytest.mark.parametrize(
-    ("option", "limits"), [("alpha", "1e-06<=x<0.5"), ("margin", "1e-09<=x<=1"), ("min-gain", "1")]
+    ("option", "limits"), [("alpha", "1e-06<=x<0.5"), ("margin", "1e-09<=x"), ("min-gain", "1e-09<=x")]
 )
 def test_numbers_out_of_range_are_refused(
     option: str, limits: str, value: str, tmp_path: Path, capsys: Capture
@@ -351,6 +351,15 @@ def test_numbers_out_of_range_are_refused(
     assert f"--{option}" in told
     assert value in told
     assert limits in told
+
+
+@pytest.mark.parametrize("option", ["margin", "min-gain"])
+def test_differences_beyond_the_scale_are_refused(option: str, tmp_path: Path, capsys: Capture) -> None:
+    path = write(tmp_path / "t.csv", scores(("a", "b")))
+    assert "must lie above 0 and at most at 1, not 2.0" in refused(
+        capsys, "judge", path, "--baseline", "a", f"--{option}=2"
+    )
+    assert "0.5" in refused(capsys, "judge", path, "--baseline", "a", "--alpha=2")
 
 
 def test_an_argument_that_the_judge_refuses_is_no_traceback(
@@ -367,9 +376,8 @@ def test_an_argument_that_the_judge_refuses_is_no_traceback(
 def test_names_are_printed_as_they_are(tmp_path: Path, capsys: Capture) -> None:
     path = write(tmp_path / "t.csv", scores(("m:base:x", "m:100:x", "[bold]b[/bold]")))
     assert run_command(["judge", str(path), "--baseline", "m:base:x"]) == 0
-    out = capsys.readouterr().out
-    assert "m:100:x is better than m:base:x" in out
-    assert "[bold]b[/bold] is better than m:base:x" in out
+    cells = [line.split("  ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert {"m:100:x", "m:base:x", "[bold]b[/bold]"} <= set(cells)
 
 
 def test_a_small_scale_has_its_digits(tmp_path: Path, capsys: Capture) -> None:
@@ -384,5 +392,5 @@ def test_levels_of_many_configurations_are_told(tmp_path: Path, capsys: Capture)
     rows += [(f"c{i}", case, seed, 0.4 + 0.1 * seed) for i in range(199) for case in "xyz" for seed in range(3)]
     assert run_command(["judge", str(write(tmp_path / "t.csv", rows)), "--baseline", "base"]) == 0
     out = capsys.readouterr().out
-    assert "(99.975% interval" in out
-    assert "100% interval" not in out
+    assert "99.975%" in out.replace("\n", "")
+    assert "(100%)" not in out

@@ -138,7 +138,7 @@ def test_all_kinds_can_have_any_number_of_cases() -> None:
 
 def test_what_the_writer_writes_scores_as_the_surface_says() -> None:
     surface = make_surface("smooth", seed=3, cases=2)
-    cases, objective = synthetic_cases(2), CoverageObjective()
+    cases, objective = synthetic_cases(2), CoverageObjective(score="counted")
     write, rng = writer(surface, cases), np.random.default_rng(0)
     for index, case in enumerate(cases):
         scores = [objective.score(case, write(case, surface.best, rng)).score for _ in range(150)]
