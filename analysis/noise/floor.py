@@ -100,10 +100,11 @@ def floor_of(cells: Cells, row: int) -> NoiseFloor:
     cases, inverse, hosts = np.unique(case, return_inverse=True, return_counts=True)
     mean = float((cells.mean[row, used] / hosts[inverse]).sum()) / len(cases)
     low, high = _interval(cells, row, own)
+    sd = 0.0 if constant else math.sqrt(square / dof)
     return NoiseFloor(
-        sd=0.0 if constant else math.sqrt(square / dof),
-        ci_low=low,
-        ci_high=high,
+        sd=sd,
+        ci_low=min(low, sd),
+        ci_high=max(high, sd),  # no pass/fail score varies by more than .5, but the estimate from a few may
         dof=dof,
         n=int(n.sum()),
         cases=len(cases),

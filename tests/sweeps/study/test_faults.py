@@ -236,8 +236,8 @@ def test_a_proxy_that_answers_from_now_on(tmp_path: Path, cases: Path, server: S
 
 
 def test_slow_answers(tmp_path: Path, cases: Path, server: Server, whole: SweepResult) -> None:
-    path = write(tmp_path, cases, server.url, timeout=0.7)
-    server.faults = [Fault("slow", after=8, seconds=0.9), Fault("stall", after=8, seconds=0.9)]
+    path = write(tmp_path, cases, server.url, timeout=1.5)  # a busy machine must not add a fault of its own
+    server.faults = [Fault("slow", after=8, seconds=1.9), Fault("stall", after=8, seconds=1.9)]
     assert_same(tmp_path, run(path), whole)
     assert not any(fault.times for fault in server.faults)
 
