@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
-FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".eval")
-"""Endings that name a file, also one that is not there."""
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 
 
@@ -92,7 +90,7 @@ def judge(
     """
     reading, metric = Reading(source, columns, score, experiment, study), Metric(ends, lower_is_better, cluster)
     asked = Bar(bar, k)
-    if reading.source or len(what) > 1 or any(Path(each).suffix in FILES or Path(each).is_file() for each in what):
+    if reading.means_table(what):
         given = {k: v for k, v in settings.items() if v is not None} | metric.settings()
         outcomes = _judge_table(what, reading, baseline, as_json, given, asked, recommend)
     else:
@@ -167,10 +165,7 @@ def _judge_table(
     from analysis.verdict.use_now import use_now_for_table
 
     settings = _agreeing(settings, "these-cases")
-    if not what:
-        raise click.UsageError(f"--from {reading.source}: name the file, folder or store to read")
-    table = reading.table(what)
-    name = what[0] if len(what) == 1 else f"{what[0]} and {len(what) - 1} more"
+    name, table = reading.named_table(what)
     try:
         require_columns(table)
         if baseline is None:

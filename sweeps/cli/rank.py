@@ -53,15 +53,11 @@ def rank(
     gains against the baseline. P(better) is the probability that a text beats a text of the baseline on the same case.
     """
     from analysis import rank as rank_table
-    from sweeps.cli.judge import FILES
 
     names: dict[str, str] = {}
     reading, metric = Reading(source, columns, score, experiment, study), Metric(ends, lower_is_better, cluster)
-    if reading.source or len(what) > 1 or any(Path(each).suffix in FILES or Path(each).is_file() for each in what):
-        if not what:
-            raise click.UsageError(f"--from {reading.source}: name the file, folder or store to read")
-        name = what[0] if len(what) == 1 else f"{what[0]} and {len(what) - 1} more"
-        table = reading.table(what)
+    if reading.means_table(what):
+        name, table = reading.named_table(what)
     elif of_files := reading.given() + metric.given():
         raise click.UsageError(f"{', '.join(of_files)}: belongs to a file; name the file to rank")
     else:

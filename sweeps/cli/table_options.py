@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 SOURCES = ("inspect", "lm-eval", "promptfoo", "mlflow", "optuna", "helm")
 """As `analysis.sources.read_table.SOURCES`, which would be slow to import for `--help`."""
+
+
+FILES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".eval")
+"""Endings that name a file, also one that is not there."""
 
 
 class Columns(click.ParamType[dict[str, str]]):
@@ -99,6 +104,25 @@ class Reading:
             list(what), source=self.source, columns=self.columns, score=self.score, experiment=self.experiment,
             study=self.study,
         )  # fmt: skip
+
+    def means_table(self, what: Sequence[str]) -> bool:
+        """Whether the arguments of a command name a table, not a study."""
+        return (
+            bool(self.source)
+            or len(what) > 1
+            or any(Path(each).suffix in FILES or Path(each).is_file() for each in what)
+        )
+
+    def named_table(self, what: Sequence[str]) -> tuple[str, pd.DataFrame]:
+        """Return the table with its name for messages.
+
+        Raises:
+            UsageError: Nothing is named.
+            TableError: See `table`.
+        """
+        if not what:
+            raise click.UsageError(f"--from {self.source}: name the file, folder or store to read")
+        return what[0] if len(what) == 1 else f"{what[0]} and {len(what) - 1} more", self.table(what)
 
     def given(self) -> list[str]:
         """Return the flags that were given."""
