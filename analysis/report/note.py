@@ -22,7 +22,7 @@ def render_note(data: ReportData) -> str:
     if data.floor is not None:
         floor = data.floor.sd, data.floor.ci_low, data.floor.ci_high
         sd, low, high = (number(each, decimals(*floor)) for each in floor)
-        lines += [f"Run-to-run noise of one text: ±{sd} ({low} to {high}).", ""]
+        lines += [f"Run-to-run noise of one text of the baseline, from the floor: ±{sd} ({low} to {high}).", ""]
     if means := baseline_means_text(data):
         lines += [_markdown(means), ""]
     if data.aa is not None and not data.aa.passed:

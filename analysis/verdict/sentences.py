@@ -58,41 +58,35 @@ def sentence_for(verdict: Verdict) -> str:
 
 def _missing(verdict: Verdict, where: str) -> str:
     """Say that missing rows could make a significant difference."""
-    name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
+    name, base = verdict.configuration, verdict.baseline
     arms = ((verdict.missing_finalist, name, verdict.n_finalist), (verdict.missing_baseline, base, verdict.n_baseline))
     lacks = " and ".join(f"{arm} lacks {lacking} of {lacking + made} rows" for lacking, arm, made in arms if lacking)
-    side = "better" if verdict.effect > 0 else "worse"
-    return (
-        f"Whether {name} is {side} than {base} {where} cannot be said, because {lacks}. Without them it scores "
-        f"{verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of {verdict.effect:+.{d}f} "
-        f"({_numbers(verdict)}); with the least favourable scores for them the difference would be "
-        f"{verdict.effect_with_missing:+.{d}f}."
-    )
+    with_them = "with the least favourable scores for them"
+    return _withheld(verdict, where, f"{lacks}. Without them it", with_them, verdict.effect_with_missing)
 
 
 def _drift(verdict: Verdict, where: str) -> str:
     """Say that a drift over time could make a significant difference."""
-    name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
-    side = "better" if verdict.effect > 0 else "worse"
-    return (
-        f"Whether {name} is {side} than {base} {where} cannot be said, because they did not run at the same time and "
-        f"scores drift. It scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of "
-        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); adjusted to equal times the difference would be "
-        f"{verdict.effect_without_drift:+.{d}f}."
-    )
+    because = "they did not run at the same time and scores drift. It"
+    return _withheld(verdict, where, because, "adjusted to equal times", verdict.effect_without_drift)
 
 
 def _failures(verdict: Verdict, where: str) -> str:
     """Say why a significant difference is not claimed."""
-    name, base, d = verdict.configuration, verdict.baseline, verdict_decimals(verdict)
+    name, base = verdict.configuration, verdict.baseline
     arms = ((verdict.failed_finalist, name, verdict.n_finalist), (verdict.failed_baseline, base, verdict.n_baseline))
     lost = " and ".join(f"{failed} of {failed + made} generations of {arm}" for failed, arm, made in arms if failed)
-    side = "better" if verdict.effect > 0 else "worse"
+    because = f"{lost} have no score. Without them it"
+    return _withheld(verdict, where, because, f"with {verdict.scale.worst:g} for them", verdict.effect_with_failures)
+
+
+def _withheld(verdict: Verdict, where: str, because: str, otherwise: str, effect: float) -> str:
+    """Say why a significant difference is not claimed: the reason, the numbers, and the effect that is as possible."""
+    d, side = verdict_decimals(verdict), "better" if verdict.effect > 0 else "worse"
     return (
-        f"Whether {name} is {side} than {base} {where} cannot be said, because {lost} have no score. Without them it "
+        f"Whether {verdict.configuration} is {side} than {verdict.baseline} {where} cannot be said, because {because} "
         f"scores {verdict.finalist_mean:.{d}f} against {verdict.baseline_mean:.{d}f}, a difference of "
-        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); with {verdict.scale.worst:g} for them the difference would be "
-        f"{verdict.effect_with_failures:+.{d}f}."
+        f"{verdict.effect:+.{d}f} ({_numbers(verdict)}); {otherwise} the difference would be {effect:+.{d}f}."
     )
 
 
