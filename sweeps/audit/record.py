@@ -140,10 +140,10 @@ class HostRecord(_Part):
     path: Literal["native", "openai"] = "native"
     num_ctx: int | None = None
     taken: str = ""
-    answers: Sequence[Answer] = ()
-    first_tokens: Sequence[Alternatives] = ()
-    rendered: Sequence[RenderedPrompt] = ()
-    not_done: Sequence[NotDone] = ()
+    answers: tuple[Answer, ...] = ()
+    first_tokens: tuple[Alternatives, ...] = ()
+    rendered: tuple[RenderedPrompt, ...] = ()
+    not_done: tuple[NotDone, ...] = ()
 
 
 class AuditItem(_Part):
@@ -159,7 +159,7 @@ class AuditCase(_Part):
 
     name: str
     digest: str
-    items: Sequence[AuditItem] = ()
+    items: tuple[AuditItem, ...] = ()
 
 
 class AuditRecord(_Part):
@@ -180,10 +180,10 @@ class AuditRecord(_Part):
     version: int = VERSION
     model: str
     modes: Mapping[Mode, Mapping[str, OptionValue]]
-    cases: Sequence[AuditCase]
+    cases: tuple[AuditCase, ...]
     objective: str = ""
     margin: float = 0.05
-    hosts: Sequence[HostRecord]
+    hosts: tuple[HostRecord, ...]
 
     @property
     def labels(self) -> list[str]:
