@@ -1,6 +1,6 @@
 import pytest
 
-from sweeps.audit.record import Answer, AuditCase, AuditRecord, HostRecord, joined, read_record
+from sweeps.audits.record import Answer, AuditCase, AuditRecord, HostRecord, joined, read_record
 from sweeps.errors import ConfigError, SweepError
 
 

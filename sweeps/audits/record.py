@@ -38,7 +38,7 @@ class Answer(_Part):
     Attributes:
         mode: The mode.
         experiment: Its experiment, such as `repeat`, `first run`, `in flight` or `seeds`.
-        arm: Its side of the experiment, such as `cold` and `warm` (see `sweeps.audit.experiments`).
+        arm: Its side of the experiment, such as `cold` and `warm` (see `sweeps.audits.experiments`).
         case: Name of the case.
         seed: The seed that was sent.
         repeat: 0, or the index of a deliberate repeat of the same request.
