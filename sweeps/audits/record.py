@@ -146,6 +146,32 @@ class HostRecord(_Part):
     not_done: tuple[NotDone, ...] = ()
 
 
+class Bisected(_Part):
+    """A bisection of two hosts: which settings, made alike, removed the difference of their texts.
+
+    Attributes:
+        hosts: Labels of the two; one label twice for two settings of one host.
+        mode: The mode.
+        status: `isolated` only if an experiment with `factors` made alike removed the difference.
+        factors: The smallest set that was found.
+        values: Values of these factors on either side, as text.
+        differing: Pairs of texts that differed before.
+        n: Pairs that were compared before.
+        fresh: Pairs of fresh seeds that confirmed the set.
+        why: The reason where nothing was isolated; what the difference is consistent with.
+    """
+
+    hosts: tuple[str, str]
+    mode: Mode = "baseline"
+    status: Literal["no difference", "isolated", "not isolated", "not decided"]
+    factors: tuple[str, ...] = ()
+    values: Mapping[str, tuple[str, str]] = Field(default_factory=dict)
+    differing: int = 0
+    n: int = 0
+    fresh: int = 0
+    why: str = ""
+
+
 class AuditItem(_Part):
     """An item of a rubric: its name, text and level (1 is essential)."""
 
@@ -174,6 +200,7 @@ class AuditRecord(_Part):
         objective: Digest of the objective that scored the texts; "" for none.
         margin: The largest difference of coverage that does not matter.
         hosts: The hosts; the first is the one that others are compared with.
+        bisections: Bisections of hosts whose texts differ.
     """
 
     format: Literal["slm-sweeps audit"] = "slm-sweeps audit"
@@ -184,6 +211,7 @@ class AuditRecord(_Part):
     objective: str = ""
     margin: float = 0.05
     hosts: tuple[HostRecord, ...]
+    bisections: tuple[Bisected, ...] = ()
 
     @property
     def labels(self) -> list[str]:
@@ -245,7 +273,8 @@ def joined(records: Sequence[AuditRecord]) -> AuditRecord:
     labels = [host.label for host in hosts]
     if twice := sorted({label for label in labels if labels.count(label) > 1}):
         raise ConfigError(f"two hosts are called {', '.join(twice)}; name each one: --host NAME=URL")
-    return first.model_copy(update={"hosts": tuple(hosts)})
+    bisections = tuple(each for record in records for each in record.bisections)
+    return first.model_copy(update={"hosts": tuple(hosts), "bisections": bisections})
 
 
 def _require_alike(first: AuditRecord, other: AuditRecord) -> None:

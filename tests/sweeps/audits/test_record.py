@@ -1,6 +1,6 @@
 import pytest
 
-from sweeps.audits.record import Answer, AuditCase, AuditRecord, HostRecord, joined, read_record
+from sweeps.audits.record import Answer, AuditCase, AuditRecord, Bisected, HostRecord, joined, read_record
 from sweeps.errors import ConfigError, SweepError
 
 
@@ -45,9 +45,11 @@ def test_a_missing_file_and_a_newer_version_are_refused(tmp_path):
 
 
 def test_hosts_of_several_records_are_joined():
-    both = joined([a_record(), a_record("mbp")])
+    found = Bisected(hosts=("mbp", "mbp"), status="isolated", factors=("num_ctx",), values={"num_ctx": ("512", "4096")})
+    both = joined([a_record(), a_record("mbp", bisections=(found,))])
 
     assert both.labels == ["wk-01", "mbp"]
+    assert both.bisections == (found,)
     assert list(both.answers()["host"]) == ["wk-01", "mbp"]
 
 
