@@ -21,6 +21,7 @@ from benchmarks.verdicts import label_coverage
 from objectives.matchers.features import SIGNS
 
 SMALLEST: dict[str, list[str]] = {
+    "audits.bisect": ["--rounds", "1"],
     "matchers.human_agreement": ["LABELS"],
     "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
@@ -85,6 +86,11 @@ def test_it_runs(name: str, shown: list, labels: Path, request: pytest.FixtureRe
     CHECKS[name](figures)
     assert lines
     assert any(character.isdigit() for character in lines[-1])
+
+
+def bisected(figures: dict[str, Any]) -> None:
+    assert [hosts["planted"] for hosts in figures.values()] == [50, 50]
+    assert [hosts["wrong"] for hosts in figures.values()] == [0, 0]
 
 
 def agreement(figures: dict[str, Any]) -> None:
@@ -186,6 +192,7 @@ def peers(figures: dict[str, Any]) -> None:
 
 
 CHECKS = {
+    "audits.bisect": bisected,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order,

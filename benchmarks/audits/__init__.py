@@ -1,0 +1,1 @@
+"""Audits: causes that are named, and false alarms."""
