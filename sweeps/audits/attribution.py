@@ -1,0 +1,202 @@
+"""The attribution table: what is known of each source's part in the differences between texts.
+
+`isolated` is said only of a source that an experiment made alike, after which the difference was gone (a bisection).
+`consistent with` says that a source could act and nothing isolated it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from sweeps.audits.effects import Effect, effects
+from sweeps.audits.experiments import HOST_EXPERIMENTS
+from sweeps.audits.levels_table import compared_answers
+from sweeps.audits.record import MODES, AuditRecord, Bisected
+from sweeps.audits.sources import SOURCES, Source
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Finding = Literal["isolated", "acts on a host", "consistent with", "no effect found", "not possible here", "not tested"]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """One row of the table.
+
+    Attributes:
+        source: The source.
+        possible: Whether it could make these hosts differ; None where fingerprints do not tell.
+        why: The reason.
+        tested: The experiments that tested it, or why none did.
+        texts: Its effect on texts; "" without an experiment.
+        coverage: Its effect on coverage; "" without an experiment.
+        finding: The finding in one word or two.
+        sentence: The finding as a sentence.
+    """
+
+    source: Source
+    possible: bool | None
+    why: str
+    tested: str
+    texts: str
+    coverage: str
+    finding: Finding
+    sentence: str
+
+
+def attributions(record: AuditRecord) -> list[Attribution]:
+    """Return what is known of each source, in the order of `SOURCES`."""
+    found, differ = effects(record), texts_differ(record)
+    return [_attribution(record, source, [e for e in found if e.source == source.name], differ) for source in SOURCES]
+
+
+def attribution_table(record: AuditRecord) -> pd.DataFrame:
+    """Return a row per source with the columns of the report."""
+    import pandas as pd
+
+    possible = {True: "yes", False: "no", None: "not known"}
+    rows = [
+        {
+            "source": each.source.title,
+            "could act here": possible[each.possible],
+            "why": each.why,
+            "tested": each.tested,
+            "texts": each.texts,
+            "coverage": each.coverage,
+            "finding": each.finding,
+            "conclusion": each.sentence,
+            "what to do": each.source.remedy,
+        }
+        for each in attributions(record)
+    ]
+    return pd.DataFrame(rows)
+
+
+def texts_differ(record: AuditRecord) -> bool:
+    """Whether any text of equal mode, case and seed differs between two hosts."""
+    for mode in MODES:
+        texts = [{(each.case, each.seed): each.text for each in compared_answers(host, mode)} for host in record.hosts]
+        for one, other in itertools.combinations(texts, 2):
+            if any(one[key] != other[key] for key in one.keys() & other.keys()):
+                return True
+    return False
+
+
+def isolating(record: AuditRecord, source: Source) -> list[Bisected]:
+    """Return the bisections that isolated a source."""
+    return [each for each in record.bisections if each.status == "isolated" and set(each.factors) & set(source.factors)]
+
+
+def bisection_sentence(found: Bisected) -> str:
+    """Say what a bisection found."""
+    pair = " and ".join(dict.fromkeys(found.hosts))
+    if found.status == "isolated":
+        settings = [f"{name} ({' against '.join(found.values[name])})" if name in found.values else name
+                    for name in found.factors]  # fmt: skip
+        return (
+            f"{pair}: isolated to {_listed(settings)}. Made alike, {'they' if len(settings) > 1 else 'it'} removed the"
+            f" difference, which was in {found.differing} of {found.n} texts"
+            + (f"; {found.fresh} fresh texts confirm it." if found.fresh else ".")
+        )
+    if found.status == "no difference":
+        return f"{pair}: no difference in {found.n} texts."
+    return f"{pair}: {found.status}" + (f": {found.why}." if found.why else ".")
+
+
+def _attribution(record: AuditRecord, source: Source, found: Sequence[Effect], differ: bool) -> Attribution:
+    possible, why = source.possible(record)
+    isolated = isolating(record, source)
+    finding, sentence = _finding(source, possible, why, found, isolated, differ, _why_untested(record, source))
+    tested = _tested(found, isolated) or f"not tested: {_why_untested(record, source)}"
+    return Attribution(source, possible, why, tested, _texts(found), _coverage(found), finding, sentence)
+
+
+def _finding(
+    source: Source,
+    possible: bool | None,
+    why: str,
+    found: Sequence[Effect],
+    isolated: Sequence[Bisected],
+    differ: bool,
+    untested: str,
+) -> tuple[Finding, str]:
+    if isolated:
+        return "isolated", " ".join(map(bisection_sentence, isolated))
+    acting = [each for each in found if each.changed]
+    consistent = differ and possible is not False
+    if acting:
+        hosts = _listed(list(dict.fromkeys(each.host for each in acting)))
+        more = " The hosts' difference is consistent with it; not isolated." if consistent and _between(source) else ""
+        return "acts on a host", f"Changes texts on {hosts}.{more}"
+    if possible is False:
+        return "not possible here", f"{why[0].upper()}{why[1:]}."
+    if found and not (possible and differ and _between(source)):
+        return "no effect found", f"No text changed in {sum(each.n for each in found)} comparisons on the hosts."
+    if consistent and _between(source):
+        return "consistent with", f"The hosts' difference is consistent with it; not isolated: {untested}."
+    return "not tested", f"Not tested: {untested}."
+
+
+def _between(source: Source) -> bool:
+    """Whether a source can make hosts differ; the first run differs on one host, and draft, think are settings."""
+    return source.name != "first run"
+
+
+def _why_untested(record: AuditRecord, source: Source) -> str:
+    """Return why no experiment tested a source."""
+    names = [each.name for each in HOST_EXPERIMENTS if each.source == source.name]
+    reasons: dict[str, list[str]] = {}
+    for host in record.hosts:
+        for each in host.not_done:
+            if each.experiment in names and host.label not in reasons.setdefault(each.reason, []):
+                reasons[each.reason].append(host.label)
+    if reasons:
+        return "; ".join(
+            reason if len(hosts) == len(record.hosts) else f"{reason} ({', '.join(hosts)})"
+            for reason, hosts in reasons.items()
+        )
+    if source.name == "versions":
+        return "no machine has servers of two versions; name both with --host and add --bisect"
+    if source.name == "quantisation":
+        return "a request cannot change it; give every host the same file"
+    undone = [each for each in record.bisections if each.status != "isolated" and each.why]
+    if undone:
+        return "; ".join(dict.fromkeys(each.why for each in undone))
+    return "no bisection was made; add --bisect" if not names or len(record.hosts) > 1 else "left out of this audit"
+
+
+def _tested(found: Sequence[Effect], isolated: Sequence[Bisected]) -> str:
+    names = [f"bisection of {' and '.join(dict.fromkeys(each.hosts))}" for each in isolated]
+    for name in dict.fromkeys(each.experiment for each in found):
+        hosts = dict.fromkeys(each.host for each in found if each.experiment == name)
+        names.append(f"{name} ({', '.join(hosts)})")
+    return "; ".join(names)
+
+
+def _texts(found: Sequence[Effect]) -> str:
+    """Return the changed texts by experiment and mode, over hosts."""
+    parts = []
+    for name, mode in dict.fromkeys((each.experiment, each.mode) for each in found):
+        own = [each for each in found if (each.experiment, each.mode) == (name, mode)]
+        parts.append(f"{name}, {mode}: {sum(each.changed for each in own)} of {sum(each.n for each in own)} changed")
+    return "; ".join(parts)
+
+
+def _coverage(found: Sequence[Effect]) -> str:
+    """Return the mean change of coverage by experiment and mode, over hosts, where any text changed."""
+    parts = []
+    for name, mode in dict.fromkeys((each.experiment, each.mode) for each in found if each.changed):
+        own = [each for each in found if (each.experiment, each.mode) == (name, mode) and each.scored]
+        total = sum(each.scored for each in own)
+        if total:
+            mean = sum(each.scored * (each.score_change or 0.0) for each in own) / total
+            parts.append(f"{name}, {mode}: {mean:+.3f} (n {total})")
+    return "; ".join(parts)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)

@@ -1,0 +1,84 @@
+"""Attribution: isolated only after an experiment that removed the difference."""
+
+import pytest
+
+from sweeps.audits.attribution import attribution_table, attributions, bisection_sentence, texts_differ
+from sweeps.audits.experiments import HOST_EXPERIMENTS
+from sweeps.audits.record import Bisected
+from sweeps.audits.sources import SOURCES
+from tests.sweeps.audits.records import host, three_machines
+
+DEFAULTS = Bisected(
+    hosts=("wk-01", "mbp"),
+    mode="production",
+    status="isolated",
+    factors=("temperature", "top_p", "top_k", "num_ctx"),
+    values={"temperature": ("0.8", "1.0"), "top_p": ("0.9", "1.0")},
+    differing=6,
+    n=6,
+    fresh=6,
+)
+
+
+def by_source(record):
+    return {each.source.name: each for each in attributions(record)}
+
+
+def test_the_nine_sources_are_rows_and_every_experiment_has_one():
+    assert sum(each.of_report for each in SOURCES) == 9
+    assert {each.source for each in HOST_EXPERIMENTS} <= {each.name for each in SOURCES}
+    assert len(attribution_table(three_machines())) == len(SOURCES)
+
+
+def test_nothing_is_isolated_without_a_bisection():
+    found = by_source(three_machines())
+
+    assert all("isolated to" not in each.sentence for each in found.values())
+    assert found["versions"].finding == "consistent with"
+    assert "not isolated: no machine has servers of two versions" in found["versions"].sentence
+    assert "wk-01 Ollama 0.13.5" in found["versions"].why
+    assert found["api path"].finding == "acts on a host"
+    assert "not isolated" in found["api path"].sentence
+    assert found["quantisation"].finding == "not possible here"
+    assert found["offload"].why == "the whole model is on the GPU everywhere"
+    assert found["draft"].tested == "not tested: the model has no draft head"
+    assert found["think"].possible is False
+    assert found["first run"].texts == ("first run, production: 6 of 6 changed; first run, baseline: 0 of 6 changed")
+    assert found["first run"].coverage.startswith("first run, production: -0.183 (n 6)")
+
+
+def test_a_bisection_isolates_the_defaults_of_v1_and_versions_stay_open():
+    found = by_source(three_machines(bisections=(DEFAULTS,)))
+
+    assert {name for name, each in found.items() if each.finding == "isolated"} == {"defaults", "num_ctx"}
+    assert found["defaults"].sentence == (
+        "wk-01 and mbp: isolated to temperature (0.8 against 1.0), top_p (0.9 against 1.0), top_k and num_ctx. Made"
+        " alike, they removed the difference, which was in 6 of 6 texts; 6 fresh texts confirm it."
+    )
+    assert "not isolated" in found["versions"].sentence
+
+
+def test_servers_of_two_versions_on_one_machine_isolate_the_version():
+    one = Bisected(hosts=("a", "b"), status="isolated", factors=("version",), differing=4, n=6, fresh=6)
+    assert by_source(three_machines(bisections=(one,)))["versions"].finding == "isolated"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        (Bisected(hosts=("a", "b"), status="no difference", n=6), "a and b: no difference in 6 texts."),
+        (Bisected(hosts=("a", "a"), status="not decided", why="too few texts differ"), "a: not decided: too few texts"),
+    ],
+)
+def test_other_results_of_bisections_are_said_plainly(found, words):
+    assert bisection_sentence(found).startswith(words)
+
+
+def test_equal_hosts_have_no_cause_to_look_for():
+    twin = host("wk-01").model_copy(update={"label": "wk-03"})
+    record = three_machines(hosts=(host("wk-01"), twin))
+
+    assert not texts_differ(record)
+    found = by_source(record)
+    assert found["versions"].finding == "not possible here"
+    assert not {"isolated", "consistent with"} & {each.finding for each in found.values()}
