@@ -1,0 +1,1 @@
+"""Are two hosts the same: requests, quality, and three levels of sameness."""
