@@ -103,7 +103,7 @@ class HttpEngine(BaseEngine):
         raise AssertionError("no attempt was made")
 
     @contextmanager
-    def _translated(
+    def translated_errors(
         self, model: str, timeout: float, options: Mapping[str, OptionValue] | None = None
     ) -> Iterator[None]:
         """See `translated`; for a missing model, the message lists the models of the host."""

@@ -56,6 +56,8 @@ class Load:
         num_batch: Largest number of prompt tokens in one step.
         embedding: Whether the model is loaded for embeddings instead of text.
         decode_thread: Threads that generate; 0 for as many as evaluate the prompt.
+        slots: Requests that can run at once, each with `num_ctx` tokens of its own.
+        kv_type: Type of the KV cache, such as `q8_0`; "" for llama.cpp's own (f16).
     """
 
     path: Path
@@ -65,6 +67,8 @@ class Load:
     num_batch: int
     embedding: bool = False
     decode_thread: int = 0
+    slots: int = 1
+    kv_type: str = ""
 
 
 class LlamaServer:
@@ -106,6 +110,10 @@ class LlamaServer:
         tokens = answer.get("input_tokens")
         return tokens if isinstance(tokens, int) else None
 
+    def rendered(self, messages: Sequence[Mapping[str, str]]) -> str:
+        """Return the messages as the model's template renders them."""
+        return str(self._ask("POST", "/apply-template", {"messages": list(messages)})["prompt"])
+
     def embed(self, texts: Sequence[str], where: str) -> list[list[float]]:
         """Return one vector of length 1 per text."""
         answer = self._server.handle_embeddings({"input": list(texts)})
@@ -118,8 +126,11 @@ class LlamaServer:
         xllamacpp = library()
         params = xllamacpp.CommonParams()
         params.model.path = str(self.load.path)
-        params.n_ctx = self.load.num_ctx
-        params.n_parallel = 1
+        params.n_ctx = self.load.num_ctx * self.load.slots
+        params.n_parallel = self.load.slots
+        if self.load.kv_type:
+            kind = getattr(xllamacpp.ggml_type, f"GGML_TYPE_{self.load.kv_type.upper()}")
+            params.cache_type_k = params.cache_type_v = kind
         params.n_batch = self.load.num_batch
         params.n_ubatch = self.load.num_batch
         params.cpuparams.n_threads = self.load.decode_thread or self.load.num_thread

@@ -55,6 +55,9 @@ _SAMPLING_DEFAULTS: Mapping[str, OptionValue] = {
 _LOAD_DEFAULTS: Mapping[str, int] = dict(zip(RELOAD_OPTIONS, (4096, -1, 0, 512), strict=True))
 """num_ctx in tokens; num_gpu -1 and num_thread 0 leave the choice to llama.cpp and to `default_threads`; num_batch."""
 
+_REPORTS = ("logprobs", "top_logprobs")
+"""Fields of a request that change what is reported, not the prompt."""
+
 _WHOLE = frozenset({"seed", *(name for name, spec in NUMBERS.items() if spec.kind is int)})
 _SEED_MAX = 2**32 - 1
 
@@ -85,6 +88,10 @@ class LlamaCppEngine(BaseEngine):
         options: `num_gpu`, `num_thread` and `num_batch` for the requests that do not set them.
         log_dir: Directory for llama.cpp's log of a failed load; None for none. Otherwise llama.cpp is silent.
 
+    Attributes:
+        slots: See `Load`; a change loads the model again at the next request.
+        kv_type: See `Load`; likewise.
+
     Raises:
         NotInstalled: If xllamacpp is not installed.
     """
@@ -109,6 +116,7 @@ class LlamaCppEngine(BaseEngine):
         self._server: LlamaServer | None = None
         self._embedder: LlamaServer | None = None
         self._last_prompt: tuple[Prompt, str] | None = None
+        self.slots, self.kv_type = 1, ""
 
     @classmethod
     def from_spec(cls, spec: EngineSpec) -> LlamaCppEngine:
@@ -120,20 +128,20 @@ class LlamaCppEngine(BaseEngine):
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
     ) -> Generation:
         """See `Engine.generate`. A time limit ends the decoding, but cannot interrupt a prefill."""
-        return self._chat(prompt, options, model, self._timeout if timeout is None else timeout, {})
+        return self.chat(prompt, options, model, self._timeout if timeout is None else timeout, {})[0]
 
     def chat_json(
         self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
     ) -> dict[str, Any]:
         """See `Engine.chat_json`."""
         extra = {"response_format": {"type": "json_schema", "json_schema": {"schema": dict(schema)}}}
-        answer = self._chat(prompt, options, model, self._timeout, extra)
+        answer, _ = self.chat(prompt, options, model, self._timeout, extra)
         return parse_json_object(answer.text, f"llamacpp, model {model}")
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`; only the tokenizer runs, whatever num_ctx is."""
         if self._server is None or self._server.load.path != self._path(model):
-            self._load(model, options)
+            self.load(model, options)
         assert self._server is not None
         tokens = self._server.count(messages(prompt))
         return super().count_tokens(prompt, model=model, options=options) if tokens is None else tokens
@@ -187,7 +195,8 @@ class LlamaCppEngine(BaseEngine):
 
     def close(self) -> None:
         """See `Engine.close`."""
-        self._server = self._embedder = self._last_prompt = None
+        self._embedder = None
+        self.unload()
 
     def _path(self, model: str) -> Path:
         if model != EMBEDDED_MODEL:
@@ -212,9 +221,11 @@ class LlamaCppEngine(BaseEngine):
             num_thread=chosen["num_thread"] if given else default_threads(),
             num_batch=chosen["num_batch"],
             decode_thread=1 if not given and path.is_file() and path.stat().st_size < TINY_MODEL else 0,
+            slots=self.slots,
+            kv_type=self.kv_type,
         )
 
-    def _load(self, model: str, options: Mapping[str, OptionValue]) -> float:
+    def load(self, model: str, options: Mapping[str, OptionValue]) -> float:
         """Load the model unless it is loaded with these settings; return the seconds taken."""
         wanted = self._wanted(model, options)
         if self._server is not None and self._server.load == wanted:
@@ -224,33 +235,64 @@ class LlamaCppEngine(BaseEngine):
         self._server = LlamaServer(wanted, self._log_dir)
         return time.perf_counter() - started
 
-    def _chat(
+    def chat(
         self,
         prompt: Prompt,
         options: Mapping[str, OptionValue],
         model: str,
         timeout: float | None,
         extra: Mapping[str, Any],
-    ) -> Generation:
+    ) -> tuple[Generation, list[dict[str, Any]]]:
+        """Load the model, send one request with further fields, and return the answer with its chunks."""
         started = time.perf_counter()
+        request = {**self.request(prompt, options), **extra}
+        load_seconds = self.load(model, options)
+        # Further fields may change the rendered prompt, as a schema does.
+        key = (prompt, repr({name: value for name, value in extra.items() if name not in _REPORTS}))
+        request["cache_prompt"] = key == self._last_prompt
+        self._last_prompt = None  # a failure may leave any state in the cache
+        answered = self.ask(request, f"llamacpp, model {model}", timeout, started, load_seconds)
+        self._last_prompt = key
+        return answered
+
+    def request(self, prompt: Prompt, options: Mapping[str, OptionValue]) -> dict[str, Any]:
+        """Return llama.cpp's request for a prompt, every option explicit."""
         sampling = _sampling({name: value for name, value in options.items() if name not in ("stop", "think")})
-        load_seconds = self._load(model, options)
-        assert self._server is not None
-        key = (prompt, repr(extra))
-        request = {
+        return {
             **sampling,
             "stop": texts(options, "stop"),
             **_thinking(options),
-            **extra,
             "messages": messages(prompt),
-            "cache_prompt": key == self._last_prompt,
+            "max_tokens": sampling.get("num_predict", -1),
         }
-        request["max_tokens"] = sampling.get("num_predict", -1)
-        self._last_prompt = None  # a failure may leave any state in the cache
-        chunks = self._stream(request, f"llamacpp, model {model}", timeout)
-        self._last_prompt = key
+
+    def ask(
+        self, request: dict[str, Any], where: str, timeout: float | None, started: float, load_seconds: float = 0.0
+    ) -> tuple[Generation, list[dict[str, Any]]]:
+        """Send a request to the loaded model, and return the answer with its chunks.
+
+        Args:
+            request: See `request`.
+            where: Engine and model, for errors.
+            timeout: See `Engine.generate`.
+            started: When the whole request began, by `time.perf_counter`.
+            load_seconds: The part that loaded the model.
+        """
+        assert self._server is not None
+        chunks = self._stream(request, where, timeout)
+        sampling = {name: request[name] for name in request if name in self.honours and name not in ("stop", "think")}
         effective = {**sampling, "num_ctx": self._server.num_ctx, "num_thread": self._server.load.num_thread}
-        return _generation(chunks, time.perf_counter() - started, load_seconds, effective)
+        return _generation(chunks, time.perf_counter() - started, load_seconds, effective), chunks
+
+    def rendered(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> str:
+        """Return the prompt as the model's template renders it."""
+        self.load(model, options)
+        assert self._server is not None
+        return self._server.rendered(messages(prompt))
+
+    def unload(self) -> None:
+        """Take the model out of the memory."""
+        self._server = self._last_prompt = None
 
     def _stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
         """Run one request and collect its chunks. A time limit or Ctrl-C stops it between two tokens.

@@ -128,7 +128,7 @@ class OllamaEngine(_http.HttpEngine):
 
         def call() -> list[list[float]]:
             body = {"model": model, "input": list(texts), "truncate": False, "keep_alive": self._keep_alive}
-            with self._translated(model, self._timeout):
+            with self.translated_errors(model, self._timeout):
                 answer = self.client.post("/api/embed", body, self._timeout)
                 return [[float(value) for value in row] for row in answer["embeddings"]]
 
@@ -148,11 +148,11 @@ class OllamaEngine(_http.HttpEngine):
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`. `num_ctx` and `gpu_share` are of the model as it is loaded, else None."""
-        version, entry, full = self._version(), self._entry(model), _full_name(model)
+        version, entry, full = self.version(), self._entry(model), _full_name(model)
         show = self._retrying(lambda: self._show(model), only_busy=True)
         elsewhere = self._refuse_remote(model, show, entry)
         self._capabilities[model] = _abilities(version, show)
-        loaded = self._loaded(full)
+        loaded = self.loaded(full)
         return {
             "engine": {
                 "name": self.name,
@@ -167,7 +167,7 @@ class OllamaEngine(_http.HttpEngine):
 
     def revision(self, model: str) -> dict[str, Any]:
         """See `Engine.revision`: two requests, where `identify` takes four."""
-        version, entry = self._version(), self._entry(model)
+        version, entry = self.version(), self._entry(model)
         return {"engine": {"version": version}, "model": {"name": _full_name(model), "digest": entry.get("digest")}}
 
     def require_own(self, model: str) -> None:
@@ -183,7 +183,7 @@ class OllamaEngine(_http.HttpEngine):
         self._retrying(lambda: self._refuse_remote(model, self._show(model), self._entry(model)))
 
     def _show(self, model: str) -> dict[str, Any]:
-        with self._translated(model, _SHORT_SECONDS):
+        with self.translated_errors(model, _SHORT_SECONDS):
             return self.client.post("/api/show", {"model": model})
 
     def _refuse_remote(self, model: str, *facts: Mapping[str, Any]) -> str | None:
@@ -198,7 +198,7 @@ class OllamaEngine(_http.HttpEngine):
         """See `Engine.capabilities`. Versions that do not know `think` are not asked: their lists lack the ability."""
         if model not in self._capabilities:
             show = self._retrying(lambda: self._show(model), only_busy=True)
-            self._capabilities[model] = _abilities(self._version(), show)
+            self._capabilities[model] = _abilities(self.version(), show)
         return self._capabilities[model]
 
     def unset_num_ctx(self, model: str) -> int | None:
@@ -214,9 +214,9 @@ class OllamaEngine(_http.HttpEngine):
 
         def call() -> int | None:
             body = {"model": model, "messages": [], "stream": False, "keep_alive": self._keep_alive}
-            with self._translated(model, self._timeout):
+            with self.translated_errors(model, self._timeout):
                 self.client.post("/api/chat", {**body, "options": self._settings}, self._timeout)
-            length = self._loaded(model).get("context_length")
+            length = self.loaded(model).get("context_length")
             return None if length is None else int(length)
 
         return self._retrying(call)
@@ -235,28 +235,32 @@ class OllamaEngine(_http.HttpEngine):
     ) -> Generation:
         self.require_own(model)
         limit = self._timeout if timeout is None else timeout
+        body = {**self.body(prompt, options, model), **(extra or {})}
+        sent = body["options"]
+
+        def call() -> Generation:
+            started = time.perf_counter()
+            with self.translated_errors(model, limit, {**sent, **{n: body[n] for n in ("think",) if n in body}}):
+                streamed = self._collect(body, started, limit)
+            return generation(streamed, time.perf_counter() - started, self._applied(model, sent))
+
+        return self._retrying(call)
+
+    def body(self, prompt: Prompt, options: Mapping[str, OptionValue], model: str) -> dict[str, Any]:
+        """Return the body of a chat request; options that neither the request nor the engine has are left out."""
         sent = {**self._settings, **options}
         # Ollama takes think beside the options; among them it would be ignored.
         fields = {name: sent.pop(name) for name in ("think",) if name in sent}
         if "thinking" in (self._capabilities.get(model) or ()):
             fields.setdefault("think", True)  # the server's default, sent so that no later version changes it
-        body = {
+        return {
             "model": model,
             "messages": messages(prompt),
             "options": sent,
             **fields,
             "truncate": False,
             "keep_alive": self._keep_alive,
-            **(extra or {}),
         }
-
-        def call() -> Generation:
-            started = time.perf_counter()
-            with self._translated(model, limit, {**sent, **fields}):
-                streamed = self._collect(body, started, limit)
-            return generation(streamed, time.perf_counter() - started, self._applied(model, sent))
-
-        return self._retrying(call)
 
     def _count(self, prompt: Prompt, model: str, options: Mapping[str, OptionValue]) -> int:
         try:
@@ -290,7 +294,7 @@ class OllamaEngine(_http.HttpEngine):
         key = (model, *(sent.get(name) for name in RELOAD_OPTIONS))
         if self._effective is None or self._effective[0] != key:
             try:
-                length = self._loaded(model).get("context_length")
+                length = self.loaded(model).get("context_length")
             except EngineError:
                 return {}  # the answer itself is complete; a fault here must not lose it
             self._effective = (key, {} if length is None else {"num_ctx": int(length)})
@@ -309,7 +313,8 @@ class OllamaEngine(_http.HttpEngine):
         self._prompt_tokens[model, prompt] = max(known, answer.prompt_tokens)
         return answer.prompt_tokens < known
 
-    def _version(self) -> str:
+    def version(self) -> str:
+        """Return the server's version."""
         version = self._get("/api/version").get("version")
         if not isinstance(version, str):
             raise EngineProtocolError(
@@ -331,7 +336,8 @@ class OllamaEngine(_http.HttpEngine):
             raise EngineProtocolError(f"{self.address} lists no models; check that no other service uses that port")
         return [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("name"), str)]
 
-    def _loaded(self, model: str) -> dict[str, Any]:
+    def loaded(self, model: str) -> dict[str, Any]:
+        """Return a model's entry in the list of loaded models; {} while it is not loaded."""
         entries = self._get("/api/ps").get("models") or []
         return next((entry for entry in entries if entry.get("name") in (model, f"{model}:latest")), {})
 

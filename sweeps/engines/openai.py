@@ -97,7 +97,7 @@ class OpenAIEngine(_http.HttpEngine):
 
         def call() -> Generation:
             started = time.perf_counter()
-            with self._translated(model, limit, sent):
+            with self.translated_errors(model, limit, sent):
                 answer = self._client.post(_PATH, body, limit)
                 return _generation(
                     answer, prompt, time.perf_counter() - started, tuple(sorted(set(options) - set(sent)))

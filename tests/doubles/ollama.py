@@ -43,6 +43,7 @@ class OllamaDouble:
         seconds_per_token: Seconds for each piece of a streamed answer.
         faults: Faults to produce, in order.
         requests: (path, body) of every request.
+        numerics: The host's own rounding: another one moves log probabilities, and texts above temperature 0.
         moment: Seconds in which others may join a text, where several are written at once.
         loads: Number of loads of a model.
         sampler: The sampler's latest settings.
@@ -53,6 +54,7 @@ class OllamaDouble:
     embeddings: bool = False
     abilities: Abilities = None  # type: ignore[assignment]
     seconds_per_token: float = 0.0
+    numerics: str = ""
     moment: float = 0.02
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, Any]] = field(default_factory=list)
@@ -323,10 +325,12 @@ class OllamaDouble:
             else:
                 prompt, seen = self._cut(body, model, prompt, num_ctx)
         run = (at_once, self._is_first_run(prompt, tokens))
-        answer = ollama_model.write(prompt, settings, schema=body.get("format") or None, run=run)
+        schema = body.get("format") or None
+        answer = ollama_model.write(prompt, settings, schema=schema, run=run, numerics=self.numerics)
         thought = self._thought(model, body, prompt, settings)
         room = None if not knows or body.get("shift", True) is not False else allocated - seen
-        return finish(answer, settings, tokens, seen, room, thought)
+        first = ollama_model.alternatives(prompt, (self.numerics, *run))
+        return replace(finish(answer, settings, tokens, seen, room, thought), first=first)
 
     def _thought(
         self, model: Model, body: dict[str, Any], prompt: str, settings: ollama_model.Settings

@@ -207,7 +207,9 @@ def _inner(code: int, message: str, kind: str, **more: int) -> str:
     return json.dumps({"error": {"code": code, "message": message, "type": kind, **more}}, separators=(",", ":"))
 
 
-def write(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int, bool] = (0, False)) -> list[str]:
+def write(
+    prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int, bool] = (0, False), numerics: str = ""
+) -> list[str]:
     """Return the pieces of a text, which depends only on the prompt, the seed and the options that act.
 
     Args:
@@ -216,8 +218,9 @@ def write(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int
         schema: JSON schema of the text.
         run: The text's number among those written at once (0 alone), and whether it is a prompt's first run. These
             change no greedy text: a difference in rounding moves a draw, and nearly never the largest probability.
+        numerics: The host's own rounding, which acts likewise.
     """
-    rng = chance(prompt, settings, schema=schema, run=run)
+    rng = chance(prompt, settings, schema=schema, run=run, numerics=numerics)
     if schema is not None:
         return pieces(json.dumps(_fill(schema, rng) if isinstance(schema, dict) else {"name": "Bob", "age": 30}))
     if re.search(r"(?:\bha\s+){19,}ha\s*$", prompt):
@@ -233,7 +236,26 @@ def write(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int
     return pieces(text)
 
 
-def chance(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int, bool] = (0, False)) -> random.Random:
+def alternatives(prompt: str, numerics: tuple[Any, ...]) -> tuple[tuple[str, float], ...]:
+    """Return the 20 likeliest first tokens with their log probabilities, which depend on the prompt.
+
+    Args:
+        prompt: The prompt.
+        numerics: Everything that rounds differently; it shifts each of them by about .02.
+    """
+    rng = random.Random(hashlib.sha256(prompt.encode()).digest())
+    tokens = rng.sample(_WORDS, 20)
+    values = [-0.7]
+    while len(values) < len(tokens):
+        values.append(values[-1] - rng.uniform(0.05, 0.5))
+    shift = random.Random(hashlib.sha256(json.dumps([prompt, *numerics]).encode()).digest())
+    moved = [value + shift.gauss(0, 0.02) for value in values] if any(numerics) else values
+    return tuple(sorted(zip(tokens, moved, strict=True), key=lambda pair: -pair[1]))
+
+
+def chance(
+    prompt: str, settings: Settings, *, schema: Any = None, run: tuple[int, bool] = (0, False), numerics: str = ""
+) -> random.Random:
     """Return the generator from which a text is drawn; see `write`."""
     sampler = settings.sampler
     key: list[Any] = [prompt, json.dumps(schema, sort_keys=True)]
@@ -250,6 +272,8 @@ def chance(prompt: str, settings: Settings, *, schema: Any = None, run: tuple[in
         key += [0 if wide else sampler.top_k, sampler.top_p, sampler.min_p, sampler.typical_p]
     if run != (0, False):
         key += run
+    if numerics:
+        key.append(numerics)
     return random.Random(hashlib.sha256(json.dumps(key).encode()).digest())
 
 

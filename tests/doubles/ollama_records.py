@@ -24,6 +24,7 @@ class Text:
     seen_tokens: int
     eval_count: int
     thinking: list[str] = field(default_factory=list)
+    first: tuple[tuple[str, float], ...] = ()
 
 
 def finish(
@@ -110,9 +111,16 @@ class Record:
         return {"model": self.model, **self.remote, "created_at": now()}
 
     def _logprobs(self) -> list[dict[str, Any]]:
-        one = {"token": "a", "logprob": -1.0, "bytes": [97]}
-        top = {"top_logprobs": [one] * (self.body.get("top_logprobs") or 0)}
-        return [{**one, **top} for _ in (*self.text.thinking, *self.text.pieces)]
+        """The log probabilities: of the first token the text's own alternatives, of the others stand-ins."""
+        asked = self.body.get("top_logprobs") or 0
+        rows = [self.text.first or (("a", -1.0),) * asked, *[(("a", -1.0),) * asked] * 10_000]
+        written = (*self.text.thinking, *self.text.pieces)
+        found = []
+        for token, row in zip(written, rows, strict=False):
+            top = [{"token": name, "logprob": value, "bytes": list(name.encode())} for name, value in row[:asked]]
+            own = next((each for each in top if each["token"] == token), {"token": token, "logprob": -1.0})
+            found.append({**own, "bytes": list(token.encode()), "top_logprobs": top})
+        return found
 
     def whole(self) -> dict[str, Any]:
         part = self._part("".join(self.text.pieces), "".join(self.text.thinking))
