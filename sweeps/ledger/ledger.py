@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sweeps.ledger.audits import Audits
 from sweeps.ledger.database import Database
 from sweeps.ledger.generations import Generations
 from sweeps.ledger.observations import Observations
@@ -20,7 +21,7 @@ from sweeps.workspace.workspace import Workspace
 
 
 class Ledger:
-    """Generations, observations, studies and probes in a SQLite file or at any SQLAlchemy URL.
+    """Generations, observations, studies, probes and audits in a SQLite file or at any SQLAlchemy URL.
 
     Every write is one transaction, committed before the call returns, so a killed process loses at most the request
     that was in flight. SQLite waits for the disk with each text and each study. Observations and scores are derived
@@ -39,6 +40,7 @@ class Ledger:
         observations: The places of generations in studies, and their scores.
         studies: The studies.
         probes: Results of probes.
+        audits: Requests and records of audits.
 
     Raises:
         LedgerError: If the database cannot be opened, or was written by a newer version.
@@ -51,6 +53,7 @@ class Ledger:
         self.observations = Observations(self._database)
         self.studies = Studies(self._database)
         self.probes = Probes(self._database)
+        self.audits = Audits(self._database)
 
     def close(self) -> None:
         """Close all connections. Idempotent."""

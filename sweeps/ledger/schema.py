@@ -117,3 +117,23 @@ probes = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("created", sa.String(32), nullable=False),
 )
+
+audits = sa.Table(
+    "audits",
+    meta,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("identity", sa.String(64), nullable=False, index=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+)
+
+audit_parts = sa.Table(
+    "audit_parts",
+    meta,
+    sa.Column("audit", sa.Integer, sa.ForeignKey("audits.id"), primary_key=True),
+    sa.Column("host", sa.String(200), primary_key=True),
+    sa.Column("part", sa.String(64), primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
+)

@@ -337,6 +337,21 @@ class LedgerSuite:
         for elsewhere in (("g", "scripted", "m"), ("f", "ollama", "m"), ("f", "scripted", "n")):
             assert ledger.probes.of_host(*elsewhere) == {}
 
+    # ---- audits
+
+    def test_an_interrupted_audit_goes_on_and_a_finished_one_does_not(self, ledger: Ledger, other: Ledger) -> None:
+        first = ledger.audits.begin("i")
+        ledger.audits.add(first, "wk-01", "p1", {"text": "\ud800 one"})
+        ledger.audits.add(first, "wk-01", "p1", {"text": "two"})  # a part stays
+        ledger.audits.add(first, "mbp", "p1", {"text": "three"})
+        assert other.audits.begin("i") == first
+        assert other.audits.parts(first, "wk-01") == {"p1": {"text": "? one"}}
+        assert other.audits.begin("i", again=True) > first
+        assert other.audits.begin("j") not in (first, other.audits.begin("i"))
+        ledger.audits.finish(other.audits.begin("i"), '{"a": 1}')
+        assert [record for _, record in other.audits.finished()] == ['{"a": 1}']
+        assert other.audits.begin("i") == first  # the newest that is not finished
+
     # ---- processes, threads, failures
 
     @needs_fork
