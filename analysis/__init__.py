@@ -43,7 +43,7 @@ _HOMES = {
     "noise_floor": "analysis.noise.floor",
     "VarianceComponents": "analysis.noise.variance_components",
     "variance_components": "analysis.noise.variance_components",
-    "COLUMNS": "analysis.observations.table",
+    "COLUMNS": "analysis.observations.columns",
     "REQUIRED_COLUMNS": "analysis.observations.table",
     "TableError": "analysis.observations.table_error",
     "summarize": "analysis.observations.table",

@@ -30,7 +30,7 @@ def pytest_runtest_call() -> Generator[None, object, object]:
 
 
 def _waiting_for_imports() -> Generator[None, object, object]:
-    """Let what imports MLflow in the background end with the part of the test that began it.
+    """Let imports in the background end with the part of the test that began it.
 
     pytest goes through all loggers before each part of each test, and fails where an import adds one meanwhile.
     """

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from analysis.observations.table import Cells
+if TYPE_CHECKING:  # so that this import stays cheap
+    from analysis.observations.table import Cells
 
 Claim = Literal["these-cases", "new-cases"]
 """Whether more seeds on the same cases would show the same, or other cases like them."""
+
+FEWEST_CASES = 6
+"""Below this many cases nothing is claimed for new cases."""
 
 
 def is_shown(p_value: float, level: float, effect: float, effect_with_failures: float) -> bool:

@@ -14,13 +14,11 @@ import numpy as np
 from scipy import special
 
 from analysis.arrays import BoolArray, FloatArray, IntArray
+from analysis.comparison.claim import FEWEST_CASES as FEWEST_CASES
 from analysis.comparison.estimate import ROUNDING
 from analysis.observations.table import Cells, TableError
 
 _MANY_ALIKE = 0.1
-
-FEWEST_CASES = 6
-"""Below this many cases nothing is claimed for new cases."""
 
 
 @dataclass(frozen=True)

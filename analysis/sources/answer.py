@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.files.columns import ColumnsError, joined, their_columns
 from analysis.files.layout import MISSING
 from analysis.files.score_words import score_words
-from analysis.observations.table import TableError
+from analysis.observations.table_error import TableError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from analysis import NoiseFloor, SequentialDesign, mde, required_seeds
-from analysis import plan as generations_for
-from analysis.comparison.claim import Claim
-from analysis.comparison.pair import FEWEST_CASES
-from analysis.power.planning import noise_to_plan_with
+from analysis.comparison.claim import FEWEST_CASES
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.options import as_number
+
+if TYPE_CHECKING:  # power and boundaries import scipy, which takes a second
+    from analysis import NoiseFloor, SequentialDesign
+    from analysis.comparison.claim import Claim
 
 _ELSEWHERE = " under another study.name"
 """Addition to a remedy that an existing study cannot take."""
@@ -66,6 +66,8 @@ def detectable_gain(
         known: A measured noise floor, if there is one.
         stored: Whether the study exists, so that its cases, space and budget cannot change.
     """
+    from analysis.power.planning import noise_to_plan_with
+
     if is_all_greedy(config):
         return _greedy(plan, stored=stored)
     noise_sd, assumed = noise_to_plan_with(known and known.floor)
@@ -132,6 +134,9 @@ def sufficient_budget(config: SweepConfig, plan: Plan, noise_sd: float) -> str:
 
     For new cases it is the smallest budget that may be sufficient.
     """
+    from analysis import plan as generations_for
+    from analysis import required_seeds
+
     gain, new = config.verdict.min_gain, config.verdict.claim == "new-cases"
     if gain is None:
         return ""
@@ -164,12 +169,16 @@ def smallest_gain(plan: Plan, noise_sd: float, *, alpha: float, claim: Claim = "
         alpha: Two-sided level that looks and finalists share.
         claim: The claim of the verdict.
     """
+    from analysis import mde
+
     level, between = final_level(plan, alpha), 0.0 if claim == "new-cases" else None
     return mde(noise_sd, cases=plan.cases, seeds=plan.confirm_seeds, alpha=level, interaction_sd=between)
 
 
 def design_of(plan: Plan, *, alpha: float, futility: float) -> SequentialDesign | None:
     """The planned looks with their boundaries; None where the end is the only look."""
+    from analysis import SequentialDesign
+
     if len(plan.looks) == 1:
         return None
     fractions = [seeds / plan.confirm_seeds for seeds in plan.looks]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis import Prior
+from analysis.sequential.decision import Prior
 from sweeps.ledger.study_record import Look, Scoring, StudyRecord
 from sweeps.options import Configuration
 from sweeps.search.trial import Proposal

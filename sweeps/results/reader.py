@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case
 from objectives.reasoning import split
@@ -21,12 +21,14 @@ from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
-from sweeps.results.result import SweepResult
 from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scored, scored_digest
 from sweeps.search.trial import Proposal
 from sweeps.workspace.workspace import Workspace
+
+if TYPE_CHECKING:  # a result imports pandas and scipy, which takes seconds
+    from sweeps.results.result import SweepResult
 
 
 class StudyMissingError(SweepError):
@@ -159,6 +161,8 @@ def result_of(
         workspace: Where the study is.
         scores: Scores of its texts by case and number of the generation; by default the ledger's.
     """
+    from sweeps.results.result import SweepResult
+
     record = study.record
     config, cases, trials = _parts_of(study)
     reasoning = config.objective.reasoning

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from analysis.comparison.claim import FEWEST_CASES
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
 from objectives.coverage import ScoreKind
 from objectives.custom import Scoring, as_objective
@@ -51,8 +52,6 @@ def load_inputs(
     Raises:
         ConfigError: With all problems of both.
     """
-    from analysis.comparison.pair import FEWEST_CASES
-
     table = config.objective
     where = config.path or "<text>"
     problems: list[str] = []

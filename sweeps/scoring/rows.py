@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
-from analysis.observations.table import COLUMNS
+from analysis.observations.columns import COLUMNS
 from objectives import Case
 from sweeps.ledger.records import Entry, Place
 from sweeps.options import OPTIONS, Configuration, table_value
 from sweeps.scoring.answers import CUT, Answer, answer_of
 from sweeps.scoring.scorer import UNSCORED, Scored
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STAGES = ("floor", "explore", "confirm")
 """Stages of a sweep in their order."""
@@ -130,6 +131,8 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     The same rows give the same table in any order. Columns of options that no row uses are left out.
     """
+    import pandas as pd
+
     table = pd.DataFrame(list(rows), columns=[*COLUMNS, *OPTIONS])
     unused = [name for name in OPTIONS if table[name].isna().all()]
     table = table.drop(columns=unused)

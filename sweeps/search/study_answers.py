@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analysis.observations.table import TableError
+from analysis.observations.table_error import TableError
 from analysis.sources.answer import Answer
 from analysis.sources.optuna_trials import of_trials
 from sweeps.addresses import without_password

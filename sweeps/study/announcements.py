@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from analysis.formatting import as_sentence
 from sweeps.budget.allocation import left_out
@@ -15,7 +16,9 @@ from sweeps.hosts.sweep_hosts import host_differences
 from sweeps.options import whole
 from sweeps.probes.capacity import Capacity
 from sweeps.progress import Progress
-from sweeps.results.result import SweepResult
+
+if TYPE_CHECKING:
+    from sweeps.results.result import SweepResult
 
 
 def announce(

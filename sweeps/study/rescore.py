@@ -17,7 +17,6 @@ from sweeps.ledger.records import generation_of, now
 from sweeps.ledger.study_record import PastScoring, StoredStudy
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import open_existing, read_result, result_of
-from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import stored_score
 from sweeps.scoring.scorer import UNSCORED, Scored, Scorer, UnscorableError, case_digest
@@ -27,6 +26,8 @@ from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from sweeps.results.result import SweepResult
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from sweeps.budget.allocation import plan_for
@@ -29,7 +29,6 @@ from sweeps.probes.unsearchable import settle, without
 from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import config_as_scored, measured_floor, read_result, require_readable
-from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.scoring.scorer import case_digest
@@ -46,6 +45,9 @@ from sweeps.study.unscored import unscored_text
 from sweeps.tracking.logbook import Logbook
 from sweeps.version import __version__
 from sweeps.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sweeps.results.result import SweepResult
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from analysis import PRIOR_NOISE_SD
 from sweeps.options import Configuration
 from sweeps.progress import Standing
 from sweeps.search.trial import Proposal, TrialResult
@@ -20,6 +19,8 @@ def after_floor(floor: TrialResult, *, generations_per_trial: int | None) -> Sta
     The band is where the difference between one trial's mean and the baseline's lies in 95% of trials that change
     nothing. A greedy baseline shows no noise, but the trials beside it have some: the prior stands in for it.
     """
+    from analysis import PRIOR_NOISE_SD
+
     noise_sd = floor.noise_sd or PRIOR_NOISE_SD
     if generations_per_trial is None:
         return Standing(baseline_mean=floor.score, noise_sd=noise_sd, baseline_n=floor.n)

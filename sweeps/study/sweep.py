@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from objectives.custom import Scoring
@@ -19,12 +19,14 @@ from sweeps.ledger.ledger import opened_ledger
 from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.progress.choice import ProgressChoice, require_choice, shown
-from sweeps.results.result import SweepResult
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import load_inputs, with_stored_score
 from sweeps.study.run import StudyRun
 from sweeps.workspace.study_lock import RUN, study_lock
 from sweeps.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sweeps.results.result import SweepResult
 
 
 class Sweep:

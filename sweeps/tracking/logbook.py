@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from threading import Lock, Thread
+from typing import TYPE_CHECKING, Any
 
 from objectives import Case
 from sweeps.config.sweep_config import SweepConfig
@@ -12,16 +13,26 @@ from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts.host import Host
 from sweeps.options import Configuration
 from sweeps.progress import Progress, Silent
-from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import table_of
+from sweeps.tracking import mlflow_store
+from sweeps.tracking.mlflow_store import TrackingError
 from sweeps.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sweeps.results.result import SweepResult
 
 _STATUS = {"done": "FINISHED", "failed": "FAILED"}
 """MLflow's word for a study's status; it is KILLED for a study that was stopped."""
 
+_AFTER_FLOOR = ("sweeps.results.result", "sweeps.samplers.gp")
+"""Modules that the end of the floor needs; with pandas, scipy and Optuna they take seconds to import."""
+
 
 class Logbook:
     """MLflow's side of a sweep; without MLflow it writes the files only.
+
+    Importing MLflow and making its store takes seconds. Both happen in the background while the first texts are
+    generated, and the first record waits for them.
 
     It passes the suite `tests/conformance/tracking.py`, whatever becomes of the store; the suite states the contract.
 
@@ -38,20 +49,30 @@ class Logbook:
     ) -> None:
         self.config, self.progress = config, progress
         self._report = report
+        self._workspace, self._enabled = workspace, enabled
         self._tracker: Any = None
-        if enabled:
-            from sweeps.tracking.mlflow_tracker import Tracker
-
-            self._tracker = Tracker(config.study.name, workspace, config.tracking.uri, config.candidate_names())
-            self._tracker.preload()  # importing MLflow takes seconds, during which the engine is checked
+        self._opening: _Opening | None = None
+        uri = mlflow_store.tracking_uri(workspace, config.tracking.uri) if enabled else None
+        if uri is not None:
+            mlflow_store.refuse_unusable(uri)
+            if not mlflow_store.is_remote(uri):
+                mlflow_store.check_writable(workspace)
+        self._loading = mlflow_store.preload(uri, _AFTER_FLOOR)
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
-        """Open the sweep's run, or continue the run that the study has.
+        """Begin to open the sweep's run, or to continue the run that the study has; `ready` waits for it."""
+        if self._enabled:
+            fingerprints = [f for host in hosts for f in host.fingerprints.values()]
+            self._opening = _Opening(self._loading, partial(self._start, self.config.identity(), fingerprints, cases))
+
+    def ready(self) -> None:
+        """Wait until the run is open.
 
         Raises:
             TrackingError: If the store cannot be reached or written.
         """
-        self._start(self.config.identity(), (f for host in hosts for f in host.fingerprints.values()), cases)
+        if self._opening is not None:
+            self._opening.join()
 
     def resume(self, result: SweepResult) -> None:
         """Open the run that a stored study has.
@@ -65,12 +86,17 @@ class Logbook:
         self._start(config_of(result), fingerprints, result.cases)
 
     def _start(self, config: Mapping[str, Any], fingerprints: Iterable[Fingerprint], cases: Sequence[Case]) -> None:
-        if self._tracker is None:
+        if not self._enabled:
             return
+        from sweeps.tracking.mlflow_tracker import Tracker
+
         sources = {"baseline_source": self.config.baseline_sources}
         config = {**config, **sources, "space": {d.name: d.text() for d in self.config.space}}
         found = list(dict.fromkeys(fingerprints))
-        self._tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
+        name, candidates = self.config.study.name, self.config.candidate_names()
+        tracker: Any = Tracker(name, self._workspace, self.config.tracking.uri, candidates)
+        tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
+        self._tracker = tracker
 
     def log(
         self,
@@ -81,8 +107,9 @@ class Logbook:
         offsets: Mapping[str, float] | None = None,
     ) -> None:
         """Bring a configuration's run up to date with its rows and answers; `offsets` as for `summarise`."""
-        if self._tracker is None or not rows:
+        if not self._enabled or not rows:
             return
+        self.ready()
         import pandas as pd
 
         texts = None
@@ -97,8 +124,9 @@ class Logbook:
         from sweeps.results.report_files import Outputs, write_outputs
 
         outputs = write_outputs(result, warn=partial(self.progress.note, warning=True)) if self._report else Outputs()
-        if self._tracker is None:
+        if not self._enabled:
             return
+        self.ready()
         verdict = result.verdict
         texts = result.texts if self.config.tracking.texts else None
         self._tracker.sync(
@@ -117,13 +145,62 @@ class Logbook:
             self.progress.note(warning, warning=True)
 
     def end(self, status: str) -> None:
-        """End the run of a sweep that did not reach its verdict: `stopped` or `failed`."""
+        """End the run of a sweep that did not reach its verdict: `stopped` or `failed`.
+
+        A sweep that is stopped before its run was opened has none.
+        """
+        if self._opening is not None:
+            self._opening.end(wait=status != "stopped")
         if self._tracker is None:
             return
         if status == "stopped":
             self._tracker.kill()
         else:
             self._tracker.fail()
+
+
+class _Opening:
+    """The opening of the sweep's run, in the background.
+
+    Args:
+        loading: The import of MLflow, to wait for.
+        start: Opens the run.
+    """
+
+    def __init__(self, loading: Thread, start: Callable[[], None]) -> None:
+        self._loading, self._start = loading, start
+        self._turn = Lock()
+        self._begun = self._given_up = False
+        self._error: Exception | None = None
+        self._thread = mlflow_store.in_background(self._work)
+
+    def _work(self) -> None:
+        self._loading.join()
+        with self._turn:
+            if self._given_up:
+                return
+            self._begun = True
+        try:
+            self._start()
+        except Exception as error:  # noqa: BLE001 - raised again by `join`
+            self._error = error
+
+    def join(self) -> None:
+        """Wait for the run.
+
+        Raises:
+            TrackingError: If it could not be opened.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def end(self, *, wait: bool) -> None:
+        """Wait for the run, whether it could be opened or not; without `wait` only if its opening has begun."""
+        with self._turn:
+            self._given_up = not wait and not self._begun
+        if not self._given_up:
+            self._thread.join()
 
 
 def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None:
@@ -135,7 +212,7 @@ def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None
         result: The study with its new scores.
         warn: Receiver of warnings about records that could not be written to MLflow; the files are written anyway.
     """
-    from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
+    from sweeps.tracking.mlflow_tracker import Tracker
 
     warnings = _Warnings(warn)
     where = result.workspace, result.config

@@ -11,7 +11,9 @@ import socket
 import sqlite3
 import threading
 import warnings
+from collections.abc import Callable, Sequence
 from contextlib import closing, suppress
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +32,8 @@ if TYPE_CHECKING:
 STUDY = "slm_sweeps.study"
 VIEW_KEY = "scores"
 
-PRELOAD = "mlflow-preload"
-"""Name of the thread that imports MLflow."""
+PRELOAD = "preload"
+"""Name of the threads that import MLflow and open its store."""
 
 _ENVIRONMENT = {
     # usage telemetry is off unless the user set this variable to false
@@ -187,16 +189,28 @@ def _make_database(uri: str) -> None:
     place_database(Path(uri.removeprefix("sqlite:///")), make)
 
 
-def preload(uri: str) -> threading.Thread:
+def preload(uri: str | None, first: Sequence[str] = ()) -> threading.Thread:
     """Import MLflow and make the local database in the background, so that a later `connect` is fast.
 
     Failures are ignored here, since `connect` reports them.
+
+    Args:
+        uri: The store; None for the import of the modules alone.
+        first: Modules to import before MLflow, because they are needed earlier.
     """
 
     def work() -> None:
+        for name in first:
+            import_module(name)
         with suppress(TrackingError):
-            connect(uri)
+            if uri is not None:
+                connect(uri)
 
+    return in_background(work)
+
+
+def in_background(work: Callable[[], None]) -> threading.Thread:
+    """Start a thread that the end of the process does not wait for."""
     thread = threading.Thread(target=work, name=PRELOAD, daemon=True)
     thread.start()
     return thread

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -59,7 +58,6 @@ class Tracker:
         self._failures: list[str] = []
         self._missing: list[str] = []
         self._connection = StoreConnection(self.uri)
-        self._loading: Thread | None = None
         self._parent: ParentRun | None = None
         self._children: ChildRuns | None = None
 
@@ -96,17 +94,6 @@ class Tracker:
             raise mlflow_store.unusable(self.uri, "read", error) from None
         return found is not None and found.lifecycle_stage == "active"
 
-    def preload(self) -> None:
-        """Import MLflow in the background, which takes seconds, until `start` is called.
-
-        Raises:
-            TrackingError: If it is clear already that the store cannot be used.
-        """
-        mlflow_store.refuse_unusable(self.uri)
-        if not mlflow_store.is_remote(self.uri):
-            mlflow_store.check_writable(self.workspace)
-        self._loading = mlflow_store.preload(self.uri)
-
     def start(
         self,
         config: Mapping[str, Any],
@@ -133,8 +120,6 @@ class Tracker:
         local = not mlflow_store.is_remote(self.uri)
         if local:
             mlflow_store.check_writable(self.workspace)
-        if self._loading is not None:
-            self._loading.join()
         client = self._connection.connect()
         artifacts = self.workspace.artifacts.as_uri() if local else None
         try:

@@ -43,13 +43,14 @@ def begin(open_logbook: Callable[[Warnings], Logbook], result: SweepResult) -> t
     logbook = open_logbook(warnings)
     fingerprints = {model: found for models in result.hosts.values() for model, found in models.items()}
     logbook.start([SimpleNamespace(fingerprints=fingerprints)], result.cases)  # type: ignore[list-item]
+    logbook.ready()
     return logbook, warnings
 
 
 class UnusableStoreSuite:
     """The contract of tracking where the store cannot be used when the sweep starts.
 
-    The start, or the opening before it, is a `TrackingError`: a message for the user, without a password. To end the
+    The opening, or the wait for the start, is a `TrackingError`: a message for the user, without a password. To end the
     sweep then is no further error.
 
     A subclass supplies the fixture `open_logbook`, as for `TrackingSuite`.

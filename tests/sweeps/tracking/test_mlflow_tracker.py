@@ -563,7 +563,7 @@ def test_the_terminal_stays_quiet(tmp_path, directory):
         "import sys; sys.path.insert(0, '.')\n"
         "from pathlib import Path\n"
         "from tests.sweeps.tracking.test_mlflow_tracker import *\n"
-        "t = Tracker('quiet', Path(sys.argv[1])); t.preload(); begin(t)\n"
+        "t = Tracker('quiet', Path(sys.argv[1])); begin(t)\n"
         "t.log_configuration(-1, BASELINE, rows({'pump': [.1, .2]})); t.finish(verdict={'outcome': 'better'})\n"
         "from mlflow.telemetry.utils import is_telemetry_disabled; assert is_telemetry_disabled()\n"
         "assert t.warnings == []\n"
