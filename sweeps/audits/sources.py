@@ -52,15 +52,15 @@ def sources_table(record: AuditRecord) -> pd.DataFrame:
 
 
 def _differs(*names: str) -> Callable[[AuditRecord], Possible]:
-    """Return a rule: possible where the hosts differ in one of some facts."""
+    """Return a rule: possible where the hosts differ in one of some facts; facts that no host tells do not count."""
 
     def rule(record: AuditRecord) -> Possible:
         found = [each for each in facts_table.facts(record) if each.name in names]
         differing = [each for each in found if each.state == "differs"]
         if differing:
             return True, "; ".join(f"{each.name} differs: {_values(each)}" for each in differing)
-        asked = _listed(names)
-        if len(found) < len(names) or any(each.state != "equal" for each in found):
+        asked = _listed([each.name for each in found] or names)
+        if not found or any(each.state != "equal" for each in found):
             return None, f"not known on all hosts: {asked}"
         if len(record.hosts) < 2:
             return False, "one host only"
