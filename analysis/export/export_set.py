@@ -69,6 +69,7 @@ class ExportSet:
         broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
         cautions: Things to check before using the set.
         forced: Whether the user insisted on a set that is not shown better, or breaks a limit.
+        purpose: The use of a set that claims to be no better than another, as for an audit; it then needs no verdict.
 
     Raises:
         ExportError: If an option has the wrong type or a bad name, or is a number that is not finite; if the model's
@@ -108,6 +109,7 @@ class ExportSet:
     broken: Sequence[str] = field(default=())
     cautions: Sequence[str] = field(default=())
     forced: bool = False
+    purpose: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "options", _checked_options(self.options))
@@ -126,7 +128,7 @@ class ExportSet:
     @property
     def unproven(self) -> bool:
         """Whether the files must warn that the set is not shown better, or breaks a limit."""
-        return not self.shown_better or bool(self.broken)
+        return not self.purpose and (not self.shown_better or bool(self.broken))
 
     def options_for(self, mode: Mode) -> dict[str, OptionValue]:
         """The options to send: as tuned, or for measuring (temperature 0, fixed seed, the rest as tuned)."""
@@ -144,9 +146,10 @@ class ExportSet:
             "mode": mode,
             "prompt": self.prompt,
             "verdict": self.outcome,
-            "shown_better": self.shown_better,
+            "purpose": self.purpose or None,
+            "shown_better": None if self.purpose else self.shown_better,
             "broken": list(self.broken) or None,
-            "forced": self.forced and self.unproven,
+            "forced": None if self.purpose else self.forced and self.unproven,
             "effect": finite(self.effect),
             "ci_low": finite(self.ci_low),
             "ci_high": finite(self.ci_high),
@@ -166,7 +169,8 @@ class ExportSet:
             "slm_sweeps": self.version,
             "date": self.date,
         }
-        return {name: value for name, value in facts.items() if value is not None}
+        absent = (None, "") if self.purpose else (None,)  # without a study there is no name of it
+        return {name: value for name, value in facts.items() if value not in absent}
 
 
 def finite(value: float | None) -> float | None:

@@ -176,7 +176,9 @@ def _prompt_files(export: ExportSet) -> dict[str, str]:
 
 def _render_env(export: ExportSet, mode: Mode, stem: str | None) -> str:
     name = f"{stem or mode}.env"
-    values: dict[str, str] = {"MODEL": export.model, "PROMPT": export.prompt}
+    values: dict[str, str] = {"MODEL": export.model} | (
+        {"PROMPT": export.prompt} if export.prompt or not export.purpose else {}
+    )
     values |= {option.upper(): option_text(value) for option, value in export.options_for(mode).items()}
     notes = [*_header(export, mode), f"in a shell:    set -a; . ./{name}; set +a", f"with docker:   --env-file {name}"]
     if stem is not None:
@@ -267,17 +269,22 @@ def _render_toml(export: ExportSet, mode: Mode) -> str:
     if mode == "baseline":
         notes.append(f"seed {MEASURING_SEED} is left out: a sweep chooses its own seeds")
     options = {name: value for name, value in export.options_for(mode).items() if name != "seed"}
-    lines = ["[baseline]", f"model = {_toml_text(export.model)}", f"prompt = {_toml_text(export.prompt)}"]
+    lines = ["[baseline]", f"model = {_toml_text(export.model)}"]
+    lines += [f"prompt = {_toml_text(export.prompt)}"] if export.prompt or not export.purpose else []
     lines += [f"{name} = {_toml_value(value)}" for name, value in options.items()]
     return "\n".join([*_comments(notes), *lines]) + "\n"
 
 
 def _header(export: ExportSet, mode: Mode) -> list[str]:
     """The lines at the top of a file; the warning first."""
-    lines = [_warning(export)] if export.unproven else [f"Shown better than the baseline: {_verdict_text(export)}"]
+    if export.purpose:
+        lines = [export.purpose]
+    else:
+        lines = [_warning(export)] if export.unproven else [f"Shown better than the baseline: {_verdict_text(export)}"]
     lines += [f"CAUTION: {caution}" for caution in export.cautions]
     if mode == "baseline":
-        lines.append(f"For measuring: temperature 0, seed {MEASURING_SEED}. The verdict is about the options as tuned.")
+        about = "" if export.purpose else " The verdict is about the options as tuned."
+        lines.append(f"For measuring: temperature 0, seed {MEASURING_SEED}.{about}")
     facts = export.provenance(mode) | {"seeds": _seeds_text(export.seeds)}
     groups = (
         ("study", "trial", "candidate", "configuration", "prompt"),
