@@ -146,7 +146,8 @@ def judge_shift(
     """
     floor = max((_largest(each) for each in repeats), default=math.nan)
     ranked = _ranks(between, own)
-    p_value, least = _rank_sum(ranked) if len(ranked) else (math.nan, 1.0)
+    p_value = _rank_sum(ranked) if len(ranked) else math.nan
+    least = (1 + len(own)) ** -float(len(ranked))  # where the shift between the hosts is the largest on each prompt
     shifts = np.array(between.by_prompt)
     if not math.isnan(floor) and not np.isnan(shifts).all() and np.nanmax(shifts) <= floor:
         numerics: Numerics = "same numbers"
@@ -177,17 +178,15 @@ def _ranks(between: LogprobShift, own: Sequence[LogprobShift]) -> FloatArray:
     return 2 * stats.rankdata(table, axis=1) if len(table) else np.zeros((0, 0))
 
 
-def _rank_sum(ranked: FloatArray) -> tuple[float, float]:
-    """Return the probability of a sum of ranks at least as large as that of column 0, and the smallest possible one.
+def _rank_sum(ranked: FloatArray) -> float:
+    """Return the probability of a sum of ranks at least as large as that of column 0.
 
     Each prompt's rank is drawn from its row; the distribution of the sum is the convolution over prompts.
     """
     chances = np.ones(1)
     for row in ranked:
         chances = np.convolve(chances, np.bincount(row.astype(int)) / len(row))
-    given = int(ranked[:, 0].sum())
-    above = np.cumsum(chances[::-1])[::-1]
-    return min(1.0, float(above[given])), float(above[np.flatnonzero(chances > 0)[-1]])
+    return min(1.0, float(chances[int(ranked[:, 0].sum()) :].sum()))
 
 
 def _sentence(found: ShiftVerdict) -> str:

@@ -41,6 +41,7 @@ class HostQuality:
         high: Upper end.
         level: Confidence level of the interval: 1 - alpha, higher where several pairs share alpha.
         p_value: Two-sided p of a difference, adjusted for all pairs of hosts (Holm).
+        p_raw: The same of this pair alone.
         p_equivalence: p of two one-sided tests (TOST), times the number of pairs; NaN where equality is not judged.
         margin: Differences smaller than this count as none; NaN without one.
         test: Name of the test; "" without one.
@@ -59,6 +60,7 @@ class HostQuality:
     high: float
     level: float
     p_value: float
+    p_raw: float
     p_equivalence: float
     margin: float
     test: str
@@ -87,7 +89,7 @@ def host_quality(
     observations: pd.DataFrame,
     margin: float | None = None,
     *,
-    hosts: Sequence[str] | None = None,
+    pairs: Sequence[tuple[str, str]] | None = None,
     alpha: float = 0.05,
     scale: Scale = UNIT,
     seed: int = 0,
@@ -102,13 +104,13 @@ def host_quality(
         observations: See `analysis.observations.table`; one configuration, with `host` as a column. With `text_sha256`
             equal texts are known.
         margin: Differences smaller than this count as none; without one equality is not judged.
-        hosts: Labels of the hosts to compare; by default all.
+        pairs: Labels of the hosts to compare; by default each pair of the table.
         alpha: Level of all pairs together.
         scale: The scale of the scores.
         seed: Seed of random rearrangements.
 
     Returns:
-        One result per pair, in the order of the hosts.
+        One result per pair, in their order.
 
     Raises:
         TableError: The table lacks a column, or names a single host.
@@ -117,12 +119,13 @@ def host_quality(
     if margin is not None and not margin > 0:
         raise ValueError(f"margin must be above 0, not {margin}")
     require_columns(observations, ("host", "case", "seed", "score"))
-    labels = list(dict.fromkeys(observations["host"].astype(str))) if hosts is None else [str(host) for host in hosts]
-    if len(labels) < 2:
+    if pairs is None:
+        labels = list(dict.fromkeys(observations["host"].astype(str)))
+        pairs = list(itertools.combinations(labels, 2))
+    if not pairs:
         raise TableError("the table names a single host, so there is nothing to compare: add another")
     rows = observations.assign(configuration=observations["host"].astype(str)).drop(columns="host")
     cells = summarize(rows, scale=scale)
-    pairs = list(itertools.combinations(labels, 2))
     found = [_compared(rows, cells, *names, seed) for names in pairs]
     adjusted, levels = holm([_p_of(each) for each in found], alpha)
     bound = math.nan if margin is None else float(margin)
@@ -216,7 +219,7 @@ def _result(
     if isinstance(found, str):
         none = math.nan
         return HostQuality(
-            *names, "not shown", none, none, none, 1 - level, none, none, margin, "", 0, 0, none, (found,), found
+            *names, "not shown", none, none, none, 1 - level, none, none, none, margin, "", 0, 0, none, (found,), found
         )
     two, estimate = found.two, found.answer.estimate
     low, high = (math.nan, math.nan) if estimate is None else estimate.interval(1 - level)
@@ -232,6 +235,7 @@ def _result(
         high=high,
         level=1 - level,
         p_value=p_value,
+        p_raw=_p_of(found),
         p_equivalence=p_equal,
         margin=margin,
         test="" if estimate is None else estimate.test,

@@ -62,9 +62,9 @@ def test_pairs_share_alpha() -> None:
     found = host_quality(rows, 0.1)
     assert [(each.host_a, each.host_b) for each in found] == [("a", "b"), ("a", "c"), ("b", "c")]
     assert [each.outcome for each in found] == ["same", "differs", "differs"]
-    alone = host_quality(rows, 0.1, hosts=["a", "c"])[0]
+    alone = host_quality(rows, 0.1, pairs=[("a", "c")])[0]
     assert alone.p_value < found[1].p_value <= 3 * alone.p_value + 1e-15
-    same = host_quality(rows, 0.1, hosts=["a", "b"])[0]
+    same = host_quality(rows, 0.1, pairs=[("a", "b")])[0]
     assert found[0].p_equivalence == pytest.approx(3 * same.p_equivalence)
 
 
