@@ -163,6 +163,14 @@ def levels(observations: pd.DataFrame, by: Sequence[str] = ("configuration",)) -
     return table
 
 
+def level_cell(table: pd.DataFrame, where: tuple[str, ...]) -> dict[str, float] | None:
+    """Return one row of `levels` as `covered`, `total` and `share`; None where there is none."""
+    if where not in table.index:
+        return None
+    found = table.loc[[where]].iloc[0]
+    return {name: float(found[name]) for name in ("covered", "total", "share")}
+
+
 def endings(observations: pd.DataFrame) -> dict[str, int]:
     """Return the numbers of generations that of each of `FINISHES`, and of `truncated` prompts."""
     finish = observations["finish"] if "finish" in observations else pd.Series(dtype=str)

@@ -55,6 +55,7 @@ class ReportData:
         reliability: How often the fresh generations of each case reach a bar; None without a bar.
         robustness: Any table; shown as it is, one row per way to score (a column `outcome` is coloured).
         fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
+        host_labels: Names of the hosts for people, by digest.
         texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
         config: The sweep's configuration, as a nested dict.
         commands: Commands by what they do, such as `{"resume": "sweeps run quickstart.toml"}`.
@@ -88,6 +89,7 @@ class ReportData:
     reliability: Reliability | None = None
     robustness: pd.DataFrame | None = None
     fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
+    host_labels: Mapping[str, str] = field(default_factory=dict)
     texts: pd.DataFrame | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
@@ -170,6 +172,10 @@ class ReportData:
         if key == self.finalist and not self.is_comparison:
             return "the finalist"
         return self.names.get(key, key)
+
+    def host_label(self, digest: str) -> str:
+        """A host's name for people; the digest is part of it only where nobody named the host."""
+        return self.host_labels.get(digest) or f"host {digest}"
 
     @property
     def finalist_name(self) -> str:

@@ -18,3 +18,8 @@ def signed(value: float | None, digits: int = 3) -> str:
 def percent(value: float | None) -> str:
     """A share as whole percents."""
     return "–" if value is None or not math.isfinite(value) else f"{value:.0%}"
+
+
+def count(value: float | None) -> str:
+    """A mean number of items: `3`, or `2.7` where it is not whole."""
+    return number(value, 0 if value is not None and abs(value - round(value)) < 1e-9 else 1)

@@ -17,11 +17,12 @@ from matplotlib.figure import Figure
 from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
 from analysis.observations import views
 from analysis.report.baseline_means import baseline_means_text
+from analysis.report.costs import duration_text
 from analysis.report.data import ReportData
 from analysis.report.facts import based_on, outcome_text
 from analysis.report.guard import Guard
 from analysis.report.note import render_note
-from analysis.report.numbers import number, percent, signed
+from analysis.report.numbers import count, number, percent, signed
 from analysis.report.panel import terminal_summary
 from analysis.report.parts import flat, frame, limit_rows, pareto_rows
 from analysis.report.plots import figures as plots
@@ -74,6 +75,7 @@ def render_report(
         "pareto_rows": table("pareto_rows", lambda: pareto_rows(data), none),
         "robustness": table("robustness", lambda: frame(data.robustness), None),
         "examples": guard("the report's texts", lambda: tables.examples, None),
+        "costs": guard("the report's costs", lambda: tables.costs, None),
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
         "until": _until(data),
@@ -100,6 +102,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "gain": gain_text, "signed": signed, "percent": percent}
+    environment.filters |= {"duration": duration_text, "count": count}
     environment.filters |= {"cases": cases_text, "code": _with_code, "value": value_text, "when": _when}
     return environment
 

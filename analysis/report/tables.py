@@ -11,7 +11,9 @@ import pandas as pd
 
 from analysis.formatting import option_text
 from analysis.observations import views
+from analysis.report.costs import cost_of, generating_seconds
 from analysis.report.data import ReportData
+from analysis.report.hosts import host_rows
 
 TEXT_LIMIT = 6000
 """Characters of an example text that are shown."""
@@ -65,7 +67,7 @@ class Tables:
     def level_rows(self) -> list[Row]:
         """Items covered per level, of both arms."""
         table = views.levels(self.fresh)
-        cells = {level: [_cell(table, (key, level)) for key in self.arms] for level in views.LEVEL_COLUMNS}
+        cells = {level: [views.level_cell(table, (key, level)) for key in self.arms] for level in views.LEVEL_COLUMNS}
         return [{"level": level, "cells": own} for level, own in cells.items() if any(own)]
 
     @cached_property
@@ -79,7 +81,7 @@ class Tables:
             rows.append(
                 {
                     "case": case,
-                    "cells": [_cell(table, (key, case, "1-2")) for key in self.arms],
+                    "cells": [views.level_cell(table, (key, case, "1-2")) for key in self.arms],
                     "scores": scores,
                     "n": [int(means["n"].get((case, key), 0)) for key in self.arms],
                     "effect": scores[-1] - scores[0] if len(scores) > 1 else None,
@@ -104,18 +106,17 @@ class Tables:
 
     @cached_property
     def host_rows(self) -> list[Row]:
-        """Per host, where there are several: levels 1-2 and the score of both arms."""
-        fresh = self.fresh
-        if "host" not in fresh or fresh["host"].nunique() < 2:
-            return []
-        table = views.levels(fresh, by=("configuration", "host"))
-        rows = []
-        for host in sorted(fresh["host"].dropna().unique()):
-            means = views.summary(fresh[fresh["host"] == host])["mean"]
-            scores = [float(means.get(key, math.nan)) for key in self.arms]
-            cells = [_cell(table, (key, host, "1-2")) for key in self.arms]
-            rows.append({"host": host, "cells": cells, "scores": scores})
-        return rows
+        """Per host: generations, failures, speed, and the scores of both arms; see `hosts.host_rows`."""
+        return host_rows(self.data, self.fresh, self.arms)
+
+    @cached_property
+    def costs(self) -> Row | None:
+        """Cost of a text of each arm on the fresh generations, and of the whole study; None without a score."""
+        found = [cost_of(self.fresh[self.fresh["configuration"] == key]) for key in self.arms]
+        if not any(cost.n for cost in found):
+            return None
+        rows = self.data.observations
+        return {"arms": found, "generations": len(rows), "seconds": generating_seconds(rows)}
 
     @cached_property
     def ending_rows(self) -> list[Row]:
@@ -229,13 +230,6 @@ def _items(value: object) -> list[str]:
     if value is None or isinstance(value, (str, float)):
         return [str(value)] if isinstance(value, str) and value else []
     return [str(each) for each in value]  # type: ignore[attr-defined]
-
-
-def _cell(table: pd.DataFrame, where: tuple[str, ...]) -> dict[str, float] | None:
-    if where not in table.index:
-        return None
-    found = table.loc[[where]].iloc[0]
-    return {"covered": float(found["covered"]), "total": float(found["total"]), "share": float(found["share"])}
 
 
 def _differs(data: ReportData, key: str) -> str:

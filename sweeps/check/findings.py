@@ -45,7 +45,7 @@ def cases_finding(cases: Sequence[Case], config: SweepConfig) -> Finding:
 def engine_finding(hosts: Sequence[Host]) -> Finding:
     """Engine and model of each host; a host that does not answer is a warning."""
     about = [next(iter(host.fingerprints.values())).summary for host in hosts if not host.dropped]
-    missing = [f"{host.name} is out: {host.dropped}" for host in hosts if host.dropped]
+    missing = [f"{host.label} is out: {host.dropped}" for host in hosts if host.dropped]
     found = "; ".join([*about, *missing])
     return Finding(found, WARNING, "mend the host, or let the others do its work") if missing else Finding(found)
 
@@ -55,7 +55,7 @@ def hosts_finding(hosts: Sequence[Host]) -> Finding:
     working = [host for host in hosts if not host.dropped]
     differences = host_differences(hosts)
     warnings = [text for host in working for fingerprint in host.fingerprints.values() for text in fingerprint.warnings]
-    digests = ", ".join(f"{host.name} {host.digest}" for host in working)
+    digests = ", ".join(f"{host.label} {host.digest}" for host in working)
     if differences:
         todo = "bring the hosts to the same version and model, or name one"
         return Finding(f"{digests}; {'; '.join(differences)}", WARNING, todo)

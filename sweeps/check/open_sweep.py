@@ -63,6 +63,7 @@ def list_hosts(sweep: OpenSweep, report: ReadinessReport) -> None:
     report.hosts = [
         {
             "name": host.name,
+            "label": host.label,
             "summary": next((fingerprint.summary for fingerprint in host.fingerprints.values()), ""),
             "fingerprints": {model: fingerprint.digest for model, fingerprint in host.fingerprints.items()},
             "dropped": host.dropped,

@@ -242,6 +242,17 @@ class Fingerprint:
         return cls.from_json(text, source=str(path))
 
 
+def host_label(fingerprints: Mapping[str, Fingerprint], name: str) -> str:
+    """Return a host's name for people: the label in its fingerprints or host file, else its name in the sweep's file.
+
+    Args:
+        fingerprints: By model.
+        name: Its name in the sweep's file, or its address.
+    """
+    labels = (fingerprint.facts["host"].get("label") for fingerprint in fingerprints.values())
+    return next((str(label) for label in labels if known(label)), name)
+
+
 def known(value: Any) -> bool:
     """Whether a fact is present: not missing, unknown or empty."""
     return value is not None and value != UNKNOWN and value != "" and value != [] and value != {}

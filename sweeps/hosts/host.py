@@ -11,7 +11,7 @@ from typing import Any
 
 from sweeps.engines.base import Engine, EngineError, Generation, Prompt, PromptTooLong
 from sweeps.fingerprints.changes import fingerprint_changes
-from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.fingerprints.fingerprint import Fingerprint, host_label
 from sweeps.hosts.order import Warmth, warmth
 from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
@@ -100,6 +100,11 @@ class Host:
     def known(self) -> dict[str, Fingerprint]:
         """Fingerprint by model name, of this run or else remembered; {} for a host that never answered."""
         return self.fingerprints or self.remembered
+
+    @property
+    def label(self) -> str:
+        """Its name in messages and tables: the label of its host file, else its name."""
+        return host_label(self.known, self.name)
 
     @property
     def digest(self) -> str:

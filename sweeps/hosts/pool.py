@@ -93,7 +93,7 @@ def run_tasks(
     else:
         _in_threads(workers, board, emit, handle)
     if board.left:
-        reasons = "\n".join(f"{host.name}: {host.dropped}" for host in hosts) if len(hosts) > 1 else hosts[0].dropped
+        reasons = "\n".join(f"{host.label}: {host.dropped}" for host in hosts) if len(hosts) > 1 else hosts[0].dropped
         raise RunStoppedError(f"{reasons}\n{KEPT}")
 
 

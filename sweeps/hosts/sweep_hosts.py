@@ -157,7 +157,7 @@ def host_differences(hosts: Sequence[Host]) -> list[str]:
             first = working[0].fingerprints[model]
             same, note = equal_models(first, fingerprint), weights_note(first, fingerprint)
             lines += [
-                f"{host.name} differs from {working[0].name} in {change.field}: {readable(change.b)} instead of"
+                f"{host.label} differs from {working[0].label} in {change.field}: {readable(change.b)} instead of"
                 f" {readable(change.a)}" + (f" ({note})" if change.field == "model.digest" else "")
                 for change in diff(first, fingerprint)
                 if in_digest(change.field)

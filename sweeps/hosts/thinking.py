@@ -34,7 +34,7 @@ def refuse_thought(hosts: Sequence[Host], config: SweepConfig, models: Sequence[
                 where = f"{config.path or '<text>'}: {wanted[0]}"
                 can = ", ".join(sorted(known)) or "nothing"
                 problems.append(
-                    f"{where}: model {model} on {host.name} cannot think (its abilities: {can}); set think = false, or"
+                    f"{where}: model {model} on {host.label} cannot think (its abilities: {can}); set think = false, or"
                     " leave think out"
                 )
                 break

@@ -121,7 +121,7 @@ def probe_space(
         for model, fingerprint in host.fingerprints.items():
             if model not in capacity.models:
                 continue
-            place = model if len(working) == 1 else f"{model} on {host.name}"
+            place = model if len(working) == 1 else f"{model} on {host.label}"
             announce = _announcer(progress, place, names)
             results = probe(
                 host.engine, model, names, config.baseline.options, space=config.space, fingerprint=fingerprint,

@@ -100,6 +100,7 @@ def report_data(
         reliability=guard("the reliability", lambda: result.reliability(), None),
         robustness=guard("the verdict under other weights", lambda: _robustness(result), None),
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
+        host_labels=result.host_labels,
         texts=result.texts,
         config=config_of(result),
         commands=commands(result, exports),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from analysis import AACheck, NoiseFloor, TableError, aa_check, noise_floor
 from objectives import Case
 from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.fingerprints.fingerprint import Fingerprint, host_label
 from sweeps.ledger.study_record import COMPARISON, Look, StoredStudy
 from sweeps.options import Configuration
 from sweeps.results.look_history import look_sentences
@@ -82,6 +83,21 @@ class StudyData:
         return {
             host: {model: Fingerprint.from_json(json.dumps(facts)) for model, facts in models.items()}
             for host, models in self.stored.record.hosts.items()
+        }
+
+    @property
+    def host_labels(self) -> dict[str, str]:
+        """Names of the hosts for people, by digest: labels of their files, else their names in the sweep's file.
+
+        Hosts with one label keep their names behind it.
+        """
+        hosts = self.hosts
+        labels = {name: host_label(models, name) for name, models in hosts.items()}
+        shared = {label for label, count in Counter(labels.values()).items() if count > 1}
+        return {
+            fingerprint.digest: f"{labels[name]} ({name})" if labels[name] in shared else labels[name]
+            for name, models in hosts.items()
+            for fingerprint in models.values()
         }
 
     @property

@@ -38,7 +38,7 @@ def announce(
     """
     progress.plan(plan.floor, plan.explore, plan.confirm)
     for host in hosts:
-        name = f"{host.name}: " if len(hosts) > 1 else ""
+        name = f"{host.label}: " if len(hosts) > 1 else ""
         if host.dropped:
             progress.note(f"{name}set aside: {host.dropped}", warning=True)
         for fingerprint in host.fingerprints.values():

@@ -115,7 +115,7 @@ def _host_changes(stored: StoredStudy, hosts: Sequence[Host]) -> list[str]:
     for host in hosts:
         kept = records[0] if len(hosts) == len(records) == 1 else stored.record.hosts.get(host.name)
         if kept is not None and host.fingerprints:
-            name = host.name if len(hosts) > 1 else ""
+            name = host.label if len(hosts) > 1 else ""
             lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)
     return lines
 

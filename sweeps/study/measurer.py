@@ -175,7 +175,7 @@ class Measurer:
             study=self.name,
             on_result=on_result or self._keep,
             on_drop=lambda host, why: self.progress.note(
-                f"host {host.name} is set aside, and the other hosts do its work: {why}", warning=True
+                f"host {host.label} is set aside, and the other hosts do its work: {why}", warning=True
             ),
             on_back=self._take_back,
         )
@@ -195,11 +195,11 @@ class Measurer:
         """Report a host that works again; one that never answered before becomes a part of the study."""
         stored = self.ledger.studies.get(self.name)
         if stored is not None and host.name not in stored.record.hosts:
-            self.progress.note(f"host {host.name} answers now, and takes part")
+            self.progress.note(f"host {host.label} answers now, and takes part")
             self._hosts_known = False
             self._know_hosts()
         else:
-            self.progress.note(f"host {host.name} answers again with the same fingerprint, and takes part again")
+            self.progress.note(f"host {host.label} answers again with the same fingerprint, and takes part again")
         for line in host_differences(self.hosts):
             self.progress.note(line, warning=True)
 
@@ -223,7 +223,7 @@ class Measurer:
             if value[0] not in self.config.space:  # of a candidate: that one has failed
                 self._keep(replace(result, no_memory=False))
                 continue
-            reason = f"It does not fit into the memory of {host.name} with model {result.task.configuration.model}:"
+            reason = f"It does not fit into the memory of {host.label} with model {result.task.configuration.model}:"
             dimension = self.config.space[value[0]]
             highest = None if dimension.choices else between(dimension, self._fitting(value[0], value[1]), value[1])
             found.setdefault(value, TooLarge(*value, f"{reason} {result.error}", highest))
@@ -325,6 +325,6 @@ class Measurer:
                 now_there = fingerprints_of(host.engine, self.config, index, known=host.fingerprints)
             except EngineError:
                 continue  # the next request meets the same fault, and handles it
-            changed += fingerprint_changes(host.fingerprints, now_there, host.name if len(self.hosts) > 1 else "")
+            changed += fingerprint_changes(host.fingerprints, now_there, host.label if len(self.hosts) > 1 else "")
         if changed:
             raise HostChangedError(changed)

@@ -238,17 +238,6 @@ def test_every_finalist_stands_with_its_fresh_generations(data):
     assert ranked[second]["mean"] == pytest.approx(extra.groupby("case")["score"].mean().mean())
 
 
-def test_several_hosts_get_a_table_each_their_row(data):
-    rows = data.observations[data.observations["stage"] == "confirm"]
-    rows = rows.assign(host=np.where(rows["seed"] % 2, "wk-01", "mbp"))
-    words = words_of(replace(data, observations=rows, texts=None))
-    assert (
-        words.index("By host")
-        < words.index("mbp", words.index("By host"))
-        < words.index("wk-01", words.index("By host"))
-    )
-
-
 def test_the_front_says_that_its_tokens_are_expected_too(data):
     page = words_of(data)
     assert "Score and tokens to expect from fresh generations on all cases" in page

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from objectives import load_cases
+from sweeps.check.findings import engine_finding, hosts_finding
 from sweeps.config.file import load_config, parse_config
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.engines.spec import EngineSpec
@@ -127,3 +128,25 @@ def test_hosts_do_not_differ_by_the_file_that_holds_equal_tensors() -> None:
     assert line.endswith(
         "(unequal digests may hold equal weights, since Ollama's versions write one model in different files)"
     )
+
+
+def test_people_read_a_host_by_its_label_else_by_its_name() -> None:
+    def host(name: str, **facts: object) -> Host:
+        known = {"host": M4 | facts, "engine": OLLAMA, "model": QWEN}
+        return Host(ScriptedEngine(), {"m": Fingerprint(known)}, name=name)
+
+    named, plain = host("http://10.0.0.2:11434", label="wk-01"), host("http://10.0.0.3:11434")
+    assert [named.label, plain.label] == ["wk-01", "http://10.0.0.3:11434"]
+    assert hosts_finding([named, plain]).found.startswith(f"fingerprint wk-01 {named.digest}, http://10.0.0.3")
+    plain.drop("no answer")
+    assert "http://10.0.0.3:11434 is out: no answer" in engine_finding([named, plain]).found
+    silent = Host(ScriptedEngine(), {}, name="spare", remembered=named.fingerprints)
+    assert silent.label == "wk-01"  # as an earlier run of the study knew it
+
+
+def test_a_host_files_label_names_the_host(tmp_path: Path) -> None:
+    file = tmp_path / "host.json"
+    file.write_text(Fingerprint({"host": M4 | {"label": "mini"}}).to_json())
+    hosts = [{"host": "a", "host_file": "host.json"}, "b"]
+    config = load_config(write_sweep(tmp_path, engine={"hosts": hosts}))
+    assert [host.label for host in open_hosts(engines(tmp_path, 2), config)] == ["mini", "b"]

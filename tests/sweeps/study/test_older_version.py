@@ -111,3 +111,9 @@ def test_a_study_is_scored_again(home: Path) -> None:
     assert done.old.verdict is not None
     assert done.old.verdict.effect == EFFECT
     assert done.new.stored.record.looks[0].scoring == done.old.stored.record.scoring
+
+
+def test_its_hosts_have_the_names_of_the_file(home: Path) -> None:
+    result = load_result("mlruns", "done")
+    assert list(result.host_labels) == list(result.observations["host"].unique())
+    assert list(result.host_labels.values()) == list(result.hosts)
