@@ -10,7 +10,7 @@ import pytest
 from analysis.report.guard import Guard
 from sweeps.tracking.mlflow_store import PRELOAD
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["pytester", "tests.postgres"]
 
 
 @pytest.fixture(autouse=True)

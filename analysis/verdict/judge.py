@@ -214,8 +214,9 @@ def judge_one(observations: pd.DataFrame, *, baseline: str, finalist: str | None
         TableError: As for `judge`, or if no finalist is named and the table has several.
     """
     if finalist is None:
-        others = sorted({str(label) for label in observations.get("configuration", ())} - {str(baseline)})
-        if len(others) > 1:
+        labels = {str(label) for label in observations.get("configuration", ())}
+        others = labels - {str(baseline)}
+        if 1 < len(others) < len(labels):
             raise TableError(f"the table has {len(others)} configurations besides the baseline; name the one to judge")
     return judge(observations, baseline=baseline, finalists=None if finalist is None else [finalist], **options)[0]
 
