@@ -7,10 +7,15 @@ from collections.abc import Generator
 
 import pytest
 
-from analysis.report.guard import Guard
-from sweeps.tracking.mlflow_store import PRELOAD
+from tests.surroundings import keep_temporary_files_in_memory, share_bytecode
 
-pytest_plugins = ["pytester", "tests.postgres"]
+keep_temporary_files_in_memory()
+share_bytecode()  # before the imports of the libraries
+
+from analysis.report.guard import Guard  # noqa: E402
+from sweeps.tracking.mlflow_store import PRELOAD  # noqa: E402
+
+pytest_plugins = ["pytester", "tests.empty_databases", "tests.postgres"]
 
 
 @pytest.fixture(autouse=True)

@@ -59,9 +59,16 @@ def open_stored_study(name: str, storage: str) -> optuna.Study:
     import optuna
 
     with readable_errors(storage):
-        if storage.startswith("sqlite:///"):
-            place_database(Path(storage.removeprefix("sqlite:///")), _make_storage)
-        return optuna.create_study(study_name=name, storage=storage, direction="maximize", load_if_exists=True)
+        opened = _storage(storage)
+        return optuna.create_study(study_name=name, storage=opened, direction="maximize", load_if_exists=True)
+
+
+def _storage(url: str) -> optuna.storages.RDBStorage:
+    """Open a storage; in one that was just made, Optuna's slow check of the tables is left out."""
+    from optuna.storages import RDBStorage
+
+    new = url.startswith("sqlite:///") and place_database(Path(url.removeprefix("sqlite:///")), _make_storage)
+    return RDBStorage(url, skip_compatibility_check=new, skip_table_creation=new)
 
 
 def _make_storage(url: str) -> None:

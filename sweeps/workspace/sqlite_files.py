@@ -34,7 +34,7 @@ def damage_of(database: str, reason: str) -> str:
 _making = threading.Lock()
 
 
-def place_database(path: Path, make: Callable[[str], object]) -> None:
+def place_database(path: Path, make: Callable[[str], object]) -> bool:
     """Have a library make its SQLite database in memory-backed storage, then put it in place in one step.
 
     MLflow and Optuna make their tables in many steps, each with syncs to disk, which takes seconds on a slow disk. When
@@ -45,17 +45,21 @@ def place_database(path: Path, make: Callable[[str], object]) -> None:
     Args:
         path: Where the database belongs.
         make: Makes it, given its SQLAlchemy URL.
+
+    Returns:
+        Whether there was none before.
     """
     memory = Path("/dev/shm")
     with _making:
         if path.exists():
-            return
+            return False
         with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
             fresh = Path(folder) / path.name
             make(f"sqlite:///{fresh.as_posix()}")
             with closing(sqlite3.connect(fresh)) as database:
                 database.execute("PRAGMA journal_mode = WAL")
             _place(fresh, path)
+    return True
 
 
 def _place(fresh: Path, path: Path) -> None:

@@ -103,7 +103,8 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 @needs_fork
-def test_processes_that_open_new_trials_at_once(tmp_path: Path) -> None:
+def test_processes_that_open_new_trials_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sweeps.search.trial_store.place_database", place_database)  # in place of copies of a database
     open_stored_study("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports for all children
     for attempt in range(4):
         storage = f"sqlite:///{tmp_path / str(attempt)}.db"
