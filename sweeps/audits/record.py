@@ -56,6 +56,7 @@ class Answer(_Part):
         score: Coverage, 0 to 1; None where it was not scored.
         items: Probability that the text covers an item, by item.
         error: Why there is no answer; "" with one.
+        truncated: Whether the server cut the prompt, as far as is known.
     """
 
     mode: Mode
@@ -78,6 +79,7 @@ class Answer(_Part):
     score: float | None = None
     items: Mapping[str, float] = Field(default_factory=dict)
     error: str = ""
+    truncated: bool = False
 
 
 class Alternatives(_Part):
@@ -201,6 +203,7 @@ class AuditRecord(_Part):
         margin: The largest difference of coverage that does not matter.
         hosts: The hosts; the first is the one that others are compared with.
         bisections: Bisections of hosts whose texts differ.
+        absent: Hosts that were named and not measured to the end, with the reason, by label.
     """
 
     format: Literal["slm-sweeps audit"] = "slm-sweeps audit"
@@ -212,6 +215,7 @@ class AuditRecord(_Part):
     margin: float = 0.05
     hosts: tuple[HostRecord, ...]
     bisections: tuple[Bisected, ...] = ()
+    absent: Mapping[str, str] = Field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:

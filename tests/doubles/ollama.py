@@ -44,6 +44,7 @@ class OllamaDouble:
         faults: Faults to produce, in order.
         requests: (path, body) of every request.
         numerics: The host's own rounding: another one moves log probabilities, and texts above temperature 0.
+        context: The context window where a request leaves `num_ctx` out.
         moment: Seconds in which others may join a text, where several are written at once.
         loads: Number of loads of a model.
         sampler: The sampler's latest settings.
@@ -55,6 +56,7 @@ class OllamaDouble:
     abilities: Abilities = None  # type: ignore[assignment]
     seconds_per_token: float = 0.0
     numerics: str = ""
+    context: int = ollama_model.DEFAULT_CONTEXT
     moment: float = 0.02
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, Any]] = field(default_factory=list)
@@ -288,9 +290,7 @@ class OllamaDouble:
         full = model if model in self.models else f"{model}:latest"
         wanted = {**settings.load, "model": full, "shift": shift}
         asked = settings.load["num_ctx"]
-        wanted["num_ctx"] = min(
-            max(ollama_model.DEFAULT_CONTEXT if asked is None else asked, 4), ollama_model.TRAINED_CONTEXT
-        )
+        wanted["num_ctx"] = min(max(self.context if asked is None else asked, 4), ollama_model.TRAINED_CONTEXT)
         wanted["num_batch"] = wanted["num_batch"] or 512
         if self._loaded is not None and (wanted["num_gpu"] is None or wanted["num_gpu"] < 0):
             wanted["num_gpu"] = self._loaded["num_gpu"]  # leaving it open takes whatever is loaded
