@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.noise.aa_check import AACheck
     from analysis.noise.floor import NoiseFloor
     from analysis.pass_rates import Reliability
+    from analysis.report.surface import Surface
     from analysis.verdict.recommendation import Recommendation
     from analysis.verdict.verdict import Verdict
 
@@ -66,6 +67,9 @@ class ReportData:
         looks: The sentence from each look at the confirmation, in their order.
         last_look: The sentence on the finalist from its last look; "" where it was not looked at.
         version: Version of slm-sweeps.
+        surface: The search's estimate of the score over its space; None without a search.
+        look_effects: Effect on the finalist after each look: columns `look`, `seeds` (per case and arm), `effect`,
+            `ci_low` and `ci_high`; None without a confirmation.
     """
 
     study: str
@@ -100,6 +104,8 @@ class ReportData:
     looks: Sequence[str] = ()
     last_look: str = ""
     version: str = ""
+    surface: Surface | None = None
+    look_effects: pd.DataFrame | None = None
 
     @property
     def verdict(self) -> Verdict | None:

@@ -21,6 +21,7 @@ from analysis.report.costs import duration_text
 from analysis.report.data import ReportData
 from analysis.report.facts import based_on, outcome_text
 from analysis.report.guard import Guard
+from analysis.report.interactive.part import figure_html, live_figures, scripts
 from analysis.report.note import render_note
 from analysis.report.numbers import count, number, percent, signed
 from analysis.report.panel import terminal_summary
@@ -42,7 +43,7 @@ def render_report(
     *,
     warn: Callable[[str], object] | None = None,
 ) -> str:
-    """A study as one self-contained HTML page: no scripts, no requests, light and dark.
+    """A study as one self-contained HTML page: no requests, light and dark, readable without scripts.
 
     Everything that comes from models, configurations and hosts is escaped.
 
@@ -61,16 +62,16 @@ def render_report(
     def table(name: str, make: Callable[[], Any], without: Any) -> Any:
         return guard(f"the report's table {name!r}", make, without)
 
+    rows = {name: table(name, partial(getattr, tables, name), none) for name in _TABLES}
+    live = {figure.name: figure for figure in live_figures(tables, drawn, warn)}
     context: dict[str, Any] = {
         "data": data,
         "use_now": data.use_now,
         "verdict": _verdict(data),
         "others": [_other(data, verdict) for verdict in data.verdicts if verdict is not data.verdict],
-        "figures": {
-            name: guard(f"the report's plot {name!r}", partial(_drawn, figure, name), Markup(""))
-            for name, figure in drawn.items()
-        },
-        **{name: table(name, partial(getattr, tables, name), none) for name in _TABLES},
+        "figures": {name: figure_html(live.get(name), svg) for name, svg in _svgs(drawn, live, guard).items()},
+        "scripts": guard("the scripts", lambda: scripts(tables, list(live.values())), None),
+        **rows,
         "limit_rows": table("limit_rows", lambda: limit_rows(data), none),
         "pareto_rows": table("pareto_rows", lambda: pareto_rows(data), none),
         "robustness": table("robustness", lambda: frame(data.robustness), None),
@@ -85,6 +86,15 @@ def render_report(
         "generations": len(data.observations),
     }
     return _environment().get_template("report.html.j2").render(context)
+
+
+def _svgs(drawn: Mapping[str, Figure], live: Mapping[str, object], guard: Guard) -> dict[str, Markup]:
+    """The static figures as SVG; "" for those that are interactive only."""
+    svgs = {
+        name: guard(f"the report's plot {name!r}", partial(_drawn, figure, name), Markup(""))
+        for name, figure in drawn.items()
+    }
+    return {**dict.fromkeys(live, Markup("")), **svgs}
 
 
 def _drawn(figure: Figure, name: str) -> Markup:

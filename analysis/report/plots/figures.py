@@ -56,17 +56,17 @@ _ENDING_WORDS = {
     "error": "failed",
 }
 _Z95 = float(stats.norm.ppf(0.975))
-_MOST_CASES = 40
+MOST_CASES = 40
+"""Cases of which single scores are drawn: those with the highest effects."""
 
 
 def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, name: str = "finalist") -> Figure:
     """Every fresh score by case, baseline against finalist (called `name`), with means and 95% t intervals."""
     rows = views.usable(views.confirmation(observations, [baseline, finalist]))
     means = views.case_means(rows, [baseline, finalist])
-    table = means.reset_index().pivot_table(index="case", columns="configuration", values="mean", sort=False)
-    effect = (table[finalist] - table[baseline]).dropna().sort_values()
+    effect = _case_effects(means, baseline, finalist)
     whose = "The finalist's" if name == "finalist" else f"{plain(name)}'s"
-    shown = list(effect.index[-_MOST_CASES:])
+    shown = list(effect.index[-MOST_CASES:])
     figure, axes = new_figure(1.6 + 0.52 * max(len(shown), 1))
     hidden = (
         f" The {len(effect) - len(shown)} cases with the lowest effect are not drawn."
@@ -113,6 +113,16 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, 
     axes.set_xlabel("score")
     legend(figure, axes)
     return figure
+
+
+def shown_cases(means: pd.DataFrame, baseline: str, finalist: str) -> list[str]:
+    """Cases that both arms have, the lowest effect first; see `views.case_means`."""
+    return [str(case) for case in _case_effects(means, baseline, finalist).index]
+
+
+def _case_effects(means: pd.DataFrame, baseline: str, finalist: str) -> pd.Series[Any]:
+    table = means.reset_index().pivot_table(index="case", columns="configuration", values="mean", sort=False)
+    return (table[finalist] - table[baseline]).dropna().sort_values()
 
 
 def level_coverage(

@@ -69,7 +69,7 @@ def _sensitivity_panel(
     final: tuple[str, float] | None,
 ) -> None:
     """One option: `means` by configuration against `column` by configuration; `final` is the finalist and its score."""
-    places, labels = _places(column)
+    places, labels = axis_places(column)
     x = places.reindex(means.index)
     axes.plot(x, means, "o", ms=4.5, mfc=DOT, mec="none", label="trial", zorder=2)
     if np.isfinite(places.get(base, np.nan)):
@@ -91,8 +91,7 @@ def _sensitivity_panel(
     if labels:
         axes.set_xticks(range(len(labels)), [plain(label) for label in labels])
         axes.set_xlim(-0.5, len(labels) - 0.5)
-    elif len(whole) and (whole == whole.round()).all() and whole.min() > 0 and whole.max() / whole.min() > 8:
-        # Counts that span a decade (top_k, num_ctx) are searched on a log scale, and read better on one.
+    elif is_wide(whole):
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(ScalarFormatter())
         axes.xaxis.set_minor_formatter(NullFormatter())
@@ -100,10 +99,16 @@ def _sensitivity_panel(
         axes.set_xticks(sorted(whole.unique()))
 
 
-def _places(column: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
+def axis_places(column: pd.Series[Any]) -> tuple[pd.Series[Any], list[str]]:
     """Values as positions on an axis; names (prompt, model) become 0, 1, 2 with their labels."""
     numbers = pd.to_numeric(column, errors="coerce").astype(float)
     if numbers.notna().sum() == column.notna().sum():
         return numbers, []
     labels = sorted(str(value) for value in column.dropna().unique())
     return column.map({label: float(place) for place, label in enumerate(labels)}).astype(float), labels
+
+
+def is_wide(places: pd.Series[Any]) -> bool:
+    """Whether values are counts that span a decade (top_k, num_ctx), which read better on a log scale."""
+    whole = places.dropna()
+    return bool(len(whole) and (whole == whole.round()).all() and whole.min() > 0 and whole.max() / whole.min() > 8)

@@ -136,6 +136,15 @@ def titles(axes: Axes, title: str, subtitle: str) -> None:
     )
 
 
+def words_of(figure: Figure) -> tuple[str, str]:
+    """A figure's finding, and how to read it, as `titles` wrote them."""
+    if figure.get_suptitle():
+        return figure.get_suptitle().replace(r"\$", "$"), ""
+    axes = figure.axes[0]
+    lines = axes.texts[0].get_text() if axes.texts else ""
+    return axes.get_title(loc="left").replace(r"\$", "$"), lines.replace("\n", " ").replace(r"\$", "$")
+
+
 def legend(figure: Figure, axes: Axes) -> None:
     """A legend below the plot, in its own space."""
     handles, labels = axes.get_legend_handles_labels()

@@ -26,7 +26,8 @@ from analysis.report.plots.style import (
     titles,
 )
 
-_Z95 = float(stats.norm.ppf(0.975))
+Z95 = float(stats.norm.ppf(0.975))
+"""Standard errors on either side of a mean in its 95% interval."""
 
 
 def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
@@ -43,7 +44,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
         finalist: Key of the finalist, if there is one.
     """
     trials, base = views.trials(observations, baseline), views.base(observations, baseline)
-    half, own = _half_band(trials, base, noise_sd), observations[observations["configuration"] == baseline]
+    half, own = half_band(trials, base, noise_sd), observations[observations["configuration"] == baseline]
     figure, axes = new_figure(4.6)
     above = int((trials["mean"] > base["mean"] + half).sum())
     below = int((trials["mean"] < base["mean"] - half).sum())
@@ -73,7 +74,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
                 axes,
                 x[mask],
                 ordered["mean"][mask],
-                _Z95 * noise_sd / np.sqrt(ordered["n"][mask]),
+                Z95 * noise_sd / np.sqrt(ordered["n"][mask]),
                 colour,
                 label,
                 hollow=colour == FINALIST,
@@ -87,7 +88,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             axes,
             [_draw_fresh_part(axes, len(ordered))],
             [fresh["mean"]],
-            [_Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
+            [Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
             FINALIST,
             f"finalist on {count_text(int(fresh['n']), 'fresh generation')}",
             size=8,
@@ -107,7 +108,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
 def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Figure:
     """Trials in the order of the search, with the best so far and the noise band around the baseline."""
     trials, base = views.trials(observations, baseline).sort_values("trial"), views.base(observations, baseline)
-    half = _half_band(trials, base, noise_sd)
+    half = half_band(trials, base, noise_sd)
     figure, axes = new_figure(3.9)
     best = trials["mean"].cummax()
     since = int(trials["trial"].to_numpy()[int(np.argmax(trials["mean"]))]) if len(trials) else 0
@@ -126,9 +127,10 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
     return figure
 
 
-def _half_band(trials: pd.DataFrame, base: pd.Series[Any], noise_sd: float) -> float:
+def half_band(trials: pd.DataFrame, base: pd.Series[Any], noise_sd: float) -> float:
+    """Half the height of the noise band: 1.96 standard errors of a difference between a trial and the baseline."""
     per_trial = float(trials["n"].median()) if len(trials) else float(base["n"])
-    return _Z95 * noise_sd * float(np.sqrt(1 / max(per_trial, 1) + 1 / max(float(base["n"]), 1)))
+    return Z95 * noise_sd * float(np.sqrt(1 / max(per_trial, 1) + 1 / max(float(base["n"]), 1)))
 
 
 def _points(

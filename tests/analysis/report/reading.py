@@ -27,6 +27,7 @@ class Page(HTMLParser):
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.open: list[str] = []
         self.text = ""
+        self.scripts: list[str] = []
         self.feed(text)
         self.close()
 
@@ -43,8 +44,10 @@ class Page(HTMLParser):
         self.text += " " if tag in SPACED else ""
 
     def handle_data(self, data):
-        if not self.open or self.open[-1] != "style":
+        if not self.open or self.open[-1] not in ("style", "script"):
             self.text += data
+        elif self.open[-1] == "script":
+            self.scripts.append(data)
 
     @property
     def words(self) -> str:
