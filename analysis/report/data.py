@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
@@ -22,6 +22,25 @@ if TYPE_CHECKING:
     from analysis.verdict.verdict import Verdict
 
 Value = int | float | str
+
+
+class Piece(Protocol):
+    """A stretch of a text."""
+
+    @property
+    def text(self) -> str:
+        """The stretch."""
+        ...
+
+    @property
+    def items(self) -> Sequence[str]:
+        """Names of the items that it covers; empty for plain text."""
+        ...
+
+    @property
+    def forbidden(self) -> bool:
+        """Whether one of them must not appear."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,9 @@ class ReportData:
         fingerprints: Facts by digest of the host: `{digest: {"host": {...}, "engine": {...}, "model": {...}}}`.
         host_labels: Names of the hosts for people, by digest.
         texts: Columns `configuration`, `case`, `seed`, `text`, `covered`, `missed` (lists of item names or texts).
+        items: A row per item of each scored text: `configuration`, `case`, `seed`, `item`, `level`, `text`,
+            `forbidden`, `said`, `probability`, and `stage` where there are several.
+        marked: Texts in pieces, by configuration, case and seed; pieces with `items` cover these.
         config: The sweep's configuration, as a nested dict.
         commands: Commands by what they do, such as `{"resume": "sweeps run quickstart.toml"}`.
         exports: Paths of the exports.
@@ -95,6 +117,8 @@ class ReportData:
     fingerprints: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
     host_labels: Mapping[str, str] = field(default_factory=dict)
     texts: pd.DataFrame | None = None
+    items: pd.DataFrame | None = None
+    marked: Mapping[tuple[Any, ...], Sequence[Piece]] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     exports: Sequence[str] = ()

@@ -76,6 +76,7 @@ def render_report(
         "pareto_rows": table("pareto_rows", lambda: pareto_rows(data), none),
         "robustness": table("robustness", lambda: frame(data.robustness), None),
         "examples": guard("the report's texts", lambda: tables.examples, None),
+        "item_changes": guard("the report's items", lambda: tables.item_changes, None),
         "costs": guard("the report's costs", lambda: tables.costs, None),
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,

@@ -14,6 +14,7 @@ from analysis.observations import views
 from analysis.report.costs import cost_of, generating_seconds
 from analysis.report.data import ReportData
 from analysis.report.hosts import host_rows
+from analysis.report.items import ItemChanges, item_changes
 
 TEXT_LIMIT = 6000
 """Characters of an example text that are shown."""
@@ -167,6 +168,14 @@ class Tables:
             table["low"] = (shown["ci_low"] + base).reindex(table.index)
             table["high"] = (shown["ci_high"] + base).reindex(table.index)
         return table
+
+    @cached_property
+    def item_changes(self) -> ItemChanges:
+        """Items gained and lost on the fresh generations; without cases where there is no finalist or no rubric."""
+        items, finalist = self.data.items, self.data.finalist
+        if items is None or finalist is None or not len(items):
+            return ItemChanges()
+        return item_changes(views.confirmation(items, self.arms), self.data.baseline, finalist)
 
     @cached_property
     def examples(self) -> Row | None:

@@ -8,9 +8,9 @@ from markupsafe import Markup, escape
 
 from objectives.case import LEVELS, Case, Item
 from objectives.compare.comparison import CaseResult, Comparison, Run
+from objectives.compare.marks import marked_pieces
 from objectives.compare.templates import render
 from objectives.matchers.base import Match
-from objectives.text import normalise
 
 
 def render_html(comparison: Comparison) -> str:
@@ -58,31 +58,11 @@ def _match(run: Run, item: Item) -> Match:
 
 
 def _marked(case: Case, run: Run) -> Markup:
-    """Return the summary with the stretches that cover items marked; overlapping stretches are merged."""
-    text = normalise(run.summary.text)
-    forbidden = {item.id for item in case.items if item.forbidden}
-    spans: list[tuple[int, int, str, bool]] = []
-    for match in run.score.matches:
-        for part in (match.span or "").split(" … ") if match.covered else ():
-            start = text.find(part) if part else -1
-            if start >= 0:
-                spans.append((start, start + len(part), match.item, match.item in forbidden))
-    pieces: list[Markup] = []
-    at = 0
-    for start, end, names, bad in _merged(spans):
-        pieces.append(escape(text[at:start]))
-        kind = "bad" if bad else "hit"
-        pieces.append(Markup('<mark class="{}" title="{}">{}</mark>').format(kind, ", ".join(names), text[start:end]))
-        at = end
-    return Markup("").join([*pieces, escape(text[at:])])
-
-
-def _merged(spans: list[tuple[int, int, str, bool]]) -> list[tuple[int, int, list[str], bool]]:
-    merged: list[tuple[int, int, list[str], bool]] = []
-    for start, end, name, bad in sorted(spans):
-        if merged and start < merged[-1][1]:
-            first, last, names, was_bad = merged[-1]
-            merged[-1] = (first, max(last, end), names if name in names else [*names, name], was_bad or bad)
-        else:
-            merged.append((start, end, [name], bad))
-    return merged
+    """Return the summary with the stretches that cover items marked."""
+    mark = Markup('<mark class="{}" title="{}">{}</mark>')
+    return Markup("").join(
+        mark.format("bad" if piece.forbidden else "hit", ", ".join(piece.items), piece.text)
+        if piece.items
+        else escape(piece.text)
+        for piece in marked_pieces(case, run.summary.text, run.score.matches)
+    )

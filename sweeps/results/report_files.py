@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.export.files import write_together
 from sweeps.ledger.records import now
+from sweeps.results.item_table import item_table, marked_texts
 from sweeps.results.labels import verdict_correction, verdict_correction_text
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
@@ -68,7 +69,7 @@ def report_data(
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
     keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
     limits = result.limits.shown(*keys)
-    return ReportData(
+    data = ReportData(
         study=result.name,
         created=now(),
         observations=result.observations,
@@ -102,6 +103,7 @@ def report_data(
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         host_labels=result.host_labels,
         texts=result.texts,
+        items=guard("the items", lambda: item_table(result), None),
         config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
@@ -118,6 +120,15 @@ def report_data(
         last_look=result.last_look,
         version=__version__,
     )
+    return guard("the texts side by side", lambda: _with_marks(data, result), data)
+
+
+def _with_marks(data: ReportData, result: SweepResult) -> ReportData:
+    """The data with the texts that the report shows side by side."""
+    from analysis.report.tables import Tables
+
+    shown = [text for case in Tables(data).item_changes.cases for text in case.texts]
+    return replace(data, marked=marked_texts(result, shown))
 
 
 def _robustness(result: SweepResult) -> pd.DataFrame | None:

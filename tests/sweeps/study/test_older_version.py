@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from objectives.text import normalise
 from sweeps.cli import run_command
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts import sweep_hosts
 from sweeps.results.reader import load_result
+from sweeps.results.report_files import report_data
 from sweeps.study.identity import StudyChangedError
 from sweeps.study.rescore import rescore_study
 from sweeps.study.sweep import Sweep
@@ -117,3 +119,18 @@ def test_its_hosts_have_the_names_of_the_file(home: Path) -> None:
     result = load_result("mlruns", "done")
     assert list(result.host_labels) == list(result.observations["host"].unique())
     assert list(result.host_labels.values()) == list(result.hosts)
+
+
+def test_its_items_and_texts_are_shown_side_by_side(home: Path) -> None:
+    result = load_result("mlruns", "done")
+    data = report_data(result)
+    assert data.items is not None
+    fresh = data.items[data.items["stage"] == "confirm"]
+    own = fresh[fresh["configuration"] == data.finalist].groupby("case")["said"].sum()
+    counted = result.stage("confirm").query("configuration == @data.finalist").groupby("case")["covered"].sum()
+    assert own.to_dict() == counted.to_dict()
+    assert len(data.marked) == 2 * len(result.cases)  # a text of each arm for every case
+    texts = result.texts[result.texts["stage"] == "confirm"].set_index(["configuration", "case", "seed"])["text"]
+    for key, pieces in data.marked.items():
+        assert "".join(piece.text for piece in pieces) == normalise(texts[key])
+    assert any(piece.items for pieces in data.marked.values() for piece in pieces)

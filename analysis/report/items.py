@@ -1,0 +1,183 @@
+"""Rubric items that a finalist covers more often or less often than the baseline, case by case."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.comparison.holm import holm
+from analysis.formatting import count_text
+
+CHANGED = 0.1
+"""Least difference of expected coverage that counts as gained or lost: one text in ten."""
+
+ALPHA = 0.05
+"""Level of the tests of all items together."""
+
+Text = tuple[str, str, Hashable]
+"""Configuration, case and seed of a text."""
+
+
+@dataclass(frozen=True)
+class ItemChange:
+    """One item of one case in the texts of both arms.
+
+    Attributes:
+        case: Name of the case.
+        item: The item's id.
+        text: Its wording.
+        level: 1 (essential) to 5 (incidental).
+        forbidden: Whether it must not appear.
+        said: Texts of baseline and finalist that say it.
+        n: Texts of both.
+        expected: Mean probability, for both, that a text says it.
+        shown: Whether the difference is beyond luck, all items of all cases allowed for (Fisher's test, Holm).
+    """
+
+    case: str
+    item: str
+    text: str
+    level: int
+    forbidden: bool
+    said: tuple[int, int]
+    n: tuple[int, int]
+    expected: tuple[float, float]
+    shown: bool = False
+
+    @property
+    def change(self) -> float:
+        """Difference of expected coverage in favour of the finalist."""
+        return (self.expected[1] - self.expected[0]) * (-1 if self.forbidden else 1)
+
+
+@dataclass(frozen=True)
+class CaseChanges:
+    """The items of a case.
+
+    Attributes:
+        case: Name of the case.
+        gained: Items that the finalist covers more often, the largest change first.
+        lost: Items that it covers less often, the largest change first.
+        alike: Number of the others.
+        texts: For each arm the text nearest to what all its texts cover on average.
+    """
+
+    case: str
+    gained: tuple[ItemChange, ...]
+    lost: tuple[ItemChange, ...]
+    alike: int
+    texts: tuple[Text, ...]
+
+
+@dataclass(frozen=True)
+class ItemChanges:
+    """The items of all cases, in the texts of baseline and finalist.
+
+    Attributes:
+        cases: A part per case, by name.
+    """
+
+    cases: tuple[CaseChanges, ...] = field(default=())
+
+    @cached_property
+    def gained(self) -> int:
+        """Number of items gained, over all cases."""
+        return sum(len(case.gained) for case in self.cases)
+
+    @cached_property
+    def lost(self) -> int:
+        """Number of items lost, over all cases."""
+        return sum(len(case.lost) for case in self.cases)
+
+    @cached_property
+    def shown(self) -> int:
+        """Number of changes that are beyond luck."""
+        return sum(item.shown for case in self.cases for item in (*case.gained, *case.lost))
+
+    @property
+    def text(self) -> str:
+        """The counts as a sentence without its full stop."""
+        if not self.cases:
+            return ""
+        total = self.gained + self.lost + sum(case.alike for case in self.cases)
+        luck = f"{self.shown} of these changes are" if self.shown != 1 else "1 of these changes is"
+        return f"{count_text(total, 'item')}: {self.gained} gained, {self.lost} lost; {luck} beyond luck"
+
+
+def item_changes(items: pd.DataFrame, baseline: str, finalist: str) -> ItemChanges:
+    """Compare the items in the texts of two configurations.
+
+    Args:
+        items: Columns `configuration`, `case`, `seed`, `item`, `level`, `text`, `forbidden`, `said`, `probability`; a
+            row per item of each text.
+        baseline: Key of the baseline.
+        finalist: Key of the finalist.
+
+    Returns:
+        The items of the cases in which both have texts; without cases where there are none.
+    """
+    arms = (baseline, finalist)
+    rows = items[items["configuration"].isin(arms)]
+    parts = {case: part for case, part in rows.groupby("case") if part["configuration"].nunique() == 2}
+    changes = [change for case, part in parts.items() for change in _changes(str(case), part, arms)]
+    p_values = [_p_value(change) for change in changes]
+    adjusted = holm(p_values, ALPHA)[0] if changes else []
+    marked = [
+        ItemChange(**{**vars(change), "shown": bool(p <= ALPHA)}) for change, p in zip(changes, adjusted, strict=True)
+    ]
+    return ItemChanges(
+        tuple(
+            _case(str(case), [change for change in marked if change.case == case], part, arms)
+            for case, part in parts.items()
+        )
+    )
+
+
+def _changes(case: str, rows: pd.DataFrame, arms: tuple[str, str]) -> list[ItemChange]:
+    found = []
+    for item, own in rows.groupby("item", sort=False):
+        by_arm = [own[own["configuration"] == key] for key in arms]
+        if not all(len(part) for part in by_arm):
+            continue
+        first = own.iloc[0]
+        found.append(
+            ItemChange(
+                case=case,
+                item=str(item),
+                text=str(first["text"]),
+                level=int(first["level"]),
+                forbidden=bool(first["forbidden"]),
+                said=(int(by_arm[0]["said"].sum()), int(by_arm[1]["said"].sum())),
+                n=(len(by_arm[0]), len(by_arm[1])),
+                expected=(float(by_arm[0]["probability"].mean()), float(by_arm[1]["probability"].mean())),
+            )
+        )
+    return found
+
+
+def _p_value(change: ItemChange) -> float:
+    table = [[said, n - said] for said, n in zip(change.said, change.n, strict=True)]
+    found = float(stats.fisher_exact(np.array(table)).pvalue)
+    return 1.0 if math.isnan(found) else found
+
+
+def _case(case: str, changes: list[ItemChange], rows: pd.DataFrame, arms: tuple[str, str]) -> CaseChanges:
+    ordered = sorted(changes, key=lambda change: (-abs(change.change), change.level, change.item))
+    gained = tuple(change for change in ordered if change.change >= CHANGED)
+    lost = tuple(change for change in ordered if change.change <= -CHANGED)
+    texts = tuple((key, case, _typical_seed(rows[rows["configuration"] == key])) for key in arms)
+    return CaseChanges(case, gained, lost, len(changes) - len(gained) - len(lost), texts)
+
+
+def _typical_seed(rows: pd.DataFrame) -> Hashable:
+    """Return the seed of the text whose items are nearest to the mean of all texts; of equal ones the lowest."""
+    table = rows.pivot_table(index="seed", columns="item", values="probability", aggfunc="first")
+    distance = (table - table.mean()).abs().sum(axis=1).to_numpy()
+    seed: Hashable = table.index[int(np.argmin(distance.round(9)))]
+    return seed

@@ -1,0 +1,66 @@
+"""The items of every scored text as a table, and texts with the words that cover items marked."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from objectives import make_objective
+from objectives.compare.marks import Piece, marked_pieces
+
+if TYPE_CHECKING:
+    from sweeps.results.study_data import StudyData
+
+_PLACE = ("configuration", "stage", "host", "case", "seed")
+COLUMNS = (*_PLACE, "item", "level", "text", "forbidden", "said", "probability")
+"""Columns of `item_table`."""
+
+Shown = tuple[str, str, Hashable]
+"""Configuration, case and seed of a text."""
+
+
+def item_table(study: StudyData) -> pd.DataFrame:
+    """Return a row per item of every scored text.
+
+    Returns:
+        `COLUMNS`: `level` is 1 to 5, `text` the item's wording, `said` whether the text says it, and `probability` how
+        likely a person would agree, in [0, 1]. Without rows for objectives that have no items.
+    """
+    cases = {case.name: case for case in study.cases}
+    rows: list[tuple[Any, ...]] = []
+    for answer in study.answers:
+        detail, place = answer["detail"], [answer[name] for name in _PLACE]
+        likely, said = detail.get("probabilities", {}), {*detail["covered"], *detail["forbidden"]}
+        known = said | set(detail["missed"]) | set(likely)
+        for item in cases[answer["case"]].items:
+            if item.id in known:
+                about = (item.id, item.level, item.text, item.forbidden, item.id in said)
+                rows.append((*place, *about, likely.get(item.id, float(item.id in said))))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def marked_texts(study: StudyData, shown: Iterable[Shown]) -> dict[Shown, Sequence[Piece]]:
+    """Return texts in pieces, with the words marked by which they cover items.
+
+    Only items that the stored score covers are marked. Texts have no marks where a model decided about the items, as
+    the words are then unknown.
+
+    Args:
+        study: The study.
+        shown: The texts.
+    """
+    wanted, table = set(shown), study.config.objective
+    matcher = table.matcher if isinstance(table.matcher, str) else table.matcher.get("kind", "lexical")
+    objective = make_objective() if table.kind == "coverage" and matcher == "lexical" else None
+    cases = {case.name: case for case in study.cases}
+    found: dict[Shown, Sequence[Piece]] = {}
+    # Fresh texts come last, and replace those of other stages with the same seed.
+    for answer in sorted(study.answers, key=lambda answer: answer["stage"] == "confirm"):
+        key = (answer["configuration"], answer["case"], answer["seed"])
+        if key in wanted:
+            case, said = cases[answer["case"]], {*answer["detail"]["covered"], *answer["detail"]["forbidden"]}
+            matches = objective.score(case, answer["text"]).matches if objective is not None else ()
+            found[key] = marked_pieces(case, answer["text"], matches, only=said)
+    return found
