@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -14,11 +13,16 @@ from typing import TYPE_CHECKING, Literal
 from sweeps.audits.effects import Effect, effects
 from sweeps.audits.experiments import HOST_EXPERIMENTS
 from sweeps.audits.levels_table import compared_answers
-from sweeps.audits.record import MODES, AuditRecord, Bisected
+from sweeps.audits.record import MODES, AuditRecord, Bisected, HostRecord
 from sweeps.audits.sources import SOURCES, Source
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_OPEN = "The hosts' difference is consistent with it; not isolated"
+
+_ON_ONE_HOST = ("first run",)
+"""Sources that make texts of one host differ, and not hosts whose prompts are warmed up."""
 
 Finding = Literal["isolated", "acts on a host", "consistent with", "no effect found", "not possible here", "not tested"]
 
@@ -47,11 +51,18 @@ class Attribution:
     finding: Finding
     sentence: str
 
+    @property
+    def is_open(self) -> bool:
+        """Whether the hosts' difference is consistent with it, without an experiment that isolated it."""
+        return _OPEN in self.sentence
+
 
 def attributions(record: AuditRecord) -> list[Attribution]:
     """Return what is known of each source, in the order of `SOURCES`."""
-    found, differ = effects(record), texts_differ(record)
-    return [_attribution(record, source, [e for e in found if e.source == source.name], differ) for source in SOURCES]
+    found, open_pairs = effects(record), unexplained_pairs(record)
+    return [
+        _attribution(record, source, [e for e in found if e.source == source.name], open_pairs) for source in SOURCES
+    ]
 
 
 def attribution_table(record: AuditRecord) -> pd.DataFrame:
@@ -76,13 +87,26 @@ def attribution_table(record: AuditRecord) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def texts_differ(record: AuditRecord) -> bool:
-    """Whether any text of equal mode, case and seed differs between two hosts."""
+def unexplained_pairs(record: AuditRecord) -> list[AuditRecord]:
+    """Return the first host with each other one whose texts differ from its own, and that no bisection explained.
+
+    Returns:
+        Records of these two hosts.
+    """
+    explained = [set(each.hosts) for each in record.bisections if each.status == "isolated"]
+    first, *others = record.hosts
+    return [
+        record.model_copy(update={"hosts": (first, other)})
+        for other in others
+        if {first.label, other.label} not in explained and _texts_differ(first, other)
+    ]
+
+
+def _texts_differ(one: HostRecord, other: HostRecord) -> bool:
     for mode in MODES:
-        texts = [{(each.case, each.seed): each.text for each in compared_answers(host, mode)} for host in record.hosts]
-        for one, other in itertools.combinations(texts, 2):
-            if any(one[key] != other[key] for key in one.keys() & other.keys()):
-                return True
+        a, b = ({(each.case, each.seed): each.text for each in compared_answers(host, mode)} for host in (one, other))
+        if any(a[key] != b[key] for key in a.keys() & b.keys()):
+            return True
     return False
 
 
@@ -107,43 +131,43 @@ def bisection_sentence(found: Bisected) -> str:
     return f"{pair}: {found.status}" + (f": {found.why}." if found.why else ".")
 
 
-def _attribution(record: AuditRecord, source: Source, found: Sequence[Effect], differ: bool) -> Attribution:
+def _isolated_sentence(found: Bisected) -> str:
+    return f"Isolated between {' and '.join(dict.fromkeys(found.hosts))}: {_listed(found.factors)}."
+
+
+def _attribution(
+    record: AuditRecord, source: Source, found: Sequence[Effect], open_pairs: Sequence[AuditRecord]
+) -> Attribution:
     possible, why = source.possible(record)
     isolated = isolating(record, source)
-    finding, sentence = _finding(source, possible, why, found, isolated, differ, _why_untested(record, source))
+    consistent = source.name not in _ON_ONE_HOST and any(source.possible(pair)[0] for pair in open_pairs)
+    finding, sentence = _finding(possible, why, found, isolated, consistent, _why_untested(record, source))
     tested = _tested(found, isolated) or f"not tested: {_why_untested(record, source)}"
     return Attribution(source, possible, why, tested, _texts(found), _coverage(found), finding, sentence)
 
 
 def _finding(
-    source: Source,
     possible: bool | None,
     why: str,
     found: Sequence[Effect],
     isolated: Sequence[Bisected],
-    differ: bool,
+    consistent: bool,
     untested: str,
 ) -> tuple[Finding, str]:
     if isolated:
-        return "isolated", " ".join(map(bisection_sentence, isolated))
+        return "isolated", " ".join(map(_isolated_sentence, isolated))
     acting = [each for each in found if each.changed]
-    consistent = differ and possible is not False
     if acting:
         hosts = _listed(list(dict.fromkeys(each.host for each in acting)))
-        more = " The hosts' difference is consistent with it; not isolated." if consistent and _between(source) else ""
+        more = f" {_OPEN}." if consistent else ""
         return "acts on a host", f"Changes texts on {hosts}.{more}"
     if possible is False:
         return "not possible here", f"{why[0].upper()}{why[1:]}."
-    if found and not (possible and differ and _between(source)):
+    if found and not consistent:
         return "no effect found", f"No text changed in {sum(each.n for each in found)} comparisons on the hosts."
-    if consistent and _between(source):
-        return "consistent with", f"The hosts' difference is consistent with it; not isolated: {untested}."
+    if consistent:
+        return "consistent with", f"{_OPEN}: {untested}."
     return "not tested", f"Not tested: {untested}."
-
-
-def _between(source: Source) -> bool:
-    """Whether a source can make hosts differ; the first run differs on one host, and draft, think are settings."""
-    return source.name != "first run"
 
 
 def _why_untested(record: AuditRecord, source: Source) -> str:
@@ -163,6 +187,9 @@ def _why_untested(record: AuditRecord, source: Source) -> str:
         return "no machine has servers of two versions; name both with --host and add --bisect"
     if source.name == "quantisation":
         return "a request cannot change it; give every host the same file"
+    if done := [each for each in record.bisections if each.status == "isolated"]:
+        pairs = "; ".join(" and ".join(dict.fromkeys(each.hosts)) for each in done)
+        return f"the bisection of {pairs} isolated other settings"
     undone = [each for each in record.bisections if each.status != "isolated" and each.why]
     if undone:
         return "; ".join(dict.fromkeys(each.why for each in undone))

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 NOT_KNOWN = "not known"
 
+EQUAL_WEIGHTS = "the files differ, the weights in them are equal"
+"""Note on unequal files that are no difference of the model."""
+
 State = Literal["equal", "differs", "partly known", "not known"]
 
 
@@ -74,7 +77,7 @@ def weights_remark(record: AuditRecord) -> str:
         return ""
     same = [equal_weights(first, other) for other in others]
     if all(each is True for each in same):
-        return "the files differ, the weights in them are equal"
+        return EQUAL_WEIGHTS
     if any(each is False for each in same):
         return "the weights differ"
     return "the files differ; the weights in them may be equal, since versions of Ollama write one model differently"

@@ -272,7 +272,7 @@ def joined(records: Sequence[AuditRecord]) -> AuditRecord:
     """
     first = records[0]
     for other in records[1:]:
-        _require_alike(first, other)
+        require_alike(first, other)
     hosts = [host for record in records for host in record.hosts]
     labels = [host.label for host in hosts]
     if twice := sorted({label for label in labels if labels.count(label) > 1}):
@@ -281,7 +281,12 @@ def joined(records: Sequence[AuditRecord]) -> AuditRecord:
     return first.model_copy(update={"hosts": tuple(hosts), "bisections": bisections})
 
 
-def _require_alike(first: AuditRecord, other: AuditRecord) -> None:
+def require_alike(first: AuditRecord, other: AuditRecord) -> None:
+    """Require that the texts of two audits can be compared.
+
+    Raises:
+        ConfigError: If options, cases, model or objective differ; the message names what does.
+    """
     names = f"{', '.join(other.labels)} against {', '.join(first.labels)}"
     advice = "audit all hosts with one file"
     for name in ("model", "modes", "objective"):

@@ -83,28 +83,28 @@ def answer(mode, chosen, covered, seed, *, experiment="seeds", arm="warm", wordi
     )  # fmt: skip
 
 
-def host(label, **changes):
+def host(name, **changes):
     """Return a host of the article: 3 seeds per case in production, one in baseline mode, and some experiments."""
-    openai = label == "mbp"
+    openai = name == "mbp"
     path = {"path": "openai", "options": V1} if openai else {}
     answers = []
     for number, chosen in enumerate(CASES):
-        middle = ARTICLE["production"][label][number]
+        middle = ARTICLE["production"][name][number]
         for seed, covered in enumerate((middle, middle - 1, min(middle + 1, 5 + number)), start=1):
             answers.append(answer("production", chosen, covered, seed, **path))
-        steady = ARTICLE["baseline"][label][number]
+        steady = ARTICLE["baseline"][name][number]
         wording = "By /v1: " if openai else ""
         answers.append(answer("baseline", chosen, steady, 42, wording=wording, **path))
         answers += _experiments(chosen, steady, openai)
     return HostRecord(
-        label=label,
-        fingerprint=fingerprint(label),
-        digest=f"d{label}",
+        label=name,
+        fingerprint=fingerprint(name),
+        digest=f"d{name}",
         path="openai" if openai else "native",
         num_ctx=4096,
         taken="2026-03-02T10:00:00+00:00",
         answers=tuple(answer.model_copy(update={"order": place}) for place, answer in enumerate(answers)),
-        first_tokens=() if label != "wk-02" else (Alternatives(prompt="p1", logprobs={"The": -0.1, "A": -2.4}),),
+        first_tokens=() if name != "wk-02" else (Alternatives(prompt="p1", logprobs={"The": -0.1, "A": -2.4}),),
         rendered=tuple(RenderedPrompt(prompt=chosen.name, tokens=900) for chosen in CASES),
         not_done=(
             NotDone(experiment="num_gpu", reason="the chip's memory is the GPU's: there is no share to change"),

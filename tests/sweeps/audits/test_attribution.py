@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.audits.attribution import attribution_table, attributions, bisection_sentence, texts_differ
+from sweeps.audits.attribution import attribution_table, attributions, bisection_sentence, unexplained_pairs
 from sweeps.audits.experiments import HOST_EXPERIMENTS
 from sweeps.audits.record import Bisected
 from sweeps.audits.sources import SOURCES
@@ -51,11 +51,15 @@ def test_a_bisection_isolates_the_defaults_of_v1_and_versions_stay_open():
     found = by_source(three_machines(bisections=(DEFAULTS,)))
 
     assert {name for name, each in found.items() if each.finding == "isolated"} == {"defaults", "num_ctx"}
-    assert found["defaults"].sentence == (
+    assert found["defaults"].sentence == "Isolated between wk-01 and mbp: temperature, top_p, top_k and num_ctx."
+    assert found["rounding"].tested == "not tested: the bisection of wk-01 and mbp isolated other settings"
+    assert bisection_sentence(DEFAULTS) == (
         "wk-01 and mbp: isolated to temperature (0.8 against 1.0), top_p (0.9 against 1.0), top_k and num_ctx. Made"
         " alike, they removed the difference, which was in 6 of 6 texts; 6 fresh texts confirm it."
     )
     assert "not isolated" in found["versions"].sentence
+    # wk-01 and wk-02, which no bisection explains, have one path, chip and number of cores
+    assert {name for name, each in found.items() if each.is_open} == {"versions", "kernels"}
 
 
 def test_servers_of_two_versions_on_one_machine_isolate_the_version():
@@ -78,7 +82,7 @@ def test_equal_hosts_have_no_cause_to_look_for():
     twin = host("wk-01").model_copy(update={"label": "wk-03"})
     record = three_machines(hosts=(host("wk-01"), twin))
 
-    assert not texts_differ(record)
+    assert unexplained_pairs(record) == []
     found = by_source(record)
     assert found["versions"].finding == "not possible here"
     assert not {"isolated", "consistent with"} & {each.finding for each in found.values()}

@@ -1,0 +1,134 @@
+"""Drift: what changed on a host since an earlier audit, and whether its texts and their coverage changed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from analysis.noise.text_agreement import TextAgreement, pairs_between, text_agreement
+from analysis.sameness.host_quality import HostQuality, host_quality
+from sweeps.audits.levels_table import compared_answers
+from sweeps.audits.record import MODES, AuditRecord, HostRecord, Mode, require_alike
+from sweeps.fingerprints.changes import fingerprint_changes
+from sweeps.fingerprints.fingerprint import Fingerprint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+BEFORE, NOW = "before", "now"
+
+
+@dataclass(frozen=True)
+class TextDrift:
+    """Texts of one mode, before and now: agreement of equal seeds, and quality; None without scores."""
+
+    mode: Mode
+    agreement: TextAgreement
+    quality: HostQuality | None
+
+
+@dataclass(frozen=True)
+class Drift:
+    """One host, before and now.
+
+    Attributes:
+        host: The host's label.
+        since: When it was audited before, as ISO text; "" where that is not known.
+        changes: A line for each fact of the fingerprint that changed and can change texts.
+        texts: The texts of each mode that both audits have.
+    """
+
+    host: str
+    since: str
+    changes: tuple[str, ...]
+    texts: tuple[TextDrift, ...]
+
+    @property
+    def texts_changed(self) -> bool:
+        """Whether any text of equal case and seed differs."""
+        return any(each.agreement.identical < each.agreement.n for each in self.texts)
+
+    @property
+    def quality_changed(self) -> bool:
+        """Whether the mean coverage is shown to differ in any mode."""
+        return any(each.quality is not None and each.quality.outcome == "differs" for each in self.texts)
+
+    @property
+    def sentence(self) -> str:
+        """The host's drift in one or two sentences."""
+        since = f" since {self.since[:10]}" if self.since else ""
+        changed = f"{len(self.changes)} facts changed{since}" if len(self.changes) > 1 else f"a fact changed{since}"
+        if not self.changes:
+            changed = f"no recorded fact changed{since}"
+        parts = [_texts_sentence(each) for each in self.texts] or ["no text can be compared"]
+        return f"{self.host}: {changed}; {'; '.join(parts)}."
+
+
+def drift(last: AuditRecord, now: AuditRecord) -> list[Drift]:
+    """Compare each host of an audit with itself in an earlier one, by its label.
+
+    Hosts that only one of the audits has are left out.
+
+    Raises:
+        ConfigError: If model, options, cases or objective differ, since texts could not be compared.
+    """
+    require_alike(last, now)
+    return [
+        _host_drift(last.host(label), host, now.model, now.margin)
+        for label, host in ((host.label, host) for host in now.hosts)
+        if label in last.labels
+    ]
+
+
+def _texts_sentence(found: TextDrift) -> str:
+    agreement = found.agreement
+    different = agreement.n - agreement.identical
+    texts = f"in {found.mode} mode {different} of {agreement.n} texts differ" if different else (
+        f"in {found.mode} mode all {agreement.n} texts are the same"
+    )  # fmt: skip
+    quality = found.quality
+    if quality is None or not different:
+        return texts
+    words = {"differs": "coverage differs", "same": "coverage is the same within the margin"}
+    effect = "" if np.isnan(quality.effect) else f" ({quality.effect:+.3f})"
+    return f"{texts}, {words.get(quality.outcome, 'a change of coverage is not shown')}{effect}"
+
+
+def _host_drift(before: HostRecord, now: HostRecord, model: str, margin: float) -> Drift:
+    old, new = ({model: Fingerprint(host.fingerprint)} for host in (before, now))
+    changes = fingerprint_changes(old, new)
+    if before.path != now.path:
+        changes.append(f"API path: was {before.path}, is {now.path}")
+    if before.num_ctx != now.num_ctx:
+        changes.append(f"effective num_ctx: was {before.num_ctx or 'not known'}, is {now.num_ctx or 'not known'}")
+    return Drift(now.label, before.taken, tuple(changes), tuple(_text_drifts(before, now, margin)))
+
+
+def _text_drifts(before: HostRecord, now: HostRecord, margin: float) -> Iterator[TextDrift]:
+    for mode in MODES:
+        rows = _rows([(BEFORE, before), (NOW, now)], mode)
+        if not len(rows):
+            continue
+        pairs = pairs_between(rows, BEFORE, NOW)
+        if not len(pairs):
+            continue
+        scored = rows[rows["score"].notna()]
+        quality = None
+        if set(scored["host"]) == {BEFORE, NOW}:
+            (quality,) = host_quality(scored, margin, pairs=[(BEFORE, NOW)])
+        yield TextDrift(mode, text_agreement(pairs, greedy=mode == "baseline"), quality)
+
+
+def _rows(hosts: Sequence[tuple[str, HostRecord]], mode: Mode) -> pd.DataFrame:
+    import pandas as pd
+
+    rows = [
+        {"host": name, "configuration": "used", "case": each.case, "seed": each.seed, "repeat": 0, "text": each.text,
+         "score": each.score}
+        for name, host in hosts
+        for each in compared_answers(host, mode)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["host", "configuration", "case", "seed", "repeat", "text", "score"])

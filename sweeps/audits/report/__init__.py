@@ -1,0 +1,1 @@
+"""The audit for people: the answers, the page and the text for a terminal."""

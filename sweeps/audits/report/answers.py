@@ -1,0 +1,228 @@
+"""The answers of an audit: are these hosts the same for a purpose, what differs, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sweeps.audits import facts_table
+from sweeps.audits.advice import POLICY
+from sweeps.audits.attribution import attributions, bisection_sentence
+from sweeps.audits.effects import Effect, effects
+from sweeps.audits.facts_table import Fact
+from sweeps.audits.record import MODES, AuditRecord
+from sweeps.audits.report.data import AuditReport
+
+Word = Literal["yes", "no", "not shown"]
+
+PURPOSES = {
+    "identical": (
+        "The same text, word for word",
+        "Needed for tests against stored texts, and to repeat a run elsewhere.",
+    ),
+    "equivalent": (
+        "Texts that say the same",
+        "Enough where any host may answer and readers must find the same content.",
+    ),
+    "same-quality": ("The same quality on average", "Enough for a pool of workers, and to compare prompts over hosts."),
+}
+"""Levels of sameness as purposes: title, and where it is needed or enough."""
+
+WHERE = {"production": "as used", "baseline": "at temperature 0"}
+"""Modes in words."""
+
+_WORDS: dict[str, Word] = {"met": "yes", "not met": "no", "not shown": "not shown"}
+_MOST_ACTIONS = 5
+_OF_THE_PATH = ("api path", "defaults", "num_ctx")
+_NO_ARITHMETIC = ("Memory", "Container")
+
+
+@dataclass(frozen=True)
+class ModeAnswer:
+    """The answer for one mode: the word for all pairs, and a sentence for each pair of hosts."""
+
+    mode: str
+    word: Word
+    pairs: tuple[tuple[str, Word, str], ...]
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """One purpose with its answer.
+
+    Attributes:
+        level: The level of sameness.
+        title: The purpose in words.
+        use: Where it is needed or enough.
+        modes: The answer of each mode.
+        sentence: The answer in one sentence.
+    """
+
+    level: str
+    title: str
+    use: str
+    modes: tuple[ModeAnswer, ...]
+    sentence: str
+
+    @property
+    def word(self) -> Word:
+        """The word for all modes: `no` if it is no in any."""
+        words = {each.word for each in self.modes}
+        return "no" if "no" in words else "yes" if words == {"yes"} else "not shown"
+
+
+def purposes(report: AuditReport) -> list[Purpose]:
+    """Return the answers for the three purposes; [] for a single host."""
+    if len(report.record.hosts) < 2:
+        return []
+    return [_purpose(report, level) for level in PURPOSES]
+
+
+def _purpose(report: AuditReport, level: str) -> Purpose:
+    rows = report.levels[report.levels["level"] == level].to_dict("records") if len(report.levels) else []
+    modes = []
+    for mode in dict.fromkeys(str(row["mode"]) for row in rows):
+        pairs = tuple(
+            (f"{row['host_a']} and {row['host_b']}", _WORDS[row["met"]], str(row["sentence"]))
+            for row in rows
+            if row["mode"] == mode
+        )
+        modes.append(ModeAnswer(mode, _all(word for _, word, _ in pairs), pairs))
+    title, use = PURPOSES[level]
+    return Purpose(level, title, use, tuple(modes), _purpose_sentence(modes))
+
+
+def _all(words: Iterator[Word]) -> Word:
+    found = set(words)
+    return "no" if "no" in found else "yes" if found == {"yes"} else "not shown"
+
+
+def _purpose_sentence(modes: Sequence[ModeAnswer]) -> str:
+    if not modes:
+        return "Not shown: nothing was compared."
+    parts = list(dict.fromkeys(_mode_sentence(each, several=False) for each in modes))
+    if len(parts) > 1:
+        parts = [_mode_sentence(each, several=True) for each in modes]
+    return f"{parts[0][0].upper()}{'; '.join(parts)[1:]}."
+
+
+def _mode_sentence(answer: ModeAnswer, *, several: bool) -> str:
+    """Say the answer of one mode: one word for all, else the pairs by their answers."""
+    where = f"{WHERE.get(answer.mode, answer.mode)} " if several and answer.mode else ""
+    by_word: dict[Word, list[str]] = {}
+    for pair, word, _ in answer.pairs:
+        by_word.setdefault(word, []).append(pair)
+    if len(by_word) == 1:
+        return where + answer.word
+    return where + ", ".join(f"{word} for {', '.join(pairs)}" for word, pairs in sorted(by_word.items()))
+
+
+def headline(report: AuditReport) -> tuple[str, str]:
+    """Return the answer in a few words, and its tone: `better`, `worse`, `equivalent` or `none`."""
+    found = {each.level: each for each in purposes(report)}
+    if not found:
+        return _own_headline(report.record)
+    identical, quality = found["identical"], found["same-quality"]
+    if identical.word == "yes":
+        return "The same texts, word for word", "better"
+    if quality.word == "no":
+        return "Not the same: the quality differs", "worse"
+    baseline = next((each.word for each in identical.modes if each.mode == "baseline"), None)
+    if baseline == "yes":
+        return "The same texts for measuring, not in use", "equivalent"
+    if found["equivalent"].word == "yes":
+        return "Other words, the same content", "equivalent"
+    if quality.word == "yes":
+        return "Other texts, the same quality", "equivalent"
+    if "no" in {each.word for each in found.values()}:
+        return "Not the same texts; the same quality is not shown", "none"
+    return "Not shown to be the same, nor to differ", "none"
+
+
+def _own_headline(record: AuditRecord) -> tuple[str, str]:
+    own = [each for each in effects(record) if each.experiment == "repeat"]
+    if not own:
+        return "One host; nothing was repeated", "none"
+    if any(each.changed for each in own):
+        return f"{record.labels[0]} does not repeat its own texts", "worse"
+    return f"{record.labels[0]} repeats its own texts", "better"
+
+
+def repeats(record: AuditRecord) -> list[str]:
+    """Return a sentence per host: its own repeats, first runs and requests at once, beside which all else stands."""
+    found = effects(record)
+    return [_own_sentence(label, [each for each in found if each.host == label]) for label in record.labels]
+
+
+def _own_sentence(label: str, found: Sequence[Effect]) -> str:
+    parts = []
+    for experiment, words in (
+        ("repeat", "sent again"),
+        ("first run", "after a load"),
+        ("prompt switch", "after another prompt"),
+        ("in flight", "two or four at once"),
+    ):
+        own = [each for each in found if each.experiment == experiment]
+        if own:
+            changed, n = sum(each.changed for each in own), sum(each.n for each in own)
+            parts.append(
+                f"{words}, {changed} of {n} texts differ" if changed else f"{words}, all {n} texts are the same"
+            )
+    return f"{label}: {'; '.join(parts) if parts else 'nothing was repeated'}."
+
+
+def differences(record: AuditRecord) -> list[Fact]:
+    """Return the facts that can change texts and in which hosts differ; files with equal weights do not differ."""
+    return [
+        each
+        for each in facts_table.facts(record)
+        if each.state == "differs" and each.note != facts_table.EQUAL_WEIGHTS and each.name not in _NO_ARITHMETIC
+    ]
+
+
+def actions(record: AuditRecord) -> list[str]:
+    """Return what to do, the most certain first, at most five sentences."""
+    rows = attributions(record)
+    isolated = [row for row in rows if row.finding == "isolated"]
+    found = []
+    if openai := ", ".join(host.label for host in record.hosts if host.path == "openai"):
+        by_path = [row for row in isolated if row.source.name in _OF_THE_PATH]
+        isolated = [row for row in isolated if row not in by_path]
+        why = "isolated as the cause" if by_path else "it drops num_ctx and top_k, and has other defaults"
+        found.append(f"Use /api instead of /v1 on {openai}, and send every option: {why}.")
+    found += [f"{_capital(row.source.remedy)}: isolated as a cause." for row in isolated]
+    for name in ("quantisation", "versions", "offload", "num_ctx", "batching"):
+        row = next(each for each in rows if each.source.name == name)
+        if row.possible and row.finding != "isolated":
+            found.append(f"{_capital(row.source.remedy)}.")
+    if any(row.source.name == "first run" and row.finding == "acts on a host" for row in rows):
+        found.append(
+            "After each load or other prompt, send the prompt once with num_predict = 1 and discard the answer."
+        )
+    found += [POLICY[0]] if len(found) < _MOST_ACTIONS else []
+    return list(dict.fromkeys(found))[:_MOST_ACTIONS]
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def causes(record: AuditRecord) -> list[str]:
+    """Return what is known of causes: bisections, then sources that could act, as sentences."""
+    rows = attributions(record)
+    found = [bisection_sentence(each) for each in record.bisections]
+    open_ones = [row.source.title for row in rows if row.is_open]
+    if open_ones:
+        listed = ", ".join(title[0].lower() + title[1:] if title[1].islower() else title for title in open_ones)
+        found.append(f"Not isolated: other differences are consistent with {listed}.")
+    return found
+
+
+def modes_text(record: AuditRecord) -> list[tuple[str, str]]:
+    """Return each mode with its options on one line."""
+    return [
+        (mode, ", ".join(f"{name} {value}" for name, value in record.modes[mode].items()))
+        for mode in MODES
+        if mode in record.modes
+    ]

@@ -1,0 +1,125 @@
+"""The audit as one HTML page that needs nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+from analysis.report.guard import Guard
+from analysis.report.numbers import percent, signed
+from sweeps.audits.advice import POLICY, advice
+from sweeps.audits.advice_files import advice_files
+from sweeps.audits.attribution import attributions, bisection_sentence
+from sweeps.audits.effects import effects
+from sweeps.audits.experiments import HOST_EXPERIMENTS
+from sweeps.audits.facts_table import facts
+from sweeps.audits.levels_table import STATISTIC, coverages
+from sweeps.audits.record import MODES, AuditRecord
+from sweeps.audits.report import answers
+from sweeps.audits.report.data import AuditReport
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SHOWN_FILES = ("baseline.env", "baseline.toml", "baseline.Modelfile", "docker-run.sh", "compose.yaml")
+_FINDING_TONES = {
+    "same": "better", "yes": "better", "met": "better", "no effect found": "better", "not possible here": "better",
+    "differs": "worse", "no": "worse", "not met": "worse", "isolated": "worse", "acts on a host": "worse",
+}  # fmt: skip
+
+
+def render_audit(report: AuditReport, *, warn: Callable[[str], object] | None = None) -> str:
+    """Return the page: no scripts, no requests, light and dark, for screens, phones and print.
+
+    Everything that comes from models and hosts is escaped.
+
+    Args:
+        report: The audit.
+        warn: Gets a message for each part that fails and is left out; None: errors are raised.
+
+    Returns:
+        The page. The same data gives the same text.
+    """
+    guard, record = Guard(warn), report.record
+    title, tone = guard("the headline", lambda: answers.headline(report), ("The audit", "none"))
+    none: list[Any] = []
+
+    def part(name: str, make: Callable[[], Any], without: Any = none) -> Any:
+        return guard(f"the audit's {name}", make, without)
+
+    context = {
+        "report": report,
+        "record": record,
+        "hosts": _hosts(record),
+        "headline": title,
+        "tone": tone,
+        "purposes": part("answers", lambda: answers.purposes(report)),
+        "repeats": part("repeats", lambda: answers.repeats(record)),
+        "differences": part("differences", lambda: answers.differences(record)),
+        "causes": part("causes", lambda: answers.causes(record)),
+        "actions": part("actions", lambda: answers.actions(record)),
+        "facts": part("facts", lambda: facts(record)),
+        "levels": part("tables of levels", lambda: _level_tables(record)),
+        "statistic": STATISTIC,
+        "ladder": part("ladder", lambda: _rows(report.ladder)),
+        "pair_levels": part("levels of sameness", lambda: _rows(report.levels)),
+        "effects": part("experiments", lambda: effects(record)),
+        "questions": {each.name: each.question for each in HOST_EXPERIMENTS},
+        "sources": part("sources", lambda: attributions(record)),
+        "bisections": [bisection_sentence(each) for each in record.bisections],
+        "advice": part("advice", lambda: [(advice(record, label), _files(record, label)) for label in record.labels]),
+        "policy": POLICY,
+        "modes": answers.modes_text(record),
+        "tones": _FINDING_TONES,
+        "generations": sum(len(host.answers) for host in record.hosts),
+    }
+    return _environment().get_template("audit.html.j2").render(context)
+
+
+def _hosts(record: AuditRecord) -> list[dict[str, Any]]:
+    return [
+        {
+            "label": host.label,
+            "taken": host.taken[:16].replace("T", " "),
+            "not_done": host.not_done,
+            "failed": sum(bool(each.error) for each in host.answers),
+            "n": len(host.answers),
+        }
+        for host in record.hosts
+    ]
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _level_tables(record: AuditRecord) -> list[dict[str, Any]]:
+    """Return the article's table of each mode: rows of hosts with a cell per case."""
+    tables = []
+    for mode in MODES:
+        cells = coverages(record, mode)
+        rows = [{"host": label, "cells": [cell for cell in cells if cell.host == label]} for label in record.labels]
+        if any(cell.n for cell in cells):
+            tables.append({"mode": mode, "cases": [case.name for case in record.cases], "rows": rows})
+    return tables
+
+
+def _files(record: AuditRecord, label: str) -> list[tuple[str, str]]:
+    files = advice_files(record, label)
+    return [(name, files[name]) for name in _SHOWN_FILES if name in files]
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=ChoiceLoader([PackageLoader("sweeps.audits.report"), PackageLoader("analysis")]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"signed": signed, "percent": percent}
+    return environment

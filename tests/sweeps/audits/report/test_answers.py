@@ -1,0 +1,72 @@
+"""Answers for people: one word and one sentence per purpose."""
+
+import pytest
+
+from sweeps.audits.report.answers import actions, causes, differences, headline, purposes, repeats
+from tests.sweeps.audits.records import fingerprint, host, three_machines
+from tests.sweeps.audits.report.compared import levels, report
+from tests.sweeps.audits.test_attribution import DEFAULTS
+
+MET, NOT, OPEN = "met", "not met", "not shown"
+
+
+@pytest.mark.parametrize(
+    ("found", "words"),
+    [
+        ({"identical": (MET, MET), "equivalent": (MET, MET), "same_quality": (MET, MET)}, "The same texts, word for"),
+        ({"identical": (NOT, MET), "equivalent": (OPEN, MET), "same_quality": (OPEN, OPEN)}, "for measuring, not in"),
+        ({"identical": (NOT, NOT), "equivalent": (MET, MET), "same_quality": (OPEN, OPEN)}, "the same content"),
+        ({"identical": (NOT, NOT), "equivalent": (NOT, NOT), "same_quality": (MET, MET)}, "Other texts, the same qual"),
+        ({"identical": (NOT, NOT), "equivalent": (NOT, NOT), "same_quality": (NOT, OPEN)}, "the quality differs"),
+        ({"identical": (OPEN, OPEN), "equivalent": (OPEN, OPEN), "same_quality": (OPEN, OPEN)}, "nor to differ"),
+        ({"identical": (NOT, OPEN), "equivalent": (OPEN, OPEN), "same_quality": (OPEN, OPEN)}, "quality is not shown"),
+    ],
+)
+def test_the_headline_is_the_strictest_level_that_holds(found, words):
+    assert words in headline(report(three_machines(), levels=levels(**found)))[0]
+
+
+def test_pairs_with_unlike_answers_are_named_and_one_no_decides():
+    table = levels(identical=(NOT, MET), equivalent=(MET, MET), same_quality=(OPEN, OPEN))
+    table.loc[(table["host_b"] == "mbp") & (table["mode"] == "baseline") & (table["level"] == "identical"), "met"] = NOT
+    identical, equivalent, quality = purposes(report(three_machines(), levels=table))
+
+    assert identical.word == "no"
+    assert identical.sentence == "As used no; at temperature 0 no for wk-01 and mbp, yes for wk-01 and wk-02."
+    assert (equivalent.word, equivalent.sentence) == ("yes", "Yes.")
+    assert (quality.word, quality.sentence) == ("not shown", "Not shown.")
+
+
+def test_one_host_has_no_purposes_but_an_answer_about_itself():
+    one = report(three_machines(hosts=(host("wk-01"),)))
+    assert purposes(one) == []
+    assert headline(one) == ("wk-01 repeats its own texts", "better")
+    assert repeats(one.record) == [
+        "wk-01: sent again, all 2 texts are the same; after a load, 2 of 4 texts differ; two or four at once, 2 of 2"
+        " texts differ."
+    ]
+
+
+def test_what_differs_is_what_can_change_texts():
+    names = [fact.name for fact in differences(three_machines())]
+    assert "Memory" not in names
+    assert names[:2] == ["Server", "API path"]
+    facts = fingerprint("wk-01")
+    other = {**facts, "model": {**facts["model"], "weights_sha256": "9" * 64, "tensors_sha256": "a" * 64}}
+    same = {**facts, "model": {**facts["model"], "tensors_sha256": "a" * 64}}
+    pair = (host("wk-01", fingerprint=same), host("wk-01", label="twin", fingerprint=other))
+    assert differences(three_machines(hosts=pair)) == []
+
+
+def test_actions_begin_with_what_was_isolated_and_are_few():
+    before, after = actions(three_machines()), actions(three_machines(bisections=(DEFAULTS,)))
+    assert before[0].endswith("it drops num_ctx and top_k, and has other defaults.")
+    assert after[0] == "Use /api instead of /v1 on mbp, and send every option: isolated as the cause."
+    assert "One version of Ollama on all hosts; no unattended upgrades." in after
+    assert len(after) == len(set(after)) <= 5
+
+
+def test_causes_are_not_called_isolated_without_a_bisection():
+    assert not any("isolated to" in sentence for sentence in causes(three_machines()))
+    assert "software versions" in causes(three_machines())[-1]
+    assert causes(three_machines(bisections=(DEFAULTS,)))[0].startswith("wk-01 and mbp: isolated to temperature (0.8")
