@@ -223,6 +223,13 @@ class TrackingTable(_Table):
 
     uri: str | None = None
     texts: bool = True
+    traces: Literal["failures", "confirm", "all", "none"] = "failures"
+
+    @model_validator(mode="after")
+    def _traces_have_texts(self) -> TrackingTable:
+        if not self.texts and self.traces != "none" and "traces" in self.model_fields_set:
+            raise ValueError(f'has traces = "{self.traces}" but texts = false; traces are texts: set texts = true')
+        return self
 
 
 class ConstraintsTable(BaseModel):

@@ -77,7 +77,7 @@ class Generations:
             "seconds": timing.total,
             **{f"{part}_seconds": getattr(timing, part) for part in ("queue", "load", "prefill", "decode")},
             "effective": json.dumps(dict(generation.effective), sort_keys=True),
-            "created": now(),
+            "created": now("milliseconds"),
         }
         system = None if key.prompt.system is None else storable(key.prompt.system)
         prompt = {"sha256": row["prompt_sha256"], "system": system, "user": storable(key.prompt.user)}
@@ -87,7 +87,7 @@ class Generations:
             added = connection.execute(self._add_generation, row)
             if added.rowcount == 1:  # PostgreSQL's driver says -1, whether there is a new row or not
                 number = connection.scalar(_NUMBER, {"key": row["key_sha256"]})
-                entry = Entry(int(number or 0), generation_of(row), row["text_sha256"])
+                entry = Entry(int(number or 0), generation_of(row), row["text_sha256"], row["created"])
             else:
                 there = tables.generations.c.key_sha256 == row["key_sha256"]
                 entry = entry_of(connection.execute(sa.select(tables.generations).where(there)).one())

@@ -79,11 +79,19 @@ def prompt_sha256(prompt: Prompt) -> str:
 
 @dataclass(frozen=True)
 class Entry:
-    """A generation as the ledger holds it: its number and the answer."""
+    """A generation as the ledger holds it.
+
+    Attributes:
+        id: Its number.
+        generation: The answer.
+        text_sha256: Digest of its text.
+        created: When it arrived, ISO time, UTC; whole seconds in ledgers of older versions.
+    """
 
     id: int
     generation: Generation
     text_sha256: str
+    created: str = ""
 
 
 @dataclass(frozen=True)
@@ -138,4 +146,4 @@ def generation_of(row: Mapping[str, Any]) -> Generation:
 
 def entry_of(row: Any) -> Entry:
     """The entry in a row of generations."""
-    return Entry(row.id, generation_of(row._mapping), row.text_sha256)
+    return Entry(row.id, generation_of(row._mapping), row.text_sha256, row.created)

@@ -173,7 +173,9 @@ def result_of(
     for row in found:
         place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
         scored = scores.get((place.case, row["generation"]))
-        entry = None if row["generation"] is None else Entry(row["generation"], generation_of(row), row["text_sha256"])
+        entry = None
+        if row["generation"] is not None:
+            entry = Entry(row["generation"], generation_of(row), row["text_sha256"], row["created"])
         at = (place, trials[place.trial], entry)
         rows.append(observation_row(study.name, *at, scored, row["error"], reasoning=reasoning))
         if entry is not None and scored is not None:

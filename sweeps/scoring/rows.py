@@ -119,11 +119,15 @@ def answer_row(
     *,
     reasoning: str = CUT,
 ) -> dict[str, Any]:
-    """An answer with its score, with the thought before it, and with the wording of covered and missed items."""
+    """An answer with its score, with the thought before it, and with the wording of covered and missed items.
+
+    `created` is when it arrived (ISO time, UTC), `seconds` how long it took.
+    """
     named = {key: [items.get(item, item) for item in scored.detail[key]] for key in ("covered", "missed")}
     answer = answer_of(entry.generation, reasoning)
     row = {"configuration": configuration.key, "score": scored.score, "text": answer.text, "detail": scored.detail}
-    return asdict(place) | row | {"thought": answer.thought, "reasons_inside": answer.reasons_inside} | named
+    arrived = {"created": entry.created, "seconds": entry.generation.timing.total}
+    return asdict(place) | row | {"thought": answer.thought, "reasons_inside": answer.reasons_inside} | named | arrived
 
 
 def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

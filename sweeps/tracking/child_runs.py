@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
@@ -17,14 +18,16 @@ import pandas as pd
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.tracking import run_tags
 from sweeps.tracking.configuration_metrics import decisive, metric_points, summarise
-from sweeps.tracking.metric_steps import KEYS, continuation, points_digest, same_rows
+from sweeps.tracking.genai.generation_traces import Generated, traces_digest
+from sweeps.tracking.genai.trace_store import TraceStore
+from sweeps.tracking.metric_steps import KEYS, continuation, points_digest, run_times, same_rows
 from sweeps.tracking.mlflow_store import FailureNote
 from sweeps.tracking.observations_table import TABLE_FILE, rows_of_table, table_json
 from sweeps.tracking.run_tags import ConfigurationLike, child_name
 from sweeps.tracking.store_connection import StoreConnection
 
 if TYPE_CHECKING:
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,12 @@ class ConfigurationRows:
         trial: Number of the trial; -1 for the baseline.
         configuration: Its model, prompt and options.
         rows: Its observations so far, in the order of `metric_steps.ordered`.
-        texts: See `observations_table.readable_table`.
+        texts: See `observations_table.readable_table`; with `created` and `seconds` the run has their times.
         offsets: See `configuration_metrics.summarise`.
         candidate: Its name in `[candidates]`; "" for a set that the sampler proposed.
+        show_texts: Whether the table has the texts.
+        generated: The generations that get a trace.
+        every: All generations, made when they are needed.
     """
 
     trial: int
@@ -46,6 +52,19 @@ class ConfigurationRows:
     texts: pd.DataFrame | None = None
     offsets: Mapping[str, float] | None = None
     candidate: str = ""
+    show_texts: bool = True
+    generated: Sequence[Generated] = ()
+    every: Callable[[], Sequence[Generated]] = tuple
+
+    @cached_property
+    def times(self) -> tuple[int, int] | None:
+        """Begin and end in milliseconds since 1970; see `metric_steps.run_times`."""
+        return run_times(self.texts)
+
+    @property
+    def table_texts(self) -> pd.DataFrame | None:
+        """The texts for the table."""
+        return self.texts if self.show_texts else None
 
     @property
     def identity(self) -> tuple[int, str]:
@@ -79,9 +98,12 @@ class ChildRun:
         configuration: The configuration's key.
         start_time: Milliseconds since 1970.
         name: The run's name.
+        artifacts: Where its artifacts are.
         status: MLflow's: RUNNING, FINISHED, FAILED, KILLED.
         count: Number of rows that were logged.
         points: `points_digest` of these rows; "" before the first.
+        traces: `traces_digest` of the traces that were written; "" for none.
+        verdict: The outcome of its verdict; "" for none.
         means: The last logged metrics whose names begin with `mean`.
         logged: The rows that were logged, in the order of their steps; None until they are read or written.
     """
@@ -91,21 +113,34 @@ class ChildRun:
     configuration: str
     start_time: int
     name: str
+    artifacts: str
     status: str = "RUNNING"
     count: int = 0
     points: str = ""
+    traces: str = ""
+    verdict: str = ""
     means: dict[str, float] = field(default_factory=dict)
     logged: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, run: Run) -> ChildRun:
         """Read a run of the store."""
-        tags = run.data.tags
+        tags, info = run.data.tags, run.info
         points = tags.get(run_tags.POINTS, "")
-        count, info = int(points.partition(":")[0] or 0), run.info
-        trial, key = int(tags.get(run_tags.TRIAL, BASELINE_TRIAL)), tags.get(run_tags.CONFIGURATION, "")
-        means = {name: value for name, value in run.data.metrics.items() if name.startswith("mean")}
-        return cls(info.run_id, trial, key, info.start_time, info.run_name or "", info.status, count, points, means)
+        return cls(
+            run_id=info.run_id,
+            trial=int(tags.get(run_tags.TRIAL, BASELINE_TRIAL)),
+            configuration=tags.get(run_tags.CONFIGURATION, ""),
+            start_time=info.start_time,
+            name=info.run_name or "",
+            artifacts=info.artifact_uri,
+            status=info.status,
+            count=int(points.partition(":")[0] or 0),
+            points=points,
+            traces=tags.get(run_tags.TRACES, ""),
+            verdict=tags.get("verdict", ""),
+            means={name: value for name, value in run.data.metrics.items() if name.startswith("mean")},
+        )
 
     def begins(self, rows: pd.DataFrame) -> bool:
         """Whether the logged rows are still the beginning of these rows."""
@@ -125,14 +160,24 @@ class ChildRuns:
         experiment_id: The experiment.
         parent_id: The parent run.
         facts: Tags of the parent that each child repeats; see `run_tags.CHILD_FACTS`.
+        tags_of: Makes further tags of a configuration's run.
+        dataset: The cases, as an input of each run.
 
     Raises:
         Exception: As the store raises (`mlflow_store.failures`); this also holds for the methods that write.
     """
 
     def __init__(
-        self, connection: StoreConnection, experiment_id: str, parent_id: str, facts: Mapping[str, str]
+        self,
+        connection: StoreConnection,
+        experiment_id: str,
+        parent_id: str,
+        facts: Mapping[str, str],
+        tags_of: Callable[[ConfigurationLike], Mapping[str, str]] = lambda _: {},
+        dataset: DatasetInput | None = None,
     ) -> None:
+        self._tags_of, self._dataset = tags_of, dataset
+        self._traces = TraceStore(connection, experiment_id)
         self._connection = connection
         self._experiment_id = experiment_id
         self._parent_id = parent_id
@@ -176,6 +221,8 @@ class ChildRuns:
             return child.run_id
         steps = (current.rows, list[int]()) if child is None else self._continued(child, current.rows)
         if child is not None and steps is None:  # MLflow keeps what was logged: replace the run
+            if child.traces:
+                self._traces.update(child.run_id, (), (), child.start_time)
             self._connection.ready().delete_run(child.run_id)
             del self._children[current.identity]
             child = None
@@ -183,10 +230,24 @@ class ChildRuns:
         name = child_name(current.trial, _distinct(rows, "stage"), current.candidate)
         if child is None:
             child = self._create(current, name)
-        self._log_rows(child, current, rows, late)
-        if name != child.name or status != child.status:
-            self._set_state(child, status, name)
+        added = self._log_rows(child, current, rows, late)
+        if added or name != child.name or status != child.status:
+            self._set_state(child, status, name, current.times)
+        self._trace(child, current)
         return child.run_id
+
+    def baseline_id(self) -> str:
+        """The baseline's run; "" before it exists."""
+        return next((child.run_id for child in self._children.values() if child.trial == BASELINE_TRIAL), "")
+
+    def _trace(self, child: ChildRun, current: ConfigurationRows) -> None:
+        """Write the traces that the run lacks."""
+        digest = traces_digest(current.generated)
+        if child.traces == digest or not (child.traces or current.generated):
+            return
+        self._traces.update(child.run_id, current.generated, current.every(), child.start_time)
+        self._connection.log(child.run_id, tags={run_tags.TRACES: digest})
+        child.traces = digest
 
     def _lacks_logged(self, child: ChildRun, rows: pd.DataFrame) -> bool:
         """Whether some logged rows are missing from these rows."""
@@ -214,38 +275,48 @@ class ChildRuns:
         return child.logged
 
     def _create(self, current: ConfigurationRows, name: str) -> ChildRun:
-        tags = run_tags.child_tags(self._parent_id, *current.identity)
-        run = self._connection.ready().create_run(self._experiment_id, tags=tags, run_name=name)
-        child = ChildRun(run.info.run_id, *current.identity, run.info.start_time, name)
+        tags = run_tags.child_tags(self._parent_id, *current.identity) | dict(self._facts)
+        tags |= self._tags_of(current.configuration)
+        begin = None if current.times is None else current.times[0]
+        info = self._connection.ready().create_run(self._experiment_id, begin, tags, name).info
+        child = ChildRun(info.run_id, *current.identity, info.start_time, name, info.artifact_uri)
+        if self._dataset is not None:
+            self._connection.ready().log_inputs(info.run_id, datasets=[self._dataset])
         self._children[current.identity] = child
         return child
 
-    def _log_rows(self, child: ChildRun, current: ConfigurationRows, rows: pd.DataFrame, late: Sequence[int]) -> None:
-        """Log rows that the run does not have; `late` are earlier steps that have a score only now."""
+    def _log_rows(self, child: ChildRun, current: ConfigurationRows, rows: pd.DataFrame, late: Sequence[int]) -> bool:
+        """Log rows that the run does not have; `late` are earlier steps that have a score only now.
+
+        Returns:
+            Whether there were any.
+        """
         points = points_digest(rows)
         if child.points == points:
-            return
+            return False
         first = child.count == 0
         # the table before the tag that says it is there
-        self._connection.ready().log_text(child.run_id, table_json(rows, current.texts), TABLE_FILE)
+        self._connection.write_text(child.artifacts, table_json(rows, current.table_texts), TABLE_FILE)
         metrics = metric_points(rows, [*late, *range(child.count, len(rows))], child.start_time, current.offsets)
         self._connection.log(
             child.run_id,
             metrics=metrics,
             params=run_tags.parameters(current.configuration) if first else {},
-            tags=self._tags(rows, first) | current.tags | {run_tags.POINTS: points},
+            tags=self._tags(rows, metrics) | current.tags | {run_tags.POINTS: points},
         )
         child.remember(rows, points, {name: value for name, value, *_ in metrics if name.startswith("mean")})
+        return True
 
-    def _tags(self, rows: pd.DataFrame, first: bool) -> dict[str, str]:
-        tags = {
+    def _tags(self, rows: pd.DataFrame, metrics: Sequence[tuple[str, float, int, int]]) -> dict[str, str]:
+        return {
             "stage": "+".join(_distinct(rows, "stage")),
             "metrics_from": decisive(rows)[1],
+            "interval": run_tags.interval(metrics),
+            **run_tags.source(metrics, "+".join(_distinct(rows, "stage"))),
             "host": " ".join(_distinct(rows, "host")),
             # MLflow's table view finds table artifacts by this tag
             "mlflow.loggedArtifacts": json.dumps([{"path": TABLE_FILE, "type": "table"}]),
         }
-        return {**self._facts, **tags} if first else tags
 
     def correct_means(self, current: ConfigurationRows) -> None:
         """Log a configuration's means again where they differ from the logged ones."""
@@ -258,6 +329,14 @@ class ChildRuns:
         self._connection.log(child.run_id, metrics=points)
         child.means |= changed
 
+    def judge(self, outcomes: Mapping[str, str]) -> None:
+        """Tag the runs of finalists with their verdicts, by the configuration's key; others lose theirs."""
+        for child in self._children.values():
+            outcome = "" if child.trial == BASELINE_TRIAL else outcomes.get(child.configuration, "")
+            if outcome != child.verdict:
+                self._connection.log(child.run_id, tags={"verdict": outcome})
+                child.verdict = outcome
+
     def end(self, status: str, warnings: list[str]) -> None:
         """Give the runs that are still open a status; each failure is added to the warnings."""
         for child in self._children.values():
@@ -265,12 +344,10 @@ class ChildRuns:
                 with FailureNote(f"{child.name} was not ended in MLflow", warnings):
                     self._set_state(child, status, child.name)
 
-    def _set_state(self, child: ChildRun, status: str, name: str) -> None:
+    def _set_state(self, child: ChildRun, status: str, name: str, times: tuple[int, int] | None = None) -> None:
         client = self._connection.ready()
-        if name != child.name:
+        if name != child.name or status == "RUNNING":
             client.update_run(child.run_id, status=status, name=name)
-        if status == "RUNNING":
-            client.update_run(child.run_id, status=status)
-        else:
-            client.set_terminated(child.run_id, status=status)
+        if status != "RUNNING":
+            client.set_terminated(child.run_id, status, None if times is None else times[1])
         child.name, child.status = name, status

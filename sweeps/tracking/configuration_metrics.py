@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from analysis.observations import views
 from analysis.observations.case_offsets import by_name, case_offsets, cells_of, have_all_cases
@@ -39,12 +40,13 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
 
     Returns:
         `mean`: mean over cases of the cases' mean scores, in [0, 1]; `sd`: pooled within-case standard deviation
-        (left out without repeats); `se`: standard error of the mean from it, for these cases; `n`: scored
-        generations; `lv1`..`lv5`, `lv12`: covered share of the items, in [0, 1]; means of `words`, `prompt_tokens`,
+        (left out without repeats); `se`: standard error of the mean from it, for these cases; `mean_low` and
+        `mean_high`: the 95% interval of the mean from it (Student's t), within [0, 1]; `n`: scored generations;
+        `lv1`..`lv5`, `lv12`: covered share of the items, in [0, 1]; means of `words`, `prompt_tokens`,
         `output_tokens`, `answer_tokens`, `thinking_tokens`, `seconds`; `cut_off_rate` (num_predict), `repeat_rate`,
-        `empty_rate` (no answer), `error_rate`, `truncation_rate`, in [0, 1] of all rows; `mean_floor`, `mean_explore`,
-        `mean_confirm` and `n_...` where there is more than one stage. The rates and the metrics of single stages use
-        all rows, the others the `decisive` rows.
+        `empty_rate` (no answer), `error_rate`, `truncation_rate`, in [0, 1] of all rows; `mean_floor`,
+        `mean_explore`, `mean_confirm` and `n_...` where there is more than one stage. The rates and the metrics of
+        single stages use all rows, the others the `decisive` rows.
     """
     rows, _ = decisive(observations)
     metrics = _scores(rows, offsets)
@@ -53,9 +55,9 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
             metrics[level] = share
     for name in ("words", "prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens", "seconds"):
         if name in rows.columns:
-            values = pd.to_numeric(rows[name], errors="coerce").dropna()
-            if len(values):
-                metrics[name] = float(values.mean())
+            values = pd.to_numeric(rows[name], errors="coerce").to_numpy(dtype=float, na_value=math.nan)
+            if (known := ~np.isnan(values)).any():
+                metrics[name] = float(values[known].mean())
     if len(observations):
         metrics |= _rates(observations)
     stages = list(dict.fromkeys(observations["stage"])) if "stage" in observations.columns else []
@@ -78,22 +80,30 @@ def offsets_of(observations: pd.DataFrame) -> dict[str, float] | None:
 
 
 def _scores(rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> dict[str, float]:
-    scored = rows[rows["score"].notna()]
-    if scored.empty:
+    scores = rows["score"].to_numpy(dtype=float, na_value=math.nan)
+    scored = np.isfinite(scores)
+    if not scored.any():
         return {"n": 0.0}
-    cells = scored.groupby("case", sort=True)["score"]
-    counts = cells.count().to_numpy(dtype=float)
-    means = cells.mean()
-    level = means.index.map(lambda case: (offsets or {}).get(case, 0.0)).to_numpy(dtype=float)
-    metrics = {"mean": float((means - level).mean()), "n": float(len(scored))}
+    scores = scores[scored]
+    codes, names = pd.factorize(rows["case"].to_numpy()[scored])
+    counts = np.bincount(codes)
+    level = np.array([(offsets or {}).get(case, 0.0) for case in names])
+    means = np.bincount(codes, weights=scores) / counts - level
+    metrics = {"mean": float(means.mean()), "n": float(len(scores))}
     # hosts are blocks as cases are: a host's own level is no noise
-    blocks = ["case", "host"] if "host" in scored.columns else ["case"]
-    within = scored["score"] - scored.groupby(blocks)["score"].transform("mean")
-    dof = len(scored) - scored.groupby(blocks).ngroups
+    blocks = codes
+    if "host" in rows.columns:
+        hosts, found = pd.factorize(rows["host"].to_numpy()[scored])
+        blocks = np.unique(codes * len(found) + hosts, return_inverse=True)[1]
+    of_block = np.bincount(blocks)
+    dof = len(scores) - len(of_block)
     if dof > 0:
+        within = scores - (np.bincount(blocks, weights=scores) / of_block)[blocks]
         variance = float((within**2).sum()) / dof
         metrics["sd"] = math.sqrt(variance)
         metrics["se"] = math.sqrt(variance * float(np.sum(1 / counts))) / len(counts)
+        reach = float(stdtrit(dof, 0.975)) * metrics["se"]
+        metrics |= {"mean_low": max(0.0, metrics["mean"] - reach), "mean_high": min(1.0, metrics["mean"] + reach)}
     return metrics
 
 
@@ -111,10 +121,10 @@ _RATES = {"cut_off_rate": "length", "repeat_rate": "repeat", "empty_rate": "empt
 def _rates(rows: pd.DataFrame) -> dict[str, float]:
     rates = {}
     if "finish" in rows.columns:
-        for name, finish in _RATES.items():
-            rates[name] = float((rows["finish"] == finish).mean())
+        finishes = rows["finish"].tolist()
+        rates = {name: finishes.count(finish) / len(finishes) for name, finish in _RATES.items()}
     if "truncated" in rows.columns:
-        rates["truncation_rate"] = float((rows["truncated"] == True).mean())  # noqa: E712 - None and NaN are not cut
+        rates["truncation_rate"] = sum(cut is True for cut in rows["truncated"].tolist()) / len(rows)
     return rates
 
 
@@ -137,8 +147,6 @@ def metric_points(
     points = [
         (name, value, last, len(rows)) for name, value in summarise(rows, offsets).items() if math.isfinite(value)
     ]
-    for step in steps:
-        score = float(rows["score"].iloc[step])
-        if math.isfinite(score):
-            points.append(("score", score, start + step, step))
+    scores = rows["score"].to_numpy(dtype=float, na_value=math.nan)
+    points += [("score", float(scores[step]), start + step, step) for step in steps if math.isfinite(scores[step])]
     return points

@@ -93,8 +93,16 @@ class Logbook:
         sources = {"baseline_source": self.config.baseline_sources}
         config = {**config, **sources, "space": {d.name: d.text() for d in self.config.space}}
         found = list(dict.fromkeys(fingerprints))
-        name, candidates = self.config.study.name, self.config.candidate_names()
-        tracker: Any = Tracker(name, self._workspace, self.config.tracking.uri, candidates)
+        tracking = self.config.tracking
+        tracker: Any = Tracker(
+            self.config.study.name,
+            self._workspace,
+            tracking.uri,
+            self.config.candidate_names(),
+            show_texts=tracking.texts,
+            traces=tracking.traces,
+            prompts=self.config.prompts,
+        )
         tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
         self._tracker = tracker
 
@@ -112,11 +120,9 @@ class Logbook:
         self.ready()
         import pandas as pd
 
-        texts = None
-        if self.config.tracking.texts:
-            texts = pd.DataFrame(list(answers))
         table = table_of(rows)
         status = "FAILED" if table["score"].isna().all() else "FINISHED"
+        texts = pd.DataFrame(list(answers))
         self._tracker.log_configuration(trial, configuration, table, texts, status=status, offsets=offsets)
 
     def finish(self, result: SweepResult) -> None:
@@ -127,11 +133,11 @@ class Logbook:
         if not self._enabled:
             return
         self.ready()
+        import pandas as pd
+
         verdict = result.verdict
-        texts = result.texts if self.config.tracking.texts else None
-        self._tracker.sync(
-            result.observations, result.configurations, texts
-        )  # records that the store missed during a failure
+        # records that the store missed during a failure
+        self._tracker.sync(result.observations, result.configurations, pd.DataFrame(list(result.answers)))
         self._tracker.finish(
             _STATUS.get(result.status, "KILLED"),
             verdict=None if verdict is None else verdict.as_dict() | _limits_of(result, verdict.configuration),
@@ -140,6 +146,7 @@ class Logbook:
             artifacts=outputs.exports,
             html=outputs.html or None,
             figures=outputs.figures,
+            exported=result.finalist.configuration if result.exportable and result.finalist else None,
         )
         for warning in self._tracker.warnings:
             self.progress.note(warning, warning=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -24,19 +25,38 @@ def ordered(observations: pd.DataFrame) -> pd.DataFrame:
     Stages come in the order in which they run, so that rows of a later stage never move rows of an earlier one.
     """
     present = [key for key in KEYS if key in observations.columns]
-    stage_order = {stage: position for position, stage in enumerate(STAGES)}
-    return observations.sort_values(
-        present,
-        key=lambda column: column.map(lambda s: stage_order.get(s, len(STAGES))) if column.name == "stage" else column,
-        kind="stable",
-        ignore_index=True,
-    )
+    places = {stage: place for place, stage in enumerate(STAGES)}
+    columns = [observations[key].tolist() for key in present]
+    if "stage" in present:
+        columns[0] = [places.get(stage, len(STAGES)) for stage in columns[0]]
+    keys = list(zip(*columns, strict=True))
+    order = sorted(range(len(observations)), key=keys.__getitem__) if keys else []
+    return observations.iloc[order].reset_index(drop=True)
+
+
+def run_times(texts: pd.DataFrame | None) -> tuple[int, int] | None:
+    """When the first generation of a configuration began and the last one ended; None if that is not known.
+
+    Args:
+        texts: Its texts with `created` (ISO time of the arrival) and `seconds`; both may be absent.
+
+    Returns:
+        Milliseconds since 1970.
+    """
+    if texts is None or "created" not in texts.columns or "seconds" not in texts.columns:
+        return None
+    ends = [datetime.fromisoformat(text).timestamp() if text else None for text in texts["created"].tolist()]
+    pairs = [(end - took, end) for end, took in zip(ends, texts["seconds"].tolist(), strict=True) if end is not None]
+    if not pairs:
+        return None
+    return int(1000 * min(begin for begin, _ in pairs)), int(1000 * max(end for _, end in pairs))
 
 
 def points_digest(rows: pd.DataFrame) -> str:
     """Digest of ordered observations as `count:digest`, to recognise rows that were logged already."""
     present = [key for key in (*KEYS, "score") if key in rows.columns]
-    text = json.dumps([[str(value) for value in row] for row in rows[present].itertuples(index=False)])
+    columns = [map(str, rows[key].tolist()) for key in present]
+    text = json.dumps(list(zip(*columns, strict=True)))
     return f"{len(rows)}:{hashlib.sha256(text.encode()).hexdigest()[:16]}"
 
 
@@ -76,4 +96,4 @@ def continuation(logged: pd.DataFrame, rows: pd.DataFrame) -> tuple[pd.DataFrame
 
 
 def _keys_of(frame: pd.DataFrame, columns: list[str]) -> list[tuple[str, ...]]:
-    return [tuple(map(str, row)) for row in frame[columns].itertuples(index=False)]
+    return list(zip(*(map(str, frame[column].tolist()) for column in columns), strict=True))

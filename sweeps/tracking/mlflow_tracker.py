@@ -7,16 +7,22 @@ can log what is missing from the observations. Everything can be written again w
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from objectives.case import Case
+from sweeps.config.tables import PromptTable
 from sweeps.fingerprints.fingerprint import Fingerprint
+from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.tracking import mlflow_store, run_tags
 from sweeps.tracking.child_runs import ChildRuns, ConfigurationRows
 from sweeps.tracking.configuration_metrics import offsets_of
+from sweeps.tracking.genai.evaluation_dataset import write_dataset
+from sweeps.tracking.genai.generation_traces import Traced, chosen
+from sweeps.tracking.genai.prompt_versions import PromptVersions
 from sweeps.tracking.metric_steps import ordered
 from sweeps.tracking.mlflow_store import FailureNote, TrackingError
 from sweeps.tracking.parent_run import ParentRun, find_experiment
@@ -39,6 +45,9 @@ class Tracker:
         place: The workspace of the local store, or its folder.
         tracking_uri: A store other than the local one; MLFLOW_TRACKING_URI has precedence.
         candidates: Names of the candidates, by the key of the configuration.
+        show_texts: Whether MLflow gets texts: in tables, traces, and the cases as an evaluation dataset.
+        traces: The generations that get a trace.
+        prompts: The sweep's prompts by name, for traces and the prompt registry.
 
     Attributes:
         uri: The store in use.
@@ -50,11 +59,18 @@ class Tracker:
         place: str | Path | Workspace,
         tracking_uri: str | None = None,
         candidates: Mapping[str, str] | None = None,
+        *,
+        show_texts: bool = True,
+        traces: Traced = "failures",
+        prompts: Mapping[str, PromptTable] | None = None,
     ) -> None:
         self.study = study
         self.workspace = Workspace.at(place)
         self.uri = mlflow_store.tracking_uri(self.workspace, tracking_uri)
-        self._candidates = dict(candidates or {})
+        self._candidates, self._show_texts = dict(candidates or {}), show_texts
+        self._traced: Traced = traces if show_texts else "none"
+        self._prompts, self._logs = dict(prompts or {}), dict[str, str]()
+        self._versions: PromptVersions | None = None
         self._failures: list[str] = []
         self._missing: list[str] = []
         self._connection = StoreConnection(self.uri)
@@ -126,10 +142,21 @@ class Tracker:
             self._parent = ParentRun(self._connection, self.study, find_experiment(client, self.study, artifacts))
             tags = run_tags.fingerprint_tags(fingerprints)
             facts = {name: tags[name] for name in run_tags.CHILD_FACTS if name in tags}
-            self._children = ChildRuns(self._connection, self.experiment_id, self.run_id, facts)
             self._failures += self._parent.describe(config, config_toml, fingerprints, cases, baseline)
+            self._versions = PromptVersions(self._connection, self.study, self.experiment_id, self._prompts)
+            dataset, versions = self._parent.dataset, self._versions
+            self._children = ChildRuns(
+                self._connection, self.experiment_id, self.run_id, facts, lambda c: versions.tags(c.prompt), dataset
+            )
+            self._parent.show(self._children.baseline_id(), "the sweep is running")
         except mlflow_store.failures() as error:
             raise mlflow_store.unusable(self.uri, "written", error) from None
+        self._logs = {case.name: case.log for case in cases}
+        with FailureNote("the prompts were not registered in MLflow", self._failures):
+            self._versions.register()
+        if self._show_texts and cases:
+            with FailureNote("the cases were not written to MLflow as an evaluation dataset", self._failures):
+                write_dataset(client, self.experiment_id, self.study, cases)
         return self.run_id
 
     # ---- configurations
@@ -163,10 +190,27 @@ class Tracker:
             The child run's id; None if it could not be written, for which there is a warning.
         """
         with FailureNote(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
-            name = self._candidates.get(configuration.key, "")
-            current = ConfigurationRows(trial, configuration, ordered(observations), texts, offsets, name)
-            return self._started_children().write(current, status, whole=False)
+            current = self._rows_of(trial, configuration, ordered(observations), texts, offsets)
+            children = self._started_children()
+            run_id = children.write(current, status, whole=False)
+            if trial == BASELINE_TRIAL and self._parent is not None:
+                self._parent.show(children.baseline_id(), "")
+            return run_id
         return None
+
+    def _rows_of(
+        self,
+        trial: int,
+        configuration: ConfigurationLike,
+        rows: pd.DataFrame,
+        texts: pd.DataFrame | None,
+        offsets: Mapping[str, float] | None,
+    ) -> ConfigurationRows:
+        name = self._candidates.get(configuration.key, "")
+        source = (self._prompts, self._logs)
+        generated = chosen(rows, texts, self._traced, *source)
+        every = partial(chosen, rows, texts, "all", *source)
+        return ConfigurationRows(trial, configuration, rows, texts, offsets, name, self._show_texts, generated, every)
 
     def _started_children(self) -> ChildRuns:
         if self._children is None:
@@ -204,8 +248,7 @@ class Tracker:
             if texts is not None and "configuration" in texts.columns:
                 own = texts[texts["configuration"] == key]
             rows = group.reset_index(drop=True)
-            name = self._candidates.get(str(key), "")
-            self._sync_one(ConfigurationRows(int(str(number)), configurations[str(key)], rows, own, offsets, name))
+            self._sync_one(self._rows_of(int(str(number)), configurations[str(key)], rows, own, offsets))
         return list(self._missing)
 
     def _sync_one(self, current: ConfigurationRows) -> None:
@@ -227,6 +270,7 @@ class Tracker:
         artifacts: Sequence[Path] = (),
         html: str | None = None,
         figures: Mapping[str, Figure] | None = None,
+        exported: ConfigurationLike | None = None,
     ) -> None:
         """Write verdict and report to the parent run and end it. A failure of the store becomes a warning.
 
@@ -241,6 +285,7 @@ class Tracker:
             artifacts: Files for the folder `exports`.
             html: The report, as `report.html`.
             figures: Matplotlib figures for the folder `plots`, by name (`.png` is added to a name without an ending).
+            exported: The finalist that is exported, as a version of its prompt; None takes the alias back.
         """
         try:
             with FailureNote("the verdict was not logged to MLflow", self._failures):
@@ -252,8 +297,26 @@ class Tracker:
                         parent.remove_exports(before, {path.name for path in artifacts})
             if self._parent is not None:
                 self._parent.write_files(artifacts, html, figures or {}, self._failures)
+                self._show_verdict(verdict or {}, exported)
         finally:
             self._end(status)
+
+    def _show_verdict(self, verdict: Mapping[str, Any], exported: ConfigurationLike | None) -> None:
+        """Write the verdict where people look first: description, finalist's run and prompt version."""
+        sentence = str(verdict.get("sentence") or "no verdict")
+        with FailureNote("the verdict was not written to the experiment's description", self._failures):
+            children = self._started_children()
+            children.judge({str(verdict.get("configuration")): str(verdict.get("outcome"))} if verdict else {})
+            assert self._parent is not None
+            self._parent.show(children.baseline_id(), sentence)
+        with FailureNote("the export was not registered in MLflow as a prompt version", self._failures):
+            if self._versions is None:
+                return
+            if exported is None:
+                self._versions.withdraw()
+            else:
+                facts = {"configuration": exported.key, "verdict": str(verdict.get("outcome"))}
+                self._versions.export(exported, facts, sentence)
 
     def kill(self) -> None:
         """End parent and open children as KILLED (the user stopped the sweep)."""

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from objectives.case import Case
 from sweeps.addresses import without_password
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.tracking import mlflow_store, run_tags
-from sweeps.tracking.case_dataset import case_dataset
+from sweeps.tracking import experiment_view, mlflow_store, run_tags
+from sweeps.tracking.genai.case_dataset import case_dataset
 from sweeps.tracking.mlflow_store import FailureNote, TrackingError
 from sweeps.tracking.run_tags import ConfigurationLike
 from sweeps.tracking.store_connection import StoreConnection
@@ -22,7 +22,7 @@ from sweeps.tracking.store_connection import StoreConnection
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from mlflow import MlflowClient
-    from mlflow.entities import Experiment, Run
+    from mlflow.entities import DatasetInput, Experiment, Run
 
 
 def find_experiment(client: MlflowClient, study: str, artifacts: str | None) -> str:
@@ -63,6 +63,7 @@ class ParentRun:
     Attributes:
         experiment_id: The experiment.
         run_id: The run.
+        dataset: The cases as an input; None before `describe`.
     """
 
     def __init__(self, connection: StoreConnection, study: str, experiment_id: str) -> None:
@@ -80,6 +81,9 @@ class ParentRun:
             tags = {run_tags.ROLE: "sweep", mlflow_store.STUDY: study, **run_tags.source_tags()}
             self._run = client.create_run(experiment_id, tags=tags, run_name=study)
         self.run_id: str = self._run.info.run_id
+        self.dataset: DatasetInput | None = None
+        self._swept: list[str] = []
+        self._shown: dict[str, str] = {}
 
     def describe(
         self,
@@ -95,8 +99,7 @@ class ParentRun:
             Warnings: parameters of the baseline that differ from the run's, which MLflow cannot change.
         """
         client = self._connection.ready()
-        view = run_tags.view_state(config, baseline)
-        client.set_experiment_tag(self.experiment_id, run_tags.VIEW + mlflow_store.VIEW_KEY, view)
+        self._swept = experiment_view.swept_options(config, baseline)
         params, old = run_tags.parameters(baseline), self._run.data.params
         new = {name: value for name, value in params.items() if name not in old}
         changed = [name for name, value in params.items() if old.get(name, value) != value]
@@ -109,11 +112,30 @@ class ParentRun:
         records = [json.loads(fingerprint.to_json()) for fingerprint in fingerprints]
         text = json.dumps(records[0] if len(records) == 1 else records, indent=2, ensure_ascii=False) + "\n"
         client.log_text(self.run_id, text, "fingerprint.json")
+        self.dataset = case_dataset(self._study, cases)
         if self._run.inputs is None or not self._run.inputs.dataset_inputs:
-            client.log_inputs(self.run_id, datasets=[case_dataset(self._study, cases)])
+            client.log_inputs(self.run_id, datasets=[self.dataset])
         if not changed:
             return []
         return [f"MLflow keeps the baseline that run {self.run_id} began with ({', '.join(changed)})"]
+
+    def show(self, baseline_id: str, sentence: str) -> None:
+        """Write what the experiment's pages show: its description, main metric and views, where they differ.
+
+        Args:
+            baseline_id: The baseline's run; "" before it exists.
+            sentence: The verdict's sentence, or the state of the sweep; "" leaves the description.
+        """
+        client = self._connection.ready()
+        if not self._shown:
+            self._shown = dict(client.get_experiment(self.experiment_id).tags)
+        tags = experiment_view.views(self._swept, self.run_id, baseline_id) | experiment_view.primary_metric()
+        if sentence:
+            tags[run_tags.NOTE] = experiment_view.description(self._study, self.experiment_id, sentence)
+        for name, value in tags.items():
+            if self._shown.get(name) != value:
+                client.set_experiment_tag(self.experiment_id, name, value)
+                self._shown[name] = value
 
     def write_verdict(self, verdict: Mapping[str, Any], metrics: Mapping[str, float], note: str, status: str) -> Run:
         """Write a verdict's numbers and words, and remove those of an earlier verdict that this one lacks.

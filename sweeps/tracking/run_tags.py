@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from analysis.formatting import option_text
@@ -15,6 +15,7 @@ ROLE = "slm_sweeps.role"
 TRIAL = "trial"
 CONFIGURATION = "slm_sweeps.configuration"
 POINTS = "slm_sweeps.points"
+TRACES = "slm_sweeps.traces"
 PARENT = "mlflow.parentRunId"
 NOTE = "mlflow.note.content"
 VIEW = "mlflow.sharedViewState."
@@ -65,19 +66,31 @@ def child_tags(parent: str, trial: int, configuration: str) -> dict[str, str]:
     return own | source_tags()
 
 
-def view_state(config: Mapping[str, Any], baseline: ConfigurationLike) -> str:
-    """Describe the table of runs that `sweeps ui` opens: scores first, then searched options, the best run on top.
+def interval(metrics: Iterable[tuple[str, float, int, int]]) -> str:
+    """The mean with its interval for people, from points of metrics: `0.512 (0.440 to 0.584)`; "" without a mean."""
+    values = {name: value for name, value, *_ in metrics}
+    if "mean" not in values:
+        return ""
+    if "mean_low" not in values:
+        return f"{values['mean']:.3f}"
+    return f"{values['mean']:.3f} ({values['mean_low']:.3f} to {values['mean_high']:.3f})"
 
-    MLflow's UI reads this from a tag of the experiment when its address has `viewStateShareKey`. Without it the UI
-    shows no metric until columns are chosen by hand.
+
+def source(metrics: Iterable[tuple[str, float, int, int]], stages: str) -> dict[str, str]:
+    """The tag of MLflow's column Source, with what a person compares: that column is shown without any setting.
+
+    MLflow's table has no columns of metrics at first, and a server cannot change that.
+
+    Args:
+        metrics: Points of metrics.
+        stages: The stages that the run has rows of.
     """
-    space = config.get("space")
-    swept = list(space) if isinstance(space, Mapping) and space else list(baseline.options)
-    columns = [f"metrics.`{name}`" for name in ("mean", "se", "n", "lv12")]
-    columns += [f"params.`{name}`" for name in swept]
-    return json.dumps(
-        {"selectedColumns": columns, "columnOrder": columns, "orderByKey": "metrics.`mean`", "orderByAsc": False}
-    )
+    points = list(metrics)
+    values = {name: value for name, value, *_ in points}
+    parts = [interval(points) or "no score", f"n {values.get('n', 0):.0f}", stages]
+    parts += [f"{values['words']:.0f} words"] if "words" in values else []
+    parts += [f"{values['seconds']:.1f} s"] if "seconds" in values else []
+    return {"mlflow.source.name": " · ".join(parts)}
 
 
 def source_tags() -> dict[str, str]:

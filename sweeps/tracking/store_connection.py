@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sweeps.addresses import without_password
@@ -84,3 +86,20 @@ class StoreConnection:
                 room -= len(batch[kind])
             client.log_batch(run_id, **batch, synchronous=True)
         self.wrote = self.wrote or bool(metrics)
+
+    def write_text(self, artifact_uri: str, text: str, name: str) -> None:
+        """Write a text among a run's artifacts; MLflow's client would read the run first, to find their place.
+
+        Args:
+            artifact_uri: The run's `info.artifact_uri`.
+            text: The text.
+            name: The file's name, without folders.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        self.ready()
+        repository: Any = get_artifact_repository(artifact_uri, tracking_uri=self.uri)
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / name
+            file.write_text(text, encoding="utf-8")
+            repository.log_artifact(str(file))

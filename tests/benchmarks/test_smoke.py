@@ -31,6 +31,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
+    "speed.tracking": ["--observations", "4", "--configurations", "1"],
     "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
@@ -137,6 +138,13 @@ def scale(figures: dict[str, Any]) -> None:
     assert row["peak_megabytes"] > 10
 
 
+def logged(figures: dict[str, Any]) -> None:
+    took = figures["milliseconds"]
+    assert (figures["configurations"], figures["observations"]) == (1, 4)
+    assert figures["ratio"] == pytest.approx(took["plain"] / took["ours"])
+    assert took["loop"] > 0
+
+
 def speedup(figures: dict[str, Any]) -> None:
     assert (figures["hosts"], figures["requests"]) == (2, 12)
     assert figures["speedup"] == pytest.approx(figures["seconds"]["1"] / figures["seconds"]["2"])
@@ -196,6 +204,7 @@ CHECKS = {
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order,
+    "speed.tracking": logged,
     "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,
     "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,

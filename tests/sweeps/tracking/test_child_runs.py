@@ -44,15 +44,6 @@ def steps_of(tracker, run_id):
     return {point.step: point.value for point in client_of(tracker).get_metric_history(run_id, "score")}
 
 
-def test_a_finished_study_run_again_changes_nothing(tmp_path):
-    path = write_sweep(tmp_path)
-    result = run(path, tracking=True)
-    before = contents(result.directory)
-    assert len(before["runs"]) == result.plan.trials + 2  # with the baseline and the sweep itself
-    run(path, tracking=True)
-    assert contents(result.directory) == before
-
-
 @pytest.mark.usefixtures("no_report")
 def test_a_setting_that_is_taken_back_leaves_no_tag(tmp_path):
     path = write_sweep(tmp_path)

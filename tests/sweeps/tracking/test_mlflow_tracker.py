@@ -21,10 +21,11 @@ from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.configuration_metrics import decisive, summarise
-from sweeps.tracking.metric_steps import ordered, points_digest
+from sweeps.tracking.experiment_view import CHARTS, STAGES, TABLE, description, swept_options, views
+from sweeps.tracking.metric_steps import ordered, points_digest, run_times
 from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
 from sweeps.tracking.observations_table import readable_table
-from sweeps.tracking.run_tags import child_name, split_verdict, view_state
+from sweeps.tracking.run_tags import child_name, split_verdict
 from sweeps.workspace.workspace import Workspace
 
 FINGERPRINT = Fingerprint(
@@ -85,6 +86,8 @@ def test_summary_worked_out_by_hand():
     assert metrics["mean"] == pytest.approx(0.35)
     assert metrics["sd"] == pytest.approx(0.1)
     assert metrics["se"] == pytest.approx(math.sqrt(0.01 * (1 / 2 + 1 / 2)) / 2)
+    # t of two degrees of freedom reaches 4.3027 standard errors
+    assert (metrics["mean_low"], metrics["mean_high"]) == pytest.approx((0.134867, 0.565133), abs=1e-5)
     assert metrics["n"] == 4
     assert (metrics["lv1"], metrics["lv2"], metrics["lv12"]) == (1, 0, 0.5)
     assert "lv3" not in metrics  # no such items
@@ -153,6 +156,30 @@ def test_table_shows_score_text_and_missed_items_first():
     assert len(readable_table(observations, None)) == 4
 
 
+def test_a_run_lasts_from_its_first_request_to_its_last_answer():
+    texts = pd.DataFrame(
+        {"created": ["2026-01-01T00:00:10.500+00:00", "2026-01-01T00:00:12+00:00", ""], "seconds": [0.5, 4.0, 9.0]}
+    )
+    second = 1767225600  # 2026-01-01
+    assert run_times(texts) == (1000 * (second + 8), 1000 * (second + 12))
+    assert run_times(texts.tail(1)) is None
+    assert run_times(texts[["seconds"]]) is None
+    assert run_times(None) is None
+
+
+def test_a_run_has_the_times_of_its_generations(tracker):
+    begin(tracker)
+    observations = rows({"pump": [0.1, 0.3]})
+    texts = texts_of(observations).assign(created="2026-01-01T00:01:00.000+00:00", seconds=[20.0, 2.5])
+    child = client_of(tracker).get_run(tracker.log_configuration(-1, BASELINE, observations, texts)).info
+    assert (child.end_time - child.start_time, child.end_time) == (20_000, 1767225660_000)
+    later = rows({"pump": [0.2]}, stage="confirm", seed=9)
+    both = pd.concat([observations, later])
+    more = pd.concat([texts, texts_of(later).assign(created="2026-01-01T00:03:00+00:00", seconds=1.0)])
+    assert tracker.log_configuration(-1, BASELINE, both, more) == child.run_id
+    assert client_of(tracker).get_run(child.run_id).info.end_time == 1767225780_000
+
+
 def test_names():
     assert child_name(-1, ["floor", "confirm"]) == "baseline"
     assert child_name(7, ["explore"]) == "trial 07"
@@ -176,12 +203,27 @@ def test_verdict_splits_into_numbers_and_words():
     assert words == {"verdict": "better", "verdict.notes": '["a", "b"]', "verdict.x": "true"}
 
 
-def test_the_ui_opens_on_scores_and_swept_options():
-    state = json.loads(view_state(CONFIG, BASELINE))
-    assert state["orderByKey"] == "metrics.`mean`"
-    assert state["selectedColumns"][0] == "metrics.`mean`"
-    assert "params.`temperature`" in state["selectedColumns"]
-    assert "params.`top_k`" not in state["selectedColumns"]
+def test_views_have_scores_swept_options_and_the_pinned_baseline():
+    swept = swept_options(CONFIG, BASELINE)
+    made = {name.rpartition(".")[2]: json.loads(value) for name, value in views(swept, "parent", "base").items()}
+    assert set(made) == {TABLE, CHARTS, STAGES}
+    for state in made.values():
+        assert state["orderByKey"] == state["selectedColumns"][0] == "metrics.`mean`"
+        assert "params.`temperature`" in state["selectedColumns"]
+        assert "params.`top_k`" not in state["selectedColumns"]
+        assert (state["runsPinned"], state["runsExpanded"]) == (["base"], {"parent": True})
+    assert made[STAGES]["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "stage"}]
+    kinds = [chart["type"] for chart in made[CHARTS]["compareRunCharts"]]
+    assert kinds == ["BAR", "PARALLEL", "SCATTER", "SCATTER"]
+    assert json.loads(views(swept, "parent", "")["mlflow.sharedViewState.scores"])["runsPinned"] == []
+
+
+def test_every_view_is_linked_and_every_name_explained():
+    text = description("s", "7", "It is better.")
+    for name in (TABLE, CHARTS, STAGES):
+        assert f"viewStateShareKey={name})" in text
+    for name in ("lv12", "se", "mde"):
+        assert f"- `{name}`: " in text
 
 
 # ---- the store

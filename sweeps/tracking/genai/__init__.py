@@ -1,0 +1,1 @@
+"""MLflow's side for language models: traces, prompt versions and data sets."""
