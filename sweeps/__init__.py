@@ -15,6 +15,8 @@ from sweeps.version import __version__ as __version__
 if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_face.py compares it with _HOMES
     from analysis.observations.table_error import TableError as TableError
     from analysis.verdict.judge import judge as judge
+    from sweeps.audits.audit import audit as audit
+    from sweeps.audits.result import Audit as Audit
     from sweeps.config.file import load_config as load_config
     from sweeps.config.sweep_config import SweepConfig as SweepConfig
     from sweeps.engines.base import EngineError as EngineError
@@ -38,6 +40,7 @@ if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_fac
     from sweeps.workspace.study_lock import StudyBusyError as StudyBusyError
 
 _HOMES = {
+    "Audit": "sweeps.audits.result",
     "ConfigError": "sweeps.errors",
     "Configuration": "sweeps.options",
     "EngineError": "sweeps.engines.base",
@@ -56,6 +59,7 @@ _HOMES = {
     "SweepError": "sweeps.errors",
     "SweepResult": "sweeps.results.result",
     "TableError": "analysis.observations.table_error",
+    "audit": "sweeps.audits.audit",
     "judge": "analysis.verdict.judge",
     "load_config": "sweeps.config.file",
     "load_result": "sweeps.results.reader",

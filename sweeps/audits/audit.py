@@ -71,11 +71,11 @@ def audit(
     """
     given = [f"{name}={url}" for name, url in hosts.items()] if isinstance(hosts, Mapping) else list(hosts)
     earlier = [each if isinstance(each, AuditRecord) else read_record(Path(each)) for each in from_]
-    config = audited_config(sweep, model or (earlier[0].model if earlier and sweep is None else None), engine)
-    only_earlier = bool(earlier) and not given and sweep is None and engine is None
-    addresses = [] if only_earlier else addresses_of(config, given)
-    if only_earlier:
+    if earlier and not given and sweep is None and engine is None:
         return Audit(joined(earlier))
+    model = model or (earlier[0].model if earlier and sweep is None else None)
+    config = audited_config(sweep, model, engine, hosts=bool(given))
+    addresses = addresses_of(config, given)
     run = _Run(config, addresses, earlier, Workspace.at(mlruns), progress or AuditProgress(), quick=quick, again=again)
     return run.go()
 

@@ -54,7 +54,10 @@ def effects_table(record: AuditRecord) -> pd.DataFrame:
     return pd.DataFrame([vars(effect) for effect in effects(record)], columns=list(COLUMNS))
 
 
-def _effects(host: HostRecord, experiment: HostExperiment) -> list[Effect]:
+def experiment_pairs(
+    host: HostRecord, experiment: HostExperiment
+) -> dict[tuple[Mode, str], list[tuple[Answer, Answer]]]:
+    """Return the answers of an experiment, each with its reference of equal case and seed, by (mode, arm)."""
     usable = [each for each in host.answers if not each.error]
     own = [each for each in usable if each.experiment == experiment.name]
     # a reference of the experiment itself counts before one that another experiment sent
@@ -66,9 +69,13 @@ def _effects(host: HostRecord, experiment: HostExperiment) -> list[Effect]:
         reference = references.get((each.mode, each.case, each.seed))
         if each.arm != experiment.reference and reference is not None and each is not reference:
             groups.setdefault((each.mode, each.arm), []).append((reference, each))
+    return dict(sorted(groups.items(), key=lambda group: group[0][0] != "production"))
+
+
+def _effects(host: HostRecord, experiment: HostExperiment) -> list[Effect]:
     return [
         _effect(host.label, experiment, arm, mode, pairs)
-        for (mode, arm), pairs in sorted(groups.items(), key=lambda group: group[0][0] != "production")
+        for (mode, arm), pairs in experiment_pairs(host, experiment).items()
     ]
 
 

@@ -61,7 +61,9 @@ def shipped_config(model: str | None, kind: str, host: str | None) -> SweepConfi
     )
 
 
-def audited_config(sweep: str | Path | SweepConfig | None, model: str | None, engine: str | None) -> SweepConfig:
+def audited_config(
+    sweep: str | Path | SweepConfig | None, model: str | None, engine: str | None, *, hosts: bool = False
+) -> SweepConfig:
     """Return the configuration to audit.
 
     Args:
@@ -69,13 +71,16 @@ def audited_config(sweep: str | Path | SweepConfig | None, model: str | None, en
         model: The model, in place of the file's.
         engine: Kind of the engine without a file; None for Ollama where a model or OLLAMA_HOST is named, otherwise the
             embedded engine.
+        hosts: Whether hosts are named, which are servers.
 
     Raises:
-        ConfigError: With all problems of the file, or if both a file and an engine are given.
+        ConfigError: With all problems of the file; if both a file and an engine are given, or no model for a server.
     """
     if sweep is None:
-        named = bool(model or os.environ.get("OLLAMA_MODEL") or os.environ.get("OLLAMA_HOST"))
-        kind = engine or ("ollama" if named else "llamacpp")
+        model = model or os.environ.get("OLLAMA_MODEL")
+        kind = engine or ("ollama" if hosts or model or os.environ.get("OLLAMA_HOST") else "llamacpp")
+        if kind == "ollama" and not model:
+            raise ConfigError("--model: is missing; name a model that all hosts have, such as qwen2.5:14b")
         return shipped_config(model or (EMBEDDED_MODEL if kind == "llamacpp" else None), kind, None)
     if engine is not None:
         raise ConfigError(f"--engine {engine}: the sweep's file has an [engine]; leave --engine out")

@@ -113,6 +113,11 @@ class Modes:
         kept = {name: value for name, value in self.production.items() if not name.startswith("mirostat")}
         return {**kept, "temperature": 0.0}
 
+    def is_greedy(self, mode: Mode) -> bool:
+        """Whether the seed does nothing in a mode."""
+        options = self.options(mode)
+        return options.get("temperature") == 0 and not options.get("mirostat")
+
     def as_record(self) -> dict[Mode, dict[str, OptionValue]]:
         """Return the options of each mode, for the record."""
         return {mode: self.options(mode) for mode in MODES}
@@ -153,7 +158,7 @@ def plan_for(host: HostAbilities, cases: Sequence[str], modes: Modes, *, quick: 
     room = per_host + PER_FURTHER_CASE * max(0, len(cases) - EXPERIMENT_CASES) - len(cases)
     room -= sum(len(step.requests) for step in rest)
     seeds = max(2, min(QUICK_SEEDS if quick else MOST_SEEDS, room // len(cases)))
-    first = [step for mode in MODES for step in _seeds(host, cases, modes, mode, 1 if mode == "baseline" else seeds)]
+    first = [step for mode in MODES for step in _seeds(host, cases, modes, mode, seeds)]
     # Within a mode the texts of the seeds come first: the experiments are compared with them.
     steps = [step for mode in MODES for step in (*first, *rest) if step.setting.mode == mode]
     return HostPlan(
@@ -164,7 +169,7 @@ def plan_for(host: HostAbilities, cases: Sequence[str], modes: Modes, *, quick: 
 
 
 def _seeds(host: HostAbilities, cases: Sequence[str], modes: Modes, mode: Mode, seeds: int) -> list[Step]:
-    setting = modes.setting(mode, host.path)
+    setting, seeds = modes.setting(mode, host.path), 1 if modes.is_greedy(mode) else seeds
     return [Step(SEEDS, WARM, setting, ((case, modes.seed + n),)) for case in cases for n in range(seeds)]
 
 
@@ -172,21 +177,24 @@ def _experiments(host: HostAbilities, cases: Sequence[str], modes: Modes, mode: 
     """Return the experiments of a mode, those without a reload first."""
     base, seed = modes.setting(mode, host.path), modes.seed
     ones, first = [(case, seed) for case in cases], [(cases[0], seed)]
-    two = ones if mode == "baseline" or quick else [(case, seed + n) for case in cases for n in range(2)]
-    found = [Step("repeat", "again", base, (each,), 1) for each in (first if quick and mode == "baseline" else two)]
+    two = ones if modes.is_greedy(mode) or quick else [(case, seed + n) for case in cases for n in range(2)]
     native = host.path == "native"
+    found: list[Step] = []
     if not quick and native and host.server:
         found += [Step("streaming", "not streamed", replace(base, way=Way(stream=False)), (each,)) for each in ones]
     if not quick:
         found += _in_state("prompt switch", "alternating", base, "after another prompt", two)
     if native:
-        found += _in_flight(base, cases, seed, (2,) if quick else (2, 4), quick=quick and mode == "baseline")
+        found += _in_flight(base, modes, cases, (2,) if quick else (2, 4), quick=quick and mode == "baseline")
     if not (quick and mode == "baseline"):
         found += _in_state("first run", "cold", base, "after a load", ones if quick or mode == "baseline" else two)
     found += _paths(host, modes, mode, first if quick else ones, quick=quick)
     if not quick and native:
         found += _reloads(host, base, ones, first)
-    return found
+    # Repeats come last, after loads in between: they are to show all noise that the host has.
+    rounds = range(1, 3 if mode == "baseline" and not quick else 2)
+    repeated = first if quick and mode == "baseline" else two
+    return found + [Step("repeat", "again", base, (each,), number) for number in rounds for each in repeated]
 
 
 def _in_state(
@@ -195,13 +203,13 @@ def _in_state(
     return [Step(experiment, arm, replace(base, warmth=warmth), (each,)) for each in requests]
 
 
-def _in_flight(base: Setting, cases: Sequence[str], seed: int, sizes: Sequence[int], *, quick: bool) -> list[Step]:
+def _in_flight(base: Setting, modes: Modes, cases: Sequence[str], sizes: Sequence[int], *, quick: bool) -> list[Step]:
     if quick:
         return []
-    found = []
+    found, seed = [], modes.seed
     for size in sizes:
         requests = tuple((cases[n % len(cases)], seed + n // len(cases)) for n in range(size))
-        if base.mode == "baseline":
+        if modes.is_greedy(base.mode):
             requests = tuple((case, seed) for case, _ in requests)
         found.append(Step("in flight", str(size), replace(base, in_flight=size), requests))
     return found

@@ -13,6 +13,9 @@ from sweeps.errors import SweepError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from analysis.sameness.ladder import Rung
+    from analysis.sameness.levels import Level
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -30,6 +33,54 @@ class Audit:
         from sweeps.audits.analyse import experiments_table
 
         return experiments_table(self.record)
+
+    @cached_property
+    def rungs(self) -> list[Rung]:
+        """The tested rungs of the ladder with their full results."""
+        from sweeps.audits.analyse import rungs_of
+
+        return rungs_of(self.record)
+
+    @cached_property
+    def ladder(self) -> pd.DataFrame:
+        """A row per rung from rendered prompt to quality, the first host against each other one, with own A/A."""
+        from sweeps.audits.analyse import ladder_table
+
+        return ladder_table(self.record, self.rungs)
+
+    @cached_property
+    def sameness(self) -> pd.DataFrame:
+        """A row per pair of hosts, mode and level: identical, equivalent, same quality."""
+        from sweeps.audits.analyse import sameness_table
+
+        return sameness_table(self.record, self.rungs)
+
+    @cached_property
+    def advice(self) -> pd.DataFrame:
+        """A row per host and setting: the value for the most reproducible run, and why."""
+        import pandas as pd
+
+        from sweeps.audits.advice import advice
+
+        rows = [
+            {"host": label, "setting": each.name, "value": each.value, "why": each.why}
+            for label in self.record.labels
+            for each in advice(self.record, label).settings
+        ]
+        return pd.DataFrame(rows, columns=["host", "setting", "value", "why"])
+
+    def unmet(self, level: Level) -> list[str]:
+        """Return why hosts are not the same at a level, a sentence for each host; empty where all are the same.
+
+        Args:
+            level: `identical`, `equivalent` or `same-quality`; each includes the next.
+
+        Raises:
+            ConfigError: If there is one host only.
+        """
+        from sweeps.audits.analyse import unmet
+
+        return unmet(self.record, level, self.rungs)
 
     @cached_property
     def levels(self) -> pd.DataFrame:

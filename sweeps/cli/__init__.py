@@ -29,6 +29,10 @@ _COMMANDS = {
     "cases": ("sweeps.cli.cases", "Check, start or import cases and their rubrics."),
     "plan": ("sweeps.cli.plan", "Compute how many generations it takes to find a gain."),
     "probe": ("sweeps.cli.probe", "Find out which options have an effect on a host."),
+    "audit": (
+        "sweeps.cli.audit",
+        "Audit hosts: do they repeat their texts, what changes them, are they the same?",
+    ),
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs."),
 }

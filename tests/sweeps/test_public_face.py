@@ -20,6 +20,7 @@ from tests.sweeps.sweep_files import write_sweep
 ROOT = Path(sweeps.__file__).parents[1]
 
 NAMES = [
+    "Audit",
     "ConfigError",
     "Configuration",
     "EngineError",
@@ -39,6 +40,7 @@ NAMES = [
     "SweepResult",
     "TableError",
     "__version__",
+    "audit",
     "judge",
     "load_config",
     "load_result",

@@ -1,0 +1,218 @@
+"""`sweeps audit`: do hosts repeat their texts, what changes them, and are the hosts the same?"""
+
+from __future__ import annotations
+
+import shlex
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from sweeps.audits.progress import AuditProgress
+from sweeps.cli.common import (
+    FilePath,
+    echo_json,
+    json_option,
+    mlruns_option,
+    say,
+    stderr_console,
+    stdout_console,
+    terminable,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from rich.console import Console
+
+    from sweeps.audits.result import Audit
+
+REQUIRED = ("identical", "equivalent", "same-quality")
+
+
+@click.command()
+@click.argument("file", type=FilePath(), required=False)
+@click.option("--host", "hosts", multiple=True, metavar="NAME=URL", help="A host; with /v1 if that path is used there.")
+@click.option(
+    "--from", "from_", type=FilePath(), multiple=True, metavar="FILE", help="Hosts audited elsewhere (--out)."
+)
+@click.option("--model", help="The model, in place of the file's; needed for a server without a file.")
+@click.option("--engine", type=click.Choice(["ollama", "llamacpp"]), help="The engine, without FILE.")
+@click.option(
+    "--quick", is_flag=True, help="Fewer than 60 generations for three hosts; settings that reload are left out."
+)
+@click.option("--again", is_flag=True, help="Begin anew instead of continuing an interrupted audit.")
+@click.option("--out", type=FilePath(dir_okay=False), help="Write the record to this file, for --from elsewhere.")
+@click.option("--require", type=click.Choice(REQUIRED), help="Exit with 1 unless all hosts are the same in this way.")
+@click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the tables.")
+@json_option
+@mlruns_option
+def audit(
+    file: Path | None,
+    hosts: tuple[str, ...],
+    from_: tuple[Path, ...],
+    model: str | None,
+    engine: str | None,
+    quick: bool,
+    again: bool,
+    out: Path | None,
+    require: str | None,
+    quiet: bool,
+    as_json: bool,
+    mlruns: Path,
+) -> int:
+    """Audit hosts with the model, prompt, cases and options of FILE, a sweep; without it with two shipped cases.
+
+    Each host is asked at the options that are used and at temperature 0 with a fixed seed. One thing at a time is
+    changed, and the texts of equal seeds are compared. Then the hosts are compared with the first one. Every answer is
+    kept: after an interruption the same command continues.
+
+    Without --host the file's hosts are audited, else the server at OLLAMA_HOST, else the embedded engine.
+    """
+    from sweeps.audits.audit import audit as run_audit
+
+    console = stderr_console()
+    with terminable() as status:
+        progress = _Shown(console, quiet=quiet or as_json)
+        try:
+            found = run_audit(
+                file, model=model, hosts=hosts, from_=from_, quick=quick, again=again, engine=engine, mlruns=mlruns,
+                progress=progress,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            progress.end()
+            words = [word for word in sys.argv[1:] if word != "--again"]
+            say(console, f"stopped; {progress.done} of {progress.total} generations are kept. To go on:")
+            console.print(f"  {shlex.join(['sweeps', *words])}", soft_wrap=True)
+            raise click.exceptions.Exit(status()) from None
+        progress.end()
+    if out is not None:
+        found.write(out)
+    if as_json:
+        echo_json(_as_json(found))
+    else:
+        _show(stdout_console(), found)
+    return _required(found, require, console)
+
+
+def _required(found: Audit, level: Any, console: Console) -> int:
+    if level is None:
+        return 0
+    lines = found.unmet(level)
+    for line in lines:
+        say(console, line)
+    return 1 if lines else 0
+
+
+class _Shown(AuditProgress):
+    """Progress on stderr: a line that moves on a terminal, otherwise a few lines."""
+
+    def __init__(self, console: Console, *, quiet: bool) -> None:
+        self._console, self._quiet = console, quiet
+        self._lock = threading.Lock()
+        self._left: dict[str, int] = {}
+        self._seconds: dict[str, list[float]] = {}
+        self.done = self.total = 0
+        self._began, self._told = time.monotonic(), 0.0
+
+    def plan(self, generations: Mapping[str, int], tokens: int) -> None:
+        """Show the cost."""
+        self._left, self.total = dict(generations), sum(generations.values())
+        each = ", ".join(f"{label} {count}" for label, count in generations.items())
+        if not self._quiet:
+            say(self._console, f"{self.total} generations ({each}), and {tokens} requests for one token")
+
+    def advance(self, host: str, seconds: float | None) -> None:
+        """Move on; after the first generation of a host, the time is known."""
+        with self._lock:
+            self.done += 1
+            self._left[host] -= 1
+            if seconds is not None:
+                self._seconds.setdefault(host, []).append(seconds)
+            self._tell()
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        """Print a message."""
+        if warning or not self._quiet:
+            say(self._console, f"warning: {text}" if warning else text)
+
+    def end(self) -> None:
+        """End the line that moves."""
+        if self._console.is_terminal and self.done and not self._quiet:
+            self._console.print()
+
+    def _tell(self) -> None:
+        if self._quiet or not self._seconds:
+            return
+        now = time.monotonic()
+        text = f"{self.done} of {self.total} generations, about {_duration(self._time_left())} left"
+        if self._console.is_terminal:
+            self._console.print(f"\r{text}   ", end="")
+        elif self._told == 0 or now - self._told >= 30:
+            say(self._console, text)
+            self._told = now
+
+    def _time_left(self) -> float:
+        """Return the seconds left: hosts work side by side, so the slowest decides."""
+        means = {host: sum(each) / len(each) for host, each in self._seconds.items()}
+        usual = sum(means.values()) / len(means)
+        return max(left * means.get(host, usual) for host, left in self._left.items())
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+
+
+def _as_json(found: Audit) -> dict[str, Any]:
+    tables = ("facts", "levels", "experiments", "ladder", "sameness", "sources", "advice")
+    return {
+        "record": "audit",
+        "model": found.record.model,
+        "hosts": found.record.labels,
+        "absent": dict(found.record.absent),
+        **{name: _rows(getattr(found, name)) for name in tables},
+    }
+
+
+def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    plain = table.astype(object)
+    rows = plain.where(plain.notna(), None).to_dict("records")
+    return [{str(key): value for key, value in row.items()} for row in rows]
+
+
+def _show(console: Console, found: Audit) -> None:
+    """Print the tables."""
+    _table(console, "Hosts: what differs is marked", found.facts)
+    _table(console, "Covered items of levels 1 and 2", found.levels.reset_index("mode"))
+    _table(console, "Each host: one thing changed", found.experiments, skip=("source",))
+    if len(found.record.hosts) > 1:
+        _table(console, "Between hosts", found.ladder, skip=("p_value", "sentence"))
+        for sentence in found.ladder["sentence"]:
+            say(console, f"  {sentence}")
+    _table(console, "Sources of differences", found.sources[["source", "tested", "conclusion"]])
+    for host in found.record.hosts:
+        for missing in host.not_done:
+            where = f" ({missing.mode})" if missing.mode else ""
+            say(console, f"not done on {host.label}: {missing.experiment}{where}: {missing.reason}")
+
+
+def _table(console: Console, title: str, rows: pd.DataFrame, *, skip: Sequence[str] = ()) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=title, title_justify="left")
+    names = [str(name) for name in rows.columns if name not in skip]
+    for name in names:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows[names].itertuples(index=False):
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None or value != value:  # NaN
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

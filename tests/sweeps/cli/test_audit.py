@@ -1,0 +1,92 @@
+"""`sweeps audit` from the command line, on doubles of the article's three machines."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sweeps import audit
+from sweeps.audits.record import read_record
+from sweeps.cli import run_command
+from tests.doubles.ollama import OllamaDouble
+from tests.doubles.three_machines import MODEL, three_machines
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    for name in ("OLLAMA_HOST", "OLLAMA_MODEL", "OLLAMA_TEMPERATURE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """The words, the exit status, and the outputs of a full audit of the three machines."""
+    out = tmp_path_factory.mktemp("three") / "three.json"
+    with three_machines() as machines:
+        words = ["audit", "--model", MODEL, *machines.options, "--mlruns", str(out.parent), "--out", str(out)]
+        status = run_command([*words, "--json", "--require", "same-quality"])
+    return status, out
+
+
+def test_the_articles_machines_end_to_end(three):
+    status, out = three
+    record = read_record(out)
+    found = audit(from_=[record])
+    assert record.labels == ["wk-01", "mbp", "wk-02"]
+    assert sum(len(host.answers) for host in record.hosts) <= 300
+    assert status == 1  # texts of one model score so unevenly that twelve seeds show no equal quality
+    rows = found.ladder.set_index(["host_b", "mode", "rung"])
+    for other in ("mbp", "wk-02"):
+        assert rows.loc[(other, "production", "same-seed texts"), "finding"] == "differs"
+        assert rows.loc[(other, "baseline", "same-seed texts"), "figure"] == 1
+        assert rows.loc[(other, "", "numerics"), "finding"] == "same"
+    own = found.experiments.set_index(["host", "mode", "experiment", "arm"])["identical"]
+    for host in ("wk-01", "wk-02"):
+        assert own[host, "production", "api path", "/v1, its defaults"] == 0
+        assert own[host, "production", "api path", "/v1, all it takes"] == 1
+        assert own[host, "production", "num_ctx", "changed and back"] == 0
+        assert own[host, "baseline", "num_ctx", "changed and back"] == 1
+    assert own["mbp", "production", "api path", "native"] == 0
+
+
+def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
+    _, out = three
+    assert run_command(["audit", "--from", str(out)]) == 0
+    shown = capsys.readouterr().out
+    for text in ("Ollama 0.13.5", "OpenAI-compatible (/v1)", "same-seed texts", "not done on mbp: num_ctx"):
+        assert text in shown
+    assert run_command(["audit", "--from", str(out), "--json"]) == 0
+    tables = json.loads(capsys.readouterr().out)
+    assert {row["host"] for row in tables["experiments"]} == {"wk-01", "mbp", "wk-02"}
+    assert run_command(["audit", "--from", str(out), "--require", "identical"]) == 1
+    assert "wk-01 and mbp: identical is not met" in capsys.readouterr().err
+
+
+def test_the_cost_is_shown_before_and_the_time_left_after_the_first(capsys):
+    with OllamaDouble(version="0.33.0-rc2") as server:
+        assert run_command(["audit", "--model", "smollm2:135m", "--host", f"a={server.url}", "--quick"]) == 0
+    shown = capsys.readouterr().err
+    assert "17 generations (a 17), and 18 requests for one token" in shown
+    assert shown.index("17 generations") < shown.index("1 of 17 generations, about")
+    assert Path("mlruns/ledger.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--host", "http://one:1", "--model", "m"], "is no NAME=URL"),
+        (["--require", "identical", "--host", "a=http://127.0.0.1:9", "--model", "m"], "no answer from"),
+        (["--from", "none.json"], "none.json: cannot be read"),
+        (["sweep.toml"], "sweep.toml: no such file"),
+        (["--host", "a=http://127.0.0.1:9"], "--model: is missing"),
+        (["--require", "similar"], "similar"),
+    ],
+)
+def test_faults_are_named_and_nothing_is_left_behind(words, message, capsys):
+    assert run_command(["audit", *words]) in (2, 3)
+    assert message in capsys.readouterr().err
+    assert not Path("mlruns").exists()
