@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 @click.option("--label", help="A name for this host, for people; not part of the digest.")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the fingerprint to this file.")
 @click.option("--diff", "files", type=FilePath(), nargs=2, help="Compare two fingerprint files.")
+@click.option("--script", is_flag=True, help="Print a script that does the same with Python alone, for other machines.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def fingerprint(
     kind: str | None,
@@ -35,6 +36,7 @@ def fingerprint(
     label: str | None,
     out: Path | None,
     files: tuple[Path, Path] | None,
+    script: bool,
     as_json: bool,
 ) -> None:
     """Show the facts about host, engine and model that can change the numbers, with their digest.
@@ -44,7 +46,15 @@ def fingerprint(
     names, paths, addresses or serial numbers.
 
     A tunnel (ssh -L) makes a remote server look local: give --host-file with it.
+
+    On a machine without this package, the script that --script prints writes the same file with Python alone, as in
+    sweeps fingerprint --script | ssh wk-01 python3 - --label wk-01 > wk-01.json
     """
+    if script:
+        from sweeps.fingerprints.script import script_text
+
+        click.echo(script_text(), nl=False)
+        return
     from sweeps.fingerprints.fingerprint import Fingerprint, diff
 
     if files:

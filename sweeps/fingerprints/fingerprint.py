@@ -20,7 +20,6 @@ Facts never hold user names, home directories, host names, addresses or serial n
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -31,48 +30,18 @@ from typing import Any
 
 from sweeps.addresses import scrub
 from sweeps.errors import SweepError
-from sweeps.fingerprints.machine import UNKNOWN
+from sweeps.fingerprints.standalone import DIGEST_FIELDS, FORMAT, VERSION, digest_of
+from sweeps.fingerprints.standalone import known as known  # whoever reads a fingerprint finds it here
 
 PARTS = ("host", "engine", "model", "client")
 """Parts of a fingerprint, in the order in which they are shown."""
 
-DIGEST_FIELDS: Mapping[str, tuple[str, ...]] = {
-    "host": (
-        "id",  # unknown hosts only: tells two of them apart
-        "os",
-        "architecture",
-        "math_library",
-        "cpu",
-        "cpu_physical",
-        "cpu_logical",
-        "cpu_features",
-        "gpus",
-        "environment",
-    ),
-    "engine": (
-        "name",
-        "version",
-        "llama_cpp",
-        "api",
-        "system",
-        "devices",
-        "settings",
-        "threads",
-        "decode_threads",
-        "batch",
-        "num_gpu",
-    ),
-    "model": ("digest", "weights_sha256", "quantization", "template_sha256"),
-}
-"""Fields of the digest. A field that is missing, unknown or empty counts as absent."""
 
 VOLATILE_FIELDS: Mapping[str, tuple[str, ...]] = {
     "engine": ("num_ctx", "gpu_share"),
 }
 """Fields that can change the numbers but are known only while a model is loaded."""
 
-FORMAT = "slm-sweeps fingerprint"
-VERSION = 1
 TAG_LENGTH = 250
 
 
@@ -138,13 +107,7 @@ class Fingerprint:
         return own[:12] if re.fullmatch(r"[0-9a-f]{12,}", own) else self._digest_of("model")
 
     def _digest_of(self, *parts: str) -> str:
-        chosen = {
-            part: {
-                name: self.facts[part].get(name) for name in DIGEST_FIELDS[part] if known(self.facts[part].get(name))
-            }
-            for part in parts
-        }
-        return hashlib.sha256(json.dumps(chosen, sort_keys=True, ensure_ascii=True).encode()).hexdigest()[:12]
+        return digest_of(self.facts, *parts)
 
     @property
     def summary(self) -> str:
@@ -251,11 +214,6 @@ def host_label(fingerprints: Mapping[str, Fingerprint], name: str) -> str:
     """
     labels = (fingerprint.facts["host"].get("label") for fingerprint in fingerprints.values())
     return next((str(label) for label in labels if known(label)), name)
-
-
-def known(value: Any) -> bool:
-    """Whether a fact is present: not missing, unknown or empty."""
-    return value is not None and value != UNKNOWN and value != "" and value != [] and value != {}
 
 
 def readable(value: Any) -> str:
