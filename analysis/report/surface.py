@@ -1,6 +1,6 @@
 """The search's surface of scores as plain data: which options matter, and the score along them.
 
-Whoever has the search fills it in (`sweeps.results.option_effects`); the report draws it.
+Whoever has the search fills it in (`sweeps.results.figures.option_effects`); the report draws it.
 """
 
 from __future__ import annotations

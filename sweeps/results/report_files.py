@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from analysis.report.data import ReportData
+    from analysis.report.guard import Guard
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,18 @@ def _with_marks(data: ReportData, result: SweepResult) -> ReportData:
     return replace(data, marked=marked_texts(result, shown))
 
 
+def _with_figures(data: ReportData, result: SweepResult, guard: Guard) -> ReportData:
+    """The data with what only figures show, which takes its time."""
+    from sweeps.results.figures.look_effects import look_effects
+    from sweeps.results.figures.option_effects import option_effects
+
+    return replace(
+        data,
+        surface=guard("the search's surface", lambda: option_effects(result), None),
+        look_effects=guard("the effect after each look", lambda: look_effects(result), None),
+    )
+
+
 def _robustness(result: SweepResult) -> pd.DataFrame | None:
     """The verdict under other weights; in a comparison the candidate's column has its name."""
     table = result.robustness
@@ -216,7 +229,7 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
         remove_unforced(folder)
     exports = result.export() if result.exportable else []
     guard = Guard(warn)
-    data = report_data(result, exports, warn=warn)
+    data = _with_figures(report_data(result, exports, warn=warn), result, guard)
     figures = draw(data, warn=warn)
     html = guard("the report", lambda: render_report(data, figures, warn=warn), "")
     note = guard("the note", lambda: render_note(data), "")

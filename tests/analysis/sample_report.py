@@ -8,6 +8,7 @@ import pandas as pd
 from analysis import aa_check, judge, noise_floor
 from analysis.pareto import expected
 from analysis.report.page import ReportData
+from analysis.report.surface import Contour, Scale, Slice, Surface
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 OPTIONS = ("temperature", "top_k", "top_p", "num_predict", "num_ctx")
@@ -65,8 +66,40 @@ def make_data(**changes) -> ReportData:
         },
         "exports": ["mlruns/exports/quickstart/production.env", "mlruns/exports/quickstart/production.json"],
         "version": "0.1.0",
+        "surface": make_surface(),
+        "look_effects": pd.DataFrame(
+            {
+                "look": [1, 2, 3],
+                "seeds": [3, 5, 8],
+                "effect": [0.07, 0.09, 0.11],
+                "ci_low": [-0.02, 0.03, 0.07],
+                "ci_high": [0.16, 0.15, 0.15],
+            }
+        ),
     }
     return ReportData(**(fields | changes))
+
+
+def make_surface() -> Surface:
+    """A surface that is highest at temperature .35 and top_k 20, and where num_predict hardly matters."""
+    temperature = Scale("temperature", [round(0.1 * step, 1) for step in range(16)])
+    top_k = Scale("top_k", [5.0, 10.0, 20.0, 40.0, 80.0, 160.0], log=True)
+    of_temperature = -0.22 * (np.array(temperature.values) - 0.35) ** 2
+    of_top_k = -0.03 * np.abs(np.log(np.array(top_k.values) / 20))
+    slices = [
+        Slice(scale, 0.55 + part, 0.52 + part, 0.58 + part)
+        for scale, part in ((temperature, of_temperature), (top_k, of_top_k))
+    ]
+    shares = {"temperature": (0.7, 0.5, 0.85), "top_k": (0.15, 0.02, 0.4), "num_predict": (0.0, 0.0, 0.1)}
+    table = pd.DataFrame.from_dict(shares, orient="index", columns=["share", "low", "high"])
+    return Surface(
+        table.assign(fANOVA=[0.8, 0.15, 0.05]),
+        0.06,
+        slices,
+        Contour(temperature, top_k, 0.55 + of_temperature[None, :] + of_top_k[:, None]),
+        "the finalist",
+        ("fANOVA",),
+    )
 
 
 def make_texts(confirm: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.browser
 
 POINTS = {
     "noise_band": (0, 3), "confirm": (1, 0), "levels": (1, 0), "history": (1, 4), "sensitivity": (0, 2),
-    "parallel": (0, 1), "pareto": (0, 2), "items": (0, 1),
+    "parallel": (0, 1), "pareto": (0, 2), "items": (0, 1), "contour": (1, 2), "learning": (0, 1),
 }  # fmt: skip
 """A trace's point of each figure, to be pointed at. The others are in `tests/analysis/report`."""
 

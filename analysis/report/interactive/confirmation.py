@@ -61,8 +61,7 @@ def strips(who: Who, title: str, sentence: str) -> LiveFigure:
         mean = points(numbers(centre), at, [number] * len(at), f"{name}, mean", colour, marker=mark, **bars)
         traces += [dots, mean]
     ticks = {"tickvals": list(range(len(cases))), "ticktext": list(map(str, cases)), "range": [-0.6, len(cases) - 0.4]}
-    shown = layout("score", height=110 + 48 * max(len(cases), 1), xaxis={"range": [-0.02, 1.02]}, yaxis=ticks)
-    shown["legend"] |= {"y": -0.5 * 4 / (3 + len(cases))}
+    shown = layout("score", height=130 + 48 * max(len(cases), 1), xaxis={"range": [-0.02, 1.02]}, yaxis=ticks)
     return LiveFigure("confirm", title, sentence, traces, shown)
 
 
@@ -79,7 +78,7 @@ def levels(who: Who, title: str, sentence: str) -> LiveFigure:
         of = [who.number(key)] * len(names)
         bar = {"type": "bar", "name": name, "x": [f"level {each}" for each in names], "y": shares, "customdata": of}
         traces.append({**bar, "marker": {"color": colour}, "hovertext": hover, "texttemplate": "%{y:.0%}"})
-    shown = layout(height=320, barmode="group", yaxis={"range": [0, 1.08], "tickformat": ".0%"})
+    shown = layout(height=360, barmode="group", yaxis={"range": [0, 1.08], "tickformat": ".0%"})
     return LiveFigure("levels", title, sentence, traces, shown)
 
 
@@ -132,7 +131,7 @@ def learning(who: Who) -> LiveFigure | None:
         "Each point is the difference of the mean scores with all fresh generations up to that look. The interval is of"
         f" that look alone; claims before the end need a smaller p.{says}",
         [trace],
-        layout("seeds per case and arm", "difference", height=320, shapes=shapes, xaxis={"tickvals": seeds}),
+        layout("seeds per case and arm", "difference", height=360, shapes=shapes, xaxis={"tickvals": seeds}),
         rows,
     )
 

@@ -42,14 +42,13 @@ def cost(who: Who, sentence: str) -> LiveFigure | None:
         counts[name] = len(own)
         traces += [{**trace, "visible": not traces or name == next(iter(found.values()))} for trace in own]
     buttons = []
-    for name, count in counts.items():
+    for name in counts:
         visible = [each == name for each, times in counts.items() for _ in range(times)]
         change = {"xaxis.title.text": f"{name} per text"}
         buttons.append({"label": name, "method": "update", "args": [{"visible": visible}, change]})
-        assert count
     menu = {"type": "buttons", "direction": "right", "x": 0, "y": 1.14, "xanchor": "left", "buttons": buttons}
     first = next(iter(found.values()))
-    extra = {"updatemenus": [menu], "margin": {"l": 60, "r": 16, "t": 56, "b": 48}} if len(buttons) > 1 else {}
+    extra = {"updatemenus": [menu], "margin": {"l": 60, "r": 16, "t": 56, "b": 96}} if len(buttons) > 1 else {}
     front = int(undominated(table["score"].to_numpy(), table[[next(iter(found))]].to_numpy()).sum())
     return LiveFigure(
         "pareto",

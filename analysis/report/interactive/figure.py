@@ -169,8 +169,8 @@ def layout(x: str = "", y: str = "", *, height: int = 400, **more: Any) -> dict[
     axes = {name: axis(title) | dict(more.pop(name, {})) for name, title in (("xaxis", x), ("yaxis", y))}
     return {
         "height": height,
-        "margin": {"l": 60, "r": 16, "t": 12, "b": 48},
-        "legend": {"orientation": "h", "x": 0, "y": -0.18, "yanchor": "top"},
+        "margin": {"l": 60, "r": 16, "t": 12, "b": 96},
+        "legend": {"orientation": "h", "x": 0, "y": 0, "yref": "container", "yanchor": "bottom"},
         "hovermode": "closest",
         **axes,
         **more,

@@ -15,7 +15,7 @@ from analysis.report.interactive.figure import (
     CURVE,
     DOT,
     FINALIST,
-    MUTED,
+    INK,
     SCALE,
     LiveFigure,
     Trace,
@@ -62,7 +62,6 @@ def slices(who: Who, title: str) -> LiveFigure:
         else ""
     )
     shown = layout(height=_PANEL * lines + 90, **axes)
-    shown["legend"] |= {"y": -0.32 / lines}
     return LiveFigure("sensitivity", title, f"Each dot is the mean of one trial.{band}{says}", traces, shown)
 
 
@@ -74,7 +73,7 @@ def importances(who: Who) -> LiveFigure | None:
     table = surface.importances.sort_values("share")
     names = table.index.tolist()
     low, high = table["share"] - table["low"], table["high"] - table["share"]
-    error = {"type": "data", "symmetric": False, "array": numbers(high), "arrayminus": numbers(low), "color": MUTED}
+    error = {"type": "data", "symmetric": False, "array": numbers(high), "arrayminus": numbers(low), "color": INK}
     hover = [
         f"{name}: {row.share:.0%} ({row.low:.0%} to {row.high:.0%})"
         for name, row in zip(names, table.itertuples(index=False), strict=True)
@@ -115,9 +114,8 @@ def importances(who: Who) -> LiveFigure | None:
         traces,
         layout(
             "share of the variation",
-            height=110 + 34 * len(names),
+            height=140 + 34 * len(names),
             xaxis={"range": [0, 1], "tickformat": ".0%"},
-            legend={"orientation": "h", "x": 0, "y": -0.5 * 4 / (2 + len(names)), "yanchor": "top"},
         ),
         [head, *cells],
     )

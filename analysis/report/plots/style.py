@@ -28,6 +28,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", DOT: "dot"
 _VARIABLES |= {CURVE: "curve", ENDINGS["stop"]: "rest"}
 
 _SUBTITLE_CHARACTERS = 125  # fit beside the axis of a plot of the whole width
+_TITLE_PLACE = "axes fraction"
 _WIDTH = 10.0  # inches; at a page's width of about 900 px the text comes out at about 12 px
 
 
@@ -128,7 +129,7 @@ def titles(axes: Axes, title: str, subtitle: str) -> None:
         (0, 1),
         va="bottom",
         xytext=(0, 7),
-        xycoords="axes fraction",
+        xycoords=_TITLE_PLACE,
         textcoords="offset points",
         fontsize=9.5,
         color=MUTED,
@@ -141,7 +142,7 @@ def words_of(figure: Figure) -> tuple[str, str]:
     if figure.get_suptitle():
         return figure.get_suptitle().replace(r"\$", "$"), ""
     axes = figure.axes[0]
-    lines = axes.texts[0].get_text() if axes.texts else ""
+    lines = next((each.get_text() for each in axes.texts if getattr(each, "xycoords", "") == _TITLE_PLACE), "")
     return axes.get_title(loc="left").replace(r"\$", "$"), lines.replace("\n", " ").replace(r"\$", "$")
 
 

@@ -16,6 +16,8 @@ from analysis.report.guard import Guard
 from analysis.report.interactive.figure import LiveFigure
 from analysis.report.interactive.items import item_shares
 from analysis.report.interactive.part import figure_html, live_figures
+from analysis.report.page import draw
+from analysis.report.plots.style import words_of
 from analysis.report.tables import Tables
 from tests.analysis.sample import BASELINE
 
@@ -88,6 +90,43 @@ def test_the_cost_has_words_tokens_and_seconds_and_shows_one(content):
     assert sum(np.array([each["args"][0]["visible"] for each in buttons])).tolist() == [1] * len(shown)
 
 
+def test_titles_and_sentences_are_those_of_the_static_figures(data):
+    words = {name: words_of(figure) for name, figure in draw(data).items()}
+    assert words["levels"][1] == "Share of rubric items that the summaries cover, by importance."
+    assert words["confirm"][0].startswith("The finalist's mean is above the baseline's in ")
+    assert words["history"][1].endswith("only fresh generations show how good it is.")
+
+
+def test_importances_have_intervals_and_optunas_beside_them(data, content):
+    bars, theirs = content["figures"]["importances"]["data"]
+    assert bars["y"] == ["num_predict", "top_k", "temperature"]  # drawn from below
+    assert bars["x"] == [0, 0.15, 0.7]
+    assert bars["error_x"]["array"] == pytest.approx([0.1, 0.25, 0.15])
+    assert bars["error_x"]["arrayminus"] == pytest.approx([0, 0.13, 0.2])
+    assert theirs["x"] == [0.05, 0.15, 0.8]
+    assert data.surface.importance_title == "temperature matters; the others are not known to"
+
+
+def test_slices_have_curve_and_band_and_the_finalist_above_its_value(data, content):
+    figure = content["figures"]["sensitivity"]
+    curves = {trace["xaxis"]: trace for trace in figure["data"] if trace["name"] == "estimate of the search"}
+    assert set(curves) == {"x", "x2"}  # options with a slice come first
+    assert max(zip(curves["x"]["y"], curves["x"]["x"], strict=True))[1] in (0.3, 0.4)
+    assert figure["layout"]["xaxis2"]["type"] == "log"
+    marks = [trace["x"] for trace in figure["data"] if trace["name"] == "finalist, fresh"]
+    assert [mark[0] for mark in marks[:2]] == pytest.approx(
+        [data.values(data.finalist)[name] for name in ("temperature", "top_k")]
+    )
+
+
+def test_the_contour_lies_over_the_two_that_matter_most(content):
+    plane = content["figures"]["contour"]
+    assert (plane["layout"]["xaxis"]["title"]["text"], plane["layout"]["yaxis"]["title"]["text"]) == (
+        "temperature", "top_k",
+    )  # fmt: skip
+    assert len(plane["data"][0]["z"]) == len(plane["data"][0]["y"]) == 6
+
+
 def test_shares_of_items_are_counted_by_case_and_configuration():
     texts = pd.DataFrame(
         {
@@ -109,14 +148,12 @@ def test_a_figure_that_fails_is_named_and_the_others_are_there(data, monkeypatch
     monkeypatch.setattr("analysis.report.interactive.part.items", lambda who: 1 / 0)
     monkeypatch.setattr(Guard, "strict", False)
     told: list[str] = []
-    from analysis.report.page import draw
-
     drawn = {name: figure for name, figure in draw(data).items() if name == "history"}
     names = [figure.name for figure in live_figures(Tables(data), drawn, told.append)]
     assert told == [
         "the interactive figure 'items' is left out, since it could not be made: ZeroDivisionError: division by zero"
     ]
-    assert names == ["history", "parallel"]
+    assert names == ["history", "learning", "importances", "contour", "parallel"]
 
 
 def test_a_figure_without_a_picture_has_a_table_in_print():

@@ -1,0 +1,1 @@
+"""Numbers that only figures of the report show."""
