@@ -20,7 +20,7 @@ from sweeps.audits.plan import HostPlan, plan_for
 from sweeps.audits.progress import AuditProgress
 from sweeps.audits.prompts import PROMPTS
 from sweeps.audits.record import AuditRecord, HostRecord, joined, read_record
-from sweeps.audits.requests import AuditStoppedError
+from sweeps.audits.requests import OTHER_PROMPT, AuditStoppedError
 from sweeps.audits.result import Audit
 from sweeps.audits.scores import scored
 from sweeps.config.sweep_config import SweepConfig
@@ -40,6 +40,7 @@ def audit(
     *,
     model: str | None = None,
     hosts: Sequence[str] | Mapping[str, str] = (),
+    host_files: Sequence[str] | Mapping[str, str | Path] = (),
     from_: Sequence[str | Path | AuditRecord] = (),
     quick: bool = False,
     again: bool = False,
@@ -54,6 +55,8 @@ def audit(
         model: The model; needed for a server without a file.
         hosts: `NAME=URL` for each host, or addresses by name; a URL that ends in `/v1` says that the OpenAI-compatible
             path is used there. None given: the file's hosts, else OLLAMA_HOST, else the embedded engine.
+        host_files: `NAME=FILE` for hosts on other machines, or files by name: the fingerprint that `sweeps fingerprint
+            --out` wrote there. Without it the hardware of such a host is not known.
         from_: Records of hosts that were audited before or elsewhere.
         quick: Fewer than 60 generations for three hosts; what loads the model again is left out.
         again: Begin anew, also if an interrupted audit of the last hours could go on.
@@ -69,15 +72,19 @@ def audit(
         EngineError: If no host can be used.
         KeyboardInterrupt: If the user stopped it; the same call goes on within 12 hours.
     """
-    given = [f"{name}={url}" for name, url in hosts.items()] if isinstance(hosts, Mapping) else list(hosts)
+    given, files = _pairs(hosts), _pairs(host_files)
     earlier = [each if isinstance(each, AuditRecord) else read_record(Path(each)) for each in from_]
     if earlier and not given and sweep is None and engine is None:
         return Audit(joined(earlier))
     model = model or (earlier[0].model if earlier and sweep is None else None)
     config = audited_config(sweep, model, engine, hosts=bool(given))
-    addresses = addresses_of(config, given)
+    addresses = addresses_of(config, given, files)
     run = _Run(config, addresses, earlier, Workspace.at(mlruns), progress or AuditProgress(), quick=quick, again=again)
     return run.go()
+
+
+def _pairs(given: Sequence[str] | Mapping[str, Any]) -> list[str]:
+    return [f"{name}={value}" for name, value in given.items()] if isinstance(given, Mapping) else list(given)
 
 
 @dataclass
@@ -104,7 +111,7 @@ class _Run:
             filled = {case.name: config.prompts[config.baseline.prompt].fill(case.log) for case in cases}
             for host in hosts:
                 host.prompts = {**PROMPTS, **filled}
-            plans = {host.label: self._plan(host, inputs) for host in hosts}
+            plans = self._plans(hosts, inputs)
             self._announce(plans)
             ledger = stack.enter_context(opened_ledger(self.workspace))
             number = ledger.audits.begin(self._identity(inputs), again=self.again)
@@ -141,8 +148,20 @@ class _Run:
         if len(self.addresses) + len(self.earlier) > 1:
             self.progress.note(f"{label} is left out: {error}", warning=True)
 
-    def _plan(self, host: AuditHost, inputs: AuditInputs) -> HostPlan:
-        return plan_for(abilities_of(host), [case.name for case in inputs.cases], inputs.modes, quick=self.quick)
+    def _plans(self, hosts: Sequence[AuditHost], inputs: AuditInputs) -> dict[str, HostPlan]:
+        """Plan each host; one that stops answering is left out."""
+        found: dict[str, HostPlan] = {}
+        for host in hosts:
+            try:
+                abilities = abilities_of(host, inputs.modes.options("production"), OTHER_PROMPT)
+            except EngineError as error:
+                if len(hosts) == 1:
+                    raise
+                self._lose(host.label, error)
+                continue
+            names = [case.name for case in inputs.cases]
+            found[host.label] = plan_for(abilities, names, inputs.modes, quick=self.quick)
+        return found
 
     def _announce(self, plans: Mapping[str, HostPlan]) -> None:
         counts = {label: plan.generations for label, plan in plans.items()}
@@ -158,7 +177,7 @@ class _Run:
             inputs.modes.seed,
             [case.digest for case in inputs.record_cases()],
             inputs.objective.digest,
-            [(address.label, address.place, address.path) for address in self.addresses],
+            [(address.label, address.shown, address.path) for address in self.addresses],
             self.quick,
         ]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
@@ -170,9 +189,9 @@ class _Run:
         found: dict[str, HostRecord] = {}
         failures: list[EngineError] = []
         groups: dict[str, list[AuditHost]] = {}
-        for host in hosts:
+        for host in (host for host in hosts if host.label in plans):
             host.parts = _Kept(ledger, number, f"{host.label} {host.fingerprint.digest}")
-            groups.setdefault(host.address.place, []).append(host)
+            groups.setdefault(host.place, []).append(host)
 
         def measure(group: Sequence[AuditHost]) -> None:
             for host in group:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
-from sweeps.addresses import server_address, without_password
+from sweeps.addresses import is_local, port_of, server_address, without_password
 from sweeps.config.tables import NAME_PATTERN
 from sweeps.engines.base import EngineError, Generation, Prompt
 from sweeps.engines.inspection import Inspector, Way
@@ -68,8 +68,8 @@ class HostAddress:
     host_file: str | None = None
 
     @property
-    def place(self) -> str:
-        """The address without path and password: hosts with one place are asked one after another."""
+    def shown(self) -> str:
+        """The address without a password; `llamacpp` for the embedded engine."""
         return self.spec.kind if self.spec.host is None else without_password(self.spec.host)
 
 
@@ -149,6 +149,12 @@ class AuditHost:
     def path(self) -> Path:
         """The API path that is used there in production."""
         return self.address.path
+
+    @property
+    def place(self) -> str:
+        """Where it really runs: hosts at one place are asked one after another."""
+        address = self.inspector.engine.address
+        return f"this machine, port {port_of(address)}" if is_local(address) else address
 
     def warm(self, case: str, options: Mapping[str, OptionValue], way: Way) -> Generation:
         """Send a request warm: after a load or a change, the prompt goes first with one token, uncounted."""
@@ -237,8 +243,15 @@ class HostAbilities:
     context_length: int | None = None
 
 
-def abilities_of(host: AuditHost) -> HostAbilities:
+def abilities_of(host: AuditHost, options: Mapping[str, OptionValue], prompt: str) -> HostAbilities:
     """Ask a host for what decides its plan.
+
+    Where nothing else tells of a GPU, the model is loaded to see its share of the GPU.
+
+    Args:
+        host: The host.
+        options: Options of a request to load the model with.
+        prompt: Name of a prompt to load it with.
 
     Raises:
         EngineError: If it does not answer.
@@ -249,10 +262,14 @@ def abilities_of(host: AuditHost) -> HostAbilities:
         thinks = "thinking" in (engine.capabilities(host.model) or ())
     except EngineError:
         thinks = False
+    gpu = _has_gpu(facts)
+    if gpu is None:
+        host.as_it_is(prompt, {**options, "num_predict": 1}, Way())
+        gpu = _has_gpu({**facts, "engine": engine.identify(host.model)["engine"]})
     return HostAbilities(
         path=host.path,
         server=engine.name == "ollama",
-        gpu=_has_gpu(facts),
+        gpu=gpu,
         thinks=thinks,
         drafts=host.inspector.drafts(host.model),
         threads=cores if isinstance(cores, int) else None,

@@ -18,7 +18,7 @@ from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.embedded_model import EMBEDDED_MODEL
 from sweeps.engines.spec import EngineSpec
-from sweeps.errors import ConfigError
+from sweeps.errors import ConfigError, name_hint
 from sweeps.hosts.baseline import settled_baseline
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import engine_specs
@@ -92,15 +92,16 @@ def audited_config(
     return config if model is None else config.with_(baseline={"model": model})
 
 
-def addresses_of(config: SweepConfig, hosts: Sequence[str]) -> list[HostAddress]:
+def addresses_of(config: SweepConfig, hosts: Sequence[str], files: Sequence[str] = ()) -> list[HostAddress]:
     """Return the hosts of an audit: those that are named, else those of the configuration.
 
     Args:
         config: The configuration.
         hosts: `NAME=URL` for each.
+        files: `NAME=FILE` for hosts whose fingerprint was taken on their own machine.
 
     Raises:
-        ConfigError: If a text is no name and address, or two hosts have one name.
+        ConfigError: If a text is no name and address, two hosts have one name, or a file belongs to no host.
     """
     specs = engine_specs(config)
     if hosts:
@@ -113,8 +114,26 @@ def addresses_of(config: SweepConfig, hosts: Sequence[str]) -> list[HostAddress]
             replace(each, host_file=str(config.directory / each.host_file)) if each.host_file else each
             for each in found
         ]
-    require_labels([each.label for each in found])
-    return found
+        found = _told_apart(found)
+    labels = [each.label for each in found]
+    require_labels(labels)
+    by_label = dict(text.partition("=")[::2] for text in files)
+    if unknown := sorted(set(by_label) - set(labels)):
+        raise ConfigError(f"--host-file {unknown[0]}: no host has this name; {name_hint(unknown[0], labels)}")
+    if empty := sorted(label for label, file in by_label.items() if not file):
+        raise ConfigError(f"--host-file {empty[0]}: names no file; write it like {empty[0]}={empty[0]}.json")
+    return [replace(each, host_file=by_label.get(each.label, each.host_file)) for each in found]
+
+
+def _told_apart(hosts: Sequence[HostAddress]) -> list[HostAddress]:
+    """Add the port to the names of servers on one machine."""
+    labels = [each.label for each in hosts]
+    return [
+        replace(each, label=f"{each.label}-{server_address(without_password(each.spec.host or '')).port}")
+        if labels.count(each.label) > 1 and each.spec.host
+        else each
+        for each in hosts
+    ]
 
 
 def _with_headers(address: HostAddress, specs: Sequence[EngineSpec]) -> HostAddress:

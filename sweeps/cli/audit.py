@@ -53,6 +53,7 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 def audit(
     file: Path | None,
     hosts: tuple[str, ...],
+    host_files: tuple[str, ...],
     from_: tuple[Path, ...],
     model: str | None,
     engine: str | None,
@@ -79,9 +80,17 @@ def audit(
         progress = _Shown(console, quiet=quiet or as_json)
         try:
             found = run_audit(
-                file, model=model, hosts=hosts, from_=from_, quick=quick, again=again, engine=engine, mlruns=mlruns,
+                file,
+                model=model,
+                hosts=hosts,
+                host_files=host_files,
+                from_=from_,
+                quick=quick,
+                again=again,
+                engine=engine,
+                mlruns=mlruns,
                 progress=progress,
-            )  # fmt: skip
+            )
         except KeyboardInterrupt:
             progress.end()
             words = [word for word in sys.argv[1:] if word != "--again"]

@@ -45,6 +45,7 @@ class OllamaDouble:
         requests: (path, body) of every request.
         numerics: The host's own rounding: another one moves log probabilities, and texts above temperature 0.
         context: The context window where a request leaves `num_ctx` out.
+        size_vram: Bytes of a loaded model on the GPU.
         moment: Seconds in which others may join a text, where several are written at once.
         loads: Number of loads of a model.
         sampler: The sampler's latest settings.
@@ -57,6 +58,7 @@ class OllamaDouble:
     seconds_per_token: float = 0.0
     numerics: str = ""
     context: int = ollama_model.DEFAULT_CONTEXT
+    size_vram: int = 0
     moment: float = 0.02
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, Any]] = field(default_factory=list)
@@ -193,7 +195,7 @@ class OllamaDouble:
         entry = self._entry(body["models"][0], loaded["model"])
         size = 98362813 + 30 * 1024 * loaded["num_ctx"] * self.abilities.slots
         length = {"context_length": loaded["num_ctx"]} if self.abilities.capabilities else {}
-        return entry | {"size": size, "size_vram": 0} | length
+        return entry | {"size": size, "size_vram": min(size, self.size_vram)} | length
 
     def _embed(self, model: str, body: dict[str, Any]) -> dict[str, Any]:
         if not self.embeddings:

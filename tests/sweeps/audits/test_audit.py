@@ -8,11 +8,17 @@ from pathlib import Path
 import pytest
 
 from sweeps.audits.audit import audit
+from sweeps.audits.hosts import AuditHost, HostAddress, abilities_of, fingerprint_of
+from sweeps.audits.inputs import addresses_of, audited_config
 from sweeps.audits.progress import AuditProgress
+from sweeps.audits.prompts import PROMPTS
 from sweeps.audits.record import AuditRecord, HostRecord
 from sweeps.audits.result import Audit
 from sweeps.engines.base import EngineUnreachable, ModelMissing
+from sweeps.engines.inspection import inspector
+from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
+from sweeps.fingerprints.fingerprint import Fingerprint
 from tests.doubles.ollama import OllamaDouble
 from tests.doubles.three_machines import MODEL, ThreeMachines, three_machines
 
@@ -193,3 +199,26 @@ def test_a_host_that_lacks_the_model_says_what_it_has(server: OllamaDouble, tmp_
 def test_wrong_hosts_are_named(hosts: list[str], message: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=message):
         audit(model=SMALL, hosts=hosts, mlruns=tmp_path)
+
+
+def test_the_fingerprint_of_another_machine_stands_in_for_its_host(server: OllamaDouble, tmp_path: Path) -> None:
+    config = audited_config(None, SMALL, None, hosts=True)
+    hosts = addresses_of(config, [f"a={server.url}", "b=http://b:1"], ["b=b.json"])
+    assert [each.host_file for each in hosts] == [None, "b.json"]
+    with pytest.raises(ConfigError, match=r"--host-file c: no host has this name"):
+        addresses_of(config, [f"a={server.url}"], ["c=c.json"])
+    with pytest.raises(ConfigError, match=r"--host-file a: names no file"):
+        addresses_of(config, [f"a={server.url}"], ["a"])
+
+
+def test_a_gpu_that_nothing_tells_of_is_seen_in_the_loaded_model(server: OllamaDouble) -> None:
+    spec = EngineSpec("ollama", server.url, SMALL)
+    with inspector(spec) as opened:
+        address = HostAddress("a", spec)
+        known = fingerprint_of(address, opened, SMALL)
+        facts = {**known.facts, "host": {**known.facts["host"], "gpus": "unknown"}}
+        host = AuditHost(address, opened, SMALL, Fingerprint(facts), PROMPTS)
+        assert abilities_of(host, {"num_ctx": 2048}, "text 1").gpu is False
+        assert server.loads == 1
+        server.size_vram = 50_000_000
+        assert abilities_of(host, {"num_ctx": 2048}, "text 1").gpu is True
