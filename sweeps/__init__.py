@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_fac
     from sweeps.engines.base import EngineError as EngineError
     from sweeps.errors import ConfigError as ConfigError
     from sweeps.errors import SweepError as SweepError
+    from sweeps.ledger.existing import StudyMissingError as StudyMissingError
     from sweeps.options import Configuration as Configuration
     from sweeps.progress.base import Progress as Progress
     from sweeps.progress.base import Silent as Silent
@@ -29,7 +30,6 @@ if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_fac
     from sweeps.progress.live import RichProgress as RichProgress
     from sweeps.progress.plain import PlainProgress as PlainProgress
     from sweeps.results.export_error import ExportError as ExportError
-    from sweeps.results.reader import StudyMissingError as StudyMissingError
     from sweeps.results.reader import load_result as load_result
     from sweeps.results.result import SweepResult as SweepResult
     from sweeps.scoring.scorer import ScoringError as ScoringError
@@ -53,7 +53,7 @@ _HOMES = {
     "Standing": "sweeps.progress.base",
     "StudyBusyError": "sweeps.workspace.study_lock",
     "StudyChangedError": "sweeps.study.identity",
-    "StudyMissingError": "sweeps.results.reader",
+    "StudyMissingError": "sweeps.ledger.existing",
     "Sweep": "sweeps.study.sweep",
     "SweepConfig": "sweeps.config.sweep_config",
     "SweepError": "sweeps.errors",

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
-
 from analysis.formatting import cases_text, count_text
 
 
@@ -90,6 +88,8 @@ class Plan:
         """
         if self.parts == 1:
             return list(range(self.cases))
+        import numpy as np
+
         number, part = divmod(trial // self.together, self.parts)
         order = np.random.default_rng([seed, number]).permutation(self.cases)
         return sorted(int(index) for index in np.array_split(order, self.parts)[part])

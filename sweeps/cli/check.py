@@ -29,9 +29,10 @@ def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, qu
     One answer per case is generated with the baseline and kept, so that the sweep need not generate it again. Exits
     with 0 if the sweep can run, with 2 if something blocks it.
     """
-    from sweeps.check.checker import BLOCKED, check_sweep
-
     with progress_view(quiet=quiet or as_json) as view:
+        view.step(f"importing, and reading {file.name}")
+        from sweeps.check.checker import BLOCKED, check_sweep
+
         report = check_sweep(file, mlruns=mlruns, strict=strict, again=again, progress=view)
     if as_json:
         echo_json(report.as_dict())

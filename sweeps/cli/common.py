@@ -184,17 +184,22 @@ def stderr_console() -> Console:
 
 
 @contextmanager
-def progress_view(*, quiet: bool) -> Iterator[PlainProgress | RichProgress]:
-    """Progress on stderr: live on a terminal, plain lines elsewhere; only warnings when `quiet`."""
+def progress_view(*, quiet: bool, verbose: bool = False) -> Iterator[PlainProgress | RichProgress]:
+    """Progress on stderr: live on a terminal, plain lines elsewhere.
+
+    Args:
+        quiet: Only warnings.
+        verbose: A line for each text.
+    """
     from sweeps.progress.live import RichProgress
     from sweeps.progress.plain import PlainProgress
 
     console = stderr_console()
     if console.is_terminal and not quiet:
-        with RichProgress(console) as view:
+        with RichProgress(console, verbose=verbose) as view:
             yield view
     else:
-        yield PlainProgress(quiet=quiet)
+        yield PlainProgress(quiet=quiet, verbose=verbose)
 
 
 def say(console: Console, text: str, *, style: str | None = None) -> None:

@@ -35,6 +35,7 @@ def study_options(function: F) -> F:
             "--strict", is_flag=True, help="Stop where an option has no effect, instead of going on without it."
         ),
         click.option("--no-tracking", is_flag=True, help="Do not log to MLflow."),
+        click.option("--verbose", "-v", is_flag=True, help="Print a line for each text."),
         click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the verdict."),
         json_option,
         mlruns_option,
@@ -50,14 +51,24 @@ def study_options(function: F) -> F:
     "--drop", multiple=True, metavar="NAME=VALUE", help="Go on without a value of the space; may be repeated."
 )
 def run(
-    file: Path, mlruns: Path, as_json: bool, quiet: bool, no_tracking: bool, strict: bool, drop: tuple[str, ...]
+    file: Path,
+    mlruns: Path,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    no_tracking: bool,
+    strict: bool,
+    drop: tuple[str, ...],
 ) -> None:
     """Run the sweep in FILE, or continue it. Its [candidates] are the first trials of the search.
 
     Texts that the ledger has are reused, so after an interruption the same command continues where it stopped. With
     --json two records are printed, `launch` and `done`.
     """
-    run_study("run", file, mlruns, as_json=as_json, quiet=quiet, tracking=not no_tracking, strict=strict, drop=drop)
+    run_study(
+        "run", file, mlruns, as_json=as_json, quiet=quiet, verbose=verbose, tracking=not no_tracking, strict=strict,
+        drop=drop,
+    )  # fmt: skip
 
 
 def run_study(
@@ -67,6 +78,7 @@ def run_study(
     *,
     as_json: bool,
     quiet: bool,
+    verbose: bool,
     tracking: bool,
     strict: bool,
     drop: Sequence[str] = (),
@@ -79,14 +91,16 @@ def run_study(
         mlruns: The folder of the ledger.
         as_json: Print JSON records instead of the panel.
         quiet: Show only warnings and the verdict.
+        verbose: Print a line for each text.
         tracking: Whether to log to MLflow.
         strict: See `Sweep`.
         drop: Values of the space to go on without, as `NAME=VALUE`.
     """
-    from sweeps.study.sweep import Sweep
-
     console = stderr_console()
-    with terminable() as status, progress_view(quiet=quiet or as_json) as view:
+    with terminable() as status, progress_view(quiet=quiet or as_json, verbose=verbose) as view:
+        view.step(f"importing, and reading {file.name}")
+        from sweeps.study.sweep import Sweep
+
         sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=tracking, strict=strict, drop=drop)
         if as_json:
             echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
 from sweeps.errors import SweepError
 from sweeps.progress.counts import STAGES
-from sweeps.workspace.study_lock import standing_of
 from sweeps.workspace.workspace import Workspace
-
-if TYPE_CHECKING:
-    from sweeps.results.result import SweepResult
 
 UNREADABLE = "unreadable"
 """Status of a study from another version, or a damaged one."""
@@ -24,28 +20,40 @@ UNREADABLE = "unreadable"
 @click.argument("study", required=False)
 @mlruns_option
 @json_option
-def status(study: str | None, mlruns: Path, as_json: bool) -> None:
+@click.option("--watch", "watched", is_flag=True, help="Show a sweep that another shell runs, until it ends.")
+def status(study: str | None, mlruns: Path, as_json: bool, watched: bool) -> None:
     """Show how far STUDY is; without a name, list all studies of the ledger.
+
+    With --watch it shows what the sweep's own display shows, from the ledger; without a name, of the study that changed
+    last. Nothing is locked, and Ctrl-C ends the watching alone.
 
     Failed requests are counted even if a retry was answered. An unreadable study (for example from another version) is
     listed as such; the others are shown normally.
     """
+    from sweeps.ledger.existing import open_existing, stored_study
     from sweeps.ledger.study_record import StudyUnreadableError
-    from sweeps.results.reader import open_existing, read_result
+    from sweeps.results.study_status import kept_status
 
+    if watched and as_json:
+        raise click.UsageError("--watch shows a display, and --json prints one record: give one of them")
     workspace = Workspace.at(mlruns)
-
     ledger = open_existing(workspace)
     try:
+        if watched:
+            from sweeps.cli.watch import watch
+
+            current = stored_study(ledger, study)
+            watch(ledger, current, workspace)
+            study = current.name
         rows = []
-        for name in [study] if study else [record.name for record in ledger.studies.all()]:
-            failures = ledger.generations.failures(name)
+        for each in [stored_study(ledger, study)] if study else ledger.studies.all():
+            failures = ledger.generations.failures(each.name)
             try:
-                rows.append(status_record(read_result(ledger, name, workspace), len(failures)))
+                rows.append(kept_status(ledger, each, workspace, len(failures)))
             except StudyUnreadableError as error:
                 if study:
                     raise
-                rows.append({"study": name, "status": UNREADABLE, "failed": len(failures), "error": str(error)})
+                rows.append({"study": each.name, "status": UNREADABLE, "failed": len(failures), "error": str(error)})
     finally:
         ledger.close()
     if as_json:
@@ -71,46 +79,6 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         if count := row[missing]:
             has = "has" if count == 1 else "have"
             click.echo(f"{count} of the {row['observations']} observations so far {has} no {what}")
-
-
-def status_record(result: SweepResult, failed: int = 0) -> dict[str, Any]:
-    """The progress of a study as JSON types.
-
-    Args:
-        result: The study.
-        failed: Number of its failed requests; a retry answered most of them. `lost` counts observations without an
-            answer, `unscored` observations with an answer but no score, `empty` observations whose text is blank or
-            only thought, `done` observations with answer and score.
-    """
-    from sweeps.scoring.scorer import UNSCORED
-
-    table = result.observations
-    missing, unscored = table["error"] != "", table["error"].astype(str).str.startswith(UNSCORED)
-    measured = {stage: int((table["stage"] == stage).sum()) for stage in STAGES}
-    counts = table[~missing].groupby("stage").size()
-    verdict, record = result.verdict, result.stored.record
-    done = {stage: int(counts.get(stage, 0)) for stage in STAGES}
-    planned = {stage: getattr(result.plan, stage) for stage in STAGES}
-    if record.finalists is not None:  # the search is over; greedy sets need one seed only
-        planned |= {stage: measured[stage] for stage in ("floor", "explore")}
-    if record.confirmed is not None:  # a settled finalist needed no more, and a greedy one needs one seed
-        planned["confirm"] = measured["confirm"]
-    return {
-        "study": result.name,
-        "status": standing_of(result.workspace, result.name, result.status),
-        "done": done,
-        "planned": planned,
-        "failed": failed,
-        "observations": len(table),
-        "lost": int((missing & ~unscored).sum()),
-        "unscored": int(unscored.sum()),
-        "empty": int((table["finish"] == "empty").sum()),
-        "noise_sd": None if result.floor is None else result.floor.sd,
-        "baseline_mean": None if result.floor is None else result.floor.mean,
-        "baseline_mean_from": None if result.floor is None else {"stage": "floor", "n": result.floor.n},
-        "verdict": None if verdict is None else verdict.outcome,
-        "updated": result.stored.updated,
-    }
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateColumn
 
@@ -65,7 +65,11 @@ class Database:
 
     def insert(self, table: sa.Table) -> Any:
         """Return an insert that can handle existing rows (`on_conflict_do_nothing`)."""
-        return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
+        if self.is_sqlite:
+            return sqlite.insert(table)
+        from sqlalchemy.dialects import postgresql  # a tenth of a second, which every command would pay
+
+        return postgresql.insert(table)
 
     def by_bytes(self, column: sa.Column[str]) -> sa.ColumnElement[str]:
         """Return a column of texts to order by, in the order of code points: other databases order by a language."""

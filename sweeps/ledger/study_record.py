@@ -141,6 +141,8 @@ class StudyRecord:
         looks: The looks so far.
         confirmed: When the confirmation was complete, ISO time, UTC; None until then.
         scorings: The scorings before the current one.
+        judged: Floor and verdict as they were last computed, with what they rest on; `sweeps status` shows them without
+            judging. None in older records.
         more: Keys that this version does not know, kept as they are.
     """
 
@@ -172,6 +174,7 @@ class StudyRecord:
     looks: tuple[Look, ...] = ()
     confirmed: str | None = None
     scorings: tuple[PastScoring, ...] = ()
+    judged: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
 
     @property

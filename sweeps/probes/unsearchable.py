@@ -123,6 +123,7 @@ def probe_space(
                 continue
             place = model if len(working) == 1 else f"{model} on {host.label}"
             announce = _announcer(progress, place, names)
+            progress.step(f"probing {', '.join(names)} of {place}")
             results = probe(
                 host.engine, model, names, config.baseline.options, space=config.space, fingerprint=fingerprint,
                 ledger=ledger, again=again, timeout=host.timeout, announce=announce,

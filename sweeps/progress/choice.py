@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from sweeps.errors import ConfigError
-from sweeps.progress.base import Progress, Silent
+from sweeps.progress.base import Complete, Progress, Silent
 from sweeps.progress.plain import PlainProgress
 
 ProgressChoice: TypeAlias = Progress | Literal["auto", "plain", "rich"] | None
@@ -51,4 +51,9 @@ def shown(choice: ProgressChoice) -> Iterator[Progress]:
     elif choice == "plain" or (choice == "auto" and sys.stderr is not None and sys.stderr.isatty()):
         yield PlainProgress()
     else:
-        yield Silent() if choice is None or isinstance(choice, str) else choice
+        yield Silent() if choice is None or isinstance(choice, str) else _whole(choice)
+
+
+def _whole(choice: Progress) -> Progress:
+    """A progress with all methods, also those that may be missing."""
+    return choice if hasattr(choice, "step") and hasattr(choice, "observe") else Complete(choice)

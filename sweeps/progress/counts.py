@@ -16,12 +16,14 @@ class GenerationCounts:
         done: Generations complete, by stage.
         planned: Generations planned, by stage.
         kept: Those of `done` that came from the ledger.
+        hosts: Number of hosts that generate at the same time.
     """
 
     def __init__(self) -> None:
         self.done = dict.fromkeys(STAGES, 0)
         self.planned = dict.fromkeys(STAGES, 0)
         self.kept = 0
+        self.hosts = 1
         self._spent: list[float] = []
 
     @property
@@ -31,13 +33,13 @@ class GenerationCounts:
             return None
         recent = self._spent[-_RECENT:]
         missing = sum(self.planned.values()) - sum(self.done.values())
-        return missing * sum(recent) / len(recent)
+        return missing * sum(recent) / len(recent) / self.hosts
 
     @property
     def time_left(self) -> str:
-        """The time left in words; "" before the first generation."""
+        """The time left in words; "" before the first generation, and when nothing is left."""
         seconds = self.seconds_left
-        if seconds is None:
+        if not seconds:
             return ""
         if seconds < 90:
             return f"about {seconds:.0f} s left"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import textwrap
@@ -9,7 +10,7 @@ import time
 from typing import TextIO
 
 from analysis.formatting import count_text
-from sweeps.progress.base import Standing
+from sweeps.progress.base import Observation, Scored, Standing
 from sweeps.progress.counts import STAGES, GenerationCounts
 
 EVERY = 15.0
@@ -27,11 +28,12 @@ class PlainProgress(GenerationCounts):
     Args:
         stream: Where the lines go; stderr by default.
         quiet: Print warnings only.
+        verbose: Print a line for each text.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False, verbose: bool = False) -> None:
         super().__init__()
-        self.quiet = quiet
+        self.quiet, self.verbose = quiet, verbose
         self._stream = stream
         self._printed_at = 0.0
 
@@ -39,6 +41,14 @@ class PlainProgress(GenerationCounts):
         """Print which stage begins."""
         planned = f", {self.planned[name]} generations" if name in STAGES else ""
         self._print(_STAGE_LINES.get(name, f"{name}{planned}"))
+
+    def step(self, text: str) -> None:
+        """Print nothing: stages and messages are enough for a log."""
+
+    def observe(self, seen: Observation) -> None:
+        """Print a line for a text where that is asked for."""
+        if self.verbose:
+            self._print(observation_line(seen))
 
     def advance(self, stage: str, *, seconds: float | None) -> None:
         """Count one generation; print how many there are every `EVERY` seconds."""
@@ -49,7 +59,9 @@ class PlainProgress(GenerationCounts):
             self._print(f"{stage}: {self.done[stage]} of {self.planned[stage]}{left}")
 
     def standing(self, standing: Standing) -> None:
-        """Print the scores so far."""
+        """Print a line for each trial that was completed, and the scores so far."""
+        for trial in standing.latest:
+            self._print(trial_line(trial))
         self._print(standing_line(standing))
 
     def note(self, text: str, *, warning: bool = False) -> None:
@@ -72,6 +84,20 @@ def at_words(text: str, width: int) -> str:
         textwrap.fill(part, width, break_long_words=False, break_on_hyphens=False, subsequent_indent="  ")
         for part in text.split("\n")
     )
+
+
+def observation_line(seen: Observation) -> str:
+    """One text with its score in one line."""
+    score = "no score" if math.isnan(seen.score) else f"{seen.score:.3f}"
+    took = "from the ledger" if seen.seconds is None else f"{seen.seconds:.3g} s on {seen.host}"
+    return f"{seen.stage}, {seen.title}, case {seen.case}, seed {seen.seed}: {score}, {took}"
+
+
+def trial_line(trial: Scored) -> str:
+    """A completed trial in one line."""
+    interval = "" if trial.low is None else f" [{trial.low:.3f}, {trial.high:.3f}]"
+    score = "no score" if math.isnan(trial.mean) else f"{trial.mean:.3f}{interval}"
+    return f"{trial.title}: {score} from {count_text(trial.n, 'generation')} ({trial.changes})"
 
 
 def standing_line(standing: Standing) -> str:

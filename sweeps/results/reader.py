@@ -14,8 +14,11 @@ from sweeps.budget.detectable_gain import KnownFloor
 from sweeps.budget.plan import Plan
 from sweeps.config.narrowed_space import Narrowing
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.errors import ConfigError, SweepError, name_hint
+from sweeps.errors import ConfigError, SweepError
 from sweeps.hosts.baseline import config_as_begun
+from sweeps.ledger.existing import StudyMissingError as StudyMissingError
+from sweeps.ledger.existing import open_existing as open_existing
+from sweeps.ledger.existing import stored_study
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
@@ -29,10 +32,6 @@ from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:  # a result imports pandas and scipy, which takes seconds
     from sweeps.results.result import SweepResult
-
-
-class StudyMissingError(SweepError):
-    """There is no such study; the message lists the existing ones."""
 
 
 def load_result(
@@ -57,19 +56,6 @@ def load_result(
         return read_result(ledger, name, workspace)
     finally:
         ledger.close()
-
-
-def open_existing(workspace: Workspace) -> Ledger:
-    """Open the ledger of a workspace that has one.
-
-    Raises:
-        StudyMissingError: If there is none.
-    """
-    if not workspace.has_ledger:
-        raise StudyMissingError(
-            f"no sweep has been run here: {workspace.ledger_file} does not exist; name the folder with --mlruns"
-        )
-    return Ledger(workspace.ledger)
 
 
 def measured_floor(ledger: Ledger, identity: Mapping[str, Any], workspace: Workspace) -> KnownFloor | None:
@@ -102,12 +88,7 @@ def read_result(ledger: Ledger, name: str | None, workspace: Workspace) -> Sweep
         StudyMissingError: If there is no such study.
         StudyUnreadableError: If its record is damaged, or of another version.
     """
-    record = next(iter(ledger.studies.all()), None) if name is None else ledger.studies.get(name)
-    if record is None:
-        names = [study.name for study in ledger.studies.all()]
-        if not names:
-            raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
-        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {name_hint(str(name), names)}")
+    record = stored_study(ledger, name)
     with _readable(ledger, record):
         return result_of(ledger, record, workspace)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 
 from objectives.reasoning import split
@@ -12,6 +13,10 @@ CUT, KEEP = "cut", "keep"
 
 EMPTY = "empty"
 """Finish of a text without an answer, whatever ended it."""
+
+
+UNSCORED = "NotScored"
+"""First word in the error of an observation whose text has no score."""
 
 
 @dataclass(frozen=True)
@@ -65,3 +70,11 @@ def _tokens(generation: Generation, inside: str, text: str) -> tuple[int | None,
     rest = output - (apart or 0)
     cut = thinking_share(rest, len(inside.encode()), len(text.encode())) or 0
     return (apart or 0) + cut, rest - cut
+
+
+def scored_digest(case: str, *, is_whole: bool) -> str:
+    """Return the digest under which a score is kept: the case's, for a score of the whole text.
+
+    Scores of texts without their reasoning have another one. So a text can have a score of either kind.
+    """
+    return case if is_whole else hashlib.sha256(f"{case} answer".encode()).hexdigest()[:32]

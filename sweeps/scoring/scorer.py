@@ -15,6 +15,8 @@ from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeou
 from sweeps.errors import SweepError
 from sweeps.ledger.ledger import Ledger
 from sweeps.scoring.answers import CUT, answer_of
+from sweeps.scoring.answers import UNSCORED as UNSCORED
+from sweeps.scoring.answers import scored_digest as scored_digest
 
 Detail = dict[str, Any]
 """A score as JSON types: covered, missed and forbidden ids, levels, words, side metrics, probability per item."""
@@ -23,14 +25,6 @@ Detail = dict[str, Any]
 def case_digest(case: Case) -> str:
     """Digest of a case's rubric and log, on which a stored score depends."""
     return hashlib.sha256(f"{case.rubric_sha256} {case.log_sha256}".encode()).hexdigest()[:32]
-
-
-def scored_digest(case: str, *, is_whole: bool) -> str:
-    """Return the digest under which a score is kept: the case's, for a score of the whole text.
-
-    Scores of texts without their reasoning have another one. So a text can have a score of either kind.
-    """
-    return case if is_whole else hashlib.sha256(f"{case} answer".encode()).hexdigest()[:32]
 
 
 def detail_of(score: Score) -> Detail:
@@ -54,9 +48,6 @@ class Scored:
     score: float
     detail: Detail
 
-
-UNSCORED = "NotScored"
-"""First word in the error of an observation whose text has no score."""
 
 OF_ONE_TEXT = (UnusableAnswer, EngineProtocolError, EngineTimeout, EngineFailure, PromptTooLong)
 """Errors of a matcher's model that concern one text only, unlike a missing model or a server that does not answer."""

@@ -175,7 +175,10 @@ class Exploration:
             self.explorer.tell(proposal, result)
             self._results[home] = measurer.result_of(home, "explore", noise_sd, offsets=offsets)
             self.stages.track(home, offsets)
-        self.standing = after_batch(self.standing, self.proposals, self._results, self.stages.config.baseline)
+        latest = list(dict.fromkeys(self.explorer.home(proposal) for proposal in batch))
+        self.standing = after_batch(
+            self.standing, self.proposals, self._results, self.stages.config.baseline, latest=latest
+        )
         self.stages.progress.standing(self.standing)
 
     def _tasks(self, proposal: Proposal) -> list[Task]:

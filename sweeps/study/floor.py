@@ -11,6 +11,7 @@ from sweeps.errors import SweepError
 from sweeps.hosts.host import RunStoppedError
 from sweeps.progress import Standing
 from sweeps.results.reader import read_result
+from sweeps.results.study_status import with_judged
 from sweeps.scoring.empty_texts import empty_text, mostly_empty, remedy, unfinished_notes
 from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL
@@ -55,7 +56,9 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
         progress.note(f"the baseline {sentence}", warning=True)
     for sentence in unfinished_notes(measurer.rows):
         progress.note(sentence, warning=True)
-    announce_floor(progress, read_result(stages.ledger, stages.name, stages.workspace), sight)
+    result = read_result(stages.ledger, stages.name, stages.workspace)
+    stages.update(lambda record: with_judged(record, result))
+    announce_floor(progress, result, sight)
     stages.track(BASELINE_TRIAL)
     return standing, floor
 

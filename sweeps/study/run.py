@@ -29,6 +29,7 @@ from sweeps.probes.unsearchable import settle, without
 from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import config_as_scored, measured_floor, read_result, require_readable
+from sweeps.results.study_status import with_judged
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.scoring.scorer import case_digest
@@ -130,6 +131,7 @@ class StudyRun:
             self.progress.stage("report")
             self.ledger.studies.update(stages.name, status="done")
             result = read_result(self.ledger, stages.name, self.workspace)
+            stages.update(lambda record: with_judged(record, result))
             stages.logbook.finish(result)
             status = "done"
         except KeyboardInterrupt:
@@ -206,6 +208,7 @@ class StudyRun:
     def _narrowed(self, stored: StoredStudy | None) -> tuple[Narrowing, Capacity]:
         """Find the options to leave out of the space on these hosts, and the room for the prompts."""
         first = next(host for host in self.hosts if not host.dropped)
+        self.progress.step(f"loading model {self.config.baseline.model}")
         capacity = measure_capacity(first.engine, self.config, self.cases)
         strict = self.config.search.strict or self.strict
         if self.config.is_comparison:

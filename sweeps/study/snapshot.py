@@ -8,9 +8,13 @@ from dataclasses import replace
 
 from sweeps.options import Configuration
 from sweeps.progress import Standing
+from sweeps.progress.base import Scored
 from sweeps.search.trial import Proposal, TrialResult
 
 _Z95 = 1.96
+
+BEST = 5
+"""Trials that the table of a running sweep shows."""
 
 
 def after_floor(floor: TrialResult, *, generations_per_trial: int | None) -> Standing:
@@ -29,23 +33,45 @@ def after_floor(floor: TrialResult, *, generations_per_trial: int | None) -> Sta
 
 
 def after_batch(
-    standing: Standing, proposals: Sequence[Proposal], results: Mapping[int, TrialResult], baseline: Configuration
+    standing: Standing,
+    proposals: Sequence[Proposal],
+    results: Mapping[int, TrialResult],
+    baseline: Configuration,
+    latest: Sequence[int] = (),
 ) -> Standing:
-    """The standing after more trials; the best one by the value that the sampler gets, shown with its score."""
+    """The standing after more trials; the best ones by the value that the sampler gets, shown with their scores.
+
+    Args:
+        standing: The standing before.
+        proposals: All trials, by number.
+        results: The results so far, by number of the trial.
+        baseline: The baseline.
+        latest: Numbers of the trials that were completed last.
+    """
     scored = [number for number, result in results.items() if not math.isnan(result.value)]
+    newest = tuple(_scored(proposals[number], results[number], baseline) for number in latest if number in results)
     if not scored:
-        return replace(standing, trials=len(results))
-    best = max(scored, key=lambda number: results[number].value)
-    result = results[best]
-    half = _Z95 * result.noise_sd / math.sqrt(max(result.n, 1))
+        return replace(standing, trials=len(results), latest=newest)
+    order = sorted(scored, key=lambda number: (-results[number].value, number))
+    best, result = order[0], results[order[0]]
     # Where limits cost some trial the first place, the best score so far can fall.
     penalised = any(each.penalty is not None and each.penalty.lost > 0 for each in results.values())
     which = proposals[best].title + (", best after the penalty for limits" if penalised else "")
+    ranked = tuple(_scored(proposals[number], results[number], baseline) for number in order[:BEST])
     return replace(
         standing,
         best=f"{which}: {proposals[best].configuration.text(baseline)}",
         best_mean=result.score,
-        best_low=max(0.0, result.score - half),
-        best_high=min(1.0, result.score + half),
+        best_low=ranked[0].low,
+        best_high=ranked[0].high,
         trials=len(results),
+        ranked=ranked,
+        latest=newest,
     )
+
+
+def _scored(proposal: Proposal, result: TrialResult, baseline: Configuration) -> Scored:
+    """A trial with its score and 95% interval."""
+    half = _Z95 * result.noise_sd / math.sqrt(max(result.n, 1))
+    low, high = max(0.0, result.score - half), min(1.0, result.score + half)
+    return Scored(proposal.title, proposal.configuration.text(baseline), result.score, low, high, n=result.n)

@@ -146,7 +146,9 @@ class Sweep:
     def _run(self, config: SweepConfig) -> SweepResult:
         workspace = self.workspace
         with EngineModels(engine_specs(config)[0]) as models, ExitStack() as stack:
+            self.progress.step("reading cases and rubrics")
             cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)
+            self.progress.step(f"opening the engine {config.engine.kind}")
             engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
             ledger = stack.enter_context(opened_ledger(workspace))
             stack.enter_context(study_lock(workspace, config.study.name, RUN, warn=self._warn))
@@ -155,6 +157,7 @@ class Sweep:
             if kept is not config:
                 config = kept
                 cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)
+            self.progress.step(f"asking for model {config.baseline.model}")
             hosts, timers = (
                 open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
             )

@@ -30,6 +30,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
+    "speed.startup": ["--quick", "--only", "run, first text", "help"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
     "speed.tracking": ["--observations", "4", "--configurations", "1"],
     "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],
@@ -165,6 +166,11 @@ def order(figures: dict[str, Any]) -> None:
     assert figures["ratio_prefill_tokens"] > 1
 
 
+def started(figures: dict[str, Any]) -> None:
+    assert set(figures) == {"run, first text", "help"}
+    assert all(found["processor"] > 0 for found in figures.values())
+
+
 def rates(figures: dict[str, Any]) -> None:
     assert len(figures["rates"]) > 100
     assert all(0 <= rate <= 1 for rate in figures["rates"].values())
@@ -203,7 +209,7 @@ CHECKS = {
     "audits.bisect": bisected,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
-    "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order,
+    "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order, "speed.startup": started,
     "speed.tracking": logged,
     "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,

@@ -25,13 +25,13 @@ from sweeps.budget.detectable_gain import (
 from sweeps.budget.plan import Plan
 from sweeps.check.checker import check_sweep
 from sweeps.check.report import CheckRow, ReadinessReport
-from sweeps.cli.status import status_record
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.errors import ConfigError
 from sweeps.progress import Silent
 from sweeps.results.reader import load_result
+from sweeps.results.study_status import status_of
 from sweeps.scoring.inputs import load_inputs
 from sweeps.study.announcements import announce_floor
 from tests.sweeps.sweep_files import run, write_sweep
@@ -221,7 +221,7 @@ def test_enough_greedy_cases_are_told_what_will_be_claimed(tmp_path: Path) -> No
     result = run(path, progress=notes)
     assert notes.about("the claim is for new cases") == (found.found, False)
     assert not any("detects a real gain of" in text for text, _ in notes.said)
-    record = status_record(result)
+    record = status_of(result)
     assert record["done"] == record["planned"]
     assert record["done"]["explore"] < result.plan.explore or record["done"]["confirm"] < result.plan.confirm
 

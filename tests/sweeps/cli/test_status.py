@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from sweeps.cli import run_command
+from sweeps.cli.watched_study import picture_of
+from sweeps.results.reader import load_result, open_existing
 from tests.sweeps.cli.reading import Capture, answer, text
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -51,3 +58,52 @@ def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capt
     assert 0 < lost["lost"] == done - sum(lost["done"].values()) - lost["unscored"]
     shown = text(capsys, "status", "t", *where)
     assert f"{lost['lost']} of the {done} observations so far have no answer" in shown
+
+
+def test_status_reads_the_ledger_alone(finished: Path) -> None:
+    code = (
+        "import sys; from sweeps.cli import run_command\n"
+        "run_command(['status', '--mlruns', sys.argv[1]])\n"
+        "print([name for name in ('mlflow', 'optuna', 'pandas', 'scipy', 'sklearn', 'matplotlib')"
+        " if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code, finished / "mlruns"], capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "[]"
+    assert "better" in lines[1]
+
+
+def test_floor_and_verdict_of_an_older_study_are_computed(finished: Path, tmp_path: Path, capsys: Capture) -> None:
+    import sqlite3
+
+    shutil.copytree(finished / "mlruns", tmp_path / "mlruns")
+    kept = answer(capsys, "status", "t", "--json", "--mlruns", finished / "mlruns")
+    with closing(sqlite3.connect(tmp_path / "mlruns/ledger.db")) as database, database:
+        database.execute("UPDATE studies SET record = json_remove(record, '$.judged')")
+    assert answer(capsys, "status", "t", "--json", "--mlruns", tmp_path / "mlruns") == kept
+    assert kept["noise_sd"] > 0
+
+
+def test_watch_shows_what_the_sweep_shows(finished: Path, capsys: Capture) -> None:
+    assert run_command(["status", "t", "--watch", "--mlruns", str(finished / "mlruns")]) == 0
+    shown = capsys.readouterr()
+    assert "t: floor 12/12, explore 30/30, confirm 18/18; baseline 0." in shown.err
+    assert "best of" in shown.err
+    assert "better" in shown.out
+    assert run_command(["status", "--watch", "--json"]) == 2
+
+
+def test_the_picture_of_a_study_in_the_ledger(finished: Path) -> None:
+    result = load_result(finished / "mlruns", "t")
+    ledger = open_existing(result.workspace)
+    picture = picture_of(ledger, result.stored, result.workspace)
+    ledger.close()
+    assert picture.done == picture.planned == {"floor": 12, "explore": 30, "confirm": 18}
+    assert result.floor is not None
+    assert picture.standing.baseline_mean == pytest.approx(result.floor.mean)
+    assert [trial.mean for trial in picture.standing.ranked] == sorted(
+        (trial.mean for trial in picture.standing.ranked), reverse=True
+    )
+    assert picture.running is not None
+    assert picture.text
+    assert [line.label for line in picture.hosts] == list(result.hosts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from rich.console import Console
 from sweeps.cli.common import PLAIN, say
 from sweeps.errors import ConfigError
 from sweeps.progress import Silent, Standing
+from sweeps.progress.base import Scored
 from sweeps.progress.choice import require_choice, shown
-from sweeps.progress.live import RichProgress, scale
+from sweeps.progress.live import RichProgress
 from sweeps.progress.plain import PlainProgress, standing_line
+from sweeps.progress.render import Axis
 from tests.sweeps.sweep_files import run, write_sweep
 
 FLOOR = Standing(baseline_mean=0.5, noise_sd=0.1, band=0.1)
@@ -112,11 +115,13 @@ def test_time_left_is_the_pace_times_what_is_missing() -> None:
     assert progress.time_left == "about 20 min left"
 
 
-def test_the_scale_marks_band_and_best() -> None:
-    assert scale(Standing()).plain == ""
+def test_the_axis_marks_band_and_best() -> None:
     assert standing_line(Standing()) == ""
+    best = Scored("trial 3", "top_p 0.7", 0.7, 0.6, 0.9)
     # From .4 to .9 on 11 cells of .05: the band to .6, the baseline at .5, the interval from .6, the best at .7.
-    assert scale(BEST, width=11).plain == "0.40 ░░│░──●──── 0.90"
+    axis = Axis.of(replace(BEST, ranked=(best,)), 11)
+    assert (axis.low, axis.high) == (0.4, 0.9)
+    assert axis.draw(best).plain == "░░│░──●────"
 
 
 def test_the_rich_display_shows_bars_scale_and_messages() -> None:
@@ -130,7 +135,7 @@ def test_the_rich_display_shows_bars_scale_and_messages() -> None:
     text = console.export_text()
     assert "1/2" in text
     assert "about 15 s left" in text
-    assert "baseline 0.500, noise band of one trial ±0.100" in text
+    assert "noise band ±0.100" in text
     assert "look [here]" in text
 
 

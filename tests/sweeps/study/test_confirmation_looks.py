@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from sweeps.cli.status import status_record
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
 from sweeps.progress import Silent
 from sweeps.results.look_history import stored_priors
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
+from sweeps.results.study_status import status_of
 from sweeps.study.rescore import rescore_study
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
@@ -55,7 +55,7 @@ def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
     assert result.verdict.n_per_arm == 3 * first
     assert progress.plans[-1] == (result.plan.floor, result.plan.explore, counted(result))
     assert any(note.startswith("Look 1 of 2") for note in progress.notes)
-    record = status_record(result)
+    record = status_of(result)
     assert record["done"] == record["planned"]
     # Another alpha is another plan of looks, and still allows for them.
     assert result.judge(alpha=0.01).p_value == result.verdict.p_value

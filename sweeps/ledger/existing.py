@@ -1,0 +1,41 @@
+"""Ledgers and studies that exist, and messages about those that do not. This import is cheap."""
+
+from __future__ import annotations
+
+from sweeps.errors import SweepError, name_hint
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.study_record import StoredStudy
+from sweeps.workspace.workspace import Workspace
+
+
+class StudyMissingError(SweepError):
+    """There is no such study; the message lists the existing ones."""
+
+
+def open_existing(workspace: Workspace) -> Ledger:
+    """Open the ledger of a workspace that has one.
+
+    Raises:
+        StudyMissingError: If there is none.
+    """
+    if not workspace.has_ledger:
+        raise StudyMissingError(
+            f"no sweep has been run here: {workspace.ledger_file} does not exist; name the folder with --mlruns"
+        )
+    return Ledger(workspace.ledger)
+
+
+def stored_study(ledger: Ledger, name: str | None) -> StoredStudy:
+    """Return a study as the ledger holds it; without a name, the last one that changed.
+
+    Raises:
+        StudyMissingError: If there is no such study; the message lists the existing ones.
+        StudyUnreadableError: If its row is damaged.
+    """
+    record = next(iter(ledger.studies.all()), None) if name is None else ledger.studies.get(name)
+    if record is None:
+        names = [study.name for study in ledger.studies.all()]
+        if not names:
+            raise StudyMissingError(f"the ledger {ledger.url} holds no study yet; start one with: sweeps run FILE.toml")
+        raise StudyMissingError(f"no study {name!r} in {ledger.url}; {name_hint(str(name), names)}")
+    return record

@@ -1,0 +1,151 @@
+"""The status of a study, from the ledger's rows alone: neither pandas nor scipy is imported, which takes seconds."""
+
+from __future__ import annotations
+
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from sweeps.budget.plan import Plan
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.records import generation_of
+from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
+from sweeps.progress.counts import STAGES
+from sweeps.scoring.answers import EMPTY, KEEP, UNSCORED, answer_of, scored_digest
+from sweeps.version import __version__
+from sweeps.workspace.study_lock import standing_of
+from sweeps.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sweeps.results.result import SweepResult
+
+Row = Mapping[str, Any]
+
+
+def kept_status(ledger: Ledger, study: StoredStudy, workspace: Workspace, failed: int = 0) -> dict[str, Any]:
+    """The status of a study from the ledger's rows; the study is read whole only if nobody has judged it yet.
+
+    Args:
+        ledger: The ledger.
+        study: The study.
+        workspace: Where it is.
+        failed: Number of its failed requests.
+
+    Raises:
+        StudyUnreadableError: If its record is damaged, or of another version.
+    """
+    if study.damage:
+        raise StudyUnreadableError(study.name, ledger.url, study.damage)
+    try:
+        if not _looks_whole(study):
+            from sweeps.results.reader import read_result
+
+            return status_of(read_result(ledger, study.name, workspace), failed)
+        rows = list(_rows_of(ledger, study))
+        judged = study.record.judged or {}
+        if study.status != "running" and not _is_current(judged, study.record, rows):
+            from sweeps.results.reader import read_result
+
+            judged = judged_of(read_result(ledger, study.name, workspace))
+        return _status(study, rows, judged, workspace, failed)
+    except (LookupError, AttributeError, TypeError, ValueError) as error:
+        raise StudyUnreadableError(study.name, ledger.url, f"{type(error).__name__}: {error}") from error
+
+
+def _looks_whole(study: StoredStudy) -> bool:
+    """Whether configuration and trials have their form; reading the study whole says what is wrong otherwise."""
+    try:
+        tomllib.loads(study.config)
+    except tomllib.TOMLDecodeError:
+        return False
+    return all(isinstance(proposal, Mapping) and "values" in proposal for proposal in study.record.proposals)
+
+
+def status_of(result: SweepResult, failed: int = 0) -> dict[str, Any]:
+    """The status of a study that was read whole; see `kept_status`."""
+    return _status(result.stored, result.rows, judged_of(result), result.workspace, failed)
+
+
+def judged_of(result: SweepResult) -> dict[str, Any]:
+    """Floor and verdict of a study for its record (`StudyRecord.judged`), with what they are based on."""
+    floor, verdict = result.floor, result.verdict
+    return {
+        **_basis(result.stored.record, result.rows),
+        "floor": None if floor is None else {"sd": floor.sd, "mean": floor.mean, "n": floor.n},
+        "verdict": None if verdict is None else verdict.outcome,
+    }
+
+
+def with_judged(record: StudyRecord, result: SweepResult) -> StudyRecord:
+    """A study's record with the floor and the verdict that a result has."""
+    return replace(record, judged=judged_of(result))
+
+
+def _basis(record: StudyRecord, rows: Iterable[Row]) -> dict[str, Any]:
+    return {
+        "version": __version__,
+        "scoring": record.scoring.as_json(),
+        "scored": sum(row["error"] == "" for row in rows),
+        "confirmed": record.confirmed,
+    }
+
+
+def _is_current(judged: Row, record: StudyRecord, rows: Sequence[Row]) -> bool:
+    """Whether floor and verdict rest on these very scores; without any score there is nothing to judge."""
+    basis = _basis(record, rows)
+    return not basis["scored"] or {name: judged.get(name) for name in basis} == basis
+
+
+def _rows_of(ledger: Ledger, study: StoredStudy) -> Iterator[dict[str, Any]]:
+    """Stage, error and finish of each observation, as `sweeps.scoring.rows.observation_row` has them."""
+    record, reasoning = study.record, study.identity.get("objective.reasoning", KEEP)
+    found = ledger.observations.of_study(study.name)
+    ids = {row["generation"] for row in found if row["generation"] is not None}
+    scores = ledger.observations.scores(ids, record.objective_digest or "")
+    digests = record.case_digests or {}
+    for row in found:
+        error, finish = row["error"], "error"
+        if row["generation"] is not None:
+            answer = answer_of(generation_of(row), reasoning)
+            is_whole = reasoning == KEEP or answer.text == row["text"]
+            if (row["generation"], scored_digest(digests.get(row["case"], ""), is_whole=is_whole)) in scores:
+                error, finish = "", answer.finish
+            else:
+                error = error or f"{UNSCORED}: no score yet"
+        yield {"stage": row["stage"], "error": error, "finish": finish}
+
+
+def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Workspace, failed: int) -> dict[str, Any]:
+    """The status as JSON types.
+
+    `lost` counts observations without an answer, `unscored` observations with an answer but no score, `empty`
+    observations whose text is blank or only thought, `done` observations with answer and score. A retry answered most
+    of the `failed` requests.
+    """
+    record, plan, floor = study.record, Plan.from_record(study.record.plan), judged.get("floor")
+    measured = Counter(row["stage"] for row in rows)
+    done = Counter(row["stage"] for row in rows if not row["error"])
+    unscored = sum(row["error"].startswith(UNSCORED) for row in rows)
+    planned = {stage: getattr(plan, stage) for stage in STAGES}
+    if record.finalists is not None:  # the search is over; greedy sets need one seed only
+        planned |= {stage: measured[stage] for stage in ("floor", "explore")}
+    if record.confirmed is not None:  # a settled finalist needed no more, and a greedy one needs one seed
+        planned["confirm"] = measured["confirm"]
+    return {
+        "study": study.name,
+        "status": standing_of(workspace, study.name, study.status),
+        "done": {stage: done[stage] for stage in STAGES},
+        "planned": planned,
+        "failed": failed,
+        "observations": len(rows),
+        "lost": len(rows) - done.total() - unscored,
+        "unscored": unscored,
+        "empty": sum(row["finish"] == EMPTY for row in rows),
+        "noise_sd": None if floor is None else floor["sd"],
+        "baseline_mean": None if floor is None else floor["mean"],
+        "baseline_mean_from": None if floor is None else {"stage": "floor", "n": floor["n"]},
+        "verdict": judged.get("verdict"),
+        "updated": study.updated,
+    }
