@@ -1,11 +1,10 @@
-"""Causes of a difference in words, and the facts of two hosts by the cause that they can be."""
+"""Facts of two hosts by the cause of other texts that they can be."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from analysis.formatting import option_text
-from sweeps.audits.bisect import HOST, Bisection, Value, words
+from sweeps.audits.bisect import HOST, Bisection, words
 from sweeps.audits.record import HostRecord
 from sweeps.fingerprints.changes import FILE_FIELDS, equal_weights
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, is_numeric
@@ -53,42 +52,18 @@ def host_factor(a: HostRecord, b: HostRecord) -> str:
     return next(iter(groups)) if len(groups) == 1 and HARDWARE not in groups else HOST
 
 
-def sentences(found: Bisection, a: HostRecord, b: HostRecord) -> list[str]:
-    """Say what bisecting two hosts found.
-
-    Returns:
-        The finding, then the evidence or the reason.
-    """
-    pair = f"{a.label} and {b.label}"
-    if found.status == "no difference":
-        return [f"{pair}: all {found.n} texts of equal seeds are identical, so there is nothing to isolate."]
-    differ = f"{found.differing} of {found.n} texts differ"
-    if found.status == "isolated":
-        values = "; ".join(f"{name}: {_shown(one)} and {_shown(two)}" for name, (one, two) in found.values.items())
-        return [
-            f"{pair} differ by {words(found.factors)} ({values}): isolated.",
-            f"{differ}; with {words(found.factors)} alike, none does, and none of {found.fresh} on fresh seeds.",
-        ]
-    if HOST in found.factors:
-        return [f"{pair}: not isolated; {found.why}. {_suspects(found, a, b)}.", f"{differ}."]
-    return [f"{pair}: {found.status}; {found.why}.", f"{differ}."]
-
-
-def _suspects(found: Bisection, a: HostRecord, b: HostRecord) -> str:
+def suspects(found: Bisection, a: HostRecord, b: HostRecord) -> str:
+    """Say what a difference that stays with the host is consistent with, without a full stop."""
     for host, repeated in zip((a, b), found.repeated, strict=True):
         if repeated <= found.n / 10:
             own = f"{host.label} repeats {repeated} of its own {found.n} texts"
             return f"{own}: it ignores the seed, or serves others as well"
     groups = list(differing_groups(a, b))
     if not groups:
-        return "No recorded fact of the two differs; take full fingerprints on both machines"
+        return "no recorded fact of the two differs; take full fingerprints on both machines"
     if len(groups) == 1:
-        return f"It is consistent with {groups[0]}, which is all that is known to differ"
-    return f"It is consistent with any of {words(groups)}; audit two servers on one machine that differ in one of them"
-
-
-def _shown(value: Value) -> str:
-    return "left out" if value is None else option_text(value)
+        return f"consistent with {groups[0]}, which is all that is known to differ"
+    return f"consistent with any of {words(groups)}; audit two servers on one machine that differ in one of them"
 
 
 def _group(field: str) -> str:

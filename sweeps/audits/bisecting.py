@@ -1,0 +1,193 @@
+"""The bisection of live hosts: how each one is asked, factor by factor, and what made their texts alike."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from analysis.formatting import option_text
+from sweeps.audits.bisect import HOST, Bisection, Pair, Value, Values, bisect
+from sweeps.audits.causes import host_factor, suspects
+from sweeps.audits.hosts import AuditHost
+from sweeps.audits.plan import Modes
+from sweeps.audits.prompts import PROMPTS
+from sweeps.audits.record import MODES, AuditRecord, Bisected, HostRecord, Mode
+from sweeps.audits.requests import Setting, send
+from sweeps.engines.base import Unsupported
+from sweeps.engines.inspection import Way
+from sweeps.engines.openai import OpenAIEngine
+from sweeps.engines.server_defaults import OPENAI_DEFAULTS
+from sweeps.options import OptionValue
+
+BISECT = "bisect"
+"""Experiment and arm of the requests, so that no other experiment takes their texts."""
+
+PATH = "api path"
+SEEDS, FRESH = 24, 6
+"""Pairs of case and seed for the search and for its confirmation."""
+
+FIRST_SEED = 1000
+"""Distance of these seeds from those by which hosts are compared."""
+
+
+def bisected(
+    record: AuditRecord,
+    hosts: Sequence[AuditHost],
+    modes: Modes,
+    note: Callable[[str], None] = lambda _: None,
+) -> AuditRecord:
+    """Return the record with bisections: of the two paths of a host that uses `/v1`, and of hosts whose texts differ.
+
+    Args:
+        record: The record of these hosts and of others; hosts that are not open are left out.
+        hosts: The open hosts.
+        modes: The options of both modes.
+        note: Called with a line before each bisection.
+
+    Raises:
+        EngineError: If a host cannot be used any more.
+        AuditStoppedError: If the user stopped the audit.
+    """
+    found = [
+        _bisected(record, one, other, mode, modes, note)
+        for one, other in _pairs(hosts)
+        for mode in _worth_asking(record, one, other)
+    ]
+    return record.model_copy(update={"bisections": (*record.bisections, *found)})
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two: a host, and the path on which it is asked."""
+
+    host: AuditHost
+    path: str
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return self.host.label if self.path == self.host.path else f"{self.host.label} on {self.shown_path}"
+
+    @property
+    def shown_path(self) -> str:
+        """The path, as it is written."""
+        return "/v1" if self.path == "openai" else "the native path"
+
+    def values(self, modes: Modes, mode: Mode, factor: str) -> dict[str, Value]:
+        """Return the value of each factor: what is sent, and on `/v1` what stands for options that are left out."""
+        options: Mapping[str, Value] = modes.options(mode)
+        if self.path == "openai":
+            options = dict.fromkeys(options) | dict(OPENAI_DEFAULTS) | modes.by_default(mode)
+        return {factor: self.host.label, PATH: self.path, **options}
+
+
+def _pairs(hosts: Sequence[AuditHost]) -> Iterator[tuple[Side, Side]]:
+    """Return what is compared: the two paths of a host that is asked on `/v1`, or is the only one; then hosts.
+
+    Hosts on unequal paths are compared on the native one, since the path has a bisection of its own.
+    """
+    first, *others = hosts
+    for host in hosts:
+        if host.inspector.engine.name == "ollama" and (host.path == "openai" or not others):
+            yield Side(host, "native"), Side(host, "openai")
+    for other in others:
+        path = first.path if first.path == other.path else "native"
+        yield Side(first, path), Side(other, path)
+
+
+def _worth_asking(record: AuditRecord, one: Side, other: Side) -> list[Mode]:
+    """Return the first mode in which texts of two hosts differ, production before baseline; [] if none does."""
+    if one.host is other.host:
+        return ["production"]
+    a, b = record.host(one.host.label), record.host(other.host.label)
+    for mode in MODES:
+        texts, theirs = _texts(a, mode), _texts(b, mode)
+        if any(texts[pair] != theirs[pair] for pair in texts.keys() & theirs.keys()):
+            return [mode]
+    return []
+
+
+def _texts(host: HostRecord, mode: Mode) -> dict[Pair, str]:
+    kept = [each for each in host.answers if each.mode == mode and each.experiment == "seeds" and not each.error]
+    return {(each.case, each.seed): each.text for each in kept}
+
+
+def _bisected(
+    record: AuditRecord, one: Side, other: Side, mode: Mode, modes: Modes, note: Callable[[str], None]
+) -> Bisected:
+    note(f"bisecting {one.label} and {other.label}, {mode} mode")
+    a, b = (record.host(side.host.label) for side in (one, other))
+    factor = host_factor(a, b)
+    asker = _Asker({side.host.label: side.host for side in (one, other)}, factor, mode)
+    values = [side.values(modes, mode, factor) for side in (one, other)]
+    pairs, fresh = pairs_for([case.name for case in record.cases], modes.seed, mode)
+    return as_record(bisect(values[0], values[1], asker.ask, pairs, fresh), a, b, mode)
+
+
+def pairs_for(cases: Sequence[str], seed: int, mode: Mode) -> tuple[list[Pair], list[Pair]]:
+    """Return the pairs of the search and fresh ones.
+
+    At temperature 0 a seed does nothing, so the fixed texts are taken as further cases there.
+    """
+    if mode == "baseline":
+        texts = [*cases, *PROMPTS]
+        fresh = texts[-2:]
+        return [(name, seed) for name in texts[:-2]], [(name, seed) for name in fresh]
+    first = seed + FIRST_SEED
+    every = [(cases[n % len(cases)], first + n // len(cases)) for n in range(SEEDS + FRESH)]
+    return every[:SEEDS], every[SEEDS:]
+
+
+@dataclass
+class _Asker:
+    """Sends the requests of a bisection to its two hosts."""
+
+    hosts: Mapping[str, AuditHost]
+    factor: str
+    mode: Mode
+
+    def ask(self, values: Values, pairs: Sequence[Pair], repeat: int) -> list[str] | None:
+        """Return the texts; None if these values cannot be sent, or an answer is an error."""
+        host, path = self.hosts[str(values[self.factor])], str(values[PATH])
+        given = {name: value for name, value in values.items() if name not in (self.factor, PATH) and value is not None}
+        if path == "openai" and given.keys() - OpenAIEngine.honours:
+            return None
+        if path == "openai":  # a default that is named would be another request
+            given = {name: value for name, value in given.items() if value != OPENAI_DEFAULTS.get(name)}
+        setting = Setting(self.mode, _options(given), Way("openai" if path == "openai" else "native"))
+        texts = []
+        for case, seed in pairs:
+            try:
+                answer = send(host, setting, case, seed, repeat, experiment=BISECT, arm=BISECT)
+            except Unsupported:
+                return None
+            if answer.error:
+                return None
+            texts.append(f"{answer.thought}\0{answer.text}" if answer.thought else answer.text)
+        return texts
+
+
+def _options(values: Values) -> dict[str, OptionValue]:
+    return {name: value for name, value in values.items() if isinstance(value, (bool, int, float, str, tuple))}
+
+
+def as_record(found: Bisection, a: HostRecord, b: HostRecord, mode: Mode) -> Bisected:
+    """Return what was found as a part of the record."""
+    why = found.why
+    if HOST in found.factors:
+        why = f"{why}, {suspects(found, a, b)}"
+    return Bisected(
+        hosts=(a.label, b.label),
+        mode=mode,
+        status=found.status,
+        factors=found.factors,
+        values={name: (_shown(one), _shown(two)) for name, (one, two) in found.values.items()},
+        differing=found.differing,
+        n=found.n,
+        fresh=found.fresh,
+        why=why,
+    )
+
+
+def _shown(value: Value) -> str:
+    return "left out" if value is None else option_text(value)
