@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sweeps.audits.bisecting import bisected
 from sweeps.audits.hosts import AuditHost, HostAddress, abilities_of, fingerprint_of
 from sweeps.audits.inputs import AuditInputs, addresses_of, audited_config, settled_modes
 from sweeps.audits.measure import measure_host
@@ -44,6 +45,7 @@ def audit(
     from_: Sequence[str | Path | AuditRecord] = (),
     quick: bool = False,
     again: bool = False,
+    bisect: bool = False,
     engine: str | None = None,
     mlruns: str | Path | Workspace = "mlruns",
     progress: AuditProgress | None = None,
@@ -60,6 +62,8 @@ def audit(
         from_: Records of hosts that were audited before or elsewhere.
         quick: Fewer than 60 generations for three hosts; what loads the model again is left out.
         again: Begin anew, also if an interrupted audit of the last hours could go on.
+        bisect: Also look for the settings that make texts differ: one setting after another is made alike, between the
+            two paths of a host that uses `/v1`, and between hosts. It takes some 100 to 250 generations a pair.
         engine: `ollama` or `llamacpp`, without a file.
         mlruns: Folder of the ledger, which keeps every answer; the URL of a ledger, or a `Workspace`.
         progress: Whom to inform.
@@ -80,6 +84,7 @@ def audit(
     config = audited_config(sweep, model, engine, hosts=bool(given))
     addresses = addresses_of(config, given, files)
     run = _Run(config, addresses, earlier, Workspace.at(mlruns), progress or AuditProgress(), quick=quick, again=again)
+    run.bisect = bisect
     return run.go()
 
 
@@ -96,6 +101,7 @@ class _Run:
     progress: AuditProgress
     quick: bool
     again: bool
+    bisect: bool = False
     absent: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -117,6 +123,9 @@ class _Run:
             number = ledger.audits.begin(self._identity(inputs), again=self.again)
             measured = self._measured(hosts, plans, ledger, number)
             record = self._record(inputs, measured)
+            if self.bisect:
+                live = [host for host in hosts if host.label in record.labels]
+                record = bisected(record, live, modes, self.progress.note)
             record = scored(record, cases, objective)
             if len(measured) == len(self.addresses):
                 ledger.audits.finish(number, record.to_json())

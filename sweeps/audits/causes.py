@@ -39,7 +39,7 @@ def differing_groups(a: HostRecord, b: HostRecord) -> dict[str, list[str]]:
     for change in diff(one, other):
         if is_numeric(change.field) and not (same and change.field in FILE_FIELDS):
             found.setdefault(_group(change.field), []).append(change.field)
-    return {name: fields for name, fields in found.items() if name not in ASKED}
+    return {name: found[name] for name in (*GROUPS, SETTINGS, HARDWARE) if name in found and name not in ASKED}
 
 
 def host_factor(a: HostRecord, b: HostRecord) -> str:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from benchmarks.audits.bisect import plants, tried
 from sweeps.audits.bisect import HOST, LEAST_DIFFERING, bisect
-from sweeps.audits.causes import host_factor, sentences
+from sweeps.audits.bisecting import as_record
+from sweeps.audits.causes import host_factor, suspects
 from sweeps.audits.record import HostRecord
 
 PAIRS = [("c16", seed) for seed in range(8)]
@@ -47,7 +48,7 @@ def test_equal_texts_leave_nothing_to_isolate():
     found = bisected(Server("temperature"), streamed=False)
 
     assert found.status == "no difference"
-    assert "all 8 texts" in sentences(found, host(), host("mbp"))[0]
+    assert (found.differing, found.n) == (0, 8)
 
 
 def test_the_one_factor_that_acts_is_isolated_among_others_that_differ():
@@ -55,9 +56,8 @@ def test_the_one_factor_that_acts_is_isolated_among_others_that_differ():
 
     assert (found.status, found.factors, found.values) == ("isolated", ("num_ctx",), {"num_ctx": (8192, 4096)})
     assert (found.differing, found.n, found.fresh) == (4, 4, 4)
-    first, second = sentences(found, host(), host("mbp"))
-    assert first == "wk-01 and mbp differ by num_ctx (num_ctx: 8192 and 4096): isolated."
-    assert second == "4 of 4 texts differ; with num_ctx alike, none does, and none of 4 on fresh seeds."
+    recorded = as_record(found, host(), host("mbp"), "production")
+    assert (recorded.hosts, recorded.values) == (("wk-01", "mbp"), {"num_ctx": ("8192", "4096")})
 
 
 def test_two_factors_are_named_together_and_no_third():
@@ -73,7 +73,7 @@ def test_the_defaults_of_v1_are_named_and_not_the_path():
     found = bisected(server, num_ctx=None, temperature=1.0, **{"api path": "/v1"})
 
     assert (found.status, set(found.factors)) == ("isolated", {"num_ctx", "temperature"})
-    assert "num_ctx: 8192 and left out" in sentences(found, host(), host("mbp"))[0]
+    assert as_record(found, host(), host(), "production").values["num_ctx"] == ("8192", "left out")
 
 
 def test_what_stays_with_the_host_is_never_isolated():
@@ -82,8 +82,10 @@ def test_what_stays_with_the_host_is_never_isolated():
     theirs = host("mbp", engine={"version": "0.15.6"}, host={"cpu": "M4 Pro"})
 
     assert (found.status, found.factors) == ("not isolated", (HOST,))
-    assert "consistent with any of" in sentences(found, ours, theirs)[0]
-    assert "version" in sentences(found, ours, theirs)[0]
+    assert as_record(found, ours, theirs, "production").why == (
+        "the difference stays with the host, consistent with any of version and machine; audit two servers on one"
+        " machine that differ in one of them"
+    )
 
 
 def test_servers_of_two_versions_on_one_machine_isolate_the_version():
@@ -105,7 +107,7 @@ def test_a_host_that_repeats_nothing_is_said_to_ignore_the_seed():
     found = bisected(Random("temperature"), **{HOST: "mbp"})
 
     assert found.status != "isolated"
-    assert "mbp repeats 0 of its own 4 texts: it ignores the seed" in sentences(found, host(), host("mbp"))[0]
+    assert "mbp repeats 0 of its own 4 texts: it ignores the seed" in suspects(found, host(), host("mbp"))
 
 
 def test_few_differing_texts_are_not_decided_and_more_seeds_are_taken_first():

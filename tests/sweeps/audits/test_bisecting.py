@@ -1,0 +1,91 @@
+"""Bisections of doubles of Ollama servers."""
+
+from __future__ import annotations
+
+import pytest
+
+from sweeps.audits.audit import audit
+from sweeps.audits.bisecting import pairs_for
+from sweeps.audits.hosts import fingerprint_of
+from sweeps.audits.prompts import PROMPTS
+from sweeps.fingerprints.fingerprint import Fingerprint
+from tests.doubles.three_machines import MODEL, VERSIONS, three_machines
+
+CHIPS = {"wk-01": "Apple M4", "wk-02": "Apple M4 Pro", "mbp": "Apple M4 Pro"}
+FILE = """
+[study]
+name = "article"
+
+[engine]
+kind = "ollama"
+
+[prompts.summary]
+user = "{log}"
+
+[objective]
+cases = "engineering-chats"
+names = ["database-upgrade", "slow-nightly-load"]
+
+[baseline]
+model = "qwen2.5:14b"
+top_k = 20
+num_ctx = 8192
+num_predict = 60
+
+[space]
+temperature = [0.0, 0.8]
+
+[budget]
+generations = 60
+"""
+
+
+@pytest.fixture(scope="module")
+def bisections(tmp_path_factory):
+    """Bisections of the article's machines: three chips, three versions, mbp behind /v1 with its defaults."""
+
+    def on_its_own_machine(address, inspector, model):
+        found = fingerprint_of(address, inspector, model)
+        return Fingerprint({**found.facts, "host": {**found.facts["host"], "cpu": CHIPS[address.label]}})
+
+    file = tmp_path_factory.mktemp("article") / "sweep.toml"
+    file.write_text(FILE, encoding="utf-8")
+    with three_machines() as machines, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sweeps.audits.audit.fingerprint_of", on_its_own_machine)
+        patch.setattr("sweeps.audits.measure.fingerprint_of", on_its_own_machine)
+        found = audit(file, hosts=machines.hosts, quick=True, bisect=True, mlruns=file.parent)
+    return {each.hosts: each for each in found.record.bisections}
+
+
+def test_mbp_is_attributed_to_the_defaults_of_v1_and_to_what_it_drops(bisections):
+    found = bisections["mbp", "mbp"]
+
+    assert (found.status, set(found.factors)) == ("isolated", {"temperature", "top_p", "top_k", "num_ctx"})
+    assert found.values["temperature"] == ("0.8", "1.0")
+    assert found.values["top_p"] == ("0.9", "1.0")
+    assert (found.values["top_k"], found.values["num_ctx"]) == (("20", "left out"), ("8192", "left out"))
+    assert found.fresh > 0
+
+
+def test_versions_are_not_isolated_between_machines(bisections):
+    found = bisections["wk-01", "wk-02"]
+
+    assert (found.status, found.factors) == ("not isolated", ("host",))
+    assert "consistent with any of version and machine" in found.why
+
+
+def test_servers_of_two_versions_on_one_machine_isolate_the_version(tmp_path):
+    versions = {"old": VERSIONS["wk-01"], "new": VERSIONS["wk-02"]}
+    with three_machines(versions=versions) as machines:
+        found = audit(model=MODEL, hosts=machines.hosts, quick=True, bisect=True, mlruns=tmp_path)
+
+    (bisection,) = found.record.bisections
+    assert (bisection.status, bisection.factors) == ("isolated", ("version",))
+    assert bisection.values["version"] == ("old", "new")
+
+
+def test_fresh_pairs_are_never_those_of_the_search():
+    for mode in ("production", "baseline"):
+        pairs, fresh = pairs_for(["c16", "c17"], 42, mode)
+        assert len(set(pairs) | set(fresh)) == len(pairs) + len(fresh)
+    assert {case for case, _ in pairs + fresh} == {"c16", "c17", *PROMPTS}
