@@ -154,7 +154,9 @@ class _Asker:
             return None
         if path == "openai":  # a default that is named would be another request
             given = {name: value for name, value in given.items() if value != OPENAI_DEFAULTS.get(name)}
-        setting = Setting(self.mode, _options(given), Way("openai" if path == "openai" else "native"))
+        # The native path refuses what /v1 cuts without a word; with its own num_ctx it may cut too.
+        way = Way("openai") if path == "openai" else Way(cuts=values.get("num_ctx") is None)
+        setting = Setting(self.mode, _options(given), way)
         texts = []
         for case, seed in pairs:
             try:

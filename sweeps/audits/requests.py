@@ -152,7 +152,7 @@ def part_of(setting: Setting, requests: Sequence[tuple[str, int]], repeat: int, 
         arm,
         setting.mode,
         sorted(setting.options.items()),
-        [way.path, way.stream, way.kv_type, setting.warmth, setting.in_flight],
+        [way.path, way.stream, way.kv_type, way.cuts, setting.warmth, setting.in_flight],
         list(requests),
         repeat,
     ]

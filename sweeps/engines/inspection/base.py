@@ -24,11 +24,13 @@ class Way:
         path: Ollama's own API, or `openai` for its OpenAI-compatible path.
         stream: Whether the answer is streamed. The OpenAI path is never streamed here.
         kv_type: Type of the KV cache, such as `q8_0`; "" for the engine's own choice.
+        cuts: Whether a prompt that is longer than the context may be cut, as the OpenAI path does.
     """
 
     path: Literal["native", "openai"] = "native"
     stream: bool = True
     kv_type: str = ""
+    cuts: bool = False
 
 
 PLAIN = Way()

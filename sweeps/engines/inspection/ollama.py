@@ -57,10 +57,10 @@ class OllamaInspector(Inspector):
             )
         if way.path == "openai":
             return self._openai_path(model).generate(prompt, options, model=model, timeout=timeout)
-        if way.stream:
+        if way.stream and not way.cuts:
             return self.engine.generate(prompt, options, model=model, timeout=timeout)
         started = time.perf_counter()
-        body = self._post(prompt, options, model, timeout)
+        body = self._post(prompt, options, model, timeout, {"truncate": way.cuts})
         message = body.get("message") or {}
         thought, text = message.get("thinking") or "", message.get("content") or ""
         whole = generation(Streamed([thought], [text], body), time.perf_counter() - started, {})

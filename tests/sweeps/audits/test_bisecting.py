@@ -50,7 +50,7 @@ def bisections(tmp_path_factory):
 
     file = tmp_path_factory.mktemp("article") / "sweep.toml"
     file.write_text(FILE, encoding="utf-8")
-    with three_machines() as machines, pytest.MonkeyPatch.context() as patch:
+    with three_machines(context=256) as machines, pytest.MonkeyPatch.context() as patch:
         patch.setattr("sweeps.audits.audit.fingerprint_of", on_its_own_machine)
         patch.setattr("sweeps.audits.measure.fingerprint_of", on_its_own_machine)
         found = audit(file, hosts=machines.hosts, quick=True, bisect=True, mlruns=file.parent)
