@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from analysis.sameness.levels import Level, LevelResult
-from sweeps.audits.effects import effects, experiment_pairs
 from sweeps.audits.experiments import HOST_EXPERIMENTS, SEEDS, WARM
-from sweeps.audits.levels_table import COVERED
+from sweeps.audits.findings.effects import effects, experiment_pairs
+from sweeps.audits.findings.levels_table import COVERED
 from sweeps.audits.record import Answer, AuditRecord, HostRecord, Mode
 from sweeps.errors import ConfigError
 

@@ -19,7 +19,7 @@ class HostExperiment:
         name: Its name.
         question: Its question, in words.
         arms: The arms that are compared with `reference`; `{value}` stands for a value that the host decides.
-        source: The source of differences that it tests (see `sweeps.audits.sources`).
+        source: The source of differences that it tests (see `sweeps.audits.findings.sources`).
         reference: The arm that they are compared with.
     """
 

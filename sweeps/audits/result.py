@@ -60,7 +60,7 @@ class Audit:
         """A row per host and setting: the value for the most reproducible run, and why."""
         import pandas as pd
 
-        from sweeps.audits.advice import advice
+        from sweeps.audits.advice.settings import advice
 
         rows = [
             {"host": label, "setting": each.name, "value": each.value, "why": each.why}
@@ -87,7 +87,7 @@ class Audit:
         """Covered items of levels 1 and 2 by host and case, as `3/5`, a row per host and mode."""
         import pandas as pd
 
-        from sweeps.audits.levels_table import levels_table
+        from sweeps.audits.findings.levels_table import levels_table
 
         tables = {mode: levels_table(self.record, mode) for mode in self.record.modes}
         return pd.concat(tables, names=["mode"])
@@ -95,14 +95,14 @@ class Audit:
     @cached_property
     def facts(self) -> pd.DataFrame:
         """Facts of the hosts side by side; rows that differ are marked."""
-        from sweeps.audits.facts_table import facts_table
+        from sweeps.audits.findings.facts_table import facts_table
 
         return facts_table(self.record)
 
     @cached_property
     def sources(self) -> pd.DataFrame:
         """A row per source of differences: possible here, tested, effect, remedy."""
-        from sweeps.audits.attribution import attribution_table
+        from sweeps.audits.findings.attribution import attribution_table
 
         return attribution_table(self.record)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from sweeps.audits.effects import effects
-from sweeps.audits.levels_table import coverages
+from sweeps.audits.findings.effects import effects
+from sweeps.audits.findings.levels_table import coverages
 from sweeps.audits.record import MODES, AuditRecord, HostRecord, read_record
 from sweeps.audits.report.data import AuditReport
 from sweeps.audits.report.summary import audit_json

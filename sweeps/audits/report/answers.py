@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sweeps.audits import facts_table
-from sweeps.audits.advice import POLICY
-from sweeps.audits.attribution import attributions, bisection_sentence
-from sweeps.audits.effects import Effect, effects
-from sweeps.audits.facts_table import Fact
+from sweeps.audits.advice.settings import POLICY
+from sweeps.audits.findings import facts_table
+from sweeps.audits.findings.attribution import attributions, bisection_sentence
+from sweeps.audits.findings.effects import Effect, effects
+from sweeps.audits.findings.facts_table import Fact
 from sweeps.audits.record import MODES, AuditRecord
 from sweeps.audits.report.data import AuditReport
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from sweeps.audits.drift import Drift
-from sweeps.audits.private import without_private
+from sweeps.audits.findings.drift import Drift
+from sweeps.audits.findings.private import without_private
 from sweeps.audits.record import AuditRecord
 from sweeps.version import __version__
 

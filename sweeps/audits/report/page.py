@@ -10,13 +10,13 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 from analysis.report.guard import Guard
 from analysis.report.numbers import percent, signed
-from sweeps.audits.advice import POLICY, advice
-from sweeps.audits.advice_files import advice_files
-from sweeps.audits.attribution import attributions, bisection_sentence
-from sweeps.audits.effects import effects
+from sweeps.audits.advice.files import advice_files
+from sweeps.audits.advice.settings import POLICY, advice
 from sweeps.audits.experiments import HOST_EXPERIMENTS
-from sweeps.audits.facts_table import facts
-from sweeps.audits.levels_table import STATISTIC, coverages
+from sweeps.audits.findings.attribution import attributions, bisection_sentence
+from sweeps.audits.findings.effects import effects
+from sweeps.audits.findings.facts_table import facts
+from sweeps.audits.findings.levels_table import STATISTIC, coverages
 from sweeps.audits.record import MODES, AuditRecord
 from sweeps.audits.report import answers
 from sweeps.audits.report.data import AuditReport

@@ -6,11 +6,11 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from sweeps.audits.advice import POLICY, advice
-from sweeps.audits.attribution import attributions, bisection_sentence
-from sweeps.audits.effects import effects
-from sweeps.audits.facts_table import facts
-from sweeps.audits.levels_table import STATISTIC, coverages
+from sweeps.audits.advice.settings import POLICY, advice
+from sweeps.audits.findings.attribution import attributions, bisection_sentence
+from sweeps.audits.findings.effects import effects
+from sweeps.audits.findings.facts_table import facts
+from sweeps.audits.findings.levels_table import STATISTIC, coverages
 from sweeps.audits.record import MODES, AuditRecord
 from sweeps.audits.report import answers
 from sweeps.audits.report.data import AuditReport

@@ -3,9 +3,9 @@
 import pytest
 
 from sweeps.audits.report.answers import actions, causes, differences, headline, purposes, repeats
+from tests.sweeps.audits.findings.test_attribution import DEFAULTS
 from tests.sweeps.audits.records import fingerprint, host, three_machines
 from tests.sweeps.audits.report.compared import levels, report
-from tests.sweeps.audits.test_attribution import DEFAULTS
 
 MET, NOT, OPEN = "met", "not met", "not shown"
 

@@ -7,14 +7,14 @@ import re
 import pytest
 from rich.console import Console
 
-from sweeps.audits.drift import drift
+from sweeps.audits.findings.drift import drift
 from sweeps.audits.record import NotDone
 from sweeps.audits.report import answers
 from sweeps.audits.report.page import render_audit
 from sweeps.audits.report.summary import audit_json, audit_summary
+from tests.sweeps.audits.findings.test_attribution import DEFAULTS
 from tests.sweeps.audits.records import fingerprint, host, three_machines
 from tests.sweeps.audits.report.compared import levels, report
-from tests.sweeps.audits.test_attribution import DEFAULTS
 
 LEVELS = levels(identical=("not met", "met"), equivalent=("met", "met"), same_quality=("met", "met"))
 RUNG = {

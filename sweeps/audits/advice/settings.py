@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.export.formats import MEASURING_SEED
-from sweeps.audits import facts_table
-from sweeps.audits.effects import Effect, effects
+from sweeps.audits.findings import facts_table
+from sweeps.audits.findings.effects import Effect, effects
 from sweeps.audits.record import AuditRecord, HostRecord
 from sweeps.options import OptionValue
 

@@ -9,8 +9,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sweeps.audits.advice import ALL_LAYERS, advice
-from sweeps.audits.advice_files import advice_files, compose, image_tag, plain_name, write_advice
+from sweeps.audits.advice.files import advice_files, compose, image_tag, plain_name, write_advice
+from sweeps.audits.advice.settings import ALL_LAYERS, advice
 from sweeps.errors import SweepError
 from sweeps.options import OPTIONS
 from tests.sweeps.audits.records import fingerprint, host, three_machines

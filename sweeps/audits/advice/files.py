@@ -12,8 +12,8 @@ from pathlib import Path
 from analysis.export.export_set import ExportSet
 from analysis.export.files import write_together
 from analysis.export.formats import FORMATS, MODES, PLACEHOLDER, Format, render
-from sweeps.audits import facts_table
-from sweeps.audits.advice import POLICY, Advice, advice
+from sweeps.audits.advice.settings import POLICY, Advice, advice
+from sweeps.audits.findings import facts_table
 from sweeps.audits.record import AuditRecord, HostRecord
 from sweeps.errors import SweepError
 from sweeps.version import __version__

@@ -2,10 +2,10 @@
 
 import pytest
 
-from sweeps.audits.attribution import attribution_table, attributions, bisection_sentence, unexplained_pairs
 from sweeps.audits.experiments import HOST_EXPERIMENTS
+from sweeps.audits.findings.attribution import attribution_table, attributions, bisection_sentence, unexplained_pairs
+from sweeps.audits.findings.sources import SOURCES
 from sweeps.audits.record import Bisected
-from sweeps.audits.sources import SOURCES
 from tests.sweeps.audits.records import host, three_machines
 
 DEFAULTS = Bisected(

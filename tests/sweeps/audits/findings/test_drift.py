@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.audits.drift import drift
+from sweeps.audits.findings.drift import drift
 from sweeps.errors import ConfigError
 from tests.sweeps.audits.records import CASES, answer, fingerprint, host, three_machines
 

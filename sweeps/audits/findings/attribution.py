@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from sweeps.audits.effects import Effect, effects
 from sweeps.audits.experiments import HOST_EXPERIMENTS
-from sweeps.audits.levels_table import compared_answers
+from sweeps.audits.findings.effects import Effect, effects
+from sweeps.audits.findings.levels_table import compared_answers
+from sweeps.audits.findings.sources import SOURCES, Source
 from sweeps.audits.record import MODES, AuditRecord, Bisected, HostRecord
-from sweeps.audits.sources import SOURCES, Source
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sweeps.audits import facts_table
+from sweeps.audits.findings import facts_table
 from sweeps.audits.record import AuditRecord, HostRecord
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.audits.levels_table import coverages, covered_items, levels_table
+from sweeps.audits.findings.levels_table import coverages, covered_items, levels_table
 from tests.sweeps.audits.records import CASES, answer, host, three_machines
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sweeps.audits.private import without_private
+from sweeps.audits.findings.private import without_private
 from sweeps.audits.record import NotDone
 from tests.sweeps.audits.records import fingerprint, host, three_machines
 

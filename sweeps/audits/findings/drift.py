@@ -10,7 +10,7 @@ import numpy as np
 
 from analysis.noise.text_agreement import TextAgreement, pairs_between, text_agreement
 from analysis.sameness.host_quality import HostQuality, host_quality
-from sweeps.audits.levels_table import compared_answers
+from sweeps.audits.findings.levels_table import compared_answers
 from sweeps.audits.record import MODES, AuditRecord, HostRecord, Mode, require_alike
 from sweeps.fingerprints.changes import fingerprint_changes
 from sweeps.fingerprints.fingerprint import Fingerprint

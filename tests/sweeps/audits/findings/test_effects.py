@@ -1,6 +1,6 @@
 """Effects on a host, counted by hand."""
 
-from sweeps.audits.effects import effects, effects_table
+from sweeps.audits.findings.effects import effects, effects_table
 from tests.sweeps.audits.records import CASES, answer, host, three_machines
 
 

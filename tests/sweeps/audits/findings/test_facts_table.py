@@ -1,6 +1,6 @@
 """Facts side by side."""
 
-from sweeps.audits.facts_table import fact, facts, facts_table, weights_remark
+from sweeps.audits.findings.facts_table import fact, facts, facts_table, weights_remark
 from tests.sweeps.audits.records import BLOB, fingerprint, host, three_machines
 
 

@@ -1,0 +1,1 @@
+"""Advice of an audit: settings and versions for reproducible runs, also as files."""

@@ -1,0 +1,1 @@
+"""What the record of an audit shows: tables, effects, sources of differences, drift."""
