@@ -12,7 +12,7 @@ from objectives import Case, Objective
 from sweeps.check import findings
 from sweeps.check.forecast import Forecast, ask_baseline
 from sweeps.check.open_sweep import OpenSweep, check_options, check_options_sent, check_study, list_hosts
-from sweeps.check.report import BLOCKED, READY, WARNING, PartBlockedError, ReadinessReport
+from sweeps.check.report import BLOCKED, READY, WARNING, Finding, PartBlockedError, ReadinessReport
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
@@ -25,7 +25,7 @@ from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.scoring.inputs import load_inputs, with_stored_score
 from sweeps.study.sweep import Sweep
-from sweeps.tracking.mlflow_store import refuse_unusable, tracking_uri
+from sweeps.tracking.mlflow_store import ServerAwayError, refuse_unusable, tracking_uri
 from sweeps.workspace.study_lock import standing_of
 from sweeps.workspace.workspace import Workspace
 
@@ -81,8 +81,12 @@ def _check_file(report: ReadinessReport, path: str | Path, workspace: Workspace)
             config = config.as_comparison()
         report.study = config.study.name
         report.list_options(config)
-        refuse_unusable(tracking_uri(workspace, config.tracking.uri))
         row.finding = findings.file_finding(config)
+        try:
+            refuse_unusable(tracking_uri(workspace, config.tracking.uri))
+        except ServerAwayError as away:
+            later = "start it; without it the sweep runs, and `sweeps track` writes its runs later"
+            row.finding = Finding(f"{row.finding.found}; {away}", WARNING, later)
     return config
 
 

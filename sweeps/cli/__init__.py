@@ -34,6 +34,7 @@ _COMMANDS = {
         "Audit hosts: do they repeat their texts, what changes them, are they the same?",
     ),
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
+    "track": ("sweeps.cli.track", "Write a study's runs to MLflow from the ledger."),
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs."),
 }
 """Each command's module, with an attribute of the command's name, and one line of help."""

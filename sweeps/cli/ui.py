@@ -23,6 +23,7 @@ from sweeps.cli.common import FolderPath, WholeRange, terminable
 from sweeps.errors import SweepError
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
+from sweeps.tracking.moved_folder import mend_locations
 from sweeps.workspace.sqlite_files import damage_of, is_damaged
 from sweeps.workspace.workspace import DEFAULT_FOLDER, Workspace
 
@@ -58,6 +59,7 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
             "(`sweeps run FILE`), or name the folder with --mlruns"
         )
     mlflow_store.refuse_unusable(uri)
+    mend_locations(workspace)
     _serve(uri, workspace, host, _free_port(host, port), launch, as_json)
 
 

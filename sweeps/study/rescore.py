@@ -95,7 +95,7 @@ def rescore_study(
         SweepError: If a case of the study is gone, or its log is another one (its texts answer the old log); if it was
             scored by an objective that no settings describe, and none is given.
     """
-    from sweeps.tracking.logbook import bring_up_to_date
+    from sweeps.tracking.replay import bring_up_to_date
 
     if objective is not None and (settings or reset):
         raise ConfigError("settings and reset change the [objective] of a study's file: leave them out with objective")

@@ -12,10 +12,10 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts.host import Host
 from sweeps.options import Configuration
-from sweeps.progress import Progress, Silent
+from sweeps.progress import Progress
 from sweeps.scoring.rows import table_of
 from sweeps.tracking import mlflow_store
-from sweeps.tracking.mlflow_store import TrackingError
+from sweeps.tracking.mlflow_store import ServerAwayError, TrackingError
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -42,37 +42,59 @@ class Logbook:
         enabled: Whether to log to MLflow.
         report: Whether to write report, plots and exports.
         progress: Receiver of warnings about records that could not be logged.
+        patient: Whether to wait for a slow tracking server as long as it takes.
     """
 
     def __init__(
-        self, workspace: Workspace, config: SweepConfig, *, enabled: bool, report: bool, progress: Progress
+        self,
+        workspace: Workspace,
+        config: SweepConfig,
+        *,
+        enabled: bool,
+        report: bool,
+        progress: Progress,
+        patient: bool = False,
     ) -> None:
         self.config, self.progress = config, progress
-        self._report = report
+        self._report, self._patient = report, patient
+        self._away = ""  # why the tracking server is not asked
         self._workspace, self._enabled = workspace, enabled
         self._tracker: Any = None
         self._opening: _Opening | None = None
         uri = mlflow_store.tracking_uri(workspace, config.tracking.uri) if enabled else None
         if uri is not None:
-            mlflow_store.refuse_unusable(uri)
+            try:
+                mlflow_store.refuse_unusable(uri)
+            except ServerAwayError as error:
+                self._away = str(error)
             if not mlflow_store.is_remote(uri):
                 mlflow_store.check_writable(workspace)
         self._loading = mlflow_store.preload(uri, _AFTER_FLOOR)
 
     def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
         """Begin to open the sweep's run, or to continue the run that the study has; `ready` waits for it."""
-        if self._enabled:
+        if self._away:
+            self._note_away()
+        elif self._enabled:
             fingerprints = [f for host in hosts for f in host.fingerprints.values()]
             self._opening = _Opening(self._loading, partial(self._start, self.config.identity(), fingerprints, cases))
 
     def ready(self) -> None:
-        """Wait until the run is open.
+        """Wait until the run is open. A tracking server that does not answer is a warning, and is asked at the end.
 
         Raises:
-            TrackingError: If the store cannot be reached or written.
+            TrackingError: If a local store cannot be opened or written.
         """
-        if self._opening is not None:
+        if self._opening is None or self._away:
+            return
+        try:
             self._opening.join()
+        except ServerAwayError as error:
+            self._away = str(error)
+            self._note_away()
+
+    def _note_away(self) -> None:
+        self.progress.note(f"{self._away}. The sweep goes on; its runs are written at its end", warning=True)
 
     def resume(self, result: SweepResult) -> None:
         """Open the run that a stored study has.
@@ -102,9 +124,10 @@ class Logbook:
             show_texts=tracking.texts,
             traces=tracking.traces,
             prompts=self.config.prompts,
+            patient=self._patient,
         )
         tracker.start(config, self.config.text, found, list(cases), self.config.baseline)
-        self._tracker = tracker
+        self._tracker, self._away = tracker, ""
 
     def log(
         self,
@@ -118,6 +141,8 @@ class Logbook:
         if not self._enabled or not rows:
             return
         self.ready()
+        if self._away:
+            return
         import pandas as pd
 
         table = table_of(rows)
@@ -133,6 +158,8 @@ class Logbook:
         if not self._enabled:
             return
         self.ready()
+        if not self._back(result):
+            return
         import pandas as pd
 
         verdict = result.verdict
@@ -150,6 +177,18 @@ class Logbook:
         )
         for warning in self._tracker.warnings:
             self.progress.note(warning, warning=True)
+        if self._tracker.warnings:
+            self.progress.note(_later(result.name), warning=True)
+
+    def _back(self, result: SweepResult) -> bool:
+        """Whether there is a store; a server that was away at the start is asked again."""
+        if self._away:
+            try:
+                self.resume(result)
+            except TrackingError as error:
+                self.progress.note(f"{error}. {_later(result.name)}", warning=True)
+                return False
+        return True
 
     def end(self, status: str) -> None:
         """End the run of a sweep that did not reach its verdict: `stopped` or `failed`.
@@ -210,44 +249,8 @@ class _Opening:
             self._thread.join()
 
 
-def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None:
-    """Write a study's files and its runs in MLflow again, after its scores have changed.
-
-    A study without a run in MLflow gets none.
-
-    Args:
-        result: The study with its new scores.
-        warn: Receiver of warnings about records that could not be written to MLflow; the files are written anyway.
-    """
-    from sweeps.tracking.mlflow_tracker import Tracker
-
-    warnings = _Warnings(warn)
-    where = result.workspace, result.config
-    logbook = Logbook(*where, enabled=False, report=True, progress=warnings)
-    try:
-        if Tracker(result.name, result.workspace, result.config.tracking.uri).has_run():
-            tracking = Logbook(*where, enabled=True, report=True, progress=warnings)
-            tracking.resume(result)
-            logbook = tracking
-    except TrackingError as error:
-        warnings.note(str(error), warning=True)
-    logbook.finish(result)
-    if warnings.any:
-        warn("MLflow may still show the previous scores and their verdict; to update it, run this command again")
-
-
-class _Warnings(Silent):
-    """A progress that passes on warnings alone."""
-
-    def __init__(self, warn: Callable[[str], object]) -> None:
-        self.any = False
-        self._warn = warn
-
-    def note(self, text: str, *, warning: bool = False) -> None:
-        """See `Progress.note`."""
-        if warning:
-            self.any = True
-            self._warn(text)
+def _later(study: str) -> str:
+    return f"To write to MLflow what is missing: sweeps track {study}"
 
 
 def _floor_of(result: SweepResult) -> dict[str, float]:

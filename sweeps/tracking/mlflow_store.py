@@ -44,13 +44,17 @@ _ENVIRONMENT = {
     "MLFLOW_DISABLE_AGENT_HINT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     # by default a lost server would delay the sweep for minutes per call; `Tracker.sync` logs later what failed
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
 }
 
 
 class TrackingError(SweepError):
     """MLflow's store cannot be used."""
+
+
+class ServerAwayError(TrackingError):
+    """An MLflow server does not answer, which may pass: a sweep goes on without it."""
 
 
 def prepare_environment() -> None:
@@ -99,7 +103,7 @@ def refuse_unusable(uri: str) -> None:
             f"MLFLOW_TRACKING_URI) with one of {', '.join(_SCHEMES)}, or leave it out to keep the runs in a local file"
         )
     if reason := unreachable(uri):
-        raise TrackingError(
+        raise ServerAwayError(
             f"MLflow's tracking server {without_password(uri)} does not answer ({reason}); start it, or unset "
             "MLFLOW_TRACKING_URI and tracking.uri to keep the runs in a local file"
         )
@@ -166,6 +170,8 @@ def go_without_proxy(uri: str) -> None:
 def unusable(uri: str, verb: str, error: Exception) -> TrackingError:
     """The error for a store that cannot be used; `verb` is `opened`, `read` or `written`."""
     shown, reason = without_password(uri), first_line(error)
+    if is_remote(uri):
+        return ServerAwayError(f"MLflow's tracking server {shown} cannot be {verb}: {reason}")
     if shown.startswith("sqlite:///") and is_damaged(reason):
         return TrackingError(f"MLflow's store {damage_of(shown, reason)}")
     return TrackingError(f"MLflow's store {shown} cannot be {verb}: {reason}")

@@ -25,13 +25,15 @@ from sweeps.tracking.genai.generation_traces import Traced, chosen
 from sweeps.tracking.genai.prompt_versions import PromptVersions
 from sweeps.tracking.metric_steps import ordered
 from sweeps.tracking.mlflow_store import FailureNote, TrackingError
+from sweeps.tracking.moved_folder import mend_locations
 from sweeps.tracking.parent_run import ParentRun, find_experiment
 from sweeps.tracking.run_tags import ConfigurationLike, child_name
-from sweeps.tracking.store_connection import StoreConnection
+from sweeps.tracking.store_connection import LAST, ONE, StoreConnection
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
 __all__ = ["Tracker", "TrackingError"]
@@ -48,6 +50,7 @@ class Tracker:
         show_texts: Whether MLflow gets texts: in tables, traces, and the cases as an evaluation dataset.
         traces: The generations that get a trace.
         prompts: The sweep's prompts by name, for traces and the prompt registry.
+        patient: Whether to wait for a slow tracking server as long as it takes.
 
     Attributes:
         uri: The store in use.
@@ -63,6 +66,7 @@ class Tracker:
         show_texts: bool = True,
         traces: Traced = "failures",
         prompts: Mapping[str, PromptTable] | None = None,
+        patient: bool = False,
     ) -> None:
         self.study = study
         self.workspace = Workspace.at(place)
@@ -73,7 +77,7 @@ class Tracker:
         self._versions: PromptVersions | None = None
         self._failures: list[str] = []
         self._missing: list[str] = []
-        self._connection = StoreConnection(self.uri)
+        self._connection = StoreConnection(self.uri, patient=patient)
         self._parent: ParentRun | None = None
         self._children: ChildRuns | None = None
 
@@ -136,7 +140,20 @@ class Tracker:
         local = not mlflow_store.is_remote(self.uri)
         if local:
             mlflow_store.check_writable(self.workspace)
-        client = self._connection.connect()
+            mend_locations(self.workspace)
+        with self._connection.within(LAST):
+            return self._start(self._connection.connect(), local, config, config_toml, fingerprints, cases, baseline)
+
+    def _start(
+        self,
+        client: MlflowClient,
+        local: bool,
+        config: Mapping[str, Any],
+        config_toml: str,
+        fingerprints: Sequence[Fingerprint],
+        cases: Sequence[Case],
+        baseline: ConfigurationLike,
+    ) -> str:
         artifacts = self.workspace.artifacts.as_uri() if local else None
         try:
             self._parent = ParentRun(self._connection, self.study, find_experiment(client, self.study, artifacts))
@@ -189,7 +206,8 @@ class Tracker:
         Returns:
             The child run's id; None if it could not be written, for which there is a warning.
         """
-        with FailureNote(f"{child_name(trial, ())} was not logged to MLflow", self._missing):
+        note = FailureNote(f"{child_name(trial, ())} was not logged to MLflow", self._missing)
+        with note, self._connection.within(ONE):
             current = self._rows_of(trial, configuration, ordered(observations), texts, offsets)
             children = self._started_children()
             run_id = children.write(current, status, whole=False)
@@ -237,11 +255,21 @@ class Tracker:
             Sentences on what is still missing; [] when everything is logged.
         """
         unlisted: list[str] = []
-        with FailureNote("the runs that MLflow has could not be listed", unlisted):
+        with FailureNote("the runs that MLflow has could not be listed", unlisted), self._connection.within(LAST):
             self._started_children().find()
         if unlisted:
             return [*self._missing, *unlisted]
         self._missing = []
+        with self._connection.within(LAST):
+            self._sync_all(observations, configurations, texts)
+        return list(self._missing)
+
+    def _sync_all(
+        self,
+        observations: pd.DataFrame,
+        configurations: Mapping[str, ConfigurationLike],
+        texts: pd.DataFrame | None,
+    ) -> None:
         offsets = offsets_of(observations)
         for (number, key), group in ordered(observations).groupby(["trial", "configuration"], sort=True):
             own = texts
@@ -249,7 +277,6 @@ class Tracker:
                 own = texts[texts["configuration"] == key]
             rows = group.reset_index(drop=True)
             self._sync_one(self._rows_of(int(str(number)), configurations[str(key)], rows, own, offsets))
-        return list(self._missing)
 
     def _sync_one(self, current: ConfigurationRows) -> None:
         status = "FAILED" if current.rows["score"].isna().all() else "FINISHED"
@@ -287,17 +314,31 @@ class Tracker:
             figures: Matplotlib figures for the folder `plots`, by name (`.png` is added to a name without an ending).
             exported: The finalist that is exported, as a version of its prompt; None takes the alias back.
         """
+        with self._connection.within(LAST):
+            self._finish(status, verdict or {}, metrics or {}, note_markdown, artifacts, html, figures or {}, exported)
+
+    def _finish(
+        self,
+        status: str,
+        verdict: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        note_markdown: str,
+        artifacts: Sequence[Path],
+        html: str | None,
+        figures: Mapping[str, Figure],
+        exported: ConfigurationLike | None,
+    ) -> None:
         try:
             with FailureNote("the verdict was not logged to MLflow", self._failures):
                 if (parent := self._parent) is None:
                     raise TrackingError("the tracker was not started")
-                before = parent.write_verdict(verdict or {}, metrics or {}, note_markdown, status)
+                before = parent.write_verdict(verdict, metrics, note_markdown, status)
                 if html is not None:
                     with FailureNote("exports of an earlier verdict were not removed from MLflow", self._failures):
                         parent.remove_exports(before, {path.name for path in artifacts})
             if self._parent is not None:
-                self._parent.write_files(artifacts, html, figures or {}, self._failures)
-                self._show_verdict(verdict or {}, exported)
+                self._parent.write_files(artifacts, html, figures, self._failures)
+                self._show_verdict(verdict, exported)
         finally:
             self._end(status)
 
@@ -320,11 +361,13 @@ class Tracker:
 
     def kill(self) -> None:
         """End parent and open children as KILLED (the user stopped the sweep)."""
-        self._end("KILLED")
+        with FailureNote("the runs were not ended in MLflow", self._failures), self._connection.within(ONE):
+            self._end("KILLED")
 
     def fail(self) -> None:
         """End parent and open children as FAILED (the sweep could not go on)."""
-        self._end("FAILED")
+        with FailureNote("the runs were not ended in MLflow", self._failures), self._connection.within(ONE):
+            self._end("FAILED")
 
     def _end(self, status: str) -> None:
         if self._parent is None:

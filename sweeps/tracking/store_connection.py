@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +23,16 @@ _ENTITIES = 1000
 """MLflow's limit of parameters, metrics and tags together per request."""
 
 
+ONE, LAST, PAUSE = 15.0, 60.0, 300.0
+"""Seconds that a sweep waits for a tracking server: for one configuration, at its end; and without asking it again."""
+
+
 class StoreConnection:
     """A connection to a store, for use by one thread.
 
     Args:
         uri: The store.
+        patient: Whether to wait for a slow tracking server as long as it takes.
 
     Attributes:
         uri: The store.
@@ -33,8 +40,10 @@ class StoreConnection:
         wrote: Whether any metric was written.
     """
 
-    def __init__(self, uri: str) -> None:
+    def __init__(self, uri: str, *, patient: bool = False) -> None:
         self.uri = uri
+        self._limited = mlflow_store.is_remote(uri) and not patient
+        self._until = self._paused_until = 0.0
         self.client: MlflowClient | None = None
         self.wrote = False
 
@@ -47,15 +56,36 @@ class StoreConnection:
         self.client = mlflow_store.connect(self.uri)
         return self.client
 
+    @contextmanager
+    def within(self, seconds: float) -> Iterator[None]:
+        """Limit the time of everything inside, where the store is a server; after that, `ready` raises.
+
+        A server that was too slow is not asked for some minutes, except with more time: at the end of the sweep.
+        """
+        began = time.monotonic()
+        if self._limited:
+            if began < self._paused_until and seconds <= ONE:
+                raise TimeoutError(f"{without_password(self.uri)} is too slow; it is asked again later")
+            self._until = began + seconds
+        try:
+            yield
+        finally:
+            self._until = 0.0
+            if time.monotonic() - began > ONE / 2:
+                self._paused_until = time.monotonic() + PAUSE
+
     def ready(self) -> MlflowClient:
         """The client, after a check that the store answers.
 
         Raises:
             TrackingError: If the store was not opened.
             ConnectionError: If it no longer answers.
+            TimeoutError: If the time of `within` is over.
         """
         if self.client is None:
             raise TrackingError("the tracker was not started")
+        if self._until and time.monotonic() > self._until:
+            raise TimeoutError(f"{without_password(self.uri)} is too slow")
         if reason := mlflow_store.unreachable(self.uri):  # cheaper than MLflow's retries
             raise ConnectionError(f"{without_password(self.uri)} does not answer ({reason})")
         return self.client

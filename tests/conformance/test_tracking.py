@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -175,16 +176,18 @@ class Refuses(BaseHTTPRequestHandler):
         pass
 
 
-class TestServerThatFails(UnusableStoreSuite):
-    """A tracking server that answers with errors, and an address at which nothing answers."""
+class TestServerThatFails(TrackingSuite):
+    """A tracking server that answers with errors, and one that takes connections and never answers."""
 
-    @pytest.fixture(params=["error page", "nothing"])
+    keeps, fails = False, True
+
+    @pytest.fixture(params=["error page", "hangs"])
     def port(self, request: pytest.FixtureRequest) -> Iterator[int]:
-        server = HTTPServer(("127.0.0.1", 0), Refuses)
-        if request.param == "nothing":
-            server.server_close()
-            yield server.server_port
+        if request.param == "hangs":
+            with socket.create_server(("127.0.0.1", 0)) as listening:
+                yield listening.getsockname()[1]
             return
+        server = HTTPServer(("127.0.0.1", 0), Refuses)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield server.server_port
@@ -196,9 +199,25 @@ class TestServerThatFails(UnusableStoreSuite):
     def open_logbook(
         self, result: SweepResult, tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch
     ) -> Callable[[Warnings], Logbook]:
-        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")  # to save their pauses
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
         uri = f"http://someone:secret@127.0.0.1:{port}"
         return lambda progress: logbook_of(result, tmp_path, uri, progress)
+
+    @pytest.fixture
+    def stored(self) -> Callable[[], dict[str, StoredRun]]:
+        return dict
+
+    def test_the_warnings_name_the_way_to_write_the_runs_later(
+        self, begun: tuple[Logbook, Warnings], result: SweepResult
+    ) -> None:
+        logbook, warnings = begun
+        self.log(logbook, result, -1)
+        logbook.finish(result)
+        first, last = warnings.warnings
+        assert "The sweep goes on" in first
+        assert last.endswith(f"sweeps track {result.name}")
+        assert "secret" not in first + last
 
 
 class TestDamagedStore(UnusableStoreSuite):

@@ -128,18 +128,29 @@ def test_the_ui_tells_of_a_damaged_store(tmp_path: Path, capsys: Capture) -> Non
     assert "starting" not in error
 
 
-@pytest.mark.parametrize(
-    ("uri", "words"), [("bogus://me:secret@x", "knows no bogus://"), ("http://127.0.0.1:9", "does not answer")]
-)
-def test_check_and_run_refuse_the_same_tracking_store(tmp_path: Path, capsys: Capture, uri: str, words: str) -> None:
-    path, where = write_sweep(tmp_path, tracking={"uri": uri}), ("--mlruns", tmp_path / "mlruns", "--quiet")
+def test_check_and_run_refuse_the_same_tracking_store(tmp_path: Path, capsys: Capture) -> None:
+    path = write_sweep(tmp_path, tracking={"uri": "bogus://me:secret@x"})
+    where = ("--mlruns", tmp_path / "mlruns", "--quiet")
     checked = json.loads(told(capsys, 2, "check", path, *where, "--json"))
     assert [(row["name"], row["state"]) for row in checked["checks"]] == [("file", "blocked")]
-    assert words in checked["checks"][0]["found"]
+    assert "knows no bogus://" in checked["checks"][0]["found"]
     error = told(capsys, 2, "run", path, *where)
     assert checked["checks"][0]["found"] in error
     assert "secret" not in error
-    told(capsys, 0, "run", path, *where, "--no-tracking")
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_tracking_server_that_is_away_stops_no_sweep(tmp_path: Path, capsys: Capture) -> None:
+    path = write_sweep(tmp_path, tracking={"uri": "http://127.0.0.1:9"})
+    where = ("--mlruns", tmp_path / "mlruns")
+    checked = json.loads(told(capsys, 0, "check", path, *where, "--quiet", "--json"))
+    state = {row["name"]: row for row in checked["checks"]}["file"]
+    assert state["state"] == "warning"
+    assert "does not answer" in state["found"]
+    shown = told(capsys, 0, "run", path, *where)
+    assert "The sweep goes on; its runs are written at its end" in shown
+    assert "sweeps track t" in shown
+    assert "does not answer" in told(capsys, 2, "track", "t", *where)
 
 
 def test_an_empty_ledger_holds_no_study_yet(tmp_path: Path, capsys: Capture) -> None:

@@ -706,7 +706,7 @@ def test_a_real_server_that_goes_away_during_the_sweep(tmp_path, server):
     assert [" ".join(sentence.split()[:2]) for sentence in lost] == ["trial 00", "the runs"]  # the baseline is there
     tracker.finish(verdict={"outcome": "better"}, html="<p>")
     assert [warning.partition(" was not ")[0] for warning in tracker.warnings] == [
-        *("trial 00", "the verdict", "report.html", "the parent run")
+        *("trial 00", "the verdict", "report.html", "the verdict", "the export", "the parent run")
     ]
     assert "does not answer" in tracker.warnings[-1]
 

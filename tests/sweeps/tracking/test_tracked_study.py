@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 
@@ -11,6 +12,9 @@ from sweeps.config.tables import PromptTable
 from sweeps.options import Configuration
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.genai.prompt_versions import model_config, template_of
+from sweeps.tracking.moved_folder import mend_locations
+from sweeps.tracking.replay import track_study
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import run, write_sweep
 
 
@@ -149,6 +153,37 @@ def test_a_finished_study_run_again_changes_nothing(path, result, runs):
     assert len(runs) == result.plan.trials + 2  # with the baseline and the sweep itself
     run(path, tracking=True)
     assert contents(result.directory) == before
+
+
+@pytest.fixture
+def copied(result, tmp_path):
+    """A copy of the study's folder in another place."""
+    shutil.copytree(result.directory, tmp_path / "elsewhere" / "mlruns")
+    return Workspace.at(tmp_path / "elsewhere" / "mlruns")
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_copied_folder_has_its_own_artifacts_and_track_adds_what_is_missing(result, copied, runs):
+    before = contents(result.directory)
+    assert (mend_locations(copied), mend_locations(copied)) == (1, 0)
+    client = mlflow_store.connect(copied.runs_url)
+    found = client.get_run(runs["baseline"].info.run_id)
+    assert found.info.artifact_uri.startswith(copied.artifacts.as_uri() + "/")
+    assert {file.path for file in client.list_artifacts(found.info.run_id)} == {"observations.json"}
+    client.delete_run(found.info.run_id)
+    warnings = []
+    for _ in range(2):
+        assert track_study(copied, traces="all", warn=warnings.append) == copied.runs_url
+        now = {each.info.run_name: each for each in client.search_runs([found.info.experiment_id])}
+        assert set(now) == set(runs)
+        assert now["baseline"].info.run_id != found.info.run_id
+        assert now["baseline"].info.start_time == found.info.start_time
+        assert now["baseline"].data.metrics == found.data.metrics
+    traces = client.search_traces(locations=[found.info.experiment_id], include_spans=False, max_results=500)
+    deleted = found.info.run_id
+    assert sum(trace.info.trace_metadata["mlflow.sourceRun"] != deleted for trace in traces) == len(result.rows)
+    assert not warnings
+    assert contents(result.directory) == before  # the original has not changed
 
 
 def test_templates_and_model_configurations():
