@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.arrays import FloatArray, IntArray
 from analysis.noise.text_agreement import TextAgreement, pairs_between, pairs_within, text_agreement, unit_codes
@@ -36,6 +37,8 @@ class SameRequest:
         clean: Requests on which each host repeats itself and the hosts differ.
         mixed: Requests on which a host does not repeat itself.
         repeated: Requests that both hosts answered twice or more.
+        single: Other requests, which a host answered once.
+        differing: Of these, the ones on which the hosts' first texts differ.
         loss: Share of requests on which hosts agree with themselves minus the share on which they agree with each
             other.
         loss_low: Lower end of its interval.
@@ -54,6 +57,8 @@ class SameRequest:
     clean: int
     mixed: int
     repeated: int
+    single: int
+    differing: int
     loss: float
     loss_low: float
     loss_high: float
@@ -95,14 +100,19 @@ def same_request(
 ) -> SameRequest:
     """Compare two hosts by their texts for the same requests, beside each host's agreement with itself.
 
-    The data decide which of two tests is used, so p is twice that of the test.
+    Requests that both hosts answered twice or more show whether each host repeats itself. They are tested by one of two
+    tests, as the data decide, so p is twice that of the test:
 
-    - Where each host repeats itself on every request, a difference between them is no chance. Suppose that hosts draw
-      their texts independently from one distribution per request, whatever these distributions are. Then the product of
-      2 ** (2 r - 1) - 1 over the requests on which they differ, with r repeats on each host, is an e-value: its
-      expectation is at most 1. p is its inverse (Markov).
+    - Where each host repeats itself on all of them, a difference between the hosts is no chance. Suppose that hosts
+      draw their texts independently from one distribution per request, whatever these distributions are. Then the
+      product of 2 ** (2 r - 1) - 1 over the requests on which they differ, with r repeats on each host, is an e-value:
+      its expectation is at most 1. p is its inverse (Markov).
     - Otherwise texts are permuted between the hosts within each request. The statistic is the disagreement between the
       hosts minus that within them.
+
+    Requests that a host answered once are held against the repeated ones by Fisher's exact test: the share on which the
+    hosts differ against the share on which one of them does not repeat itself, which is larger if the hosts are the
+    same. Where there are both kinds, p is twice the smaller of the two.
 
     Repeats must show all noise that a host has: make them in separate rounds, with loads of the model between them if
     the hosts' texts were made after separate loads.
@@ -124,16 +134,32 @@ def same_request(
     requests = _requests(texts, host_a, host_b)
     between = text_agreement(pairs_between(texts, host_a, host_b), level=1 - alpha)
     own_a, own_b = (text_agreement(pairs_within(texts, host), level=1 - alpha) for host in (host_a, host_b))
-    p_value, clean, mixed = _test(requests, seed)
+    found = _test(requests, seed)
+    p_value = found.p_value
     loss, low, high = _loss(between, own_a, own_b)
     if p_value <= alpha:
         verdict: SameRequestVerdict = "differs"
     else:
         verdict = "same" if high <= margin else "not shown"
-    repeated = int((requests.fewest >= 2).sum())
     said = _sentence(host_a, host_b, verdict, p_value, between, own_a, own_b, margin)
     return SameRequest(
-        host_a, host_b, verdict, p_value, between, own_a, own_b, clean, mixed, repeated, loss, low, high, margin, said
+        host_a,
+        host_b,
+        verdict,
+        p_value,
+        between,
+        own_a,
+        own_b,
+        found.clean,
+        found.mixed,
+        found.repeated,
+        found.single,
+        found.differing,
+        loss,
+        low,
+        high,
+        margin,
+        said,
     )
 
 
@@ -146,7 +172,7 @@ def _seeds_as_repeats(texts: pd.DataFrame) -> pd.DataFrame:
 
 def _requests(texts: pd.DataFrame, host_a: str, host_b: str) -> _Requests:
     """Return the texts of the requests that both hosts answered."""
-    both = texts[texts["host"].isin([host_a, host_b])]
+    both = texts[texts["host"].isin([host_a, host_b])].sort_values("repeat", kind="stable")
     code = unit_codes(both)
     first = (both["host"] == host_a).to_numpy(dtype=bool)
     counts = np.bincount(code, weights=first, minlength=1), np.bincount(code, weights=~first, minlength=1)
@@ -159,32 +185,46 @@ def _requests(texts: pd.DataFrame, host_a: str, host_b: str) -> _Requests:
     return _Requests(text.astype(np.int64), first[shared], request.astype(np.int64), fewest)
 
 
-def _test(requests: _Requests, seed: int, permutations: int = PERMUTATIONS) -> tuple[float, int, int]:
-    """Return the p of `same_request`, and the clean and mixed requests."""
-    clean, mixed, e_value = _differences(requests)
-    alone = _permuted(requests, np.random.default_rng(seed), permutations) if mixed else 1 / e_value
-    return min(1.0, 2 * alone), clean, mixed
+@dataclass(frozen=True)
+class _Tested:
+    """The p of `same_request`, and the counts behind it (see `SameRequest`)."""
+
+    p_value: float
+    clean: int
+    mixed: int
+    repeated: int
+    single: int
+    differing: int
 
 
-def _differences(requests: _Requests) -> tuple[int, int, float]:
-    """Return the clean and mixed requests (see `SameRequest`), and the product of the factors of the clean ones."""
-    clean, mixed, product = 0, 0, 1.0
+def _test(requests: _Requests, seed: int, permutations: int = PERMUTATIONS) -> _Tested:
+    clean = mixed = single = differing = 0
+    e_value = 1.0
     for request, fewest in enumerate(requests.fewest.tolist()):
         own = requests.request == request
-        a, b = (set(requests.text[own & (requests.first == side)].tolist()) for side in (True, False))
-        if len(a) > 1 or len(b) > 1:
+        a, b = (requests.text[own & (requests.first == side)].tolist() for side in (True, False))
+        if fewest < 2:
+            single += 1
+            differing += a[0] != b[0]
+        elif len(set(a)) > 1 or len(set(b)) > 1:
             mixed += 1
-        elif a != b:
-            clean += fewest >= 2
-            product *= 2.0 ** (2 * fewest - 1) - 1
-    return int(clean), mixed, product
+        elif a[0] != b[0]:
+            clean += 1
+            e_value *= 2.0 ** (2 * fewest - 1) - 1
+    repeated = len(requests.fewest) - single
+    alone = _permuted(requests, np.random.default_rng(seed), permutations) if mixed else 1 / e_value
+    p_value = 2 * alone
+    if single and repeated:
+        table = np.array([[differing, single - differing], [mixed, repeated - mixed]])
+        p_value = 2 * min(p_value, float(stats.fisher_exact(table, alternative="greater").pvalue))
+    return _Tested(min(1.0, p_value), clean, mixed, repeated, single, differing)
 
 
 def _permuted(requests: _Requests, rng: np.random.Generator, permutations: int) -> float:
     """Return the p of the permutation of texts between the hosts within each request."""
     sums = [
         _arrangements(requests.text[own], requests.first[own], rng, permutations)
-        for own in (requests.request == request for request in range(len(requests.fewest)))
+        for own in (requests.request == request for request in np.flatnonzero(requests.fewest >= 2))
     ]
     given = sum(each[0] for each in sums)
     shuffled = np.sum([each[1] for each in sums], axis=0)

@@ -47,6 +47,18 @@ def test_without_repeats_nothing_is_shown() -> None:
     assert math.isnan(found.loss)
 
 
+def test_single_requests_are_held_against_repeated_ones() -> None:
+    """All 10 differ and none of 4 is mixed: Fisher's p is 1 / C(14, 4), and it is doubled."""
+    many = [["x", "x"]] * 4
+    found = same_request(table({"a": [*many, *[["x"]] * 10], "b": [*many, *[["y"]] * 10]}), "a", "b")
+    assert (found.repeated, found.clean, found.single, found.differing) == (4, 0, 10, 10)
+    assert found.p_value == pytest.approx(2 / math.comb(14, 4))
+    assert found.verdict == "differs"
+    own = [["x", "z"]] * 4  # hosts that do not repeat themselves differ from each other, too
+    loose = same_request(table({"a": [*own, *[["x"]] * 10], "b": [*own, *[["y"]] * 10]}), "a", "b")
+    assert (loose.mixed, loose.verdict) == (4, "not shown")
+
+
 def test_same_needs_enough_requests() -> None:
     """No differing request of n leaves a loss of at most z² / (n + z²): .19 for 16 requests, .24 for 12."""
     many, few = (same_request(table({host: [["x", "x"]] * n for host in "ab"}), "a", "b") for n in (16, 12))
@@ -98,7 +110,7 @@ def test_false_alarms_by_simulation(sure: float) -> None:
     for _ in range(200):
         text = (rng.random(32) >= sure).astype(np.int64)
         requests = _Requests(text, np.tile([True, True, False, False], 8), np.repeat(np.arange(8), 4), np.full(8, 2))
-        alarms += _test(requests, 0, permutations=199)[0] <= 0.05
+        alarms += _test(requests, 0, permutations=199).p_value <= 0.05
     assert alarms / 200 <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / 200)
 
 
