@@ -64,35 +64,48 @@ def logprob_shift(a: pd.DataFrame, b: pd.DataFrame) -> LogprobShift:
     Raises:
         TableError: A column is missing, a token is listed twice for a prompt, or the runs share no prompt.
     """
-    for run in (a, b):
-        require_columns(run, LOGPROB_COLUMNS)
-        if run.duplicated(["prompt", "token"]).any():
-            twice = run.loc[run.duplicated(["prompt", "token"]), "token"].iloc[0]
-            raise TableError(f"token {twice!r} is listed twice for one prompt: give one row per prompt and token")
-    shared = sorted(set(a["prompt"]) & set(b["prompt"]))
+    first, second = _by_prompt(a), _by_prompt(b)
+    shared = sorted(set(first) & set(second))
     if not shared:
         raise TableError("the runs have no prompt in common: run both on the same prompts")
-    both = a.merge(b, on=["prompt", "token"], suffixes=("_a", "_b"))
-    both["shift"] = (both["logprob_a"] - both["logprob_b"]).abs()
-    ranks = [both.groupby("prompt")[f"logprob_{run}"].rank(ascending=False) for run in "ab"]
-    by_prompt = both.groupby("prompt")["shift"].mean().reindex(shared)
-    known = by_prompt.dropna()
-    first_a, first_b = (_likeliest(run, shared) for run in (a, b))
+    shifts, moved, argmax_changed = [], 0, 0
+    for prompt in shared:
+        one, other = first[prompt], second[prompt]
+        both = [token for token in one if token in other]
+        values = np.array([[one[token], other[token]] for token in both]).reshape(-1, 2)
+        shifts.append(np.abs(values[:, 0] - values[:, 1]))
+        ranks = stats.rankdata(values, axis=0) if len(both) else values
+        moved += int((ranks[:, 0] != ranks[:, 1]).sum())
+        argmax_changed += _likeliest(one) != _likeliest(other)
+    every = np.concatenate(shifts)
+    by_prompt = [float(each.mean()) if len(each) else math.nan for each in shifts]
+    known = [each for each in by_prompt if not math.isnan(each)]
     return LogprobShift(
-        prompts=tuple(str(prompt) for prompt in shared),
-        tokens=len(both),
-        largest=float(both["shift"].max()) if len(both) else math.nan,
-        mean=float(known.mean()) if len(known) else math.nan,
-        argmax_changed=int((first_a != first_b).sum()),
-        rank_changed=float((ranks[0] != ranks[1]).mean()) if len(both) else math.nan,
-        by_prompt=tuple(float(each) for each in by_prompt),
+        prompts=tuple(shared),
+        tokens=len(every),
+        largest=float(every.max()) if len(every) else math.nan,
+        mean=float(np.mean(known)) if known else math.nan,
+        argmax_changed=argmax_changed,
+        rank_changed=moved / len(every) if len(every) else math.nan,
+        by_prompt=tuple(by_prompt),
     )
 
 
-def _likeliest(run: pd.DataFrame, prompts: list[str]) -> pd.Series:
-    """Return the likeliest token of each prompt; of several, the first in the order of the tokens."""
-    ordered = run.sort_values(["logprob", "token"], ascending=[False, True], kind="stable")
-    return ordered.drop_duplicates("prompt").set_index("prompt")["token"].reindex(prompts)
+def _by_prompt(run: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the log probability of each token by prompt."""
+    require_columns(run, LOGPROB_COLUMNS)
+    found: dict[str, dict[str, float]] = {}
+    for prompt, token, logprob in zip(*(run[name].tolist() for name in LOGPROB_COLUMNS), strict=True):
+        own = found.setdefault(str(prompt), {})
+        if token in own:
+            raise TableError(f"token {token!r} is listed twice for {prompt!r}: give one row per prompt and token")
+        own[token] = float(logprob)
+    return found
+
+
+def _likeliest(tokens: dict[str, float]) -> str:
+    """Return the likeliest token; of several, the first in the order of the tokens."""
+    return min(tokens, key=lambda token: (-tokens[token], token))
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
+from analysis.arrays import BoolArray, FloatArray, IntArray
 from analysis.noise.ngrams import pair_similarity
 from analysis.observations.table import require_columns
 
@@ -96,7 +97,7 @@ def text_agreement(
     require_columns(pairs, PAIR_COLUMNS)
     first, second = pairs["text_a"].tolist(), pairs["text_b"].tolist()
     same = np.array([a == b for a, b in zip(first, second, strict=True)])
-    by_request = pd.Series(same, dtype=float).groupby(unit_codes(pairs, greedy=greedy)).mean()
+    by_request = share_by_request(same, unit_codes(pairs, greedy=greedy))
     n, share = len(by_request), float(by_request.mean())
     low, high = wilson(share, n, level)
     split = tokenize or words_of
@@ -134,10 +135,21 @@ def wilson(share: float, n: int, level: float = 0.95) -> tuple[float, float]:
     return max(0.0, min(centre - half, share)), min(1.0, max(centre + half, share))
 
 
-def unit_codes(rows: pd.DataFrame, *, greedy: bool = False) -> np.ndarray:
+def share_by_request(happened: BoolArray, request: IntArray) -> FloatArray:
+    """Return the share of pairs of each request for which something happened, shape (requests,).
+
+    Args:
+        happened: Whether it happened, shape (pairs,).
+        request: Code of the request of each pair (`unit_codes`), without gaps.
+    """
+    return np.asarray(np.bincount(request, weights=happened) / np.bincount(request))
+
+
+def unit_codes(rows: pd.DataFrame, *, greedy: bool = False) -> IntArray:
     """Return the code of the request of each row, shape (rows,): of case and seed, or of the case where greedy."""
-    keys = ["case"] if greedy else ["case", "seed"]
-    return rows.groupby(keys, sort=True, dropna=False, observed=True).ngroup().to_numpy()
+    keys = list(zip(*(rows[name].tolist() for name in (["case"] if greedy else ["case", "seed"])), strict=True))
+    code = {key: place for place, key in enumerate(sorted(set(keys), key=lambda key: tuple(map(str, key))))}
+    return np.array([code[key] for key in keys], dtype=np.int64)
 
 
 def words_of(text: str) -> list[str]:
@@ -163,10 +175,13 @@ def pairs_between(texts: pd.DataFrame, host_a: str, host_b: str) -> pd.DataFrame
     Returns:
         A table with the columns PAIR_COLUMNS and `repeat`; no row where the hosts share no request.
     """
-    require_columns(texts, TEXT_COLUMNS)
-    keys = ["case", "seed", "repeat"]
-    first, second = (texts.loc[texts["host"] == host, [*keys, "text"]] for host in (host_a, host_b))
-    return first.merge(second, on=keys, suffixes=("_a", "_b")).sort_values(keys, ignore_index=True)
+    first, second = _by_request(texts, host_a), _by_request(texts, host_b)
+    rows = [
+        (*request, first[request][repeat], second[request][repeat], repeat)
+        for request in sorted(first.keys() & second.keys())
+        for repeat in sorted(first[request].keys() & second[request].keys())
+    ]
+    return pd.DataFrame(rows, columns=[*PAIR_COLUMNS, "repeat"])
 
 
 def pairs_within(texts: pd.DataFrame, host: str) -> pd.DataFrame:
@@ -179,11 +194,19 @@ def pairs_within(texts: pd.DataFrame, host: str) -> pd.DataFrame:
     Returns:
         A table with the columns PAIR_COLUMNS; no row where nothing was repeated.
     """
-    require_columns(texts, TEXT_COLUMNS)
-    own = texts[texts["host"] == host].sort_values(["case", "seed", "repeat"])
     rows = [
-        (case, seed, first, second)
-        for (case, seed), group in own.groupby(["case", "seed"], observed=True)
-        for first, second in itertools.combinations(group["text"].tolist(), 2)
+        (*request, *pair)
+        for request, repeats in sorted(_by_request(texts, host).items())
+        for pair in itertools.combinations([text for _, text in sorted(repeats.items())], 2)
     ]
     return pd.DataFrame(rows, columns=list(PAIR_COLUMNS))
+
+
+def _by_request(texts: pd.DataFrame, host: str) -> dict[tuple[Any, Any], dict[Any, str]]:
+    """Return a host's texts by (case, seed) and repeat."""
+    require_columns(texts, TEXT_COLUMNS)
+    found: dict[tuple[Any, Any], dict[Any, str]] = {}
+    for label, case, seed, repeat, text in zip(*(texts[name].tolist() for name in TEXT_COLUMNS), strict=True):
+        if label == host:
+            found.setdefault((case, seed), {})[repeat] = text
+    return found

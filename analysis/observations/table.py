@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -194,8 +195,9 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
             near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
             parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
         raise TableError(f"missing column {', '.join(parts)}; the table has {some_labels(present)}. Add or rename it.")
+    counts = Counter(observations.columns)
     for name in (*columns, *_ALSO_USED):
-        if (count := int((observations.columns == name).sum())) > 1:
+        if (count := counts[name]) > 1:
             raise TableError(f"{count} columns of the table are named {name!r}: keep one of them")
     if len(observations) == 0:
         raise TableError("the table has no rows: add some")

@@ -12,7 +12,7 @@ import pandas as pd
 
 from analysis.arrays import FloatArray
 from analysis.noise.ngrams import pair_similarity
-from analysis.noise.text_agreement import TextAgreement, unit_codes, wilson
+from analysis.noise.text_agreement import TextAgreement, share_by_request, unit_codes, wilson
 from analysis.observations.table import require_columns
 from analysis.sameness.host_quality import HostQuality
 
@@ -122,7 +122,7 @@ def _equivalent(
         alike &= np.array([_items(a) == _items(b) for a, b in zip(pairs["covered_a"], pairs["covered_b"], strict=True)])
         said = f"the same items and {said}"
     alike |= np.array([a == b for a, b in zip(first, second, strict=True)])
-    by_request = pd.Series(alike, dtype=float).groupby(unit_codes(pairs, greedy=greedy)).mean()
+    by_request = share_by_request(alike, unit_codes(pairs, greedy=greedy))
     n, mean = len(by_request), float(by_request.mean())
     low, high = wilson(mean, n)
     met: Met = "met" if low >= share else "not met" if high < share else "not shown"

@@ -46,7 +46,7 @@ def test_runs_that_cannot_be_compared() -> None:
     with pytest.raises(TableError, match="no prompt in common"):
         logprob_shift(run_of(p={"a": -1.0}), run_of(q={"a": -1.0}))
     twice = pd.concat([run_of(p={"a": -1.0})] * 2)
-    with pytest.raises(TableError, match="'a' is listed twice"):
+    with pytest.raises(TableError, match="'a' is listed twice for 'p'"):
         logprob_shift(twice, twice)
     apart = logprob_shift(run_of(p={"a": -1.0}), run_of(p={"b": -1.0}))
     assert math.isnan(apart.mean)
