@@ -143,7 +143,26 @@ def kernel_test(
     Raises:
         TableError: Texts and cases differ in number, or the hosts have no case in common.
     """
-    sample = _sample(x_texts, y_texts, case_x, case_y)
+    return _tested(_sample(x_texts, y_texts, case_x, case_y), seed, permutations)
+
+
+def matrix_test(
+    kernel: FloatArray, first: BoolArray, case: IntArray, *, seed: int = 0, permutations: int = PERMUTATIONS
+) -> KernelTest:
+    """Make the test with a kernel of your own.
+
+    Args:
+        kernel: Kernel of all pairs of texts, symmetric and positive semidefinite, shape (texts, texts).
+        first: Whether a text is the first host's, shape (texts,); each case has texts of both hosts.
+        case: Code of its case, from 0 without gaps, shape (texts,).
+        seed: As for `kernel_test`.
+        permutations: As there.
+    """
+    within = case[:, None] == case
+    return _tested(_Sample(np.where(within, kernel, 0.0), first, case, 0.0), seed, permutations)
+
+
+def _tested(sample: _Sample, seed: int, permutations: int) -> KernelTest:
     exact = sample.arrangements() <= ENUMERATE
     given = sample.statistics(sample.first[None])[0]
     shuffled = sample.enumerated() if exact else sample.drawn(permutations, np.random.default_rng(seed))

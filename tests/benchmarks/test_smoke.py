@@ -22,6 +22,8 @@ from objectives.matchers.features import SIGNS
 
 SMALLEST: dict[str, list[str]] = {
     "audits.bisect": ["--rounds", "1"],
+    "audits.false_alarms": ["--audits", "4", "--limit", "1", "--real", "0"],
+    "audits.power": ["--replications", "1"],
     "matchers.human_agreement": ["LABELS"],
     "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
@@ -205,8 +207,20 @@ def peers(figures: dict[str, Any]) -> None:
         assert all(share in (0, 0.5, 1) for each in by_rival.values() for share in each.values())
 
 
+def alarmed(figures: dict[str, Any]) -> None:
+    assert figures["simulated"]["audits"] == 4
+    assert figures["simulated"]["share"] in (0, 0.25, 0.5)
+    assert figures["real"] == {"audits": 0}
+
+
+def powered(figures: dict[str, Any]) -> None:
+    assert figures["generations"]["audit"] <= figures["generations"]["audit, 48"] == 48
+    assert figures["simulated"]["none"]["audit"] == figures["recorded"]["none"].get("audit", 0) == 0
+    assert figures["simulated"]["/v1 defaults"]["audit, 48"] == 1
+
+
 CHECKS = {
-    "audits.bisect": bisected,
+    "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order, "speed.startup": started,
