@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from analysis.sameness.ladder import Rung
     from analysis.sameness.levels import Level
+    from sweeps.audits.report.data import AuditReport
 
 
 @dataclass(frozen=True)
@@ -105,6 +106,38 @@ class Audit:
         from sweeps.audits.findings.attribution import attribution_table
 
         return attribution_table(self.record)
+
+    def report(self, against: AuditRecord | None = None, *, required: str = "") -> AuditReport:
+        """Return the audit as it is shown.
+
+        Args:
+            against: An earlier audit; each host is then compared with itself.
+            required: The level that was required of the hosts.
+
+        Raises:
+            ConfigError: If the earlier audit had another model, other cases or other options.
+        """
+        from sweeps.audits.findings.drift import drift
+        from sweeps.audits.report.data import AuditReport
+
+        changes = [] if against is None else drift(against, self.record)
+        return AuditReport(self.record, ladder=self.ladder, levels=self.sameness, drift=changes, required=required)
+
+    def page(self, against: AuditRecord | None = None) -> str:
+        """Return the audit as one HTML page that needs no network."""
+        from sweeps.audits.report.page import render_audit
+
+        return render_audit(self.report(against))
+
+    def export(self, folder: str | Path) -> list[Path]:
+        """Write settings, versions to pin and the policy as files, a folder per host.
+
+        Raises:
+            SweepError: If a file cannot be written.
+        """
+        from sweeps.audits.advice.files import write_advice
+
+        return write_advice(self.record, Path(folder))
 
     def write(self, path: str | Path) -> None:
         """Write the record to a file, for `--from` and `--against`.

@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.noise.text_agreement import TextAgreement, pairs_between, text_agreement
 from analysis.sameness.host_quality import HostQuality, host_quality
+from analysis.sameness.levels import Level, LevelResult, sameness
 from sweeps.audits.findings.levels_table import compared_answers
 from sweeps.audits.record import MODES, AuditRecord, HostRecord, Mode, require_alike
 from sweeps.fingerprints.changes import fingerprint_changes
@@ -23,11 +24,19 @@ BEFORE, NOW = "before", "now"
 
 @dataclass(frozen=True)
 class TextDrift:
-    """Texts of one mode, before and now: agreement of equal seeds, and quality; None without scores."""
+    """Texts of one mode, before and now.
+
+    Attributes:
+        mode: The mode.
+        agreement: Agreement of texts of equal seeds.
+        quality: Difference of coverage; None without scores.
+        levels: The three levels of sameness.
+    """
 
     mode: Mode
     agreement: TextAgreement
     quality: HostQuality | None
+    levels: tuple[LevelResult, ...]
 
 
 @dataclass(frozen=True)
@@ -55,6 +64,15 @@ class Drift:
     def quality_changed(self) -> bool:
         """Whether the mean coverage is shown to differ in any mode."""
         return any(each.quality is not None and each.quality.outcome == "differs" for each in self.texts)
+
+    def broken(self, level: Level) -> list[str]:
+        """Return a sentence for each mode in which the host is shown not to be the same as before at a level."""
+        return [
+            f"{self.host} in {each.mode} mode: {found.sentence}"
+            for each in self.texts
+            for found in each.levels
+            if found.level == level and found.met == "not met"
+        ]
 
     @property
     def sentence(self) -> str:
@@ -119,7 +137,9 @@ def _text_drifts(before: HostRecord, now: HostRecord, margin: float) -> Iterator
         quality = None
         if set(scored["host"]) == {BEFORE, NOW}:
             (quality,) = host_quality(scored, margin, pairs=[(BEFORE, NOW)])
-        yield TextDrift(mode, text_agreement(pairs, greedy=mode == "baseline"), quality)
+        greedy = mode == "baseline"
+        agreement = text_agreement(pairs, greedy=greedy)
+        yield TextDrift(mode, agreement, quality, sameness(pairs, agreement, quality, greedy=greedy))
 
 
 def _rows(hosts: Sequence[tuple[str, HostRecord]], mode: Mode) -> pd.DataFrame:

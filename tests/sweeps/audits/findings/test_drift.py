@@ -17,6 +17,7 @@ def test_nothing_changed():
         assert found.changes == ()
         assert not found.texts_changed
         assert not found.quality_changed
+        assert found.broken("identical") == found.broken("equivalent") == found.broken("same-quality") == []
         assert "no recorded fact changed since 2026-03-02" in found.sentence
         assert (
             "in production mode all 6 texts are the same; in baseline mode all 2 texts are the same" in found.sentence
@@ -36,6 +37,8 @@ def test_an_upgrade_that_changes_texts_and_coverage():
     assert texts.quality.outcome == "differs"
     assert found.texts_changed
     assert found.quality_changed
+    assert len(found.broken("identical")) == len(found.broken("same-quality")) == 1
+    assert found.broken("identical")[0].startswith("wk-01 in production mode: Identical texts for 0 of 6")
     assert found.sentence.startswith("wk-01: a fact changed since 2026-03-02; in production mode 6 of 6 texts differ, ")
 
 
