@@ -13,6 +13,7 @@ from analysis import TableError, judge, rank
 from analysis.comparison.case_clusters import clustered_t
 from analysis.comparison.pair import pair
 from analysis.observations.table import summarize
+from tests.marks import long
 
 
 def table_of(arms, cluster):
@@ -48,7 +49,7 @@ def test_equal_clusters_give_the_paired_t_test_of_their_means():
     assert found.p_value == pytest.approx(expected.pvalue)
 
 
-@pytest.mark.parametrize("sizes", [(10,) * 8, (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)])
+@pytest.mark.parametrize("sizes", [long((10,) * 8), (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12)])
 @pytest.mark.parametrize("shared", [0.0, 0.5])
 def test_equal_arms_differ_at_the_nominal_rate(sizes, shared):
     rng = np.random.default_rng([len(sizes), int(10 * shared)])

@@ -13,6 +13,7 @@ from analysis.comparison.compare import RULES, TESTS, compare
 from analysis.comparison.pair import pair
 from analysis.observations.table import TableError, summarize
 from tests.analysis.comparison.cells import drawn, on_hosts, two_of
+from tests.marks import long
 
 
 def test_new_cases_take_six():
@@ -107,7 +108,7 @@ def test_equal_greedy_arms_are_equal_on_these_cases_also_where_their_sums_were_r
 
 
 @pytest.mark.usefixtures("fewer_permutations")
-@pytest.mark.parametrize(("lost", "seeds"), [(0.0, (10, 2)), (0.5, (3, 3)), (0.5, (5, 5))])
+@pytest.mark.parametrize(("lost", "seeds"), [(0.0, (10, 2)), (0.5, (3, 3)), long(0.5, (5, 5))])
 def test_type_one_error_with_unequal_numbers_of_seeds_and_unequal_noise(lost, seeds):
     rng, rejected, judged = np.random.default_rng(12), 0, 0
     for _ in range(600):

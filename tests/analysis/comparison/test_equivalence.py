@@ -14,6 +14,7 @@ from analysis.comparison.equivalence import tost
 from analysis.comparison.estimate import TEstimate
 from analysis.comparison.t_tests import stratified_t
 from tests.analysis.comparison.cells import drawn, two_of
+from tests.marks import long
 
 
 def table(scores):
@@ -44,7 +45,7 @@ def test_what_is_not_a_number_proves_nothing():
     assert math.isnan(tost(estimate, math.nan))
 
 
-@pytest.mark.parametrize(("cases", "seeds"), [(6, 3), (12, 3), (8, 5)])
+@pytest.mark.parametrize(("cases", "seeds"), [(6, 3), long(12, 3), long(8, 5)])
 @pytest.mark.parametrize("claim", ["these-cases", "new-cases"])
 def test_failures_that_have_not_come_up_are_no_equality_whatever_is_claimed(cases, seeds, claim):
     """5% of the texts of one arm score 0, which costs as much as the margin; also where scores vary between cases only.
@@ -100,7 +101,7 @@ def test_two_seeds_are_equal_by_the_interval_of_two_one_sided_tests():
     assert found > 4
 
 
-@pytest.mark.parametrize(("cases", "seeds"), [(1, 30), (2, 30), (4, 30), (4, 20)])
+@pytest.mark.parametrize(("cases", "seeds"), [long(1, 30), (2, 30), long(4, 30), long(4, 20)])
 @pytest.mark.parametrize("margin", [None, 0.05, 0.1])
 def test_a_loss_of_ten_points_is_not_equal(cases, seeds, margin):
     """Pass or fail: a margin that grew with the noise called it equal in .40 to .82 of tables."""

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis import TableError, judge_one
+from tests.marks import long
 
 
 def table(rng, *, cases=6, seeds=10, shared=0.1, own=0.0, gain=0.0, noise=0.04):
@@ -41,8 +42,8 @@ def test_one_run_per_seed_over_both_arms():
     ("cases", "seeds", "parts"),
     [
         (6, 10, {"shared": 0.1}),
-        (6, 3, {"shared": 0.1}),
-        (4, 5, {"shared": 0.05, "own": 0.05}),
+        long(6, 3, {"shared": 0.1}),
+        long(4, 5, {"shared": 0.05, "own": 0.05}),
         (6, 10, {"shared": 0.0}),
     ],
 )

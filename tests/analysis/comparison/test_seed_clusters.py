@@ -12,6 +12,7 @@ from analysis.comparison import seed_clusters
 from analysis.comparison.compare import compare
 from analysis.comparison.pair import pair
 from analysis.observations.table import summarize
+from tests.marks import long
 
 
 def table(rng, cases, seeds, shock, *, noise=0.1, gain=0.0):
@@ -29,7 +30,7 @@ def has_note(verdict):
 
 
 @pytest.mark.parametrize("claim", ["these-cases", "new-cases"])
-@pytest.mark.parametrize(("cases", "seeds", "shock"), [(6, 10, 0.06), (12, 5, 0.06), (6, 5, 0.1)])
+@pytest.mark.parametrize(("cases", "seeds", "shock"), [long(6, 10, 0.06), long(12, 5, 0.06), (6, 5, 0.1)])
 def test_seeds_that_go_together_are_the_units(cases, seeds, shock, claim):
     """Taken for independent, generations make .18 to .38 of equal arms different and many others equivalent."""
     tables = [table(np.random.default_rng([each, 1]), cases, seeds, shock) for each in range(250)]

@@ -14,9 +14,11 @@ import pytest
 
 from analysis import judge_one
 from tests.analysis import simulate
+from tests.marks import long
 
 REPLICATIONS = 1000
-SLACK = 2 * math.sqrt(0.05 * 0.95 / REPLICATIONS)
+SHORT = [(4, 3), (6, 5), (12, 10)]
+SIZES = [size if size in SHORT else long(*size) for size in simulate.SIZES]
 
 
 def rate_is_right(rate, replications=REPLICATIONS):
@@ -24,7 +26,7 @@ def rate_is_right(rate, replications=REPLICATIONS):
     return 0.03 - slack <= rate <= 0.06 + slack
 
 
-@pytest.mark.parametrize(("cases", "seeds"), simulate.SIZES)
+@pytest.mark.parametrize(("cases", "seeds"), SIZES)
 def test_type_one_error_on_these_cases(cases, seeds):
     rates = []
     for kind in ("beta", "beta-unequal", "discrete-unequal"):
@@ -34,7 +36,7 @@ def test_type_one_error_on_these_cases(cases, seeds):
     assert 0.03 <= np.mean(rates) <= 0.06
 
 
-@pytest.mark.parametrize(("cases", "seeds"), [size for size in simulate.SIZES if size[0] >= 6])
+@pytest.mark.parametrize(("cases", "seeds"), [(6, 3), long(6, 5), long(6, 10), long(12, 3), long(12, 5), (12, 10)])
 def test_type_one_error_on_new_cases(cases, seeds):
     for kind in ("beta-unequal", "discrete"):
         rng = np.random.default_rng([cases, seeds])
@@ -48,7 +50,7 @@ def test_a_test_for_these_cases_is_not_one_for_new_cases():
     assert simulate.error_rate(scores) > 0.12
 
 
-@pytest.mark.parametrize(("cases", "seeds"), simulate.SIZES)
+@pytest.mark.parametrize(("cases", "seeds"), SIZES)
 @pytest.mark.parametrize(("test", "replications"), [("pooled", 400), ("permutation", 120)])
 @pytest.mark.usefixtures("fewer_permutations")
 def test_type_one_error_of_the_tests_on_request(test, replications, cases, seeds):
@@ -79,10 +81,10 @@ def test_type_one_error_with_unequal_numbers_and_unequal_noise():
     ("base", "few"),
     [
         ((30,) * 4, (3,) * 4),
-        ((10,) * 6, (2,) * 6),
+        long((10,) * 6, (2,) * 6),
         ((100,), (10,)),
-        ((10,) * 12, (1,) * 11 + (2,)),
-        ((12,) * 6, (8,) * 6),
+        long((10,) * 12, (1,) * 11 + (2,)),
+        long((12,) * 6, (8,) * 6),
     ],
 )
 @pytest.mark.usefixtures("fewer_permutations")
@@ -111,7 +113,7 @@ def test_power_of_few_normal_seeds_against_many():
     assert alone - 0.06 <= power <= alone
 
 
-@pytest.mark.parametrize(("level", "at_most"), [(0.005, 0.009), (0.0031, 0.0075)])
+@pytest.mark.parametrize(("level", "at_most"), [long(0.005, 0.009), (0.0031, 0.0075)])
 def test_far_tails_where_one_case_holds_the_noise(level, at_most):
     """Levels of many finalists and early looks; Welch's degrees of freedom alone err with .0158 and .0124."""
     rng, replications = np.random.default_rng(10), 6000
@@ -122,7 +124,7 @@ def test_far_tails_where_one_case_holds_the_noise(level, at_most):
 
 
 @pytest.mark.parametrize(
-    ("best", "worse", "cases", "seeds"), [(1.0, 0.95, 6, 3), (0.97, 0.92, 6, 2), (0.98, 0.93, 6, 5)]
+    ("best", "worse", "cases", "seeds"), [long(1.0, 0.95, 6, 3), (0.97, 0.92, 6, 2), long(0.98, 0.93, 6, 5)]
 )
 def test_a_loss_as_large_as_the_margin_is_not_called_equivalent(best, worse, cases, seeds):
     """Scores that are nearly always the same show little noise: too little to show equality by."""
@@ -146,7 +148,7 @@ def test_type_one_error_against_a_greedy_baseline():
         assert rate_is_right(simulate.error_rate(scores)), kind
 
 
-@pytest.mark.parametrize(("cases", "seeds"), [(4, 3), (6, 5), (12, 10)])
+@pytest.mark.parametrize(("cases", "seeds"), [(4, 3), long(6, 5), (12, 10)])
 def test_intervals_cover(cases, seeds):
     for kind in ("beta", "beta-unequal"):
         scores = simulate.shifted_scores(np.random.default_rng([6, seeds]), kind, 800, cases, seeds, 0.05)

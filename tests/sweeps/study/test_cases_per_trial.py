@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from analysis.observations import views
+from sweeps.budget.allocation import plan_for
 from sweeps.budget.plan import plan_text
 from sweeps.config.file import load_config
 from sweeps.engines.scripted.engine import ScriptedEngine, demo_surface
@@ -25,7 +26,7 @@ from sweeps.study.identity import StudyChangedError
 from sweeps.tracking.configuration_metrics import summarise
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
-BUDGET = {"generations": 360, "seeds": "auto", "floor_seeds": 4}
+BUDGET = {"generations": 300, "seeds": "auto", "floor_seeds": 4}
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +110,7 @@ def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: p
         log(*given, **more)
 
     monkeypatch.setattr(StoreConnection, "log", away_for_a_while)
-    budget = BUDGET | {"generations": 260}
+    budget = BUDGET | {"generations": 200}
     result = run(write_sweep(tmp_path, cases=12, budget=budget), report=True, tracking=True)
     assert result.plan.parts == 2
     with closing(sqlite3.connect(tmp_path / "mlruns" / "mlflow.db")) as database:
@@ -120,7 +121,7 @@ def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: p
             ).fetchall()
         )
         tags = dict(database.execute("select key, value from tags where key like 'config.%'").fetchall())
-    assert (tags["config.budget.generations"], tags["config.study.seed"]) == ("260", "7")
+    assert (tags["config.budget.generations"], tags["config.study.seed"]) == ("200", "7")
     assert set(logged) == set(result.configurations)  # also those that the store missed while it was away
     page = (tmp_path / "mlruns" / "sweeps" / "t" / "report.html").read_text()
     shown = views.summary(views.without_luck(result.observations, result.configurations))["mean"]
@@ -136,7 +137,7 @@ def test_a_sweep_that_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path: P
     def interrupt(_: float) -> None:
         nonlocal asked
         asked += 1
-        if asked == 150:
+        if asked == 120:
             raise KeyboardInterrupt
 
     from objectives import load_cases
@@ -180,7 +181,6 @@ def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> 
     ("changes", "parts"),
     [
         ({"budget": BUDGET | {"cases_per_trial": 12}}, 1),
-        ({"budget": BUDGET | {"cases_per_trial": 4}}, 3),
         ({"budget": BUDGET | {"seeds": 1}}, 1),
         ({"constraints": {"words": 150}}, 1),
         ({"constraints": {"words": 150}, "budget": BUDGET | {"cases_per_trial": 6}}, 2),
@@ -188,10 +188,17 @@ def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> 
     ],
 )
 def test_when_trials_have_all_cases(tmp_path: Path, changes: dict[str, Any], parts: int) -> None:
-    result = run(write_sweep(tmp_path, cases=12, **({"budget": BUDGET} | changes)))
-    assert result.plan.parts == parts
+    config = load_config(write_sweep(tmp_path, cases=12, **({"budget": BUDGET} | changes)))
+    assert plan_for(config, cases=12, hosts=1).parts == parts
+
+
+@pytest.mark.parametrize("number", [4, 12])
+def test_trials_have_the_number_of_cases_that_is_asked_for(tmp_path: Path, number: int) -> None:
+    budget = BUDGET | {"generations": 200, "cases_per_trial": number}
+    result = run(write_sweep(tmp_path, cases=12, budget=budget))
+    assert result.plan.parts == 12 // number
     assert result.verdict is not None
-    assert explored(result).groupby(["trial", "seed"])["case"].size().max() == 12 // parts
+    assert explored(result).groupby(["trial", "seed"])["case"].size().max() == number
 
 
 @pytest.mark.parametrize("wrong", ["half", 0, 2.5, True])

@@ -318,7 +318,7 @@ def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows(
     arms = ARMS[:3]
     keys = [arm.configuration.key for arm in arms]
     design = design_of(PLAN, alpha=0.05, futility=0.1)
-    replications, wrong, early = 250, 0, 0
+    replications, wrong, early = 80, 0, 0
     for _ in range(replications):
         full = scores(rng, dict.fromkeys([BASELINE.key, *keys], 0.5), range(12))
         made = look(full[full["seed"] < 6], finalists=arms, going=arms)

@@ -19,6 +19,8 @@ from sweeps.study.rescore import rescore_study
 from sweeps.study.sweep import Sweep
 from tests.sweeps.sweep_files import optuna_trials, steady
 
+pytestmark = pytest.mark.usefixtures("no_report")
+
 ARCHIVE = Path(__file__).parents[2] / "data" / "version-0.1.0" / "folder.tar.xz"
 EFFECT, P_VALUE = 0.47368421052631576, 0.005390865219855934
 

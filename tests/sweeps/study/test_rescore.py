@@ -273,6 +273,7 @@ def test_mlflow_that_is_away_is_told_and_the_files_are_written(
     assert not load_result(home / "mlruns").shown_better
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_study_without_mlflow_gets_no_run_there(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["rescore", "--mlruns", str(home / "mlruns"), "--weights", "9,4,3,2,1"]) == 0
     assert capsys.readouterr().err == ""

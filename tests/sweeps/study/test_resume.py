@@ -16,9 +16,9 @@ import pytest
 
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
+from tests.marks import long
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
-KILLS = 20
 DELAY = 0.004
 PATIENCE = 60.0
 
@@ -76,13 +76,14 @@ def assert_same(directory: Path, home: Path, whole: SweepResult) -> None:
     assert generated(directory) == generated(home / "mlruns")
 
 
-def test_sigkill_at_twenty_random_moments(tmp_path: Path, home: Path, whole: SweepResult) -> None:
+@pytest.mark.parametrize("number", [8, long(20)])
+def test_sigkill_at_random_moments(number: int, tmp_path: Path, home: Path, whole: SweepResult) -> None:
     rng = np.random.default_rng(20)
     kills = sweeps = 0
     progress: list[int] = []
     until = time.monotonic() + PATIENCE
     longest = 0.25
-    while kills < KILLS:
+    while kills < number:
         assert time.monotonic() < until, f"only {kills} kills in {PATIENCE} s"
         folder = tmp_path / str(sweeps)
         options = {"delay": DELAY, "cases": str(home / "cases")}
@@ -114,7 +115,8 @@ def _count(ledger: Path) -> int:
         return int(connection.execute("SELECT COUNT(*) FROM generations").fetchone()[0]) if tables else 0
 
 
-def test_death_between_any_two_writes(tmp_path: Path, home: Path, whole: SweepResult) -> None:
+@pytest.mark.parametrize(("first", "step"), [(35, 9), long(10, 1)])
+def test_death_between_any_two_writes(first: int, step: int, tmp_path: Path, home: Path, whole: SweepResult) -> None:
     """The process dies before a commit of ledger or Optuna, each time a few commits further on."""
     import sqlalchemy as sa
 
@@ -123,7 +125,7 @@ def test_death_between_any_two_writes(tmp_path: Path, home: Path, whole: SweepRe
     while deaths < 60:
         child = os.fork()
         if not child:
-            left = [10 + deaths % 7]
+            left = [first + step * (deaths % 7)]
 
             def die(_: object, left: list[int] = left) -> None:
                 left[0] -= 1
@@ -139,7 +141,7 @@ def test_death_between_any_two_writes(tmp_path: Path, home: Path, whole: SweepRe
         if os.WEXITSTATUS(status) != 9:
             break
         deaths += 1
-    assert deaths >= 10
+    assert deaths >= 6
     result = run(path)
     assert steady(result.observations) == steady(whole.observations)
     assert result.verdict == whole.verdict

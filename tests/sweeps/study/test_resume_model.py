@@ -42,11 +42,11 @@ class Interrupted:
 def tiny(folder: Path) -> Path:
     path = write_sweep(
         folder,
-        cases=2,
-        baseline={"model": "smollm2:135m", "temperature": 0.8, "num_ctx": 512, "num_predict": 8},
+        cases=1,
+        baseline={"model": "smollm2:135m", "temperature": 0.8, "num_ctx": 512, "num_predict": 4},
         space={"temperature": [0.4, 1.0]},
-        budget={"generations": 30, "floor_seeds": 2, "seeds": 1},
-        search={"sampler": "random"},
+        budget={"generations": 16, "floor_seeds": 2, "seeds": 1},
+        search={"sampler": "random", "probe": False, "batch": 2},
     )
     lines = [line for line in path.read_text().splitlines() if not line.startswith("engine")]
     path.write_text("\n".join([*lines, 'engine = {kind = "llamacpp"}']))
