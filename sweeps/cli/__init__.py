@@ -34,6 +34,7 @@ _COMMANDS = {
         "Audit hosts: do they repeat their texts, what changes them, are they the same?",
     ),
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
+    "merge": ("sweeps.cli.merge", "Merge the studies of several machines' folders into one."),
     "track": ("sweeps.cli.track", "Write a study's runs to MLflow from the ledger."),
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs."),
 }

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sweeps.ledger.audits import Audits
+from sweeps.ledger.copying import Copying
 from sweeps.ledger.database import Database
 from sweeps.ledger.generations import Generations
 from sweeps.ledger.observations import Observations
@@ -54,6 +55,10 @@ class Ledger:
         self.studies = Studies(self._database)
         self.probes = Probes(self._database)
         self.audits = Audits(self._database)
+
+    def copying(self, target: Ledger) -> Copying:
+        """Return what copies studies of this ledger into another one."""
+        return Copying(self._database, target._database)
 
     def close(self) -> None:
         """Close all connections. Idempotent."""

@@ -90,3 +90,30 @@ def replace_stored_study(name: str, storage: str, trials: Sequence[FrozenTrial])
         study = open_stored_study(name, storage)
         study.add_trials(trials)
     return study
+
+
+def copy_stored_study(name: str, source: str, new: str, target: str) -> None:
+    """Copy a study's trials from one storage to another, in place of the trials that the other one has of it.
+
+    Args:
+        name: The study.
+        source: The storage's URL; a file that is missing, or has no such study, has nothing to copy.
+        new: Its name in the target.
+        target: The target's URL.
+
+    Raises:
+        SweepError: If a storage cannot be used.
+    """
+    import optuna
+
+    if source.startswith("sqlite:///") and not Path(source.removeprefix("sqlite:///")).is_file():
+        return
+    with readable_errors(source):
+        if name not in optuna.get_all_study_names(source):
+            return
+        trials = optuna.load_study(study_name=name, storage=source).get_trials()
+    there = open_stored_study(new, target).get_trials(deepcopy=False)
+    if [(trial.state, trial.values, trial.params) for trial in there] != [
+        (trial.state, trial.values, trial.params) for trial in trials
+    ]:
+        replace_stored_study(new, target, trials)

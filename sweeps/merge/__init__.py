@@ -1,0 +1,1 @@
+"""Folders of sweeps from several machines, merged into one."""
