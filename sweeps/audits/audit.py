@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sweeps.audits.bisecting import bisected
+from sweeps.audits.bisecting import bisected, read_changes
 from sweeps.audits.hosts import AuditHost, HostAddress, abilities_of, fingerprint_of
 from sweeps.audits.inputs import AuditInputs, addresses_of, audited_config, settled_modes
 from sweeps.audits.measure import measure_host
@@ -46,6 +46,7 @@ def audit(
     quick: bool = False,
     again: bool = False,
     bisect: bool = False,
+    changes: Sequence[str] = (),
     engine: str | None = None,
     mlruns: str | Path | Workspace = "mlruns",
     progress: AuditProgress | None = None,
@@ -64,6 +65,8 @@ def audit(
         again: Begin anew, also if an interrupted audit of the last hours could go on.
         bisect: Also look for the settings that make texts differ: one setting after another is made alike, between the
             two paths of a host that uses `/v1`, and between hosts. It takes some 100 to 250 generations a pair.
+        changes: `NAME=VALUE` for bisecting each host against itself with these settings: an option, or `path`,
+            `kv_type`, `in_flight`, `prompt_order`, `defaults`.
         engine: `ollama` or `llamacpp`, without a file.
         mlruns: Folder of the ledger, which keeps every answer; the URL of a ledger, or a `Workspace`.
         progress: Whom to inform.
@@ -84,7 +87,7 @@ def audit(
     config = audited_config(sweep, model, engine, hosts=bool(given))
     addresses = addresses_of(config, given, files)
     run = _Run(config, addresses, earlier, Workspace.at(mlruns), progress or AuditProgress(), quick=quick, again=again)
-    run.bisect = bisect
+    run.bisect, run.changes = bisect or bool(changes), read_changes(changes)
     return run.go()
 
 
@@ -102,6 +105,7 @@ class _Run:
     quick: bool
     again: bool
     bisect: bool = False
+    changes: Mapping[str, object] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -125,7 +129,7 @@ class _Run:
             record = self._record(inputs, measured)
             if self.bisect:
                 live = [host for host in hosts if host.label in record.labels]
-                record = bisected(record, live, modes, self.progress.note)
+                record = bisected(record, live, modes, self.changes, self.progress.note)
             record = scored(record, cases, objective)
             if len(measured) == len(self.addresses):
                 ledger.audits.finish(number, record.to_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from analysis.formatting import option_text
 from sweeps.audits.bisect import HOST, Bisection, Pair, Value, Values, bisect
@@ -12,17 +12,30 @@ from sweeps.audits.hosts import AuditHost
 from sweeps.audits.plan import Modes
 from sweeps.audits.prompts import PROMPTS
 from sweeps.audits.record import MODES, AuditRecord, Bisected, HostRecord, Mode
-from sweeps.audits.requests import Setting, send
+from sweeps.audits.requests import Setting, Warmth, send
 from sweeps.engines.base import Unsupported
 from sweeps.engines.inspection import Way
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.server_defaults import OPENAI_DEFAULTS
-from sweeps.options import OptionValue
+from sweeps.errors import ConfigError, name_hint
+from sweeps.options import OPTIONS, OptionValue
 
 BISECT = "bisect"
 """Experiment and arm of the requests, so that no other experiment takes their texts."""
 
-PATH = "api path"
+PATH, KV_TYPE, IN_FLIGHT, ORDER = "api path", "KV cache type", "in flight", "prompt order"
+DEFAULTS: Values = {PATH: "native", KV_TYPE: "", IN_FLIGHT: 1, ORDER: "back to back"}
+"""Factors beside the host and the options, with their usual values."""
+
+CHANGES: Mapping[str, tuple[str, tuple[Value, ...]]] = {
+    "path": (PATH, ("native", "/v1")),
+    "kv_type": (KV_TYPE, ("f16", "q8_0", "q4_0")),
+    "in_flight": (IN_FLIGHT, (1, 2, 4, 8)),
+    "prompt_order": (ORDER, ("back to back", "alternating")),
+    "defaults": ("defaults", ("sent", "left out")),
+}
+"""Changes that are no options, by their names: the factor, and its values."""
+
 SEEDS, FRESH = 24, 6
 """Pairs of case and seed for the search and for its confirmation."""
 
@@ -34,6 +47,7 @@ def bisected(
     record: AuditRecord,
     hosts: Sequence[AuditHost],
     modes: Modes,
+    changes: Values,
     note: Callable[[str], None] = lambda _: None,
 ) -> AuditRecord:
     """Return the record with bisections: of the two paths of a host that uses `/v1`, and of hosts whose texts differ.
@@ -42,6 +56,7 @@ def bisected(
         record: The record of these hosts and of others; hosts that are not open are left out.
         hosts: The open hosts.
         modes: The options of both modes.
+        changes: Compare each host with itself at these values instead (see `read_changes`); {} for none.
         note: Called with a line before each bisection.
 
     Raises:
@@ -50,7 +65,7 @@ def bisected(
     """
     found = [
         _bisected(record, one, other, mode, modes, note)
-        for one, other in _pairs(hosts)
+        for one, other in ([_changed(host, modes, changes) for host in hosts] if changes else _pairs(hosts))
         for mode in _worth_asking(record, one, other)
     ]
     return record.model_copy(update={"bisections": (*record.bisections, *found)})
@@ -58,27 +73,60 @@ def bisected(
 
 @dataclass(frozen=True)
 class Side:
-    """One of the two: a host, and the path on which it is asked."""
+    """One of the two ways to ask.
+
+    Attributes:
+        host: The host.
+        path: The path on which it is asked.
+        changes: Values of other factors and of options; None for an option that is left out.
+    """
 
     host: AuditHost
     path: str
-
-    @property
-    def label(self) -> str:
-        """Its name for people."""
-        return self.host.label if self.path == self.host.path else f"{self.host.label} on {self.shown_path}"
-
-    @property
-    def shown_path(self) -> str:
-        """The path, as it is written."""
-        return "/v1" if self.path == "openai" else "the native path"
+    changes: Values = field(default_factory=dict)
 
     def values(self, modes: Modes, mode: Mode, factor: str) -> dict[str, Value]:
         """Return the value of each factor: what is sent, and on `/v1` what stands for options that are left out."""
         options: Mapping[str, Value] = modes.options(mode)
         if self.path == "openai":
             options = dict.fromkeys(options) | dict(OPENAI_DEFAULTS) | modes.by_default(mode)
-        return {factor: self.host.label, PATH: self.path, **options}
+        return {factor: self.host.label, **DEFAULTS, **options, **self.changes, PATH: self.path}
+
+
+def read_changes(texts: Sequence[str]) -> dict[str, Value]:
+    """Read `NAME=VALUE` texts: an option (`num_thread=2`), or one of `CHANGES`.
+
+    Raises:
+        ConfigError: If a name is not known, or a value is not valid for it.
+    """
+    found: dict[str, Value] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name in CHANGES:
+            factor, values = CHANGES[name]
+            known = {str(each): each for each in values}
+            if value not in known:
+                raise ConfigError(f"--change {text}: must be one of {', '.join(known)}")
+            found[factor] = known[value]
+        elif name in OPTIONS:
+            read = OPTIONS[name].read(value)
+            if wrong := OPTIONS[name].problem(read):
+                raise ConfigError(f"--change {text}: {name} {wrong}")
+            found[name] = OPTIONS[name].cast(read)  # type: ignore[arg-type]
+        else:
+            raise ConfigError(
+                f"--change {text}: no option or setting {name!r}; {name_hint(name, [*CHANGES, *OPTIONS])}"
+            )
+    return found
+
+
+def _changed(host: AuditHost, modes: Modes, changes: Values) -> tuple[Side, Side]:
+    """Return a host as it is asked, and with the changes."""
+    rest = dict(changes)
+    path = {"/v1": "openai", "native": "native"}.get(str(rest.pop(PATH, "")), host.path)
+    if rest.pop("defaults", "sent") == "left out":
+        rest = dict.fromkeys(modes.production.keys() - modes.named - {"num_predict"}) | rest
+    return Side(host, host.path), Side(host, path, rest)
 
 
 def _pairs(hosts: Sequence[AuditHost]) -> Iterator[tuple[Side, Side]]:
@@ -115,7 +163,8 @@ def _texts(host: HostRecord, mode: Mode) -> dict[Pair, str]:
 def _bisected(
     record: AuditRecord, one: Side, other: Side, mode: Mode, modes: Modes, note: Callable[[str], None]
 ) -> Bisected:
-    note(f"bisecting {one.label} and {other.label}, {mode} mode")
+    labels = dict.fromkeys([one.host.label, other.host.label])
+    note(f"bisecting {' and '.join(labels)}, {mode} mode")
     a, b = (record.host(side.host.label) for side in (one, other))
     factor = host_factor(a, b)
     asker = _Asker({side.host.label: side.host for side in (one, other)}, factor, mode)
@@ -149,14 +198,14 @@ class _Asker:
     def ask(self, values: Values, pairs: Sequence[Pair], repeat: int) -> list[str] | None:
         """Return the texts; None if these values cannot be sent, or an answer is an error."""
         host, path = self.hosts[str(values[self.factor])], str(values[PATH])
-        given = {name: value for name, value in values.items() if name not in (self.factor, PATH) and value is not None}
-        if path == "openai" and given.keys() - OpenAIEngine.honours:
-            return None
-        if path == "openai":  # a default that is named would be another request
+        apart = {self.factor, *DEFAULTS}
+        given = {name: value for name, value in values.items() if name not in apart and value is not None}
+        if path == "openai":
+            if given.keys() - OpenAIEngine.honours:
+                return None
+            # a default that is named would be another request
             given = {name: value for name, value in given.items() if value != OPENAI_DEFAULTS.get(name)}
-        # The native path refuses what /v1 cuts without a word; with its own num_ctx it may cut too.
-        way = Way("openai") if path == "openai" else Way(cuts=values.get("num_ctx") is None)
-        setting = Setting(self.mode, _options(given), way)
+        setting = self._setting(values, path, _options(given))
         texts = []
         for case, seed in pairs:
             try:
@@ -167,6 +216,13 @@ class _Asker:
                 return None
             texts.append(f"{answer.thought}\0{answer.text}" if answer.thought else answer.text)
         return texts
+
+    def _setting(self, values: Values, path: str, options: Mapping[str, OptionValue]) -> Setting:
+        # The native path refuses what /v1 cuts without a word; with its own num_ctx it may cut too.
+        way = Way("openai") if path == "openai" else Way(cuts=values.get("num_ctx") is None)
+        way = replace(way, kv_type=str(values[KV_TYPE]))
+        warmth: Warmth = "warm" if values[ORDER] == DEFAULTS[ORDER] else "after another prompt"
+        return Setting(self.mode, options, way, in_flight=int(str(values[IN_FLIGHT])), warmth=warmth)
 
 
 def _options(values: Values) -> dict[str, OptionValue]:

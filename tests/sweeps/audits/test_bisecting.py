@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from sweeps.audits.audit import audit
-from sweeps.audits.bisecting import pairs_for
+from sweeps.audits.bisecting import pairs_for, read_changes
 from sweeps.audits.hosts import fingerprint_of
 from sweeps.audits.prompts import PROMPTS
+from sweeps.errors import ConfigError
 from sweeps.fingerprints.fingerprint import Fingerprint
+from tests.doubles.ollama import OllamaDouble
 from tests.doubles.three_machines import MODEL, VERSIONS, three_machines
 
 CHIPS = {"wk-01": "Apple M4", "wk-02": "Apple M4 Pro", "mbp": "Apple M4 Pro"}
@@ -82,6 +84,45 @@ def test_servers_of_two_versions_on_one_machine_isolate_the_version(tmp_path):
     (bisection,) = found.record.bisections
     assert (bisection.status, bisection.factors) == ("isolated", ("version",))
     assert bisection.values["version"] == ("old", "new")
+
+
+@pytest.fixture(scope="module")
+def old_server():
+    with OllamaDouble(version="0.6.8") as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("changes", "factors"),
+    [
+        (["top_k=5", "num_thread=1", "repeat_last_n=64"], {"top_k"}),
+        (["in_flight=4", "top_k=40"], {"in flight"}),
+        (["repeat_last_n=64"], None),
+    ],
+)
+def test_a_host_is_compared_with_itself_at_other_settings(old_server, tmp_path, changes, factors):
+    found = audit(
+        model="smollm2:135m", hosts={"one": old_server.url}, quick=True, changes=changes, mlruns=tmp_path
+    ).record.bisections[0]
+
+    if factors is None:
+        assert found.status == "no difference"
+    else:
+        assert (found.status, set(found.factors)) == ("isolated", factors)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("kv_type=q5", "kv_type=q5: must be one of f16, q8_0, q4_0"),
+        ("topk=5", "no option or setting 'topk'; did you mean 'top_k'"),
+        ("top_p=2", "top_p must be"),
+        ("top_k", "top_k must be"),
+    ],
+)
+def test_wrong_changes_are_named(text, words):
+    with pytest.raises(ConfigError, match=words):
+        read_changes([text])
 
 
 def test_fresh_pairs_are_never_those_of_the_search():
