@@ -29,6 +29,8 @@ class StudyChangedError(ConfigError):
     """The stored study was made with another configuration, other cases, another model or another host."""
 
 
+_AUDIT = "To see whether texts and quality changed with the host: sweeps audit FILE --against last"
+
 _FORMER = {
     "budget.cases_per_trial": "auto",
     "budget.confirm_share": 0.25,
@@ -72,7 +74,8 @@ def refuse_changes(
         raise StudyChangedError(_other_kind(stored, ledger, config))
     changed = [key for key in dict.fromkeys([*known, *identity]) if known.get(key) != identity.get(key)]
     lines = [f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}" for key in changed]
-    lines += _host_changes(stored, hosts)
+    of_hosts = _host_changes(stored, hosts)
+    lines += of_hosts
     if not lines:
         return
     if len(lines) == len(changed) and set(changed) <= set(LIMITS):
@@ -92,6 +95,7 @@ def refuse_changes(
         + (["This version of the program scores texts in another way."] if version else [])
         + [f"To start afresh give the sweep another study.name, such as {_free_name(stored.name, ledger)!r};"]
         + ["to go on with the stored study put the old values back."]
+        + ([_AUDIT] if of_hosts else [])
         + ([f"To score its texts again, without generating: {rescore}"] if only_scoring else [])
     )
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from sweeps.audits.advice.settings import POLICY
 from sweeps.audits.findings import facts_table
@@ -40,11 +40,24 @@ _NO_ARITHMETIC = ("Memory", "Container")
 
 @dataclass(frozen=True)
 class ModeAnswer:
-    """The answer for one mode: the word for all pairs, and a sentence for each pair of hosts."""
+    """The answer for one mode: the word for all pairs, and for each pair of hosts its word and its figures.
+
+    Attributes:
+        mode: The mode.
+        word: The word for all pairs.
+        pairs: For each pair of hosts its name, its word and its row of `LEVEL_COLUMNS`.
+    """
 
     mode: str
     word: Word
-    pairs: tuple[tuple[str, Word, str], ...]
+    pairs: tuple[tuple[str, Word, Mapping[str, Any]], ...]
+
+    @property
+    def all_agree(self) -> int:
+        """Number of requests for which all texts agree, though too few to show it; 0 where one differs."""
+        rows = [row for _, _, row in self.pairs if row["level"] != "same-quality"]
+        alike = self.word == "not shown" and rows and all(row.get("share") == 1 and row["n"] for row in rows)
+        return min((int(row["n"]) for row in rows), default=0) if alike else 0
 
 
 @dataclass(frozen=True)
@@ -84,13 +97,26 @@ def _purpose(report: AuditReport, level: str) -> Purpose:
     modes = []
     for mode in dict.fromkeys(str(row["mode"]) for row in rows):
         pairs = tuple(
-            (f"{row['host_a']} and {row['host_b']}", _WORDS[row["met"]], str(row["sentence"]))
+            (f"{row['host_a']} and {row['host_b']}", _WORDS[row["met"]], {str(key): row[key] for key in row})
             for row in rows
             if row["mode"] == mode
         )
         modes.append(ModeAnswer(mode, _all(word for _, word, _ in pairs), pairs))
     title, use = PURPOSES[level]
-    return Purpose(level, title, use, tuple(modes), _purpose_sentence(modes))
+    sentence = _purpose_sentence(modes)
+    if level == "same-quality":
+        sentence = " ".join([sentence, *_intervals(modes)])
+    return Purpose(level, title, use, tuple(modes), sentence)
+
+
+def _intervals(modes: Sequence[ModeAnswer]) -> Iterator[str]:
+    """Yield the interval of each difference of coverage that is not settled, the second host minus the first."""
+    for _, word, row in (pair for mode in modes for pair in mode.pairs):
+        low, high = row.get("low"), row.get("high")
+        if word == "not shown" and isinstance(low, float) and isinstance(high, float) and low <= high:
+            margin = row.get("bound")
+            rest = f", where {margin:.2g} would not matter" if isinstance(margin, float) and margin == margin else ""
+            yield f"{row['host_b']} against {row['host_a']}: between {low:+.2f} and {high:+.2f}{rest}."
 
 
 def _all(words: Iterator[Word]) -> Word:
@@ -110,6 +136,9 @@ def _purpose_sentence(modes: Sequence[ModeAnswer]) -> str:
 def _mode_sentence(answer: ModeAnswer, *, several: bool) -> str:
     """Say the answer of one mode: one word for all, else the pairs by their answers."""
     where = f"{WHERE.get(answer.mode, answer.mode)} " if several and answer.mode else ""
+    if answer.all_agree and answer.mode:
+        n = answer.all_agree
+        return f"{WHERE.get(answer.mode, answer.mode)} all {n} texts agree, too few to be sure"
     by_word: dict[Word, list[str]] = {}
     for pair, word, _ in answer.pairs:
         by_word.setdefault(word, []).append(pair)
@@ -128,13 +157,15 @@ def headline(report: AuditReport) -> tuple[str, str]:
         return "The same texts, word for word", "better"
     if quality.word == "no":
         return "Not the same: the quality differs", "worse"
-    baseline = next((each.word for each in identical.modes if each.mode == "baseline"), None)
-    if baseline == "yes":
+    baseline = next((each for each in identical.modes if each.mode == "baseline"), None)
+    if baseline is not None and baseline.word == "yes" and identical.word == "no":
         return "The same texts for measuring, not in use", "equivalent"
     if found["equivalent"].word == "yes":
         return "Other words, the same content", "equivalent"
     if quality.word == "yes":
         return "Other texts, the same quality", "equivalent"
+    if identical.word == "no" and baseline is not None and baseline.all_agree:
+        return "Other texts in use; for measuring the same, as far as tested", "none"
     if "no" in {each.word for each in found.values()}:
         return "Not the same texts; the same quality is not shown", "none"
     return "Not shown to be the same, nor to differ", "none"

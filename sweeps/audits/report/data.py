@@ -31,7 +31,8 @@ class AuditReport:
     Attributes:
         record: The record; addresses, paths and names of users are taken out of it.
         ladder: A row per rung of each pair of hosts, with `LADDER_COLUMNS`.
-        levels: A row per level of sameness of each pair of hosts, with `LEVEL_COLUMNS`.
+        levels: A row per level of sameness of each pair of hosts, with `LEVEL_COLUMNS`, and where known `share`,
+            `low`, `high` and `bound`.
         drift: Changes since an earlier audit, by host.
         required: The level that was required of the hosts; "" for none.
         version: Version of slm-sweeps.

@@ -408,7 +408,7 @@ def test_a_host_that_changes_in_mid_sweep_stops_it(tmp_path: Path, kind: str, wo
     kept = load_result(tmp_path / "mlruns")
     assert kept.status == "failed"
     assert len(kept.observations) >= kept.plan.floor
-    with pytest.raises(ConfigError, match="exists with other settings"):
+    with pytest.raises(ConfigError, match=r"(?s)exists with other settings.*sweeps audit FILE --against last"):
         run(path, engine=changing)  # the new version goes on as it is now
     assert run(path, engine=engine(tmp_path)).status == "done"  # back on the old one
 

@@ -37,6 +37,19 @@ def test_pairs_with_unlike_answers_are_named_and_one_no_decides():
     assert (quality.word, quality.sentence) == ("not shown", "Not shown.")
 
 
+def test_few_texts_that_all_agree_are_no_proof_and_an_open_difference_has_its_interval():
+    table = levels(identical=(NOT, OPEN), equivalent=(NOT, OPEN), same_quality=(OPEN, OPEN))
+    table = table[(table["level"] != "same-quality") | (table["mode"] == "production")].assign(
+        share=1.0, low=-0.08, high=0.031, bound=0.05
+    )
+    found = report(three_machines(), levels=table)
+    identical, _, quality = purposes(found)
+
+    assert identical.sentence == "As used no; at temperature 0 all 6 texts agree, too few to be sure."
+    assert headline(found)[0] == "Other texts in use; for measuring the same, as far as tested"
+    assert quality.sentence.startswith("Not shown. wk-02 against wk-01: between -0.08 and +0.03, where 0.05 would not")
+
+
 def test_one_host_has_no_purposes_but_an_answer_about_itself():
     one = report(three_machines(hosts=(host("wk-01"),)))
     assert purposes(one) == []

@@ -38,7 +38,7 @@ def test_the_page_answers_the_three_questions_and_has_every_part():
     assert "The same texts for measuring, not in use" in page
     for part in ("What differs", "What to do", "Since the last audit", "Ladder", "Experiments on each host", "Method"):
         assert part in page
-    assert "wk-01 3/5 2 to 4 5/6 4 to 6 3" in page  # the article's table
+    assert "wk-01 3/5 (2 to 4) 5/6 (4 to 6) 3" in page  # the article's table
     assert "mbp 3/5 4/6 1" in page
     assert "Order of rounding" in page
     assert "Draft decoding" in page
