@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
 
+    from sweeps.audits.record import AuditRecord
+    from sweeps.audits.report.data import AuditReport
     from sweeps.audits.result import Audit
 
 REQUIRED = ("identical", "equivalent", "same-quality")
@@ -36,6 +38,9 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 @click.command()
 @click.argument("file", type=FilePath(), required=False)
 @click.option("--host", "hosts", multiple=True, metavar="NAME=URL", help="A host; with /v1 if that path is used there.")
+@click.option(
+    "--host-file", "host_files", multiple=True, metavar="NAME=FILE", help="Its fingerprint, if it is another machine."
+)
 @click.option(
     "--from", "from_", type=FilePath(), multiple=True, metavar="FILE", help="Hosts audited elsewhere (--out)."
 )
@@ -46,6 +51,7 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 )
 @click.option("--again", is_flag=True, help="Begin anew instead of continuing an interrupted audit.")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the record to this file, for --from elsewhere.")
+@click.option("--against", metavar="FILE", help="What changed since an earlier audit: its record, or the word last.")
 @click.option("--require", type=click.Choice(REQUIRED), help="Exit with 1 unless all hosts are the same in this way.")
 @click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the tables.")
 @json_option
@@ -60,6 +66,7 @@ def audit(
     quick: bool,
     again: bool,
     out: Path | None,
+    against: str | None,
     require: str | None,
     quiet: bool,
     as_json: bool,
@@ -74,8 +81,11 @@ def audit(
     Without --host the file's hosts are audited, else the server at OLLAMA_HOST, else the embedded engine.
     """
     from sweeps.audits.audit import audit as run_audit
+    from sweeps.audits.files import PAGE, earlier_audit, write_files
+    from sweeps.workspace.workspace import Workspace
 
-    console = stderr_console()
+    console, workspace = stderr_console(), Workspace.at(mlruns)
+    earlier = earlier_audit(against, workspace) if against else []
     with terminable() as status:
         progress = _Shown(console, quiet=quiet or as_json)
         try:
@@ -100,11 +110,20 @@ def audit(
         progress.end()
     if out is not None:
         found.write(out)
+    report = _report(found, earlier, require)
+    folder = write_files(report, workspace, warn=lambda text: say(console, f"warning: {text}"))
     if as_json:
-        echo_json(_as_json(found))
+        echo_json(_as_json(found, report) | {"page": str(folder / PAGE)})
     else:
-        _show(stdout_console(), found)
+        _show(stdout_console(), found, report)
+        say(console, f"wrote {folder / PAGE}, and beside it the record and settings for each host")
     return _required(found, require, console)
+
+
+def _report(found: Audit, earlier: Sequence[AuditRecord], required: str | None) -> AuditReport:
+    from sweeps.audits.files import matching
+
+    return found.report(matching(earlier, found.record) if earlier else None, required=required or "")
 
 
 def _required(found: Audit, level: Any, console: Console) -> int:
@@ -175,15 +194,11 @@ def _duration(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
-def _as_json(found: Audit) -> dict[str, Any]:
-    tables = ("facts", "levels", "experiments", "ladder", "sameness", "sources", "advice")
-    return {
-        "record": "audit",
-        "model": found.record.model,
-        "hosts": found.record.labels,
-        "absent": dict(found.record.absent),
-        **{name: _rows(getattr(found, name)) for name in tables},
-    }
+def _as_json(found: Audit, report: AuditReport) -> dict[str, Any]:
+    from sweeps.audits.report.summary import audit_json
+
+    tables = {"experiments": _rows(found.experiments), "ladder": _rows(found.ladder)}
+    return {"record": "audit", **audit_json(report), **tables}
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -192,16 +207,18 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 
-def _show(console: Console, found: Audit) -> None:
-    """Print the tables."""
-    _table(console, "Hosts: what differs is marked", found.facts)
-    _table(console, "Covered items of levels 1 and 2", found.levels.reset_index("mode"))
-    _table(console, "Each host: one thing changed", found.experiments, skip=("source",))
+def _show(console: Console, found: Audit, report: AuditReport) -> None:
+    """Print the answers and the tables."""
+    from rich.text import Text
+
+    from sweeps.audits.report.summary import audit_summary
+
+    for part in audit_summary(report):
+        console.print(part, soft_wrap=isinstance(part, Text))
+    console.print()
+    _table(console, "One thing changed, on each host", found.experiments, skip=("source", "effect_low", "effect_high"))
     if len(found.record.hosts) > 1:
-        _table(console, "Between hosts", found.ladder, skip=("p_value", "sentence"))
-        for sentence in found.ladder["sentence"]:
-            say(console, f"  {sentence}")
-    _table(console, "Sources of differences", found.sources[["source", "tested", "conclusion"]])
+        _table(console, "Between hosts, each beside itself", found.ladder, skip=("p_value", "sentence"))
     for host in found.record.hosts:
         for missing in host.not_done:
             where = f" ({missing.mode})" if missing.mode else ""

@@ -80,6 +80,11 @@ class Workspace:
         """Return the folder of a study's report, plots, tables and exports."""
         return self.folder / "sweeps" / study
 
+    @property
+    def audits(self) -> Path:
+        """The folder of pages, records and advice of audits."""
+        return self.folder / "audits"
+
     def lock(self, study: str) -> Path:
         """Return a study's lock file."""
         return self.outputs(study) / ".lock"

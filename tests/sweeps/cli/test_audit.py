@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from sweeps import audit
+from sweeps.audits.files import earlier_audit, matching
 from sweeps.audits.record import read_record
 from sweeps.cli import run_command
+from sweeps.workspace.workspace import Workspace
 from tests.doubles.ollama import OllamaDouble
 from tests.doubles.three_machines import MODEL, three_machines
 
@@ -59,11 +61,29 @@ def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
     shown = capsys.readouterr().out
     for text in ("Ollama 0.13.5", "OpenAI-compatible (/v1)", "same-seed texts", "not done on mbp: num_ctx"):
         assert text in shown
-    assert run_command(["audit", "--from", str(out), "--json"]) == 0
-    tables = json.loads(capsys.readouterr().out)
-    assert {row["host"] for row in tables["experiments"]} == {"wk-01", "mbp", "wk-02"}
-    assert run_command(["audit", "--from", str(out), "--require", "identical"]) == 1
-    assert "wk-01 and mbp: identical is not met" in capsys.readouterr().err
+    (folder,) = Path("mlruns/audits").iterdir()
+    assert folder.name.startswith("qwen2.5-14b-2")
+    assert "wk-01" in (folder / "audit.html").read_text()
+    assert read_record(folder / "audit.json") == read_record(out)
+    assert (folder / "advice" / "wk-01" / "baseline.env").exists()
+    assert run_command(["audit", "--from", str(out), "--json", "--require", "identical"]) == 1
+    shown = capsys.readouterr()
+    assert {row["host"] for row in json.loads(shown.out)["experiments"]} == {"wk-01", "mbp", "wk-02"}
+    assert "wk-01 and mbp: identical is not met" in shown.err
+
+
+def test_what_changed_since_an_earlier_audit(three, capsys, tmp_path):
+    _, out = three
+    text = out.read_text().replace('"0.13.5"', '"0.17.4"')
+    (tmp_path / "now.json").write_text(text)
+    assert run_command(["audit", "--from", "now.json", "--against", str(out), "--json"]) == 0
+    found = {each["host"]: each for each in json.loads(capsys.readouterr().out)["since_last"]}
+    assert any("0.13.5" in line for line in found["wk-01"]["changes"])
+    assert not found["mbp"]["changes"]
+    last = earlier_audit("last", Workspace.at(out.parent))
+    assert matching(last, read_record(tmp_path / "now.json")) == read_record(out)
+    assert run_command(["audit", "--from", "now.json", "--against", "last"]) == 2
+    assert "has no finished audit" in capsys.readouterr().err
 
 
 def test_the_cost_is_shown_before_and_the_time_left_after_the_first(capsys):
