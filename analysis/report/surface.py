@@ -82,7 +82,7 @@ class Surface:
 
     Attributes:
         importances: By option: `share` of the score's variance over the space that is due to the option alone, and
-            `low` and `high`, the ends of its 95% interval, in [0, 1]; further columns are `by_optuna`.
+            `low` and `high`, the ends of 95% of its posterior, in [0, 1]; further columns are `by_optuna`.
         spread: Standard deviation of the estimated score over the space, in units of the score.
         slices: The score along each option.
         contour: The score over the two options with the largest shares; None with fewer options.
@@ -116,7 +116,10 @@ class Surface:
         """How far the shares can be trusted, and what they are shares of."""
         size = f"Over the whole space the estimated score varies by ±{self.spread:.3f} (standard deviation)."
         wide = self.importances["high"] - self.importances["low"]
-        return f"{size} Wide intervals mean that too few trials tell the options apart." if wide.max() > 0.5 else size
+        cautious = "With noisy scores the shares are too small rather than too large."
+        return (
+            f"{size} {cautious}{' Wide intervals: too few trials tell the options apart.' if wide.max() > 0.5 else ''}"
+        )
 
     @property
     def reading(self) -> str:

@@ -27,12 +27,14 @@ SMALLEST: dict[str, list[str]] = {
     "matchers.human_agreement": ["LABELS"],
     "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
+    "search.importances": ["--replications", "1"],
     "search.recommendation": ["--replications", "2", "--budget", "80"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
     "speed.startup": ["--quick", "--only", "run, first text", "help"],
+    "speed.report_page": ["--configurations", "12"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
     "speed.tracking": ["--observations", "4", "--configurations", "1"],
     "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],
@@ -113,6 +115,11 @@ def batches(figures: dict[str, Any]) -> None:
     assert figures["cost_4"] == pytest.approx(whole / figures["regret_1"] - 1)
 
 
+def shares(figures: dict[str, Any]) -> None:
+    assert len(figures) == 4
+    assert all(0 <= share <= 1 for row in figures.values() for share in row["share"].values())
+
+
 def recommended(figures: dict[str, Any]) -> None:
     """On a default-best surface every recommendation is wrong, and a higher bar gives no more of them."""
     assert (figures["replications"], figures["budget"]) == (2, 80)
@@ -146,6 +153,14 @@ def logged(figures: dict[str, Any]) -> None:
     assert (figures["configurations"], figures["observations"]) == (1, 4)
     assert figures["ratio"] == pytest.approx(took["plain"] / took["ours"])
     assert took["loop"] > 0
+
+
+def report_page(figures: dict[str, Any]) -> None:
+    sizes = figures["bytes"]
+    assert sizes["page"] == pytest.approx(sum(size for name, size in sizes.items() if name != "page"), rel=0.01)
+    assert sizes["library"] > 1_000_000
+    assert figures["figures"] == 10  # no looks here
+    assert set(figures["seconds"]) >= {"surface and importances", "static figures", "page with these"}
 
 
 def speedup(figures: dict[str, Any]) -> None:
@@ -222,8 +237,10 @@ def powered(figures: dict[str, Any]) -> None:
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
+    "search.importances": shares,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
-    "speed.hosts": speedup, "speed.overhead": share, "speed.request_order": order, "speed.startup": started,
+    "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
+    "speed.startup": started,
     "speed.tracking": logged,
     "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import pandas as pd
 from markupsafe import escape
 
+from analysis.observations import views
 from analysis.report.numbers import number
 from analysis.report.tables import Row, Tables, value_text
 
@@ -85,6 +87,16 @@ class Who:
     def labels(self) -> list[str]:
         """Trial, score and options of each configuration, as plotly's simple markup; everything else is escaped."""
         return [self._label(name, row) for name, row in zip(self.names, self.tables.ranking, strict=True)]
+
+    @cached_property
+    def trials(self) -> pd.DataFrame:
+        """Means of the search's configurations; see `views.trials`."""
+        return views.trials(self.tables.data.observations, self.tables.data.baseline)
+
+    @cached_property
+    def base(self) -> pd.Series[Any]:
+        """Means of the baseline; see `views.base`."""
+        return views.base(self.tables.data.observations, self.tables.data.baseline)
 
     def number(self, key: object) -> int | None:
         """Number of a configuration; None for one that has no row."""

@@ -40,7 +40,7 @@ def slices(who: Who, title: str) -> LiveFigure:
     names = _by_importance(views.swept(rows), surface)
     columns = min(3, max(len(names), 1))
     lines = -(-len(names) // columns)
-    trials, fresh = views.trials(rows, data.baseline), views.fresh(rows, data.finalist)
+    trials, fresh = who.trials, views.fresh(rows, data.finalist)
     first = rows.drop_duplicates("configuration").set_index("configuration")
     traces: list[Trace] = []
     axes: dict[str, Any] = {}
@@ -81,7 +81,7 @@ def importances(who: Who) -> LiveFigure | None:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "name": "the search's surface, with 95% interval",
+        "name": "by the search's surface, with 95% of its draws",
         "x": numbers(table["share"]),
         "y": names,
         "error_x": error,
@@ -96,7 +96,7 @@ def importances(who: Who) -> LiveFigure | None:
         traces.append(
             trace | {"hovertext": [f"{n}: {v:.0%} by {column}" for n, v in zip(names, table[column], strict=True)]}
         )
-    head = ["option", "share", "95% interval", *surface.by_optuna]
+    head = ["option", "share", "95% of draws", *surface.by_optuna]
     cells = [
         [
             str(name),
@@ -130,7 +130,7 @@ def contour(who: Who) -> LiveFigure | None:
     first = data.observations.drop_duplicates("configuration").set_index("configuration")
     if not {plane.x.name, plane.y.name} <= set(first.columns):
         return None
-    trials = views.trials(data.observations, data.baseline)
+    trials = who.trials
     z = [numbers(row) for row in plane.mean]
     x, y = plane.x.places(), plane.y.places()
     names = f"{plane.x.name} %{{x}}, {plane.y.name} %{{y}}"
@@ -220,7 +220,7 @@ def _trials(who: Who, trials: pd.DataFrame, at: pd.Series[Any]) -> Trace:
 
 def _marks(who: Who, data: ReportData, at: pd.Series[Any], fresh: pd.Series[Any] | None) -> list[Trace]:
     """Baseline and finalist in a panel, by their own means."""
-    base = views.base(data.observations, data.baseline)
+    base = who.base
     found = []
     wanted = [
         (data.baseline, base, "baseline", BASELINE, "square"),

@@ -36,7 +36,7 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
     """Every trial's mean with its interval, from the lowest to the highest, and the finalist's fresh mean."""
     data = who.tables.data
     rows, sd = data.observations, data.noise_sd
-    trials, base = views.trials(rows, data.baseline).iloc[::-1], views.base(rows, data.baseline)
+    trials, base = who.trials.iloc[::-1], who.base
     half = half_band(trials, base, sd)
     x, own = np.arange(1, len(trials) + 1), trials.index == data.finalist
     errors = Z95 * sd / np.sqrt(trials["n"].to_numpy(dtype=float))
@@ -70,8 +70,7 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
 def history(who: Who, title: str, sentence: str) -> LiveFigure:
     """Trials in the order of the search, with the highest mean so far."""
     data = who.tables.data
-    base = views.base(data.observations, data.baseline)
-    trials = views.trials(data.observations, data.baseline).sort_values("trial")
+    base, trials = who.base, who.trials.sort_values("trial")
     x, mean = trials["trial"].astype(int).tolist(), numbers(trials["mean"])
     best = line(x, numbers(trials["mean"].cummax()), "highest so far", INK, line={"shape": "hv"})
     of = [who.number(key) for key in trials.index]

@@ -25,7 +25,9 @@ from sweeps.results.result import SweepResult
 from sweeps.search.trial import LEAST_ERROR
 
 if TYPE_CHECKING:
-    from sweeps.samplers.encoding import Axis, Params
+    from optuna.distributions import BaseDistribution
+
+    from sweeps.samplers.encoding import ActiveWhen, Axis, Params
     from sweeps.samplers.posterior import Posterior
 
 _POINTS = 512
@@ -47,26 +49,60 @@ def option_effects(result: SweepResult) -> Surface | None:
     """
     if result.is_comparison:
         return None
-    from sweeps.samplers.posterior import Posterior
-
     points, scores, counts = _scored(result)
     space = result.config.space
     if not points or not len(space):
         return None
     sd = result.floor.sd if result.floor is not None else views.within_sd(result.observations)
     noise = np.maximum(sd**2 / counts, LEAST_ERROR**2) if math.isfinite(sd) else np.full(len(points), math.nan)
-    fixed = params(result.baseline.values)
-    posterior = Posterior(space.distributions(), points, scores, noise, active_when=space.conditions(), fixed=fixed)
+    return surface(
+        space.distributions(),
+        points,
+        scores,
+        noise,
+        active_when=space.conditions(),
+        fixed=params(result.baseline.values),
+        at=_centre(result),
+    )
+
+
+def surface(
+    distributions: Mapping[str, BaseDistribution],
+    points: Sequence[Params],
+    scores: FloatArray,
+    noise: FloatArray,
+    *,
+    active_when: ActiveWhen | None = None,
+    fixed: Params | None = None,
+    at: tuple[str, Params] | None = None,
+) -> Surface | None:
+    """The surface of scored configurations.
+
+    Args:
+        distributions: The space.
+        points: Scored configurations, without inactive options.
+        scores: Their mean scores, shape (n,).
+        noise: Variance of each mean, shape (n,); NaN where it is unknown.
+        active_when: Conditions, as in `sweeps.samplers.encoding.Encoding`.
+        fixed: Values outside the space that conditions may use.
+        at: The configuration that fixes the other options of slices, with its name; by default the best one.
+
+    Returns:
+        The surface; None with fewer configurations than one takes.
+    """
+    from sweeps.samplers.posterior import Posterior
+
+    posterior = Posterior(distributions, points, scores, noise, active_when=active_when, fixed=fixed)
     if posterior.surrogate is None:
         return None
-    name, at = _centre(result, posterior)
+    name, centre = at or ("the best trial", points[posterior.pick()])
     table, spread = importances(posterior)
-    by_optuna = _optuna_shares(points, scores, space.distributions())
+    by_optuna = _optuna_shares(points, scores, distributions)
     return Surface(
         table.assign(**{each: table.index.map(shares) for each, shares in by_optuna.items()}),
         spread,
-        [each for axis in posterior.encoding.axes if (each := slice_along(posterior, axis, at)) is not None],
-        contour_of(posterior, table["share"].sort_values(ascending=False).index.tolist(), at),
+        [each for axis in posterior.encoding.axes if (each := slice_along(posterior, axis, centre)) is not None],
+        contour_of(posterior, table["share"].sort_values(ascending=False).index.tolist(), centre),
         name,
         tuple(by_optuna),
     )
@@ -79,7 +115,7 @@ def importances(posterior: Posterior) -> tuple[pd.DataFrame, float]:
         posterior: A posterior with a surface.
 
     Returns:
-        Columns `share`, `low` and `high` (median and 95% interval over the posterior) by option, and the standard
+        Columns `share`, `low` and `high` (median and 95% of the posterior) by option, and the standard
         deviation of the expected score over the space.
     """
     from scipy.stats import qmc
@@ -160,13 +196,13 @@ def _scored(result: SweepResult) -> tuple[list[Params], FloatArray, FloatArray]:
     return points, np.array(scores), np.array(counts)
 
 
-def _centre(result: SweepResult, posterior: Posterior) -> tuple[str, Params]:
-    """The configuration that fixes the other options, with its name: the finalist, else the baseline, else the best."""
+def _centre(result: SweepResult) -> tuple[str, Params] | None:
+    """The configuration that fixes the other options, with its name: finalist or baseline; None for neither."""
     space = result.config.space
     if result.finalist is not None and (inside := space.params_of(result.finalist.configuration)) is not None:
         return "the finalist", inside
     inside = space.params_of(result.baseline)
-    return ("the baseline", inside) if inside is not None else ("the best trial", posterior.points[posterior.pick()])
+    return None if inside is None else ("the baseline", inside)
 
 
 def _acts(posterior: Posterior, axis: Axis, at: Params) -> bool:
@@ -189,7 +225,7 @@ def _scale(axis: Axis, most: int) -> Scale:
 
 
 def _optuna_shares(
-    points: Sequence[Params], scores: FloatArray, distributions: Mapping[str, Any]
+    points: Sequence[Params], scores: FloatArray, distributions: Mapping[str, BaseDistribution]
 ) -> dict[str, dict[str, float]]:
     """Importances by Optuna's evaluators, by the evaluator's name; {} where none can say anything.
 

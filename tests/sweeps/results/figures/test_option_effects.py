@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from benchmarks.search.importances import AT, CONDITIONS, fitted, measure, points, space
 from sweeps.results.figures.look_effects import look_effects
 from sweeps.results.figures.option_effects import contour_of, importances, option_effects, slice_along
 from sweeps.results.reader import load_result
@@ -16,37 +16,12 @@ from sweeps.results.result import SweepResult
 from sweeps.samplers.posterior import Posterior
 
 ARCHIVE = Path(__file__).parents[3] / "data" / "version-0.1.0" / "folder.tar.xz"
-SPACE = {
-    "temperature": FloatDistribution(0, 2),
-    "top_k": IntDistribution(1, 100, log=True),
-    "prompt": CategoricalDistribution(("short", "long")),
-    "mirostat": CategoricalDistribution((0, 1)),
-    "mirostat_tau": FloatDistribution(0, 10),
-}
-
-
-def points(n: int) -> list[dict[str, object]]:
-    rng = np.random.default_rng(1)
-    drawn = []
-    for _ in range(n):
-        mode = int(rng.integers(2))
-        point = {"temperature": rng.uniform(0, 2), "top_k": int(np.exp(rng.uniform(0, np.log(100)))), "mirostat": mode}
-        point |= {
-            "prompt": str(rng.choice(["short", "long"])),
-            **({"mirostat_tau": rng.uniform(0, 10)} if mode else {}),
-        }
-        drawn.append(point)
-    return drawn
 
 
 @pytest.fixture(scope="module")
 def posterior() -> Posterior:
     """The score is .2 + .1 temperature + .1 where the prompt is long: variances .04 / 12 and .01 / 4, shares 4 : 3."""
-    tried = points(80)
-    truth = np.array([0.2 + 0.1 * p["temperature"] + 0.1 * (p["prompt"] == "long") for p in tried])
-    values = truth + np.random.default_rng(2).normal(0, 0.02, len(tried))
-    noise = np.full(len(tried), 0.02**2)
-    return Posterior(SPACE, tried, values, noise, active_when={"mirostat_tau": {"mirostat": (1,)}})
+    return fitted(80, 0.02, seed=2)
 
 
 def test_shares_are_those_of_the_function_and_lie_in_their_intervals(posterior: Posterior) -> None:
@@ -63,17 +38,14 @@ def test_shares_are_those_of_the_function_and_lie_in_their_intervals(posterior: 
 def test_noise_alone_leaves_the_shares_open() -> None:
     tried = points(30)
     values = np.random.default_rng(3).normal(0.5, 0.1, len(tried))
-    flat = Posterior(
-        SPACE, tried, values, np.full(len(tried), 0.1**2), active_when={"mirostat_tau": {"mirostat": (1,)}}
-    )
+    flat = Posterior(space(), tried, values, np.full(len(tried), 0.1**2), active_when=CONDITIONS)
     table, _ = importances(flat)
     assert (table["low"] < 0.1).all()  # nothing is known to matter
     assert (table["high"] > 0.2).sum() >= 2
 
 
 def test_slices_follow_the_function_and_leave_out_what_does_not_act(posterior: Posterior) -> None:
-    at = {"temperature": 1.0, "top_k": 10, "prompt": "short", "mirostat": 0}
-    found = {axis.name: slice_along(posterior, axis, at) for axis in posterior.encoding.axes}
+    found = {axis.name: slice_along(posterior, axis, AT) for axis in posterior.encoding.axes}
     assert found["mirostat_tau"] is None
     along = found["temperature"]
     assert along is not None
@@ -88,31 +60,21 @@ def test_slices_follow_the_function_and_leave_out_what_does_not_act(posterior: P
     assert np.diff(found["prompt"].mean)[0] == pytest.approx(0.1, abs=0.03)
 
 
-def test_bands_hold_the_true_curve() -> None:
-    tried, at = points(40), {"temperature": 1.0, "top_k": 10, "prompt": "short", "mirostat": 0}
-    truth = np.array([0.2 + 0.1 * p["temperature"] + 0.1 * (p["prompt"] == "long") for p in tried])
-    held = []
-    for seed in range(6):
-        values = truth + np.random.default_rng(seed).normal(0, 0.05, len(tried))
-        conditions = {"mirostat_tau": {"mirostat": (1,)}}
-        fitted = Posterior(SPACE, tried, values, np.full(len(tried), 0.05**2), active_when=conditions)
-        along = slice_along(fitted, fitted.encoding.axes[0], at)
-        assert along is not None
-        curve = 0.2 + 0.1 * np.array(along.scale.values)
-        held.append(float(((along.low <= curve) & (curve <= along.high)).mean()))
-    assert np.mean(held) > 0.85  # of 16 such fits they held 98%
+def test_bands_hold_the_true_curve_and_nothing_without_effect_is_clear() -> None:
+    found = measure(40, 0.05, 6)
+    assert found["band holds the curve"] > 0.85  # of 24 such searches they held 98%
+    assert found["called clear without effect"] == 0
 
 
 def test_a_contour_has_the_two_that_matter_most(posterior: Posterior) -> None:
-    at = {"temperature": 1.0, "top_k": 10, "prompt": "short", "mirostat": 0}
     names = importances(posterior)[0]["share"].sort_values(ascending=False).index.tolist()
-    plane = contour_of(posterior, names, at)
+    plane = contour_of(posterior, names, AT)
     assert plane is not None
     assert (plane.x.name, plane.y.name) == ("temperature", "prompt")
     assert plane.mean.shape == (2, len(plane.x.values))
     assert not plane.is_smooth
     assert plane.mean[1, -1] == pytest.approx(0.5, abs=0.04)  # the highest: temperature 2, the long prompt
-    assert contour_of(posterior, ["mirostat_tau", "prompt"], at) is None
+    assert contour_of(posterior, ["mirostat_tau", "prompt"], AT) is None
 
 
 @pytest.fixture(scope="module")
