@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from analysis.noise.aa_check import AACheck
     from analysis.noise.floor import NoiseFloor
     from analysis.pass_rates import Reliability
+    from analysis.report.limits import LimitColumn
     from analysis.report.surface import Surface
     from analysis.verdict.recommendation import Recommendation
     from analysis.verdict.verdict import Verdict
@@ -70,6 +71,7 @@ class ReportData:
             The Pareto front of plot and table is that of these rows.
         constraints: A row per limit, columns `constraint`, `limit`, `baseline`, `finalist` (means with their intervals)
             and `outcome` (the finalist's), all as texts; None without limits.
+        limits: The limited quantities of all configurations.
         broken: Limits that the finalist's fresh means lie above, as `breaks words: 171 on average, limit 150`.
         baseline_broken: The same of the baseline.
         reliability: How often the fresh generations of each case reach a bar; None without a bar.
@@ -110,6 +112,7 @@ class ReportData:
     ranking: pd.DataFrame | None = None
     expected: pd.DataFrame | None = None
     constraints: pd.DataFrame | None = None
+    limits: Sequence[LimitColumn] = ()
     broken: Sequence[str] = ()
     baseline_broken: Sequence[str] = ()
     reliability: Reliability | None = None

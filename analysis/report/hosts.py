@@ -25,8 +25,9 @@ def host_rows(data: ReportData, fresh: pd.DataFrame, arms: list[str]) -> list[Ro
         arms: Keys of baseline and finalist.
 
     Returns:
-        Rows with `host` (digest), `label`, `n` (generations of all stages), `failed`, `seconds`, `tokens_per_second`,
-        and per arm in `cells` the items of levels 1 and 2 and in `scores` the mean score; [] without a column `host`.
+        Rows with `host` (digest), `label`, `about` (hardware and engine, where known), `n` (generations of all
+        stages), `failed`, `seconds`, `tokens_per_second`, and per arm in `cells` the items of levels 1 and 2 and in
+        `scores` the mean score; [] without a column `host`.
     """
     rows = data.observations
     if "host" not in rows:
@@ -41,6 +42,7 @@ def host_rows(data: ReportData, fresh: pd.DataFrame, arms: list[str]) -> list[Ro
             {
                 "host": host,
                 "label": data.host_label(host),
+                "about": _about(data, host),
                 "n": len(own),
                 "failed": len(own) - cost.n,
                 "seconds": cost.seconds,
@@ -53,12 +55,27 @@ def host_rows(data: ReportData, fresh: pd.DataFrame, arms: list[str]) -> list[Ro
 
 
 def hosts_text(data: ReportData) -> str:
-    """The hosts on one line, with the generations of each: `wk-01 (48 generations, 71 tokens/s)`."""
+    """The hosts on one line, with hardware and generations of each.
+
+    For example `wk-01: Apple M4, 16 GB, ollama 0.32.15 (48 generations, 71 tokens/s)`.
+    """
     texts = []
     for row in host_rows(data, data.observations, []):
         speed, failed = row["tokens_per_second"], row["failed"]
         parts = [count_text(row["n"], "generation")]
         parts += [f"{number(speed, 0)} tokens/s"] if math.isfinite(speed) else []
         parts += [f"{failed} failed"] if failed else []
-        texts.append(f"{row['label']} ({', '.join(parts)})")
+        about = f": {row['about']}" if row["about"] else ""
+        texts.append(f"{row['label']}{about} ({', '.join(parts)})")
     return "; ".join(texts)
+
+
+def _about(data: ReportData, host: str) -> str:
+    """Processor, memory, GPUs and engine of a host, as far as its fingerprint says."""
+    facts = data.fingerprints.get(host, {})
+    machine, engine = facts.get("host", {}), facts.get("engine", {})
+    memory, gpus = machine.get("memory_gib"), machine.get("gpus")
+    parts = [machine.get("cpu"), f"{memory} GB" if isinstance(memory, (int, float)) else None]
+    parts += [gpu.get("name") for gpu in gpus if isinstance(gpu, dict)] if isinstance(gpus, list) else []
+    parts += [" ".join(str(engine[name]) for name in ("name", "version") if engine.get(name))]
+    return ", ".join(dict.fromkeys(part for part in parts if isinstance(part, str) and part not in ("", "unknown")))

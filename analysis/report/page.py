@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cache, partial
@@ -20,12 +21,13 @@ from analysis.report.baseline_means import baseline_means_text
 from analysis.report.costs import duration_text
 from analysis.report.data import ReportData
 from analysis.report.facts import based_on, outcome_text
+from analysis.report.glance import Glance, at_a_glance
 from analysis.report.guard import Guard
 from analysis.report.interactive.part import figure_html, live_figures, scripts
 from analysis.report.note import render_note
 from analysis.report.numbers import count, number, percent, signed
 from analysis.report.panel import terminal_summary
-from analysis.report.parts import flat, frame, limit_rows, pareto_rows
+from analysis.report.parts import flat, frame, limit_rows, pareto_rows, why_finalist
 from analysis.report.plots import figures as plots
 from analysis.report.tables import Tables, value_text
 from analysis.verdict.sentences import out_of_reach, verdict_decimals
@@ -76,11 +78,16 @@ def render_report(
         "pareto_rows": table("pareto_rows", lambda: pareto_rows(data), none),
         "robustness": table("robustness", lambda: frame(data.robustness), None),
         "examples": guard("the report's texts", lambda: tables.examples, None),
+        "glance": guard("the report's answers at a glance", lambda: at_a_glance(tables), list[Glance]()),
+        "why_finalist": guard("the reason for the finalist", lambda: why_finalist(data, rows["ranking"]), ""),
         "item_changes": guard("the report's items", lambda: tables.item_changes, None),
         "costs": guard("the report's costs", lambda: tables.costs, None),
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
         "until": _until(data),
+        "baseline_generations": views.generations_text(
+            data.observations[data.observations["configuration"] == data.baseline]
+        ),
         "baseline_means": guard("the baseline's means", lambda: baseline_means_text(data), ""),
         "fingerprints": {digest: flat(facts) for digest, facts in data.fingerprints.items()},
         "config": json.dumps(data.config, indent=2, ensure_ascii=False, default=str) if data.config else "",
@@ -113,7 +120,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {"number": number, "gain": gain_text, "signed": signed, "percent": percent}
-    environment.filters |= {"duration": duration_text, "count": count}
+    environment.filters |= {"duration": duration_text, "count": count, "soft": _soft}
     environment.filters |= {"cases": cases_text, "code": _with_code, "value": value_text, "when": _when}
     return environment
 
@@ -124,6 +131,11 @@ def _with_code(text: str) -> Markup:
         Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
         for number, part in enumerate(text.split("`"))
     )
+
+
+def _soft(text: str) -> Markup:
+    """A name that a narrow column may break after its separators, and nowhere else."""
+    return Markup("<wbr>").join(re.split(r"(?<=[:/_-])(?=.)", text))
 
 
 def _when(moment: str) -> str:
@@ -221,6 +233,7 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
     final = final if final in scored else None
     sd, named = data.noise_sd, {"name": data.finalist_name}
     expected = pd.DataFrame() if data.expected is None else data.expected
+    limit = next((column.limit for column in data.limits if column.name == "output_tokens"), None)
     wanted: dict[str, tuple[bool, Callable[[], Figure]]] = {
         "noise_band": (bool(trials), lambda: plots.noise_band(rows, baseline=base, noise_sd=sd, finalist=final)),
         "confirm": (
@@ -238,7 +251,7 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
         "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd)),
         "pareto": (
             len(trials) > 2 and not expected.empty,
-            lambda: plots.pareto(expected, baseline=base, finalist=final),
+            lambda: plots.pareto(expected, baseline=base, finalist=final, limit=limit),
         ),
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final, **named)),
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.formatting import count_text
 from analysis.pareto import front_of
 from analysis.report.data import ReportData, Value
+from analysis.report.numbers import number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -28,6 +30,67 @@ def limits_text(data: ReportData) -> str:
     return "; ".join(
         f"{row['constraint']} {row['finalist']}, limit {row['limit']}: {row['outcome']}" for row in limit_rows(data)
     )
+
+
+def over_limits(data: ReportData, key: str) -> list[str]:
+    """Names of the limits that a configuration's means lie above."""
+    return [column.name.replace("_", " ") for column in data.limits if column.over(key)]
+
+
+def why_finalist(data: ReportData, ranking: Sequence[Mapping[str, Any]]) -> str:
+    """Say why the finalist won although others have higher means; "" where none has, or nothing was searched.
+
+    Args:
+        data: The study.
+        ranking: Rows of `Tables.ranking`.
+    """
+    rows = {str(row["key"]): row["row"] for row in ranking}
+    if data.is_comparison or data.finalist not in rows:
+        return ""
+    own = rows[data.finalist]
+    others = [
+        key for key, row in rows.items() if row["mean"] > own["mean"] and key not in (data.baseline, data.finalist)
+    ]
+    if not others:
+        return ""
+    judged = {verdict.configuration for verdict in data.verdicts}
+    over = [key for key in others if over_limits(data, key)]
+    confirmed = [key for key in others if key in judged and key not in over]
+    lucky = [key for key in others if key not in over and key not in confirmed]
+    n = len(others)
+    parts = [
+        f"{count_text(n, 'configuration')} {'has a' if n == 1 else 'have'} higher mean{'' if n == 1 else 's'} here."
+    ]
+    if over:
+        limits = ", ".join(dict.fromkeys(name for key in over for name in over_limits(data, key)))
+        parts.append(f"{len(over)} {'is' if len(over) == 1 else 'are'} over a limit ({limits}).")
+    if confirmed:
+        parts.append(
+            f"{len(confirmed)} {'was' if len(confirmed) == 1 else 'were'} confirmed too, with a weaker verdict."
+        )
+    if lucky:
+        fewest, most = (pick(int(rows[key]["n"]) for key in lucky) for pick in (min, max))
+        texts = count_text(fewest, "text") if fewest == most else f"{fewest} to {most} texts"
+        parts.append(
+            f"{len(lucky)} {'rests' if len(lucky) == 1 else 'rest'} on {texts} of the search each, where the best means"
+            f" are partly luck; the finalist's mean is of {int(own['n'])} fresh ones."
+        )
+        parts += _without_luck(data, lucky)
+    return " ".join(parts)
+
+
+def _without_luck(data: ReportData, keys: Sequence[str]) -> list[str]:
+    """Compare the scores to expect, which allow for luck; [] where they are unknown."""
+    if data.expected is None or data.finalist is None:
+        return []
+    expected = data.expected.set_index("configuration")["score"]
+    known = [float(expected[key]) for key in keys if key in expected.index]
+    if not known or data.finalist not in expected.index:
+        return []
+    return [
+        f"Luck allowed for, {number(float(expected[data.finalist]))} is expected of it, and at most"
+        f" {number(max(known))} of {'that one' if len(keys) == 1 else 'these'}."
+    ]
 
 
 def pareto_rows(data: ReportData) -> list[dict[str, Any]]:

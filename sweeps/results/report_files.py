@@ -14,6 +14,7 @@ from analysis.export.files import write_together
 from sweeps.ledger.records import now
 from sweeps.results.item_table import item_table, marked_texts
 from sweeps.results.labels import verdict_correction, verdict_correction_text
+from sweeps.results.limit_columns import limit_columns
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
 from sweeps.results.verdicts import recommended
@@ -64,6 +65,7 @@ def report_data(
     """
     from analysis.report.data import ReportData
     from analysis.report.guard import Guard
+    from analysis.report.limits import LimitColumn
 
     guard = Guard(warn)
     finalist = result.finalist
@@ -97,6 +99,7 @@ def report_data(
         is_comparison=result.is_comparison,
         names=result.candidates,
         constraints=None if limits.empty else limits,
+        limits=guard("the limits of all configurations", lambda: limit_columns(result), list[LimitColumn]()),
         broken=result.broken,
         baseline_broken=result.limits.broken(result.baseline.key),
         reliability=guard("the reliability", lambda: result.reliability(), None),

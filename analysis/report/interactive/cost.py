@@ -12,6 +12,7 @@ from analysis.report.interactive.figure import (
     CURVE,
     DOT,
     FINALIST,
+    INK,
     LiveFigure,
     Trace,
     Who,
@@ -87,4 +88,7 @@ def _traces(who: Who, table: pd.DataFrame, column: str) -> list[Trace]:
             found.append(
                 points(numbers(own[column]), numbers(own["score"]), [who.number(key)], name, colour, marker=mark)
             )
+    for limit in (each.limit for each in data.limits if each.name == column):
+        ends = [float(table["score"].min()), float(table["score"].max())]
+        found.append(line([limit, limit], ends, f"limit: {limit:g}", INK, line={"dash": "dash"}))
     return found

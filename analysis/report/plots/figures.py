@@ -175,13 +175,14 @@ def level_coverage(
     return figure
 
 
-def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None) -> Figure:
+def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None, limit: float | None = None) -> Figure:
     """Expected score against expected output tokens, with the configurations that no other beats on both.
 
     Args:
         expected: Rows of `pareto.expected`; the plot is empty without any.
         baseline: Key of the baseline.
         finalist: Key of the finalist, if there is one.
+        limit: Limit of the output tokens, if there is one; a line, whose right side is over the limit.
     """
     table = expected.set_index("configuration")
     table["mean"] = table["score"]
@@ -197,6 +198,8 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
     axes.step(front["output_tokens"], front["mean"], where="post", color=CURVE, lw=1.5, zorder=3)
     axes.plot(front["output_tokens"], front["mean"], "o", ms=6, mfc=CURVE, mec="none", zorder=4, label="beaten by none")
     _mark(axes, table, "output_tokens", baseline, finalist)
+    if limit is not None:
+        axes.axvline(limit, color=INK, lw=1.3, ls="--", zorder=1, label=f"limit: {limit:g} tokens")
     low, high = axes.get_xlim()
     axes.set_xlim(low, high + 0.06 * (high - low))
     typical = _Z95 * float(table["se"].median()) if len(table) else 0.0

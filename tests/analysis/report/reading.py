@@ -16,7 +16,7 @@ from tests.analysis.sample import BASELINE
 SPACED = {"td", "th", "tr", "div", "p", "li", "summary", "h1", "h2", "h3"}
 
 
-VOID = {"meta", "br", "hr", "img", "input", "link"}
+VOID = {"meta", "br", "hr", "img", "input", "link", "wbr"}
 
 
 class Page(HTMLParser):
