@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 _COMMANDS = {
     "init": ("sweeps.cli.init", "Start a folder with a commented sweep, a prompt and sample cases."),
@@ -37,8 +38,21 @@ _COMMANDS = {
     "merge": ("sweeps.cli.merge", "Merge the studies of several machines' folders into one."),
     "track": ("sweeps.cli.track", "Write a study's runs to MLflow from the ledger."),
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs."),
+    "completion": ("sweeps.cli.completion", "Print the script by which a shell completes commands and studies."),
+    "schema": ("sweeps.cli.schema", "Print the JSON Schema of a sweep's file, for editors."),
 }
 """Each command's module, with an attribute of the command's name, and one line of help."""
+
+_GROUPS = {
+    "Start a sweep": ("init", "check", "run", "compare", "status"),
+    "Use its result": ("judge", "rank", "report", "export", "track", "ui"),
+    "Score texts": ("cases", "score", "rescore", "label"),
+    "Plan, and know your machines": ("plan", "probe", "audit", "fingerprint"),
+    "Terminal and editor": ("completion", "schema"),
+}
+"""The commands as help shows them; a command of no group is shown at the end."""
+
+_NAME_WIDTH = max(map(len, _COMMANDS))
 
 
 DEFECT = 70
@@ -67,8 +81,20 @@ class _LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
+        grouped = {name for names in _GROUPS.values() for name in names}
+        rest = tuple(name for name in _COMMANDS if name not in grouped)
+        for title, names in {**_GROUPS, "Further commands": rest}.items():
+            if names:
+                with formatter.section(title):
+                    formatter.write_dl([(f"{name:<{_NAME_WIDTH}}", _COMMANDS[name][1]) for name in names])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands; unlike click's own list, this imports none of them."""
+        if incomplete.startswith("-"):
+            return super().shell_complete(ctx, incomplete)
+        return [
+            CompletionItem(name, help=about) for name, (_, about) in _COMMANDS.items() if name.startswith(incomplete)
+        ]
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

@@ -7,12 +7,13 @@ from pathlib import Path
 import click
 
 from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option
+from sweeps.cli.completion import StudyName
 
 FORMATS = ("env", "json", "modelfile", "toml")
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option(

@@ -204,6 +204,8 @@ def write_folder(directory: Path, found: Found) -> list[Path]:
     Raises:
         SweepError: If one of them exists, or cannot be written; nothing is overwritten.
     """
+    from sweeps.config.schema import DIRECTIVE, FILE_NAME, schema_text
+
     lines = [f'kind = "{found.kind}"' + ("    # llama.cpp in process" if found.kind == "llamacpp" else "")]
     if found.kind == "ollama" and found.host:
         lines.append(f"host = {json.dumps(found.host)}")
@@ -217,7 +219,8 @@ def write_folder(directory: Path, found: Found) -> list[Path]:
         "options": "\n".join(_option_lines(found)), "left_out": _LEFT_OUT[found.kind],
     }  # fmt: skip
     texts = {name: text.read_text(encoding="utf-8") for name, text in _template().items()}
-    texts["sweep.toml"] = Template(texts["sweep.toml"]).substitute(values)
+    texts["sweep.toml"] = f"{DIRECTIVE}\n" + Template(texts["sweep.toml"]).substitute(values)
+    texts[FILE_NAME] = schema_text()
     there = [directory / name for name in texts if (directory / name).exists()]
     if there:
         raise SweepError(f"{', '.join(map(str, there))} exists; nothing was written. Name another folder")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli.common import FilePath, WholeRange, echo_json, json_option, mlruns_option
+from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
     from analysis import Verdict
@@ -25,7 +26,7 @@ _FILE_COLUMNS = ("question", "text", "item", "answer")
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option("--items", type=WholeRange(min=1), default=60, show_default=True, help="Number of questions in all.")

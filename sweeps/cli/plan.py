@@ -18,6 +18,7 @@ from sweeps.cli.common import (
     say,
     stdout_console,
 )
+from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
     from analysis import GainPlan, NoiseFloor
@@ -29,7 +30,7 @@ DEFAULTS: dict[str, Any] = {"alpha": 0.05, "finalists": 1, "confirm_share": 0.3,
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option("--gain", type=SCORE, required=True, help="The gain to find.")

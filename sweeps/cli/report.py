@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option
+from sweeps.cli.completion import StudyName
 from sweeps.workspace.workspace import require_writable
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option("--open", "show", is_flag=True, help="Open the report in the browser.")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli.common import NumberRange, WholeRange, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
     from sweeps.study.rescore import Rescoring
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option("--cases", help="Folder of the cases, or name of a shipped set; by default as in the study.")

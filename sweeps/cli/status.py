@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.completion import StudyName
 from sweeps.errors import SweepError
 from sweeps.progress.counts import STAGES
 from sweeps.workspace.workspace import Workspace
@@ -17,7 +18,7 @@ UNREADABLE = "unreadable"
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option("--watch", "watched", is_flag=True, help="Show a sweep that another shell runs, until it ends.")

@@ -9,13 +9,14 @@ import click
 
 from sweeps.addresses import without_password
 from sweeps.cli.common import echo_json, json_option, mlruns_option
+from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
     from sweeps.tracking.genai.generation_traces import Traced
 
 
 @click.command()
-@click.argument("study", required=False)
+@click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
 @click.option(

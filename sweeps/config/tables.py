@@ -67,7 +67,10 @@ class EngineTable(_Table):
 
     kind: Literal["ollama", "llamacpp", "openai", "scripted"] = "ollama"
     host: str | None = None
-    hosts: Annotated[list[Annotated[HostTable, BeforeValidator(_host_from_text)]], Field(max_length=64)] = []
+    hosts: Annotated[
+        list[Annotated[HostTable, BeforeValidator(_host_from_text, json_schema_input_type=str | HostTable)]],
+        Field(max_length=64),
+    ] = []
     timeout: Annotated[float, Field(gt=0)] = 600.0
     host_file: str | None = None
     headers: Headers = {}
@@ -144,7 +147,8 @@ def _auto_or_whole(least: int, most: int | None = None, *, auto: object = None, 
             raise ValueError(f"must be {valid}, not {value!r}")
         return value
 
-    return BeforeValidator(check)
+    whole = Annotated[int, Field(ge=least, le=most)]
+    return BeforeValidator(check, json_schema_input_type=Literal[word] | whole)
 
 
 class SearchTable(_Table):
@@ -269,7 +273,10 @@ class SweepFile(_Table):
 
     study: StudyTable
     engine: EngineTable = EngineTable()
-    prompts: Annotated[dict[str, Annotated[PromptTable, BeforeValidator(_prompt_from_text)]], Field(min_length=1)]
+    prompts: Annotated[
+        dict[str, Annotated[PromptTable, BeforeValidator(_prompt_from_text, json_schema_input_type=str | PromptTable)]],
+        Field(min_length=1),
+    ]
     objective: ObjectiveTable
     baseline: dict[str, Any]
     space: dict[str, Any] = {}
