@@ -24,8 +24,8 @@ PER_HOST, PER_HOST_QUICK = 100, 19
 PER_FURTHER_CASE = 8
 """Most generations more on a host for each case beyond the second."""
 
-FEWEST_SEEDS, MOST_SEEDS, QUICK_SEEDS = 6, 12, 3
-"""Seeds per case in production mode; in baseline mode the seed does nothing and there is one."""
+MOST_SEEDS, QUICK_SEEDS = 12, 3
+"""Seeds per case in production mode, each sent twice; in baseline mode the seed does nothing and there is one."""
 
 SMALL_BATCH, USUAL_BATCH = 64, 512
 EXPERIMENT_CASES = 2
@@ -153,14 +153,19 @@ def plan_for(host: HostAbilities, cases: Sequence[str], modes: Modes, *, quick: 
     rest: list[Step] = []
     for mode in MODES:
         rest += _experiments(host, some, modes, mode, quick=quick)
-    missing, tried = _not_done(host, quick=quick), {step.experiment for step in rest}
+    greedy = [step for mode in MODES for step in _greedy_repeats(host, some, modes, mode, quick=quick)]
+    missing, tried = _not_done(host, quick=quick), {"repeat", *(step.experiment for step in rest)}
     per_host = PER_HOST_QUICK if quick else PER_HOST
     room = per_host + PER_FURTHER_CASE * max(0, len(cases) - EXPERIMENT_CASES) - len(cases)
-    room -= sum(len(step.requests) for step in rest)
-    seeds = max(2, min(QUICK_SEEDS if quick else MOST_SEEDS, room // len(cases)))
+    room -= sum(len(step.requests) for step in (*rest, *greedy))
+    seeds = max(2, min(QUICK_SEEDS if quick else MOST_SEEDS, room // (2 * len(cases))))
     first = [step for mode in MODES for step in _seeds(host, cases, modes, mode, seeds)]
-    # Within a mode the texts of the seeds come first: the experiments are compared with them.
-    steps = [step for mode in MODES for step in (*first, *rest) if step.setting.mode == mode]
+    # A request that is not repeated says little about two hosts: nobody knows whether one host alone repeats it.
+    drawn = [step for step in first if not modes.is_greedy(step.setting.mode)]
+    again = greedy + [replace(step, experiment="repeat", arm="again", repeat=1) for step in drawn]
+    # Within a mode the texts of the seeds come first: the experiments are compared with them. Repeats come last, after
+    # loads in between: they are to show all noise that the host has.
+    steps = [step for mode in MODES for step in (*first, *rest, *again) if step.setting.mode == mode]
     return HostPlan(
         tuple(steps),
         tuple(_tokens(host, modes, quick=quick)),
@@ -191,10 +196,19 @@ def _experiments(host: HostAbilities, cases: Sequence[str], modes: Modes, mode: 
     found += _paths(host, modes, mode, first if quick else ones, quick=quick)
     if not quick and native:
         found += _reloads(host, base, ones, first)
-    # Repeats come last, after loads in between: they are to show all noise that the host has.
-    rounds = range(1, 3 if mode == "baseline" and not quick else 2)
-    repeated = first if quick and mode == "baseline" else two
-    return found + [Step("repeat", "again", base, (each,), number) for number in rounds for each in repeated]
+    return found
+
+
+def _greedy_repeats(host: HostAbilities, cases: Sequence[str], modes: Modes, mode: Mode, *, quick: bool) -> list[Step]:
+    """Return the repeats of a greedy mode: it has one request per case, so each is repeated twice."""
+    if not modes.is_greedy(mode):
+        return []
+    setting = modes.setting(mode, host.path)
+    return [
+        Step("repeat", "again", setting, ((case, modes.seed),), number)
+        for number in range(1, 2 if quick else 3)
+        for case in (cases[:1] if quick else cases)
+    ]
 
 
 def _in_state(

@@ -62,8 +62,10 @@ def test_arms_are_those_of_the_list_of_experiments() -> None:
 
 def test_seeds_are_sent_in_production_and_only_a_repeat_sends_a_request_again() -> None:
     plan = plan_for(HostAbilities(), CASES, USED)
-    assert arms(plan, SEEDS) == {WARM: 2 * 12}
+    assert arms(plan, SEEDS) == {WARM: 2 * 9}
+    assert arms(plan, "repeat") == {"again": 2 * 9}  # each seed, or nobody knows whether one host alone repeats it
     assert arms(plan, SEEDS, "baseline") == {WARM: 2}
+    assert arms(plan, "repeat", "baseline") == {"again": 2 * 2}
     sent = [(s.setting.mode, s.experiment, s.arm, request, s.repeat) for s in plan.steps for request in s.requests]
     once = [each for each in sent if each[1] != "in flight" or each[0] == "production"]
     assert len(once) == len(set(once))
