@@ -104,19 +104,18 @@ def _purpose(report: AuditReport, level: str) -> Purpose:
         modes.append(ModeAnswer(mode, _all(word for _, word, _ in pairs), pairs))
     title, use = PURPOSES[level]
     sentence = _purpose_sentence(modes)
-    if level == "same-quality":
-        sentence = " ".join([sentence, *_intervals(modes)])
+    if level == "same-quality" and (intervals := list(_intervals(modes))):
+        margin = report.record.margin
+        sentence = f"{'; '.join(intervals)}. A difference below {margin:g} would not matter."
     return Purpose(level, title, use, tuple(modes), sentence)
 
 
 def _intervals(modes: Sequence[ModeAnswer]) -> Iterator[str]:
-    """Yield the interval of each difference of coverage that is not settled, the second host minus the first."""
+    """Yield the interval of each difference of coverage, the second host minus the first."""
     for _, word, row in (pair for mode in modes for pair in mode.pairs):
         low, high = row.get("low"), row.get("high")
-        if word == "not shown" and isinstance(low, float) and isinstance(high, float) and low <= high:
-            margin = row.get("bound")
-            rest = f", where {margin:.2g} would not matter" if isinstance(margin, float) and margin == margin else ""
-            yield f"{row['host_b']} against {row['host_a']}: between {low:+.2f} and {high:+.2f}{rest}."
+        if isinstance(low, float) and isinstance(high, float) and low <= high:
+            yield f"{row['host_b']} against {row['host_a']} {word}, {low:+.2f} to {high:+.2f}"
 
 
 def _all(words: Iterator[Word]) -> Word:
@@ -246,7 +245,8 @@ def causes(record: AuditRecord) -> list[str]:
     open_ones = [row.source.title for row in rows if row.is_open]
     if open_ones:
         listed = ", ".join(title[0].lower() + title[1:] if title[1].islower() else title for title in open_ones)
-        found.append(f"Not isolated: other differences are consistent with {listed}.")
+        which = "other" if found else "the"
+        found.append(f"Not isolated: {which} differences are consistent with {listed}.")
     return found
 
 

@@ -47,7 +47,10 @@ def test_few_texts_that_all_agree_are_no_proof_and_an_open_difference_has_its_in
 
     assert identical.sentence == "As used no; at temperature 0 all 6 texts agree, too few to be sure."
     assert headline(found)[0] == "Other texts in use; for measuring the same, as far as tested"
-    assert quality.sentence.startswith("Not shown. wk-02 against wk-01: between -0.08 and +0.03, where 0.05 would not")
+    assert quality.sentence == (
+        "wk-02 against wk-01 not shown, -0.08 to +0.03; mbp against wk-01 not shown, -0.08 to +0.03. A difference below"
+        " 0.05 would not matter."
+    )
 
 
 def test_one_host_has_no_purposes_but_an_answer_about_itself():
