@@ -6,6 +6,7 @@ import threading
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from tests.surroundings import keep_temporary_files_in_memory, share_bytecode
 
@@ -14,6 +15,10 @@ share_bytecode()  # before the imports of the libraries
 
 from analysis.report.guard import Guard  # noqa: E402
 from sweeps.tracking.mlflow_store import PRELOAD  # noqa: E402
+
+settings.register_profile("short", max_examples=25, deadline=None)
+settings.register_profile("full", max_examples=200, deadline=None)
+settings.load_profile("short")
 
 pytest_plugins = ["pytester", "tests.empty_databases", "tests.postgres"]
 

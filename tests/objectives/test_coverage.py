@@ -101,7 +101,7 @@ def test_a_matcher_that_leaves_items_out_is_told_so() -> None:
         CoverageObjective(matcher=Fixed(answer("x", 1))).score(PLAIN, "text")
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(
     st.text(max_size=200), st.permutations(range(5)), st.lists(st.floats(0, 100), min_size=5, max_size=5).filter(any)
 )

@@ -25,7 +25,7 @@ def test_holm_of_one_is_itself_and_of_nothing_counts():
     assert math.isnan(adjusted[1])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_levels_decide_as_the_adjusted_p_do(p_values):
     adjusted, levels = holm(p_values)

@@ -33,7 +33,7 @@ def has_note(verdict):
 @pytest.mark.parametrize(("cases", "seeds", "shock"), [long(6, 10, 0.06), long(12, 5, 0.06), (6, 5, 0.1)])
 def test_seeds_that_go_together_are_the_units(cases, seeds, shock, claim):
     """Taken for independent, generations make .18 to .38 of equal arms different and many others equivalent."""
-    tables = [table(np.random.default_rng([each, 1]), cases, seeds, shock) for each in range(250)]
+    tables = [table(np.random.default_rng([each, 1]), cases, seeds, shock) for each in range(120)]
     found = [judge_one(each, baseline="a", claim=claim, margin=0.045) for each in tables]
     assert np.mean([has_note(each) for each in found]) > 0.7
     assert np.mean([each.outcome in ("better", "worse") for each in found]) <= 0.12
@@ -52,12 +52,12 @@ def test_that_is_the_t_test_of_the_means_of_seeds():
 
 
 def test_where_seeds_are_independent_nothing_changes(monkeypatch):
-    tables = [table(np.random.default_rng([each, 3]), 6, 4, 0.0) for each in range(400)]
+    tables = [table(np.random.default_rng([each, 3]), 6, 4, 0.0) for each in range(150)]
     allowed = [judge_one(each, baseline="a") for each in tables]
     monkeypatch.setattr(seed_clusters, "SHARED", -1.0)
     usual = [judge_one(each, baseline="a") for each in tables]
     alarms = [has_note(each) for each in allowed]
-    assert np.mean(alarms) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 400)
+    assert np.mean(alarms) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 150)
     assert all(one == other for one, other, alarm in zip(allowed, usual, alarms, strict=True) if not alarm)
     assert all(one.p_value >= other.p_value for one, other in zip(allowed, usual, strict=True))
 
@@ -65,14 +65,14 @@ def test_where_seeds_are_independent_nothing_changes(monkeypatch):
 @pytest.mark.usefixtures("fewer_permutations")
 def test_false_alarms_with_holes_unequal_noise_and_failures():
     alarms = []
-    for each in range(400):
+    for each in range(150):
         rng = np.random.default_rng([each, 4])
         made = table(rng, 6, 5, 0.0)
         made["score"] += 0.2 * (made.configuration == "b") * rng.standard_normal(len(made))
         made.loc[rng.random(len(made)) < 0.05, "score"] = 0.0
         made["score"] = made["score"].clip(0, 1)
         alarms.append(has_note(judge_one(made[rng.random(len(made)) > 0.2], baseline="a")))
-    assert np.mean(alarms) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 400)
+    assert np.mean(alarms) <= 0.01 + 3 * np.sqrt(0.01 * 0.99 / 150)
 
 
 def test_a_permutation_and_seeds_must_agree():

@@ -17,6 +17,7 @@ from analysis.pareto import expected
 from analysis.report.data import ReportData
 from analysis.report.note import render_note
 from analysis.report.panel import terminal_summary
+from tests.marks import long
 
 
 def rows(arm, truth, rng, *, cases=6, seeds=8, sd=0.12, stage="confirm", first=1000):
@@ -37,7 +38,7 @@ def test_the_expected_maximum_by_known_values():
     assert expected_maximum([0.3]) == expected_maximum([0.0, 0.0]) == expected_maximum([]) == 0
 
 
-@pytest.mark.parametrize(("count", "claim"), [(2, "these-cases"), (5, "these-cases"), (5, "new-cases")])
+@pytest.mark.parametrize(("count", "claim"), [(2, "these-cases"), long(5, "these-cases"), (5, "new-cases")])
 def test_what_is_told_is_what_luck_makes_of_equal_configurations(count, claim):
     rng, best, stated = np.random.default_rng(count), [], []
     for _ in range(50):
@@ -110,7 +111,7 @@ def study(rng, spread, *, below=0.0, trials=16, finalists=5):
     return data, truths[best.configuration] - 0.5
 
 
-@pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), (0.03, 0.0), (0.02, 0.08)])
+@pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), long(0.03, 0.0), (0.02, 0.08)])
 def test_the_expected_gain_of_the_recommended_one_is_right_on_average(spread, below):
     rng, shown, stated, truth = np.random.default_rng(11), [], [], []
     for _ in range(16):

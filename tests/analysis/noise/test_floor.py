@@ -17,6 +17,7 @@ from analysis.noise.pass_fail import pass_fail_interval
 from analysis.observations.table import TableError, summarize
 from tests.analysis import simulate
 from tests.analysis.noise.sample import frame
+from tests.marks import long
 
 
 def test_floor_by_hand():
@@ -33,7 +34,7 @@ def test_floor_by_hand():
     assert floor.as_dict()["configuration"] == "a"
 
 
-@pytest.mark.parametrize("kind", ["beta", "discrete"])
+@pytest.mark.parametrize("kind", [long("beta"), "discrete"])
 def test_floor_interval_covers(kind):
     rng = np.random.default_rng(3)
     scores = simulate.draw(rng, kind, np.full((800, 6), 0.4), np.full((800, 6), 0.12), 5)
@@ -107,7 +108,7 @@ def test_the_interval_covers_what_skewed_scores_have(kind):
     assert least <= np.mean([floor.ci_low <= truth <= floor.ci_high for floor in floors]) <= most
 
 
-@pytest.mark.parametrize(("cases", "seeds"), [(4, 3), (6, 5), (12, 3)])
+@pytest.mark.parametrize(("cases", "seeds"), [(4, 3), long(6, 5), long(12, 3)])
 @pytest.mark.parametrize("shares", [(0.95,), (0.9,), (0.5,), (0.05, 0.95), (1.0, 0.5)])
 def test_a_few_passes_and_failures_bound_the_noise(cases, seeds, shares):
     """The chi-square interval covered .36 to .90 of them."""

@@ -175,7 +175,7 @@ FILES = {
 }
 
 
-@settings(max_examples=150, deadline=None)
+@settings(deadline=None)
 @given(source=st.sampled_from(sorted(FILES)), data=st.data())
 def test_a_changed_structure_is_no_traceback(
     source: str, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory

@@ -48,7 +48,7 @@ def probabilities(rubric: Sequence[str], text: str) -> np.ndarray:
 texts = st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join) | st.text(max_size=80)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(deadline=None)
 @given(texts, texts, st.sampled_from([" ", "\n", ". "]))
 def test_adding_text_never_lowers_coverage(text: str, more: str, joint: str) -> None:
     before = probabilities(RUBRIC, text)
@@ -56,7 +56,7 @@ def test_adding_text_never_lowers_coverage(text: str, more: str, joint: str) -> 
     assert (after >= before - 1e-12).all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(texts, st.permutations(range(len(RUBRIC))))
 def test_order_of_items_does_not_matter(text: str, order: list[int]) -> None:
     straight = probabilities(RUBRIC, text)
@@ -64,7 +64,7 @@ def test_order_of_items_does_not_matter(text: str, order: list[int]) -> None:
     assert np.allclose(shuffled, straight[order], rtol=0, atol=1e-12)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=30), max_size=6), st.text(max_size=120))
 def test_any_input_gives_probabilities(rubric: list[str], text: str) -> None:
     for match in MATCHER.match(items(*rubric), text):

@@ -64,7 +64,7 @@ def refused(capsys: Capture, *arguments: object) -> str:
     return err
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(labels=st.lists(LABEL, min_size=1, max_size=8, unique=True))
 def test_labels_are_read_as_they_are_written(labels: list[str]) -> None:
     rows = [(label, label, label, seed, 0.5) for seed, label in enumerate(labels)]
@@ -76,7 +76,7 @@ def test_labels_are_read_as_they_are_written(labels: list[str]) -> None:
     assert table["seed"].tolist() == list(range(len(labels)))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None)
 @given(labels=st.lists(LOOKS_LIKE_A_NUMBER, min_size=2, max_size=8, unique=True))
 def test_labels_that_all_look_like_numbers_stay_apart(labels: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -138,7 +138,7 @@ def write_as(dialect: str, path: Path, rows: Iterable[Sequence[object]], header:
     return path
 
 
-@settings(deadline=None, max_examples=100)
+@settings(deadline=None)
 @given(
     rows=st.lists(st.tuples(LABEL, LABEL, st.integers(0, 10**9), st.floats(0, 1)), min_size=1, max_size=8),
     extra=st.sampled_from(["", "time, s", "time; s"]),

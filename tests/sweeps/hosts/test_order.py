@@ -44,7 +44,7 @@ def warm_ups(sequence: list[Task], current: Warmth | None) -> tuple[int, int]:
     return loads, warmed
 
 
-@settings(max_examples=60)
+@settings(deadline=None)
 @given(st.lists(tasks(), max_size=5), st.none() | tasks())
 def test_no_other_order_loads_or_prefills_less(given_tasks: list[Task], before: Task | None) -> None:
     current = None if before is None else warmth(before, RELOAD)
