@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from sweeps.audits.advice.files import write_advice
-from sweeps.audits.record import AuditRecord, read_record
 from sweeps.audits.report.data import AuditReport
 from sweeps.audits.report.page import render_audit
-from sweeps.errors import ConfigError, SweepError
-from sweeps.ledger.ledger import Ledger
+from sweeps.errors import SweepError
 from sweeps.workspace.workspace import Workspace
-
-LAST = "last"
-"""`--against last`: the newest finished audit of this workspace that has one of the hosts."""
 
 PAGE, RECORD, ADVICE = "audit.html", "audit.json", "advice"
 
@@ -43,36 +38,3 @@ def write_files(report: AuditReport, workspace: Workspace, *, warn: Callable[[st
         raise SweepError(f"{folder} cannot be written: {error.strerror}; choose another --mlruns") from None
     write_advice(record, folder / ADVICE)
     return folder
-
-
-def earlier_audit(named: str, workspace: Workspace) -> Sequence[AuditRecord]:
-    """Return the earlier audits that a text names: a file, or `last` for all of a workspace, the newest first.
-
-    Raises:
-        SweepError: If the file cannot be read, or the workspace has no finished audit.
-    """
-    if named != LAST:
-        return [read_record(Path(named))]
-    records: list[AuditRecord] = []
-    if workspace.has_ledger:
-        ledger = Ledger(workspace.ledger)
-        try:
-            records = [AuditRecord.model_validate_json(text) for _, text in ledger.audits.finished()]
-        finally:
-            ledger.close()
-    if not records:
-        raise ConfigError(f"--against {LAST}: {workspace.folder} has no finished audit; run `sweeps audit` once first")
-    return records
-
-
-def matching(earlier: Sequence[AuditRecord], now: AuditRecord) -> AuditRecord:
-    """Return the newest earlier audit that has one of the hosts, with the same model.
-
-    Raises:
-        ConfigError: If there is none.
-    """
-    found = [each for each in earlier if each.model == now.model and set(each.labels) & set(now.labels)]
-    if not found:
-        had = "; ".join(dict.fromkeys(f"{each.model} on {', '.join(each.labels)}" for each in earlier))
-        raise ConfigError(f"--against: no audit of {now.model} on {', '.join(now.labels)} (there is: {had})")
-    return found[0]

@@ -6,7 +6,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from sweeps.audits.record import AuditRecord
     from sweeps.audits.report.data import AuditReport
     from sweeps.audits.result import Audit
+    from sweeps.workspace.workspace import Workspace
+
+LAST = "last"
+"""`--against last`: the newest audit in MLflow with the same model, cases and options."""
 
 REQUIRED = ("identical", "equivalent", "same-quality")
 
@@ -49,6 +53,10 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 @click.option(
     "--quick", is_flag=True, help="Fewer than 60 generations for three hosts; settings that reload are left out."
 )
+@click.option(
+    "--bisect", is_flag=True, help="Find the settings that make texts differ (100 to 250 generations a pair)."
+)
+@click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
 @click.option("--again", is_flag=True, help="Begin anew instead of continuing an interrupted audit.")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the record to this file, for --from elsewhere.")
 @click.option("--against", metavar="FILE", help="What changed since an earlier audit: its record, or the word last.")
@@ -64,6 +72,8 @@ def audit(
     model: str | None,
     engine: str | None,
     quick: bool,
+    bisect: bool,
+    no_tracking: bool,
     again: bool,
     out: Path | None,
     against: str | None,
@@ -81,11 +91,12 @@ def audit(
     Without --host the file's hosts are audited, else the server at OLLAMA_HOST, else the embedded engine.
     """
     from sweeps.audits.audit import audit as run_audit
-    from sweeps.audits.files import PAGE, earlier_audit, write_files
+    from sweeps.audits.files import PAGE, write_files
+    from sweeps.audits.record import read_record
     from sweeps.workspace.workspace import Workspace
 
     console, workspace = stderr_console(), Workspace.at(mlruns)
-    earlier = earlier_audit(against, workspace) if against else []
+    before = read_record(Path(against)) if against and against != LAST else None
     with terminable() as status:
         progress = _Shown(console, quiet=quiet or as_json)
         try:
@@ -97,6 +108,7 @@ def audit(
                 from_=from_,
                 quick=quick,
                 again=again,
+                bisect=bisect,
                 engine=engine,
                 mlruns=mlruns,
                 progress=progress,
@@ -110,8 +122,17 @@ def audit(
         progress.end()
     if out is not None:
         found.write(out)
-    report = _report(found, earlier, require)
-    folder = write_files(report, workspace, warn=lambda text: say(console, f"warning: {text}"))
+
+    def warn(text: str) -> None:
+        say(console, f"warning: {text}")
+
+    uri = _store(file, workspace)
+    if against == LAST and (before := _last(uri, found, warn)) is None:
+        warn("--against last: no earlier audit with this model, these cases and options is in MLflow")
+    report = found.report(before, required=require or "")
+    folder = write_files(report, workspace, warn=warn)
+    if not no_tracking:
+        _track(uri, report, folder / PAGE, workspace, warn)
     if as_json:
         echo_json(_as_json(found, report) | {"page": str(folder / PAGE)})
     else:
@@ -120,10 +141,35 @@ def audit(
     return _required(found, require, console)
 
 
-def _report(found: Audit, earlier: Sequence[AuditRecord], required: str | None) -> AuditReport:
-    from sweeps.audits.files import matching
+def _store(file: Path | None, workspace: Workspace) -> str:
+    """Return the URI of the MLflow store, as a sweep of the same file has it."""
+    from sweeps.config.file import load_config
+    from sweeps.tracking.mlflow_store import tracking_uri
 
-    return found.report(matching(earlier, found.record) if earlier else None, required=required or "")
+    return tracking_uri(workspace, None if file is None else load_config(file).tracking.uri)
+
+
+def _last(uri: str, found: Audit, warn: Callable[[str], None]) -> AuditRecord | None:
+    from sweeps.tracking.audit_runs import last_audit
+    from sweeps.tracking.mlflow_store import TrackingError
+
+    try:
+        return last_audit(uri, found.record)
+    except TrackingError as error:
+        warn(str(error))
+        return None
+
+
+def _track(uri: str, report: AuditReport, page: Path, workspace: Workspace, warn: Callable[[str], None]) -> None:
+    """Log the audit to MLflow; a store that cannot be used costs no audit."""
+    from sweeps.tracking.audit_runs import log_audit
+    from sweeps.tracking.mlflow_store import TrackingError
+
+    own = workspace.artifacts.as_uri() if uri == workspace.runs_url else None
+    try:
+        log_audit(uri, report, page.read_text(encoding="utf-8"), artifacts=own)
+    except TrackingError as error:
+        warn(str(error))
 
 
 def _required(found: Audit, level: Any, console: Console) -> int:

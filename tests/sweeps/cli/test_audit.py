@@ -8,10 +8,9 @@ from pathlib import Path
 import pytest
 
 from sweeps import audit
-from sweeps.audits.files import earlier_audit, matching
 from sweeps.audits.record import read_record
 from sweeps.cli import run_command
-from sweeps.workspace.workspace import Workspace
+from sweeps.tracking import audit_runs
 from tests.doubles.ollama import OllamaDouble
 from tests.doubles.three_machines import MODEL, three_machines
 
@@ -29,8 +28,18 @@ def three(tmp_path_factory):
     """The words, the exit status, and the outputs of a full audit of the three machines."""
     out = tmp_path_factory.mktemp("three") / "three.json"
     with three_machines() as machines:
-        words = ["audit", "--model", MODEL, *machines.options, "--mlruns", str(out.parent), "--out", str(out)]
-        status = run_command([*words, "--json", "--require", "same-quality"])
+        words = [
+            "audit",
+            "--model",
+            MODEL,
+            *machines.options,
+            "--mlruns",
+            str(out.parent),
+            "--out",
+            str(out),
+            "--no-tracking",
+        ]
+        status = run_command([*words, "--no-tracking", "--json", "--require", "same-quality"])
     return status, out
 
 
@@ -57,7 +66,7 @@ def test_the_articles_machines_end_to_end(three):
 
 def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
     _, out = three
-    assert run_command(["audit", "--from", str(out)]) == 0
+    assert run_command(["audit", "--from", str(out), "--no-tracking"]) == 0
     shown = capsys.readouterr().out
     for text in ("Ollama 0.13.5", "OpenAI-compatible (/v1)", "same-seed texts", "not done on mbp: num_ctx"):
         assert text in shown
@@ -66,7 +75,7 @@ def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
     assert "wk-01" in (folder / "audit.html").read_text()
     assert read_record(folder / "audit.json") == read_record(out)
     assert (folder / "advice" / "wk-01" / "baseline.env").exists()
-    assert run_command(["audit", "--from", str(out), "--json", "--require", "identical"]) == 1
+    assert run_command(["audit", "--from", str(out), "--json", "--no-tracking", "--require", "identical"]) == 1
     shown = capsys.readouterr()
     assert {row["host"] for row in json.loads(shown.out)["experiments"]} == {"wk-01", "mbp", "wk-02"}
     assert "wk-01 and mbp: identical is not met" in shown.err
@@ -76,19 +85,35 @@ def test_what_changed_since_an_earlier_audit(three, capsys, tmp_path):
     _, out = three
     text = out.read_text().replace('"0.13.5"', '"0.17.4"')
     (tmp_path / "now.json").write_text(text)
-    assert run_command(["audit", "--from", "now.json", "--against", str(out), "--json"]) == 0
+    assert run_command(["audit", "--from", "now.json", "--against", str(out), "--json", "--no-tracking"]) == 0
     found = {each["host"]: each for each in json.loads(capsys.readouterr().out)["since_last"]}
     assert any("0.13.5" in line for line in found["wk-01"]["changes"])
     assert not found["mbp"]["changes"]
-    last = earlier_audit("last", Workspace.at(out.parent))
-    assert matching(last, read_record(tmp_path / "now.json")) == read_record(out)
-    assert run_command(["audit", "--from", "now.json", "--against", "last"]) == 2
-    assert "has no finished audit" in capsys.readouterr().err
+
+
+def test_an_audit_is_logged_to_mlflow_and_compared_with_the_last_one_there(three, capsys, monkeypatch):
+    _, out = three
+    logged = []
+    monkeypatch.setattr(audit_runs, "log_audit", lambda uri, report, page, artifacts: logged.append((uri, page)))
+    monkeypatch.setattr(audit_runs, "last_audit", lambda uri, record: record if logged else None)
+    words = ["audit", "--from", str(out), "--against", "last", "--json"]
+    assert run_command(words) == 0
+    shown = capsys.readouterr()
+    assert "no earlier audit" in shown.err
+    ((uri, page),) = logged
+    assert uri.startswith("sqlite:///")
+    assert page == Path(json.loads(shown.out)["page"]).read_text()
+    assert run_command([*words, "--no-tracking"]) == 0
+    assert {each["host"] for each in json.loads(capsys.readouterr().out)["since_last"]} == {"wk-01", "mbp", "wk-02"}
+    assert len(logged) == 1
 
 
 def test_the_cost_is_shown_before_and_the_time_left_after_the_first(capsys):
     with OllamaDouble(version="0.33.0-rc2") as server:
-        assert run_command(["audit", "--model", "smollm2:135m", "--host", f"a={server.url}", "--quick"]) == 0
+        assert (
+            run_command(["audit", "--model", "smollm2:135m", "--host", f"a={server.url}", "--quick", "--no-tracking"])
+            == 0
+        )
     shown = capsys.readouterr().err
     assert "17 generations (a 17), and 18 requests for one token" in shown
     assert shown.index("17 generations") < shown.index("1 of 17 generations, about")
