@@ -45,5 +45,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(browser: Browser, report: Path) -> Iterator[Watched]:
     """The report, drawn whole; what it logs and asks for is kept."""
     watched = Watched.of(browser, report)
+    for name in watched.figures():  # a figure that is drawn late would move the others under the mouse
+        watched.show(name)
     yield watched
     watched.page.close()

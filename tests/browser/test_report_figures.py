@@ -32,8 +32,7 @@ def test_a_click_leads_to_the_row_and_marks_it(page: Watched) -> None:
     text = page.hover("noise_band", 0, 0)  # the lowest mean: its row is folded away
     trial = re.search(r"trial (\d+)", text)[1]
     assert not page.page.is_visible("details tr[data-configuration]")
-    page.page.mouse.down()
-    page.page.mouse.up()
+    page.page.mouse.click(*page.place_of("noise_band", 0, 0))
     marked = page.page.wait_for_selector("tr.marked", timeout=10_000)
     assert marked.query_selector_all("td")[1].inner_text() == trial
     place = "document.querySelector('tr.marked').getBoundingClientRect()"
