@@ -37,7 +37,7 @@ _COMMANDS = {
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
     "merge": ("sweeps.cli.merge", "Merge the studies of several machines' folders into one."),
     "track": ("sweeps.cli.track", "Write a study's runs to MLflow from the ledger."),
-    "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs."),
+    "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs, or Optuna's dashboard on the trials."),
     "completion": ("sweeps.cli.completion", "Print the script by which a shell completes commands and studies."),
     "schema": ("sweeps.cli.schema", "Print the JSON Schema of a sweep's file, for editors."),
 }

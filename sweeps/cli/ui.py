@@ -1,4 +1,4 @@
-"""`sweeps ui`: the MLflow UI on the runs."""
+"""`sweeps ui`: the MLflow UI on the runs, or Optuna's dashboard on the trials."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import IO
 
@@ -39,12 +42,16 @@ START_SECONDS = 90.0
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--no-open", is_flag=True, help="Do not open a browser.")
 @click.option("--json", "as_json", is_flag=True, help="Print the URL as JSON.")
-def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) -> None:
+@click.option("--optuna", is_flag=True, help="Optuna's dashboard on the trials, instead of MLflow (extra `dashboard`).")
+def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool, optuna: bool) -> None:
     """Open the MLflow UI on the runs, until Ctrl-C.
 
     If MLFLOW_TRACKING_URI is an http(s) address and --mlruns is not given, that server is opened instead.
     """
     workspace = Workspace.at(mlruns or DEFAULT_FOLDER)
+    if optuna:
+        _serve(_dashboard(workspace), host, _free_port(host, port), not no_open and sys.stdout.isatty(), as_json)
+        return
     uri = workspace.runs_url if mlruns else mlflow_store.tracking_uri(workspace)
     launch = not no_open and sys.stdout.isatty()
     if mlflow_store.is_remote(uri):
@@ -60,7 +67,58 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool) 
         )
     mlflow_store.refuse_unusable(uri)
     mend_locations(workspace)
-    _serve(uri, workspace, host, _free_port(host, port), launch, as_json)
+    _serve(_mlflow(uri, workspace), host, _free_port(host, port), launch, as_json)
+
+
+@dataclass(frozen=True)
+class _Server:
+    """A server to start.
+
+    Attributes:
+        name: Its name in messages.
+        uri: The store that it shows.
+        command: The command with its arguments, given host and port.
+        health: Path that it answers at.
+        page: Returns the path of the page to open, given its address.
+        environment: Further variables of its environment.
+    """
+
+    name: str
+    uri: str
+    command: Callable[[str, str], Sequence[str]]
+    health: str
+    page: Callable[[str], str]
+    environment: tuple[tuple[str, str], ...] = ()
+
+
+def _mlflow(uri: str, workspace: Workspace) -> _Server:
+    store = ["--backend-store-uri", uri, "--default-artifact-root", workspace.artifacts.as_uri()]
+
+    def command(host: str, port: str) -> list[str]:
+        return [sys.executable, "-m", "mlflow", "server", *store, "--host", host, "--port", port, "--workers", "1"]
+
+    mlflow_store.prepare_environment()
+    spares_a_process = ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+    return _Server("MLflow's UI", uri, command, "/health", newest_study, (spares_a_process,))
+
+
+def _dashboard(workspace: Workspace) -> _Server:
+    """Optuna's dashboard on the trials of a workspace.
+
+    Raises:
+        SweepError: If it is not installed, or there are no trials.
+    """
+    if find_spec("optuna_dashboard") is None:
+        raise SweepError("Optuna's dashboard is not installed: pip install 'slm-sweeps[dashboard]'")
+    uri = workspace.trials_url
+    file = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not file.exists():
+        raise SweepError(f"{file}: no trials there yet; run a sweep first (`sweeps run FILE`), or name --mlruns")
+    start = "import sys, optuna_dashboard as d; d.run_server(sys.argv[1], host=sys.argv[2], port=int(sys.argv[3]))"
+    return _Server(
+        "Optuna's dashboard", uri, lambda host, port: [sys.executable, "-c", start, uri, host, port], "/dashboard/",
+        lambda _: "/dashboard/",
+    )  # fmt: skip
 
 
 def _announce(url: str, uri: str, as_json: bool) -> None:
@@ -91,37 +149,31 @@ def _free_port(host: str, wanted: int) -> int:
     raise TrackingError(f"--host {host}: cannot listen there ({reason.strerror or reason})")
 
 
-def _serve(uri: str, workspace: Workspace, host: str, port: int, launch: bool, as_json: bool) -> None:
-    artifacts = workspace.artifacts.as_uri()
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--backend-store-uri", uri, "--default-artifact-root", artifacts),
-        *("--host", host, "--port", str(port), "--workers", "1"),
-    ]
-    mlflow_store.prepare_environment()
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}  # spares a second server process
+def _serve(shown: _Server, host: str, port: int, launch: bool, as_json: bool) -> None:
+    command, environment = shown.command(host, str(port)), os.environ | dict(shown.environment)
     named = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     url = f"http://{named}:{port}"
-    click.echo("starting MLflow's UI ...", err=True)
+    click.echo(f"starting {shown.name} ...", err=True)
     with tempfile.TemporaryFile() as log:
         # in its own session: Ctrl-C then reaches this process, which ends the server and its workers in order
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
         with terminable():
             try:
-                _wait(server, url, log, uri)
-                url += newest_study(url)
-                _announce(url, uri, as_json)
+                _wait(server, url, log, shown)
+                url += shown.page(url)
+                _announce(url, shown.uri, as_json)
                 click.echo("Ctrl-C ends it", err=True)
                 if launch:
                     click.launch(url)
                 if server.wait() != 0:
-                    raise SweepError(f"MLflow's UI ended by itself: {_tail(log, uri)}")
+                    raise SweepError(f"{shown.name} ended by itself: {_tail(log, shown.uri)}")
             except KeyboardInterrupt:
                 click.echo("ended", err=True)
             finally:
                 _end(server)
 
 
-def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes], uri: str) -> None:
+def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes], shown: _Server) -> None:
     """Wait until the server answers.
 
     Raises:
@@ -130,13 +182,13 @@ def _wait(server: subprocess.Popen[bytes], url: str, log: IO[bytes], uri: str) -
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if server.poll() is not None:
-            raise SweepError(f"MLflow's UI could not start: {_tail(log, uri)}")
+            raise SweepError(f"{shown.name} could not start: {_tail(log, shown.uri)}")
         try:
-            with _direct.open(f"{url}/health", timeout=5):
+            with _direct.open(f"{url}{shown.health}", timeout=5):
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.2)
-    raise SweepError(f"MLflow's UI did not answer within {START_SECONDS:.0f} s: {_tail(log, uri)}")
+    raise SweepError(f"{shown.name} did not answer within {START_SECONDS:.0f} s: {_tail(log, shown.uri)}")
 
 
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # a proxy cannot reach ports of this machine

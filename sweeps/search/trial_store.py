@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,10 +58,16 @@ def open_stored_study(name: str, storage: str) -> optuna.Study:
         SweepError: If the storage cannot be used.
     """
     import optuna
+    from optuna.exceptions import ExperimentalWarning
 
     with readable_errors(storage):
         opened = _storage(storage)
-        return optuna.create_study(study_name=name, storage=opened, direction="maximize", load_if_exists=True)
+        study = optuna.create_study(study_name=name, storage=opened, direction="maximize", load_if_exists=True)
+        if study.metric_names is None:
+            with warnings.catch_warnings():  # Optuna calls names of metrics experimental since 3.2
+                warnings.simplefilter("ignore", ExperimentalWarning)
+                study.set_metric_names(["score"])
+        return study
 
 
 def _storage(url: str) -> optuna.storages.RDBStorage:

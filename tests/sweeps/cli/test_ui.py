@@ -139,3 +139,17 @@ def test_the_command_serves_the_store_and_ends_on_ctrl_c(running, study):
     assert process.wait(timeout=30) == 0
     assert psutil.wait_procs(servers, timeout=10)[1] == []
     assert "Traceback" not in process.stderr.read()
+
+
+def test_optunas_dashboard_is_started_on_the_trials(tmp_path, monkeypatch):
+    workspace = Workspace.at(tmp_path)
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert "pip install 'slm-sweeps[dashboard]'" in str(run("--optuna", "--mlruns", tmp_path).exception)
+    monkeypatch.setattr(module, "find_spec", lambda name: name)
+    assert "no trials there yet" in str(run("--optuna", "--mlruns", tmp_path).exception)
+    (tmp_path / "optuna.db").touch()
+    started = []
+    monkeypatch.setattr(module, "_serve", lambda server, *_: started.append(server))
+    assert run("--optuna", "--mlruns", tmp_path).exit_code == 0
+    assert started[0].command("127.0.0.1", "8080")[-3:] == [workspace.trials_url, "127.0.0.1", "8080"]
+    assert started[0].page("http://127.0.0.1:8080") == "/dashboard/"

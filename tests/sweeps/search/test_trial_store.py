@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sweeps.errors import SweepError
@@ -19,3 +21,9 @@ def test_a_password_is_not_shown(url: str, shown: str) -> None:
     with pytest.raises(SweepError, match=shown) as caught:
         open_stored_study("t", url)
     assert "secret" not in str(caught.value)
+
+
+def test_the_value_of_a_trial_has_a_name(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'optuna.db'}"
+    for _ in range(2):  # made, and opened again
+        assert open_stored_study("t", url).metric_names == ["score"]
