@@ -121,7 +121,14 @@ class Audit:
         from sweeps.audits.report.data import AuditReport
 
         changes = [] if against is None else drift(against, self.record)
-        return AuditReport(self.record, ladder=self.ladder, levels=self.sameness, drift=changes, required=required)
+        return AuditReport(
+            self.record,
+            ladder=self.ladder,
+            levels=self.sameness,
+            experiments=self.experiments,
+            drift=changes,
+            required=required,
+        )
 
     def page(self, against: AuditRecord | None = None) -> str:
         """Return the audit as one HTML page that needs no network."""

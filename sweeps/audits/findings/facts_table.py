@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from sweeps.audits.experiments import SEEDS
 from sweeps.audits.record import AuditRecord, HostRecord
 from sweeps.fingerprints.changes import equal_weights
 from sweeps.fingerprints.fingerprint import Fingerprint, known, readable
@@ -173,7 +174,9 @@ def _num_ctx(host: HostRecord) -> str:
 
 
 def _threads(host: HostRecord) -> str:
-    set_here = next((each.options["num_thread"] for each in host.answers if "num_thread" in each.options), None)
+    # the arms of experiments have other threads
+    sent = (each.options.get("num_thread") for each in host.answers if each.experiment == SEEDS)
+    set_here = next((value for value in sent if value is not None), None)
     return _read("engine", "threads")(host) or ("" if set_here is None else str(set_here))
 
 

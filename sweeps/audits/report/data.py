@@ -30,9 +30,12 @@ class AuditReport:
 
     Attributes:
         record: The record; addresses, paths and names of users are taken out of it.
-        ladder: A row per rung of each pair of hosts, with `LADDER_COLUMNS`.
+        ladder: A row per rung of each pair of hosts, with `LADDER_COLUMNS`, and where known the `figure` with `low` and
+            `high`, and the same figure of each host with itself, `own_a` and `own_b`.
         levels: A row per level of sameness of each pair of hosts, with `LEVEL_COLUMNS`, and where known `share`,
             `low`, `high` and `bound`.
+        experiments: A row per experiment on a host with `host`, `experiment`, `arm`, `mode`, `effect_low` and
+            `effect_high`, the interval of its effect on coverage; it may be empty.
         drift: Changes since an earlier audit, by host.
         required: The level that was required of the hosts; "" for none.
         version: Version of slm-sweeps.
@@ -41,6 +44,7 @@ class AuditReport:
     record: AuditRecord
     ladder: pd.DataFrame = field(default_factory=_no_rows)
     levels: pd.DataFrame = field(default_factory=_no_rows)
+    experiments: pd.DataFrame = field(default_factory=_no_rows)
     drift: Sequence[Drift] = ()
     required: str = ""
     version: str = __version__

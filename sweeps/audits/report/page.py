@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -64,9 +65,10 @@ def render_audit(report: AuditReport, *, warn: Callable[[str], object] | None = 
         "facts": part("facts", lambda: facts(record)),
         "levels": part("tables of levels", lambda: _level_tables(record)),
         "statistic": STATISTIC,
-        "ladder": part("ladder", lambda: _rows(report.ladder)),
+        "ladder": part("ladder", lambda: [(row, *figures(row)) for row in _rows(report.ladder)]),
         "pair_levels": part("levels of sameness", lambda: _rows(report.levels)),
         "effects": part("experiments", lambda: effects(record)),
+        "intervals": part("intervals of effects", lambda: _intervals(report.experiments), {}),
         "questions": {each.name: each.question for each in HOST_EXPERIMENTS},
         "sources": part("sources", lambda: attributions(record)),
         "bisections": [bisection_sentence(each) for each in record.bisections],
@@ -94,6 +96,33 @@ def _hosts(record: AuditRecord) -> list[dict[str, Any]]:
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _intervals(experiments: pd.DataFrame) -> dict[tuple[str, ...], str]:
+    """Return the interval of each effect on coverage, by host, experiment, arm and mode."""
+    keys = ("host", "experiment", "arm", "mode")
+    return {
+        tuple(str(row[key]) for key in keys): f"{row['effect_low']:+.3f} to {row['effect_high']:+.3f}"
+        for row in _rows(experiments)
+        if row["effect_low"] < row["effect_high"]  # not where no noise was seen
+    }
+
+
+def figures(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the figure of a rung with its interval, and the same figure of each host with itself, as text."""
+    share = row["rung"] in ("same-seed texts", "rendered prompt")
+    low, high = row.get("low"), row.get("high")
+    figure = _figure(row.get("figure"), share=share)
+    known = isinstance(low, float) and isinstance(high, float) and low <= high
+    interval = f" ({_figure(low, share=share)} to {_figure(high, share=share)})" if known else ""
+    own = [_figure(row.get(name), share=share) for name in ("own_a", "own_b")]
+    return (figure or "–") + interval, ", ".join(own) if all(own) else "–"
+
+
+def _figure(value: object, *, share: bool) -> str:
+    if not isinstance(value, (int, float)) or not math.isfinite(value):
+        return ""
+    return percent(value) if share else f"{value:.3f}"
 
 
 def _level_tables(record: AuditRecord) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Facts side by side."""
 
 from sweeps.audits.findings.facts_table import fact, facts, facts_table, weights_remark
-from tests.sweeps.audits.records import BLOB, fingerprint, host, three_machines
+from tests.sweeps.audits.records import BLOB, CASES, answer, fingerprint, host, three_machines
 
 
 def with_model(label, **model):
@@ -39,3 +39,12 @@ def test_unequal_files_are_explained_by_the_tensors():
     for tensors, words in (("a" * 64, "are equal"), ("b" * 64, "the weights differ")):
         pair = (with_model("wk-01", tensors_sha256="a" * 64), with_model("wk-02", **other, tensors_sha256=tensors))
         assert words in weights_remark(three_machines(hosts=pair))
+
+
+def test_threads_are_those_of_the_texts_that_are_compared_not_of_an_experiment():
+    other = answer("baseline", CASES[0], 3, 42, experiment="num_thread", arm="num_thread 1", options={"num_thread": 1})
+    sent = answer("baseline", CASES[0], 3, 42, options={"num_thread": 8})
+    alone = three_machines(hosts=(host("wk-01", answers=(other,)),))
+    assert fact(alone, "Threads") is None
+    both = three_machines(hosts=(host("wk-01", answers=(other, sent)),))
+    assert fact(both, "Threads").values == {"wk-01": "8"}

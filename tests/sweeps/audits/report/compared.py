@@ -18,5 +18,4 @@ def levels(**words):
 
 
 def report(record, ladder=(), **fields):
-    columns = ["host_a", "host_b", "mode", "rung", "finding", "n", "p_adjusted", "sentence"]
-    return AuditReport(record, ladder=pd.DataFrame(list(ladder), columns=columns), **fields)
+    return AuditReport(record, ladder=pd.DataFrame(list(ladder)), **fields)

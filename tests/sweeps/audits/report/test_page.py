@@ -10,7 +10,7 @@ from rich.console import Console
 from sweeps.audits.findings.drift import drift
 from sweeps.audits.record import NotDone
 from sweeps.audits.report import answers
-from sweeps.audits.report.page import render_audit
+from sweeps.audits.report.page import figures, render_audit
 from sweeps.audits.report.summary import audit_json, audit_summary
 from tests.sweeps.audits.findings.test_attribution import DEFAULTS
 from tests.sweeps.audits.records import fingerprint, host, three_machines
@@ -44,6 +44,23 @@ def test_the_page_answers_the_three_questions_and_has_every_part():
     assert "Draft decoding" in page
     assert "ollama/ollama:0.13.5" in page
     assert "< 0.001" in page.replace("&lt;", "<")
+
+
+def test_a_figure_stands_beside_that_of_each_host_with_itself():
+    shares = {"rung": "same-seed texts", "figure": 0.0, "low": 0.0, "high": 0.138, "own_a": 1.0, "own_b": 0.5}
+    assert figures(shares) == ("0% (0% to 14%)", "100%, 50%")
+    unknown = {
+        "rung": "quality",
+        "figure": -0.0213,
+        "low": float("nan"),
+        "high": 0.1,
+        "own_a": float("nan"),
+        "own_b": 0.0,
+    }
+    assert figures(unknown) == ("-0.021", "–")
+    assert figures({"rung": "weights"}) == ("–", "–")
+    page = words(render_audit(report(three_machines(), [{**RUNG, **shares}])))
+    assert "0% (0% to 14%) 100%, 50% 6 < 0.001" in page.replace("&lt;", "<")
 
 
 def test_v1_is_isolated_only_by_the_bisection_and_versions_stay_open():
