@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # for type checkers and editors; tests/sweeps/test_public_fac
     from sweeps.results.export_error import ExportError as ExportError
     from sweeps.results.reader import load_result as load_result
     from sweeps.results.result import SweepResult as SweepResult
+    from sweeps.results.study_diff import StudyDiff as StudyDiff
+    from sweeps.results.study_diff import diff_studies as diff_studies
     from sweeps.scoring.scorer import ScoringError as ScoringError
     from sweeps.study.identity import StudyChangedError as StudyChangedError
     from sweeps.study.rescore import rescore_study as rescore_study
@@ -60,6 +62,8 @@ _HOMES = {
     "SweepResult": "sweeps.results.result",
     "TableError": "analysis.observations.table_error",
     "audit": "sweeps.audits.audit",
+    "StudyDiff": "sweeps.results.study_diff",
+    "diff_studies": "sweeps.results.study_diff",
     "judge": "analysis.verdict.judge",
     "load_config": "sweeps.config.file",
     "load_result": "sweeps.results.reader",

@@ -22,6 +22,7 @@ _COMMANDS = {
         "sweeps.cli.rank",
         "Rank the configurations of a study or a table, with intervals.",
     ),
+    "diff": ("sweeps.cli.diff", "Compare two studies of the same cases: baselines, finalists, hosts, settings."),
     "label": ("sweeps.cli.label", "Label texts blind, so that the matcher's error counts in the interval."),
     "report": ("sweeps.cli.report", "Write a study's report, plots and tables again."),
     "export": ("sweeps.cli.export", "Write the new settings for a pipeline (env, json, modelfile, toml)."),
