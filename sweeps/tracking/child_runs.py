@@ -236,10 +236,6 @@ class ChildRuns:
         self._trace(child, current)
         return child.run_id
 
-    def baseline_id(self) -> str:
-        """The baseline's run; "" before it exists."""
-        return next((child.run_id for child in self._children.values() if child.trial == BASELINE_TRIAL), "")
-
     def _trace(self, child: ChildRun, current: ConfigurationRows) -> None:
         """Write the traces that the run lacks."""
         digest = traces_digest(current.generated)
@@ -329,13 +325,13 @@ class ChildRuns:
         self._connection.log(child.run_id, metrics=points)
         child.means |= changed
 
-    def judge(self, outcomes: Mapping[str, str]) -> None:
-        """Tag the runs of finalists with their verdicts, by the configuration's key; others lose theirs."""
+    def judge(self, configuration: str, outcome: str) -> None:
+        """Tag the run of the finalist with its verdict; another one loses its tag."""
         for child in self._children.values():
-            outcome = "" if child.trial == BASELINE_TRIAL else outcomes.get(child.configuration, "")
-            if outcome != child.verdict:
-                self._connection.log(child.run_id, tags={"verdict": outcome})
-                child.verdict = outcome
+            own = outcome if child.configuration == configuration and child.trial != BASELINE_TRIAL else ""
+            if own != child.verdict:
+                self._connection.log(child.run_id, tags={"verdict": own})
+                child.verdict = own
 
     def end(self, status: str, warnings: list[str]) -> None:
         """Give the runs that are still open a status; each failure is added to the warnings."""

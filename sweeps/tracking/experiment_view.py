@@ -1,9 +1,10 @@
 """What a study's experiment shows in MLflow's pages, as pure functions.
 
-MLflow's UI keeps columns, pinned runs, groups and charts in the browser. A server can set them only as named views: a
-tag of the experiment, which the UI reads when its address names it (`viewStateShareKey`). The page of an experiment has
-other columns at first, so the experiment's description links to the views. The description, the primary metric and the
-columns Run name, Source and Dataset need no view.
+MLflow's UI keeps columns, pinned runs, groups and charts in the browser. A server can set columns, groups and charts as
+named views: a tag of the experiment, which the UI reads when its address names it (`viewStateShareKey`). It cannot pin
+runs, so that the baseline has a colour of its own (`run_tags.child_tags`). The page of an experiment has other columns
+at first, so the experiment's description links to the views. The description, the primary metric and the columns Run
+name, Source and Dataset need no view.
 """
 
 from __future__ import annotations
@@ -50,11 +51,12 @@ def glossary() -> str:
     return "\n".join(f"- `{name}`: {meaning}" for name, meaning in GLOSSARY)
 
 
-def description(study: str, experiment_id: str, sentence: str) -> str:
+def description(experiment_id: str, sentence: str) -> str:
     """Describe an experiment in Markdown: the verdict, the views, and the names.
 
+    MLflow's list of experiments shows the beginning as plain text.
+
     Args:
-        study: The study.
         experiment_id: The experiment.
         sentence: The verdict's sentence, or the state of the sweep.
     """
@@ -64,25 +66,17 @@ def description(study: str, experiment_id: str, sentence: str) -> str:
         f"[charts]({page}&compareRunsMode=CHART&viewStateShareKey={CHARTS})",
         f"[by stage]({page}&viewStateShareKey={STAGES})",
     )
-    return f"**{study}**: {sentence}\n\nOpen: {' · '.join(links)}\n\n{glossary()}\n"
+    return f"{sentence}\n\nOpen: {' · '.join(links)}\n\n{glossary()}\n"
 
 
-def views(swept: Sequence[str], parent: str, baseline: str) -> dict[str, str]:
-    """The views as tags of the experiment.
-
-    Args:
-        swept: Names of the searched options.
-        parent: The sweep's own run, which is opened.
-        baseline: The baseline's run, which is pinned; "" before it exists.
-    """
+def views(swept: Sequence[str]) -> dict[str, str]:
+    """The views as tags of the experiment; `swept` are the names of the searched options."""
     columns = [_column(name) for name in (*_SHOWN, *(f"params.{name}" for name in swept))]
     state: dict[str, Any] = {
         "selectedColumns": columns,
         "columnOrder": columns,
         "orderByKey": "metrics.`mean`",
         "orderByAsc": False,
-        "runsExpanded": {parent: True},
-        "runsPinned": [baseline] if baseline else [],
         "runsHiddenMode": "SHOW_ALL",
     }
     group = {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": "stage"}]}

@@ -38,6 +38,8 @@ PRELOAD = "preload"
 _ENVIRONMENT = {
     # usage telemetry is off unless the user set this variable to false
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # traces would have it fetch a list of prices; the models of a sweep have none
+    "MLFLOW_MODEL_CATALOG_URI": "",
     # the terminal belongs to the sweep's own progress, stdout to its results
     "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",

@@ -16,7 +16,6 @@ import pandas as pd
 from objectives.case import Case
 from sweeps.config.tables import PromptTable
 from sweeps.fingerprints.fingerprint import Fingerprint
-from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.tracking import mlflow_store, run_tags
 from sweeps.tracking.child_runs import ChildRuns, ConfigurationRows
 from sweeps.tracking.configuration_metrics import offsets_of
@@ -165,7 +164,7 @@ class Tracker:
             self._children = ChildRuns(
                 self._connection, self.experiment_id, self.run_id, facts, lambda c: versions.tags(c.prompt), dataset
             )
-            self._parent.show(self._children.baseline_id(), "the sweep is running")
+            self._parent.show("The sweep is running.")
         except mlflow_store.failures() as error:
             raise mlflow_store.unusable(self.uri, "written", error) from None
         self._logs = {case.name: case.log for case in cases}
@@ -209,11 +208,7 @@ class Tracker:
         note = FailureNote(f"{child_name(trial, ())} was not logged to MLflow", self._missing)
         with note, self._connection.within(ONE):
             current = self._rows_of(trial, configuration, ordered(observations), texts, offsets)
-            children = self._started_children()
-            run_id = children.write(current, status, whole=False)
-            if trial == BASELINE_TRIAL and self._parent is not None:
-                self._parent.show(children.baseline_id(), "")
-            return run_id
+            return self._started_children().write(current, status, whole=False)
         return None
 
     def _rows_of(
@@ -344,12 +339,11 @@ class Tracker:
 
     def _show_verdict(self, verdict: Mapping[str, Any], exported: ConfigurationLike | None) -> None:
         """Write the verdict where people look first: description, finalist's run and prompt version."""
-        sentence = str(verdict.get("sentence") or "no verdict")
+        sentence = str(verdict.get("sentence") or "There is no verdict.")
         with FailureNote("the verdict was not written to the experiment's description", self._failures):
-            children = self._started_children()
-            children.judge({str(verdict.get("configuration")): str(verdict.get("outcome"))} if verdict else {})
+            self._started_children().judge(str(verdict.get("configuration")), str(verdict.get("outcome") or ""))
             assert self._parent is not None
-            self._parent.show(children.baseline_id(), sentence)
+            self._parent.show(sentence)
         with FailureNote("the export was not registered in MLflow as a prompt version", self._failures):
             if self._versions is None:
                 return

@@ -119,19 +119,17 @@ class ParentRun:
             return []
         return [f"MLflow keeps the baseline that run {self.run_id} began with ({', '.join(changed)})"]
 
-    def show(self, baseline_id: str, sentence: str) -> None:
+    def show(self, sentence: str) -> None:
         """Write what the experiment's pages show: its description, main metric and views, where they differ.
 
         Args:
-            baseline_id: The baseline's run; "" before it exists.
-            sentence: The verdict's sentence, or the state of the sweep; "" leaves the description.
+            sentence: The verdict's sentence, or the state of the sweep.
         """
         client = self._connection.ready()
         if not self._shown:
             self._shown = dict(client.get_experiment(self.experiment_id).tags)
-        tags = experiment_view.views(self._swept, self.run_id, baseline_id) | experiment_view.primary_metric()
-        if sentence:
-            tags[run_tags.NOTE] = experiment_view.description(self._study, self.experiment_id, sentence)
+        tags = experiment_view.views(self._swept) | experiment_view.primary_metric()
+        tags[run_tags.NOTE] = experiment_view.description(self.experiment_id, sentence)
         for name, value in tags.items():
             if self._shown.get(name) != value:
                 client.set_experiment_tag(self.experiment_id, name, value)

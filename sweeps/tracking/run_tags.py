@@ -61,8 +61,14 @@ def parameters(configuration: ConfigurationLike) -> dict[str, str]:
 
 
 def child_tags(parent: str, trial: int, configuration: str) -> dict[str, str]:
-    """Tags that identify a child run, and by which MLflow's UI nests it under its parent."""
+    """Tags that identify a child run, and by which MLflow's UI shows it below its parent, opened.
+
+    The baseline is black in tables and charts.
+    """
     own = {TRIAL: str(trial), CONFIGURATION: configuration, ROLE: "configuration", PARENT: parent}
+    own["mlflow.runType"] = "evaluation"  # MLflow's UI opens a run that has runs of this type below it
+    if trial == BASELINE_TRIAL:
+        own["mlflow.runColor"] = "#000000"
     return own | source_tags()
 
 

@@ -178,6 +178,7 @@ def spans_of(run_id: str, generated: Generated, begin: int) -> list[Span]:
         "mlflow.llm.model": row["model"],
         "mlflow.llm.provider": "ollama",
         "mlflow.chat.tokenUsage": _usage(row),
+        "mlflow.llm.cost": dict.fromkeys(("input_cost", "output_cost", "total_cost"), 0.0),  # else a server asks a list
         "finish": row["finish"],
         **{f"option.{name}": value for name, value in options.items()},
         **{name: row[name] for name in _NUMBERS if name in row and not _missing(row[name])},
