@@ -60,7 +60,7 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 @click.option("--again", is_flag=True, help="Begin anew instead of continuing an interrupted audit.")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the record to this file, for --from elsewhere.")
 @click.option("--against", metavar="FILE", help="What changed since an earlier audit: its record, or the word last.")
-@click.option("--require", type=click.Choice(REQUIRED), help="Exit with 1 unless all hosts are the same in this way.")
+@click.option("--require", type=click.Choice(REQUIRED), help="Exit with 1 unless hosts are the same in this way.")
 @click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the tables.")
 @json_option
 @mlruns_option
@@ -138,7 +138,7 @@ def audit(
     else:
         _show(stdout_console(), found, report)
         say(console, f"wrote {folder / PAGE}, and beside it the record and settings for each host")
-    return _required(found, require, console)
+    return _required(found, report, require, console, watched=against is not None)
 
 
 def _store(file: Path | None, workspace: Workspace) -> str:
@@ -172,10 +172,13 @@ def _track(uri: str, report: AuditReport, page: Path, workspace: Workspace, warn
         warn(str(error))
 
 
-def _required(found: Audit, level: Any, console: Console) -> int:
+def _required(found: Audit, report: AuditReport, level: Any, console: Console, *, watched: bool) -> int:
+    """Return 1 where a level is not met, between the hosts or, with --against, by a host against itself before."""
     if level is None:
         return 0
-    lines = found.unmet(level)
+    lines = [line for each in report.drift for line in each.broken(level)]
+    if len(found.record.hosts) > 1 or not watched:
+        lines += found.unmet(level)
     for line in lines:
         say(console, line)
     return 1 if lines else 0

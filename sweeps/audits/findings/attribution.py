@@ -119,8 +119,7 @@ def bisection_sentence(found: Bisected) -> str:
     """Say what a bisection found."""
     pair = " and ".join(dict.fromkeys(found.hosts))
     if found.status == "isolated":
-        settings = [f"{name} ({' against '.join(found.values[name])})" if name in found.values else name
-                    for name in found.factors]  # fmt: skip
+        settings = [_setting(found, name) for name in found.factors]
         return (
             f"{pair}: isolated to {_listed(settings)}. Made alike, {'they' if len(settings) > 1 else 'it'} removed the"
             f" difference, which was in {found.differing} of {found.n} texts"
@@ -131,8 +130,15 @@ def bisection_sentence(found: Bisected) -> str:
     return f"{pair}: {found.status}" + (f": {found.why}." if found.why else ".")
 
 
+def _setting(found: Bisected, name: str) -> str:
+    """Return a factor with its values; of a fact of the servers the values are the hosts themselves."""
+    values = found.values.get(name)
+    return name if values is None or tuple(values) == found.hosts else f"{name} ({' against '.join(values)})"
+
+
 def _isolated_sentence(found: Bisected) -> str:
-    return f"Isolated between {' and '.join(dict.fromkeys(found.hosts))}: {_listed(found.factors)}."
+    where = f"on {found.hosts[0]}" if len(set(found.hosts)) == 1 else f"between {' and '.join(found.hosts)}"
+    return f"Isolated {where}: {_listed(found.factors)}."
 
 
 def _attribution(

@@ -63,8 +63,18 @@ def test_a_bisection_isolates_the_defaults_of_v1_and_versions_stay_open():
 
 
 def test_servers_of_two_versions_on_one_machine_isolate_the_version():
-    one = Bisected(hosts=("a", "b"), status="isolated", factors=("version",), differing=4, n=6, fresh=6)
-    assert by_source(three_machines(bisections=(one,)))["versions"].finding == "isolated"
+    values = {"version": ("a", "b")}
+    one = Bisected(hosts=("a", "b"), status="isolated", factors=("version",), values=values, differing=4, n=6, fresh=6)
+    found = by_source(three_machines(bisections=(one,)))["versions"]
+    assert (found.finding, found.sentence) == ("isolated", "Isolated between a and b: version.")
+    assert bisection_sentence(one).startswith("a and b: isolated to version. Made alike, it removed the difference")
+
+
+def test_a_bisection_of_one_host_at_other_settings_is_about_that_host():
+    one = DEFAULTS.model_copy(update={"hosts": ("mbp", "mbp")})
+    found = by_source(three_machines(bisections=(one,)))["defaults"]
+    assert found.sentence.startswith("Isolated on mbp: temperature")
+    assert bisection_sentence(one).startswith("mbp: isolated to temperature (0.8 against 1.0)")
 
 
 @pytest.mark.parametrize(
