@@ -33,7 +33,9 @@ from benchmarks import command
 from benchmarks.audits.simulated import DEFAULTS, KINDS, Design, Model, host_texts, paths_of
 from benchmarks.workers import mapped
 
-PRODUCTION, BASELINE = Design(2, 12, 2), Design(2, 1, 1)
+PRODUCTION, BASELINE = Design(2, 9, 9), Design(2, 1, 1, rounds=2)
+"""The requests of `sweeps.audits.plan` on a server without a GPU."""
+
 GREEDY = {**DEFAULTS, "temperature": 0.0}
 MARGIN, PROMPTS = 0.1, 6
 LIMIT = "rounding_per_load"
@@ -97,7 +99,7 @@ def real_audit(number: int) -> list[dict[str, Any]]:
         engine, last = LlamaCppEngine(), ""
         try:
             for mode, options, design in (
-                ("production", {"temperature": 0.8, "top_p": 0.9}, Design(2, 6, 2)),
+                ("production", {"temperature": 0.8, "top_p": 0.9}, Design(2, 4, 4)),
                 ("baseline", {"temperature": 0.0}, BASELINE),
             ):
                 for case, seed, repeat in zip(*design.requests(100 * number), strict=True):

@@ -125,23 +125,25 @@ class Design:
     Attributes:
         cases: Number of cases.
         seeds: Seeds per case.
-        repeated: Of these, the seeds that are sent twice.
+        repeated: Of these, the seeds that are sent again.
+        rounds: How often they are sent again.
     """
 
     cases: int = 2
     seeds: int = 12
     repeated: int = 12
+    rounds: int = 1
 
     @property
     def generations(self) -> int:
         """Number of generations on a host."""
-        return self.cases * (self.seeds + self.repeated)
+        return self.cases * (self.seeds + self.repeated * self.rounds)
 
     def requests(self, first_seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Case, seed and repeat of each request."""
         rows = [
             (case, first_seed + seed, repeat)
-            for repeat in range(2)
+            for repeat in range(1 + self.rounds)
             for case in range(self.cases)
             for seed in range(self.seeds if repeat == 0 else self.repeated)
         ]

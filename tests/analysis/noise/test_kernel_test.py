@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.noise.kernel_test import detectable_share, kernel_test
+from analysis.noise.kernel_test import detectable_share, kernel_test, matrix_test
 from analysis.noise.ngrams import similarities
 from analysis.observations.table_error import TableError
 
@@ -48,6 +48,16 @@ def test_exact_p_by_hand() -> None:
     assert (found.arrangements, found.exact) == (36, True)
     assert found.p_value == pytest.approx(4 / 36)
     assert found.least_p == pytest.approx(4 / 36)
+
+
+def test_a_kernel_of_your_own() -> None:
+    """With the test's own kernel, as a matrix, the result is the same; values across cases do not count."""
+    texts, case = X + Y, np.array([0, 0, 1, 1] * 2)
+    scale = scale_of([X[:2] + Y[:2], X[2:] + Y[2:]])
+    kernel = np.exp(-(1 - similarities(texts)) / scale)
+    own = matrix_test(kernel, np.arange(8) < 4, case)
+    found = kernel_test(X, Y, CASES, CASES)
+    assert (own.statistic, own.p_value) == pytest.approx((found.statistic, found.p_value))
 
 
 def test_drawn_p_counts_the_given_arrangement() -> None:
