@@ -65,6 +65,7 @@ class CaseChanges:
         gained: Items that the finalist covers more often, the largest change first.
         lost: Items that it covers less often, the largest change first.
         alike: Number of the others.
+        unwanted: Number of all items of the case that must not appear.
         texts: For each arm the text nearest to what all its texts cover on average.
     """
 
@@ -72,6 +73,7 @@ class CaseChanges:
     gained: tuple[ItemChange, ...]
     lost: tuple[ItemChange, ...]
     alike: int
+    unwanted: int
     texts: tuple[Text, ...]
 
 
@@ -105,9 +107,12 @@ class ItemChanges:
         """The counts as a sentence without its full stop."""
         if not self.cases:
             return ""
-        total = self.gained + self.lost + sum(case.alike for case in self.cases)
-        luck = f"{self.shown} of these changes are" if self.shown != 1 else "1 of these changes is"
-        return f"{count_text(total, 'item')}: {self.gained} gained, {self.lost} lost; {luck} beyond luck"
+        unwanted = sum(case.unwanted for case in self.cases)
+        total = self.gained + self.lost + sum(case.alike for case in self.cases) - unwanted
+        items = count_text(total, "item") + (f" and {unwanted} that must not appear" if unwanted else "")
+        luck = f"{self.shown} of these changes {'is' if self.shown == 1 else 'are'} beyond luck"
+        luck = luck if self.shown else "no single change is beyond luck"
+        return f"{items}: {self.gained} gained, {self.lost} lost; {luck}"
 
 
 def item_changes(items: pd.DataFrame, baseline: str, finalist: str) -> ItemChanges:
@@ -172,7 +177,8 @@ def _case(case: str, changes: list[ItemChange], rows: pd.DataFrame, arms: tuple[
     gained = tuple(change for change in ordered if change.change >= CHANGED)
     lost = tuple(change for change in ordered if change.change <= -CHANGED)
     texts = tuple((key, case, _typical_seed(rows[rows["configuration"] == key])) for key in arms)
-    return CaseChanges(case, gained, lost, len(changes) - len(gained) - len(lost), texts)
+    unwanted = sum(change.forbidden for change in changes)
+    return CaseChanges(case, gained, lost, len(changes) - len(gained) - len(lost), unwanted, texts)
 
 
 def _typical_seed(rows: pd.DataFrame) -> Hashable:

@@ -39,7 +39,7 @@ def test_items_are_gained_lost_or_alike_by_their_expected_coverage():
     assert [(each.item, each.change) for each in first.lost] == [("gone", pytest.approx(-2 / 3))]
     assert first.alike == 1
     assert [each.item for each in second.gained] == ["bad"]  # fewer of what must not appear
-    assert found.text == "4 items: 2 gained, 1 lost; 0 of these changes are beyond luck"
+    assert found.text == "3 items and 1 that must not appear: 2 gained, 1 lost; no single change is beyond luck"
 
 
 def test_the_text_shown_is_the_most_typical_one():
@@ -53,6 +53,7 @@ def test_a_change_is_beyond_luck_after_allowing_for_all_items():
     """0 of 6 against 6 of 6 has p = 2/924 = .0022; with 24 items of such p Holm's bound .05/24 = .0021 is missed."""
     one = pd.DataFrame(rows("c", "x", [0] * 6, [1] * 6))
     assert [each.shown for each in item_changes(one, "b", "f").cases[0].gained] == [True]
+    assert item_changes(one, "b", "f").text == "1 item: 1 gained, 0 lost; 1 of these changes is beyond luck"
     many = pd.concat([one, pd.DataFrame([row for i in range(23) for row in rows("c", f"i{i}", [0] * 6, [0] * 6)])])
     assert [each.shown for each in item_changes(many, "b", "f").cases[0].gained] == [False]
 
