@@ -117,7 +117,8 @@ def isolating(record: AuditRecord, source: Source) -> list[Bisected]:
 
 def bisection_sentence(found: Bisected) -> str:
     """Say what a bisection found."""
-    pair = " and ".join(dict.fromkeys(found.hosts))
+    alone = len(set(found.hosts)) == 1
+    pair = f"{found.hosts[0]} at two settings" if alone else " and ".join(found.hosts)
     if found.status == "isolated":
         settings = [_setting(found, name) for name in found.factors]
         return (

@@ -134,10 +134,10 @@ def _purpose_sentence(modes: Sequence[ModeAnswer]) -> str:
 
 def _mode_sentence(answer: ModeAnswer, *, several: bool) -> str:
     """Say the answer of one mode: one word for all, else the pairs by their answers."""
-    where = f"{WHERE.get(answer.mode, answer.mode)} " if several and answer.mode else ""
+    where = f"{WHERE.get(answer.mode, answer.mode)}: " if several and answer.mode else ""
     if answer.all_agree and answer.mode:
         n = answer.all_agree
-        return f"{WHERE.get(answer.mode, answer.mode)} all {n} texts agree, too few to be sure"
+        return f"{WHERE.get(answer.mode, answer.mode)}: all {n} texts agree, too few to be sure"
     by_word: dict[Word, list[str]] = {}
     for pair, word, _ in answer.pairs:
         by_word.setdefault(word, []).append(pair)
@@ -219,7 +219,7 @@ def actions(record: AuditRecord) -> list[str]:
     if openai := ", ".join(host.label for host in record.hosts if host.path == "openai"):
         by_path = [row for row in isolated if row.source.name in _OF_THE_PATH]
         isolated = [row for row in isolated if row not in by_path]
-        why = "isolated as the cause" if by_path else "it drops num_ctx and top_k, and has other defaults"
+        why = "isolated as a cause" if by_path else "it drops num_ctx and top_k, and has other defaults"
         found.append(f"Use /api instead of /v1 on {openai}, and send every option: {why}.")
     found += [f"{_capital(row.source.remedy)}: isolated as a cause." for row in isolated]
     for name in ("quantisation", "versions", "offload", "num_ctx", "batching"):

@@ -124,7 +124,7 @@ def _section(title: str, lines: list[str]) -> list[RenderableType]:
 
     if not lines:
         return []
-    return [Text(f"\n{title}", style="bold"), *(Padding(Text(line), (0, 0, 0, 2)) for line in lines)]
+    return [Text(f"\n{title}", style="bold"), *(Padding(Text(line), (0, 0, 0, 2), expand=False) for line in lines)]
 
 
 def _coverage_table(record: AuditRecord, mode: Any) -> RenderableType | None:

@@ -74,14 +74,17 @@ def test_a_bisection_of_one_host_at_other_settings_is_about_that_host():
     one = DEFAULTS.model_copy(update={"hosts": ("mbp", "mbp")})
     found = by_source(three_machines(bisections=(one,)))["defaults"]
     assert found.sentence.startswith("Isolated on mbp: temperature")
-    assert bisection_sentence(one).startswith("mbp: isolated to temperature (0.8 against 1.0)")
+    assert bisection_sentence(one).startswith("mbp at two settings: isolated to temperature (0.8 against 1.0)")
 
 
 @pytest.mark.parametrize(
     ("found", "words"),
     [
         (Bisected(hosts=("a", "b"), status="no difference", n=6), "a and b: no difference in 6 texts."),
-        (Bisected(hosts=("a", "a"), status="not decided", why="too few texts differ"), "a: not decided: too few texts"),
+        (
+            Bisected(hosts=("a", "a"), status="not decided", why="too few texts differ"),
+            "a at two settings: not decided: too few",
+        ),
     ],
 )
 def test_other_results_of_bisections_are_said_plainly(found, words):

@@ -32,7 +32,7 @@ def test_pairs_with_unlike_answers_are_named_and_one_no_decides():
     identical, equivalent, quality = purposes(report(three_machines(), levels=table))
 
     assert identical.word == "no"
-    assert identical.sentence == "As used no; at temperature 0 no for wk-01 and mbp, yes for wk-01 and wk-02."
+    assert identical.sentence == "As used: no; at temperature 0: no for wk-01 and mbp, yes for wk-01 and wk-02."
     assert (equivalent.word, equivalent.sentence) == ("yes", "Yes.")
     assert (quality.word, quality.sentence) == ("not shown", "Not shown.")
 
@@ -45,7 +45,7 @@ def test_few_texts_that_all_agree_are_no_proof_and_an_open_difference_has_its_in
     found = report(three_machines(), levels=table)
     identical, _, quality = purposes(found)
 
-    assert identical.sentence == "As used no; at temperature 0 all 6 texts agree, too few to be sure."
+    assert identical.sentence == "As used: no; at temperature 0: all 6 texts agree, too few to be sure."
     assert headline(found)[0] == "Other texts in use; for measuring the same, as far as tested"
     assert quality.sentence == (
         "wk-02 against wk-01 not shown, -0.08 to +0.03; mbp against wk-01 not shown, -0.08 to +0.03. A difference below"
@@ -77,7 +77,7 @@ def test_what_differs_is_what_can_change_texts():
 def test_actions_begin_with_what_was_isolated_and_are_few():
     before, after = actions(three_machines()), actions(three_machines(bisections=(DEFAULTS,)))
     assert before[0].endswith("it drops num_ctx and top_k, and has other defaults.")
-    assert after[0] == "Use /api instead of /v1 on mbp, and send every option: isolated as the cause."
+    assert after[0] == "Use /api instead of /v1 on mbp, and send every option: isolated as a cause."
     assert "One version of Ollama on all hosts; no unattended upgrades." in after
     assert len(after) == len(set(after)) <= 5
 
