@@ -102,10 +102,15 @@ class Surface:
         return next((each for each in self.slices if each.scale.name == name), None)
 
     @property
+    def clear(self) -> list[str]:
+        """Options that are known to matter, the largest share first."""
+        table = self.importances.sort_values("share", ascending=False)
+        return [str(name) for name, low in table["low"].items() if low > CLEAR]
+
+    @property
     def importance_title(self) -> str:
         """The finding of the importances."""
-        table = self.importances.sort_values("share", ascending=False)
-        clear = [str(name) for name, low in table["low"].items() if low > CLEAR]
+        clear = self.clear
         if not clear:
             return "No option is known to matter: the intervals are too wide"
         verb = "matters" if len(clear) == 1 else "matter"

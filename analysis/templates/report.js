@@ -4,7 +4,9 @@
   const source = document.getElementById("figures");
   if (!source || !window.Plotly) return;
   const content = JSON.parse(source.textContent);
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
+  // Named one by one: plotly's own set has a button that sends a figure to its makers.
+  const buttons = [["toImage"], ["zoom2d", "pan2d"], ["zoomIn2d", "zoomOut2d", "resetScale2d"]];
+  const config = { responsive: true, displaylogo: false, modeBarButtons: buttons, showSendToCloud: false };
 
   function alpha(colour, share) {
     const parts = /^#(..)(..)(..)$/.exec(colour).slice(1).map((part) => parseInt(part, 16));

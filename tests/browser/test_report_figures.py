@@ -73,6 +73,16 @@ def test_print_and_pages_without_scripts_have_the_static_figures(page: Watched, 
     plain.page.close()
 
 
+def test_no_button_sends_a_figure_away(page: Watched) -> None:
+    page.show("history")
+    titles = "Array.from(document.querySelectorAll('.modebar-btn'), each => each.dataset.attr + ' ' + each.dataset.val)"
+    assert set(page.page.evaluate(titles)) == {
+        "undefined undefined", "dragmode zoom", "dragmode pan", "zoom in", "zoom out", "zoom reset",
+    }  # fmt: skip
+    links = "Array.from(document.querySelectorAll('a'), each => each.getAttribute('href')).filter(each => each)"
+    assert all(each.startswith("#") for each in page.page.evaluate(links))
+
+
 def test_nothing_is_logged_and_nothing_is_asked_for(page: Watched) -> None:
     for name in page.figures():
         page.show(name)

@@ -161,8 +161,9 @@ def contour(who: Who) -> LiveFigure | None:
         traces.append(points(xs, ys, [who.number(key) for key in known], name, colour, marker=mark))
     return LiveFigure(
         "contour",
-        f"{plane.x.name} and {plane.y.name}: the two options that matter most",
-        f"The colour is the search's estimate of the score, with the other options as in {surface.at}. {_best(plane)}",
+        f"{plane.x.name} and {plane.y.name}: the two options with the largest shares",
+        f"The colour is the search's estimate of the score, with the other options as in {surface.at}. {_best(plane)}"
+        f"{'' if surface.clear else ' No option is known to matter, so this is a guess.'}",
         traces,
         layout(plane.x.name, plane.y.name, height=460, xaxis=_scaled(plane.x), yaxis=_scaled(plane.y)),
     )
