@@ -53,7 +53,7 @@ def write_advice(record: AuditRecord, folder: Path) -> list[Path]:
     try:
         return write_together(paths)
     except OSError as error:
-        raise SweepError(f"--export {folder}: cannot be written ({error.strerror or error})") from None
+        raise SweepError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
 
 
 def plain_name(label: str) -> str:

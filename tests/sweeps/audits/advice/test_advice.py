@@ -126,5 +126,5 @@ def test_each_host_has_its_folder_and_a_file_in_the_way_is_named(tmp_path):
     assert {path.parent.name for path in written} == {"wk-01", "wk-02", "mbp"}
     assert len(written) == 3 * 11
     (tmp_path / "file").write_text("x")
-    with pytest.raises(SweepError, match=r"--export .*file: cannot be written"):
+    with pytest.raises(SweepError, match=r"file: cannot be written .*; choose another folder"):
         write_advice(three_machines(), tmp_path / "file")
