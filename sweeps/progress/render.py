@@ -18,6 +18,7 @@ _NARROWEST, _WIDEST = 40, 140
 _BAR, _PLOT, _TITLE = 24, 18, 20
 _NUMBERS = 23
 """Columns of score and interval."""
+_BASELINE = "baseline"
 _ROOM_TO_PLOT = 70
 """Columns below which intervals are numbers only."""
 _FULL, _EMPTY = "━", "─"
@@ -112,7 +113,8 @@ def _best(standing: Standing, room: int) -> Iterator[Text]:
     plot = min(_PLOT + max(0, room - 79) // 2, 44) if room >= _ROOM_TO_PLOT else 0
     axis = Axis.of(standing, plot)
     trials = f"best of {standing.trials}" if standing.trials > len(standing.ranked) else "trials"
-    name = max(len(short_name(each, _TITLE)) for each in (trials, *(each.title for each in standing.ranked))) + 2
+    titles = (trials, _BASELINE, *(each.title for each in standing.ranked))
+    name = max(len(short_name(each, _TITLE)) for each in titles) + 2
     words = max(0, room - name - _NUMBERS - plot)
     if standing.ranked:
         head = f"{trials:<{name + words}}{'score':>6} {'95% interval':<15} "
@@ -121,7 +123,7 @@ def _best(standing: Standing, room: int) -> Iterator[Text]:
     for each in standing.ranked:
         yield _row(each, name, words, axis)
     n = f"{standing.baseline_n} texts" if standing.baseline_n else ""
-    yield _row(Scored("baseline", n, standing.baseline_mean), name, words, axis)
+    yield _row(Scored(_BASELINE, n, standing.baseline_mean), name, words, axis)
     if standing.band is not None and plot:
         caption = f"░ noise band ±{standing.band:.3f}: 19 of 20 trials that change nothing lie in it"
         caption += "; │ baseline, ● score"
@@ -178,7 +180,7 @@ class Axis:
             for i in range(self.at(each.low), self.at(each.high) + 1):
                 cells[i], styles[i] = "─", "cyan"
         cells[self.at(base)], styles[self.at(base)] = "│", "bold"
-        if each.title != "baseline" and not math.isnan(each.mean):
+        if each.title != _BASELINE and not math.isnan(each.mean):
             cells[self.at(each.mean)], styles[self.at(each.mean)] = "●", "bold cyan"
         drawn = Text()
         for cell, style in zip(cells, styles, strict=True):

@@ -121,6 +121,7 @@ class Confirmation:
     ) -> Look:
         """Look at the confirmation so far, and report the decision."""
         config, plan = self.stages.config, self.stages.plan
+        self.stages.progress.step(f"look {look} at the confirmation")
         rows = [row for row in self.stages.measurer.rows if row["stage"] == "confirm"]
         decision = take_look(
             table_of(rows),

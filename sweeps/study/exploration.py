@@ -100,6 +100,7 @@ class Exploration:
         going = True
         while going and (count := self._count()):
             self.stages.measurer.verify()
+            self.stages.progress.step("proposing trials")
             batch = self.explorer.ask(count)
             self.proposals += batch
             if len(self.proposals) > len(self.explorer.known):  # a resumed run walks through what is stored

@@ -42,6 +42,7 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
     config, measurer, plan, progress = stages.config, stages.measurer, stages.plan, stages.progress
     seeds = range(config.study.seed, config.study.seed + plan.floor_seeds)
     measurer.run(measurer.tasks("floor", BASELINE_TRIAL, config.baseline, seeds, every_host=True))
+    progress.step("measuring the noise")
     floor = measurer.result_of(BASELINE_TRIAL, "floor")
     if math.isnan(floor.value):
         raise RunStoppedError(

@@ -98,6 +98,7 @@ class StudyRun:
             require_readable(self.ledger, stored)
             refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
         narrowing, capacity = self._narrowed(stored)
+        self.progress.step("planning")
         config = narrowing.apply(self.config if stored is None else config_as_scored(self.config, stored))
         measurer = Measurer(config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress)
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()

@@ -79,6 +79,15 @@ def test_everything_is_shown_and_no_line_is_too_wide(width: int) -> None:
     assert ("temperature 0.31, top_k 20" in text) == (width >= 80)
 
 
+def test_names_of_trials_are_as_wide_as_they_need_to_be() -> None:
+    painter = painted()
+    painter.standing(replace(STANDING, trials=1, ranked=RANKED[:1]))
+    assert [line.split("  ")[0] for line in lines_of(painter.picture, 80) if "0.500 " in line or "0.700 [" in line] == [
+        "trial 7",
+        "baseline",
+    ]
+
+
 def test_from_the_first_second_there_is_something_to_see() -> None:
     painter = Painter()
     painter.step("importing")
