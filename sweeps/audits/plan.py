@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from sweeps.audits.experiments import SEEDS, WARM
+from sweeps.audits.experiments import COLD, HOST_EXPERIMENTS, SEEDS, WARM
 from sweeps.audits.hosts import HostAbilities
 from sweeps.audits.prompts import PROMPTS
 from sweeps.audits.record import MODES, Mode, NotDone
@@ -192,7 +192,11 @@ def _experiments(host: HostAbilities, cases: Sequence[str], modes: Modes, mode: 
     if native:
         found += _in_flight(base, modes, cases, (2,) if quick else (2, 4), quick=quick and mode == "baseline")
     if not (quick and mode == "baseline"):
-        found += _in_state("first run", "cold", base, "after a load", ones if quick or mode == "baseline" else two)
+        cold = ones if quick else two
+        found += _in_state("first run", COLD, base, "after a load", cold)
+        if native and not quick and len(cold) > 1:
+            at_once = replace(base, in_flight=len(cold), warmth="after a load")
+            found.append(Step("at once, cold", str(len(cold)), at_once, tuple(cold)))
     found += _paths(host, modes, mode, first if quick else ones, quick=quick)
     if not quick and native:
         found += _reloads(host, base, ones, first)
@@ -274,18 +278,25 @@ def _reloads(
     return found
 
 
+_EMBEDDED = {
+    "api path": "the embedded engine has one path",
+    "streaming": "the embedded engine has no network to stream over",
+}
+_ON_V1 = {
+    **{name: f"/v1 does not take {name}" for name in ("num_ctx", "num_thread", "num_batch", "num_gpu")},
+    **dict.fromkeys(("in flight", "at once, cold"), "requests at once are sent on the native path only"),
+    "streaming": "answers on /v1 are taken in one piece",
+    "draft": "/v1 does not take draft_num_predict",
+}
+_NOT_QUICK = (
+    *("prompt switch", "at once, cold", "num_ctx", "num_thread", "num_batch"),
+    *("num_gpu", "streaming", "draft", "think"),
+)
+
+
 def _not_done(host: HostAbilities, *, quick: bool) -> list[NotDone]:
     """Return the experiments that a host cannot do, or that a quick audit leaves out."""
-    found: dict[str, str] = {}
-    if not host.server:
-        found["api path"] = "the embedded engine has one path"
-        found["streaming"] = "the embedded engine has no network to stream over"
-    if host.path == "openai":
-        for name in ("num_ctx", "num_thread", "num_batch", "num_gpu"):
-            found[name] = f"/v1 does not take {name}"
-        found["in flight"] = "requests at once are sent on the native path only"
-        found["streaming"] = "answers on /v1 are taken in one piece"
-        found["draft"] = "/v1 does not take draft_num_predict"
+    found = {**({} if host.server else _EMBEDDED), **(_ON_V1 if host.path == "openai" else {})}
     if not host.gpu:
         found.setdefault("num_gpu", "there is no GPU" if host.gpu is False else "it is not known whether it has a GPU")
     if not host.drafts:
@@ -294,9 +305,10 @@ def _not_done(host: HostAbilities, *, quick: bool) -> list[NotDone]:
         found["think"] = "the model does not think, as far as its facts tell"
     elif host.path == "openai":
         found["think"] = "thinking is switched on the native path only"
-    if quick:
-        for name in ("prompt switch", "num_ctx", "num_thread", "num_batch", "num_gpu", "streaming", "draft", "think"):
-            found.setdefault(name, "left out by --quick")
+    for name in _NOT_QUICK if quick else ():
+        found.setdefault(name, "left out by --quick")
+    for each in HOST_EXPERIMENTS:
+        found.setdefault(each.name, "it takes two cases")
     return [NotDone(experiment=name, reason=reason) for name, reason in found.items()]
 
 

@@ -111,7 +111,7 @@ def send_together(
     experiment: str,
     arm: str,
 ) -> list[Answer]:
-    """Send requests at once, each of them warm, as `send` does with one.
+    """Send requests at once, as `send` does with one; unless the setting is warm, right after the model was unloaded.
 
     Args:
         host: The host.
@@ -132,8 +132,11 @@ def send_together(
     asked = [(host.prompts[case], {**setting.options, "seed": seed}) for case, seed in requests]
     host.cool()
     found: Sequence[Generation | str]
+    warm = setting.warmth == "warm"
     try:
-        found = host.inspector.together(asked, model=host.model, timeout=host.timeout)
+        if not warm:
+            host.unload()
+        found = host.inspector.together(asked, model=host.model, timeout=host.timeout, warm=warm)
     except OF_ONE_ANSWER as error:
         found = [str(error)] * len(requests)
     answers = [

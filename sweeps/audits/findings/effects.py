@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from sweeps.audits.experiments import HOST_EXPERIMENTS, WARM, HostExperiment
+from sweeps.audits.experiments import HOST_EXPERIMENTS, HostExperiment
 from sweeps.audits.record import Answer, AuditRecord, HostRecord, Mode
 
 if TYPE_CHECKING:
@@ -61,9 +61,7 @@ def experiment_pairs(
     usable = [each for each in host.answers if not each.error]
     own = [each for each in usable if each.experiment == experiment.name]
     # a reference of the experiment itself counts before one that another experiment sent
-    references = _first(
-        [each for each in own if each.arm == experiment.reference] + [each for each in usable if each.arm == WARM]
-    )
+    references = _first([each for each in (*own, *usable) if each.arm == experiment.reference])
     groups: dict[tuple[Mode, str], list[tuple[Answer, Answer]]] = {}
     for each in own:
         reference = references.get((each.mode, each.case, each.seed))

@@ -69,14 +69,23 @@ class Inspector:
             raise self._lacks("other ways to send a request")
         return self.engine.generate(prompt, options, model=model, timeout=timeout)
 
-    def together(self, requests: Sequence[Request], *, model: str, timeout: float | None = None) -> list[Generation]:
-        """Send requests at once, each of them warm, and return their answers in order.
+    def together(
+        self, requests: Sequence[Request], *, model: str, timeout: float | None = None, warm: bool = True
+    ) -> list[Generation]:
+        """Send requests at once, and return their answers in order.
+
+        Args:
+            requests: The requests.
+            model: The model.
+            timeout: Seconds for each of them.
+            warm: Whether their prompts are sent before, so that only the generation of texts is at once. Otherwise
+                prompts that are not cached are evaluated together.
 
         Raises:
             Unsupported: If the engine takes one request at a time.
             EngineError: As `Engine.generate` raises.
         """
-        del requests, model, timeout
+        del requests, model, timeout, warm
         raise self._lacks("requests at once")
 
     def first_token(

@@ -40,7 +40,9 @@ class LlamaCppInspector(Inspector):
         with self._loaded_with(kv_type=way.kv_type):
             return self.engine.generate(prompt, options, model=model, timeout=timeout)
 
-    def together(self, requests: Sequence[Request], *, model: str, timeout: float | None = None) -> list[Generation]:
+    def together(
+        self, requests: Sequence[Request], *, model: str, timeout: float | None = None, warm: bool = True
+    ) -> list[Generation]:
         """See `Inspector.together`: one slot per request; the next single request loads the model again."""
         where = f"llamacpp, model {model}"
         with self._loaded_with(slots=len(requests)):
@@ -49,7 +51,7 @@ class LlamaCppInspector(Inspector):
                 {**self.engine.request(prompt, options), "id_slot": slot, "cache_prompt": True}
                 for slot, (prompt, options) in enumerate(requests)
             ]
-            for request in asked:
+            for request in asked if warm else ():
                 self.engine.ask({**request, "max_tokens": 1}, where, timeout, time.perf_counter())
             started = time.perf_counter()
             with ThreadPoolExecutor(len(asked)) as pool:

@@ -67,13 +67,16 @@ class OllamaInspector(Inspector):
         share = thinking_share(whole.output_tokens, len(thought.encode()), len(text.encode()))
         return Generation(**{**vars(whole), "thinking_tokens": share})
 
-    def together(self, requests: Sequence[Request], *, model: str, timeout: float | None = None) -> list[Generation]:
+    def together(
+        self, requests: Sequence[Request], *, model: str, timeout: float | None = None, warm: bool = True
+    ) -> list[Generation]:
         """See `Inspector.together`: the requests run at once if the server has as many slots, else one by one."""
         while len(self._others) < len(requests):
             other = open_engine(self._spec)
             self._others.append(other)
             other.capabilities(model)
-        for prompt, options in dict.fromkeys((prompt, tuple(options.items())) for prompt, options in requests):
+        once = dict.fromkeys((prompt, tuple(options.items())) for prompt, options in requests) if warm else ()
+        for prompt, options in once:
             self.engine.generate(prompt, {**dict(options), "num_predict": 1}, model=model, timeout=timeout)
         with ThreadPoolExecutor(len(requests)) as pool:
             jobs = [
