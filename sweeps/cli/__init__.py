@@ -46,7 +46,7 @@ _COMMANDS = {
 
 _GROUPS = {
     "Start a sweep": ("init", "check", "run", "compare", "status"),
-    "Use its result": ("judge", "rank", "report", "export", "track", "ui"),
+    "Use its result": ("judge", "rank", "diff", "report", "export", "track", "merge", "ui"),
     "Score texts": ("cases", "score", "rescore", "label"),
     "Plan, and know your machines": ("plan", "probe", "audit", "fingerprint"),
     "Terminal and editor": ("completion", "schema"),

@@ -286,6 +286,7 @@ class Measurer:
         task, place, entry, row = result.task, result.task.place, result.entry, self.rows[-1]
         is_baseline = place.trial == BASELINE_TRIAL
         title = self._titles.get(task.configuration.key) or f"trial {place.trial}"
+        labels = {host.digest: host.label for host in self.hosts if host.known}
         return Observation(
             study=self.name,
             stage=place.stage,
@@ -294,7 +295,7 @@ class Measurer:
             changes="" if is_baseline else task.configuration.text(self.config.baseline),
             case=place.case,
             seed=place.seed,
-            host=next((host.name for host in self.hosts if host.known and host.digest == row["host"]), row["host"]),
+            host=labels.get(row["host"], f"host {row['host']}"),
             score=row["score"],
             seconds=seconds,
             text="" if entry is None else answer_of(entry.generation, self._reasoning).text,

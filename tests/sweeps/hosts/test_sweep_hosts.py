@@ -16,6 +16,7 @@ from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts import sweep_hosts
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import engine_specs, host_differences, open_hosts, opened_engines
+from sweeps.progress.base import Observation, Silent
 from tests.sweeps.fingerprints.examples import M4, OLLAMA, QWEN
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -23,6 +24,16 @@ from tests.sweeps.sweep_files import run, write_sweep
 def engines(folder: Path, count: int) -> list[ScriptedEngine]:
     cases = load_cases(folder / "cases")
     return [ScriptedEngine(cases, address=f"given-{number}") for number in range(count)]
+
+
+class Seen(Silent):
+    """Keeps the hosts of all observations."""
+
+    def __init__(self) -> None:
+        self.hosts: set[str] = set()
+
+    def observe(self, seen: Observation) -> None:
+        self.hosts.add(seen.host)
 
 
 @pytest.fixture
@@ -90,9 +101,14 @@ def test_in_this_process_there_is_one(tmp_path: Path) -> None:
 
 
 def test_one_per_named_host_has_its_name(tmp_path: Path) -> None:
-    path = write_sweep(tmp_path, engine={"hosts": ["a", "b"]}, budget={"generations": 90})
-    result = run(path, engine=engines(tmp_path, 2))
+    (tmp_path / "host.json").write_text(Fingerprint({"host": M4 | {"label": "mini"}}).to_json())
+    hosts = [{"host": "a", "host_file": "host.json"}, "b"]
+    path = write_sweep(tmp_path, engine={"hosts": hosts}, budget={"generations": 90})
+    seen = Seen()
+    result = run(path, engine=engines(tmp_path, 2), progress=seen)
     assert list(result.hosts) == ["a", "b"]
+    assert seen.hosts == {"mini", "b"}  # whoever watches reads the label
+    assert sorted(result.host_labels.values()) == ["b", "mini"]
     assert result.observations["host"].nunique() == 2
     one = run(write_sweep(tmp_path, study={"name": "one"}), engine=engines(tmp_path, 1))
     assert list(one.hosts) == ["given-0"]
