@@ -26,7 +26,7 @@ from analysis.report.interactive.figure import (
     points,
 )
 from analysis.report.plots.option_panels import axis_places, is_wide
-from analysis.report.plots.trial_plots import Z95, half_band
+from analysis.report.plots.trial_plots import Z95, half_band, trial_ticks
 from analysis.report.tables import value_text
 
 _COLOURS = 12  # steps of the score's colour: one trace of lines each
@@ -41,6 +41,7 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
     x, own = np.arange(1, len(trials) + 1), trials.index == data.finalist
     errors = Z95 * sd / np.sqrt(trials["n"].to_numpy(dtype=float))
     traces = []
+    ticks: dict[float, str] = {tick: f"{tick:.0f}" for tick in trial_ticks(len(trials))}
     for mask, name, colour, symbol in (
         (~own, "trial, with 95% interval", DOT, "circle"),
         (own, "finalist in the search", FINALIST, "diamond-open"),
@@ -56,15 +57,19 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
         own_sd = views.within_sd(views.confirmation(rows, [str(data.finalist)]))
         error = Z95 * (own_sd if np.isfinite(own_sd) else sd) / np.sqrt(float(fresh["n"]))
         name = f"finalist on {count_text(int(fresh['n']), 'fresh generation')}"
-        at = [len(trials) + 1 + max(1.0, 0.03 * len(trials))]
+        end = len(trials) + 1 + max(1.0, 0.03 * len(trials))
         mark = {"symbol": "diamond", "size": 11}
+        ticks[end] = "fresh"
         of = [who.number(data.finalist)]
         traces.append(
-            points(at, numbers([fresh["mean"]]), of, name, FINALIST, marker=mark, **_bars(np.array([error]), FINALIST))
+            points(
+                [end], numbers([fresh["mean"]]), of, name, FINALIST, marker=mark, **_bars(np.array([error]), FINALIST)
+            )
         )
     shapes = _noise(float(base["mean"]), half, int(base["n"]))
+    numbered = {"tickvals": list(ticks), "ticktext": list(ticks.values())}
     axis = "trials, from the lowest mean to the highest" + ("; at the end: fresh seeds" if fresh is not None else "")
-    return LiveFigure("noise_band", title, sentence, traces, layout(axis, "score", shapes=shapes))
+    return LiveFigure("noise_band", title, sentence, traces, layout(axis, "score", shapes=shapes, xaxis=numbered))
 
 
 def history(who: Who, title: str, sentence: str) -> LiveFigure:

@@ -181,8 +181,12 @@ def _draw_fresh_part(axes: Axes, trials: int) -> float:
 
 def _number_trials(axes: Axes, trials: int, fresh: bool) -> None:
     """Number the trials only; the place of the fresh generations has a name."""
-    ticks = [
-        tick for tick in MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(0, trials) if 1 <= tick <= trials
-    ]
+    ticks = trial_ticks(trials)
     labels = [f"{tick:.0f}" for tick in ticks]
     axes.set_xticks([*ticks, _fresh_place(trials)] if fresh else ticks, [*labels, "fresh"] if fresh else labels)
+
+
+def trial_ticks(trials: int) -> list[float]:
+    """Places of the numbers below an axis of trials."""
+    places = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(0, trials)
+    return [float(tick) for tick in places if 1 <= tick <= trials]
