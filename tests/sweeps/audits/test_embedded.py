@@ -39,10 +39,14 @@ def test_the_first_run_is_found_and_warm_order_removes_it(host: AuditHost) -> No
 
 
 def test_slots_are_found_where_prompts_are_evaluated_together(host: AuditHost) -> None:
+    # Which prompts share a batch depends on their threads, so not every one differs every time.
     requests = [(name, 0) for name in list(PROMPTS)[1:5]]
-    at_once = replace(WARM, in_flight=4, warmth="after a load")
-    together = send_together(host, at_once, requests, experiment="at once, cold", arm="4")
-    assert [each.cached_tokens for each in together] == [0] * 4
-    case, seed = requests[1]
-    alone = send(host, replace(WARM, warmth="after another prompt"), case, seed, arm="cold")
-    assert together[1].text != alone.text
+    alone = [send(host, replace(WARM, warmth="after another prompt"), *each, arm="cold").text for each in requests]
+    at_once, differ = replace(WARM, in_flight=4, warmth="after a load"), 0
+    for repeat in range(3):
+        together = send_together(host, at_once, requests, repeat, experiment="at once, cold", arm="4")
+        assert [each.cached_tokens for each in together] == [0] * 4
+        differ += sum(each.text != text for each, text in zip(together, alone, strict=True))
+        if differ:
+            break
+    assert differ > 0
