@@ -105,23 +105,6 @@ def running(study):
         process.communicate(timeout=30)
 
 
-BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-
-@pytest.mark.browser
-@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
-def test_the_page_shows_runs_and_scores(running, tmp_path):
-    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
-    flags += ["--disable-background-networking", "--disable-component-update", f"--user-data-dir={tmp_path}"]
-    command = [BROWSER, *flags, "--window-size=1600,900", "--virtual-time-budget=30000", "--dump-dom", running[0]]
-    page = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True).stdout
-    assert "baseline" in page
-    assert "pump summaries" in page
-    assert ">mean<" in page
-    assert "0.2" in page
-    assert ">temperature<" in page
-
-
 def test_the_command_serves_the_store_and_ends_on_ctrl_c(running, study):
     url, process = running
     base, _, view = url.partition("/#/")
@@ -139,17 +122,3 @@ def test_the_command_serves_the_store_and_ends_on_ctrl_c(running, study):
     assert process.wait(timeout=30) == 0
     assert psutil.wait_procs(servers, timeout=10)[1] == []
     assert "Traceback" not in process.stderr.read()
-
-
-def test_optunas_dashboard_is_started_on_the_trials(tmp_path, monkeypatch):
-    workspace = Workspace.at(tmp_path)
-    monkeypatch.setattr(module, "find_spec", lambda name: None)
-    assert "pip install 'slm-sweeps[dashboard]'" in str(run("--optuna", "--mlruns", tmp_path).exception)
-    monkeypatch.setattr(module, "find_spec", lambda name: name)
-    assert "no trials there yet" in str(run("--optuna", "--mlruns", tmp_path).exception)
-    (tmp_path / "optuna.db").touch()
-    started = []
-    monkeypatch.setattr(module, "_serve", lambda server, *_: started.append(server))
-    assert run("--optuna", "--mlruns", tmp_path).exit_code == 0
-    assert started[0].command("127.0.0.1", "8080")[-3:] == [workspace.trials_url, "127.0.0.1", "8080"]
-    assert started[0].page("http://127.0.0.1:8080") == "/dashboard/"
