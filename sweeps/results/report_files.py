@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.export.files import write_together
 from sweeps.ledger.records import now
-from sweeps.results.item_table import item_table, marked_texts
+from sweeps.results.figures.item_table import item_table, marked_texts
+from sweeps.results.figures.limit_columns import limit_columns
 from sweeps.results.labels import verdict_correction, verdict_correction_text
-from sweeps.results.limit_columns import limit_columns
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
 from sweeps.results.verdicts import recommended

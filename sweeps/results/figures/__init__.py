@@ -1,1 +1,1 @@
-"""Numbers that only figures of the report show."""
+"""Numbers that only the report shows, in figures and tables."""
