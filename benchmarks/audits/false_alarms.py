@@ -52,7 +52,7 @@ def simulated_audit(kind: str, seed: int) -> list[str]:
         paths = int(rng.integers(model.paths)) if kind == LIMIT else 0
         if kind == LIMIT:
             model.logits[0] = model.logits[paths]
-        texts.append(host_texts(model, label, own, PRODUCTION, DEFAULTS, rng))
+        texts.append(host_texts(model, label, own, PRODUCTION, DEFAULTS, rng, first_seed=100 * seed))
         texts.append(host_texts(model, label, own, BASELINE, GREEDY, rng, mode="baseline"))
         tokens += _first_tokens(model, label, own, rng)
     rows = pd.concat(texts, ignore_index=True)
@@ -105,7 +105,7 @@ def real_audit(number: int) -> list[dict[str, Any]]:
                 for case, seed, repeat in zip(*design.requests(100 * number), strict=True):
                     name = list(CASES)[case]
                     prompt = Prompt(user=CASES[name])
-                    sent = {**options, "num_ctx": 256, "num_predict": TOKENS, "seed": int(seed)}
+                    sent = {**options, "num_ctx": 256, "num_thread": 1, "num_predict": TOKENS, "seed": int(seed)}
                     if number % 2 == 0 and name != last:
                         engine.generate(prompt, {**sent, "num_predict": 1}, model=MODEL)
                     last = name

@@ -60,7 +60,8 @@ class Model:
             paths: Numeric path of each.
             options: temperature (0 for the most probable word), top_k and top_p.
         """
-        drawn = np.stack([np.random.default_rng([int(seed), 7]).random(STEPS) for seed in seeds])
+        streams = [np.random.default_rng([int(seed), int(case)]) for case, seed in zip(cases, seeds, strict=True)]
+        drawn = np.stack([stream.random(STEPS) for stream in streams])
         last = cases % WORDS
         found = np.empty((len(cases), STEPS), dtype=np.int64)
         for step in range(STEPS):
