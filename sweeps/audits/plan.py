@@ -32,9 +32,6 @@ EXPERIMENT_CASES = 2
 ALL_LAYERS = 999
 """`num_gpu` for all layers of any model."""
 
-NUMERICS_ONLY = "kv_type"
-"""A numeric change that is measured by log probabilities alone."""
-
 
 @dataclass(frozen=True)
 class Step:
