@@ -115,7 +115,10 @@ def value_of(spec: OptionSpec) -> Schema:
 
 def _value(name: str) -> Schema:
     """The schema of one value of an option, a model or a prompt."""
-    return {"$ref": f"#/definitions/option.{name}"} if name in OPTIONS else {"type": "string", "minLength": 1}
+    if name in OPTIONS:
+        return {"$ref": f"#/definitions/option.{name}"}
+    about = "the model's name on the engine" if name == "model" else f"the name of one of the [{name}s]"
+    return {"type": "string", "minLength": 1, "description": about}
 
 
 def _values() -> Schema:
