@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks import command
-from sweeps.audits.bisect import HOST, Bisection, Pair, Value, bisect
+from sweeps.audits.bisection.bisect import HOST, Bisection, Pair, Value, bisect
 
 SENT: Mapping[str, Value] = {
     HOST: "a", "api path": "native", "in flight": 1, "streamed": True, "prompt order": "back to back",

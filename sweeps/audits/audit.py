@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sweeps.audits.bisecting import bisected, read_changes
+from sweeps.audits.bisection.hosts import bisected, read_changes
 from sweeps.audits.hosts import AuditHost, HostAddress, abilities_of, fingerprint_of
 from sweeps.audits.inputs import AuditInputs, addresses_of, audited_config, settled_modes
 from sweeps.audits.measure import measure_host

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sweeps.audits.audit import audit
-from sweeps.audits.bisecting import pairs_for, read_changes
+from sweeps.audits.bisection.hosts import pairs_for, read_changes
 from sweeps.audits.hosts import fingerprint_of
 from sweeps.audits.prompts import PROMPTS
 from sweeps.errors import ConfigError

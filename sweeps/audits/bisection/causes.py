@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sweeps.audits.bisect import HOST, Bisection, words
+from sweeps.audits.bisection.bisect import HOST, Bisection, words
 from sweeps.audits.record import HostRecord
 from sweeps.fingerprints.changes import FILE_FIELDS, equal_weights
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, is_numeric

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analysis.formatting import option_text
-from sweeps.audits.bisect import HOST, Bisection, Pair, Value, Values, bisect
-from sweeps.audits.causes import host_factor, suspects
+from sweeps.audits.bisection.bisect import HOST, Bisection, Pair, Value, Values, bisect
+from sweeps.audits.bisection.causes import host_factor, suspects
 from sweeps.audits.hosts import AuditHost
 from sweeps.audits.plan import Modes
 from sweeps.audits.prompts import PROMPTS

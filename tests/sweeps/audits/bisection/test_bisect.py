@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.audits.bisect import plants, tried
-from sweeps.audits.bisect import HOST, LEAST_DIFFERING, bisect
-from sweeps.audits.bisecting import as_record
-from sweeps.audits.causes import host_factor, suspects
+from sweeps.audits.bisection.bisect import HOST, LEAST_DIFFERING, bisect
+from sweeps.audits.bisection.causes import host_factor, suspects
+from sweeps.audits.bisection.hosts import as_record
 from sweeps.audits.record import HostRecord
 
 PAIRS = [("c16", seed) for seed in range(8)]

@@ -1,0 +1,1 @@
+"""Bisection: what made alike removes the difference of two ways to ask."""
