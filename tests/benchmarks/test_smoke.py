@@ -21,7 +21,7 @@ from benchmarks.verdicts import label_coverage
 from objectives.matchers.features import SIGNS
 
 SMALLEST: dict[str, list[str]] = {
-    "audits.bisection.bisect": ["--rounds", "1"],
+    "audits.bisect": ["--rounds", "1"],
     "audits.false_alarms": ["--audits", "4", "--limit", "1", "--real", "0"],
     "audits.power": ["--replications", "1"],
     "matchers.human_agreement": ["LABELS"],
@@ -235,7 +235,7 @@ def powered(figures: dict[str, Any]) -> None:
 
 
 CHECKS = {
-    "audits.bisection.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
+    "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.importances": shares,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
