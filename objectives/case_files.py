@@ -31,6 +31,7 @@ from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema,
 from objectives.hints import did_you_mean
 
 __all__ = [
+    "OUTSIDE_LOGS",
     "CaseError",
     "Problem",
     "decode_text",
@@ -43,19 +44,25 @@ __all__ = [
 ]
 
 
+OUTSIDE_LOGS = "objective.allow_outside_logs = true"
+"""The key by which logs outside the folder of their rubric are read."""
+
+
 def shipped_sets() -> dict[str, Path]:
     """Return the case sets shipped with the package: name to directory, sorted by name."""
     root = Path(str(resources.files("objectives"))) / "cases"
     return {path.name: path for path in sorted(root.glob("*")) if path.is_dir() and any(path.glob("*.toml"))}
 
 
-def load_cases(path: str | Path, *, names: Sequence[str] | None = None) -> list[Case]:
+def load_cases(path: str | Path, *, names: Sequence[str] | None = None, allow_outside_logs: bool = False) -> list[Case]:
     """Read cases; all files are checked before any error is raised.
 
     Args:
         path: A directory of rubrics, one rubric file (``.toml``), or the name of a shipped set such as
             ``"engineering-chats"``. A path that exists wins over a shipped set of that name.
         names: Only these cases, by name; all by default. Files of other cases are not read.
+        allow_outside_logs: Read logs outside the folder of their rubric too. A log is sent to the model, so that a
+            rubric of somebody else could name any of your files.
 
     Returns:
         The cases, sorted by name; at least one.
@@ -70,7 +77,7 @@ def load_cases(path: str | Path, *, names: Sequence[str] | None = None) -> list[
     cases: list[Case] = []
     problems: list[Problem] = []
     for file in files:
-        case, found = read_case(file)
+        case, found = read_case(file, allow_outside_logs=allow_outside_logs)
         problems += found
         if case is not None:
             cases.append(case)
@@ -115,6 +122,13 @@ def read_bytes(path: Path) -> bytes:
             message = f"is a link to {str(path.readlink())!r}, which does not exist."
             raise CaseError(Problem(str(path), message, "Correct or remove the link.")) from None
         raise CaseError(Problem(str(path), f"cannot be read: {error.strerror}.", "Check the name.")) from None
+
+
+def _read_file(path: Path) -> str:
+    """Read a text file of a case; a pipe or a device, which may never end, is refused."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        raise CaseError(Problem(str(path), "is a pipe or a device, not a file.", "Put a file there, or remove it."))
+    return read_text(path)
 
 
 def rubric_files(path: Path) -> list[Path]:
@@ -170,16 +184,17 @@ class _Draft:
     file: Path
     lines: dict[str, int]
     problems: list[Problem]
+    allow_outside_logs: bool = False
 
     def add(self, message: str, remedy: str, key: str = "", value: object = None) -> None:
         line = self.lines.get(key) or self.lines.get(key.partition(".")[0])
         self.problems.append(Problem(str(self.file), message, remedy, key, line, value))
 
 
-def read_case(file: Path) -> tuple[Case | None, list[Problem]]:
+def read_case(file: Path, *, allow_outside_logs: bool = False) -> tuple[Case | None, list[Problem]]:
     """Read one rubric and its log; return the case (None if it cannot be used) and all problems."""
     try:
-        source = read_text(file)
+        source = _read_file(file)
         data = tomllib.loads(source)
     except CaseError as error:
         return None, error.problems
@@ -187,7 +202,7 @@ def read_case(file: Path) -> tuple[Case | None, list[Problem]]:
         place = re.search(r"at line (\d+)", str(error))
         remedy = "Check quotes and brackets there; write a text that contains quotes in '''...'''."
         return None, [Problem(str(file), f"not valid TOML: {error}.", remedy, line=int(place[1]) if place else None)]
-    draft = _Draft(file, _line_numbers(source, data), [])
+    draft = _Draft(file, _line_numbers(source, data), [], allow_outside_logs)
     rubric = None
     try:
         rubric = RubricSchema.model_validate(data)
@@ -224,8 +239,15 @@ def _read_log(draft: _Draft, data: dict[str, Any]) -> str:
         remedy = f'Put the conversation into {path.name}, or name its file with log = "...".'
         draft.add(f"its log {str(path)!r} is missing.", remedy, key, named)
         return ""
+    if not draft.allow_outside_logs and not path.resolve().is_relative_to(draft.file.parent.resolve()):
+        remedy = (
+            f"Put the log there. If the cases are yours, {OUTSIDE_LOGS} reads it (the flag --allow-outside-logs of "
+            "`sweeps cases check` and `sweeps score`)."
+        )
+        draft.add(f"its log {str(path)!r} lies outside the folder of the rubric.", remedy, key, named)
+        return ""
     try:
-        text = read_text(path)
+        text = _read_file(path)
     except CaseError as error:
         draft.problems += error.problems
         return ""

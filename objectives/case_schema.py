@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import regex
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from objectives.hints import did_you_mean
+from objectives.regexes import compile_pattern
 
 PATTERN_SECONDS = 0.25
 """Seconds that a regular expression may take on one probe text; a slower one is refused."""
@@ -112,8 +112,8 @@ def regex_fault(pattern: str, texts: Iterable[str] = ()) -> str:
         text (and so every text), or needs more than `PATTERN_SECONDS` on a short repetitive text.
     """
     try:
-        compiled = regex.compile(pattern)
-    except (regex.error, ValueError, OverflowError, RecursionError) as error:
+        compiled = compile_pattern(pattern)
+    except ValueError as error:
         return f"{pattern!r} is not a valid regular expression: {error}."
     try:
         if compiled.search("", timeout=PATTERN_SECONDS):

@@ -79,7 +79,9 @@ def test_there_is_something_to_check() -> None:
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_sweep_in_the_documentation_is_valid(block: str) -> None:
     parsed = parse_config(block)
-    make_objective(parsed.objective.model_dump(exclude={"cases", "names", "reasoning"}, exclude_none=True))
+    make_objective(
+        parsed.objective.model_dump(exclude={"cases", "names", "allow_outside_logs", "reasoning"}, exclude_none=True)
+    )
 
 
 def test_the_example_of_a_comparison_is_valid() -> None:

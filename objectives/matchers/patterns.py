@@ -25,6 +25,7 @@ import regex
 from objectives.case import Item
 from objectives.matchers.base import Match, ObjectiveError
 from objectives.numbers import Quantity, quantities
+from objectives.regexes import compile_pattern
 from objectives.text import Token, normalise, tokenise
 
 VERSION: Final = 2
@@ -139,11 +140,11 @@ def compile_regex(pattern: str) -> regex.Pattern[str]:
     """Compile a pattern of `Item.regex`.
 
     Raises:
-        ObjectiveError: It is not a regular expression.
+        ObjectiveError: It is not a regular expression, or too large.
     """
     try:
-        return regex.compile(pattern, regex.IGNORECASE)
-    except regex.error as error:
+        return compile_pattern(pattern, regex.IGNORECASE)
+    except ValueError as error:
         raise ObjectiveError(f"regex {pattern!r} is invalid: {error}. Write it in the syntax of Python's re.") from None
 
 

@@ -24,6 +24,8 @@ CHARACTERS_PER_TOKEN = 3.0
 """Characters of spaced text per token: English chats full of times, names and numbers have 3.1 (SmolLM2), prose 4."""
 TOKENS_PER_CHARACTER = 2.1
 """Tokens per character of Chinese, Japanese, Thai, ...: small English vocabularies need about 2, large ones 0.7."""
+LONGEST_LOG = 1_000_000
+"""Characters of the longest log that items are tried on. A longer one fits no small model, and took 1.3 GB at 20 MB."""
 MAX_STRANGERS = 15
 """Most unrelated logs that items are tried on: more add little, and sets may be large."""
 
@@ -95,6 +97,7 @@ def check_cases(
     num_ctx: Sequence[int] = (),
     reserve: int = 256,
     count_tokens: Callable[[str], int] | None = None,
+    allow_outside_logs: bool = False,
 ) -> RubricReport:
     """Check a set of cases: schema, items that measure nothing, twins, balance, length.
 
@@ -104,6 +107,7 @@ def check_cases(
         num_ctx: Context lengths, in tokens, that the logs should fit.
         reserve: Tokens that the prompt around the log and the answer need.
         count_tokens: Counts a text's tokens exactly; `estimate_tokens` otherwise.
+        allow_outside_logs: As for `objectives.load_cases`.
 
     Returns:
         The findings: at least one per case, `ok` if there is no other.
@@ -116,11 +120,11 @@ def check_cases(
     cases: list[Case] = []
     files = rubric_files(Path(path))
     for file in files:
-        case, problems = read_case(file)
+        case, problems = read_case(file, allow_outside_logs=allow_outside_logs)
         findings += [RubricFinding("error", "schema", file.stem, str(p), remedy=p.remedy) for p in problems]
         if case is not None:
             cases.append(case)
-    strangers = _other_logs(cases)[: MAX_STRANGERS + 1]
+    strangers = _other_logs([case for case in cases if len(case.log) <= LONGEST_LOG])[: MAX_STRANGERS + 1]
     for case in cases:
         found = [
             *_check_reviewed(case),
@@ -190,6 +194,10 @@ def _patterns(item: Item) -> tuple[frozenset[str], ...]:
 
 def _check_against_log(case: Case, objective: CoverageObjective) -> Iterable[RubricFinding]:
     """Find items that the log itself does not cover, and forbidden ones that it does."""
+    if len(case.log) > LONGEST_LOG:
+        message = f"log of {len(case.log)} characters; items are tried on at most {LONGEST_LOG}, so not on this one"
+        yield RubricFinding("warning", "length", case.name, message, remedy="Shorten the log.")
+        return
     whole = CoverageObjective(weights=objective.weights, matcher=objective.matcher)
     matches = {match.item: match for match in whole.score(case, case.log).matches}
     for item in case.items:

@@ -16,6 +16,7 @@ from sweeps.cli.common import (
     echo_json,
     json_option,
     only_model,
+    outside_logs_option,
     say,
     stderr_console,
     stdout_console,
@@ -90,11 +91,12 @@ def _options(num_ctx: int, num_predict: int = 1) -> dict[str, OptionValue]:
 )
 @click.option("--reserve", type=WholeRange(min=0), default=256, show_default=True, help="Tokens for prompt and answer.")
 @click.option("--strict", is_flag=True, help="Exit with 2 for warnings as well.")
+@outside_logs_option
 @json_option
 @engine_options
 def check(
     path: str, num_ctx: tuple[int, ...], reserve: int, strict: bool, as_json: bool, kind: str | None, host: str | None,
-    model: str | None, allow_remote: bool,
+    model: str | None, allow_remote: bool, allow_outside_logs: bool,
 ) -> None:  # fmt: skip
     """Check the cases of DIR (or a rubric file, or a shipped set) for faults that make a rubric measure badly.
 
@@ -108,7 +110,9 @@ def check(
         if opened:
             engine, name = opened
             count = _counter(engine, name, max(num_ctx, default=2048))
-        report = check_cases(path, num_ctx=num_ctx, reserve=reserve, count_tokens=count)
+        report = check_cases(
+            path, num_ctx=num_ctx, reserve=reserve, count_tokens=count, allow_outside_logs=allow_outside_logs
+        )
     if as_json:
         echo_json(report.as_dict())
     else:

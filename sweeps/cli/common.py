@@ -144,6 +144,13 @@ def allow_remote_option(function: F) -> F:
     )(function)
 
 
+def outside_logs_option(function: F) -> F:
+    """`--allow-outside-logs`, as the key `allow_outside_logs` in [objective]."""
+    return click.option("--allow-outside-logs", is_flag=True, help="Read logs outside the folder of their rubric too.")(
+        function
+    )
+
+
 def json_option(function: F) -> F:
     """`--json`: JSON on stdout instead of text."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(function)

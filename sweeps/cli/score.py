@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN, FilePath, WholeRange, say, stderr_console
+from sweeps.cli.common import PLAIN, FilePath, WholeRange, outside_logs_option, say, stderr_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,6 +55,7 @@ def parse_weights(_: click.Context, __: click.Parameter, value: str | None) -> t
     "--missed", "missed_level", type=WholeRange(0, 5), default=2, show_default=True,
     help="List missed items down to this level (0: none).",
 )  # fmt: skip
+@outside_logs_option
 def score(
     cases: str,
     outputs: tuple[Path, ...],
@@ -66,6 +67,7 @@ def score(
     budget_words: int | None,
     reasoning: str,
     missed_level: int,
+    allow_outside_logs: bool,
 ) -> None:
     """Score folders of summaries against the rubrics of CASES, side by side.
 
@@ -78,7 +80,7 @@ def score(
 
     form = _form(form, as_json, out)
     objective = CoverageObjective(weights=weights or DEFAULT_WEIGHTS, budget_words=budget_words)
-    chosen = load_cases(cases, names=list(names) or None)
+    chosen = load_cases(cases, names=list(names) or None, allow_outside_logs=allow_outside_logs)
     others = [file.stem for file in rubric_files(Path(cases))]
     comparison = compare_folders(chosen, outputs, objective, ignore=others, reasoning=reasoning)
     text = _render(comparison, form, missed_level, to_file=out is not None)

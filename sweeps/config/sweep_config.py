@@ -245,7 +245,7 @@ class SweepConfig:
             "study.seed": self.study.seed,
             **_flat("engine", self._engine_identity()),
             **{f"prompts.{name}": prompt.model_dump() for name, prompt in self.prompts.items()},
-            **without_passwords(_flat("objective", self.objective.model_dump(exclude={"cases", "names"}))),
+            **without_passwords(_flat("objective", self.objective.model_dump(exclude=_NOT_SCORING))),
             **_flat("baseline", params(self.baseline.values)),
             **_flat("candidates", {each.name: params(each.values) for each in self.candidates}),
             **(_flat("study", {"kind": "comparison"}) if self.is_comparison else self._search_identity()),
@@ -261,6 +261,9 @@ class SweepConfig:
             **_flat("search", self.search.model_dump(exclude={"probe", "strict"})),
         }
 
+
+_NOT_SCORING = {"cases", "names", "allow_outside_logs"}
+"""Keys of [objective] that say where cases are; their contents have digests of their own."""
 
 _PARSED = ("baseline", "space", "candidates")
 """Tables with parsers of their own."""

@@ -127,6 +127,7 @@ class ObjectiveTable(_Table):
 
     cases: str
     names: list[str] | None = None
+    allow_outside_logs: bool = False
     kind: str = "coverage"
     weights: Any = [5, 4, 3, 2, 1]
     budget_words: Annotated[int, Field(gt=0)] | None = None

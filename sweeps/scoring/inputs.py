@@ -34,6 +34,11 @@ def with_stored_score(config: SweepConfig, identity: Mapping[str, Any] | None) -
     return replace(config, objective=config.objective.model_copy(update={"score": score}))
 
 
+def _cases_of(config: SweepConfig) -> list[Case]:
+    table = config.objective
+    return load_cases(config.cases_path, names=table.names, allow_outside_logs=table.allow_outside_logs)
+
+
 def load_inputs(
     config: SweepConfig,
     models: ModelAccess | None = None,
@@ -56,7 +61,7 @@ def load_inputs(
     where = config.path or "<text>"
     problems: list[str] = []
     try:
-        cases = load_cases(config.cases_path, names=table.names) if cases is None else cases
+        cases = _cases_of(config) if cases is None else cases
     except CaseError as error:
         problems.append(str(error))
     if cases is not None and not (cases and all(isinstance(case, Case) for case in cases)):
@@ -67,7 +72,7 @@ def load_inputs(
     place = f"{where}: objective." if objective is None else "Sweep(objective=...): "
     try:
         if objective is None:
-            spec = table.model_dump(exclude={"cases", "names", "reasoning"}, exclude_none=True)
+            spec = table.model_dump(exclude={"cases", "names", "allow_outside_logs", "reasoning"}, exclude_none=True)
             found = make_objective(spec, models=models, directory=config.directory)
         else:
             found = as_objective(objective)

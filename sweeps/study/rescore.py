@@ -187,7 +187,8 @@ def _with_scoring(old: SweepResult, cases: Sequence[Case], scoring: _Scoring) ->
 def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
     """The study's cases as they are now, with the logs that the texts were written from."""
     try:
-        cases = load_cases(path, names=[case.name for case in result.cases])
+        names = [case.name for case in result.cases]
+        cases = load_cases(path, names=names, allow_outside_logs=result.config.objective.allow_outside_logs)
     except CaseError as error:
         raise ConfigError(str(error)) from None
     logs = {case.name: case.log_sha256 for case in result.cases}
@@ -215,7 +216,7 @@ def _scoring_for(
         SweepError: If it was scored by an objective that its settings do not describe, and none is given.
     """
     identity = result.stored.identity
-    settings = result.config.objective.model_dump(exclude={"cases", "names"})
+    settings = result.config.objective.model_dump(exclude={"cases", "names", "allow_outside_logs"})
     if reset:
         settings["reasoning"] = SweepConfig.from_text(result.stored.config).objective.reasoning
     else:
