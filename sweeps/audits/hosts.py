@@ -207,6 +207,24 @@ class AuditHost:
         return (case, way.path, way.kv_type, () if way.path == "openai" else reload)
 
 
+def on_one_machine(a: AuditHost, b: AuditHost) -> bool:
+    """Whether two servers are known to run on one machine: here, at one network name, or with one fingerprint file.
+
+    Ports of this machine that belong to tunnels do not count: their hosts are unknown.
+    """
+    if a.address.host_file or b.address.host_file:
+        if a.address.host_file == b.address.host_file:
+            return True
+    elif all(host.fingerprint.facts["host"].get("source") == "this machine" for host in (a, b)):
+        return True
+    names = {_network_name(host.inspector.engine.address) for host in (a, b)}
+    return len(names) == 1 and names != {""}
+
+
+def _network_name(address: str) -> str:
+    return "" if is_local(address) else server_address(address).host
+
+
 def fingerprint_of(address: HostAddress, inspector: Inspector, model: str) -> Fingerprint:
     """Take a host's fingerprint, with its label.
 

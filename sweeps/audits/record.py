@@ -161,6 +161,7 @@ class Bisected(_Part):
         n: Pairs that were compared before.
         fresh: Pairs of fresh seeds that confirmed the set.
         why: The reason where nothing was isolated; what the difference is consistent with.
+        path: The path on which both hosts were asked, where one of them uses the other path; "" if as they are used.
     """
 
     hosts: tuple[str, str]
@@ -172,6 +173,7 @@ class Bisected(_Part):
     n: int = 0
     fresh: int = 0
     why: str = ""
+    path: Literal["", "native", "openai"] = ""
 
 
 class AuditItem(_Part):

@@ -6,7 +6,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,6 +56,14 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 @click.option(
     "--bisect", is_flag=True, help="Find the settings that make texts differ (100 to 250 generations a pair)."
 )
+@click.option(
+    "--change",
+    "changes",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Bisect each host against itself with this setting: an option, path, kv_type, in_flight, prompt_order or"
+    " defaults.",
+)
 @click.option("--no-tracking", is_flag=True, help="Do not log to MLflow.")
 @click.option("--again", is_flag=True, help="Begin anew instead of continuing an interrupted audit.")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the record to this file, for --from elsewhere.")
@@ -73,6 +81,7 @@ def audit(
     engine: str | None,
     quick: bool,
     bisect: bool,
+    changes: tuple[str, ...],
     no_tracking: bool,
     again: bool,
     out: Path | None,
@@ -98,7 +107,7 @@ def audit(
     console, workspace = stderr_console(), Workspace.at(mlruns)
     before = read_record(Path(against)) if against and against != LAST else None
     with terminable() as status:
-        progress = _Shown(console, quiet=quiet or as_json)
+        progress = _Shown(console, quiet=quiet or as_json, bisect=bisect or bool(changes))
         try:
             found = run_audit(
                 file,
@@ -109,6 +118,7 @@ def audit(
                 quick=quick,
                 again=again,
                 bisect=bisect,
+                changes=changes,
                 engine=engine,
                 mlruns=mlruns,
                 progress=progress,
@@ -136,7 +146,7 @@ def audit(
     if as_json:
         echo_json(_as_json(found, report) | {"page": str(folder / PAGE)})
     else:
-        _show(stdout_console(), found, report)
+        _show(stdout_console(), report)
         say(console, f"wrote {folder / PAGE}, and beside it the record and settings for each host")
     return _required(found, report, require, console, watched=against is not None)
 
@@ -187,8 +197,8 @@ def _required(found: Audit, report: AuditReport, level: Any, console: Console, *
 class _Shown(AuditProgress):
     """Progress on stderr: a line that moves on a terminal, otherwise a few lines."""
 
-    def __init__(self, console: Console, *, quiet: bool) -> None:
-        self._console, self._quiet = console, quiet
+    def __init__(self, console: Console, *, quiet: bool, bisect: bool = False) -> None:
+        self._console, self._quiet, self._bisect = console, quiet, bisect
         self._lock = threading.Lock()
         self._left: dict[str, int] = {}
         self._seconds: dict[str, list[float]] = {}
@@ -200,7 +210,8 @@ class _Shown(AuditProgress):
         self._left, self.total = dict(generations), sum(generations.values())
         each = ", ".join(f"{label} {count}" for label, count in generations.items())
         if not self._quiet:
-            say(self._console, f"{self.total} generations ({each}), and {tokens} requests for one token")
+            more = "; then bisections, 100 to 250 generations a pair" if self._bisect else ""
+            say(self._console, f"{self.total} generations ({each}), and {tokens} requests for one token{more}")
 
     def advance(self, host: str, seconds: float | None) -> None:
         """Move on; after the first generation of a host, the time is known."""
@@ -226,6 +237,8 @@ class _Shown(AuditProgress):
             return
         now = time.monotonic()
         text = f"{self.done} of {self.total} generations, about {_duration(self._time_left())} left"
+        if self.done > self.total:
+            text = f"{self.done - self.total} generations of bisections"
         if self._console.is_terminal:
             self._console.print(f"\r{text}   ", end="")
         elif self._told == 0 or now - self._told >= 30:
@@ -256,38 +269,12 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in rows]
 
 
-def _show(console: Console, found: Audit, report: AuditReport) -> None:
+def _show(console: Console, report: AuditReport) -> None:
     """Print the answers and the tables."""
     from rich.text import Text
 
     from sweeps.audits.report.summary import audit_summary
+    from sweeps.audits.report.terminal import audit_tables
 
-    for part in audit_summary(report):
-        console.print(part, soft_wrap=isinstance(part, Text))
-    console.print()
-    _table(console, "One thing changed, on each host", found.experiments, skip=("source", "effect_low", "effect_high"))
-    if len(found.record.hosts) > 1:
-        _table(console, "Between hosts, each beside itself", found.ladder, skip=("p_value", "sentence"))
-    for host in found.record.hosts:
-        for missing in host.not_done:
-            where = f" ({missing.mode})" if missing.mode else ""
-            say(console, f"not done on {host.label}: {missing.experiment}{where}: {missing.reason}")
-
-
-def _table(console: Console, title: str, rows: pd.DataFrame, *, skip: Sequence[str] = ()) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, title=title, title_justify="left")
-    names = [str(name) for name in rows.columns if name not in skip]
-    for name in names:
-        table.add_column(name.replace("_", " "), overflow="fold")
-    for row in rows[names].itertuples(index=False):
-        table.add_row(*(_cell(value) for value in row))
-    console.print(table)
-
-
-def _cell(value: Any) -> str:
-    if value is None or value != value:  # NaN
-        return ""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    for part in [*audit_summary(report), *audit_tables(report)]:
+        console.print(part, soft_wrap=isinstance(part, Text) and not console.is_terminal)

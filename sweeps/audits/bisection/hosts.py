@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 from analysis.formatting import option_text
 from sweeps.audits.bisection.bisect import HOST, Bisection, Pair, Value, Values, bisect
 from sweeps.audits.bisection.causes import host_factor, suspects
-from sweeps.audits.hosts import AuditHost
+from sweeps.audits.findings.facts_table import engine_version
+from sweeps.audits.hosts import AuditHost, on_one_machine
 from sweeps.audits.plan import Modes
 from sweeps.audits.prompts import PROMPTS
 from sweeps.audits.record import MODES, AuditRecord, Bisected, HostRecord, Mode
@@ -166,11 +167,13 @@ def _bisected(
     labels = dict.fromkeys([one.host.label, other.host.label])
     note(f"bisecting {' and '.join(labels)}, {mode} mode")
     a, b = (record.host(side.host.label) for side in (one, other))
-    factor = host_factor(a, b)
+    factor = host_factor(a, b) if on_one_machine(one.host, other.host) else HOST
     asker = _Asker({side.host.label: side.host for side in (one, other)}, factor, mode)
     values = [side.values(modes, mode, factor) for side in (one, other)]
     pairs, fresh = pairs_for([case.name for case in record.cases], modes.seed, mode)
-    return as_record(bisect(values[0], values[1], asker.ask, pairs, fresh), a, b, mode)
+    found = as_record(bisect(values[0], values[1], asker.ask, pairs, fresh), a, b, mode)
+    as_used = one.host is other.host or (one.path, other.path) == (a.path, b.path)
+    return found if as_used else found.model_copy(update={"path": one.path})
 
 
 def pairs_for(cases: Sequence[str], seed: int, mode: Mode) -> tuple[list[Pair], list[Pair]]:
@@ -239,12 +242,18 @@ def as_record(found: Bisection, a: HostRecord, b: HostRecord, mode: Mode) -> Bis
         mode=mode,
         status=found.status,
         factors=found.factors,
-        values={name: (_shown(one), _shown(two)) for name, (one, two) in found.values.items()},
+        values={name: (_shown(one), _shown(two)) for name, (one, two) in found.values.items()} | _versions(found, a, b),
         differing=found.differing,
         n=found.n,
         fresh=found.fresh,
         why=why,
     )
+
+
+def _versions(found: Bisection, a: HostRecord, b: HostRecord) -> dict[str, tuple[str, str]]:
+    """Return the versions of two servers that were exchanged for theirs."""
+    versions = (engine_version(a), engine_version(b))
+    return {"version": versions} if "version" in found.values and all(versions) else {}
 
 
 def _shown(value: Value) -> str:

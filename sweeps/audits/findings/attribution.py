@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from sweeps.audits.experiments import HOST_EXPERIMENTS
 from sweeps.audits.findings.effects import Effect, effects
+from sweeps.audits.findings.facts_table import engine_version
 from sweeps.audits.findings.levels_table import compared_answers
 from sweeps.audits.findings.sources import SOURCES, Source
 from sweeps.audits.record import MODES, AuditRecord, Bisected, HostRecord
@@ -93,7 +94,10 @@ def unexplained_pairs(record: AuditRecord) -> list[AuditRecord]:
     Returns:
         Records of these two hosts.
     """
-    explained = [set(each.hosts) for each in record.bisections if each.status == "isolated"]
+    isolated = [each for each in record.bisections if each.status == "isolated"]
+    own = {each.hosts[0] for each in isolated if len(set(each.hosts)) == 1}
+    # on one path for both it explains the rest; the path of the other host has a bisection of its own
+    explained = [set(each.hosts) for each in isolated if not each.path or own & set(each.hosts)]
     first, *others = record.hosts
     return [
         record.model_copy(update={"hosts": (first, other)})
@@ -118,7 +122,7 @@ def isolating(record: AuditRecord, source: Source) -> list[Bisected]:
 def bisection_sentence(found: Bisected) -> str:
     """Say what a bisection found."""
     alone = len(set(found.hosts)) == 1
-    pair = f"{found.hosts[0]} at two settings" if alone else " and ".join(found.hosts)
+    pair = f"{found.hosts[0]} at two settings" if alone else " and ".join(found.hosts) + _on_path(found)
     if found.status == "isolated":
         settings = [_setting(found, name) for name in found.factors]
         return (
@@ -131,6 +135,10 @@ def bisection_sentence(found: Bisected) -> str:
     return f"{pair}: {found.status}" + (f": {found.why}." if found.why else ".")
 
 
+def _on_path(found: Bisected) -> str:
+    return {"native": ", both asked on /api", "openai": ", both asked on /v1"}.get(found.path, "")
+
+
 def _setting(found: Bisected, name: str) -> str:
     """Return a factor with its values; of a fact of the servers the values are the hosts themselves."""
     values = found.values.get(name)
@@ -138,7 +146,11 @@ def _setting(found: Bisected, name: str) -> str:
 
 
 def _isolated_sentence(found: Bisected) -> str:
-    where = f"on {found.hosts[0]}" if len(set(found.hosts)) == 1 else f"between {' and '.join(found.hosts)}"
+    where = (
+        f"on {found.hosts[0]}"
+        if len(set(found.hosts)) == 1
+        else f"between {' and '.join(found.hosts)}{_on_path(found)}"
+    )
     return f"Isolated {where}: {_listed(found.factors)}."
 
 
@@ -190,7 +202,7 @@ def _why_untested(record: AuditRecord, source: Source) -> str:
             reason if len(hosts) == len(record.hosts) else f"{reason} ({', '.join(hosts)})"
             for reason, hosts in reasons.items()
         )
-    if source.name == "versions":
+    if source.name == "versions" and not _versions_here(record):
         return "no machine has servers of two versions; name both with --host and add --bisect"
     if source.name == "quantisation":
         return "a request cannot change it; give every host the same file"
@@ -201,6 +213,12 @@ def _why_untested(record: AuditRecord, source: Source) -> str:
     if undone:
         return "; ".join(dict.fromkeys(each.why for each in undone))
     return "no bisection was made; add --bisect" if not names or len(record.hosts) > 1 else "left out of this audit"
+
+
+def _versions_here(record: AuditRecord) -> bool:
+    """Whether this machine had servers of several versions, and no bisection was made of them."""
+    here = [host for host in record.hosts if (host.fingerprint.get("host") or {}).get("source") == "this machine"]
+    return not record.bisections and len({engine_version(host) for host in here} - {""}) > 1
 
 
 def _tested(found: Sequence[Effect], isolated: Sequence[Bisected]) -> str:

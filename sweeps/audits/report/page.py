@@ -68,7 +68,7 @@ def render_audit(report: AuditReport, *, warn: Callable[[str], object] | None = 
         "ladder": part("ladder", lambda: [(row, *figures(row)) for row in _rows(report.ladder)]),
         "pair_levels": part("levels of sameness", lambda: _rows(report.levels)),
         "effects": part("experiments", lambda: effects(record)),
-        "intervals": part("intervals of effects", lambda: _intervals(report.experiments), {}),
+        "intervals": part("intervals of effects", lambda: intervals(report.experiments), {}),
         "questions": {each.name: each.question for each in HOST_EXPERIMENTS},
         "sources": part("sources", lambda: attributions(record)),
         "bisections": [bisection_sentence(each) for each in record.bisections],
@@ -98,7 +98,7 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
-def _intervals(experiments: pd.DataFrame) -> dict[tuple[str, ...], str]:
+def intervals(experiments: pd.DataFrame) -> dict[tuple[str, ...], str]:
     """Return the interval of each effect on coverage, by host, experiment, arm and mode."""
     keys = ("host", "experiment", "arm", "mode")
     return {

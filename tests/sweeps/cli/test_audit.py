@@ -10,6 +10,8 @@ import pytest
 from sweeps import audit
 from sweeps.audits.record import read_record
 from sweeps.cli import run_command
+from sweeps.cli.audit import _Shown
+from sweeps.cli.common import stderr_console
 from sweeps.tracking import audit_runs
 from tests.doubles.ollama import OllamaDouble
 from tests.doubles.three_machines import MODEL, three_machines
@@ -68,7 +70,12 @@ def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
     _, out = three
     assert run_command(["audit", "--from", str(out), "--no-tracking"]) == 0
     shown = capsys.readouterr().out
-    for text in ("Ollama 0.13.5", "OpenAI-compatible (/v1)", "same-seed texts", "not done on mbp: num_ctx"):
+    for text in (
+        "Ollama 0.13.5",
+        "OpenAI-compatible (/v1)",
+        "same-seed texts",
+        "num_ctx; num_thread; num_batch; num_gpu on mbp: /v1",
+    ):
         assert text in shown
     (folder,) = Path("mlruns/audits").iterdir()
     assert folder.name.startswith("qwen2.5-14b-2")
@@ -79,6 +86,18 @@ def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
     shown = capsys.readouterr()
     assert {row["host"] for row in json.loads(shown.out)["experiments"]} == {"wk-01", "mbp", "wk-02"}
     assert "wk-01 and mbp: identical is not met" in shown.err
+
+
+def test_the_tables_are_readable_on_80_columns(three, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    _, out = three
+    assert run_command(["audit", "--from", str(out), "--no-tracking"]) == 0
+    shown = capsys.readouterr().out
+    tables = shown.partition("One thing changed")[2].partition("Not done")[0]
+    assert max(map(len, tables.splitlines())) <= 80
+    for words in ("first run: cold", "same-seed texts", "distribution of", "0% (0% to 19%)", "wk-01 and mbp, from"):
+        assert words in tables
+    assert " repeat: again" not in tables  # no text changed
 
 
 def test_what_changed_since_an_earlier_audit(three, capsys, tmp_path):
@@ -120,6 +139,17 @@ def test_the_cost_is_shown_before_and_the_time_left_after_the_first(capsys):
     assert Path("mlruns/ledger.db").exists()
 
 
+def test_generations_beyond_the_plan_are_those_of_bisections(capsys):
+    shown = _Shown(stderr_console(), quiet=False, bisect=True)
+    shown.plan({"a": 1}, 2)
+    for _ in range(2):
+        shown._told = 0.0
+        shown.advance("a", 1.0)
+    text = capsys.readouterr().err
+    assert "requests for one token; then bisections, 100 to 250 generations a pair" in text
+    assert text.endswith("1 generations of bisections\n")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -129,6 +159,7 @@ def test_the_cost_is_shown_before_and_the_time_left_after_the_first(capsys):
         (["sweep.toml"], "sweep.toml: no such file"),
         (["--host", "a=http://127.0.0.1:9"], "--model: is missing"),
         (["--require", "similar"], "similar"),
+        (["--host", "a=http://127.0.0.1:9", "--model", "m", "--change", "topk=5"], "did you mean 'top_k'"),
     ],
 )
 def test_faults_are_named_and_nothing_is_left_behind(words, message, capsys):

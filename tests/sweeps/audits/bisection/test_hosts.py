@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from sweeps.audits.audit import audit
 from sweeps.audits.bisection.hosts import pairs_for, read_changes
-from sweeps.audits.hosts import fingerprint_of
+from sweeps.audits.hosts import AuditHost, HostAddress, fingerprint_of, on_one_machine
 from sweeps.audits.prompts import PROMPTS
+from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.fingerprint import Fingerprint
 from tests.doubles.ollama import OllamaDouble
@@ -83,7 +86,35 @@ def test_servers_of_two_versions_on_one_machine_isolate_the_version(tmp_path):
 
     (bisection,) = found.record.bisections
     assert (bisection.status, bisection.factors) == ("isolated", ("version",))
-    assert bisection.values["version"] == ("old", "new")
+    assert bisection.values["version"] == ("0.13.5", "0.17.4")
+
+
+def fake(label, url, *, host_file=None, source="this machine"):
+    engine = SimpleNamespace(address=url)
+    address = HostAddress(label, EngineSpec("ollama"), host_file=host_file)
+    facts = Fingerprint({"host": {"source": source}, "engine": {}, "model": {}})
+    return AuditHost(address, SimpleNamespace(engine=engine), "m", facts, {})
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({"url": "http://127.0.0.1:1"}, {"url": "http://127.0.0.1:2"}, True),
+        # two tunnels: one machine or two, nobody knows
+        ({"url": "http://127.0.0.1:1", "source": "unknown"}, {"url": "http://127.0.0.1:2", "source": "unknown"}, False),
+        ({"url": "http://wk-01:1", "source": "unknown"}, {"url": "http://wk-01:2", "source": "unknown"}, True),
+        ({"url": "http://wk-01:1", "source": "unknown"}, {"url": "http://wk-02:1", "source": "unknown"}, False),
+        # equal chips do not make two machines one, but one file does
+        ({"url": "http://a:1", "host_file": "a.json"}, {"url": "http://b:1", "host_file": "b.json"}, False),
+        (
+            {"url": "http://127.0.0.1:1", "host_file": "a.json"},
+            {"url": "http://127.0.0.1:2", "host_file": "a.json"},
+            True,
+        ),
+    ],
+)
+def test_one_machine_is_known_by_its_address_or_its_file(one, other, same):
+    assert on_one_machine(fake("a", **one), fake("b", **other)) is same
 
 
 @pytest.fixture(scope="module")

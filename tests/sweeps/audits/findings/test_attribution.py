@@ -70,6 +70,30 @@ def test_servers_of_two_versions_on_one_machine_isolate_the_version():
     assert bisection_sentence(one).startswith("a and b: isolated to version. Made alike, it removed the difference")
 
 
+def test_a_bisection_on_another_path_than_the_used_one_says_so_and_does_not_explain_that_path():
+    values = {"version": ("0.13.5", "0.15.6")}
+    one = Bisected(hosts=("wk-01", "mbp"), status="isolated", factors=("version",), values=values, path="native")
+    record = three_machines(bisections=(one,))
+
+    assert bisection_sentence(one).startswith(
+        "wk-01 and mbp, both asked on /api: isolated to version (0.13.5 against 0.15.6)."
+    )
+    assert by_source(record)["versions"].sentence == "Isolated between wk-01 and mbp, both asked on /api: version."
+    assert by_source(record)["defaults"].is_open
+    own = DEFAULTS.model_copy(update={"hosts": ("mbp", "mbp")})
+    assert not by_source(three_machines(bisections=(one, own)))["api path"].is_open
+
+
+def test_servers_of_two_versions_on_this_machine_are_told_to_be_bisected():
+    here = {"source": "this machine"}
+    hosts = tuple(
+        each.model_copy(update={"fingerprint": {**each.fingerprint, "host": {**each.fingerprint["host"], **here}}})
+        for each in three_machines().hosts
+    )
+    found = by_source(three_machines(hosts=hosts))["versions"]
+    assert found.sentence.endswith("not isolated: no bisection was made; add --bisect.")
+
+
 def test_a_bisection_of_one_host_at_other_settings_is_about_that_host():
     one = DEFAULTS.model_copy(update={"hosts": ("mbp", "mbp")})
     found = by_source(three_machines(bisections=(one,)))["defaults"]
