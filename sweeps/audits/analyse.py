@@ -186,7 +186,8 @@ def ladder_table(record: AuditRecord, found: Sequence[Rung]) -> pd.DataFrame:
     for other in record.hosts[1:]:
         first = record.hosts[0]
         rows += _fixed_rungs(first, other)
-        rows += [_rung_row(record, rung) for rung in found if rung.host_b == other.label]
+        tested = [_rung_row(record, rung) for rung in found if rung.host_b == other.label]
+        rows += sorted(tested, key=lambda row: row["rung"] != "numerics")  # numbers come before the texts
     return pd.DataFrame(rows, columns=_LADDER_COLUMNS)
 
 
@@ -212,7 +213,7 @@ def _figures(rung: Rung) -> tuple[float, float, float]:
     if rung.rung == "same-seed texts":
         return found.between.share, found.between.low, found.between.high
     if rung.rung == "distribution of texts":
-        return found.statistic, math.nan, math.nan
+        return found.discrepancy, math.nan, math.nan
     if rung.rung == "numerics":
         return found.between, math.nan, math.nan
     return found.effect, found.low, found.high
@@ -254,7 +255,7 @@ def _own_discrepancy(record: AuditRecord, label: str, mode: str) -> float:
     if not len(x) or not len(y):
         return math.nan
     halves = (x["text"].tolist(), y["text"].tolist(), x["case"].tolist(), y["case"].tolist())
-    return kernel_test(*halves, permutations=1).statistic
+    return kernel_test(*halves, permutations=1).discrepancy
 
 
 def _fixed_rungs(first: HostRecord, other: HostRecord) -> Iterator[dict[str, Any]]:

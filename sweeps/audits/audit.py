@@ -27,6 +27,7 @@ from sweeps.audits.scores import scored
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import EngineError
 from sweeps.engines.inspection import inspector
+from sweeps.errors import ConfigError
 from sweeps.hosts.sweep_hosts import engine_specs
 from sweeps.ledger.ledger import Ledger, opened_ledger
 from sweeps.scoring.engine_models import EngineModels
@@ -82,6 +83,8 @@ def audit(
     given, files = _pairs(hosts), _pairs(host_files)
     earlier = [each if isinstance(each, AuditRecord) else read_record(Path(each)) for each in from_]
     if earlier and not given and sweep is None and engine is None:
+        if model not in (None, earlier[0].model):
+            raise ConfigError(f"--model {model}: the records of --from are of {earlier[0].model}; leave --model out")
         return Audit(joined(earlier))
     model = model or (earlier[0].model if earlier and sweep is None else None)
     config = audited_config(sweep, model, engine, hosts=bool(given))

@@ -106,7 +106,7 @@ def _purpose(report: AuditReport, level: str) -> Purpose:
     sentence = _purpose_sentence(modes)
     if level == "same-quality" and (intervals := list(_intervals(modes))):
         margin = report.record.margin
-        sentence = f"{'; '.join(intervals)}. A difference below {margin:g} would not matter."
+        sentence = f"Coverage: {'; '.join(intervals)}. A difference below {margin:g} would not matter."
     return Purpose(level, title, use, tuple(modes), sentence)
 
 
@@ -115,7 +115,9 @@ def _intervals(modes: Sequence[ModeAnswer]) -> Iterator[str]:
     for _, word, row in (pair for mode in modes for pair in mode.pairs):
         low, high = row.get("low"), row.get("high")
         if isinstance(low, float) and isinstance(high, float) and low <= high:
-            yield f"{row['host_b']} against {row['host_a']} {word}, {low:+.2f} to {high:+.2f}"
+            low, high = max(low, -1.0), min(high, 1.0)  # coverage is a share
+            shown = {"yes": "the same", "no": "not the same"}.get(word, word)
+            yield f"{row['host_b']} minus {row['host_a']} {low:+.2f} to {high:+.2f}, {shown}"
 
 
 def _all(words: Iterator[Word]) -> Word:
@@ -164,7 +166,7 @@ def headline(report: AuditReport) -> tuple[str, str]:
     if quality.word == "yes":
         return "Other texts, the same quality", "equivalent"
     if identical.word == "no" and baseline is not None and baseline.all_agree:
-        return "Other texts in use; for measuring the same, as far as tested", "none"
+        return "Other texts as used; at temperature 0 the same, as far as tested", "none"
     if "no" in {each.word for each in found.values()}:
         return "Not the same texts; the same quality is not shown", "none"
     return "Not shown to be the same, nor to differ", "none"
@@ -176,6 +178,8 @@ def _own_headline(record: AuditRecord) -> tuple[str, str]:
         return "One host; nothing was repeated", "none"
     if any(each.changed for each in own):
         return f"{record.labels[0]} does not repeat its own texts", "worse"
+    if any(each.changed for each in effects(record) if each.experiment == "first run"):
+        return f"{record.labels[0]} repeats its own texts once they are warm, not right after a load", "equivalent"
     return f"{record.labels[0]} repeats its own texts", "better"
 
 

@@ -18,6 +18,7 @@ from sweeps.audits.findings.attribution import attributions, bisection_sentence
 from sweeps.audits.findings.effects import effects
 from sweeps.audits.findings.facts_table import facts
 from sweeps.audits.findings.levels_table import STATISTIC, coverages
+from sweeps.audits.findings.numbers import own_numbers
 from sweeps.audits.record import MODES, AuditRecord
 from sweeps.audits.report import answers
 from sweeps.audits.report.data import AuditReport
@@ -69,6 +70,7 @@ def render_audit(report: AuditReport, *, warn: Callable[[str], object] | None = 
         "pair_levels": part("levels of sameness", lambda: _rows(report.levels)),
         "effects": part("experiments", lambda: effects(record)),
         "intervals": part("intervals of effects", lambda: intervals(report.experiments), {}),
+        "numbers": part("numbers", lambda: own_numbers(record)),
         "questions": {each.name: each.question for each in HOST_EXPERIMENTS},
         "sources": part("sources", lambda: attributions(record)),
         "bisections": [bisection_sentence(each) for each in record.bisections],

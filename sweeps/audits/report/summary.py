@@ -11,6 +11,7 @@ from sweeps.audits.findings.attribution import attributions, bisection_sentence
 from sweeps.audits.findings.effects import effects
 from sweeps.audits.findings.facts_table import facts
 from sweeps.audits.findings.levels_table import STATISTIC, coverages
+from sweeps.audits.findings.numbers import own_numbers
 from sweeps.audits.record import MODES, AuditRecord
 from sweeps.audits.report import answers
 from sweeps.audits.report.data import AuditReport
@@ -45,6 +46,7 @@ def audit_json(report: AuditReport) -> dict[str, Any]:
         "facts": {fact.name: {"state": fact.state, "note": fact.note, **fact.values} for fact in facts(record)},
         "ladder": _rows(report.ladder),
         "levels": _rows(report.levels),
+        "numbers": [vars(each) for each in own_numbers(record)],
         "experiments": [vars(each) for each in effects(record)],
         "not_done": {host.label: [each.model_dump() for each in host.not_done] for host in record.hosts},
         "sources": [

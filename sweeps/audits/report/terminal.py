@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from analysis.report.numbers import signed
 from sweeps.audits.findings.effects import Effect, effects
+from sweeps.audits.findings.numbers import OwnNumbers, own_numbers
 from sweeps.audits.record import AuditRecord
 from sweeps.audits.report.data import AuditReport
 from sweeps.audits.report.page import figures, intervals
@@ -28,6 +29,8 @@ def audit_tables(report: AuditReport) -> list[RenderableType]:
         parts.append(_experiments(changed, report))
     if rest := len(found) - len(changed):
         parts.append(Text(f"No text changed in {rest} {'other ' if changed else ''}experiments.", style="dim"))
+    if numbers := own_numbers(report.record):
+        parts += [Text("\nLog probabilities of each host, against its own warm ones", style="bold"), _numbers(numbers)]
     for pair in dict.fromkeys((row["host_a"], row["host_b"]) for row in report.ladder.to_dict("records")):
         parts += [Text(f"\n{' and '.join(pair)}, from the prompt to the quality", style="bold"), _rungs(pair, report)]
     if lines := list(not_done(report.record)):
@@ -60,6 +63,13 @@ def _experiments(changed: Sequence[Effect], report: AuditReport) -> Table:
         shown = f"{coverage} ({interval})" if interval else coverage
         name = f"{each.experiment}: {each.arm}"
         table.add_row(each.host, name, each.mode, f"{each.changed} of {each.n}", shown)
+    return table
+
+
+def _numbers(found: Sequence[OwnNumbers]) -> Table:
+    table = _table("host", "changed", "mean", "largest", "in words")
+    for each in found:
+        table.add_row(each.host, each.arm, f"{each.mean:.3f}", f"{each.largest:.3f}", each.sentence)
     return table
 
 

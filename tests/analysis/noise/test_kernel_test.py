@@ -108,3 +108,16 @@ def test_more_texts_find_a_smaller_share() -> None:
     few, many = (detectable_share(random_texts(rng, n), random_texts(rng, n), seed=3) for n in (5, 20))
     assert many < few
     assert detectable_share(["a", "b"], ["c", "d"]) == math.inf  # two texts each have no p below 1 / 3
+
+
+def test_the_discrepancy_has_no_bias_of_few_texts():
+    """Over all ways to deal texts to two hosts its mean is 0, whatever their numbers; the statistic's is not."""
+    texts = ["the load takes ten hours", "the load took ten hours", "a new index", "an index was added", "nothing"]
+    found = []
+    for chosen in itertools.combinations(range(5), 2):
+        x = [texts[place] for place in chosen]
+        y = [text for place, text in enumerate(texts) if place not in chosen]
+        found.append(kernel_test(x, y))
+    assert np.mean([each.discrepancy for each in found]) == pytest.approx(0, abs=1e-12)
+    assert np.mean([each.statistic for each in found]) > 0.1
+    assert np.isnan(kernel_test(texts[:1], texts[1:]).discrepancy)

@@ -86,6 +86,8 @@ def test_the_tables_of_records_are_shown_without_a_host(three, capsys):
     shown = capsys.readouterr()
     assert {row["host"] for row in json.loads(shown.out)["experiments"]} == {"wk-01", "mbp", "wk-02"}
     assert "wk-01 and mbp: identical is not met" in shown.err
+    assert run_command(["audit", "--from", str(out), "--model", "other:1b"]) == 2
+    assert "the records of --from are of qwen2.5:14b" in capsys.readouterr().err
 
 
 def test_the_tables_are_readable_on_80_columns(three, capsys, monkeypatch):

@@ -40,23 +40,26 @@ def test_pairs_with_unlike_answers_are_named_and_one_no_decides():
 def test_few_texts_that_all_agree_are_no_proof_and_an_open_difference_has_its_interval():
     table = levels(identical=(NOT, OPEN), equivalent=(NOT, OPEN), same_quality=(OPEN, OPEN))
     table = table[(table["level"] != "same-quality") | (table["mode"] == "production")].assign(
-        share=1.0, low=-0.08, high=0.031, bound=0.05
+        share=1.0, low=-1.3, high=0.031, bound=0.05
     )
     found = report(three_machines(), levels=table)
     identical, _, quality = purposes(found)
 
     assert identical.sentence == "As used: no; at temperature 0: all 6 texts agree, too few to be sure."
-    assert headline(found)[0] == "Other texts in use; for measuring the same, as far as tested"
+    assert headline(found)[0] == "Other texts as used; at temperature 0 the same, as far as tested"
     assert quality.sentence == (
-        "wk-02 against wk-01 not shown, -0.08 to +0.03; mbp against wk-01 not shown, -0.08 to +0.03. A difference below"
-        " 0.05 would not matter."
+        "Coverage: wk-02 minus wk-01 -1.00 to +0.03, not shown; mbp minus wk-01 -1.00 to +0.03, not shown. A difference"
+        " below 0.05 would not matter."
     )
 
 
 def test_one_host_has_no_purposes_but_an_answer_about_itself():
     one = report(three_machines(hosts=(host("wk-01"),)))
     assert purposes(one) == []
-    assert headline(one) == ("wk-01 repeats its own texts", "better")
+    assert headline(one)[0] == "wk-01 repeats its own texts once they are warm, not right after a load"
+    warm = [each for each in host("wk-01").answers if each.experiment != "first run"]
+    steady = report(three_machines(hosts=(host("wk-01", answers=tuple(warm)),)))
+    assert headline(steady) == ("wk-01 repeats its own texts", "better")
     assert repeats(one.record) == [
         "wk-01: sent again, all 2 texts are the same; after a load, 2 of 4 texts differ; two or four at once, 2 of 2"
         " texts differ."
