@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
+from functools import cache
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,6 +16,7 @@ keep_temporary_files_in_memory()
 share_bytecode()  # before the imports of the libraries
 
 from analysis.report.guard import Guard  # noqa: E402
+from sweeps.fingerprints import capture  # noqa: E402
 from sweeps.tracking.mlflow_store import PRELOAD  # noqa: E402
 
 settings.register_profile("short", max_examples=25, deadline=None)
@@ -21,6 +24,16 @@ settings.register_profile("full", max_examples=200, deadline=None)
 settings.load_profile("short")
 
 pytest_plugins = ["pytester", "tests.empty_databases", "tests.postgres"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def commit_is_read_once() -> Iterator[None]:
+    """Let fingerprints that are taken in this repository share one answer of git: each sweep takes one."""
+    ask, here = capture._git, Path.cwd()
+    ask_here = cache(ask)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(capture, "_git", lambda *words: (ask_here if Path.cwd() == here else ask)(*words))
+        yield
 
 
 @pytest.fixture(autouse=True)

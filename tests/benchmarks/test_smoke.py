@@ -34,7 +34,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
     "speed.startup": ["--quick", "--only", "run, first text", "help"],
-    "speed.report_page": ["--configurations", "12"],
+    "speed.report_page": ["--configurations", "8"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
     "speed.tracking": ["--observations", "4", "--configurations", "1"],
     "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],

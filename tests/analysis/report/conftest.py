@@ -11,11 +11,11 @@ from tests.analysis.report.reading import (
 from tests.analysis.sample_report import make_data
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def data() -> ReportData:
     return make_data()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def page(data) -> Page:
     return Page(render_report(data))

@@ -38,6 +38,7 @@ def test_the_first_run_is_found_and_warm_order_removes_it(host: AuditHost) -> No
     assert cold != warm
 
 
+@pytest.mark.long
 def test_slots_are_found_where_prompts_are_evaluated_together(host: AuditHost) -> None:
     # Which prompts share a batch depends on their threads, so not every one differs every time.
     requests = [(name, 0) for name in list(PROMPTS)[1:5]]

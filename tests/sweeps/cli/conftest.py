@@ -10,7 +10,7 @@ import pytest
 from tests.sweeps.sweep_files import run, write_sweep
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of two finished studies: `other`, and then `t`, shown better."""
     folder = tmp_path_factory.mktemp("finished")
@@ -19,7 +19,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def null(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished study in which nothing matters."""
     folder = tmp_path_factory.mktemp("null")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from sweeps.cli import run_command
-from tests.sweeps.cli.reading import Capture
+from tests.sweeps.cli.reading import Capture, drawn_in
 from tests.sweeps.study.test_comparison import CANDIDATES, compare, write
 from tests.sweeps.sweep_files import write_sweep
 
@@ -27,7 +27,8 @@ def _json(folder: Path, capsys: Capture, *command: str, code: int = 0) -> list[o
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_the_same_command_continues_and_prints_each_candidate(folder: Path, capsys: Capture) -> None:
+@pytest.mark.usefixtures("drawn_plots")
+def test_the_same_command_continues_prints_each_candidate_and_draws(folder: Path, capsys: Capture) -> None:
     launch, done = _json(folder, capsys, "compare", str(folder / "sweep.toml"), "--no-tracking")
     assert isinstance(launch, dict)
     assert isinstance(done, dict)
@@ -40,6 +41,9 @@ def test_the_same_command_continues_and_prints_each_candidate(folder: Path, caps
     assert set(ranking) == {*CANDIDATES, "the baseline"}
     assert ranking["the baseline"]["effect"] == 0
     assert all(row["ci_low"] < row["effect"] < row["ci_high"] for name, row in ranking.items() if name in CANDIDATES)
+    study = folder / "mlruns/sweeps/t"
+    assert {"confirm", "levels"} <= drawn_in(study)
+    assert "cool" in (study / "report.html").read_text().partition("<svg")[2]
 
 
 def test_judge_status_and_export_read_it(folder: Path, capsys: Capture, tmp_path: Path) -> None:

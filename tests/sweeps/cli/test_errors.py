@@ -230,9 +230,8 @@ def test_a_ledger_that_is_no_ledger(tmp_path: Path, capsys: Capture) -> None:
 
 
 @pytest.mark.parametrize("store", ["ledger.db", "optuna.db"])
-def test_disk_full(tmp_path: Path, capsys: Capture, store: str) -> None:
+def test_disk_full(tmp_path: Path, copy: Path, capsys: Capture, store: str) -> None:
     """A store that may not grow any more answers as a full disk does."""
-    path = write_sweep(tmp_path)
     grown = 30 if store == "ledger.db" else 1
     limits: list[str] = []
 
@@ -243,8 +242,7 @@ def test_disk_full(tmp_path: Path, capsys: Capture, store: str) -> None:
             if pages > 20:
                 limits.append(connection.execute(f"PRAGMA max_page_count = {pages + grown}").fetchone()[0])
 
-    assert run_command(sweep(write_sweep(tmp_path, study={"name": "first"}))) == 0
-    before = load_result(tmp_path / "mlruns", "first").observations
+    before = load_result(tmp_path / "mlruns", "other").observations
     # One look: a confirmation that ends early would take fewer generations than planned.
     path = write_sweep(tmp_path, study={"name": "second", "seed": 9}, budget={"generations": 120}, confirm={"looks": 1})
     sa.event.listen(sa.Engine, "connect", limit)
@@ -253,19 +251,18 @@ def test_disk_full(tmp_path: Path, capsys: Capture, store: str) -> None:
     finally:
         sa.event.remove(sa.Engine, "connect", limit)
     assert limits
-    assert load_result(tmp_path / "mlruns", "first").observations.equals(before)
+    assert load_result(tmp_path / "mlruns", "other").observations.equals(before)
     kept = load_result(tmp_path / "mlruns", "second")
     assert 0 < len(kept.observations) < kept.plan.total
     assert run_command(sweep(path)) == 0
     assert len(load_result(tmp_path / "mlruns", "second").observations) == kept.plan.total
 
 
-def test_a_study_with_another_configuration(tmp_path: Path, capsys: Capture) -> None:
-    assert run_command(sweep(write_sweep(tmp_path))) == 0
-    before = load_result(tmp_path / "mlruns").observations
+def test_a_study_with_another_configuration(tmp_path: Path, copy: Path, capsys: Capture) -> None:
+    before = load_result(tmp_path / "mlruns", "t").observations
     path = write_sweep(tmp_path, baseline={"temperature": 1.0})
     fails(capsys, sweep(path), 2, "baseline.temperature: stored 1.2, now 1.0", "'t-2'")
-    assert load_result(tmp_path / "mlruns").observations.equals(before)
+    assert load_result(tmp_path / "mlruns", "t").observations.equals(before)
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,8 @@ def test_labels_correct_the_verdict_wherever_it_is_shown(copy: Path, capsys: Cap
     assert "correction" not in answer(capsys, "judge", "t", "--json", *folder(copy))
     label(copy, "q", "--items", "60")
     labels = labels_of(copy)
-    labels.answer({each: honest(copy)[each] for each in labels.drawn})
+    said = honest(copy)
+    labels.answer({each: said[each] for each in labels.drawn})
     out, _ = label(copy, "", "--items", "60")
     assert out.startswith("60 of 60 questions answered")
     record = answer(capsys, "judge", "t", "--json", *folder(copy))
@@ -159,7 +160,8 @@ def test_a_spreadsheet_goes_out_and_comes_back(copy: Path, tmp_path: Path) -> No
     sheet.write_text("\n".join(lines))  # as a spreadsheet of another country saves it
     out, _ = label(copy, "", "--from", str(sheet))
     assert out.startswith("40 of 40 questions answered")
-    assert [labels_of(copy).answers[row["question"]] for row in rows] == [known[row["question"]] for row in rows]
+    answers = labels_of(copy).answers
+    assert [answers[row["question"]] for row in rows] == [known[row["question"]] for row in rows]
 
 
 @pytest.mark.parametrize(

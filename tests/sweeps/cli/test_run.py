@@ -7,9 +7,11 @@ import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +20,7 @@ import pytest
 from sweeps.cli import run_command
 from sweeps.results.reader import load_result
 from sweeps.workspace.workspace import Workspace
-from tests.sweeps.cli.reading import VERDICT_KEYS, Capture, text
+from tests.sweeps.cli.reading import VERDICT_KEYS, Capture, drawn_in, text
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 
@@ -55,12 +57,17 @@ def test_run_as_a_newcomer_does_with_tracking_and_report(tmp_path: Path) -> None
     assert "mlruns/sweeps/t/production.env" in done.stdout
     assert "floor" in done.stderr
     assert "noise band" in done.stderr
+    for loud in ("INFO", "WARNING", "Warning", "alembic"):
+        assert loud not in done.stderr
     folder = tmp_path / "mlruns/sweeps/t"
     assert (folder / "report.html").read_text().lstrip().lower().startswith("<!doctype html")
+    assert {"noise_band", "confirm", "history", "levels"} <= drawn_in(folder)
     assert (folder / "production.env").is_file()
     result = load_result(tmp_path / "mlruns")
     with (folder / "observations.csv").open() as file:
         assert len(list(csv.DictReader(file))) == len(result.observations)
+    with closing(sqlite3.connect(tmp_path / "mlruns/mlflow.db")) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlruns/mlflow.db'}")
     experiment = client.get_experiment_by_name("t")
     assert experiment is not None
@@ -140,8 +147,6 @@ def _stop(folder: Path, sign: int, code: int, *options: str) -> Path:
 
 
 def _observations(folder: Path) -> int:
-    import sqlite3
-
     try:
         with sqlite3.connect(f"file:{folder / 'mlruns/ledger.db'}?mode=ro", uri=True) as connection:
             return int(connection.execute("SELECT COUNT(*) FROM observations").fetchone()[0])

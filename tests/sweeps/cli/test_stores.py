@@ -12,6 +12,7 @@ import pytest
 
 from sweeps.cli import run_command
 from sweeps.results.reader import load_result
+from tests.marks import long
 from tests.sweeps.sweep_files import run, write_sweep
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -33,7 +34,7 @@ def told(capsys: Capture, code: int, *arguments: object) -> str:
     return out + err
 
 
-@pytest.mark.parametrize(("name", "begun"), [("optuna.db", False), ("optuna.db", True), ("mlflow.db", False)])
+@pytest.mark.parametrize(("name", "begun"), [long("optuna.db", False), ("optuna.db", True), ("mlflow.db", False)])
 def test_a_damaged_store_is_moved_away_and_made_anew(tmp_path: Path, capsys: Capture, name: str, begun: bool) -> None:
     path, where = write_sweep(tmp_path), ("--mlruns", tmp_path / "mlruns")
     file = tmp_path / "mlruns" / name
@@ -89,11 +90,11 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ("change", "reason"),
     [
         ("record = substr(record, 1, 200)", "its record: "),
-        ("identity = substr(identity, 1, 20)", "its identity: "),
-        ("record = '[]'", "its record is no JSON object"),
+        long("identity = substr(identity, 1, 20)", "its identity: "),
+        long("record = '[]'", "its record is no JSON object"),
         ("record = json_remove(record, '$.plan')", "its record has no plan"),
         ("record = json_remove(record, '$.hosts')", "its record has no hosts"),
-        ("record = json_set(record, '$.proposals', json('[1]'))", "TypeError: "),
+        long("record = json_set(record, '$.proposals', json('[1]'))", "TypeError: "),
         ("config = substr(config, 1, 40)", "ConfigError: "),
     ],
 )

@@ -16,6 +16,7 @@ from sweeps.engines.base import EngineUnreachable, Generation, Prompt
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
+from tests.marks import long
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 HOSTS = ("http://a", "http://b")
@@ -74,7 +75,7 @@ def stopped_in_confirmation(folder: Path, path: Path, after: int) -> SweepResult
     return load_result(folder / "mlruns")
 
 
-@pytest.mark.parametrize("away", HOSTS)
+@pytest.mark.parametrize("away", [HOSTS[0], long(HOSTS[1])])
 def test_a_finished_study_run_again_without_a_host_generates_nothing(tmp_path: Path, away: str) -> None:
     path = write(tmp_path)
     whole = run(path, engine=hosts(tmp_path))

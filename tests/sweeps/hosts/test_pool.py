@@ -135,8 +135,8 @@ def test_an_idle_host_takes_over_what_needs_no_host(ledger):
 
 @pytest.mark.parametrize("host", [None, 1])
 def test_work_of_a_host_that_drops_out_goes_on_elsewhere(host, ledger):
-    faults = {1: [Fault("unreachable", frozenset(range(5, 1000)))]}
-    hosts = make_hosts(3, faults, delay=0.01)  # slow enough that no other host takes the work before it fails
+    faults = {1: [Fault("unreachable", frozenset(range(2, 1000)))]}
+    hosts = make_hosts(3, faults, delay=0.02)  # slow enough that no other host takes the work before it fails
     tasks = make_tasks(40, host=host)
     outcomes, drops = run(hosts, ledger, tasks)
     assert places(outcomes) == places_of(tasks)

@@ -352,6 +352,7 @@ def test_search_keys_are_no_part_of_a_study():
     assert plain.identity() == changed.identity()
 
 
+@pytest.mark.long  # the same by texts alone: `test_llamacpp.test_mirostat_is_alive_and_replaces_top_k`
 @pytest.mark.model
 @pytest.mark.skipif(embedded_model_path() is None, reason="the embedded model is not installed")
 def test_the_embedded_engine_has_mirostat_and_top_k_is_inert_under_it():

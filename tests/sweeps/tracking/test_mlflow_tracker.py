@@ -598,6 +598,7 @@ def test_importing_the_tracker_does_not_import_mlflow():
     assert done.stdout.strip() == "False"
 
 
+@pytest.mark.long  # of what `sweeps run` prints: `test_run.test_run_as_a_newcomer_does_with_tracking_and_report`
 def test_the_terminal_stays_quiet(tmp_path, directory):
     """A new database, a run, a child and an end, in a process of their own."""
     code = (

@@ -15,6 +15,7 @@ from sweeps.errors import ConfigError
 from sweeps.fingerprints.fingerprint import Fingerprint
 from tests.doubles.ollama import OllamaDouble
 from tests.doubles.three_machines import MODEL, VERSIONS, three_machines
+from tests.marks import long
 
 CHIPS = {"wk-01": "Apple M4", "wk-02": "Apple M4 Pro", "mbp": "Apple M4 Pro"}
 FILE = """
@@ -127,7 +128,7 @@ def old_server():
     ("changes", "factors"),
     [
         (["top_k=5", "num_thread=1", "repeat_last_n=64"], {"top_k"}),
-        (["in_flight=4", "top_k=40"], {"in flight"}),
+        long(["in_flight=4", "top_k=40"], {"in flight"}),
         (["repeat_last_n=64"], None),
     ],
 )
