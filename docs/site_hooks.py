@@ -13,11 +13,12 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 ROOT = Path(__file__).resolve().parent.parent
+RECIPES = ROOT / "examples" / "recipes"
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _log = logging.getLogger("mkdocs.hooks.site_hooks")
 _MARK = "<!-- made by docs/site_hooks.py -->"
@@ -27,6 +28,8 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the files outside of `docs/` to which pages link, and the page of each recipe."""
     from mkdocs.structure.files import File
 
+    for recipe in recipes():
+        files.append(File.generated(config, f"recipes/{recipe.name}.md", content=recipe.page()))
     for name in sorted(linked_files()):
         if (ROOT / name).suffix == ".md":
             files.append(File.generated(config, f"repository/{name}", content=(ROOT / name).read_text("utf-8")))
@@ -63,7 +66,9 @@ def site_target(source: str, target: str) -> str:
     if re.match(r"[a-z]+:", target):
         return target
     name = repository_name(source, target)
-    if name.startswith("docs/"):
+    if name in (pages := {f"examples/recipes/{recipe.file}": f"recipes/{recipe.name}.md" for recipe in recipes()}):
+        place = pages[name]
+    elif name.startswith("docs/"):
         place = name.removeprefix("docs/")
     elif (ROOT / name).is_dir():
         place = f"repository/{name}/files.md"
@@ -108,6 +113,73 @@ def _listing(name: str) -> str:
     """A page with the files of a folder of the repository."""
     files = sorted(path.name for path in (ROOT / name).iterdir() if path.is_file())
     return f"# `{name}`\n\n" + "".join(f"- [{file}]({file})\n" for file in files)
+
+
+# Recipes.
+
+
+class Recipe(NamedTuple):
+    """A file of `examples/recipes/`: its comment header says what it is.
+
+    Attributes:
+        file: Name of the file.
+        title: First line of the header.
+        about: The paragraphs of the header.
+        facts: The lines `Run: ...`, `Shows: ...` and `Runs on: ...` by their names.
+        body: The file without its header.
+    """
+
+    file: str
+    title: str
+    about: str
+    facts: Mapping[str, str]
+    body: str
+
+    @classmethod
+    def read(cls, path: Path) -> Recipe:
+        """Read a recipe's file."""
+        lines = path.read_text("utf-8").splitlines()
+        count = next(number for number, line in enumerate(lines) if not line.startswith("#"))
+        header = [line.removeprefix("#").strip() for line in lines[:count]]
+        facts = dict(line.split(": ", 1) for line in header if re.match(r"(Run|Shows|Runs on): ", line))
+        about = "\n".join(line for line in header[1:] if not re.match(r"(Run|Shows|Runs on): ", line)).strip()
+        return cls(path.name, header[0], about, facts, "\n".join(lines[count:]).strip() + "\n")
+
+    @property
+    def name(self) -> str:
+        """The name of its page."""
+        return self.file.partition(".")[0]
+
+    def page(self) -> str:
+        """The recipe's page: what it is for, the command, the file, and what was printed."""
+        kind = {"toml": "toml", "py": "python", "sh": "sh"}[self.file.rpartition(".")[2]]
+        parts = [
+            f"# {self.title}\n\n{self.about}\n",
+            f"```sh\n{self.facts['Run']}\n```\n",
+            f"It runs on {self.facts['Runs on']}. Run it in a checkout of the repository.\n",
+            f"## The file\n\n`examples/recipes/{self.file}`:\n\n```{kind}\n{self.body}```\n",
+        ]
+        recorded = RECIPES / "output" / f"{self.name}.txt"
+        if recorded.exists():
+            parts.append(f"## What it printed\n\n```text\n{recorded.read_text('utf-8').rstrip()}\n```\n")
+        return "\n".join(parts)
+
+
+@cache
+def recipes() -> tuple[Recipe, ...]:
+    """All recipes, in the order of the navigation."""
+    names = re.findall(r"recipes/([\w-]+)\.md", (ROOT / "mkdocs.yml").read_text("utf-8"))
+    files = {path.stem: path for path in RECIPES.iterdir() if path.is_file()}
+    return tuple(Recipe.read(files[name]) for name in names if name != "index")
+
+
+def recipe_table() -> str:
+    """The list of all recipes."""
+    rows = [
+        f"| [{recipe.title}]({recipe.name}.md) | `{recipe.facts['Run']}` | {_cell(recipe.facts['Runs on'])} |"
+        for recipe in recipes()
+    ]
+    return "\n".join(["| recipe | command | runs on |", "|---|---|---|", *rows])
 
 
 # The references.
@@ -266,6 +338,7 @@ def python_reference() -> str:
 
 
 GENERATED = {
+    "recipes/index.md": recipe_table,
     "reference/cli.md": cli_reference,
     "reference/keys.md": keys_reference,
     "reference/python.md": python_reference,
