@@ -1,6 +1,6 @@
 """Texts of the embedded model that the audit's benchmark resamples: how they are made and read.
 
-Six settings on two cases and the prompt of `examples/quickstart.toml`, 12 seeds each, 24 tokens. Each setting is
+Six settings on two cases and the prompt of `benchmarks/replay/recorded.toml`, 12 seeds each, 24 tokens. Each setting is
 generated twice, in two loads of the model, so that the model's own agreement is real. What is there is not made again.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from benchmarks.replay.table import MODEL, PROMPT, ROOT, quickstart
+from benchmarks.replay.table import MODEL, PROMPT, ROOT, recorded_sweep
 
 PARQUET = ROOT / "benchmarks" / "data" / "audit.parquet"
 BASE: dict[str, float] = {"temperature": 0.8, "top_p": 0.7, "top_k": 40, "repeat_penalty": 1.1, "num_ctx": 2048}
@@ -54,7 +54,7 @@ def requests(seeds: int = SEEDS, repeats: int = REPEATS) -> Iterator[Request]:
     """All requests: a load per repeat and num_ctx, case by case so that the prompt stays cached."""
     from objectives import load_cases
 
-    cases = load_cases(quickstart()["objective"]["cases"], names=CASES)
+    cases = load_cases(recorded_sweep()["objective"]["cases"], names=CASES)
     for repeat in range(repeats):
         for window in sorted({options["num_ctx"] for options in SETTINGS.values()}):
             for case in cases:
@@ -79,7 +79,7 @@ def record(store: Path, *, minutes: float | None, report: Callable[[str], object
     from sweeps.config.tables import PromptTable
     from sweeps.engines.llamacpp import LlamaCppEngine
 
-    start = quickstart()
+    start = recorded_sweep()
     logs = {case.name: case.log for case in load_cases(start["objective"]["cases"], names=CASES)}
     given = start["prompts"][PROMPT]
     prompt = PromptTable(user=given["user"], system=given["system"])

@@ -1,7 +1,7 @@
 """The table of real generations behind `replay.py`: its contents, how it is made and read.
 
-48 configurations of the embedded model (temperature x repeat_penalty x top_p, the quick start's baseline among them)
-on the six cases and the prompt of `examples/quickstart.toml`, ten seeds each. The seeds are the same for all
+48 configurations of the embedded model (temperature x repeat_penalty x top_p, the usual baseline among them) on the
+six cases and the prompt of `benchmarks/replay/recorded.toml`, ten seeds each. The seeds are the same for all
 configurations. It is made through the sweep's own path (tasks, ledger, warm-ups), and texts that the
 ledger has are reused.
 """
@@ -22,7 +22,7 @@ from benchmarks.sweep_file import toml_text
 
 ROOT = Path(__file__).parents[2]
 PARQUET = ROOT / "benchmarks" / "data" / "replay.parquet"
-QUICKSTART = ROOT / "examples" / "quickstart.toml"
+RECORDED = ROOT / "benchmarks" / "replay" / "recorded.toml"
 MODEL, PROMPT = "smollm2:135m", "facts"
 GRID: dict[str, tuple[float, ...]] = {
     "temperature": (0.2, 0.5, 0.8, 1.1),
@@ -35,14 +35,14 @@ SEEDS = 10
 COLUMNS = (*GRID, "case", "seed", "text", "finish", "prompt_tokens", "output_tokens", "seconds")
 
 
-def quickstart() -> dict[str, Any]:
-    """The quick start's sweep as TOML gives it: the table uses its prompt and the names of its cases."""
-    return tomllib.loads(QUICKSTART.read_text(encoding="utf-8"))
+def recorded_sweep() -> dict[str, Any]:
+    """The recorded sweep as TOML gives it: the tables use its prompt and the names of its cases."""
+    return tomllib.loads(RECORDED.read_text(encoding="utf-8"))
 
 
 def sweep_tables(kind: str = "llamacpp") -> dict[str, Any]:
     """The sweep over the grid that the table is made for, without its budget."""
-    start = quickstart()
+    start = recorded_sweep()
     steps = {name: round(values[1] - values[0], 6) for name, values in GRID.items()}
     return {
         "study": {"name": "replay", "seed": 42},

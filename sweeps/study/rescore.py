@@ -188,7 +188,8 @@ def _cases_for(result: SweepResult, path: str) -> Sequence[Case]:
     """The study's cases as they are now, with the logs that the texts were written from."""
     try:
         names = [case.name for case in result.cases]
-        cases = load_cases(path, names=names, allow_outside_logs=result.config.objective.allow_outside_logs)
+        # Wherever a log lies: below, only the very logs are taken that the study's texts were written from.
+        cases = load_cases(path, names=names, allow_outside_logs=True)
     except CaseError as error:
         raise ConfigError(str(error)) from None
     logs = {case.name: case.log_sha256 for case in result.cases}

@@ -119,7 +119,7 @@ def test_table_is_complete():
     assert (counts == table.SEEDS).all(axis=None)
     for name, values in table.GRID.items():
         assert set(frame[name]) == set(values)
-    assert set(frame["case"]) == set(table.quickstart()["objective"]["names"])
+    assert set(frame["case"]) == set(table.recorded_sweep()["objective"]["names"])
     assert frame["finish"].isin(["stop", "length"]).all()
     assert frame["output_tokens"].between(1, table.FIXED["num_predict"]).all()
     assert (frame["text"].str.split().str.len() <= table.FIXED["num_predict"]).all()  # else the engine would cut it
