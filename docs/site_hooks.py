@@ -219,14 +219,15 @@ def _command_section(name: str, command: click.Command) -> str:
 def _option_row(option: click.Option, context: click.Context) -> str:
     value = "" if option.is_flag or option.count else " " + option.make_metavar(context)
     names = ", ".join(f"`{name}`" for name in [*option.opts, *option.secondary_opts])
-    kind = f" `{value.strip()}`" if value else ""
+    value = " or ".join(value.strip().strip("[]").split("|"))  # a bar would end the table's cell
+    kind = f" `{value}`" if value else ""
     about = _escaped(option.help or "")
     default = option.get_default(context, call=False)
     if isinstance(option.show_default, str):
         about += f" (default {_escaped(option.show_default)})"
     elif option.show_default and default is not None and isinstance(default, (int, float, str)):
         about += f" (default `{default}`)"
-    return f"| {names}{kind.replace('|', chr(92) + '|')} | {_cell(about)} |"
+    return f"| {names}{kind} | {_cell(about)} |"
 
 
 def _escaped(text: str) -> str:

@@ -51,7 +51,13 @@ class Found:
 
 @click.command()
 @click.argument("directory", metavar="DIR", type=FilePath(file_okay=False))
-@click.option("--engine", type=click.Choice(["auto", "ollama", "llamacpp"]), default="auto", show_default=True)
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "ollama", "llamacpp"]),
+    default="auto",
+    show_default=True,
+    help="The engine of the file; auto is a running Ollama server, else the embedded engine.",
+)
 @click.option("--host", help="Address of the Ollama server; by default OLLAMA_HOST, else this machine's.")
 @click.option("--model", help="The model; by default the server's first, or the embedded one.")
 @json_option
