@@ -5,5 +5,5 @@
 #
 # Run: bash examples/recipes/audit-embedded.sh
 # Shows: repeat
-# Runs on: the embedded engine (SmolLM2-135M in this process), about a minute on two free cores
+# Runs on: the embedded engine (SmolLM2-135M in this process); 19 generations, the slowest recipe
 sweeps audit --engine llamacpp --quick --no-tracking
