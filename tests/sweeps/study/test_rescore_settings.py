@@ -123,12 +123,13 @@ def test_an_objective_of_ones_own_is_not_replaced_unasked(
     path, own = write_sweep(tmp_path), FunctionObjective(brief)
     first = run(path, objective=own)
     mlruns = tmp_path / "mlruns"
+    before = load_result(mlruns).stored
     for keep in (True, False):
         with pytest.raises(SweepError, match=rf"digest {own.digest}\) that .* was given .*rescore t --reset"):
             rescore_study(mlruns, None, settings=settings, keep=keep)
     assert run_command(["rescore", "--mlruns", str(mlruns)]) == 2
     assert "objective=..." in capsys.readouterr().err
-    assert load_result(mlruns).stored == first.stored
+    assert load_result(mlruns).stored == before
     assert steady(run(path, objective=own).observations) == steady(first.observations)
 
 
