@@ -34,6 +34,13 @@ def baseline_means_text(data: ReportData) -> str:
     ]
     text = f"The baseline scored {', '.join(texts[:-1])} and {texts[-1]}: samples of the same settings by other seeds"
     spread = data.noise_sd * math.sqrt(sum(1 / int(part["n"]) for _, part in found[-2:]))
-    if spread > 0:
-        return f"{text}. By chance alone such means differ by up to {_Z95 * spread:.{digits}f} in 95 of 100 studies."
-    return f"{text}."
+    if spread == 0:
+        return f"{text}."
+    apart = abs(float(found[-1][1]["mean"]) - float(found[-2][1]["mean"]))
+    beyond = (
+        f" These differ by {apart:.{digits}f}, which is rare: look at drift, or repeat with more seeds."
+        if apart > _Z95 * spread
+        else ""
+    )
+    usual = f"By chance alone such means differ by up to {_Z95 * spread:.{digits}f} in 95 of 100 studies."
+    return f"{text}. {usual}{beyond}"

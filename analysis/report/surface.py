@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
 from analysis.arrays import FloatArray
+from analysis.formatting import option_text
 
 CLEAR = 0.1
 """A lower end of an importance's interval above this share counts as clear."""
@@ -35,6 +37,16 @@ class Scale:
     def places(self) -> list[float]:
         """Places on an axis."""
         return [float(f"{value:.6g}") for value in self.values]
+
+    def places_of(self, column: pd.Series[Any]) -> pd.Series[float]:
+        """Places of configurations' values on this scale's axis; NaN for values that are not on it.
+
+        Choices stand in this scale's order, which is that of the search space, not of the alphabet.
+        """
+        if not self.labels:
+            return pd.to_numeric(column, errors="coerce").astype(float)
+        places = {label: float(place) for place, label in enumerate(self.labels)}
+        return column.map(lambda value: places.get(str(value), places.get(option_text(value)))).astype(float)
 
     def text(self, place: int) -> str:
         """One value as text."""

@@ -150,7 +150,7 @@ def contour(who: Who) -> LiveFigure | None:
             ),
         }
     ]
-    at = {scale.name: axis_places(first[scale.name])[0] for scale in (plane.x, plane.y)}
+    at = {scale.name: scale.places_of(first[scale.name]) for scale in (plane.x, plane.y)}
     groups = [(list(trials.index), "trial", "#ffffff", 7, "circle")]
     groups += [([data.baseline], "baseline", BASELINE, 12, "square")]
     groups += [([data.finalist], "finalist", FINALIST, 13, "diamond")] if data.finalist else []

@@ -22,6 +22,14 @@ def test_each_mean_has_its_stage_and_number_of_generations(data):
     assert f"differ by up to {spread:.3f} in 95 of 100 studies" in text
 
 
+def test_means_that_differ_by_more_than_chance_are_said_to(data):
+    rows = data.observations.copy()
+    floor = (rows["configuration"] == BASELINE) & (rows["stage"] == "floor")
+    assert "which is rare" not in baseline_means_text(data)
+    rows.loc[floor, "score"] = 0.0
+    assert "which is rare: look at drift" in baseline_means_text(replace(data, observations=rows))
+
+
 def test_report_and_note_have_the_sentence(data):
     text = baseline_means_text(data)
     assert text in re.sub(r"<[^>]+>", "", render_report(data, figures={})).replace("&#39;", "'")

@@ -18,6 +18,7 @@ from analysis.report.interactive.items import item_shares
 from analysis.report.interactive.part import figure_html, live_figures
 from analysis.report.page import draw
 from analysis.report.plots.style import words_of
+from analysis.report.surface import Scale
 from analysis.report.tables import Tables
 from tests.analysis.sample import BASELINE
 
@@ -125,6 +126,15 @@ def test_the_contour_lies_over_the_two_that_matter_most(content):
         "temperature", "top_k",
     )  # fmt: skip
     assert len(plane["data"][0]["z"]) == len(plane["data"][0]["y"]) == 6
+
+
+def test_trials_stand_over_their_own_choice_in_the_order_of_the_search():
+    scale = Scale("prompt", [0.0, 1.0], labels=["short", "note"])
+    column = pd.Series(["note", "short", "other"], index=["finalist", "baseline", "gone"])
+    places = scale.places_of(column)
+    assert (places["finalist"], places["baseline"]) == (1.0, 0.0)
+    assert np.isnan(places["gone"])
+    assert Scale("top_k", [5.0, 40.0]).places_of(pd.Series([40, 5])).tolist() == [40.0, 5.0]
 
 
 def test_shares_of_items_are_counted_by_case_and_configuration():
