@@ -40,7 +40,7 @@ def texts_table(record: AuditRecord) -> pd.DataFrame:
     import pandas as pd
 
     rows = [
-        (answer.mode, host.label, answer.case, answer.seed, answer.repeat, whole_text(answer), answer.score,
+        (answer.mode, host.label, answer.case, answer.seed, answer.repeat, answer.whole_text, answer.score,
          frozenset(name for name, probability in answer.items.items() if probability >= COVERED))
         for host in record.hosts
         for answer in host.answers
@@ -48,11 +48,6 @@ def texts_table(record: AuditRecord) -> pd.DataFrame:
     ]  # fmt: skip
     columns = ["mode", "host", "case", "seed", "repeat", "text", "score", "covered"]
     return pd.DataFrame(rows, columns=columns)
-
-
-def whole_text(answer: Answer) -> str:
-    """Return everything that a model wrote: its thought, and the text."""
-    return f"{answer.thought}\0{answer.text}" if answer.thought else answer.text
 
 
 def tokens_table(record: AuditRecord) -> pd.DataFrame:
@@ -117,7 +112,7 @@ def _agreement(pairs: Sequence[tuple[Answer, Answer]], *, greedy: bool) -> dict[
 
     from analysis.noise.text_agreement import PAIR_COLUMNS, text_agreement
 
-    rows = [(a.case, a.seed, whole_text(a), whole_text(b)) for a, b in pairs]
+    rows = [(a.case, a.seed, a.whole_text, b.whole_text) for a, b in pairs]
     found = text_agreement(pd.DataFrame(rows, columns=list(PAIR_COLUMNS)), greedy=greedy)
     changes = [b.score - a.score for a, b in pairs if a.score is not None and b.score is not None]
     mean, low, high, p_value = _paired(changes)

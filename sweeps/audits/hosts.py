@@ -16,12 +16,10 @@ from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.fingerprints.machine import UNKNOWN
+from sweeps.hosts.host import is_reload
 from sweeps.options import OptionValue
 
 Path = Literal["native", "openai"]
-
-RELOAD_SECONDS, RELOAD_RATIO = 0.25, 10.0
-"""A request was not warm if its load took at least so many seconds, and so many times the shortest load."""
 
 
 class Parts(Protocol):
@@ -163,7 +161,7 @@ class AuditHost:
         answer = self._send(case, options, way)
         load, usual = answer.timing.load, self._shortest_load
         self._shortest_load = min(load, usual)
-        if load >= RELOAD_SECONDS and load > RELOAD_RATIO * usual:  # the server had unloaded the model meanwhile
+        if is_reload(load, usual):  # the server had unloaded the model meanwhile
             answer = self._send(case, options, way)
         self._state = need
         return answer

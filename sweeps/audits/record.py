@@ -81,6 +81,11 @@ class Answer(_Part):
     error: str = ""
     truncated: bool = False
 
+    @property
+    def whole_text(self) -> str:
+        """Everything that the model wrote: its thought, and the text."""
+        return f"{self.thought}\0{self.text}" if self.thought else self.text
+
 
 class Alternatives(_Part):
     """Log probabilities of the first token of an answer.

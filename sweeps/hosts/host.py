@@ -232,7 +232,7 @@ class Host:
         """Whether the server loaded the model for a request that should have found it warm."""
         load, usual = generation.timing.load, self._shortest_load
         self._shortest_load = min(load, usual)
-        return load >= RELOAD_SECONDS and load > RELOAD_RATIO * usual
+        return is_reload(load, usual)
 
     def _check_unchanged(self, model: str) -> None:
         """Raise `HostChangedError` if engine or model changed. An engine in this process cannot change."""
@@ -251,6 +251,11 @@ class Host:
     def warm(self) -> Warmth | None:
         """The warm state before the next request; None if it is cold."""
         return self._warm
+
+
+def is_reload(load: float, shortest: float) -> bool:
+    """Whether a load of so many seconds loaded the model, where the shortest one took `shortest` seconds."""
+    return load >= RELOAD_SECONDS and load > RELOAD_RATIO * shortest
 
 
 def host_record(host: Host) -> dict[str, Any]:

@@ -217,7 +217,7 @@ class _Asker:
                 return None
             if answer.error:
                 return None
-            texts.append(f"{answer.thought}\0{answer.text}" if answer.thought else answer.text)
+            texts.append(answer.whole_text)
         return texts
 
     def _setting(self, values: Values, path: str, options: Mapping[str, OptionValue]) -> Setting:
