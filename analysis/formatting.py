@@ -99,3 +99,15 @@ def as_sentence(text: str, names: Mapping[str, str]) -> str:
     if any(re.match(rf"{re.escape(name)}(?!\w)", text) for name in given):
         return text
     return text[:1].upper() + text[1:]
+
+
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""Control codes but tab and line break, and marks that reverse the order of letters."""
+
+
+def terminal_text(text: str) -> str:
+    """Return a text whose control codes are shown as escapes (as in JSON), so that it cannot steer a terminal.
+
+    JSON stays the same value. Line ends of Windows become those of Unix.
+    """
+    return _CONTROLS.sub(lambda found: f"\\u{ord(found[0]):04x}", text.replace("\r\n", "\n"))

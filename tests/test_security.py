@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.text import Text
 
+from analysis.export.files import write_together
+from analysis.files.spreadsheet_cells import as_written, harmless, harmless_table
+from analysis.observations.read_csv import read_csv
 from objectives.case_files import CaseError, load_cases
 from objectives.case_schema import regex_fault
 from objectives.matchers.base import ObjectiveError
 from objectives.matchers.patterns import PatternText
 from objectives.regexes import MAX_COPIES, copies_in
 from objectives.rubrics import quality
+from sweeps.cli import run_command
+from sweeps.cli.common import echo, echo_json
+from sweeps.ledger.ledger import Ledger
+from sweeps.progress.console import PlainConsole
+from sweeps.progress.plain import PlainProgress
 
 ITEM = '[[items]]\ntext = "The job moves to Tuesday."\nlevel = 1\nany = ["Tuesday"]\n'
 
@@ -84,3 +98,81 @@ def test_items_are_not_tried_on_a_log_that_no_model_reads(tmp_path: Path, monkey
     messages = [finding.message for finding in quality.check_cases(tmp_path).findings]
     assert any("log of 150 characters" in message for message in messages)
     assert not any("never match the log" in message for message in messages)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="modes of files")
+def test_ledger_exports_and_records_are_for_their_owner_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        Ledger(str(tmp_path / "ledger.db")).close()
+        Ledger(f"sqlite:///{tmp_path / 'url.db'}").close()
+        write_together({tmp_path / "production.env": "A=1\n"}, private=True)
+        (tmp_path / "shared.env").write_text("A=1\n", encoding="utf-8")
+        (tmp_path / "shared.env").chmod(0o640)
+        write_together({tmp_path / "shared.env": "A=2\n"}, private=True)
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert modes == {"ledger.db": 0o600, "url.db": 0o600, "production.env": 0o600, "shared.env": 0o640}
+
+
+@given(st.text("=+-@' 1.,e\tä", max_size=8))
+def test_cells_are_no_formulas_and_are_read_back_unchanged(cell: str) -> None:
+    written = harmless(cell)
+    assert as_written(written) == cell
+    if written and written[0] in "=+-@\t":
+        assert float(written.replace(",", "").replace("%", "")) is not None
+
+
+def test_a_table_with_formulas_for_names_is_read_back_unchanged(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {
+            "configuration": ["=1+1", "-cold", "'=x", "-1"],
+            "case": ["@a", "+b", "c", "d"],
+            "score": [-0.5, 0.1, 0.2, 1.0],
+        }
+    )
+    text = harmless_table(table).to_csv(index=False)
+    assert "'=1+1,'@a,-0.5" in text
+    (tmp_path / "t.csv").write_text(text, encoding="utf-8")
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "t.csv"), table, check_dtype=False)
+
+
+def test_every_page_has_a_policy_that_fetches_nothing() -> None:
+    root = Path(__file__).parents[1]
+    pages = [
+        path for room in ("analysis", "objectives", "sweeps") for path in (root / room).rglob("*.j2")
+        if "<html" in path.read_text(encoding="utf-8")
+    ]  # fmt: skip
+    assert len(pages) >= 3
+    for page in pages:
+        assert 'http-equiv="Content-Security-Policy" content="default-src \'none\'' in page.read_text(encoding="utf-8")
+
+
+STEERING = "\x1b]0;owned\x07\x1b[2J \x9b31m \u202e名前 [bold]"
+SHOWN = r"\u001b]0;owned\u0007\u001b[2J \u009b31m \u202e名前 [bold]"
+
+
+def test_control_codes_are_shown_in_every_output(capsys: pytest.CaptureFixture[str]) -> None:
+    stream = io.StringIO()
+    PlainConsole(file=stream, width=200, force_terminal=True, color_system=None).print(STEERING, Text(STEERING))
+    PlainProgress(stream).note(STEERING)
+    assert stream.getvalue().count(r"owned") == 3
+    assert not set(stream.getvalue()) & set("\x1b\x07\x9b\u202e")
+    echo(STEERING)
+    echo_json({"name": STEERING})
+    out = capsys.readouterr().out
+    assert out.splitlines()[0] == SHOWN
+    assert json.loads(out.splitlines()[1]) == {"name": STEERING}
+    assert run_command(["score", STEERING, "nowhere"]) == 2
+    assert run_command(["check", STEERING]) == 2
+    assert run_command([STEERING]) == 2
+    assert not set("".join(capsys.readouterr())) & set("\x1b\x07\x9b\u202e")
+
+
+def test_no_command_prints_past_the_escapes() -> None:
+    """Only `echo` and consoles of ours print; what `click.echo` prints elsewhere is a text of our own."""
+    commands = Path(__file__).parents[1] / "sweeps" / "cli"
+    own = {"common.py": 1, "__init__.py": 6, "score.py": 1, "schema.py": 1, "completion.py": 2}
+    found = {path.name: path.read_text(encoding="utf-8").count("click.echo(") for path in commands.glob("*.py")}
+    assert {name: count for name, count in found.items() if count} == own

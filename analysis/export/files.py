@@ -5,17 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
 
-def write_together(files: Mapping[Path, str]) -> list[Path]:
+def write_together(files: Mapping[Path, str], *, private: bool = False) -> list[Path]:
     """Write texts as UTF-8 files, each beside its place first, and move them there once all of them are on disk.
 
     A reader sees an old file or a new one, never half of one. Folders are made where missing.
 
     Args:
         files: Text by path.
+        private: Only the owner may read a new file; an existing one keeps its mode.
 
     Returns:
         The paths, in order.
@@ -30,10 +32,20 @@ def write_together(files: Mapping[Path, str]) -> list[Path]:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             # Texts come from models: a lone surrogate is written as its escape instead of stopping the file.
-            with parts[path].open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            mode = 0o600 if private else 0o666
+            with open(
+                parts[path],
+                "w",
+                encoding="utf-8",
+                errors="backslashreplace",
+                newline="",
+                opener=partial(os.open, mode=mode),
+            ) as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
+            if private and path.exists():
+                parts[path].chmod(path.stat().st_mode & 0o777)
         for path, part in parts.items():
             os.replace(part, path)
     except OSError:

@@ -152,7 +152,7 @@ def write_exports(
         if fmt in ("env", "modelfile"):
             files |= {f"{stem}.{role}.txt": text for role, text in _prompt_files(export).items()}
     try:
-        return write_together({folder / name: text for name, text in files.items()})
+        return write_together({folder / name: text for name, text in files.items()}, private=True)
     except OSError as error:
         reason = error.strerror or error
         raise ExportError(f"cannot write into {folder}: {reason}; choose another folder with --out") from error

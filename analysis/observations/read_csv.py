@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.files.columns import ColumnsError, their_columns
 from analysis.files.encodings import decode
 from analysis.files.layout import MISSING, Layout, layout
+from analysis.files.spreadsheet_cells import table_as_written
 from analysis.observations.table import REQUIRED_COLUMNS, TableError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> pd.DataFra
             low_memory=False,
         )
     _refuse_cells_beyond(table, len(header))
-    table = table.iloc[:, : len(header)]
+    table = table_as_written(table.iloc[:, : len(header)])
     table.columns = pd.Index(header)
     return with_joint_columns(table, joint)
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from analysis.export.files import write_together
 from sweeps.audits.advice.files import write_advice
 from sweeps.audits.report.data import AuditReport
 from sweeps.audits.report.page import render_audit
@@ -33,7 +34,7 @@ def write_files(report: AuditReport, workspace: Workspace, *, warn: Callable[[st
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(render_audit(report, warn=warn), encoding="utf-8")
-        (folder / RECORD).write_text(record.to_json(), encoding="utf-8")
+        write_together({folder / RECORD: record.to_json()}, private=True)
     except OSError as error:
         raise SweepError(f"{folder} cannot be written: {error.strerror}; choose another --mlruns") from None
     write_advice(record, folder / ADVICE)

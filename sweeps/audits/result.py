@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -153,6 +154,7 @@ class Audit:
             SweepError: If the file cannot be written.
         """
         try:
-            Path(path).write_text(self.record.to_json(), encoding="utf-8")
+            with open(path, "w", encoding="utf-8", opener=partial(os.open, mode=0o600)) as file:  # texts: for its owner
+                file.write(self.record.to_json())
         except OSError as error:
             raise SweepError(f"{path}: cannot be written ({error.strerror or error})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -10,6 +11,8 @@ from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
+
+from analysis.formatting import terminal_text
 
 _COMMANDS = {
     "init": ("sweeps.cli.init", "Start a folder with a commented sweep, a prompt and sample cases."),
@@ -131,7 +134,9 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except click.exceptions.Exit as exit_:
         return exit_.exit_code
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(file=shown)
+        click.echo(terminal_text(shown.getvalue()), err=True, nl=False)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)
@@ -142,10 +147,10 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except Exception as error:  # noqa: BLE001 - a defect has a status of its own
         code = _exit_code(error)
         if code is None:
-            traceback.print_exception(error)
+            click.echo(terminal_text("".join(traceback.format_exception(error))), err=True, nl=False)
             click.echo("error: a defect of this program, not of your files; all generated texts are kept", err=True)
             return DEFECT
-        click.echo(f"error: {error}", err=True)
+        click.echo(terminal_text(f"error: {error}"), err=True)
         return code
 
 

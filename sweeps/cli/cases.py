@@ -13,6 +13,7 @@ from sweeps.cli.common import (
     FilePath,
     WholeRange,
     allow_remote_option,
+    echo,
     echo_json,
     json_option,
     only_model,
@@ -316,5 +317,5 @@ def _write(
 
 def _report(written: list[Path], line: str) -> None:
     for path in written:
-        click.echo(str(path))
+        echo(str(path))
     say(stderr_console(), line)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from analysis.formatting import terminal_text
 from sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -156,9 +157,14 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON on stdout.")(function)
 
 
+def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
+    """Print a text with its control codes shown as escapes: it may come from a model or a file's name."""
+    click.echo(terminal_text(str(text)), err=err, nl=nl)
+
+
 def echo_json(value: Mapping[str, Any] | list[Any]) -> None:
     """Print one JSON value on one line of stdout, with null for NaN and infinities."""
-    click.echo(json.dumps(finite(value), ensure_ascii=False, default=str))
+    echo(json.dumps(finite(value), ensure_ascii=False, default=str))
 
 
 def finite(value: Any) -> Any:
@@ -185,9 +191,9 @@ def only_model(engine: Engine) -> str:
 
 def stderr_console() -> Console:
     """The console for progress and notes."""
-    from rich.console import Console
+    from sweeps.progress.console import PlainConsole
 
-    return Console(stderr=True, **PLAIN)
+    return PlainConsole(stderr=True)
 
 
 @contextmanager
@@ -219,6 +225,6 @@ def say(console: Console, text: str, *, style: str | None = None) -> None:
 
 def stdout_console() -> Console:
     """The console for results."""
-    from rich.console import Console
+    from sweeps.progress.console import PlainConsole
 
-    return Console(**PLAIN)
+    return PlainConsole()

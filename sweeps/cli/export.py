@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option
+from sweeps.cli.common import FilePath, echo, echo_json, json_option, mlruns_option
 from sweeps.cli.completion import StudyName
 
 FORMATS = ("env", "json", "modelfile", "toml")
@@ -51,4 +51,4 @@ def export(
         echo_json({**record, "mode": mode, "files": list(paths)})
     else:
         for path in paths:
-            click.echo(path)
+            echo(path)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN, FilePath, only_model
+from sweeps.cli.common import FilePath, echo, only_model
 from sweeps.engines.spec import KINDS
 from sweeps.errors import SweepError
 
@@ -53,7 +53,7 @@ def fingerprint(
     if script:
         from sweeps.fingerprints.script import script_text
 
-        click.echo(script_text(), nl=False)
+        echo(script_text(), nl=False)
         return
     from sweeps.fingerprints.fingerprint import Fingerprint, diff
 
@@ -63,12 +63,12 @@ def fingerprint(
         return
     taken = _take(kind, host, model, host_file, label)
     for warning in taken.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     if out is not None:
         _write(out, taken.to_json())
-        click.echo(f"wrote {out} ({taken.summary})", err=True)
+        echo(f"wrote {out} ({taken.summary})", err=True)
     if as_json:
-        click.echo(taken.to_json(), nl=False)
+        echo(taken.to_json(), nl=False)
     elif out is None:
         _print_table(taken)
 
@@ -118,11 +118,11 @@ def _print_table(taken: Fingerprint) -> None:
             table.add_row(mark, field, text, end_section=False)
             part = first
     _show(table)
-    click.echo(f"digest {taken.digest} over the fields marked *; host {taken.host_digest}", nl=False)
-    click.echo(f", model {taken.model_digest}" if taken.model_digest else "")
-    click.echo(taken.summary)
+    echo(f"digest {taken.digest} over the fields marked *; host {taken.host_digest}", nl=False)
+    echo(f", model {taken.model_digest}" if taken.model_digest else "")
+    echo(taken.summary)
     if taken.facts["host"].get("source") == UNKNOWN:
-        click.echo("the host's hardware is unknown; nothing of this machine was put in its place")
+        echo("the host's hardware is unknown; nothing of this machine was put in its place")
 
 
 def _print_differences(found: list[Difference], files: tuple[Path, Path], as_json: bool) -> None:
@@ -130,17 +130,17 @@ def _print_differences(found: list[Difference], files: tuple[Path, Path], as_jso
 
     if as_json:
         rows = [{"field": d.field, "a": d.a, "b": d.b, "numeric": d.numeric} for d in found]
-        click.echo(json.dumps({"numeric": any(d.numeric for d in found), "differences": rows}, ensure_ascii=False))
+        echo(json.dumps({"numeric": any(d.numeric for d in found), "differences": rows}, ensure_ascii=False))
         return
     if not found:
-        click.echo("no difference")
+        echo("no difference")
         return
     table = _table("", "field", str(files[0]), str(files[1]))
     for d in found:
         table.add_row("*" if d.numeric else "", d.field, readable(d.a) or "-", readable(d.b) or "-")
     _show(table)
     numeric = sum(d.numeric for d in found)
-    click.echo(
+    echo(
         f"{numeric} of {len(found)} can change the numbers (marked *): do not compare results across them"
         if numeric
         else "none of these can change the numbers"
@@ -158,7 +158,7 @@ def _table(*columns: str) -> Table:
 
 
 def _show(table: Table) -> None:
-    from rich.console import Console
+    from sweeps.progress.console import PlainConsole
 
     # piped output is for programs and logs, which have no width
-    Console(width=None if Console().is_terminal else 160, **PLAIN).print(table)
+    PlainConsole(width=None if PlainConsole().is_terminal else 160).print(table)

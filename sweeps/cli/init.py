@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import FilePath, json_option
+from sweeps.cli.common import FilePath, echo, json_option
 from sweeps.errors import ConfigError, SweepError
 
 if TYPE_CHECKING:
@@ -72,14 +72,14 @@ def init(directory: Path, engine: str, host: str | None, model: str | None, as_j
     command = f"sweeps check {shlex.quote(str(directory / 'sweep.toml'))}"
     if as_json:
         record = {"record": "init", "engine": found.kind, "model": found.model, "next": command}
-        click.echo(json.dumps(record | {"files": [str(path) for path in written]}, ensure_ascii=False))
+        echo(json.dumps(record | {"files": [str(path) for path in written]}, ensure_ascii=False))
         return
     if found.note:
-        click.echo(found.note, err=True)
+        echo(found.note, err=True)
     for path in written:
-        click.echo(f"wrote {path}", err=True)
-    click.echo(f"engine {found.kind}, model {found.model}. Next:", err=True)
-    click.echo(command)
+        echo(f"wrote {path}", err=True)
+    echo(f"engine {found.kind}, model {found.model}. Next:", err=True)
+    echo(command)
 
 
 def find_engine(engine: str, host: str | None, model: str | None) -> Found:

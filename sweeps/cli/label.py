@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import FilePath, WholeRange, echo_json, json_option, mlruns_option
+from sweeps.cli.common import FilePath, WholeRange, echo, echo_json, json_option, mlruns_option
 from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def label(study: str | None, mlruns: Path, as_json: bool, items: int, out: Path 
     verdict = result.judge_all()[0]
     labels = Labels.of(result, verdict.configuration)
     if labels.outdated:
-        click.echo(f"{labels.outdated} earlier labels are about texts or items that have changed; not used", err=True)
+        echo(f"{labels.outdated} earlier labels are about texts or items that have changed; not used", err=True)
     if source is not None:
         labels.answer(_answers_from(source, labels))
     else:
@@ -60,7 +60,7 @@ def label(study: str | None, mlruns: Path, as_json: bool, items: int, out: Path 
         labels.draw(items)
         labels.answer({})
         if fresh:
-            click.echo(_plan(labels, verdict), err=True)
+            echo(_plan(labels, verdict), err=True)
     if out is not None:
         _write(out, labels)
     elif source is None:
@@ -68,7 +68,7 @@ def label(study: str | None, mlruns: Path, as_json: bool, items: int, out: Path 
             _ask_all(labels)
         except KeyboardInterrupt:
             left = len(labels.open())
-            click.echo(f"\n{left} of {len(labels.drawn)} questions are open; run the same command to go on", err=True)
+            echo(f"\n{left} of {len(labels.drawn)} questions are open; run the same command to go on", err=True)
             raise
     _report(result, verdict, labels, as_json=as_json)
 
@@ -102,42 +102,43 @@ def _ask_all(labels: Labels) -> None:
 
 
 def _show(where: str, text: str, item: str) -> None:
-    click.echo(f"\n──── {where} " + "─" * 40, err=True)
-    click.echo(text.strip() or "(an empty text)", err=True)
-    click.echo(f"\nDoes the text say this?  {item}", err=True)
+    echo(f"\n──── {where} " + "─" * 40, err=True)
+    echo(text.strip() or "(an empty text)", err=True)
+    echo(f"\nDoes the text say this?  {item}", err=True)
 
 
 def _key() -> str:
     """The next valid key: one key press on a terminal, a line elsewhere; `q` at the end of the input."""
     prompt = "[y]es  [n]o  [u]nsure  [s]kip  [b]ack  [q]uit: "
     while True:
-        click.echo(prompt, nl=False, err=True)
+        echo(prompt, nl=False, err=True)
         if sys.stdin.isatty():
             try:
                 given = click.getchar()
             except EOFError:
                 given = "q"
-            click.echo(given if given.isprintable() else "", err=True)
+            echo(given if given.isprintable() else "", err=True)
         else:
             given = sys.stdin.readline() or "q"
         key = given.strip().lower()[:1]
         if key in KEYS or key in ("b", "q"):
             return key
-        click.echo(f"{given.strip()!r} is no answer; press one of these keys", err=True)
+        echo(f"{given.strip()!r} is no answer; press one of these keys", err=True)
 
 
 def _write(out: Path, labels: Labels) -> None:
     """Write the drawn questions as CSV, in their order and with the answers so far."""
     from analysis.export.files import write_together
+    from analysis.files.spreadsheet_cells import harmless
 
     wording, answers = labels.wording, labels.answers
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_FILE_COLUMNS)
     for question in labels.drawn:
-        writer.writerow([question, *wording[question], answers[question]])
-    write_together({out: "\ufeff" + text.getvalue()})  # the mark tells spreadsheets that this is UTF-8
-    click.echo(f"written: {out}. Fill in the column answer (yes, no, unsure or skip), then: --from {out}", err=True)
+        writer.writerow([harmless(cell) for cell in (question, *wording[question], answers[question])])
+    write_together({out: "\ufeff" + text.getvalue()}, private=True)  # the mark tells spreadsheets that this is UTF-8
+    echo(f"written: {out}. Fill in the column answer (yes, no, unsure or skip), then: --from {out}", err=True)
 
 
 def _answers_from(source: Path, labels: Labels) -> dict[str, str]:
@@ -148,6 +149,7 @@ def _answers_from(source: Path, labels: Labels) -> dict[str, str]:
     """
     from analysis.files.encodings import NotUtf8Error
     from analysis.files.layout import cells
+    from analysis.files.spreadsheet_cells import as_written
 
     try:
         (_, header), *rows = cells(source.read_bytes(), source.name, ("question", "answer")) or [(1, [])]
@@ -158,7 +160,7 @@ def _answers_from(source: Path, labels: Labels) -> dict[str, str]:
         raise click.UsageError(f"--from {source}: no column {missing[0]!r}; give a file that --out wrote")
     at, known, found = {name: header.index(name) for name in ("question", "answer")}, set(labels.drawn), {}
     for line, row in rows:
-        question, answer = (row[at[name]] if at[name] < len(row) else "" for name in ("question", "answer"))
+        question, answer = (as_written(row[at[name]]) if at[name] < len(row) else "" for name in ("question", "answer"))
         if question not in known:
             raise click.UsageError(
                 f"--from {source}: line {line}: {question!r} is no question of this study; write them again with --out"
@@ -181,6 +183,6 @@ def _report(result: SweepResult, verdict: Verdict, labels: Labels, *, as_json: b
         made = None if correction is None else {**correction.as_dict(), "sentence": sentence}
         echo_json({"drawn": drawn, "open": left, "skipped": len(labels.open(skipped=True)) - left, "correction": made})
         return
-    click.echo(f"{drawn - left} of {drawn} questions answered" + ("" if left else "; --items asks for more"))
+    echo(f"{drawn - left} of {drawn} questions answered" + ("" if left else "; --items asks for more"))
     if sentence:
-        click.echo(sentence)
+        echo(sentence)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import FolderPath, echo_json, json_option, mlruns_option
+from sweeps.cli.common import FolderPath, echo, echo_json, json_option, mlruns_option
 
 
 @click.command()
@@ -25,7 +25,7 @@ def merge(folders: tuple[Path, ...], mlruns: Path, as_json: bool, rename: bool, 
     from sweeps.merge.folders import merge_folders
 
     def warn(text: str) -> None:
-        click.echo(f"warning: {text}", err=True)
+        echo(f"warning: {text}", err=True)
 
     done = merge_folders(folders, mlruns, rename=rename, tracking=not no_tracking, warn=warn)
     if as_json:
@@ -33,4 +33,4 @@ def merge(folders: tuple[Path, ...], mlruns: Path, as_json: bool, rename: bool, 
         return
     for each in done:
         name = each.study if each.name == each.study else f"{each.study} as {each.name}"
-        click.echo(f"{name}: {each.what} ({each.source})")
+        echo(f"{name}: {each.what} ({each.source})")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import NumberRange, WholeRange, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.common import NumberRange, WholeRange, echo, echo_json, json_option, mlruns_option, say, stdout_console
 from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def rescore(
 
 
 def _warn(text: str) -> None:
-    click.echo(f"warning: {text}", err=True)
+    echo(f"warning: {text}", err=True)
 
 
 def _weights(text: str) -> list[float]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import PLAIN, FilePath, WholeRange, outside_logs_option, say, stderr_console
+from analysis.files.spreadsheet_cells import harmless
+from analysis.formatting import terminal_text
+from sweeps.cli.common import FilePath, WholeRange, outside_logs_option, say, stderr_console
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -88,6 +91,8 @@ def score(
     for line in _notes(comparison):
         say(notes, line)
     if out is None:
+        if form != "table" and sys.stdout.isatty():
+            text = terminal_text(text)
         click.echo(text, nl=not text.endswith("\n"))
     else:
         from objectives.rubrics.rubric_files import write_files
@@ -153,19 +158,19 @@ def _csv(comparison: Comparison) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows({name: harmless(cell) for name, cell in row.items()} for row in rows)
     return text.getvalue()
 
 
 def _tables(comparison: Comparison, missed_level: int, *, to_file: bool) -> str:
     """The tables as text: in the terminal's width, or `WIDTH` columns elsewhere."""
-    from rich.console import Console
+    from sweeps.progress.console import PlainConsole
 
-    plain = Console(**PLAIN)
+    plain = PlainConsole()
     on_terminal = plain.is_terminal and not to_file
-    console = Console(
+    console = PlainConsole(
         file=io.StringIO(), width=max(WIDTH, plain.width) if on_terminal else WIDTH,
-        force_terminal=on_terminal, color_system="auto" if on_terminal else None, **PLAIN,
+        force_terminal=on_terminal, color_system="auto" if on_terminal else None,
     )  # fmt: skip
     with console.capture() as captured:
         console.print(_totals(comparison))

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sweeps.cli.common import echo_json, json_option, mlruns_option, stdout_console
+from sweeps.cli.common import echo, echo_json, json_option, mlruns_option, stdout_console
 from sweeps.cli.completion import StudyName
 from sweeps.errors import SweepError
 from sweeps.progress.counts import STAGES
@@ -66,20 +66,20 @@ def status(study: str | None, mlruns: Path, as_json: bool, watched: bool) -> Non
         _table(rows)
     else:
         where = ledger.url.removeprefix("sqlite:///")
-        click.echo(f"{where} holds no study yet; start one with: sweeps run FILE", err=True)
+        echo(f"{where} holds no study yet; start one with: sweeps run FILE", err=True)
     if unreadable := [row["error"] for row in rows if "error" in row]:
         raise SweepError("\n".join(unreadable))
 
 
 def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
     for failure in failures[-10:]:
-        click.echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
+        echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
-        click.echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
+        echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
     for missing, what in (("lost", "answer"), ("unscored", "score"), ("empty", "answer in the text (empty)")):
         if count := row[missing]:
             has = "has" if count == 1 else "have"
-            click.echo(f"{count} of the {row['observations']} observations so far {has} no {what}")
+            echo(f"{count} of the {row['observations']} observations so far {has} no {what}")
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.addresses import without_password
-from sweeps.cli.common import echo_json, json_option, mlruns_option
+from sweeps.cli.common import echo, echo_json, json_option, mlruns_option
 from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
@@ -36,12 +36,12 @@ def track(study: str | None, mlruns: Path, as_json: bool, traces: Traced | None)
 
     def warn(text: str) -> None:
         warnings.append(text)
-        click.echo(f"warning: {text}", err=True)
+        echo(f"warning: {text}", err=True)
 
     store = without_password(track_study(mlruns, study, traces=traces, warn=warn))
     if as_json:
         echo_json({"store": store, "warnings": warnings})
     else:
-        click.echo(f"MLflow's store {store} {'lacks some records' if warnings else 'is up to date'}")
+        echo(f"MLflow's store {store} {'lacks some records' if warnings else 'is up to date'}")
     if warnings:
         raise click.exceptions.Exit(3)

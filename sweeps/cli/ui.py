@@ -22,7 +22,7 @@ from typing import IO
 import click
 
 from sweeps.addresses import without_password
-from sweeps.cli.common import FolderPath, WholeRange, terminable
+from sweeps.cli.common import FolderPath, WholeRange, echo, terminable
 from sweeps.errors import SweepError
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import STUDY, VIEW_KEY, TrackingError
@@ -123,9 +123,9 @@ def _dashboard(workspace: Workspace) -> _Server:
 
 def _announce(url: str, uri: str, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"url": url, "store": without_password(uri)}))
+        echo(json.dumps({"url": url, "store": without_password(uri)}))
     else:
-        click.echo(url)
+        echo(url)
 
 
 def _free_port(host: str, wanted: int) -> int:
@@ -144,7 +144,7 @@ def _free_port(host: str, wanted: int) -> int:
             reason = error
             continue
         if port != wanted:
-            click.echo(f"port {wanted} is taken; using {found}", err=True)
+            echo(f"port {wanted} is taken; using {found}", err=True)
         return found
     raise TrackingError(f"--host {host}: cannot listen there ({reason.strerror or reason})")
 
@@ -153,7 +153,7 @@ def _serve(shown: _Server, host: str, port: int, launch: bool, as_json: bool) ->
     command, environment = shown.command(host, str(port)), os.environ | dict(shown.environment)
     named = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host
     url = f"http://{named}:{port}"
-    click.echo(f"starting {shown.name} ...", err=True)
+    echo(f"starting {shown.name} ...", err=True)
     with tempfile.TemporaryFile() as log:
         # in its own session: Ctrl-C then reaches this process, which ends the server and its workers in order
         server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
@@ -162,13 +162,13 @@ def _serve(shown: _Server, host: str, port: int, launch: bool, as_json: bool) ->
                 _wait(server, url, log, shown)
                 url += shown.page(url)
                 _announce(url, shown.uri, as_json)
-                click.echo("Ctrl-C ends it", err=True)
+                echo("Ctrl-C ends it", err=True)
                 if launch:
                     click.launch(url)
                 if server.wait() != 0:
                     raise SweepError(f"{shown.name} ended by itself: {_tail(log, shown.uri)}")
             except KeyboardInterrupt:
-                click.echo("ended", err=True)
+                echo("ended", err=True)
             finally:
                 _end(server)
 

@@ -6,9 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import click
-
-from sweeps.cli.common import stderr_console
+from sweeps.cli.common import echo, stderr_console
 from sweeps.errors import SweepError
 from sweeps.workspace.study_lock import standing_of
 
@@ -58,7 +56,7 @@ def _watch_lines(ledger: Ledger, study: StoredStudy, workspace: Workspace, every
         counts = ", ".join(f"{stage} {done}/{picture.planned[stage]}" for stage, done in picture.done.items())
         line = "; ".join(filter(None, [counts, picture.left, standing_line(picture.standing)]))
         if line != shown:
-            click.echo(f"{picture.study}: {line}", err=True)
+            echo(f"{picture.study}: {line}", err=True)
         shown = line
 
 

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -150,10 +150,19 @@ def _open(url: str) -> tuple[sa.Engine, bool]:
     """Open the database, and return also whether it can only be read."""
     if "://" not in url and _may_only_be_read(Path(url)):
         return sa.create_engine("sqlite:///", creator=lambda: _open_to_read(Path(url)), poolclass=sa.QueuePool), True
+    _make_private(url)
     engine = sa.create_engine(url if "://" in url else sa.URL.create("sqlite", database=url))
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine, False
+
+
+def _make_private(url: str) -> None:
+    """Make a new file of a ledger readable by its owner alone: it has all prompts and texts. SQLite makes 0644."""
+    path = url if "://" not in url else sa.make_url(url).database if url.startswith("sqlite:") else None
+    if path and path != ":memory:" and not path.startswith("file:"):
+        with suppress(OSError):  # an existing file keeps its mode; other failures are those of opening it
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
 
 
 def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:

@@ -10,6 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from sweeps.progress.base import Observation
+from sweeps.progress.console import PlainConsole
 from sweeps.progress.picture import Painter
 from sweeps.progress.plain import at_words, observation_line
 from sweeps.progress.render import render
@@ -28,7 +29,7 @@ class RichProgress(Painter):
 
     def __init__(self, console: Console | None = None, *, verbose: bool = False) -> None:
         super().__init__()
-        self.console = console or Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.console = console or PlainConsole(stderr=True)
         self.verbose = verbose
         self._live = Live(get_renderable=self._render, console=self.console, refresh_per_second=4)
 

@@ -9,7 +9,7 @@ import textwrap
 import time
 from typing import TextIO
 
-from analysis.formatting import count_text
+from analysis.formatting import count_text, terminal_text
 from sweeps.progress.base import Observation, Scored, Standing
 from sweeps.progress.counts import STAGES, GenerationCounts
 
@@ -72,7 +72,7 @@ class PlainProgress(GenerationCounts):
         if always or not self.quiet:
             stream = self._stream or sys.stderr
             line = at_words(line, shutil.get_terminal_size().columns) if stream.isatty() else line
-            print(line, file=stream, flush=True)
+            print(terminal_text(line), file=stream, flush=True)
 
 
 def at_words(text: str, width: int) -> str:

@@ -131,7 +131,7 @@ class Labels:
         writer = csv.DictWriter(text, _COLUMNS, lineterminator="\n")
         writer.writeheader()
         writer.writerows([*self._others, *self._rows])
-        write_together({self.path: text.getvalue()})
+        write_together({self.path: text.getvalue()}, private=True)
 
     def correction(self, verdict: Verdict) -> Correction:
         """Return the effect of a verdict on this finalist, corrected by the labels."""

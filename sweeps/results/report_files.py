@@ -222,6 +222,7 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
             error instead.
     """
     from analysis.export.formats import remove_unforced
+    from analysis.files.spreadsheet_cells import harmless_table
     from analysis.report.guard import Guard
     from analysis.report.page import draw, render_note, render_report
     from analysis.report.plots.figures import to_png
@@ -237,7 +238,7 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
     html = guard("the report", lambda: render_report(data, figures, warn=warn), "")
     note = guard("the note", lambda: render_note(data), "")
     report, table = folder / "report.html", folder / "observations.csv"
-    texts = {report: html, folder / "note.md": note, table: result.observations.to_csv(index=False)}
+    texts = {report: html, folder / "note.md": note, table: harmless_table(result.observations).to_csv(index=False)}
     write_together({path: text for path, text in texts.items() if text})
     for path in (path for path, text in texts.items() if not text):
         path.unlink(missing_ok=True)  # an older one has other scores

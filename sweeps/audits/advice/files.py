@@ -51,7 +51,7 @@ def write_advice(record: AuditRecord, folder: Path) -> list[Path]:
         for name, text in advice_files(record, label).items()
     }
     try:
-        return write_together(paths)
+        return write_together(paths, private=True)
     except OSError as error:
         raise SweepError(f"{folder}: cannot be written ({error.strerror or error}); choose another folder") from None
 
