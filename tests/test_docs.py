@@ -55,6 +55,7 @@ TABLES: dict[str, list[str]] = {
     "verdict": list(schema.VerdictTable.model_fields),
     "constraints": list(schema.ConstraintsTable.model_fields),
     "tracking": list(schema.TrackingTable.model_fields),
+    "storage": list(schema.StorageTable.model_fields),
 }  # fmt: skip
 
 
@@ -107,7 +108,7 @@ def test_no_key_is_described_that_does_not_exist(table: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["study", "engine", "search", "budget", "confirm", "verdict", "constraints", "tracking"]
+    "table", ["study", "engine", "search", "budget", "confirm", "verdict", "constraints", "tracking", "storage"]
 )
 def test_defaults_are_those_of_the_program(table: str) -> None:
     model = schema.SweepFile.model_fields[table].annotation

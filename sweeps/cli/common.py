@@ -51,7 +51,7 @@ class FolderPath(FilePath):
         if "://" in os.fspath(value):
             scheme = os.fspath(value).partition("://")[0]
             wrong = f"{scheme}://... is a URL; name a folder"
-            self.fail(f"{wrong}. Scripts can have the ledger at a URL: Workspace(FOLDER, storage=URL)", param, ctx)
+            self.fail(f"{wrong}, and give the URL of a database with --storage or SWEEPS_STORAGE", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -128,14 +128,44 @@ def terminable() -> Iterator[Callable[[], int]]:
 
 
 def mlruns_option(function: F) -> F:
-    """`--mlruns DIR`: the folder of the ledger, the MLflow store and the outputs."""
-    return click.option(
-        "--mlruns",
-        type=FolderPath(),
-        default=Path("mlruns"),
-        show_default=True,
-        help="Folder of the ledger, the MLflow store and the outputs.",
-    )(function)
+    """`--mlruns DIR`: the folder of the ledger, the MLflow store and the outputs; `--storage URL`: their database."""
+    for option in (
+        click.option(
+            "--storage",
+            metavar="URL",
+            expose_value=False,
+            callback=_use_storage,
+            help="Database of ledger, trials and runs, such as postgresql+psycopg://USER@HOST/DATABASE; by default the"
+            " variable SWEEPS_STORAGE, else SQLite files in the folder.",
+        ),
+        click.option(
+            "--mlruns",
+            type=FolderPath(),
+            default=Path("mlruns"),
+            show_default=True,
+            help="Folder of the ledger, the MLflow store and the outputs.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def _use_storage(ctx: click.Context, _: click.Parameter, url: str | None) -> None:
+    """Let this command, and the programs that it starts, use a database."""
+    from sweeps.workspace.workspace import STORAGE_VARIABLE
+
+    if url is None or ctx.resilient_parsing:
+        return
+    before = os.environ.get(STORAGE_VARIABLE)
+    os.environ[STORAGE_VARIABLE] = url
+
+    def back() -> None:
+        if before is None:
+            del os.environ[STORAGE_VARIABLE]
+        else:
+            os.environ[STORAGE_VARIABLE] = before
+
+    ctx.call_on_close(back)
 
 
 def allow_remote_option(function: F) -> F:

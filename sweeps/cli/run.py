@@ -26,6 +26,7 @@ from sweeps.cli.common import (
 if TYPE_CHECKING:
     from sweeps.progress.counts import GenerationCounts
     from sweeps.results.result import SweepResult
+    from sweeps.workspace.workspace import Workspace
 
 
 def study_options(function: F) -> F:
@@ -107,7 +108,7 @@ def run_study(
         try:
             result = sweep.compare() if command == "compare" else sweep.run()
         except KeyboardInterrupt:
-            view.note(f"stopped; {_kept(mlruns, sweep.config.study.name, view)}. To go on:", warning=True)
+            view.note(f"stopped; {_kept(sweep.workspace, sweep.config.study.name, view)}. To go on:", warning=True)
             again = ["sweeps", command, str(file)]
             again += [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
             again += ["--no-tracking"] * (not tracking) + ["--strict"] * strict
@@ -120,15 +121,14 @@ def run_study(
         show(result, kept=view.kept)
 
 
-def _kept(mlruns: Path, study: str, view: GenerationCounts) -> str:
+def _kept(workspace: Workspace, study: str, view: GenerationCounts) -> str:
     """The number of a study's generations by its ledger, because a continued run counts from 0 again."""
     from sweeps.errors import SweepError
     from sweeps.ledger.ledger import Ledger
-    from sweeps.workspace.workspace import Workspace
 
     kept, planned = sum(view.done.values()), sum(view.planned.values())
     with suppress(SweepError):
-        ledger = Ledger(Workspace.at(mlruns).ledger)
+        ledger = Ledger(workspace.ledger)
         try:
             kept = ledger.observations.count(study)
         finally:

@@ -60,7 +60,7 @@ def ui(mlruns: Path | None, port: int, host: str, no_open: bool, as_json: bool, 
         if launch:
             click.launch(url)
         return
-    if uri == workspace.runs_url and not workspace.runs_file.exists():
+    if uri.startswith("sqlite:///") and uri == workspace.runs_url and not workspace.runs_file.exists():
         raise TrackingError(
             f"{workspace.folder / workspace.runs_file.name}: no runs there yet; run a sweep first "
             "(`sweeps run FILE`), or name the folder with --mlruns"
@@ -92,14 +92,15 @@ class _Server:
 
 
 def _mlflow(uri: str, workspace: Workspace) -> _Server:
-    store = ["--backend-store-uri", uri, "--default-artifact-root", workspace.artifacts.as_uri()]
+    store = ["--default-artifact-root", workspace.artifacts.as_uri()]
 
     def command(host: str, port: str) -> list[str]:
         return [sys.executable, "-m", "mlflow", "server", *store, "--host", host, "--port", port, "--workers", "1"]
 
     mlflow_store.prepare_environment()
     spares_a_process = ("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    return _Server("MLflow's UI", uri, command, "/health", newest_study, (spares_a_process,))
+    store_uri = ("MLFLOW_BACKEND_STORE_URI", uri)  # a password among the arguments could be read by every user
+    return _Server("MLflow's UI", uri, command, "/health", newest_study, (spares_a_process, store_uri))
 
 
 def _dashboard(workspace: Workspace) -> _Server:

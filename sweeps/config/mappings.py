@@ -46,13 +46,13 @@ def merged(tables: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
 
 
 def text_without_passwords(text: str) -> str:
-    """Return a sweep's TOML text without the passwords in the addresses of its servers.
+    """Return a sweep's TOML text without the passwords in the addresses of its servers and databases.
 
     A password that is only the name of a variable, such as `$OLLAMA_PASSWORD`, stays.
     """
     tables = tomllib.loads(text)
     clean = dict(tables)
-    clean |= {name: without_passwords(tables[name]) for name in ("engine", "objective") if name in tables}
+    clean |= {name: without_passwords(tables[name]) for name in ("engine", "objective", "storage") if name in tables}
     if clean == tables:
         return text
     for with_it, without_it in _changed(tables, clean):

@@ -28,6 +28,7 @@ from sweeps.config.tables import (
     ObjectiveTable,
     PromptTable,
     SearchTable,
+    StorageTable,
     StudyTable,
     SweepFile,
     TrackingTable,
@@ -44,8 +45,8 @@ class SweepConfig:
     Attributes:
         path: The file it came from, or None.
         text: The file's text, or the same sweep as TOML if there is no file.
-        study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking: The tables of the
-            file.
+        study, engine, prompts, objective, search, budget, confirm, verdict, constraints, tracking, storage: The tables
+            of the file.
         baseline: The configuration in use today. Values whose source is open are stand-ins.
         sources: The source of each value of the baseline, and of a seed that the file does not name: `file`,
             `environment (OLLAMA_...)` or, while open, `default`. `sweeps.config.resolved_baseline` settles the open
@@ -72,6 +73,7 @@ class SweepConfig:
     verdict: VerdictTable
     constraints: ConstraintsTable
     tracking: TrackingTable
+    storage: StorageTable = field(default_factory=StorageTable)
     environment: Mapping[str, str] = field(default_factory=dict)
     base: Path | None = None
     candidates: tuple[Candidate, ...] = ()

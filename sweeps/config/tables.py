@@ -237,6 +237,22 @@ class TrackingTable(_Table):
         return self
 
 
+_DATABASES = ("postgresql", "postgres", "sqlite")
+
+
+class StorageTable(_Table):
+    """`[storage]`: the database of ledger, trials and runs; the variable SWEEPS_STORAGE wins."""
+
+    url: str | None = None
+
+    @model_validator(mode="after")
+    def _is_known(self) -> StorageTable:
+        scheme, found, _ = (self.url or "sqlite://").partition("://")
+        if not found or scheme.partition("+")[0] not in _DATABASES:  # the rest may be a password
+            raise ValueError('has a url of no known database; write "postgresql+psycopg://USER@HOST/DATABASE"')
+        return self
+
+
 class ConstraintsTable(BaseModel):
     """`[constraints]`: limits on a configuration's means, and the weight of breaking them in the search."""
 
@@ -288,3 +304,4 @@ class SweepFile(_Table):
     verdict: VerdictTable = VerdictTable()
     constraints: ConstraintsTable = ConstraintsTable()
     tracking: TrackingTable = TrackingTable()
+    storage: StorageTable = StorageTable()

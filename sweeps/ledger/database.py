@@ -19,6 +19,7 @@ from sqlalchemy.schema import CreateColumn
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
+from sweeps.workspace.postgres import MAKING_TABLES
 from sweeps.workspace.sqlite_files import is_damaged
 
 
@@ -130,6 +131,8 @@ class Database:
 
     def _remedy(self, reason: str) -> str:
         """Return the remedy for a failure of the database."""
+        if "No module named" in reason:
+            return 'install the driver: pip install "slm-sweeps[postgres]"'
         if is_damaged(reason):
             return "the file is damaged or of another program: restore it from a copy, or choose another folder"
         place = "its folder exists, is writable and has free space"
@@ -178,17 +181,13 @@ def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
         if engine.dialect.name == "sqlite":
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         elif engine.dialect.name == "postgresql":
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MAKING_TABLES})")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MAKING_TABLES})")
         tables.meta.create_all(connection)
         _add_later_columns(connection)
         version, _ = _version(connection)
         if version is None:
             connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
     return version
-
-
-_MAKING_TABLES = 7_305_617
-"""Number of PostgreSQL's advisory lock for making the tables."""
 
 
 def _version(connection: sa.Connection) -> tuple[str | None, bool]:

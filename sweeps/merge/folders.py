@@ -71,7 +71,7 @@ def merge_folders(
         SweepError: If a folder has no ledger, or cannot be read or written.
     """
     target = Workspace.at(into)
-    places = [Workspace.at(source) for source in sources]
+    places = [_place_of(source) for source in sources]
     for place in places:
         if place.folder.resolve() == target.folder.resolve() and place.storage is None:
             raise SweepError(f"{place.folder}: is the folder to merge into; name the other folders only")
@@ -90,6 +90,13 @@ def merge_folders(
         if tracking:
             _track(target, name, warn)
     return done
+
+
+def _place_of(place: str | Path | Workspace) -> Workspace:
+    """Return a workspace; a folder means its own ledger, whatever the environment says."""
+    if isinstance(place, Workspace) or "://" in str(place):
+        return Workspace.at(place)
+    return Workspace(Path(place))
 
 
 def _refuse_differing(places: Sequence[Workspace], ledgers: Sequence[Ledger], target: Ledger) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
+from sweeps.workspace.postgres import making_tables
 from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _storage(url: str) -> optuna.storages.RDBStorage:
     from optuna.storages import RDBStorage
 
     new = url.startswith("sqlite:///") and place_database(Path(url.removeprefix("sqlite:///")), _make_storage)
-    return RDBStorage(url, skip_compatibility_check=new, skip_table_creation=new)
+    with making_tables(url):
+        return RDBStorage(url, skip_compatibility_check=new, skip_table_creation=new)
 
 
 def _make_storage(url: str) -> None:

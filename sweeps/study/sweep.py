@@ -72,7 +72,7 @@ class Sweep:
     ) -> None:
         _require_config(config)
         self.config = config
-        self.workspace = Workspace.at(mlruns if directory is None else directory)
+        self.workspace = Workspace.at(mlruns if directory is None else directory).stored_at(config.storage.url)
         require_choice(progress)
         self.progress: Progress = Silent() if progress is None or isinstance(progress, str) else progress
         self._progress = progress

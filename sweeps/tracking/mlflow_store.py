@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from sweeps.addresses import server_address, without_password
 from sweeps.errors import SweepError
+from sweeps.workspace.postgres import making_tables
 from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
 from sweeps.workspace.workspace import Workspace, require_writable
 
@@ -150,8 +151,9 @@ def connect(uri: str) -> MlflowClient:
     try:
         if uri.startswith("sqlite:///"):
             _make_database(uri)
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
+        with making_tables(uri):
+            client = MlflowClient(tracking_uri=uri)
+            client.search_experiments(max_results=1)
     except failures() as error:
         raise unusable(uri, "opened", error) from None
     return client

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweeps.errors import SweepError
+from sweeps.workspace.postgres import in_schema, is_postgres, with_driver
 
 DEFAULT_FOLDER = Path("mlruns")
+STORAGE_VARIABLE = "SWEEPS_STORAGE"
+"""The environment variable with the URL of a database for all commands."""
+
 _CHOOSE = "choose another folder with --mlruns"
 
 
@@ -18,9 +23,10 @@ class Workspace:
 
     Attributes:
         folder: The folder (`mlruns`). Files of sweeps are here, whatever the URLs below.
-        storage: SQLAlchemy URL of the ledger; None for a SQLite file in the folder.
-        trials: SQLAlchemy URL of Optuna's storage; None for a SQLite file in the folder. It needs a database (or a
-            PostgreSQL schema) of its own: ledger and Optuna both have a table `studies`.
+        storage: SQLAlchemy URL of the ledger; None for a SQLite file in the folder. In PostgreSQL, Optuna's trials and
+            MLflow's runs get schemas of their own in the same database.
+        trials: SQLAlchemy URL of Optuna's storage, where it is elsewhere. It needs a database (or a PostgreSQL schema)
+            of its own: ledger and Optuna both have a table `studies`.
     """
 
     folder: Path
@@ -29,12 +35,26 @@ class Workspace:
 
     @classmethod
     def at(cls, place: str | Path | Workspace) -> Workspace:
-        """Return the workspace at a folder, or with its ledger at a database URL and its files in `mlruns`."""
+        """Return the workspace at a folder, or with its ledger at a database URL and its files in `mlruns`.
+
+        With SWEEPS_STORAGE in the environment, a folder's ledger is at that URL.
+        """
         if isinstance(place, Workspace):
             return place
         if "://" in str(place):
-            return cls(DEFAULT_FOLDER, storage=str(place))
-        return cls(Path(place))
+            return cls(DEFAULT_FOLDER, storage=with_driver(str(place)))
+        return cls(Path(place)).stored_at(os.environ.get(STORAGE_VARIABLE, "").strip() or None)
+
+    def stored_at(self, url: str | None) -> Workspace:
+        """Return the workspace with its ledger at a URL; the same one if it has a URL already, or gets none."""
+        if url is None or self.storage is not None:
+            return self
+        return replace(self, storage=with_driver(url))
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several coordinators can work on one study of it."""
+        return self.storage is not None and is_postgres(self.storage)
 
     @property
     def ledger(self) -> str:
@@ -54,6 +74,8 @@ class Workspace:
     @property
     def trials_url(self) -> str:
         """URL of Optuna's storage."""
+        if self.trials is None and self.storage is not None and is_postgres(self.storage):
+            return in_schema(self.storage, "sweeps_optuna")
         return self.trials or f"sqlite:///{self.folder / 'optuna.db'}"
 
     @property
@@ -63,7 +85,9 @@ class Workspace:
 
     @property
     def runs_url(self) -> str:
-        """URL of MLflow's local store."""
+        """URL of MLflow's own store, which is used where no other one is named."""
+        if self.storage is not None and is_postgres(self.storage):
+            return in_schema(self.storage, "sweeps_mlflow")
         return f"sqlite:///{self.runs_file.as_posix()}"
 
     @property

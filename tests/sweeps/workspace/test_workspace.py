@@ -29,8 +29,30 @@ def test_a_ledger_at_a_url_leaves_files_in_the_folder(tmp_path: Path) -> None:
     assert place.has_ledger
     there = Workspace(tmp_path, storage=URL)
     assert there.outputs("s") == tmp_path / "sweeps" / "s"
-    assert there.trials_url == f"sqlite:///{tmp_path / 'optuna.db'}"
+    assert there.artifacts == tmp_path / "artifacts"
     assert Workspace(tmp_path, trials=URL).trials_url == URL
+    assert Workspace(tmp_path, storage="sqlite:///x.db").trials_url == f"sqlite:///{tmp_path / 'optuna.db'}"
+
+
+def test_one_url_gives_each_library_a_schema() -> None:
+    place = Workspace.at(f"{URL}?options=-cstatement_timeout%3D5000")
+    assert place.trials_url == f"{URL}?options=-cstatement_timeout%3D5000+-csearch_path%3Dsweeps_optuna"
+    assert place.runs_url == f"{URL}?options=-cstatement_timeout%3D5000+-csearch_path%3Dsweeps_mlflow"
+    assert [Workspace.at(f"{scheme}://me@db/sweeps") for scheme in ("postgres", "postgresql")] == [
+        Workspace.at(URL)
+    ] * 2
+    assert place.is_shared
+    assert not Workspace.at("sqlite:///x.db").is_shared
+
+
+def test_the_variable_stands_for_every_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SWEEPS_STORAGE", f" {URL}\n")
+    assert Workspace.at(tmp_path) == Workspace(tmp_path, storage=URL)
+    assert Workspace.at("sqlite:///x.db").ledger == "sqlite:///x.db"
+    assert Workspace.at(tmp_path).stored_at("sqlite:///x.db").ledger == URL
+    monkeypatch.setenv("SWEEPS_STORAGE", "")
+    assert Workspace.at(tmp_path).stored_at(None) == Workspace(tmp_path)
+    assert Workspace.at(tmp_path).stored_at(URL).ledger == URL
 
 
 def test_what_a_notebook_shows_has_no_password(tmp_path: Path) -> None:
