@@ -85,13 +85,16 @@ class Copying:
         config: str,
         numbers: Mapping[int, int],
     ) -> None:
-        s, o, f = tables.studies, tables.observations, tables.failures
+        s, p, o, f = tables.studies, tables.proposals, tables.observations, tables.failures
         row = dict(read.execute(sa.select(s).where(s.c.name == study.name)).mappings().one())
         new = self._target.insert(s)
         changed = {key: new.excluded[key] for key in row if key != "name"}
         write.execute(
             new.on_conflict_do_update(index_elements=[s.c.name], set_=changed), row | {"name": name, "config": config}
         )
+        write.execute(sa.delete(p).where(p.c.study == name))
+        for part in _parts(_rows(read, p, where=p.c.study == study.name)):
+            write.execute(sa.insert(p), [each | {"study": name} for each in part])
         add = self._target.insert(o)
         mend = {key: add.excluded[key] for key in ("configuration", "generation", "error")}
         add = add.on_conflict_do_update(index_elements=list(o.primary_key), set_=mend)

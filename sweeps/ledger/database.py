@@ -19,6 +19,7 @@ from sqlalchemy.schema import CreateColumn
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
+from sweeps.ledger.migrations import migrate, proposals_beside
 from sweeps.workspace.postgres import MAKING_TABLES
 from sweeps.workspace.sqlite_files import is_damaged
 
@@ -175,7 +176,7 @@ def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
     """
     with engine.connect() as connection:
         version, complete = _version(connection)
-    if read_only or (complete and version is not None):
+    if read_only or (version is not None and (int(version) > tables.SCHEMA_VERSION or _is_current(version, complete))):
         return version
     with engine.begin() as connection:
         if engine.dialect.name == "sqlite":
@@ -187,7 +188,13 @@ def _make_tables(engine: sa.Engine, *, read_only: bool) -> str | None:
         version, _ = _version(connection)
         if version is None:
             connection.execute(sa.insert(tables.info).values(key="schema", value=str(tables.SCHEMA_VERSION)))
+        else:
+            migrate(connection, int(version))
     return version
+
+
+def _is_current(version: str, complete: bool) -> bool:
+    return complete and int(version) == tables.SCHEMA_VERSION
 
 
 def _version(connection: sa.Connection) -> tuple[str | None, bool]:
@@ -259,7 +266,10 @@ def _completed(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return the connection; for a ledger that lacks later columns, one to a copy in memory that has them."""
     there = {row[1] for row in connection.execute(f"PRAGMA table_info({tables.generations.name})")}
     missing = [column for column in tables.LATER if column.name not in there]
-    if not there or not missing:
+    if not there:
+        return connection
+    if not missing:
+        proposals_beside(connection)
         return connection
     copy = sqlite3.connect(":memory:", check_same_thread=False)
     connection.backup(copy)
@@ -267,6 +277,7 @@ def _completed(connection: sqlite3.Connection) -> sqlite3.Connection:
     for column in missing:
         copy.execute(_adding(column, sqlite.dialect()))
     copy.commit()
+    proposals_beside(copy)
     copy.execute("PRAGMA query_only=ON")
     return copy
 

@@ -17,12 +17,13 @@ from sweeps.ledger.database import Database
 from sweeps.ledger.generations import Generations
 from sweeps.ledger.observations import Observations
 from sweeps.ledger.probes import Probes
+from sweeps.ledger.proposals import Proposals
 from sweeps.ledger.studies import Studies
 from sweeps.workspace.workspace import Workspace
 
 
 class Ledger:
-    """Generations, observations, studies, probes and audits in a SQLite file or at any SQLAlchemy URL.
+    """Generations, observations, studies, proposals, probes and audits in a SQLite file or at any SQLAlchemy URL.
 
     Every write is one transaction, committed before the call returns, so a killed process loses at most the request
     that was in flight. SQLite waits for the disk with each text and each study. Observations and scores are derived
@@ -40,6 +41,7 @@ class Ledger:
         generations: Every request and its text.
         observations: The places of generations in studies, and their scores.
         studies: The studies.
+        proposals: The trials that searches have proposed.
         probes: Results of probes.
         audits: Requests and records of audits.
 
@@ -53,6 +55,7 @@ class Ledger:
         self.generations = Generations(self._database)
         self.observations = Observations(self._database)
         self.studies = Studies(self._database)
+        self.proposals = Proposals(self._database)
         self.probes = Probes(self._database)
         self.audits = Audits(self._database)
 

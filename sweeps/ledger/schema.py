@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Increased by every change that older ledgers must be migrated for."""
 
 meta = sa.MetaData()
@@ -78,6 +78,15 @@ studies = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("created", sa.String(32), nullable=False),
     sa.Column("updated", sa.String(32), nullable=False),
+)
+
+proposals = sa.Table(
+    "proposals",
+    meta,
+    sa.Column("study", sa.String(120), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("record", sa.Text, nullable=False),
+    sa.Column("created", sa.String(32), nullable=False),
 )
 
 scores = sa.Table(

@@ -1,4 +1,4 @@
-"""The record of a study: its plan, proposals, looks and the like, and the reader of every older form.
+"""The record of a study: its plan, hosts, looks and the like, and the reader of every older form.
 
 The ledger keeps a record as JSON. `StudyRecord.from_json` reads what any version wrote; all other code sees the current
 form alone.
@@ -110,7 +110,7 @@ COMPARISON = "comparison"
 
 @dataclass(frozen=True)
 class StudyRecord:
-    """Plan, hosts, proposals, looks and the like of a study.
+    """Plan, hosts, looks and the like of a study; its proposals have a table of their own.
 
     Attributes:
         plan: The plan (`sweeps.budget.plan.Plan.as_dict`).
@@ -133,7 +133,6 @@ class StudyRecord:
         spent: Seconds of all runs, with `budget.minutes` only.
         spent_until: The newest generation that `spent` includes; None in older records.
         kind: "comparison" of candidates without a search; None for a search.
-        proposals: The trials in their order, each `values`, `params` and, of a candidate, `name`.
         first_trials: Number of trials of the first plan, where the budget was raised since; the sampler keeps to it.
         finalists: Numbers of the finalists; None until the exploration has ended.
         priors: The search's belief in each finalist's gain (`analysis.Prior`), by trial number.
@@ -166,7 +165,6 @@ class StudyRecord:
     spent: float | None = None
     spent_until: int | None = None
     kind: str | None = None
-    proposals: tuple[Mapping[str, Any], ...] = ()
     first_trials: int | None = None
     finalists: tuple[int, ...] | None = None
     priors: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -197,6 +195,7 @@ class StudyRecord:
             KeyError, TypeError, ValueError, AttributeError: If it is no record of a study.
         """
         kept = dict(record)
+        kept.pop("proposals", None)  # until schema 2; see `sweeps.ledger.migrations`
         one = kept.pop("finalist", None)  # the only finalist, in records of versions with a single one
         if "finalists" not in kept and one is not None:
             kept["finalists"] = [one]
@@ -217,7 +216,6 @@ class StudyRecord:
 
 _READERS: dict[str, Callable[[Any], Any]] = {
     "cases": tuple,
-    "proposals": tuple,
     "finalists": tuple,
     "honoured": tuple,
     "priors": lambda priors: {int(number): prior for number, prior in priors.items()},
@@ -238,7 +236,7 @@ class StoredStudy:
         name: The study's name.
         identity: Everything that its results depend on (`sweeps.study.identity.identity_of`), as JSON types.
         config: The TOML text.
-        record: Its plan, proposals, looks and the like.
+        record: Its plan, hosts, looks and the like.
         status: `running`, `stopped`, `failed` or `done`.
         created, updated: ISO times, UTC.
         damage: Why identity or record cannot be read, which are empty then; "" where they can.

@@ -22,12 +22,11 @@ from sweeps.ledger.existing import stored_study
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
-from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
 from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scored, scored_digest
-from sweeps.search.trial import Proposal
+from sweeps.search.trial import Proposal, stored_proposals
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:  # a result imports pandas and scipy, which takes seconds
@@ -111,7 +110,7 @@ def require_readable(ledger: Ledger, study: StoredStudy) -> None:
         StudyUnreadableError: If its record is damaged, or of another version.
     """
     with _readable(ledger, study):
-        _parts_of(study)
+        _parts_of(ledger, study)
         study.record.hosts.values()
 
 
@@ -145,7 +144,8 @@ def result_of(
     from sweeps.results.result import SweepResult
 
     record = study.record
-    config, cases, trials = _parts_of(study)
+    config, cases, proposals = _parts_of(ledger, study)
+    trials = {BASELINE_TRIAL: config.baseline} | {each.number: each.configuration for each in proposals}
     reasoning = config.objective.reasoning
     found = ledger.observations.of_study(study.name)
     scores = _kept_scores(ledger, record, found, config.objective.reasoning) if scores is None else scores
@@ -163,18 +163,15 @@ def result_of(
             answers.append(
                 answer_row(place, trials[place.trial], entry, scored, items[place.case], reasoning=reasoning)
             )
-    return SweepResult(study, config, cases, rows, answers, workspace)
+    return SweepResult(study, config, cases, rows, answers, proposals, workspace)
 
 
-def _parts_of(study: StoredStudy) -> tuple[SweepConfig, list[Case], dict[int, Configuration]]:
-    """A study's configuration as it was run, its cases, and its trials by number."""
+def _parts_of(ledger: Ledger, study: StoredStudy) -> tuple[SweepConfig, list[Case], list[Proposal]]:
+    """A study's configuration as it was run, its cases, and its proposals."""
     config, record = config_as_run(study), study.record
     Plan.from_record(record.plan)  # fails here rather than later, in a result
     cases = [case_from_record(case) for case in record.cases]
-    trials = {BASELINE_TRIAL: config.baseline} | {
-        number: Proposal.from_record(number, proposal).configuration for number, proposal in enumerate(record.proposals)
-    }
-    return config, cases, trials
+    return config, cases, stored_proposals(ledger, study.name)
 
 
 def _kept_scores(

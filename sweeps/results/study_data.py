@@ -40,6 +40,7 @@ class StudyData:
         cases: The cases as they were when the study began.
         rows: Rows of the observations table.
         answers: Texts with their scores, one dict per scored observation.
+        proposals: The proposals of the search, by trial number.
         workspace: Where the study is.
     """
 
@@ -48,6 +49,7 @@ class StudyData:
     cases: Sequence[Case]
     rows: Sequence[Mapping[str, Any]]
     answers: Sequence[Mapping[str, Any]]
+    proposals: Sequence[Proposal]
     workspace: Workspace
 
     @property
@@ -111,15 +113,9 @@ class StudyData:
         return self.config.baseline
 
     @property
-    def proposals(self) -> list[Proposal]:
-        """The proposals of the search, by trial number."""
-        return [Proposal.from_record(i, record) for i, record in enumerate(self.stored.record.proposals)]
-
-    @property
     def finalists(self) -> list[Proposal]:
         """The confirmed trials, in the order of the search's preference; [] before the search has ended."""
-        proposals = self.proposals
-        return [proposals[number] for number in self.stored.record.finalists or ()]
+        return [self.proposals[number] for number in self.stored.record.finalists or ()]
 
     @property
     def called(self) -> dict[str, str]:
@@ -134,17 +130,17 @@ class StudyData:
         """Whether the study compares candidates with the baseline, without a search."""
         return self.stored.record.kind == COMPARISON
 
-    @property
+    @cached_property
     def candidates(self) -> dict[str, str]:
         """Names of the candidates of `[candidates]`, by the key of the configuration."""
         return {proposal.configuration.key: proposal.name for proposal in self.proposals if proposal.name}
 
-    @property
+    @cached_property
     def trials(self) -> dict[int, Configuration]:
         """Configurations by trial number, the baseline as -1."""
         return {BASELINE_TRIAL: self.baseline} | {p.number: p.configuration for p in self.proposals}
 
-    @property
+    @cached_property
     def configurations(self) -> dict[str, Configuration]:
         """Configurations by key."""
         return {configuration.key: configuration for configuration in self.trials.values()}

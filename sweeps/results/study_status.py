@@ -39,6 +39,7 @@ def kept_status(ledger: Ledger, study: StoredStudy, workspace: Workspace, failed
     if study.damage:
         raise StudyUnreadableError(study.name, ledger.url, study.damage)
     try:
+        ledger.proposals.of(study.name)  # raises if one is damaged
         if not _looks_whole(study):
             from sweeps.results.reader import read_result
 
@@ -55,12 +56,12 @@ def kept_status(ledger: Ledger, study: StoredStudy, workspace: Workspace, failed
 
 
 def _looks_whole(study: StoredStudy) -> bool:
-    """Whether configuration and trials have their form; reading the study whole says what is wrong otherwise."""
+    """Whether the configuration has its form; reading the study whole says what is wrong otherwise."""
     try:
         tomllib.loads(study.config)
     except tomllib.TOMLDecodeError:
         return False
-    return all(isinstance(proposal, Mapping) and "values" in proposal for proposal in study.record.proposals)
+    return True
 
 
 def status_of(result: SweepResult, failed: int = 0) -> dict[str, Any]:

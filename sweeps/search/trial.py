@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sweeps.config.space import configuration_from
+from sweeps.ledger.ledger import Ledger
 from sweeps.options import Configuration
 
 LEAST_ERROR = 1e-3
@@ -73,6 +74,15 @@ class Proposal:
     def from_record(cls, number: int, record: Mapping[str, Any]) -> Proposal:
         """The inverse of `as_record`."""
         return cls(number, configuration_from(record["values"]), record["params"], record.get("name", ""))
+
+
+def stored_proposals(ledger: Ledger, study: str) -> list[Proposal]:
+    """Return a study's proposals by number.
+
+    Raises:
+        ValueError, LookupError, TypeError, AttributeError: If one is damaged or missing.
+    """
+    return [Proposal.from_record(number, record) for number, record in enumerate(ledger.proposals.of(study))]
 
 
 @dataclass(frozen=True)

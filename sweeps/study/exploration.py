@@ -12,7 +12,7 @@ from sweeps.hosts.task import Task
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Standing
 from sweeps.search.explorer import Explorer
-from sweeps.search.trial import Proposal, TrialResult
+from sweeps.search.trial import Proposal, TrialResult, stored_proposals
 from sweeps.study.snapshot import after_batch
 from sweeps.study.stages import Stages
 
@@ -76,7 +76,7 @@ class Exploration:
             sampler=stages.config.search.sampler,
             seed=stages.config.study.seed,
             trials=stored.first_trials or stages.plan.trials,
-            proposals=[Proposal.from_record(i, record) for i, record in enumerate(stored.proposals)],
+            proposals=stored_proposals(stages.ledger, stages.name),
             first=_candidates(stages),
         )
         explorer.tell_baseline(floor)
@@ -103,8 +103,7 @@ class Exploration:
             self.stages.progress.step("proposing trials")
             batch = self.explorer.ask(count)
             self.proposals += batch
-            if len(self.proposals) > len(self.explorer.known):  # a resumed run walks through what is stored
-                self._keep_proposals()
+            self._keep([proposal for proposal in batch if proposal.number not in self.explorer.known])
             tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
             self.stages.measurer.run([task for own in tasks.values() for task in own])
             self._spent += sum(map(len, tasks.values()))
@@ -117,9 +116,12 @@ class Exploration:
         # Confirmed data belong to the chosen finalists, also where another version of the surrogate would pick others.
         return [self.proposals[number] for number in self.chosen or picked]
 
-    def _keep_proposals(self) -> None:
-        proposals = tuple(proposal.as_record() for proposal in self.proposals)
-        self.stages.update(lambda record: replace(record, proposals=proposals))
+    def _keep(self, new: Sequence[Proposal]) -> None:
+        """Keep proposals in the ledger, before their first request."""
+        if new:
+            self.stages.ledger.proposals.add(self.stages.name, new[0].number, [each.as_record() for each in new])
+            if self.stages.timekeeper is not None:
+                self.stages.update()  # the time spent
 
     def _count(self) -> int:
         """Number of trials to propose next; 0 at the end."""

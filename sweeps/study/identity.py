@@ -16,10 +16,10 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord
+from sweeps.ledger.study_record import COMPARISON, StoredStudy
 from sweeps.scoring.inputs import SCORE_BEFORE
 from sweeps.scoring.scorer import case_digest
-from sweeps.search.trial import Proposal
+from sweeps.search.trial import stored_proposals
 
 if TYPE_CHECKING:
     from sweeps.hosts.host import Host
@@ -179,14 +179,15 @@ def _lowered(
     ]
 
 
-def refuse_confirmed(dropped: Sequence[TooLarge], record: StudyRecord) -> None:
+def refuse_confirmed(dropped: Sequence[TooLarge], stored: StoredStudy, ledger: Ledger) -> None:
     """Refuse to drop a value of a trial that was chosen for the confirmation.
 
     Raises:
         ConfigError: With the value and the trial.
     """
-    for number in record.finalists or ():
-        configuration = Proposal.from_record(number, record.proposals[number]).configuration
+    proposals = stored_proposals(ledger, stored.name) if dropped else []
+    for number in stored.record.finalists or () if dropped else ():
+        configuration = proposals[number].configuration
         for each in dropped:
             if configuration.values.get(each.name) == each.value:
                 value = option_text(each.value)

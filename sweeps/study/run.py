@@ -219,7 +219,7 @@ class StudyRun:
             return settled, capacity
         dropped = [parse_drop(text, self.config) for text in self.drop]
         if stored is not None:
-            refuse_confirmed(dropped, stored.record)
+            refuse_confirmed(dropped, stored, self.ledger)
         settled = settle(
             self.hosts, self.config, capacity, self.ledger, self.progress,
             stored=stored, strict=strict, dropped=dropped,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import json
 import random
 import sys
 import threading
@@ -61,6 +62,7 @@ class LedgerSuite:
       same order at every place (no language's). Scores are kept per objective and rubric.
     - Updates of a study by several processes follow one another: none is lost. A change that fails leaves the study as
       it was. A damaged study is reported and leaves the others readable.
+    - A proposal is added once and comes back as it was given. A study with a damaged or missing one is reported.
     - Several processes may open a new ledger at the same moment. Readers do not wait for a writer. Writes of the
       threads of one process take turns, and a write that fails gives its turn away.
     - A failure of the database is a `LedgerError`; neither its message nor `Ledger.url` has a password.
@@ -325,6 +327,66 @@ class LedgerSuite:
         for call in (ledger.studies.get, ledger.studies.update):
             with pytest.raises(StudyUnreadableError, match="'bad'"):
                 call("bad")
+
+    # ---- proposals
+
+    def test_proposals_come_back_in_their_order(self, ledger: Ledger, other: Ledger) -> None:
+        before = ledger.studies.add("s", identity={}, config="", record=StudyRecord())
+        records = [
+            {"values": {"temperature": n / 7, "case": "\u2028"}, "params": {}, "name": str(n)} for n in range(12)
+        ]
+        ledger.proposals.add("s", 0, records[:10])
+        other.proposals.add("s", 10, records[10:])
+        other.proposals.add("s", 12, [])
+        ledger.proposals.add("another", 0, records[:1])
+        assert ledger.proposals.of("s") == other.proposals.of("s") == records
+        assert ledger.proposals.of("none") == []
+        study = other.studies.get("s")
+        assert study is not None
+        assert (study.record, study.updated > before.updated) == (before.record, True)
+
+    def test_a_proposal_is_never_replaced(self, ledger: Ledger, other: Ledger) -> None:
+        ledger.proposals.add("s", 0, [{"values": {"seed": 1}}])
+        with pytest.raises(LedgerError):
+            other.proposals.add("s", 0, [{"values": {"seed": 2}}, {"values": {"seed": 3}}])
+        assert ledger.proposals.of("s") == [{"values": {"seed": 1}}]
+
+    @pytest.mark.parametrize("damage", [{"record": "{"}, {"record": "[1]"}, {"record": "{}"}, {"number": 7}])
+    def test_a_damaged_proposal_is_reported(self, ledger: Ledger, damage: dict[str, Any]) -> None:
+        ledger.proposals.add("s", 0, [{"values": {}}, {"values": {}}])
+        with ledger._database.writing() as connection:
+            connection.execute(sa.update(tables.proposals).where(tables.proposals.c.number == 1).values(damage))
+        with pytest.raises(ValueError, match="proposal"):
+            ledger.proposals.of("s")
+
+    def test_proposals_in_the_records_of_studies_get_rows(self, ledger: Ledger, url: str) -> None:
+        """As schema 1 left them."""
+        proposals = [{"values": {"top_k": n}, "params": {"top_k": n}} for n in range(3)]
+        kept = {"plan": {}, "hosts": {}, "cases": [], "finalists": [2]}
+        older = {"a": json.dumps(kept | {"proposals": proposals}), "b": "{", "c": json.dumps(kept | {"proposals": 1})}
+        for name in (*older, "new"):
+            ledger.studies.add(name, identity={}, config="", record=StudyRecord(finalists=(2,)))
+        with ledger._database.writing() as connection:
+            for name, record in older.items():
+                connection.execute(sa.update(tables.studies).where(tables.studies.c.name == name).values(record=record))
+            connection.execute(sa.update(tables.info).values(value="1"))
+            connection.exec_driver_sql("DROP TABLE proposals")
+        ledger.close()
+        for _ in range(2):  # a second opening changes nothing
+            again = Ledger(url)
+            assert again.proposals.of("a") == proposals
+            assert [again.proposals.of(name) for name in ("b", "new")] == [[], []]
+            with pytest.raises(ValueError, match="proposal 0"):
+                again.proposals.of("c")
+            studies = {study.name: study for study in again.studies.all()}
+            assert {name: bool(each.damage) for name, each in studies.items()} == dict.fromkeys("ac", False) | {
+                "b": True, "new": False,
+            }  # fmt: skip
+            assert studies["a"].record.finalists == (2,)
+            with again._database.reading() as connection:
+                record = connection.scalar(sa.select(tables.studies.c.record).where(tables.studies.c.name == "a"))
+                assert "proposals" not in json.loads(str(record))
+            again.close()
 
     # ---- probes
 

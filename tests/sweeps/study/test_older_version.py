@@ -17,6 +17,7 @@ from sweeps.results.report_files import report_data
 from sweeps.study.identity import StudyChangedError
 from sweeps.study.rescore import rescore_study
 from sweeps.study.sweep import Sweep
+from tests.sweeps.ledger.test_read_only import forbid_writing
 from tests.sweeps.sweep_files import optuna_trials, steady
 
 pytestmark = pytest.mark.usefixtures("no_report")
@@ -60,6 +61,18 @@ def test_its_command_line_answers(home: Path, capsys: pytest.CaptureFixture[str]
     assert (rows["done"]["status"], rows["stopped"]["status"]) == ("done", "stopped")
     assert run_command(["judge", "done", "--json", "--expect", "better"]) == 0
     assert json.loads(capsys.readouterr().out)["effect"] == EFFECT
+
+
+def test_in_a_folder_that_may_only_be_read_it_is_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = load_result("mlruns", "done").proposals
+    with tarfile.open(ARCHIVE) as archive:  # not migrated
+        archive.extractall(home / "again", filter="data")
+    mlruns = home / "again" / "mlruns"
+    forbid_writing(mlruns, monkeypatch)
+    result = load_result(mlruns, "done")
+    assert result.proposals == expected
+    assert result.verdict is not None
+    assert (result.verdict.effect, result.verdict.p_value) == (EFFECT, P_VALUE)
 
 
 def test_its_export_is_made_again_with_the_same_options(home: Path) -> None:

@@ -1,0 +1,73 @@
+"""Migrations of ledgers that older versions made: one function for each version of the schema since the first."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable, Mapping
+
+import sqlalchemy as sa
+
+from sweeps.ledger import schema as tables
+
+
+def migrate(connection: sa.Connection, version: int) -> None:
+    """Bring a ledger to the present schema, in the transaction of the connection.
+
+    Args:
+        connection: A connection that has locked the ledger, whose missing tables and columns were made.
+        version: The ledger's schema version.
+    """
+    for reached, step in _STEPS.items():
+        if reached > version:
+            step(connection)
+    if version < tables.SCHEMA_VERSION:
+        newest = sa.update(tables.info).where(tables.info.c.key == "schema")
+        connection.execute(newest.values(value=str(tables.SCHEMA_VERSION)))
+
+
+def _proposals_get_rows(connection: sa.Connection) -> None:
+    """Move the proposals from the records of studies to their own table."""
+    s, p = tables.studies, tables.proposals
+    for study in connection.execute(sa.select(s.c.name, s.c.record, s.c.created)).all():
+        record = _record(study.record)
+        if rows := _rows_of(study.name, record, study.created):
+            connection.execute(sa.insert(p), rows)
+        if "proposals" in record:
+            left = {key: value for key, value in record.items() if key != "proposals"}
+            connection.execute(sa.update(s).where(s.c.name == study.name).values(record=json.dumps(left)))
+
+
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {2: _proposals_get_rows}
+"""Functions by the schema version that they reach, in order."""
+
+
+def proposals_beside(connection: sqlite3.Connection) -> None:
+    """Put the proposals of an older ledger, which may only be read, into a temporary table of the connection."""
+    name, columns = tables.proposals.name, [column.name for column in tables.proposals.columns]
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,)).fetchone():
+        return
+    connection.execute("PRAGMA temp_store=MEMORY")
+    connection.execute(f"CREATE TEMP TABLE {name} ({', '.join(columns)})")
+    for study, text, created in connection.execute("SELECT name, record, created FROM studies").fetchall():
+        places = ", ".join(f":{column}" for column in columns)
+        connection.executemany(f"INSERT INTO {name} VALUES ({places})", _rows_of(study, _record(text), created))
+    connection.commit()
+
+
+def _record(text: str) -> dict[str, object]:
+    """Return a study's record; a damaged one is left as it is, and reported when the study is read."""
+    try:
+        record = json.loads(text)
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
+def _rows_of(study: str, record: Mapping[str, object], created: str) -> list[dict[str, object]]:
+    proposals = record.get("proposals")
+    records = proposals if isinstance(proposals, list) else [] if proposals is None else [proposals]
+    return [
+        {"study": study, "number": number, "record": json.dumps(each), "created": created}
+        for number, each in enumerate(records)
+    ]

@@ -1,0 +1,72 @@
+"""The proposals of a ledger's studies: a row for each, added once and never changed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from sweeps.ledger import schema as tables
+from sweeps.ledger.database import Database
+from sweeps.ledger.records import now
+
+_P, _S = tables.proposals, tables.studies
+_CHANGED = sa.update(_S).where(_S.c.name == sa.bindparam("of")).values(updated=sa.bindparam("at"))
+
+
+class Proposals:
+    """The proposals, to read and to add.
+
+    Args:
+        database: The ledger's database.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._add = sa.insert(_P)
+
+    def of(self, study: str) -> list[Mapping[str, Any]]:
+        """Return a study's proposals by number, as JSON types.
+
+        Raises:
+            ValueError: If a row is damaged, or missing.
+        """
+        query = sa.select(_P.c.number, _P.c.record).where(_P.c.study == study).order_by(_P.c.number)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).all()
+        if [row.number for row in rows] != list(range(len(rows))):
+            raise ValueError("proposals are missing")
+        return [_decoded(row.number, row.record) for row in rows]
+
+    def add(self, study: str, first: int, records: Sequence[Mapping[str, Any]]) -> None:
+        """Keep proposals in one transaction; the study counts as changed.
+
+        Args:
+            study: The study.
+            first: Number of the first one.
+            records: The proposals, each `values`, `params` and, of a candidate, `name`.
+
+        Raises:
+            LedgerError: If the study has one of these numbers already, or they cannot be written.
+        """
+        time = now("milliseconds")
+        rows = [
+            {"study": study, "number": number, "record": json.dumps(record), "created": time}
+            for number, record in enumerate(records, first)
+        ]
+        if rows:
+            with self._database.writing() as connection:
+                connection.execute(self._add, rows)
+                connection.execute(_CHANGED, {"of": study, "at": time})
+
+
+def _decoded(number: int, text: str) -> Mapping[str, Any]:
+    try:
+        record = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"proposal {number}: {error}") from None
+    if not isinstance(record, dict) or "values" not in record:
+        raise ValueError(f"proposal {number} has no values")
+    return record
