@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import sys
 from pathlib import Path
 
+import click
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -16,17 +18,24 @@ from rich.text import Text
 from analysis.export.files import write_together
 from analysis.files.spreadsheet_cells import as_written, harmless, harmless_table
 from analysis.observations.read_csv import read_csv
+from objectives import own_modules
 from objectives.case_files import CaseError, load_cases
 from objectives.case_schema import regex_fault
 from objectives.matchers.base import ObjectiveError
 from objectives.matchers.patterns import PatternText
+from objectives.permission import asking
 from objectives.regexes import MAX_COPIES, copies_in
 from objectives.rubrics import quality
 from sweeps.cli import run_command
+from sweeps.cli import sweeps as sweeps_group
 from sweeps.cli.common import echo, echo_json
+from sweeps.cli.trust import Trust
+from sweeps.engines.spec import EngineSpec
+from sweeps.errors import ConfigError
 from sweeps.ledger.ledger import Ledger
 from sweeps.progress.console import PlainConsole
 from sweeps.progress.plain import PlainProgress
+from tests.sweeps.sweep_files import write_sweep
 
 ITEM = '[[items]]\ntext = "The job moves to Tuesday."\nlevel = 1\nany = ["Tuesday"]\n'
 
@@ -176,3 +185,102 @@ def test_no_command_prints_past_the_escapes() -> None:
     own = {"common.py": 1, "__init__.py": 6, "score.py": 1, "schema.py": 1, "completion.py": 2}
     found = {path.name: path.read_text(encoding="utf-8").count("click.echo(") for path in commands.glob("*.py")}
     assert {name: count for name, count in found.items() if count} == own
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file of what was trusted, and no module of the tests loaded."""
+    monkeypatch.setattr("sweeps.cli.trust.answers_file", lambda: tmp_path / "state" / "trusted.json")
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.setattr(own_modules, "_loaded", {})
+    monkeypatch.setattr(own_modules, "_added", [])
+    monkeypatch.setenv("COLUMNS", "2000")
+    return tmp_path / "state" / "trusted.json"
+
+
+MARK = "from pathlib import Path\nPath(__file__).with_name('ran').touch()\n"
+
+
+@pytest.mark.parametrize("command", ["check", "run", "compare", "probe", "audit"])
+def test_code_beside_a_file_runs_only_when_it_is_trusted(
+    command: str, tmp_path: Path, answers: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    monkeypatch.chdir(theirs)
+    monkeypatch.setattr(sys, "path", ["", *sys.path])  # as `python -m sweeps`
+    (theirs / "their_code.py").write_text(MARK)
+    engine = {"kind": "scripted", "options": {"surface": "their_code:score"}}
+    more = {"engine": engine} if command == "probe" else {"objective": {"kind": "their_code:score"}}
+    if command == "audit":
+        more["engine"] = {"kind": "openai", "host": "http://127.0.0.1:9", "options": None}
+    if command == "compare":
+        more |= {"space": None, "candidates": {"cold": {"temperature": 0.1}}}
+    path = write_sweep(theirs, **more)
+    assert run_command([command, str(path), "--mlruns", str(tmp_path / "mlruns")]) == 2
+    said = capsys.readouterr()
+    shown = " ".join("".join(said).split())
+    assert f"would run the code of {theirs / 'their_code.py'} with your rights. Read it, then add --trust" in shown
+    assert not (theirs / "ran").exists()
+    assert not answers.exists()
+
+
+def test_trust_is_remembered_for_the_code_and_nothing_else(tmp_path: Path, answers: Path) -> None:
+    (tmp_path / "mine_once.py").write_text("")
+    (tmp_path / "other_once.py").write_text("")
+    trust = Trust()
+    with asking(trust.allows):
+        assert own_modules.unpermitted_code("mine_once", [tmp_path]) == tmp_path / "mine_once.py"
+        trust.given = True
+        assert own_modules.unpermitted_code("mine_once", [tmp_path]) is None
+    with asking(Trust().allows):
+        assert own_modules.unpermitted_code("mine_once", [tmp_path]) is None
+        assert own_modules.unpermitted_code("other_once", [tmp_path]) == tmp_path / "other_once.py"
+    assert answers.stat().st_mode & 0o777 == 0o600 or os.name == "nt"
+    assert own_modules.unpermitted_code("other_once", [tmp_path]) is None  # a program of Python's is not asked
+
+
+def test_installed_modules_and_pythons_own_are_not_asked_about(tmp_path: Path, answers: Path) -> None:
+    (tmp_path / "json.py").write_text("")
+    (tmp_path / "numpy").mkdir()  # data that has the name of a package
+    (tmp_path / "click.py").write_text("")  # stands in for an installed one: the folder comes first
+    (tmp_path / "set_by_user").mkdir()
+    (tmp_path / "set_by_user" / "of_user.py").write_text("")
+    sys.path.append(str(tmp_path / "set_by_user"))
+    with asking(lambda what: False):
+        names = ("json", "numpy", "numpy.linalg", "sklearn.metrics", "click", "of_user", "nowhere", "")
+        folders = [tmp_path, tmp_path / "set_by_user"]
+        found = {name: own_modules.unpermitted_code(name, folders) for name in names}
+    assert found == dict.fromkeys(found) | {"click": tmp_path / "click.py"}
+
+
+def test_variables_go_to_another_machine_only_when_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_KEY", "s3cret")
+    far = EngineSpec("ollama", host="https://me:pass@far.example", headers={"Authorization": "Bearer ${MY_KEY}"})
+    assert far.sent_headers() == {"Authorization": "Bearer s3cret"}
+    with asking(lambda what: False):
+        with pytest.raises(ConfigError, match=r"would send the variable MY_KEY to https://far\.example\.") as refused:
+            far.sent_headers()
+        assert "s3cret" not in str(refused.value)
+        assert far.at("http://127.0.0.1:11434").sent_headers() == {}
+        assert EngineSpec("ollama", host="127.0.0.1", headers=far.headers).sent_headers()
+        assert EngineSpec("ollama", host="far.example", headers={"X": "plain $$5"}).sent_headers() == {"X": "plain $5"}
+
+
+def test_a_file_that_allows_outside_logs_itself_is_trusted_first(
+    tmp_path: Path, answers: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_sweep(tmp_path, objective={"allow_outside_logs": True})
+    assert run_command(["check", str(path), "--mlruns", str(tmp_path / "mlruns")]) == 2
+    said = "".join(capsys.readouterr())
+    assert "objective.allow_outside_logs = true: would read logs outside the folder of the rubrics" in said
+
+
+def test_each_command_that_reads_a_sweep_asks_for_trust() -> None:
+    group = sweeps_group
+    names = group.list_commands(click.Context(group))
+    commands = {name: group.get_command(click.Context(group), name) for name in names}
+    asking = {name for name, command in commands.items() if any(each.name == "trust" for each in command.params)}
+    reading = {name for name, command in commands.items() if any(
+        each.name == "file" and isinstance(each, click.Argument) for each in command.params)}  # fmt: skip
+    assert asking == reading | {"rescore"}

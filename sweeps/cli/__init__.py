@@ -128,8 +128,13 @@ def main(args: Sequence[str] | None = None) -> None:
 
 def run_command(args: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status."""
+    from objectives.permission import asking
+    from sweeps.cli.trust import Trust
+
+    trust = Trust()
     try:
-        result: Any = sweeps.main(args=args, prog_name="sweeps", standalone_mode=False)
+        with asking(trust.allows):
+            result: Any = sweeps.main(args=args, prog_name="sweeps", standalone_mode=False, obj=trust)
         return result if isinstance(result, int) else 0
     except click.exceptions.Exit as exit_:
         return exit_.exit_code

@@ -23,6 +23,7 @@ from sweeps.cli.common import (
     stdout_console,
     terminable,
 )
+from sweeps.cli.trust import trust_option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,7 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 @click.option("--out", type=FilePath(dir_okay=False), help="Write the record to this file, for --from elsewhere.")
 @click.option("--against", metavar="FILE", help="What changed since an earlier audit: its record, or the word last.")
 @click.option("--require", type=click.Choice(REQUIRED), help="Exit with 1 unless hosts are the same in this way.")
+@trust_option
 @click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the tables.")
 @json_option
 @mlruns_option

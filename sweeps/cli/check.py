@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, progress_view, stdout_console
+from sweeps.cli.trust import trust_option
 
 if TYPE_CHECKING:
     from sweeps.check.report import ReadinessReport
@@ -22,6 +23,7 @@ STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
 @json_option
 @click.option("--strict", is_flag=True, help="Stop where a searched option has no effect, instead of dropping it.")
 @click.option("--again", is_flag=True, help="Probe options again, even where the ledger has the answer.")
+@trust_option
 @click.option("--quiet", "-q", is_flag=True, help="Show the table only.")
 def check(file: Path, mlruns: Path, as_json: bool, strict: bool, again: bool, quiet: bool) -> int:
     """Check the sweep in FILE: cases, engine, options, length of the prompts, time, and the smallest gain it can find.

@@ -20,6 +20,7 @@ from sweeps.cli.common import (
     stderr_console,
     stdout_console,
 )
+from sweeps.cli.trust import trust_option
 from sweeps.engines.spec import KINDS
 from sweeps.errors import ConfigError, name_hint
 from sweeps.options import LOAD_SETTINGS
@@ -52,6 +53,7 @@ EXPENSIVE = LOAD_SETTINGS
     metavar="NAME=VALUE",
     help="Send this value of another option with each probe; may be given several times.",
 )
+@trust_option
 @click.option("--again", is_flag=True, help="Probe again, even where the ledger has the answer.")
 def probe(
     file: Path | None,

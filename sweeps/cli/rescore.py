@@ -9,6 +9,7 @@ import click
 
 from sweeps.cli.common import NumberRange, WholeRange, echo, echo_json, json_option, mlruns_option, say, stdout_console
 from sweeps.cli.completion import StudyName
+from sweeps.cli.trust import trust_option
 
 if TYPE_CHECKING:
     from sweeps.study.rescore import Rescoring
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     help="Add up the probabilities of the items, or those that count as covered.",
 )
 @click.option("--reset", is_flag=True, help="Go back to the [objective] of the sweep's file.")
+@trust_option
 @click.option("--dry-run", is_flag=True, help="Show the difference; write nothing.")
 def rescore(
     study: str | None,

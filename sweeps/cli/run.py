@@ -22,6 +22,7 @@ from sweeps.cli.common import (
     stdout_console,
     terminable,
 )
+from sweeps.cli.trust import trust_option
 
 if TYPE_CHECKING:
     from sweeps.progress.counts import GenerationCounts
@@ -38,6 +39,7 @@ def study_options(function: F) -> F:
         click.option("--no-tracking", is_flag=True, help="Do not log to MLflow."),
         click.option("--verbose", "-v", is_flag=True, help="Print a line for each text."),
         click.option("--quiet", "-q", is_flag=True, help="Show only warnings and the verdict."),
+        trust_option,
         json_option,
         mlruns_option,
         click.argument("file", type=FilePath()),

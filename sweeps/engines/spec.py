@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Template
 from typing import Any
 
-from sweeps.addresses import server_address
+from objectives.permission import HOW, permitted
+from sweeps.addresses import is_local, server_address, without_password
 from sweeps.errors import ConfigError, name_hint
 
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
@@ -57,12 +59,26 @@ class EngineSpec:
         """Return the headers with the variables' values.
 
         Raises:
-            ConfigError: If a variable is not set, or empty.
+            ConfigError: If a variable is not set, or empty, or may not be sent to this server.
         """
+        for name, value in self.headers.items():
+            self._require_permission(name, value)
         return {name: self._expanded(name, value) for name, value in self.headers.items()}
 
+    def _require_permission(self, name: str, value: str) -> None:
+        address = without_password(self.host or os.environ.get("OLLAMA_HOST", ""))
+        variables = sorted(set(re.findall(r"\$\{?([A-Za-z_]\w*)", value)))
+        if not variables or is_local(address):
+            return
+        sent = f"send the variable {', '.join(variables)} to {address}"
+        if not permitted(sent):
+            raise ConfigError(f"{self._header_place(name)}: would {sent}. If you know that server, {HOW}")
+
+    def _header_place(self, name: str) -> str:
+        return f"{(self.source or 'engine').removesuffix('.options')}.headers.{name}"
+
     def _expanded(self, name: str, value: str) -> str:
-        place = f"{(self.source or 'engine').removesuffix('.options')}.headers.{name}"
+        place = self._header_place(name)
         set_ones = {key: text for key, text in os.environ.items() if text.strip()}
         try:
             return Template(value).substitute(set_ones).strip()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from analysis.comparison.claim import FEWEST_CASES
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
 from objectives.coverage import ScoreKind
 from objectives.custom import Scoring, as_objective
+from objectives.permission import HOW, permitted
 from sweeps.config.names import fault
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
@@ -36,6 +38,11 @@ def with_stored_score(config: SweepConfig, identity: Mapping[str, Any] | None) -
 
 def _cases_of(config: SweepConfig) -> list[Case]:
     table = config.objective
+    if table.allow_outside_logs:
+        what = f"read logs outside the folder of the rubrics that {Path(config.cases_path).resolve()} has"
+        if not permitted(what):
+            place = f"{config.path or '<text>'}: objective.allow_outside_logs"
+            raise ConfigError(f"{place} = true: would {what}. If they are yours, {HOW}")
     return load_cases(config.cases_path, names=table.names, allow_outside_logs=table.allow_outside_logs)
 
 

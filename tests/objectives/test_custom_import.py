@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from objectives import FunctionObjective, ObjectiveError, Score, make_objective
-from objectives import custom_import as own_module
+from objectives import FunctionObjective, ObjectiveError, Score, make_objective, own_modules
 from objectives.testing import SAMPLE, check_objective
 
 CLASS = """
@@ -31,7 +30,7 @@ def imports() -> Iterator[None]:
     for name in set(sys.modules) - modules:
         if name.startswith("mine"):
             del sys.modules[name]
-            own_module._loaded.pop(name, None)
+            own_modules._loaded.pop(name, None)
 
 
 def write(folder: Path, text: str, name: str = "mine.py") -> Path:

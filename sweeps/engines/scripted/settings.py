@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.case import Case
+from objectives.own_modules import import_named, unpermitted_code
+from objectives.permission import HOW
 from sweeps.engines.spec import check_settings
 from sweeps.errors import ConfigError, name_hint
 from sweeps.options import OPTIONS, OptionValue, as_number
@@ -108,9 +109,11 @@ def _surface(setting: Any) -> ExpectedCoverage:
     if isinstance(setting, str) and setting in SURFACES:
         return SURFACES[setting]
     module, _, function = str(setting).partition(":")
+    if (code := unpermitted_code(module)) is not None:
+        raise ValueError(f"{setting!r} would run the code of {code} with your rights. Read it, then {HOW}")
     try:
-        found = getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
+        found = getattr(import_named(module), function)
+    except Exception as error:  # noqa: BLE001 - a user's module may raise anything
         why = str(error)
     else:
         if callable(found):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from objectives import custom_import as own_module
+from objectives import own_modules
 from sweeps.cli import DEFECT, run_command
 from sweeps.results.reader import load_result
 from tests.sweeps.sweep_files import write_sweep
@@ -26,7 +26,7 @@ def own(folder: Path, text: str) -> Path:
 def command(*arguments: str) -> int:
     """Run a command as in a process of its own: with nothing imported."""
     sys.modules.pop("cli_own", None)
-    own_module._loaded.pop("cli_own", None)
+    own_modules._loaded.pop("cli_own", None)
     with pytest.MonkeyPatch.context() as fresh:
         fresh.setattr(sys, "path", list(sys.path))
         return run_command(arguments)
@@ -43,11 +43,14 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setattr("sweeps.cli.trust.answers_file", lambda: tmp_path / "state" / "trusted.json")
 
 
 def test_a_sweep_whose_objective_fails_goes_on_when_it_is_mended(tmp_path: Path, capsys: Capture) -> None:
     path = own(tmp_path, "\ndef mine(case, text):\n    return case.gold\n")
     assert command(*arguments("run", path)) == 2
+    assert f"would run the code of {tmp_path / 'cli_own.py'} with your rights" in capsys.readouterr().err
+    assert command(*arguments("run", path), "--trust") == 2
     err = capsys.readouterr().err
     assert "error: objective 'mine' failed for case 'c1' (AttributeError: " in err
     assert "cli_own.py:3). " in err
@@ -62,7 +65,7 @@ def test_a_sweep_whose_objective_fails_goes_on_when_it_is_mended(tmp_path: Path,
 
 def test_check_tries_it_on_the_answers(tmp_path: Path, capsys: Capture) -> None:
     path = own(tmp_path, "\ndef mine(case, text):\n    return 'much'\n")
-    assert command(*arguments("check", path)) == 2
+    assert command(*arguments("check", path), "--trust") == 2
     assert "objective 'mine' returned 'much' for case 'c1'" in capsys.readouterr().out
     own(tmp_path, SCORED)
     assert command(*arguments("check", path)) == 0
