@@ -256,15 +256,30 @@ def test_installed_modules_and_pythons_own_are_not_asked_about(tmp_path: Path, a
 
 def test_variables_go_to_another_machine_only_when_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_KEY", "s3cret")
+    monkeypatch.delenv("OLLAMA_API_KEY", raising=False)
+    monkeypatch.delenv("OLLAMA_HOST", raising=False)
     far = EngineSpec("ollama", host="https://me:pass@far.example", headers={"Authorization": "Bearer ${MY_KEY}"})
     assert far.sent_headers() == {"Authorization": "Bearer s3cret"}
     with asking(lambda what: False):
         with pytest.raises(ConfigError, match=r"would send the variable MY_KEY to https://far\.example\.") as refused:
             far.sent_headers()
-        assert "s3cret" not in str(refused.value)
+        assert not {"s3cret", "pass"} & set(str(refused.value).replace("/", " ").split())
+        with pytest.raises(ConfigError, match="variable HOME to"):
+            EngineSpec("ollama", host="https://me:$HOME@far.example").sent_headers()
         assert far.at("http://127.0.0.1:11434").sent_headers() == {}
         assert EngineSpec("ollama", host="127.0.0.1", headers=far.headers).sent_headers()
         assert EngineSpec("ollama", host="far.example", headers={"X": "plain $$5"}).sent_headers() == {"X": "plain $5"}
+
+
+def test_the_key_for_ollama_goes_to_a_files_server_only_when_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OLLAMA_API_KEY", "s3cret")
+    monkeypatch.setenv("OLLAMA_HOST", "https://mine.example")
+    source = "sweep.toml: engine.options"
+    with asking(lambda what: False):
+        assert EngineSpec("ollama", host="https://typed.example").sent_headers() == {}
+        assert EngineSpec("ollama", host="https://mine.example:443", source=source).sent_headers() == {}
+        with pytest.raises(ConfigError, match=r"sweep\.toml: engine: would send the variable OLLAMA_API_KEY to"):
+            EngineSpec("ollama", host="https://far.example", source=source).sent_headers()
 
 
 def test_a_file_that_allows_outside_logs_itself_is_trusted_first(

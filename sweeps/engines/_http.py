@@ -15,7 +15,7 @@ import httpx
 import stamina
 
 from sweeps.engines import _llama_errors
-from sweeps.engines._ollama_client import API_KEY, CONNECT_SECONDS, ResponseError, StatusError
+from sweeps.engines._ollama_client import CONNECT_SECONDS, ResponseError, StatusError
 from sweeps.engines._proxies import through
 from sweeps.engines.base import (
     AccessRefused,
@@ -32,6 +32,7 @@ from sweeps.engines.base import (
     UsageLimit,
     excerpt,
 )
+from sweeps.engines.spec import API_KEY
 from sweeps.options import OptionValue, as_number
 
 T = TypeVar("T")

@@ -15,14 +15,12 @@ import httpx
 from sweeps.addresses import ServerAddress, server_address, unquoted, variable_in, without_password
 from sweeps.engines._proxies import proxy_of
 from sweeps.engines.base import Generation, Timing, thinking_share
+from sweeps.engines.spec import API_KEY
 from sweeps.errors import ConfigError
 from sweeps.options import OptionValue
 
 HOST = "OLLAMA_HOST"
 """The variable that names the server if neither file nor command does."""
-
-API_KEY = "OLLAMA_API_KEY"
-"""The variable with a key, which the client sends as a bearer token."""
 
 DEFAULT_HOST = "127.0.0.1:11434"
 CONNECT_SECONDS = 10.0

@@ -14,6 +14,8 @@ from objectives.permission import HOW, permitted
 from sweeps.addresses import is_local, server_address, without_password
 from sweeps.errors import ConfigError, name_hint
 
+API_KEY = "OLLAMA_API_KEY"
+"""The variable whose value servers get as a bearer token."""
 KINDS = ("ollama", "openai", "llamacpp", "scripted")
 """The kinds of engines, by the name that a sweep's file uses."""
 
@@ -61,24 +63,27 @@ class EngineSpec:
         Raises:
             ConfigError: If a variable is not set, or empty, or may not be sent to this server.
         """
-        for name, value in self.headers.items():
-            self._require_permission(name, value)
+        if (sent := self._unpermitted()) is not None:
+            place = (self.source or "engine").removesuffix(".options")
+            raise ConfigError(f"{place}: would {sent}. If you know that server, {HOW}")
         return {name: self._expanded(name, value) for name, value in self.headers.items()}
 
-    def _require_permission(self, name: str, value: str) -> None:
-        address = without_password(self.host or os.environ.get("OLLAMA_HOST", ""))
-        variables = sorted(set(re.findall(r"\$\{?([A-Za-z_]\w*)", value)))
-        if not variables or is_local(address):
-            return
-        sent = f"send the variable {', '.join(variables)} to {address}"
-        if not permitted(sent):
-            raise ConfigError(f"{self._header_place(name)}: would {sent}. If you know that server, {HOW}")
+    def _unpermitted(self) -> str | None:
+        """Describe the variables that the server would get without permission; None if there are none.
 
-    def _header_place(self, name: str) -> str:
-        return f"{(self.source or 'engine').removesuffix('.options')}.headers.{name}"
+        This machine and the server of `OLLAMA_HOST` need no permission.
+        """
+        if not self.host or is_local(without_password(self.host)) or same_server("", self.host):
+            return None
+        texts = [*self.headers.values(), self.host]
+        variables = {name for text in texts for name in re.findall(r"\$\{?([A-Za-z_]\w*)", text)}
+        if os.environ.get(API_KEY, "").strip() and self.source:  # a server gets it unless it has a key of its own
+            variables.add(API_KEY)
+        sent = f"send the variable {', '.join(sorted(variables))} to {without_password(self.host)}"
+        return sent if variables and not permitted(sent) else None
 
     def _expanded(self, name: str, value: str) -> str:
-        place = self._header_place(name)
+        place = f"{(self.source or 'engine').removesuffix('.options')}.headers.{name}"
         set_ones = {key: text for key, text in os.environ.items() if text.strip()}
         try:
             return Template(value).substitute(set_ones).strip()
