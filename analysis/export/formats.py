@@ -217,7 +217,7 @@ def _render_modelfile(export: ExportSet, mode: Mode, honoured: Collection[str] |
     ignored = [name for name in options if name not in kept and name != THINK]
     notes = _header(export, mode)
     if ignored:
-        notes.append(f"left out, because they have no effect on this host: {', '.join(ignored)}")
+        notes.append(f"left out, because Ollama ignores them here: {', '.join(ignored)}")
     if THINK in options:
         notes.append(f"a Modelfile cannot set {THINK}; send it with each request: {json.dumps(options[THINK])}")
     if options.get(STOP) == ():

@@ -6,8 +6,9 @@ Each side logs the same configurations to one local store: parameters, the means
 table of observations with their texts. `ours` is `Tracker.log_configuration`. `plain` is what MLflow's
 documentation shows for the same: `start_run`, `log_params`, `log_metrics` for the means, `log_batch` for the scores,
 `set_tags` and `log_table`; `loop` writes the scores with a call of `log_metric` each. The sides take turns, so that
-other work on the machine slows all. A figure is the median of the processor time of a configuration, in milliseconds.
-Targets: `ours` at most 60 ms with 100 observations, and `ratio` (`plain` over `ours`) at least 1.5.
+other work on the machine slows all. A figure is the processor time of a configuration in milliseconds: the least of all
+configurations, since other work only adds to it, and the median. Targets: the least of `ours` at most 60 ms with 100
+observations, and `ratio` (medians of `plain` over `ours`) at least 1.5.
 """
 
 from __future__ import annotations
@@ -165,15 +166,16 @@ def measure(*, configurations: int, count: int) -> dict[str, Any]:
         "observations": count,
         "configurations": configurations,
         "milliseconds": figures,
+        "least": {side: 1000 * min(each) for side, each in taken.items()},
         "ratio": figures["plain"] / figures["ours"],
     }
 
 
 def table(figures: Mapping[str, Any]) -> Iterator[str]:
     """The figures as text."""
-    yield f"{'':<8}{'ms per configuration':>22}"
+    yield f"{'ms per configuration':<22}{'least':>8}{'median':>8}"
     for side, took in figures["milliseconds"].items():
-        yield f"{side:<8}{took:>22.1f}"
+        yield f"{side:<22}{figures['least'][side]:>8.1f}{took:>8.1f}"
     yield f"{figures['observations']} observations each; plain over ours: {figures['ratio']:.2f}"
 
 

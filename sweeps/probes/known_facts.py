@@ -22,6 +22,7 @@ class Fact:
         since: First version that it holds for; () for all before `until`.
         until: First version that it no longer holds for; () for none.
         verdicts: Verdicts that it can explain.
+        certain: Whether these options are ignored with every model, so that an export may leave them out.
     """
 
     options: tuple[str, ...]
@@ -31,6 +32,7 @@ class Fact:
     since: tuple[int, ...] = ()
     until: tuple[int, ...] = ()
     verdicts: tuple[str, ...] = INERT
+    certain: bool = False
 
     def holds(self, version: tuple[int, ...] | None) -> bool:
         """Whether the fact holds for a version; None, an unknown version, may be any."""
@@ -44,6 +46,7 @@ FACTS = (
         "removed from Ollama in v0.7.0; the server ignores it and logs `invalid option provided`",
         "ollama/ollama pull request 10581; measured on 0.32.15",
         since=(0, 7, 0),
+        certain=True,
     ),
     Fact(
         ("repeat_penalty", "presence_penalty", "frequency_penalty", "repeat_last_n"),
@@ -115,3 +118,10 @@ def changed_defaults(options: Iterable[str], *, engine: str, version: object) ->
         for fact in FACTS
         if name in fact.options and engine == fact.engine and not fact.verdicts and fact.holds(known)
     }
+
+
+def surely_ignored(*, engine: str, version: object) -> frozenset[str]:
+    """Return the options that a version of an engine ignores with every model; an unknown version may be any."""
+    known = parse_version(version)
+    facts = (fact for fact in FACTS if fact.certain and engine == fact.engine and fact.holds(known))
+    return frozenset(name for fact in facts for name in fact.options)

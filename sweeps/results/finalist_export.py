@@ -7,6 +7,7 @@ from typing import Any
 from analysis import Verdict
 from analysis.export.formats import ExportSet
 from sweeps.errors import SweepError
+from sweeps.probes.known_facts import surely_ignored
 from sweeps.results.study_data import StudyData
 from sweeps.scoring.copied_text import copying_notes
 from sweeps.search.trial import Proposal
@@ -63,3 +64,21 @@ def export_set(study: StudyData, finalist: Proposal | None, verdict: Verdict | N
         version=__version__,
         **judged,
     )
+
+
+def modelfile_options(study: StudyData, model: str) -> frozenset[str] | None:
+    """Options that a Modelfile may name: the engine sends them, and the Ollama that reads the file has them.
+
+    That Ollama is the study's own version, or a current one where the study ran on another engine.
+
+    Args:
+        study: The study.
+        model: Name of the model.
+
+    Returns:
+        Names of options; None where the study's record is older than these names.
+    """
+    honoured = study.stored.record.honoured
+    engine = study.fingerprints[model].facts["engine"]
+    version = engine.get("version") if engine.get("name") == "ollama" else None
+    return None if honoured is None else frozenset(honoured) - surely_ignored(engine="ollama", version=version)

@@ -19,7 +19,7 @@ from analysis.pass_rates import Reliability
 from analysis.verdict.use_now import UseNow, changes
 from sweeps.options import Configuration
 from sweeps.results.export_error import export_errors
-from sweeps.results.finalist_export import export_set
+from sweeps.results.finalist_export import export_set, modelfile_options
 from sweeps.results.look_history import last_sentence
 from sweeps.results.ranking import candidate_ranking
 from sweeps.results.robustness import robustness_table
@@ -265,5 +265,5 @@ class SweepResult(StudyData):
                 formats=formats,  # type: ignore[arg-type]
                 mode=mode,  # type: ignore[arg-type]
                 force=force,
-                honoured=self.stored.record.honoured,
+                honoured=modelfile_options(self, self.finalist.configuration.model) if self.finalist else None,
             )

@@ -17,10 +17,10 @@ import pandas as pd
 
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.tracking import run_tags
-from sweeps.tracking.configuration_metrics import decisive, metric_points, summarise
+from sweeps.tracking.configuration_metrics import decisive_stages, metric_points, summarise
 from sweeps.tracking.genai.generation_traces import Generated, traces_digest
 from sweeps.tracking.genai.trace_store import TraceStore
-from sweeps.tracking.metric_steps import KEYS, continuation, points_digest, run_times, same_rows
+from sweeps.tracking.metric_steps import continuation, points_digest, run_times, same_rows
 from sweeps.tracking.mlflow_store import FailureNote
 from sweeps.tracking.observations_table import TABLE_FILE, rows_of_table, table_json
 from sweeps.tracking.run_tags import ConfigurationLike, child_name
@@ -85,7 +85,7 @@ class ConfigurationRows:
 
 def _distinct(rows: pd.DataFrame, column: str) -> list[str]:
     """Values of a column in the order of the rows; [] without such a column."""
-    return list(dict.fromkeys(map(str, rows[column]))) if column in rows.columns else []
+    return list(dict.fromkeys(map(str, rows[column].tolist()))) if column in rows.columns else []
 
 
 @dataclass
@@ -149,7 +149,7 @@ class ChildRun:
     def remember(self, rows: pd.DataFrame, points: str, means: Mapping[str, float]) -> None:
         """Note what was logged."""
         self.count, self.points, self.means = len(rows), points, dict(means)
-        self.logged = rows[[name for name in (*KEYS, "score") if name in rows.columns]]
+        self.logged = rows
 
 
 class ChildRuns:
@@ -227,10 +227,11 @@ class ChildRuns:
             del self._children[current.identity]
             child = None
         rows, late = steps or (current.rows, [])
-        name = child_name(current.trial, _distinct(rows, "stage"), current.candidate)
+        stages = _distinct(rows, "stage")
+        name = child_name(current.trial, stages, current.candidate)
         if child is None:
             child = self._create(current, name)
-        added = self._log_rows(child, current, rows, late)
+        added = self._log_rows(child, current, rows, late, stages)
         if added or name != child.name or status != child.status:
             self._set_state(child, status, name, current.times)
         self._trace(child, current)
@@ -281,8 +282,22 @@ class ChildRuns:
         self._children[current.identity] = child
         return child
 
-    def _log_rows(self, child: ChildRun, current: ConfigurationRows, rows: pd.DataFrame, late: Sequence[int]) -> bool:
-        """Log rows that the run does not have; `late` are earlier steps that have a score only now.
+    def _log_rows(
+        self,
+        child: ChildRun,
+        current: ConfigurationRows,
+        rows: pd.DataFrame,
+        late: Sequence[int],
+        stages: Sequence[str],
+    ) -> bool:
+        """Log rows that the run does not have.
+
+        Args:
+            child: The run.
+            current: Its configuration.
+            rows: Its rows in the order of their steps.
+            late: Earlier steps that have a score only now.
+            stages: The rows' stages.
 
         Returns:
             Whether there were any.
@@ -298,17 +313,19 @@ class ChildRuns:
             child.run_id,
             metrics=metrics,
             params=run_tags.parameters(current.configuration) if first else {},
-            tags=self._tags(rows, metrics) | current.tags | {run_tags.POINTS: points},
+            tags=self._tags(rows, metrics, stages) | current.tags | {run_tags.POINTS: points},
         )
         child.remember(rows, points, {name: value for name, value, *_ in metrics if name.startswith("mean")})
         return True
 
-    def _tags(self, rows: pd.DataFrame, metrics: Sequence[tuple[str, float, int, int]]) -> dict[str, str]:
+    def _tags(
+        self, rows: pd.DataFrame, metrics: Sequence[tuple[str, float, int, int]], stages: Sequence[str]
+    ) -> dict[str, str]:
         return {
-            "stage": "+".join(_distinct(rows, "stage")),
-            "metrics_from": decisive(rows)[1],
+            "stage": "+".join(stages),
+            "metrics_from": decisive_stages(stages),
             "interval": run_tags.interval(metrics),
-            **run_tags.source(metrics, "+".join(_distinct(rows, "stage"))),
+            **run_tags.source(metrics, "+".join(stages)),
             "host": " ".join(_distinct(rows, "host")),
             # MLflow's table view finds table artifacts by this tag
             "mlflow.loggedArtifacts": json.dumps([{"path": TABLE_FILE, "type": "table"}]),

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from analysis.arrays import FloatArray
 from analysis.observations import views
 from analysis.observations.case_offsets import by_name, case_offsets, cells_of, have_all_cases
 
 LEVELS = ("lv12", "lv1", "lv2", "lv3", "lv4", "lv5")
 
 
-def decisive(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Choose the rows of a configuration's metrics: the rows of `confirm` where there are any, else all.
+def decisive_stages(stages: Sequence[str]) -> str:
+    """Name the stages whose rows give a configuration's metrics, as `floor+explore`.
 
-    A finalist was chosen for its explore scores, so their mean overstates it; the confirm scores are fresh.
+    They are the rows of `confirm` where there are any, else all: a finalist was chosen for its explore scores, so their
+    mean overstates it, and the confirm scores are fresh.
 
-    Returns:
-        The rows, and the stages they come from, as `floor+explore`.
+    Args:
+        stages: The stages of its rows, each once.
     """
-    if "stage" not in rows.columns:
-        return rows, ""
-    if (rows["stage"] == "confirm").any():
-        return rows[rows["stage"] == "confirm"], "confirm"
-    return rows, "+".join(dict.fromkeys(map(str, rows["stage"])))
+    return "confirm" if "confirm" in stages else "+".join(stages)
 
 
 def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = None) -> dict[str, float]:
@@ -46,21 +45,23 @@ def summarise(observations: pd.DataFrame, offsets: Mapping[str, float] | None = 
         `output_tokens`, `answer_tokens`, `thinking_tokens`, `seconds`; `cut_off_rate` (num_predict), `repeat_rate`,
         `empty_rate` (no answer), `error_rate`, `truncation_rate`, in [0, 1] of all rows; `mean_floor`,
         `mean_explore`, `mean_confirm` and `n_...` where there is more than one stage. The rates and the metrics of
-        single stages use all rows, the others the `decisive` rows.
+        single stages use all rows, the others those of `decisive_stages`.
     """
-    rows, _ = decisive(observations)
+    stages = list(dict.fromkeys(observations["stage"].tolist())) if "stage" in observations.columns else []
+    rows = observations
+    if "confirm" in stages and len(stages) > 1:
+        rows = observations[observations["stage"] == "confirm"]
     metrics = _scores(rows, offsets)
     for level in LEVELS:
-        if level in rows.columns and (share := _share(rows[level])) is not None:
+        if level in rows.columns and (share := _share(rows[level].tolist())) is not None:
             metrics[level] = share
     for name in ("words", "prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens", "seconds"):
         if name in rows.columns:
-            values = pd.to_numeric(rows[name], errors="coerce").to_numpy(dtype=float, na_value=math.nan)
+            values = _numbers(rows[name])
             if (known := ~np.isnan(values)).any():
                 metrics[name] = float(values[known].mean())
     if len(observations):
         metrics |= _rates(observations)
-    stages = list(dict.fromkeys(observations["stage"])) if "stage" in observations.columns else []
     for stage in stages if len(stages) > 1 else []:
         of_stage = _scores(observations[observations["stage"] == stage], offsets)
         metrics |= {f"{name}_{stage}": of_stage[name] for name in ("mean", "n") if name in of_stage}
@@ -105,6 +106,13 @@ def _scores(rows: pd.DataFrame, offsets: Mapping[str, float] | None) -> dict[str
         reach = float(stdtrit(dof, 0.975)) * metrics["se"]
         metrics |= {"mean_low": max(0.0, metrics["mean"] - reach), "mean_high": min(1.0, metrics["mean"] + reach)}
     return metrics
+
+
+def _numbers(column: pd.Series[Any]) -> FloatArray:
+    """A column's values; NaN where there is none."""
+    if column.dtype.kind not in "iuf":
+        column = pd.to_numeric(column, errors="coerce")
+    return column.to_numpy(dtype=float, na_value=math.nan)
 
 
 def _share(column: Iterable[object]) -> float | None:

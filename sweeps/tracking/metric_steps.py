@@ -30,7 +30,9 @@ def ordered(observations: pd.DataFrame) -> pd.DataFrame:
     if "stage" in present:
         columns[0] = [places.get(stage, len(STAGES)) for stage in columns[0]]
     keys = list(zip(*columns, strict=True))
-    order = sorted(range(len(observations)), key=keys.__getitem__) if keys else []
+    order = sorted(range(len(keys)), key=keys.__getitem__)
+    if order == list(range(len(observations))):  # pandas would copy every column
+        return observations.reset_index(drop=True)
     return observations.iloc[order].reset_index(drop=True)
 
 

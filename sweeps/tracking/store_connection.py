@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from analysis.export.files import write_together
 from sweeps.addresses import without_password
 from sweeps.tracking import mlflow_store
 from sweeps.tracking.mlflow_store import TrackingError
@@ -126,10 +127,12 @@ class StoreConnection:
             name: The file's name, without folders.
         """
         from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+        from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
         self.ready()
         repository: Any = get_artifact_repository(artifact_uri, tracking_uri=self.uri)
+        if isinstance(repository, LocalArtifactRepository):  # MLflow would copy a file that is made elsewhere
+            write_together({Path(repository.artifact_dir) / name: text})
+            return
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / name
-            file.write_text(text, encoding="utf-8")
-            repository.log_artifact(str(file))
+            repository.log_artifact(str(*write_together({Path(folder) / name: text})))

@@ -21,7 +21,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.options import OPTIONS
 from sweeps.probes.contexts import EXTREMES, NEUTRAL, complete, extreme_for, levels, reason
 from sweeps.probes.experiment import PROMPTS
-from sweeps.probes.known_facts import changed_defaults, explain
+from sweeps.probes.known_facts import changed_defaults, explain, surely_ignored
 from sweeps.probes.probe import PROBEABLE, ProbeResult, probe, probe_cost
 from tests.doubles.ollama import OllamaDouble
 
@@ -363,3 +363,12 @@ def test_the_embedded_engine_has_mirostat_and_top_k_is_inert_under_it():
     assert (found["top_k"].verdict, found["top_k"].changed, found["top_k"].tried) == ("inert", 0, 4)
     assert "mirostat 2 replaces top_k" in found["top_k"].why
     assert isinstance(found["top_k"], ProbeResult)
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "ignored"),
+    [("ollama", "0.6.8", False), ("ollama", "0.7.0", True), ("ollama", None, True), ("llamacpp", "1", False)],
+)
+def test_mirostat_is_surely_ignored_since_the_version_that_removed_it(engine, version, ignored):
+    names = surely_ignored(engine=engine, version=version)
+    assert names == ({"mirostat", "mirostat_tau", "mirostat_eta"} if ignored else set())

@@ -21,6 +21,7 @@ def test_the_front_matter_has_what_the_registry_asks_for() -> None:
     assert head
     keys = dict(line.split(": ", 1) for line in head[1].splitlines())
     assert list(keys) == ["author", "title", "description", "tags", "optuna_versions", "license"]
+    assert f"Copyright (c) 2026 {keys['author']}\n" in (PACKAGE / "LICENSE").read_text(encoding="utf-8")
     assert keys["tags"].startswith("[sampler, ")
     assert keys["license"] == "MIT License"
     for section in ("Abstract", "Class or Function Names", "Installation", "Example"):

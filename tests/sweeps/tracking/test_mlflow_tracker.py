@@ -20,7 +20,7 @@ import pytest
 from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking import mlflow_store
-from sweeps.tracking.configuration_metrics import decisive, summarise
+from sweeps.tracking.configuration_metrics import decisive_stages, summarise
 from sweeps.tracking.experiment_view import CHARTS, STAGES, TABLE, description, swept_options, views
 from sweeps.tracking.metric_steps import ordered, points_digest, run_times
 from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
@@ -129,8 +129,8 @@ def test_a_finalists_metrics_are_of_its_confirm_data():
     metrics = summarise(both)
     assert metrics["mean"] == pytest.approx(0.5)
     assert (metrics["mean_explore"], metrics["mean_confirm"], metrics["n_explore"]) == (0.9, 0.5, 2)
-    assert decisive(both)[1] == "confirm"
-    assert decisive(explore)[1] == "explore"
+    assert decisive_stages(["explore", "confirm"]) == "confirm"
+    assert decisive_stages(["floor", "explore"]) == "floor+explore"
 
 
 def test_order_is_by_stage_then_case_and_seed_and_later_stages_come_last():
