@@ -11,7 +11,7 @@ from scipy.stats import qmc
 
 from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import Encoding
-from sweeps.samplers.surrogate import Surrogate
+from sweeps.samplers.posterior import Surface
 
 N_RANDOM = 200
 N_LOCAL = 400
@@ -96,7 +96,7 @@ def distinct(codes: FloatArray) -> FloatArray:
 
 
 def augmented_expected_improvement(
-    surrogate: Surrogate, features: FloatArray, noise: float, among: npt.NDArray[np.intp] | None = None
+    surrogate: Surface, features: FloatArray, noise: float, among: npt.NDArray[np.intp] | None = None
 ) -> FloatArray:
     """Return the augmented expected improvement for noisy scores (Huang, Allen, Notz & Zeng 2006).
 
@@ -112,8 +112,7 @@ def augmented_expected_improvement(
     Returns:
         Shape (n,), not negative.
     """
-    known_mean, known_sd = surrogate.posterior(surrogate.features if among is None else surrogate.features[among])
-    reference = known_mean[int(np.argmax(known_mean - known_sd))]
+    reference = surrogate.reference(among)
     mean, sd = surrogate.posterior(features)
     z = (mean - reference) / sd
     density = np.exp(-0.5 * z**2) / math.sqrt(2.0 * math.pi)

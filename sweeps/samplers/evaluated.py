@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,15 +27,24 @@ class Evaluated:
         trials: The trials.
         sign: 1 where the study maximises, -1 where it minimises.
         noise_sd: Standard deviation of one generation for trials without their own.
+        own: Variance of each score by its trial alone, shape (n,); computed if not given.
     """
 
     trials: Sequence[FrozenTrial]
     sign: float
     noise_sd: float | None
+    own: FloatArray | None = None
 
     def first(self, n: int) -> Evaluated:
         """Return the first `n` trials, with the knowledge of that time."""
-        return Evaluated(self.trials[:n], self.sign, self.noise_sd)
+        if n not in self._first:
+            own = None if self.own is None else self.own[:n]
+            self._first[n] = Evaluated(self.trials[:n], self.sign, self.noise_sd, own)
+        return self._first[n]
+
+    @cached_property
+    def _first(self) -> dict[int, Evaluated]:
+        return {}
 
     @cached_property
     def points(self) -> Sequence[Params]:
@@ -70,7 +79,8 @@ class Evaluated:
     @cached_property
     def noise(self) -> FloatArray:
         """Variance of each score, shape (n,); NaN where it is unknown."""
-        return noise_variances([trial.user_attrs for trial in self.trials], self.values, self.noise_sd)
+        attributes = [trial.user_attrs for trial in self.trials]
+        return noise_variances(attributes, self.values, self.noise_sd, own=self.own)
 
     @cached_property
     def constraints(self) -> dict[str, FloatArray]:
@@ -95,7 +105,12 @@ class Evaluated:
         return f"none of the {scored} scored trials meets all constraints ({', '.join(sorted(self.constraints))})"
 
 
-def evaluated(study: Study, noise_sd: float | None = None, among: Sequence[FrozenTrial] | None = None) -> Evaluated:
+def evaluated(
+    study: Study,
+    noise_sd: float | None = None,
+    among: Sequence[FrozenTrial] | None = None,
+    own: Callable[[Sequence[FrozenTrial]], Sequence[float]] | None = None,
+) -> Evaluated:
     """Return the complete and the pruned trials of a study.
 
     Args:
@@ -103,10 +118,12 @@ def evaluated(study: Study, noise_sd: float | None = None, among: Sequence[Froze
             `case_scores` (see `sweeps.samplers.trial_noise`).
         noise_sd: Standard deviation of one generation for trials without their own.
         among: The trials; those of the study if not given.
+        own: Returns `trial_noise` of each trial, from a memory of it.
     """
     trials = study.get_trials(deepcopy=False) if among is None else among
     sign = -1.0 if study.direction == StudyDirection.MINIMIZE else 1.0
-    return Evaluated(sorted(filter(_is_evaluated, trials), key=lambda t: t.number), sign, noise_sd)
+    kept = sorted(filter(_is_evaluated, trials), key=lambda t: t.number)
+    return Evaluated(kept, sign, noise_sd, None if own is None else np.array(own(kept), dtype=float))
 
 
 def union_space(study: Study) -> dict[str, BaseDistribution]:

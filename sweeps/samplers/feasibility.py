@@ -14,8 +14,7 @@ from scipy.special import ndtr
 
 from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import Encoding
-from sweeps.samplers.posterior import fit_surrogate
-from sweeps.samplers.surrogate import Surrogate
+from sweeps.samplers.posterior import Surface, fit_surrogate
 
 _REACH = 4.5
 """Values are clipped at this multiple of their median size: three standard deviations of normal values around 0."""
@@ -42,7 +41,7 @@ class Feasibility:
         constraints: Mapping[str, FloatArray],
         checkpoint: Callable[[int], int],
     ) -> None:
-        self.surfaces: list[Surrogate] = []
+        self.surfaces: list[Surface] = []
         for values in constraints.values():
             present = ~np.isnan(values)
             slack, first = -values[present], checkpoint(int(present.sum()))

@@ -26,6 +26,7 @@ from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_
 from sweeps.samplers.feasibility import Feasibility
 from sweeps.samplers.posterior import MIN_POINTS, Posterior, fit_surrogate
 from sweeps.samplers.surrogate import Surrogate, one_thread
+from sweeps.samplers.trial_memory import TrialMemory
 
 REFIT_EVERY = 12
 """Trials between two fits of the length scales; later a sixth of the present trials, where that is more."""
@@ -84,6 +85,7 @@ class NoiseAwareSampler(BaseSampler):
         self._proposed: dict[str, dict[int, dict[str, Any]]] = {}
         self._warned: set[str] = set()
         self._noise_sd = noise_sd
+        self._memory: TrialMemory | None = None
 
     def reseed_rng(self) -> None:
         """Do nothing: random streams belong to trial numbers, so copies of a sampler never share one."""
@@ -117,21 +119,28 @@ class NoiseAwareSampler(BaseSampler):
         self._raise_error_if_multi_objective(study)
         if not search_space:
             return {}
-        encoding = Encoding(search_space, self._active_when, self._baseline)
         rng = np.random.default_rng([self._seed, _STREAM_ASK, trial.number])
         with self._turn, one_thread():
+            memory = self._remember(search_space)
+            encoding = memory.encoding
             others = self._others(study, trial)
-            taken = _taken(encoding, others)
+            taken = set(memory.keys([other for other in others if other.params]))
             baseline = self._baseline_codes(encoding)
             if baseline is not None and not _is_fixed(trial) and encoding.keys(baseline)[0] not in taken:
                 ranked = baseline
             elif trial.number < self.n_startup(len(encoding)):
                 ranked = self._planned(encoding, trial.number, inside=baseline is not None)
             else:
-                ranked = self._ranked(encoding, evaluated(study, self._noise_sd, others), others, rng)
+                ranked = self._ranked(memory, memory.evaluated(study, others), others, rng)
             params = encoding.params(_first_free(encoding, ranked, taken, rng))
             self._proposed[study.study_name][trial._trial_id] = params
             return params
+
+    def _remember(self, space: dict[str, BaseDistribution]) -> TrialMemory:
+        """Return the memory of trials in a space; of another space than the last one it is empty."""
+        if self._memory is None or self._memory.encoding.space != space:
+            self._memory = TrialMemory(Encoding(space, self._active_when, self._baseline), self._noise_sd)
+        return self._memory
 
     def _others(self, study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
         """Return all other trials. A trial just asked by another thread has the parameters proposed for it."""
@@ -150,12 +159,12 @@ class NoiseAwareSampler(BaseSampler):
                 self._proposed.pop(study.study_name, None)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state for a copy in another process: all except the lock."""
-        return {name: value for name, value in self.__dict__.items() if name != "_turn"}
+        """Return the state for a copy in another process: all except the lock and the memory of trials."""
+        return {name: value for name, value in self.__dict__.items() if name not in ("_turn", "_memory")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Restore a state of `__getstate__`."""
-        self.__dict__.update(state, _turn=threading.Lock())
+        self.__dict__.update(state, _turn=threading.Lock(), _memory=None)
 
     def sample_independent(
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
@@ -237,21 +246,22 @@ class NoiseAwareSampler(BaseSampler):
         return encoding.canonical(codes) if inside else None
 
     def _ranked(
-        self, encoding: Encoding, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
+        self, memory: TrialMemory, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
     ) -> FloatArray:
         """Return candidates, the most promising first, shape (n, n_axes)."""
+        encoding = memory.encoding
 
         def fitted(n: int) -> int:
             return checkpoint(n, self.n_startup(len(encoding)))
 
-        codes = encoding.codes(done.points)
+        codes = np.array(memory.codes(done.trials)).reshape(len(done.trials), len(encoding))
         early = done.first(fitted(len(codes)))
         surrogate = fit_surrogate(encoding, codes, done.values, done.noise, (early.values, early.noise))
         feasibility = Feasibility(encoding, codes, done.constraints, fitted) if done.constraints else None
         if surrogate is None and not (feasibility and feasibility.surfaces):
             return encoding.canonical(rng.random((1, len(encoding))))
         pending = encoding.features(encoding.codes([t.params for t in others if _is_running(t)]))
-        means = np.zeros(len(codes)) if surrogate is None else surrogate.posterior(surrogate.features)[0]
+        means = np.zeros(len(codes)) if surrogate is None else surrogate.known_means()
         order = np.argsort(-means, kind="stable")
         incumbents = None
         if feasibility is not None:
@@ -349,12 +359,6 @@ def _free(encoding: Encoding, points: FloatArray, taken: set[bytes]) -> FloatArr
     """Return the first point that is not taken."""
     rows = zip(points, encoding.keys(points), strict=True)
     return next((np.asarray(row) for row, key in rows if key not in taken), None)
-
-
-def _taken(encoding: Encoding, trials: Sequence[FrozenTrial]) -> set[bytes]:
-    """Return the keys of all trials' configurations, whatever their state."""
-    points = [t.params for t in trials if t.params]
-    return set(encoding.keys(encoding.codes(points))) if points else set()
 
 
 def _with(trial: FrozenTrial, params: Mapping[str, Any]) -> FrozenTrial:

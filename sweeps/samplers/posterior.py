@@ -6,21 +6,38 @@ import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 
 from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
+from sweeps.samplers.remembered import Remembered
+from sweeps.samplers.sparse import SparseSurrogate, inducing_points
 from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
 from sweeps.samplers.trial_noise import all_equal, least_noise, resolution, winsorise
 
 MIN_POINTS = 8
 """With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
 
+EXACT = 500
+"""With more scored configurations the surface is a sparse one (`sweeps.samplers.sparse`)."""
+
+FITTED = 300
+"""With more than `EXACT` scores, the hyperparameters are fitted to so many evenly spaced ones."""
+
+FINALISTS = 500
+"""Number of the best configurations that `Posterior.finalists` chooses from."""
+
 _LEAST_SHARE = 0.05
 _LEAST_DIFFERENCE = 1e-10  # variance, as a share of the surface's
 _TIE = 1e-12  # means count as equal within this share of the range of the scores
 _GUESSED_SHARE = 1.0 / 3.0
 _DRAWS = 2048
+
+Surface = Surrogate | SparseSurrogate
+"""A fitted surface, exact or sparse."""
+
+_surfaces: Remembered[Surface] = Remembered(4)
 
 
 class Posterior:
@@ -91,7 +108,10 @@ class Posterior:
 
     def means(self) -> FloatArray:
         """Return the posterior mean of every scored configuration, in their order, shape (n,)."""
-        return self._at_codes(self.codes, self.points)[0]
+        if self.surrogate is None:
+            return self._shrunk(self.codes, self.points)[0]
+        with one_thread():
+            return self.surrogate.known_means()
 
     def pick(self, among: Sequence[int] | None = None) -> int:
         """Return the index of the scored configuration with the largest posterior mean.
@@ -130,6 +150,7 @@ class Posterior:
         ranked = self.ranked(among)
         if self.surrogate is None or count < 2:
             return ranked[:count]
+        ranked = ranked[:FINALISTS]
         with one_thread():
             mean, covariance = self.surrogate.joint(self.encoding.features(self.codes[ranked]))
         root = np.linalg.cholesky(covariance + 1e-9 * np.trace(covariance) * np.eye(len(ranked)))
@@ -151,12 +172,13 @@ class Posterior:
 
     def _shrunk(self, codes: FloatArray, points: Sequence[Params]) -> tuple[FloatArray, FloatArray]:
         """Return mean and deviation without a surface, from a configuration's own scores alone."""
-        own = self._names(self.codes, self.points)
+        own: dict[tuple[bytes, str], list[int]] = {}
+        for i, name in enumerate(self._names(self.codes, self.points)):
+            own.setdefault(name, []).append(i)
         mean = np.full(len(codes), self._grand)
         sd = np.full(len(codes), math.sqrt(self._signal))
         for i, name in enumerate(self._names(codes, points)):
-            mine = np.array([each == name for each in own])
-            if mine.any():
+            if mine := own.get(name):
                 precision = float(np.sum(1.0 / self.noise[mine]))
                 observed = float(np.sum(self.values[mine] / self.noise[mine])) / precision
                 weight = self._signal / (self._signal + 1.0 / precision)
@@ -178,7 +200,7 @@ def fit_surrogate(
     early: tuple[FloatArray, FloatArray] | None = None,
     *,
     cliffs: bool = True,
-) -> Surrogate | None:
+) -> Surface | None:
     """Fit the surface of scores.
 
     Args:
@@ -194,17 +216,35 @@ def fit_surrogate(
         The surface; None if there are fewer than `MIN_POINTS` points, no parameters, or all scores are equal.
     """
     early_values, early_noise = (values, noise) if early is None else early
-    first = len(early_values)
     if len(values) < MIN_POINTS or not len(encoding) or all_equal(early_values):
         return None
     features = encoding.features(codes)
     if cliffs:
         early_values, values = winsorise(early_values, early_noise), winsorise(values, noise)
+    parts = (features, values, noise, early_values, early_noise, encoding.columns)
     with one_thread():
-        hyperparameters = fit_hyperparameters(features[:first], early_values, early_noise, encoding.columns)
-        if math.isnan(hyperparameters.noise):  # the noise of all first points is known
-            noise = np.where(np.isnan(noise), np.median(early_noise), noise)
+        return _surfaces.get(parts, lambda: _fitted(*parts))
+
+
+def _fitted(
+    features: FloatArray,
+    values: FloatArray,
+    noise: FloatArray,
+    early_values: FloatArray,
+    early_noise: FloatArray,
+    columns: npt.NDArray[np.intp],
+) -> Surface:
+    """Return the surface of scores; see `fit_surrogate`."""
+    first = len(early_values)
+    some = np.arange(first) if first <= EXACT else np.linspace(0, first - 1, FITTED).round().astype(int)
+    hyperparameters = fit_hyperparameters(features[some], early_values[some], early_noise[some], columns)
+    if math.isnan(hyperparameters.noise):  # the noise of all fitted points is known
+        usual = np.nanmedian(early_noise)
+        noise, early_noise = (np.where(np.isnan(each), usual, each) for each in (noise, early_noise))
+    if len(values) <= EXACT:
         return Surrogate(features, values, noise, hyperparameters)
+    inducing = inducing_points(features[:first], early_values, early_noise, hyperparameters)
+    return SparseSurrogate(features, values, noise, hyperparameters, inducing)
 
 
 def _moments(values: FloatArray, noise: FloatArray) -> tuple[float, float]:

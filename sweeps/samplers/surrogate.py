@@ -13,11 +13,8 @@ Machine Learning*, 2006, chapters 2 and 5). Generalised least squares give the c
 
 from __future__ import annotations
 
-import hashlib
 import math
 import threading
-from collections import OrderedDict
-from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -29,6 +26,8 @@ from scipy.linalg import cho_solve, solve_triangular
 from scipy.optimize import fmin_l_bfgs_b
 
 from analysis.arrays import BoolArray, FloatArray
+from sweeps.samplers.kernel import matern52_and_slope, own_and_joint, squared_distances
+from sweeps.samplers.remembered import Remembered
 from sweeps.samplers.trial_noise import LEAST_SHARE
 
 LENGTH_BOUNDS = (0.05, 20.0)
@@ -52,7 +51,6 @@ ORDINARY = (2.0**-10, 2.0**10)
 
 _MAX_ITERATIONS = 40
 _TOLERANCE = 1e-5 / np.finfo(float).eps  # relative change of the objective at which L-BFGS-B stops
-_CACHE_SIZE = 256
 _JITTER = 1e-9
 _LEAST_VARIANCE = 1e-12  # of a posterior, as a share of the surface's
 
@@ -80,6 +78,12 @@ class Hyperparameters:
         """Variance of the surface."""
         return self.additive + self.joint
 
+    @property
+    def arrays(self) -> tuple[FloatArray, ...]:
+        """All numbers, to know hyperparameters by their content."""
+        numbers = (self.additive, self.joint, self.noise)
+        return tuple(np.array(each, dtype=float) for each in (numbers, self.lengths, self.columns))
+
     def in_units(self, unit: float) -> Hyperparameters:
         """Return the hyperparameters of scores that are `unit` times larger."""
         scale = unit**2
@@ -91,12 +95,10 @@ class Hyperparameters:
 
     def covariance(self, a: FloatArray, b: FloatArray) -> FloatArray:
         """Return the surface's covariance between the rows of two tables of features, shape (len(a), len(b))."""
-        scaled = squared_distances(a, b, self.columns) / np.array(self.lengths)[:, None, None] ** 2
-        return np.asarray(self.additive * matern52(scaled).mean(axis=0) + self.joint * matern52(scaled.sum(axis=0)))
+        return own_and_joint(a, b, self.columns, self.lengths, self.additive, self.joint)
 
 
-_cache: OrderedDict[bytes, Hyperparameters] = OrderedDict()
-_cache_turn = threading.Lock()
+_fits: Remembered[Hyperparameters] = Remembered(256)
 
 
 def fit_hyperparameters(
@@ -113,20 +115,13 @@ def fit_hyperparameters(
     Returns:
         The posterior mode.
     """
-    parts = (features, values, noise, columns)
-    digest = hashlib.blake2b(b"|".join(np.ascontiguousarray(part).tobytes() for part in parts)).digest()
-    with _cache_turn:
-        if digest in _cache:
-            _cache.move_to_end(digest)
-            return _cache[digest]
-    unit = _unit(values, noise)
-    with one_thread():
-        found = _fit(features, values / unit, noise / unit**2, columns).in_units(unit)
-    with _cache_turn:
-        _cache[digest] = found
-        if len(_cache) > _CACHE_SIZE:
-            _cache.popitem(last=False)
-    return found
+
+    def fitted() -> Hyperparameters:
+        unit = _unit(values, noise)
+        with one_thread():
+            return _fit(features, values / unit, noise / unit**2, columns).in_units(unit)
+
+    return _fits.get((features, values, noise, columns), fitted)
 
 
 def _unit(values: FloatArray, noise: FloatArray) -> float:
@@ -186,7 +181,8 @@ def negative_likelihood(
     additive, joint = np.exp(theta[:2])
     own = squared / np.exp(2.0 * theta[2 : 2 + len(squared)])[:, None, None]
     together = own.sum(axis=0)
-    of_own, of_all = additive * matern52(own).mean(axis=0), joint * matern52(together)
+    (own_correlation, own_slope), (correlation, slope) = matern52_and_slope(own), matern52_and_slope(together)
+    of_own, of_all = additive * own_correlation.mean(axis=0), joint * correlation
     covariance = of_own + of_all
     fitted = np.exp(theta[-1]) * unknown if unknown is not None and unknown.any() else None
     covariance[np.diag_indices_from(covariance)] += (noise if fitted is None else noise + fitted) + _JITTER * (
@@ -196,7 +192,7 @@ def negative_likelihood(
     weights = cho_solve((factor, True), values)
     inner = 0.5 * (cho_solve((factor, True), np.eye(len(values))) - np.outer(weights, weights))
     # The correlation falls with log length as -2 r^2 times its slope in r^2; the chain rule reverses the sign.
-    slopes = (additive / len(own)) * _slope(own) + joint * _slope(together)
+    slopes = (additive / len(own)) * own_slope + joint * slope
     gradient = np.concatenate(
         [
             [np.sum(inner * of_own), np.sum(inner * of_all)],
@@ -241,7 +237,20 @@ class Surrogate:
         """Return mean and standard deviation of the noise-free surface, each of shape (len(features),)."""
         mean, half, lacking = self._conditioned(features)
         variance = self.hyperparameters.signal - np.einsum("ij,ij->j", half, half) + lacking**2 / self._precision
-        return mean, np.sqrt(np.maximum(variance, _LEAST_VARIANCE * self.hyperparameters.signal))
+        return mean, np.sqrt(np.maximum(variance, least_variance(self.hyperparameters.signal)))
+
+    def known_means(self) -> FloatArray:
+        """Return the posterior mean at every scored point, shape (n,)."""
+        return self.posterior(self.features)[0]
+
+    def reference(self, among: npt.NDArray[np.intp] | None = None) -> float:
+        """Return the mean of the scored point whose mean less one standard deviation is the largest.
+
+        Args:
+            among: Indices of the points to choose from; all if not given.
+        """
+        mean, sd = self.posterior(self.features if among is None else self.features[among])
+        return float(mean[int(np.argmax(mean - sd))])
 
     def joint(self, features: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return mean, shape (len(features),), and covariance of the noise-free surface at all points together."""
@@ -275,30 +284,9 @@ class Surrogate:
         return self.hyperparameters.covariance(a, a if b is None else b)
 
 
-def squared_distances(a: FloatArray, b: FloatArray, columns: Sequence[int] | npt.NDArray[np.intp]) -> FloatArray:
-    """Return squared distances between the rows of two tables, by parameter, shape (n_parameters, len(a), len(b)).
-
-    Args:
-        a: Shape (n, n_features).
-        b: Shape (m, n_features).
-        columns: Index of the parameter that each feature column belongs to.
-    """
-    found = np.zeros((int(max(columns)) + 1, len(a), len(b)))
-    for feature, parameter in enumerate(columns):
-        found[parameter] += (a[:, feature, None] - b[None, :, feature]) ** 2
-    return found
-
-
-def matern52(squared: FloatArray) -> FloatArray:
-    """Return the Matern 5/2 correlation at squared distances in units of the length scale, of the same shape."""
-    scaled = np.sqrt(5.0 * squared)
-    return np.asarray((1.0 + scaled + scaled**2 / 3.0) * np.exp(-scaled))
-
-
-def _slope(squared: FloatArray) -> FloatArray:
-    """Return minus twice the slope of `matern52` in the squared distance."""
-    scaled = np.sqrt(5.0 * squared)
-    return np.asarray((5.0 / 3.0) * (1.0 + scaled) * np.exp(-scaled))
+def least_variance(signal: float) -> float:
+    """Return the smallest variance that a posterior states, given that of the surface."""
+    return _LEAST_VARIANCE * signal
 
 
 @lru_cache(maxsize=1)

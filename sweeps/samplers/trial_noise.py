@@ -71,17 +71,21 @@ def case_table(case_scores: Sequence[Any]) -> FloatArray:
 
 
 def noise_variances(
-    attributes: Sequence[Mapping[str, Any]], values: FloatArray, noise_sd: float | None = None
+    attributes: Sequence[Mapping[str, Any]],
+    values: FloatArray,
+    noise_sd: float | None = None,
+    *,
+    own: FloatArray | None = None,
 ) -> FloatArray:
     """Return the variance of each trial's score, shape (trials,): positive, or NaN where it is unknown.
 
     The trial's own noise (`trial_noise`) comes first, then the double-centred residuals of the trials' `case_scores`.
-    No variance is smaller than `least_noise` of the scores.
+    No variance is smaller than `least_noise` of the scores. The trials' own noise is `own` where that is given.
     """
-    found: FloatArray = np.array([trial_noise(own, noise_sd) for own in attributes], dtype=float)
+    found = np.array([trial_noise(each, noise_sd) for each in attributes] if own is None else own, dtype=float)
     missing = np.isnan(found)
     if missing.any():
-        table = case_table([own.get("case_scores") for own in attributes])
+        table = case_table([each.get("case_scores") for each in attributes])
         with np.errstate(over="ignore", invalid="ignore"):
             pooled = double_centred_variance(table) / max(table.shape[1], 1)
         found[missing] = _usable(pooled)

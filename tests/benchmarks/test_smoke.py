@@ -29,6 +29,7 @@ SMALLEST: dict[str, list[str]] = {
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
     "search.importances": ["--replications", "1"],
     "search.recommendation": ["--replications", "2", "--budget", "80"],
+    "search.sampler_scale": ["--trials", "60", "--here"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
@@ -101,6 +102,14 @@ def bisected(figures: dict[str, Any]) -> None:
 
 def agreement(figures: dict[str, Any]) -> None:
     assert figures["lexical"]["auc"] > 0.95
+
+
+def large_studies(figures: dict[str, Any]) -> None:
+    ((row,), losses) = figures["cost"], figures["loss"]
+    assert row["trials"] == 60
+    assert 0 < row["ask"] <= row["ask_fit"]
+    assert row["picks"] > 0
+    assert losses == []
 
 
 def replayed(figures: dict[str, Any]) -> None:
@@ -237,7 +246,7 @@ def powered(figures: dict[str, Any]) -> None:
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
-    "search.importances": shares,
+    "search.importances": shares, "search.sampler_scale": large_studies,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
     "speed.startup": started,

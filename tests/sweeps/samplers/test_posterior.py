@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from sweeps.samplers import posterior
 from sweeps.samplers.posterior import Posterior
 
 SPACE = {
@@ -142,3 +143,10 @@ def test_a_second_finalist_is_no_twin_of_the_first() -> None:
     assert model.finalists(1) == [model.pick()]
     assert sorted(model.finalists(99)) == list(range(41))
     assert set(model.finalists(3, among=[1, 2])) == {1, 2}
+
+
+def test_finalists_come_from_the_best_of_very_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(posterior, "FINALISTS", 5)
+    points, values = sample(40)
+    model = Posterior(SPACE, points, values, np.full(40, 4e-4), active_when=CONDITIONS)
+    assert sorted(model.finalists(99)) == sorted(model.ranked()[:5])
