@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -13,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from analysis.formatting import terminal_text
+from sweeps.cli.interrupts import handled
 
 _COMMANDS = {
     "init": ("sweeps.cli.init", "Start a folder with a commented sweep, a prompt and sample cases."),
@@ -123,7 +126,12 @@ def sweeps() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status; an error takes a few lines, without a traceback."""
-    sys.exit(run_command(args))
+    with handled(signal.SIGINT):
+        code = run_command(args)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        with suppress(ValueError):  # not the main thread
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to do, and no traceback to print
+    sys.exit(code)
 
 
 def run_command(args: Sequence[str] | None = None) -> int:

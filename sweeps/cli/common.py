@@ -7,14 +7,14 @@ import math
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from analysis.formatting import terminal_text
+from sweeps.cli.interrupts import handled
 from sweeps.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -103,28 +103,13 @@ SCORE = NumberRange(1e-9, 1)
 """Differences and noise, in units of the score."""
 
 
-@contextmanager
-def terminable() -> Iterator[Callable[[], int]]:
+def terminable() -> AbstractContextManager[Callable[[], int]]:
     """Let SIGTERM stop the block as Ctrl-C does, by a KeyboardInterrupt.
 
-    Yields:
-        A function that returns the exit status afterwards: 143 for SIGTERM, 130 for Ctrl-C.
+    Returns:
+        A context with a function that returns the exit status afterwards: 143 for SIGTERM, 130 for Ctrl-C.
     """
-    received: list[int] = []
-
-    def interrupt(number: int, _: FrameType | None) -> None:
-        received.append(number)
-        raise KeyboardInterrupt
-
-    try:
-        before = signal.signal(signal.SIGTERM, interrupt)
-    except ValueError:  # not the main thread, where signals go
-        before = None
-    try:
-        yield lambda: 128 + (received[-1] if received else int(signal.SIGINT))
-    finally:
-        if before is not None:
-            signal.signal(signal.SIGTERM, before)
+    return handled(signal.SIGINT, signal.SIGTERM)
 
 
 def mlruns_option(function: F) -> F:

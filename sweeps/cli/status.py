@@ -31,6 +31,7 @@ def status(study: str | None, mlruns: Path, as_json: bool, watched: bool) -> Non
     Failed requests are counted even if a retry was answered. An unreadable study (for example from another version) is
     listed as such; the others are shown normally.
     """
+    from sweeps.ledger.database import LedgerError
     from sweeps.ledger.existing import open_existing, stored_study
     from sweeps.ledger.study_record import StudyUnreadableError
     from sweeps.results.study_status import kept_status
@@ -48,10 +49,11 @@ def status(study: str | None, mlruns: Path, as_json: bool, watched: bool) -> Non
             study = current.name
         rows = []
         for each in [stored_study(ledger, study)] if study else ledger.studies.all():
-            failures = ledger.generations.failures(each.name)
+            failures = list[dict[str, str]]()
             try:
+                failures = ledger.generations.failures(each.name)
                 rows.append(kept_status(ledger, each, workspace, len(failures)))
-            except StudyUnreadableError as error:
+            except (LedgerError, StudyUnreadableError) as error:
                 if study:
                     raise
                 rows.append({"study": each.name, "status": UNREADABLE, "failed": len(failures), "error": str(error)})

@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import is_text, object_in
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import now, storable
 
@@ -57,7 +58,8 @@ class Audits:
         t = tables.audit_parts.c
         query = sa.select(t.part, t.record).where(t.audit == audit, t.host == host)
         with self._database.reading() as connection:
-            return {part: json.loads(record) for part, record in connection.execute(query)}
+            records = {part: object_in(record) for part, record in connection.execute(query)}
+        return {part: record for part, record in records.items() if record is not None}  # a damaged one is asked again
 
     def add(self, audit: int, host: str, part: str, record: Mapping[str, Any]) -> None:
         """Keep one answer of a host; a part that is there already stays."""
@@ -77,4 +79,4 @@ class Audits:
         t = tables.audits.c
         query = sa.select(t.created, t.record).where(t.status == FINISHED).order_by(t.id.desc())
         with self._database.reading() as connection:
-            return [(created, record) for created, record in connection.execute(query)]
+            return [(created, record) for created, record in connection.execute(query) if is_text(created, record)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sqlite3
 import threading
 import time
@@ -19,6 +20,7 @@ from sqlalchemy.schema import CreateColumn
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import decoded
 from sweeps.ledger.migrations import migrate, proposals_beside
 from sweeps.workspace.postgres import MAKING_TABLES
 from sweeps.workspace.sqlite_files import is_damaged
@@ -124,6 +126,8 @@ class Database:
         """Turn a database failure into a message: which ledger, what failed, what to do."""
         try:
             yield
+        except UnicodeError as error:  # a damaged text that would be written
+            raise LedgerError(f"the ledger {self.url} could not be {action}: {_DAMAGED_TEXT}") from error
         except (SQLAlchemyError, ImportError) as error:
             reason = str(_first_failure(error)).splitlines()[0]
             raise LedgerError(
@@ -135,11 +139,23 @@ class Database:
         if "No module named" in reason:
             return 'install the driver: pip install "slm-sweeps[postgres]"'
         if is_damaged(reason):
-            return "the file is damaged or of another program: restore it from a copy, or choose another folder"
+            return damaged_ledger(self.url.removeprefix("sqlite:///"))
         place = "its folder exists, is writable and has free space"
         if not self.url.startswith("sqlite"):
             place = "the URL is right, and its server runs and accepts the user"
         return f"check that {place}. Everything written so far is kept. Run the same command to go on"
+
+
+_DAMAGED_TEXT = "it holds a text that is damaged; to find out which: sweeps doctor"
+
+
+def damaged_ledger(file: str) -> str:
+    """Return the remedy for a damaged ledger file."""
+    return (
+        "the file is damaged or of another program. Restore it from a copy, or rescue its rows:"
+        f" sqlite3 {shlex.quote(file)} .recover | sqlite3 rescued.db; put rescued.db in its place, and run: sweeps"
+        " doctor"
+    )
 
 
 def _shown(url: str) -> str:
@@ -202,7 +218,10 @@ def _version(connection: sa.Connection) -> tuple[str | None, bool]:
     names = set(sa.inspect(connection).get_table_names())
     query = sa.select(tables.info.c.value).where(tables.info.c.key == "schema")
     complete = set(tables.meta.tables) <= names and not _missing_columns(connection)
-    return connection.scalar(query) if "info" in names else None, complete
+    value = connection.scalar(query) if "info" in names else None
+    if value is not None and not value.isdecimal():
+        raise LedgerError(f"the version of the ledger's tables is {value!r}: {_DAMAGED_TEXT}")
+    return value, complete
 
 
 def _missing_columns(connection: sa.Connection) -> list[sa.Column[Any]]:
@@ -223,6 +242,7 @@ def _adding(column: sa.Column[Any], dialect: sa.Dialect) -> str:
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
     """Set up a connection: a write-ahead log lets `sweeps status` read while a sweep writes; writers wait in turn."""
+    connection.text_factory = decoded
     cursor = connection.cursor()
     cursor.execute("PRAGMA busy_timeout=30000")
     _log_ahead(cursor)
@@ -264,6 +284,7 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
 
 def _completed(connection: sqlite3.Connection) -> sqlite3.Connection:
     """Return the connection; for a ledger that lacks later columns, one to a copy in memory that has them."""
+    connection.text_factory = decoded
     there = {row[1] for row in connection.execute(f"PRAGMA table_info({tables.generations.name})")}
     missing = [column for column in tables.LATER if column.name not in there]
     if not there:
@@ -272,6 +293,7 @@ def _completed(connection: sqlite3.Connection) -> sqlite3.Connection:
         proposals_beside(connection)
         return connection
     copy = sqlite3.connect(":memory:", check_same_thread=False)
+    copy.text_factory = decoded
     connection.backup(copy)
     connection.close()
     for column in missing:

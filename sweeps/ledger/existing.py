@@ -5,6 +5,7 @@ from __future__ import annotations
 from sweeps.errors import SweepError, name_hint
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy
+from sweeps.workspace.emptied_ledger import refuse_emptied
 from sweeps.workspace.workspace import Workspace
 
 
@@ -17,11 +18,13 @@ def open_existing(workspace: Workspace) -> Ledger:
 
     Raises:
         StudyMissingError: If there is none.
+        SweepError: If it has lost its contents.
     """
     if not workspace.has_ledger:
         raise StudyMissingError(
             f"no sweep has been run here: {workspace.ledger_file} does not exist; name the folder with --mlruns"
         )
+    refuse_emptied(workspace)
     return Ledger(workspace.ledger)
 
 

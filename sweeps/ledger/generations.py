@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import sqlalchemy as sa
 
 from sweeps.engines.base import Generation
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import is_whole, shown_text
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now, storable, text_sha256
 
@@ -30,7 +32,7 @@ class Generations:
         self._prompts: set[str] = set()
 
     def find(self, keys: Iterable[Key]) -> dict[str, Entry]:
-        """Return the generations that the ledger has for these keys, by `Key.sha256`."""
+        """Return the generations that the ledger has for these keys, by `Key.sha256`; damaged ones are left out."""
         wanted = [key.sha256 for key in keys]
         found: dict[str, Entry] = {}
         with self._database.reading() as connection:
@@ -38,7 +40,8 @@ class Generations:
                 query = sa.select(tables.generations).where(
                     tables.generations.c.key_sha256.in_(wanted[start : start + 500])
                 )
-                found |= {row.key_sha256: entry_of(row) for row in connection.execute(query)}
+                rows = connection.execute(query)
+                found |= {row.key_sha256: entry_of(row) for row in rows if is_whole(row._mapping)}
         return found
 
     def asked_with(self, seeds: range) -> set[tuple[str, str, str, str]]:
@@ -58,7 +61,8 @@ class Generations:
     def add(self, key: Key, generation: Generation, *, model: str) -> Entry:
         """Keep one generation.
 
-        If the ledger has the key already (another process was quicker), the existing entry stays and is returned.
+        If the ledger has the key already (another process was quicker), the existing entry stays and is returned. A
+        damaged one is replaced, and loses its scores unless its text is the same again.
         """
         timing = generation.timing
         row = {
@@ -90,9 +94,18 @@ class Generations:
                 entry = Entry(int(number or 0), generation_of(row), row["text_sha256"], row["created"])
             else:
                 there = tables.generations.c.key_sha256 == row["key_sha256"]
-                entry = entry_of(connection.execute(sa.select(tables.generations).where(there)).one())
+                kept = connection.execute(sa.select(tables.generations).where(there)).one()
+                entry = entry_of(kept if is_whole(kept._mapping) else self._replaced(connection, kept, row))
         self._prompts.add(prompt["sha256"])
         return entry
+
+    def _replaced(self, connection: sa.Connection, damaged: sa.Row[Any], row: Mapping[str, Any]) -> sa.Row[Any]:
+        """Write a generation in the place of a damaged one, and return its row."""
+        t = tables.generations
+        connection.execute(sa.update(t).where(t.c.id == damaged.id).values(row))
+        if damaged.text_sha256 != row["text_sha256"]:
+            connection.execute(sa.delete(tables.scores).where(tables.scores.c.generation == damaged.id))
+        return connection.execute(sa.select(t).where(t.c.id == damaged.id)).one()
 
     def add_failure(self, key: Key, *, study: str, kind: str, message: str) -> None:
         """Keep the record of a failed request; it is no observation, and the request is repeated on resume."""
@@ -104,7 +117,8 @@ class Generations:
         """Return the failed requests of a study, oldest first, as `{kind, message, created}`."""
         query = sa.select(tables.failures).where(tables.failures.c.study == study).order_by(tables.failures.c.id)
         with self._database.reading() as connection:
-            return [{k: row[k] for k in ("kind", "message", "created")} for row in connection.execute(query).mappings()]
+            rows = connection.execute(query).mappings()
+            return [{k: shown_text(row[k]) for k in ("kind", "message", "created")} for row in rows]
 
     def newest(self) -> int:
         """Return the number of the newest generation; 0 if there is none."""

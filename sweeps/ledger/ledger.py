@@ -19,6 +19,7 @@ from sweeps.ledger.observations import Observations
 from sweeps.ledger.probes import Probes
 from sweeps.ledger.proposals import Proposals
 from sweeps.ledger.studies import Studies
+from sweeps.workspace.emptied_ledger import refuse_emptied
 from sweeps.workspace.workspace import Workspace
 
 
@@ -73,9 +74,10 @@ def opened_ledger(workspace: Workspace) -> Iterator[Ledger]:
     """Open a workspace's ledger for writing, and close it at the end.
 
     Raises:
-        SweepError: If the workspace's folder or the ledger cannot be written.
+        SweepError: If the workspace's folder or the ledger cannot be written, or the ledger has lost its contents.
     """
     workspace.require_writable()
+    refuse_emptied(workspace)
     ledger = Ledger(workspace.ledger)
     try:
         yield ledger

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import object_in
 
 
 def migrate(connection: sa.Connection, version: int) -> None:
@@ -57,11 +58,7 @@ def proposals_beside(connection: sqlite3.Connection) -> None:
 
 def _record(text: str) -> dict[str, object]:
     """Return a study's record; a damaged one is left as it is, and reported when the study is read."""
-    try:
-        record = json.loads(text)
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
+    return object_in(text) or {}
 
 
 def _rows_of(study: str, record: Mapping[str, object], created: str) -> list[dict[str, object]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import DAMAGED_ERROR, is_text, is_whole, object_in
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import Observed, Place, entry_of, now, storable
 
@@ -41,24 +42,33 @@ class Observations:
             set_={name: new.excluded[name] for name in ("configuration", "generation", "error")},
             where=o.c.generation.is_(None),
         )
+        self._damaged_scores = set[tuple[int, str, str]]()
 
     def scores(self, ids: Iterable[int], objective: str) -> dict[tuple[int, str], tuple[float, dict[str, Any]]]:
-        """Return scores and details under an objective, by (generation, rubric digest)."""
+        """Return scores and details under an objective, by (generation, rubric digest); damaged ones are left out."""
         wanted, found = list(ids), {}
         with self._database.reading() as connection:
             for start in range(0, len(wanted), 500):
                 part = wanted[start : start + 500]
                 for row in connection.execute(_SCORES, {"objective": objective, "generations": part}):
-                    found[row.generation, row.rubric] = (row.score, json.loads(row.detail))
+                    detail = object_in(row.detail)
+                    if detail is None or not isinstance(row.score, float):
+                        self._damaged_scores.add((row.generation, row.objective, row.rubric))
+                    else:
+                        found[row.generation, row.rubric] = (row.score, detail)
         return found
 
     def add_scores(self, rows: Iterable[tuple[int, str, str, float, dict[str, Any]]]) -> None:
-        """Keep scores given as (generation, objective digest, rubric digest, score, detail); known ones stay."""
+        """Keep scores given as (generation, objective digest, rubric digest, score, detail); known whole ones stay."""
         values = [
             {"generation": g, "objective": o, "rubric": r, "score": s, "detail": json.dumps(d, ensure_ascii=False)}
             for g, o, r, s, d in rows
         ]
         with self._database.writing_derived() as connection:
+            for row in values:
+                if (row["generation"], row["objective"], row["rubric"]) in self._damaged_scores:
+                    mine = (tables.scores.c[name] == row[name] for name in ("generation", "objective", "rubric"))
+                    connection.execute(sa.delete(tables.scores).where(*mine))
             if values:
                 connection.execute(self._add_score, values)
 
@@ -108,14 +118,40 @@ class Observations:
                     part, o.c.stage.in_(list(stages)), o.c.generation.is_not(None)
                 )
                 for row in connection.execute(query):
+                    if not (is_whole(row._mapping) and _has_place(row._mapping)):
+                        continue
                     place = Place(**{name: row._mapping[name] for name in Place.__dataclass_fields__})
                     found.append(Observed(place, row.configuration, entry_of(row), row.error))
         return found
 
     def of_study(self, study: str) -> list[dict[str, Any]]:
-        """Return a study's observations with their generations (not the scores), in the order of their places."""
+        """Return a study's observations with their generations (not the scores), in the order of their places.
+
+        One whose generation is damaged has none, and an error that says so. One whose place is damaged is left out.
+        """
         with self._database.reading() as connection:
-            return [dict(row) for row in connection.execute(self._with_generations(study)).mappings()]
+            rows = [dict(row) for row in connection.execute(self._with_generations(study)).mappings()]
+        for row in rows:
+            if row["generation"] is not None and not is_whole(row):
+                row |= {"generation": None, "error": DAMAGED_ERROR}
+        return [row for row in rows if _has_place(row)]
+
+    def free_lost(self) -> int:
+        """Free observations and scores from generations that are lost, as after `.recover`; returns how many.
+
+        SQLite gives a lost number to the next generation. Its text must not pass for the lost one.
+        """
+        o, s, there = tables.observations, tables.scores, sa.select(tables.generations.c.id)
+        dangling = o.c.generation.is_not(None) & o.c.generation.not_in(there)
+        count = sa.select(sa.func.count())
+        queries = count.select_from(o).where(dangling), count.select_from(s).where(s.c.generation.not_in(there))
+        with self._database.reading() as connection:
+            lost = sum(int(connection.scalar(query) or 0) for query in queries)
+        if lost:
+            with self._database.writing() as connection:
+                connection.execute(sa.update(o).where(dangling).values(generation=None, error=DAMAGED_ERROR))
+                connection.execute(sa.delete(s).where(s.c.generation.not_in(there)))
+        return lost
 
     def count(self, study: str) -> int:
         """Return the number of observations of a study that have a generation."""
@@ -137,3 +173,8 @@ class Observations:
             .where(o.c.study == study)
             .order_by(by_bytes(o.c.stage), o.c.trial, by_bytes(o.c.host), by_bytes(o.c.case), o.c.seed, o.c.repeat)
         )
+
+
+def _has_place(row: Mapping[str, Any] | sa.RowMapping) -> bool:
+    """Whether a row of observations names its place; bytes that are no text could not be shown."""
+    return is_text(row["stage"], row["host"], row["case"], row["configuration"])

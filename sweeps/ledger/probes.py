@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import object_in
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import now
 
@@ -24,7 +25,7 @@ class Probes:
         self._database = database
 
     def of_host(self, fingerprint: str, engine: str, model: str) -> dict[tuple[str, str], dict[str, Any]]:
-        """Return the results of a host, by (option, digest of the contexts that it was tried in).
+        """Return the results of a host, by (option, digest of the contexts that it was tried in), without damaged ones.
 
         Args:
             fingerprint: Digest of host, engine and model.
@@ -34,7 +35,11 @@ class Probes:
         p = tables.probes
         query = sa.select(p).where(p.c.fingerprint == fingerprint, p.c.engine == engine, p.c.model == model)
         with self._database.reading() as connection:
-            return {(row.option, row.context): json.loads(row.record) for row in connection.execute(query)}
+            rows = connection.execute(query).all()
+        known = ((row.option, row.context, object_in(row.record)) for row in rows)
+        return {
+            (option, context): record for option, context, record in known if record
+        }  # a damaged one is probed again
 
     def add(
         self, fingerprint: str, engine: str, model: str, *, option: str, context: str, record: Mapping[str, Any]

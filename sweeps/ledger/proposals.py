@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import is_text
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import now
 
@@ -67,6 +68,8 @@ def _decoded(number: int, text: str) -> Mapping[str, Any]:
         record = json.loads(text)
     except ValueError as error:
         raise ValueError(f"proposal {number}: {error}") from None
+    if not is_text(text):
+        raise ValueError(f"proposal {number} has damaged bytes")
     if not isinstance(record, dict) or "values" not in record:
         raise ValueError(f"proposal {number} has no values")
     return record

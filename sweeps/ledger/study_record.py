@@ -7,12 +7,14 @@ form alone.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
+from sweeps.ledger.damage import is_text, shown_text
 
 
 @dataclass(frozen=True)
@@ -267,7 +269,8 @@ class StudyUnreadableError(SweepError):
         super().__init__(
             f"study {name!r} in {where.removeprefix('sqlite:///')} cannot be read ({reason}): its row is damaged, or"
             " was written by another version. The generated texts are kept. Run the same file under another"
-            " study.name: texts that it needs again are reused"
+            " study.name: texts that it needs again are reused. To see what is damaged:"
+            f" sweeps doctor {shlex.quote(name)}"
         )
 
 
@@ -277,9 +280,12 @@ _REQUIRED = ("plan", "hosts", "cases")
 
 def study_of(row: Any) -> StoredStudy:
     """Read a row of studies. A row that cannot be decoded gets `damage`; other studies stay readable."""
-    plain = {name: getattr(row, name) for name in ("name", "config", "status", "created", "updated")}
+    names = ("name", "config", "status", "created", "updated")
+    plain: dict[str, Any] = {name: shown_text(getattr(row, name)) for name in names}
+    broken = next((f"its {name} has damaged bytes" for name in names if not is_text(getattr(row, name))), "")
     identity, damage = _decoded(row, "identity")
     kept, damaged = _decoded(row, "record")
+    damage = broken or damage
     lost = [key for key in _REQUIRED if key not in kept]
     damaged = damaged or (f"its record has no {', '.join(lost)}" if lost else "")
     record = StudyRecord()
@@ -292,8 +298,11 @@ def study_of(row: Any) -> StoredStudy:
 
 
 def _decoded(row: Any, name: str) -> tuple[dict[str, Any], str]:
+    text = getattr(row, name)
+    if not is_text(text):
+        return {}, f"its {name} has damaged bytes"
     try:
-        value = json.loads(getattr(row, name))
+        value = json.loads(text)
     except ValueError as error:
         return {}, f"its {name}: {error}"
     return (value, "") if isinstance(value, dict) else ({}, f"its {name} is no JSON object")

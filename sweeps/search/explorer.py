@@ -86,7 +86,8 @@ class Explorer:
         self._storage = storage or ""
         if storage is not None:
             self._stored = open_stored_study(study, storage)
-            stored = {int(trial.user_attrs["number"]): trial for trial in self._stored.get_trials()}
+            with readable_errors(storage):
+                stored = {int(trial.user_attrs["number"]): trial for trial in self._stored.get_trials()}
             void = {number for number, proposal in self.known.items() if self.is_void(proposal)}
             self._stored_trials = {number: trial for number, trial in stored.items() if number not in void}
             self._outdated = len(self._stored_trials) < len(stored)

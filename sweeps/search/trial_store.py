@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
 from sweeps.workspace.postgres import making_tables
-from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
+from sweeps.workspace.sqlite_files import (
+    cause_of,
+    damage_in,
+    damage_of,
+    is_damaged,
+    is_locked,
+    lock_of,
+    place_database,
+)
 
 if TYPE_CHECKING:
     import optuna
@@ -33,10 +42,15 @@ def readable_errors(storage: str) -> Iterator[None]:
     except SweepError:
         raise
     except Exception as error:  # SQLAlchemy's and Optuna's errors share no base class
-        first = error.__cause__ or error
+        first = cause_of(error)
         shown = _shown(storage)
-        reason = str(getattr(first, "orig", None) or first).splitlines()[0]
-        if is_damaged(reason):
+        reason = str(first if first is not error else error.__cause__ or error).splitlines()[0]
+        if is_locked(reason):
+            raise SweepError(f"Optuna's storage {lock_of(shown, reason)}") from error
+        file = storage.removeprefix("sqlite:///")
+        # an error of a value is no error of a disk: what was read is not what was written
+        misread = not isinstance(first, (sqlite3.OperationalError, OSError, RuntimeError))
+        if is_damaged(reason) or (file != storage and (misread or damage_in(Path(file)))):
             raise SweepError(f"Optuna's storage {damage_of(shown, reason)}") from error
         raise SweepError(
             f"Optuna's storage {shown} cannot be used: {reason}; check that its folder is"

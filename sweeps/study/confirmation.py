@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from sweeps.hosts.task import Task
+from sweeps.ledger.damage import DAMAGED
 from sweeps.ledger.records import now
 from sweeps.ledger.study_record import Look
 from sweeps.options import Configuration
@@ -78,13 +79,16 @@ class Confirmation:
         if not judged.verdicts:
             return False
         rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
+        errors = [row["error"] for row in rows if row["error"]]
+        if errors and all(error.startswith(DAMAGED) for error in errors):
+            return False  # the verdict had these texts: they are generated again, and nothing else is
         measurer.rows += rows
         measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]
         explored = sum(row["stage"] == "explore" for row in measurer.rows)
         progress.plan(judged.plan.floor, explored, len(rows))
         for _ in rows:
             progress.advance("confirm", seconds=None)
-        if lost := sum(bool(row["error"]) for row in rows):
+        if lost := len(errors):
             failed = "1 request of the confirmation failed and stays as it is"
             if lost > 1:
                 failed = f"{lost} requests of the confirmation failed and stay as they are"

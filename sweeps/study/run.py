@@ -28,7 +28,7 @@ from sweeps.probes.compared_values import settle_candidates
 from sweeps.probes.unsearchable import settle, without
 from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
-from sweeps.results.reader import config_as_scored, measured_floor, read_result, require_readable
+from sweeps.results.reader import config_as_scored, measured_floor, require_readable, result_of
 from sweeps.results.study_status import with_judged
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
@@ -130,10 +130,12 @@ class StudyRun:
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
             self.progress.stage("report")
-            self.ledger.studies.update(stages.name, status="done")
-            result = read_result(self.ledger, stages.name, self.workspace)
+            stored_now = self.ledger.studies.get(stages.name)
+            assert stored_now is not None
+            result = result_of(self.ledger, replace(stored_now, status="done"), self.workspace)
             stages.update(lambda record: with_judged(record, result))
             stages.logbook.finish(result)
+            stages.update(status="done")  # not before: a killed report leaves an interrupted study
             status = "done"
         except KeyboardInterrupt:
             status = "stopped"

@@ -152,6 +152,8 @@ class Sweep:
             engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
             ledger = stack.enter_context(opened_ledger(workspace))
             stack.enter_context(study_lock(workspace, config.study.name, RUN, warn=self._warn))
+            if ledger.observations.free_lost():
+                self._warn("the ledger lacks generations that its studies had; those of this study are made again")
             stored = ledger.studies.get(config.study.name)
             kept = with_stored_score(config, None if stored is None else stored.identity)
             if kept is not config:

@@ -24,7 +24,7 @@ from sweeps.tracking.metric_steps import continuation, points_digest, run_times,
 from sweeps.tracking.mlflow_store import FailureNote
 from sweeps.tracking.observations_table import TABLE_FILE, rows_of_table, table_json
 from sweeps.tracking.run_tags import ConfigurationLike, child_name
-from sweeps.tracking.store_connection import StoreConnection
+from sweeps.tracking.store_connection import StoreConnection, newest_stamp
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput, Run
@@ -105,6 +105,7 @@ class ChildRun:
         traces: `traces_digest` of the traces that were written; "" for none.
         verdict: The outcome of its verdict; "" for none.
         means: The last logged metrics whose names begin with `mean`.
+        newest: The latest stamp of its metrics, in milliseconds since 1970; 0 without metrics.
         logged: The rows that were logged, in the order of their steps; None until they are read or written.
     """
 
@@ -120,6 +121,7 @@ class ChildRun:
     traces: str = ""
     verdict: str = ""
     means: dict[str, float] = field(default_factory=dict)
+    newest: int = 0
     logged: pd.DataFrame | None = None
 
     @classmethod
@@ -140,6 +142,7 @@ class ChildRun:
             traces=tags.get(run_tags.TRACES, ""),
             verdict=tags.get("verdict", ""),
             means={name: value for name, value in run.data.metrics.items() if name.startswith("mean")},
+            newest=newest_stamp(run),
         )
 
     def begins(self, rows: pd.DataFrame) -> bool:
@@ -309,6 +312,9 @@ class ChildRuns:
         # the table before the tag that says it is there
         self._connection.write_text(child.artifacts, table_json(rows, current.table_texts), TABLE_FILE)
         metrics = metric_points(rows, [*late, *range(child.count, len(rows))], child.start_time, current.offsets)
+        if child.count == len(rows):  # the summary has its step again, where MLflow shows the latest stamp
+            metrics = [(name, value, max(stamp, child.newest + 1), step) for name, value, stamp, step in metrics]
+        child.newest = max([child.newest, *(stamp for _, _, stamp, _ in metrics)])
         self._connection.log(
             child.run_id,
             metrics=metrics,
@@ -337,8 +343,11 @@ class ChildRuns:
         changed = {
             name: value for name, value in current.means.items() if abs(child.means.get(name, math.inf) - value) > 1e-9
         }
-        now = int(time.time() * 1000)  # later than the stamps of earlier points, so that MLflow shows these
-        points = [(name, value, now, len(current.rows)) for name, value in changed.items()]
+        if not changed:
+            return
+        # MLflow shows the latest stamp of a step. The clock may have gone back since.
+        child.newest = max(int(time.time() * 1000), child.newest + 1)
+        points = [(name, value, child.newest, len(current.rows)) for name, value in changed.items()]
         self._connection.log(child.run_id, metrics=points)
         child.means |= changed
 

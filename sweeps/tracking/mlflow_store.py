@@ -23,7 +23,15 @@ from urllib.parse import urlsplit
 from sweeps.addresses import server_address, without_password
 from sweeps.errors import SweepError
 from sweeps.workspace.postgres import making_tables
-from sweeps.workspace.sqlite_files import damage_of, is_damaged, place_database
+from sweeps.workspace.sqlite_files import (
+    cause_of,
+    damage_in,
+    damage_of,
+    is_damaged,
+    is_locked,
+    lock_of,
+    place_database,
+)
 from sweeps.workspace.workspace import Workspace, require_writable
 
 if TYPE_CHECKING:
@@ -154,8 +162,11 @@ def connect(uri: str) -> MlflowClient:
         with making_tables(uri):
             client = MlflowClient(tracking_uri=uri)
             client.search_experiments(max_results=1)
-    except failures() as error:
+    except Exception as error:
+        if not is_failure(error, uri):
+            raise
         raise unusable(uri, "opened", error) from None
+    _opened.add(uri)
     return client
 
 
@@ -176,9 +187,19 @@ def unusable(uri: str, verb: str, error: Exception) -> TrackingError:
     shown, reason = without_password(uri), first_line(error)
     if is_remote(uri):
         return ServerAwayError(f"MLflow's tracking server {shown} cannot be {verb}: {reason}")
-    if shown.startswith("sqlite:///") and is_damaged(reason):
-        return TrackingError(f"MLflow's store {damage_of(shown, reason)}")
+    if trouble := _trouble(uri, reason):
+        return TrackingError(f"MLflow's store {trouble}")
     return TrackingError(f"MLflow's store {shown} cannot be {verb}: {reason}")
+
+
+def _trouble(uri: str, reason: str) -> str:
+    """Return what is wrong with a local store and what to do, where a failure says so; "" otherwise."""
+    file = uri.removeprefix("sqlite:///")
+    if file == uri:
+        return ""
+    if is_locked(reason):
+        return lock_of(uri, reason)
+    return damage_of(uri, reason) if is_damaged(reason) or damage_in(Path(file)) else ""
 
 
 def delete_artifact(uri: str, run: Run, path: str) -> None:
@@ -235,8 +256,28 @@ def failures() -> tuple[type[Exception], ...]:
     return (MlflowException, SQLAlchemyError, OSError, NotImplementedError)
 
 
-def first_line(error: Exception) -> str:
-    """The first line of an exception's text, without passwords in URLs."""
+_opened = set[str]()
+"""The stores that this process has opened."""
+
+
+def is_failure(error: Exception, uri: str | None = None) -> bool:
+    """Whether an exception is one of `failures`, or any other from a damaged local store.
+
+    Args:
+        error: The exception.
+        uri: The store; by default any that was opened.
+    """
+    if isinstance(error, (TrackingError, *failures())):
+        return True
+    if isinstance(error, SweepError):
+        return False
+    stores = _opened if uri is None else {uri}
+    return any(damage_in(Path(each.removeprefix("sqlite:///"))) for each in stores if each.startswith("sqlite:///"))
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an exception's text, or of SQLite's error behind it, without passwords in URLs."""
+    error = error if isinstance(error, SweepError) else cause_of(error)
     text = str(error).strip() or type(error).__name__
     return " ".join(without_password(text.splitlines()[0]).split())[:400]
 
@@ -259,7 +300,10 @@ class FailureNote:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> bool:
-        if isinstance(error, TrackingError) or (isinstance(error, Exception) and isinstance(error, failures())):
-            self._warnings.append(f"{self._sentence}: {first_line(error)}")
-            return True
-        return False
+        if not isinstance(error, Exception) or not is_failure(error):
+            return False
+        reason = first_line(error)
+        known = isinstance(error, TrackingError) or not (is_locked(reason) or is_damaged(reason))
+        troubles = () if known else (_trouble(uri, reason) for uri in _opened)
+        self._warnings.append(f"{self._sentence}: {next(filter(None, troubles), reason)}")
+        return True

@@ -109,7 +109,9 @@ class Tracker:
         client = mlflow_store.connect(self.uri)
         try:
             found: Experiment | None = client.get_experiment_by_name(self.study)
-        except mlflow_store.failures() as error:
+        except Exception as error:
+            if not mlflow_store.is_failure(error, self.uri):
+                raise
             raise mlflow_store.unusable(self.uri, "read", error) from None
         return found is not None and found.lifecycle_stage == "active"
 
@@ -165,7 +167,9 @@ class Tracker:
                 self._connection, self.experiment_id, self.run_id, facts, lambda c: versions.tags(c.prompt), dataset
             )
             self._parent.show("The sweep is running.")
-        except mlflow_store.failures() as error:
+        except Exception as error:
+            if isinstance(error, TrackingError) or not mlflow_store.is_failure(error, self.uri):
+                raise
             raise mlflow_store.unusable(self.uri, "written", error) from None
         self._logs = {case.name: case.log for case in cases}
         with FailureNote("the prompts were not registered in MLflow", self._failures):

@@ -17,7 +17,7 @@ from sweeps.tracking import experiment_view, mlflow_store, run_tags
 from sweeps.tracking.genai.case_dataset import case_dataset
 from sweeps.tracking.mlflow_store import FailureNote, TrackingError
 from sweeps.tracking.run_tags import ConfigurationLike
-from sweeps.tracking.store_connection import StoreConnection
+from sweeps.tracking.store_connection import StoreConnection, newest_stamp
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -153,7 +153,8 @@ class ParentRun:
         run: Run = self._connection.ready().get_run(self.run_id)
         stored = run.data.metrics
         outdated = dict.fromkeys(set(stored) & set(verdict), math.nan)
-        values, now = outdated | numbers | dict(metrics), int(time.time() * 1000)
+        values = outdated | numbers | dict(metrics)
+        now = max(int(time.time() * 1000), newest_stamp(run) + 1)  # MLflow shows the latest stamp; a clock may go back
         changed = [(name, value, now, 0) for name, value in values.items() if not _same(value, stored.get(name))]
         tags = words | ({run_tags.NOTE: note} if note else {}) | {"stage": status.lower()}
         self._connection.log(self.run_id, metrics=changed, tags=tags)

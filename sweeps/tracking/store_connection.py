@@ -16,6 +16,7 @@ from sweeps.tracking.mlflow_store import TrackingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
 
 _BATCH = {"params": 100, "metrics": 1000, "tags": 100}
 """MLflow's limits per request, in the order of writing: tags describe what was logged, so they come last."""
@@ -26,6 +27,11 @@ _ENTITIES = 1000
 
 ONE, LAST, PAUSE = 15.0, 60.0, 300.0
 """Seconds that a sweep waits for a tracking server: for one configuration, at its end; and without asking it again."""
+
+
+def newest_stamp(run: Run) -> int:
+    """The latest stamp of a run's metrics, in milliseconds since 1970; 0 without metrics."""
+    return max((int(metric.timestamp) for metric in run.data.to_proto().metrics), default=0)
 
 
 class StoreConnection:

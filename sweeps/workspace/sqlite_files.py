@@ -11,13 +11,57 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-_DAMAGED = ("file is not a database", "malformed")
-"""Words in SQLite's message about a file that is not a database, or an incomplete one."""
+_DAMAGED = (
+    "file is not a database",
+    "malformed",
+    "no such table",
+    "Could not decode to UTF-8",
+    "codec can't decode",
+    "Can't locate revision",
+)
+"""Words in messages about a file that is not a database, or an incomplete one, or one with broken texts."""
 
 
 def is_damaged(reason: str) -> bool:
     """Whether a failure of a database means that its file is damaged."""
     return any(words in reason for words in _DAMAGED)
+
+
+def is_locked(reason: str) -> bool:
+    """Whether a failure of a database means that another process holds it."""
+    return "is locked" in reason
+
+
+def cause_of(error: BaseException) -> BaseException:
+    """Return SQLite's own error behind a library's, whose first line may say something else; else the error."""
+    seen = set[int]()
+    each: BaseException | None = error
+    while each is not None and id(each) not in seen:
+        seen.add(id(each))
+        if isinstance(each, sqlite3.Error):
+            return each
+        each = getattr(each, "orig", None) or each.__cause__ or each.__context__
+    return error
+
+
+def damage_in(path: Path) -> str:
+    """Return the damage of a SQLite file: of its pages, or a text that cannot be decoded; "" for a whole one.
+
+    The file is read whole.
+    """
+    if not path.is_file():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+            if found != "ok":
+                return found.replace("\n", " ")
+            for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                for _ in database.execute(f'SELECT * FROM "{table}"'):
+                    pass
+    except sqlite3.Error as error:
+        return "" if is_locked(str(error)) else str(error)
+    return ""
 
 
 def damage_of(database: str, reason: str) -> str:
@@ -28,7 +72,16 @@ def damage_of(database: str, reason: str) -> str:
         reason: The message of SQLite.
     """
     file = database.removeprefix("sqlite:///")
-    return f"{file} is damaged ({reason}): move it away and run the sweep again; it is then rebuilt from the ledger"
+    return (
+        f"{file} is damaged ({reason}): move it away and run the sweep again; it is then rebuilt from the ledger."
+        " `sweeps doctor --fix` does both"
+    )
+
+
+def lock_of(database: str, reason: str) -> str:
+    """Return the message about a database that another process holds; arguments as for `damage_of`."""
+    file = database.removeprefix("sqlite:///")
+    return f"{file} is locked by another process ({reason}): end that process, then run the same command again"
 
 
 _making = threading.Lock()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import pytest
 from sweeps.cli import run_command
 from sweeps.cli.watched_study import picture_of
 from sweeps.results.reader import load_result, open_existing
+from sweeps.results.result import SweepResult
+from sweeps.tracking.logbook import Logbook
 from tests.sweeps.cli.reading import Capture, answer, text
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -107,3 +110,22 @@ def test_the_picture_of_a_study_in_the_ledger(finished: Path) -> None:
     assert picture.running is not None
     assert picture.text
     assert [line.label for line in picture.hosts] == list(result.hosts)
+
+
+def test_a_study_is_done_when_its_report_is_written(
+    finished: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    def killed(_: object, result: SweepResult) -> None:
+        os._exit(9 if result.status == "done" else 1)  # MLflow and the report show the end
+
+    monkeypatch.setattr(Logbook, "finish", killed)
+    child = os.fork()
+    if not child:
+        run(finished / "sweep.toml", directory=copy / "mlruns")
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    monkeypatch.undo()
+    row = answer(capsys, "status", "t", "--json", "--mlruns", copy / "mlruns")
+    assert (row["status"], row["verdict"]) == ("interrupted", "better")
+    run(finished / "sweep.toml", directory=copy / "mlruns")
+    assert answer(capsys, "status", "t", "--json", "--mlruns", copy / "mlruns")["status"] == "done"

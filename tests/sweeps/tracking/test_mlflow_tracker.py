@@ -16,6 +16,7 @@ from itertools import count
 import matplotlib.figure
 import pandas as pd
 import pytest
+from mlflow.exceptions import MlflowException
 
 from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
@@ -539,6 +540,44 @@ def test_sync_corrects_the_means_of_trials_that_lack_cases(tracker):
         history = client_of(tracker).get_metric_history(run_id, "mean")
         assert [point.value for point in history] == pytest.approx([0.6, 0.5])
         assert tracker.sync(every, configurations) == []
+
+
+def test_a_clock_that_went_back_leaves_no_stale_number(tracker, monkeypatch):
+    begin(tracker)
+    baseline = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.7]})
+    easy = rows({"deploy": [0.7]}, configuration=TUNED, trial=0, stage="explore")
+    tracker.log_configuration(0, TUNED, easy, offsets={"pump": -0.1, "deploy": 0.1})
+    tracker.finish(verdict={"effect": 0.2})
+    day_before = time.time() - 86_400
+    monkeypatch.setattr(time, "time", lambda: day_before)
+    again = Tracker(tracker.study, tracker.workspace)
+    begin(again)
+    every, configurations = pd.concat([baseline, easy]), {BASELINE.key: BASELINE, TUNED.key: TUNED}
+    assert again.sync(every, configurations) == []
+    again.finish(verdict={"effect": 0.1})
+    found = children_of(again)
+    assert found["trial 00"].data.metrics["mean"] == pytest.approx(0.5)
+    assert found["baseline"].data.metrics["mean"] == pytest.approx(0.4)
+    assert client_of(again).get_run(again.run_id).data.metrics["effect"] == 0.1
+
+
+def test_a_failed_request_that_is_answered_later_changes_the_mean(tracker):
+    begin(tracker)
+    first = rows({"pump": [0.5, math.nan]})
+    tracker.log_configuration(-1, BASELINE, first)
+    tracker.log_configuration(-1, BASELINE, rows({"pump": [0.5, 0.1]}))
+    assert children_of(tracker)["baseline"].data.metrics["mean"] == pytest.approx(0.3)
+
+
+def test_a_locked_or_damaged_store_is_named_with_its_remedy(tmp_path):
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    error = MlflowException("(raised as a result of Query-invoked autoflush)\nmore")
+    error.__context__ = sqlite3.OperationalError("database is locked")
+    assert "mlflow.db is locked by another process" in str(mlflow_store.unusable(uri, "written", error))
+    (tmp_path / "mlflow.db").write_bytes(b"SQLite format 3\0" + bytes(range(256)) * 20)
+    assert "mlflow.db is damaged" in str(mlflow_store.unusable(uri, "read", KeyError("x")))
+    assert mlflow_store.is_failure(KeyError("x"), uri)
+    assert not mlflow_store.is_failure(KeyError("x"), "sqlite:///" + str(tmp_path / "none.db"))
 
 
 def test_defects_of_ours_are_not_swallowed(tracker):
