@@ -63,6 +63,7 @@ class Explorer:
         self.space, self.baseline = space, baseline
         self.known = {proposal.number: proposal for proposal in proposals}
         self._asked: dict[int, optuna.Trial] = {}
+        self._keeps_no_state = sampler == "gp"
         self._floor: TrialResult | None = None
         self._next = 0
         self._homes: dict[str, int] = {}
@@ -100,9 +101,20 @@ class Explorer:
             self.study.add_trial(self._frozen(inside, result.for_sampler(), self.baseline, number=-1))
 
     def ask(self, count: int) -> list[Proposal]:
-        """The next `count` proposals; an earlier run's proposals are repeated."""
+        """The next `count` proposals; an earlier run's proposals are repeated.
+
+        Where a sampler's proposals depend on the study's trials alone, it is not asked for those of an earlier run.
+        """
+        numbers = range(self._next, self._next + count)
+        if self._keeps_no_state and all(number in self.known for number in numbers):
+            proposals = [self.known[number] for number in numbers]
+            if not any(map(self.is_void, proposals)):
+                self._next += count
+                for proposal in proposals:
+                    self._homes.setdefault(proposal.configuration.key, proposal.number)
+                return proposals
         proposals = []
-        for number in range(self._next, self._next + count):
+        for number in numbers:
             name = ""
             if number < len(self._first):
                 name = self._names[number]
@@ -147,14 +159,17 @@ class Explorer:
         """Tell the sampler a trial's score, and store the trial."""
         from optuna.trial import TrialState
 
-        trial = self._asked.pop(proposal.number)
+        trial = self._asked.pop(proposal.number, None)
         params = self._params(proposal)
         if params is None:
-            self.study.tell(trial, state=TrialState.FAIL)
+            if trial is not None:
+                self.study.tell(trial, state=TrialState.FAIL)
             return
         failed = math.isnan(result.value)
         learned = result.for_sampler()
-        if trial.params == dict(params):
+        if trial is None:  # an earlier run's proposal
+            self.study.add_trial(self._frozen(params, learned, proposal.configuration, proposal.number))
+        elif trial.params == dict(params):
             attrs = learned.user_attrs(proposal.configuration) | {"number": proposal.number}
             for name, value in attrs.items():
                 trial.set_user_attr(name, value)

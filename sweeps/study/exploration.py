@@ -112,9 +112,11 @@ class Exploration:
             going = any(tasks.values()) or len(self.proposals) < self.stages.plan.trials
         self.explorer.flush()
         self.stages.progress.plan(self.stages.plan.floor, self._spent, self.stages.plan.confirm)
-        picked = self.explorer.picks(self.stages.plan.finalists)
         # Confirmed data belong to the chosen finalists, also where another version of the surrogate would pick others.
-        return [self.proposals[number] for number in self.chosen or picked]
+        if not (numbers := self.chosen):
+            self.stages.progress.step("choosing the finalists")
+            numbers = self.explorer.picks(self.stages.plan.finalists)
+        return [self.proposals[number] for number in numbers]
 
     def _keep(self, new: Sequence[Proposal]) -> None:
         """Keep proposals in the ledger, before their first request."""

@@ -13,6 +13,7 @@ import pytest
 from sweeps.config.space_table import parse_space
 from sweeps.errors import SweepError
 from sweeps.options import Configuration, default_options
+from sweeps.samplers.gp import NoiseAwareSampler
 from sweeps.search import explorer as explorer_module
 from sweeps.search.explorer import Explorer
 from sweeps.search.trial import Penalty, Proposal, TrialResult
@@ -69,6 +70,33 @@ def test_a_resumed_search_goes_on_as_the_whole_one(tmp_path: Path, sampler: str)
     assert again == first
     assert search(explorer(tmp_path, sampler, proposals=again)) == whole
     assert [number for number, *_ in optuna_trials(tmp_path)] == list(range(12))
+
+
+def test_the_default_sampler_is_not_asked_for_what_an_earlier_run_proposed(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = search(explorer(None))
+    asked: list[int] = []
+    propose = NoiseAwareSampler.sample_relative
+
+    def counted(self: NoiseAwareSampler, study: Any, trial: Any, space: Any) -> dict[str, Any]:
+        asked.append(trial.number)
+        return propose(self, study, trial, space)
+
+    monkeypatch.setattr(NoiseAwareSampler, "sample_relative", counted)
+    resumed = explorer(None, proposals=whole[:6])  # an earlier run in batches of 3, say
+    assert search(resumed) == whole
+    assert asked == [*range(5, 13)]  # Optuna's numbers; the baseline has 0
+    asked.clear()
+    finished = explorer(None, proposals=whole)
+    assert search(finished) == whole
+    assert asked == []
+    assert finished.picks(2) == explorer_after(whole).picks(2)
+
+
+def explorer_after(proposals: Sequence[Proposal]) -> Explorer:
+    """A search that made these proposals itself."""
+    made = explorer(None)
+    assert search(made) == proposals
+    return made
 
 
 def test_stored_proposals_win_over_another_sampler(tmp_path: Path) -> None:
