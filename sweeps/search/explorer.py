@@ -270,17 +270,24 @@ class Explorer:
     def _frozen(
         self, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
     ) -> optuna.trial.FrozenTrial:
-        from optuna.trial import TrialState, create_trial
+        return frozen_trial(self.space, params, result, configuration, number)
 
-        distributions = self.space.distributions()
-        failed = math.isnan(result.value)
-        return create_trial(
-            state=TrialState.FAIL if failed else TrialState.COMPLETE,
-            value=None if failed else result.value,
-            params=dict(params),
-            distributions={name: distributions[name] for name in params},
-            user_attrs=result.user_attrs(configuration) | {"number": number},
-        )
+
+def frozen_trial(
+    space: Space, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
+) -> optuna.trial.FrozenTrial:
+    """Return a trial as Optuna's storage keeps it; one without a score has failed."""
+    from optuna.trial import TrialState, create_trial
+
+    distributions = space.distributions()
+    failed = math.isnan(result.value)
+    return create_trial(
+        state=TrialState.FAIL if failed else TrialState.COMPLETE,
+        value=None if failed else result.value,
+        params=dict(params),
+        distributions={name: distributions[name] for name in params},
+        user_attrs=result.user_attrs(configuration) | {"number": number},
+    )
 
 
 def _content(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:

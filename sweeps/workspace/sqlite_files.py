@@ -49,19 +49,30 @@ def damage_in(path: Path) -> str:
 
     The file is read whole.
     """
+    if found := damaged_pages(path):
+        return found
     if not path.is_file():
         return ""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
-            found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
-            if found != "ok":
-                return found.replace("\n", " ")
             for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 for _ in database.execute(f'SELECT * FROM "{table}"'):
                     pass
     except sqlite3.Error as error:
         return "" if is_locked(str(error)) else str(error)
     return ""
+
+
+def damaged_pages(path: Path) -> str:
+    """Return the damage of a SQLite file's pages; "" for whole ones, and for a file that is locked or missing."""
+    if not path.is_file():
+        return ""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as database:
+            found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
+            return "" if found == "ok" else found.replace("\n", " ")
+    except sqlite3.Error as error:
+        return "" if is_locked(str(error)) else str(error)
 
 
 def damage_of(database: str, reason: str) -> str:
