@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from benchmarks.speed import startup, waiting
 from objectives import make_objective
 from sweeps.budget.allocation import plan_for, smallest_budget
 from sweeps.config import tables as schema
@@ -140,6 +141,19 @@ def test_the_options_are_as_described(name: str) -> None:
     low, high = re.fullmatch(r"(?:above )?(-?[\d.]+),? to ([\d.]+)", accepted).groups()  # type: ignore[union-attr]
     assert (float(low), float(high), "above" in accepted) == (spec.low, spec.high, spec.low_open)
     assert ("loads the model" in about) == spec.reload
+
+
+def test_the_table_of_waiting_is_that_of_its_benchmark() -> None:
+    table = (ROOT / "docs/benchmarks.md").read_text("utf-8").partition("\n## Waiting\n")[2].partition("\n## ")[0]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line[:2] == "| "]
+    shown = {what: wanted for what, _, _, wanted in cells}
+    for name, what in waiting.COMMANDS.items():
+        assert shown[what] == (f"{startup.TARGETS[name]:g} s" if name in startup.TARGETS else "")
+    took = {what: processor for what, _, processor, _ in cells}
+    logged = "logging a configuration with 100 observations to MLflow, least"
+    assert shown[logged] == "60 ms"
+    assert float(took[logged].removesuffix(" ms")) <= 60
+    assert float(took["the second over the first, medians"]) >= 1.5
 
 
 def test_numbers_in_the_text() -> None:

@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from benchmarks import command
@@ -110,8 +111,8 @@ def surface_of(data: Any) -> Any:
     return surface(spaces, points, scores, data.floor.sd**2 / trials["n"].to_numpy(), at=("the finalist", points[0]))
 
 
-def measure(configurations: int) -> dict[str, Any]:
-    """Time and measure one report."""
+def measure(configurations: int, keep: Path | None = None) -> dict[str, Any]:
+    """Time and measure one report; `keep` is where its page is written."""
     from analysis.report.interactive.part import live_figures
     from analysis.report.page import draw, render_report
     from analysis.report.tables import Tables
@@ -133,6 +134,8 @@ def measure(configurations: int) -> dict[str, Any]:
     whole = replace(data, surface=found)
     timed("interactive figures", lambda: live_figures(Tables(whole), figures))
     page = timed("page with these", lambda: render_report(whole, figures))
+    if keep is not None:
+        keep.write_text(page, encoding="utf-8")
     bare = render_report(whole, {})
     parts = page.split("<script")
     return {

@@ -38,6 +38,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.report_page": ["--configurations", "8"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
     "speed.tracking": ["--observations", "4", "--configurations", "1"],
+    "speed.waiting": ["--only", "startup", "--commands", "help", "--rounds", "1"],
     "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
@@ -192,6 +193,11 @@ def order(figures: dict[str, Any]) -> None:
     assert figures["ratio_prefill_tokens"] > 1
 
 
+def waited(figures: dict[str, Any]) -> None:
+    assert set(figures) == {"load", "startup"}
+    assert 0 < figures["startup"]["help"]["processor"] < 10
+
+
 def started(figures: dict[str, Any]) -> None:
     assert set(figures) == {"run, first text", "help"}
     assert all(found["processor"] > 0 for found in figures.values())
@@ -250,7 +256,7 @@ CHECKS = {
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
     "speed.startup": started,
-    "speed.tracking": logged,
+    "speed.tracking": logged, "speed.waiting": waited,
     "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,
     "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,
