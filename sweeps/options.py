@@ -13,6 +13,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 from analysis.formatting import option_text
@@ -328,7 +329,7 @@ class Configuration:
     def __hash__(self) -> int:
         return hash(self.key)
 
-    @property
+    @cached_property
     def key(self) -> str:
         """12 hex digits: the name of this configuration in ledger, MLflow and exports."""
         text = json.dumps([self.model, self.prompt, dict(self.options)], sort_keys=True)

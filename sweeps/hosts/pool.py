@@ -48,6 +48,7 @@ def run_tasks(
     on_result: Callable[[TaskResult], None],
     on_drop: Callable[[Host, str], object] = lambda *_: None,
     on_back: Callable[[Host], object] = lambda _: None,
+    on_kept: Callable[[Sequence[TaskResult]], object] = lambda _: None,
 ) -> None:
     """Run tasks in the best order; report each result as soon as it is stored.
 
@@ -63,12 +64,16 @@ def run_tasks(
         on_result: Called in this thread for every task exactly once.
         on_drop: Called in this thread when a host is dropped, with the reason.
         on_back: Called in this thread when a host is taken back.
+        on_kept: Called once with all results that the ledger has, before `on_result` gets each of them.
 
     Raises:
         RunStoppedError: When no host is left: each had `MAX_CONSECUTIVE_FAILURES` faults in a row, or lost the model.
         LedgerError: If an answer cannot be stored.
     """
-    waiting = _take_kept(hosts, ledger, tasks, study, on_result)
+    kept, waiting = _take_kept(hosts, ledger, tasks, study)
+    on_kept(kept)
+    for result in kept:
+        on_result(result)
     if not waiting:
         return
     living = [host for host in hosts if not host.dropped]
@@ -98,9 +103,9 @@ def run_tasks(
 
 
 def _take_kept(
-    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str, on_result: Callable[[TaskResult], None]
-) -> list[Task]:
-    """Report the results that the ledger has; return the other tasks.
+    hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str
+) -> tuple[list[TaskResult], list[Task]]:
+    """Return the results that the ledger has, and the other tasks.
 
     An observation of the study counts for its place whichever host made it. That host may be silent now, or may have
     taken over the work of a dropped one. Generations of other studies are found by their keys, and so are those of a
@@ -110,21 +115,22 @@ def _take_kept(
     eligible = {task: _eligible(hosts, task) for task in tasks if task not in own}
     keys = {(i, task): hosts[i].key(task) for task, indices in eligible.items() for i in indices}
     kept = ledger.generations.find(keys.values())
-    waiting = []
+    results, waiting = [], []
     for task in tasks:
         if (seen := own.get(task)) is not None:
             made_by = next((host for host in hosts if host.known and host.digest == seen.place.host), None)
             if made_by is not None and seen.entry is not None:
                 made_by.note_room(task)
-            on_result(TaskResult(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
+            there = replace(task, place=seen.place)
+            results.append(TaskResult(there, seen.entry, kept=True, unscored=seen.error, observed=True))
             continue
         found = next((i for i in eligible[task] if keys[i, task].sha256 in kept), None)
         if found is None:
             waiting.append(task)
         else:
             hosts[found].note_room(task)
-            on_result(TaskResult(_placed(task, hosts[found]), kept[keys[found, task].sha256], kept=True))
-    return waiting
+            results.append(TaskResult(_placed(task, hosts[found]), kept[keys[found, task].sha256], kept=True))
+    return results, waiting
 
 
 def _observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str) -> dict[Task, Observed]:

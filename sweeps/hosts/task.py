@@ -19,6 +19,7 @@ class TaskResult:
         error: The failure; "" without one.
         kept: Whether the generation was in the ledger already.
         unscored: Why an earlier run of the study could not score it; "" if it could, or did not try.
+        observed: Whether the study has this observation already.
         no_memory: Whether its host has no memory for the configuration.
     """
 
@@ -28,6 +29,7 @@ class TaskResult:
     kept: bool = False
     unscored: str = ""
     no_memory: bool = False
+    observed: bool = False
 
 
 @dataclass(frozen=True)

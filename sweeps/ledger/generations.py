@@ -14,8 +14,6 @@ from sweeps.ledger.damage import is_whole, shown_text
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import Entry, Key, entry_of, generation_of, now, storable, text_sha256
 
-_NUMBER = sa.select(tables.generations.c.id).where(tables.generations.c.key_sha256 == sa.bindparam("key"))
-
 
 class Generations:
     """The generations, to read and to add.
@@ -28,7 +26,9 @@ class Generations:
         self._database = database
         # Statements are made once: making one costs more than SQLite takes to run it.
         self._add_prompt = database.insert(tables.prompts).on_conflict_do_nothing()
-        self._add_generation = database.insert(tables.generations).on_conflict_do_nothing()
+        self._add_generation = (
+            database.insert(tables.generations).on_conflict_do_nothing().returning(tables.generations.c.id)
+        )
         self._prompts: set[str] = set()
 
     def find(self, keys: Iterable[Key]) -> dict[str, Entry]:
@@ -88,10 +88,9 @@ class Generations:
         with self._database.writing() as connection:
             if prompt["sha256"] not in self._prompts:
                 connection.execute(self._add_prompt, prompt)
-            added = connection.execute(self._add_generation, row)
-            if added.rowcount == 1:  # PostgreSQL's driver says -1, whether there is a new row or not
-                number = connection.scalar(_NUMBER, {"key": row["key_sha256"]})
-                entry = Entry(int(number or 0), generation_of(row), row["text_sha256"], row["created"])
+            number = connection.scalar(self._add_generation, row)
+            if number is not None:
+                entry = Entry(int(number), generation_of(row), row["text_sha256"], row["created"])
             else:
                 there = tables.generations.c.key_sha256 == row["key_sha256"]
                 kept = connection.execute(sa.select(tables.generations).where(there)).one()

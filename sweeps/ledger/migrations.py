@@ -39,7 +39,16 @@ def _proposals_get_rows(connection: sa.Connection) -> None:
             connection.execute(sa.update(s).where(s.c.name == study.name).values(record=json.dumps(left)))
 
 
-_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {2: _proposals_get_rows}
+def _failed_observations_get_an_index(connection: sa.Connection) -> None:
+    """Index the observations without a generation, which each new one may replace."""
+    for index in tables.observations.indexes:
+        index.create(connection, checkfirst=True)
+
+
+_STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
+    2: _proposals_get_rows,
+    3: _failed_observations_get_an_index,
+}
 """Functions by the schema version that they reach, in order."""
 
 

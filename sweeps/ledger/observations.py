@@ -25,6 +25,13 @@ _FAILED_ELSEWHERE = sa.delete(tables.observations).where(
 )
 
 
+Score = tuple[int, str, str, float, dict[str, Any]]
+"""A score to keep: generation, digests of objective and rubric, score and detail."""
+
+Added = tuple[Place, str, int | None, str]
+"""An observation to keep: place, key of the configuration, generation (None after a failure) and error."""
+
+
 class Observations:
     """The observations and scores, to read and to add.
 
@@ -58,19 +65,9 @@ class Observations:
                         found[row.generation, row.rubric] = (row.score, detail)
         return found
 
-    def add_scores(self, rows: Iterable[tuple[int, str, str, float, dict[str, Any]]]) -> None:
-        """Keep scores given as (generation, objective digest, rubric digest, score, detail); known whole ones stay."""
-        values = [
-            {"generation": g, "objective": o, "rubric": r, "score": s, "detail": json.dumps(d, ensure_ascii=False)}
-            for g, o, r, s, d in rows
-        ]
-        with self._database.writing_derived() as connection:
-            for row in values:
-                if (row["generation"], row["objective"], row["rubric"]) in self._damaged_scores:
-                    mine = (tables.scores.c[name] == row[name] for name in ("generation", "objective", "rubric"))
-                    connection.execute(sa.delete(tables.scores).where(*mine))
-            if values:
-                connection.execute(self._add_score, values)
+    def add_scores(self, rows: Iterable[Score]) -> None:
+        """Keep scores; known whole ones stay."""
+        self.add_all("", (), rows)
 
     def add(self, study: str, place: Place, *, configuration: str, generation: int | None, error: str = "") -> None:
         """Keep an observation of a study: its generation, or the error instead of one.
@@ -78,16 +75,30 @@ class Observations:
         A later call for the same place replaces an error, also on another host, since a plan asks one host alone for
         each place. An existing observation stays.
         """
-        row = {
-            "study": study,
-            **{name: getattr(place, name) for name in Place.__dataclass_fields__},
-            "configuration": configuration,
-            "generation": generation,
-            "error": storable(error),
-        }
+        self.add_all(study, [(place, configuration, generation, error)])
+
+    def add_all(self, study: str, observed: Iterable[Added], scores: Iterable[Score] = ()) -> None:
+        """Keep observations of a study, as by `add`, and scores, as by `add_scores`, in one transaction."""
+        rows = [
+            {"study": study, **vars(place), "configuration": key, "generation": generation, "error": storable(error)}
+            for place, key, generation, error in observed
+        ]
+        values = [
+            {"generation": g, "objective": o, "rubric": r, "score": s, "detail": json.dumps(d, ensure_ascii=False)}
+            for g, o, r, s, d in scores
+        ]
+        if not rows and not values:
+            return
         with self._database.writing_derived() as connection:
-            connection.execute(_FAILED_ELSEWHERE, {f"at_{name}": row[name] for name in _PLACE})
-            connection.execute(self._add_or_mend, row)
+            if rows:
+                connection.execute(_FAILED_ELSEWHERE, [{f"at_{name}": row[name] for name in _PLACE} for row in rows])
+                connection.execute(self._add_or_mend, rows)
+            for row in values if self._damaged_scores else ():
+                if (row["generation"], row["objective"], row["rubric"]) in self._damaged_scores:
+                    mine = (tables.scores.c[name] == row[name] for name in ("generation", "objective", "rubric"))
+                    connection.execute(sa.delete(tables.scores).where(*mine))
+            if values:
+                connection.execute(self._add_score, values)
 
     def add_unscored(self, study: str, generation: int, *, kind: str, message: str) -> None:
         """Keep the reason why a generation has no score, also with its observations in the study."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Increased by every change that older ledgers must be migrated for."""
 
 meta = sa.MetaData()
@@ -113,6 +113,13 @@ observations = sa.Table(
     sa.Column("configuration", sa.String(32), nullable=False),
     sa.Column("generation", sa.Integer, sa.ForeignKey("generations.id")),
     sa.Column("error", sa.Text, nullable=False),
+)
+
+sa.Index(
+    "ix_observations_failed",
+    *(observations.c[name] for name in ("study", "stage", "trial", "case", "seed", "repeat")),
+    sqlite_where=observations.c.generation.is_(None),
+    postgresql_where=observations.c.generation.is_(None),
 )
 
 probes = sa.Table(

@@ -14,6 +14,7 @@ from objectives.text_metrics import words_of
 from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, Generation, PromptTooLong
 from sweeps.errors import SweepError
 from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.observations import Score as NewScore
 from sweeps.scoring.answers import CUT, answer_of
 from sweeps.scoring.answers import UNSCORED as UNSCORED
 from sweeps.scoring.answers import scored_digest as scored_digest
@@ -78,7 +79,26 @@ class Scorer:
         self._cases = {case.name: case for case in cases}
         self._digests = {case.name: case_digest(case) for case in cases}
         # An objective that scores only the first words does not know the length of the text.
+        self._fetched: dict[int, tuple[tuple[str, float, Detail], ...]] = {}
         self._cuts = getattr(objective, "budget_words", None) is not None
+
+    def fetch(self, numbers: Iterable[int]) -> None:
+        """Read the ledger's scores of generations at once, for the calls of `score` that follow."""
+        wanted = list(numbers)
+        self._fetched = dict.fromkeys(wanted, ())
+        for (number, digest), (score, detail) in self.ledger.observations.scores(wanted, self.objective.digest).items():
+            self._fetched[number] = (*self._fetched[number], (digest, score, detail))
+
+    def _kept(self, numbers: Iterable[int]) -> dict[tuple[int, str], tuple[float, Detail]]:
+        """Return the ledger's scores of generations, by number and digest."""
+        wanted = list(numbers)
+        if not all(number in self._fetched for number in wanted):
+            return self.ledger.observations.scores(wanted, self.objective.digest)
+        return {
+            (number, digest): (score, detail)
+            for number in wanted
+            for digest, score, detail in self._fetched.pop(number)
+        }
 
     def score(
         self,
@@ -86,6 +106,7 @@ class Scorer:
         *,
         fresh: bool = False,
         keep: bool = True,
+        later: list[NewScore] | None = None,
         failed: dict[int, str] | None = None,
     ) -> dict[int, Scored]:
         """Scores of generations given as (case, number, generation), by number.
@@ -94,11 +115,12 @@ class Scorer:
             items: The generations.
             fresh: Whether they are new, so that the ledger cannot have scores of them.
             keep: Whether to write new scores to the ledger, also those before a failure.
+            later: Receives the new scores in place of the ledger, for a caller that writes many at once.
             failed: Receives the generations that a model could not judge (`OF_ONE_TEXT`), with the reason; they get no
                 score. Without it the first error is raised.
         """
         wanted = {number: (case, answer_of(given, self.reasoning).text, given.text) for case, number, given in items}
-        kept = {} if fresh else self.ledger.observations.scores(wanted, self.objective.digest)
+        kept = {} if fresh else self._kept(wanted)
         scored: dict[int, Scored] = {}
         new = []
         try:
@@ -116,7 +138,9 @@ class Scorer:
                 else:
                     new.append((generation, self.objective.digest, digest, each.score, each.detail))
         finally:
-            if new and keep:
+            if later is not None:
+                later += new
+            elif new and keep:
                 self.ledger.observations.add_scores(new)
         return scored
 

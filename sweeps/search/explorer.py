@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.config.space import Space, params
 from sweeps.options import Configuration
 from sweeps.search.trial import Proposal, TrialResult
-from sweeps.search.trial_store import open_stored_study, readable_errors, replace_stored_study
+from sweeps.search.trial_store import StoredTrials, readable_errors, replace_stored_study
 
 if TYPE_CHECKING:
     import optuna
@@ -82,13 +82,15 @@ class Explorer:
         )
         self._names = list(first or {})
         self._first = list((first or {}).values())
-        self._stored: optuna.Study | None = None
+        self._stored: StoredTrials | None = None
         self._outdated = False
+        self._new: list[optuna.trial.FrozenTrial] = []
         self._storage = storage or ""
         if storage is not None:
-            self._stored = open_stored_study(study, storage)
+            self._stored = StoredTrials(study, storage)
             with readable_errors(storage):
-                stored = {int(trial.user_attrs["number"]): trial for trial in self._stored.get_trials()}
+                there = self._stored.study.get_trials(deepcopy=False)
+            stored = {int(trial.user_attrs["number"]): trial for trial in there}
             void = {number for number, proposal in self.known.items() if self.is_void(proposal)}
             self._stored_trials = {number: trial for number, trial in stored.items() if number not in void}
             self._outdated = len(self._stored_trials) < len(stored)
@@ -156,7 +158,7 @@ class Explorer:
         return self._homes[proposal.configuration.key]
 
     def tell(self, proposal: Proposal, result: TrialResult) -> None:
-        """Tell the sampler a trial's score, and store the trial."""
+        """Tell the sampler a trial's score; `flush` stores it."""
         from optuna.trial import TrialState
 
         trial = self._asked.pop(proposal.number, None)
@@ -180,28 +182,32 @@ class Explorer:
         self._store(self._frozen(params, result, proposal.configuration, proposal.number))
 
     def _store(self, trial: optuna.trial.FrozenTrial) -> None:
-        """Write a trial to Optuna's storage, once.
+        """Take a trial for Optuna's storage, once; `flush` writes it.
 
         A stored trial is outdated if a later run repeated a failed request, or if texts were rescored. Optuna cannot
-        change a finished trial, so the whole stored study is then replaced. The next new trial or `flush` does this
-        for all outdated trials at once.
+        change a finished trial, so the whole stored study is then replaced.
         """
         if self._stored is None:
             return
         number = trial.user_attrs["number"]
         before = self._stored_trials.get(number)
         self._stored_trials[number] = trial
-        if before is None and not self._outdated:
-            with readable_errors(self._storage):
-                self._stored.add_trial(trial)
-        elif before is None:
-            self.flush()
+        if before is None:
+            self._new.append(trial)
         elif _content(before) != _content(trial):
             self._outdated = True
 
-    def flush(self) -> None:
-        """Bring Optuna's storage up to date with the trials of this run."""
+    def flush(self, *, replace: bool = True) -> None:
+        """Bring Optuna's storage up to date with the trials of this run, in one transaction.
+
+        Args:
+            replace: Whether to replace outdated trials as well where no trial is new, which writes all of them.
+        """
+        new, self._new = self._new, []
+        if self._stored is None or not (new or (self._outdated and replace)):
+            return
         if not self._outdated:
+            self._stored.add(new)
             return
         trials = [self._stored_trials[number] for number in sorted(self._stored_trials)]
         self._stored = replace_stored_study(self.study.study_name, self._storage, trials)

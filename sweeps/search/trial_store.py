@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
+from sweeps.search.trial_rows import add_rows, are_plain, is_known
 from sweeps.workspace.postgres import making_tables
 from sweeps.workspace.sqlite_files import (
     cause_of,
@@ -66,23 +67,49 @@ def _shown(storage: str) -> str:
         return f"(whose URL {error})"
 
 
-def open_stored_study(name: str, storage: str) -> optuna.Study:
-    """Open a study in Optuna's storage, or make it.
+class StoredTrials:
+    """A study in Optuna's storage, made if missing.
+
+    Args:
+        name: The study.
+        storage: The storage's URL.
+
+    Attributes:
+        study: The study, to read.
 
     Raises:
         SweepError: If the storage cannot be used.
     """
-    import optuna
-    from optuna.exceptions import ExperimentalWarning
 
-    with readable_errors(storage):
-        opened = _storage(storage)
-        study = optuna.create_study(study_name=name, storage=opened, direction="maximize", load_if_exists=True)
-        if study.metric_names is None:
-            with warnings.catch_warnings():  # Optuna calls names of metrics experimental since 3.2
-                warnings.simplefilter("ignore", ExperimentalWarning)
-                study.set_metric_names(["score"])
-        return study
+    def __init__(self, name: str, storage: str) -> None:
+        import optuna
+        from optuna.exceptions import ExperimentalWarning
+
+        self._name, self._url = name, storage
+        with readable_errors(storage):
+            self._opened = _storage(storage)
+            self._known = is_known(self._opened)
+            self.study = optuna.create_study(
+                study_name=name, storage=self._opened, direction="maximize", load_if_exists=True
+            )
+            if self.study.metric_names is None:
+                with warnings.catch_warnings():  # Optuna calls names of metrics experimental since 3.2
+                    warnings.simplefilter("ignore", ExperimentalWarning)
+                    self.study.set_metric_names(["score"])
+
+    def add(self, trials: Sequence[FrozenTrial]) -> None:
+        """Add finished trials, all of them or none.
+
+        Raises:
+            SweepError: If the storage cannot be written.
+        """
+        if not trials:
+            return
+        with readable_errors(self._url):
+            if self._known and are_plain(trials):
+                add_rows(self._opened, self._name, trials)
+            else:
+                self.study.add_trials(trials)
 
 
 def _storage(url: str) -> optuna.storages.RDBStorage:
@@ -100,7 +127,7 @@ def _make_storage(url: str) -> None:
     RDBStorage(url).engine.dispose()
 
 
-def replace_stored_study(name: str, storage: str, trials: Sequence[FrozenTrial]) -> optuna.Study:
+def replace_stored_study(name: str, storage: str, trials: Sequence[FrozenTrial]) -> StoredTrials:
     """Replace a study in Optuna's storage by one with these trials, since Optuna cannot change a finished trial.
 
     Raises:
@@ -110,9 +137,9 @@ def replace_stored_study(name: str, storage: str, trials: Sequence[FrozenTrial])
 
     with readable_errors(storage):
         optuna.delete_study(study_name=name, storage=storage)
-        study = open_stored_study(name, storage)
-        study.add_trials(trials)
-    return study
+        made = StoredTrials(name, storage)
+        made.add(trials)
+    return made
 
 
 def copy_stored_study(name: str, source: str, new: str, target: str) -> None:
@@ -135,7 +162,7 @@ def copy_stored_study(name: str, source: str, new: str, target: str) -> None:
         if name not in optuna.get_all_study_names(source):
             return
         trials = optuna.load_study(study_name=name, storage=source).get_trials()
-    there = open_stored_study(new, target).get_trials(deepcopy=False)
+    there = StoredTrials(new, target).study.get_trials(deepcopy=False)
     if [(trial.state, trial.values, trial.params) for trial in there] != [
         (trial.state, trial.values, trial.params) for trial in trials
     ]:

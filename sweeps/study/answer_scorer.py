@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sweeps.hosts.task import TaskResult
 from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.unwritten import Unwritten
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.scorer import UNSCORED, Scored, Scorer
 from sweeps.study.unscored import Tally
@@ -23,8 +26,16 @@ class AnswerScorer:
         self._study, self._scorer, self._ledger, self._models = study, scorer, ledger, models
         self._tally = Tally()
 
-    def score(self, result: TaskResult) -> tuple[Scored | None, str]:
+    def expect(self, results: Sequence[TaskResult]) -> None:
+        """Fetch the scores of answers that the ledger had, before each of them is scored."""
+        self._scorer.fetch([result.entry.id for result in results if result.entry is not None])
+
+    def score(self, result: TaskResult, unwritten: Unwritten) -> tuple[Scored | None, str]:
         """Return the score of an answer, or None and the reason. A text that cannot be judged does not stop the others.
+
+        Args:
+            result: The answer.
+            unwritten: Receives the score for the ledger.
 
         Raises:
             UnscorableError: If too many of the last texts have no score.
@@ -35,9 +46,10 @@ class AnswerScorer:
         observations, again = self._ledger.observations, bool(result.unscored)
         self._models.attempt = observations.times_unscored(entry.id, kind=UNSCORED) if again else 0
         text = (result.task.place.case, entry.id, entry.generation)
-        scored = self._scorer.score([text], fresh=not result.kept, failed=failed).get(entry.id)
+        scored = self._scorer.score([text], fresh=not result.kept, later=unwritten.scores, failed=failed).get(entry.id)
         why = failed.get(entry.id, "")
         if scored is None:
+            unwritten.write()  # the reason is noted with the observation
             observations.add_unscored(self._study, entry.id, kind=UNSCORED, message=why)
         self._tally.add(why, again=again)
         return scored, "" if scored is not None else f"{UNSCORED}: {why}"

@@ -13,7 +13,7 @@ from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Standing
 from sweeps.search.explorer import Explorer
 from sweeps.search.trial import Proposal, TrialResult, stored_proposals
-from sweeps.study.snapshot import after_batch
+from sweeps.study.snapshot import RankedResults, after_batch
 from sweeps.study.stages import Stages
 
 EXPLORE_SEEDS = 10_000
@@ -51,7 +51,7 @@ class Exploration:
     standing: Standing
     chosen: Sequence[int] | None = None
     proposals: list[Proposal] = field(default_factory=list)
-    _results: dict[int, TrialResult] = field(default_factory=dict)
+    _results: RankedResults = field(default_factory=RankedResults)
     _had: dict[int, set[int]] = field(default_factory=dict)  # cases of the greedy trials so far, by number
     _spent: int = 0
 
@@ -178,8 +178,9 @@ class Exploration:
             seeds = self._seeds(proposal) if tasks[proposal.number] else None
             result = measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
             self.explorer.tell(proposal, result)
-            self._results[home] = measurer.result_of(home, "explore", noise_sd, offsets=offsets)
+            self._results.put(home, measurer.result_of(home, "explore", noise_sd, offsets=offsets))
             self.stages.track(home, offsets)
+        self.explorer.flush(replace=False)
         latest = list(dict.fromkeys(self.explorer.home(proposal) for proposal in batch))
         self.standing = after_batch(
             self.standing, self.proposals, self._results, self.stages.config.baseline, latest=latest

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, insort
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -33,28 +36,53 @@ class ByTrial:
 class RunningOffsets:
     """Case offsets of a growing table, equal to `analysis.observations.case_offsets` to the last bit.
 
-    The last digit of a pandas mean depends on the other rows of its table, so cells cannot be summed up one by one. The
-    three columns needed are kept instead, because reading all rows with their many columns each time is slow.
+    A cell's mean is that of pandas, whose groups are summed up in the order of their rows with Kahan's correction. Rows
+    are read once; what remains for each call is the fit to a table of configurations and cases.
 
     Args:
         rows: A growing list of rows with `configuration`, `case` and `score`.
     """
 
     def __init__(self, rows: Sequence[Row]) -> None:
-        self._rows = rows
-        self._columns: dict[str, list[Any]] = {"configuration": [], "case": [], "score": []}
+        self._rows, self._seen = rows, 0
+        self._configurations: list[str] = []
+        self._cases: list[str] = []
+        self._sums, self._lost, self._counts = (np.zeros((0, 0)) for _ in range(3))
 
     def by_case(self) -> dict[str, float]:
         """Return the offsets by case, from the rows so far."""
-        import pandas as pd
+        from analysis.observations.case_offsets import fit_offsets
 
-        from analysis.observations.case_offsets import cells_of, fit_offsets
+        new = [row for row in islice(self._rows, self._seen, None) if not math.isnan(row["score"])]
+        self._seen = len(self._rows)
+        self._make_room(new)
+        for row in new:
+            at = bisect_left(self._configurations, row["configuration"]), bisect_left(self._cases, row["case"])
+            value = float(row["score"]) - self._lost[at]
+            total = self._sums[at] + value
+            self._lost[at] = total - self._sums[at] - value
+            self._sums[at] = total
+            self._counts[at] += 1
+        means = np.divide(self._sums, self._counts, out=np.zeros_like(self._sums), where=self._counts > 0)
+        fitted = fit_offsets(means, self._counts)
+        return {case: float(offset) for case, offset in zip(self._cases, fitted, strict=True)}
 
-        for index in range(len(self._columns["score"]), len(self._rows)):
-            for name, column in self._columns.items():
-                column.append(self._rows[index][name])
-        cells = cells_of(pd.DataFrame(self._columns))
-        (configurations, cases), (rows, columns) = cells.index.levels, cells.index.codes  # type: ignore[attr-defined]
-        means, counts = (np.zeros((len(configurations), len(cases))) for _ in range(2))
-        means[rows, columns], counts[rows, columns] = cells["mean"], cells["size"]
-        return {str(case): float(offset) for case, offset in zip(cases, fit_offsets(means, counts), strict=True)}
+    def _make_room(self, rows: Sequence[Row]) -> None:
+        """Make cells for the configurations and cases of rows; both stay sorted."""
+        for axis, (known, column) in enumerate(((self._configurations, "configuration"), (self._cases, "case"))):
+            names = {row[column] for row in rows}
+            added = sorted(name for name in names if _position(known, name) is None)
+            if not added:
+                continue
+            places = [bisect_left(known, name) for name in added]
+            self._sums, self._lost, self._counts = (
+                np.insert(table, places, 0.0, axis=axis) for table in (self._sums, self._lost, self._counts)
+            )
+            for name in added:
+                insort(known, name)
+
+
+def _position(names: Sequence[str], name: str) -> int | None:
+    """The place of a name in a sorted list; None if it is not there."""
+    at = bisect_left(names, name)
+    return at if at < len(names) and names[at] == name else None

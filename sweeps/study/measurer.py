@@ -18,6 +18,7 @@ from sweeps.hosts.sweep_hosts import fingerprints_of, host_differences
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
+from sweeps.ledger.unwritten import WRITE_SECONDS, Unwritten
 from sweeps.options import Configuration, OptionValue, as_number
 from sweeps.progress import Progress
 from sweeps.progress.base import Observation
@@ -94,6 +95,7 @@ class Measurer:
         matcher = config.objective.matcher
         self._scores_by_model = isinstance(matcher, dict) and matcher.get("kind", "lexical") != "lexical"
         self._waiting: list[TaskResult] = []
+        self._unwritten = Unwritten(self.name, ledger, wait=0.0 if self._scores_by_model else WRITE_SECONDS)
         self._no_memory: list[TaskResult] = []
         self._shown = frozenset(shown)
         self._titles = config.candidate_names()
@@ -171,6 +173,15 @@ class Measurer:
             on_result: Called with each result, which is then neither kept nor scored here.
         """
         self._know_hosts()
+        try:
+            self._run(tasks, on_result)
+        finally:
+            self._unwritten.write()
+        self._scorer.stop_if_none_scored()
+        if self._no_memory and (found := self._values_too_large()):
+            raise ValuesTooLargeError(found)
+
+    def _run(self, tasks: Sequence[Task], on_result: Callable[[TaskResult], None] | None) -> None:
         run_tasks(
             self.hosts,
             self.ledger,
@@ -181,6 +192,7 @@ class Measurer:
                 f"host {host.label} is set aside, and the other hosts do its work: {why}", warning=True
             ),
             on_back=self._take_back,
+            on_kept=self._scorer.expect,
         )
         waiting, self._waiting = self._waiting, []
         try:
@@ -190,9 +202,6 @@ class Measurer:
             if waiting and self.models.used:
                 for host in self.hosts:
                     host.cool()
-        self._scorer.stop_if_none_scored()
-        if self._no_memory and (found := self._values_too_large()):
-            raise ValuesTooLargeError(found)
 
     def _take_back(self, host: Host) -> None:
         """Report a host that works again; one that never answered before becomes a part of the study."""
@@ -252,21 +261,19 @@ class Measurer:
         if result.no_memory:  # its value leaves the space, so it is no observation
             self._no_memory.append(result)
             return
-        self.ledger.observations.add(
-            self.name,
-            place,
-            configuration=task.configuration.key,
-            generation=None if entry is None else entry.id,
-            error=result.error,
-        )
+        if not result.observed:
+            number = None if entry is None else entry.id
+            self._unwritten.observed.append((place, task.configuration.key, number, result.error))
         if self._scores_by_model:
             self._waiting.append(result)
+            self._unwritten.write_if_due()
         else:
             self._score(result)
 
     def _score(self, result: TaskResult) -> None:
         task, entry, place = result.task, result.entry, result.task.place
-        scored, error = self._scorer.score(result)
+        scored, error = self._scorer.score(result, self._unwritten)
+        self._unwritten.write_if_due()
         if entry is not None and scored is not None:
             items = self._items[place.case]
             self.answers.append(answer_row(place, task.configuration, entry, scored, items, reasoning=self._reasoning))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from sweeps.options import Configuration
 from sweeps.progress import Standing
@@ -32,6 +34,46 @@ def after_floor(floor: TrialResult, *, generations_per_trial: int | None) -> Sta
     return Standing(baseline_mean=floor.score, noise_sd=noise_sd, band=band, baseline_n=floor.n)
 
 
+class RankedResults(Mapping[int, TrialResult]):
+    """Results by number of the trial, in the order of their values as well; each change costs the same.
+
+    Attributes:
+        order: Value, less than zero the better, and number of each trial with a score; the best first.
+        penalised: Numbers of the trials that lost score by breaking limits.
+    """
+
+    def __init__(self, results: Mapping[int, TrialResult] = MappingProxyType({})) -> None:
+        self._results: dict[int, TrialResult] = {}
+        self.order: list[tuple[float, int]] = []
+        self.penalised: set[int] = set()
+        for number, result in results.items():
+            self.put(number, result)
+
+    def put(self, number: int, result: TrialResult) -> None:
+        """Add a result, or replace it."""
+        before = self._results.get(number)
+        if before is not None and not math.isnan(before.value):
+            del self.order[bisect_left(self.order, (-before.value, number))]
+        self._results[number] = result
+        if not math.isnan(result.value):
+            insort(self.order, (-result.value, number))
+        self.penalised.discard(number)
+        if result.penalty is not None and result.penalty.lost > 0:
+            self.penalised.add(number)
+
+    def __getitem__(self, number: int) -> TrialResult:
+        """The result of a trial."""
+        return self._results[number]
+
+    def __iter__(self) -> Iterator[int]:
+        """The numbers of the trials."""
+        return iter(self._results)
+
+    def __len__(self) -> int:
+        """Number of the trials."""
+        return len(self._results)
+
+
 def after_batch(
     standing: Standing,
     proposals: Sequence[Proposal],
@@ -48,16 +90,15 @@ def after_batch(
         baseline: The baseline.
         latest: Numbers of the trials that were completed last.
     """
-    scored = [number for number, result in results.items() if not math.isnan(result.value)]
+    ranking = results if isinstance(results, RankedResults) else RankedResults(results)
     newest = tuple(_scored(proposals[number], results[number], baseline) for number in latest if number in results)
-    if not scored:
+    if not ranking.order:
         return replace(standing, trials=len(results), latest=newest)
-    order = sorted(scored, key=lambda number: (-results[number].value, number))
-    best, result = order[0], results[order[0]]
+    first = [number for _, number in ranking.order[:BEST]]
+    best, result = first[0], results[first[0]]
     # Where limits cost some trial the first place, the best score so far can fall.
-    penalised = any(each.penalty is not None and each.penalty.lost > 0 for each in results.values())
-    which = proposals[best].title + (", best after the penalty for limits" if penalised else "")
-    ranked = tuple(_scored(proposals[number], results[number], baseline) for number in order[:BEST])
+    which = proposals[best].title + (", best after the penalty for limits" if ranking.penalised else "")
+    ranked = tuple(_scored(proposals[number], results[number], baseline) for number in first)
     return replace(
         standing,
         best=f"{which}: {proposals[best].configuration.text(baseline)}",

@@ -18,6 +18,7 @@ from sweeps.search import explorer as explorer_module
 from sweeps.search.explorer import Explorer
 from sweeps.search.trial import Penalty, Proposal, TrialResult
 from sweeps.search.trial_scores import trial_result
+from sweeps.search.trial_store import StoredTrials
 from tests.sweeps.sweep_files import optuna_trials
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def search(made: Explorer, batches: int = 3) -> list[Proposal]:
         proposals += batch
         for proposal in batch:
             made.tell(proposal, score(proposal))
+        made.flush(replace=False)
     return proposals
 
 
@@ -136,6 +138,7 @@ def test_a_baseline_without_noise_is_not_believed_to_the_last_digit(tmp_path: Pa
     errors = [trial.user_attrs["noise_sd"] / math.sqrt(trial.user_attrs["n"]) for trial in made.study.trials]
     assert errors == pytest.approx([1e-3, 1e-3, 0.1])
     # what is kept is what was measured
+    made.flush()
     assert [attributes["noise_sd"] for *_, attributes in optuna_trials(tmp_path)] == [0.0, 0.2]
 
 
@@ -187,6 +190,7 @@ def test_a_trial_without_a_score_is_failed_and_not_zero(tmp_path: Path) -> None:
     one, other = made.ask(2)
     made.tell(one, TrialResult(math.nan, 0, [math.nan, math.nan], 0.05))
     made.tell(other, TrialResult(0.7, 3, [0.7, math.nan], 0.05))
+    made.flush()
     trials = optuna_trials(tmp_path)
     assert [(number, state, value) for number, state, value, _, _ in trials] == [
         (0, "FAIL", None),
@@ -202,7 +206,7 @@ def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypat
     replaced: list[str] = []
     replace_study = explorer_module.replace_stored_study
 
-    def counted(name: str, storage: str, trials: Sequence[optuna.trial.FrozenTrial]) -> optuna.Study:
+    def counted(name: str, storage: str, trials: Sequence[optuna.trial.FrozenTrial]) -> StoredTrials:
         replaced.append(name)
         return replace_study(name, storage, trials)
 
@@ -214,6 +218,7 @@ def test_trials_that_all_changed_are_written_anew_once(tmp_path: Path, monkeypat
         for _ in range(batches):
             for proposal in made.ask(4):
                 made.tell(proposal, replace(score(proposal), value=score(proposal).value * share))
+            made.flush(replace=False)
         return made
 
     made = walk(3, share=0.5)

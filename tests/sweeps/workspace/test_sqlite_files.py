@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from sweeps.search.trial_store import open_stored_study
+from sweeps.search.trial_store import StoredTrials
 from sweeps.workspace import sqlite_files as folders
 from sweeps.workspace.sqlite_files import place_database
 from tests.sweeps.forks import fail_at_once, needs_fork
@@ -105,7 +105,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @needs_fork
 def test_processes_that_open_new_trials_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.search.trial_store.place_database", place_database)  # in place of copies of a database
-    open_stored_study("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports for all children
+    StoredTrials("first", f"sqlite:///{tmp_path / 'first.db'}")  # imports for all children
     for attempt in range(4):
         storage = f"sqlite:///{tmp_path / str(attempt)}.db"
-        assert fail_at_once(lambda number, storage=storage: open_stored_study(f"study {number}", storage)) == []
+        assert fail_at_once(lambda number, storage=storage: StoredTrials(f"study {number}", storage)) == []
