@@ -11,7 +11,7 @@ from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.search.explorer import frozen_trial
 from sweeps.search.trial_scores import penalised, trial_result
-from sweeps.search.trial_store import open_stored_study, readable_errors, replace_stored_study
+from sweeps.search.trial_store import StoredTrials, readable_errors, replace_stored_study
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -67,9 +67,9 @@ def difference(result: SweepResult) -> str:
 def mend(result: SweepResult) -> None:
     """Write a study's trials to Optuna's storage again, from the ledger; further trials of the storage stay."""
     wanted = {int(trial.user_attrs["number"]): trial for trial in trials_of(result)}
-    stored = open_stored_study(result.name, result.workspace.trials_url)  # makes a missing storage
+    stored = StoredTrials(result.name, result.workspace.trials_url)  # makes a missing storage
     with readable_errors(result.workspace.trials_url):
-        found = {int(trial.user_attrs["number"]): trial for trial in stored.get_trials()}
+        found = {int(trial.user_attrs["number"]): trial for trial in stored.study.get_trials()}
     every = found | wanted
     replace_stored_study(result.name, result.workspace.trials_url, [every[number] for number in sorted(every)])
 
