@@ -19,8 +19,8 @@ from analysis.observations import views
 from analysis.observations.case_offsets import cells_of, means_over_cases
 from analysis.observations.table import TableError, require_columns
 
-COSTS = ("output_tokens", "seconds")
-"""Costs for a front: output tokens, and the seconds of the request itself (`views.request_seconds`)."""
+COSTS = ("output_tokens", "words", "seconds")
+"""Costs for a front: output tokens, words, and the seconds of the request itself (`views.request_seconds`)."""
 
 _WINSOR_WIDTH = 2.5
 _MAD_TO_SD = 1.4826
@@ -47,8 +47,8 @@ def expected(
 ) -> pd.DataFrame:
     """Return the score and cost to expect from fresh generations of each configuration.
 
-    Where a configuration has fresh generations (stage `confirm`), only these count: it was picked for the others. All
-    generations of the baseline count.
+    Where a configuration has fresh generations (stage `confirm`), only these count: it was picked for the others. So it
+    is with the baseline, whose mean is then that of the verdict.
 
     Args:
         observations: See `analysis.observations.table`; `stage` separates fresh generations from those of the search.
@@ -76,8 +76,7 @@ def expected(
         if cost not in COSTS:
             raise TableError(f"no cost {cost!r}; there are {', '.join(COSTS)}")
         require_columns(observations, [cost])
-    trials = set(observations["configuration"]) - {baseline}
-    rows = views.usable(views.without_luck(observations, trials))
+    rows = views.usable(views.without_luck(observations, set(observations["configuration"])))
     rows = rows.assign(seconds=views.request_seconds(rows)) if "seconds" in costs else rows
     table = views.summary(rows)[["trial", "n", "cases", "mean"]]
     fresh = set(rows.loc[rows["stage"] == "confirm", "configuration"]) if "stage" in rows else set()

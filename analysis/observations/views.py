@@ -186,19 +186,9 @@ def trials(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
 
 
 def base(observations: pd.DataFrame, baseline: str) -> pd.Series[Any]:
-    """Return the summary of the baseline from all its generations: it was not picked for its score."""
-    return summary(observations[observations["configuration"] == baseline]).iloc[0]
-
-
-_OF_STAGE = {"floor": "of the floor", "explore": "of the search", "confirm": "fresh"}
-
-
-def generations_text(observations: pd.DataFrame) -> str:
-    """Count the generations with a score, by stage where there are several: `42 generations (24 of the floor, ...)`."""
-    rows = usable(observations)
-    stages = rows["stage"].value_counts() if "stage" in rows else pd.Series(dtype=int)
-    parts = [f"{stages[stage]} {words}" for stage, words in _OF_STAGE.items() if stage in stages.index]
-    return f"{len(rows)} generations" + (f" ({', '.join(parts)})" if len(parts) > 1 else "")
+    """Return the summary of the baseline from its fresh generations, as in the verdict; without any from all."""
+    own = observations[observations["configuration"] == baseline]
+    return summary(confirmation(own, [baseline])).iloc[0]
 
 
 def fresh(observations: pd.DataFrame, finalist: str | None) -> pd.Series[Any] | None:

@@ -92,6 +92,8 @@ class ReportData:
         last_look: The sentence on the finalist from its last look; "" where it was not looked at.
         version: Version of slm-sweeps.
         surface: The search's estimate of the score over its space; None without a search.
+        score_text: What a score is, in a sentence or two; "" where nobody says.
+        prompts: Texts of the prompts, by name.
         look_effects: Effect on the finalist after each look: columns `look`, `seeds` (per case and arm), `effect`,
             `ci_low` and `ci_high`; None without a confirmation.
     """
@@ -132,6 +134,8 @@ class ReportData:
     last_look: str = ""
     version: str = ""
     surface: Surface | None = None
+    score_text: str = ""
+    prompts: Mapping[str, str] = field(default_factory=dict)
     look_effects: pd.DataFrame | None = None
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from analysis.formatting import cases_text, count_text
 from analysis.report.costs import duration_text
 from analysis.report.hosts import hosts_text
-from analysis.report.numbers import number
+from analysis.report.numbers import number, percent
 from analysis.report.tables import Tables
 
 
@@ -71,4 +71,11 @@ def _cost(tables: Tables) -> str:
 
 def _options(tables: Tables) -> str:
     surface = tables.data.surface
-    return "" if surface is None or surface.importances.empty else surface.importance_title
+    if surface is None or surface.importances.empty:
+        return ""
+    if surface.clear:
+        return surface.importance_title
+    first = surface.importances.sort_values("share", ascending=False).iloc[0]
+    share, low, high = (percent(float(first[name])) for name in ("share", "low", "high"))
+    most = f"{first.name} has the largest share of the variation, {share} (95% interval {low} to {high})"
+    return f"none is known to; {most}"

@@ -1,4 +1,4 @@
-"""Rubric items that a finalist covers more often or less often than the baseline, case by case."""
+"""Rubric items that more or fewer texts of a finalist say than of the baseline, case by case."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from analysis.comparison.holm import holm
 from analysis.formatting import count_text
 
 CHANGED = 0.1
-"""Least difference of expected coverage that counts as gained or lost: one text in ten."""
+"""Least difference of the shares of texts that counts as a change: one text in ten."""
 
 ALPHA = 0.05
 """Level of the tests of all items together."""
@@ -38,6 +38,7 @@ class ItemChange:
         n: Texts of both.
         expected: Mean probability, for both, that a text says it.
         shown: Whether the difference is beyond luck, all items of all cases allowed for (Fisher's test, Holm).
+        saying: For each arm the first text that says it; None where none does.
     """
 
     case: str
@@ -49,11 +50,18 @@ class ItemChange:
     n: tuple[int, int]
     expected: tuple[float, float]
     shown: bool = False
+    saying: tuple[Text | None, Text | None] = (None, None)
 
     @property
     def change(self) -> float:
-        """Difference of expected coverage in favour of the finalist."""
-        return (self.expected[1] - self.expected[0]) * (-1 if self.forbidden else 1)
+        """Difference of the shares of texts that say it, in favour of the finalist."""
+        gained = self.said[1] / self.n[1] - self.said[0] / self.n[0]
+        return round(-gained if self.forbidden else gained, 9)
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether only its probability changed: as many texts say it as before, which no reader can see."""
+        return abs(self.change) < CHANGED <= abs(self.expected[1] - self.expected[0])
 
 
 @dataclass(frozen=True)
@@ -62,8 +70,9 @@ class CaseChanges:
 
     Attributes:
         case: Name of the case.
-        gained: Items that the finalist covers more often, the largest change first.
-        lost: Items that it covers less often, the largest change first.
+        gained: Items that more texts of the finalist say, the largest change first.
+        lost: Items that fewer of its texts say, the largest change first.
+        hidden: Items whose probability alone changed.
         alike: Number of the others.
         unwanted: Number of all items of the case that must not appear.
         texts: For each arm the text nearest to what all its texts cover on average.
@@ -72,9 +81,15 @@ class CaseChanges:
     case: str
     gained: tuple[ItemChange, ...]
     lost: tuple[ItemChange, ...]
+    hidden: tuple[ItemChange, ...]
     alike: int
     unwanted: int
     texts: tuple[Text, ...]
+
+    @property
+    def saying(self) -> list[Text]:
+        """The texts that show its gained and lost items."""
+        return [text for change in (*self.gained, *self.lost) for text in change.saying if text is not None]
 
 
 @dataclass(frozen=True)
@@ -98,6 +113,11 @@ class ItemChanges:
         return sum(len(case.lost) for case in self.cases)
 
     @cached_property
+    def hidden(self) -> int:
+        """Number of items whose probability alone changed."""
+        return sum(len(case.hidden) for case in self.cases)
+
+    @cached_property
     def shown(self) -> int:
         """Number of changes that are beyond luck."""
         return sum(item.shown for case in self.cases for item in (*case.gained, *case.lost))
@@ -108,7 +128,7 @@ class ItemChanges:
         if not self.cases:
             return ""
         unwanted = sum(case.unwanted for case in self.cases)
-        total = self.gained + self.lost + sum(case.alike for case in self.cases) - unwanted
+        total = self.gained + self.lost + self.hidden + sum(case.alike for case in self.cases) - unwanted
         items = count_text(total, "item") + (f" and {unwanted} that must not appear" if unwanted else "")
         luck = f"{self.shown} of these changes {'is' if self.shown == 1 else 'are'} beyond luck"
         luck = luck if self.shown else "no single change is beyond luck"
@@ -161,6 +181,7 @@ def _changes(case: str, rows: pd.DataFrame, arms: tuple[str, str]) -> list[ItemC
                 said=(int(by_arm[0]["said"].sum()), int(by_arm[1]["said"].sum())),
                 n=(len(by_arm[0]), len(by_arm[1])),
                 expected=(float(by_arm[0]["probability"].mean()), float(by_arm[1]["probability"].mean())),
+                saying=(_first_saying(by_arm[0]), _first_saying(by_arm[1])),
             )
         )
     return found
@@ -176,9 +197,19 @@ def _case(case: str, changes: list[ItemChange], rows: pd.DataFrame, arms: tuple[
     ordered = sorted(changes, key=lambda change: (-abs(change.change), change.level, change.item))
     gained = tuple(change for change in ordered if change.change >= CHANGED)
     lost = tuple(change for change in ordered if change.change <= -CHANGED)
+    hidden = tuple(change for change in ordered if change.is_hidden)
+    alike = len(changes) - len(gained) - len(lost) - len(hidden)
     texts = tuple((key, case, _typical_seed(rows[rows["configuration"] == key])) for key in arms)
     unwanted = sum(change.forbidden for change in changes)
-    return CaseChanges(case, gained, lost, len(changes) - len(gained) - len(lost), unwanted, texts)
+    return CaseChanges(case, gained, lost, hidden, alike, unwanted, texts)
+
+
+def _first_saying(rows: pd.DataFrame) -> Text | None:
+    said = rows[rows["said"].astype(bool)]
+    if said.empty:
+        return None
+    first = said.iloc[0]
+    return str(first["configuration"]), str(first["case"]), first["seed"]
 
 
 def _typical_seed(rows: pd.DataFrame) -> Hashable:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 
 from analysis.formatting import decimals
-from analysis.report.baseline_means import baseline_means_text
+from analysis.report.baseline_means import apart_text, baseline_means_text
 from analysis.report.data import ReportData
-from analysis.report.facts import cautions, facts
+from analysis.report.doubts import doubts
+from analysis.report.facts import facts
 from analysis.report.numbers import number
 
 
@@ -22,12 +23,12 @@ def render_note(data: ReportData) -> str:
     if data.floor is not None:
         floor = data.floor.sd, data.floor.ci_low, data.floor.ci_high
         sd, low, high = (number(each, decimals(*floor)) for each in floor)
-        lines += [f"Run-to-run noise of one text of the baseline, from the floor: ±{sd} ({low} to {high}).", ""]
-    if means := baseline_means_text(data):
+        lines += [f"Run-to-run noise of one text of the baseline, before the search: ±{sd} ({low} to {high}).", ""]
+    if (means := baseline_means_text(data)) and not apart_text(data):  # which is among the doubts
         lines += [_markdown(means), ""]
     if data.aa is not None and not data.aa.passed:
         lines += [f"**The baseline differs from itself:** {_markdown(data.in_words(data.aa.sentence))}", ""]
-    lines += [f"- {_markdown(note)}" for note in (*cautions(data), *data.notes, *data.looks)]
+    lines += [f"- {_markdown(note)}" for note in (*doubts(data), *data.notes, *data.looks)]
     lines += [f"- {_markdown(name)}: `{_code(command)}`" for name, command in data.commands.items()]
     return "\n".join(lines).rstrip() + "\n"
 

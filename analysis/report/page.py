@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
@@ -20,6 +20,7 @@ from analysis.observations import views
 from analysis.report.baseline_means import baseline_means_text
 from analysis.report.costs import duration_text
 from analysis.report.data import ReportData
+from analysis.report.doubts import doubts
 from analysis.report.facts import based_on, outcome_text
 from analysis.report.glance import Glance, at_a_glance
 from analysis.report.guard import Guard
@@ -30,12 +31,14 @@ from analysis.report.panel import terminal_summary
 from analysis.report.parts import flat, frame, limit_rows, pareto_rows, why_finalist
 from analysis.report.plots import figures as plots
 from analysis.report.tables import Tables, value_text
+from analysis.report.words import explained, words_for
 from analysis.verdict.sentences import out_of_reach, verdict_decimals
 from analysis.verdict.verdict import Verdict
 
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]
 
 _SHOWN_FIRST = 15
+_NOT_ON_THE_PAGE = ("read the report", "use it in a pipeline")  # this is the report; the files have lines of their own
 _TABLES = ("options", "level_rows", "case_rows", "host_rows", "ending_rows", "ranking", "reliability_rows")
 
 
@@ -70,6 +73,10 @@ def render_report(
         "data": data,
         "use_now": data.use_now,
         "verdict": _verdict(data),
+        "doubts": guard("the doubts", lambda: doubts(data), list[str]()),
+        "prompts": _prompts(data),
+        "called": _called(data),
+        "words": words_for(data),
         "others": [_other(data, verdict) for verdict in data.verdicts if verdict is not data.verdict],
         "figures": {name: figure_html(live.get(name), svg) for name, svg in _svgs(drawn, live, guard).items()},
         "scripts": guard("the scripts", lambda: scripts(tables, list(live.values())), None),
@@ -81,13 +88,12 @@ def render_report(
         "glance": guard("the report's answers at a glance", lambda: at_a_glance(tables), list[Glance]()),
         "why_finalist": guard("the reason for the finalist", lambda: why_finalist(data, rows["ranking"]), ""),
         "item_changes": guard("the report's items", lambda: tables.item_changes, None),
+        "evidence": tables.evidence,
         "costs": guard("the report's costs", lambda: tables.costs, None),
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
         "until": _until(data),
-        "baseline_generations": views.generations_text(
-            data.observations[data.observations["configuration"] == data.baseline]
-        ),
+        "steps": {name: step for name, step in data.commands.items() if name not in _NOT_ON_THE_PAGE},
         "baseline_means": guard("the baseline's means", lambda: baseline_means_text(data), ""),
         "fingerprints": {digest: flat(facts) for digest, facts in data.fingerprints.items()},
         "config": json.dumps(data.config, indent=2, ensure_ascii=False, default=str) if data.config else "",
@@ -121,14 +127,20 @@ def _environment() -> Environment:
     )
     environment.filters |= {"number": number, "gain": gain_text, "signed": signed, "percent": percent}
     environment.filters |= {"duration": duration_text, "count": count, "soft": _soft}
-    environment.filters |= {"cases": cases_text, "code": _with_code, "value": value_text, "when": _when}
+    environment.filters |= {
+        "cases": cases_text,
+        "code": _with_code,
+        "explained": explained,
+        "value": value_text,
+        "when": _when,
+    }
     return environment
 
 
 def _with_code(text: str) -> Markup:
-    """A text in which commands between backticks are code; everything else is escaped."""
+    """A text in which commands between backticks are code, and hard words have a meaning; all else is escaped."""
     return Markup("").join(
-        Markup("<code>{}</code>").format(part) if number % 2 else escape(part)
+        Markup("<code>{}</code>").format(part) if number % 2 else explained(part)
         for number, part in enumerate(text.split("`"))
     )
 
@@ -151,14 +163,14 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
     verdict = data.verdict
     if verdict is None:
         return None
-    tone = verdict.outcome.replace(" ", "-")
+    tone, in_doubt = verdict.outcome.replace(" ", "-"), {*verdict.cautions, *verdict.text_notes}
     return {
         "it": verdict,
         "outcome": outcome_text(data),
         "tone": "none" if tone == "better" and data.use_now.settings == "current" else tone,
         "sentence": data.in_words(verdict.sentence),
         "advice": data.in_words(verdict.advice),
-        "notes": [data.in_words(note) for note in verdict.notes],
+        "notes": [data.in_words(note) for note in verdict.notes if note not in in_doubt],
         "p": "–" if math.isnan(verdict.p_value) else p_text(verdict.p_value, verdict.alpha),
         "based_on": based_on(verdict),
         "level": level_text(verdict.level),
@@ -168,6 +180,21 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
         "out_of_reach": out_of_reach(verdict),
         "tested": not math.isnan(verdict.p_value),
     }
+
+
+def _called(data: ReportData) -> str:
+    """Say which settings baseline and finalist are; "" in a comparison, whose candidates have names of their own."""
+    trial = data.trial(data.finalist) if data.finalist is not None else None
+    if trial is None or trial < 0 or data.is_comparison:
+        return ""
+    return f"The baseline is your current settings; the finalist is trial {trial} of the search."
+
+
+def _prompts(data: ReportData) -> list[tuple[str, str]]:
+    """The prompts of baseline and finalist by name, where they differ; [] elsewhere."""
+    names = [str(data.values(key).get("prompt", "")) for key in (data.baseline, data.finalist)]
+    texts = [(name, data.prompts[name]) for name in names if name in data.prompts]
+    return texts if len(texts) == 2 and names[0] != names[1] else []
 
 
 def _other(data: ReportData, verdict: Verdict) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.report.data import ReportData
-from analysis.report.facts import cautions, facts
+from analysis.report.doubts import doubts
+from analysis.report.facts import facts
 from analysis.verdict.use_now import UseNow
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _MOST_CHANGES = 8
 _MOST_ITEMS = {"others": 4, "limits": 5, "ranking": 9}
 """Items of a list that are shown; the rest is in the report."""
 
-_MOST_NOTES = 2
+_MOST_NOTES, _MOST_DOUBTS = 2, 3
 _MOST_CHARACTERS = 420
 
 
@@ -55,9 +56,10 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
         )
     if data.aa is not None and not data.aa.passed:
         body.append(Text(data.in_words(data.aa.sentence), style="bold yellow"))
-    notes = [*cautions(data), *data.notes[:_MOST_NOTES]]
+    found = doubts(data)
+    notes = [*found[:_MOST_DOUBTS], *data.notes[:_MOST_NOTES]]
     body += [Text("! " + whole_sentences(note, "a long warning is in the report"), style="yellow") for note in notes]
-    if rest := len(data.notes[_MOST_NOTES:]):
+    if rest := len(data.notes[_MOST_NOTES:]) + len(found[_MOST_DOUBTS:]):
         more = "1 more warning is" if rest == 1 else f"{rest} more warnings are"
         body.append(Text(f"! {more} in the report", style="yellow"))
     if data.last_look:  # whole: its end says whether it went on

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from analysis.formatting import count_text
+from analysis.observations import views
 from analysis.pareto import front_of
 from analysis.report.data import ReportData, Value
 from analysis.report.numbers import number
@@ -98,11 +99,13 @@ def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
     if data.expected is None:
         return []
     table, rows = front_of(data.expected), []
+    measured = views.summary(views.without_luck(data.observations, set(data.observations["configuration"])))
     for values in table.to_numpy(dtype=object):
         row: dict[str, Any] = dict(zip(map(str, table.columns), values, strict=True))
         key = str(row["configuration"])
         role = data.role(key) if data.role(key) != key else ""
-        rows.append({**row, "role": role, "differs": data.differences(key)})
+        own: Any = measured.loc[key] if key in measured.index else {}
+        rows.append({**row, "role": role, "differs": data.differences(key), "tokens": own.get("output_tokens")})
     return rows
 
 

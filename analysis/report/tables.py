@@ -13,8 +13,9 @@ from analysis.formatting import option_text
 from analysis.observations import views
 from analysis.report.costs import cost_of, generating_seconds
 from analysis.report.data import ReportData
+from analysis.report.evidence import Evidence
 from analysis.report.hosts import host_rows
-from analysis.report.items import ItemChanges, item_changes
+from analysis.report.items import ItemChanges, Text, item_changes
 
 TEXT_LIMIT = 6000
 """Characters of an example text that are shown."""
@@ -121,11 +122,12 @@ class Tables:
 
     @cached_property
     def ending_rows(self) -> list[Row]:
-        """How the generations of both arms, and all together, ended."""
-        rows = self.data.observations
+        """How the fresh generations of both arms, and the generations of all stages together, ended."""
+        rows, fresh = self.data.observations, self.fresh
         if "finish" not in rows:
             return []
-        groups = {self.data.role(key): rows[rows["configuration"] == key] for key in self.arms} | {"everything": rows}
+        groups = {self.data.role(key): fresh[fresh["configuration"] == key] for key in self.arms}
+        groups |= {"the whole study": rows}
         tokens = {name: _tokens(part) for name, part in groups.items()} if _thinks(rows) else {}
         return [
             {"name": name, "n": len(part), **views.endings(part), **tokens.get(name, {})}
@@ -170,12 +172,31 @@ class Tables:
         return table
 
     @cached_property
+    def fresh_items(self) -> pd.DataFrame:
+        """Rows of `data.items` for the fresh generations; empty without a rubric."""
+        items = self.data.items
+        return pd.DataFrame() if items is None or not len(items) else views.confirmation(items, self.arms)
+
+    @cached_property
     def item_changes(self) -> ItemChanges:
         """Items gained and lost on the fresh generations; without cases where there is no finalist or no rubric."""
-        items, finalist = self.data.items, self.data.finalist
-        if items is None or finalist is None or not len(items):
+        finalist = self.data.finalist
+        if finalist is None or not len(self.fresh_items):
             return ItemChanges()
-        return item_changes(views.confirmation(items, self.arms), self.data.baseline, finalist)
+        return item_changes(self.fresh_items, self.data.baseline, finalist)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The words that cover items, in the texts that are shown."""
+        return Evidence(self.data, self.fresh_items)
+
+    @property
+    def shown_texts(self) -> list[Text]:
+        """The texts whose words are shown: each case's typical ones, those with its changes, and the examples."""
+        cases = self.item_changes.cases
+        rows = self.examples["rows"] if self.examples is not None else []
+        own = [text["key"] for row in rows for text in row["texts"]]
+        return [*(text for case in cases for text in (*case.texts, *case.saying)), *own]
 
     @cached_property
     def examples(self) -> Row | None:
@@ -204,12 +225,13 @@ class Tables:
     def _example(self, row: pd.Series[Any]) -> Row:
         text = str(row["text"])
         return {
-            "role": self.data.role(str(row["configuration"])),
+            "key": (key := (str(row["configuration"]), str(row["case"]), row["seed"])),
+            "role": self.data.role(key[0]),
             "score": float(row["score"]),
             "seed": row["seed"],
             "text": text[:TEXT_LIMIT],
             "more": max(0, len(text) - TEXT_LIMIT),
-            "covered": _items(row.get("covered")),
+            "covered": self.evidence.covered(key, _items(row.get("covered"))),
             "missed": _items(row.get("missed")),
         }
 

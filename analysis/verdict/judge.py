@@ -275,6 +275,7 @@ def _verdict(
         ),
         optimism=asked.optimism,
         cautions=cautions,
+        text_notes=texts,
         **_of_arms(two),
         **_of_estimate(estimate, tail),
         **_of_equality(estimate, tail, p_equivalence),

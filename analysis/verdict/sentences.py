@@ -98,9 +98,11 @@ def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
         names: Names of configurations by key.
     """
     notes = tuple(as_sentence(note, names) for note in verdict.notes)
-    cautions = tuple(as_sentence(caution, names) for caution in verdict.cautions)
+    cautions, texts = (
+        tuple(as_sentence(each, names) for each in own) for own in (verdict.cautions, verdict.text_notes)
+    )
     sentence, advice = (as_sentence(text, names) for text in (verdict.sentence, verdict.advice))
-    return replace(verdict, sentence=sentence, advice=advice, notes=notes, cautions=cautions)
+    return replace(verdict, sentence=sentence, advice=advice, notes=notes, cautions=cautions, text_notes=texts)
 
 
 def out_of_reach(verdict: Verdict) -> bool:

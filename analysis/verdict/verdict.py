@@ -80,6 +80,7 @@ class Verdict:
         optimism: Expected distance of the best of several equal configurations above its true mean; 0 of a single one.
         cautions: The notes to repeat wherever the difference is shown: it was picked on the same data, so that new
             generations will show less, or a single case decides.
+        text_notes: The notes on texts that are cut off, much longer or copied, so that scores mean something else.
         scale: The ends of the scores, and whether less is better.
     """
 
@@ -134,6 +135,7 @@ class Verdict:
     notes: tuple[str, ...]
     optimism: float
     cautions: tuple[str, ...]
+    text_notes: tuple[str, ...] = ()
     scale: Scale = UNIT
 
     @property
@@ -164,4 +166,10 @@ class Verdict:
             name: None if isinstance(value, float) and not math.isfinite(value) else value
             for name, value in asdict(self).items()
         }
-        return {"verdict": self.outcome, **fields, "notes": list(self.notes), "cautions": list(self.cautions)}
+        return {
+            "verdict": self.outcome,
+            **fields,
+            "notes": list(self.notes),
+            "cautions": list(self.cautions),
+            "text_notes": list(self.text_notes),
+        }

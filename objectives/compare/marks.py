@@ -34,7 +34,7 @@ def marked_pieces(
         case: The case, which says what must not appear.
         text: The text as it was scored.
         matches: The matcher's answers for it.
-        only: Ids of the items to mark; None for all that the matches cover.
+        only: Ids of the items to mark, by the stored score; None for all that the matches cover.
 
     Returns:
         The pieces of the normalised text, in order; together they are all of it.
@@ -43,7 +43,7 @@ def marked_pieces(
     forbidden = {item.id for item in case.items if item.forbidden}
     spans: list[tuple[int, int, str, bool]] = []
     for match in matches:
-        if match.covered and (only is None or match.item in only):
+        if match.covered if only is None else match.item in only:
             for part in (match.span or "").split(" … "):
                 start = text.find(part) if part else -1
                 if start >= 0:

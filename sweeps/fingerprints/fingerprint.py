@@ -210,10 +210,10 @@ def host_label(fingerprints: Mapping[str, Fingerprint], name: str) -> str:
 
     Args:
         fingerprints: By model.
-        name: Its name in the sweep's file, or its address.
+        name: Its name in the sweep's file, or its address; an engine in this process is on this machine.
     """
     labels = (fingerprint.facts["host"].get("label") for fingerprint in fingerprints.values())
-    return next((str(label) for label in labels if known(label)), name)
+    return next((str(label) for label in labels if known(label)), "this machine" if name == "in process" else name)
 
 
 def readable(value: Any) -> str:

@@ -14,6 +14,7 @@ from analysis.export.files import write_together
 from sweeps.ledger.records import now
 from sweeps.results.figures.item_table import item_table, marked_texts
 from sweeps.results.figures.limit_columns import limit_columns
+from sweeps.results.figures.meanings import prompt_texts, score_text
 from sweeps.results.labels import verdict_correction, verdict_correction_text
 from sweeps.results.result import SweepResult
 from sweeps.results.use_now import why_no_verdict
@@ -120,6 +121,8 @@ def report_data(
             *_matcher_notes(result),
             *guard("the labels", lambda: _label_notes(result), list[str]()),
         ],
+        score_text=score_text(result),
+        prompts=prompt_texts(result),
         looks=result.looks_told,
         last_look=result.last_look,
         version=__version__,
@@ -131,8 +134,7 @@ def _with_marks(data: ReportData, result: SweepResult) -> ReportData:
     """The data with the texts that the report shows side by side."""
     from analysis.report.tables import Tables
 
-    shown = [text for case in Tables(data).item_changes.cases for text in case.texts]
-    return replace(data, marked=marked_texts(result, shown))
+    return replace(data, marked=marked_texts(result, Tables(data).shown_texts))
 
 
 def _with_figures(data: ReportData, result: SweepResult, guard: Guard) -> ReportData:

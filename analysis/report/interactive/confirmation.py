@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
-
 from analysis.observations import views
 from analysis.report.interactive.figure import (
     BASELINE,
@@ -20,7 +18,7 @@ from analysis.report.interactive.figure import (
     points,
 )
 from analysis.report.numbers import signed
-from analysis.report.plots.figures import MOST_CASES, shown_cases
+from analysis.report.plots.figures import MOST_CASES, mean_error, score_range, share_top, shown_cases
 from analysis.report.plots.style import spread
 from analysis.report.tables import Row
 
@@ -41,7 +39,7 @@ def strips(who: Who, title: str, sentence: str) -> LiveFigure:
         x: list[float | None] = []
         y: list[float] = []
         hover: list[str] = []
-        centre, half, at = [], [], []
+        centre, errors, at = [], [], []
         for place, case in enumerate(cases):
             part = own[own["case"] == case]
             x += numbers(part["score"])
@@ -53,40 +51,48 @@ def strips(who: Who, title: str, sentence: str) -> LiveFigure:
                 cell = means.loc[[(case, key)]].iloc[0]
                 centre.append(cell["mean"])
                 at.append(place + shift)
-                half.append(stats.t.ppf(0.975, cell["n"] - 1) * cell["se"] if cell["n"] > 1 else 0.0)
+                errors.append(mean_error(cell))
         number = who.number(key)
         dots = points(x, y, [number] * len(x), name, colour, marker={"size": 6, "opacity": 0.5}, hovertext=hover)
-        bars = {"error_x": {"array": numbers(half), "color": colour, "thickness": 1.6, "width": 3}}
+        ends = {"array": numbers(up for _, up in errors), "arrayminus": numbers(down for down, _ in errors)}
+        bars = {"error_x": {"symmetric": False, **ends, "color": colour, "thickness": 1.6, "width": 3}}
         mark = {"symbol": "diamond", "size": 9}
         mean = points(numbers(centre), at, [number] * len(at), f"{name}, mean", colour, marker=mark, **bars)
         traces += [dots, mean]
     ticks = {"tickvals": list(range(len(cases))), "ticktext": list(map(str, cases)), "range": [-0.6, len(cases) - 0.4]}
-    shown = layout("score", height=130 + 48 * max(len(cases), 1), xaxis={"range": [-0.02, 1.02]}, yaxis=ticks)
+    shown = layout(
+        "score", height=130 + 48 * max(len(cases), 1), xaxis={"range": list(score_range(rows, means))}, yaxis=ticks
+    )
     return LiveFigure("confirm", title, sentence, traces, shown)
 
 
 def levels(who: Who, title: str, sentence: str) -> LiveFigure:
     """Share of items covered per level, baseline against finalist."""
     tables = who.tables
-    traces = []
+    traces, every = [], []
     names = [str(row["level"]) for row in tables.level_rows]
     arms = zip(tables.arms, (BASELINE, FINALIST), ("baseline", tables.data.finalist_name), strict=False)
     for place, (key, colour, name) in enumerate(arms):
         cells = [row["cells"][place] for row in tables.level_rows]
         shares = numbers([math.nan if cell is None else cell["share"] for cell in cells])
+        every += [math.nan if share is None else share for share in shares]
         hover = ["" if cell is None else f"{cell['covered']:.1f} of {cell['total']:g} items" for cell in cells]
         of = [who.number(key)] * len(names)
-        bar = {"type": "bar", "name": name, "x": [f"level {each}" for each in names], "y": shares, "customdata": of}
+        bar = {"type": "bar", "name": name, "x": [_level(each) for each in names], "y": shares, "customdata": of}
         traces.append({**bar, "marker": {"color": colour}, "hovertext": hover, "texttemplate": "%{y:.0%}"})
-    shown = layout(height=360, barmode="group", yaxis={"range": [0, 1.08], "tickformat": ".0%"})
+    shown = layout(height=360, barmode="group", yaxis={"range": [0, share_top(every)], "tickformat": ".0%"})
     return LiveFigure("levels", title, sentence, traces, shown)
 
 
+def _level(name: str) -> str:
+    return f"levels {name.replace('-', ' and ')}" if "-" in name else f"level {name}"
+
+
 def learning(who: Who) -> LiveFigure | None:
-    """Effect and interval after each look at the confirmation; None without looks."""
+    """Effect and interval after each look at the confirmation; None with fewer than two, which show no course."""
     data = who.tables.data
     table = data.look_effects
-    if table is None or table.empty or data.finalist is None:
+    if table is None or len(table) < 2 or data.finalist is None:
         return None
     half = (numbers(table["ci_high"] - table["effect"]), numbers(table["effect"] - table["ci_low"]))
     bars = {"type": "data", "symmetric": False, "array": half[0], "arrayminus": half[1], "color": FINALIST, "width": 5}
@@ -114,8 +120,8 @@ def learning(who: Who) -> LiveFigure | None:
         shapes += [level(sign * verdict.margin, "", MUTED) for sign in (-1, 1)]
     first, last = table.iloc[0], table.iloc[-1]
     narrower = (first["ci_high"] - first["ci_low"]) / max(last["ci_high"] - last["ci_low"], 1e-12)
-    says = f" From the first to the last look it became {narrower:.1f} times narrower." if len(table) > 1 else ""
-    rows = [["look", "seeds per case and arm", "difference", "95% interval"]]
+    says = f" From the first to the last it became {narrower:.1f} times narrower."
+    rows = [["look", "seeds per case", "difference", "95% interval"]]
     rows += [
         [
             str(row["look"]),
@@ -127,11 +133,11 @@ def learning(who: Who) -> LiveFigure | None:
     ]
     return LiveFigure(
         "learning",
-        f"The difference after each look: {signed(first['effect'])} at first, {signed(last['effect'])} at the end",
-        "Each point is the difference of the mean scores with all fresh generations up to that look. The interval is of"
-        f" that look alone; claims before the end need a smaller p.{says}",
+        f"The difference at each check: {signed(first['effect'])} at first, {signed(last['effect'])} at the end",
+        "Each point is the difference of the mean scores with all fresh generations up to that check of the"
+        f" confirmation. The interval is of that check alone; claims before the end need a smaller p.{says}",
         [trace],
-        layout("seeds per case and arm", "difference", height=360, shapes=shapes, xaxis={"tickvals": seeds}),
+        layout("seeds per case", "difference", height=360, shapes=shapes, xaxis={"tickvals": seeds}),
         rows,
     )
 

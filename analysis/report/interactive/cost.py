@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from analysis.formatting import count_text
-from analysis.observations import views
-from analysis.pareto import undominated
+from analysis.pareto import expected
+from analysis.report.data import ReportData
 from analysis.report.interactive.figure import (
     BASELINE,
     CURVE,
@@ -23,7 +23,7 @@ from analysis.report.interactive.figure import (
 )
 
 QUANTITIES = {"output_tokens": "tokens", "words": "words", "seconds": "seconds"}
-"""Columns of a configuration's means, with their names for people; seconds are those of the request itself."""
+"""Costs with their names for people; seconds are those of the request itself."""
 
 
 def cost(who: Who, sentence: str) -> LiveFigure | None:
@@ -32,45 +32,53 @@ def cost(who: Who, sentence: str) -> LiveFigure | None:
     known = None if data.expected is None else data.expected.set_index("configuration")
     if known is None or known.empty:
         return None
-    table = _costs(data.observations, data.baseline).reindex(known.index).assign(score=known["score"])
-    found = {column: name for column, name in QUANTITIES.items() if column in table and table[column].notna().any()}
+    tables = {column: own for column in QUANTITIES if (own := _expected(data, known, column)) is not None}
+    found = {column: QUANTITIES[column] for column in tables}
     if not found:
         return None
     traces: list[Trace] = []
     counts: dict[str, int] = {}
     for column, name in found.items():
-        own = _traces(who, table.dropna(subset=[column]), column)
-        counts[name] = len(own)
-        traces += [{**trace, "visible": not traces or name == next(iter(found.values()))} for trace in own]
+        parts = _traces(who, tables[column], column)
+        counts[name] = len(parts)
+        traces += [{**trace, "visible": not traces or name == next(iter(found.values()))} for trace in parts]
     buttons = []
     for name in counts:
         visible = [each == name for each, times in counts.items() for _ in range(times)]
-        change = {"xaxis.title.text": f"{name} per text"}
+        change = {"xaxis.title.text": f"{name} per text to expect"}
         buttons.append({"label": name, "method": "update", "args": [{"visible": visible}, change]})
     menu = {"type": "buttons", "direction": "right", "x": 0, "y": 1.14, "xanchor": "left", "buttons": buttons}
-    first = next(iter(found.values()))
+    column, first = next(iter(found.items()))
+    table, front = tables[column], int(tables[column]["front"].sum())
     extra = {"updatemenus": [menu], "margin": {"l": 60, "r": 16, "t": 56, "b": 96}} if len(buttons) > 1 else {}
-    front = int(undominated(table["score"].to_numpy(), table[[next(iter(found))]].to_numpy()).sum())
     return LiveFigure(
         "pareto",
         f"{front} of {count_text(len(table), 'configuration')} are beaten by no other on both score and {first}",
         f"{sentence} The buttons change the cost." if len(buttons) > 1 else sentence,
         traces,
-        layout(f"{first} per text", "score to expect", height=440, **extra),
+        layout(f"{first} per text to expect", "score to expect", height=440, **extra),
     )
 
 
-def _costs(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    rows = views.without_luck(observations, set(observations["configuration"]) - {baseline})
-    if "seconds" in rows:
-        rows = rows.assign(seconds=views.request_seconds(rows))
-    return views.summary(rows)
+def _expected(data: ReportData, known: pd.DataFrame, column: str) -> pd.DataFrame | None:
+    """Score and one cost to expect, by configuration; None where the cost is unknown.
+
+    Tokens are those of the page's table, `known`. The others are expected in the same way.
+    """
+    if column in known:
+        return known
+    rows = data.observations
+    if column not in rows or not rows[column].notna().any():
+        return None
+    sd = data.floor.sd if data.floor is not None else None
+    found = expected(rows, baseline=data.baseline, costs=[column], noise_sd=sd).set_index("configuration")
+    return None if found.empty else found
 
 
 def _traces(who: Who, table: pd.DataFrame, column: str) -> list[Trace]:
     """Points, front, baseline and finalist for one cost."""
     data = who.tables.data
-    front = table[undominated(table["score"].to_numpy(), table[[column]].to_numpy())].sort_values(column)
+    front = table[table["front"]].sort_values(column)
     dots = points(
         numbers(table[column]), numbers(table["score"]), [who.number(key) for key in table.index], "configuration", DOT
     )

@@ -63,7 +63,7 @@ def items(who: Who) -> LiveFigure | None:
         "meta": {"columns": [who.number(key) for key in keys], "rows": [f"{case}: {item}" for case, item in z.index]},
         "zmin": 0,
         "zmax": 1,
-        "colorscale": [[0, "#b3261e"], [0.5, "#f4e9d8"], [1, "#0b7a55"]],
+        "colorscale": [[0, "#eceff2"], [0.2, "#bfe0d2"], [1, "#0b7a55"]],
         "colorbar": {"tickformat": ".0%", "title": {"text": "covered"}},
         "xgap": 1 if len(keys) < 80 else 0,
         "ygap": 1,
@@ -87,8 +87,8 @@ def items(who: Who) -> LiveFigure | None:
     return LiveFigure(
         "items",
         _title(z),
-        "Each row is an item of a case's rubric, each column a configuration. Green items are in all of its texts, red"
-        f" ones in none. The lines part the cases.{left}",
+        "Each row is an item of a case's rubric, each column a configuration. The greener, the more of its"
+        f" texts cover the item; grey ones are in none. The lines part the cases.{left}",
         [trace],
         shown,
     )

@@ -81,7 +81,7 @@ def importances(who: Who) -> LiveFigure | None:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "name": "by the search's surface, with 95% of its draws",
+        "name": "the search's estimate, with its 95% interval",
         "x": numbers(table["share"]),
         "y": names,
         "error_x": error,
@@ -96,7 +96,7 @@ def importances(who: Who) -> LiveFigure | None:
         traces.append(
             trace | {"hovertext": [f"{n}: {v:.0%} by {column}" for n, v in zip(names, table[column], strict=True)]}
         )
-    head = ["option", "share", "95% of draws", *surface.by_optuna]
+    head = ["option", "share", "95% interval", *surface.by_optuna]
     cells = [
         [
             str(name),

@@ -26,9 +26,10 @@ from analysis.report.interactive.figure import (
     points,
 )
 from analysis.report.plots.option_panels import axis_places, is_wide
-from analysis.report.plots.trial_plots import Z95, half_band, trial_ticks
+from analysis.report.plots.trial_plots import Z95, baseline_line, finalist_label, half_band, order_text, trial_ticks
 from analysis.report.tables import value_text
 
+_FEWEST_FOR_TENTH = 30  # configurations: three make a tenth
 _COLOURS = 12  # steps of the score's colour: one trace of lines each
 
 
@@ -41,10 +42,11 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
     x, own = np.arange(1, len(trials) + 1), trials.index == data.finalist
     errors = Z95 * sd / np.sqrt(trials["n"].to_numpy(dtype=float))
     traces = []
-    ticks: dict[float, str] = {tick: f"{tick:.0f}" for tick in trial_ticks(len(trials))}
+    ticks, called = trial_ticks(trials), finalist_label(trials, data.finalist)
+    axis = order_text(ticks)
     for mask, name, colour, symbol in (
         (~own, "trial, with 95% interval", DOT, "circle"),
-        (own, "finalist in the search", FINALIST, "diamond-open"),
+        (own, f"{called} in the search", FINALIST, "diamond-open"),
     ):
         if mask.any():
             of = [who.number(key) for key in trials.index[mask]]
@@ -56,7 +58,7 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
     if fresh is not None:
         own_sd = views.within_sd(views.confirmation(rows, [str(data.finalist)]))
         error = Z95 * (own_sd if np.isfinite(own_sd) else sd) / np.sqrt(float(fresh["n"]))
-        name = f"finalist on {count_text(int(fresh['n']), 'fresh generation')}"
+        name = f"{called} on {count_text(int(fresh['n']), 'fresh generation')}"
         end = len(trials) + 1 + max(1.0, 0.03 * len(trials))
         mark = {"symbol": "diamond", "size": 11}
         ticks[end] = "fresh"
@@ -66,9 +68,9 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
                 [end], numbers([fresh["mean"]]), of, name, FINALIST, marker=mark, **_bars(np.array([error]), FINALIST)
             )
         )
-    shapes = _noise(float(base["mean"]), half, int(base["n"]))
+    shapes = _noise(float(base["mean"]), half, baseline_line(rows, base))
     numbered = {"tickvals": list(ticks), "ticktext": list(ticks.values())}
-    axis = "trials, from the lowest mean to the highest" + ("; at the end: fresh seeds" if fresh is not None else "")
+    axis += "; at the end: fresh seeds" if fresh is not None else ""
     return LiveFigure("noise_band", title, sentence, traces, layout(axis, "score", shapes=shapes, xaxis=numbered))
 
 
@@ -79,7 +81,8 @@ def history(who: Who, title: str, sentence: str) -> LiveFigure:
     x, mean = trials["trial"].astype(int).tolist(), numbers(trials["mean"])
     best = line(x, numbers(trials["mean"].cummax()), "highest so far", INK, line={"shape": "hv"})
     of = [who.number(key) for key in trials.index]
-    shapes = _noise(float(base["mean"]), half_band(trials, base, data.noise_sd), int(base["n"]))
+    half = half_band(trials, base, data.noise_sd)
+    shapes = _noise(float(base["mean"]), half, baseline_line(data.observations, base))
     return LiveFigure(
         "history", title, sentence, [best, points(x, mean, of, "trial", DOT)], layout("trial", "score", shapes=shapes)
     )
@@ -106,9 +109,7 @@ def parallel(who: Who) -> LiveFigure:
     bar = {"colorscale": SCALE, "cmin": float(scores.min()), "cmax": float(scores.max()), "showscale": True}
     scale = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "showlegend": False, "hoverinfo": "skip"}
     traces.append({**scale, "marker": {**bar, "color": [None], "colorbar": {"title": {"text": "score"}}}})
-    best = scores.index[: max(1, len(scores) // 10)]
-    narrow = _narrow(first.loc[best], first, names)
-    says = f" The best tenth shares {narrow}." if narrow else " The best tenth lies all over the ranges."
+    says = _best_share(scores, first, names)
     return LiveFigure(
         "parallel",
         f"All {count_text(len(scores), 'configuration')} at once",
@@ -137,9 +138,9 @@ def _bars(half: Any, colour: str) -> dict[str, Any]:
     return {"error_y": {"array": numbers(half), "color": colour, "thickness": 1, "width": 0}}
 
 
-def _noise(centre: float, half: float, n: int) -> list[dict[str, Any]]:
+def _noise(centre: float, half: float, line: str) -> list[dict[str, Any]]:
     """Noise band and mean of the baseline, as shapes."""
-    own = level(centre, f"baseline, {count_text(n, 'generation')}")
+    own = level(centre, line)
     return [band(centre - half, centre + half, "noise band, 95%"), own] if half > 0 else [own]
 
 
@@ -190,6 +191,16 @@ def _ends(column: pd.Series[Any], place: int) -> list[dict[str, Any]]:
         {**style, "y": -0.02, "yanchor": "top", "text": low},
         {**style, "y": 1.02, "yanchor": "bottom", "text": high},
     ]
+
+
+def _best_share(scores: pd.Series[Any], first: pd.DataFrame, names: list[str]) -> str:
+    """Say what the best tenth shares; "" where a tenth is too few to share anything but luck."""
+    if len(scores) < _FEWEST_FOR_TENTH:
+        return ""
+    best = scores.index[: len(scores) // 10]
+    narrow = _narrow(first.loc[best], first, names)
+    shares = f"share {narrow}" if narrow else "lie all over the ranges"
+    return f" The best tenth ({len(best)} configurations) {shares}."
 
 
 def _narrow(best: pd.DataFrame, every: pd.DataFrame, names: list[str]) -> str:

@@ -56,6 +56,7 @@ _ENDING_WORDS = {
     "error": "failed",
 }
 _Z95 = float(stats.norm.ppf(0.975))
+ORDER = "Ordered by difference. Intervals end where scores do, at 0 and 1."
 MOST_CASES = 40
 """Cases of which single scores are drawn: those with the highest effects."""
 
@@ -76,7 +77,7 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, 
     titles(
         axes,
         f"{whose} mean is above the baseline's in {int((effect > 0).sum())} of {cases_text(len(effect))}",
-        f"Each dot is one fresh generation; diamonds are means with 95% intervals. Ordered by effect.{hidden}",
+        f"Each dot is one fresh generation; diamonds are means with 95% intervals. {ORDER}{hidden}",
     )
     for key, colour, shift, label in ((baseline, BASELINE, 0.17, "baseline"), (finalist, FINALIST, -0.17, plain(name))):
         for place, case in enumerate(shown):
@@ -92,12 +93,11 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, 
                 zorder=2,
             )
             cell = means.loc[(case, key)]
-            half = stats.t.ppf(0.975, cell["n"] - 1) * cell["se"] if cell["n"] > 1 else 0.0
             shown_once = label if place == 0 else None
             axes.errorbar(
                 cell["mean"],
                 place + shift,
-                xerr=half,
+                xerr=[[part] for part in mean_error(cell)],
                 fmt="D",
                 ms=5.5,
                 color=colour,
@@ -109,10 +109,25 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, 
     axes.set_yticks(range(len(shown)), [plain(str(case)) for case in shown])
     axes.set_ylim(-0.6, max(len(shown), 1) - 0.4)
     axes.grid(axis="y", visible=False)
-    axes.set_xlim(-0.02, 1.02)
+    axes.set_xlim(*score_range(rows, means))
     axes.set_xlabel("score")
     legend(figure, axes)
     return figure
+
+
+def mean_error(cell: pd.Series[Any]) -> tuple[float, float]:
+    """Lengths of a mean's 95% t interval below and above it, within the scale from 0 to 1; 0 of a single score."""
+    mean = float(cell["mean"])
+    half = float(stats.t.ppf(0.975, cell["n"] - 1) * cell["se"]) if cell["n"] > 1 else 0.0
+    return min(half, max(mean, 0.0)), min(half, max(1.0 - mean, 0.0))
+
+
+def score_range(rows: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:
+    """Ends of an axis from 0 that holds all scores and intervals; `means` is of `views.case_means`."""
+    ends = [float(cell["mean"]) + mean_error(cell)[1] for _, cell in means.iterrows()]
+    most = max([*ends, float(rows["score"].max())]) if ends else 1.0
+    top = min(1.0, 1.08 * most) if most > 0 else 1.0
+    return -0.02 * top, 1.02 * top
 
 
 def shown_cases(means: pd.DataFrame, baseline: str, finalist: str) -> list[str]:
@@ -167,12 +182,17 @@ def level_coverage(
     axes.set_xticks(
         range(len(shown)), [f"level{'s' if '-' in level else ''} {level.replace('-', ' and ')}" for level in shown]
     )
-    axes.set_ylim(0, 1.08)
-    axes.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    axes.set_ylim(0, share_top(share.to_numpy()))
     axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(axis="x", visible=False)
     legend(figure, axes)
     return figure
+
+
+def share_top(shares: Any) -> float:
+    """Upper end of an axis of shares: above the largest with room for its label, and at most just above 1."""
+    known = [float(share) for share in np.ravel(shares) if np.isfinite(share)]
+    return min(1.08, max(1.2 * max(known, default=1.0), 0.1))
 
 
 def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None, limit: float | None = None) -> Figure:
@@ -223,10 +243,11 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
 def finishes(
     observations: pd.DataFrame, *, baseline: str, finalist: str | None = None, name: str = "finalist"
 ) -> Figure:
-    """How generations ended: by themselves, cut off, repeating, failed; baseline, finalist and the whole search."""
-    groups = {"baseline": observations[observations["configuration"] == baseline]}
-    if finalist:
-        groups[plain(name)] = observations[observations["configuration"] == finalist]
+    """How generations ended: by themselves, cut off, repeating, failed; both arms' fresh ones and the whole search."""
+    arms = [key for key in (baseline, finalist) if key]
+    fresh = views.confirmation(observations, arms)
+    names = ["baseline", plain(name)]
+    groups = {name: fresh[fresh["configuration"] == key] for name, key in zip(names, arms, strict=False)}
     groups["all trials"] = views.search(observations)
     groups = {name: rows for name, rows in groups.items() if len(rows)}
     counts = pd.DataFrame({name: views.endings(rows) for name, rows in groups.items()}).T.astype(int)
@@ -234,7 +255,9 @@ def finishes(
     cut = "; ".join(f"{name} {counts.loc[name, 'length'] / total[name]:.0%}" for name in groups)
     figure, axes = new_figure(1.5 + 0.5 * len(groups))
     truncated = int(views.endings(observations)["truncated"])
-    titles(axes, f"Cut off at num_predict: {cut}", f"Prompts cut because they were longer than num_ctx: {truncated}.")
+    whose = "Fresh generations" + ("; of all trials those of the search" if "all trials" in groups else "")
+    prompts = f"Prompts cut because they were longer than num_ctx: {truncated} of {len(observations)}."
+    titles(axes, f"Cut off at num_predict: {cut}", f"{whose}. {prompts}")
     left = np.zeros(len(groups))
     for ending in views.FINISHES:
         share = (counts[ending] / total).to_numpy()

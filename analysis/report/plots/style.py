@@ -28,6 +28,7 @@ _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", BAND: "band", DOT: "dot"
 _VARIABLES |= {CURVE: "curve", ENDINGS["stop"]: "rest"}
 
 _SUBTITLE_CHARACTERS = 125  # fit beside the axis of a plot of the whole width
+_LEGEND_CHARACTERS, _LEGEND_MARK = 130, 6  # characters of a legend's line, and of the mark beside a name
 _TITLE_PLACE = "axes fraction"
 _WIDTH = 10.0  # inches; at a page's width of about 900 px the text comes out at about 12 px
 
@@ -147,13 +148,14 @@ def words_of(figure: Figure) -> tuple[str, str]:
 
 
 def legend(figure: Figure, axes: Axes) -> None:
-    """A legend below the plot, in its own space."""
+    """A legend below the plot, in its own space, with as many columns as its names leave room for."""
     handles, labels = axes.get_legend_handles_labels()
+    widest = max(map(len, labels), default=1) + _LEGEND_MARK
     figure.legend(
         handles,
         labels,
         loc="outside lower left",
-        ncols=min(len(labels), 5),
+        ncols=max(1, min(len(labels), 5, _LEGEND_CHARACTERS // widest)),
         frameon=False,
         fontsize=9,
         labelcolor=INK,

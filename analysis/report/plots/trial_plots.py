@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,7 @@ from analysis.report.plots.style import (
 )
 
 Z95 = float(stats.norm.ppf(0.975))
+_MOST_NUMBERED = 24  # trials whose numbers are readable side by side
 """Standard errors on either side of a mean in its 95% interval."""
 
 
@@ -44,7 +46,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
         finalist: Key of the finalist, if there is one.
     """
     trials, base = views.trials(observations, baseline), views.base(observations, baseline)
-    half, own = half_band(trials, base, noise_sd), observations[observations["configuration"] == baseline]
+    half = half_band(trials, base, noise_sd)
     figure, axes = new_figure(4.6)
     above = int((trials["mean"] > base["mean"] + half).sum())
     below = int((trials["mean"] < base["mean"] - half).sum())
@@ -53,7 +55,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             axes,
             f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
             f"Chance alone would put about {_count(len(trials) * 0.025)} on each side; the best are partly luck. "
-            f"Line: mean of the baseline's {views.generations_text(own)}.",
+            f"Line: {baseline_line(observations, base)}.",
         )
     else:
         titles(
@@ -61,13 +63,14 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             f"{above} of {len(trials)} trials have a higher mean than the baseline",
             "No run-to-run noise is known, so there is no noise band.",
         )
-    _draw_band(axes, float(base["mean"]), half, int(base["n"]))
+    _draw_band(axes, float(base["mean"]), half, baseline_line(observations, base))
     ordered = trials.iloc[::-1]
+    name = finalist_label(trials, finalist)
     x = np.arange(1, len(ordered) + 1)
     chosen = (ordered.index == finalist) if finalist else np.zeros(len(ordered), dtype=bool)
     for mask, colour, label in (
         (~chosen, DOT, "trial, with 95% interval"),
-        (chosen, FINALIST, "finalist in the search"),
+        (chosen, FINALIST, f"{name} in the search"),
     ):
         if mask.any():
             _points(
@@ -90,16 +93,15 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             [fresh["mean"]],
             [Z95 * (own_sd if np.isfinite(own_sd) else noise_sd) / np.sqrt(fresh["n"])],
             FINALIST,
-            f"finalist on {count_text(int(fresh['n']), 'fresh generation')}",
+            f"{name} on {count_text(int(fresh['n']), 'fresh generation')}",
             size=8,
         )
         end = _fresh_place(len(ordered)) + _fresh_width(len(ordered))
     axes.set_xlim(0, end)
-    axes.set_xlabel(
-        "trials, from the lowest mean to the highest"
-        + ("; right of the line: fresh seeds" if fresh is not None else "")
-    )
-    _number_trials(axes, len(ordered), fresh is not None)
+    ticks = trial_ticks(ordered)
+    axes.set_xlabel(order_text(ticks) + ("; right of the line: fresh seeds" if fresh is not None else ""))
+    ticks |= {_fresh_place(len(ordered)): "fresh"} if fresh is not None else {}
+    axes.set_xticks(list(ticks), list(ticks.values()))
     score_axis(axes.yaxis, axes.get_ylim())
     legend(figure, axes)
     return figure
@@ -117,7 +119,7 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
         f"The highest mean so far came in trial {since}" if len(trials) else "No trial yet",
         "The highest of many noisy means is too high on average; only fresh generations show how good it is.",
     )
-    _draw_band(axes, float(base["mean"]), half, int(base["n"]))
+    _draw_band(axes, float(base["mean"]), half, baseline_line(observations, base))
     axes.plot(trials["trial"], trials["mean"], "o", ms=5, mfc=DOT, mec="none", label="trial", zorder=3)
     axes.step(trials["trial"], best, where="post", color=INK, lw=1.6, label="highest so far", zorder=4)
     axes.set_xlabel("trial")
@@ -157,10 +159,10 @@ def _count(expected: float) -> str:
     return f"{expected:.0f}" if expected >= 0.95 else f"{expected:.1f}"
 
 
-def _draw_band(axes: Axes, centre: float, half: float, n: int) -> None:
+def _draw_band(axes: Axes, centre: float, half: float, line: str) -> None:
     if half > 0:
         axes.axhspan(centre - half, centre + half, color=BAND, lw=0, zorder=0, label="noise band, 95%")
-    axes.axhline(centre, color=BASELINE, lw=1.8, zorder=1, label=f"baseline, {count_text(n, 'generation')}")
+    axes.axhline(centre, color=BASELINE, lw=1.8, zorder=1, label=line)
 
 
 def _fresh_width(trials: int) -> float:
@@ -179,14 +181,26 @@ def _draw_fresh_part(axes: Axes, trials: int) -> float:
     return _fresh_place(trials)
 
 
-def _number_trials(axes: Axes, trials: int, fresh: bool) -> None:
-    """Number the trials only; the place of the fresh generations has a name."""
-    ticks = trial_ticks(trials)
-    labels = [f"{tick:.0f}" for tick in ticks]
-    axes.set_xticks([*ticks, _fresh_place(trials)] if fresh else ticks, [*labels, "fresh"] if fresh else labels)
+def trial_ticks(ordered: pd.DataFrame) -> dict[float, str]:
+    """Numbers of the trials below an axis on which they stand by their means; {} where they are too many to read."""
+    numbers = ordered["trial"].astype(int)
+    if len(ordered) > _MOST_NUMBERED or (numbers < 0).any():
+        return {}
+    return {float(place): str(number) for place, number in enumerate(numbers, 1)}
 
 
-def trial_ticks(trials: int) -> list[float]:
-    """Places of the numbers below an axis of trials."""
-    places = MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]).tick_values(0, trials)
-    return [float(tick) for tick in places if 1 <= tick <= trials]
+def order_text(ticks: Mapping[float, str]) -> str:
+    """Name of an axis on which trials stand by their means."""
+    return f"{'trial numbers' if ticks else 'trials'}, from the lowest mean to the highest"
+
+
+def finalist_label(trials: pd.DataFrame, finalist: str | None) -> str:
+    """The finalist with the number of its trial, as in the table of trials."""
+    number = int(trials["trial"].get(finalist, -1)) if finalist else -1
+    return f"finalist (trial {number})" if number >= 0 else "finalist"
+
+
+def baseline_line(observations: pd.DataFrame, base: pd.Series[Any]) -> str:
+    """Name of the line of the baseline's mean, with the generations behind it; `base` is of `views.base`."""
+    fresh = views.fresh(observations, str(base.name)) is not None
+    return f"baseline's mean of {count_text(int(base['n']), 'fresh generation' if fresh else 'generation')}"

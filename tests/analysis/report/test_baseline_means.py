@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from analysis.report.baseline_means import baseline_means_text
+from analysis.report.baseline_means import apart_text, baseline_means_text
+from analysis.report.doubts import doubts
 from analysis.report.page import render_note, render_report
 from tests.analysis.sample import BASELINE
 
@@ -13,7 +14,7 @@ from tests.analysis.sample import BASELINE
 def test_each_mean_has_its_stage_and_number_of_generations(data):
     own = data.observations[data.observations["configuration"] == BASELINE]
     text = baseline_means_text(data)
-    for stage, words in (("floor", "in the floor"), ("confirm", "in the confirmation")):
+    for stage, words in (("floor", "before the search"), ("confirm", "in the confirmation")):
         rows = own[own["stage"] == stage]
         mean = rows.groupby("case")["score"].mean().mean()
         assert f"{mean:.3f} {words} ({len(rows)} generations)" in text
@@ -27,7 +28,11 @@ def test_means_that_differ_by_more_than_chance_are_said_to(data):
     floor = (rows["configuration"] == BASELINE) & (rows["stage"] == "floor")
     assert "which is rare" not in baseline_means_text(data)
     rows.loc[floor, "score"] = 0.0
-    assert "which is rare: look at drift" in baseline_means_text(replace(data, observations=rows))
+    apart = replace(data, observations=rows)
+    assert "which is rare: see whether the machine changed" in baseline_means_text(apart)
+    assert apart_text(data) == ""
+    assert apart_text(apart) in doubts(apart)  # beside the verdict
+    assert apart_text(apart).startswith("The baseline scored 0.000 before the search (24 generations) and ")
 
 
 def test_report_and_note_have_the_sentence(data):

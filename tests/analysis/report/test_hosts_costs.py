@@ -69,7 +69,7 @@ def test_hosts_have_their_labels_their_failures_and_the_scores_of_both_arms(data
     fresh = rows[(rows["stage"] == "confirm") & (rows["host"] == "aaa") & (rows["configuration"] == data.finalist)]
     assert found["wk-01"]["scores"][1] == pytest.approx(fresh.groupby("case")["score"].mean().mean())
     page = words_of(here)
-    assert "host n failed s per text tokens/s Lv1-2 baseline Lv1-2 finalist" in page
+    assert "host n failed s per text tokens/s levels 1-2 baseline levels 1-2 finalist" in page
     assert "aaa" not in page  # never a digest alone
     assert "wk-01 (" in hosts_text(here)
     assert "of requests in the whole study" in page

@@ -23,10 +23,11 @@ def rows(case: str, item: str, base: list[float], final: list[float], *, level: 
     ]
 
 
-def test_items_are_gained_lost_or_alike_by_their_expected_coverage():
+def test_items_are_gained_or_lost_by_the_texts_that_say_them():
     table = pd.DataFrame(
         rows("c1", "won", [0.0, 0.2, 0.1], [0.9, 0.6, 0.9], level=2)
-        + rows("c1", "same", [0.4, 0.4, 0.4], [0.4, 0.5, 0.4])
+        + rows("c1", "same", [0.4, 0.4, 0.4], [0.4, 0.45, 0.4])
+        + rows("c1", "unseen", [0.0, 0.0, 0.0], [0.4, 0.4, 0.4])
         + rows("c1", "gone", [1.0, 1.0, 1.0], [1.0, 0.0, 0.0], level=5)
         + rows("c2", "bad", [1.0, 1.0, 0.0], [0.0, 0.0, 0.0], forbidden=True)
         + rows("c3", "alone", [1.0], [])
@@ -37,9 +38,11 @@ def test_items_are_gained_lost_or_alike_by_their_expected_coverage():
     assert [(each.item, each.level, each.said, each.n) for each in first.gained] == [("won", 2, (0, 3), (3, 3))]
     assert first.gained[0].expected == pytest.approx((0.1, 0.8))
     assert [(each.item, each.change) for each in first.lost] == [("gone", pytest.approx(-2 / 3))]
+    assert first.gained[0].saying == (None, ("f", "c1", 0))
+    assert [each.item for each in first.hidden] == ["unseen"]  # likelier, yet no text says it
     assert first.alike == 1
     assert [each.item for each in second.gained] == ["bad"]  # fewer of what must not appear
-    assert found.text == "3 items and 1 that must not appear: 2 gained, 1 lost; no single change is beyond luck"
+    assert found.text == "4 items and 1 that must not appear: 2 gained, 1 lost; no single change is beyond luck"
 
 
 def test_the_text_shown_is_the_most_typical_one():
@@ -67,7 +70,11 @@ class Piece:
 
 def test_the_page_shows_both_texts_of_each_case_side_by_side(data):
     arms = {"b": data.baseline, "f": data.finalist}
-    table = pd.DataFrame(rows("disk-full", EVIL, [0, 0], [1, 1]) + rows("flaky-ci", "y", [0, 0], [0, 0]))
+    table = pd.DataFrame(
+        rows("disk-full", EVIL, [0, 0], [1, 1])
+        + rows("disk-full", "gb", [0, 0], [1, 1], forbidden=True)
+        + rows("flaky-ci", "y", [0, 0], [0, 0.3])
+    )
     table = table.assign(configuration=table["configuration"].map(arms))
     marked = {
         (data.baseline, "disk-full", 0): [Piece(f"Nothing {EVIL} here.")],
@@ -78,8 +85,11 @@ def test_the_page_shows_both_texts_of_each_case_side_by_side(data):
     assert page.open == []
     assert not [tag for tag, _ in page.tags if tag == "script"]
     part = page.words[page.words.index("Items gained and lost 2 items") :]
-    assert part.index("disk-full +1 gained −0 lost 0 alike") < part.index("flaky-ci +0 gained −0 lost 1 alike")
-    assert f"1 Text of {EVIL}. 0/2 → 2/2 texts, expected 0% → 100%" in part
+    assert part.index("disk-full +1 gained −1 lost 0 alike") < part.index("flaky-ci +0 gained −0 lost 1 alike")
+    assert f"1 Text of {EVIL}. in 0/2 → 2/2 texts {EVIL} 1" in part  # with the words that count
+    assert "must not appear: Text of gb. in 0/2 → 2/2 texts 41 GB" in part
+    assert "became likelier or less likely: Text of y (0% → 15%)." in part
+    assert f"It covers no item. The finalist seed 0 It said: {EVIL} 41 GB[1] Text of {EVIL}. {EVIL}" in part
     assert part.index("The baseline seed 0 Nothing") < part.index("The finalist seed 0 It said:")
     assert [tag for tag, at in page.tags if tag == "mark"] == ["mark", "mark"]
 

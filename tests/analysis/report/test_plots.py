@@ -70,10 +70,34 @@ def test_fresh_generations_are_apart_from_the_trials(observations, finalist):
 
 def test_the_baselines_line_says_what_it_is_the_mean_of(observations, finalist):
     axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
-    own = observations[observations["configuration"] == BASELINE]
-    counts = own["stage"].value_counts()
     said = " ".join(" ".join(text.get_text() for text in axes.texts).split())
-    assert f"{len(own)} generations ({counts['floor']} of the floor, {counts['confirm']} fresh)" in said
+    assert "Line: baseline's mean of 48 fresh generations." in said
+    assert "baseline's mean of 48 fresh generations" in by_label(axes)
+    searching = observations[observations["stage"] != "confirm"]
+    axes = plots.noise_band(searching, baseline=BASELINE, noise_sd=SD).axes[0]
+    assert "baseline's mean of 24 generations" in by_label(axes)
+
+
+def test_trials_on_the_axis_have_their_own_numbers(observations, finalist):
+    """A trial's place by its mean is no name of it: the tables call it by its number."""
+    few = set(observations.loc[observations["trial"] < 12, "configuration"])
+    axes = plots.noise_band(observations[observations["configuration"].isin(few)], baseline=BASELINE, noise_sd=SD).axes[
+        0
+    ]
+    rows = observations[observations["configuration"].isin(few - {BASELINE}) & (observations["stage"] == "explore")]
+    ordered = rows.groupby(["trial", "case"])["score"].mean().groupby("trial").mean().sort_values()
+    assert [label.get_text() for label in axes.get_xticklabels()] == [str(trial) for trial in ordered.index]
+    assert axes.get_xlabel() == "trial numbers, from the lowest mean to the highest"
+    many = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
+    assert [label.get_text() for label in many.get_xticklabels()] == ["fresh"]
+
+
+def test_intervals_of_cases_end_where_scores_do_and_the_axis_where_they_do(observations, finalist):
+    low = observations.assign(score=observations["score"] * 0.2)
+    axes = plots.confirm_strips(low, baseline=BASELINE, finalist=finalist).axes[0]
+    ends = [x for container in axes.containers for line in container.lines[1] for x in line.get_xdata()]
+    assert min(ends) >= 0
+    assert max(ends) <= axes.get_xlim()[1] < 0.5
 
 
 def test_a_long_subtitle_stays_inside_the_plot():
@@ -90,9 +114,9 @@ def test_a_long_subtitle_stays_inside_the_plot():
 def test_the_noise_band_has_the_width_of_a_difference_of_two_means(observations, finalist):
     figure = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist)
     axes = figure.axes[0]
-    # 6 generations per trial; the baseline has 6 x 4 in the floor and 6 x 8 in the confirmation.
-    half = 1.959964 * SD * np.sqrt(1 / 6 + 1 / 72)
-    own = observations[observations["configuration"] == BASELINE]
+    # 6 generations per trial; the baseline has 6 x 8 in the confirmation, whose mean is the verdict's.
+    half = 1.959964 * SD * np.sqrt(1 / 6 + 1 / 48)
+    own = observations[(observations["configuration"] == BASELINE) & (observations["stage"] == "confirm")]
     centre = own.groupby("case")["score"].mean().mean()
     band = by_label(axes)["noise band, 95%"]
     assert (band.get_y(), band.get_y() + band.get_height()) == pytest.approx((centre - half, centre + half))
@@ -104,10 +128,11 @@ def test_the_noise_band_has_the_width_of_a_difference_of_two_means(observations,
 
 def test_the_finalist_stands_apart_with_its_fresh_mean(observations, finalist):
     axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=SD, finalist=finalist).axes[0]
-    drawn = by_label(axes)["finalist on 48 fresh generations"]
+    trial = observations.loc[observations["configuration"] == finalist, "trial"].iloc[0]
+    drawn = by_label(axes)[f"finalist (trial {trial}) on 48 fresh generations"]
     fresh = observations[(observations["configuration"] == finalist) & (observations["stage"] == "confirm")]
     assert drawn.lines[0].get_ydata()[0] == pytest.approx(fresh["score"].mean())
-    searched = by_label(axes)["finalist in the search"].lines[0].get_ydata()[0]
+    searched = by_label(axes)[f"finalist (trial {trial}) in the search"].lines[0].get_ydata()[0]
     assert searched == pytest.approx(
         observations[(observations["configuration"] == finalist) & (observations["stage"] == "explore")]["score"].mean()
     )
@@ -127,7 +152,7 @@ def test_level_bars_stand_under_their_own_level(observations, finalist):
 
 def test_endings_are_counted(observations, finalist):
     axes = plots.finishes(observations, baseline=BASELINE, finalist=finalist).axes[0]
-    rows = observations[observations["configuration"] == BASELINE]
+    rows = observations[(observations["configuration"] == BASELINE) & (observations["stage"] == "confirm")]
     widths = [group[0].get_width() for group in axes.containers if isinstance(group, BarContainer)]
     assert sum(widths) == pytest.approx(1)
     assert widths[0] == pytest.approx((rows["finish"] == "stop").mean())

@@ -27,5 +27,8 @@ def test_pieces_are_the_whole_text_and_overlaps_are_merged():
 
 def test_what_is_not_covered_or_not_asked_for_is_plain():
     matches = [match("a", "one", covered=False), match("b", "two"), match("b", None)]
-    assert [piece.items for piece in marked_pieces(CASE, "one two", matches, only={"a"})] == [()]
+    assert [piece.items for piece in marked_pieces(CASE, "one two", matches)] == [(), ("b",)]
+    assert [piece.items for piece in marked_pieces(CASE, "one two", matches, only=set())] == [()]
+    # A stored score says what is covered; its threshold can be lower than that of these matches.
+    assert [piece.items for piece in marked_pieces(CASE, "one two", matches, only={"a"})] == [("a",), ()]
     assert marked_pieces(CASE, "", matches) == ()
