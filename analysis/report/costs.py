@@ -18,6 +18,7 @@ class Cost:
         n: Generations with a score.
         words: Words of the answer.
         answer_tokens: Tokens of the answer; those of answer and thought where the table has no others.
+        output_tokens: Tokens of the answer and of the thought before it.
         seconds: Seconds of the request, without the wait for the server and the load of the model.
         tokens_per_second: Output tokens per second of decoding, over all generations that report both.
     """
@@ -25,6 +26,7 @@ class Cost:
     n: int
     words: float
     answer_tokens: float
+    output_tokens: float
     seconds: float
     tokens_per_second: float
 
@@ -32,11 +34,12 @@ class Cost:
 def cost_of(observations: pd.DataFrame) -> Cost:
     """Return the mean cost of the generations with a score."""
     rows = views.usable(observations)
-    tokens = _mean(rows, "answer_tokens")
+    tokens, output = _mean(rows, "answer_tokens"), _mean(rows, "output_tokens")
     return Cost(
         n=len(rows),
         words=_mean(rows, "words"),
-        answer_tokens=_mean(rows, "output_tokens") if math.isnan(tokens) else tokens,
+        answer_tokens=output if math.isnan(tokens) else tokens,
+        output_tokens=output,
         seconds=float(views.request_seconds(rows).mean()) if "seconds" in rows else math.nan,
         tokens_per_second=_speed(rows),
     )

@@ -38,6 +38,7 @@ from analysis.verdict.verdict import Verdict
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]
 
 _SHOWN_FIRST = 15
+_ROBUSTNESS_NAMES = {"effect": "difference", "ci_low": "interval from", "ci_high": "to", "p_value": "p"}
 _NOT_ON_THE_PAGE = ("read the report", "use it in a pipeline")  # this is the report; the files have lines of their own
 _TABLES = ("options", "level_rows", "case_rows", "host_rows", "ending_rows", "ranking", "reliability_rows")
 
@@ -93,6 +94,8 @@ def render_report(
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
         "until": _until(data),
+        "tokens_name": "tokens with thought" if tables.thinks else "tokens",
+        "robustness_names": _ROBUSTNESS_NAMES,
         "steps": {name: step for name, step in data.commands.items() if name not in _NOT_ON_THE_PAGE},
         "baseline_means": guard("the baseline's means", lambda: baseline_means_text(data), ""),
         "fingerprints": {digest: flat(facts) for digest, facts in data.fingerprints.items()},

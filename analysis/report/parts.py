@@ -110,15 +110,10 @@ def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
 
 
 def frame(table: pd.DataFrame | None) -> dict[str, Any] | None:
-    """Any table as its columns, their names and its rows; None without rows."""
+    """Any table as the names of its columns and its rows; None without rows."""
     if table is None or not len(table):
         return None
-    columns = [str(name) for name in table.columns]
-    return {
-        "columns": [name.replace("_", " ") for name in columns],
-        "names": columns,
-        "rows": table.to_numpy().tolist(),
-    }
+    return {"names": [str(name) for name in table.columns], "rows": table.to_numpy().tolist()}
 
 
 def flat(facts: Mapping[str, Any], prefix: str = "") -> dict[str, Value]:

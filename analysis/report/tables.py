@@ -121,6 +121,12 @@ class Tables:
         return {"arms": found, "generations": len(rows), "seconds": generating_seconds(rows)}
 
     @cached_property
+    def thinks(self) -> bool:
+        """Whether some text has a thought before it."""
+        rows = self.data.observations
+        return "thinking_tokens" in rows and bool((rows["thinking_tokens"].fillna(0) > 0).any())
+
+    @cached_property
     def ending_rows(self) -> list[Row]:
         """How the fresh generations of both arms, and the generations of all stages together, ended."""
         rows, fresh = self.data.observations, self.fresh
@@ -128,7 +134,7 @@ class Tables:
             return []
         groups = {self.data.role(key): fresh[fresh["configuration"] == key] for key in self.arms}
         groups |= {"the whole study": rows}
-        tokens = {name: _tokens(part) for name, part in groups.items()} if _thinks(rows) else {}
+        tokens = {name: _tokens(part) for name, part in groups.items()} if self.thinks else {}
         return [
             {"name": name, "n": len(part), **views.endings(part), **tokens.get(name, {})}
             for name, part in groups.items()
@@ -241,11 +247,6 @@ def value_text(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "–"
     return f"{value:.6g}" if isinstance(value, float) else option_text(value)
-
-
-def _thinks(rows: pd.DataFrame) -> bool:
-    """Whether some text has a thought."""
-    return "thinking_tokens" in rows and bool((rows["thinking_tokens"].fillna(0) > 0).any())
 
 
 def _tokens(rows: pd.DataFrame) -> Row:

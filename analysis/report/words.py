@@ -17,6 +17,7 @@ WORDS = {
     "fresh generation": "a text made to compare the settings, with a seed that no search used",
     "confirmation": "the last stage: baseline and finalist on equally many fresh generations; only it decides",
     "floor": "the first stage: the baseline again and again, to measure how much scores vary by chance",
+    "arm": "one side of a comparison: the texts of one of its two settings",
     "look": "a planned check while the fresh generations arrive, which may end the comparison early",
     "item": "one fact of a case's rubric, with its importance from level 1 (essential) to 5 (incidental)",
     "noise band": "the baseline's mean, and how far a trial's mean may lie from it by chance in 95 of 100 cases",
@@ -25,7 +26,7 @@ WORDS = {
 """Words in their singular, with their meaning."""
 
 _OF_A_SEARCH = ("finalist", "trial", "confirmation", "noise band")
-_EXPLAINED = ("look", "floor")
+_EXPLAINED = ("arm", "look", "floor")
 _FOUND = re.compile(rf"\b({'|'.join(_EXPLAINED)})(s?)\b")
 
 

@@ -28,6 +28,7 @@ from analysis.report.plots.style import (
 )
 
 Z95 = float(stats.norm.ppf(0.975))
+_FEWEST_TO_PICK = 3  # trials
 _MOST_NUMBERED = 24  # trials whose numbers are readable side by side
 """Standard errors on either side of a mean in its 95% interval."""
 
@@ -54,8 +55,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
         titles(
             axes,
             f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
-            f"Chance alone would put about {_count(len(trials) * 0.025)} on each side; the best are partly luck. "
-            f"Line: {baseline_line(observations, base)}.",
+            f"{_luck(len(trials))}Line: {baseline_line(observations, base)}.",
         )
     else:
         titles(
@@ -155,8 +155,13 @@ def _points(
     )
 
 
-def _count(expected: float) -> str:
-    return f"{expected:.0f}" if expected >= 0.95 else f"{expected:.1f}"
+def _luck(trials: int) -> str:
+    """Say how many trials chance puts outside the band; "" where they are too few to be picked from."""
+    if trials < _FEWEST_TO_PICK:
+        return ""
+    expected = trials * 0.025
+    count = f"{expected:.0f}" if expected >= 0.95 else f"{expected:.1f}"
+    return f"Chance alone would put about {count} on each side; the best are partly luck. "
 
 
 def _draw_band(axes: Axes, centre: float, half: float, line: str) -> None:
