@@ -49,13 +49,15 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     trials, base = views.trials(observations, baseline), views.base(observations, baseline)
     half = half_band(trials, base, noise_sd)
     figure, axes = new_figure(4.6)
+    is_fresh = views.fresh(observations, finalist) is not None
+    fresh_text = " The band is for trials; the fresh mean is of more texts, and its own interval counts." * is_fresh
     above = int((trials["mean"] > base["mean"] + half).sum())
     below = int((trials["mean"] < base["mean"] - half).sum())
     if noise_sd > 0:
         titles(
             axes,
             f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
-            f"{_luck(len(trials))}Line: {baseline_line(observations, base)}.",
+            f"{_luck(len(trials))}Line: {baseline_line(observations, base)}.{fresh_text}",
         )
     else:
         titles(
