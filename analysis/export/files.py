@@ -7,13 +7,15 @@ import os
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from uuid import uuid4
+
+from analysis.files.unfinished import remove_abandoned, unfinished
 
 
 def write_together(files: Mapping[Path, str], *, private: bool = False) -> list[Path]:
     """Write texts as UTF-8 files, each beside its place first, and move them there once all of them are on disk.
 
-    A reader sees an old file or a new one, never half of one. Folders are made where missing.
+    A reader sees an old file or a new one, never half of one. Folders are made where missing. What a
+    killed process left of one of these files is removed.
 
     Args:
         files: Text by path.
@@ -26,11 +28,11 @@ def write_together(files: Mapping[Path, str], *, private: bool = False) -> list[
         OSError: If a file cannot be written; then nothing of ours is left behind, and an old file that had not been
             replaced yet stays as it was.
     """
-    unique = uuid4().hex[:8]
-    parts = {path: path.with_name(f".{path.name}.{unique}.part") for path in files}
+    parts = {path: unfinished(path) for path in files}
     try:
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
+            remove_abandoned(path)
             # Texts come from models: a lone surrogate is written as its escape instead of stopping the file.
             mode = 0o600 if private else 0o666
             with open(

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+from analysis.files.unfinished import remove_abandoned, unfinished
+
 _DAMAGED = (
     "file is not a database",
     "malformed",
@@ -127,7 +129,8 @@ def place_database(path: Path, make: Callable[[str], object]) -> bool:
 
 
 def _place(fresh: Path, path: Path) -> None:
-    beside = path.with_name(f".{path.name}-{os.getpid()}")
+    beside = unfinished(path)
+    remove_abandoned(path)
     try:
         shutil.copyfile(fresh, beside)
         _put(beside, path)

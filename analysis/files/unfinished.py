@@ -1,0 +1,45 @@
+"""Names of files until they are complete, and files that were never completed because their process was killed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+
+def unfinished(path: Path) -> Path:
+    """Return a name beside a file, for its content until it is complete; no other writer uses it."""
+    return path.with_name(f"{_beginning(path)}{os.getpid()}-{uuid4().hex[:8]}.part")
+
+
+def remove_abandoned(path: Path) -> None:
+    """Remove incomplete versions of a file whose process on this machine was killed.
+
+    On Windows they stay, since asking for a process may end it there.
+    """
+    if os.name == "nt":
+        return
+    beginning = _beginning(path)
+    with suppress(OSError):
+        for part in path.parent.iterdir():
+            pid = part.name.removeprefix(beginning).partition("-")[0]
+            if part.name.startswith(beginning) and part.suffix == ".part" and pid.isdigit() and not _runs(int(pid)):
+                part.unlink(missing_ok=True)
+
+
+def _beginning(path: Path) -> str:
+    machine = zlib.crc32(platform.node().encode())
+    return f".{path.name}.{machine:08x}-"
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is another user's
+        return True
+    return True

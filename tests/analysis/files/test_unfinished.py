@@ -1,0 +1,49 @@
+"""Files that were never completed: those of killed processes go, those of others stay."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from analysis.export.files import write_together
+from analysis.files import unfinished as module
+from analysis.files.unfinished import remove_abandoned, unfinished
+from tests.sweeps.forks import needs_fork
+
+
+def left_by_the_dead(path: Path) -> Path:
+    """An incomplete version of a file whose process has ended."""
+    child = os.fork()
+    if not child:
+        unfinished(path).write_text("half")
+        os._exit(9)
+    os.waitpid(child, 0)
+    return next(path.parent.glob(f".{path.name}.*.part"))
+
+
+@needs_fork
+def test_only_what_the_dead_left_of_this_file_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    abandoned, of_another = left_by_the_dead(path), left_by_the_dead(tmp_path / "note.md")
+    mine = unfinished(path)
+    mine.write_text("half")
+    monkeypatch.setattr(module.platform, "node", lambda: "elsewhere")  # its processes cannot be asked for here
+    remove_abandoned(path)
+    assert abandoned.exists()
+    monkeypatch.undo()
+    remove_abandoned(path)
+    assert sorted(tmp_path.iterdir()) == sorted([mine, of_another])
+
+
+@needs_fork
+def test_writing_a_file_again_removes_what_a_kill_left(tmp_path: Path) -> None:
+    left_by_the_dead(tmp_path / "report.html")
+    write_together({tmp_path / "report.html": "whole"})
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_nothing_is_removed_where_there_is_no_folder(tmp_path: Path) -> None:
+    remove_abandoned(tmp_path / "missing" / "report.html")
+    assert unfinished(tmp_path / "a") != unfinished(tmp_path / "a")

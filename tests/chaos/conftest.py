@@ -1,0 +1,57 @@
+"""Fixtures of the chaos suite."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import matplotlib.figure
+import pytest
+from matplotlib.figure import Figure
+
+from analysis.report import page
+from analysis.report.data import ReportData
+from tests.chaos.harness import write
+from tests.chaos.state import State, state_of
+from tests.sweeps.conftest import save_blank
+from tests.sweeps.sweep_files import run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_pages() -> Iterator[None]:
+    """Pages and plots are written as ever, but are nearly empty: making them takes longer than a whole sweep."""
+
+    def draw(data: ReportData, **_: Any) -> dict[str, Figure]:
+        return {name: Figure() for name in ("confirm", "history")}
+
+    def render_report(data: ReportData, figures: Mapping[str, Figure], **_: Any) -> str:
+        return f"{data.study}: {[verdict.sentence for verdict in data.verdicts]}, {len(figures)} figures\n" * 999
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matplotlib.figure.Figure, "savefig", save_blank)
+        patch.setattr(page, "draw", draw)
+        patch.setattr(page, "render_report", render_report)
+        yield
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 MB in memory."""
+    command = ["mount", "-t", "tmpfs", "-o", "size=64m", "none", str(tmp_path)]
+    if os.geteuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode:
+        pytest.skip("needs the right to mount a disk")
+    yield tmp_path
+    subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
+
+
+@pytest.fixture(scope="session")
+def whole(tmp_path_factory: pytest.TempPathFactory, light_pages: None) -> State:
+    """What the sweep leaves that nothing disturbs. It runs in this process, for the sake of the imports."""
+    path = write(tmp_path_factory.mktemp("whole"))
+    run(path, tracking=True, report=True)
+    state = state_of(path.parent / "mlruns")
+    assert len(state) > 600
+    return state
