@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.export.files import write_together
+from sweeps.errors import SweepError
 from sweeps.ledger.records import now
 from sweeps.results.figures.item_table import item_table, marked_texts
 from sweeps.results.figures.limit_columns import limit_columns
@@ -222,7 +223,20 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
         result: The study.
         warn: Receiver of a warning per plot or table that fails and is left out (or the page itself); None to raise the
             error instead.
+
+    Raises:
+        SweepError: If a file cannot be written.
     """
+    try:
+        return _write_outputs(result, warn)
+    except OSError as error:
+        raise SweepError(
+            f"the report of study {result.name!r} could not be written to {result.folder}: {error.strerror or error}; "
+            "make room, or mend that, and run the same command again: all generated texts are kept"
+        ) from error
+
+
+def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) -> Outputs:
     from analysis.export.formats import remove_unforced
     from analysis.files.spreadsheet_cells import harmless_table
     from analysis.report.guard import Guard

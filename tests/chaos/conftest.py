@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory, light_pages: None) -> State:
-    """What the sweep leaves that nothing disturbs. It runs in this process, for the sake of the imports."""
-    path = write(tmp_path_factory.mktemp("whole"))
-    run(path, tracking=True, report=True)
-    state = state_of(path.parent / "mlruns")
-    assert len(state) > 600
+def whole(tmp_path_factory: pytest.TempPathFactory, light_pages: None) -> Callable[[bool], State]:
+    """What the sweep leaves that nothing disturbs, with MLflow and report or without them.
+
+    It runs in this process, for the sake of the imports.
+    """
+
+    @cache
+    def state(ledger_only: bool) -> State:
+        path = write(tmp_path_factory.mktemp("whole"))
+        run(path, tracking=not ledger_only, report=not ledger_only)
+        return state_of(path.parent / "mlruns")
+
     return state

@@ -20,13 +20,6 @@ _BY_CLOCK = ("seconds", "spent", "spent_until", "began", "pace")
 
 _TIME = re.compile(r"\d{4}-\d{2}-\d{2}([T ]\d{2}:\d{2}(:\d{2})?(\.\d+)?( ?UTC|[+-]\d{2}:\d{2}|Z)?)?")
 
-OF_LEDGER = ("status", "observation", "generation", "score", "verdict", "proposal", "optuna trial")
-
-
-def of_ledger(state: State) -> State:
-    """Return the part that a sweep without MLflow and report leaves as well."""
-    return {key: value for key, value in state.items() if key.startswith(OF_LEDGER)}
-
 
 def differences(state: State, whole: State) -> list[str]:
     """Return a line per difference: lost, extra or wrong."""
