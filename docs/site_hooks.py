@@ -6,6 +6,7 @@ the file, or a list of the folder. References are made from the program at each 
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import posixpath
@@ -13,12 +14,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import click
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "examples" / "recipes"
+_AUDIT = "../images/terminal/audit.svg"
 _LINK = re.compile(r"(\]\()([^)\s#]+)((?:#[^)\s]*)?\))")
 _log = logging.getLogger("mkdocs.hooks.site_hooks")
 _MARK = "<!-- made by docs/site_hooks.py -->"
@@ -30,6 +33,8 @@ def on_files(files: Any, config: Any) -> Any:
 
     for recipe in recipes():
         files.append(File.generated(config, f"recipes/{recipe.name}.md", content=recipe.page()))
+        if recipe.recorded.exists():
+            files.append(File.generated(config, f"recipes/{recipe.name}.svg", content=recipe.picture()))
     for name in sorted(linked_files()):
         if (ROOT / name).suffix == ".md":
             files.append(File.generated(config, f"repository/{name}", content=(ROOT / name).read_text("utf-8")))
@@ -150,6 +155,11 @@ class Recipe(NamedTuple):
         """The name of its page."""
         return self.file.partition(".")[0]
 
+    @property
+    def recorded(self) -> Path:
+        """The file of what it printed; some recipes have none."""
+        return RECIPES / "output" / f"{self.name}.txt"
+
     def page(self) -> str:
         """The recipe's page: what it is for, the command, the file, and what was printed."""
         kind = {"toml": "toml", "py": "python", "sh": "sh"}[self.file.rpartition(".")[2]]
@@ -159,10 +169,29 @@ class Recipe(NamedTuple):
             f"It runs on {self.facts['Runs on']}. Run it in a checkout of the repository.\n",
             f"## The file\n\n`examples/recipes/{self.file}`:\n\n```{kind}\n{self.body}```\n",
         ]
-        recorded = RECIPES / "output" / f"{self.name}.txt"
-        if recorded.exists():
-            parts.append(f"## What it printed\n\n```text\n{recorded.read_text('utf-8').rstrip()}\n```\n")
+        if self.recorded.exists():
+            about, place = f"What the recipe printed: {self.facts['Shows']}", f"{self.name}.svg"
+        else:
+            about, place = "An audit in the terminal: the same text, the same content, the same quality?", _AUDIT
+        parts.append(f"## What it prints\n\n![{about}]({place})\n")
         return "\n".join(parts)
+
+    def picture(self) -> str:
+        """What it printed when it was recorded, as a picture of the terminal."""
+        casts = _casts()
+        recorded = self.recorded.relative_to(ROOT).as_posix()
+        return str(casts.picture(f"recipe-{self.name}", casts.Cast(self.facts["Run"], recorded=recorded)))
+
+
+@cache
+def _casts() -> ModuleType:
+    """The module beside this one; MkDocs does not have the repository's folder among those that it imports from."""
+    spec = importlib.util.spec_from_file_location("site_casts", Path(__file__).with_name("casts.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @cache

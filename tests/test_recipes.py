@@ -21,6 +21,7 @@ import click
 import matplotlib as mpl
 import pytest
 
+from docs.casts import text_of
 from objectives.testing import SAMPLE
 from sweeps import Sweep
 from sweeps.cli import run_command
@@ -62,6 +63,17 @@ def test_each_recipe_has_a_page_and_a_whole_header() -> None:
         recorded = ROOT / f"examples/recipes/output/{recipe.name}.txt"
         if recorded.exists():
             assert recipe.facts["Shows"] in recorded.read_text("utf-8"), recipe.file
+
+
+def test_each_page_has_a_picture_of_what_the_recipe_prints() -> None:
+    for recipe in hooks().recipes():
+        (about, target) = re.findall(r"!\[([^]]+)\]\(([^)]+)\)", recipe.page())[-1]
+        assert len(about.split()) >= 4
+        if recipe.recorded.exists():
+            assert target == f"{recipe.name}.svg"
+            assert recipe.facts["Shows"] in " ".join(text_of(recipe.picture()))
+        else:
+            assert (ROOT / "docs/recipes" / target).exists()
 
 
 @pytest.mark.parametrize("path", [path for path in RECIPES if path.suffix == ".toml"], ids=lambda path: path.stem)
