@@ -47,7 +47,7 @@ def test_the_cost_is_chosen_by_buttons(page: Watched) -> None:
     page.show("pareto")
     for quantity in ("words", "seconds", "tokens"):
         page.page.locator(f"{live('pareto')} .updatemenu-button", has_text=quantity).click()
-        page.until(f"document.querySelector('{live('pareto')} .xtitle').textContent", f"{quantity} per text")
+        page.until(f"document.querySelector('{live('pareto')} .xtitle').textContent", f"{quantity} per text to expect")
 
 
 def test_colours_follow_the_page_when_it_turns_dark(page: Watched) -> None:
