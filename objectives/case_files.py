@@ -198,7 +198,7 @@ def read_case(file: Path, *, allow_outside_logs: bool = False) -> tuple[Case | N
         data = tomllib.loads(source)
     except CaseError as error:
         return None, error.problems
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError; long numbers raise another
         place = re.search(r"at line (\d+)", str(error))
         remedy = "Check quotes and brackets there; write a text that contains quotes in '''...'''."
         return None, [Problem(str(file), f"not valid TOML: {error}.", remedy, line=int(place[1]) if place else None)]

@@ -201,7 +201,7 @@ class TextsSpec:
         """See `OptionSpec.read`: a JSON list, else one text."""
         try:
             value = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [text]
         return value if isinstance(value, list) else [text]
 

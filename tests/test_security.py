@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -35,6 +37,7 @@ from sweeps.errors import ConfigError
 from sweeps.ledger.ledger import Ledger
 from sweeps.progress.console import PlainConsole
 from sweeps.progress.plain import PlainProgress
+from sweeps.workspace.sqlite_files import place_database
 from tests.sweeps.sweep_files import write_sweep
 
 ITEM = '[[items]]\ntext = "The job moves to Tuesday."\nlevel = 1\nany = ["Tuesday"]\n'
@@ -299,3 +302,12 @@ def test_each_command_that_reads_a_sweep_asks_for_trust() -> None:
     reading = {name for name, command in commands.items() if any(
         each.name == "file" and isinstance(each, click.Argument) for each in command.params)}  # fmt: skip
     assert asking == reading | {"rescore"}
+
+
+def test_new_databases_of_mlflow_and_optuna_are_for_their_owner_alone(tmp_path: Path) -> None:
+    def make(url: str) -> None:
+        with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as database:
+            database.execute("CREATE TABLE t (x)")
+
+    assert place_database(tmp_path / "mlflow.db", make)
+    assert (tmp_path / "mlflow.db").stat().st_mode & 0o777 == 0o600 or os.name == "nt"

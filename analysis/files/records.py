@@ -32,7 +32,7 @@ def parse_json(data: bytes, name: str) -> Any:
     if name.lower().endswith(".json"):
         try:
             return json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             if (several := _lines(text)) is not None:  # JSONL under the name of JSON
                 return several
             raise RecordsError(f"not valid JSON: {error}") from None
@@ -41,7 +41,7 @@ def parse_json(data: bytes, name: str) -> Any:
         if line.strip():
             try:
                 values.append(json.loads(line))
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 raise RecordsError(f"line {number} is not valid JSON: {error}") from None
     return values
 
@@ -50,7 +50,7 @@ def _lines(text: str) -> list[Any] | None:
     """Return the values of JSONL, or None if it is none."""
     try:
         return [json.loads(line) for line in text.split("\n") if line.strip()]
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
 
 

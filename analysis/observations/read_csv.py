@@ -198,6 +198,8 @@ def refuse_other_numbers(table: pd.DataFrame) -> None:
     if not isinstance(scores, pd.Series) or pd.api.types.is_numeric_dtype(scores):
         return
     for row, cell in enumerate(scores.astype(str), 1):
+        if not isinstance(cell, str):  # a missing score stays missing
+            continue
         plain = cell.strip().rstrip("%").strip()
         if not _NUMBER.fullmatch(plain) or not {"%", ","} & set(cell):
             continue

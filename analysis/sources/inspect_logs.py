@@ -21,6 +21,8 @@ else:
     from backports.zstd import zipfile
 
 ENDINGS = (".eval", ".json")
+_LARGEST = 1 << 28
+"""Bytes that any packed log may have unpacked; larger ones at most a hundred times their packed size."""
 
 
 def answers(path: Path) -> Iterator[Answer]:
@@ -56,13 +58,15 @@ def answers(path: Path) -> Iterator[Answer]:
 def _packed(path: Path) -> tuple[Mapping[str, Any], list[Any]]:
     try:
         with zipfile.ZipFile(path) as log:
+            if (size := sum(entry.file_size for entry in log.infolist())) > max(_LARGEST, 100 * path.stat().st_size):
+                raise ValueError(f"it unpacks to {size / 2**20:.0f} MB, which no log of its size does")
             names = log.namelist()
             header = json.loads(log.read("header.json" if "header.json" in names else "_journal/start.json"))
             if "summaries.json" in names:
                 return header, json.loads(log.read("summaries.json"))
             parts = sorted((n for n in names if n.startswith("_journal/summaries/")), key=lambda n: (len(n), n))
             return header, [sample for part in parts for sample in json.loads(log.read(part))]
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
         raise ValueError(f"it is no .eval log of Inspect: {error}") from None
 
 

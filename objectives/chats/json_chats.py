@@ -26,7 +26,7 @@ def turns(text: str) -> list[Turn] | None:
         return None
     try:
         value = json.loads(text)
-    except (json.JSONDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None
     messages = _messages(value)
     if not messages:

@@ -187,5 +187,5 @@ def candidates_from_model(
 def _level(value: object) -> int:
     try:
         return min(5, max(1, int(json.loads(str(value)))))
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return 3

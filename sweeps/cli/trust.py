@@ -59,7 +59,7 @@ def remembered() -> list[str]:
     """The remembered answers; none where the file is missing or damaged."""
     try:
         found = json.loads(answers_file().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return []
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 

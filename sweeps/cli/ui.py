@@ -226,9 +226,12 @@ def _tail(log: IO[bytes], uri: str) -> str:
 
 def _end(server: subprocess.Popen[bytes]) -> None:
     """End the server and its workers."""
-    for sign in (signal.SIGTERM, signal.SIGKILL):
+    for name in ("SIGTERM", "SIGKILL"):
         try:
-            os.killpg(server.pid, sign)
+            if hasattr(os, "killpg"):
+                os.killpg(server.pid, getattr(signal, name))
+            else:  # Windows
+                server.kill()
         except (ProcessLookupError, PermissionError):
             break
         try:

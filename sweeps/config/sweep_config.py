@@ -111,7 +111,7 @@ class SweepConfig:
         except UnicodeEncodeError as error:
             lost = text[error.start : error.end]
             raise ConfigError(f"{where}: the character {lost!r} is half of one; remove it from the text") from None
-        except tomllib.TOMLDecodeError as error:
+        except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
             raise ConfigError(f"{where}: is not valid TOML: {error}") from None
         file, problems = _validated(raw)
         prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []

@@ -139,7 +139,7 @@ def translated(address: str, timeout: float, options: Mapping[str, OptionValue] 
         raise timed_out(address, timeout) from None
     except (httpx.ConnectError, ConnectionError, httpx.UnsupportedProtocol) as error:
         raise unreachable(address, str(error) or type(error).__name__) from None
-    except httpx.TransportError as error:
+    except httpx.RequestError as error:  # of these also bodies that cannot be unpacked, and too many redirects
         raise broken(address, error) from None
     except StatusError as error:
         raise refused(address, error.status, error.text, options, retry_after(error.headers)) from None
@@ -148,7 +148,7 @@ def translated(address: str, timeout: float, options: Mapping[str, OptionValue] 
     except json.JSONDecodeError as error:
         raise EngineProtocolError(f"{address} answered something that is not JSON: {excerpt(error.doc)}; "
                                   + _WHO_ANSWERS) from None  # fmt: skip
-    except (AttributeError, TypeError, KeyError, ValueError) as error:
+    except (AttributeError, TypeError, LookupError, ValueError, ArithmeticError, RecursionError) as error:
         # The client assumes the shape of an answer.
         raise EngineProtocolError(f"{address} answered JSON of an unknown shape ({error}); {_WHO_ANSWERS}") from None
 
@@ -280,7 +280,7 @@ def _unpacked(text: object) -> object:
         elif isinstance(text, str) and text.lstrip().startswith("{"):
             try:
                 text = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 return text
         else:
             return text

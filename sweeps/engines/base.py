@@ -360,7 +360,7 @@ def parse_json_object(text: str, source: str) -> dict[str, Any]:
     """
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise EngineProtocolError(f"{source}: the answer is no JSON object: {excerpt(text)}; raise num_predict")

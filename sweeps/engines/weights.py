@@ -77,7 +77,7 @@ def _key(path: Path) -> str:
 
 
 def _kept() -> dict[str, Any]:
-    with suppress(OSError, ValueError):
+    with suppress(OSError, ValueError, RecursionError):
         kept = json.loads(_store().read_text(encoding="utf-8"))
         if isinstance(kept, dict):
             return kept

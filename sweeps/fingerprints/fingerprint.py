@@ -174,7 +174,7 @@ class Fingerprint:
         """
         try:
             record = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FingerprintError(
                 f"{source}: no JSON ({error}); make it with `sweeps fingerprint --out FILE`"
             ) from None

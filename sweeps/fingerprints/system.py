@@ -135,7 +135,7 @@ def parse_lscpu(text: str) -> str:
 
     try:
         walk(json.loads(text).get("lscpu"))
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""
     return " + ".join(dict.fromkeys(names))
 
@@ -212,15 +212,17 @@ def parse_system_profiler(
     """
     try:
         entries = json.loads(text)["SPDisplaysDataType"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
     total = (installed_memory() or 0) if memory_bytes is None else memory_bytes
     driver = f"macOS {release or platform.mac_ver()[0] or UNKNOWN}"
     found = []
     for entry in entries if isinstance(entries, list) else []:
+        if not isinstance(entry, dict):
+            continue
         name = entry.get("sppci_model") or entry.get("_name") or UNKNOWN
         vram = entry.get("spdisplays_vram")
-        gpu = {"name": name, "memory_mib": mebibytes(vram) if vram else round(total / 2**20), "driver": driver}
+        gpu = {"name": name, "memory_mib": mebibytes(str(vram)) if vram else round(total / 2**20), "driver": driver}
         if cores := entry.get("sppci_cores"):
             gpu["cores"] = int(cores) if str(cores).isdigit() else cores
         found.append(gpu)
@@ -229,7 +231,7 @@ def parse_system_profiler(
 
 def mebibytes(text: str) -> int | str:
     """Read `8 GB` or `1536 MB` as macOS prints them."""
-    found = re.fullmatch(r"\s*([\d.]+)\s*([GM])B\s*", text)
+    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([GM])B\s*", text)
     return round(float(found.group(1)) * (1024 if found.group(2) == "G" else 1)) if found else UNKNOWN
 
 

@@ -133,6 +133,7 @@ def _place(fresh: Path, path: Path) -> None:
     remove_abandoned(path)
     try:
         shutil.copyfile(fresh, beside)
+        beside.chmod(0o600)  # it will have prompts and texts
         _put(beside, path)
     finally:
         beside.unlink(missing_ok=True)

@@ -128,5 +128,5 @@ def _holder(path: Path) -> str:
         when = f"{since:%H:%M}" if since.date() == datetime.now().date() else f"{since:%Y-%m-%d %H:%M}"
         where = "" if record["node"] == platform.node() else f" on {record['node']}"
         return f"{record['doing']} by process {record['pid']}{where} since {when}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "is being run by another process"

@@ -66,10 +66,22 @@ class TraceStore:
 
         client: Any = TracingClient(self._connection.uri)
         for start in range(0, len(new), _BATCH):
-            spans = []
+            traces = []
             for each in new[start : start + _BATCH]:
                 self._connection.ready()
                 began = begin_of(each, begin)
                 client.start_trace(trace_info(run_id, self._experiment_id, each, began))
-                spans += spans_of(run_id, each, began)
-            client.log_spans(self._experiment_id, spans)
+                traces.append(spans_of(run_id, each, began))
+            self._log(client, traces)
+
+    def _log(self, client: Any, traces: Sequence[Sequence[Any]]) -> None:
+        """Log the spans of several traces: in one call, or in one for each with versions of MLflow that want that."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.log_spans(self._experiment_id, [span for spans in traces for span in spans])
+        except MlflowException as error:
+            if "same trace" not in str(error):
+                raise
+            for spans in traces:
+                client.log_spans(self._experiment_id, list(spans))

@@ -1,0 +1,104 @@
+"""Our sources can be imported on every system: what only some have is imported or used where it was looked for."""
+
+from __future__ import annotations
+
+import ast
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FILES = [path for room in ("analysis", "objectives", "sweeps") for path in sorted((ROOT / room).rglob("*.py"))]
+UNIX = {"fcntl", "grp", "posix", "pty", "pwd", "readline", "resource", "syslog", "termios", "tty"}
+WINDOWS = {"msvcrt", "winreg", "_winapi"}
+MISSING = {
+    "os": {"fork", "forkpty", "getuid", "geteuid", "getgid", "killpg", "getpgid", "setsid", "sysconf", "statvfs",
+           "getloadavg", "sched_getaffinity", "mkfifo", "uname", "fchmod", "nice", "chown"},
+    "signal": {"SIGKILL", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGQUIT", "SIGALRM", "SIGCHLD", "SIGPIPE", "setitimer"},
+    "time": {"tzset"},
+    "socket": {"AF_UNIX"},
+}  # fmt: skip
+"""What Windows does not have, by module."""
+
+
+def guarded(node: ast.AST, parents: dict[ast.AST, ast.AST]) -> bool:
+    """Whether a `try`, an `if` or a choice stands around a place, or it is for types alone."""
+    while node in parents:
+        node = parents[node]
+        if isinstance(node, ast.Try | ast.If | ast.IfExp | ast.BoolOp):
+            return True
+    return False
+
+
+def at_import(tree: ast.Module) -> Iterator[ast.AST]:
+    """What runs when a module is imported: everything but the bodies of functions."""
+    waiting: list[ast.AST] = [tree]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def faults(source: str) -> list[str]:
+    tree = ast.parse(source)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    found = []
+    for node in at_import(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
+        only_some = {name.partition(".")[0] for name in names} & (UNIX | WINDOWS)
+        found += [f"line {node.lineno}: import {name}" for name in only_some if not guarded(node, parents)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            module = node.value.id
+            if node.attr in MISSING.get(module, ()) and not guarded(node, parents):
+                found.append(f"line {node.lineno}: {module}.{node.attr}")
+    return found
+
+
+def test_no_module_needs_one_system() -> None:
+    assert {str(path): wrong for path in FILES if (wrong := faults(path.read_text(encoding="utf-8")))} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "count"),
+    [
+        ("import fcntl", 1),
+        ("from resource import getrusage\nimport os\nos.fork()", 2),
+        ("try:\n    import fcntl\nexcept ImportError:\n    fcntl = None", 0),
+        ("def f():\n    import pwd", 0),
+        ("import os, signal\ndef f():\n    os.kill(1, signal.SIGKILL)", 1),
+        ("import os\nn = os.sched_getaffinity(0) if hasattr(os, 'sched_getaffinity') else 1", 0),
+    ],
+)
+def test_the_scan_finds_what_it_names(source: str, count: int) -> None:
+    assert len(faults(source)) == count
+
+
+def test_files_of_the_project_have_names_for_every_system() -> None:
+    """Case does not tell names apart on macOS and Windows; Windows has no `:` and reserves some names."""
+    names = [path.relative_to(ROOT).as_posix() for path in FILES]
+    assert len({name.lower() for name in names}) == len(names)
+    reserved = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
+    assert not [name for name in names if Path(name).stem.lower() in reserved or set(name) & set('<>:"\\|?*')]
+
+
+def test_texts_are_opened_with_an_encoding() -> None:
+    """Without one, Windows reads its own code page."""
+    wrong = []
+    for path in FILES:
+        with tokenize.open(path) as file:
+            tree = ast.parse(file.read())
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+                continue
+            given = {each.arg for each in node.keywords}
+            if node.func.attr in ("read_text", "write_text") and not node.args[1:] and "encoding" not in given:
+                first = node.args[0] if node.args else None
+                if node.func.attr == "read_text" and isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    continue  # the encoding itself
+                wrong.append(f"{path}:{node.lineno}")
+    assert wrong == []
