@@ -28,7 +28,7 @@ from objectives.matchers.patterns import PatternText
 from objectives.permission import asking
 from objectives.regexes import MAX_COPIES, copies_in
 from objectives.rubrics import quality
-from sweeps.cli import run_command
+from sweeps.cli import run_command, ui
 from sweeps.cli import sweeps as sweeps_group
 from sweeps.cli.common import echo, echo_json
 from sweeps.cli.trust import Trust
@@ -38,6 +38,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.progress.console import PlainConsole
 from sweeps.progress.plain import PlainProgress
 from sweeps.workspace.sqlite_files import place_database
+from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import write_sweep
 
 ITEM = '[[items]]\ntext = "The job moves to Tuesday."\nlevel = 1\nany = ["Tuesday"]\n'
@@ -311,3 +312,15 @@ def test_new_databases_of_mlflow_and_optuna_are_for_their_owner_alone(tmp_path: 
 
     assert place_database(tmp_path / "mlflow.db", make)
     assert (tmp_path / "mlflow.db").stat().st_mode & 0o777 == 0o600 or os.name == "nt"
+
+
+def test_no_server_of_ours_gets_a_password_among_its_arguments(tmp_path: Path) -> None:
+    url = "postgresql+psycopg://me:s3cret@db/sweeps"
+    shown = [ui._mlflow(url, Workspace(tmp_path))]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Workspace, "trials_url", url)
+        patch.setattr(ui, "find_spec", lambda name: name)  # an extra that need not be installed
+        shown.append(ui._dashboard(Workspace(tmp_path)))
+    for server in shown:
+        assert "s3cret" not in " ".join(server.command("127.0.0.1", "5000"))
+        assert url in dict(server.environment).values()

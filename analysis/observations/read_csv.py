@@ -197,9 +197,7 @@ def refuse_other_numbers(table: pd.DataFrame) -> None:
     scores = table.get("score")
     if not isinstance(scores, pd.Series) or pd.api.types.is_numeric_dtype(scores):
         return
-    for row, cell in enumerate(scores.astype(str), 1):
-        if not isinstance(cell, str):  # a missing score stays missing
-            continue
+    for row, cell in enumerate(scores.fillna("").astype(str), 1):  # a missing score is none
         plain = cell.strip().rstrip("%").strip()
         if not _NUMBER.fullmatch(plain) or not {"%", ","} & set(cell):
             continue

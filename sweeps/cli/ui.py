@@ -103,6 +103,10 @@ def _mlflow(uri: str, workspace: Workspace) -> _Server:
     return _Server("MLflow's UI", uri, command, "/health", newest_study, (spares_a_process, store_uri))
 
 
+_SHOWN = "SWEEPS_SHOWN_TRIALS"
+"""The variable with the URL of the trials: among the arguments every user of the machine could read its password."""
+
+
 def _dashboard(workspace: Workspace) -> _Server:
     """Optuna's dashboard on the trials of a workspace.
 
@@ -115,10 +119,13 @@ def _dashboard(workspace: Workspace) -> _Server:
     file = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not file.exists():
         raise SweepError(f"{file}: no trials there yet; run a sweep first (`sweeps run FILE`), or name --mlruns")
-    start = "import sys, optuna_dashboard as d; d.run_server(sys.argv[1], host=sys.argv[2], port=int(sys.argv[3]))"
+    start = (
+        "import os, sys, optuna_dashboard as d;"
+        f" d.run_server(os.environ['{_SHOWN}'], host=sys.argv[1], port=int(sys.argv[2]))"
+    )
     return _Server(
-        "Optuna's dashboard", uri, lambda host, port: [sys.executable, "-c", start, uri, host, port], "/dashboard/",
-        lambda _: "/dashboard/",
+        "Optuna's dashboard", uri, lambda host, port: [sys.executable, "-c", start, host, port], "/dashboard/",
+        lambda _: "/dashboard/", ((_SHOWN, uri),),
     )  # fmt: skip
 
 
