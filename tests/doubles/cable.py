@@ -37,6 +37,8 @@ class Cable:
         """End all connections without a farewell, and refuse new ones."""
         listener, self._listener = self._listener, None
         if listener is not None:
+            with suppress(OSError):  # it wakes the thread that waits; until then a closed port stays taken
+                listener.shutdown(socket.SHUT_RDWR)
             listener.close()
         connections, self._open = self._open, []
         for connection in connections:
