@@ -236,6 +236,7 @@ CASTS: Mapping[str, Cast] = {
     "panel": Cast("sweeps run examples/quickstart.toml", recorded="README.md"),
     "no-gain": Cast("sweeps judge minutes", finished("flat"), quick=False),
     "status": Cast("sweeps status minutes", finished(), quick=False),
+    "doctor": Cast("sweeps doctor", finished(), quick=False),
     "label": Cast("sweeps label minutes", finished(), quick=False, errors=True, pressed="y\nq\n", lines=24),
 }
 """The pictures by name."""
