@@ -26,6 +26,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from analysis.files.encodings import NotUtf8Error, decode
+from analysis.files.pipes import ENDLESS, is_endless
 from objectives.case import Case, Item
 from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema, problems_of, regex_fault
 from objectives.hints import did_you_mean
@@ -113,6 +114,8 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         CaseError: It cannot be read.
     """
+    if is_endless(path):
+        raise CaseError(Problem(str(path), f"{ENDLESS}.", "Give a file."))
     try:
         return path.read_bytes()
     except IsADirectoryError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from analysis.files.pipes import ENDLESS, is_endless
 from sweeps.errors import ConfigError, SweepError
 from sweeps.options import OptionValue
 
@@ -253,6 +254,8 @@ def read_record(path: Path) -> AuditRecord:
         SweepError: If the file cannot be read.
         ConfigError: If it is no record, or one of a newer version; the message names the key.
     """
+    if is_endless(path):
+        raise SweepError(f"{path}: {ENDLESS}; give a file of `sweeps audit --out`")
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

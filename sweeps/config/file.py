@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from analysis.files.encodings import NotUtf8Error, decode
+from analysis.files.pipes import ENDLESS, is_endless
 from sweeps.config.messages import toml_files_hint
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError
@@ -28,6 +29,8 @@ def load_config(path: str | Path) -> SweepConfig:
         ConfigError: With all problems of the file at once.
     """
     path = Path(path)
+    if is_endless(path):
+        raise ConfigError(f"{path}: {ENDLESS}; give a TOML file{toml_files_hint(path)}")
     try:
         text = decode(path.read_bytes(), str(path)).replace("\r\n", "\n")
     except FileNotFoundError:

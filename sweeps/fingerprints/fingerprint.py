@@ -28,6 +28,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from analysis.files.pipes import ENDLESS, is_endless
 from sweeps.addresses import scrub
 from sweeps.errors import SweepError
 from sweeps.fingerprints.standalone import DIGEST_FIELDS, FORMAT, VERSION, digest_of
@@ -197,6 +198,8 @@ class Fingerprint:
         Raises:
             FingerprintError: If it cannot be read or is no fingerprint.
         """
+        if is_endless(path):
+            raise FingerprintError(f"{path}: {ENDLESS}; give a file of `sweeps fingerprint --out`")
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
