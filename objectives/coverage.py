@@ -14,8 +14,8 @@ from objectives.matchers import patterns
 from objectives.matchers.base import Match, Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 from objectives.matchers.patterns import PatternText, match_patterns
-from objectives.text import normalise, tokenise
-from objectives.text_metrics import copied_share, redundancy, spans_of, words_of
+from objectives.text import normalise, tokenise, tokens_of
+from objectives.text_metrics import Spans, copied_share, redundancy, spans_of, words_of
 
 DEFAULT_WEIGHTS = (5.0, 4.0, 3.0, 2.0, 1.0)
 """Weights of levels 1..5: one tier of the pyramid each (Nenkova and Passonneau, 2004)."""
@@ -159,12 +159,12 @@ class CoverageObjective:
             if any(item.level == level for item in wanted)
         }
         words = words_of(tokenise(normalise(text)))
-        log_words, log_spans = _log_facts(case.log)
+        log = _log_spans(case.log)
         side = {
             "words": float(len(words)),
             "redundancy": redundancy(words),
-            "copied_share": copied_share(words, log_spans),
-            "compression": len(words) / log_words if log_words else 0.0,
+            "copied_share": copied_share(words, log),
+            "compression": len(words) / log.words if log.words else 0.0,
             "forbidden": float(len(forbidden)),
         }
         expected = self.kind == "expected"
@@ -245,6 +245,5 @@ def cut_to_words(text: str, budget: int | None) -> str:
 
 
 @lru_cache(maxsize=64)
-def _log_facts(log: str) -> tuple[int, frozenset[tuple[str, ...]]]:
-    words = words_of(tokenise(normalise(log)))
-    return len(words), spans_of(words)
+def _log_spans(log: str) -> Spans:
+    return spans_of(token.key for token in tokens_of(normalise(log)) if token.kind != "symbol")

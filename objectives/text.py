@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -132,20 +132,22 @@ def _key(raw: str, kind: str) -> tuple[str, str]:
 _new = tuple.__new__  # half the time of calling the class; called for every token of every text
 
 
-@lru_cache(maxsize=2)  # patterns, matcher and side metrics use the same text in turn
-def tokenise(text: str) -> Sequence[Token]:
-    """Cut a *normalised* text into tokens by rules 2 and 3. Time grows linearly with the text.
+def tokens_of(text: str) -> Iterator[Token]:
+    """Yield the tokens of a *normalised* text by rules 2 and 3, one at a time. Time grows linearly with the text.
 
     Text appended after white space does not change the tokens before it.
     """
-    tokens: list[Token] = []
-    append = tokens.append
     pattern = _TOKEN if _NOT_LATIN.search(text) else _LATIN_TOKEN
     for found in pattern.finditer(text):
         key, kind = _key(found[0], found.lastgroup or "symbol")
         start, end = found.span()
-        append(_new(Token, (key, kind, start, end)))
-    return tuple(tokens)
+        yield _new(Token, (key, kind, start, end))
+
+
+@lru_cache(maxsize=2)  # patterns, matcher and side metrics use the same text in turn
+def tokenise(text: str) -> Sequence[Token]:
+    """Return the tokens of a text; see `tokens_of`. For a long text they take some hundred times its size."""
+    return tuple(tokens_of(text))
 
 
 _STEMMER = snowballstemmer.stemmer("english")

@@ -34,3 +34,12 @@ def test_two_copied_spans_add_up() -> None:
 def test_shares_lie_between_0_and_1(words: list[str], log: list[str]) -> None:
     assert 0 <= redundancy(words) <= 1
     assert 0 <= copied_share(words, spans_of(log)) <= 1
+
+
+def test_a_long_log_has_the_same_spans_in_little_memory():
+    words = [str(i % 150_007) for i in range(200_000)]
+    log = spans_of(iter(words))
+    assert log.words == 200_000
+    assert log._many.itemsize * len(log._many) == 8 * len({tuple(words[i : i + 8]) for i in range(199_993)})
+    assert copied_share(words[1_000:1_100], log) == 1
+    assert copied_share([*words[5:13], "new", *words[90_000:90_007]], log) == 8 / 16
