@@ -135,13 +135,20 @@ class Observations:
                     found.append(Observed(place, row.configuration, entry_of(row), row.error))
         return found
 
-    def of_study(self, study: str) -> list[dict[str, Any]]:
+    def of_study(self, study: str, stages: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """Return a study's observations with their generations (not the scores), in the order of their places.
+
+        Args:
+            study: The study.
+            stages: Only observations of these stages; all by default.
 
         One whose generation is damaged has none, and an error that says so. One whose place is damaged is left out.
         """
+        query = self._with_generations(study)
+        if stages is not None:
+            query = query.where(tables.observations.c.stage.in_(list(stages)))
         with self._database.reading() as connection:
-            rows = [dict(row) for row in connection.execute(self._with_generations(study)).mappings()]
+            rows = [dict(row) for row in connection.execute(query).mappings()]
         for row in rows:
             if row["generation"] is not None and not is_whole(row):
                 row |= {"generation": None, "error": DAMAGED_ERROR}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +72,7 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], workspace: Works
         if any(study.identity.get(key) != value for key, value in wanted.items()):
             continue
         try:
-            floor = result_of(ledger, study, workspace).floor
+            floor = result_of(ledger, study, workspace, stages=["floor"]).floor
         except (SweepError, LookupError, TypeError, ValueError):
             continue  # the floor of an unreadable study is not needed
         if floor is not None:
@@ -80,8 +80,10 @@ def measured_floor(ledger: Ledger, identity: Mapping[str, Any], workspace: Works
     return None
 
 
-def read_result(ledger: Ledger, name: str | None, workspace: Workspace) -> SweepResult:
-    """As `load_result`, from an open ledger.
+def read_result(
+    ledger: Ledger, name: str | None, workspace: Workspace, *, stages: Iterable[str] | None = None
+) -> SweepResult:
+    """As `load_result`, from an open ledger; `stages` as for `result_of`.
 
     Raises:
         StudyMissingError: If there is no such study.
@@ -89,7 +91,7 @@ def read_result(ledger: Ledger, name: str | None, workspace: Workspace) -> Sweep
     """
     record = stored_study(ledger, name)
     with _readable(ledger, record):
-        return result_of(ledger, record, workspace)
+        return result_of(ledger, record, workspace, stages=stages)
 
 
 @contextmanager
@@ -131,7 +133,12 @@ def config_as_scored(config: SweepConfig, study: StoredStudy) -> SweepConfig:
 
 
 def result_of(
-    ledger: Ledger, study: StoredStudy, workspace: Workspace, scores: Mapping[tuple[str, int], Scored] | None = None
+    ledger: Ledger,
+    study: StoredStudy,
+    workspace: Workspace,
+    scores: Mapping[tuple[str, int], Scored] | None = None,
+    *,
+    stages: Iterable[str] | None = None,
 ) -> SweepResult:
     """The result of a study whose record may differ from the ledger's, as in a dry run of a rescore.
 
@@ -140,6 +147,7 @@ def result_of(
         study: The study.
         workspace: Where the study is.
         scores: Scores of its texts by case and number of the generation; by default the ledger's.
+        stages: Only observations of these stages, as if the study had no others; all by default.
     """
     from sweeps.results.result import SweepResult
 
@@ -147,7 +155,7 @@ def result_of(
     config, cases, proposals = _parts_of(ledger, study)
     trials = {BASELINE_TRIAL: config.baseline} | {each.number: each.configuration for each in proposals}
     reasoning = config.objective.reasoning
-    found = ledger.observations.of_study(study.name)
+    found = ledger.observations.of_study(study.name, stages)
     scores = _kept_scores(ledger, record, found, config.objective.reasoning) if scores is None else scores
     items = {case.name: item_texts(case) for case in cases}
     rows, answers = [], []

@@ -75,7 +75,7 @@ class Confirmation:
         has been looked at, and the confirmation goes on.
         """
         measurer, progress = self.stages.measurer, self.stages.progress
-        judged = read_result(self.stages.ledger, self.stages.name, self.stages.workspace)
+        judged = read_result(self.stages.ledger, self.stages.name, self.stages.workspace, stages=["floor", "confirm"])
         if not judged.verdicts:
             return False
         rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
@@ -83,7 +83,8 @@ class Confirmation:
         if errors and all(error.startswith(DAMAGED) for error in errors):
             return False  # the verdict had these texts: they are generated again, and nothing else is
         measurer.rows += rows
-        measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]
+        if measurer.keep_answers:
+            measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]
         explored = sum(row["stage"] == "explore" for row in measurer.rows)
         progress.plan(judged.plan.floor, explored, len(rows))
         for _ in rows:

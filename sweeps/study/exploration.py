@@ -99,7 +99,8 @@ class Exploration:
         """
         going = True
         while going and (count := self._count()):
-            self.stages.measurer.verify()
+            if len(self.proposals) + count > len(self.explorer.known):  # a resumed run walks through what it has
+                self.stages.measurer.verify()
             self.stages.progress.step("proposing trials")
             batch = self.explorer.ask(count)
             self.proposals += batch

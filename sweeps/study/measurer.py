@@ -63,10 +63,11 @@ class Measurer:
         models: The matcher's access to models.
         progress: Gets the messages.
         shown: Observations that the progress has counted already, as `spots` returns them.
+        keep_answers: Whether to keep texts in memory, for MLflow.
 
     Attributes:
         rows: Rows of the observations table, so far.
-        answers: Texts with their scores, one dict per scored observation.
+        answers: Texts with their scores, one dict per scored observation; [] without `keep_answers`.
     """
 
     def __init__(
@@ -79,6 +80,8 @@ class Measurer:
         models: EngineModels,
         progress: Progress,
         shown: Collection[Spot] = (),
+        *,
+        keep_answers: bool = True,
     ) -> None:
         self.config, self.cases, self.ledger, self.hosts = config, cases, ledger, hosts
         self.models, self.progress = models, progress
@@ -98,6 +101,7 @@ class Measurer:
         self._unwritten = Unwritten(self.name, ledger, wait=0.0 if self._scores_by_model else WRITE_SECONDS)
         self._no_memory: list[TaskResult] = []
         self._shown = frozenset(shown)
+        self.keep_answers = keep_answers
         self._titles = config.candidate_names()
         self._hosts_known = False
 
@@ -274,7 +278,7 @@ class Measurer:
         task, entry, place = result.task, result.entry, result.task.place
         scored, error = self._scorer.score(result, self._unwritten)
         self._unwritten.write_if_due()
-        if entry is not None and scored is not None:
+        if self.keep_answers and entry is not None and scored is not None:
             items = self._items[place.case]
             self.answers.append(answer_row(place, task.configuration, entry, scored, items, reasoning=self._reasoning))
         self.rows.append(

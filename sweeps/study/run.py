@@ -100,7 +100,16 @@ class StudyRun:
         narrowing, capacity = self._narrowed(stored)
         self.progress.step("planning")
         config = narrowing.apply(self.config if stored is None else config_as_scored(self.config, stored))
-        measurer = Measurer(config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress)
+        measurer = Measurer(
+            config,
+            self.cases,
+            self.objective,
+            self.ledger,
+            self.hosts,
+            self.models,
+            self.progress,
+            keep_answers=self.tracking,
+        )
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
         plan, pace = self._plan_of(stored, measurer)
         if stored is not None and (plan_before := Plan.from_record(stored.record.plan)) != plan:
@@ -172,7 +181,7 @@ class StudyRun:
         config = narrowing.apply(self.config)
         measurer = Measurer(
             config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress,
-            shown=stages.measurer.spots(),
+            shown=stages.measurer.spots(), keep_answers=self.tracking,
         )  # fmt: skip
         return replace(stages, config=config, measurer=measurer, configurations={})
 
