@@ -7,7 +7,7 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sweeps.errors import SweepError
+from sweeps.errors import ConfigError, SweepError
 from sweeps.workspace.postgres import in_schema, is_postgres, with_driver
 
 DEFAULT_FOLDER = Path("mlruns")
@@ -32,6 +32,12 @@ class Workspace:
     folder: Path
     storage: str | None = field(default=None, repr=False)  # may have a password
     trials: str | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.storage is not None and "://" not in self.storage:  # it would be a file named by its password
+            raise ConfigError(
+                f"the storage (--storage, {STORAGE_VARIABLE}) is no URL; write postgresql+psycopg://USER@HOST/DATABASE"
+            )
 
     @classmethod
     def at(cls, place: str | Path | Workspace) -> Workspace:
