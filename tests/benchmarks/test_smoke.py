@@ -28,6 +28,7 @@ SMALLEST: dict[str, list[str]] = {
     "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
     "search.importances": ["--replications", "1"],
+    "search.racing": ["--replications", "1", "--budgets", "54", "--problems", "rough", "--ways", "uniform,drop,late"],
     "search.recommendation": ["--replications", "2", "--budget", "80"],
     "search.sampler_scale": ["--trials", "60", "--here"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
@@ -103,6 +104,14 @@ def bisected(figures: dict[str, Any]) -> None:
 
 def agreement(figures: dict[str, Any]) -> None:
     assert figures["lexical"]["auc"] > 0.95
+
+
+def raced(figures: dict[str, Any]) -> None:
+    ways = figures["problems"]["rough"]["54"]
+    assert ways["uniform"]["saved"] == 0.0
+    assert ways["uniform"]["shares"] == 1.0
+    assert ways["drop"]["shares"] <= 1.0
+    assert all(row["regret"] > -1e-3 for row in ways.values())
 
 
 def large_studies(figures: dict[str, Any]) -> None:
@@ -253,6 +262,7 @@ CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
     "search.importances": shares, "search.sampler_scale": large_studies,
+    "search.racing": raced,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
     "speed.startup": started,
