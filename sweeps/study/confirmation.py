@@ -13,6 +13,7 @@ from sweeps.ledger.study_record import Look
 from sweeps.options import Configuration
 from sweeps.results.look_history import stored_priors
 from sweeps.results.reader import read_result
+from sweeps.scoring.answers import UNSCORED
 from sweeps.scoring.rows import BASELINE_TRIAL, table_of
 from sweeps.search.trial import Proposal
 from sweeps.study.looks import take_look
@@ -80,8 +81,9 @@ class Confirmation:
             return False
         rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
         errors = [row["error"] for row in rows if row["error"]]
-        if errors and all(error.startswith(DAMAGED) for error in errors):
-            return False  # the verdict had these texts: they are generated again, and nothing else is
+        lost_since = (DAMAGED, f"{UNSCORED}: the run ended before")
+        if errors and all(error.startswith(lost_since) for error in errors):
+            return False  # the verdict had these texts and scores: they are made again, and nothing else is
         measurer.rows += rows
         if measurer.keep_answers:
             measurer.answers += [dict(answer) for answer in judged.answers if answer["stage"] == "confirm"]

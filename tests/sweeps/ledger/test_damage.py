@@ -75,7 +75,8 @@ def test_a_damaged_text_is_one_lost_observation_until_a_run(
 @pytest.mark.parametrize(
     ("table", "column", "where"),
     [
-        ("scores", "detail", "generation IN (SELECT generation FROM observations WHERE study = 'bad')"),
+        ("scores", "detail", OF_BAD.format("explore").replace("id IN", "generation IN")),
+        ("scores", "detail", OF_BAD.format("confirm").replace("id IN", "generation IN")),
         ("generations", "created", OF_BAD.format("floor")),
     ],
 )
