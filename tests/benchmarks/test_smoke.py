@@ -35,6 +35,7 @@ SMALLEST: dict[str, list[str]] = {
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
+    "speed.scale": ["--here", "--generations", "200"],
     "speed.startup": ["--quick", "--only", "run, first text", "help"],
     "speed.report_page": ["--configurations", "8"],
     "speed.request_order": ["--quick", "--engine", "scripted"],
@@ -258,6 +259,13 @@ def powered(figures: dict[str, Any]) -> None:
     assert figures["simulated"]["/v1 defaults"]["audit, 48"] == 1
 
 
+def grown(figures: dict[str, Any]) -> None:
+    assert figures["generations"] == figures["again"]
+    assert len(figures["tenths"]) == 10
+    assert 0 < figures["own_first"] < figures["before"]["own_first"] * 10
+    assert set(figures["before"]) <= set(figures)
+
+
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
@@ -265,7 +273,7 @@ CHECKS = {
     "search.racing": raced,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
-    "speed.startup": started,
+    "speed.scale": grown, "speed.startup": started,
     "speed.tracking": logged, "speed.waiting": waited,
     "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,
