@@ -13,6 +13,7 @@ import pytest
 from sweeps.config.tables import PromptTable
 from sweeps.tracking.mlflow_tracker import Tracker
 from sweeps.workspace.workspace import Workspace
+from tests.browser.watched import kept
 from tests.sweeps.tracking.test_mlflow_tracker import (
     BASELINE,
     CASES,
@@ -96,6 +97,7 @@ def test_scores_are_in_the_columns_with_and_without_our_view(
     page = visit(f"experiments/{tracker.experiment_id}/runs?workflowType=machine_learning")
     page.get_by_text("n 4 · confirm", exact=False).first.wait_for()  # the parent run is open, Source has the scores
     page.get_by_text(SENTENCE, exact=False).first.wait_for()
+    kept(page, "mlflow-scores")
 
 
 def test_charts_are_drawn(visit: Callable[[str], Page], tracker: Tracker) -> None:
@@ -104,6 +106,7 @@ def test_charts_are_drawn(visit: Callable[[str], Page], tracker: Tracker) -> Non
     page.get_by_text("Sweep", exact=True).first.wait_for()
     page.locator(".js-plotly-plot .bars").first.wait_for(state="attached")
     page.locator(".js-plotly-plot .scatter").first.wait_for(state="attached")
+    kept(page, "mlflow-charts")
 
 
 def test_a_trace_has_its_score_and_a_prompt_its_version(visit: Callable[[str], Page], tracker: Tracker) -> None:
@@ -114,10 +117,12 @@ def test_a_trace_has_its_score_and_a_prompt_its_version(visit: Callable[[str], P
     page = visit(f"experiments/{tracker.experiment_id}/traces?selectedEvaluationId={best.info.trace_id}")
     page.get_by_text("Sum up log of", exact=False).first.wait_for()
     _until_shown(page, "Assess\n3")  # score, covered and missed
+    kept(page, "mlflow-trace", 1050, 620)
     page = visit("prompts/summaries.brief")
     page.get_by_text("Version 2", exact=True).first.wait_for()
     page.get_by_text("production", exact=False).first.wait_for()
     page.get_by_text("Sum up {{log}}", exact=True).first.wait_for()
+    kept(page, "mlflow-prompt", 1110, 520)
 
 
 def _until_shown(page: Page, text: str) -> None:

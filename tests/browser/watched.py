@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+
+
+def kept(page: Page, name: str, width: int = 1500, height: int = 900) -> None:
+    """Keep a picture of a page's corner for the documentation, in the folder that SWEEPS_PICTURES names."""
+    if folder := os.environ.get("SWEEPS_PICTURES"):
+        from PIL import Image
+
+        page.wait_for_timeout(1500)  # what fades in
+        corner = {"x": 0.0, "y": 0.0, "width": float(width), "height": float(height)}
+        shot = Image.open(io.BytesIO(page.screenshot(clip=corner))).convert("RGB")  # type: ignore[arg-type]
+        shot.quantize(128).save(Path(folder) / f"{name}.png", optimize=True)
 
 
 @dataclass
