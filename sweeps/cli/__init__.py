@@ -43,6 +43,7 @@ _COMMANDS = {
     ),
     "fingerprint": ("sweeps.cli.fingerprint", "Show or save the fingerprint of host, engine and model."),
     "merge": ("sweeps.cli.merge", "Merge the studies of several machines' folders into one."),
+    "move": ("sweeps.cli.move", "Move studies to another database, such as from SQLite to PostgreSQL."),
     "track": ("sweeps.cli.track", "Write a study's runs to MLflow from the ledger."),
     "doctor": ("sweeps.cli.doctor", "Check stores and files of studies against each other, and mend them."),
     "ui": ("sweeps.cli.ui", "Open the MLflow UI on the runs, or Optuna's dashboard on the trials."),
@@ -53,7 +54,7 @@ _COMMANDS = {
 
 _GROUPS = {
     "Start a sweep": ("init", "check", "run", "compare", "status"),
-    "Use its result": ("judge", "rank", "diff", "report", "export", "track", "merge", "doctor", "ui"),
+    "Use its result": ("judge", "rank", "diff", "report", "export", "track", "merge", "move", "doctor", "ui"),
     "Score texts": ("cases", "score", "rescore", "label"),
     "Plan, and know your machines": ("plan", "probe", "audit", "fingerprint"),
     "Terminal and editor": ("completion", "schema"),

@@ -111,7 +111,7 @@ def _take_kept(
     taken over the work of a dropped one. Generations of other studies are found by their keys, and so are those of a
     run that was killed before it recorded them.
     """
-    own = _observed(hosts, ledger, tasks, study)
+    own = observed(hosts, ledger, tasks, study)
     eligible = {task: _eligible(hosts, task) for task in tasks if task not in own}
     keys = {(i, task): hosts[i].key(task) for task, indices in eligible.items() for i in indices}
     kept = ledger.generations.find(keys.values())
@@ -133,7 +133,7 @@ def _take_kept(
     return results, waiting
 
 
-def _observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str) -> dict[Task, Observed]:
+def observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str) -> dict[Task, Observed]:
     """Return the study's observations of its tasks; of two from different hosts, the task's own host counts."""
     found: dict[tuple[object, ...], list[Observed]] = {}
     stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
-from sweeps.addresses import without_password
+from sweeps.addresses import is_local, without_password
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines import open_engine
 from sweeps.engines.base import Engine, EngineError, EngineUnreachable, UsageLimit
@@ -142,6 +143,13 @@ def open_timed_hosts(engines: Sequence[Engine], config: SweepConfig) -> tuple[li
 def _name_of(config: SweepConfig, index: int) -> str:
     """Return a host's name in the file, or "". Names are shown and stored, so they have no passwords."""
     return without_password(config.engine.all_hosts[index][0] or "")
+
+
+def name_by_machine(hosts: Sequence[Host]) -> None:
+    """Name hosts on this machine with it: an address such as 127.0.0.1 is another host on each machine."""
+    for host in hosts:
+        if is_local(host.engine.address):
+            host.name = f"{host.name} on {platform.node()}"
 
 
 def host_differences(hosts: Sequence[Host]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -35,17 +36,52 @@ class Copying:
         with (self._source if database == "source" else self._target).reading() as connection:
             return {tuple(row) for row in connection.execute(query)}
 
-    def copy(self, studies: Sequence[StoredStudy], names: Mapping[str, str], configs: Mapping[str, str]) -> None:
+    def contents(self, database: str, study: str) -> dict[str, tuple[int, str]]:
+        """Return the number and the digest of a study's rows in the `source` or the `target`, by part.
+
+        The digests do not depend on the order of rows, nor on the numbers that a ledger gives to generations.
+        """
+        s, p, o, g = tables.studies, tables.proposals, tables.observations, tables.generations
+        c, f = tables.scores, tables.failures
+        of_study = g.c.id.in_(sa.select(o.c.generation).where(o.c.study == study))
+        texts = [column for column in g.c if column.name != "id"]
+        places = [column for column in o.c if column.name not in ("study", "generation")]
+        scores = [column for column in c.c if column.name != "generation"]
+        queries = {
+            "study": sa.select(s.c.identity, s.c.status, s.c.created, s.c.updated).where(s.c.name == study),
+            "proposals": sa.select(p.c.number, p.c.record).where(p.c.study == study),
+            "observations": sa.select(*places, g.c.key_sha256)
+            .outerjoin(g, o.c.generation == g.c.id)
+            .where(o.c.study == study),
+            "texts": sa.select(*texts).where(of_study),
+            "scores": sa.select(*scores, g.c.key_sha256).join(g, c.c.generation == g.c.id).where(of_study),
+            "failures": sa.select(f.c.key_sha256, f.c.kind, f.c.message, f.c.created).where(f.c.study == study),
+        }
+        with (self._source if database == "source" else self._target).reading() as connection:
+            return {part: _digest(connection.execute(query)) for part, query in queries.items()}
+
+    def copy(
+        self,
+        studies: Sequence[StoredStudy],
+        names: Mapping[str, str],
+        configs: Mapping[str, str],
+        *,
+        alone: bool = False,
+    ) -> None:
         """Copy studies in one transaction.
 
         Args:
             studies: Studies of the source.
             names: Their names in the target.
             configs: Their TOML texts in the target.
+            alone: Whether texts of other studies stay where they are.
         """
+        g, o = tables.generations, tables.observations
+        own = sa.select(o.c.generation).where(o.c.study.in_([study.name for study in studies]))
+        where = g.c.id.in_(own) if alone else None
         with self._source.reading() as read, self._target.writing() as write:
-            newest = int(write.scalar(sa.select(sa.func.max(tables.generations.c.id))) or 0)
-            numbers = self._copy_generations(read, write)
+            newest = int(write.scalar(sa.select(sa.func.max(g.c.id))) or 0)
+            numbers = self._copy_generations(read, write, where)
             self._copy_scores(read, write, numbers)
             for row in _rows(read, tables.probes):
                 write.execute(self._target.insert(tables.probes).on_conflict_do_nothing(), row)
@@ -54,14 +90,15 @@ class Copying:
                 self._copy_study(read, write, study, names[study.name], configs[study.name], numbers)
                 self._renumber(write, names[study.name], study, max(began.values(), default=newest), numbers)
 
-    def _copy_generations(self, read: sa.Connection, write: sa.Connection) -> dict[int, int]:
+    def _copy_generations(self, read: sa.Connection, write: sa.Connection, where: Any) -> dict[int, int]:
         """Copy prompts and generations; returns the target's number of each generation of the source."""
         add_prompt = self._target.insert(tables.prompts).on_conflict_do_nothing()
-        for part in _parts(_rows(read, tables.prompts)):
+        used = sa.select(tables.generations.c.prompt_sha256).where(sa.true() if where is None else where)
+        for part in _parts(_rows(read, tables.prompts, where=tables.prompts.c.sha256.in_(used))):
             write.execute(add_prompt, part)
         add = self._target.insert(tables.generations).on_conflict_do_nothing()
         keys: dict[int, str] = {}
-        for part in _parts(_rows(read, tables.generations, tables.generations.c.id)):
+        for part in _parts(_rows(read, tables.generations, tables.generations.c.id, where=where)):
             keys |= {row["id"]: row["key_sha256"] for row in part}
             write.execute(add, [{name: value for name, value in row.items() if name != "id"} for row in part])
         g = tables.generations.c
@@ -74,7 +111,9 @@ class Copying:
     def _copy_scores(self, read: sa.Connection, write: sa.Connection, numbers: Mapping[int, int]) -> None:
         add = self._target.insert(tables.scores).on_conflict_do_nothing()
         for part in _parts(_rows(read, tables.scores)):
-            write.execute(add, [row | {"generation": numbers[row["generation"]]} for row in part])
+            known = [row | {"generation": numbers[row["generation"]]} for row in part if row["generation"] in numbers]
+            if known:
+                write.execute(add, known)
 
     def _copy_study(
         self,
@@ -129,6 +168,15 @@ def _rows(
     query = query if order is None else query.order_by(order)
     for row in connection.execute(query).mappings():
         yield dict(row)
+
+
+def _digest(rows: Iterable[Any]) -> tuple[int, str]:
+    """The number of rows, and a digest of them in any order."""
+    count, total = 0, 0
+    for row in rows:
+        count += 1
+        total += int.from_bytes(hashlib.sha256(json.dumps(list(row), default=str).encode()).digest())
+    return count, f"{total % 2**256:064x}"
 
 
 def _parts(rows: Iterable[Any]) -> Iterable[list[Any]]:

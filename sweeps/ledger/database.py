@@ -90,6 +90,20 @@ class Database:
             yield connection
 
     @contextmanager
+    def apart(self) -> Iterator[sa.Connection]:
+        """A connection of its own, which closes at the end, for locks that last as long as it.
+
+        Raises:
+            LedgerError: If the database fails.
+        """
+        with self._explained("locked"):
+            engine = sa.create_engine(self._engine.url, poolclass=sa.NullPool)
+            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                for name, seconds in (("idle", 10), ("interval", 5), ("count", 3)):  # a lost machine's lock is freed
+                    connection.exec_driver_sql(f"SET tcp_keepalives_{name} = {seconds}")
+                yield connection
+
+    @contextmanager
     def writing(self, *, immediate: bool = False) -> Iterator[sa.Connection]:
         """A transaction, committed at the end.
 

@@ -7,11 +7,13 @@ the repeat index is part of the key.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sweeps.ledger.audits import Audits
+from sweeps.ledger.claims import Claims
+from sweeps.ledger.coordinators import Coordinator, Coordinators
 from sweeps.ledger.copying import Copying
 from sweeps.ledger.database import Database
 from sweeps.ledger.generations import Generations
@@ -20,6 +22,8 @@ from sweeps.ledger.probes import Probes
 from sweeps.ledger.proposals import Proposals
 from sweeps.ledger.studies import Studies
 from sweeps.workspace.emptied_ledger import refuse_emptied
+from sweeps.workspace.network_folder import refuse_network
+from sweeps.workspace.study_lock import study_lock
 from sweeps.workspace.workspace import Workspace
 
 
@@ -45,6 +49,7 @@ class Ledger:
         proposals: The trials that searches have proposed.
         probes: Results of probes.
         audits: Requests and records of audits.
+        coordinators: The processes at work on studies.
 
     Raises:
         LedgerError: If the database cannot be opened, or was written by a newer version.
@@ -59,10 +64,15 @@ class Ledger:
         self.proposals = Proposals(self._database)
         self.probes = Probes(self._database)
         self.audits = Audits(self._database)
+        self.coordinators = Coordinators(self._database)
 
     def copying(self, target: Ledger) -> Copying:
         """Return what copies studies of this ledger into another one."""
         return Copying(self._database, target._database)
+
+    def claims(self, coordinator: Coordinator) -> Claims:
+        """Return the shared tasks of a coordinator's study; only in PostgreSQL."""
+        return Claims(self._database, coordinator)
 
     def close(self) -> None:
         """Close all connections. Idempotent."""
@@ -70,12 +80,43 @@ class Ledger:
 
 
 @contextmanager
+def at_work(
+    workspace: Workspace, ledger: Ledger, study: str, doing: str, *, warn: Callable[[str], object]
+) -> Iterator[Coordinator]:
+    """Work on a study: alone with SQLite, together with other coordinators with PostgreSQL.
+
+    With SQLite a lock of the operating system counts. Beside it stands a row in the ledger, for file systems that
+    cannot lock and folders that several machines see.
+
+    Args:
+        workspace: Where the study is.
+        ledger: Its ledger.
+        study: The study's name.
+        doing: `RUN` or `RESCORE`; the message of a refused process names it.
+        warn: Called with a message where the file system cannot lock.
+
+    Raises:
+        StudyBusyError: If another process works on it, and does not share its work.
+    """
+    problems: list[str] = []
+    with ExitStack() as stack:
+        if not workspace.is_shared:
+            stack.enter_context(study_lock(workspace, study, doing, warn=problems.append))
+        for problem in problems:
+            warn(problem)
+        yield stack.enter_context(ledger.coordinators.working(study, doing, unlocked=bool(problems)))
+
+
+@contextmanager
 def opened_ledger(workspace: Workspace) -> Iterator[Ledger]:
     """Open a workspace's ledger for writing, and close it at the end.
 
     Raises:
-        SweepError: If the workspace's folder or the ledger cannot be written, or the ledger has lost its contents.
+        SweepError: If the workspace's folder or the ledger cannot be written, the ledger has lost its contents, or the
+            folder is on a network.
     """
+    if workspace.storage is None:
+        refuse_network(workspace.folder)
     workspace.require_writable()
     refuse_emptied(workspace)
     ledger = Ledger(workspace.ledger)

@@ -135,6 +135,15 @@ class Observations:
                     found.append(Observed(place, row.configuration, entry_of(row), row.error))
         return found
 
+    def failed(self, study: str, stages: Iterable[str], trials: Iterable[int]) -> list[tuple[Place, str]]:
+        """Return the observations of some stages and trials that have no generation, with their errors."""
+        o = tables.observations
+        query = sa.select(o).where(o.c.study == study, o.c.stage.in_(list(stages)), o.c.generation.is_(None))
+        wanted = set(trials)
+        with self._database.reading() as connection:
+            rows = [row for row in connection.execute(query).mappings() if row["trial"] in wanted]
+        return [(Place(**{name: row[name] for name in Place.__dataclass_fields__}), row["error"]) for row in rows]
+
     def of_study(self, study: str, stages: Iterable[str] | None = None) -> list[dict[str, Any]]:
         """Return a study's observations with their generations (not the scores), in the order of their places.
 

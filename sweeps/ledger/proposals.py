@@ -62,6 +62,33 @@ class Proposals:
                 connection.execute(self._add, rows)
                 connection.execute(_CHANGED, {"of": study, "at": time})
 
+    def settle(self, study: str, first: int, records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Keep proposals, unless another coordinator has kept some from `first` on, or has ended the search.
+
+        Args:
+            study: The study.
+            first: Number of the first one.
+            records: The proposals, as for `add`.
+
+        Returns:
+            The proposals from `first` on that the study has now; [] where the search has ended without them.
+        """
+        time = now("milliseconds")
+        later = sa.select(_P.c.number, _P.c.record).where(_P.c.study == study, _P.c.number >= first)
+        with self._database.writing(immediate=True) as connection:
+            locked = sa.select(_S.c.record).where(_S.c.name == study).with_for_update()
+            ended = json.loads(str(connection.scalar(locked))).get("finalists")
+            rows = connection.execute(later.order_by(_P.c.number)).all()
+            if not rows and not ended:
+                added = [
+                    {"study": study, "number": number, "record": json.dumps(record), "created": time}
+                    for number, record in enumerate(records, first)
+                ]
+                connection.execute(self._add, added)
+                connection.execute(_CHANGED, {"of": study, "at": time})
+                rows = connection.execute(later.order_by(_P.c.number)).all()
+        return [_decoded(row.number, row.record) for row in rows]
+
 
 def _decoded(number: int, text: str) -> Mapping[str, Any]:
     try:

@@ -153,3 +153,32 @@ audit_parts = sa.Table(
     sa.Column("record", sa.Text, nullable=False),
     sa.Column("created", sa.String(32), nullable=False),
 )
+
+coordinators = sa.Table(
+    "coordinators",
+    meta,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("study", sa.String(120), nullable=False, index=True),
+    sa.Column("node", sa.Text, nullable=False),
+    sa.Column("pid", sa.Integer, nullable=False),
+    sa.Column("started", sa.Float, nullable=False),
+    sa.Column("doing", sa.String(32), nullable=False),
+    sa.Column("since", sa.String(32), nullable=False),
+    sa.Column("hosts", sa.Text, nullable=False),
+    sa.Column("beats", sa.BigInteger, nullable=False),
+    sa.Column("beat", sa.DateTime(timezone=True)),
+    sa.Column("ended", sa.Boolean, nullable=False),
+    sa.Column("wrote", sa.Boolean, nullable=False),
+)
+
+tasks = sa.Table(
+    "tasks",
+    meta,
+    sa.Column("study", sa.String(120), primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("batch", sa.String(64), nullable=False, index=True),
+    sa.Column("position", sa.Integer, nullable=False),
+    sa.Column("host", sa.String(64)),
+    sa.Column("holder", sa.String(32)),
+    sa.Column("done", sa.Boolean, nullable=False),
+)

@@ -12,12 +12,12 @@ from typing import Literal
 from sweeps.config.tables import NAME_PATTERN
 from sweeps.errors import SweepError
 from sweeps.ledger.existing import open_existing
-from sweeps.ledger.ledger import Ledger, opened_ledger
+from sweeps.ledger.ledger import Ledger, at_work, opened_ledger
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.results.reader import config_as_run
 from sweeps.search.trial_store import copy_stored_study
 from sweeps.tracking.replay import track_study
-from sweeps.workspace.study_lock import RUN, study_lock
+from sweeps.workspace.study_lock import RESCORE
 from sweeps.workspace.workspace import Workspace
 
 
@@ -46,6 +46,7 @@ def merge_folders(
     sources: Sequence[str | Path | Workspace],
     into: str | Path | Workspace = "mlruns",
     *,
+    studies: Sequence[str] = (),
     rename: bool = False,
     tracking: bool = True,
     warn: Callable[[str], object] = lambda _: None,
@@ -58,6 +59,7 @@ def merge_folders(
     Args:
         sources: The folders (`mlruns` of each machine); their studies stay as they are.
         into: The folder to write, made if missing.
+        studies: Only these studies, with their texts; by default all.
         rename: Name studies apart that were measured differently under one name, as `STUDY-FOLDER`; otherwise such
             studies are refused, and nothing is written.
         tracking: Whether to write MLflow's runs; studies that ran without MLflow get none.
@@ -73,7 +75,7 @@ def merge_folders(
     target = Workspace.at(into)
     places = [_place_of(source) for source in sources]
     for place in places:
-        if place.folder.resolve() == target.folder.resolve() and place.storage is None:
+        if place.folder.resolve() == target.folder.resolve() and place.storage == target.storage:
             raise SweepError(f"{place.folder}: is the folder to merge into; name the other folders only")
     done: list[Merged] = []
     with ExitStack() as stack:
@@ -83,9 +85,9 @@ def merge_folders(
             stack.callback(ledgers[-1].close)
         ledger = stack.enter_context(opened_ledger(target))
         if not rename:
-            _refuse_differing(places, ledgers, ledger)
+            _refuse_differing(places, ledgers, ledger, studies)
         for place, source in zip(places, ledgers, strict=True):
-            done += _merge_one(place, source, target, ledger, rename=rename, warn=warn)
+            done += _merge_one(place, source, target, ledger, studies=studies, rename=rename, warn=warn)
     for name in dict.fromkeys(each.name for each in done if each.what != "kept"):
         if tracking:
             _track(target, name, warn)
@@ -99,12 +101,16 @@ def _place_of(place: str | Path | Workspace) -> Workspace:
     return Workspace(Path(place))
 
 
-def _refuse_differing(places: Sequence[Workspace], ledgers: Sequence[Ledger], target: Ledger) -> None:
+def _refuse_differing(
+    places: Sequence[Workspace], ledgers: Sequence[Ledger], target: Ledger, studies: Sequence[str]
+) -> None:
     """Refuse studies of one name that differ, among the folders and with the target, before anything is written."""
     differing = []
     seen = [("the merged folder", target)]
     for place, source in zip(places, ledgers, strict=True):
         for study in _readable(source):
+            if studies and study.name not in studies:
+                continue
             for label, other in seen:
                 there = _study_of(other, study.name)
                 if there is not None and _standing(source, study, other, there) == "differs":
@@ -122,11 +128,14 @@ def _merge_one(
     target: Workspace,
     ledger: Ledger,
     *,
+    studies: Sequence[str],
     rename: bool,
     warn: Callable[[str], object],
 ) -> list[Merged]:
     done, wanted, names, configs = [], [], dict[str, str](), dict[str, str]()
     for study in source.studies.all():
+        if studies and study.name not in studies:
+            continue
         if study.damage:
             warn(f"study {study.name!r} of {place.folder} cannot be read ({study.damage}), and is left out")
             continue
@@ -137,8 +146,8 @@ def _merge_one(
             names[study.name], configs[study.name] = name, _config_of(study, name)
     with ExitStack() as stack:
         for name in names.values():
-            stack.enter_context(study_lock(target, name, RUN, warn=warn))
-        source.copying(ledger).copy(wanted, names, configs)
+            stack.enter_context(at_work(target, ledger, name, RESCORE, warn=warn))
+        source.copying(ledger).copy(wanted, names, configs, alone=bool(studies))
     for study in wanted:
         copy_stored_study(study.name, place.trials_url, names[study.name], target.trials_url)
     return done

@@ -8,7 +8,7 @@ first request. Optuna's own storage keeps each completed trial, written in one p
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sweeps.config.space import Space, params
@@ -37,6 +37,7 @@ class Explorer:
         trials: Number of planned trials.
         proposals: Proposals of an earlier run of the same study, by number.
         first: Params of the candidates, which are the first trials, by name. They lie inside the space.
+        may_store: Whether this process is the one that writes to the storage now, where several share a study.
 
     Attributes:
         known: The proposals of the earlier run, by number.
@@ -54,6 +55,7 @@ class Explorer:
         trials: int,
         proposals: Sequence[Proposal] = (),
         first: Mapping[str, Mapping[str, Any]] | None = None,
+        may_store: Callable[[], bool] | None = None,
     ) -> None:
         import optuna
 
@@ -86,14 +88,24 @@ class Explorer:
         self._outdated = False
         self._new: list[optuna.trial.FrozenTrial] = []
         self._storage = storage or ""
-        if storage is not None:
-            self._stored = StoredTrials(study, storage)
-            with readable_errors(storage):
+        self._stored_trials: dict[int, optuna.trial.FrozenTrial] = {}
+        self._may_store = may_store or (lambda: True)
+        self._storing()
+
+    def _storing(self) -> bool:
+        """Whether trials are stored by this process now, which then opens the storage."""
+        if not self._storage or not self._may_store():
+            return False
+        if self._stored is None:
+            self._stored = StoredTrials(self.study.study_name, self._storage)
+            with readable_errors(self._storage):
                 there = self._stored.study.get_trials(deepcopy=False)
             stored = {int(trial.user_attrs["number"]): trial for trial in there}
             void = {number for number, proposal in self.known.items() if self.is_void(proposal)}
-            self._stored_trials = {number: trial for number, trial in stored.items() if number not in void}
-            self._outdated = len(self._stored_trials) < len(stored)
+            told, kept = self._stored_trials, {n: trial for n, trial in stored.items() if n not in void}
+            self._stored_trials = kept | told
+            self._outdated = bool(told) or len(kept) < len(stored)
+        return True
 
     def tell_baseline(self, result: TrialResult) -> None:
         """Let the sampler learn the floor's mean, where the baseline lies inside the space."""
@@ -129,6 +141,23 @@ class Explorer:
             self._homes.setdefault(proposals[-1].configuration.key, number)
         self._next += count
         return proposals
+
+    def adopt(self, first: int, proposals: Sequence[Proposal]) -> None:
+        """Put another coordinator's proposals in the place of the last ones that were asked for.
+
+        Args:
+            first: Number of the first one.
+            proposals: The proposals, which may be fewer.
+        """
+        from optuna.trial import TrialState
+
+        self._next = first + len(proposals)
+        for number in [number for number in self._asked if number >= self._next]:
+            self.study.tell(self._asked.pop(number), state=TrialState.FAIL)
+        self._homes = {key: number for key, number in self._homes.items() if number < first}
+        for proposal in proposals:
+            self.known[proposal.number] = proposal
+            self._homes.setdefault(proposal.configuration.key, proposal.number)
 
     def is_void(self, proposal: Proposal) -> bool:
         """Whether a proposal lies outside the space, which has lost a value since it was made."""
@@ -187,9 +216,13 @@ class Explorer:
         A stored trial is outdated if a later run repeated a failed request, or if texts were rescored. Optuna cannot
         change a finished trial, so the whole stored study is then replaced.
         """
-        if self._stored is None:
+        if not self._storage:
             return
         number = trial.user_attrs["number"]
+        if not self._storing():
+            self._stored_trials[number] = trial
+            return
+        assert self._stored is not None
         before = self._stored_trials.get(number)
         self._stored_trials[number] = trial
         if before is None:
@@ -203,6 +236,8 @@ class Explorer:
         Args:
             replace: Whether to replace outdated trials as well where no trial is new, which writes all of them.
         """
+        if not self._storing():
+            return
         new, self._new = self._new, []
         if self._stored is None or not (new or (self._outdated and replace)):
             return

@@ -158,7 +158,7 @@ def copy_stored_study(name: str, source: str, new: str, target: str) -> None:
 
     if source.startswith("sqlite:///") and not Path(source.removeprefix("sqlite:///")).is_file():
         return
-    with readable_errors(source):
+    with readable_errors(source), making_tables(source):
         if name not in optuna.get_all_study_names(source):
             return
         trials = optuna.load_study(study_name=name, storage=source).get_trials()

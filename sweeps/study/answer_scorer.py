@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sweeps.hosts.task import TaskResult
 from sweeps.ledger.ledger import Ledger
@@ -53,6 +53,10 @@ class AnswerScorer:
             observations.add_unscored(self._study, entry.id, kind=UNSCORED, message=why)
         self._tally.add(why, again=again)
         return scored, "" if scored is not None else f"{UNSCORED}: {why}"
+
+    def scored(self, generations: Iterable[int]) -> set[int]:
+        """Return those of some generations that have a score in the ledger."""
+        return {number for number, _ in self._ledger.observations.scores(generations, self._scorer.objective.digest)}
 
     def stop_if_none_scored(self) -> None:
         """Raise `UnscorableError` if texts were tried and none has a score."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from sweeps.hosts.task import Task
 from sweeps.ledger.damage import DAMAGED
 from sweeps.ledger.records import now
-from sweeps.ledger.study_record import Look
+from sweeps.ledger.study_record import Look, StudyRecord
 from sweeps.options import Configuration
 from sweeps.results.look_history import stored_priors
 from sweeps.results.reader import read_result
@@ -53,21 +53,27 @@ class Confirmation:
             arms = [Proposal(BASELINE_TRIAL, config.baseline, {}), *going]
             tasks: list[Task] = []
             for arm in arms:
-                own = _seeds_of(arm.configuration, seeds, done, hosts=len(measurer.hosts))
+                own = _seeds_of(arm.configuration, seeds, done, hosts=plan.hosts)
                 tasks += measurer.tasks("confirm", arm.number, arm.configuration, own, every_host=True)
             measurer.run(tasks)
             done = upto
             if look > len(decided):
-                decided.append(self._look(look, finalists, going, decided))
-                self.stages.update(lambda record: replace(record, looks=tuple(decided)))
+                decided = self._decided(self._look(look, finalists, going, decided), decided)
             going = [arm for arm in going if arm.number not in decided[look - 1].settled]
             if not going:
                 break
         measurer.verify()
         made = Counter(row["stage"] for row in measurer.rows)
         self.stages.progress.plan(plan.floor, made["explore"], made["confirm"])  # a settled finalist needs no more
-        if self.stages.record.confirmed is None:
-            self.stages.update(lambda record: replace(record, confirmed=now()))
+        self.stages.update(lambda record: replace(record, confirmed=record.confirmed or now()))
+
+    def _decided(self, found: Look, before: Sequence[Look]) -> list[Look]:
+        """Keep the decision of a look, and return all; another coordinator's decision on the same look counts."""
+
+        def changed(record: StudyRecord) -> StudyRecord:
+            return record if len(record.looks) > len(before) else replace(record, looks=(*before, found))
+
+        return list(self.stages.update(changed).looks)
 
     def _take_judged(self) -> bool:
         """Take over a confirmation that has its verdict, unchanged; return False if it has none.
@@ -116,8 +122,10 @@ class Confirmation:
             self.stages.progress.note(
                 f"the confirmation's seeds begin at {first}, since the usual seeds have generations of another study"
             )
-        self.stages.update(lambda record: replace(record, confirm_seed=first))
-        return first
+        chosen = self.stages.update(
+            lambda record: record if record.confirm_seed is not None else replace(record, confirm_seed=first)
+        ).confirm_seed
+        return first if chosen is None else chosen
 
     def _look(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
@@ -9,6 +10,7 @@ from objectives import Case
 from sweeps.budget.allocation import MAX_TRIALS, least_trials
 from sweeps.config.space import Param
 from sweeps.hosts.task import Task
+from sweeps.ledger.coordinators import Turn
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Standing
 from sweeps.search.explorer import Explorer
@@ -57,7 +59,13 @@ class Exploration:
 
     @classmethod
     def begin(
-        cls, stages: Stages, stored: StudyRecord, floor: TrialResult, standing: Standing, storage: str | None
+        cls,
+        stages: Stages,
+        stored: StudyRecord,
+        floor: TrialResult,
+        standing: Standing,
+        storage: str | None,
+        writing: Turn | None = None,
     ) -> Exploration:
         """Begin an exploration, or continue the stored one.
 
@@ -67,6 +75,7 @@ class Exploration:
             floor: The baseline's result.
             standing: The sweep's standing after the floor.
             storage: URL of Optuna's storage; None to keep no trials there.
+            writing: The turn to write there, where several coordinators work on the study.
         """
         explorer = Explorer(
             stages.name,
@@ -78,18 +87,25 @@ class Exploration:
             trials=stored.first_trials or stages.plan.trials,
             proposals=stored_proposals(stages.ledger, stages.name),
             first=_candidates(stages),
+            may_store=None if writing is None else writing.take,
         )
         explorer.tell_baseline(floor)
         return cls(stages, explorer, standing, stored.finalists)
 
-    def keep_finalists(self, finalists: Sequence[Proposal]) -> None:
-        """Keep the finalists, and the search's belief in their gains, in the study's record."""
+    def keep_finalists(self, finalists: Sequence[Proposal]) -> list[Proposal]:
+        """Keep the finalists, and the search's belief in their gains, in the study's record.
+
+        Returns:
+            The finalists; those that another coordinator has chosen, if it was first.
+        """
         numbers = tuple(finalist.number for finalist in finalists)
-        self.stages.update(lambda record: replace(record, finalists=numbers))
+        kept = self.stages.update(lambda record: replace(record, finalists=record.finalists or numbers)).finalists
+        finalists = [self.proposals[number] for number in kept or ()]
         if not self.stages.record.priors:
             found = {finalist.number: self.explorer.prior_of(finalist) for finalist in finalists}
             priors = {number: asdict(prior) for number, prior in found.items() if prior is not None}
-            self.stages.update(lambda record: replace(record, priors=priors))
+            self.stages.update(lambda record: replace(record, priors=record.priors or priors))
+        return finalists
 
     def run(self) -> list[Proposal]:
         """Run the trials batch by batch, and return the finalists: the configurations with the best posterior means.
@@ -102,9 +118,10 @@ class Exploration:
             if len(self.proposals) + count > len(self.explorer.known):  # a resumed run walks through what it has
                 self.stages.measurer.verify()
             self.stages.progress.step("proposing trials")
-            batch = self.explorer.ask(count)
+            batch = self._settled(self.explorer.ask(count))
             self.proposals += batch
-            self._keep([proposal for proposal in batch if proposal.number not in self.explorer.known])
+            if not batch:  # another coordinator has ended the search
+                break
             tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
             self.stages.measurer.run([task for own in tasks.values() for task in own])
             self._spent += sum(map(len, tasks.values()))
@@ -119,12 +136,28 @@ class Exploration:
             numbers = self.explorer.picks(self.stages.plan.finalists)
         return [self.proposals[number] for number in numbers]
 
-    def _keep(self, new: Sequence[Proposal]) -> None:
-        """Keep proposals in the ledger, before their first request."""
-        if new:
-            self.stages.ledger.proposals.add(self.stages.name, new[0].number, [each.as_record() for each in new])
-            if self.stages.timekeeper is not None:
-                self.stages.update()  # the time spent
+    def _settled(self, batch: Sequence[Proposal]) -> list[Proposal]:
+        """Keep the new proposals of a batch before their first request, and return the batch that counts.
+
+        Several coordinators propose at the same time; the first one to keep its proposals decides for all.
+        """
+        known, stages = self.explorer.known, self.stages
+        new = [proposal for proposal in batch if proposal.number not in known]
+        if not new:  # a resumed run walks through what is stored
+            return list(batch)
+        first, records = new[0].number, [each.as_record() for each in new]
+        if stages.workspace.is_shared:
+            kept = stages.ledger.proposals.settle(stages.name, first, records)[: len(new)]
+            if kept != json.loads(json.dumps(records)):
+                others = [Proposal.from_record(number, each) for number, each in enumerate(kept, first)]
+                self.explorer.adopt(first, others)
+                self.chosen = stages.record.finalists or self.chosen
+                return [*(proposal for proposal in batch if proposal.number < first), *others]
+        else:
+            stages.ledger.proposals.add(stages.name, first, records)
+        if stages.timekeeper is not None:
+            stages.update()  # the time spent
+        return list(batch)
 
     def _count(self) -> int:
         """Number of trials to propose next; 0 at the end."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,8 @@ from sweeps.engines.base import EngineError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.hosts.host import Host, HostChangedError, RunStoppedError, host_record
 from sweeps.hosts.memory import no_memory, too_large
-from sweeps.hosts.pool import run_tasks
+from sweeps.hosts.pool import observed, run_tasks
+from sweeps.hosts.shared_tasks import SharedTasks
 from sweeps.hosts.sweep_hosts import fingerprints_of, host_differences
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
@@ -64,6 +66,8 @@ class Measurer:
         progress: Gets the messages.
         shown: Observations that the progress has counted already, as `spots` returns them.
         keep_answers: Whether to keep texts in memory, for MLflow.
+        shared: Shares tasks with other coordinators; None to run all of them here.
+        narrowing: The narrowing of the space as the study's record has it; None not to look for changes by others.
 
     Attributes:
         rows: Rows of the observations table, so far.
@@ -82,9 +86,12 @@ class Measurer:
         shown: Collection[Spot] = (),
         *,
         keep_answers: bool = True,
+        shared: SharedTasks | None = None,
+        narrowing: Mapping[str, Any] | None = None,
     ) -> None:
         self.config, self.cases, self.ledger, self.hosts = config, cases, ledger, hosts
-        self.models, self.progress = models, progress
+        self.models, self.progress, self.shared = models, progress, shared
+        self.narrowing = None if narrowing is None else json.loads(json.dumps(narrowing))
         self.name = config.study.name
         self.rows: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
@@ -177,15 +184,45 @@ class Measurer:
             on_result: Called with each result, which is then neither kept nor scored here.
         """
         self._know_hosts()
+        first = len(self.rows)
         try:
-            self._run(tasks, on_result)
+            if self.shared is None or on_result is not None:
+                self._run_here(tasks, on_result)
+            else:
+                self.shared.run(self._unknown(tasks), self._run_here, self._take, self._require_space)
+                # Every coordinator then computes the same means, to the last bit.
+                self.rows[first:] = sorted(self.rows[first:], key=_spot)
         finally:
             self._unwritten.write()
         self._scorer.stop_if_none_scored()
         if self._no_memory and (found := self._values_too_large()):
             raise ValuesTooLargeError(found)
 
-    def _run(self, tasks: Sequence[Task], on_result: Callable[[TaskResult], None] | None) -> None:
+    def _unknown(self, tasks: Sequence[Task]) -> list[Task]:
+        """Take tasks whose scores the ledger has; return the others."""
+        seen = observed(self.hosts, self.ledger, tasks, self.name)
+        scored = self._scorer.scored(each.entry.id for each in seen.values())
+        known = {task: each for task, each in seen.items() if each.entry.id in scored}
+        self._take([TaskResult(replace(task, place=each.place), each.entry, kept=True) for task, each in known.items()])
+        return [task for task in tasks if task not in known]
+
+    def _take(self, results: Sequence[TaskResult]) -> None:
+        """Take results whose observations and scores the ledger has."""
+        self._scorer.expect(results)
+        for result in results:
+            self._score(result)
+
+    def _require_space(self) -> None:
+        """Stop where another coordinator has taken a value out of the space.
+
+        Raises:
+            ValuesTooLargeError: Without values; the study's record has them.
+        """
+        stored = self.ledger.studies.get(self.name)
+        if stored is not None and self.narrowing is not None and stored.record.narrowing != self.narrowing:
+            raise ValuesTooLargeError(())
+
+    def _run_here(self, tasks: Sequence[Task], on_result: Callable[[TaskResult], None] | None = None) -> None:
         run_tasks(
             self.hosts,
             self.ledger,
@@ -206,6 +243,7 @@ class Measurer:
             if waiting and self.models.used:
                 for host in self.hosts:
                     host.cool()
+            self._unwritten.write()
 
     def _take_back(self, host: Host) -> None:
         """Report a host that works again; one that never answered before becomes a part of the study."""

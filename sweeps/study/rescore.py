@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from objectives.custom import Scoring, as_objective
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.errors import ConfigError, SweepError
 from sweeps.hosts.sweep_hosts import engine_specs
-from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.ledger import Ledger, at_work
 from sweeps.ledger.records import generation_of, now
 from sweeps.ledger.study_record import PastScoring, StoredStudy
 from sweeps.results.case_records import case_record
@@ -104,7 +105,11 @@ def rescore_study(
     ledger = open_existing(workspace)
     try:
         name = _name_of(ledger, name, workspace)
-        with study_lock(workspace, name, RESCORE, warn=warn if keep else lambda _: None):
+        with ExitStack() as stack:
+            if keep:
+                stack.enter_context(at_work(workspace, ledger, name, RESCORE, warn=warn))
+            elif not workspace.is_shared:
+                stack.enter_context(study_lock(workspace, name, RESCORE, warn=lambda _: None))
             old = read_result(ledger, name, workspace)
             current = _cases_for(old, where or old.stored.record.cases_path)
             with EngineModels(engine_specs(old.config)[0]) as models:

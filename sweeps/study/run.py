@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,8 +19,10 @@ from sweeps.config.narrowed_space import Narrowing, TooLarge, parse_drop
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host, RunStoppedError, host_record
+from sweeps.hosts.shared_tasks import SharedTasks
 from sweeps.hosts.task import TaskResult
 from sweeps.hosts.timed_engine import TimedEngine
+from sweeps.ledger.coordinators import Coordinator, Turn
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord
 from sweeps.probes.capacity import Capacity, measure_capacity
@@ -40,7 +42,7 @@ from sweeps.study.confirmation import Confirmation
 from sweeps.study.exploration import Exploration
 from sweeps.study.floor import measure_floor
 from sweeps.study.identity import identity_of, refuse_changes, refuse_confirmed
-from sweeps.study.measurer import Measurer, ValuesTooLargeError
+from sweeps.study.measurer import Measurer, Spot, ValuesTooLargeError
 from sweeps.study.stages import Stages
 from sweeps.study.unscored import unscored_text
 from sweeps.tracking.logbook import Logbook
@@ -70,6 +72,7 @@ class StudyRun:
         keep_trials: Whether to keep trials in Optuna's storage.
         strict: Refuse a space with an option that does nothing on this host, instead of dropping that option.
         drop: Values to leave out of the space from now on, as `NAME=VALUE`.
+        coordinator: This process among those that work on the study; None for a process alone.
     """
 
     config: SweepConfig
@@ -86,12 +89,25 @@ class StudyRun:
     keep_trials: bool = True
     strict: bool = False
     drop: Sequence[str] = ()
+    coordinator: Coordinator | None = None
 
-    def go(self) -> SweepResult:
-        """Run all stages, and keep the study's status however they end."""
+    def go(self, begun: Callable[[], object] = lambda: None) -> SweepResult:
+        """Run all stages, and keep the study's status however they end.
+
+        Args:
+            begun: Called when the study is planned and kept, from where on other coordinators may join it.
+        """
+        writing = self.ledger.coordinators.turn(self.config.study.name, "write")
+        try:
+            return self._go(begun, writing)
+        finally:
+            writing.release()
+
+    def _go(self, begun: Callable[[], object], writing: Turn) -> SweepResult:
         logbook = Logbook(
-            self.workspace, self.config, enabled=self.tracking, report=self.report, progress=self.progress
-        )
+            self.workspace, self.config, enabled=self.tracking, report=self.report, progress=self.progress,
+            writing=writing,
+        )  # fmt: skip
         stored = self.ledger.studies.get(self.config.study.name)
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
@@ -100,16 +116,7 @@ class StudyRun:
         narrowing, capacity = self._narrowed(stored)
         self.progress.step("planning")
         config = narrowing.apply(self.config if stored is None else config_as_scored(self.config, stored))
-        measurer = Measurer(
-            config,
-            self.cases,
-            self.objective,
-            self.ledger,
-            self.hosts,
-            self.models,
-            self.progress,
-            keep_answers=self.tracking,
-        )
+        measurer = self._measurer(config, narrowing)
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
         plan, pace = self._plan_of(stored, measurer)
         if stored is not None and (plan_before := Plan.from_record(stored.record.plan)) != plan:
@@ -123,6 +130,8 @@ class StudyRun:
         else:
             kept = partial(replace, narrowing=narrowing.as_record()) if self.drop else None
             stored = self.ledger.studies.update(config.study.name, kept, status="running")
+        begun()
+        self._share(measurer, plan)
         sight = announce(self.progress, config, plan, capacity, self.hosts, known=known, stored=exists)
         timekeeper = self._timekeeper_of(config, plan, stored.record, seen)
         stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, timekeeper)
@@ -139,11 +148,14 @@ class StudyRun:
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
             self.progress.stage("report")
+            stages.logbook.wait()
             stored_now = self.ledger.studies.get(stages.name)
             assert stored_now is not None
             result = result_of(self.ledger, replace(stored_now, status="done"), self.workspace)
             stages.update(lambda record: with_judged(record, result))
-            stages.logbook.finish(result)
+            stages.logbook.finish(result, written=self.ledger.coordinators.written(stages.name))
+            if self.coordinator is not None and self.workspace.is_shared:
+                self.coordinator.has_written()
             stages.update(status="done")  # not before: a killed report leaves an interrupted study
             status = "done"
         except KeyboardInterrupt:
@@ -152,7 +164,8 @@ class StudyRun:
         finally:
             if status != "done":
                 stages.logbook.end(status)
-                stages.update(status=status)
+                others = self.coordinator is not None and self.workspace.is_shared and len(self.coordinator.alive()) > 1
+                stages.update(status=None if others else status)
         return result
 
     def _run_with_what_fits(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> Stages:
@@ -179,10 +192,8 @@ class StudyRun:
                 self.progress.note(line, warning=True)
         stages.update(lambda record: replace(record, narrowing=narrowing.as_record()))
         config = narrowing.apply(self.config)
-        measurer = Measurer(
-            config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress,
-            shown=stages.measurer.spots(), keep_answers=self.tracking,
-        )  # fmt: skip
+        measurer = self._measurer(config, narrowing, shown=stages.measurer.spots())
+        measurer.shared = stages.measurer.shared
         return replace(stages, config=config, measurer=measurer, configurations={})
 
     def _run_stages(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> None:
@@ -203,12 +214,12 @@ class StudyRun:
         self, stages: Stages, stored: StudyRecord, floor: TrialResult, standing: Standing
     ) -> Sequence[Proposal]:
         """Run the exploration and keep its finalists; none if there is nothing to confirm."""
-        exploration = Exploration.begin(
-            stages, stored, floor, standing, self.workspace.trials_url if self.keep_trials else None
-        )
+        storage = self.workspace.trials_url if self.keep_trials else None
+        writing = stages.logbook.writing
+        exploration = Exploration.begin(stages, stored, floor, standing, storage, writing)
         with stages.timed("explore"):
             finalists = exploration.run()
-        exploration.keep_finalists(finalists)
+        finalists = exploration.keep_finalists(finalists)
         if not finalists:
             scored = exploration.explorer.scored
             why = "Every trial that could be scored is the baseline" if scored else "No trial could be scored"
@@ -216,6 +227,21 @@ class StudyRun:
         return finalists
 
     # ---- before the stages
+
+    def _measurer(self, config: SweepConfig, narrowing: Narrowing, shown: Collection[Spot] = ()) -> Measurer:
+        return Measurer(
+            config, self.cases, self.objective, self.ledger, self.hosts, self.models, self.progress,
+            shown=shown, keep_answers=self.tracking,
+            narrowing=narrowing.as_record() if self.workspace.is_shared else None,
+        )  # fmt: skip
+
+    def _share(self, measurer: Measurer, plan: Plan) -> None:
+        """Let the measurer share the study's tasks, where other coordinators can see them."""
+        if self.coordinator is None or not self.workspace.is_shared:
+            return
+        dealt = {"floor": max(1, plan.floor_seeds // 2), "confirm": max(1, plan.confirm_seeds // 2)}
+        claims = self.ledger.claims(self.coordinator)
+        measurer.shared = SharedTasks(claims, self.ledger, self.hosts, self.config.study.name, dealt)
 
     def _narrowed(self, stored: StoredStudy | None) -> tuple[Narrowing, Capacity]:
         """Find the options to leave out of the space on these hosts, and the room for the prompts."""

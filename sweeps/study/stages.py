@@ -63,16 +63,24 @@ class Stages:
 
     def update(
         self, change: Callable[[StudyRecord], StudyRecord] = lambda record: record, *, status: str | None = None
-    ) -> None:
-        """Change the study's record, and update the time spent in it."""
+    ) -> StudyRecord:
+        """Change the study's record, and update the time spent in it.
+
+        Several coordinators decide in turn: `change` gets the record with the decisions of the others, and keeps them.
+
+        Returns:
+            The record as it is stored now.
+        """
         keeper = self.timekeeper
         spent, until = (None, None) if keeper is None else (keeper.spent, self.ledger.generations.newest())
 
         def changed(record: StudyRecord) -> StudyRecord:
             after = change(record)
-            return after if keeper is None else replace(after, spent=spent, spent_until=until)
+            if spent is None:
+                return after
+            return replace(after, spent=max(spent, record.spent or 0.0), spent_until=until)
 
-        self.ledger.studies.update(self.name, changed, status=status)
+        return self.ledger.studies.update(self.name, changed, status=status).record
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:

@@ -14,15 +14,15 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
 from sweeps.hosts.baseline import settled_baseline
-from sweeps.hosts.sweep_hosts import engine_specs, open_hosts, open_timed_hosts, opened_engines
-from sweeps.ledger.ledger import opened_ledger
+from sweeps.hosts.sweep_hosts import engine_specs, name_by_machine, open_hosts, open_timed_hosts, opened_engines
+from sweeps.ledger.ledger import at_work, opened_ledger
 from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import load_inputs, with_stored_score
 from sweeps.study.run import StudyRun
-from sweeps.workspace.study_lock import RUN, study_lock
+from sweeps.workspace.study_lock import RUN
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -151,7 +151,12 @@ class Sweep:
             self.progress.step(f"opening the engine {config.engine.kind}")
             engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
             ledger = stack.enter_context(opened_ledger(workspace))
-            stack.enter_context(study_lock(workspace, config.study.name, RUN, warn=self._warn))
+            coordinator = stack.enter_context(at_work(workspace, ledger, config.study.name, RUN, warn=self._warn))
+            turn = ledger.coordinators.turn(config.study.name, "begin")
+            stack.callback(turn.release)
+            if not turn.take():
+                self.progress.step("waiting for another coordinator, which plans the study")
+                turn.take(wait=True)
             if ledger.observations.free_lost():
                 self._warn("the ledger lacks generations that its studies had; those of this study are made again")
             stored = ledger.studies.get(config.study.name)
@@ -163,6 +168,8 @@ class Sweep:
             hosts, timers = (
                 open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
             )
+            if workspace.is_shared:
+                name_by_machine(hosts)
             config, findings = settled_baseline(config, hosts, ledger.studies.get(config.study.name))
             if not config.is_comparison:
                 require_search(config)
@@ -183,8 +190,9 @@ class Sweep:
                 keep_trials=self._keep_trials,
                 strict=self.strict,
                 drop=self.drop,
+                coordinator=coordinator,
             )
-            return run.go()
+            return run.go(begun=turn.release)
 
     def _warn(self, text: str) -> None:
         self.progress.note(text, warning=True)

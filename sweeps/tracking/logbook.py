@@ -19,6 +19,7 @@ from sweeps.tracking.mlflow_store import ServerAwayError, TrackingError
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from sweeps.ledger.coordinators import Turn
     from sweeps.results.result import SweepResult
 
 _STATUS = {"done": "FINISHED", "failed": "FAILED"}
@@ -43,6 +44,7 @@ class Logbook:
         report: Whether to write report, plots and exports.
         progress: Receiver of warnings about records that could not be logged.
         patient: Whether to wait for a slow tracking server as long as it takes.
+        writing: The turn to write, where several coordinators work on the study; the one that has it writes to MLflow.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Logbook:
         report: bool,
         progress: Progress,
         patient: bool = False,
+        writing: Turn | None = None,
     ) -> None:
         self.config, self.progress = config, progress
         self._report, self._patient = report, patient
@@ -61,6 +64,8 @@ class Logbook:
         self._workspace, self._enabled = workspace, enabled
         self._tracker: Any = None
         self._opening: _Opening | None = None
+        self.writing = writing
+        self._open: Callable[[], None] = lambda: None
         uri = mlflow_store.tracking_uri(workspace, config.tracking.uri) if enabled else None
         if uri is not None:
             try:
@@ -77,7 +82,22 @@ class Logbook:
             self._note_away()
         elif self._enabled:
             fingerprints = [f for host in hosts for f in host.fingerprints.values()]
-            self._opening = _Opening(self._loading, partial(self._start, self.config.identity(), fingerprints, cases))
+            self._open = partial(self._start, self.config.identity(), fingerprints, cases)
+            self._writes()
+
+    def _writes(self) -> bool:
+        """Whether this process writes to MLflow; one that takes over from a lost one opens the study's run."""
+        if self.writing is not None and not self.writing.take():
+            return False
+        if self._opening is None and not self._away:
+            self._opening = _Opening(self._loading, self._open)
+        return True
+
+    def wait(self) -> None:
+        """Wait until no other coordinator writes; then this one has its turn."""
+        if self.writing is not None and not self.writing.take():
+            self.progress.step("waiting for another coordinator, which writes the runs")
+            self.writing.take(wait=True)
 
     def ready(self) -> None:
         """Wait until the run is open. A tracking server that does not answer is a warning, and is asked at the end.
@@ -138,7 +158,7 @@ class Logbook:
         offsets: Mapping[str, float] | None = None,
     ) -> None:
         """Bring a configuration's run up to date with its rows and answers; `offsets` as for `summarise`."""
-        if not self._enabled or not rows:
+        if not self._enabled or not rows or not self._writes():
             return
         self.ready()
         if self._away:
@@ -150,13 +170,20 @@ class Logbook:
         texts = pd.DataFrame(list(answers))
         self._tracker.log_configuration(trial, configuration, table, texts, status=status, offsets=offsets)
 
-    def finish(self, result: SweepResult) -> None:
-        """Write report, plots and exports, and end the sweep's run with its verdict."""
+    def finish(self, result: SweepResult, *, written: bool = False) -> None:
+        """Write report, plots and exports, and end the sweep's run with its verdict.
+
+        Args:
+            result: The study.
+            written: Whether another coordinator has ended the run already.
+        """
         from sweeps.results.report_files import Outputs, write_outputs
 
         outputs = write_outputs(result, warn=partial(self.progress.note, warning=True)) if self._report else Outputs()
-        if not self._enabled:
+        if not self._enabled or (written and self._opening is None):
             return
+        if self.writing is not None:
+            self._writes()
         self.ready()
         if not self._back(result):
             return

@@ -12,12 +12,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.workspace.workspace import Workspace
 
 PATIENCE = 1.0
 """Seconds to wait for a process that is just ending."""
+
+LEASE = 15.0
+"""Seconds of silence after which a coordinator is lost, and others take over its tasks."""
 
 RUN, RESCORE = "is being run", "is being scored again"
 """The work of the process that holds the lock."""
@@ -58,7 +62,7 @@ def study_lock(workspace: Workspace, study: str, doing: str, *, warn: Callable[[
         raise _busy(path, study, doing) from None
     except (OSError, NotImplementedError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        warn(f"{path} cannot be locked ({reason}): do not work on study {study!r} in a second process meanwhile")
+        warn(f"{path} cannot be locked ({reason}): a row in the ledger keeps other processes from study {study!r}")
     try:
         yield
     finally:
@@ -76,6 +80,8 @@ def standing_of(workspace: Workspace, study: str, status: str) -> str:
     path = workspace.lock(study)
     if status != "running":
         return status
+    if workspace.is_shared:
+        return status if _coordinator(workspace, study) is not None else "interrupted"
     if not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
         return status
     return "interrupted" if _is_held(path) is False else status
@@ -90,7 +96,11 @@ def refuse_busy(workspace: Workspace, study: str) -> None:
         StudyBusyError: If another process works on it.
     """
     path = workspace.lock(study)
-    if _is_held(path):
+    if workspace.is_shared:
+        other = _coordinator(workspace, study)
+        if other is not None and other["by"] != RUN:  # those that run it share their work
+            raise busy_error(study, RUN, **other)
+    elif _is_held(path):
         raise _busy(path, study, RUN)
 
 
@@ -111,8 +121,45 @@ def _is_held(path: Path) -> bool | None:
         return None
 
 
+_WORKING = """
+SELECT doing AS by, pid, node, since FROM coordinators WHERE study = :study AND NOT ended
+AND beat > clock_timestamp() - make_interval(secs => :silence) ORDER BY doing DESC, since LIMIT 1
+"""
+
+
+def _coordinator(workspace: Workspace, study: str) -> dict[str, Any] | None:
+    """Return a coordinator of a study in PostgreSQL, one that scores it again before others; None if there is none.
+
+    Where the database cannot be asked, the ledger itself reports it.
+    """
+    import sqlalchemy as sa
+
+    assert workspace.storage is not None
+    engine = sa.create_engine(workspace.storage, poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            row = connection.execute(sa.text(_WORKING), {"study": study, "silence": LEASE}).mappings().one_or_none()
+    except sa.exc.SQLAlchemyError:
+        return None
+    return None if row is None else dict(row)
+
+
 def _busy(path: Path, study: str, doing: str) -> StudyBusyError:
     return StudyBusyError(f"study {study!r} {_holder(path)}; {_REMEDY[doing]}")
+
+
+def busy_error(study: str, doing: str, *, by: str, pid: int, node: str, since: str) -> StudyBusyError:
+    """Return the error of a process that is refused.
+
+    Args:
+        study: The study.
+        doing: The work that is refused.
+        by: The work of the other process.
+        pid: Its number.
+        node: Its machine.
+        since: ISO time of its begin.
+    """
+    return StudyBusyError(f"study {study!r} {_described(by, pid, node, since)}; {_REMEDY[doing]}")
 
 
 def _write(path: Path, record: dict[str, object]) -> None:
@@ -124,9 +171,13 @@ def _holder(path: Path) -> str:
     """The holder of the lock, as `is being run by process 1234 since 12:34`."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-        since = datetime.fromisoformat(record["since"])
-        when = f"{since:%H:%M}" if since.date() == datetime.now().date() else f"{since:%Y-%m-%d %H:%M}"
-        where = "" if record["node"] == platform.node() else f" on {record['node']}"
-        return f"{record['doing']} by process {record['pid']}{where} since {when}"
+        return _described(record["doing"], record["pid"], record["node"], record["since"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "is being run by another process"
+
+
+def _described(doing: str, pid: int, node: str, since: str) -> str:
+    began = datetime.fromisoformat(since).astimezone()
+    today = began.date() == datetime.now().date()
+    where = "" if node == platform.node() else f" on {node}"
+    return f"{doing} by process {pid}{where} since {began:%H:%M}" + ("" if today else f" of {began:%Y-%m-%d}")

@@ -33,6 +33,7 @@ SMALLEST: dict[str, list[str]] = {
     "search.sampler_scale": ["--trials", "60", "--here"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
+    "speed.coordinators": ["--coordinators", "2", "--delay", "0.1", "--trials", "8"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
     "speed.overhead": ["--quick", "--engine", "scripted", "--no-tracking"],
     "speed.scale": ["--here", "--generations", "200"],
