@@ -8,8 +8,9 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -114,12 +115,17 @@ def terminable() -> AbstractContextManager[Callable[[], int]]:
 
 def mlruns_option(function: F) -> F:
     """`--mlruns DIR`: the folder of the ledger, the MLflow store and the outputs; `--storage URL`: their database."""
+
+    @wraps(function)
+    def command(*arguments: Any, storage: str | None = None, **options: Any) -> Any:
+        with _using(storage):
+            return function(*arguments, **options)
+
+    found: Any = command
     for option in (
         click.option(
             "--storage",
             metavar="URL",
-            expose_value=False,
-            callback=_use_storage,
             help="Database of ledger, trials and runs, such as postgresql+psycopg://USER@HOST/DATABASE; by default the"
             " variable SWEEPS_STORAGE, else SQLite files in the folder.",
         ),
@@ -131,26 +137,24 @@ def mlruns_option(function: F) -> F:
             help="Folder of the ledger, the MLflow store and the outputs.",
         ),
     ):
-        function = option(function)
-    return function
+        found = option(found)
+    return cast(F, found)
 
 
-def _use_storage(ctx: click.Context, _: click.Parameter, url: str | None) -> None:
+@contextmanager
+def _using(storage: str | None) -> Iterator[None]:
     """Let this command, and the programs that it starts, use a database."""
     from sweeps.workspace.workspace import STORAGE_VARIABLE
 
-    if url is None or ctx.resilient_parsing:
-        return
     before = os.environ.get(STORAGE_VARIABLE)
-    os.environ[STORAGE_VARIABLE] = url
-
-    def back() -> None:
-        if before is None:
-            del os.environ[STORAGE_VARIABLE]
-        else:
-            os.environ[STORAGE_VARIABLE] = before
-
-    ctx.call_on_close(back)
+    if storage is not None:
+        os.environ[STORAGE_VARIABLE] = storage
+    try:
+        yield
+    finally:
+        if storage is not None:
+            os.environ.pop(STORAGE_VARIABLE)
+            os.environ.update({} if before is None else {STORAGE_VARIABLE: before})
 
 
 def allow_remote_option(function: F) -> F:

@@ -131,7 +131,7 @@ class Coordinators:
             StudyBusyError: If another process works on the study.
         """
         one = Coordinator(study, self._database, doing)
-        self._enter(one)
+        self._enter(one, alone=self._database.is_sqlite and not unlocked)
         if unlocked:
             time.sleep(SETTLE)
             first = min(self._others(one), key=lambda row: (row.since, row.id), default=None)
@@ -148,13 +148,18 @@ class Coordinators:
             with suppress(SweepError):
                 self._leave(one)
 
-    def _enter(self, one: Coordinator) -> None:
-        """Add a row, unless others bar it. In SQLite others from other machines are watched until one moves."""
+    def _enter(self, one: Coordinator, *, alone: bool) -> None:
+        """Add a row, unless others bar it. In SQLite others from other machines are watched until one moves.
+
+        Args:
+            one: The coordinator.
+            alone: Whether no other process of this machine can be at work, by the operating system's lock.
+        """
         seen: dict[str, int] = {}
         until = time.monotonic() + LEASE
         while True:
             with self._database.writing(immediate=True) as connection:
-                barred = self._barred(one, connection, patient=time.monotonic() < until)
+                barred = self._barred(one, connection, alone=alone, patient=time.monotonic() < until)
                 if not barred:
                     one.beat(connection)
                     return
@@ -164,12 +169,12 @@ class Coordinators:
                     raise _busy(row, one.doing)
             time.sleep(BEAT / 6)
 
-    def _barred(self, one: Coordinator, connection: sa.Connection, *, patient: bool) -> list[Any]:
+    def _barred(self, one: Coordinator, connection: sa.Connection, *, alone: bool, patient: bool) -> list[Any]:
         """Return the rows that bar a coordinator; remove those of lost ones, and with the last one all tasks."""
         if not self._database.is_sqlite:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(one.study))))
         others = self._others(one, connection)
-        over = [row.id for row in others if _is_over(row)]
+        over = [row.id for row in others if row.node == platform.node() and (alone or _is_over(row))]
         left = [row for row in others if row.id not in over]
         if self._database.is_sqlite:
             barred = left if patient else []
@@ -254,9 +259,7 @@ class Turn:
 
 
 def _is_over(row: Any) -> bool:
-    """Whether a row's process ran on this machine and has ended."""
-    if row.node != platform.node():
-        return False
+    """Whether the process of a row of this machine has ended."""
     if row.pid == os.getpid():
         return False
     try:

@@ -136,7 +136,7 @@ class Copying:
             write.execute(sa.insert(p), [each | {"study": name} for each in part])
         add = self._target.insert(o)
         mend = {key: add.excluded[key] for key in ("configuration", "generation", "error")}
-        add = add.on_conflict_do_update(index_elements=list(o.primary_key), set_=mend)
+        add = add.on_conflict_do_update(index_elements=self._target.place, set_=mend)
         for each in _rows(read, o, where=o.c.study == study.name):
             number = each["generation"]
             write.execute(add, each | {"study": name, "generation": None if number is None else numbers[number]})

@@ -75,6 +75,12 @@ class Database:
 
         return postgresql.insert(table)
 
+    @property
+    def place(self) -> list[Any]:
+        """The columns that identify an observation, as the database's key has them."""
+        columns = list(tables.observations.primary_key)
+        return columns if self.is_sqlite else [sa.func.md5(c) if c.name == "case" else c for c in columns]
+
     def by_bytes(self, column: sa.Column[str]) -> sa.ColumnElement[str]:
         """Return a column of texts to order by, in the order of code points: other databases order by a language."""
         return column if self.is_sqlite else sa.collate(column, "C")

@@ -70,6 +70,11 @@ class Ledger:
         """Return what copies studies of this ledger into another one."""
         return Copying(self._database, target._database)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several coordinators can work on one study in it."""
+        return not self._database.is_sqlite
+
     def claims(self, coordinator: Coordinator) -> Claims:
         """Return the shared tasks of a coordinator's study; only in PostgreSQL."""
         return Claims(self._database, coordinator)

@@ -45,9 +45,23 @@ def _failed_observations_get_an_index(connection: sa.Connection) -> None:
         index.create(connection, checkfirst=True)
 
 
+def _texts_have_any_length(connection: sa.Connection) -> None:
+    """Let PostgreSQL take texts that SQLite takes: of any length, also as the name of an observation's case."""
+    if connection.dialect.name != "postgresql":
+        return
+    for table in tables.meta.sorted_tables:
+        for column in sa.inspect(connection).get_columns(table.name):
+            if isinstance(column["type"], sa.VARCHAR):
+                connection.exec_driver_sql(f'ALTER TABLE {table.name} ALTER COLUMN "{column["name"]}" TYPE TEXT')
+    for statement in ("DROP INDEX IF EXISTS ix_observations_failed", *tables.PLACE):
+        connection.exec_driver_sql(statement)
+    _failed_observations_get_an_index(connection)
+
+
 _STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
     2: _proposals_get_rows,
     3: _failed_observations_get_an_index,
+    4: _texts_have_any_length,
 }
 """Functions by the schema version that they reach, in order."""
 

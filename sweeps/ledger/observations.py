@@ -45,7 +45,7 @@ class Observations:
         self._add_score = database.insert(tables.scores).on_conflict_do_nothing()
         o, new = tables.observations, database.insert(tables.observations)
         self._add_or_mend = new.on_conflict_do_update(
-            index_elements=list(o.primary_key),
+            index_elements=database.place,
             set_={name: new.excluded[name] for name in ("configuration", "generation", "error")},
             where=o.c.generation.is_(None),
         )

@@ -56,7 +56,8 @@ def refuse_changes(
 ) -> None:
     """Refuse to continue a study with other settings, cases, models or hosts.
 
-    A larger budget (`budget.raised.is_raised`) is no such change until the confirmation has begun.
+    A larger budget (`budget.raised.is_raised`) is no such change until the confirmation has begun. Where several
+    coordinators can work on the study, each may have hosts of its own.
 
     Args:
         stored: The study.
@@ -70,11 +71,13 @@ def refuse_changes(
     """
     identity = without_passwords(identity)
     known = _known(stored, identity, config)
+    if ledger.is_shared:
+        known, identity = ({key: each[key] for key in each if key != "engine.hosts"} for each in (known, identity))
     if stored.record.kind != (COMPARISON if config.is_comparison else None):
         raise StudyChangedError(_other_kind(stored, ledger, config))
     changed = [key for key in dict.fromkeys([*known, *identity]) if known.get(key) != identity.get(key)]
     lines = [f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}" for key in changed]
-    of_hosts = _host_changes(stored, hosts)
+    of_hosts = _host_changes(stored, hosts, shared=ledger.is_shared)
     lines += of_hosts
     if not lines:
         return
@@ -112,12 +115,14 @@ def _known(stored: StoredStudy, identity: Mapping[str, Any], config: SweepConfig
     return known
 
 
-def _host_changes(stored: StoredStudy, hosts: Sequence[Host]) -> list[str]:
-    """Describe hosts that differ from those that the study began with."""
+def _host_changes(stored: StoredStudy, hosts: Sequence[Host], *, shared: bool) -> list[str]:
+    """Describe hosts that differ from those that the study began with; in a shared study a new name is a new host."""
     lines: list[str] = []
     records = list(stored.record.hosts.values())  # one host may have another address now
     for host in hosts:
-        kept = records[0] if len(hosts) == len(records) == 1 else stored.record.hosts.get(host.name)
+        kept = stored.record.hosts.get(host.name)
+        if len(hosts) == len(records) == 1 and not shared:
+            kept = records[0]
         if kept is not None and host.fingerprints:
             name = host.label if len(hosts) > 1 else ""
             lines += fingerprint_changes(fingerprints_from(kept), host.fingerprints, name)

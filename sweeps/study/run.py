@@ -18,8 +18,10 @@ from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
 from sweeps.config.narrowed_space import Narrowing, TooLarge, parse_drop
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
+from sweeps.fingerprints.changes import fingerprints_from
 from sweeps.hosts.host import Host, RunStoppedError, host_record
 from sweeps.hosts.shared_tasks import SharedTasks
+from sweeps.hosts.sweep_hosts import host_differences
 from sweeps.hosts.task import TaskResult
 from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.coordinators import Coordinator, Turn
@@ -47,6 +49,7 @@ from sweeps.study.stages import Stages
 from sweeps.study.unscored import unscored_text
 from sweeps.tracking.logbook import Logbook
 from sweeps.version import __version__
+from sweeps.workspace.study_lock import StudyBusyError
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -120,6 +123,11 @@ class StudyRun:
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
         plan, pace = self._plan_of(stored, measurer)
         if stored is not None and (plan_before := Plan.from_record(stored.record.plan)) != plan:
+            if self._has_company():
+                raise StudyBusyError(
+                    f"study {stored.name!r} cannot get a larger budget while other coordinators work on it; stop them,"
+                    " run this again, then start them with the larger budget"
+                )
             stored = self._keep_raised(stored, plan_before, plan, identity)
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
@@ -164,8 +172,7 @@ class StudyRun:
         finally:
             if status != "done":
                 stages.logbook.end(status)
-                others = self.coordinator is not None and self.workspace.is_shared and len(self.coordinator.alive()) > 1
-                stages.update(status=None if others else status)
+                stages.update(status=None if self._has_company() else status)
         return result
 
     def _run_with_what_fits(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> Stages:
@@ -235,11 +242,28 @@ class StudyRun:
             narrowing=narrowing.as_record() if self.workspace.is_shared else None,
         )  # fmt: skip
 
+    def _differences(self) -> list[str]:
+        """Describe how the hosts differ from the first one of the study, which may be another coordinator's."""
+        stored = self.ledger.studies.get(self.config.study.name)
+        records = {} if stored is None else stored.record.hosts
+        first = next((name for name in records if name not in {host.name for host in self.hosts}), None)
+        if first is None:
+            return []
+        return host_differences(
+            [replace(self.hosts[0], fingerprints=fingerprints_from(records[first]), name=first), *self.hosts]
+        )
+
+    def _has_company(self) -> bool:
+        """Whether other coordinators work on the study as well."""
+        return self.workspace.is_shared and self.coordinator is not None and len(self.coordinator.alive()) > 1
+
     def _share(self, measurer: Measurer, plan: Plan) -> None:
         """Let the measurer share the study's tasks, where other coordinators can see them."""
         if self.coordinator is None or not self.workspace.is_shared:
             return
         dealt = {"floor": max(1, plan.floor_seeds // 2), "confirm": max(1, plan.confirm_seeds // 2)}
+        for line in self._differences():
+            self.progress.note(line, warning=True)
         claims = self.ledger.claims(self.coordinator)
         measurer.shared = SharedTasks(claims, self.ledger, self.hosts, self.config.study.name, dealt)
 

@@ -178,6 +178,6 @@ def _holder(path: Path) -> str:
 
 def _described(doing: str, pid: int, node: str, since: str) -> str:
     began = datetime.fromisoformat(since).astimezone()
-    today = began.date() == datetime.now().date()
+    when = f"{began:%H:%M}" if began.date() == datetime.now().date() else f"{began:%Y-%m-%d %H:%M}"
     where = "" if node == platform.node() else f" on {node}"
-    return f"{doing} by process {pid}{where} since {began:%H:%M}" + ("" if today else f" of {began:%Y-%m-%d}")
+    return f"{doing} by process {pid}{where} since {when}"

@@ -234,10 +234,18 @@ class LedgerSuite:
         assert [observed.place for observed in found] == expected
 
     def test_long_names_are_kept(self, ledger: Ledger) -> None:
-        entry = ledger.generations.add(KEY, generation(), model="m" * 1000)
-        place = replace(PLACE, case="c" * 255, host="h" * 64)  # the longest name of a file on most systems
-        self.observe(ledger, place, study="s" * 100, generation=entry.id, error="e" * 5000)
-        assert place_of(ledger.observations.of_study("s" * 100)[0]) == place
+        long = "".join(
+            map(chr, range(0x4E00, 0x4E00 + 9000))
+        )  # no index of PostgreSQL takes so much, compressed or not
+        entry = ledger.generations.add(replace(KEY, fingerprint="f" * 300, model_digest=long), generation(), model=long)
+        place = replace(PLACE, case=long, host="h" * 300)
+        self.observe(ledger, place, study="s" * 300, generation=None, error="e" * 5000)
+        for _ in range(2):
+            self.observe(ledger, place, study="s" * 300, generation=entry.id)
+        self.observe(ledger, replace(place, case=long + "x"), study="s" * 300, generation=entry.id)
+        rows = ledger.observations.of_study("s" * 300)
+        assert [place_of(row).case for row in rows] == [long, long + "x"]
+        assert (rows[0]["generation"], rows[0]["error"]) == (entry.id, "")
         model = "/models/" + "m" * 400 + ".gguf"
         ledger.probes.add("f", "llamacpp", model, option="top_k", context="c", record={"acts": True})
         assert ledger.probes.of_host("f", "llamacpp", model) == {("top_k", "c"): {"acts": True}}

@@ -120,8 +120,9 @@ def test_the_workflow_example_names_inputs_that_the_action_has():
 # ---- containers
 
 
-def test_the_compose_file_opens_nothing_to_the_network_and_pins_what_it_runs():
-    compose = yaml.safe_load((ROOT / "examples/compose/compose.yaml").read_text(encoding="utf-8"))
+@pytest.mark.parametrize("file", ["compose.yaml", "coordinators.yaml"])
+def test_the_compose_file_opens_nothing_to_the_network_and_pins_what_it_runs(file):
+    compose = yaml.safe_load((ROOT / "examples/compose" / file).read_text(encoding="utf-8"))
     services = compose["services"]
 
     assert [port for service in services.values() for port in service.get("ports", ())] == ["127.0.0.1:5000:5000"]

@@ -28,7 +28,7 @@ ELSEWHERE = {
     ".bootstrap/bin/uv": "is in .ci/run and .ci/long", "ssh": "needs another machine", "ollama": "needs Ollama",
     "launchctl": "needs a Mac", "sudo": "changes the system", "docker": "needs Docker",
     "taplo": "is tested with the schema", "mlflow": "serves until stopped", "export": "sets a variable",
-    "curl": "needs Ollama", "jq": "is tested with the pipeline's example",
+    "openssl": "draws a password", "curl": "needs Ollama", "jq": "is tested with the pipeline's example",
     "cd": "changes folders", "mkdir": "makes a folder", "mv": "moves files", "sqlite3": "rescues a damaged file",
     "./run_bundle.sh": "is tested with the pipeline's example",
 }  # fmt: skip
@@ -38,11 +38,13 @@ PARSED = {
     "run": "is run by the recipes", "compare": "is run by the recipes", "check": "needs the reader's server",
     "audit": "needs several hosts", "probe": "needs the reader's server", "ui": "serves until it is stopped",
     "track": "writes to MLflow: tests/sweeps/tracking", "merge": "needs the folders of three machines",
+    "move": "needs a database: tests/sweeps/merge/test_move.py",
 }  # fmt: skip
 """Commands of ours that are only parsed here, with the reason."""
 
 PARSED_FLAGS = {
     "--fix": "writes reports again: tests/sweeps/doctor",
+    "--storage": "needs a database",
     "--watch": "waits",
     "--engine": "needs the reader's server",
     "--model": "needs the reader's server",

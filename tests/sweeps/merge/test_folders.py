@@ -47,6 +47,7 @@ def machine(swept: Path, tmp_path: Path) -> Callable[..., Path]:
 OTHER = (
     "UPDATE studies SET name = 'u', config = replace(config, '\"t\"', '\"u\"')",
     "UPDATE observations SET study = 'u'",
+    "UPDATE proposals SET study = 'u'",
 )
 STARTED_APART = "UPDATE studies SET created = '2020-01-01T00:00:00.000+00:00'"
 LESS = "DELETE FROM observations WHERE stage = 'confirm'", "UPDATE studies SET updated = '2020', status = 'stopped'"
