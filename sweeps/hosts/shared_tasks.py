@@ -64,35 +64,41 @@ class SharedTasks:
         left = {_digest(task): replace(task, host=None) for task in tasks}
         batch = hashlib.sha256("".join(left).encode()).hexdigest()
         positions = {digest: number for number, digest in enumerate(left)}
-        offered, pause = 0.0, _PAUSES[0]
+        offered, pause, times = 0.0, _PAUSES[0], 0
         while left:
             if time.monotonic() > offered + _SHARE_AGAIN:
                 self.claims.share(batch, list(positions), self._deal(tasks))
                 offered = time.monotonic()
                 check()
-            others = self.claims.done(batch) & set(left)
-            self._take([left.pop(digest) for digest in positions if digest in others], take, check)
-            start, count = self._part(len(positions), len(left))
-            claimed = self.claims.claim(batch, count, start=start) if left else {}
+            start, count = self._part(len(positions), times)
+            claimed = self.claims.claim(batch, count, start=start)
             mine = {digest: self._here(left[digest], host) for digest, host in claimed.items() if digest in left}
             if mine:
                 run_here([mine[digest] for digest in positions if digest in mine])
                 self.claims.finish(list(mine))
                 left = {digest: task for digest, task in left.items() if digest not in mine}
-                pause, offered = _PAUSES[0], time.monotonic()
-            elif left and not others:
+                pause, offered, times = _PAUSES[0], time.monotonic(), times + 1
+                continue
+            others = self.claims.done(batch) & set(left)  # nothing is left to claim
+            self._take([left.pop(digest) for digest in positions if digest in others], take, check)
+            if left and not others:
                 time.sleep(pause)
                 pause = min(2 * pause, _PAUSES[1])
 
-    def _part(self, tasks: int, left: int) -> tuple[int, int]:
+    def _part(self, tasks: int, times: int) -> tuple[int, int]:
         """Where this coordinator begins in a batch, and how many tasks it claims.
 
-        Each begins at its own part, so that its requests go on from prompt to prompt; later claims get smaller.
+        Each begins at its own part, so that its requests go on from prompt to prompt. All together claim half of what
+        is left each time, so that they end at the same moment.
+
+        Args:
+            tasks: Number of tasks of the batch.
+            times: Number of its claims so far.
         """
         alive = list(self.claims.coordinator.alive())
         rank = alive.index(self.claims.coordinator.id)
         hosts = max(1, sum(not host.dropped for host in self.hosts))
-        count = left if len(alive) == 1 else math.ceil(left / (2 * len(alive)))
+        count = tasks if len(alive) == 1 else math.ceil(tasks / (2 ** min(times + 1, 30) * len(alive)))
         return tasks * rank // len(alive), min(_MOST * hosts, max(hosts, count))
 
     def _deal(self, tasks: Iterable[Task]) -> dict[str, str]:

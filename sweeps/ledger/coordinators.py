@@ -28,7 +28,7 @@ from sweeps.ledger.records import now
 from sweeps.workspace.study_lock import LEASE, RESCORE, busy_error
 
 BEAT = 3.0
-"""Seconds between the heartbeats of a coordinator."""
+"""Seconds between the heartbeats of a coordinator, with PostgreSQL."""
 
 SETTLE = 1.0
 """Seconds until two coordinators that began at once, where a file system cannot lock, see each other."""
@@ -87,7 +87,7 @@ class Coordinator:
 
     def keep_beating(self) -> None:
         """Beat until `end`; a ledger that cannot be reached for a moment is tried again."""
-        while not self._ended.wait(BEAT):
+        while not self._ended.wait(LEASE / 3 if self.database.is_sqlite else BEAT):
             with suppress(SweepError), self.database.writing_derived() as connection:
                 self.beat(connection)
 

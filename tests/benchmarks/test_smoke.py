@@ -91,6 +91,8 @@ def test_every_benchmark_has_a_smoke_test() -> None:
 @pytest.mark.parametrize("name", SMALLEST)
 def test_it_runs(name: str, shown: list, labels: Path, request: pytest.FixtureRequest) -> None:
     places = {"LABELS": lambda: str(labels), "TABLE": lambda: str(request.getfixturevalue("small_table"))}
+    if name == "speed.coordinators":
+        request.getfixturevalue("postgres_server")  # skips where PostgreSQL's binaries are absent
     argv = [places[argument]() if argument in places else argument for argument in SMALLEST[name]]
     assert main_of(name)(argv) == 0
     ((figures, lines),) = shown
@@ -214,6 +216,11 @@ def started(figures: dict[str, Any]) -> None:
     assert all(found["processor"] > 0 for found in figures.values())
 
 
+def coordinated(figures: dict[str, Any]) -> None:
+    assert figures["seconds"].keys() == figures["seconds_of_stages"].keys() == {"1", "2"}
+    assert figures["share"] == figures["seconds"]["2"] / figures["seconds"]["1"] > 0
+
+
 def rates(figures: dict[str, Any]) -> None:
     assert len(figures["rates"]) > 100
     assert all(0 <= rate <= 1 for rate in figures["rates"].values())
@@ -273,6 +280,7 @@ CHECKS = {
     "search.importances": shares, "search.sampler_scale": large_studies,
     "search.racing": raced,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
+    "speed.coordinators": coordinated,
     "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
     "speed.scale": grown, "speed.startup": started,
     "speed.tracking": logged, "speed.waiting": waited,
