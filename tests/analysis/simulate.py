@@ -62,15 +62,17 @@ def lopsided(rng, kind, replications, base, few):
     return scores
 
 
-def cells_of(scores) -> Cells:
-    """Return the sufficient statistics of such scores, by way of a table."""
+def cells_of(scores, cluster=None) -> Cells:
+    """Return the sufficient statistics of such scores, by way of a table; `cluster` has a number for each case."""
     replications, arms = scores.shape[:2]
     index = np.indices(scores.shape).reshape(4, -1)
     label = pd.Categorical.from_codes(
         index[0] * arms + index[1], [f"{i:06d}{arm}" for i in range(replications) for arm in "bf"[:arms]]
     )
     table = {"configuration": label, "case": index[2], "seed": index[3], "score": scores.ravel()}
-    return summarize(pd.DataFrame(table))
+    if cluster is None:
+        return summarize(pd.DataFrame(table))
+    return summarize(pd.DataFrame(table | {"cluster": np.asarray(cluster)[index[2]]}), cluster="cluster")
 
 
 def estimates(scores, **options) -> list[Estimate]:

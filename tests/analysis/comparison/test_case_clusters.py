@@ -13,6 +13,7 @@ from analysis import TableError, judge, rank
 from analysis.comparison.case_clusters import clustered_t
 from analysis.comparison.pair import pair
 from analysis.observations.table import summarize
+from tests.analysis import simulate
 from tests.marks import long
 
 
@@ -54,11 +55,11 @@ def test_equal_clusters_give_the_paired_t_test_of_their_means():
 def test_equal_arms_differ_at_the_nominal_rate(sizes, shared):
     rng = np.random.default_rng([len(sizes), int(10 * shared)])
     cluster, count = np.repeat(range(len(sizes)), sizes), 500
-    rejected = 0
-    for _ in range(count):
-        own = rng.normal(0, math.sqrt(shared), len(sizes))[cluster] + rng.normal(0, math.sqrt(1 - shared), len(cluster))
-        arms = np.stack([np.full(len(cluster), 0.5), 0.5 + 0.05 * own])
-        rejected += clustered_t(two_of(table_of(arms, cluster))).p_value <= 0.05
+    own = rng.normal(0, math.sqrt(shared), (count, len(sizes)))[:, cluster]
+    own += rng.normal(0, math.sqrt(1 - shared), own.shape)
+    scores = np.stack([np.full_like(own, 0.5), 0.5 + 0.05 * own], axis=1)[..., None]
+    cells = simulate.cells_of(scores, cluster)
+    rejected = sum(clustered_t(pair(cells, 2 * each, 2 * each + 1)).p_value <= 0.05 for each in range(count))
     assert 0.02 <= rejected / count <= 0.08
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 from analysis.comparison.compare import RULES, TESTS, compare
 from analysis.comparison.pair import pair
 from analysis.observations.table import TableError, summarize
+from tests.analysis import simulate
 from tests.analysis.comparison.cells import drawn, on_hosts, two_of
 from tests.marks import long
 
@@ -111,15 +112,14 @@ def test_equal_greedy_arms_are_equal_on_these_cases_also_where_their_sums_were_r
 @pytest.mark.parametrize(("lost", "seeds"), [(0.0, (10, 2)), (0.5, (3, 3)), long(0.5, (5, 5))])
 def test_type_one_error_with_unequal_numbers_of_seeds_and_unequal_noise(lost, seeds):
     rng, rejected, judged = np.random.default_rng(12), 0, 0
-    for _ in range(600):
-        cells = {}
-        for name, size, noise in (("a", seeds[0], 0.06), ("b", seeds[1], 0.12)):
-            for case in "uvwxyz":
-                kept = 0.5 + noise * rng.standard_normal(size)[rng.random(size) >= lost * (name == "b")]
-                if len(kept):
-                    cells[name, case] = list(kept)
+    scores = 0.5 + np.array([0.04, 0.08])[:, None, None] * rng.standard_normal((600, 2, 6, max(seeds)))
+    for arm, size in enumerate(seeds):
+        scores[:, arm, :, size:] = np.nan
+    scores[:, 1][rng.random((600, 6, max(seeds))) < lost] = np.nan
+    cells = simulate.cells_of(scores)
+    for each in range(600):
         try:
-            estimate = compare(two_of(cells)).estimate
+            estimate = compare(pair(cells, 2 * each, 2 * each + 1)).estimate
         except TableError:
             continue
         judged, rejected = judged + 1, rejected + (estimate.p_value <= 0.05)
