@@ -117,6 +117,7 @@ def place_database(path: Path, make: Callable[[str], object]) -> bool:
     """
     memory = Path("/dev/shm")
     with _making:
+        remove_abandoned(path)
         if path.exists():
             return False
         with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
@@ -130,7 +131,6 @@ def place_database(path: Path, make: Callable[[str], object]) -> bool:
 
 def _place(fresh: Path, path: Path) -> None:
     beside = unfinished(path)
-    remove_abandoned(path)
     try:
         shutil.copyfile(fresh, beside)
         beside.chmod(0o600)  # it will have prompts and texts

@@ -6,6 +6,7 @@ trials in Optuna and runs in MLflow. A round of the long form is the same at oth
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -40,10 +41,10 @@ from tests.sweeps.forks import needs_fork
 
 pytestmark = needs_fork
 
-STEPS = {"check": 18, "floor": 85, "explore": 240, "confirm": 75, "report": 60}
+STEPS = {"check": 18, "floor": 80, "explore": 190, "confirm": 34, "report": 60}
 """Steps of the undisturbed sweep by stage, or a few less."""
 
-LEDGER_STEPS = {"check": 12, "floor": 35, "explore": 115, "confirm": 62, "report": 3}
+LEDGER_STEPS = {"check": 11, "floor": 15, "explore": 40, "confirm": 15, "report": 3}
 """The same without MLflow and report, as in the short form."""
 
 ROUNDS = 20
@@ -61,16 +62,16 @@ def moment(stage: str, number: int, *, ledger_only: bool = False) -> int:
     return 1 + share * ((LEDGER_STEPS if ledger_only else STEPS)[stage] - 1) // (ROUNDS - 1)
 
 
-def assert_same(path: Path, whole: Whole, *, ledger_only: bool = False) -> None:
+def assert_same(path: Path, whole: State) -> None:
     """The sweep has left what the undisturbed one has."""
-    assert differences(state_of(path.parent / "mlruns"), whole(ledger_only)) == []
+    assert differences(state_of(path.parent / "mlruns"), whole) == []
 
 
-def assert_ends(path: Path, whole: Whole, *, before: Action = nothing, ledger_only: bool = False) -> None:
+def assert_ends(path: Path, whole: State, *, before: Action = nothing, ledger_only: bool = False) -> None:
     """The same command ends without a warning, and the sweep has left what the undisturbed one has."""
     ending = disturbed(path, before=before, ledger_only=ledger_only)
     assert (ending.how, ending.warnings) == ("done", ()), ending
-    assert_same(path, whole, ledger_only=ledger_only)
+    assert_same(path, whole)
 
 
 def assert_refused(ending: Ending, *words: str) -> None:
@@ -87,17 +88,19 @@ def assert_stopped(ending: Ending) -> None:
 
 @pytest.mark.parametrize(("number", "quick"), [(0, True), *(long(number, False) for number in range(ROUNDS))])
 def test_a_kill_in_each_stage(number: int, quick: bool, tmp_path: Path, whole: Whole) -> None:
+    right = whole(quick)
     path = write(tmp_path)
     for stage in STAGES:
         step = moment(stage, number, ledger_only=quick)
         ending = disturbed(path, at(stage, step, die), ledger_only=quick)
         assert ending.how == "killed", (stage, step, ending)
-    assert_ends(path, whole, ledger_only=quick)
+    assert_ends(path, right, ledger_only=quick)
 
 
 @pytest.mark.parametrize("kills", [2, long(20)])
 def test_kills_at_random_moments(kills: int, tmp_path: Path, whole: Whole) -> None:
     """They hit a write of the database itself as well, and a request that is under way."""
+    right = whole(True)
     rng, killed, path = np.random.default_rng(20), 0, write(tmp_path / "0", engine={"options": {"delay": 0.004}})
     for number in range(4 * kills):
         child = started(path, ledger_only=True)
@@ -105,7 +108,7 @@ def test_kills_at_random_moments(kills: int, tmp_path: Path, whole: Whole) -> No
         ending = child.kill()
         killed += ending.how == "killed"
         if ending.how == "done" or killed == kills:
-            assert_ends(path, whole, ledger_only=True)
+            assert_ends(path, right, ledger_only=True)
             path = write(tmp_path / str(number + 1), engine={"options": {"delay": 0.004}})
         if killed == kills:
             return
@@ -114,7 +117,8 @@ def test_kills_at_random_moments(kills: int, tmp_path: Path, whole: Whole) -> No
 
 @pytest.mark.long
 def test_a_kill_of_the_command(tmp_path: Path, whole: Whole) -> None:
-    path = write(tmp_path, engine={"options": {"delay": 0.05}})
+    right = whole(False)
+    path = write(tmp_path)
     command = [sys.executable, "-m", "sweeps", "run", str(path), "--mlruns", str(tmp_path / "mlruns")]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert child.stdout is not None
@@ -122,32 +126,35 @@ def test_a_kill_of_the_command(tmp_path: Path, whole: Whole) -> None:
         if "explore" in line:
             break
     child.kill()
-    child.wait()
-    assert_ends(path, whole, ledger_only=True)
+    assert child.wait() == -signal.SIGKILL
+    assert_ends(path, right)
 
 
 @pytest.mark.parametrize(("number", "stages"), [SHORT, *LONG])
 def test_a_disk_that_takes_nothing_more(number: int, stages: Sequence[str], tmp_path: Path, whole: Whole) -> None:
-    path, quick = write(tmp_path), len(stages) == 1
+    quick = len(stages) == 1
+    path, right = write(tmp_path), whole(quick)
     for stage in stages:
         fault = at(stage, moment(stage, number, ledger_only=quick), write_nothing_more)
         assert_stopped(disturbed(path, fault, ledger_only=quick))
-    assert_ends(path, whole, ledger_only=quick)
+    assert_ends(path, right, ledger_only=quick)
 
 
 @pytest.mark.parametrize(("number", "stages"), LONG)
 def test_a_full_disk(number: int, stages: Sequence[str], small_disk: Path, whole: Whole) -> None:
+    right = whole(False)
     path = write(small_disk)
     for stage in stages:
         assert_stopped(disturbed(path, at(stage, moment(stage, number), partial(fill, small_disk))))
         (small_disk / BALLAST).unlink()
-    assert_ends(path, whole)
+    assert_ends(path, right)
 
 
 @pytest.mark.parametrize(("number", "stages"), LONG)
 def test_a_folder_that_may_only_be_read_from_now_on(
     number: int, stages: Sequence[str], tmp_path: Path, whole: Whole
 ) -> None:
+    right = whole(False)
     path, mlruns = write(tmp_path), tmp_path / "mlruns"
     for stage in stages:
         fault = at(stage, moment(stage, number), partial(set_mode, mlruns, writable=False))
@@ -156,7 +163,7 @@ def test_a_folder_that_may_only_be_read_from_now_on(
         assert_refused(disturbed(path, before=respect_modes), "cannot be written")
         assert {file: file.stat().st_mtime_ns for file in mlruns.rglob("*")} == before
         set_mode(mlruns, writable=True)
-    assert_ends(path, whole, before=respect_modes)
+    assert_ends(path, right, before=respect_modes)
 
 
 JUMPS = {"a day back": -86_400.0, "a day on": 86_400.0, "to 1970": -1.7e9}
@@ -165,13 +172,15 @@ JUMPS = {"a day back": -86_400.0, "a day on": 86_400.0, "to 1970": -1.7e9}
 @pytest.mark.parametrize("jump", [long(jump) for jump in JUMPS])
 @pytest.mark.parametrize("stage", STAGES[1:])
 def test_a_clock_that_is_wrong_after_a_kill(stage: str, jump: str, tmp_path: Path, whole: Whole) -> None:
+    right = whole(False)
     path = write(tmp_path)
     assert disturbed(path, at(stage, moment(stage, 0), die)).how == "killed"
-    assert_ends(path, whole, before=partial(clock.set_clock, JUMPS[jump]))
+    assert_ends(path, right, before=partial(clock.set_clock, JUMPS[jump]))
 
 
 @pytest.mark.parametrize("number", [long(number) for number in range(4)])
 def test_a_clock_that_jumps_in_each_stage(number: int, tmp_path: Path, whole: Whole) -> None:
+    right = whole(False)
     path = write(tmp_path)
 
     def jumps(steps: Steps) -> None:
@@ -181,15 +190,16 @@ def test_a_clock_that_jumps_in_each_stage(number: int, tmp_path: Path, whole: Wh
 
     ending = disturbed(path, jumps)
     assert (ending.how, ending.warnings) == ("done", ()), ending
-    assert_same(path, whole)
+    assert_same(path, right)
 
 
 @pytest.mark.parametrize("number", [0, *map(long, range(1, 10))])
 def test_coordinators_that_begin_together(number: int, tmp_path: Path, whole: Whole) -> None:
+    right = whole(True)
     path = write(tmp_path, engine={"options": {"delay": 0.02}})
     endings = [child.end() for child in [started(path, ledger_only=True) for _ in range(2 + number % 3)]]
     assert sorted(ending.how for ending in endings) == ["done", *["refused"] * (1 + number % 3)]
     for ending in endings:
         if ending.how == "refused":
             assert_refused(ending, "StudyBusyError", "is being run by process")
-    assert_same(path, whole, ledger_only=True)
+    assert_same(path, right)
