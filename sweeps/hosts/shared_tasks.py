@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sweeps.hosts.host import Host
+from sweeps.hosts.order import order
 from sweeps.hosts.pool import observed
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.claims import Claims
@@ -61,7 +62,8 @@ class SharedTasks:
         """
         own = [host.digest for host in self.hosts if host.fingerprints and not host.dropped]
         self.claims.coordinator.offer(own)
-        left = {_digest(task): replace(task, host=None) for task in tasks}
+        ordered = order(tasks, self.hosts[0].engine.reload_options)  # the same one in every coordinator
+        left = {_digest(task): replace(task, host=None) for task in ordered}
         batch = hashlib.sha256("".join(left).encode()).hexdigest()
         positions = {digest: number for number, digest in enumerate(left)}
         offered, pause, times = 0.0, _PAUSES[0], 0
