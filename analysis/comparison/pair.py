@@ -261,8 +261,9 @@ def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tu
         made = int(cells.n[row].sum())
         if copied := int(cells.copied[row]):
             notes.append(
-                f"{copied} rows of {role} repeat the long text of another seed, which chance does not do at their "
-                "temperature: a server or a cache ignored the seed. Each text counts once."
+                f"{copied} {'row' if copied == 1 else 'rows'} of {role} "
+                f"{'repeats' if copied == 1 else 'repeat'} the long text of another seed, which chance does not do at "
+                "their temperature: a server or a cache ignored the seed. Each text counts once."
             )
         elif cells.alike[row] >= _MANY_ALIKE * made:
             notes.append(

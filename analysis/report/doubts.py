@@ -11,13 +11,13 @@ from analysis.report.facts import cautions
 def doubts(data: ReportData) -> list[str]:
     """The doubts that stand beside the verdict, in page, panel and note; [] without a verdict.
 
-    These are its cautions, texts that are cut off, much longer or copied, other ways to score that give another
-    verdict, and a baseline that scored otherwise before the search.
+    These are its cautions, rows that do not count, texts that are cut off, much longer or copied, other ways to score
+    that give another verdict, and a baseline that scored otherwise before the search.
     """
     verdict = data.verdict
     if verdict is None:
         return []
-    texts = [data.in_words(note) for note in verdict.text_notes]
+    texts = [data.in_words(note) for note in (*verdict.data_notes, *verdict.text_notes)]
     return [each for each in (*cautions(data), *texts, other_scorings(data), apart_text(data)) if each]
 
 

@@ -166,7 +166,7 @@ def _verdict(data: ReportData) -> dict[str, Any] | None:
     verdict = data.verdict
     if verdict is None:
         return None
-    tone, in_doubt = verdict.outcome.replace(" ", "-"), {*verdict.cautions, *verdict.text_notes}
+    tone, in_doubt = verdict.outcome.replace(" ", "-"), {*verdict.cautions, *verdict.text_notes, *verdict.data_notes}
     return {
         "it": verdict,
         "outcome": outcome_text(data),

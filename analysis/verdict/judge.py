@@ -276,6 +276,7 @@ def _verdict(
         optimism=asked.optimism,
         cautions=cautions,
         text_notes=texts,
+        data_notes=two.notes,
         **_of_arms(two),
         **_of_estimate(estimate, tail),
         **_of_equality(estimate, tail, p_equivalence),

@@ -98,11 +98,13 @@ def named(verdict: Verdict, names: Mapping[str, str]) -> Verdict:
         names: Names of configurations by key.
     """
     notes = tuple(as_sentence(note, names) for note in verdict.notes)
-    cautions, texts = (
-        tuple(as_sentence(each, names) for each in own) for own in (verdict.cautions, verdict.text_notes)
+    cautions, texts, rows = (
+        tuple(as_sentence(each, names) for each in own)
+        for own in (verdict.cautions, verdict.text_notes, verdict.data_notes)
     )
     sentence, advice = (as_sentence(text, names) for text in (verdict.sentence, verdict.advice))
-    return replace(verdict, sentence=sentence, advice=advice, notes=notes, cautions=cautions, text_notes=texts)
+    told = replace(verdict, sentence=sentence, advice=advice, notes=notes)
+    return replace(told, cautions=cautions, text_notes=texts, data_notes=rows)
 
 
 def out_of_reach(verdict: Verdict) -> bool:

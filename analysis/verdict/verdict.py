@@ -81,6 +81,7 @@ class Verdict:
         cautions: The notes to repeat wherever the difference is shown: it was picked on the same data, so that new
             generations will show less, or a single case decides.
         text_notes: The notes on texts that are cut off, much longer or copied, so that scores mean something else.
+        data_notes: The notes on rows that do not count, so that an arm has fewer than were generated.
         scale: The ends of the scores, and whether less is better.
     """
 
@@ -136,6 +137,7 @@ class Verdict:
     optimism: float
     cautions: tuple[str, ...]
     text_notes: tuple[str, ...] = ()
+    data_notes: tuple[str, ...] = ()
     scale: Scale = UNIT
 
     @property
@@ -172,4 +174,5 @@ class Verdict:
             "notes": list(self.notes),
             "cautions": list(self.cautions),
             "text_notes": list(self.text_notes),
+            "data_notes": list(self.data_notes),
         }

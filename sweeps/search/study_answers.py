@@ -11,6 +11,7 @@ from analysis.observations.table_error import TableError
 from analysis.sources.answer import Answer
 from analysis.sources.optuna_trials import of_trials
 from sweeps.addresses import without_password
+from sweeps.search.quiet_optuna import quiet_optuna
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
@@ -29,17 +30,13 @@ def study_answers(storage: str, columns: Mapping[str, str], study: str | None = 
     """
     import optuna
 
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
+    with quiet_optuna():
         opened = _open(storage)
         names = optuna.study.get_all_study_names(opened)
         name = _name(names, study)
         trials = optuna.load_study(study_name=name, storage=opened)
         fields = ("number", "value", "params", "user_attrs", "state", "intermediate_values")
         rows = trials.trials_dataframe(attrs=fields).to_dict("records")
-    finally:
-        optuna.logging.set_verbosity(before)
     return list(of_trials([{str(key): value for key, value in row.items()} for row in rows], columns))
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
+from sweeps.search.quiet_optuna import quiet_optuna
 from sweeps.search.trial_rows import add_rows, are_plain, is_known
 from sweeps.workspace.postgres import making_tables
 from sweeps.workspace.sqlite_files import (
@@ -86,7 +87,7 @@ class StoredTrials:
         from optuna.exceptions import ExperimentalWarning
 
         self._name, self._url = name, storage
-        with readable_errors(storage):
+        with readable_errors(storage), quiet_optuna():
             self._opened = _storage(storage)
             self._known = is_known(self._opened)
             self.study = optuna.create_study(

@@ -22,6 +22,7 @@ from analysis.observations import views
 from analysis.report.surface import Contour, Scale, Slice, Surface
 from sweeps.config.space import params
 from sweeps.results.result import SweepResult
+from sweeps.search.quiet_optuna import quiet_optuna
 from sweeps.search.trial import LEAST_ERROR
 
 if TYPE_CHECKING:
@@ -236,32 +237,27 @@ def _optuna_shares(
 
     swept = {name: each for name, each in distributions.items() if not each.single()}
     everywhere = [name for name in swept if all(name in point for point in points)]
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
     evaluators: dict[str, Any] = {"PED-ANOVA": PedAnovaImportanceEvaluator}
     if len(points) <= _MOST_FOR_FANOVA:
         evaluators = {"fANOVA": lambda: FanovaImportanceEvaluator(n_trees=_TREES, seed=0)} | evaluators
     found = {}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the evaluators are marked as experimental
-            study = optuna.create_study(direction="maximize")
-            study.add_trials(
-                optuna.trial.create_trial(
-                    params={name: point[name] for name in everywhere},
-                    distributions={name: swept[name] for name in everywhere},
-                    value=float(score),
-                )
-                for point, score in zip(points, scores, strict=True)
+    with quiet_optuna(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the evaluators are marked as experimental
+        study = optuna.create_study(direction="maximize")
+        study.add_trials(
+            optuna.trial.create_trial(
+                params={name: point[name] for name in everywhere},
+                distributions={name: swept[name] for name in everywhere},
+                value=float(score),
             )
-            for name, evaluator in evaluators.items():
-                try:
-                    shares = get_param_importances(study, evaluator=evaluator(), params=everywhere)
-                except (ValueError, RuntimeError, ZeroDivisionError) as error:
-                    logging.getLogger(__name__).debug("%s has no importances: %s", name, error)
-                    continue
-                if any(shares.values()):
-                    found[name] = {option: float(share) for option, share in shares.items()}
-    finally:
-        optuna.logging.set_verbosity(before)
+            for point, score in zip(points, scores, strict=True)
+        )
+        for name, evaluator in evaluators.items():
+            try:
+                shares = get_param_importances(study, evaluator=evaluator(), params=everywhere)
+            except (ValueError, RuntimeError, ZeroDivisionError) as error:
+                logging.getLogger(__name__).debug("%s has no importances: %s", name, error)
+                continue
+            if any(shares.values()):
+                found[name] = {option: float(share) for option, share in shares.items()}
     return found

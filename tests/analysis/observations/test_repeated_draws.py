@@ -108,6 +108,7 @@ def test_one_long_text_under_several_seeds_counts_once():
     assert sum(each.p_value <= 0.05 for each in found) <= 200 * 0.05 + 2 * (200 * 0.05 * 0.95) ** 0.5
     assert {(each.n_baseline, each.n_finalist) for each in found} == {(12, 12)}
     assert "24 rows of the baseline repeat the long text of another seed" in found[0].notes[0]
+    assert found[0].notes[0] in found[0].data_notes  # they stand beside n, not in the list far below
     unlike = with_texts(rng, ignored=True, words=120, temperature=0.8).drop(columns="text_sha256")
     assert judge_one(unlike, baseline="b").n_baseline == 36
 

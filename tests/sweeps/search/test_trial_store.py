@@ -27,6 +27,21 @@ def test_a_password_is_not_shown(url: str, shown: str) -> None:
     assert "secret" not in str(caught.value)
 
 
+def test_opening_a_storage_prints_none_of_optunas_lines(tmp_path: Path, caplog) -> None:
+    before = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.INFO)
+    optuna.logging.enable_propagation()
+    try:
+        for _ in range(2):  # made, then opened again
+            StoredTrials("study", f"sqlite:///{tmp_path / 'optuna.db'}")
+        assert not caplog.records
+        optuna.create_study()
+        assert caplog.records  # the user's own studies log as before
+    finally:
+        optuna.logging.disable_propagation()
+        optuna.logging.set_verbosity(before)
+
+
 def test_the_value_of_a_trial_has_a_name(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'optuna.db'}"
     for _ in range(2):  # made, and opened again
