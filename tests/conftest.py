@@ -19,7 +19,7 @@ from analysis.report.guard import Guard  # noqa: E402
 from sweeps.fingerprints import capture  # noqa: E402
 from sweeps.tracking.mlflow_store import PRELOAD  # noqa: E402
 
-settings.register_profile("short", max_examples=25, deadline=None)
+settings.register_profile("short", max_examples=15, deadline=None)
 settings.register_profile("full", max_examples=200, deadline=None)
 settings.load_profile("short")
 

@@ -81,7 +81,7 @@ def test_an_embedding_model_gets_the_midpoint_that_fits_the_labels(
     not human_agreement.LABELS.exists(), reason="the human judgements are not beside this repository (../shared)"
 )
 def test_the_shipped_score_agrees_with_people() -> None:
-    documents = human_agreement.read(human_agreement.LABELS)
+    documents = human_agreement.read(human_agreement.LABELS)[::2]  # half show as much in half the time
     found = [human_agreement.with_objective(CoverageObjective())(document) for document in documents]
     rows, totals = [row for row, _ in found], [total for _, total in found]
     figures = human_agreement.agreement(documents, rows, 0.5, 0.0, totals)

@@ -16,7 +16,7 @@ from analysis import judge_one
 from tests.analysis import simulate
 from tests.marks import long
 
-REPLICATIONS = 1000
+REPLICATIONS = 600
 SHORT = [(4, 3), (6, 5), (12, 10)]
 SIZES = [size if size in SHORT else long(*size) for size in simulate.SIZES]
 

@@ -18,12 +18,18 @@ from sweeps.results.reader import load_result
 from sweeps.study import sweep as sweep_module
 from sweeps.study.identity import StudyChangedError
 from tests.doubles.ollama import Model, OllamaDouble
+from tests.marks import long
 from tests.sweeps.sweep_files import run, write_sweep
 
 PARAMETERS = {"temperature": 0.2, "top_k": 10, "repeat_penalty": 1.3, "stop": ["<|im_end|>"]}
 
 
-@pytest.fixture(params=["0.33.0-rc2", "0.6.8"])
+VERSIONS = ["0.33.0-rc2", "0.6.8"]
+NEWEST = pytest.mark.parametrize("server", [VERSIONS[0], long(VERSIONS[1])], indirect=True)
+"""For whole sweeps; what the versions differ in is shown by `check`, and by one sweep on each with `-m long`."""
+
+
+@pytest.fixture(params=VERSIONS)
 def server(request: pytest.FixtureRequest) -> Iterator[OllamaDouble]:
     with OllamaDouble(version=request.param) as double:
         double.models["tuned"] = Model(parameters=PARAMETERS)
@@ -48,6 +54,7 @@ def sent(server: OllamaDouble) -> list[dict[str, Any]]:
     return [body["options"] for body in bodies if body["options"]["num_predict"] != 1]
 
 
+@NEWEST
 def test_a_sweep_from_its_models_parameters(
     tmp_path: Path, server: OllamaDouble, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -86,6 +93,7 @@ def test_a_default_of_the_server_that_moved(tmp_path: Path, server: OllamaDouble
     assert sent(server)[0]["repeat_penalty"] == penalty.value
 
 
+@NEWEST
 def test_a_study_of_an_older_version_goes_on_with_the_baseline_that_it_began_with(
     tmp_path: Path, server: OllamaDouble, monkeypatch: pytest.MonkeyPatch
 ) -> None:

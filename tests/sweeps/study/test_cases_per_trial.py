@@ -36,7 +36,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def clean(home: Path) -> SweepResult:
-    return run(write_sweep(home, cases=12, budget=BUDGET), report=True)
+    return run(write_sweep(home, cases=12, budget=BUDGET))
 
 
 def explored(result: SweepResult) -> pd.DataFrame:

@@ -161,6 +161,7 @@ def test_memory_that_is_short_for_a_moment_takes_nothing_out_of_the_space(tmp_pa
     assert not [text for text in notes.warnings if "removed" in text]
 
 
+@pytest.mark.usefixtures("no_report")
 def test_a_stored_study_goes_on_without_a_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, engine = write(tmp_path), Small(tmp_path)
     engine.room, engine.ends = 8192, 40
