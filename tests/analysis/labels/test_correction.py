@@ -27,10 +27,10 @@ def made(**changes: object) -> Correction:
 
 
 def test_the_interval_holds_the_truth_where_the_matcher_favours_an_arm_by_5_points() -> None:
-    found = coverage(1000, np.random.default_rng(12))
-    assert 0.94 <= found["corrected"] <= 0.96
+    found = coverage(500, np.random.default_rng(12))
+    assert 0.93 <= found["corrected"] <= 0.97  # two standard errors
     assert found["matcher"] < 0.85
-    assert abs(found["bias"]) < 0.011  # three standard errors
+    assert abs(found["bias"]) < 0.0155  # three standard errors
 
 
 def test_expected_scores_and_gains_are_corrected_as_well() -> None:

@@ -53,9 +53,9 @@ def test_two_seeds_per_case_can_be_halved():
 
 def test_false_alarms_are_rare():
     rng = np.random.default_rng(5)
-    scores = simulate.null_scores(rng, "beta", 500, 6, 6)[:, 0]
+    scores = simulate.null_scores(rng, "beta", 300, 6, 6)[:, 0]
     alarms = sum(not aa_check(frame(each)).passed for each in scores)
-    assert alarms <= 500 * 0.01 + 3 * math.sqrt(500 * 0.01)
+    assert alarms <= 300 * 0.01 + 3 * math.sqrt(300 * 0.01)
 
 
 def test_drift_over_time_is_found_and_only_then():

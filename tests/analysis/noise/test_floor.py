@@ -104,7 +104,7 @@ def test_the_interval_covers_what_skewed_scores_have(kind):
     # The plain chi-square interval covers .722, .595, .895 and .729 of the last four.
     draw, truth, least, most = SKEWED[kind]
     rng = np.random.default_rng(10)
-    floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(400)]
+    floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(250)]
     assert least <= np.mean([floor.ci_low <= truth <= floor.ci_high for floor in floors]) <= most
 
 

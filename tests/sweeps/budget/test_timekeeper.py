@@ -28,6 +28,7 @@ from sweeps.options import OptionValue
 from sweeps.results.reader import load_result
 from sweeps.search.explorer import Explorer
 from sweeps.study.exploration import Exploration
+from tests.marks import long
 from tests.sweeps.study.test_sweep import Listener
 from tests.sweeps.sweep_files import run, steady, write_cases, write_sweep
 
@@ -59,7 +60,7 @@ def long_prompts(folder: Path, cases: int, minutes: float, **changes: Any) -> tu
     return path, load_cases(write_cases(folder / "cases", cases, words=700))
 
 
-@pytest.mark.parametrize("cases", [3, 24])
+@pytest.mark.parametrize("cases", [long(3), 24])
 def test_minutes_hold_loads_and_prompts_too(tmp_path: Path, cases: int) -> None:
     path, loaded = long_prompts(tmp_path, cases, 8.0)
     engine = Clocked(loaded, noise=0.1)
