@@ -8,6 +8,7 @@ gpt-oss, brackets (Mistral), special tokens (Cohere, OpenThinker, Seed, Kimi) an
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 _NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")
@@ -53,11 +54,13 @@ class Reasoned(NamedTuple):
     answer: str
 
 
+@lru_cache(maxsize=256)
 def split(text: str) -> Reasoned:
     """Tell a model's thought apart from its answer.
 
     A thought that has no end takes the rest of the text, as when a limit of tokens cut it off: then the answer is what
-    stands before it, mostly nothing. Markers in quotes or code (`<think>`) are words of the answer.
+    stands before it, mostly nothing. Markers in quotes or code (`<think>`) are words of the answer. The last texts are
+    remembered, since scoring, table and display each ask for the same one.
     """
     for family in (_channels, _sentences, _tags):
         found = family(text)

@@ -335,6 +335,13 @@ class Configuration:
         text = json.dumps([self.model, self.prompt, dict(self.options)], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
+    @cached_property
+    def columns(self) -> Mapping[str, Number | str | None]:
+        """Its columns in a table of observations: key, model, prompt and every option (None where it has no value)."""
+        names: dict[str, Number | str | None] = {"configuration": self.key, "model": self.model, "prompt": self.prompt}
+        names |= dict.fromkeys(OPTIONS)
+        return names | {name: table_value(value) for name, value in self.options.items()}
+
     @property
     def values(self) -> dict[str, OptionValue]:
         """Model, prompt and options in one flat dict, as they stand in a table."""

@@ -77,9 +77,9 @@ def _found(path: Path, beside: Path) -> Path | None:
 
 
 def _of_study(name: str | None, mlruns: str | Path, settings: dict[str, Any]) -> Verdict:
-    from sweeps.results.reader import load_result
+    from sweeps.results.reader import load_confirmed
 
-    return load_result(mlruns, name).judge_all(**settings)[0]
+    return load_confirmed(mlruns, name).judge_all(**settings)[0]
 
 
 def _of_table(

@@ -138,7 +138,7 @@ def watched(clock: Clock) -> Iterator[None]:
     names: list[tuple[Any, str, str]] = [
         (ScriptedEngine, "generate", "engine"),
         (CoverageObjective, "score", "objective"),
-        (Exploration, "_keep", "proposals"),
+        (Exploration, "_settled", "proposals"),
         (Explorer, "flush", "optuna"),
         (Explorer, "picks", "picks"),
     ]

@@ -110,10 +110,10 @@ def _judge_study(
     bar: Bar,
     recommend: float | None,
 ) -> list[str]:
-    from sweeps.results.reader import load_result
+    from sweeps.results.reader import load_confirmed
     from sweeps.results.use_now import use_now
 
-    result = load_result(mlruns, name)
+    result = load_confirmed(mlruns, name)
     if baseline not in (None, result.baseline.key):
         raise click.UsageError(
             f"--baseline {baseline}: belongs to a file; study {result.name!r} is judged against its own baseline"

@@ -6,12 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
 
 DAMAGED = "damaged"
 """First word of the error of an observation whose generation is damaged."""
+
+_SECONDS = ("seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds")
+_TOKENS = ("prompt_tokens", "output_tokens", "cached_tokens", "thinking_tokens")
 
 DAMAGED_ERROR = f"{DAMAGED}: its row in the ledger was changed by a fault; `sweeps run` generates it again"
 
@@ -54,10 +58,14 @@ def is_whole(row: Mapping[str, Any] | sa.RowMapping) -> bool:
             return False
         if row["created"]:
             datetime.fromisoformat(row["created"])
-        seconds = [row[f"{part}seconds"] for part in ("", "queue_", "load_", "prefill_", "decode_")]
-        counts = [row[f"{part}_tokens"] for part in ("prompt", "output", "cached", "thinking")]
+        numbers = all(isinstance(row[name], float | int) for name in _SECONDS)
+        numbers = numbers and all(row[name] is None or isinstance(row[name], int) for name in _TOKENS)
+        return numbers and is_text(row["finish"], row["model"]) and _has_object(row["effective"])
     except (LookupError, TypeError, ValueError):
         return False
-    numbers = all(isinstance(each, float | int) for each in seconds)
-    numbers = numbers and all(each is None or isinstance(each, int) for each in counts)
-    return numbers and is_text(row["finish"], row["model"]) and object_in(row["effective"]) is not None
+
+
+@lru_cache(maxsize=256)
+def _has_object(text: object) -> bool:
+    """Whether a text is a JSON object; those of a study's generations are mostly equal."""
+    return object_in(text) is not None

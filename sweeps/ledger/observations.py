@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +18,12 @@ _SCORES = sa.select(tables.scores).where(
     tables.scores.c.generation.in_(sa.bindparam("generations", expanding=True)),
 )
 _PLACE = tuple(column.name for column in tables.observations.primary_key)
+_OF_REQUEST = ("key_sha256", "fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
+"""Columns of a generation's request; its observation and configuration have the same."""
+
+_PART = 250
+"""Rows to read at a time."""
+
 _FAILED_ELSEWHERE = sa.delete(tables.observations).where(
     *(tables.observations.c[name] == sa.bindparam(f"at_{name}") for name in _PLACE if name != "host"),
     tables.observations.c.host != sa.bindparam("at_host"),
@@ -55,8 +61,8 @@ class Observations:
         """Return scores and details under an objective, by (generation, rubric digest); damaged ones are left out."""
         wanted, found = list(ids), {}
         with self._database.reading() as connection:
-            for start in range(0, len(wanted), 500):
-                part = wanted[start : start + 500]
+            for start in range(0, len(wanted), _PART):
+                part = wanted[start : start + _PART]
                 for row in connection.execute(_SCORES, {"objective": objective, "generations": part}):
                     detail = object_in(row.detail)
                     if detail is None or not isinstance(row.score, float):
@@ -64,6 +70,26 @@ class Observations:
                     else:
                         found[row.generation, row.rubric] = (row.score, detail)
         return found
+
+    def scored(self, study: str, objective: str) -> set[tuple[int, str]]:
+        """Return which generations of a study have a score under an objective, as (generation, rubric digest).
+
+        As `scores`, without the damaged ones; SQLite checks the details itself, which takes a tenth of the time.
+        """
+        o, s = tables.observations, tables.scores
+        detail: sa.ColumnElement[Any] = s.c.detail
+        if self._database.is_sqlite:  # NaN, which its JSON lacks, is left to be checked here
+            damaged = (sa.func.typeof(detail) != "text", detail), (sa.not_(sa.func.json_valid(detail)), detail)
+            detail = sa.case(*damaged, (sa.func.json_type(detail) == "object", "{}"), else_=detail)
+        own = sa.select(o.c.generation).where(o.c.study == study)
+        query = sa.select(s.c.generation, s.c.rubric, s.c.score, detail)
+        with self._database.reading() as connection:
+            found = connection.execute(query.where(s.c.objective == objective, s.c.generation.in_(own)))
+            return {
+                (generation, rubric)
+                for generation, rubric, score, text in found
+                if isinstance(score, float) and (text == "{}" or object_in(text) is not None)
+            }
 
     def add_scores(self, rows: Iterable[Score]) -> None:
         """Keep scores; known whole ones stay."""
@@ -153,15 +179,20 @@ class Observations:
 
         One whose generation is damaged has none, and an error that says so. One whose place is damaged is left out.
         """
+        return [row for part in self.parts_of_study(study, stages) for row in part]
+
+    def parts_of_study(self, study: str, stages: Iterable[str] | None = None) -> Iterator[list[dict[str, Any]]]:
+        """As `of_study`, some hundreds of observations at a time: the texts of a long study need much memory."""
         query = self._with_generations(study)
         if stages is not None:
             query = query.where(tables.observations.c.stage.in_(list(stages)))
         with self._database.reading() as connection:
-            rows = [dict(row) for row in connection.execute(query).mappings()]
-        for row in rows:
-            if row["generation"] is not None and not is_whole(row):
-                row |= {"generation": None, "error": DAMAGED_ERROR}
-        return [row for row in rows if _has_place(row)]
+            for part in connection.execute(query).mappings().partitions(_PART):
+                rows = [dict(row) for row in part if _has_place(row)]
+                for row in rows:
+                    if row["generation"] is not None and not is_whole(row):
+                        row |= {"generation": None, "error": DAMAGED_ERROR}
+                yield rows
 
     def free_lost(self) -> int:
         """Free observations and scores from generations that are lost, as after `.recover`; returns how many.
@@ -195,7 +226,7 @@ class Observations:
         """Select a study's observations and their generations, in the order of their places."""
         o, g, by_bytes = tables.observations, tables.generations, self._database.by_bytes
         return (
-            sa.select(o, *(column for column in g.c if column.name not in ("seed", "repeat")))
+            sa.select(o, *(column for column in g.c if column.name not in _OF_REQUEST))
             .select_from(o.outerjoin(g, o.c.generation == g.c.id))
             .where(o.c.study == study)
             .order_by(by_bytes(o.c.stage), o.c.trial, by_bytes(o.c.host), by_bytes(o.c.case), o.c.seed, o.c.repeat)

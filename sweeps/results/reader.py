@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,9 @@ from sweeps.ledger.existing import stored_study
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
+from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
+from sweeps.results.kept_answers import KeptAnswers
 from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scored, scored_digest
@@ -53,6 +57,18 @@ def load_result(
     ledger = open_existing(workspace)
     try:
         return read_result(ledger, name, workspace)
+    finally:
+        ledger.close()
+
+
+def load_confirmed(mlruns: str | Path | Workspace = "mlruns", name: str | None = None) -> SweepResult:
+    """As `load_result`, for a verdict: a study that has one comes without the observations of its search."""
+    workspace = Workspace.at(mlruns)
+    ledger = open_existing(workspace)
+    try:
+        study = stored_study(ledger, name)
+        is_confirmed = not study.damage and study.record.confirmed is not None and study.record.finalists
+        return read_result(ledger, study.name, workspace, stages=["floor", "confirm"] if is_confirmed else None)
     finally:
         ledger.close()
 
@@ -151,27 +167,68 @@ def result_of(
     """
     from sweeps.results.result import SweepResult
 
-    record = study.record
     config, cases, proposals = _parts_of(ledger, study)
     trials = {BASELINE_TRIAL: config.baseline} | {each.number: each.configuration for each in proposals}
-    reasoning = config.objective.reasoning
-    found = ledger.observations.of_study(study.name, stages)
-    scores = _kept_scores(ledger, record, found, config.objective.reasoning) if scores is None else scores
+    reasoning, wanted = config.objective.reasoning, None if stages is None else tuple(stages)
+    rows = [
+        observation_row(study.name, place, trials[place.trial], entry, scored, error, reasoning=reasoning)
+        for place, entry, scored, error in _read(ledger, study, reasoning, wanted, scores)
+    ]
+    known = {row["generation"] for row in rows if not row["error"]}
     items = {case.name: item_texts(case) for case in cases}
-    rows, answers = [], []
-    for row in found:
-        place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
-        scored = scores.get((place.case, row["generation"]))
-        entry = None
-        if row["generation"] is not None:
-            entry = Entry(row["generation"], generation_of(row), row["text_sha256"], row["created"])
-        at = (place, trials[place.trial], entry)
-        rows.append(observation_row(study.name, *at, scored, row["error"], reasoning=reasoning))
-        if entry is not None and scored is not None:
-            answers.append(
-                answer_row(place, trials[place.trial], entry, scored, items[place.case], reasoning=reasoning)
-            )
-    return SweepResult(study, config, cases, rows, answers, proposals, workspace)
+
+    def texts() -> list[Callable[[], Mapping[str, Any]]]:
+        again = open_existing(workspace)
+        try:
+            return [
+                partial(
+                    _decoded_row,
+                    place,
+                    trials[place.trial],
+                    entry,
+                    scored.score,
+                    json.dumps(scored.detail),
+                    items[place.case],
+                    reasoning,
+                )
+                for place, entry, scored, _ in _read(again, study, reasoning, wanted, scores)
+                if entry is not None and scored is not None and entry.id in known
+            ]
+        finally:
+            again.close()
+
+    return SweepResult(study, config, cases, rows, KeptAnswers(texts), proposals, workspace)
+
+
+def _decoded_row(
+    place: Place,
+    configuration: Configuration,
+    entry: Entry,
+    score: float,
+    detail: str,
+    items: Mapping[str, str],
+    reasoning: str,
+) -> dict[str, Any]:
+    """A text with its score, whose detail is kept as JSON: decoded it needs five times the memory."""
+    return answer_row(place, configuration, entry, Scored(score, json.loads(detail)), items, reasoning=reasoning)
+
+
+def _read(
+    ledger: Ledger,
+    study: StoredStudy,
+    reasoning: str,
+    stages: Iterable[str] | None,
+    scores: Mapping[tuple[str, int], Scored] | None,
+) -> Iterator[tuple[Place, Entry | None, Scored | None, str]]:
+    """Place, generation, score and error of each observation; `stages` and `scores` as for `result_of`."""
+    for part in ledger.observations.parts_of_study(study.name, stages):
+        found = _kept_scores(ledger, study.record, part, reasoning) if scores is None else scores
+        for row in part:
+            place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
+            entry = None
+            if row["generation"] is not None:
+                entry = Entry(row["generation"], generation_of(row), row["text_sha256"], row["created"])
+            yield place, entry, found.get((place.case, row["generation"])), row["error"]
 
 
 def _parts_of(ledger: Ledger, study: StoredStudy) -> tuple[SweepConfig, list[Case], list[Proposal]]:

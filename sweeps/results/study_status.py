@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from objectives.reasoning import split
 from sweeps.budget.plan import Plan
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import generation_of
 from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.progress.counts import STAGES
-from sweeps.scoring.answers import EMPTY, KEEP, UNSCORED, answer_of, scored_digest
+from sweeps.scoring.answers import CUT, EMPTY, KEEP, UNSCORED, scored_digest
 from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
 from sweeps.workspace.workspace import Workspace
@@ -102,17 +102,15 @@ def _is_current(judged: Row, record: StudyRecord, rows: Sequence[Row]) -> bool:
 def _rows_of(ledger: Ledger, study: StoredStudy) -> Iterator[dict[str, Any]]:
     """Stage, error and finish of each observation, as `sweeps.scoring.rows.observation_row` has them."""
     record, reasoning = study.record, study.identity.get("objective.reasoning", KEEP)
-    found = ledger.observations.of_study(study.name)
-    ids = {row["generation"] for row in found if row["generation"] is not None}
-    scores = ledger.observations.scores(ids, record.objective_digest or "")
+    scored = ledger.observations.scored(study.name, record.objective_digest or "")
     digests = record.case_digests or {}
-    for row in found:
+    for row in (row for part in ledger.observations.parts_of_study(study.name) for row in part):
         error, finish = row["error"], "error"
         if row["generation"] is not None:
-            answer = answer_of(generation_of(row), reasoning)
-            is_whole = reasoning == KEEP or answer.text == row["text"]
-            if (row["generation"], scored_digest(digests.get(row["case"], ""), is_whole=is_whole)) in scores:
-                error, finish = "", answer.finish
+            text = split(row["text"]).answer if reasoning == CUT else row["text"]
+            is_whole = text == row["text"]
+            if (row["generation"], scored_digest(digests.get(row["case"], ""), is_whole=is_whole)) in scored:
+                error, finish = "", row["finish"] if text.strip() else EMPTY
             else:
                 error = error or f"{UNSCORED}: no score yet"
         yield {"stage": row["stage"], "error": error, "finish": finish}

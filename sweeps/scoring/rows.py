@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
+from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from analysis.observations.columns import COLUMNS
 from objectives import Case
 from sweeps.ledger.records import Entry, Place
-from sweeps.options import OPTIONS, Configuration, table_value
+from sweeps.options import OPTIONS, Configuration
 from sweeps.scoring.answers import CUT, Answer, answer_of
+from sweeps.scoring.observation import ObservationRow, columns_of
 from sweeps.scoring.scorer import UNSCORED, Scored
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def observation_row(
     error: str = "",
     *,
     reasoning: str = CUT,
-) -> dict[str, Any]:
+) -> ObservationRow:
     """One row of the observations table, followed by the columns of the options.
 
     A text with a score has no error, even if scoring failed before; a text without a score has the reason as its error.
@@ -48,14 +50,12 @@ def observation_row(
         error = ""
     elif entry is not None and not error:
         error = f"{UNSCORED}: the run ended before this text was scored, or it was scored by another objective"
-    row: dict[str, Any] = dict.fromkeys(COLUMNS)
-    row |= {
+    row: dict[str, Any] = {
         "study": study,
-        "configuration": configuration.key,
         "trial": place.trial,
-        "stage": place.stage,
-        "host": place.host,
-        "case": place.case,
+        "stage": intern(place.stage),  # few different texts, which the rows of a study share
+        "host": intern(place.host),
+        "case": intern(place.case),
         "seed": place.seed,
         "repeat": place.repeat,
         "score": math.nan,
@@ -63,14 +63,11 @@ def observation_row(
         "truncated": error.startswith("PromptTooLong"),
         "error": error,
         "text_sha256": "",
-        "model": configuration.model,
-        "prompt": configuration.prompt,
         "generation": None if entry is None else entry.id,
     }
-    row |= dict.fromkeys(OPTIONS) | {name: table_value(value) for name, value in configuration.options.items()}
     if entry is not None and scored is not None:
         row |= _answer_columns(entry, answer_of(entry.generation, reasoning)) | _score_columns(scored)
-    return row
+    return ObservationRow(row, configuration.columns)
 
 
 def _answer_columns(entry: Entry, answer: Answer) -> dict[str, Any]:
@@ -82,7 +79,7 @@ def _answer_columns(entry: Entry, answer: Answer) -> dict[str, Any]:
         "thinking_tokens": answer.thinking_tokens,
         "seconds": timing.total,
         **{f"{part}_seconds": getattr(timing, part) for part in ("queue", "load", "prefill", "decode")},
-        "finish": answer.finish,
+        "finish": intern(answer.finish),
         "truncated": generation.truncated,
         "text_sha256": entry.text_sha256,
     }
@@ -98,8 +95,8 @@ def _score_columns(scored: Scored) -> dict[str, Any]:
         "covered": covered,
         "items": items,
         "forbidden": len(scored.detail["forbidden"]),
-        **{f"lv{level}": f"{pair[0]}/{pair[1]}" for level, pair in pairs.items()},
-        "lv12": f"{together[0]}/{together[1]}",
+        **{f"lv{level}": intern(f"{pair[0]}/{pair[1]}") for level, pair in pairs.items()},
+        "lv12": intern(f"{together[0]}/{together[1]}"),
         "words": scored.detail["words"],
         **{name: scored.detail["side"].get(name, default) for name, default in _SIDE.items()},
     }
@@ -137,7 +134,10 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = pd.DataFrame(list(rows), columns=[*COLUMNS, *OPTIONS])
+    listed = list(rows)
+    known = [row for row in listed if isinstance(row, ObservationRow)]
+    of_columns = bool(known) and len(known) == len(listed)
+    table = pd.DataFrame(columns_of(known) if of_columns else listed, columns=[*COLUMNS, *OPTIONS])
     unused = [name for name in OPTIONS if table[name].isna().all()]
     table = table.drop(columns=unused)
     for name in (

@@ -85,7 +85,7 @@ class Confirmation:
         judged = read_result(self.stages.ledger, self.stages.name, self.stages.workspace, stages=["floor", "confirm"])
         if not judged.verdicts:
             return False
-        rows = [dict(row) for row in judged.rows if row["stage"] == "confirm"]
+        rows = [row for row in judged.rows if row["stage"] == "confirm"]
         errors = [row["error"] for row in rows if row["error"]]
         lost_since = (DAMAGED, f"{UNSCORED}: the run ended before")
         if errors and all(error.startswith(lost_since) for error in errors):

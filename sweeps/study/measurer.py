@@ -93,7 +93,7 @@ class Measurer:
         self.models, self.progress, self.shared = models, progress, shared
         self.narrowing = None if narrowing is None else json.loads(json.dumps(narrowing))
         self.name = config.study.name
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[Mapping[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self._by_trial, self._answers_by_trial = ByTrial(self.rows), ByTrial(self.answers)
         self._offsets = RunningOffsets(self.rows)

@@ -115,7 +115,7 @@ def test_the_picture_of_a_study_in_the_ledger(finished: Path) -> None:
 def test_a_study_is_done_when_its_report_is_written(
     finished: Path, copy: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:
-    def killed(_: object, result: SweepResult) -> None:
+    def killed(_: object, result: SweepResult, **_more: object) -> None:
         os._exit(9 if result.status == "done" else 1)  # MLflow and the report show the end
 
     monkeypatch.setattr(Logbook, "finish", killed)
