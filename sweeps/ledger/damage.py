@@ -31,9 +31,14 @@ def decoded(value: bytes) -> str:
 def is_text(*values: object) -> bool:
     """Whether all values are texts without damaged bytes (see `decoded`)."""
     try:
-        return all(isinstance(value, str) and value.encode() is not None for value in values)
+        for value in values:
+            if not isinstance(value, str):
+                return False
+            if not value.isascii():
+                value.encode()
     except UnicodeError:
         return False
+    return True
 
 
 def shown_text(value: object) -> str:

@@ -34,12 +34,20 @@ class Proposals:
         Raises:
             ValueError: If a row is damaged, or missing.
         """
+        return [proposal_record(number, text) for number, text in enumerate(self.texts_of(study))]
+
+    def texts_of(self, study: str) -> list[str]:
+        """As `of`, each proposal as its JSON text.
+
+        Raises:
+            ValueError: If a row is missing.
+        """
         query = sa.select(_P.c.number, _P.c.record).where(_P.c.study == study).order_by(_P.c.number)
         with self._database.reading() as connection:
             rows = connection.execute(query).all()
         if [row.number for row in rows] != list(range(len(rows))):
             raise ValueError("proposals are missing")
-        return [_decoded(row.number, row.record) for row in rows]
+        return [row.record for row in rows]
 
     def add(self, study: str, first: int, records: Sequence[Mapping[str, Any]]) -> None:
         """Keep proposals in one transaction; the study counts as changed.
@@ -87,10 +95,15 @@ class Proposals:
                 connection.execute(self._add, added)
                 connection.execute(_CHANGED, {"of": study, "at": time})
                 rows = connection.execute(later.order_by(_P.c.number)).all()
-        return [_decoded(row.number, row.record) for row in rows]
+        return [proposal_record(row.number, row.record) for row in rows]
 
 
-def _decoded(number: int, text: str) -> Mapping[str, Any]:
+def proposal_record(number: int, text: str) -> Mapping[str, Any]:
+    """A proposal's record in a row of the table.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
     try:
         record = json.loads(text)
     except ValueError as error:

@@ -177,8 +177,10 @@ def result_of(
     known = {row["generation"] for row in rows if not row["error"]}
     items = {case.name: item_texts(case) for case in cases}
 
+    there = replace(workspace, folder=workspace.folder.absolute())  # the process may have another folder by then
+
     def texts() -> list[Callable[[], Mapping[str, Any]]]:
-        again = open_existing(workspace)
+        again = open_existing(there)
         try:
             return [
                 partial(

@@ -38,6 +38,8 @@ class Explorer:
         proposals: Proposals of an earlier run of the same study, by number.
         first: Params of the candidates, which are the first trials, by name. They lie inside the space.
         may_store: Whether this process is the one that writes to the storage now, where several share a study.
+        ended: Whether the search has ended, so that the earlier run's proposals are all that is asked for. The sampler
+            then gets its trials only where somebody needs its surrogate.
 
     Attributes:
         known: The proposals of the earlier run, by number.
@@ -56,6 +58,7 @@ class Explorer:
         proposals: Sequence[Proposal] = (),
         first: Mapping[str, Mapping[str, Any]] | None = None,
         may_store: Callable[[], bool] | None = None,
+        ended: bool = False,
     ) -> None:
         import optuna
 
@@ -70,7 +73,9 @@ class Explorer:
         self._next = 0
         self._homes: dict[str, int] = {}
         # The baseline's trial shifts Optuna's own numbers in the study in memory, never in the stored one.
-        self.study = optuna.create_study(
+        self._late: list[tuple[Mapping[str, Any], TrialResult, Proposal]] = []
+        self._ended, self._name = ended, study
+        self._study = optuna.create_study(
             study_name=study,
             direction="maximize",
             sampler=make_sampler(
@@ -92,12 +97,20 @@ class Explorer:
         self._may_store = may_store or (lambda: True)
         self._storing()
 
+    @property
+    def study(self) -> optuna.Study:
+        """The sampler's study, in memory."""
+        late, self._late = self._late, []
+        for values, learned, proposal in late:
+            self._study.add_trial(self._frozen(values, learned, proposal.configuration, proposal.number))
+        return self._study
+
     def _storing(self) -> bool:
         """Whether trials are stored by this process now, which then opens the storage."""
         if not self._storage or not self._may_store():
             return False
         if self._stored is None:
-            self._stored = StoredTrials(self.study.study_name, self._storage)
+            self._stored = StoredTrials(self._name, self._storage)
             with readable_errors(self._storage):
                 there = self._stored.study.get_trials(deepcopy=False)
             stored = {int(trial.user_attrs["number"]): trial for trial in there}
@@ -120,9 +133,9 @@ class Explorer:
         Where a sampler's proposals depend on the study's trials alone, it is not asked for those of an earlier run.
         """
         numbers = range(self._next, self._next + count)
-        if self._keeps_no_state and all(number in self.known for number in numbers):
+        if (self._keeps_no_state or self._ended) and all(number in self.known for number in numbers):
             proposals = [self.known[number] for number in numbers]
-            if not any(map(self.is_void, proposals)):
+            if self._ended or not any(map(self.is_void, proposals)):
                 self._next += count
                 for proposal in proposals:
                     self._homes.setdefault(proposal.configuration.key, proposal.number)
@@ -198,7 +211,9 @@ class Explorer:
             return
         failed = math.isnan(result.value)
         learned = result.for_sampler()
-        if trial is None:  # an earlier run's proposal
+        if trial is None and self._ended:
+            self._late.append((params, learned, proposal))
+        elif trial is None:  # an earlier run's proposal
             self.study.add_trial(self._frozen(params, learned, proposal.configuration, proposal.number))
         elif trial.params == dict(params):
             attrs = learned.user_attrs(proposal.configuration) | {"number": proposal.number}
@@ -245,7 +260,7 @@ class Explorer:
             self._stored.add(new)
             return
         trials = [self._stored_trials[number] for number in sorted(self._stored_trials)]
-        self._stored = replace_stored_study(self.study.study_name, self._storage, trials)
+        self._stored = replace_stored_study(self._name, self._storage, trials)
         self._outdated = False
 
     @property

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from sweeps.config.space import configuration_from
 from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.proposals import proposal_record
 from sweeps.options import Configuration
 
 LEAST_ERROR = 1e-3
@@ -82,7 +84,13 @@ def stored_proposals(ledger: Ledger, study: str) -> list[Proposal]:
     Raises:
         ValueError, LookupError, TypeError, AttributeError: If one is damaged or missing.
     """
-    return [Proposal.from_record(number, record) for number, record in enumerate(ledger.proposals.of(study))]
+    return [_proposal(number, text) for number, text in enumerate(ledger.proposals.texts_of(study))]
+
+
+@lru_cache(maxsize=10_000)
+def _proposal(number: int, text: str) -> Proposal:
+    """A proposal from its record; a run reads those of its study several times."""
+    return Proposal.from_record(number, proposal_record(number, text))
 
 
 @dataclass(frozen=True)

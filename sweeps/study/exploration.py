@@ -88,6 +88,7 @@ class Exploration:
             proposals=stored_proposals(stages.ledger, stages.name),
             first=_candidates(stages),
             may_store=None if writing is None else writing.take,
+            ended=bool(stored.finalists),
         )
         explorer.tell_baseline(floor)
         return cls(stages, explorer, standing, stored.finalists)

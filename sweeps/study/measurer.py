@@ -23,15 +23,14 @@ from sweeps.ledger.records import Key, Place
 from sweeps.ledger.unwritten import WRITE_SECONDS, Unwritten
 from sweeps.options import Configuration, OptionValue, as_number
 from sweeps.progress import Progress
-from sweeps.progress.base import Observation
-from sweeps.scoring.answers import answer_of
 from sweeps.scoring.engine_models import EngineModels
-from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
+from sweeps.scoring.rows import answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scorer
 from sweeps.search.trial import TrialResult
 from sweeps.search.trial_scores import penalised, trial_result
 from sweeps.study.answer_scorer import AnswerScorer
 from sweeps.study.growing_table import ByTrial, RunningOffsets
+from sweeps.study.observation_view import ObservationView
 
 Spot = tuple[str, int, str, int]
 """Stage, trial, case and seed of an observation."""
@@ -109,7 +108,7 @@ class Measurer:
         self._no_memory: list[TaskResult] = []
         self._shown = frozenset(shown)
         self.keep_answers = keep_answers
-        self._titles = config.candidate_names()
+        self._view = ObservationView(config, hosts, self._reasoning)
         self._hosts_known = False
 
     @property
@@ -328,27 +327,7 @@ class Measurer:
             self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
         seconds = None if result.kept or entry is None else entry.generation.timing.total
         self.progress.advance(place.stage, seconds=seconds)
-        self.progress.observe(self._seen(result, seconds))
-
-    def _seen(self, result: TaskResult, seconds: float | None) -> Observation:
-        """The last observation, for people who watch."""
-        task, place, entry, row = result.task, result.task.place, result.entry, self.rows[-1]
-        is_baseline = place.trial == BASELINE_TRIAL
-        title = self._titles.get(task.configuration.key) or f"trial {place.trial}"
-        labels = {host.digest: host.label for host in self.hosts if host.known}
-        return Observation(
-            study=self.name,
-            stage=place.stage,
-            trial=place.trial,
-            title="baseline" if is_baseline else title,
-            changes="" if is_baseline else task.configuration.text(self.config.baseline),
-            case=place.case,
-            seed=place.seed,
-            host=labels.get(row["host"], f"host {row['host']}"),
-            score=row["score"],
-            seconds=seconds,
-            text="" if entry is None else answer_of(entry.generation, self._reasoning).text,
-        )
+        self.progress.observe(self._view.of(result, self.rows[-1], seconds))
 
     def rows_of(self, trial: int) -> Sequence[Mapping[str, Any]]:
         """The rows of a trial."""
