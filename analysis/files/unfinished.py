@@ -1,9 +1,10 @@
-"""Names of files until they are complete, and files that were never completed because their process was killed."""
+"""Names of files until they are complete, and those that were never completed because their process was killed."""
 
 from __future__ import annotations
 
 import os
 import platform
+import shutil
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -16,18 +17,29 @@ def unfinished(path: Path) -> Path:
 
 
 def remove_abandoned(path: Path) -> None:
-    """Remove incomplete versions of a file whose process on this machine was killed.
+    """Remove incomplete versions of a file or folder whose process on this machine was killed."""
+    for part in abandoned(path):
+        if part.is_dir() and not part.is_symlink():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                part.unlink(missing_ok=True)
 
-    On Windows they stay, since asking for a process may end it there.
+
+def abandoned(path: Path) -> list[Path]:
+    """Return incomplete versions of a file or folder whose process on this machine was killed.
+
+    On Windows there are none, since asking for a process may end it there.
     """
     if os.name == "nt":
-        return
-    beginning = _beginning(path)
+        return []
+    beginning, found = _beginning(path), list[Path]()
     with suppress(OSError):
         for part in path.parent.iterdir():
             pid = part.name.removeprefix(beginning).partition("-")[0]
             if part.name.startswith(beginning) and part.suffix == ".part" and pid.isdigit() and not _runs(int(pid)):
-                part.unlink(missing_ok=True)
+                found.append(part)
+    return found
 
 
 def _beginning(path: Path) -> str:

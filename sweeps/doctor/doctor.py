@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -19,7 +20,7 @@ from sweeps.ledger.study_record import StoredStudy
 from sweeps.results.reader import read_result
 from sweeps.results.result import SweepResult
 from sweeps.scoring.answers import UNSCORED
-from sweeps.workspace.sqlite_files import damage_in, damaged_pages
+from sweeps.workspace.sqlite_files import DamagedStoreError, damage_in, damaged_pages
 from sweeps.workspace.study_lock import StudyBusyError, refuse_busy, standing_of
 from sweeps.workspace.workspace import Workspace
 
@@ -119,10 +120,28 @@ def _texts(result: SweepResult, again: str) -> Finding:
 def _derived(result: SweepResult, fix: bool) -> Iterator[Finding]:
     """What can be written again from the ledger."""
     if not result.is_comparison and _keeps_trials(result.workspace):
-        yield _checked("Optuna", result, partial(optuna_trials.difference, result), optuna_trials.mend, fix)
+        yield _checked("Optuna", result, partial(_of_trials, result), _mend_trials, fix)
     if result.stored.record.tracked is not False:
         yield _checked("MLflow", result, partial(mlflow_runs.difference, result), _track, fix)
     yield _checked("report", result, partial(study_files.difference, result), _write, fix)
+
+
+def _of_trials(result: SweepResult) -> str:
+    """The difference of Optuna's trials; rows that contradict each other are one, in a file whose pages are whole."""
+    try:
+        return optuna_trials.difference(result)
+    except DamagedStoreError as error:
+        return f"Optuna's storage is damaged ({error.reason})"
+
+
+def _mend_trials(result: SweepResult) -> None:
+    try:
+        optuna_trials.mend(result)
+    except DamagedStoreError:
+        if not result.workspace.trials_url.startswith("sqlite:///"):
+            raise
+        _moved_aside(Path(result.workspace.trials_url.removeprefix("sqlite:///")))
+        optuna_trials.mend(result)
 
 
 def _keeps_trials(workspace: Workspace) -> bool:
@@ -170,11 +189,15 @@ def _leftovers(workspace: Workspace, fix: bool) -> Iterator[Finding]:
     if not found:
         yield Finding("temporary files", "ok", "none are left over")
         return
-    names = ", ".join(str(path.relative_to(workspace.folder)) for path in found[:5])
+    home = workspace.folder
+    names = ", ".join(str(path.relative_to(home) if path.is_relative_to(home) else path) for path in found[:5])
     text = f"{len(found)} left over by processes that ended early ({names})"
     if fix:
         for path in found:
-            path.unlink(missing_ok=True)
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
         yield Finding("temporary files", "mended", f"{text}, removed")
     else:
         yield Finding("temporary files", "wrong", f"{text}; --fix removes them")

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from analysis.files.spreadsheet_cells import harmless_table
 from sweeps.results.result import SweepResult
+from sweeps.workspace.sqlite_files import abandoned_folders
 from sweeps.workspace.workspace import Workspace
 
-_LEFT = re.compile(r"\..+\.[0-9a-f]{8}\.part|.+\.tmp|\.(?:mlflow|optuna)\.db-\d+")
+_LEFT = re.compile(r"\..+\.([0-9a-f]{8}-\d+-)?[0-9a-f]{8}\.part|.+\.tmp|\.(?:mlflow|optuna)\.db-\d+")
 """Names of files before they are moved to their place."""
 
 _SETTLED = 60.0
@@ -34,7 +35,8 @@ def difference(result: SweepResult) -> str:
 
 
 def leftovers(workspace: Workspace) -> Iterator[Path]:
-    """The temporary files in a workspace's folder that no process is about to move."""
+    """The temporary files in a workspace's folder that no process is about to move, and folders of killed processes."""
+    yield from abandoned_folders()
     now = time.time()
     for folder in (workspace.folder, workspace.outputs("x").parent, workspace.audits):
         pattern = "*" if folder == workspace.folder else "**/*"

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
-from sweeps.ledger.database import Database
+from sweeps.ledger.database import Database, LedgerError
 from sweeps.ledger.records import now
 from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError, study_of
 
@@ -46,7 +46,7 @@ class Studies:
         """Keep a new study with status `running`.
 
         Raises:
-            LedgerError: If there is one of this name.
+            LedgerError: If there is one of this name, or of one that differs in upper and lower case only.
         """
         time = now("milliseconds")
         row = {
@@ -59,6 +59,12 @@ class Studies:
             "updated": time,
         }
         with self._database.writing() as connection:
+            for other in connection.scalars(sa.select(tables.studies.c.name)):
+                if other != name and other.casefold() == name.casefold():
+                    raise LedgerError(
+                        f"study.name {name!r}: {self._database.url} has a study {other!r}, and some file systems take"
+                        f" the folders of both for one. Write {other!r}, or choose another name"
+                    )
             connection.execute(sa.insert(tables.studies).values(row))
         found = self.get(name)
         assert found is not None

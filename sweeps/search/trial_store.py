@@ -15,6 +15,7 @@ from sweeps.search.quiet_optuna import quiet_optuna
 from sweeps.search.trial_rows import add_rows, are_plain, is_known
 from sweeps.workspace.postgres import making_tables
 from sweeps.workspace.sqlite_files import (
+    DamagedStoreError,
     cause_of,
     damage_in,
     damage_of,
@@ -37,7 +38,7 @@ def readable_errors(storage: str) -> Iterator[None]:
         storage: The storage's URL.
 
     Raises:
-        SweepError: In place of any error.
+        SweepError: In place of any error; `DamagedStoreError` if the file is damaged.
     """
     try:
         yield
@@ -53,7 +54,7 @@ def readable_errors(storage: str) -> Iterator[None]:
         # an error of a value is no error of a disk: what was read is not what was written
         misread = not isinstance(first, (sqlite3.OperationalError, OSError, RuntimeError))
         if is_damaged(reason) or (file != storage and (misread or damage_in(Path(file)))):
-            raise SweepError(f"Optuna's storage {damage_of(shown, reason)}") from error
+            raise DamagedStoreError(f"Optuna's storage {damage_of(shown, reason)}", reason) from error
         raise SweepError(
             f"Optuna's storage {shown} cannot be used: {reason}; check that its folder is"
             " writable and has free space. The generated texts are kept: run the same command again to continue"

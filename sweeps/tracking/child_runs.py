@@ -106,6 +106,7 @@ class ChildRun:
         verdict: The outcome of its verdict; "" for none.
         means: The last logged metrics whose names begin with `mean`.
         newest: The latest stamp of its metrics, in milliseconds since 1970; 0 without metrics.
+        has_dataset: Whether the run has its cases as an input.
         logged: The rows that were logged, in the order of their steps; None until they are read or written.
     """
 
@@ -122,6 +123,7 @@ class ChildRun:
     verdict: str = ""
     means: dict[str, float] = field(default_factory=dict)
     newest: int = 0
+    has_dataset: bool = False
     logged: pd.DataFrame | None = None
 
     @classmethod
@@ -143,6 +145,7 @@ class ChildRun:
             verdict=tags.get("verdict", ""),
             means={name: value for name, value in run.data.metrics.items() if name.startswith("mean")},
             newest=newest_stamp(run),
+            has_dataset=run.inputs is not None and bool(run.inputs.dataset_inputs),
         )
 
     def begins(self, rows: pd.DataFrame) -> bool:
@@ -234,6 +237,7 @@ class ChildRuns:
         name = child_name(current.trial, stages, current.candidate)
         if child is None:
             child = self._create(current, name)
+        self._add_dataset(child)
         added = self._log_rows(child, current, rows, late, stages)
         if added or name != child.name or status != child.status:
             self._set_state(child, status, name, current.times)
@@ -280,10 +284,14 @@ class ChildRuns:
         begin = None if current.times is None else current.times[0]
         info = self._connection.ready().create_run(self._experiment_id, begin, tags, name).info
         child = ChildRun(info.run_id, *current.identity, info.start_time, name, info.artifact_uri)
-        if self._dataset is not None:
-            self._connection.ready().log_inputs(info.run_id, datasets=[self._dataset])
         self._children[current.identity] = child
         return child
+
+    def _add_dataset(self, child: ChildRun) -> None:
+        """Log the cases as an input; a run whose process was killed right after making it has none."""
+        if self._dataset is not None and not child.has_dataset:
+            self._connection.ready().log_inputs(child.run_id, datasets=[self._dataset])
+            child.has_dataset = True
 
     def _log_rows(
         self,

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from analysis.files.unfinished import remove_abandoned, unfinished
+from analysis.files.unfinished import abandoned, remove_abandoned, unfinished
+from sweeps.errors import SweepError
 
 _DAMAGED = (
     "file is not a database",
@@ -61,7 +62,7 @@ def damage_in(path: Path) -> str:
                 for _ in database.execute(f'SELECT * FROM "{table}"'):
                     pass
     except sqlite3.Error as error:
-        return "" if is_locked(str(error)) else str(error)
+        return _damage(error)
     return ""
 
 
@@ -74,7 +75,25 @@ def damaged_pages(path: Path) -> str:
             found = str(database.execute("PRAGMA quick_check(1)").fetchone()[0])
             return "" if found == "ok" else found.replace("\n", " ")
     except sqlite3.Error as error:
-        return "" if is_locked(str(error)) else str(error)
+        return _damage(error)
+
+
+def _damage(error: sqlite3.Error) -> str:
+    """Return the damage that an error means; "" for a file that is locked, or may not be read."""
+    reason = str(error)
+    return "" if isinstance(error, sqlite3.OperationalError) and not is_damaged(reason) else reason
+
+
+class DamagedStoreError(SweepError):
+    """A database is damaged that can be made again from the ledger.
+
+    Attributes:
+        reason: What the database's library says.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def damage_of(database: str, reason: str) -> str:
@@ -115,18 +134,33 @@ def place_database(path: Path, make: Callable[[str], object]) -> bool:
     Returns:
         Whether there was none before.
     """
-    memory = Path("/dev/shm")
     with _making:
-        remove_abandoned(path)
+        for each in (path, _workshop()):
+            remove_abandoned(each)
         if path.exists():
             return False
-        with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
-            fresh = Path(folder) / path.name
+        folder = unfinished(_workshop())
+        folder.mkdir(mode=0o700)
+        try:
+            fresh = folder / path.name
             make(f"sqlite:///{fresh.as_posix()}")
             with closing(sqlite3.connect(fresh)) as database:
                 database.execute("PRAGMA journal_mode = WAL")
             _place(fresh, path)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
     return True
+
+
+def _workshop() -> Path:
+    """The name from which the temporary folders of `place_database` have theirs, so that they can be recognized."""
+    memory = Path("/dev/shm")
+    return (memory if os.access(memory, os.W_OK) else Path(tempfile.gettempdir())) / "slm-sweeps"
+
+
+def abandoned_folders() -> list[Path]:
+    """Return the temporary folders of `place_database` that killed processes left in memory-backed storage."""
+    return abandoned(_workshop())
 
 
 def _place(fresh: Path, path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from tempfile import mkdtemp
 from typing import Any
 
 import matplotlib.figure
@@ -15,8 +17,9 @@ from matplotlib.figure import Figure
 
 from analysis.report import page
 from analysis.report.data import ReportData
-from tests.chaos.harness import write
-from tests.chaos.state import State, state_of
+from sweeps.workspace import sqlite_files
+from tests.chaos.harness import Undisturbed, disturbed, write
+from tests.chaos.state import state_of
 from tests.sweeps.conftest import save_blank
 from tests.sweeps.sweep_files import run
 
@@ -38,6 +41,16 @@ def light_pages() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_workshop() -> Iterator[None]:
+    """Databases are made in a folder of these tests: what their kills leave is not seen by others."""
+    folder = Path(mkdtemp(prefix="chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sqlite_files, "_workshop", lambda: folder / "slm-sweeps")
+        yield
+    shutil.rmtree(folder)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 MB in memory."""
@@ -49,16 +62,17 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory, light_pages: None) -> Callable[[bool], State]:
-    """What the sweep leaves that nothing disturbs, with MLflow and report or without them.
-
-    It runs in this process, for the sake of the imports.
-    """
+def whole(tmp_path_factory: pytest.TempPathFactory, light_pages: None) -> Callable[[bool], Undisturbed]:
+    """The sweep that nothing disturbs, with MLflow and report or without them."""
 
     @cache
-    def state(ledger_only: bool) -> State:
+    def undisturbed(ledger_only: bool) -> Undisturbed:
+        run(
+            write(tmp_path_factory.mktemp("first")), tracking=not ledger_only, report=not ledger_only
+        )  # for the imports
         path = write(tmp_path_factory.mktemp("whole"))
-        run(path, tracking=not ledger_only, report=not ledger_only)
-        return state_of(path.parent / "mlruns")
+        ending = disturbed(path, ledger_only=ledger_only)
+        assert (ending.how, ending.warnings) == ("done", ())
+        return Undisturbed(state_of(path.parent / "mlruns"), ending.steps)
 
-    return state
+    return undisturbed

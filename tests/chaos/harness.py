@@ -23,9 +23,13 @@ from typing import Any
 
 from sweeps.errors import SweepError
 from sweeps.progress import Silent
+from tests.chaos.state import State
 from tests.sweeps.sweep_files import run, write_sweep
 
 STAGES = ("check", "floor", "explore", "confirm", "report")
+
+ROUNDS = 20
+"""Rounds of kills in the long form."""
 
 _CAPABILITY_VERSION = 0x20080522
 _IGNORE_MODES = 1 << 1 | 1 << 2
@@ -63,6 +67,24 @@ class Ending:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Undisturbed:
+    """The sweep that nothing disturbs.
+
+    Attributes:
+        state: What it leaves.
+        steps: Number of steps by stage.
+    """
+
+    state: State
+    steps: dict[str, int]
+
+    def moment(self, stage: str, number: int) -> int:
+        """Return a step of a stage; the rounds spread over all of it."""
+        share = (number * 7 + 10) % ROUNDS
+        return 1 + share * (self.steps[stage] - 1) // (ROUNDS - 1)
+
+
 Action = Callable[[], object]
 Fault = Callable[["Steps"], object]
 """Prepares a process for its fault."""
@@ -81,10 +103,15 @@ class Steps(Silent):
         self._within = threading.local()
 
     def at(self, stage: str, number: int, action: Action) -> None:
-        """Act before the step of that number, from 1, of a stage."""
+        """Act before the step of that number, from 1, of a stage; at its end if it has fewer steps this time."""
         self._actions.append((stage, number, action))
 
     def stage(self, name: str) -> None:
+        """Begin a stage."""
+        ended = self.stages[-1]
+        for where, number, action in self._actions:
+            if where == ended and number > self.count[where]:
+                self._act(action)
         self.stages.append(name)
 
     def note(self, text: str, *, warning: bool = False) -> None:
@@ -92,7 +119,7 @@ class Steps(Silent):
             self.warnings.append(text)
 
     def watch(self) -> None:
-        """Begin to count; the process counts to its end."""
+        """Begin to count."""
         import sqlalchemy as sa
 
         sa.event.listen(sa.Engine, "commit", lambda _: self._step())
@@ -110,11 +137,14 @@ class Steps(Silent):
         self.count[stage] += 1
         for where, number, action in self._actions:
             if (where, number) == (stage, self.count[stage]):
-                self._within.action = True
-                try:
-                    action()
-                finally:
-                    self._within.action = False
+                self._act(action)
+
+    def _act(self, action: Action) -> None:
+        self._within.action = True
+        try:
+            action()
+        finally:
+            self._within.action = False
 
 
 def die() -> None:
@@ -227,6 +257,7 @@ def _ended(path: Path, steps: Steps, *, complete: bool) -> Ending:
     how, message = "done", ""
     try:
         run(path, progress=steps, tracking=complete, report=complete)
+        steps.stage("end")
     except SweepError as error:
         how, message = "refused", f"{type(error).__name__}: {error}"
     except BaseException as error:  # noqa: BLE001

@@ -17,13 +17,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sweeps.workspace.sqlite_files import abandoned_folders
 from tests.chaos import clock
 from tests.chaos.harness import (
     BALLAST,
+    ROUNDS,
     STAGES,
     Action,
     Ending,
     Steps,
+    Undisturbed,
     at,
     die,
     disturbed,
@@ -35,39 +38,26 @@ from tests.chaos.harness import (
     write,
     write_nothing_more,
 )
-from tests.chaos.state import State, differences, state_of
+from tests.chaos.state import differences, state_of
 from tests.marks import long
 from tests.sweeps.forks import needs_fork
 
-pytestmark = needs_fork
+pytestmark = [needs_fork, pytest.mark.timeout(600)]
 
-STEPS = {"check": 18, "floor": 80, "explore": 190, "confirm": 34, "report": 60}
-"""Steps of the undisturbed sweep by stage, or a few less."""
-
-LEDGER_STEPS = {"check": 11, "floor": 15, "explore": 40, "confirm": 15, "report": 3}
-"""The same without MLflow and report, as in the short form."""
-
-ROUNDS = 20
-
-Whole = Callable[[bool], State]
+Whole = Callable[[bool], Undisturbed]
 
 SHORT = (0, ("confirm",))
 LONG = [long(number, STAGES) for number in (3, 8, 13, 18)]
 """Moments of faults other than kills. The short form does without MLflow and report."""
 
 
-def moment(stage: str, number: int, *, ledger_only: bool = False) -> int:
-    """Return a step of a stage; the rounds spread over all of it."""
-    share = (number * 7 + 10) % ROUNDS
-    return 1 + share * ((LEDGER_STEPS if ledger_only else STEPS)[stage] - 1) // (ROUNDS - 1)
-
-
-def assert_same(path: Path, whole: State) -> None:
+def assert_same(path: Path, whole: Undisturbed) -> None:
     """The sweep has left what the undisturbed one has."""
-    assert differences(state_of(path.parent / "mlruns"), whole) == []
+    assert differences(state_of(path.parent / "mlruns"), whole.state) == []
+    assert abandoned_folders() == []
 
 
-def assert_ends(path: Path, whole: State, *, before: Action = nothing, ledger_only: bool = False) -> None:
+def assert_ends(path: Path, whole: Undisturbed, *, before: Action = nothing, ledger_only: bool = False) -> None:
     """The same command ends without a warning, and the sweep has left what the undisturbed one has."""
     ending = disturbed(path, before=before, ledger_only=ledger_only)
     assert (ending.how, ending.warnings) == ("done", ()), ending
@@ -91,7 +81,7 @@ def test_a_kill_in_each_stage(number: int, quick: bool, tmp_path: Path, whole: W
     right = whole(quick)
     path = write(tmp_path)
     for stage in STAGES:
-        step = moment(stage, number, ledger_only=quick)
+        step = right.moment(stage, number)
         ending = disturbed(path, at(stage, step, die), ledger_only=quick)
         assert ending.how == "killed", (stage, step, ending)
     assert_ends(path, right, ledger_only=quick)
@@ -135,7 +125,7 @@ def test_a_disk_that_takes_nothing_more(number: int, stages: Sequence[str], tmp_
     quick = len(stages) == 1
     path, right = write(tmp_path), whole(quick)
     for stage in stages:
-        fault = at(stage, moment(stage, number, ledger_only=quick), write_nothing_more)
+        fault = at(stage, right.moment(stage, number), write_nothing_more)
         assert_stopped(disturbed(path, fault, ledger_only=quick))
     assert_ends(path, right, ledger_only=quick)
 
@@ -145,7 +135,7 @@ def test_a_full_disk(number: int, stages: Sequence[str], small_disk: Path, whole
     right = whole(False)
     path = write(small_disk)
     for stage in stages:
-        assert_stopped(disturbed(path, at(stage, moment(stage, number), partial(fill, small_disk))))
+        assert_stopped(disturbed(path, at(stage, right.moment(stage, number), partial(fill, small_disk))))
         (small_disk / BALLAST).unlink()
     assert_ends(path, right)
 
@@ -157,7 +147,7 @@ def test_a_folder_that_may_only_be_read_from_now_on(
     right = whole(False)
     path, mlruns = write(tmp_path), tmp_path / "mlruns"
     for stage in stages:
-        fault = at(stage, moment(stage, number), partial(set_mode, mlruns, writable=False))
+        fault = at(stage, right.moment(stage, number), partial(set_mode, mlruns, writable=False))
         assert_stopped(disturbed(path, fault, before=respect_modes))
         before = {file: file.stat().st_mtime_ns for file in mlruns.rglob("*")}
         assert_refused(disturbed(path, before=respect_modes), "cannot be written")
@@ -174,7 +164,7 @@ JUMPS = {"a day back": -86_400.0, "a day on": 86_400.0, "to 1970": -1.7e9}
 def test_a_clock_that_is_wrong_after_a_kill(stage: str, jump: str, tmp_path: Path, whole: Whole) -> None:
     right = whole(False)
     path = write(tmp_path)
-    assert disturbed(path, at(stage, moment(stage, 0), die)).how == "killed"
+    assert disturbed(path, at(stage, right.moment(stage, 0), die)).how == "killed"
     assert_ends(path, right, before=partial(clock.set_clock, JUMPS[jump]))
 
 
@@ -186,7 +176,7 @@ def test_a_clock_that_jumps_in_each_stage(number: int, tmp_path: Path, whole: Wh
     def jumps(steps: Steps) -> None:
         for index, stage in enumerate(STAGES):
             seconds = list(JUMPS.values())[(index + number) % len(JUMPS)]
-            steps.at(stage, moment(stage, number), partial(clock.set_clock, seconds))
+            steps.at(stage, right.moment(stage, number), partial(clock.set_clock, seconds))
 
     ending = disturbed(path, jumps)
     assert (ending.how, ending.warnings) == ("done", ()), ending

@@ -293,6 +293,8 @@ class LedgerSuite:
         assert ledger.studies.all() == [changed]
         with pytest.raises(LedgerError):
             other.studies.add("s", identity={}, config="", record=StudyRecord())
+        with pytest.raises(LedgerError, match="has a study 's', and some file systems take"):
+            other.studies.add("S", identity={}, config="", record=StudyRecord())
 
     def test_studies_come_newest_first(self, ledger: Ledger) -> None:
         for name in "abc":

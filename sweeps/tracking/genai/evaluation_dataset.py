@@ -40,10 +40,7 @@ def write_dataset(client: MlflowClient, experiment_id: str, study: str, cases: S
     if found and (found[0].tags or {}).get("slm_sweeps.cases") == digest:
         return
     store: Any = client._tracking_client.store  # `merge_records` writes to the store of the fluent interface
-    if found:
-        identifier = found[0].dataset_id
-        client.set_dataset_tags(identifier, {"slm_sweeps.cases": digest})
-    else:
-        made = client.create_dataset(study, experiment_id=experiment_id, tags={"slm_sweeps.cases": digest})
-        identifier = made.dataset_id
-    store.upsert_dataset_records(identifier, records_of(cases))
+    dataset = found[0] if found else client.create_dataset(study, experiment_id=experiment_id)
+    store.upsert_dataset_records(dataset.dataset_id, records_of(cases))
+    # the tag says that the records are there: a kill before it lets the next start write them
+    client.set_dataset_tags(dataset.dataset_id, {"slm_sweeps.cases": digest})

@@ -13,11 +13,14 @@ from analysis.files.unfinished import remove_abandoned, unfinished
 from tests.sweeps.forks import needs_fork
 
 
-def left_by_the_dead(path: Path) -> Path:
-    """An incomplete version of a file whose process has ended."""
+def left_by_the_dead(path: Path, *, folder: bool = False) -> Path:
+    """An incomplete version of a file or folder whose process has ended."""
     child = os.fork()
     if not child:
-        unfinished(path).write_text("half")
+        part = unfinished(path)
+        if folder:
+            part.mkdir()
+        (part / "optuna.db" if folder else part).write_text("half")
         os._exit(9)
     os.waitpid(child, 0)
     return next(path.parent.glob(f".{path.name}.*.part"))
@@ -42,6 +45,15 @@ def test_writing_a_file_again_removes_what_a_kill_left(tmp_path: Path) -> None:
     left_by_the_dead(tmp_path / "report.html")
     write_together({tmp_path / "report.html": "whole"})
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+
+
+@needs_fork
+def test_a_folder_that_a_kill_left_goes_with_its_files_and_others_stay(tmp_path: Path) -> None:
+    left_by_the_dead(tmp_path / "making", folder=True)
+    mine = unfinished(tmp_path / "making")
+    mine.mkdir()
+    remove_abandoned(tmp_path / "making")
+    assert [*tmp_path.iterdir()] == [mine]
 
 
 def test_nothing_is_removed_where_there_is_no_folder(tmp_path: Path) -> None:

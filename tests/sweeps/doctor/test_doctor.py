@@ -11,9 +11,13 @@ from pathlib import Path
 import pytest
 
 from sweeps.results.reader import load_result
+from sweeps.workspace import sqlite_files
+from tests.analysis.files.test_unfinished import left_by_the_dead
 from tests.sweeps.cli.reading import Capture, answer, text
 from tests.sweeps.ledger.test_damage import OF_BAD, flip
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
+
+ORPHANS = "UPDATE trial_params SET trial_id = 99 WHERE param_id = 2"
 
 CHECKS = ["ledger", "texts", "Optuna", "MLflow", "report", "temporary files"]
 
@@ -25,6 +29,13 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     run(write_sweep(folder, study={"name": "bad"}), tracking=True, report=True)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def own_workshop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder where databases are made: what others leave is not seen here."""
+    monkeypatch.setattr(sqlite_files, "_workshop", lambda: tmp_path / "slm-sweeps")
+    return tmp_path
 
 
 @pytest.fixture
@@ -56,6 +67,8 @@ def break_all(mlruns: Path) -> None:
     left = mlruns / "sweeps/bad/.report.html.0123abcd.part"
     left.write_text("half a")
     os.utime(left, (0, 0))
+    if hasattr(os, "fork"):
+        left_by_the_dead(sqlite_files._workshop(), folder=True)
 
 
 def test_a_whole_study_is_well(mlruns: Path, capsys: Capture) -> None:
@@ -87,6 +100,15 @@ def test_damaged_stores_are_moved_aside_and_made_again(mlruns: Path, capsys: Cap
     assert mended == [("Optuna", None), ("MLflow", None), ("Optuna", "bad"), ("MLflow", "bad")]
     assert states(capsys, mlruns, code=0) == dict.fromkeys(CHECKS, "ok")
     assert {path.name.partition(".damaged-")[0] for path in mlruns.glob("*.damaged-*")} >= {"mlflow.db", "optuna.db"}
+
+
+def test_trials_that_contradict_each_other_are_made_again(mlruns: Path, capsys: Capture) -> None:
+    trials = optuna_trials(mlruns, "bad")
+    change(mlruns / "optuna.db", "DELETE FROM trial_params WHERE param_id = 1", ORPHANS)
+    assert states(capsys, mlruns, code=1)["Optuna"] == "wrong"
+    assert states(capsys, mlruns, "--fix", code=0)["Optuna"] == "mended"
+    assert states(capsys, mlruns, code=0) == dict.fromkeys(CHECKS, "ok")
+    assert optuna_trials(mlruns, "bad") == trials
 
 
 def test_texts_are_left_to_a_run(mlruns: Path, capsys: Capture) -> None:

@@ -15,7 +15,7 @@ from sweeps.study.rescore import rescore_study
 from sweeps.tracking.metric_steps import continuation, ordered
 from sweeps.tracking.mlflow_tracker import Tracker
 from tests.sweeps.sweep_files import run, write_sweep
-from tests.sweeps.tracking.test_mlflow_tracker import BASELINE, TUNED, begin, children_of, client_of, rows
+from tests.sweeps.tracking.test_mlflow_tracker import BASELINE, CASES, TUNED, begin, children_of, client_of, rows
 
 FLOOR = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.5]})
 CONFIRM = rows({"pump": [0.2], "deploy": [0.4]}, stage="confirm", seed=50)
@@ -79,6 +79,24 @@ def test_a_replay_of_a_finished_study_changes_nothing(directory, study):
         if not again:
             before = contents(directory)
     assert contents(directory) == before
+
+
+def test_a_run_whose_process_was_killed_before_its_inputs_gets_them(directory, study):
+    tracker = Tracker(study, directory)
+    begin(tracker)
+    child = tracker.log_configuration(-1, BASELINE, FLOOR)
+    remove = "DELETE FROM inputs WHERE destination_id = ?"
+    with closing(sqlite3.connect(directory / "mlflow.db")) as database, database:
+        assert database.execute(remove, (child,)).rowcount == 1
+        assert database.execute("DELETE FROM evaluation_dataset_tags WHERE key = 'slm_sweeps.cases'").rowcount
+        assert database.execute("DELETE FROM evaluation_dataset_records").rowcount
+    for _ in range(2):
+        again = Tracker(study, directory)
+        begin(again)
+        assert again.log_configuration(-1, BASELINE, FLOOR) == child
+        assert len(children_of(again)["baseline"].inputs.dataset_inputs) == 1
+        with closing(sqlite3.connect(directory / "mlflow.db")) as database:
+            assert database.execute("SELECT count(*) FROM evaluation_dataset_records").fetchone() == (len(CASES),)
 
 
 def test_a_new_verdict_ends_the_run_anew(directory, study):

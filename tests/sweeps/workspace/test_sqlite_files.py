@@ -14,7 +14,7 @@ import pytest
 
 from sweeps.search.trial_store import StoredTrials
 from sweeps.workspace import sqlite_files as folders
-from sweeps.workspace.sqlite_files import place_database
+from sweeps.workspace.sqlite_files import damage_in, place_database
 from tests.sweeps.forks import fail_at_once, needs_fork
 
 
@@ -109,3 +109,15 @@ def test_processes_that_open_new_trials_at_once(tmp_path: Path, monkeypatch: pyt
     for attempt in range(4):
         storage = f"sqlite:///{tmp_path / str(attempt)}.db"
         assert fail_at_once(lambda number, storage=storage: StoredTrials(f"study {number}", storage)) == []
+
+
+@pytest.mark.parametrize(("reason", "damage"), [("unable to open database file", False), ("no such table: x", True)])
+def test_a_file_that_may_not_be_read_is_not_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reason: str, damage: bool
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError(reason)
+
+    (tmp_path / "x.db").write_text("")
+    monkeypatch.setattr(sqlite3, "connect", fail)
+    assert damage_in(tmp_path / "x.db") == (reason if damage else "")
