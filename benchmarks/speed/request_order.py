@@ -51,7 +51,13 @@ class Counted:
 
     def generate(self, *arguments: Any, **named: Any) -> Any:
         """See `Engine.generate`."""
-        answer = self._engine.generate(*arguments, **named)
+        return self._counted(self._engine.generate(*arguments, **named))
+
+    def warm_up(self, *arguments: Any, **named: Any) -> Any:
+        """See `Engine.warm_up`."""
+        return self._counted(self._engine.warm_up(*arguments, **named))
+
+    def _counted(self, answer: Any) -> Any:
         self.loads += answer.timing.load > 0
         self.prefill_tokens += answer.prompt_tokens - answer.cached_tokens
         return answer

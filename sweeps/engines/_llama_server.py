@@ -1,21 +1,28 @@
-"""One loaded model of llama.cpp in this process, through xllamacpp's server class."""
+"""One loaded model of llama.cpp in this process, through xllamacpp's server class, and the states of its prompts."""
 
 from __future__ import annotations
 
 import os
 import secrets
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+import tempfile
+import threading
+import weakref
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 
 from sweeps.engines import _llama_errors, gguf
-from sweeps.engines.base import EngineFailure, EngineProtocolError, NotInstalled
+from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, NotInstalled
 from sweeps.engines.embedded_model import INSTALL
 
 
@@ -42,6 +49,135 @@ def library() -> Any:
         )
         raise NotInstalled(f"the embedded engine cannot load the package xllamacpp ({error}): {hint}") from None
     return xllamacpp
+
+
+MOST_BYTES = 512 * 2**20
+"""Limit of all kept states; a prompt of 563 tokens takes 13 MB with SmolLM2-135M."""
+
+SHARE = 1 / 8
+"""Largest part of the free memory that they may take."""
+
+
+Slot = Callable[[str, str], dict[str, Any]]
+"""Lets llama.cpp `save` its state into the file of a name, or `restore` it from there."""
+
+_FOLDER = "sweeps-state-"
+"""Beginning of a temporary folder's name; the process comes next."""
+
+
+class StateFile:
+    """The file through which a state passes; it is empty before and after.
+
+    On Linux it is a file in memory without a name, so that nothing is left of it when the process is killed. Elsewhere
+    it is in a temporary folder; what a killed process left there is removed at the next start.
+
+    Attributes:
+        folder: Its folder, with a separator at the end.
+        name: Its name there.
+    """
+
+    def __init__(self) -> None:
+        if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
+            descriptor = os.memfd_create("state of a prompt")
+            weakref.finalize(self, os.close, descriptor)
+            self.folder, self.name = "/proc/self/fd/", str(descriptor)
+        else:
+            for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
+                process = left.name.removeprefix(_FOLDER).split("-")[0]
+                if process.isdigit() and not psutil.pid_exists(int(process)):
+                    shutil.rmtree(left, ignore_errors=True)
+            self._temporary = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True)
+            self.folder, self.name = self._temporary.name + os.sep, "state"
+
+    @property
+    def path(self) -> Path:
+        """Its path, for this process only."""
+        return Path(self.folder + self.name)
+
+
+class PromptStates:
+    """States of prompts that one load of a model has evaluated. Above the limit the least recently used goes first.
+
+    Args:
+        file: The file through which they pass.
+        token_bytes: Returns the expected bytes per token; None keeps nothing.
+        most_bytes: Limit of all states together.
+    """
+
+    def __init__(self, file: StateFile, token_bytes: Callable[[], float | None], most_bytes: int = MOST_BYTES) -> None:
+        self._file = file
+        self._token_bytes = token_bytes
+        self._most_bytes = most_bytes
+        self._given_up = False
+        self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, key: Hashable, tokens: int, slot: Slot) -> None:
+        """Keep llama.cpp's present state, unless it is larger than the limit.
+
+        Args:
+            key: Everything that decides the rendered prompt.
+            tokens: Tokens of the prompt.
+            slot: See `Slot`.
+        """
+        if self._given_up:
+            return
+        each = self._token_bytes()
+        if each is None:
+            self.give_up()
+            return
+        limit, expected = self._limit(), int(each * tokens)
+        if expected > limit:
+            return
+        self._shrink(limit - expected)
+        try:
+            saved = slot("save", self._file.name).get("n_saved")
+            state = self._file.path.read_bytes()
+        except (EngineProtocolError, OSError):
+            self.give_up()
+            return
+        finally:
+            self._empty()
+        if saved == tokens:  # else generated tokens are in it
+            self._kept[key] = state
+            self._shrink(limit)
+
+    def restore(self, key: Hashable, slot: Slot) -> bool:
+        """Give llama.cpp the state of a prompt; False if none is kept."""
+        state = self._kept.get(key)
+        if state is None:
+            return False
+        self._kept.move_to_end(key)
+        try:
+            self._file.path.write_bytes(state)
+            slot("restore", self._file.name)
+        except (EngineProtocolError, OSError):
+            self.give_up()
+            return False
+        finally:
+            self._empty()
+        return True
+
+    def give_up(self) -> None:
+        """Drop all states, and keep none from now on."""
+        self._kept.clear()
+        self._given_up = True
+
+    def _limit(self) -> int:
+        held = sum(map(len, self._kept.values()))
+        return min(self._most_bytes, int(SHARE * (psutil.virtual_memory().available + held)))
+
+    def _shrink(self, most: int) -> None:
+        while self._kept and sum(map(len, self._kept.values())) > most:
+            self._kept.popitem(last=False)
+
+    def _empty(self) -> None:
+        try:
+            self._file.path.write_bytes(b"")
+        except OSError:
+            self.give_up()
 
 
 @dataclass(frozen=True)
@@ -81,6 +217,7 @@ class LlamaServer:
     Attributes:
         load: The settings of the load.
         num_ctx: Tokens of context that llama.cpp allocated (a multiple of 256, at most the model's training length).
+        states: States of prompts that this load has evaluated.
 
     Raises:
         NoGguf: If the file is missing or no GGUF.
@@ -91,15 +228,60 @@ class LlamaServer:
         gguf.check(load.path)
         self.load = load
         self._key = secrets.token_hex(16)
+        self._state_file = StateFile()
+        self.states = PromptStates(self._state_file, cache(lambda: gguf.state_bytes(gguf.read_header(load.path))))
         try:
             self._server = self._start(verbosity=0)
         except RuntimeError:
             raise LoadFailed(self._why(log_dir)) from None
         self.num_ctx = int(self._ask("GET", "/props")["default_generation_settings"]["n_ctx"])
 
-    def chat(self, request: dict[str, Any], receive: Callable[[dict[str, Any]], bool]) -> None:
-        """Stream one chat completion; `receive` gets each chunk and returns True to stop the generation."""
-        self._server.handle_chat_completions(request, receive)
+    def stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
+        """Run one chat completion and collect its chunks. A time limit or Ctrl-C stops it between two tokens.
+
+        The request runs in a thread of its own: only the main thread handles signals, and an exception raised in
+        llama.cpp's callback would be lost.
+
+        Args:
+            request: The fields of the request.
+            where: Engine and model, for errors.
+            timeout: Seconds; None for no limit.
+        """
+        chunks: list[dict[str, Any]] = []
+        stop = threading.Event()
+        failures: list[Exception] = []
+
+        def receive(chunk: dict[str, Any]) -> bool:
+            chunks.append(chunk)
+            return stop.is_set()
+
+        def run() -> None:
+            streamed = request | {"stream": True, "stream_options": {"include_usage": True}}
+            try:
+                self._server.handle_chat_completions(streamed, receive)
+            except Exception as error:  # noqa: BLE001  (raised again below, in the caller's thread)
+                failures.append(error)
+
+        worker = threading.Thread(target=run, name="llama.cpp request", daemon=True)
+        worker.start()
+        try:
+            worker.join(timeout)
+            late = worker.is_alive()
+        finally:
+            stop.set()
+            worker.join()
+        if late:
+            raise EngineTimeout(
+                f"{where}: the answer took longer than {timeout:g} s; raise the time limit or lower num_predict "
+                f"(now {request['max_tokens']})"
+            )
+        if failures:
+            raise failures[0]
+        if chunks and "error" in chunks[-1]:
+            raise _llama_errors.error_from(chunks[-1]["error"], where)
+        if not chunks or "usage" not in chunks[-1]:
+            raise EngineProtocolError(f"{where}: the answer broke off after {len(chunks)} pieces")
+        return chunks
 
     def count(self, messages: Sequence[Mapping[str, str]]) -> int | None:
         """Count the messages' tokens in the model's template; None where this build cannot."""
@@ -138,10 +320,11 @@ class LlamaServer:
         params.fit_params = self.load.num_gpu is None
         if self.load.num_gpu is not None:
             params.n_gpu_layers = self.load.num_gpu
-        # Only the prompt in the slot is reused. Kept states of other prompts would make the numeric path of a request
-        # depend on the history of the process.
+        # Only the prompt in the slot is reused. llama.cpp's own store of other prompts would make the numeric path of a
+        # request depend on the history of the process. `states` are whole prompts, restored on demand only.
         params.cache_prompt = True
         params.cache_ram_mib = 0
+        params.slot_save_path = self._state_file.folder
         params.warmup = False
         params.verbosity = verbosity
         # The server class also listens on a port of the loopback interface: the key keeps others from using it.
@@ -152,6 +335,10 @@ class LlamaServer:
             if not gguf.read_header(self.load.path).pooled:
                 params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
         return xllamacpp.Server(params)
+
+    def slot(self, action: str, name: str) -> dict[str, Any]:
+        """Save the state of the only slot into a file, or restore it from there."""
+        return self._ask("POST", f"/slots/0?action={action}", {"filename": name})
 
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Send a request over the loopback interface, for what the in-process calls do not offer."""
@@ -196,6 +383,6 @@ def _load_elsewhere(load: Load) -> str:
 
 def _log_of_load(path: str, *others: Any) -> None:
     server = LlamaServer.__new__(LlamaServer)
-    server.load, server._key = Load(Path(path), *others), "none"
+    server.load, server._key, server._state_file = Load(Path(path), *others), "none", StateFile()
     with suppress(RuntimeError):
         server._start(verbosity=3)

@@ -199,6 +199,15 @@ class Engine(Protocol):
         """
         ...
 
+    def warm_up(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """Make the prompt warm for the next requests with one uncounted token; see `generate` for the arguments.
+
+        An engine may take the prompt's evaluation from an earlier request instead, where the texts stay the same.
+        """
+        ...
+
     def models(self) -> list[str]:
         """Names of the models that this host can serve."""
         ...
@@ -282,6 +291,12 @@ class BaseEngine:
     ) -> Generation:
         """See `Engine.generate`."""
         raise NotImplementedError
+
+    def warm_up(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.warm_up`: a request for one token."""
+        return self.generate(prompt, {**options, "num_predict": 1}, model=model, timeout=timeout)
 
     def identify(self, model: str) -> dict[str, Any]:
         """See `Engine.identify`."""

@@ -40,6 +40,10 @@ _BLOCKS = {
 _CHUNK = 1 << 22
 
 
+_RECURRENT = ("ssm.", "wkv.", "token_shift_count", "shortconv.", "kda.")
+"""Beginnings of the keys of recurrent layers."""
+
+
 class NoGguf(ModelMissing):
     """The file is missing, unreadable, or no GGUF."""
 
@@ -83,6 +87,23 @@ class Header:
     def template(self) -> str | None:
         """The chat template."""
         return self.metadata.get("tokenizer.chat_template")
+
+
+def state_bytes(header: Header) -> float | None:
+    """Return the bytes per token of a prompt's evaluated state: keys and values of every layer, 2 bytes each.
+
+    None where the header does not say, and for models with a sliding window or recurrent layers: they do not keep every
+    token's keys and values, so a restored state need not be laid out as the evaluated one was.
+    """
+    own = {key.removeprefix(f"{header.family}."): value for key, value in header.metadata.items()}
+    if own.get("attention.sliding_window") or any(key.startswith(_RECURRENT) for key in own):
+        return None
+    width, layers, heads = (own.get(name) for name in ("embedding_length", "block_count", "attention.head_count"))
+    if not (isinstance(width, int) and isinstance(layers, int) and isinstance(heads, int) and heads > 0):
+        return None
+    groups = own.get("attention.head_count_kv")
+    shared = min(groups, heads) if isinstance(groups, int) else heads
+    return 4.0 * width * layers * shared / heads
 
 
 def check(path: Path) -> None:

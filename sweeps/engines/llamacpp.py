@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,12 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from sweeps.engines import _llama_errors, gguf
+from sweeps.engines import gguf
 from sweeps.engines._llama_server import LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,
-    EngineProtocolError,
-    EngineTimeout,
     Generation,
     ModelMissing,
     NotInstalled,
@@ -80,8 +77,8 @@ class LlamaCppEngine(BaseEngine):
     """llama.cpp in this process.
 
     One request is in flight at a time: more would change the batch shape, and so the text of a seed. A request with
-    another prompt than the previous one is prefilled from scratch. So the texts of a seed depend neither on earlier
-    requests nor on the process.
+    another prompt than the previous one is prefilled from scratch; a warm-up may restore the numbers of an earlier
+    prefill. So the texts of a seed depend neither on earlier requests nor on the process.
 
     Args:
         timeout: Seconds that one request may take; None for no limit.
@@ -115,7 +112,7 @@ class LlamaCppEngine(BaseEngine):
         self._log_dir = log_dir
         self._server: LlamaServer | None = None
         self._embedder: LlamaServer | None = None
-        self._last_prompt: tuple[Prompt, str] | None = None
+        self._last_prompt: tuple[Prompt, str, str] | None = None
         self.slots, self.kv_type = 1, ""
 
     @classmethod
@@ -129,6 +126,27 @@ class LlamaCppEngine(BaseEngine):
     ) -> Generation:
         """See `Engine.generate`. A time limit ends the decoding, but cannot interrupt a prefill."""
         return self.chat(prompt, options, model, self._timeout if timeout is None else timeout, {})[0]
+
+    def warm_up(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.warm_up`: a prompt that this load has evaluated before gets its kept state back.
+
+        The state holds the very numbers of that evaluation, so the texts after it are the same.
+        """
+        limit = self._timeout if timeout is None else timeout
+        one, key = {**options, "num_predict": 1}, _prompt_key(prompt, options, {})
+        if self._server is not None and self._server.load == self._wanted(model, options) and key != self._last_prompt:
+            self._last_prompt = None
+            self._last_prompt = key if self._server.states.restore(key, self._server.slot) else None
+        answer, _ = self.chat(prompt, one, model, limit, {})
+        assert self._server is not None
+        if answer.cached_tokens == 0:
+            self._server.states.keep(key, answer.prompt_tokens or 0, self._server.slot)
+        elif not _one_token_evaluated(answer):
+            self._last_prompt = None
+            answer, _ = self.chat(prompt, one, model, limit, {})
+        return answer
 
     def chat_json(
         self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
@@ -247,12 +265,14 @@ class LlamaCppEngine(BaseEngine):
         started = time.perf_counter()
         request = {**self.request(prompt, options), **extra}
         load_seconds = self.load(model, options)
-        # Further fields may change the rendered prompt, as a schema does.
-        key = (prompt, repr({name: value for name, value in extra.items() if name not in _REPORTS}))
+        key = _prompt_key(prompt, options, extra)
         request["cache_prompt"] = key == self._last_prompt
         self._last_prompt = None  # a failure may leave any state in the cache
         answered = self.ask(request, f"llamacpp, model {model}", timeout, started, load_seconds)
         self._last_prompt = key
+        if request["cache_prompt"] and not _one_token_evaluated(answered[0]):
+            assert self._server is not None
+            self._server.states.give_up()  # a model whose warm requests evaluate more than a restored state would
         return answered
 
     def request(self, prompt: Prompt, options: Mapping[str, OptionValue]) -> dict[str, Any]:
@@ -279,7 +299,7 @@ class LlamaCppEngine(BaseEngine):
             load_seconds: The part that loaded the model.
         """
         assert self._server is not None
-        chunks = self._stream(request, where, timeout)
+        chunks = self._server.stream(request, where, timeout)
         sampling = {name: request[name] for name in request if name in self.honours and name not in ("stop", "think")}
         effective = {**sampling, "num_ctx": self._server.num_ctx, "num_thread": self._server.load.num_thread}
         return _generation(chunks, time.perf_counter() - started, load_seconds, effective), chunks
@@ -294,48 +314,18 @@ class LlamaCppEngine(BaseEngine):
         """Take the model out of the memory."""
         self._server = self._last_prompt = None
 
-    def _stream(self, request: dict[str, Any], where: str, timeout: float | None) -> list[dict[str, Any]]:
-        """Run one request and collect its chunks. A time limit or Ctrl-C stops it between two tokens.
 
-        The request runs in a thread of its own: only the main thread handles signals, and an exception raised in
-        llama.cpp's callback would be lost.
-        """
-        server = self._server
-        assert server is not None
-        chunks: list[dict[str, Any]] = []
-        stop = threading.Event()
-        failures: list[Exception] = []
+def _prompt_key(
+    prompt: Prompt, options: Mapping[str, OptionValue], extra: Mapping[str, Any]
+) -> tuple[Prompt, str, str]:
+    """Return everything that decides the rendered prompt: further fields may change it, as a schema does."""
+    fields = {name: value for name, value in extra.items() if name not in _REPORTS}
+    return prompt, repr(options.get("think")), repr(fields)
 
-        def receive(chunk: dict[str, Any]) -> bool:
-            chunks.append(chunk)
-            return stop.is_set()
 
-        def run() -> None:
-            try:
-                server.chat(request | {"stream": True, "stream_options": {"include_usage": True}}, receive)
-            except Exception as error:  # noqa: BLE001  (raised again below, in the caller's thread)
-                failures.append(error)
-
-        worker = threading.Thread(target=run, name="llama.cpp request", daemon=True)
-        worker.start()
-        try:
-            worker.join(timeout)
-            late = worker.is_alive()
-        finally:
-            stop.set()
-            worker.join()
-        if late:
-            raise EngineTimeout(
-                f"{where}: the answer took longer than {timeout:g} s; raise the time limit or lower num_predict "
-                f"(now {request['max_tokens']})"
-            )
-        if failures:
-            raise failures[0]
-        if chunks and "error" in chunks[-1]:
-            raise _llama_errors.error_from(chunks[-1]["error"], where)
-        if not chunks or "usage" not in chunks[-1]:
-            raise EngineProtocolError(f"{where}: the answer broke off after {len(chunks)} pieces")
-        return chunks
+def _one_token_evaluated(answer: Generation) -> bool:
+    """Whether a request took all of its prompt from the cache but the last token, which is always evaluated."""
+    return answer.cached_tokens == (answer.prompt_tokens or 0) - 1
 
 
 def _sampling(options: Mapping[str, OptionValue]) -> dict[str, int | float]:

@@ -218,8 +218,7 @@ class Host:
 
     def _warm_up(self, task: Task) -> None:
         """Send the prompt once, uncounted: every repeat after it then takes the same numeric path."""
-        options = {**task.options, "num_predict": 1}
-        self.engine.generate(task.prompt, options, model=task.configuration.model, timeout=self.timeout)
+        self.engine.warm_up(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
 
     def cool(self) -> None:
         """Warm up again before the next request, since another program used the server."""

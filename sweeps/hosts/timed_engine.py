@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from sweeps.engines.base import Engine, Generation, Prompt
@@ -35,15 +35,27 @@ class TimedEngine:
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
     ) -> Generation:
         """See `Engine.generate`."""
+        answer = self._timed(self._engine.generate, prompt, options, model=model, timeout=timeout)
+        if options.get("num_predict") == 1:
+            self.warmups.append(answer)
+        return answer
+
+    def warm_up(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.warm_up`."""
+        answer = self._timed(self._engine.warm_up, prompt, options, model=model, timeout=timeout)
+        self.warmups.append(answer)
+        return answer
+
+    def _timed(self, send: Callable[..., Generation], *arguments: Any, **named: Any) -> Generation:
         started = time.perf_counter()
         try:
-            answer = self._engine.generate(prompt, options, model=model, timeout=timeout)
+            answer = send(*arguments, **named)
         except Exception:
             self.seconds += time.perf_counter() - started
             raise
         self.seconds += max(answer.timing.total, time.perf_counter() - started)
-        if options.get("num_predict") == 1:
-            self.warmups.append(answer)
         if answer.timing.load >= LEAST_LOAD_SECONDS:
             self.load_seconds = max(self.load_seconds, answer.timing.load)
         return answer

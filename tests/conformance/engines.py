@@ -69,7 +69,7 @@ class EngineSuite:
 
     def ask(self, engine: Engine, prompt: Prompt = PROMPT, **changes: float) -> str:
         """The text of a request to a model that is loaded and has seen the prompt."""
-        engine.generate(prompt, self.options(**{**changes, "num_predict": 1}), model=self.model)
+        engine.warm_up(prompt, self.options(**changes), model=self.model)
         return engine.generate(prompt, self.options(**changes), model=self.model).text
 
     def test_it_is_an_engine(self, engine: Engine) -> None:

@@ -74,6 +74,24 @@ def test_an_embedding_model_names_its_pooling(tmp_path: Path) -> None:
         assert gguf.read_header(path).pooled is pooled
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, 2 * 2 * 30 * 3 * 64),  # keys and values of 2 bytes: 30 layers, 3 heads of 64
+        ({"llama.attention.head_count_kv": None}, 2 * 2 * 30 * 9 * 64),
+        ({"llama.attention.sliding_window": 512}, None),
+        ({"llama.attention.sliding_window": 0}, 2 * 2 * 30 * 3 * 64),
+        ({"llama.ssm.state_size": 16}, None),
+        ({"llama.block_count": None}, None),
+    ],
+)
+def test_bytes_of_a_prompts_state(changes: dict[str, int | None], expected: int | None) -> None:
+    sizes = {"block_count": 30, "embedding_length": 576, "attention.head_count": 9, "attention.head_count_kv": 3}
+    metadata = {"general.architecture": "llama", **{f"llama.{name}": size for name, size in sizes.items()}, **changes}
+    header = gguf.Header(3, {name: value for name, value in metadata.items() if value is not None}, 0)
+    assert gguf.state_bytes(header) == expected
+
+
 scalars = st.one_of(st.booleans(), st.integers(-(2**63), 2**63 - 1), st.floats(allow_nan=False), st.text(max_size=20))
 arrays = st.one_of(st.lists(st.text(max_size=5), max_size=4), st.lists(st.integers(0, 2**32 - 1), max_size=4))
 

@@ -66,6 +66,36 @@ def test_a_warm_text_does_not_depend_on_the_prompts_before(engine: LlamaCppEngin
     assert ask(engine, second) == alone
 
 
+def test_a_restored_prompt_gives_the_texts_of_an_evaluated_one(engine: LlamaCppEngine) -> None:
+    prompts = [Prompt(f"Pump {name} failed.") for name in "AB"]
+    kinds = [(0.0, 1), (0.8, 2)]
+
+    def texts(prompt: Prompt) -> list[str]:
+        changes = [{"temperature": heat, "seed": seed, "num_predict": 6} for heat, seed in kinds]
+        answers = [engine.generate(prompt, OPTIONS | each, model=EMBEDDED_MODEL) for each in changes]
+        assert {answer.cached_tokens for answer in answers} == {answers[0].prompt_tokens - 1}
+        return [answer.text for answer in answers]
+
+    def evaluated(prompt: Prompt) -> int:
+        """Prompt tokens that a warm-up evaluated."""
+        answer = engine.warm_up(prompt, OPTIONS, model=EMBEDDED_MODEL)
+        assert answer.output_tokens == 1
+        return answer.prompt_tokens - answer.cached_tokens
+
+    expected = []
+    for prompt in prompts:
+        assert evaluated(prompt) > 20
+        expected.append(texts(prompt))
+    assert expected[0] != expected[1]
+    for prompt, before in zip(prompts, expected, strict=True):
+        assert evaluated(prompt) == 1
+        assert texts(prompt) == before
+    # A request for one token that is no warm-up finds the prompt cold, as audits need it.
+    assert engine.generate(prompts[0], {**OPTIONS, "num_predict": 1}, model=EMBEDDED_MODEL).cached_tokens == 0
+    engine.unload()  # states end with their load
+    assert evaluated(prompts[1]) > 20
+
+
 def test_a_new_process_gives_the_same_text(engine: LlamaCppEngine) -> None:
     code = "from tests.sweeps.engines.test_llamacpp import *\nwith LlamaCppEngine() as engine: print(repr(ask(engine)))"
     root = Path(__file__).parents[3]

@@ -33,10 +33,17 @@ class Interrupted:
         return getattr(self._inner, name)
 
     def generate(self, *arguments: Any, **named: Any) -> Any:
+        self._count()
+        return self._inner.generate(*arguments, **named)
+
+    def warm_up(self, *arguments: Any, **named: Any) -> Any:
+        self._count()
+        return self._inner.warm_up(*arguments, **named)
+
+    def _count(self) -> None:
         self._left -= 1
         if self._left < 0:
             raise KeyboardInterrupt
-        return self._inner.generate(*arguments, **named)
 
 
 def tiny(folder: Path) -> Path:
