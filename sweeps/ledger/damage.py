@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from datetime import datetime
 from functools import lru_cache
+from operator import methodcaller
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,12 +21,11 @@ _TOKENS = ("prompt_tokens", "output_tokens", "cached_tokens", "thinking_tokens")
 DAMAGED_ERROR = f"{DAMAGED}: its row in the ledger was changed by a fault; `sweeps run` generates it again"
 
 
-def decoded(value: bytes) -> str:
-    """Decode a text, with a surrogate for each byte that is not UTF-8: one damaged text must not hide all others.
+decoded = methodcaller("decode", "utf-8", "surrogateescape")
+"""Decodes a text, with a surrogate for each byte that is not UTF-8: one damaged text must not hide all others.
 
-    No intact text has a surrogate, since `records.storable` replaces them.
-    """
-    return value.decode("utf-8", "surrogateescape")
+No intact text has a surrogate, since `records.storable` replaces them.
+"""
 
 
 def is_text(*values: object) -> bool:

@@ -215,6 +215,12 @@ class Observations:
         """Return the number of observations of a study that have a generation."""
         return sum(self.count_by_stage(study).values())
 
+    def size(self, study: str) -> int:
+        """Return the number of all observations of a study, failed ones included."""
+        o = tables.observations
+        with self._database.reading() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(o).where(o.c.study == study)) or 0)
+
     def count_by_stage(self, study: str) -> dict[str, int]:
         """Return the numbers of observations of a study that have a generation, by stage."""
         o = tables.observations.c

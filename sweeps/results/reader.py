@@ -155,6 +155,7 @@ def result_of(
     scores: Mapping[tuple[str, int], Scored] | None = None,
     *,
     stages: Iterable[str] | None = None,
+    rows: Sequence[Mapping[str, Any]] | None = None,
 ) -> SweepResult:
     """The result of a study whose record may differ from the ledger's, as in a dry run of a rescore.
 
@@ -164,16 +165,21 @@ def result_of(
         workspace: Where the study is.
         scores: Scores of its texts by case and number of the generation; by default the ledger's.
         stages: Only observations of these stages, as if the study had no others; all by default.
+        rows: Its rows, where the caller has them all; by default they are read.
     """
     from sweeps.results.result import SweepResult
 
     config, cases, proposals = _parts_of(ledger, study)
     trials = {BASELINE_TRIAL: config.baseline} | {each.number: each.configuration for each in proposals}
     reasoning, wanted = config.objective.reasoning, None if stages is None else tuple(stages)
-    rows = [
-        observation_row(study.name, place, trials[place.trial], entry, scored, error, reasoning=reasoning)
-        for place, entry, scored, error in _read(ledger, study, reasoning, wanted, scores)
-    ]
+    rows = (
+        rows
+        if rows is not None
+        else [
+            observation_row(study.name, place, trials[place.trial], entry, scored, error, reasoning=reasoning)
+            for place, entry, scored, error in _read(ledger, study, reasoning, wanted, scores)
+        ]
+    )
     known = {row["generation"] for row in rows if not row["error"]}
     items = {case.name: item_texts(case) for case in cases}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
+from operator import itemgetter
 from typing import Any
 
 from objectives import Case, Objective
@@ -291,6 +292,15 @@ class Measurer:
     def spots(self) -> set[Spot]:
         """The observations so far, by stage, trial, case and seed."""
         return {_spot(row) for row in self.rows}
+
+    def rows_of_study(self) -> list[Mapping[str, Any]] | None:
+        """The study's rows in the order of their places, if they are all here with a score; None otherwise.
+
+        Reading them again would give the same rows.
+        """
+        if len(self.rows) != self.ledger.observations.size(self.name) or any(row["error"] for row in self.rows):
+            return None
+        return sorted(self.rows, key=itemgetter(*Place.__dataclass_fields__))
 
     def _keep(self, result: TaskResult) -> None:
         """Keep the observation at once, and score it; where a model scores, at the end of the batch.

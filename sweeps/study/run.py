@@ -159,7 +159,8 @@ class StudyRun:
             stages.logbook.wait()
             stored_now = self.ledger.studies.get(stages.name)
             assert stored_now is not None
-            result = result_of(self.ledger, replace(stored_now, status="done"), self.workspace)
+            rows = stages.measurer.rows_of_study()
+            result = result_of(self.ledger, replace(stored_now, status="done"), self.workspace, rows=rows)
             stages.update(lambda record: with_judged(record, result))
             stages.logbook.finish(result, written=self.ledger.coordinators.written(stages.name))
             if self.coordinator is not None and self.workspace.is_shared:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pandas as pd
 import pytest
@@ -10,6 +13,8 @@ import pytest
 from sweeps.ledger.observations import Observations
 from sweeps.results import reader
 from sweeps.results.reader import load_confirmed, load_result
+from sweeps.study.measurer import Measurer
+from tests.sweeps.sweep_files import run
 
 
 def test_texts_are_read_once_and_only_if_asked_for(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +54,31 @@ def test_a_verdict_reads_no_trial_of_the_search(finished: Path, monkeypatch: pyt
         fresh.texts.query("stage == 'confirm'").reset_index(drop=True),
         whole.texts.query("stage == 'confirm'").reset_index(drop=True),
     )
+
+
+def test_a_run_has_the_rows_and_texts_that_the_ledger_has(
+    finished: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = list[bool]()
+    plain = Measurer.rows_of_study
+
+    def rows(self: Measurer) -> list[Mapping[str, Any]] | None:
+        found = plain(self)
+        given.append(found is not None)
+        return found
+
+    monkeypatch.setattr(Measurer, "rows_of_study", rows)
+    made = run(finished / "sweep.toml", directory=copy / "mlruns", tracking=False, report=False, keep_trials=False)
+    read = load_result(copy / "mlruns", "t")
+    assert given == [True]
+    assert repr(made.rows) == repr(read.rows)
+    assert list(made.answers) == list(read.answers)
+    assert made.verdicts == read.verdicts
+
+
+def test_rows_are_read_where_some_are_missing_or_failed() -> None:
+    whole = [{"stage": "floor", "trial": -1, "host": "h", "case": case, "seed": 1, "repeat": 0} for case in "ba"]
+    scored, failed = [row | {"error": ""} for row in whole], [row | {"error": "late"} for row in whole]
+    for rows, size, expected in ((scored, 2, scored[::-1]), (scored, 3, None), (failed, 2, None)):
+        ledger = SimpleNamespace(observations=SimpleNamespace(size=lambda _, size=size: size))
+        assert Measurer.rows_of_study(cast("Any", SimpleNamespace(rows=rows, ledger=ledger, name="s"))) == expected
