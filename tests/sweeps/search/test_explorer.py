@@ -110,6 +110,22 @@ def test_stored_proposals_win_over_another_sampler(tmp_path: Path) -> None:
     assert made.picks(1)
 
 
+@pytest.mark.parametrize("sampler", ["gp", "random"])
+def test_a_search_that_has_ended_keeps_its_proposals_its_belief_and_its_storage(sampler: str, tmp_path: Path) -> None:
+    whole = explorer(tmp_path, sampler)
+    proposals = search(whole)
+    stored = optuna_trials(tmp_path)
+    ended = explorer(tmp_path, sampler, proposals=proposals, ended=True)
+    assert search(ended) == proposals
+    ended.flush()
+    assert optuna_trials(tmp_path) == stored
+    assert [ended.home(each) for each in proposals] == [whole.home(each) for each in proposals]
+    finalist = proposals[whole.picks(1)[0]]
+    assert ended.prior_of(finalist) == whole.prior_of(finalist)
+    assert ended.picks(1) == whole.picks(1)
+    assert ended.scored
+
+
 def test_the_pick_is_a_good_trial_and_never_the_baseline() -> None:
     made = explorer(None)
     proposals = search(made)
