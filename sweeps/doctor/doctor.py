@@ -20,7 +20,7 @@ from sweeps.ledger.study_record import StoredStudy
 from sweeps.results.reader import read_result
 from sweeps.results.result import SweepResult
 from sweeps.scoring.answers import UNSCORED
-from sweeps.workspace.sqlite_files import DamagedStoreError, damage_in, damaged_pages
+from sweeps.workspace.sqlite_files import damage_in, damaged_pages
 from sweeps.workspace.study_lock import StudyBusyError, refuse_busy, standing_of
 from sweeps.workspace.workspace import Workspace
 
@@ -61,7 +61,10 @@ def _named(ledger: Ledger, study: str) -> StoredStudy:
 def _stores(workspace: Workspace, fix: bool) -> Iterator[Finding]:
     """The files of MLflow and Optuna: a damaged one is moved aside, so that it is made again."""
     for name, file in (("Optuna", workspace.folder / "optuna.db"), ("MLflow", workspace.runs_file)):
-        if damage := damage_in(file):
+        damage = damage_in(file)
+        if not damage and name == "Optuna" and file.is_file():
+            damage = optuna_trials.contradictions(file)
+        if damage:
             text = f"{file.name} is damaged ({damage})"
             if fix:
                 aside = _moved_aside(file)
@@ -120,28 +123,10 @@ def _texts(result: SweepResult, again: str) -> Finding:
 def _derived(result: SweepResult, fix: bool) -> Iterator[Finding]:
     """What can be written again from the ledger."""
     if not result.is_comparison and _keeps_trials(result.workspace):
-        yield _checked("Optuna", result, partial(_of_trials, result), _mend_trials, fix)
+        yield _checked("Optuna", result, partial(optuna_trials.difference, result), optuna_trials.mend, fix)
     if result.stored.record.tracked is not False:
         yield _checked("MLflow", result, partial(mlflow_runs.difference, result), _track, fix)
     yield _checked("report", result, partial(study_files.difference, result), _write, fix)
-
-
-def _of_trials(result: SweepResult) -> str:
-    """The difference of Optuna's trials; rows that contradict each other are one, in a file whose pages are whole."""
-    try:
-        return optuna_trials.difference(result)
-    except DamagedStoreError as error:
-        return f"Optuna's storage is damaged ({error.reason})"
-
-
-def _mend_trials(result: SweepResult) -> None:
-    try:
-        optuna_trials.mend(result)
-    except DamagedStoreError:
-        if not result.workspace.trials_url.startswith("sqlite:///"):
-            raise
-        _moved_aside(Path(result.workspace.trials_url.removeprefix("sqlite:///")))
-        optuna_trials.mend(result)
 
 
 def _keeps_trials(workspace: Workspace) -> bool:

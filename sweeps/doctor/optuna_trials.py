@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analysis import PRIOR_NOISE_SD
+from sweeps.errors import SweepError
 from sweeps.results.result import SweepResult
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.search.explorer import frozen_trial
 from sweeps.search.trial_scores import penalised, trial_result
 from sweeps.search.trial_store import StoredTrials, readable_errors, replace_stored_study
+from sweeps.workspace.sqlite_files import DamagedStoreError
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -62,6 +65,22 @@ def difference(result: SweepResult) -> str:
         return f"{len(missing)} of {len(wanted)} trials are missing"
     numbers = [number for number, trial in wanted.items() if _differs(found[number], trial, result.plan.parts == 1)]
     return f"{len(numbers)} of {len(wanted)} trials have other options or scores" if numbers else ""
+
+
+def contradictions(file: Path) -> str:
+    """Return what keeps Optuna from reading the trials of a file whose pages are whole; "" for nothing."""
+    import optuna
+
+    url = f"sqlite:///{file}"
+    try:
+        with readable_errors(url):
+            for name in optuna.get_all_study_names(url):
+                optuna.load_study(study_name=name, storage=url).get_trials(deepcopy=False)
+    except DamagedStoreError as error:
+        return error.reason
+    except SweepError:  # locked, say: the check of a study tells
+        return ""
+    return ""
 
 
 def mend(result: SweepResult) -> None:
