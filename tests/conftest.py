@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Generator, Iterator
 from functools import cache
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.surroundings import keep_temporary_files_in_memory, share_bytecode
+from tests.surroundings import keep_temporary_files_in_memory, share_bytecode, use_one_thread_of_blas
 
 keep_temporary_files_in_memory()
 share_bytecode()  # before the imports of the libraries
+use_one_thread_of_blas()
 
 from analysis.report.guard import Guard  # noqa: E402
 from sweeps.fingerprints import capture  # noqa: E402
@@ -22,6 +24,12 @@ from sweeps.tracking.mlflow_store import PRELOAD  # noqa: E402
 settings.register_profile("short", max_examples=15, deadline=None)
 settings.register_profile("full", max_examples=200, deadline=None)
 settings.load_profile("short")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One worker more than cores: servers, locks and processes that tests wait for leave a fifth of two cores idle."""
+    return (os.cpu_count() or 1) + 1
+
 
 pytest_plugins = ["pytester", "tests.empty_databases", "tests.postgres"]
 

@@ -1,4 +1,4 @@
-"""Temporary files in memory, and bytecode that all processes of a run share: neither changes what a test sees."""
+"""Temporary files in memory, bytecode that all processes share, one thread of BLAS: none changes what a test sees."""
 
 from __future__ import annotations
 
@@ -35,3 +35,8 @@ def share_bytecode() -> None:
     sys.pycache_prefix = platformdirs.user_cache_dir("slm-sweeps-tests")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
+
+
+def use_one_thread_of_blas() -> None:
+    """Let each worker compute with one thread: the threads of several workers wait for each other's cores."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
