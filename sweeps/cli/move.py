@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import FolderPath, echo_json, json_option
+from sweeps.cli.common import FolderPath, echo, echo_json, json_option
 from sweeps.cli.completion import StudyName
 from sweeps.workspace.workspace import STORAGE_VARIABLE, Workspace
 
@@ -39,7 +39,7 @@ def move(
         )
 
     def warn(text: str) -> None:
-        click.echo(f"warning: {text}", err=True)
+        echo(f"warning: {text}", err=True)
 
     here, there = (_place(each, mlruns) for each in (source or str(mlruns), target))
     moved = move_studies(here, there, studies, tracking=not no_tracking, warn=warn)
@@ -48,7 +48,7 @@ def move(
         return
     for each in moved:
         rows = ", ".join(f"{number} {part}" for part, number in each.rows.items())
-        click.echo(f"{each.study}: {each.what}; compared and equal: {rows}")
+        echo(f"{each.study}: {each.what}; compared and equal: {rows}")
 
 
 def _place(place: str, mlruns: Path) -> Workspace:
