@@ -48,7 +48,7 @@ def mend(mlruns: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "after"),
-    [*(long(damage, "confirm") for damage in DAMAGES), *(long(damage, "") for damage in list(DAMAGES)[:2])],
+    [long(damage, after) for damage in DAMAGES for after in ("confirm", "")],
 )
 def test_damaged_files(damage: str, after: str, tmp_path: Path, whole: Callable[[bool], Undisturbed]) -> None:
     right = whole(False)
@@ -60,4 +60,8 @@ def test_damaged_files(damage: str, after: str, tmp_path: Path, whole: Callable[
     assert (ending.how, ending.warnings) == ("done", ()), ending
     for file in mlruns.glob("*.damaged-*"):
         file.unlink()
-    assert differences(state_of(mlruns), right.state) == []
+    found = differences(state_of(mlruns), right.state)
+    if damage == "half of mlflow.db":  # a run made again has the newest means, and none of those before a later stage
+        assert all(each.startswith("lost: metrics ") for each in found), found
+        found = [each for each in found if " score " in each]
+    assert found == []
