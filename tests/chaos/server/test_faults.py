@@ -1,14 +1,13 @@
 """What can go wrong on the wire while a sweep runs, against the double of an Ollama server.
 
 Whatever happens, the table is in the end the one of an undisturbed run: nothing lost, nothing twice, no false score.
-Restarts, other versions and a network that is cut are in `tests/chaos/test_server.py`.
+Restarts, other versions and a network that is cut are in `test_server.py`.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,29 +25,6 @@ from tests.doubles.ollama import Fault
 from tests.doubles.ollama_model import Refusal
 from tests.marks import long
 from tests.sweeps.sweep_files import run, steady, write_cases
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    double = Server()
-    with double:
-        yield double
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cases(tmp_path_factory.mktemp("inputs") / "cases", 2)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, cases: Path) -> SweepResult:
-    """The sweep that nothing disturbs."""
-    with Server() as undisturbed:
-        result = run(write(tmp_path_factory.mktemp("whole"), cases, undisturbed.url))
-    assert (result.status, len(result.observations), result.plan.total) == ("done", 24, 24)
-    assert result.observations["score"].nunique() > 6  # else a wrong score would not show
-    return result
-
 
 # ---- the connection
 

@@ -18,31 +18,10 @@ from sweeps.results.result import SweepResult
 from tests.chaos.wire import VERSION, Server, assert_part, assert_same, write
 from tests.doubles.cable import Cable
 from tests.marks import long
-from tests.sweeps.sweep_files import run, write_cases
+from tests.sweeps.sweep_files import run
 
 REQUESTS = [0, 1, 3, 4, 7, 11, 12, 16, 18, 22]
 """Requests of the 24 at which the long form disturbs: first and last ones of each stage among them."""
-
-
-@pytest.fixture(scope="module")
-def cases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_cases(tmp_path_factory.mktemp("inputs") / "cases", 2)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory, cases: Path) -> SweepResult:
-    """The sweep that nothing disturbs."""
-    with Server() as undisturbed:
-        result = run(write(tmp_path_factory.mktemp("whole"), cases, undisturbed.url))
-    assert result.observations["score"].nunique() > 6  # else a wrong score would not show
-    return result
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    double = Server()
-    with double:
-        yield double
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""A server that fails, restarts or cannot be reached while a sweep runs."""
