@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from analysis.formatting import count_text, decimals
-from analysis.observations import views
 from analysis.report.data import ReportData
 
 _Z95 = 1.959964
@@ -48,11 +47,7 @@ def apart_text(data: ReportData) -> str:
 
 def _by_stage(data: ReportData) -> list[tuple[str, pd.Series[Any]]]:
     """The baseline's stages in words, each with its means; in their order."""
-    rows = data.observations
-    if "stage" not in rows:
-        return []
-    own = views.usable(rows[rows["configuration"] == data.baseline])
-    parts = {str(stage): views.summary(part).iloc[0] for stage, part in own.groupby("stage", observed=True)}
+    parts = data.baseline_by_stage
     named = _STAGES | ({"confirm": "in the comparison"} if data.is_comparison else {})
     return [(words, parts[stage]) for stage, words in named.items() if stage in parts]
 

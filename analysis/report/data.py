@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
 from analysis.comparison.estimate import ROUNDING
 from analysis.formatting import as_sentence
+from analysis.observations import views
 from analysis.verdict.use_now import UseNow, changes, use_now_for, without_verdict
 
 if TYPE_CHECKING:
@@ -182,6 +184,15 @@ class ReportData:
     def left_early(self, verdict: Verdict) -> bool:
         """Whether the baseline has fresh generations that are not part of a verdict."""
         return abs(self.fresh_effect(verdict) - verdict.effect) > ROUNDING
+
+    @cached_property
+    def baseline_by_stage(self) -> dict[str, pd.Series[Any]]:
+        """The baseline's summary (see `views.summary`) by stage; {} without stages."""
+        rows = self.observations
+        if "stage" not in rows:
+            return {}
+        own = views.usable(rows[rows["configuration"] == self.baseline])
+        return {str(stage): views.summary(part).iloc[0] for stage, part in own.groupby("stage", observed=True)}
 
     @property
     def noise_sd(self) -> float:

@@ -154,17 +154,19 @@ def _checked(
 def _track(result: SweepResult) -> None:
     from sweeps.tracking.replay import track_study
 
-    problems: list[str] = []
-    track_study(result.workspace, result.name, warn=problems.append)
-    if problems:
-        raise SweepError("; ".join(problems))
+    _without_warnings(partial(track_study, result.workspace, result.name))
 
 
 def _write(result: SweepResult) -> None:
     from sweeps.results.report_files import write_outputs
 
+    _without_warnings(partial(write_outputs, result))
+
+
+def _without_warnings(mend: Callable[..., object]) -> None:
+    """Mend something; what it would only warn of is an error here."""
     problems: list[str] = []
-    write_outputs(result, warn=problems.append)
+    mend(warn=problems.append)
     if problems:
         raise SweepError("; ".join(problems))
 

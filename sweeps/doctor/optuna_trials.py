@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,11 +31,15 @@ def trials_of(result: SweepResult) -> list[FrozenTrial]:
     config, cases = result.config, [case.name for case in result.cases]
     floor = [row for row in result.rows if row["stage"] == "floor" and row["trial"] == BASELINE_TRIAL]
     noise_sd = trial_result(floor, cases).noise_sd or PRIOR_NOISE_SD
+    explored = defaultdict(list)
+    for row in result.rows:
+        if row["stage"] == "explore":
+            explored[row["trial"]].append(row)
     trials, known = [], set[str]()
     for proposal in result.proposals:
         is_inside = set(proposal.params) <= set(config.space.distributions())  # the space may have lost an option since
         params = proposal.params if is_inside else config.space.params_of(proposal.configuration)
-        rows = [row for row in result.rows if row["stage"] == "explore" and row["trial"] == proposal.number]
+        rows = explored.get(proposal.number)
         if params is None or not rows or proposal.configuration.key in known:
             continue
         known.add(proposal.configuration.key)

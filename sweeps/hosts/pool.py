@@ -28,7 +28,7 @@ from sweeps.hosts.memory import no_memory
 from sweeps.hosts.order import order
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Entry, Observed, Place
+from sweeps.ledger.records import Entry, Observed
 
 KEPT = "Everything generated so far is kept: correct the fault, then run the same command again to go on from here."
 
@@ -138,18 +138,13 @@ def observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study
     found: dict[tuple[object, ...], list[Observed]] = {}
     stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))
     for seen in ledger.observations.answered(study, stages, trials):
-        found.setdefault((seen.configuration, *_spot(seen.place)), []).append(seen)
+        found.setdefault((seen.configuration, *seen.place.on_any_host), []).append(seen)
     own: dict[Task, Observed] = {}
     for task in tasks:
-        if made := found.get((task.configuration.key, *_spot(task.place))):
+        if made := found.get((task.configuration.key, *task.place.on_any_host)):
             digest = hosts[task.host].digest if task.host is not None and hosts[task.host].known else ""
             own[task] = next((seen for seen in made if seen.place.host == digest), made[0])
     return own
-
-
-def _spot(place: Place) -> tuple[object, ...]:
-    """A place on any host."""
-    return place.stage, place.trial, place.case, place.seed, place.repeat
 
 
 def _eligible(hosts: Sequence[Host], task: Task) -> Sequence[int]:

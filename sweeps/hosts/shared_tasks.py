@@ -135,14 +135,14 @@ class SharedTasks:
         answered = observed(self.hosts, self.ledger, tasks, self.study)
         stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))
         failed = {
-            replace(place, host=""): (place, error)
+            place.on_any_host: (place, error)
             for place, error in self.ledger.observations.failed(self.study, stages, trials)
         }
         results = []
         for task in tasks:
             if (seen := answered.get(task)) is not None:
                 results.append(TaskResult(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
-            elif (lost := failed.get(replace(task.place, host=""))) is not None:
+            elif (lost := failed.get(task.place.on_any_host)) is not None:
                 results.append(TaskResult(replace(task, place=lost[0]), None, lost[1], kept=True))
             else:
                 until = time.monotonic() + LEASE
@@ -153,6 +153,5 @@ class SharedTasks:
 
 
 def _digest(task: Task) -> str:
-    place = task.place
-    parts = [place.stage, place.trial, place.case, place.seed, place.repeat, task.configuration.key]
+    parts = [*task.place.on_any_host, task.configuration.key]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
 from sweeps.ledger.damage import object_in
+from sweeps.ledger.records import proposal_rows
 
 
 def migrate(connection: sa.Connection, version: int) -> None:
@@ -87,7 +88,4 @@ def _record(text: str) -> dict[str, object]:
 def _rows_of(study: str, record: Mapping[str, object], created: str) -> list[dict[str, object]]:
     proposals = record.get("proposals")
     records = proposals if isinstance(proposals, list) else [] if proposals is None else [proposals]
-    return [
-        {"study": study, "number": number, "record": json.dumps(each), "created": created}
-        for number, each in enumerate(records)
-    ]
+    return proposal_rows(study, 0, records, created)

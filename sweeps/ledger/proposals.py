@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sweeps.ledger import schema as tables
 from sweeps.ledger.damage import is_text
 from sweeps.ledger.database import Database
-from sweeps.ledger.records import now
+from sweeps.ledger.records import now, proposal_rows
 
 _P, _S = tables.proposals, tables.studies
 _CHANGED = sa.update(_S).where(_S.c.name == sa.bindparam("of")).values(updated=sa.bindparam("at"))
@@ -61,11 +61,7 @@ class Proposals:
             LedgerError: If the study has one of these numbers already, or they cannot be written.
         """
         time = now("milliseconds")
-        rows = [
-            {"study": study, "number": number, "record": json.dumps(record), "created": time}
-            for number, record in enumerate(records, first)
-        ]
-        if rows:
+        if rows := proposal_rows(study, first, records, time):
             with self._database.writing() as connection:
                 connection.execute(self._add, rows)
                 connection.execute(_CHANGED, {"of": study, "at": time})
@@ -88,11 +84,7 @@ class Proposals:
             ended = json.loads(str(connection.scalar(locked))).get("finalists")
             rows = connection.execute(later.order_by(_P.c.number)).all()
             if not rows and not ended:
-                added = [
-                    {"study": study, "number": number, "record": json.dumps(record), "created": time}
-                    for number, record in enumerate(records, first)
-                ]
-                connection.execute(self._add, added)
+                connection.execute(self._add, proposal_rows(study, first, records, time))
                 connection.execute(_CHANGED, {"of": study, "at": time})
                 rows = connection.execute(later.order_by(_P.c.number)).all()
         return [proposal_record(row.number, row.record) for row in rows]

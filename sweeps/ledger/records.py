@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -114,6 +114,11 @@ class Place:
     seed: int
     repeat: int = 0
 
+    @property
+    def on_any_host(self) -> tuple[str, int, str, int, int]:
+        """The place without its host: stage, trial, case, seed and repeat."""
+        return self.stage, self.trial, self.case, self.seed, self.repeat
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -147,3 +152,11 @@ def generation_of(row: Mapping[str, Any]) -> Generation:
 def entry_of(row: Any) -> Entry:
     """The entry in a row of generations."""
     return Entry(row.id, generation_of(row._mapping), row.text_sha256, row.created)
+
+
+def proposal_rows(study: str, first: int, records: Sequence[object], created: str) -> list[dict[str, object]]:
+    """Return rows of the ledger for the records of proposals, numbered from `first` on."""
+    return [
+        {"study": study, "number": number, "record": json.dumps(record), "created": created}
+        for number, record in enumerate(records, first)
+    ]
