@@ -181,6 +181,11 @@ def echo(text: object = "", *, err: bool = False, nl: bool = True) -> None:
     click.echo(terminal_text(str(text)), err=err, nl=nl)
 
 
+def warn(text: str) -> None:
+    """Print a warning on stderr."""
+    echo(f"warning: {text}", err=True)
+
+
 def echo_json(value: Mapping[str, Any] | list[Any]) -> None:
     """Print one JSON value on one line of stdout, with null for NaN and infinities."""
     echo(json.dumps(finite(value), ensure_ascii=False, default=str))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import FilePath, echo, only_model
+from sweeps.cli.common import FilePath, echo, only_model, warn
 from sweeps.engines.spec import KINDS
 from sweeps.errors import SweepError
 
@@ -63,7 +63,7 @@ def fingerprint(
         return
     taken = _take(kind, host, model, host_file, label)
     for warning in taken.warnings:
-        echo(f"warning: {warning}", err=True)
+        warn(warning)
     if out is not None:
         _write(out, taken.to_json())
         echo(f"wrote {out} ({taken.summary})", err=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import FolderPath, echo, echo_json, json_option, mlruns_option
+from sweeps.cli.common import FolderPath, echo, echo_json, json_option, mlruns_option, warn
 
 
 @click.command()
@@ -23,9 +23,6 @@ def merge(folders: tuple[Path, ...], mlruns: Path, as_json: bool, rename: bool, 
     measured differently under one name is refused, before anything is written.
     """
     from sweeps.merge.folders import merge_folders
-
-    def warn(text: str) -> None:
-        echo(f"warning: {text}", err=True)
 
     done = merge_folders(folders, mlruns, rename=rename, tracking=not no_tracking, warn=warn)
     if as_json:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import FolderPath, echo, echo_json, json_option
+from sweeps.cli.common import FolderPath, echo, echo_json, json_option, warn
 from sweeps.cli.completion import StudyName
 from sweeps.workspace.workspace import STORAGE_VARIABLE, Workspace
 
@@ -37,9 +37,6 @@ def move(
         raise click.UsageError(
             "name the place to move to: --to postgresql+psycopg://USER@HOST/DATABASE, or --to FOLDER"
         )
-
-    def warn(text: str) -> None:
-        echo(f"warning: {text}", err=True)
 
     here, there = (_place(each, mlruns) for each in (source or str(mlruns), target))
     moved = move_studies(here, there, studies, tracking=not no_tracking, warn=warn)

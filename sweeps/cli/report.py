@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sweeps.cli.common import echo, echo_json, json_option, mlruns_option
+from sweeps.cli.common import echo, echo_json, json_option, mlruns_option, warn
 from sweeps.cli.completion import StudyName
 from sweeps.workspace.workspace import require_writable
 
@@ -28,7 +28,7 @@ def report(study: str | None, mlruns: Path, as_json: bool, show: bool) -> None:
     result = load_result(mlruns, study)
     remedy = f"the report goes there: copy {mlruns} to where you may write, and name the copy with --mlruns"
     require_writable(result.folder, remedy)
-    outputs = write_outputs(result, warn=lambda text: echo(f"warning: {text}", err=True))
+    outputs = write_outputs(result, warn=warn)
     if as_json:
         files = {"report": outputs.report, "observations": outputs.observations, "exports": list(outputs.exports)}
         echo_json({**files, "pareto": json.loads(result.pareto.to_json(orient="records"))})

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import NumberRange, WholeRange, echo, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.common import (
+    NumberRange,
+    WholeRange,
+    echo_json,
+    json_option,
+    mlruns_option,
+    say,
+    stdout_console,
+    warn,
+)
 from sweeps.cli.completion import StudyName
 from sweeps.cli.trust import trust_option
 
@@ -62,15 +71,11 @@ def rescore(
     if weights is not None:
         settings["weights"] = _weights(weights)
     given = {name: value for name, value in settings.items() if value is not None}
-    done = rescore_study(mlruns, study, cases=cases, settings=given, reset=reset, keep=not dry_run, warn=_warn)
+    done = rescore_study(mlruns, study, cases=cases, settings=given, reset=reset, keep=not dry_run, warn=warn)
     if as_json:
         echo_json(_record(done) | {"kept": not dry_run})
     else:
         _print(done, kept=not dry_run)
-
-
-def _warn(text: str) -> None:
-    echo(f"warning: {text}", err=True)
 
 
 def _weights(text: str) -> list[float]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from sweeps.addresses import without_password
-from sweeps.cli.common import echo, echo_json, json_option, mlruns_option
+from sweeps.cli.common import echo, echo_json, json_option, mlruns_option, warn
 from sweeps.cli.completion import StudyName
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def track(study: str | None, mlruns: Path, as_json: bool, traces: Traced | None)
 
     warnings: list[str] = []
 
-    def warn(text: str) -> None:
+    def warned(text: str) -> None:
         warnings.append(text)
-        echo(f"warning: {text}", err=True)
+        warn(text)
 
-    store = without_password(track_study(mlruns, study, traces=traces, warn=warn))
+    store = without_password(track_study(mlruns, study, traces=traces, warn=warned))
     if as_json:
         echo_json({"store": store, "warnings": warnings})
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 from platformdirs import user_state_path
 
-from sweeps.cli.common import F, echo
+from sweeps.cli.common import F, echo, warn
 
 
 class Trust:
@@ -71,4 +71,4 @@ def _remember(answers: list[str]) -> None:
     try:
         write_together({path: json.dumps(answers, indent=1) + "\n"}, private=True)
     except OSError as error:
-        echo(f"warning: {path} cannot be written ({error.strerror or error}); --trust is not remembered", err=True)
+        warn(f"{path} cannot be written ({error.strerror or error}); --trust is not remembered")
