@@ -24,7 +24,7 @@ from tests.sweeps.conftest import save_blank
 from tests.sweeps.sweep_files import run
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def light_pages() -> Iterator[None]:
     """Pages and plots are written as ever, but are nearly empty: making them takes longer than a whole sweep."""
 
@@ -41,7 +41,7 @@ def light_pages() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def own_workshop() -> Iterator[None]:
     """Databases are made in a folder of these tests: what their kills leave is not seen by others."""
     folder = Path(mkdtemp(prefix="chaos-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
@@ -61,7 +61,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", str(tmp_path)], check=True)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def whole(tmp_path_factory: pytest.TempPathFactory, light_pages: None) -> Callable[[bool], Undisturbed]:
     """The sweep that nothing disturbs, with MLflow and report or without them."""
 
