@@ -22,12 +22,15 @@ pytestmark = pytest.mark.postgres
 
 
 class Counted(ScriptedEngine):
-    """Counts the sweep's own requests, without warm-ups and probes."""
+    """Counts the sweep's own requests, without warm-ups and probes; the first waits for that of the others."""
 
     made: Counter[tuple[object, ...]]
+    first: threading.Barrier
 
     def generate(self, prompt: Any, options: Any, **more: Any) -> Any:
         if options["num_predict"] != 1 and prompt.user.startswith("Summarise"):
+            if not self.made:
+                self.first.wait(timeout=60)  # else a quick coordinator ends before a slow one begins
             self.made[prompt, tuple(sorted(options.items()))] += 1
         return super().generate(prompt, options, **more)
 
@@ -37,11 +40,12 @@ def together(path: Path, place: Workspace, count: int, **options: Any) -> tuple[
     config = load_config(path)
     ends: list[object] = [None] * count
     made: list[Counter[Any]] = []
+    first = threading.Barrier(count)
 
     def work(number: int) -> None:
         engine = Counted.from_spec(engine_specs(config)[0])
         assert isinstance(engine, Counted)
-        engine.made = Counter()
+        engine.made, engine.first = Counter(), first
         made.append(engine.made)
         settings = {"tracking": False, "report": False, "progress": None, "engine": engine, **options}
         try:
@@ -72,5 +76,5 @@ def test_two_share_a_study_and_come_to_one_end(tmp_path: Path, postgres_url: str
     assert plan_of(results[0]) == plan_of(results[1]) == plan_of(alone)
     assert results[0].verdict == results[1].verdict == load_result(place).verdict == alone.verdict
     assert set(sum(made, Counter()).values()) == {1}  # no request twice
-    assert all(each.total() > 5 for each in made)  # both had a part
+    assert all(made)  # both had a part
     assert load_result(place).status == "done"
