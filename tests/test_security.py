@@ -37,6 +37,8 @@ from sweeps.errors import ConfigError
 from sweeps.ledger.ledger import Ledger
 from sweeps.progress.console import PlainConsole
 from sweeps.progress.plain import PlainProgress
+from sweeps.study.sweep import Sweep
+from sweeps.tracking.mlflow_store import tracking_uri
 from sweeps.workspace.sqlite_files import place_database
 from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import write_sweep
@@ -295,6 +297,33 @@ def test_a_file_that_allows_outside_logs_itself_is_trusted_first(
     assert "objective.allow_outside_logs = true: would read logs outside the folder of the rubrics" in said
 
 
+@pytest.mark.parametrize(
+    ("table", "key", "variable", "own"),
+    [
+        ("storage", "url", "SWEEPS_STORAGE", "sqlite:///{}/mlruns/ledger.db"),
+        ("tracking", "uri", "MLFLOW_TRACKING_URI", "{}/runs"),
+    ],
+)
+def test_a_study_is_written_elsewhere_only_when_the_file_is_trusted_or_its_user_names_the_place(
+    table: str, key: str, variable: str, own: str, tmp_path: Path, answers: Path,
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.delenv(variable, raising=False)
+    theirs = f"sqlite:///{tmp_path / 'theirs.db'}"
+    path = write_sweep(tmp_path, **{table: {key: theirs}})
+    command = [str(path), "--mlruns", str(tmp_path / "mlruns")]
+    for name in ("check", "run"):
+        assert run_command([name, *command]) == 2
+        said = " ".join("".join(capsys.readouterr()).split())
+        assert f"{table}.{key} (or name it with {variable}): would write the study" in said
+        assert "add --trust" in said
+    assert not list(tmp_path.rglob("*.db"))
+    monkeypatch.setenv(variable, own.format(tmp_path))
+    with asking(lambda what: False):
+        Sweep.from_toml(path, mlruns=tmp_path / "mlruns")
+        assert tracking_uri(Workspace(tmp_path / "mlruns"), theirs if table == "tracking" else None)
+
+
 def test_each_command_that_reads_a_sweep_asks_for_trust() -> None:
     group = sweeps_group
     names = group.list_commands(click.Context(group))
@@ -302,7 +331,7 @@ def test_each_command_that_reads_a_sweep_asks_for_trust() -> None:
     asking = {name for name, command in commands.items() if any(each.name == "trust" for each in command.params)}
     reading = {name for name, command in commands.items() if any(
         each.name == "file" and isinstance(each, click.Argument) for each in command.params)}  # fmt: skip
-    assert asking == reading | {"rescore"}
+    assert asking == reading | {"doctor", "rescore", "track"}
 
 
 def test_new_databases_of_mlflow_and_optuna_are_for_their_owner_alone(tmp_path: Path) -> None:

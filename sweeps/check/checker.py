@@ -83,7 +83,7 @@ def _check_file(report: ReadinessReport, path: str | Path, workspace: Workspace)
         report.list_options(config)
         row.finding = findings.file_finding(config)
         try:
-            place = workspace.stored_at(config.storage.url)
+            place = workspace.stored_at(config.storage.url, source=f"{path}: storage.url")
             refuse_unusable(tracking_uri(place, config.tracking.uri))
         except ServerAwayError as away:
             later = "start it; without it the sweep runs, and `sweeps track` writes its runs later"

@@ -8,12 +8,14 @@ import click
 
 from sweeps.cli.common import echo, echo_json, json_option, mlruns_option
 from sweeps.cli.completion import StudyName
+from sweeps.cli.trust import trust_option
 
 
 @click.command()
 @click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
+@trust_option
 @click.option("--fix", is_flag=True, help="Mend what the ledger can mend, and remove left-over temporary files.")
 def doctor(study: str | None, mlruns: Path, as_json: bool, fix: bool) -> None:
     """Check the ledger, Optuna's trials, MLflow's runs and the files of STUDY against each other.

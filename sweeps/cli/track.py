@@ -10,6 +10,7 @@ import click
 from sweeps.addresses import without_password
 from sweeps.cli.common import echo, echo_json, json_option, mlruns_option, warn
 from sweeps.cli.completion import StudyName
+from sweeps.cli.trust import trust_option
 
 if TYPE_CHECKING:
     from sweeps.tracking.genai.generation_traces import Traced
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 @click.argument("study", type=StudyName(), required=False)
 @mlruns_option
 @json_option
+@trust_option
 @click.option(
     "--traces",
     type=click.Choice(["failures", "confirm", "all", "none"]),

@@ -1,6 +1,7 @@
 """`--trust`: what a sweep's file may do that only its owner should let it do.
 
-It concerns code that is not installed, variables of the environment sent to a server, and logs outside their folder.
+It concerns code that is not installed, variables of the environment sent to a server, logs outside their folder, and
+databases and tracking servers elsewhere.
 The first time needs `--trust`; the answer is remembered in the user's state folder.
 """
 
@@ -46,7 +47,8 @@ def trust_option(function: F) -> F:
         is_flag=True,
         expose_value=False,
         callback=keep,
-        help="Let the sweep's file run code that it names, send variables, and read logs elsewhere; remembered.",
+        help="Let the sweep's file run code that it names, send variables, read logs and write data elsewhere; "
+        "remembered.",
     )(function)
 
 

@@ -22,6 +22,7 @@ from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import load_inputs, with_stored_score
 from sweeps.study.run import StudyRun
+from sweeps.tracking.mlflow_store import tracking_uri
 from sweeps.workspace.study_lock import RUN
 from sweeps.workspace.workspace import Workspace
 
@@ -72,7 +73,8 @@ class Sweep:
     ) -> None:
         _require_config(config)
         self.config = config
-        self.workspace = Workspace.at(mlruns if directory is None else directory).stored_at(config.storage.url)
+        place = Workspace.at(mlruns if directory is None else directory)
+        self.workspace = place.stored_at(config.storage.url, source=f"{config.path or '<text>'}: storage.url")
         require_choice(progress)
         self.progress: Progress = Silent() if progress is None or isinstance(progress, str) else progress
         self._progress = progress
@@ -145,6 +147,8 @@ class Sweep:
 
     def _run(self, config: SweepConfig) -> SweepResult:
         workspace = self.workspace
+        if self._tracking:
+            tracking_uri(workspace, config.tracking.uri)  # asks for permission before anything is read or made
         with EngineModels(engine_specs(config)[0]) as models, ExitStack() as stack:
             self.progress.step("reading cases and rubrics")
             cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 from sweeps.addresses import server_address, without_password
 from sweeps.errors import SweepError
+from sweeps.workspace.destinations import require_permission
 from sweeps.workspace.postgres import making_tables
 from sweeps.workspace.sqlite_files import (
     cause_of,
@@ -75,8 +76,16 @@ def prepare_environment() -> None:
 
 
 def tracking_uri(workspace: Workspace, configured: str | None = None) -> str:
-    """The tracking store's URI: MLFLOW_TRACKING_URI, else the configured one, else the workspace's own store."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or configured or workspace.runs_url
+    """The tracking store's URI: MLFLOW_TRACKING_URI, else the configured one, else the workspace's own store.
+
+    Raises:
+        ConfigError: If the configured one needs a permission that it does not have.
+    """
+    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+        return given
+    if configured:
+        require_permission(configured, workspace.folder, "tracking.uri (or name it with MLFLOW_TRACKING_URI)")
+    return configured or workspace.runs_url
 
 
 def is_remote(uri: str) -> bool:

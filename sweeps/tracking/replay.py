@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from sweeps.errors import ConfigError
 from sweeps.progress import Silent
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
@@ -69,7 +70,7 @@ def bring_up_to_date(result: SweepResult, warn: Callable[[str], object]) -> None
             tracking = Logbook(*where, enabled=True, report=True, progress=warnings)
             tracking.resume(result)
             logbook = tracking
-    except TrackingError as error:
+    except (TrackingError, ConfigError) as error:  # a store that may not be used counts as one that cannot be
         warnings.note(str(error), warning=True)
     logbook.finish(result)
     if warnings.any:

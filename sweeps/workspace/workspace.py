@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweeps.errors import ConfigError, SweepError
+from sweeps.workspace.destinations import require_permission
 from sweeps.workspace.postgres import in_schema, is_postgres, with_driver
 
 DEFAULT_FOLDER = Path("mlruns")
@@ -51,10 +52,20 @@ class Workspace:
             return cls(DEFAULT_FOLDER, storage=with_driver(str(place)))
         return cls(Path(place)).stored_at(os.environ.get(STORAGE_VARIABLE, "").strip() or None)
 
-    def stored_at(self, url: str | None) -> Workspace:
-        """Return the workspace with its ledger at a URL; the same one if it has a URL already, or gets none."""
+    def stored_at(self, url: str | None, *, source: str | None = None) -> Workspace:
+        """Return the workspace with its ledger at a URL; the same one if it has a URL already, or gets none.
+
+        Args:
+            url: The URL.
+            source: The file and key that name it; None if the user does.
+
+        Raises:
+            ConfigError: If a file names a place that its user does not permit.
+        """
         if url is None or self.storage is not None:
             return self
+        if source is not None:
+            require_permission(url, self.folder, f"{source} (or name it with {STORAGE_VARIABLE})")
         return replace(self, storage=with_driver(url))
 
     @property
