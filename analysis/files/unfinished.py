@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import zlib
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
+
+_PROCESS = re.compile("[0-9]{1,9}")
 
 
 def unfinished(path: Path) -> Path:
@@ -27,17 +30,17 @@ def remove_abandoned(path: Path) -> None:
 
 
 def abandoned(path: Path) -> list[Path]:
-    """Return incomplete versions of a file or folder whose process on this machine was killed.
-
-    On Windows there are none, since asking for a process may end it there.
-    """
-    if os.name == "nt":
-        return []
+    """Return incomplete versions of a file or folder whose process on this machine was killed."""
     beginning, found = _beginning(path), list[Path]()
     with suppress(OSError):
         for part in path.parent.iterdir():
             pid = part.name.removeprefix(beginning).partition("-")[0]
-            if part.name.startswith(beginning) and part.suffix == ".part" and pid.isdigit() and not _runs(int(pid)):
+            if (
+                part.name.startswith(beginning)
+                and part.suffix == ".part"
+                and _PROCESS.fullmatch(pid)
+                and not _runs(pid)
+            ):
                 found.append(part)
     return found
 
@@ -47,11 +50,7 @@ def _beginning(path: Path) -> str:
     return f".{path.name}.{machine:08x}-"
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # it is another user's
-        return True
-    return True
+def _runs(pid: str) -> bool:
+    import psutil  # only where something is left
+
+    return bool(psutil.pid_exists(int(pid)))

@@ -97,11 +97,13 @@ def check_study(sweep: OpenSweep) -> StoredStudy | None:
     """Read the study that the sweep continues; None for a new one.
 
     Raises:
+        LedgerError: If a study's name differs from it in upper and lower case only.
         StudyBusyError: If another process is at work on it.
         StudyUnreadableError: If its record is damaged, or of another version.
         ConfigError: If the file differs from what the study began with.
     """
     name = sweep.config.study.name
+    sweep.ledger.studies.refuse_twin(name)
     refuse_busy(sweep.workspace, name)
     stored = sweep.ledger.studies.get(name)
     if stored is not None:

@@ -21,6 +21,7 @@ from typing import Any
 import httpx
 import psutil
 
+from analysis.files.unfinished import remove_abandoned, unfinished
 from sweeps.engines import _llama_errors, gguf
 from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, NotInstalled
 from sweeps.engines.embedded_model import INSTALL
@@ -61,9 +62,6 @@ SHARE = 1 / 8
 Slot = Callable[[str, str], dict[str, Any]]
 """Lets llama.cpp `save` its state into the file of a name, or `restore` it from there."""
 
-_FOLDER = "sweeps-state-"
-"""Beginning of a temporary folder's name; the process comes next."""
-
 
 class StateFile:
     """The file through which a state passes; it is empty before and after.
@@ -82,12 +80,12 @@ class StateFile:
             weakref.finalize(self, os.close, descriptor)
             self.folder, self.name = "/proc/self/fd/", str(descriptor)
         else:
-            for left in Path(tempfile.gettempdir()).glob(f"{_FOLDER}*"):
-                process = left.name.removeprefix(_FOLDER).split("-")[0]
-                if process.isdigit() and not psutil.pid_exists(int(process)):
-                    shutil.rmtree(left, ignore_errors=True)
-            self._temporary = tempfile.TemporaryDirectory(prefix=f"{_FOLDER}{os.getpid()}-", ignore_cleanup_errors=True)
-            self.folder, self.name = self._temporary.name + os.sep, "state"
+            named = Path(tempfile.gettempdir()) / "slm-sweeps-state"
+            remove_abandoned(named)
+            folder = unfinished(named)
+            folder.mkdir(mode=0o700)
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self.folder, self.name = f"{folder}{os.sep}", "state"
 
     @property
     def path(self) -> Path:

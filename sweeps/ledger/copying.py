@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
 from sweeps.ledger.database import Database
+from sweeps.ledger.studies import refuse_twin
 from sweeps.ledger.study_record import StoredStudy
 
 _PART = 500
@@ -125,6 +126,7 @@ class Copying:
         numbers: Mapping[int, int],
     ) -> None:
         s, p, o, f = tables.studies, tables.proposals, tables.observations, tables.failures
+        refuse_twin(write, name, self._target.url)
         row = dict(read.execute(sa.select(s).where(s.c.name == study.name)).mappings().one())
         new = self._target.insert(s)
         changed = {key: new.excluded[key] for key in row if key != "name"}

@@ -42,6 +42,15 @@ class Studies:
         with self._database.reading() as connection:
             return [study_of(row) for row in connection.execute(_ALL.order_by(tables.studies.c.updated.desc()))]
 
+    def refuse_twin(self, name: str) -> None:
+        """Refuse a name that differs from a stored study's in upper and lower case only.
+
+        Raises:
+            LedgerError: If there is such a study.
+        """
+        with self._database.reading() as connection:
+            refuse_twin(connection, name, self._database.url)
+
     def add(self, name: str, *, identity: Mapping[str, Any], config: str, record: StudyRecord) -> StoredStudy:
         """Keep a new study with status `running`.
 
@@ -59,12 +68,7 @@ class Studies:
             "updated": time,
         }
         with self._database.writing() as connection:
-            for other in connection.scalars(sa.select(tables.studies.c.name)):
-                if other != name and other.casefold() == name.casefold():
-                    raise LedgerError(
-                        f"study.name {name!r}: {self._database.url} has a study {other!r}, and some file systems take"
-                        f" the folders of both for one. Write {other!r}, or choose another name"
-                    )
+            refuse_twin(connection, name, self._database.url)
             connection.execute(sa.insert(tables.studies).values(row))
         found = self.get(name)
         assert found is not None
@@ -114,3 +118,13 @@ class Studies:
         if study.damage:
             raise StudyUnreadableError(study.name, self._database.url, study.damage)
         return study
+
+
+def refuse_twin(connection: sa.Connection, name: str, url: str) -> None:
+    """Refuse a name that differs from a study's in upper and lower case only; `url` is the ledger's, for the error."""
+    for other in connection.scalars(sa.select(tables.studies.c.name)):
+        if other != name and other.casefold() == name.casefold():
+            raise LedgerError(
+                f"study.name {name!r}: {url} has a study {other!r}, and some file systems take the folders of both for"
+                f" one. Write {other!r}, or choose another name"
+            )

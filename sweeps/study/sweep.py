@@ -155,6 +155,7 @@ class Sweep:
             self.progress.step(f"opening the engine {config.engine.kind}")
             engines = stack.enter_context(opened_engines(config, workspace.logs, given=self.engines))
             ledger = stack.enter_context(opened_ledger(workspace))
+            ledger.studies.refuse_twin(config.study.name)
             coordinator = stack.enter_context(at_work(workspace, ledger, config.study.name, RUN, warn=self._warn))
             turn = ledger.coordinators.turn(config.study.name, "begin")
             stack.callback(turn.release)

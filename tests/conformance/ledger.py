@@ -295,6 +295,9 @@ class LedgerSuite:
             other.studies.add("s", identity={}, config="", record=StudyRecord())
         with pytest.raises(LedgerError, match="has a study 's', and some file systems take"):
             other.studies.add("S", identity={}, config="", record=StudyRecord())
+        with pytest.raises(LedgerError, match="Write 's', or choose another name"):
+            other.studies.refuse_twin("S")
+        other.studies.refuse_twin("s")
 
     def test_studies_come_newest_first(self, ledger: Ledger) -> None:
         for name in "abc":

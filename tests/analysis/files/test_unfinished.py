@@ -32,12 +32,15 @@ def test_only_what_the_dead_left_of_this_file_is_removed(tmp_path: Path, monkeyp
     abandoned, of_another = left_by_the_dead(path), left_by_the_dead(tmp_path / "note.md")
     mine = unfinished(path)
     mine.write_text("half")
+    strange = [mine.with_name(mine.name.replace(f"-{os.getpid()}-", f"-{pid}-")) for pid in ("9" * 30, "²", "")]
+    for file in strange:  # such names are no process's
+        file.write_text("")
     monkeypatch.setattr(module.platform, "node", lambda: "elsewhere")  # its processes cannot be asked for here
     remove_abandoned(path)
     assert abandoned.exists()
     monkeypatch.undo()
     remove_abandoned(path)
-    assert sorted(tmp_path.iterdir()) == sorted([mine, of_another])
+    assert sorted(tmp_path.iterdir()) == sorted([mine, of_another, *strange])
 
 
 @needs_fork

@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from analysis.files.unfinished import unfinished
 from sweeps.engines._llama_server import PromptStates, StateFile
 from sweeps.engines.base import EngineProtocolError
+from tests.analysis.files.test_unfinished import left_by_the_dead
+from tests.sweeps.forks import needs_fork
 
 
 class Slot:
@@ -126,15 +129,16 @@ def test_nothing_is_left_in_the_file_system(file: StateFile, tmp_path: Path) -> 
     assert sum(path.stat().st_size for folder in in_folder for path in folder.iterdir()) == 0
 
 
+@needs_fork
 def test_what_a_killed_process_left_is_removed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delattr(os, "memfd_create", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    names = {2**31 - 1: "sweeps-state-2147483647-left", os.getppid(): f"sweeps-state-{os.getppid()}-in-use"}
-    for name in [*names.values(), "sweeps-state-mine"]:
-        (tmp_path / name).mkdir()
-        (tmp_path / name / "state").write_bytes(b"state")
+    left_by_the_dead(tmp_path / "slm-sweeps-state", folder=True)
+    in_use, strange = unfinished(tmp_path / "slm-sweeps-state"), tmp_path / "slm-sweeps-state"
+    for folder in (in_use, strange):
+        folder.mkdir()
+        (folder / "state").write_bytes(b"state")
     file = StateFile()
-    found = {path.name for path in tmp_path.iterdir()} - {Path(file.folder).name}
-    assert found == {names[os.getppid()], "sweeps-state-mine"}
+    assert {*tmp_path.iterdir()} == {in_use, strange, Path(file.folder)}
     del file
-    assert {path.name for path in tmp_path.iterdir()} == found
+    assert {*tmp_path.iterdir()} == {in_use, strange}

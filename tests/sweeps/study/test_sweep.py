@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.scripted.engine import Fault, Request, ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
 from sweeps.hosts.host import RunStoppedError
+from sweeps.ledger.database import LedgerError
+from sweeps.ledger.ledger import Ledger
+from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Silent, Standing
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
@@ -258,6 +262,18 @@ def test_a_study_of_another_default_goes_on_if_the_file_leaves_it_alone(tmp_path
     assert steady(again.observations) == steady(before.observations)
     with pytest.raises(ConfigError, match=r"budget.confirm_share: stored 0.25, now 0.3"):
         run(write_sweep(tmp_path, budget={"generations": 120, "confirm_share": 0.3}))
+
+
+def test_a_name_in_other_letters_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    path, mlruns = write_sweep(tmp_path), tmp_path / "mlruns"
+    mlruns.mkdir()
+    with closing(Ledger(mlruns / "ledger.db")) as ledger:
+        ledger.studies.add("T", identity={}, config="", record=StudyRecord())
+    with pytest.raises(LedgerError, match=r"study\.name 't': .* has a study 'T'"):
+        run(path, tracking=True, report=True)
+    assert [file.name for file in mlruns.iterdir()] == ["ledger.db"]
+    blocked = check_sweep(path, mlruns=mlruns).rows[-1]
+    assert (blocked.name, blocked.state) == ("study", "blocked")
 
 
 def test_a_greedy_configuration_is_generated_once_per_case_and_arm(tmp_path: Path) -> None:
