@@ -16,7 +16,7 @@ from sweeps.check.report import BLOCKED, READY, WARNING, Finding, PartBlockedErr
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
-from sweeps.hosts.baseline import settled_baseline
+from sweeps.hosts.baseline import settled_baseline, with_first_sets
 from sweeps.hosts.sweep_hosts import open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import opened_ledger
 from sweeps.ledger.study_record import StoredStudy
@@ -115,12 +115,14 @@ def _settled(report: ReadinessReport, sweep: OpenSweep) -> OpenSweep:
         row.finding = findings.hosts_finding(sweep.hosts)
     with report.row("baseline") as row:
         name = sweep.config.study.name
-        config, lines = settled_baseline(sweep.config, sweep.hosts, sweep.ledger.studies.get(name))
+        stored = sweep.ledger.studies.get(name)
+        config, lines = settled_baseline(sweep.config, sweep.hosts, stored)
         report.list_options(config)
         require_search(config)
+        config, sets = with_first_sets(config, sweep.hosts, stored)
         settled = replace(sweep, config=config)
         check_options_sent(settled, report)
-        row.finding = findings.baseline_finding(config, lines)
+        row.finding = findings.baseline_finding(config, lines, sets)
     return settled
 
 

@@ -64,9 +64,15 @@ def hosts_finding(hosts: Sequence[Host]) -> Finding:
     return Finding(f"fingerprint {digests}")
 
 
-def baseline_finding(config: SweepConfig, lines: Sequence[str]) -> Finding:
-    """The source of each value of the baseline; a warning where models, hosts or values do not fit together."""
-    found = baseline_text(config)
+def baseline_finding(config: SweepConfig, lines: Sequence[str], sets: Sequence[str] = ()) -> Finding:
+    """The source of each value of the baseline; a warning where models, hosts or values do not fit together.
+
+    Args:
+        config: The sweep, with its whole baseline.
+        lines: What does not fit together, as sentences.
+        sets: Sentences on the sets that the search tries first.
+    """
+    found = "; ".join([baseline_text(config), *sets])
     if lines:
         return Finding("; ".join([found, *lines]), WARNING, "name these values in [baseline]")
     return Finding(found)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sweeps.config.baseline import value_problem
-from sweeps.config.space import NAMES, Dimension, Param, Space, Value, configuration_from
+from sweeps.config.space import NAMES, Dimension, Param, Space, Value, configuration_from, params
 from sweeps.config.tables import NAME_PATTERN
 from sweeps.errors import name_hint
 from sweeps.options import ACTIVE_WHEN, OPTIONS, Configuration, default_options
@@ -45,6 +46,30 @@ class Candidate:
         kept = {name: value for name, value in baseline.values.items() if name not in space}
         proposed = configuration_from({**kept, **{name: values[name] for name in params}})
         return params if proposed == configuration else None
+
+
+@dataclass(frozen=True)
+class FirstSet(Candidate):
+    """A set that a search tries first although the file does not name it (`sweeps.config.first_sets`).
+
+    Attributes:
+        origin: The source of its values, for people.
+    """
+
+    origin: str = ""
+
+    def as_record(self) -> dict[str, Any]:
+        """Return JSON types, for the study's record."""
+        return {"name": self.name, "values": params(self.values), "origin": self.origin}
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> FirstSet:
+        """Read the result of `as_record`."""
+        values: dict[str, Any] = {
+            name: OPTIONS[name].read(value) if name in OPTIONS and isinstance(value, str) else value
+            for name, value in record["values"].items()
+        }
+        return cls(record["name"], _cast(values), record["origin"])
 
 
 def parse_candidates(raw: object, *, prompts: Sequence[str]) -> tuple[tuple[Candidate, ...], list[str]]:

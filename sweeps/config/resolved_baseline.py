@@ -37,6 +37,7 @@ class ServedModel:
         num_ctx_from: The way in which `num_ctx` is known, such as `measured`.
         host: Name of the host, for messages.
         thinks: Whether the server lets the model think where a request leaves `think` out.
+        family: The model's architecture, such as `qwen3`; "" where it is not known.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ServedModel:
     num_ctx_from: str = "measured"
     host: str = ""
     thinks: bool = False
+    family: str = ""
 
     def own(self, name: str) -> Parameter | None:
         """The model's own value of an option that is sent only where somebody asks for it; None for none."""

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sweeps.addresses import without_password
 from sweeps.config.baseline import NOT_SENT, OPEN, SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
-from sweeps.config.candidates import Candidate, equal_candidates, parse_candidates, values_compared
+from sweeps.config.candidates import Candidate, FirstSet, equal_candidates, parse_candidates, values_compared
 from sweeps.config.mappings import merged, text_without_passwords, toml_text, without_passwords
 from sweeps.config.messages import error_text
 from sweeps.config.names import name_problems
@@ -53,6 +53,7 @@ class SweepConfig:
             ones: `model`, `server default (...)`, `ours` or `not sent`.
         space: The options to search, with their ranges; of a comparison the values that are compared.
         candidates: Named sets to compare with the baseline, or to try first in a search.
+        first_sets: Sets that a search tries after the candidates; known when model and ledger have been asked.
         is_comparison: Whether baseline and candidates are compared without a search (`as_comparison`).
         environment: The variables that were used.
         base: The folder that relative paths start from, where there is no file.
@@ -77,6 +78,7 @@ class SweepConfig:
     environment: Mapping[str, str] = field(default_factory=dict)
     base: Path | None = None
     candidates: tuple[Candidate, ...] = ()
+    first_sets: tuple[FirstSet, ...] = ()
     is_comparison: bool = False
 
     @classmethod
@@ -196,8 +198,13 @@ class SweepConfig:
         return replace(self, space=values_compared(self.candidates, self.baseline), is_comparison=True)
 
     def candidate_names(self) -> dict[str, str]:
-        """Return the candidates' names by the keys of their configurations."""
-        return {each.configuration(self.baseline).key: each.name for each in self.candidates}
+        """Return the names of candidates and first sets by the keys of their configurations."""
+        named = (*self.first_sets, *self.candidates)  # of two that are equal the candidate's name counts
+        return {each.configuration(self.baseline).key: each.name for each in named}
+
+    def origins(self) -> dict[str, str]:
+        """Return the sources of the first sets' values by the keys of their configurations."""
+        return {each.configuration(self.baseline).key: each.origin for each in self.first_sets}
 
     @property
     def stored_text(self) -> str:

@@ -156,11 +156,13 @@ class SearchTable(_Table):
     """`[search]`: the way to propose configurations.
 
     `batch` is the number of trials proposed at a time. In a `SweepConfig` it is always a number: the default "auto" is
-    replaced as soon as the space is known, and a study keeps the number.
+    replaced as soon as the space is known, and a study keeps the number. `first` names the sources of sets that are
+    tried first, besides `[candidates]`.
     """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
     batch: Annotated[int, _auto_or_whole(1, 64, auto=AUTO)] = AUTO
+    first: list[Literal["model", "vendor"]] = ["model", "vendor"]
     probe: bool = True
     strict: bool = False
 

@@ -7,7 +7,8 @@ from contextlib import suppress
 from dataclasses import replace
 
 from sweeps.config.baseline import OPEN
-from sweeps.config.candidates import equal_candidates
+from sweeps.config.candidates import FirstSet, equal_candidates
+from sweeps.config.first_sets import known_sets
 from sweeps.config.resolved_baseline import OURS, ServedModel, kept_baseline, resolved_baseline
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine, EngineError
@@ -42,16 +43,40 @@ def settled_baseline(
             config = kept_baseline(config, stored.identity, config_as_begun(stored).sources)
     if stored is not None and not config.open_options:
         return config, ()
-    working = [host for host in hosts if host.fingerprints]
-    served = [
-        served_model(host.engine, model, fingerprint, config, host.name)
-        for host in working
-        for model, fingerprint in host.fingerprints.items()
-    ]
-    settled, findings = resolved_baseline(config, served)
+    settled, findings = resolved_baseline(config, served_models(config, hosts))
     if problems := equal_candidates(settled.candidates, settled.baseline):
         raise ConfigError([f"{config.path or '<text>'}: {problem}" for problem in problems])
     return settled, findings
+
+
+def served_models(config: SweepConfig, hosts: Sequence[Host]) -> list[ServedModel]:
+    """Describe the models of a sweep as its hosts serve them."""
+    return [
+        served_model(host.engine, model, fingerprint, config, host.name)
+        for host in hosts
+        for model, fingerprint in host.fingerprints.items()
+    ]
+
+
+def with_first_sets(
+    config: SweepConfig, hosts: Sequence[Host], stored: StoredStudy | None = None
+) -> tuple[SweepConfig, tuple[str, ...]]:
+    """Add the sets that a search tries first; a stored study keeps the sets that it began with.
+
+    Args:
+        config: The sweep, with its whole baseline.
+        hosts: Its hosts; at least one answers.
+        stored: The study that the sweep continues; None for a new one.
+
+    Returns:
+        The sweep, and sentences on the sets of a new study (`known_sets`).
+    """
+    if config.is_comparison or config.search.sampler == "grid":  # a grid tries each of its points
+        return config, ()
+    if stored is not None:
+        return replace(config, first_sets=tuple(map(FirstSet.from_record, stored.record.first_sets))), ()
+    sets, lines = known_sets(config, served_models(config, hosts))
+    return replace(config, first_sets=sets), lines
 
 
 def served_model(
@@ -66,6 +91,7 @@ def served_model(
         parameters=parse_parameters(facts["model"].get("parameters_text")),
         host=host,
         thinks=_thinks(engine, model),
+        family=str(facts["model"].get("family") or ""),
     )
     if model != config.baseline.model or "num_ctx" not in config.open_options or "num_ctx" in found.parameters:
         return found
@@ -97,4 +123,5 @@ def config_as_begun(stored: StoredStudy) -> SweepConfig:
     sources = record.baseline_sources
     if sources is None:  # older versions had defaults of their own for whatever file and environment left out
         sources = {name: OURS if source == OPEN else source for name, source in written.sources.items()}
-    return kept_baseline(written, stored.identity, sources)
+    sets = tuple(map(FirstSet.from_record, record.first_sets))
+    return replace(kept_baseline(written, stored.identity, sources), first_sets=sets)

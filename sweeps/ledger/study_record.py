@@ -135,6 +135,7 @@ class StudyRecord:
         spent: Seconds of all runs, with `budget.minutes` only.
         spent_until: The newest generation that `spent` includes; None in older records.
         kind: "comparison" of candidates without a search; None for a search.
+        first_sets: Sets that the search tries first (`sweeps.config.candidates.FirstSet`); none in older records.
         first_trials: Number of trials of the first plan, where the budget was raised since; the sampler keeps to it.
         finalists: Numbers of the finalists; None until the exploration has ended.
         priors: The search's belief in each finalist's gain (`analysis.Prior`), by trial number.
@@ -167,6 +168,7 @@ class StudyRecord:
     spent: float | None = None
     spent_until: int | None = None
     kind: str | None = None
+    first_sets: tuple[Mapping[str, Any], ...] = ()
     first_trials: int | None = None
     finalists: tuple[int, ...] | None = None
     priors: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
@@ -219,6 +221,7 @@ class StudyRecord:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "cases": tuple,
     "finalists": tuple,
+    "first_sets": tuple,
     "honoured": tuple,
     "priors": lambda priors: {int(number): prior for number, prior in priors.items()},
     "looks": lambda looks: tuple(map(Look.from_json, looks)),

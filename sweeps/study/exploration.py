@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 
 from objectives import Case
 from sweeps.budget.allocation import MAX_TRIALS, least_trials
-from sweeps.config.space import Param
+from sweeps.config.first_sets import first_params
 from sweeps.hosts.task import Task
 from sweeps.ledger.coordinators import Turn
 from sweeps.ledger.study_record import StudyRecord
@@ -27,13 +27,6 @@ SEEDS_PER_TRIAL = 100
 
 MORE_TRIALS = 2
 """Most trials, as a multiple of the planned ones, where some trials took less than their share of the budget."""
-
-
-def _candidates(stages: Stages) -> dict[str, dict[str, Param]]:
-    """Params of the candidates by name; the check before the run has refused those outside the space."""
-    config = stages.config
-    found = {candidate.name: candidate.params_in(config.space, config.baseline) for candidate in config.candidates}
-    return {name: params for name, params in found.items() if params is not None}
 
 
 @dataclass
@@ -77,6 +70,7 @@ class Exploration:
             storage: URL of Optuna's storage; None to keep no trials there.
             writing: The turn to write there, where several coordinators work on the study.
         """
+        trials = stored.first_trials or stages.plan.trials
         explorer = Explorer(
             stages.name,
             storage,
@@ -84,9 +78,9 @@ class Exploration:
             baseline=stages.config.baseline,
             sampler=stages.config.search.sampler,
             seed=stages.config.study.seed,
-            trials=stored.first_trials or stages.plan.trials,
+            trials=trials,
             proposals=stored_proposals(stages.ledger, stages.name),
-            first=_candidates(stages),
+            first=first_params(stages.config, trials),
             may_store=None if writing is None else writing.take,
             ended=bool(stored.finalists),
         )

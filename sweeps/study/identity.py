@@ -35,6 +35,7 @@ _FORMER = {
     "budget.cases_per_trial": "auto",
     "budget.confirm_share": 0.25,
     "objective.reasoning": "keep",
+    "search.first": [],
     "objective.score": SCORE_BEFORE,
 }
 """Values in older studies of settings that came later or have another default today. A study goes on with its plan if

@@ -373,4 +373,5 @@ class StudyRun:
             honoured=tuple(sorted(first.engine.honours)),
             narrowing=narrowing.as_record(),
             kind=COMPARISON if self.config.is_comparison else None,
+            first_sets=tuple(each.as_record() for each in self.config.first_sets),
         )

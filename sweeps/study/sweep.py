@@ -13,7 +13,7 @@ from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
 from sweeps.errors import ConfigError
-from sweeps.hosts.baseline import settled_baseline
+from sweeps.hosts.baseline import settled_baseline, with_first_sets
 from sweeps.hosts.sweep_hosts import engine_specs, name_by_machine, open_hosts, open_timed_hosts, opened_engines
 from sweeps.ledger.ledger import at_work, opened_ledger
 from sweeps.probes.unsearchable import require_search
@@ -175,11 +175,14 @@ class Sweep:
             )
             if workspace.is_shared:
                 name_by_machine(hosts)
-            config, findings = settled_baseline(config, hosts, ledger.studies.get(config.study.name))
+            config, findings = settled_baseline(config, hosts, stored)
             if not config.is_comparison:
                 require_search(config)
             for line in findings:
                 self._warn(line)
+            config, sets = with_first_sets(config, hosts, stored)
+            for line in sets:
+                self.progress.note(line)
             run = StudyRun(
                 config,
                 workspace,

@@ -40,7 +40,8 @@ class ConfigurationRows:
         rows: Its observations so far, in the order of `metric_steps.ordered`.
         texts: See `observations_table.readable_table`; with `created` and `seconds` the run has their times.
         offsets: See `configuration_metrics.summarise`.
-        candidate: Its name in `[candidates]`; "" for a set that the sampler proposed.
+        candidate: Its name in `[candidates]`, or as a first set; "" for a set that the sampler proposed.
+        origin: The source of a first set's values; "" for others.
         show_texts: Whether the table has the texts.
         generated: The generations that get a trace.
         every: All generations, made when they are needed.
@@ -52,6 +53,7 @@ class ConfigurationRows:
     texts: pd.DataFrame | None = None
     offsets: Mapping[str, float] | None = None
     candidate: str = ""
+    origin: str = ""
     show_texts: bool = True
     generated: Sequence[Generated] = ()
     every: Callable[[], Sequence[Generated]] = tuple
@@ -74,6 +76,8 @@ class ConfigurationRows:
     @property
     def tags(self) -> dict[str, str]:
         """Tags of a named configuration; {} for others."""
+        if self.origin:
+            return {"origin": self.origin}
         return {"candidate": self.candidate} if self.candidate else {}
 
     @property

@@ -141,6 +141,7 @@ class Logbook:
             self._workspace,
             tracking.uri,
             self.config.candidate_names(),
+            origins=self.config.origins(),
             show_texts=tracking.texts,
             traces=tracking.traces,
             prompts=self.config.prompts,

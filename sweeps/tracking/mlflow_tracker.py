@@ -45,7 +45,8 @@ class Tracker:
         study: Name of the study, of its experiment and of its parent run.
         place: The workspace of the local store, or its folder.
         tracking_uri: A store other than the local one; MLFLOW_TRACKING_URI has precedence.
-        candidates: Names of the candidates, by the key of the configuration.
+        candidates: Names of candidates and first sets, by the key of the configuration.
+        origins: The sources of the first sets' values, by the same.
         show_texts: Whether MLflow gets texts: in tables, traces, and the cases as an evaluation dataset.
         traces: The generations that get a trace.
         prompts: The sweep's prompts by name, for traces and the prompt registry.
@@ -62,6 +63,7 @@ class Tracker:
         tracking_uri: str | None = None,
         candidates: Mapping[str, str] | None = None,
         *,
+        origins: Mapping[str, str] | None = None,
         show_texts: bool = True,
         traces: Traced = "failures",
         prompts: Mapping[str, PromptTable] | None = None,
@@ -70,7 +72,7 @@ class Tracker:
         self.study = study
         self.workspace = Workspace.at(place)
         self.uri = mlflow_store.tracking_uri(self.workspace, tracking_uri)
-        self._candidates, self._show_texts = dict(candidates or {}), show_texts
+        self._candidates, self._origins, self._show_texts = dict(candidates or {}), dict(origins or {}), show_texts
         self._traced: Traced = traces if show_texts else "none"
         self._prompts, self._logs = dict(prompts or {}), dict[str, str]()
         self._versions: PromptVersions | None = None
@@ -227,7 +229,10 @@ class Tracker:
         source = (self._prompts, self._logs)
         generated = chosen(rows, texts, self._traced, *source)
         every = partial(chosen, rows, texts, "all", *source)
-        return ConfigurationRows(trial, configuration, rows, texts, offsets, name, self._show_texts, generated, every)
+        origin = self._origins.get(configuration.key, "")
+        return ConfigurationRows(
+            trial, configuration, rows, texts, offsets, name, origin, self._show_texts, generated, every
+        )
 
     def _started_children(self) -> ChildRuns:
         if self._children is None:

@@ -105,3 +105,27 @@ def test_a_study_whose_finalists_are_chosen_gets_no_further_trials(tmp_path: Pat
     again = run(path)
     assert again.finalists == clean.finalists
     assert again.proposals == clean.proposals[: clean.plan.trials]
+
+
+def test_what_the_models_vendor_recommends_is_tried_first_and_after_a_stop_again(tmp_path: Path) -> None:
+    path = write_sweep(tmp_path, baseline={"model": "smollm2:135m"}, budget={"generations": 90})
+    cases, wanted = load_cases(tmp_path / "cases"), {"temperature": 0.2, "top_p": 0.9}
+
+    def engine(asked: list[int]) -> ScriptedEngine:
+        def sleep(_: float) -> None:
+            asked.append(1)
+            if len(asked) == 20:
+                raise KeyboardInterrupt
+
+        return ScriptedEngine(cases, models=("smollm2:135m",), delay=1e-9, sleep=sleep)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(path, engine=engine([]))
+    stored = load_result(tmp_path / "mlruns")
+    assert [each.origin for each in stored.config.first_sets] == [
+        "the vendor's recommendation (model card of SmolLM2-Instruct)"
+    ]
+    result = run(path, engine=engine([0] * 100))
+    assert [proposal.name for proposal in result.proposals] == ["recommended set"] + [""] * (result.plan.trials - 1)
+    assert result.proposals[0].params == wanted == optuna_trials(tmp_path / "mlruns")[0][3]
+    assert result.proposals[: len(stored.proposals)] == stored.proposals

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sweeps.study.rescore import rescore_study
+from sweeps.tracking.child_runs import ConfigurationRows
 from sweeps.tracking.metric_steps import continuation, ordered
 from sweeps.tracking.mlflow_tracker import Tracker
 from tests.sweeps.sweep_files import run, write_sweep
@@ -42,6 +43,12 @@ def contents(directory):
 
 def steps_of(tracker, run_id):
     return {point.step: point.value for point in client_of(tracker).get_metric_history(run_id, "score")}
+
+
+def test_a_first_set_has_the_tag_of_its_origin_and_a_candidate_that_of_its_name():
+    first = ConfigurationRows(0, TUNED, FLOOR, candidate="own parameters", origin="the model's own parameters")
+    named = ConfigurationRows(0, TUNED, FLOOR, candidate="cool")
+    assert (first.tags, named.tags) == ({"origin": "the model's own parameters"}, {"candidate": "cool"})
 
 
 @pytest.mark.usefixtures("no_report")
