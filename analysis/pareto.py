@@ -22,6 +22,7 @@ from analysis.observations.table import TableError, require_columns
 COSTS = ("output_tokens", "words", "seconds")
 """Costs for a front: output tokens, words, and the seconds of the request itself (`views.request_seconds`)."""
 
+_READ = ("configuration", "trial", "stage", "host", "case", "score", "finish", *COSTS, "queue_seconds", "load_seconds")
 _WINSOR_WIDTH = 2.5
 _MAD_TO_SD = 1.4826
 _GRID = 100
@@ -76,7 +77,8 @@ def expected(
         if cost not in COSTS:
             raise TableError(f"no cost {cost!r}; there are {', '.join(COSTS)}")
         require_columns(observations, [cost])
-    rows = views.usable(views.without_luck(observations, set(observations["configuration"])))
+    rows = views.columns_of(observations, *_READ)
+    rows = views.usable(views.without_luck(rows, set(rows["configuration"])))
     rows = rows.assign(seconds=views.request_seconds(rows)) if "seconds" in costs else rows
     table = views.summary(rows)[["trial", "n", "cases", "mean"]]
     fresh = set(rows.loc[rows["stage"] == "confirm", "configuration"]) if "stage" in rows else set()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
-from analysis.arrays import FloatArray
+from analysis.arrays import FloatArray, IntArray
 from analysis.comparison.estimate import PermutationEstimate, TEstimate
 from analysis.comparison.pair import Pair
 from analysis.comparison.t_tests import stratified_t
@@ -19,6 +21,8 @@ ENUMERATE = 20_000
 """Up to this many, all rearrangements are enumerated; beyond that, PERMUTATIONS of them are drawn."""
 
 _FEWEST, _ROOM = 999, 10_000_000
+_KEPT = 2_000_000
+"""Up to so many places (16 MB), drawn arrangements are kept for the next comparison of the same sizes."""
 
 
 def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -> PermutationEstimate:
@@ -49,7 +53,7 @@ def permutation(two: Pair, *, seed: int = 0, permutations: int = PERMUTATIONS) -
     else:
         largest = int((two.baseline.n + two.finalist.n).max())
         draws = min(permutations, max(_FEWEST, _ROOM // largest))
-        shuffled, moved = _drawn(two, draws, np.random.default_rng(seed))
+        shuffled, moved = _drawn(two, draws, seed)
     drawn = arrangements > ENUMERATE
     found, least = inverted(base, shuffled, moved, drawn=drawn, test="permutation within cases")
     found = replace(found, reach=two.cells.scale.width)
@@ -100,27 +104,69 @@ def _difference(chosen: FloatArray, total: float, n: int, other: int) -> FloatAr
     return np.asarray(chosen / n - (total - chosen) / other)
 
 
+def _effects(scores: FloatArray, n: int, weight: float, picks: _Picks) -> tuple[FloatArray, FloatArray]:
+    """Return effect, and effect of a shift by 1, of a stratum under some arrangements."""
+    other = len(scores) - n
+    effect = _difference(scores[picks.places].sum(axis=1), float(scores.sum()), n, other)
+    return weight * effect, weight * _difference(picks.own, float(n), n, other)
+
+
 def _enumerated(two: Pair) -> tuple[FloatArray, FloatArray]:
     """Return effect, and effect of a shift by 1, for every arrangement."""
     shuffled, moved = np.zeros(1), np.zeros(1)
     for index in range(len(two.strata)):
         scores, n, weight = _stratum(two, index)
-        other = len(scores) - n
-        picks = np.array(list(itertools.combinations(range(len(scores)), n)))
-        effect = weight * _difference(scores[picks].sum(axis=1), float(scores.sum()), n, other)
-        shift = weight * _difference((picks < n).sum(axis=1).astype(np.float64), float(n), n, other)
+        effect, shift = _effects(scores, n, weight, _combinations(len(scores), n))
         shuffled = np.add.outer(shuffled, effect).ravel()
         moved = np.add.outer(moved, shift).ravel()
     return shuffled, moved
 
 
-def _drawn(two: Pair, permutations: int, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
+def _drawn(two: Pair, permutations: int, seed: int) -> tuple[FloatArray, FloatArray]:
     """Return effect, and effect of a shift by 1, for arrangements drawn at random."""
+    strata = [_stratum(two, index) for index in range(len(two.strata))]
+    sizes = tuple((len(scores), n) for scores, n, _ in strata)
     shuffled, moved = np.zeros(permutations), np.zeros(permutations)
-    for index in range(len(two.strata)):
-        scores, n, weight = _stratum(two, index)
-        other = len(scores) - n
-        picks = rng.random((permutations, len(scores))).argpartition(n - 1, axis=1)[:, :n]
-        shuffled += weight * _difference(scores[picks].sum(axis=1), float(scores.sum()), n, other)
-        moved += weight * _difference((picks < n).sum(axis=1).astype(np.float64), float(n), n, other)
+    few = permutations * sum(n for _, n in sizes) <= _KEPT
+    draws = (_kept_arrangements if few else _arrangements)(sizes, permutations, seed)
+    for (scores, n, weight), picks in zip(strata, draws, strict=True):
+        effect, shift = _effects(scores, n, weight, picks)
+        shuffled += effect
+        moved += shift
     return shuffled, moved
+
+
+@dataclass(frozen=True)
+class _Picks:
+    """Arrangements of a stratum.
+
+    Attributes:
+        places: Which scores the finalist gets, shape (arrangements, its scores).
+        own: How many of these are its own, shape (arrangements,).
+    """
+
+    places: IntArray
+    own: FloatArray
+
+
+def _picks(places: IntArray) -> _Picks:
+    return _Picks(places, (places < places.shape[1]).sum(axis=1).astype(np.float64))
+
+
+@lru_cache(maxsize=32)
+def _combinations(scores: int, n: int) -> _Picks:
+    return _picks(np.array(list(itertools.combinations(range(scores), n))))
+
+
+def _arrangements(sizes: tuple[tuple[int, int], ...], permutations: int, seed: int) -> Iterator[_Picks]:
+    """Yield drawn arrangements of each stratum, which has so many scores, and so many of the finalist."""
+    rng = np.random.default_rng(seed)
+    for scores, n in sizes:
+        # a copy: the view would keep all places in memory
+        yield _picks(rng.random((permutations, scores)).argpartition(n - 1, axis=1)[:, :n].copy())
+
+
+@lru_cache(maxsize=2)
+def _kept_arrangements(sizes: tuple[tuple[int, int], ...], permutations: int, seed: int) -> tuple[_Picks, ...]:
+    """Keep the arrangements: finalists, looks and other scores of a study have the same sizes, over and over."""
+    return tuple(_arrangements(sizes, permutations, seed))

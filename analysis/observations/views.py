@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import FloatArray
 from analysis.observations.case_offsets import cells_of, means_over_cases
 from analysis.observations.table import COLUMNS
 
@@ -15,8 +18,16 @@ LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", 
 """Levels as people name them, with their columns; 1 and 2 together come first, as the figure that matters most."""
 
 FINISHES = ("stop", "length", "repeat", "empty", "error")
-_COUNTS = r"^\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*$"
+_COUNTS = re.compile(r"\s*(?P<covered>\d+)\s*/\s*(?P<total>\d+)\s*", re.ASCII)
+_SHARES = {"cut": "length", "repeats": "repeat", "empty": "empty"}
 _MEANS = ("words", "prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens", "seconds")
+_SUMMARISED = ("configuration", "trial", "case", "score", "finish", "truncated", *_MEANS)
+_ON_SCORES = ("configuration", "host", "case", "score", "finish")
+
+
+def columns_of(observations: pd.DataFrame, *names: str) -> pd.DataFrame:
+    """Return the named columns, as far as the table has them: to pick rows takes time for each column."""
+    return observations[[name for name in names if name in observations]]
 
 
 def usable(observations: pd.DataFrame) -> pd.DataFrame:
@@ -85,7 +96,7 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
         - Means of words, tokens and seconds.
         - Shares `cut` (ended by num_predict), `repeats` (stopped for repeating) and `truncated` (prompt cut).
     """
-    rows = usable(observations)
+    rows = usable(columns_of(observations, *_SUMMARISED))
     groups = rows.groupby("configuration", observed=True)
     table = pd.DataFrame(
         {
@@ -95,22 +106,24 @@ def summary(observations: pd.DataFrame) -> pd.DataFrame:
             "mean": means_over_cases(cells_of(rows)),
         }
     )
-    for column in _MEANS:
-        if column in rows:
-            table[column] = groups[column].mean()
+    means = [column for column in _MEANS if column in rows]
+    flags = {}
     if "finish" in rows:
-        table["cut"] = (rows["finish"] == "length").groupby(rows["configuration"], observed=True).mean()
-        table["repeats"] = (rows["finish"] == "repeat").groupby(rows["configuration"], observed=True).mean()
-        table["empty"] = (rows["finish"] == "empty").groupby(rows["configuration"], observed=True).mean()
+        flags = {name: rows["finish"] == finish for name, finish in _SHARES.items()}
     if "truncated" in rows:
-        table["truncated"] = rows["truncated"].astype(bool).groupby(rows["configuration"], observed=True).mean()
+        flags["truncated"] = rows["truncated"].astype(bool)
+    # One mean over several columns: the time goes into grouping, not into adding up.
+    if means:
+        table[means] = groups[means].mean()
+    if flags:
+        table[list(flags)] = pd.DataFrame(flags).groupby(rows["configuration"], observed=True).mean()
     ordered: pd.DataFrame = table.sort_values(["mean", "n"], ascending=False, kind="stable")
     return ordered
 
 
 def within_sd(observations: pd.DataFrame) -> float:
     """Return the pooled standard deviation of the scores within case (and host); NaN where no cell has two."""
-    rows = usable(observations)
+    rows = usable(columns_of(observations, *_ON_SCORES))
     cells = rows.groupby([name for name in ("case", "host") if name in rows], observed=True)["score"]
     degrees = float((cells.size() - 1).sum())
     squares = float(((cells.size() - 1) * cells.var().fillna(0.0)).sum())
@@ -130,7 +143,8 @@ def case_means(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.
     Returns:
         A frame indexed by (case, configuration) with `mean`, `sd`, `n` and `se` (NaN for a single generation).
     """
-    rows = usable(observations[observations["configuration"].isin(configurations)])
+    rows = usable(columns_of(observations, *_ON_SCORES))
+    rows = rows[rows["configuration"].isin(configurations)]
     cells = rows.groupby(["case", "configuration"], observed=True)["score"]
     table = pd.DataFrame({"mean": cells.mean(), "sd": cells.std(), "n": cells.size()})
     return table.assign(se=table["sd"] / np.sqrt(table["n"]))
@@ -147,20 +161,27 @@ def levels(observations: pd.DataFrame, by: Sequence[str] = ("configuration",)) -
         A frame indexed by `by` and `level` ("1-2", "1" to "5"): `covered` and `total` (mean number of items per
         generation) and `share` (in [0, 1]). Levels without items are left out; it is empty without such columns.
     """
-    rows = usable(observations)
-    parts = []
-    for level, column in LEVEL_COLUMNS.items():
-        if column not in rows:
-            continue
-        counts = rows[column].astype("string").str.extract(_COUNTS).astype("Float64")
-        grouped = counts.groupby([rows[name] for name in by], observed=True).mean()
-        parts.append(grouped.assign(level=level))
-    if not parts:
+    rows = usable(columns_of(observations, *by, "score", "finish", *LEVEL_COLUMNS.values()))
+    columns = {level: column for level, column in LEVEL_COLUMNS.items() if column in rows}
+    if not columns:
         return pd.DataFrame(columns=["covered", "total", "share"])
-    table = pd.concat(parts)
-    table = table[table["total"].fillna(0) > 0].set_index("level", append=True).astype(float)
+    counts = {
+        (level, name): values for level, column in columns.items() for name, values in _counts(rows[column]).items()
+    }
+    means = pd.DataFrame(counts, index=rows.index).groupby([rows[name] for name in by], observed=True).mean()
+    table: pd.DataFrame = pd.concat([means[level].assign(level=level) for level in columns])
+    table = table[table["total"].fillna(0) > 0].set_index("level", append=True)
     table["share"] = table["covered"] / table["total"]
     return table
+
+
+def _counts(cells: pd.Series[Any]) -> dict[str, FloatArray]:
+    """Return both numbers of cells such as `3/5`, NaN where a cell has another form; equal cells are read once."""
+    places, distinct = pd.factorize(cells.astype("string"))
+    found = [_COUNTS.fullmatch(cell) for cell in distinct]
+    read = [(float(match["covered"]), float(match["total"])) if match else (math.nan, math.nan) for match in found]
+    pairs = np.array([*read, (math.nan, math.nan)])[places]  # the last one is that of missing cells, whose place is -1
+    return {"covered": pairs[:, 0], "total": pairs[:, 1]}
 
 
 def level_cell(table: pd.DataFrame, where: tuple[str, ...]) -> dict[str, float] | None:
@@ -181,19 +202,31 @@ def endings(observations: pd.DataFrame) -> dict[str, int]:
 
 def trials(observations: pd.DataFrame, baseline: str) -> pd.DataFrame:
     """Return the summary of the search's configurations without the baseline."""
-    table = summary(search(observations))
+    table = summary(search(columns_of(observations, "stage", *_SUMMARISED)))
     return table[table.index != baseline]
 
 
 def base(observations: pd.DataFrame, baseline: str) -> pd.Series[Any]:
     """Return the summary of the baseline from its fresh generations, as in the verdict; without any from all."""
-    own = observations[observations["configuration"] == baseline]
+    rows = columns_of(observations, "stage", *_SUMMARISED)
+    own = rows[rows["configuration"] == baseline]
     return summary(confirmation(own, [baseline])).iloc[0]
 
 
 def fresh(observations: pd.DataFrame, finalist: str | None) -> pd.Series[Any] | None:
     """Return the finalist's summary on its fresh generations; None if it has none."""
-    if finalist is None or "stage" not in observations:
+    rows = _fresh_rows(observations, finalist)
+    return None if rows is None else summary(rows).iloc[0]
+
+
+def has_fresh(observations: pd.DataFrame, configuration: str | None) -> bool:
+    """Return whether a configuration has usable fresh generations, so that `fresh` has a summary."""
+    return _fresh_rows(observations, configuration) is not None
+
+
+def _fresh_rows(observations: pd.DataFrame, configuration: str | None) -> pd.DataFrame | None:
+    if configuration is None or "stage" not in observations:
         return None
-    rows = observations[(observations["configuration"] == finalist) & (observations["stage"] == "confirm")]
-    return summary(rows).iloc[0] if len(usable(rows)) else None
+    rows = usable(columns_of(observations, "stage", *_SUMMARISED))
+    rows = rows[(rows["configuration"] == configuration) & (rows["stage"] == "confirm")]
+    return rows if len(rows) else None

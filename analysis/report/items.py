@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
+from analysis.arrays import FloatArray
 from analysis.comparison.holm import holm
 from analysis.formatting import count_text
 
@@ -165,26 +168,34 @@ def item_changes(items: pd.DataFrame, baseline: str, finalist: str) -> ItemChang
 
 
 def _changes(case: str, rows: pd.DataFrame, arms: tuple[str, str]) -> list[ItemChange]:
+    places = rows.groupby(["item", "configuration"]).indices
+    said, probability = rows["said"].to_numpy(), rows["probability"].to_numpy(dtype=float)
+    texts = list(zip(rows["configuration"], rows["case"], rows["seed"], strict=True))
     found = []
-    for item, own in rows.groupby("item", sort=False):
-        by_arm = [own[own["configuration"] == key] for key in arms]
-        if not all(len(part) for part in by_arm):
+    for first in rows.drop_duplicates("item").to_dict("records"):
+        own = [places.get((first["item"], key)) for key in arms]
+        if own[0] is None or own[1] is None:
             continue
-        first = own.iloc[0]
         found.append(
             ItemChange(
                 case=case,
-                item=str(item),
+                item=str(first["item"]),
                 text=str(first["text"]),
                 level=int(first["level"]),
                 forbidden=bool(first["forbidden"]),
-                said=(int(by_arm[0]["said"].sum()), int(by_arm[1]["said"].sum())),
-                n=(len(by_arm[0]), len(by_arm[1])),
-                expected=(float(by_arm[0]["probability"].mean()), float(by_arm[1]["probability"].mean())),
-                saying=(_first_saying(by_arm[0]), _first_saying(by_arm[1])),
+                said=(int(said[own[0]].sum()), int(said[own[1]].sum())),
+                n=(len(own[0]), len(own[1])),
+                expected=(_mean(probability[own[0]]), _mean(probability[own[1]])),
+                saying=(_first_saying(own[0], said, texts), _first_saying(own[1], said, texts)),
             )
         )
     return found
+
+
+def _mean(values: FloatArray) -> float:
+    """Return the mean of the known values; NaN without any."""
+    known = int((~np.isnan(values)).sum())
+    return float(np.nansum(values)) / known if known else math.nan
 
 
 def _p_value(change: ItemChange) -> float:
@@ -204,17 +215,23 @@ def _case(case: str, changes: list[ItemChange], rows: pd.DataFrame, arms: tuple[
     return CaseChanges(case, gained, lost, hidden, alike, unwanted, texts)
 
 
-def _first_saying(rows: pd.DataFrame) -> Text | None:
-    said = rows[rows["said"].astype(bool)]
-    if said.empty:
+def _first_saying(
+    places: Iterable[int], said: npt.NDArray[Any], texts: Sequence[tuple[object, object, Hashable]]
+) -> Text | None:
+    first = next((place for place in places if said[place]), None)
+    if first is None:
         return None
-    first = said.iloc[0]
-    return str(first["configuration"]), str(first["case"]), first["seed"]
+    configuration, case, seed = texts[first]
+    return str(configuration), str(case), seed
 
 
 def _typical_seed(rows: pd.DataFrame) -> Hashable:
     """Return the seed of the text whose items are nearest to the mean of all texts; of equal ones the lowest."""
-    table = rows.pivot_table(index="seed", columns="item", values="probability", aggfunc="first")
-    distance = (table - table.mean()).abs().sum(axis=1).to_numpy()
-    seed: Hashable = table.index[int(np.argmin(distance.round(9)))]
+    known = rows[rows["probability"].notna()].drop_duplicates(["seed", "item"])
+    text, seeds = pd.factorize(known["seed"], sort=True)
+    item, items = pd.factorize(known["item"])
+    table = np.full((len(seeds), len(items)), np.nan)
+    table[text, item] = known["probability"]
+    distance = np.nansum(np.abs(table - np.nanmean(table, axis=0)), axis=1)
+    seed: Hashable = seeds[int(np.argmin(distance.round(9)))]
     return seed

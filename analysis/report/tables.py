@@ -47,7 +47,8 @@ class Tables:
     @cached_property
     def trials(self) -> set[str]:
         """Keys of the configurations that the search scored, without the baseline."""
-        return set(views.usable(views.search(self.data.observations))["configuration"]) - {self.data.baseline}
+        rows = views.columns_of(self.data.observations, "configuration", "stage", "score", "finish")
+        return set(views.usable(views.search(rows))["configuration"]) - {self.data.baseline}
 
     @cached_property
     def options(self) -> list[Row]:

@@ -194,17 +194,19 @@ def sequential(replications: int) -> dict[str, float]:
         rng = np.random.default_rng([cases, seeds, looks])
         scores = simulate.null_scores(rng, "beta-unequal", replications // 2, cases, seeds)
         name = f"{looks} looks, {cases} x {seeds}"
+        estimates = simulate.looks(design, scores)
         for label, each in (("", design), (" without futility", open_ended)):
-            found = simulate.stops(each, scores)
+            found = simulate.stops(each, estimates)
             rates[f"sequential{label}, {name}"] = float(np.mean([stop == "efficacy" for _, stop, _ in found]))
         rates[f"stopped early under no effect, {name}"] = float(
-            np.mean([look < looks for look, _, _ in simulate.stops(design, scores)])
+            np.mean([look < looks for look, _, _ in simulate.stops(design, estimates)])
         )
         gain = 2.8 * 0.12 * math.sqrt(2 / (cases * seeds))
         scores = simulate.shifted_scores(rng, "beta", replications // 2, cases, seeds, gain)
         rates[f"power of a fixed test, {name}"] = simulate.error_rate(scores)
+        estimates = simulate.looks(design, scores)
         for label, each in (("", design), (" without futility", open_ended)):
-            found = simulate.stops(each, scores)
+            found = simulate.stops(each, estimates)
             better = [stop == "efficacy" and effect > 0 for _, stop, effect in found]
             rates[f"power{label}, {name}"] = float(np.mean(better))
     return rates

@@ -32,9 +32,12 @@ def robustness_table(study: StudyData, verdict: Verdict) -> pd.DataFrame | None:
         return None
     cases = {case.name: case for case in study.cases}
     rows = []
+    judged: dict[tuple[float, ...], dict[str, Any]] = {}  # where no probability lies between them, thresholds agree
     for setting in settings(used_weights(study), stored_score(study.stored.identity)):
-        rescored = [(answer, _score(cases[answer["case"]], answer["detail"], setting)) for answer in answers]
-        rows.append({"scoring": setting.name, **_judged(study, verdict.configuration, rescored)})
+        scores = tuple(_score(cases[answer["case"]], answer["detail"], setting) for answer in answers)
+        if scores not in judged:
+            judged[scores] = _judged(study, verdict.configuration, list(zip(answers, scores, strict=True)))
+        rows.append({"scoring": setting.name, **judged[scores]})
     return pd.DataFrame(rows)
 
 

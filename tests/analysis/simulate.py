@@ -106,13 +106,18 @@ def coverage(scores, truth, level=0.95, **options) -> float:
     return float(np.mean(inside))
 
 
-def stops(design, scores, **options):
-    """Run sequential looks over each replication and return where and why each stopped (look, stop, effect)."""
+def looks(design, scores):
+    """Return the estimates of each replication after each look, for `stops`."""
     seeds = scores.shape[-1]
-    found = [None] * len(scores)
-    for look in range(1, design.looks + 1):
-        made = scores[..., : max(2, math.ceil(design.fraction(look) * seeds - 1e-9))]
-        for i, estimate in enumerate(estimates(made)):
+    ends = [max(2, math.ceil(design.fraction(look) * seeds - 1e-9)) for look in range(1, design.looks + 1)]
+    return [estimates(scores[..., :end]) for end in ends]
+
+
+def stops(design, found_at, **options):
+    """Decide on the estimates of `looks` and return where and why each replication stopped (look, stop, effect)."""
+    found = [None] * len(found_at[0])
+    for look, known in enumerate(found_at, 1):
+        for i, estimate in enumerate(known):
             if found[i] is None:
                 decision = design.assess(look, estimate, **options)
                 if decision.stop or look == design.looks:

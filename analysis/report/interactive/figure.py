@@ -98,6 +98,11 @@ class Who:
         """Means of the baseline; see `views.base`."""
         return views.base(self.tables.data.observations, self.tables.data.baseline)
 
+    @cached_property
+    def fresh(self) -> pd.Series[Any] | None:
+        """Means of the finalist's fresh generations; see `views.fresh`."""
+        return views.fresh(self.tables.data.observations, self.tables.data.finalist)
+
     def number(self, key: object) -> int | None:
         """Number of a configuration; None for one that has no row."""
         return self.places.get(str(key))

@@ -40,7 +40,7 @@ def slices(who: Who, title: str) -> LiveFigure:
     names = _by_importance(views.swept(rows), surface)
     columns = min(3, max(len(names), 1))
     lines = -(-len(names) // columns)
-    trials, fresh = who.trials, views.fresh(rows, data.finalist)
+    trials, fresh = who.trials, who.fresh
     first = rows.drop_duplicates("configuration").set_index("configuration")
     traces: list[Trace] = []
     axes: dict[str, Any] = {}

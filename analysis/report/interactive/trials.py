@@ -54,7 +54,7 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
             shape = {"symbol": symbol, "size": 9 if colour == FINALIST else 6}
             at = numbers(trials["mean"][mask])
             traces.append(points(x[mask].tolist(), at, of, name, colour, marker=shape, **bars))
-    fresh = views.fresh(rows, data.finalist)
+    fresh = who.fresh
     if fresh is not None:
         own_sd = views.within_sd(views.confirmation(rows, [str(data.finalist)]))
         error = Z95 * (own_sd if np.isfinite(own_sd) else sd) / np.sqrt(float(fresh["n"]))

@@ -49,15 +49,16 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     trials, base = views.trials(observations, baseline), views.base(observations, baseline)
     half = half_band(trials, base, noise_sd)
     figure, axes = new_figure(4.6)
-    is_fresh = views.fresh(observations, finalist) is not None
-    fresh_text = " The band is for trials; the fresh mean is of more texts, and its own interval counts." * is_fresh
+    fresh, line = views.fresh(observations, finalist), baseline_line(observations, base)
+    fresh_text = " The band is for trials; the fresh mean is of more texts, and its own interval counts."
+    fresh_text *= fresh is not None
     above = int((trials["mean"] > base["mean"] + half).sum())
     below = int((trials["mean"] < base["mean"] - half).sum())
     if noise_sd > 0:
         titles(
             axes,
             f"{above} of {len(trials)} trials lie above the noise band, {below} below it",
-            f"{_luck(len(trials))}Line: {baseline_line(observations, base)}.{fresh_text}",
+            f"{_luck(len(trials))}Line: {line}.{fresh_text}",
         )
     else:
         titles(
@@ -65,7 +66,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             f"{above} of {len(trials)} trials have a higher mean than the baseline",
             "No run-to-run noise is known, so there is no noise band.",
         )
-    _draw_band(axes, float(base["mean"]), half, baseline_line(observations, base))
+    _draw_band(axes, float(base["mean"]), half, line)
     ordered = trials.iloc[::-1]
     name = finalist_label(trials, finalist)
     x = np.arange(1, len(ordered) + 1)
@@ -85,7 +86,7 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
                 hollow=colour == FINALIST,
                 size=5 if len(ordered) <= 80 or colour == FINALIST else 3,
             )
-    fresh, end = views.fresh(observations, finalist), float(len(ordered) + 1)
+    end = float(len(ordered) + 1)
     if fresh is not None:
         # Noise differs between configurations, and with several fresh seeds the finalist's own is known.
         own_sd = views.within_sd(views.confirmation(observations, [str(finalist)]))
@@ -209,5 +210,5 @@ def finalist_label(trials: pd.DataFrame, finalist: str | None) -> str:
 
 def baseline_line(observations: pd.DataFrame, base: pd.Series[Any]) -> str:
     """Name of the line of the baseline's mean, with the generations behind it; `base` is of `views.base`."""
-    fresh = views.fresh(observations, str(base.name)) is not None
+    fresh = views.has_fresh(observations, str(base.name))
     return f"baseline's mean of {count_text(int(base['n']), 'fresh generation' if fresh else 'generation')}"

@@ -113,7 +113,7 @@ def test_a_share_for_new_cases_is_no_narrower():
         assert new.high - new.low > 0.2
 
 
-def held(seeds, draw, truth, claim, replications=400):
+def held(seeds, draw, truth, claim, replications=250):
     """How often an interval holds the true share, for cases of so many seeds and drawn chances."""
     rng = np.random.default_rng(11)
     cases = np.repeat([f"{i}" for i in range(len(seeds))], seeds)

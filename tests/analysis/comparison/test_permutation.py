@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.comparison import permutation as kinds
 from analysis.comparison.permutation import permutation
 from tests.analysis.comparison.cells import drawn, two_of
 
@@ -57,3 +58,22 @@ def test_permutation_interval_holds_exactly_the_shifts_that_are_not_rejected(see
         highest = max(max(scores) for scores in moved.values())
         scaled = {key: [(s - lowest) / (highest - lowest) for s in scores] for key, scores in moved.items()}
         assert (permutation(two_of(scaled)).p_value > 0.05) is inside
+
+
+def test_arrangements_that_are_kept_give_what_drawn_ones_gave(monkeypatch):
+    """Other sizes, seeds and numbers in between change nothing."""
+    kept = kinds._KEPT
+    monkeypatch.setattr(kinds, "_KEPT", 0)
+    many = {
+        "few": two_of(drawn(30, 3, 5, 4)),
+        "more": two_of(drawn(31, 4, 6, 6)),
+        "lopsided": two_of(drawn(32, 2, 20, 3)),
+    }
+    first = {
+        (name, seed): permutation(two, seed=seed, permutations=999) for name, two in many.items() for seed in range(2)
+    }
+    monkeypatch.setattr(kinds, "_KEPT", kept)
+    for (name, seed), known in [*first.items(), *first.items()]:
+        found = permutation(many[name], seed=seed, permutations=999)
+        assert np.array_equal(found.thresholds, known.thresholds)
+        assert permutation(many[name], seed=seed, permutations=1000).p_value != known.p_value

@@ -52,7 +52,7 @@ def rate(replications, *args, test="auto", **options):
 )
 def test_hard_cases_run_once_are_not_lent_the_noise_of_easy_ones(base, other, noise, greedy):
     """Welch's test, which lends it, calls .3 to .6 of equal arms different."""
-    replications = 200
+    replications = 120
     assert rate(replications, base, other, noise, greedy=greedy) <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / replications)
 
 
@@ -60,14 +60,14 @@ def test_hard_cases_run_once_are_not_lent_the_noise_of_easy_ones(base, other, no
 def test_an_arm_that_is_noisier_where_it_has_one_seed_is_not_lent_the_noise_of_the_other():
     """A permutation within cases errs with .2 here, since it takes the arms to be equally noisy."""
     claims = 0
-    for seed in range(200):
+    for seed in range(120):
         rng = np.random.default_rng([seed, 6])
         quiet, loud = ([sd * k for sd in (0.06, 0.06, 0.06, 0.02)] for k in (1, 2))
         base = table(rng, [10] * 4, [1, 1, 1, 10], quiet)
         other = table(rng, [10] * 4, [1, 1, 1, 10], loud)
         both = pd.concat([base[base.configuration == "a"], other[other.configuration == "b"]])
         claims += compare(pair(summarize(both), 0, 1)).estimate.p_value <= 0.05
-    assert claims / 200 <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 200)
+    assert claims / 120 <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 120)
 
 
 @pytest.mark.usefixtures("fewer_permutations")

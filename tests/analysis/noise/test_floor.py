@@ -37,13 +37,13 @@ def test_floor_by_hand():
 @pytest.mark.parametrize("kind", [long("beta"), "discrete"])
 def test_floor_interval_covers(kind):
     rng = np.random.default_rng(3)
-    scores = simulate.draw(rng, kind, np.full((800, 6), 0.4), np.full((800, 6), 0.12), 5)
+    scores = simulate.draw(rng, kind, np.full((400, 6), 0.4), np.full((400, 6), 0.12), 5)
     truth = math.sqrt(simulate.draw(rng, kind, np.full((1, 1), 0.4), np.full((1, 1), 0.12), 200_000).var())
     covered = 0
     for each in scores:
         floor = noise_floor(frame(each))
         covered += floor.ci_low <= truth <= floor.ci_high
-    assert 0.93 <= covered / 800 <= 0.985
+    assert 0.93 <= covered / 400 <= 0.985
 
 
 ONE_FAILURE = np.array([[0.0, 0, 0, 1], [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]])
@@ -104,7 +104,7 @@ def test_the_interval_covers_what_skewed_scores_have(kind):
     # The plain chi-square interval covers .722, .595, .895 and .729 of the last four.
     draw, truth, least, most = SKEWED[kind]
     rng = np.random.default_rng(10)
-    floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(250)]
+    floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(150)]
     assert least <= np.mean([floor.ci_low <= truth <= floor.ci_high for floor in floors]) <= most
 
 
@@ -115,7 +115,7 @@ def test_a_few_passes_and_failures_bound_the_noise(cases, seeds, shares):
     share = np.resize(shares, (cases, 1))
     truth = math.sqrt(float((share * (1 - share)).mean()))
     rng = np.random.default_rng(12)
-    floors = [noise_floor(frame((rng.random((cases, seeds)) < share).astype(float))) for _ in range(150)]
+    floors = [noise_floor(frame((rng.random((cases, seeds)) < share).astype(float))) for _ in range(100)]
     assert np.mean([floor.ci_low - 1e-9 <= truth <= floor.ci_high + 1e-9 for floor in floors]) >= 0.93
 
 

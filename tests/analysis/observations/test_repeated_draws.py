@@ -100,6 +100,7 @@ def with_texts(rng, *, ignored, words, temperature, kinds=None, cases=6, seeds=6
     return frame.assign(words=words, temperature=temperature)
 
 
+@pytest.mark.usefixtures("fewer_permutations")
 def test_one_long_text_under_several_seeds_counts_once():
     """Two texts in six seeds: taken for six draws, equal arms differed in .36 of tables."""
     rng = np.random.default_rng(5)

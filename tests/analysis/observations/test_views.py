@@ -22,3 +22,15 @@ def test_the_noise_within_a_configuration_by_hand():
     )
     assert views.within_sd(table) == pytest.approx((0.08 / 3) ** 0.5)
     assert math.isnan(views.within_sd(table[table["case"] == "c"]))
+
+
+def test_items_by_level_of_cells_as_people_write_them():
+    cells = ["3/5", " 1 / 5 ", None, "?", "5/5", "2/4"]
+    table = pd.DataFrame({"configuration": list("aaaabb"), "case": "c", "score": 0.5, "lv1": cells, "lv2": "0/0"})
+    found = views.levels(table)
+    assert found.index.names == ["configuration", "level"]
+    assert found.loc[("a", "1")].to_dict() == pytest.approx({"covered": 2, "total": 5, "share": 0.4})
+    assert found.loc[("b", "1")].to_dict() == pytest.approx({"covered": 3.5, "total": 4.5, "share": 7 / 9})
+    assert len(found) == 2  # levels without items are left out
+    assert views.levels(table.drop(columns=["lv1", "lv2"])).empty
+    assert views.levels(table.iloc[:0]).empty

@@ -30,7 +30,7 @@ def test_claims_and_ends_are_those_of_the_design():
         usual &= ["as units" not in each.test for each in simulate.estimates(scores[..., :seeds])]
     assert usual.sum() >= 8
     stopped, better = anytime.run(design, scores[usual])
-    found = simulate.stops(design, scores[usual])
+    found = simulate.stops(design, simulate.looks(design, scores[usual]))
     assert [math.ceil(design.fraction(look) * 8 - 1e-9) for look, _, _ in found] == stopped.tolist()
     assert [stop == "efficacy" and effect > 0 for _, stop, effect in found] == better.tolist()
     assert 0 < better.mean() < 1

@@ -193,17 +193,22 @@ def test_error_spending_of_t_tests_on_scores():
     """Type I error over all looks with small samples; ignoring futility must not raise it."""
     for kind, cases, seeds in (("beta", 4, 6), ("beta-unequal", 6, 10)):
         scores = simulate.null_scores(np.random.default_rng(6), kind, 1500, cases, seeds)
-        binding = np.array([s == "efficacy" for _, s, _ in simulate.stops(SequentialDesign(2), scores)])
-        ignored = np.array([s == "efficacy" for _, s, _ in simulate.stops(SequentialDesign(2, futility=0), scores)])
+        found = simulate.looks(SequentialDesign(2), scores)
+        binding = np.array([s == "efficacy" for _, s, _ in simulate.stops(SequentialDesign(2), found)])
+        ignored = np.array([s == "efficacy" for _, s, _ in simulate.stops(SequentialDesign(2, futility=0), found)])
         assert 0.03 <= ignored.mean() <= 0.05 + 2 * math.sqrt(0.05 * 0.95 / 1500)
         assert (ignored >= binding).all()
 
 
+@pytest.fixture(scope="module")
+def three_looks():
+    return simulate.looks(SequentialDesign(3), simulate.null_scores(np.random.default_rng(8), "beta", 1500, 4, 9))
+
+
 @pytest.mark.parametrize("mean", [-0.05, 0.0, 0.05])
-def test_no_belief_makes_more_errors(mean):
+def test_no_belief_makes_more_errors(mean, three_looks):
     """Of three looks with futility by belief, however wrong, claims of a gain err with at most half of alpha."""
-    scores = simulate.null_scores(np.random.default_rng(8), "beta", 1500, 4, 9)
-    stops = simulate.stops(SequentialDesign(3), scores, prior=Prior(mean, 0.03))
+    stops = simulate.stops(SequentialDesign(3), three_looks, prior=Prior(mean, 0.03))
     claims = np.array([stop == "efficacy" and effect > 0 for _, stop, effect in stops])
     assert claims.mean() <= 0.025 + 2 * math.sqrt(0.025 * 0.975 / 1500)
     assert np.mean([look < 3 for look, _, _ in stops]) > (0.8 if mean <= 0 else 0.3)

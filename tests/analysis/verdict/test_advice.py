@@ -127,9 +127,9 @@ def test_what_a_look_ended_is_told_to_be_large() -> None:
 def test_what_lopsided_arms_see_they_see(seeds: tuple[int, int], fewer_permutations: None) -> None:
     """The gain that is named as visible is seen with 80%, or more where the permutation needs more than the t test."""
     rng = np.random.default_rng(5)
-    gain = float(np.median([judge_one(arms(rng, 4, seeds, sd=0.08), baseline="b").mde for _ in range(60)]))
-    seen = [judge_one(arms(rng, 4, seeds, sd=0.08, gain=gain), baseline="b").outcome == "better" for _ in range(200)]
-    assert np.mean(seen) > 0.8 - 2.5 * (0.16 / 200) ** 0.5
+    gain = float(np.median([judge_one(arms(rng, 4, seeds, sd=0.08), baseline="b").mde for _ in range(30)]))
+    seen = [judge_one(arms(rng, 4, seeds, sd=0.08, gain=gain), baseline="b").outcome == "better" for _ in range(120)]
+    assert np.mean(seen) > 0.8 - 2.5 * (0.16 / 120) ** 0.5
 
 
 def test_nothing_is_said_to_have_shown_that_did_not(fewer_permutations: None) -> None:

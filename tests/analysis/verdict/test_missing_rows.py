@@ -32,6 +32,7 @@ def without_worst(frame, arm="f", share=0.3, *, in_each_case=False):
 @pytest.mark.parametrize(("cases", "seeds"), [(6, 8), (12, 5), (1, 30)])
 @pytest.mark.parametrize("how", [{}, {"passes": True}])
 @pytest.mark.parametrize("in_each_case", [True, False])
+@pytest.mark.usefixtures("fewer_permutations")
 def test_an_arm_without_its_worst_rows_is_not_better(cases, seeds, how, in_each_case):
     found = []
     for number in range(25):
@@ -43,6 +44,7 @@ def test_an_arm_without_its_worst_rows_is_not_better(cases, seeds, how, in_each_
         assert all("cannot be said" in each.sentence for each in found if each.p_value <= 0.05)
 
 
+@pytest.mark.usefixtures("fewer_permutations")
 def test_gaps_show_also_where_every_row_has_a_seed_of_its_own():
     found = [
         judge_one(without_worst(table(np.random.default_rng(number), 6, 8, own_seeds=True)), baseline="b").outcome
