@@ -1,7 +1,7 @@
 """Selection on real generations: sweeps against usual ways to tune, replayed from a table.
 
     python -m benchmarks.replay.replay [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
-                               [--out FILE.jsonl]
+                               [--methods NAME ...] [--out FILE.jsonl]
     python -m benchmarks.replay.replay --generate [--seeds N] [--minutes M]
 
 A sweep is replayed, without a model, on a table of real generations (`table.py`, `benchmarks/data/replay.parquet`: 48
@@ -24,6 +24,7 @@ errors:
   finalist), `optimism_recommended` the same for the recommended one.
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
   baseline's; `used`: generations that were made of the budget (a sweep's confirmation may stop early).
+* `seconds`: processor time of a replication at all budgets, without the null; a sweep has one run per budget.
 * `null_...`: the same where all configurations of a case draw from that case's 480 texts: every claim is false.
 
 `--generate` makes the table, in about an hour, and goes on where it was stopped.
@@ -46,6 +47,7 @@ import numpy as np
 
 from benchmarks import command
 from benchmarks.replay import table
+from benchmarks.replay.replay_text import MEASURES, NULL_MEASURES, lines_of
 from benchmarks.search import arena, arena_peers
 from benchmarks.search.replications import Record, read, resume
 from benchmarks.search.selection_summary import REFERENCE, means, ratio
@@ -55,10 +57,6 @@ BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
 SWEEP = "sweep"
 METHODS = (SWEEP, *arena_peers.PEERS)
-MEASURES = (
-    "regret", "gain", "regret_claimed", "gain_claimed", "optimism", "optimism_recommended", "claims", "worse", "used",
-)  # fmt: skip
-NULL_MEASURES = ("claims", "optimism")
 SAME = 1e-9  # means that differ by less are the same
 
 
@@ -263,12 +261,15 @@ def keep(replay: Replay) -> None:
     warnings.simplefilter("ignore")
 
 
-def replication(number: int, budgets: Sequence[int]) -> dict[str, Any]:
-    """Measures of every method at every budget (as text), those of the null with `null_` before their names."""
+def replication(
+    number: int, budgets: Sequence[int], methods: Sequence[str] = METHODS, null_too: bool = True
+) -> dict[str, Any]:
+    """Measures of methods at every budget (as text), those of the null with `null_` before their names."""
     assert _replay is not None
-    found: dict[str, Any] = {method: {str(budget): {} for budget in budgets} for method in METHODS}
-    for null, prefix in ((False, ""), (True, "null_")):
-        for method in METHODS:
+    found: dict[str, Any] = {method: {str(budget): {} for budget in budgets} for method in methods}
+    for null, prefix in ((False, ""), *(((True, "null_"),) if null_too else ())):
+        for method in methods:
+            started = time.process_time()
             seed = arena.spread_seed(number, int(null), METHODS.index(method))
             if method == SWEEP:
                 seeds = [arena.spread_seed(number, int(null), 0, budget) for budget in budgets]
@@ -278,17 +279,27 @@ def replication(number: int, budgets: Sequence[int]) -> dict[str, Any]:
             for budget, row in zip(budgets, rows, strict=True):
                 wanted = NULL_MEASURES if null else MEASURES
                 found[method][str(budget)] |= {f"{prefix}{name}": row[name] for name in wanted}
+            found[method].setdefault("seconds", time.process_time() - started)
     return {"number": number, "budgets": list(budgets), **found}
 
 
 def run(
-    numbers: Sequence[int], budgets: Sequence[int], replay: Replay, workers: int, out: Path
+    numbers: Sequence[int],
+    budgets: Sequence[int],
+    replay: Replay,
+    workers: int,
+    out: Path,
+    methods: Sequence[str] = METHODS,
+    *,
+    null_too: bool = True,
 ) -> list[dict[str, Any]]:
     """The replications; the missing ones are run, and each is added to the file when it is finished."""
     expected = sorted(set(budgets))
 
     def make(missing: Sequence[int]) -> Iterator[Record]:
-        yield from mapped(workers, replication, missing, [budgets] * len(missing), prepare=partial(keep, replay))
+        count = len(missing)
+        arguments = (missing, [budgets] * count, [methods] * count, [null_too] * count)
+        yield from mapped(workers, replication, *arguments, prepare=partial(keep, replay))
 
     for _ in resume(out, numbers, expected, make):
         pass
@@ -331,6 +342,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--budget", type=int, nargs="+", help=f"generations (default {' '.join(map(str, BUDGETS))})")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
+    parser.add_argument("--without-null", action="store_true", help="leave out the null, where every claim is false")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, help="only these (default all)")
     parser.add_argument(
         "--first", type=int, default=0, help="number of the first replication, to go on with other ones"
     )
@@ -355,40 +368,23 @@ def main(argv: list[str] | None = None) -> int:
     started, replay = time.perf_counter(), Replay.of(table.load(given.table))
     numbers = range(given.first, given.first + replications)
     with tempfile.TemporaryDirectory() as folder:
-        runs = run(numbers, budgets, replay, given.workers, given.out or Path(folder) / "replications.jsonl")
+        out = given.out or Path(folder) / "replications.jsonl"
+        runs = run(
+            numbers, budgets, replay, given.workers, out, given.methods or METHODS, null_too=not given.without_null
+        )
     figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
-    for method in METHODS:
+    methods = [method for method in METHODS if any(method in found for found in runs)]
+    for method in methods:
         # Replications that an older version left in a file may lack a rival.
         of_it = [found[method] for found in runs if method in found]
         figures[method] = {str(budget): means([states[str(budget)] for states in of_it]) for budget in budgets}
-    figures |= ratios(runs, budgets)
+        timed = [states["seconds"] for states in of_it if "seconds" in states]
+        figures[method]["seconds"] = float(np.mean(timed)) if timed else None
+    figures["methods"], figures["absent"] = methods, arena_peers.absent()
+    if {SWEEP, REFERENCE} <= set(methods):
+        figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started
     return command.show(given, figures, lines_of(figures, budgets))
-
-
-def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
-    """The figures for people: each with its standard error behind it."""
-    facts = figures["table"]
-    lines = [
-        f"{facts['generations']} generations: baseline {facts['baseline']:.4f}, best {facts['best']:.4f}"
-        f" (gain {facts['gain']:.4f}), {facts['better']} configurations better than the baseline,"
-        f" noise sd {facts['noise_sd']:.3f}; {figures['replications']} replications, {figures['seconds']:.0f} s"
-    ]
-    names = (*MEASURES, *(f"null_{name}" for name in NULL_MEASURES))
-    for budget in budgets:
-        lines += ["", f"{budget} generations".ljust(22) + "".join(f"{method:>18}" for method in METHODS)]
-        for name in names:
-            digits = 0 if name == "used" else 4 if "regret" in name or "optimism" in name else 3
-            states = [figures[method][str(budget)] for method in METHODS]
-            cells = (f"{state[name]:.{digits}f} ({state[f'se_{name}']:.{digits}f})" for state in states)
-            lines.append(f"  {name:<20}" + "".join(f"{cell:>18}" for cell in cells))
-    lines.append("")
-    for name in (f"ratio_{basis}{how}" for basis in ("recommend", "claim") for how in ("", "_budget")):
-        value, se = (figures[key] for key in (name, f"se_{name}"))
-        sign = "<= " if figures[f"{name}_at_most"] else ""
-        spread = "" if se is None else f" ({se:.3f})"
-        lines.append(f"{name:<24}" + ("not reached" if value is None else f"{sign}{value:.3f}{spread}"))
-    return lines
 
 
 if __name__ == "__main__":

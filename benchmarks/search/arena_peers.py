@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from benchmarks.search.arena import Options, Problem
+from benchmarks.search.peer_parts import Peer, Trial, in_order, is_active, new_study, suggest
+from benchmarks.search.peer_races import race_peer
+from benchmarks.search.peer_smac import smac_peer
+from benchmarks.search.peer_tokens import token_aware_peer
 
 if TYPE_CHECKING:
-    import optuna
     from optuna.distributions import BaseDistribution
 
 TIE = 1e-9
@@ -33,7 +37,8 @@ class Found:
         used: Generations of the trials that were complete by then; never more than the budget.
         truth: True mean of the trial with the best score.
         reported: That trial's score.
-        claims: Whether it would claim a gain: that score is above the baseline trial's.
+        claims: Whether it would claim a gain: that score is above the baseline trial's. A rival that names its
+            recommendation itself claims one where that is not the baseline.
         trials: Number of trials.
         options: That trial's options.
     """
@@ -47,88 +52,31 @@ class Found:
     options: Options = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Trial:
-    """One finished trial of a rival: its options, score and cost in generations; `whole` if not cut short."""
-
-    options: Options
-    score: float
-    cost: int
-    whole: bool = True
-
-
-Peer = Callable[[Problem, int, int], Iterator[Trial]]
-"""Problem, budget and seed to trials, the baseline first; no trial costs more than is left."""
-
-
 def run_peer(name: str, problem: Problem, budgets: Sequence[int], seed: int) -> list[Found]:
     """Run one of `PEERS` to the largest budget, and read its recommendation at each budget.
+
+    A rival in `PLANNED` spends its budget by a plan, so it has a run of its own for each budget.
 
     Raises:
         ValueError: If a budget does not hold the baseline's trial.
     """
+    if name in PLANNED and len(budgets) > 1:
+        return [found for budget in budgets for found in run_peer(name, problem, [budget], seed)]
     best: Trial | None = None
-    baseline, used = 0.0, 0
+    baseline, used, first = 0.0, 0, dict[str, Any]()
     found: dict[int, Found] = {}
     for number, trial in enumerate(PEERS[name](problem, max(budgets), seed)):
         used += trial.cost
         if best is None:
-            best, baseline = trial, trial.score
-        elif trial.whole and trial.score > best.score:
+            best, baseline, first = trial, trial.score, dict(trial.options)
+        elif trial.leads or (trial.leads is None and trial.whole and trial.score > best.score):
             best = trial
-        state = Found(0, used, math.nan, best.score, best.score > baseline, number + 1, best.options)
+        claims = best.score > baseline if best.leads is None else dict(best.options) != first
+        state = Found(0, used, math.nan, best.score, claims, number + 1, best.options)
         found |= {budget: state for budget in budgets if used <= budget}
     if missing := [budget for budget in budgets if budget not in found]:
         raise ValueError(f"budget {min(missing)} does not hold one trial of {name} on {problem.cases} cases")
     return [replace(found[b], budget=b, truth=problem.truth(found[b].options)) for b in budgets]
-
-
-def in_order(problem: Problem) -> list[str]:
-    """Names of the space, parents before the options that depend on them."""
-    waiting, names = list(problem.distributions), []
-    while waiting:
-        ready = [name for name in waiting if not set(problem.active_when.get(name, {})) & set(waiting)]
-        assert ready, "conditions go in a circle"
-        names += ready
-        waiting = [name for name in waiting if name not in ready]
-    return names
-
-
-def is_active(problem: Problem, name: str, options: Options) -> bool:
-    """Whether an option acts beside others."""
-    return all(options.get(parent) in values for parent, values in problem.active_when.get(name, {}).items())
-
-
-def suggest(problem: Problem, trial: optuna.Trial) -> dict[str, Any]:
-    """Options of an Optuna trial: only options that act are asked for; the others have the baseline's values."""
-    options = {name: value for name, value in problem.baseline.items() if name not in problem.distributions}
-    for name in in_order(problem):
-        if is_active(problem, name, options):
-            options[name] = _ask(trial, name, problem.distributions[name])
-    return options
-
-
-def _ask(trial: optuna.Trial, name: str, distribution: BaseDistribution) -> Any:
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    if isinstance(distribution, CategoricalDistribution):
-        return trial.suggest_categorical(name, distribution.choices)
-    if isinstance(distribution, IntDistribution):
-        step = distribution.step
-        return trial.suggest_int(name, distribution.low, distribution.high, step=step, log=distribution.log)
-    assert isinstance(distribution, FloatDistribution)
-    low, high = distribution.low, distribution.high
-    return trial.suggest_float(name, low, high, step=distribution.step, log=distribution.log)
-
-
-def _study(problem: Problem, sampler: optuna.samplers.BaseSampler, pruner: Any = None) -> optuna.Study:
-    import optuna
-
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(direction="maximize", sampler=sampler, pruner=pruner or optuna.pruners.NopPruner())
-    first = {name: problem.baseline[name] for name in in_order(problem) if is_active(problem, name, problem.baseline)}
-    study.enqueue_trial(first)
-    return study
 
 
 def optuna_peer(sampler: str, repeats: int) -> Peer:
@@ -141,9 +89,11 @@ def optuna_peer(sampler: str, repeats: int) -> Peer:
             "tpe": lambda: optuna.samplers.TPESampler(seed=seed),
             "independent": lambda: optuna.samplers.TPESampler(seed=seed, multivariate=False),
             "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+            "gp": lambda: optuna.samplers.GPSampler(seed=seed),
         }
-        study, rng = _study(problem, samplers[sampler]()), np.random.default_rng([seed, 1])
+        study, rng = new_study(problem, samplers[sampler]()), np.random.default_rng([seed, 1])
         cost = problem.cases * repeats
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         for _ in range(budget // cost):
             trial = study.ask()
             options = suggest(problem, trial)
@@ -169,7 +119,7 @@ def wilcoxon_peer(repeats: int) -> Peer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             pruner = optuna.pruners.WilcoxonPruner()
-        study = _study(problem, optuna.samplers.TPESampler(seed=seed), pruner)
+        study = new_study(problem, optuna.samplers.TPESampler(seed=seed), pruner)
         rng, left = np.random.default_rng([seed, 1]), budget
         while left > 0:
             trial = study.ask()
@@ -187,6 +137,44 @@ def wilcoxon_peer(repeats: int) -> Peer:
             study.tell(trial, score)
             left -= len(seen)
             yield Trial(options, score, len(seen), whole=len(seen) == len(scores))
+
+    return run
+
+
+def hyperband_peer(repeats: int) -> Peer:
+    """TPE whose trials are stopped by Optuna's HyperbandPruner; a step is a generation, rounds go over the cases.
+
+    All trials have the cases in the same order, since the pruner compares them at the same step. `best_trial` is the
+    best one that has all steps.
+    """
+
+    def run(problem: Problem, budget: int, seed: int) -> Iterator[Trial]:
+        import optuna
+
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        steps = problem.cases * repeats
+        pruner = optuna.pruners.HyperbandPruner(min_resource=2, max_resource=steps, reduction_factor=3)
+        study = new_study(problem, optuna.samplers.TPESampler(seed=seed), pruner, name=str(seed))
+        rng, left = np.random.default_rng([seed, 1]), budget
+        order = rng.permutation(problem.cases)
+        while left > 0:
+            trial = study.ask()
+            options = suggest(problem, trial)
+            scores = problem.draw_block(options, repeats, rng)[order].T.ravel()
+            seen: list[float] = []
+            pruned = False
+            for score in scores:
+                if len(seen) == left:
+                    return
+                seen.append(float(score))
+                trial.report(float(np.mean(seen)), len(seen))
+                if len(seen) < steps and trial.should_prune():
+                    pruned = True
+                    break
+            mean = float(np.mean(seen))
+            study.tell(trial, None if pruned else mean, state=optuna.trial.TrialState.PRUNED if pruned else None)
+            left -= len(seen)
+            yield Trial(options, mean, len(seen), whole=not pruned)
 
     return run
 
@@ -253,7 +241,25 @@ PEERS: Mapping[str, Peer] = {
     "random": optuna_peer("random", 3),
     "one-factor": one_factor_peer(3, levels=3),
     "tpe-3-independent": optuna_peer("independent", 3),
+    "hyperband": hyperband_peer(3),
+    "race": race_peer(),
+    "token-aware": token_aware_peer(),
+    **({"gp-1": optuna_peer("gp", 1), "gp-3": optuna_peer("gp", 3)} if find_spec("torch") else {}),
+    **({"smac": smac_peer()} if find_spec("smac") else {}),
 }
 """The rivals by name: `best_trial` of TPE with 1, 3 and 5 seeds per case; TPE with WilcoxonPruner and 3 seeds; random
 search with 3 (better than with 1); one factor at a time with 3 repeats and 3 levels (no worse than 2, 4 or 5); TPE with
-3 seeds that models each option by itself, as Optuna's did by default before version 5."""
+3 seeds that models each option by itself, as Optuna's did by default before version 5; TPE with HyperbandPruner and 3
+seeds; a race and a token-aware search (`peer_races`, `peer_tokens`); Optuna's GPSampler with 1 and 3 seeds; SMAC. The
+last three need torch or smac, which are no part of the lock file."""
+
+PLANNED = frozenset({"race", "token-aware"})
+"""Rivals whose way depends on the budget, so that a run's state in between is no result of a smaller one."""
+
+
+def absent() -> list[str]:
+    """Sentences on the rivals that are left out, because a library is not installed."""
+    needed = {"gp-1 and gp-3": "torch", "smac": "smac"}
+    return [
+        f"left out: {names} ({module} is not installed)" for names, module in needed.items() if not find_spec(module)
+    ]

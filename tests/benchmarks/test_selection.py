@@ -215,7 +215,7 @@ def test_every_claim_on_a_surface_without_gain_is_false(bench, kind: str) -> Non
 # ---- rivals
 
 
-@pytest.mark.parametrize("name", ["tpe-1", "tpe-3", "tpe-5", "tpe-wilcoxon", "random", "one-factor"])
+@pytest.mark.parametrize("name", ["tpe-1", "tpe-3", "tpe-5", "tpe-wilcoxon", "random", "one-factor", "hyperband"])
 def test_rivals_keep_to_their_budgets(bench, name: str) -> None:
     problem = bench.arena.SurfaceProblem(make_surface("rough", seed=9, cases=3))
     budgets = (15, 50, 101)
@@ -254,6 +254,32 @@ def test_the_pruner_saves_generations_and_its_winner_is_whole(bench) -> None:
     assert (trials[0].cost, trials[0].whole) == (9, True)
     assert all(2 <= trial.cost < 9 and not trial.whole for trial in trials[1:])
     assert bench.peers.run_peer("tpe-wilcoxon", Cliff(), (100,), 3)[0].claims is False
+
+
+@pytest.mark.parametrize("name", ["race", "token-aware"])
+def test_rivals_with_a_plan_recommend_what_they_name(bench, name: str) -> None:
+    problem = Ladder()
+    trials = list(bench.peers.PEERS[name](problem, 60, 5))
+    active = {k: v for k, v in problem.baseline.items() if k != "mirostat_tau"}
+    assert trials[0].options == active  # the baseline comes first, without what does nothing there
+    assert 54 < sum(trial.cost for trial in trials) <= 60
+    (found,) = bench.peers.run_peer(name, problem, (60,), 5)
+    assert (found.options, found.reported) == (trials[-1].options, trials[-1].score)
+    assert found.claims
+    assert found.truth > problem.truth(problem.baseline) + 0.05
+    assert bench.peers.run_peer(name, problem, (9, 60), 5)[1] == found  # a run of its own for each budget
+    with pytest.raises(ValueError, match="does not hold one trial"):
+        bench.peers.run_peer(name, problem, (2,), 5)
+
+
+def test_a_race_drops_what_is_worse(bench) -> None:
+    from benchmarks.search.peer_races import Runner, _survivors
+
+    even = [Runner(np.zeros(1), {}, [0.5 + 0.1 * (i % 2) for i in range(6)]) for _ in range(2)]
+    worse = Runner(np.zeros(1), {}, [0.3 + 0.1 * (i % 2) + 0.01 * (i % 3) for i in range(6)])
+    ahead = Runner(np.zeros(1), {}, [*worse.scores, 0.2])
+    assert _survivors([*even, worse, ahead], 6, kept=1) == [*even, ahead]
+    assert _survivors([even[0], worse], 6, kept=2) == [even[0], worse]
 
 
 def test_one_factor_climbs_option_by_option(bench) -> None:

@@ -25,7 +25,7 @@ SMALLEST: dict[str, list[str]] = {
     "audits.false_alarms": ["--audits", "4", "--limit", "1", "--real", "0"],
     "audits.power": ["--replications", "1"],
     "matchers.human_agreement": ["LABELS"],
-    "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE"],
+    "replay.replay": ["--replications", "1", "--budget", "90", "--table", "TABLE", "--methods", "sweep", "tpe-3"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
     "search.importances": ["--replications", "1"],
     "search.racing": ["--replications", "1", "--budgets", "54", "--problems", "rough", "--ways", "uniform,drop,late"],
