@@ -46,7 +46,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks import command
-from benchmarks.replay import table
+from benchmarks.replay import batched, table
+from benchmarks.replay.problem import SAME, CachedObjective, TableProblem
 from benchmarks.replay.replay_text import MEASURES, NULL_MEASURES, lines_of
 from benchmarks.search import arena, arena_peers
 from benchmarks.search.replications import Record, read, resume
@@ -57,94 +58,6 @@ BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
 SWEEP = "sweep"
 METHODS = (SWEEP, *arena_peers.PEERS)
-SAME = 1e-9  # means that differ by less are the same
-
-
-class CachedObjective:
-    """The product's objective, asked once for each text."""
-
-    def __init__(self) -> None:
-        from objectives import CoverageObjective
-
-        self._inner = CoverageObjective()
-        self._scores: dict[tuple[str, str], Any] = {}
-        self.name, self.digest, self.weights = self._inner.name, self._inner.digest, self._inner.weights
-
-    def score(self, case: Any, text: str) -> Any:
-        """See `objectives.Objective.score`."""
-        key = (case.name, text)
-        if key not in self._scores:
-            self._scores[key] = self._inner.score(case, text)
-        return self._scores[key]
-
-
-class TableProblem:
-    """The table as a problem of `arena`: the truth is that of the table's texts.
-
-    Args:
-        frame: The table, as `table.load` gives it.
-        cases: Its cases.
-        objective: Scores its texts.
-        null: Let all configurations draw from all texts of a case.
-
-    Attributes:
-        texts: Texts by configuration, case and seed, shape (configurations, cases, seeds).
-        scores: Their scores.
-    """
-
-    def __init__(self, frame: Any, cases: Sequence[Any], objective: Any, *, null: bool = False) -> None:
-        from optuna.distributions import FloatDistribution
-
-        names = [case.name for case in cases]
-        steps = table.sweep_tables()["space"]
-        self.distributions: Mapping[str, Any] = {
-            name: FloatDistribution(s["low"], s["high"], step=s["step"]) for name, s in steps.items()
-        }
-        self.active_when: arena.Active = {}
-        self.baseline: arena.Options = {**table.BASELINE, **table.FIXED}
-        self.cases = len(cases)
-        self.grid = table.grid()
-        self._place = {tuple(values.values()): index for index, values in enumerate(self.grid)}
-        by_place = {
-            place: list(part["text"]) for place, part in frame.sort_values("seed").groupby([*table.GRID, "case"])
-        }
-        texts = np.array([[by_place[*values.values(), name] for name in names] for values in self.grid], dtype=object)
-        scores = np.array(
-            [[[objective.score(c, t).score for t in row[i]] for i, c in enumerate(cases)] for row in texts]
-        )
-        if null:
-            texts, scores = (np.concatenate(list(array), axis=1)[None] for array in (texts, scores))
-        self.texts, self.scores, self._null = texts, scores, null
-        self.means = scores.mean(axis=(1, 2))
-        self.best = float(self.means.max())
-        self._position = {name: index for index, name in enumerate(names)}
-
-    def place(self, options: arena.Options) -> int:
-        """Row of a configuration.
-
-        Raises:
-            KeyError: If the table does not have it.
-        """
-        place = self._place[tuple(round(float(options[name]), 6) for name in table.GRID)]
-        return 0 if self._null else place
-
-    def draw(self, options: arena.Options, case: int, rng: Any) -> float:
-        """See `arena.Problem.draw`."""
-        return float(rng.choice(self.scores[self.place(options), case]))
-
-    def draw_block(self, options: arena.Options, repeats: int, rng: Any) -> Any:
-        """See `arena.Problem.draw_block`."""
-        rows = self.scores[self.place(options)]
-        return np.take_along_axis(rows, rng.integers(rows.shape[1], size=(len(rows), repeats)), axis=1)
-
-    def truth(self, options: arena.Options) -> float:
-        """See `arena.Problem.truth`."""
-        return float(self.means[self.place(options)])
-
-    def write(self, case: Any, options: arena.Options, rng: Any) -> str:
-        """One of the texts of a configuration and a case, for the scripted engine."""
-        texts = self.texts[self.place(options), self._position[case.name]]
-        return str(texts[rng.integers(len(texts))])
 
 
 @dataclass
@@ -156,10 +69,11 @@ class Replay:
     problems: Mapping[bool, TableProblem]
 
     @classmethod
-    def of(cls, frame: Any) -> Replay:
+    def of(cls, frame: Any, chosen: table.Table = table.ON_GRID) -> Replay:
         """Score a table."""
-        cases, objective = table.Work().cases, CachedObjective()
-        return cls(cases, objective, {null: TableProblem(frame, cases, objective, null=null) for null in (False, True)})
+        cases, objective = table.Work(table=chosen).cases, CachedObjective()
+        problems = {null: TableProblem(frame, cases, objective, null=null, chosen=chosen) for null in (False, True)}
+        return cls(cases, objective, problems)
 
     def sweep(self, budget: int, seed: int, *, null: bool = False, directory: Path | None = None) -> Any:
         """The result of one sweep (`sweeps.results.result.SweepResult`) on the stored texts.
@@ -348,24 +262,27 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
         "--first", type=int, default=0, help="number of the first replication, to go on with other ones"
     )
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
-    parser.add_argument("--table", type=Path, default=table.PARQUET, help="the table's file")
+    parser.add_argument("--table", choices=table.TABLES, default="grid", help="the table (default grid)")
+    parser.add_argument("--file", type=Path, help="another file of the table")
     making = parser.add_argument_group("making the table")
     making.add_argument("--generate", action="store_true", help="make it; texts that the ledger has are reused")
     making.add_argument("--export", action="store_true", help="write it of the seeds that are whole")
-    making.add_argument("--seeds", type=int, default=table.SEEDS, help=f"seeds per case (default {table.SEEDS})")
+    making.add_argument("--seeds", type=int, help="seeds per case (default those of a whole table)")
     making.add_argument("--minutes", type=float, help="stop generating after so many minutes")
     making.add_argument("--ledger", type=Path, default=table.ROOT / "mlruns" / "replay", help="folder of the ledger")
+    making.add_argument("--library", type=Path, help="folder of another build of llama.cpp, for the random table")
     return parser.parse_args(argv)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark, or make its table; returns the exit code."""
     given = arguments(argv)
+    chosen = table.TABLES[given.table]
     if given.generate or given.export:
-        return table.make(given)
+        return (batched.make if chosen.nearest else table.make)(given, chosen)
     replications = given.replications or (4 if given.quick else REPLICATIONS)
     budgets = sorted(given.budget or (BUDGETS[:2] if given.quick else BUDGETS))
-    started, replay = time.perf_counter(), Replay.of(table.load(given.table))
+    started, replay = time.perf_counter(), Replay.of(table.load(given.file, chosen), chosen)
     numbers = range(given.first, given.first + replications)
     with tempfile.TemporaryDirectory() as folder:
         out = given.out or Path(folder) / "replications.jsonl"

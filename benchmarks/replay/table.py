@@ -1,9 +1,12 @@
-"""The table of real generations behind `replay.py`: its contents, how it is made and read.
+"""The tables of real generations behind `replay.py`: their contents, how they are made and read.
 
-48 configurations of the embedded model (temperature x repeat_penalty x top_p, the usual baseline among them) on the
-six cases and the prompt of `benchmarks/replay/recorded.toml`, ten seeds each. The seeds are the same for all
-configurations. It is made through the sweep's own path (tasks, ledger, warm-ups), and texts that the
-ledger has are reused.
+Both hold texts of the embedded model on the six cases and the prompt of `benchmarks/replay/recorded.toml`, with the
+same seeds for all configurations:
+
+* `grid`: 48 configurations (temperature x repeat_penalty x top_p, the usual baseline among them), ten seeds each. It is
+  made through the sweep's own path (tasks, ledger, warm-ups), and texts that the ledger has are reused.
+* `random`: 200 configurations of six options, the usual baseline and 199 points of a scrambled Sobol sequence, six
+  seeds each. It is made in batches of sequences, as `batched.py` says.
 """
 
 from __future__ import annotations
@@ -12,7 +15,7 @@ import itertools
 import json
 import time
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +24,8 @@ from typing import Any
 from benchmarks.sweep_file import toml_text
 
 ROOT = Path(__file__).parents[2]
-PARQUET = ROOT / "benchmarks" / "data" / "replay.parquet"
+DATA = ROOT / "benchmarks" / "data"
+PARQUET = DATA / "replay.parquet"
 RECORDED = ROOT / "benchmarks" / "replay" / "recorded.toml"
 MODEL, PROMPT = "smollm2:135m", "facts"
 GRID: dict[str, tuple[float, ...]] = {
@@ -31,8 +35,96 @@ GRID: dict[str, tuple[float, ...]] = {
 }
 BASELINE = {"temperature": 0.8, "repeat_penalty": 1.1, "top_p": 0.9}
 FIXED = {"top_k": 40, "num_ctx": 2048, "num_predict": 96}
+RANGES: dict[str, dict[str, Any]] = {
+    "temperature": {"low": 0.1, "high": 1.2},
+    "top_k": {"low": 5, "high": 80, "log": True},
+    "top_p": {"low": 0.5, "high": 1.0},
+    "min_p": {"low": 0.0, "high": 0.2},
+    "repeat_penalty": {"low": 1.0, "high": 1.3},
+    "num_predict": {"low": 32, "high": 128, "log": True},
+}
+"""The space of the random table: that of `recorded.toml`, with min_p and num_predict."""
+
+USUAL = {**BASELINE, "top_k": 40, "min_p": 0.0, "num_predict": 96}
+RANDOM_SETS, RANDOM_SEED = 200, 18
 SEEDS = 10
-COLUMNS = (*GRID, "case", "seed", "text", "finish", "prompt_tokens", "output_tokens", "seconds")
+_FACTS = ("case", "seed", "text", "finish", "prompt_tokens", "output_tokens")
+COLUMNS = (*GRID, *_FACTS, "seconds")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of generations, as data.
+
+    Attributes:
+        name: Its name on the command line.
+        file: Its Parquet file.
+        space: The options that vary, as `[space]` has them.
+        baseline: Their values in use today.
+        fixed: The other options that were sent.
+        seeds: Number of seeds of a whole table.
+        sets: Makes the configurations' values.
+        nearest: Whether the space holds more than the sets, so that a request gets texts of the nearest one.
+        columns: Columns of the file.
+    """
+
+    name: str
+    file: Path
+    space: Mapping[str, Mapping[str, Any]]
+    baseline: Mapping[str, float]
+    fixed: Mapping[str, float]
+    seeds: int
+    sets: Callable[[], list[dict[str, float]]]
+    nearest: bool
+    columns: tuple[str, ...]
+
+    @property
+    def options(self) -> list[str]:
+        """Names of the options that vary."""
+        return list(self.space)
+
+
+def grid() -> list[dict[str, float]]:
+    """The values of all 48 configurations of the grid."""
+    return [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
+
+
+def random_sets() -> list[dict[str, float]]:
+    """The values of the 200 configurations of the random table, the usual baseline first."""
+    from scipy.stats import qmc
+
+    points = qmc.Sobol(len(RANGES), seed=RANDOM_SEED).random(256)
+    return [dict(USUAL), *(_values(point) for point in points[: RANDOM_SETS - 1])]
+
+
+def _values(point: Sequence[float]) -> dict[str, float]:
+    """The options at a point of the unit cube: three digits, two of the temperature, whole numbers where they are."""
+    found: dict[str, float] = {}
+    for (name, range_), place in zip(RANGES.items(), point, strict=True):
+        low, high = range_["low"], range_["high"]
+        value = low * (high / low) ** place if range_.get("log") else low + (high - low) * place
+        found[name] = round(float(value)) if isinstance(low, int) else round(float(value), _digits(name))
+    return found
+
+
+def _digits(name: str) -> int:
+    return 2 if name == "temperature" else 3
+
+
+def _steps() -> dict[str, dict[str, Any]]:
+    """The grid as `[space]`."""
+    return {
+        name: {"low": values[0], "high": values[-1], "step": round(values[1] - values[0], 6)}
+        for name, values in GRID.items()
+    }
+
+
+ON_GRID = Table("grid", PARQUET, _steps(), BASELINE, FIXED, SEEDS, grid, nearest=False, columns=COLUMNS)
+AT_RANDOM = Table(
+    "random", DATA / "random.parquet", RANGES, USUAL, {"num_ctx": 2048}, 6, random_sets, nearest=True,
+    columns=(*RANGES, *_FACTS),
+)  # fmt: skip
+TABLES = {table.name: table for table in (ON_GRID, AT_RANDOM)}
 
 
 def recorded_sweep() -> dict[str, Any]:
@@ -40,23 +132,17 @@ def recorded_sweep() -> dict[str, Any]:
     return tomllib.loads(RECORDED.read_text(encoding="utf-8"))
 
 
-def sweep_tables(kind: str = "llamacpp") -> dict[str, Any]:
-    """The sweep over the grid that the table is made for, without its budget."""
+def sweep_tables(kind: str = "llamacpp", table: Table = ON_GRID) -> dict[str, Any]:
+    """The sweep over the space that a table is made for, without its budget."""
     start = recorded_sweep()
-    steps = {name: round(values[1] - values[0], 6) for name, values in GRID.items()}
     return {
         "study": {"name": "replay", "seed": 42},
         "engine": {"kind": kind},
         "prompts": {PROMPT: {name: start["prompts"][PROMPT][name] for name in ("system", "user")}},
         "objective": {name: start["objective"][name] for name in ("cases", "names")},
-        "baseline": {"model": MODEL, "prompt": PROMPT, **BASELINE, **FIXED},
-        "space": {name: {"low": values[0], "high": values[-1], "step": steps[name]} for name, values in GRID.items()},
+        "baseline": {"model": MODEL, "prompt": PROMPT, **table.baseline, **table.fixed},
+        "space": {name: dict(range_) for name, range_ in table.space.items()},
     }
-
-
-def grid() -> list[dict[str, float]]:
-    """The values of all 48 configurations."""
-    return [dict(zip(GRID, values, strict=True)) for values in itertools.product(*GRID.values())]
 
 
 @dataclass
@@ -66,23 +152,24 @@ class Work:
     Attributes:
         model: The model's name on the engine.
         seeds: Number of seeds.
-        names: Only these cases; all of the quick start by default.
+        names: Only these cases; all of the recorded sweep by default.
         combinations: The configurations' values.
+        table: The table.
     """
 
     model: str = MODEL
     seeds: int = SEEDS
     names: Sequence[str] | None = None
     combinations: Sequence[dict[str, float]] = ()
+    table: Table = ON_GRID
 
     def __post_init__(self) -> None:
         from objectives import load_cases
         from sweeps.config.file import parse_config
 
-        self.config = parse_config(toml_text(sweep_tables() | {"budget": {"generations": 600}}))
-        table = self.config.objective
-        self.cases = load_cases(self.config.cases_path, names=self.names or table.names)
-        self.combinations = self.combinations or grid()
+        self.config = parse_config(toml_text(sweep_tables(table=self.table) | {"budget": {"generations": 600}}))
+        self.cases = load_cases(self.config.cases_path, names=self.names or self.config.objective.names)
+        self.combinations = self.combinations or self.table.sets()
 
     def piece(self, case: Any, seed: int) -> list[Any]:
         """Tasks of all configurations on one case with one seed: they share a prompt, which stays cached."""
@@ -174,7 +261,7 @@ def rows_of(host: Any, ledger: Any, work: Work) -> list[dict[str, Any]]:
             continue
         for task, key in zip(tasks, keys, strict=True):
             answer = kept[key.sha256].generation
-            options = {name: float(task.configuration.options[name]) for name in GRID}
+            options = {name: float(task.configuration.options[name]) for name in work.table.options}
             facts = {name: getattr(answer, name) for name in ("text", "finish", "prompt_tokens", "output_tokens")}
             rows.append(
                 options
@@ -195,15 +282,21 @@ def provenance(host: Any, work: Work) -> dict[str, str]:
         ),
         "model": work.model,
         "model_digest": fingerprint.model_digest,
-        "options": json.dumps(dict(work.config.baseline.options) | dict.fromkeys(GRID, "see columns")),
+        "options": json.dumps(dict(work.config.baseline.options) | dict.fromkeys(work.table.options, "see columns")),
         "prompt_system": prompt.system or "",
         "prompt_user": prompt.user,
         "date": datetime.now(UTC).date().isoformat(),
     }
 
 
-def export(host: Any, ledger: Any, work: Work, path: Path = PARQUET) -> int:
+def export(rows: Sequence[Mapping[str, Any]], table: Table, facts: Mapping[str, str], path: Path) -> int:
     """Write the table; returns its number of rows.
+
+    Args:
+        rows: One per generation.
+        table: The table that they belong to.
+        facts: From `provenance`.
+        path: The file.
 
     Raises:
         SystemExit: If not one seed is whole.
@@ -212,39 +305,49 @@ def export(host: Any, ledger: Any, work: Work, path: Path = PARQUET) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    rows = rows_of(host, ledger, work)
     if not rows:
-        raise SystemExit("the ledger has no whole seed yet; go on with `python -m benchmarks.replay.replay --generate`")
-    frame = pd.DataFrame(rows, columns=list(COLUMNS)).sort_values([*GRID, "case", "seed"], ignore_index=True)
-    table = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(provenance(host, work))
+        raise SystemExit(f"no seed is whole yet; go on with `{_command(table)}`")
+    frame = pd.DataFrame(rows, columns=list(table.columns))
+    frame = frame.sort_values([*table.options, "case", "seed"], ignore_index=True)
+    made = pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(dict(facts))
     path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(table, path, compression="zstd", compression_level=19)
+    pq.write_table(made, path, compression="zstd", compression_level=19)
     return len(rows)
 
 
-def load(path: Path = PARQUET) -> Any:
-    """The table as a DataFrame with the columns `COLUMNS`.
+def _command(table: Table) -> str:
+    return "python -m benchmarks.replay.replay --generate" + (f" --table {table.name}" if table != ON_GRID else "")
+
+
+def load(path: Path | None = None, table: Table = ON_GRID) -> Any:
+    """A table as a DataFrame with the table's columns.
+
+    Args:
+        path: Another file than the table's own.
+        table: The table.
 
     Raises:
         SystemExit: If it is absent.
     """
     import pandas as pd
 
+    path = path or table.file
     if not path.exists():
-        raise SystemExit(f"{path.name} is absent; make it with `python -m benchmarks.replay.replay --generate`")
+        raise SystemExit(f"{path.name} is absent; make it with `{_command(table)}`")
     return pd.read_parquet(path)
 
 
-def make(given: Any) -> int:
-    """Make the table, for `--generate` and `--export` of `replay.py`; returns 1 if answers are still missing.
+def make(given: Any, table: Table) -> int:
+    """Make a table through the sweep's own path; returns 1 if answers are still missing.
 
     Args:
-        given: The command's arguments: `generate`, `export`, `seeds`, `minutes`, `ledger` and `table`.
+        given: The command's arguments: `generate`, `export`, `seeds`, `minutes`, `ledger` and `file`.
+        table: The table.
     """
     from sweeps.engines.llamacpp import LlamaCppEngine
     from sweeps.ledger.ledger import Ledger
 
-    work = Work(seeds=given.seeds)
+    work = Work(seeds=given.seeds or table.seeds, table=table)
     given.ledger.mkdir(parents=True, exist_ok=True)
     engine, ledger = LlamaCppEngine(), Ledger(given.ledger / "ledger.db")
     missing = 0
@@ -253,10 +356,16 @@ def make(given: Any) -> int:
         if given.generate:
             missing = generate(host, ledger, work, minutes=given.minutes, report=lambda line: print(line, flush=True))
         if not missing or given.export:
-            print(f"{export(host, ledger, work, given.table)} rows in {given.table.name}")
+            finish(rows_of(host, ledger, work), table, provenance(host, work), given.file)
         if missing:
             print(f"{missing} generations are missing; the same command goes on from here")
     finally:
         ledger.close()
         engine.close()
     return 1 if missing else 0
+
+
+def finish(rows: Sequence[Mapping[str, Any]], table: Table, facts: Mapping[str, str], path: Path | None) -> None:
+    """Write a table, and report it."""
+    path = path or table.file
+    print(f"{export(rows, table, facts, path)} rows in {path.name}")

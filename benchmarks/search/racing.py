@@ -235,9 +235,10 @@ class Race:
 @lru_cache(maxsize=1)
 def table_problem() -> Problem:
     """The 48 real sets."""
-    from benchmarks.replay import replay, table
+    from benchmarks.replay import table
+    from benchmarks.replay.problem import CachedObjective, TableProblem
 
-    return replay.TableProblem(table.load(), table.Work().cases, replay.CachedObjective())
+    return TableProblem(table.load(), table.Work().cases, CachedObjective())
 
 
 def replication(number: int, budgets: Sequence[int], problems: Sequence[str], ways: Sequence[str]) -> Record:

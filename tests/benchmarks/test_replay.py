@@ -79,8 +79,8 @@ def test_time_limit_ends_at_once(tmp_path):
     ledger = Ledger(tmp_path / "ledger.db")
     host = table.open_host(ScriptedEngine(work(1).cases, noise=0.1), "scripted")
     assert table.generate(host, ledger, work(1), minutes=0.0) == work(1).total
-    with pytest.raises(SystemExit, match="no whole seed"):
-        table.export(host, ledger, work(1), tmp_path / "table.parquet")
+    with pytest.raises(SystemExit, match="no seed is whole"):
+        table.export(table.rows_of(host, ledger, work(1)), table.ON_GRID, {}, tmp_path / "table.parquet")
     ledger.close()
 
 
@@ -90,7 +90,8 @@ def test_export_keeps_rows_and_provenance(tmp_path):
     _, _, rows = made(tmp_path, seeds=2)
     ledger, path = Ledger(tmp_path / "ledger.db"), tmp_path / "data" / "table.parquet"
     host = table.open_host(ScriptedEngine(work(1).cases, noise=0.1), "scripted")
-    assert table.export(host, ledger, work(2), path) == len(rows)
+    facts = table.provenance(host, work(2))
+    assert table.export(table.rows_of(host, ledger, work(2)), table.ON_GRID, facts, path) == len(rows)
     ledger.close()
     frame = table.load(path)
     assert tuple(frame.columns) == table.COLUMNS
