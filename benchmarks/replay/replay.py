@@ -1,14 +1,15 @@
 """Selection on real generations: sweeps against usual ways to tune, replayed from a table.
 
-    python -m benchmarks.replay.replay [--quick] [--json] [--replications N] [--budget N ...] [--workers N]
-                               [--methods NAME ...] [--out FILE.jsonl]
-    python -m benchmarks.replay.replay --generate [--seeds N] [--minutes M]
+    python -m benchmarks.replay.replay [--quick] [--json] [--table grid|random] [--replications N] [--budget N ...]
+                               [--workers N] [--methods NAME ...] [--out FILE.jsonl]
+    python -m benchmarks.replay.replay --generate [--table grid|random] [--seeds N] [--minutes M]
 
-A sweep is replayed, without a model, on a table of real generations (`table.py`, `benchmarks/data/replay.parquet`: 48
-configurations x 6 cases x 10 seeds of the embedded model). A request for a configuration and a case is answered with
-one of the table's ten texts, drawn with replacement. So the truth is known exactly: the score of a configuration is the
-mean over the cases of the mean score of its texts, and the best of the 48 is the best there is to find. Whether these
-are the means of the model itself does not matter here.
+A sweep is replayed, without a model, on a table of real generations of the embedded model (`table.py`): the `grid` of 48
+configurations x 6 cases x 10 seeds, or 200 `random` ones x 6 cases x 6 seeds. A request for a configuration and a case
+is answered with one of the texts that the table has for them, drawn with replacement. In the random table these are the
+texts of the nearest configuration (`problem.TableProblem`). So the truth is known exactly: the score of a configuration
+is the mean over the cases of the mean score of its texts, and the best one of the table is the best there is to find.
+Whether these are the means of the model itself does not matter here.
 
 The product takes its own way from the first request to the verdict (`sweeps.study.sweep.Sweep` with the scripted engine
 that writes the stored texts, scored by the product's objective; each text once). Its rivals are those of `arena.py`,
@@ -25,9 +26,9 @@ errors:
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
   baseline's; `used`: generations that were made of the budget (a sweep's confirmation may stop early).
 * `seconds`: processor time of a replication at all budgets, without the null; a sweep has one run per budget.
-* `null_...`: the same where all configurations of a case draw from that case's 480 texts: every claim is false.
+* `null_...`: the same where all configurations of a case draw from all texts of that case: every claim is false.
 
-`--generate` makes the table, in about an hour, and goes on where it was stopped.
+`--generate` makes a table, in an hour or more (`table.py`, `batched.py`), and goes on where it was stopped.
 """
 
 from __future__ import annotations

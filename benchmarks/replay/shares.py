@@ -5,7 +5,7 @@
 The mean score of each set is regressed on a curve per option (Legendre polynomials up to the third degree, over the
 unit cube of the space) and a product per pair of options. Printed for each option, with standard errors:
 
-* `share`: the variance of its curve over the space, as a share of the variance of the sets' true means. Both are
+* `share`: the variance of its curve over the space, as a share of the variance of the true means there. Both are
   without the noise: the variance of the estimates is subtracted. So a share may come out below 0.
 * `change`: the curve at the high end of the option's range less that at the low end.
 
@@ -85,10 +85,10 @@ def shares(design: Design, means: Array, noise: float, kept: Any = slice(None)) 
     left = values - matrix @ weights
     spread = float(left @ left) / (len(values) - len(weights))
     parts = (weights**2 - spread * np.diag(inverse)) * design.scale
-    whole = max(float(values.var(ddof=1)) - noise, 1e-12)
+    rest = spread - noise
+    whole = max(float(parts[1:].sum()) + rest, 1e-12)
     found = {f"share_{name}": float(parts[columns].sum()) / whole for name, columns in design.curves.items()}
-    found["share_pairs"] = float(parts[design.pairs].sum()) / whole
-    found["share_rest"] = 1 - sum(found.values())
+    found |= {"share_pairs": float(parts[design.pairs].sum()) / whole, "share_rest": rest / whole}
     # At the ends of a range the polynomials are 1 and (-1) to the degree: odd degrees make the difference.
     return found | {f"change_{name}": 2 * float(weights[columns[::2]].sum()) for name, columns in design.curves.items()}
 

@@ -275,9 +275,16 @@ def grown(figures: dict[str, Any]) -> None:
     assert set(figures["before"]) <= set(figures)
 
 
+def options_that_matter(figures: dict[str, Any]) -> None:
+    assert figures["sets"] == 48
+    assert figures["change_temperature"] < 0  # see the table of docs/benchmarks.md: hotter covers less
+    assert len(figures["items"]) == 81
+
+
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
-    "matchers.human_agreement": agreement, "replay.replay": replayed, "search.batch_regret": batches,
+    "matchers.human_agreement": agreement, "replay.replay": replayed,
+    "replay.shares": options_that_matter, "search.batch_regret": batches,
     "search.importances": shares, "search.sampler_scale": large_studies,
     "search.racing": raced,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
