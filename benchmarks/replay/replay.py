@@ -4,12 +4,12 @@
                                [--workers N] [--methods NAME ...] [--out FILE.jsonl]
     python -m benchmarks.replay.replay --generate [--table grid|random] [--seeds N] [--minutes M]
 
-A sweep is replayed, without a model, on a table of real generations of the embedded model (`table.py`): the `grid` of 48
-configurations x 6 cases x 10 seeds, or 200 `random` ones x 6 cases x 6 seeds. A request for a configuration and a case
-is answered with one of the texts that the table has for them, drawn with replacement. In the random table these are the
-texts of the nearest configuration (`problem.TableProblem`). So the truth is known exactly: the score of a configuration
-is the mean over the cases of the mean score of its texts, and the best one of the table is the best there is to find.
-Whether these are the means of the model itself does not matter here.
+A sweep is replayed, without a model, on a table of real generations of the embedded model (`table.py`): the `grid` of
+48 configurations x 6 cases x 10 seeds, or 200 `random` ones x 6 cases x 6 seeds. A request for a configuration and a
+case is answered with one of the texts that the table has for them, drawn with replacement. In the random table these
+are the texts of the nearest configuration (`problem.TableProblem`). So the truth is known exactly: the score of a
+configuration is the mean over the cases of the mean score of its texts, and the best one of the table is the best there
+is to find. Whether these are the means of the model itself does not matter here.
 
 The product takes its own way from the first request to the verdict (`sweeps.study.sweep.Sweep` with the scripted engine
 that writes the stored texts, scored by the product's objective; each text once). Its rivals are those of `arena.py`,
