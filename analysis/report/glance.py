@@ -66,6 +66,8 @@ def _cost(tables: Tables) -> str:
     if not parts:
         return ""
     whole = f"the study took {duration_text(costs['seconds'])} for {count_text(costs['generations'], 'generation')}"
+    if costs["tokens"]:
+        whole += f" with {costs['tokens']} tokens of answers"
     return f"{', '.join(parts)} per text; {whole}"
 
 

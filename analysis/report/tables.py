@@ -119,7 +119,8 @@ class Tables:
         if not any(cost.n for cost in found):
             return None
         rows = self.data.observations
-        return {"arms": found, "generations": len(rows), "seconds": generating_seconds(rows)}
+        tokens = int(rows["output_tokens"].astype("Float64").sum()) if "output_tokens" in rows else 0
+        return {"arms": found, "generations": len(rows), "seconds": generating_seconds(rows), "tokens": tokens}
 
     @cached_property
     def thinks(self) -> bool:

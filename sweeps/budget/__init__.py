@@ -1,1 +1,1 @@
-"""Budget of a sweep: generations and minutes for floor, exploration and confirmation."""
+"""Budget of a sweep: generations, minutes and tokens for floor, exploration and confirmation."""

@@ -111,31 +111,44 @@ class Allotment(Protocol):
     def share_out(self, generations: int) -> Plan:
         """The plan of `generations`, of which there must be at least `needed`."""
 
-    def too_small(self, key: str, value: str, seconds: float | None) -> str:
-        """The message for a budget below `needed`; `seconds` are those of the smallest plan."""
+    def too_small(self, key: str, value: str, cost: str = "") -> str:
+        """The message for a budget below `needed`; `cost` is that of the smallest plan, where it is not generations."""
 
 
-def plan_of_budget(allotment: Allotment, budget: BudgetTable, seconds_of: Callable[[Plan], float] | None) -> Plan:
-    """The largest plan within a budget of generations, minutes or both.
+def plan_of_budget(
+    allotment: Allotment,
+    budget: BudgetTable,
+    seconds_of: Callable[[Plan], float] | None,
+    tokens_each: float | None = None,
+) -> Plan:
+    """The largest plan within a budget of generations, minutes, tokens or several of them.
 
     Args:
         allotment: Makes plans.
         budget: The `[budget]` table.
         seconds_of: Expected seconds of a plan; needed where only `minutes` is given.
+        tokens_each: Expected tokens of an answer; needed where only `tokens` is given.
 
     Raises:
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
     """
     generations = budget.generations
-    if generations is None and (budget.minutes is None or seconds_of is None):
-        raise ConfigError("budget.minutes: needs the measured seconds of one generation")
     if generations is not None and generations < allotment.needed:
-        raise ConfigError(allotment.too_small("budget.generations", f"{generations}", None))
+        raise ConfigError(allotment.too_small("budget.generations", f"{generations}"))
+    if budget.tokens is not None and tokens_each is not None:
+        fits = min(int(budget.tokens / max(tokens_each, 1.0)), MAX_GENERATIONS)
+        if fits < allotment.needed:
+            cost = f", about {math.ceil(allotment.needed * tokens_each)} tokens"
+            raise ConfigError(allotment.too_small("budget.tokens", f"{budget.tokens}", cost))
+        generations = fits if generations is None else min(generations, fits)
+    if generations is None and (budget.minutes is None or seconds_of is None):
+        key, what = ("minutes", "seconds") if budget.tokens is None else ("tokens", "tokens")
+        raise ConfigError(f"budget.{key}: needs the measured {what} of one generation")
     if budget.minutes is not None and seconds_of is not None:
         generations = _within(allotment, 60 * budget.minutes, seconds_of, generations)
         if generations < allotment.needed:
-            seconds = seconds_of(allotment.share_out(allotment.needed))
-            raise ConfigError(allotment.too_small("budget.minutes", f"{budget.minutes:g}", seconds))
+            cost = f", about {seconds_of(allotment.share_out(allotment.needed)) / 60:.1f} minutes"
+            raise ConfigError(allotment.too_small("budget.minutes", f"{budget.minutes:g}", cost))
     assert generations is not None
     return allotment.share_out(generations)
 
@@ -195,16 +208,15 @@ class _PlanSettings:
         plan = Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
         return replace(plan, anytime=self.looks == "anytime")
 
-    def too_small(self, key: str, value: str, seconds: float | None) -> str:
+    def too_small(self, key: str, value: str, cost: str = "") -> str:
         """The message for a budget below `needed`."""
         budget, cases, finalists = self.budget, self.cases, self.finalists
-        times = "" if seconds is None else f", about {seconds / 60:.1f} minutes"
         fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
         return (
             f"{key}: {value} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
             f" seeds, at least {least_trials(finalists, self.first)} trials of {math.ceil(cases / self.parts)} x"
             f" {seeds_per_trial(budget, cases)}, confirmation {1 + finalists} x {cases} x"
-            f" {least_confirm_seeds(self.hosts)}; it needs {self.needed} generations{times}. Raise it, or name {fewer}"
+            f" {least_confirm_seeds(self.hosts)}; it needs {self.needed} generations{cost}. Raise it, or name {fewer}"
         )
 
 
@@ -216,6 +228,7 @@ def make_plan(
     finalists: int = 1,
     looks: Looks = 1,
     seconds_of: Callable[[Plan], float] | None = None,
+    tokens_each: float | None = None,
     space_size: float = math.inf,
     has_baseline: bool = False,
     repeats: int = REPEATS,
@@ -235,6 +248,7 @@ def make_plan(
         finalists: Number of configurations to confirm; at most the number of configurations besides the baseline.
         looks: Number of looks at the confirmation, the last one included; or "anytime".
         seconds_of: Expected seconds of a plan, from measured requests; needed where only `minutes` is given.
+        tokens_each: Expected tokens of an answer, from measured ones; needed where only `tokens` is given.
         space_size: Number of different configurations, which with `repeats` limits the trials. Generations that a small
             space does not use go to the confirmation.
         has_baseline: Whether the baseline is one of them.
@@ -251,17 +265,24 @@ def make_plan(
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     parts = parts_of(budget, cases) if parts is None else parts
     settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1, first)
-    return plan_of_budget(settings, budget, seconds_of)
+    return plan_of_budget(settings, budget, seconds_of, tokens_each)
 
 
-def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callable[[Plan], float] | None = None) -> Plan:
+def plan_for(
+    config: SweepConfig,
+    *,
+    cases: int,
+    hosts: int,
+    seconds_of: Callable[[Plan], float] | None = None,
+    tokens_each: float | None = None,
+) -> Plan:
     """Allocate the budget of a sweep's file: `make_plan` with the file's finalists, looks and space.
 
     With `cases_per_trial = "auto"` trials have all cases in two kinds of sweep: on a grid, which tries a configuration
     once, and with limits, which hold for means over all cases.
     """
     if config.is_comparison:
-        return comparison_plan(config, cases=cases, hosts=hosts, seconds_of=seconds_of)
+        return comparison_plan(config, cases=cases, hosts=hosts, seconds_of=seconds_of, tokens_each=tokens_each)
     grid = config.search.sampler == "grid"
     whole = config.budget.cases_per_trial == "auto" and (grid or bool(config.constraints.limits))
     inside, first = config.space.params_of(config.baseline), len(config.candidates)
@@ -275,6 +296,7 @@ def plan_for(config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callabl
         finalists=config.confirm.finalists,
         looks=config.confirm.looks,
         seconds_of=seconds_of,
+        tokens_each=tokens_each,
         space_size=grid_size(config.space.distributions()) + first if grid else config.space.size,
         has_baseline=inside is not None,
         repeats=1 if grid else REPEATS,
@@ -309,19 +331,23 @@ class _ComparisonSettings:
         plan = Plan(self.cases, floor, 1, 0, seeds, self.candidates, self.hosts, looks)
         return replace(plan, anytime=self.looks == "anytime")
 
-    def too_small(self, key: str, value: str, seconds: float | None) -> str:
+    def too_small(self, key: str, value: str, cost: str = "") -> str:
         """The message for a budget below `needed`."""
-        times = "" if seconds is None else f", about {seconds / 60:.1f} minutes"
         return (
             f"{key}: {value} is too small to compare {count_text(self.candidates, 'candidate')} with the baseline on"
             f" {cases_text(self.cases)}: floor {self.cases} x {floor_seeds(self.budget, self.hosts)} seeds, comparison"
             f" {1 + self.candidates} x {self.cases} x {least_confirm_seeds(self.hosts)}; it needs {self.needed}"
-            f" generations{times}. Raise it, or name fewer cases (objective.names) or candidates"
+            f" generations{cost}. Raise it, or name fewer cases (objective.names) or candidates"
         )
 
 
 def comparison_plan(
-    config: SweepConfig, *, cases: int, hosts: int, seconds_of: Callable[[Plan], float] | None = None
+    config: SweepConfig,
+    *,
+    cases: int,
+    hosts: int,
+    seconds_of: Callable[[Plan], float] | None = None,
+    tokens_each: float | None = None,
 ) -> Plan:
     """Allocate the budget of a comparison: a floor, then equal numbers of fresh seeds for baseline and candidates.
 
@@ -329,7 +355,7 @@ def comparison_plan(
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
     """
     settings = _ComparisonSettings(config.budget, cases, hosts, len(config.candidates), config.confirm.looks)
-    return plan_of_budget(settings, config.budget, seconds_of)
+    return plan_of_budget(settings, config.budget, seconds_of, tokens_each)
 
 
 def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[str, str]:

@@ -165,8 +165,14 @@ def stage_requests(plan: Plan, config: SweepConfig) -> dict[str, Requests]:
     # Of a comparison every arm may have a prompt, or a context, of its own.
     arms = (1 + plan.finalists if plan.is_comparison else 2) if reload or prompts else 1
     looks, everywhere = len(plan.looks), plan.cases * plan.hosts
+    # The first seed of each case, by which such a budget is planned, is generated before the other ones.
+    rounds = 1 if config.budget.minutes is None and config.budget.tokens is None else 2
     return {
-        "floor": Requests(plan.hosts, everywhere * (1 if config.budget.minutes is None else 2), plan.floor),
+        "floor": Requests(
+            plan.hosts,
+            everywhere * rounds,
+            plan.floor,
+        ),
         "explore": Requests(batches * groups if reload else 0, in_group * batches * warm, plan.explore),
         "confirm": Requests(looks * plan.hosts if reload else 0, everywhere * looks * arms, plan.confirm),
     }

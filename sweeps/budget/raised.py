@@ -10,7 +10,7 @@ from sweeps.budget.allocation import look_seeds
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import Looks
 
-LIMITS = ("budget.generations", "budget.minutes")
+LIMITS = ("budget.generations", "budget.minutes", "budget.tokens")
 """Keys of an identity that may rise while the study goes on."""
 
 

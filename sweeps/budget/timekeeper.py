@@ -68,6 +68,13 @@ class Timekeeper:
         each = slower * explored / made
         return max(0, int(left / each)) if each else MAX_TRIALS
 
+    def ended(self, made: int) -> str:
+        """The message where the exploration ends before its planned trials."""
+        return (
+            f"budget.minutes {self.minutes:g}: requests take longer than when the plan was made, so the exploration"
+            f" ends after {made} of {self.plan.trials} trials; the confirmation is made as planned"
+        )
+
     def _paid(self, rows: Sequence[Mapping[str, Any]], stage: str) -> float:
         """Share of a stage's requests that this study has made itself; 1 without requests."""
         kept = [0 < (row.get("generation") or 0) <= self.began for row in rows if row["stage"] == stage]

@@ -156,7 +156,9 @@ def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | N
     forecast = Forecast(sweep, answers.generations, stored)
     with report.row("budget") as row:
         report.plan, report.kept = forecast.plan, sum(forecast.kept.values())
-        row.finding = findings.budget_finding(forecast.plan, config, stored=stored is not None, kept=report.kept)
+        row.finding = findings.budget_finding(
+            forecast.plan, config, stored=stored is not None, kept=report.kept, tokens_each=forecast.tokens_each
+        )
     if stored is not None and stored.status == "done":
         report.done = True
         with report.row("time") as row:

@@ -170,10 +170,22 @@ def answers_finding(
     return Finding("; ".join(parts + faulty), state, todo)
 
 
-def budget_finding(plan: Plan, config: SweepConfig, *, stored: bool, kept: int = 0) -> Finding:
-    """The plan, and what is kept of it; a grid that it does not complete is a warning. `stored` as for `left_out`."""
+def budget_finding(
+    plan: Plan, config: SweepConfig, *, stored: bool, kept: int = 0, tokens_each: float | None = None
+) -> Finding:
+    """The plan, and what is kept of it; a grid that it does not complete is a warning.
+
+    Args:
+        plan: The plan.
+        config: The sweep.
+        stored: As for `left_out`.
+        kept: Generations that are kept.
+        tokens_each: Tokens of an answer of the baseline, where the engine counts them.
+    """
     partial, todo = left_out(plan, config, stored=stored)
     found = plan_text(plan) + (f"; {kept} of them are kept already" if kept else "")
+    if config.budget.tokens is not None and tokens_each is not None:
+        found += f"; about {plan.total * tokens_each:.0f} tokens of answers (budget.tokens {config.budget.tokens})"
     if partial:
         return Finding(f"{found}; {partial}", WARNING, todo)
     return Finding(found)

@@ -11,6 +11,7 @@ from sweeps.budget.detectable_gain import DetectableGain, detectable_gain
 from sweeps.budget.pace import Pace, TimeEstimate, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.raised import is_raised, raised_plan
+from sweeps.budget.tokens import mean_tokens
 from sweeps.check.open_sweep import OpenSweep
 from sweeps.engines.base import Generation
 from sweeps.errors import ConfigError
@@ -96,6 +97,11 @@ class Forecast:
         engines = [host.engine for host in sweep.working]
         return measured_pace(self._answers, sweep.watchers, sweep.config, sweep.cases, engines)
 
+    @property
+    def tokens_each(self) -> float | None:
+        """Mean tokens of the baseline's answers; None where the engine counts none."""
+        return mean_tokens(self._answers)
+
     @cached_property
     def kept(self) -> dict[str, int]:
         """Generations that the study has already, by stage."""
@@ -125,6 +131,7 @@ class Forecast:
             cases=len(self._sweep.cases),
             hosts=len(self._sweep.hosts),
             seconds_of=lambda plan: self.time(plan).seconds,
+            tokens_each=self.tokens_each,
         )
         return plan if before is None else raised_plan(before, plan, config.confirm.looks)
 

@@ -78,6 +78,8 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         echo(f"{failure['created']} {failure['kind']}: {failure['message']}")
     if len(failures) > 10:
         echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
+    if row["budget_tokens"]:
+        echo(f"{row['tokens']} of {row['budget_tokens']} tokens of answers (budget.tokens)")
     for missing, what in (("lost", "answer"), ("unscored", "score"), ("empty", "answer in the text (empty)")):
         if count := row[missing]:
             has = "has" if count == 1 else "have"

@@ -35,7 +35,7 @@ def sweep_schema() -> Schema:
     definitions = schema.pop("$defs")
     _plain(definitions)
     _plain(schema["properties"])
-    definitions["BudgetTable"]["anyOf"] = [{"required": ["generations"]}, {"required": ["minutes"]}]
+    definitions["BudgetTable"]["anyOf"] = [{"required": [name]} for name in ("generations", "minutes", "tokens")]
     definitions["SearchTable"]["properties"]["batch"]["default"] = "auto"
     definitions["Values"] = _values()
     definitions |= {f"option.{name}": value_of(spec) for name, spec in OPTIONS.items()}

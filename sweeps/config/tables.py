@@ -168,10 +168,11 @@ class SearchTable(_Table):
 
 
 class BudgetTable(_Table):
-    """`[budget]`: the number of generations, and their shares."""
+    """`[budget]`: the number of generations, minutes or tokens of answers, and their shares."""
 
     generations: Annotated[int, Field(ge=1)] | None = None
     minutes: Annotated[float, Field(gt=0)] | None = None
+    tokens: Annotated[int, Field(ge=1)] | None = None
     floor_seeds: Annotated[int, Field(ge=2, le=1000)] = 4
     seeds: Annotated[Literal["auto"] | int, _auto_or_whole(1, 100)] = "auto"
     cases_per_trial: Annotated[Literal["auto"] | int, _auto_or_whole(1)] = "auto"
@@ -179,8 +180,8 @@ class BudgetTable(_Table):
 
     @model_validator(mode="after")
     def _has_size(self) -> BudgetTable:
-        if self.generations is None and self.minutes is None:
-            raise ValueError("needs generations or minutes (or both), for example generations = 300")
+        if self.generations is None and self.minutes is None and self.tokens is None:
+            raise ValueError("needs generations, minutes or tokens (or several), for example generations = 300")
         return self
 
 

@@ -130,6 +130,7 @@ class StudyRecord:
         honoured: Options that the engine honours; None in records without them.
         narrowing: Parts left out of the space (`sweeps.config.narrowed_space`); None for none.
         pace: Expected seconds of requests (`sweeps.budget.pace.Pace`), with `budget.minutes` only.
+        answer_tokens: Expected tokens of an answer when the plan was made, with `budget.tokens` only.
         began: The ledger's newest generation when the study began; 0 in older records.
         seconds: Seconds of the last run by stage, each `wall` and `engine`.
         spent: Seconds of all runs, with `budget.minutes` only.
@@ -163,6 +164,7 @@ class StudyRecord:
     honoured: tuple[str, ...] | None = None
     narrowing: Mapping[str, Any] | None = None
     pace: Mapping[str, Any] | None = None
+    answer_tokens: float | None = None
     began: int = 0
     seconds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     spent: float | None = None

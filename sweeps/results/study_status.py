@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives.reasoning import split
 from sweeps.budget.plan import Plan
+from sweeps.budget.tokens import tokens_of
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.progress.counts import STAGES
@@ -100,7 +101,7 @@ def _is_current(judged: Row, record: StudyRecord, rows: Sequence[Row]) -> bool:
 
 
 def _rows_of(ledger: Ledger, study: StoredStudy) -> Iterator[dict[str, Any]]:
-    """Stage, error and finish of each observation, as `sweeps.scoring.rows.observation_row` has them."""
+    """Stage, error, finish and tokens of each observation, as `sweeps.scoring.rows.observation_row` has them."""
     record, reasoning = study.record, study.identity.get("objective.reasoning", KEEP)
     scored = ledger.observations.scored(study.name, record.objective_digest or "")
     digests = record.case_digests or {}
@@ -113,7 +114,8 @@ def _rows_of(ledger: Ledger, study: StoredStudy) -> Iterator[dict[str, Any]]:
                 error, finish = "", row["finish"] if text.strip() else EMPTY
             else:
                 error = error or f"{UNSCORED}: no score yet"
-        yield {"stage": row["stage"], "error": error, "finish": finish}
+        tokens = None if row["generation"] is None else row["output_tokens"]
+        yield {"stage": row["stage"], "error": error, "finish": finish, "output_tokens": tokens}
 
 
 def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Workspace, failed: int) -> dict[str, Any]:
@@ -121,7 +123,7 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
 
     `lost` counts observations without an answer, `unscored` observations with an answer but no score, `empty`
     observations whose text is blank or only thought, `done` observations with answer and score. A retry answered most
-    of the `failed` requests.
+    of the `failed` requests. `tokens` are those of all answers, `budget_tokens` the budget; None without.
     """
     record, plan, floor = study.record, Plan.from_record(study.record.plan), judged.get("floor")
     measured = Counter(row["stage"] for row in rows)
@@ -142,6 +144,8 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
         "lost": len(rows) - done.total() - unscored,
         "unscored": unscored,
         "empty": sum(row["finish"] == EMPTY for row in rows),
+        "tokens": tokens_of(rows),
+        "budget_tokens": study.identity.get("budget.tokens"),
         "noise_sd": None if floor is None else floor["sd"],
         "baseline_mean": None if floor is None else floor["mean"],
         "baseline_mean_from": None if floor is None else {"stage": "floor", "n": floor["n"]},

@@ -164,18 +164,18 @@ class Exploration:
         return known if self.chosen is not None else max(known, self._in_time(made, count))
 
     def _in_time(self, made: int, count: int) -> int:
-        """Number of the `count` trials that leave time for the confirmation; a minimum of trials is always made."""
-        plan, timekeeper = self.stages.plan, self.stages.timekeeper
-        if timekeeper is None or not count or made < least_trials(plan.finalists, len(self.stages.config.candidates)):
+        """Number of the `count` trials that leave time and tokens for the confirmation; a minimum is always made."""
+        plan = self.stages.plan
+        if not count or made < least_trials(plan.finalists, len(self.stages.config.candidates)):
             return count
-        left = timekeeper.trials_left(made, self.stages.measurer.rows)
-        if not left and made < plan.trials:
-            self.stages.progress.note(
-                f"budget.minutes {timekeeper.minutes:g}: requests take longer than when the plan was made, so the"
-                f" exploration ends after {made} of {plan.trials} trials; the confirmation is made as planned",
-                warning=True,
-            )
-        return min(count, left)
+        for keeper in (self.stages.timekeeper, self.stages.token_budget):
+            if keeper is None or not count:
+                continue
+            left = keeper.trials_left(made, self.stages.measurer.rows)
+            if not left and made < plan.trials:
+                self.stages.progress.note(keeper.ended(made), warning=True)
+            count = min(count, left)
+        return count
 
     def _further(self, made: int) -> int:
         """Number of trials to propose beyond the plan, as far as generations are left."""

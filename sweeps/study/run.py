@@ -15,9 +15,11 @@ from sweeps.budget.pace import Pace, measured_pace
 from sweeps.budget.plan import Plan
 from sweeps.budget.raised import is_raised, raised_plan
 from sweeps.budget.timekeeper import Timekeeper, seconds_before, seconds_seen
+from sweeps.budget.tokens import TokenBudget, mean_tokens
 from sweeps.config.narrowed_space import Narrowing, TooLarge, parse_drop
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
+from sweeps.errors import ConfigError
 from sweeps.fingerprints.changes import fingerprints_from
 from sweeps.hosts.host import Host, RunStoppedError, host_record
 from sweeps.hosts.shared_tasks import SharedTasks
@@ -121,7 +123,7 @@ class StudyRun:
         config = narrowing.apply(self.config if stored is None else config_as_scored(self.config, stored))
         measurer = self._measurer(config, narrowing)
         seen, began = seconds_seen(self.timers), self.ledger.generations.newest()
-        plan, pace = self._plan_of(stored, measurer)
+        plan, pace, each = self._plan_of(stored, measurer)
         if stored is not None and (plan_before := Plan.from_record(stored.record.plan)) != plan:
             if self._has_company():
                 raise StudyBusyError(
@@ -131,7 +133,9 @@ class StudyRun:
             stored = self._keep_raised(stored, plan_before, plan, identity)
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
-            first = replace(self._first_record(plan, narrowing), pace=pace, began=began if pace else 0)
+            first = replace(
+                self._first_record(plan, narrowing), pace=pace, began=began if pace else 0, answer_tokens=each
+            )
             stored = self.ledger.studies.add(
                 config.study.name, identity=identity, config=config.stored_text, record=first
             )
@@ -142,7 +146,8 @@ class StudyRun:
         self._share(measurer, plan)
         sight = announce(self.progress, config, plan, capacity, self.hosts, known=known, stored=exists)
         timekeeper = self._timekeeper_of(config, plan, stored.record, seen)
-        stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, timekeeper)
+        keepers = timekeeper, TokenBudget.of(config.budget, plan, stored.record.answer_tokens)
+        stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, *keepers)
         return self._to_the_end(stages, stored.record, sight)
 
     def _to_the_end(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> SweepResult:
@@ -288,27 +293,41 @@ class StudyRun:
         )  # fmt: skip
         return settled, capacity
 
-    def _plan_of(self, stored: StoredStudy | None, measurer: Measurer) -> tuple[Plan, dict[str, float] | None]:
-        """Return the study's plan; for a new plan with `budget.minutes` also the pace behind it.
+    def _plan_of(
+        self, stored: StoredStudy | None, measurer: Measurer
+    ) -> tuple[Plan, dict[str, float] | None, float | None]:
+        """Return the study's plan; for a new plan also the pace and the tokens of an answer behind it, if it has them.
 
         A budget that was raised gives an existing study a larger plan.
         """
         before = None if stored is None else Plan.from_record(stored.record.plan)
         if before is not None and stored is not None and not is_raised(stored.identity, self.config.identity()):
-            return before, None
+            return before, None, None
+        budget = measurer.config.budget
         pace: Pace | None = None
+        each: float | None = None
         seconds_of: Callable[[Plan], float] | None = None
-        if measurer.config.budget.minutes is not None:
-            kept = None if stored is None else stored.record.pace
-            measured = pace = Pace(**kept) if kept else self._measured_pace(measurer)
+        kept = None if stored is None else stored.record.pace
+        known = None if stored is None else stored.record.answer_tokens
+        answers: Sequence[Generation] = ()
+        if (budget.minutes is not None and not kept) or (budget.tokens is not None and not known):
+            answers = self._first_answers(measurer)
+        if budget.tokens is not None:
+            each = known or mean_tokens(answers)
+            if each is None:
+                raise ConfigError(f"budget.tokens {budget.tokens}: the engine counts no tokens; use budget.generations")
+        if budget.minutes is not None:
+            measured = pace = Pace(**kept) if kept else self._measured_pace(measurer, answers)
 
             def seconds_of(plan: Plan) -> float:
                 return measured.estimate(plan, measurer.config).seconds
 
-        plan = plan_for(measurer.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of)
+        plan = plan_for(
+            measurer.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of, tokens_each=each
+        )
         if before is not None:
             plan = raised_plan(before, plan, measurer.config.confirm.looks)
-        return plan, None if pace is None else asdict(pace)
+        return plan, None if pace is None else asdict(pace), each
 
     def _keep_raised(self, stored: StoredStudy, before: Plan, plan: Plan, identity: Mapping[str, Any]) -> StoredStudy:
         """Keep the plan of a larger budget; the search goes on if its finalists were chosen already."""
@@ -323,10 +342,9 @@ class StudyRun:
 
         return self.ledger.studies.update(stored.name, raised, identity=identity, config=self.config.stored_text)
 
-    def _measured_pace(self, measurer: Measurer) -> Pace:
-        """Measure the pace of the baseline on the floor's first seed of each case."""
-        config = measurer.config
-        tasks = measurer.tasks("floor", BASELINE_TRIAL, config.baseline, [config.study.seed])
+    def _first_answers(self, measurer: Measurer) -> list[Generation]:
+        """Return the baseline's answers with the floor's first seed, one per case."""
+        tasks = measurer.tasks("floor", BASELINE_TRIAL, measurer.config.baseline, [measurer.config.study.seed])
         answers: list[Generation] = []
 
         def keep(result: TaskResult) -> None:
@@ -335,9 +353,13 @@ class StudyRun:
 
         measurer.run(tasks, keep)
         if not answers:
-            raise RunStoppedError("no generation of the baseline succeeded, so the time that one takes is not known")
+            raise RunStoppedError("no generation of the baseline succeeded, so the cost of one is not known")
+        return answers
+
+    def _measured_pace(self, measurer: Measurer, answers: Sequence[Generation]) -> Pace:
+        """Return the pace of the baseline's answers."""
         engines = [host.engine for host in self.hosts if not host.dropped]
-        return measured_pace(answers, self.timers, config, self.cases, engines)
+        return measured_pace(answers, self.timers, measurer.config, self.cases, engines)
 
     def _timekeeper_of(self, config: SweepConfig, plan: Plan, record: StudyRecord, seen: float) -> Timekeeper | None:
         """Return the timekeeper; None without `budget.minutes`, and for a study that kept no pace.

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from sweeps.budget.plan import Plan
 from sweeps.budget.timekeeper import Timekeeper
+from sweeps.budget.tokens import TokenBudget
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StudyRecord
@@ -33,6 +34,7 @@ class Stages:
         progress: Gets the messages.
         plan: The plan.
         timekeeper: Holds the sweep to `budget.minutes`; None without.
+        token_budget: Holds the sweep to `budget.tokens`; None without.
         configurations: The baseline, and the configurations of trials as they are made, by number of the trial.
     """
 
@@ -44,6 +46,7 @@ class Stages:
     progress: Progress
     plan: Plan
     timekeeper: Timekeeper | None = None
+    token_budget: TokenBudget | None = None
     configurations: dict[int, Configuration] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -151,7 +151,7 @@ def test_the_good_file_with_every_default_written_out() -> None:
         ("search/batch", 65, "search.batch"),
         ("search/batch", "atuo", "search.batch"),
         ("search/batch", True, "search.batch"),
-        ("budget/generations", None, "budget: needs generations or minutes"),
+        ("budget/generations", None, "budget: needs generations, minutes or tokens"),
         ("budget/generations", 0, "budget.generations: should be greater than or equal to 1, not 0"),
         ("budget/minutes", float("inf"), "budget.minutes"),
         ("budget/minutes", float("nan"), "budget.minutes"),
