@@ -180,8 +180,8 @@ def run(folder: Path, generations: int) -> dict[str, Any]:
         "own_first": tenths[0]["own"],
         "own_last": tenths[-1]["own"],
         "objective": sum(tenth["objective"] for tenth in tenths) / len(tenths),
-        "proposals_first": 1000 * sum(kept[:20]) / len(kept[:20]),
-        "proposals_last": 1000 * sum(kept[-20:]) / len(kept[-20:]),
+        "proposals_first": 1000 * sum(kept[:20]) / max(len(kept[:20]), 1),  # none where it runs again
+        "proposals_last": 1000 * sum(kept[-20:]) / max(len(kept[-20:]), 1),
         "optuna_per_trial": 1000 * sum(calls["optuna"]) / max(len(result.proposals), 1),
         "picks": sum(calls["picks"]),
     }

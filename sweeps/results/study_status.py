@@ -15,6 +15,7 @@ from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.progress.counts import STAGES
 from sweeps.scoring.answers import CUT, EMPTY, KEEP, UNSCORED, scored_digest
+from sweeps.search.trial_rows import count_trials
 from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
 from sweeps.workspace.workspace import Workspace
@@ -83,6 +84,35 @@ def judged_of(result: SweepResult) -> dict[str, Any]:
 def with_judged(record: StudyRecord, result: SweepResult) -> StudyRecord:
     """A study's record with the floor and the verdict that a result has."""
     return replace(record, judged=judged_of(result))
+
+
+def finished_rows(
+    ledger: Ledger, study: StoredStudy, workspace: Workspace, narrowing: Row, trials: str | None
+) -> Sequence[Row] | None:
+    """Return the rows of a search with nothing left to generate, score or keep; None for any other.
+
+    Its verdict was computed by this version from these very scores, and Optuna's storage has each of its trials.
+
+    Args:
+        ledger: The ledger.
+        study: The study.
+        workspace: Where it is.
+        narrowing: The parts left out of its space in this run.
+        trials: URL of Optuna's storage; None not to look there.
+    """
+    from sweeps.results.reader import read_result
+
+    record, judged = study.record, study.record.judged or {}
+    is_over = study.status == "done" and record.confirmed is not None and record.finalists and judged.get("verdict")
+    if not is_over or workspace.is_shared or record.scorings or narrowing != record.narrowing:
+        return None
+    made = len(ledger.proposals.texts_of(study.name))
+    if trials is not None and count_trials(trials, study.name) != made:
+        return None
+    if judged.get("scored") != ledger.observations.size(study.name):
+        return None
+    rows = read_result(ledger, study.name, workspace).rows
+    return rows if _is_current(judged, record, rows) and not any(row["error"] for row in rows) else None
 
 
 def _basis(record: StudyRecord, rows: Iterable[Row]) -> dict[str, Any]:

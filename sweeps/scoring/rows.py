@@ -27,8 +27,12 @@ BASELINE_TRIAL = -1
 
 _TOKENS = ("prompt_tokens", "output_tokens", "answer_tokens", "thinking_tokens")
 
+_COUNTS = (*_TOKENS, "covered", "items", "forbidden", "words")
+
 _SIDE = {"redundancy": math.nan, "copied_share": math.nan, "compression": math.nan, "matcher_sd": 0.0}
 """Side metrics that are columns of the table, with their values where an objective has none."""
+
+_NUMBERS = ("score", *_SIDE, "seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds")
 
 
 def observation_row(
@@ -136,24 +140,30 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
     listed = list(rows)
     known = [row for row in listed if isinstance(row, ObservationRow)]
-    of_columns = bool(known) and len(known) == len(listed)
-    table = pd.DataFrame(columns_of(known) if of_columns else listed, columns=[*COLUMNS, *OPTIONS])
+    if known and len(known) == len(listed):
+        known.sort(key=_place)
+        columns = {name: _typed(pd.Series(values), name) for name, values in columns_of(known)}
+        return pd.DataFrame(columns, copy=False)
+    table = pd.DataFrame(listed, columns=[*COLUMNS, *OPTIONS])
     unused = [name for name in OPTIONS if table[name].isna().all()]
     table = table.drop(columns=unused)
-    for name in (
-        "prompt_tokens",
-        "output_tokens",
-        "answer_tokens",
-        "thinking_tokens",
-        "covered",
-        "items",
-        "forbidden",
-        "words",
-    ):
-        table[name] = table[name].astype("Int64")
-    for name in ("score", *_SIDE, "seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds"):
-        table[name] = table[name].astype(float)
-    table["truncated"] = table["truncated"].astype(bool)
+    for name in COLUMNS:
+        table[name] = _typed(table[name], name)
     ranks = table["stage"].map({stage: rank for rank, stage in enumerate(STAGES)})
     ordered = table.assign(_rank=ranks).sort_values(["_rank", "trial", "host", "case", "seed", "repeat"], kind="stable")
     return ordered.drop(columns="_rank").reset_index(drop=True)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    stage = row["stage"]
+    rank = STAGES.index(stage) if stage in STAGES else len(STAGES)
+    return rank, row["trial"], row["host"], row["case"], row["seed"], row["repeat"]
+
+
+def _typed(values: pd.Series, name: str) -> pd.Series:
+    """A column of the table in its own type; those of options and texts have what pandas finds."""
+    if name in _COUNTS:
+        return values.astype("Int64")
+    if name in _NUMBERS:
+        return values.astype(float)
+    return values.astype(bool) if name == "truncated" else values

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
@@ -25,6 +26,22 @@ _trials = sa.table("trials", *map(sa.column, ("trial_id", "number", "study_id", 
 _values = sa.table("trial_values", *map(sa.column, ("trial_id", "objective", "value", "value_type")))
 _params = sa.table("trial_params", *map(sa.column, ("trial_id", "param_name", "param_value", "distribution_json")))
 _attrs = sa.table("trial_user_attributes", *map(sa.column, ("trial_id", "key", "value_json")))
+
+
+def count_trials(storage: str, study: str) -> int:
+    """Return the number of a study's trials in a storage; 0 where it has none, or cannot be read."""
+    if storage.startswith("sqlite:///") and not Path(storage.removeprefix("sqlite:///")).is_file():
+        return 0
+    own = _trials.join(_studies, _trials.c.study_id == _studies.c.study_id)
+    query = sa.select(sa.func.count()).select_from(own).where(_studies.c.study_name == study)
+    engine = sa.create_engine(storage, poolclass=sa.NullPool)
+    try:
+        with engine.connect() as connection:
+            return int(connection.scalar(query) or 0)
+    except sa.exc.DBAPIError:  # the run itself says what is wrong with it
+        return 0
+    finally:
+        engine.dispose()
 
 
 def is_known(storage: RDBStorage) -> bool:

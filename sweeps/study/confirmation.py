@@ -113,8 +113,7 @@ class Confirmation:
         record, first = self.stages.record, config.study.seed + CONFIRM_SEEDS
         if record.confirm_seed is not None:
             return record.confirm_seed
-        kept = ledger.observations.of_study(self.stages.name)
-        begun = any(row["stage"] == "confirm" for row in kept)  # by an older version
+        begun = bool(ledger.observations.of_study(self.stages.name, ["confirm"]))  # by an older version
         arms = [arm for arm in (config.baseline, *(f.configuration for f in finalists)) if not arm.is_greedy]
         while not begun and measurer.has_any(arms, range(first, first + self.stages.plan.confirm_seeds)):
             first += CONFIRM_STEP

@@ -25,7 +25,7 @@ from sweeps.ledger.unwritten import WRITE_SECONDS, Unwritten
 from sweeps.options import Configuration, OptionValue, as_number
 from sweeps.progress import Progress
 from sweeps.scoring.engine_models import EngineModels
-from sweeps.scoring.rows import answer_row, item_texts, observation_row
+from sweeps.scoring.rows import STAGES, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scorer
 from sweeps.search.trial import TrialResult
 from sweeps.search.trial_scores import penalised, trial_result
@@ -289,6 +289,13 @@ class Measurer:
         smaller = [as_number(each) for each in known if as_number(each) < as_number(limit)]
         return max([self.config.space[name].low, *smaller])
 
+    def take_finished(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take the rows of a study that is finished; the progress counts them as kept."""
+        self.progress.plan(*(sum(row["stage"] == stage for row in rows) for stage in STAGES))
+        for row in rows:
+            self.progress.advance(row["stage"], seconds=None)
+        self.rows += rows
+
     def spots(self) -> set[Spot]:
         """The observations so far, by stage, trial, case and seed."""
         return {_spot(row) for row in self.rows}
@@ -370,7 +377,7 @@ class Measurer:
         return penalised(result, mine, self.config.constraints)
 
     def offsets(self) -> dict[str, float]:
-        """The effect of each case on scores, against the mean case, estimated from the observations so far."""
+        """The effect of each case on scores, against the mean case, from the observations so far."""
         return self._offsets.by_case()
 
     def verify(self) -> None:

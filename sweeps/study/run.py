@@ -35,7 +35,7 @@ from sweeps.probes.unsearchable import settle, without
 from sweeps.progress import Progress, Standing
 from sweeps.results.case_records import case_record
 from sweeps.results.reader import config_as_scored, measured_floor, require_readable, result_of
-from sweeps.results.study_status import with_judged
+from sweeps.results.study_status import finished_rows, with_judged
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.scoring.scorer import case_digest
@@ -131,6 +131,7 @@ class StudyRun:
                     " run this again, then start them with the larger budget"
                 )
             stored = self._keep_raised(stored, plan_before, plan, identity)
+        finished = None if stored is None else self._finished(stored, narrowing)
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
             first = replace(
@@ -148,16 +149,28 @@ class StudyRun:
         timekeeper = self._timekeeper_of(config, plan, stored.record, seen)
         keepers = timekeeper, TokenBudget.of(config.budget, plan, stored.record.answer_tokens)
         stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, *keepers)
-        return self._to_the_end(stages, stored.record, sight)
+        if finished is not None:
+            measurer.take_finished(finished)
+        return self._to_the_end(stages, stored.record, sight, is_finished=finished is not None)
 
-    def _to_the_end(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> SweepResult:
-        """Run the stages, then write the report."""
+    def _finished(self, stored: StoredStudy, narrowing: Narrowing) -> Sequence[Mapping[str, Any]] | None:
+        """Return the rows of a study that has nothing left to do; None for any other."""
+        if self.drop or {host.name for host in self.hosts} - set(stored.record.hosts):
+            return None
+        trials = self.workspace.trials_url if self.keep_trials else None
+        return finished_rows(self.ledger, stored, self.workspace, narrowing.as_record(), trials)
+
+    def _to_the_end(
+        self, stages: Stages, stored: StudyRecord, sight: DetectableGain, *, is_finished: bool
+    ) -> SweepResult:
+        """Run the stages, unless they are finished, then write the report."""
         status = "failed"
         try:
             stages.logbook.start(self.hosts, self.cases)
             if self.tracking and stored.tracked is False:
                 stages.update(lambda record: replace(record, tracked=True))
-            stages = self._run_with_what_fits(stages, stored, sight)
+            if not is_finished:
+                stages = self._run_with_what_fits(stages, stored, sight)
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
             self.progress.stage("report")

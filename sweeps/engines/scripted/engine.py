@@ -107,7 +107,7 @@ class ScriptedEngine(BaseEngine):
 
     Attributes:
         counts: The engine's work so far.
-        requests: All requests in order.
+        requests: All requests in order; none of an engine that a file names, which would grow with a long study.
     """
 
     name = "scripted"
@@ -135,6 +135,7 @@ class ScriptedEngine(BaseEngine):
         self.address = address
         self.counts = Counts()
         self.requests: list[Request] = []
+        self._keeps_requests = True
         self.version = "1.0"
         self.digest = hashlib.sha256(b"scripted").hexdigest()
         self._cases = tuple(cases)
@@ -168,7 +169,9 @@ class ScriptedEngine(BaseEngine):
             except ConfigError as error:
                 raise ConfigError(f"{spec.called('faults')}: {error}") from None
         settings.setdefault("models", [spec.model] if spec.model else ["scripted"])
-        return cls(settings.pop("cases", ()), faults=faults, address=spec.host or "in process", **settings)
+        engine = cls(settings.pop("cases", ()), faults=faults, address=spec.host or "in process", **settings)
+        engine._keeps_requests = False
+        return engine
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
@@ -176,7 +179,8 @@ class ScriptedEngine(BaseEngine):
         """See `Engine.generate`. The times in the answer are simulated; only `delay` really passes."""
         request = Request(self.counts.calls, prompt, dict(options), model)
         self.counts.calls += 1
-        self.requests.append(request)
+        if self._keeps_requests:
+            self.requests.append(request)
         fault = self._fault(request)
         if self._delay:
             self._sleep(self._delay)

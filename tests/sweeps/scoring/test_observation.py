@@ -22,13 +22,14 @@ DETAIL = {
 
 def row(seed: int, configuration: Configuration, score: float | None, tokens: int | None = 5) -> ObservationRow:
     """A row; without a score its request has failed."""
+    digest = f"{seed:064x}" if seed % 2 else "of an older version"
     place = Place("explore", seed % 3, "host", f"case {seed % 2}", seed)
     if score is None:
         return observation_row("s", place, configuration, None, None, "EngineTimeout: late")
     text = Generation(
         "Two words.", finish="stop", timing=Timing(1.5), prompt_tokens=tokens, output_tokens=tokens, effective={}
     )
-    return observation_row("s", place, configuration, Entry(seed, text, "sha", ""), Scored(score, DETAIL))
+    return observation_row("s", place, configuration, Entry(seed, text, digest, ""), Scored(score, DETAIL))
 
 
 def test_the_table_is_that_of_plain_dicts() -> None:
@@ -54,6 +55,7 @@ def test_a_row_is_a_mapping_of_its_columns() -> None:
         None,
     )
     assert made["generation"] == 1
+    assert made["text_sha256"] == f"{1:064x}"
     assert math.isnan(made["compression"])
     assert len(made) == len(list(made)) == len(dict(made))
     assert all(name in made for name in made)
