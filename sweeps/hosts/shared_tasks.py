@@ -59,6 +59,8 @@ class SharedTasks:
             run_here: Generates, keeps and scores some of them on the hosts of this coordinator.
             take: Takes results of others.
             check: Called now and then while this coordinator waits; what it raises ends the waiting.
+
+        A task that another coordinator has done without a result is offered again after a lease, to any host.
         """
         own = [host.digest for host in self.hosts if host.fingerprints and not host.dropped]
         self.claims.coordinator.offer(own)
@@ -67,6 +69,7 @@ class SharedTasks:
         batch = hashlib.sha256("".join(left).encode()).hexdigest()
         positions = {digest: number for number, digest in enumerate(left)}
         offered, pause, times = 0.0, _PAUSES[0], 0
+        since: dict[str, float] = {}
         while left:
             if time.monotonic() > offered + _SHARE_AGAIN:
                 self.claims.share(batch, list(positions), self._deal(tasks))
@@ -82,8 +85,12 @@ class SharedTasks:
                 pause, offered, times = _PAUSES[0], time.monotonic(), times + 1
                 continue
             others = self.claims.done(batch) & set(left)  # nothing is left to claim
-            self._take([left.pop(digest) for digest in positions if digest in others], take, check)
-            if left and not others:
+            taken = self._take({digest: left[digest] for digest in positions if digest in others}, take)
+            left = {digest: task for digest, task in left.items() if digest not in taken}
+            if others - taken:
+                check()
+                self._offer_again(others - taken, since)
+            if left and not taken:
                 time.sleep(pause)
                 pause = min(2 * pause, _PAUSES[1])
 
@@ -122,34 +129,46 @@ class SharedTasks:
         working = [i for i, each in enumerate(self.hosts) if each.known and each.digest == host]
         return replace(task, host=working[0] if len(working) == 1 else None)
 
-    def _take(
-        self, tasks: Sequence[Task], take: Callable[[Sequence[TaskResult]], object], check: Callable[[], object]
-    ) -> None:
+    def _take(self, tasks: Mapping[str, Task], take: Callable[[Sequence[TaskResult]], object]) -> set[str]:
         """Report the results of other coordinators, failures included.
 
-        A task without a result did not fit into the memory of another coordinator's host, which takes its value out of
-        the space at the end of its batch.
+        Returns:
+            The digests of the tasks that have one.
         """
         if not tasks:
-            return
-        answered = observed(self.hosts, self.ledger, tasks, self.study)
-        stages, trials = ({getattr(task.place, name) for task in tasks} for name in ("stage", "trial"))
+            return set()
+        answered = observed(self.hosts, self.ledger, list(tasks.values()), self.study)
+        stages, trials = ({getattr(task.place, name) for task in tasks.values()} for name in ("stage", "trial"))
         failed = {
             place.on_any_host: (place, error)
             for place, error in self.ledger.observations.failed(self.study, stages, trials)
         }
-        results = []
-        for task in tasks:
+        results = {}
+        for digest, task in tasks.items():
             if (seen := answered.get(task)) is not None:
-                results.append(TaskResult(replace(task, place=seen.place), seen.entry, kept=True, unscored=seen.error))
+                there = replace(task, place=seen.place)
+                results[digest] = TaskResult(there, seen.entry, kept=True, unscored=seen.error)
             elif (lost := failed.get(task.place.on_any_host)) is not None:
-                results.append(TaskResult(replace(task, place=lost[0]), None, lost[1], kept=True))
-            else:
-                until = time.monotonic() + LEASE
-                while time.monotonic() < until:
-                    check()
-                    time.sleep(_PAUSES[1])
-        take(results)
+                results[digest] = TaskResult(replace(task, place=lost[0]), None, lost[1], kept=True)
+        take(list(results.values()))
+        return set(results)
+
+    def _offer_again(self, lost: Iterable[str], since: dict[str, float]) -> None:
+        """Offer tasks again that are done for a lease, and have neither an answer nor a failure.
+
+        Mostly such a task did not fit into the memory of another coordinator's host, which takes its value out of the
+        space at the end of its batch. That coordinator may also have died before it did, or the answer is damaged.
+
+        Args:
+            lost: The tasks.
+            since: When each of them was first seen; updated here.
+        """
+        now = time.monotonic()
+        late = [digest for digest in lost if now >= since.setdefault(digest, now) + LEASE]
+        if late:
+            self.claims.reopen(late)
+            for digest in late:
+                del since[digest]
 
 
 def _digest(task: Task) -> str:

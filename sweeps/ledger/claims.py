@@ -89,6 +89,12 @@ class Claims:
         with self._database.writing() as connection:
             connection.execute(sa.update(_T).where(*mine).values(done=True))
 
+    def reopen(self, digests: Sequence[str]) -> None:
+        """Let any coordinator and host claim tasks again that are done, because their results are missing."""
+        lost = (_T.c.study == self.coordinator.study, _T.c.digest.in_(list(digests)), _T.c.done)
+        with self._database.writing() as connection:
+            connection.execute(sa.update(_T).where(*lost).values(done=False, holder=None, host=None))
+
     def done(self, batch: str) -> set[str]:
         """Return the tasks of a batch that are done."""
         with self._database.reading() as connection:

@@ -291,9 +291,10 @@ class Measurer:
 
     def take_finished(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take the rows of a study that is finished; the progress counts them as kept."""
-        self.progress.plan(*(sum(row["stage"] == stage for row in rows) for stage in STAGES))
-        for row in rows:
-            self.progress.advance(row["stage"], seconds=None)
+        made = [sum(row["stage"] == stage for row in rows) for stage in STAGES]
+        self.progress.plan(*made)
+        for stage in (stage for stage, count in zip(STAGES, made, strict=True) for _ in range(count)):
+            self.progress.advance(stage, seconds=None)
         self.rows += rows
 
     def spots(self) -> set[Spot]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -29,6 +30,7 @@ from sweeps.progress import Silent, Standing
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.study.exploration import EXPLORE_SEEDS, SEEDS_PER_TRIAL
+from sweeps.study.measurer import Measurer
 from sweeps.study.sweep import Sweep
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_cases, write_sweep
 
@@ -253,6 +255,27 @@ def test_progress_is_told_every_step(tmp_path: Path) -> None:
     # the band: where 95% of the differences between a trial's mean and the floor's lie if nothing matters
     n_trial, n_floor = 3 * result.plan.seeds, result.plan.floor
     assert listener.last.band == pytest.approx(1.96 * result.floor.sd * math.sqrt(1 / n_trial + 1 / n_floor))
+
+
+def test_a_finished_study_answers_from_its_rows_unless_something_is_missing(
+    tmp_path: Path, home: Path, clean: SweepResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(home / "mlruns", tmp_path / "mlruns")
+    path, listener, batches = write_sweep(home), Listener(), list[int]()
+    plain = Measurer.run
+    monkeypatch.setattr(Measurer, "run", lambda self, tasks, *_: (batches.append(len(tasks)), plain(self, tasks))[1])
+    again = run(path, directory=tmp_path / "mlruns", progress=listener)
+    assert not batches
+    assert steady(again.observations) == steady(clean.observations)
+    assert (again.verdict, again.status) == (clean.verdict, load_result(tmp_path / "mlruns").status)
+    assert listener.planned == tuple(listener.done.values())
+    assert sum(listener.planned) == len(clean.rows)
+    trials = optuna_trials(tmp_path / "mlruns")
+    for file in (tmp_path / "mlruns").glob("optuna.db*"):
+        file.unlink()
+    assert run(path, directory=tmp_path / "mlruns").verdict == clean.verdict
+    assert sum(batches) >= clean.plan.floor + clean.plan.explore
+    assert optuna_trials(tmp_path / "mlruns") == trials
 
 
 def test_a_study_of_another_default_goes_on_if_the_file_leaves_it_alone(tmp_path: Path) -> None:
