@@ -5,8 +5,10 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sweeps.addresses import is_local, without_password
 from sweeps.config.sweep_config import SweepConfig
@@ -15,7 +17,7 @@ from sweeps.engines.base import Engine, EngineError, EngineUnreachable, UsageLim
 from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
 from sweeps.fingerprints.capture import take
-from sweeps.fingerprints.changes import FILE_FIELDS, equal_models, weights_note
+from sweeps.fingerprints.changes import FILE_FIELDS, equal_models, fingerprints_from, weights_note
 from sweeps.fingerprints.fingerprint import Fingerprint, diff, in_digest, readable
 from sweeps.hosts.host import Host
 from sweeps.hosts.thinking import refuse_thought
@@ -173,3 +175,16 @@ def host_differences(hosts: Sequence[Host]) -> list[str]:
                 and not (same and change.field in FILE_FIELDS)
             ]
     return list(dict.fromkeys(lines))
+
+
+def differences_from_first(hosts: Sequence[Host], known: Mapping[str, Any]) -> list[str]:
+    """Describe how hosts differ from the first one of their study, where that is another coordinator's.
+
+    Args:
+        hosts: The hosts of this coordinator.
+        known: The study's record of its hosts, by name.
+    """
+    first = next((name for name in known if name not in {host.name for host in hosts}), None)
+    if first is None:
+        return []
+    return host_differences([replace(hosts[0], fingerprints=fingerprints_from(known[first]), name=first), *hosts])

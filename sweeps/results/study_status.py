@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -87,7 +87,13 @@ def with_judged(record: StudyRecord, result: SweepResult) -> StudyRecord:
 
 
 def finished_rows(
-    ledger: Ledger, study: StoredStudy, workspace: Workspace, narrowing: Row, trials: str | None
+    ledger: Ledger,
+    study: StoredStudy | None,
+    workspace: Workspace,
+    narrowing: Row,
+    *,
+    hosts: Collection[str],
+    keep_trials: bool,
 ) -> Sequence[Row] | None:
     """Return the rows of a search with nothing left to generate, score or keep; None for any other.
 
@@ -95,19 +101,24 @@ def finished_rows(
 
     Args:
         ledger: The ledger.
-        study: The study.
+        study: The study; None if there is none yet.
         workspace: Where it is.
         narrowing: The parts left out of its space in this run.
-        trials: URL of Optuna's storage; None not to look there.
+        hosts: Names of the hosts of this run; new ones are not in the study yet.
+        keep_trials: Whether Optuna's storage has to have its trials.
     """
     from sweeps.results.reader import read_result
 
+    if study is None:
+        return None
     record, judged = study.record, study.record.judged or {}
     is_over = study.status == "done" and record.confirmed is not None and record.finalists and judged.get("verdict")
     if not is_over or workspace.is_shared or record.scorings or narrowing != record.narrowing:
         return None
-    made = len(ledger.proposals.texts_of(study.name))
-    if trials is not None and count_trials(trials, study.name) != made:
+    if set(hosts) - set(record.hosts):
+        return None
+    trials = len(ledger.proposals.texts_of(study.name))
+    if keep_trials and count_trials(workspace.trials_url, study.name) != trials:
         return None
     if judged.get("scored") != ledger.observations.size(study.name):
         return None

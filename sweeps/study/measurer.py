@@ -72,6 +72,7 @@ class Measurer:
     Attributes:
         rows: Rows of the observations table, so far.
         answers: Texts with their scores, one dict per scored observation; [] without `keep_answers`.
+        is_finished: Whether the study had nothing left to do when its run began.
     """
 
     def __init__(
@@ -96,8 +97,7 @@ class Measurer:
         self.rows: list[Mapping[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
         self._by_trial, self._answers_by_trial = ByTrial(self.rows), ByTrial(self.answers)
-        self._offsets = RunningOffsets(self.rows)
-        self._reasoning = config.objective.reasoning
+        self._offsets, self._reasoning = RunningOffsets(self.rows), config.objective.reasoning
         self._scorer = AnswerScorer(
             self.name, Scorer(objective, cases, ledger, config.objective.reasoning), ledger, models
         )
@@ -107,10 +107,9 @@ class Measurer:
         self._waiting: list[TaskResult] = []
         self._unwritten = Unwritten(self.name, ledger, wait=0.0 if self._scores_by_model else WRITE_SECONDS)
         self._no_memory: list[TaskResult] = []
-        self._shown = frozenset(shown)
-        self.keep_answers = keep_answers
+        self._shown, self.keep_answers = frozenset(shown), keep_answers
         self._view = ObservationView(config, hosts, self._reasoning)
-        self._hosts_known = False
+        self._hosts_known = self.is_finished = False
 
     @property
     def first(self) -> Host:
@@ -290,12 +289,13 @@ class Measurer:
         return max([self.config.space[name].low, *smaller])
 
     def take_finished(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Take the rows of a study that is finished; the progress counts them as kept."""
+        """Take the rows of a finished study; the progress counts them as kept."""
         made = [sum(row["stage"] == stage for row in rows) for stage in STAGES]
         self.progress.plan(*made)
         for stage in (stage for stage, count in zip(STAGES, made, strict=True) for _ in range(count)):
             self.progress.advance(stage, seconds=None)
         self.rows += rows
+        self.is_finished = True
 
     def spots(self) -> set[Spot]:
         """The observations so far, by stage, trial, case and seed."""

@@ -20,10 +20,9 @@ from sweeps.config.narrowed_space import Narrowing, TooLarge, parse_drop
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.errors import ConfigError
-from sweeps.fingerprints.changes import fingerprints_from
 from sweeps.hosts.host import Host, RunStoppedError, host_record
 from sweeps.hosts.shared_tasks import SharedTasks
-from sweeps.hosts.sweep_hosts import host_differences
+from sweeps.hosts.sweep_hosts import differences_from_first
 from sweeps.hosts.task import TaskResult
 from sweeps.hosts.timed_engine import TimedEngine
 from sweeps.ledger.coordinators import Coordinator, Turn
@@ -131,7 +130,10 @@ class StudyRun:
                     " run this again, then start them with the larger budget"
                 )
             stored = self._keep_raised(stored, plan_before, plan, identity)
-        finished = None if stored is None else self._finished(stored, narrowing)
+        finished = None if self.drop else finished_rows(
+            self.ledger, stored, self.workspace, narrowing.as_record(),
+            hosts={host.name for host in self.hosts}, keep_trials=self.keep_trials,
+        )  # fmt: skip
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
             first = replace(
@@ -151,25 +153,16 @@ class StudyRun:
         stages = Stages(config, self.workspace, self.ledger, measurer, logbook, self.progress, plan, *keepers)
         if finished is not None:
             measurer.take_finished(finished)
-        return self._to_the_end(stages, stored.record, sight, is_finished=finished is not None)
+        return self._to_the_end(stages, stored.record, sight)
 
-    def _finished(self, stored: StoredStudy, narrowing: Narrowing) -> Sequence[Mapping[str, Any]] | None:
-        """Return the rows of a study that has nothing left to do; None for any other."""
-        if self.drop or {host.name for host in self.hosts} - set(stored.record.hosts):
-            return None
-        trials = self.workspace.trials_url if self.keep_trials else None
-        return finished_rows(self.ledger, stored, self.workspace, narrowing.as_record(), trials)
-
-    def _to_the_end(
-        self, stages: Stages, stored: StudyRecord, sight: DetectableGain, *, is_finished: bool
-    ) -> SweepResult:
-        """Run the stages, unless they are finished, then write the report."""
+    def _to_the_end(self, stages: Stages, stored: StudyRecord, sight: DetectableGain) -> SweepResult:
+        """Run the stages, then write the report."""
         status = "failed"
         try:
             stages.logbook.start(self.hosts, self.cases)
             if self.tracking and stored.tracked is False:
                 stages.update(lambda record: replace(record, tracked=True))
-            if not is_finished:
+            if not stages.measurer.is_finished:
                 stages = self._run_with_what_fits(stages, stored, sight)
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
@@ -261,17 +254,6 @@ class StudyRun:
             narrowing=narrowing.as_record() if self.workspace.is_shared else None,
         )  # fmt: skip
 
-    def _differences(self) -> list[str]:
-        """Describe how the hosts differ from the first one of the study, which may be another coordinator's."""
-        stored = self.ledger.studies.get(self.config.study.name)
-        records = {} if stored is None else stored.record.hosts
-        first = next((name for name in records if name not in {host.name for host in self.hosts}), None)
-        if first is None:
-            return []
-        return host_differences(
-            [replace(self.hosts[0], fingerprints=fingerprints_from(records[first]), name=first), *self.hosts]
-        )
-
     def _has_company(self) -> bool:
         """Whether other coordinators work on the study as well."""
         return self.workspace.is_shared and self.coordinator is not None and len(self.coordinator.alive()) > 1
@@ -281,7 +263,8 @@ class StudyRun:
         if self.coordinator is None or not self.workspace.is_shared:
             return
         dealt = {"floor": max(1, plan.floor_seeds // 2), "confirm": max(1, plan.confirm_seeds // 2)}
-        for line in self._differences():
+        stored = self.ledger.studies.get(self.config.study.name)
+        for line in differences_from_first(self.hosts, {} if stored is None else stored.record.hosts):
             self.progress.note(line, warning=True)
         claims = self.ledger.claims(self.coordinator)
         measurer.shared = SharedTasks(claims, self.ledger, self.hosts, self.config.study.name, dealt)
