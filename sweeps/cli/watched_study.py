@@ -15,9 +15,9 @@ from sweeps.progress.base import Observation
 from sweeps.progress.picture import Painter, Picture
 from sweeps.results.reader import result_of
 from sweeps.results.result import SweepResult
+from sweeps.scoring.growing_table import RunningOffsets
 from sweeps.scoring.rows import BASELINE_TRIAL, STAGES
 from sweeps.search.trial_scores import penalised, trial_result
-from sweeps.study.growing_table import RunningOffsets
 from sweeps.study.snapshot import after_batch, after_floor
 from sweeps.workspace.workspace import Workspace
 

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import study_digest
 from sweeps.ledger.database import Database
 from sweeps.ledger.studies import refuse_twin
 from sweeps.ledger.study_record import StoredStudy
@@ -159,7 +160,9 @@ class Copying:
         if until is not None:
             record["spent_until"] = max((new for old, new in numbers.items() if old <= until), default=0)
         s = tables.studies
-        write.execute(sa.update(s).where(s.c.name == name).values(record=json.dumps(record)))
+        stored = write.execute(sa.select(s).where(s.c.name == name)).mappings().one()
+        row = {**stored, "record": json.dumps(record)}
+        write.execute(sa.update(s).where(s.c.name == name).values(record=row["record"], sha256=study_digest(row)))
 
 
 def _rows(

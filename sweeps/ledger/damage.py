@@ -55,6 +55,12 @@ def object_in(text: object) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
+def study_digest(row: Mapping[str, Any] | sa.RowMapping) -> str:
+    """Return the digest of a row of studies, without the time of its last change."""
+    parts = [row[name] for name in ("name", "identity", "config", "record", "status", "created")]
+    return hashlib.sha256(json.dumps(parts, default=repr).encode()).hexdigest()
+
+
 def is_whole(row: Mapping[str, Any] | sa.RowMapping) -> bool:
     """Whether a row of generations is as it was written: text and thought have their digest, the rest has its form."""
     try:

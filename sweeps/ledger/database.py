@@ -246,8 +246,13 @@ def _version(connection: sa.Connection) -> tuple[str | None, bool]:
 
 def _missing_columns(connection: sa.Connection) -> list[sa.Column[Any]]:
     """Return the columns that came after the ledger was made."""
-    there = {column["name"] for column in sa.inspect(connection).get_columns(tables.generations.name)}
-    return [column for column in tables.LATER if column.name not in there]
+    inspector = sa.inspect(connection)
+    there = {
+        (name, column["name"])
+        for name in {column.table.name for column in tables.LATER}
+        for column in inspector.get_columns(name)
+    }
+    return [column for column in tables.LATER if (column.table.name, column.name) not in there]
 
 
 def _add_later_columns(connection: sa.Connection) -> None:
@@ -256,8 +261,8 @@ def _add_later_columns(connection: sa.Connection) -> None:
 
 
 def _adding(column: sa.Column[Any], dialect: sa.Dialect) -> str:
-    """Return the statement that adds a column to the generations."""
-    return f"ALTER TABLE {tables.generations.name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
+    """Return the statement that adds a column to its table."""
+    return f"ALTER TABLE {column.table.name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
 
 
 def _prepare_sqlite(connection: Any, _: Any) -> None:
@@ -303,25 +308,24 @@ def _open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _completed(connection: sqlite3.Connection) -> sqlite3.Connection:
-    """Return the connection; for a ledger that lacks later columns, one to a copy in memory that has them."""
+    """Return the connection, whose tables appear with the columns that an older ledger lacks."""
     connection.text_factory = decoded
-    there = {row[1] for row in connection.execute(f"PRAGMA table_info({tables.generations.name})")}
-    missing = [column for column in tables.LATER if column.name not in there]
-    if not there:
+    if not connection.execute(f"PRAGMA table_info({tables.generations.name})").fetchall():
         return connection
-    if not missing:
-        proposals_beside(connection)
-        return connection
-    copy = sqlite3.connect(":memory:", check_same_thread=False)
-    copy.text_factory = decoded
-    connection.backup(copy)
-    connection.close()
-    for column in missing:
-        copy.execute(_adding(column, sqlite.dialect()))
-    copy.commit()
-    proposals_beside(copy)
-    copy.execute("PRAGMA query_only=ON")
-    return copy
+    proposals_beside(connection)
+    for table in (tables.generations, tables.studies):
+        there = {row[1] for row in connection.execute(f"PRAGMA main.table_info({table.name})")}
+        later = [_default(column) for column in tables.LATER if column.table is table and column.name not in there]
+        if later:  # a temporary view goes before the table of its name
+            columns = ", ".join(["*", *later])
+            connection.execute(f"CREATE TEMP VIEW {table.name} AS SELECT {columns} FROM main.{table.name}")
+    connection.commit()
+    return connection
+
+
+def _default(column: sa.Column[Any]) -> str:
+    """Return the value of a column that an older ledger lacks, with the column's name."""
+    return f"{'NULL' if column.nullable else repr('')} AS {column.name}"
 
 
 def _first_failure(error: BaseException) -> BaseException:

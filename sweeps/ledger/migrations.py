@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
-from sweeps.ledger.damage import object_in
+from sweeps.ledger.damage import object_in, study_digest
 from sweeps.ledger.records import proposal_rows
 
 
@@ -59,10 +59,18 @@ def _texts_have_any_length(connection: sa.Connection) -> None:
     _failed_observations_get_an_index(connection)
 
 
+def _studies_get_digests(connection: sa.Connection) -> None:
+    """Give each study the digest of its row, by which a later fault in it is found."""
+    s = tables.studies
+    for study in connection.execute(sa.select(s)).mappings().all():
+        connection.execute(sa.update(s).where(s.c.name == study["name"]).values(sha256=study_digest(study)))
+
+
 _STEPS: Mapping[int, Callable[[sa.Connection], None]] = {
     2: _proposals_get_rows,
     3: _failed_observations_get_an_index,
     4: _texts_have_any_length,
+    5: _studies_get_digests,
 }
 """Functions by the schema version that they reach, in order."""
 

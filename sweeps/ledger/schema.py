@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Increased by every change that older ledgers must be migrated for."""
 
 meta = sa.MetaData()
@@ -54,9 +54,6 @@ generations = sa.Table(
     sa.Column("thinking_tokens", sa.Integer),
 )
 
-LATER = (generations.c.thought, generations.c.thinking_tokens)
-"""Columns that ledgers of older versions lack; they are added at the first opening. Older versions ignore them."""
-
 failures = sa.Table(
     "failures",
     meta,
@@ -78,7 +75,11 @@ studies = sa.Table(
     sa.Column("status", sa.Text, nullable=False),
     sa.Column("created", sa.Text, nullable=False),
     sa.Column("updated", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text),
 )
+
+LATER = (generations.c.thought, generations.c.thinking_tokens, studies.c.sha256)
+"""Columns that ledgers of older versions lack; they are added at the first opening for writing."""
 
 proposals = sa.Table(
     "proposals",

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
+from sweeps.ledger.damage import study_digest
 from sweeps.ledger.database import Database, LedgerError
 from sweeps.ledger.records import now
 from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError, study_of
@@ -69,7 +70,7 @@ class Studies:
         }
         with self._database.writing() as connection:
             refuse_twin(connection, name, self._database.url)
-            connection.execute(sa.insert(tables.studies).values(row))
+            connection.execute(sa.insert(tables.studies).values(**row, sha256=study_digest(row)))
         found = self.get(name)
         assert found is not None
         return found
@@ -103,13 +104,15 @@ class Studies:
         """
         ours = tables.studies.c.name == name
         with self._database.writing(immediate=True) as connection:
-            stored = self._whole(study_of(connection.execute(_ALL.where(ours).with_for_update()).one()))
+            row = connection.execute(_ALL.where(ours).with_for_update()).one()
+            stored = self._whole(study_of(row))
             record = stored.record if change is None else change(stored.record)
             values: dict[str, Any] = {"record": json.dumps(record.as_json()), "updated": now("milliseconds")}
             values |= {"status": status} if status else {}
             values |= {} if identity is None else {"identity": json.dumps(dict(identity))}
             values |= {} if config is None else {"config": config}
-            connection.execute(sa.update(tables.studies).where(ours).values(values))
+            whole = study_digest({**row._mapping, **values})
+            connection.execute(sa.update(tables.studies).where(ours).values(**values, sha256=whole))
         read: dict[str, Any] = {"record": StudyRecord.from_json(json.loads(values["record"]))}
         read |= {} if identity is None else {"identity": json.loads(values["identity"])}
         return replace(stored, **(values | read))

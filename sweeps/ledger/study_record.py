@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sweeps.errors import SweepError
-from sweeps.ledger.damage import is_text, shown_text
+from sweeps.ledger.damage import is_text, shown_text, study_digest
 
 
 @dataclass(frozen=True)
@@ -294,7 +294,9 @@ def study_of(row: Any) -> StoredStudy:
     lost = [key for key in _REQUIRED if key not in kept]
     damaged = damaged or (f"its record has no {', '.join(lost)}" if lost else "")
     record = StudyRecord()
-    if not (damage := damage or damaged):
+    if not (damage := damage or damaged) and row.sha256 not in (None, study_digest(row._mapping)):
+        damage = "its row was changed by a fault: it does not have its digest"
+    if not damage:
         try:
             record = StudyRecord.from_json(kept)
         except (LookupError, AttributeError, TypeError, ValueError) as error:

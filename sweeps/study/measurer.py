@@ -25,12 +25,12 @@ from sweeps.ledger.unwritten import WRITE_SECONDS, Unwritten
 from sweeps.options import Configuration, OptionValue, as_number
 from sweeps.progress import Progress
 from sweeps.scoring.engine_models import EngineModels
+from sweeps.scoring.growing_table import ByTrial, RunningOffsets
 from sweeps.scoring.rows import STAGES, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scorer
 from sweeps.search.trial import TrialResult
 from sweeps.search.trial_scores import penalised, trial_result
 from sweeps.study.answer_scorer import AnswerScorer
-from sweeps.study.growing_table import ByTrial, RunningOffsets
 from sweeps.study.observation_view import ObservationView
 
 Spot = tuple[str, int, str, int]

@@ -135,7 +135,9 @@ def test_a_study_goes_on_with_another_password(tmp_path, monkeypatch):
     with closing(sqlite3.connect(tmp_path / "mlruns" / "ledger.db")) as ledger:
         (identity,) = ledger.execute("SELECT identity FROM studies").fetchone()
         assert "me:one" not in identity
-        ledger.execute("UPDATE studies SET identity = ?", (identity.replace("127.0.0.1:7", "me:one@127.0.0.1:7"),))
+        ledger.execute(
+            "UPDATE studies SET sha256 = NULL, identity = ?", (identity.replace("127.0.0.1:7", "me:one@127.0.0.1:7"),)
+        )
         ledger.commit()
     path.write_text(path.read_text().replace("me:one", "me:two"))
     assert steady(run(path).observations) == steady(first.observations)

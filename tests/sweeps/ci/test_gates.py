@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 import yaml
 
@@ -16,6 +18,8 @@ from analysis.observations.table_error import TableError
 ROOT = Path(__file__).parents[3]
 CI = ROOT / "examples" / "ci"
 SCORES = CI / "scores.csv"
+SERVICE_KEYS = {"image", "build", "command", "environment", "restart"}
+SERVICE_KEYS |= {"depends_on", "volumes", "ports", "healthcheck"}
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 
 
@@ -128,9 +132,32 @@ def test_the_compose_file_opens_nothing_to_the_network_and_pins_what_it_runs(fil
     assert [port for service in services.values() for port in service.get("ports", ())] == ["127.0.0.1:5000:5000"]
     images = [service["image"] for service in services.values() if "image" in service]
     assert images
-    assert all(image.rpartition(":")[2][0] in "v0123456789" for image in images)
+    assert all(re.fullmatch(r"[a-z./]+:v?\d+(\.\d+)+", image) for image in images)
     needed = {name for service in services.values() for name in service.get("depends_on", {})}
     assert needed <= services.keys()
+    assert all(set(service) <= SERVICE_KEYS for service in services.values())
+    mounted = {mount.partition(":")[0] for service in services.values() for mount in service.get("volumes", ())}
+    assert {name for name in mounted if not name.startswith(".")} == compose["volumes"].keys()
+
+
+@pytest.mark.parametrize("file", ["compose.yaml", "coordinators.yaml"])
+def test_the_commands_and_variables_of_the_compose_file_are_ours(file, monkeypatch):
+    from sweeps.cli import sweeps as group
+    from sweeps.workspace.workspace import STORAGE_VARIABLE, Workspace
+
+    compose = yaml.safe_load((ROOT / "examples/compose" / file).read_text(encoding="utf-8"))
+    ours = [service for service in compose["services"].values() if service.get("command", [""])[0] == "sweeps"]
+    monkeypatch.chdir(ROOT / "examples/compose")
+
+    assert ours
+    for service in ours:
+        _, name, *arguments = service["command"]
+        with click.Context(group) as context:
+            group.get_command(context, name).make_context(name, arguments, parent=context)
+        if STORAGE_VARIABLE in service["environment"]:
+            monkeypatch.setenv(STORAGE_VARIABLE, service["environment"][STORAGE_VARIABLE])
+            assert Workspace.at("mlruns").is_shared
+        assert "./sweep.toml:/app/sweep.toml:ro" in service["volumes"]
 
 
 def test_the_sweep_of_the_compose_file_is_valid(monkeypatch):

@@ -107,7 +107,9 @@ def test_judge_before_the_confirmation_is_complete_is_refused(copy: Path, capsys
     with sqlite3.connect(copy / "mlruns/ledger.db") as connection:
         record = json.loads(connection.execute("SELECT record FROM studies WHERE name = 't'").fetchone()[0])
         del record["confirmed"]
-        connection.execute("UPDATE studies SET record = ?, status = 'stopped' WHERE name = 't'", [json.dumps(record)])
+        connection.execute(
+            "UPDATE studies SET sha256 = NULL, record = ?, status = 'stopped' WHERE name = 't'", [json.dumps(record)]
+        )
         connection.execute("DELETE FROM observations WHERE study = 't' AND stage = 'confirm' AND seed % 3 = 0")
     capsys.readouterr()
     assert run_command(["judge", "t", "--mlruns", str(copy / "mlruns")]) == 2

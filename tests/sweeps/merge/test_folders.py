@@ -45,12 +45,15 @@ def machine(swept: Path, tmp_path: Path) -> Callable[..., Path]:
 
 
 OTHER = (
-    "UPDATE studies SET name = 'u', config = replace(config, '\"t\"', '\"u\"')",
+    "UPDATE studies SET sha256 = NULL, name = 'u', config = replace(config, '\"t\"', '\"u\"')",
     "UPDATE observations SET study = 'u'",
     "UPDATE proposals SET study = 'u'",
 )
-STARTED_APART = "UPDATE studies SET created = '2020-01-01T00:00:00.000+00:00'"
-LESS = "DELETE FROM observations WHERE stage = 'confirm'", "UPDATE studies SET updated = '2020', status = 'stopped'"
+STARTED_APART = "UPDATE studies SET sha256 = NULL, created = '2020-01-01T00:00:00.000+00:00'"
+LESS = (
+    "DELETE FROM observations WHERE stage = 'confirm'",
+    "UPDATE studies SET sha256 = NULL, updated = '2020', status = 'stopped'",
+)
 
 
 def contents(folder: Path) -> dict[str, list[Any]]:
@@ -118,7 +121,7 @@ def test_one_name_for_two_studies_is_refused_or_named_apart(
 
 
 def test_runs_are_written_for_studies_that_had_runs(machine: Callable[..., Path], tmp_path: Path) -> None:
-    a = machine("a", "UPDATE studies SET record = json_set(record, '$.tracked', json('true'))")
+    a = machine("a", "UPDATE studies SET sha256 = NULL, record = json_set(record, '$.tracked', json('true'))")
     b = machine("b", *OTHER)
     into = Workspace.at(tmp_path / "all")
     warnings: list[str] = []

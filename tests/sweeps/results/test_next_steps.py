@@ -37,6 +37,6 @@ def test_a_study_of_an_older_version_may_have_runs(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "mlruns" / "ledger.db") as database:
         record = json.loads(database.execute("SELECT record FROM studies").fetchone()[0])
         assert record.pop("tracked") is False
-        database.execute("UPDATE studies SET record = ?", [json.dumps(record)])
+        database.execute("UPDATE studies SET sha256 = NULL, record = ?", [json.dumps(record)])
     database.close()
     assert MLFLOW in commands(load_result(tmp_path / "mlruns"))

@@ -99,7 +99,7 @@ def edit_record(directory: Path, study: str, key: str, value: Any) -> None:
         record = {**json.loads(text), key: value}
         if value is None:
             del record[key]
-        connection.execute("UPDATE studies SET record = ? WHERE name = ?", [json.dumps(record), study])
+        connection.execute("UPDATE studies SET sha256 = NULL, record = ? WHERE name = ?", [json.dumps(record), study])
 
 
 @pytest.mark.parametrize(("key", "value"), [("environment", None), ("cases", None), ("proposals", {}), ("cases", 1)])

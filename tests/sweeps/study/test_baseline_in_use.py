@@ -111,7 +111,7 @@ def test_a_study_of_an_older_version_goes_on_with_the_baseline_that_it_began_wit
         (text,) = database.execute("SELECT record FROM studies").fetchone()
         record = json.loads(text)
         del record["baseline_sources"], record["tracked"]
-        database.execute("UPDATE studies SET record = ?, status = 'stopped'", [json.dumps(record)])
+        database.execute("UPDATE studies SET sha256 = NULL, record = ?, status = 'stopped'", [json.dumps(record)])
     database.close()
     requests = len(sent(server))
     after = run(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -16,6 +17,7 @@ from analysis.observations import views
 from sweeps.budget.allocation import plan_for
 from sweeps.budget.plan import plan_text
 from sweeps.config.file import load_config
+from sweeps.doctor import optuna_trials as doctor
 from sweeps.engines.scripted.engine import ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
 from sweeps.ledger.ledger import Ledger
@@ -41,6 +43,18 @@ def clean(home: Path) -> SweepResult:
 
 def explored(result: SweepResult) -> pd.DataFrame:
     return result.observations[result.observations["stage"] == "explore"]
+
+
+def test_the_doctor_finds_a_changed_value_and_mends_it(clean: SweepResult, home: Path, tmp_path: Path) -> None:
+    assert doctor.difference(clean) == ""
+    before = optuna_trials(home / "mlruns")
+    folder = Path(shutil.copytree(home / "mlruns", tmp_path / "mlruns"))
+    with closing(sqlite3.connect(folder / "optuna.db")) as database, database:
+        database.execute("UPDATE trial_values SET value = value + 0.001 WHERE trial_value_id = 5")
+    changed = load_result(folder)
+    assert doctor.difference(changed) == f"1 of {len(before)} trials have other options or scores"
+    doctor.mend(changed)
+    assert optuna_trials(folder) == before
 
 
 def test_every_round_of_trials_has_each_case_once(clean: SweepResult) -> None:

@@ -41,7 +41,7 @@ def home(finished: Path, tmp_path: Path) -> Path:
     with sqlite3.connect(tmp_path / "home/mlruns/ledger.db") as connection:
         (text,) = connection.execute("SELECT record FROM studies").fetchone()
         record = json.loads(text) | {"cases_path": str(tmp_path / "home/cases")}
-        connection.execute("UPDATE studies SET record = ?", [json.dumps(record)])
+        connection.execute("UPDATE studies SET sha256 = NULL, record = ?", [json.dumps(record)])
     return tmp_path / "home"
 
 

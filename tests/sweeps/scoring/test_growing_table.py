@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis.observations.case_offsets import by_name, case_offsets, cells_of
-from sweeps.study.growing_table import ByTrial, RunningOffsets
+from sweeps.scoring.growing_table import ByTrial, RunningOffsets
 
 
 def table(seed: int, rows: int, cases: int) -> list[dict[str, Any]]:
