@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from objectives import Case
     from sweeps.engines.scripted.surfaces import Surface
+    from sweeps.results.result import SweepResult
 
 Array = npt.NDArray[np.float64]
 Options = Mapping[str, Any]
@@ -150,6 +151,7 @@ def run_sweep(
     cases: Sequence[Case] | None = None,
     write: Write | None = None,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
+    seen: Callable[[SweepResult], object] = lambda _: None,
 ) -> Swept:
     """Run the product on a problem, from its TOML text to its verdict, with default settings.
 
@@ -162,6 +164,7 @@ def run_sweep(
         write: Writes a text that scores as the problem says; by default one that covers a share of a synthetic case's
             items that is the drawn score, rounded at random.
         tables: More keys of the configuration by table, such as `{"search": {"sampler": "tpe"}}`.
+        seen: Gets the whole result.
     """
     from sweeps.config.file import parse_config
     from sweeps.engines.scripted.engine import ScriptedEngine
@@ -187,6 +190,7 @@ def run_sweep(
             keep_trials=False,
             progress=None,
         ).run()
+        seen(result)
         verdict = result.verdict
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     baseline = problem.truth(problem.baseline)

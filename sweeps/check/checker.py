@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from objectives import Case, Objective
@@ -24,6 +25,8 @@ from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.scoring.inputs import load_inputs, with_stored_score
+from sweeps.search.earlier_studies import earlier_sets
+from sweeps.study.identity import identity_of
 from sweeps.study.sweep import Sweep
 from sweeps.tracking.mlflow_store import ServerAwayError, refuse_unusable, tracking_uri
 from sweeps.workspace.study_lock import standing_of
@@ -119,7 +122,8 @@ def _settled(report: ReadinessReport, sweep: OpenSweep) -> OpenSweep:
         config, lines = settled_baseline(sweep.config, sweep.hosts, stored)
         report.list_options(config)
         require_search(config)
-        config, sets = with_first_sets(config, sweep.hosts, stored)
+        known = identity_of(config, sweep.cases, sweep.objective)
+        config, sets = with_first_sets(config, sweep.hosts, stored, partial(earlier_sets, config, known, sweep.ledger))
         settled = replace(sweep, config=config)
         check_options_sent(settled, report)
         row.finding = findings.baseline_finding(config, lines, sets)

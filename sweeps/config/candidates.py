@@ -32,14 +32,24 @@ class Candidate:
     name: str
     values: Mapping[str, Value]
 
-    def configuration(self, baseline: Configuration) -> Configuration:
-        """The whole configuration. An option that acts only in the candidate gets its default if nobody names it."""
-        hidden = {name: value for name, value in default_options().items() if name in ACTIVE_WHEN}
+    def configuration(self, baseline: Configuration, space: Space | None = None) -> Configuration:
+        """The whole configuration. An option that acts only in the candidate gets its default if nobody names it.
+
+        Args:
+            baseline: The configuration in use today.
+            space: The space of the search that tries it: such an option that is not searched is not sent, as in every
+                trial of the search.
+        """
+        hidden = {
+            name: value
+            for name, value in default_options().items()
+            if name in ACTIVE_WHEN and (space is None or name in space)
+        }
         return configuration_from({**hidden, **baseline.values, **self.values})
 
     def params_in(self, space: Space, baseline: Configuration) -> dict[str, Param] | None:
         """The candidate as Optuna params; None if the space cannot propose it."""
-        configuration = self.configuration(baseline)
+        configuration = self.configuration(baseline, space)
         params, values = space.params_of(configuration), configuration.values
         if params is None or any(not space[name].has(values[name]) for name in params):
             return None

@@ -1,4 +1,4 @@
-"""Sets that a search tries first: the model's own parameters, and what its vendor recommends."""
+"""Sets that a search tries first: earlier finalists, the model's own parameters, its vendor's recommendation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,9 @@ OWN, VENDORS = "own parameters", "recommended set"
 """Names of such sets; no candidate's name has a space."""
 
 
-def known_sets(config: SweepConfig, served: Sequence[ServedModel]) -> tuple[tuple[FirstSet, ...], tuple[str, ...]]:
+def known_sets(
+    config: SweepConfig, served: Sequence[ServedModel], earlier: Sequence[FirstSet] = ()
+) -> tuple[tuple[FirstSet, ...], tuple[str, ...]]:
     """Sets of the model's own parameters and of its vendor's recommendation, as far as the space holds them.
 
     A number outside of a range becomes the nearest value that the space has. Options that are not searched keep the
@@ -26,26 +28,27 @@ def known_sets(config: SweepConfig, served: Sequence[ServedModel]) -> tuple[tupl
     Args:
         config: The sweep, with its whole baseline.
         served: The sweep's models, as hosts serve them; of a model on several hosts the first one counts.
+        earlier: Sets of earlier studies, which come first.
 
     Returns:
         The sets, and a sentence on each set for people.
     """
     taken = {config.baseline: "the baseline"}
     for candidate in config.candidates:
-        taken.setdefault(candidate.configuration(config.baseline), f"the candidate {candidate.name}")
+        taken.setdefault(candidate.configuration(config.baseline, config.space), f"the candidate {candidate.name}")
     found: list[FirstSet] = []
     lines: list[str] = []
-    for wanted in _wanted(config, served):
+    for wanted in (*earlier, *_wanted(config, served)):
         fitted, remarks = _inside(wanted, config.space, config.baseline.values)
         if fitted.params_in(config.space, config.baseline) is None:
             lines.append(f"{wanted.origin} is no first trial: the space does not hold it")
             continue
-        same = taken.get(fitted.configuration(config.baseline))
+        same = taken.get(fitted.configuration(config.baseline, config.space))
         if same is not None:
             if same != "the baseline" or remarks:
                 lines.append(_sentence(f"{wanted.origin} is no trial of its own: here it is {same}", remarks))
             continue
-        taken[fitted.configuration(config.baseline)] = wanted.origin
+        taken[fitted.configuration(config.baseline, config.space)] = wanted.origin
         text = ", ".join(f"{name} {option_text(value)}" for name, value in fitted.values.items())
         lines.append(_sentence(f"tried first: {wanted.origin}: {text}", remarks))
         found.append(fitted)

@@ -200,11 +200,12 @@ class SweepConfig:
     def candidate_names(self) -> dict[str, str]:
         """Return the names of candidates and first sets by the keys of their configurations."""
         named = (*self.first_sets, *self.candidates)  # of two that are equal the candidate's name counts
-        return {each.configuration(self.baseline).key: each.name for each in named}
+        space = None if self.is_comparison else self.space
+        return {each.configuration(self.baseline, space).key: each.name for each in named}
 
     def origins(self) -> dict[str, str]:
         """Return the sources of the first sets' values by the keys of their configurations."""
-        return {each.configuration(self.baseline).key: each.origin for each in self.first_sets}
+        return {each.configuration(self.baseline, self.space).key: each.origin for each in self.first_sets}
 
     @property
     def stored_text(self) -> str:

@@ -162,7 +162,7 @@ class SearchTable(_Table):
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
     batch: Annotated[int, _auto_or_whole(1, 64, auto=AUTO)] = AUTO
-    first: list[Literal["model", "vendor"]] = ["model", "vendor"]
+    first: list[Literal["earlier", "model", "vendor"]] = ["model", "vendor"]
     probe: bool = True
     strict: bool = False
 

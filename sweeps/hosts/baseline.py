@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -59,7 +59,10 @@ def served_models(config: SweepConfig, hosts: Sequence[Host]) -> list[ServedMode
 
 
 def with_first_sets(
-    config: SweepConfig, hosts: Sequence[Host], stored: StoredStudy | None = None
+    config: SweepConfig,
+    hosts: Sequence[Host],
+    stored: StoredStudy | None = None,
+    earlier: Callable[[Sequence[Host]], Sequence[FirstSet]] = lambda _: (),
 ) -> tuple[SweepConfig, tuple[str, ...]]:
     """Add the sets that a search tries first; a stored study keeps the sets that it began with.
 
@@ -67,6 +70,7 @@ def with_first_sets(
         config: The sweep, with its whole baseline.
         hosts: Its hosts; at least one answers.
         stored: The study that the sweep continues; None for a new one.
+        earlier: Finds the sets of earlier studies with these hosts' models; asked with `first = ["earlier"]` only.
 
     Returns:
         The sweep, and sentences on the sets of a new study (`known_sets`).
@@ -75,7 +79,8 @@ def with_first_sets(
         return config, ()
     if stored is not None:
         return replace(config, first_sets=tuple(map(FirstSet.from_record, stored.record.first_sets))), ()
-    sets, lines = known_sets(config, served_models(config, hosts))
+    found = earlier(hosts) if "earlier" in config.search.first else ()
+    sets, lines = known_sets(config, served_models(config, hosts), found)
     return replace(config, first_sets=sets), lines
 
 

@@ -40,7 +40,7 @@ def require_search(config: SweepConfig) -> None:
         if {name for name in config.open_options if (name in config.space) != (name in candidate.values)}:
             continue
         if candidate.params_in(config.space, config.baseline) is None:
-            values = candidate.configuration(config.baseline).values
+            values = candidate.configuration(config.baseline, config.space).values
             outside = {name: value for name, value in values.items() if not _allows(config, name, value)}
             which = ", ".join(
                 f"{name} {value}" + ("" if name in candidate.values else " (the baseline's)")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from sweeps.progress import Progress, Silent
 from sweeps.progress.choice import ProgressChoice, require_choice, shown
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import load_inputs, with_stored_score
+from sweeps.search.earlier_studies import earlier_sets
+from sweeps.study.identity import identity_of
 from sweeps.study.run import StudyRun
 from sweeps.tracking.mlflow_store import tracking_uri
 from sweeps.workspace.study_lock import RUN
@@ -180,7 +183,8 @@ class Sweep:
                 require_search(config)
             for line in findings:
                 self._warn(line)
-            config, sets = with_first_sets(config, hosts, stored)
+            known = identity_of(config, cases, objective)
+            config, sets = with_first_sets(config, hosts, stored, partial(earlier_sets, config, known, ledger))
             for line in sets:
                 self.progress.note(line)
             run = StudyRun(

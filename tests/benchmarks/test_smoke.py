@@ -28,6 +28,7 @@ SMALLEST: dict[str, list[str]] = {
     "replay.replay": ["--replications", "1", "--budget", "90", "--file", "TABLE", "--methods", "sweep", "tpe-3"],
     "replay.shares": ["--table", "grid", "--file", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
+    "search.earlier": ["--replications", "1", "--budget", "84", "--relations", "related"],
     "search.importances": ["--replications", "1"],
     "search.racing": ["--replications", "1", "--budgets", "54", "--problems", "rough", "--ways", "uniform,drop,late"],
     "search.recommendation": ["--replications", "2", "--budget", "80"],
@@ -137,6 +138,11 @@ def batches(figures: dict[str, Any]) -> None:
     whole, parts = figures["regret_4"], [figures[kind]["regret_4"] for kind in ("smooth", "rough")]
     assert whole == pytest.approx(sum(parts) / 2)
     assert figures["cost_4"] == pytest.approx(whole / figures["regret_1"] - 1)
+
+
+def gained(figures: dict[str, Any]) -> None:
+    assert figures["replications"] == 1
+    assert -1 < figures["related"]["gained"] < 1
 
 
 def shares(figures: dict[str, Any]) -> None:
@@ -285,7 +291,7 @@ CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed,
     "replay.shares": options_that_matter, "search.batch_regret": batches,
-    "search.importances": shares, "search.sampler_scale": large_studies,
+    "search.earlier": gained, "search.importances": shares, "search.sampler_scale": large_studies,
     "search.racing": raced,
     "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
     "speed.coordinators": coordinated,

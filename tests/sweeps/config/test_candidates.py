@@ -43,6 +43,16 @@ def test_an_option_that_acts_in_the_candidate_alone_is_sent_with_its_default() -
     assert "mirostat_tau" not in BASELINE.options
 
 
+def test_a_search_sends_no_option_of_mirostat_that_it_does_not_search() -> None:
+    space = {"mirostat": [0, 2], "mirostat_tau": {"low": 1.0, "high": 9.0, "when": {"mirostat": [2]}}}
+    found = config(space=space, candidates={"calm": {"mirostat": 2, "mirostat_tau": 3.0}})
+    (calm,) = found.candidates
+    assert calm.params_in(found.space, found.baseline) == {"mirostat": 2, "mirostat_tau": 3.0}
+    (key,) = found.candidate_names()
+    assert key == calm.configuration(found.baseline, found.space).key
+    assert "mirostat_eta" not in calm.configuration(found.baseline, found.space).options
+
+
 @pytest.mark.parametrize(
     ("candidates", "message"),
     [
