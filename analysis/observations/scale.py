@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from analysis.arrays import FloatArray
 
 
@@ -62,6 +64,20 @@ class Scale:
     def oriented(self, scores: FloatArray) -> FloatArray:
         """Return oriented scores, of the same shape."""
         return -scores if self.lower_is_better else scores
+
+    def reach(self, means: FloatArray, below: FloatArray, above: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return how far intervals reach below and above their means, cut off at the ends of the scale.
+
+        Args:
+            means: Means of scores, shape (n,). An interval whose mean lies beyond an end does not reach further.
+            below: Whole lengths below the means, at least 0, shape (n,).
+            above: Whole lengths above the means, at least 0, shape (n,).
+
+        Returns:
+            Two arrays of shape (n,).
+        """
+        room_below, room_above = np.maximum(means - self.low, 0.0), np.maximum(self.high - means, 0.0)
+        return np.minimum(below, room_below), np.minimum(above, room_above)
 
     def shown(self, mean: float) -> float:
         """Return an oriented mean in the metric's own direction."""

@@ -54,7 +54,7 @@ class Timekeeper:
             made: Number of trials so far; 1 or more.
             rows: Rows of the observations table so far.
         """
-        stages = stage_requests(replace(self.plan, trials=made), self.config)
+        stages = stage_requests(replace(self.plan, trials=made), self.config, keeps_prompts=self.pace.keeps_prompts)
         trial = self._mean_seconds(rows, "explore")
         baseline = self._mean_seconds(rows, "floor")
         floor = replace(self.pace, decode=baseline).seconds(stages["floor"])

@@ -14,7 +14,6 @@ from typing import TypeVar
 import httpx
 import stamina
 
-from sweeps.engines import _llama_errors
 from sweeps.engines._ollama_client import CONNECT_SECONDS, ResponseError, StatusError
 from sweeps.engines._proxies import through
 from sweeps.engines.base import (
@@ -32,6 +31,7 @@ from sweeps.engines.base import (
     UsageLimit,
     excerpt,
 )
+from sweeps.engines.llama import errors as llama_errors
 from sweeps.engines.spec import API_KEY
 from sweeps.options import OptionValue, as_number
 
@@ -208,10 +208,10 @@ def refused(
     if _NO_MODEL.search(message):
         return ModelMissing(f"{address}: {message}")
     if isinstance(inner, Mapping) and "message" in inner:
-        return _llama_errors.error_from({"code": status, **inner}, address)
+        return llama_errors.error_from({"code": status, **inner}, address)
     if _TOO_LONG in message:
         num_ctx = (options or {}).get("num_ctx")
-        return _llama_errors.prompt_too_long(address, None, None if num_ctx is None else int(as_number(num_ctx)))
+        return llama_errors.prompt_too_long(address, None, None if num_ctx is None else int(as_number(num_ctx)))
     if message.lstrip().startswith("<") or status in (404, 405):
         return EngineProtocolError(f"{address} answered status {status} with {excerpt(message)}; {_WHO_ANSWERS}")
     if status == 501:
@@ -219,7 +219,7 @@ def refused(
     if status == 400:
         return OptionRefused(f"{address} refused the request: {excerpt(message, 300)}")
     when = "while it answered" if status < 0 else f"with status {status}"
-    return _llama_errors.failure(f"{address} failed {when}", message)
+    return llama_errors.failure(f"{address} failed {when}", message)
 
 
 def _no_access(address: str, status: int, message: str) -> AccessRefused:

@@ -7,13 +7,14 @@ import importlib.util
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import psutil
 
 from sweeps.engines import gguf
-from sweeps.engines._llama_server import LlamaServer, Load, library
 from sweeps.engines.base import (
     BaseEngine,
     Generation,
@@ -27,36 +28,25 @@ from sweeps.engines.base import (
     thinking_share,
 )
 from sweeps.engines.embedded_model import EMBEDDED_MODEL, INSTALL, require_embedded_model
+from sweeps.engines.llama.fields import HONOURS, sampling_fields, thinking_fields, whole
+from sweeps.engines.llama.prompt_states import KeptStates
+from sweeps.engines.llama.server import LlamaServer, Load, kept_states, library
 from sweeps.engines.spec import check_settings
 from sweeps.options import (
     LOAD_SETTINGS,
-    NUMBERS,
-    OPTIONS,
     RELOAD_OPTIONS,
     OptionValue,
-    as_number,
-    default_options,
     texts,
 )
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
-# Every option is sent: llama.cpp's own defaults differ from Ollama's (top_p .95, min_p .05), and a GGUF may bring
-# others.
-_SAMPLING_DEFAULTS: Mapping[str, OptionValue] = {
-    **{name: value for name, value in default_options().items() if name not in RELOAD_OPTIONS},
-    "typical_p": 1.0,
-    "num_predict": -1,
-}
 _LOAD_DEFAULTS: Mapping[str, int] = dict(zip(RELOAD_OPTIONS, (4096, -1, 0, 512), strict=True))
 """num_ctx in tokens; num_gpu -1 and num_thread 0 leave the choice to llama.cpp and to `default_threads`; num_batch."""
 
 _REPORTS = ("logprobs", "top_logprobs")
 """Fields of a request that change what is reported, not the prompt."""
-
-_WHOLE = frozenset({"seed", *(name for name, spec in NUMBERS.items() if spec.kind is int)})
-_SEED_MAX = 2**32 - 1
 
 
 def default_threads() -> int:
@@ -73,12 +63,17 @@ Threads wait for each other at every layer, which costs more than they gain on a
 another program wants a core)."""
 
 
+MOST_AT_ONCE = 4
+"""Most requests at once: each has the model loaded for itself, and they share the memory's bandwidth."""
+
+
 class LlamaCppEngine(BaseEngine):
     """llama.cpp in this process.
 
-    One request is in flight at a time: more would change the batch shape, and so the text of a seed. A request with
-    another prompt than the previous one is prefilled from scratch; a warm-up may restore the numbers of an earlier
-    prefill. So the texts of a seed depend neither on earlier requests nor on the process.
+    A loaded model has one request at a time: more would change the batch shape, and so the text of a seed. Where cores
+    are left, `companions` load the model again and generate at the same time (`at_once`), each as if it were alone. A
+    request with another prompt than the previous one is prefilled from scratch; a warm-up may restore the numbers of an
+    earlier prefill. So the texts of a seed depend neither on other requests nor on the process.
 
     Args:
         timeout: Seconds that one request may take; None for no limit.
@@ -95,7 +90,7 @@ class LlamaCppEngine(BaseEngine):
 
     name = "llamacpp"
     address = "in process"
-    honours = frozenset({*OPTIONS, "seed"}) - {"draft_num_predict"}
+    honours = HONOURS
     reload_options: Sequence[str] = RELOAD_OPTIONS
 
     def __init__(
@@ -114,6 +109,8 @@ class LlamaCppEngine(BaseEngine):
         self._embedder: LlamaServer | None = None
         self._last_prompt: tuple[Prompt, str, str] | None = None
         self.slots, self.kv_type = 1, ""
+        self._companions: list[LlamaCppEngine] = []
+        self._kept: WeakValueDictionary[Load, KeptStates] = WeakValueDictionary()
 
     @classmethod
     def from_spec(cls, spec: EngineSpec) -> LlamaCppEngine:
@@ -136,17 +133,22 @@ class LlamaCppEngine(BaseEngine):
         """
         limit = self._timeout if timeout is None else timeout
         one, key = {**options, "num_predict": 1}, _prompt_key(prompt, options, {})
-        if self._server is not None and self._server.load == self._wanted(model, options) and key != self._last_prompt:
-            self._last_prompt = None
-            self._last_prompt = key if self._server.states.restore(key, self._server.slot) else None
-        answer, _ = self.chat(prompt, one, model, limit, {})
+        load_seconds = self.load(model, options)
         assert self._server is not None
-        if answer.cached_tokens == 0:
-            self._server.states.keep(key, answer.prompt_tokens or 0, self._server.slot)
-        elif not _one_token_evaluated(answer):
-            self._last_prompt = None
+        server = self._server
+        with server.states.kept.turn:
+            server.require_open(f"llamacpp, model {model}")
+            if key != self._last_prompt:
+                self._last_prompt = None
+                self._last_prompt = key if server.states.restore(key, server.slot) else None
             answer, _ = self.chat(prompt, one, model, limit, {})
-        return answer
+            if answer.cached_tokens == 0:
+                server.states.keep(key, answer.prompt_tokens or 0, server.slot)
+            elif not _one_token_evaluated(answer):
+                self._last_prompt = None
+                answer, _ = self.chat(prompt, one, model, limit, {})
+        timing = replace(answer.timing, total=answer.timing.total + load_seconds, load=load_seconds)
+        return replace(answer, timing=timing)
 
     def chat_json(
         self, prompt: Prompt, schema: Mapping[str, Any], *, options: Mapping[str, OptionValue], model: str
@@ -212,9 +214,31 @@ class LlamaCppEngine(BaseEngine):
         }
 
     def close(self) -> None:
-        """See `Engine.close`."""
+        """See `Engine.close`. Requests of other threads end first."""
         self._embedder = None
         self.unload()
+
+    def at_once(self, model: str, options: Mapping[str, OptionValue]) -> int:
+        """See `WithCompanions.at_once`: one per core where a single thread generates and memory is left."""
+        load = self._wanted(model, options)
+        devices = (str(device["type"]) for device in library().get_device_info())
+        if load.decode_thread != 1 or (load.num_gpu != 0 and any("GPU" in device for device in devices)):
+            return 1
+        each = load.path.stat().st_size + load.num_ctx * (gguf.state_bytes(gguf.read_header(load.path)) or 0.0)
+        return max(1, min(MOST_AT_ONCE, load.num_thread, 1 + int(psutil.virtual_memory().available / (2 * each))))
+
+    def companions(self, count: int) -> Sequence[LlamaCppEngine]:
+        """See `WithCompanions.companions`: they share the kept states of prompts."""
+        while len(self._companions) < count:
+            self._companions.append(
+                LlamaCppEngine(timeout=self._timeout, options=self._settings, log_dir=self._log_dir)
+            )
+            self._companions[-1]._kept = self._kept
+        return self._companions[:count]
+
+    def keeps_prompts(self, tokens: int, *, model: str) -> bool:
+        """See `WithCompanions.keeps_prompts`."""
+        return kept_states(self._wanted(model, {})).has_room(tokens)
 
     def _path(self, model: str) -> Path:
         if model != EMBEDDED_MODEL:
@@ -226,7 +250,7 @@ class LlamaCppEngine(BaseEngine):
         return require_embedded_model()
 
     def _wanted(self, model: str, options: Mapping[str, OptionValue]) -> Load:
-        chosen = {name: _whole(name, {**_LOAD_DEFAULTS, **self._settings, **options}[name]) for name in RELOAD_OPTIONS}
+        chosen = {name: whole(name, {**_LOAD_DEFAULTS, **self._settings, **options}[name]) for name in RELOAD_OPTIONS}
         for name in ("num_ctx", "num_batch"):
             if chosen[name] < 1:
                 raise OptionRefused(f"llamacpp: option {name} must be at least 1, not {chosen[name]}", name)
@@ -250,7 +274,8 @@ class LlamaCppEngine(BaseEngine):
             return 0.0
         started = time.perf_counter()
         self._server = self._last_prompt = None  # frees the memory of the old one first
-        self._server = LlamaServer(wanted, self._log_dir)
+        kept = self._kept.setdefault(wanted, kept_states(wanted))
+        self._server = LlamaServer(wanted, self._log_dir, kept)
         return time.perf_counter() - started
 
     def chat(
@@ -272,16 +297,16 @@ class LlamaCppEngine(BaseEngine):
         self._last_prompt = key
         if request["cache_prompt"] and not _one_token_evaluated(answered[0]):
             assert self._server is not None
-            self._server.states.give_up()  # a model whose warm requests evaluate more than a restored state would
+            self._server.states.kept.give_up()  # a model whose warm requests evaluate more than a restored state would
         return answered
 
     def request(self, prompt: Prompt, options: Mapping[str, OptionValue]) -> dict[str, Any]:
         """Return llama.cpp's request for a prompt, every option explicit."""
-        sampling = _sampling({name: value for name, value in options.items() if name not in ("stop", "think")})
+        sampling = sampling_fields({name: value for name, value in options.items() if name not in ("stop", "think")})
         return {
             **sampling,
             "stop": texts(options, "stop"),
-            **_thinking(options),
+            **thinking_fields(options),
             "messages": messages(prompt),
             "max_tokens": sampling.get("num_predict", -1),
         }
@@ -311,8 +336,13 @@ class LlamaCppEngine(BaseEngine):
         return self._server.rendered(messages(prompt))
 
     def unload(self) -> None:
-        """Take the model out of the memory."""
-        self._server = self._last_prompt = None
+        """Take the model out of the memory, with those of the companions."""
+        server, self._server, self._last_prompt = self._server, None, None
+        for engine in (*self._companions, server):
+            if isinstance(engine, LlamaCppEngine):
+                engine.unload()
+            elif engine is not None:
+                engine.stop()
 
 
 def _prompt_key(
@@ -326,38 +356,6 @@ def _prompt_key(
 def _one_token_evaluated(answer: Generation) -> bool:
     """Whether a request took all of its prompt from the cache but the last token, which is always evaluated."""
     return answer.cached_tokens == (answer.prompt_tokens or 0) - 1
-
-
-def _sampling(options: Mapping[str, OptionValue]) -> dict[str, int | float]:
-    """Return every option of one request except the reload options, all explicit."""
-    merged = {**_SAMPLING_DEFAULTS, **{name: value for name, value in options.items() if name not in RELOAD_OPTIONS}}
-    unknown = sorted(set(merged) - LlamaCppEngine.honours)
-    if unknown:
-        raise OptionRefused(f"llamacpp: option {unknown[0]!r} is unknown; leave it out", unknown[0])
-    sampling = {
-        name: _whole(name, value) if name in _WHOLE else float(as_number(value)) for name, value in merged.items()
-    }
-    # As in Ollama, 0 and negative numbers mean no limit, and a seed below 0 means a random one.
-    if sampling["num_predict"] <= 0:
-        sampling["num_predict"] = -1
-    if not -1 <= sampling.get("seed", 0) < _SEED_MAX:
-        raise OptionRefused(f"llamacpp: option seed is {options['seed']}; it must lie in -1..{_SEED_MAX - 1}", "seed")
-    return sampling
-
-
-def _thinking(options: Mapping[str, OptionValue]) -> dict[str, Any]:
-    """Return `think` as llama.cpp gives it to the model's template; a template without it ignores it."""
-    think = options.get("think")
-    if think is None:
-        return {}
-    effort = {"reasoning_effort": think} if isinstance(think, str) else {}
-    return {"chat_template_kwargs": {"enable_thinking": bool(think), **effort}}
-
-
-def _whole(name: str, value: OptionValue) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value != int(value):
-        raise OptionRefused(f"llamacpp: option {name} must be a whole number, not {value!r}", name)
-    return int(value)
 
 
 def _generation(

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sweeps.hosts.host import Host
+from sweeps.hosts.host import Host, Lane
+from sweeps.hosts.order import Warmth, warmth
 from sweeps.hosts.task import Task
 
 _MOMENT = 5.0
@@ -36,6 +37,9 @@ class Board:
     Args:
         hosts: The hosts. Those that are dropped have no jobs, and may join later.
         shares: The tasks of each host, by its index.
+
+    Attributes:
+        stopped: Whether no job is to be taken any more.
     """
 
     def __init__(self, hosts: Sequence[Host], shares: dict[int, list[Task]]) -> None:
@@ -44,7 +48,8 @@ class Board:
         self._orphans: deque[Job] = deque()
         self._working = {i for i, host in enumerate(hosts) if not host.dropped}
         self._busy = 0
-        self._stopped = False
+        self._needs: dict[Lane, Warmth] = {}
+        self.stopped = False
         self._changed = threading.Condition()
 
     @property
@@ -58,7 +63,7 @@ class Board:
         Where no other host works any more, it is asked at once, unless it was asked a moment ago.
         """
         with self._changed:
-            while not self._stopped and (self._busy or self.left):
+            while not self.stopped and (self._busy or self.left):
                 if time.monotonic() >= host.ask_at:
                     return True
                 if not self._working and not self._busy:
@@ -81,19 +86,34 @@ class Board:
                 self._changed.notify_all()
             return bool(others)
 
-    def take(self, host: Host) -> Job | None:
+    def take(self, host: Host, lane: Lane) -> Job | None:
         """Return a host's next job; wait while others may still give up theirs; None when all is done."""
         own = self._queues[self.hosts.index(host)]
         with self._changed:
-            while not self._stopped:
-                job = own.popleft() if own else self._orphans.popleft() if self._orphans else self._steal()
+            while not self.stopped:
+                given_up = self._orphans.popleft if self._orphans else self._steal
+                job = self._next(own, host, lane) if own else given_up()
                 if job is not None:
                     self._busy += 1
+                    self._needs[lane] = warmth(job.task, host.engine.reload_options)
                     return job
                 if not self._busy and not self.left:  # a host between two jobs may still give up the others
                     return None
                 self._changed.wait(timeout=0.5)
         return None
+
+    def _next(self, own: deque[Job], host: Host, lane: Lane) -> Job:
+        """Take a host's next job: the first one whose prompt is warm on the lane, or is not in use on another lane."""
+        if host.at_once > 1:
+            others = {need for each, need in self._needs.items() if each is not lane}
+            needs = [warmth(job.task, host.engine.reload_options) for job in own]
+            fits = [i for i, need in enumerate(needs) if need == lane.warm]
+            fits += [i for i, need in enumerate(needs) if need not in others]
+            if fits:
+                job = own[fits[0]]
+                del own[fits[0]]
+                return job
+        return own.popleft()
 
     def _steal(self) -> Job | None:
         """Take the last job of the longest other queue, if any host may run it."""
@@ -125,5 +145,5 @@ class Board:
     def stop(self) -> None:
         """Let no host take another job."""
         with self._changed:
-            self._stopped = True
+            self.stopped = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""One host: warmed up, one request at a time, every answer stored as it arrives."""
+"""One host: warmed up before its requests, every answer stored as it arrives."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sweeps.engines.base import Engine, EngineError, Generation, Prompt, PromptTooLong
+from sweeps.engines.companions import companions, requests_at_once
 from sweeps.fingerprints.changes import fingerprint_changes
 from sweeps.fingerprints.fingerprint import Fingerprint, host_label
+from sweeps.hosts.busy_time import BusyTime
 from sweeps.hosts.order import Warmth, warmth
 from sweeps.hosts.task import Task
 from sweeps.ledger.ledger import Ledger
@@ -53,18 +55,40 @@ class HostChangedError(RunStoppedError):
         )
 
 
+@dataclass(eq=False)
+class Lane:
+    """One engine of a host, with at most one request at a time.
+
+    Attributes:
+        engine: The engine.
+        warm: The warm state before its next request; None if it is cold.
+        shortest_load: Shortest load that it reported.
+    """
+
+    engine: Engine
+    warm: Warmth | None = None
+    shortest_load: float = math.inf
+
+
 @dataclass
 class Clock:
-    """Seconds spent in the engine, and the number of requests and warm-ups."""
+    """Seconds in which the engine worked, and the number of requests and warm-ups."""
 
-    engine: float = 0.0
+    busy: BusyTime = field(default_factory=BusyTime)
     warmups: int = 0
     requests: int = 0
+
+    @property
+    def engine(self) -> float:
+        """Seconds with one request or more in the engine."""
+        return self.busy.seconds
 
 
 @dataclass(eq=False)
 class Host:
     """One engine with its fingerprint from the start of the run.
+
+    Most engines take one request at a time. One with companions has a lane for each: they share everything else.
 
     Attributes:
         engine: The engine.
@@ -78,6 +102,8 @@ class Host:
         capture: Takes its fingerprints again; None where that is not possible, and it never comes back.
         in_a_row: Failed requests in a row.
         no_memory_for: Failures for lack of memory, by model and reload options (the prompt left empty).
+        most_at_once: Most requests at the same time.
+        at_once: Requests at the same time in the latest batch.
     """
 
     engine: Engine
@@ -90,11 +116,15 @@ class Host:
     capture: Callable[[], dict[str, Fingerprint]] | None = None
     in_a_row: int = 0
     no_memory_for: dict[Warmth, str] = field(default_factory=dict)
+    most_at_once: int = 64
+    at_once: int = 1
     _dropped_at: float = field(default_factory=time.monotonic)
     _ask_wait: float = 0.0
     _fitted: set[Warmth] = field(default_factory=set)
-    _warm: Warmth | None = None
-    _shortest_load: float = math.inf
+    _lanes: list[Lane] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._lanes = [Lane(self.engine)]
 
     @property
     def known(self) -> dict[str, Fingerprint]:
@@ -168,31 +198,51 @@ class Host:
             repeat=task.place.repeat,
         )
 
-    def generate(self, ledger: Ledger, task: Task) -> Entry:
+    def lanes_for(self, tasks: Sequence[Task]) -> Sequence[Lane]:
+        """Return the lanes that can run tasks at the same time, at least one and at most one per task."""
+        wants = {self.load(task): (task.configuration.model, task.options) for task in tasks}
+        most = min(self.most_at_once, len(tasks))
+        at_once = [requests_at_once(self.engine, *want) for want in wants.values()] if most > 1 else [1]
+        self.at_once = max(1, min(most, *at_once))
+        if self.at_once > len(self._lanes):
+            others = companions(self.engine, self.at_once - 1)[len(self._lanes) - 1 :]
+            self._lanes += [Lane(engine) for engine in others]
+        return self._lanes[: self.at_once]
+
+    def interrupt(self) -> None:
+        """End the requests of several lanes, whose threads nobody waits for."""
+        if self.at_once > 1:
+            self.cool()
+            self.engine.close()
+
+    def generate(self, ledger: Ledger, task: Task, lane: Lane | None = None) -> Entry:
         """Warm up where needed, send one request, store the answer.
 
         An answer is stored only from a warm model, and only if engine and model still have the same fingerprint. After
         a restart or an unloading, an answer could not be compared with the others.
 
+        Args:
+            ledger: The ledger.
+            task: The task.
+            lane: The lane that is free; by default the first one.
+
         Raises:
             HostChangedError: If engine or model changed; the answer is not stored.
             EngineError: From the engine; the next request then warms up again.
         """
-        started = time.perf_counter()
+        lane = lane or self._lanes[0]
         need = warmth(task, self.engine.reload_options)
-        try:
-            if need != self._warm:
-                self._warm = None
-                self._warm_up(task)
+        with self.clock.busy:
+            if need != lane.warm:
+                lane.warm = None
+                self._warm_up(lane, task)
                 self.clock.warmups += 1
-            self._warm = None
-            generation = self._send(task)
-            if self._was_cold(generation):
-                generation = self._send(task)
+            lane.warm = None
+            generation = self._send(lane, task)
+            if self._was_cold(lane, generation):
+                generation = self._send(lane, task)
             self._check_unchanged(need.model)
-        finally:
-            self.clock.engine += time.perf_counter() - started
-        self._warm = need
+        lane.warm = need
         self.note_room(task)
         self.in_a_row, self._ask_wait = 0, 0.0
         self.clock.requests += 1
@@ -216,21 +266,22 @@ class Host:
         """Note that the host has had memory for what a task loads."""
         self._fitted.add(self.load(task))
 
-    def _warm_up(self, task: Task) -> None:
+    def _warm_up(self, lane: Lane, task: Task) -> None:
         """Send the prompt once, uncounted: every repeat after it then takes the same numeric path."""
-        self.engine.warm_up(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
+        lane.engine.warm_up(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
 
     def cool(self) -> None:
         """Warm up again before the next request, since another program used the server."""
-        self._warm = None
+        for lane in self._lanes:
+            lane.warm = None
 
-    def _send(self, task: Task) -> Generation:
-        return self.engine.generate(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
+    def _send(self, lane: Lane, task: Task) -> Generation:
+        return lane.engine.generate(task.prompt, task.options, model=task.configuration.model, timeout=self.timeout)
 
-    def _was_cold(self, generation: Generation) -> bool:
+    def _was_cold(self, lane: Lane, generation: Generation) -> bool:
         """Whether the server loaded the model for a request that should have found it warm."""
-        load, usual = generation.timing.load, self._shortest_load
-        self._shortest_load = min(load, usual)
+        load, usual = generation.timing.load, lane.shortest_load
+        lane.shortest_load = min(load, usual)
         return is_reload(load, usual)
 
     def _check_unchanged(self, model: str) -> None:
@@ -248,8 +299,8 @@ class Host:
 
     @property
     def warm(self) -> Warmth | None:
-        """The warm state before the next request; None if it is cold."""
-        return self._warm
+        """The warm state of the first lane before its next request; None if it is cold."""
+        return self._lanes[0].warm
 
 
 def is_reload(load: float, shortest: float) -> bool:

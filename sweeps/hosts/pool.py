@@ -1,7 +1,8 @@
 """A pool of hosts for tasks that the ledger does not have yet; each host has its own queue.
 
 An idle host takes over tasks of others that need no particular host. After a final failure a host is dropped, and the
-others do its work. With one host everything runs in the calling thread.
+others do its work. A host whose engine takes several requests at once has a worker for each. A single worker runs in
+the calling thread.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from sweeps.engines.base import (
     UsageLimit,
 )
 from sweeps.hosts.board import Board, Job
-from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, HostChangedError, RunStoppedError
+from sweeps.hosts.host import MAX_CONSECUTIVE_FAILURES, Host, HostChangedError, Lane, RunStoppedError
 from sweeps.hosts.memory import no_memory
 from sweeps.hosts.order import order
 from sweeps.hosts.task import Task, TaskResult
@@ -80,7 +81,9 @@ def run_tasks(
     absent = [host for host in hosts if host.dropped and host.capture is not None]
     board = Board([*living, *absent], _share_out(hosts, living, waiting))
     emit: SimpleQueue[object] = SimpleQueue()
-    workers = [_Worker(host, board, ledger, study, emit) for host in board.hosts]
+    workers = [
+        _Worker(host, lane, board, ledger, study, emit) for host in board.hosts for lane in host.lanes_for(waiting)
+    ]
 
     def handle(event: object) -> None:
         if isinstance(event, TaskResult):
@@ -188,9 +191,10 @@ class _Back:
 
 @dataclass
 class _Worker:
-    """The worker of one host."""
+    """The worker of one lane of a host."""
 
     host: Host
+    lane: Lane
     board: Board
     ledger: Ledger
     study: str
@@ -200,7 +204,7 @@ class _Worker:
     def work(self) -> None:
         """Run jobs until none is left for this host. Defects and ledger failures are raised."""
         while not self.host.dropped or self._comes_back():
-            if (job := self.board.take(self.host)) is None:
+            if (job := self.board.take(self.host, self.lane)) is None:
                 return
             try:
                 self._do(job)
@@ -236,18 +240,19 @@ class _Worker:
         except RunStoppedError:
             raise
         except EngineError as error:
-            self._failed(job, task, error)
+            if not self.board.stopped:
+                self._failed(job, task, error)
         else:
             self._emit(TaskResult(task, entry))
 
     def _generate(self, task: Task) -> Entry:
         """Generate; where memory is short, once more, since another model may have just left it."""
         try:
-            return self.host.generate(self.ledger, task)
+            return self.host.generate(self.ledger, task, self.lane)
         except OutOfMemory:
             if self.host.has_room(task):
                 raise
-        return self.host.generate(self.ledger, task)
+        return self.host.generate(self.ledger, task, self.lane)
 
     def _no_room(self, job: Job, task: Task, error: OutOfMemory) -> None:
         """Leave a configuration out that the host has no memory for; without memory for the baseline, drop the host."""
@@ -326,5 +331,8 @@ def _in_threads(
                 handle(event)
     finally:
         board.stop()
+        if running:
+            for host in board.hosts:
+                host.interrupt()
         for thread in threads:
             thread.join(timeout=2.0)

@@ -119,6 +119,8 @@ def open_hosts(engines: Sequence[Engine], config: SweepConfig) -> list[Host]:
     unreachable: list[EngineError] = []
     for index, engine in enumerate(engines):
         host = Host(engine, {}, timeout=config.engine.timeout, name=_name_of(config, index) or engine.address)
+        if "seconds" in config.constraints.limits:
+            host.most_at_once = 1  # requests at the same time slow each other
         host.capture = partial(fingerprints_of, engine, config, index)
         try:
             host.fingerprints = host.capture()

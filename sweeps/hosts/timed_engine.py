@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from sweeps.engines.base import Engine, Generation, Prompt
+from sweeps.engines.companions import companions
+from sweeps.hosts.busy_time import BusyTime
 from sweeps.options import OptionValue
 
 LEAST_LOAD_SECONDS = 0.05
@@ -18,15 +20,33 @@ class TimedEngine:
 
     Attributes:
         warmups: Answers of one token: unless cached, their prefill is that of a whole prompt.
-        load_seconds: The longest load seen.
-        seconds: Time of all requests by the engine's clock; a scripted engine's runs faster than ours.
+        busy: Time with requests.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self.warmups: list[Generation] = []
-        self.load_seconds = 0.0
-        self.seconds = 0.0
+        self._companions: list[TimedEngine] = []
+        self._longest_load = 0.0
+        self.busy = BusyTime()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds with requests, by the engine's clock; a scripted engine's is faster than ours."""
+        return self.busy.seconds
+
+    @property
+    def load_seconds(self) -> float:
+        """The longest load seen."""
+        return max(self._longest_load, *(each._longest_load for each in self._companions), 0.0)
+
+    def companions(self, count: int) -> Sequence[Engine]:
+        """See `WithCompanions.companions`: their warm-ups and seconds are counted here as well."""
+        for engine in companions(self._engine, count)[len(self._companions) :]:
+            another = TimedEngine(engine)
+            another.warmups, another.busy = self.warmups, self.busy
+            self._companions.append(another)
+        return [cast("Engine", each) for each in self._companions[:count]]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
@@ -50,14 +70,12 @@ class TimedEngine:
 
     def _timed(self, send: Callable[..., Generation], *arguments: Any, **named: Any) -> Generation:
         started = time.perf_counter()
-        try:
+        with self.busy:
             answer = send(*arguments, **named)
-        except Exception:
-            self.seconds += time.perf_counter() - started
-            raise
-        self.seconds += max(answer.timing.total, time.perf_counter() - started)
+            faster = answer.timing.total - (time.perf_counter() - started)
+        self.busy.add(max(0.0, faster))
         if answer.timing.load >= LEAST_LOAD_SECONDS:
-            self.load_seconds = max(self.load_seconds, answer.timing.load)
+            self._longest_load = max(self._longest_load, answer.timing.load)
         return answer
 
 

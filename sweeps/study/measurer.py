@@ -183,14 +183,16 @@ class Measurer:
             on_result: Called with each result, which is then neither kept nor scored here.
         """
         self._know_hosts()
-        first = len(self.rows)
+        first, seen = len(self.rows), len(self.answers)
         try:
             if self.shared is None or on_result is not None:
                 self._run_here(tasks, on_result)
             else:
                 self.shared.run(self._unknown(tasks), self._run_here, self._take, self._require_space)
-                # Every coordinator then computes the same means, to the last bit.
+            if self.shared is not None or max(host.at_once for host in self.hosts) > 1:
+                # The order of arrival is by chance. So every run computes the same means, to the last bit.
                 self.rows[first:] = sorted(self.rows[first:], key=_spot)
+                self.answers[seen:] = sorted(self.answers[seen:], key=_spot)
         finally:
             self._unwritten.write()
         self._scorer.stop_if_none_scored()
@@ -344,7 +346,8 @@ class Measurer:
         if error:
             self.progress.note(f"{place.stage}, case {place.case}, seed {place.seed}: {error}", warning=True)
         seconds = None if result.kept or entry is None else entry.generation.timing.total
-        self.progress.advance(place.stage, seconds=seconds)
+        at_once = max(host.at_once for host in self.hosts)
+        self.progress.advance(place.stage, seconds=None if seconds is None else seconds / at_once)
         self.progress.observe(self._view.of(result, self.rows[-1], seconds))
 
     def rows_of(self, trial: int) -> Sequence[Mapping[str, Any]]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.observations import views
+from analysis.observations.scale import UNIT
 from analysis.report.data import ReportData
 from analysis.report.interactive.figure import (
     BASELINE,
@@ -197,11 +198,12 @@ def _by_importance(names: list[str], surface: Surface | None) -> list[str]:
 
 def _curve(own: Slice, labels: list[str]) -> list[Trace]:
     """The surface along one option: a curve with its band, or a point with its interval for each choice."""
-    low, mean, high = (numbers(part) for part in (own.low, own.mean, own.high))
+    below, above = UNIT.reach(own.mean, own.mean - own.low, own.high - own.mean)
+    low, mean, high = (numbers(part) for part in (own.mean - below, own.mean, own.mean + above))
     if own.scale.labels:
         at = [labels.index(label) if label in labels else None for label in own.scale.labels]
-        half = numbers(np.asarray(own.high) - np.asarray(own.mean))
-        bars = {"error_y": {"array": half, "color": CURVE, "thickness": 1.4}}
+        ends = {"symmetric": False, "array": numbers(above), "arrayminus": numbers(below)}
+        bars = {"error_y": {**ends, "color": CURVE, "thickness": 1.4}}
         return [
             line(at, mean, "estimate, with 95% band", CURVE, mode="markers", marker={"color": CURVE, "size": 9}, **bars)
         ]

@@ -7,8 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arrays import FloatArray
 from analysis.formatting import count_text
 from analysis.observations import views
+from analysis.observations.scale import UNIT
 from analysis.report.interactive.figure import (
     BASELINE,
     DOT,
@@ -50,7 +52,7 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
     ):
         if mask.any():
             of = [who.number(key) for key in trials.index[mask]]
-            bars = _bars(errors[mask], colour)
+            bars = _bars(trials["mean"][mask].to_numpy(dtype=float), errors[mask], colour)
             shape = {"symbol": symbol, "size": 9 if colour == FINALIST else 6}
             at = numbers(trials["mean"][mask])
             traces.append(points(x[mask].tolist(), at, of, name, colour, marker=shape, **bars))
@@ -63,11 +65,8 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
         mark = {"symbol": "diamond", "size": 11}
         ticks[end] = "fresh"
         of = [who.number(data.finalist)]
-        traces.append(
-            points(
-                [end], numbers([fresh["mean"]]), of, name, FINALIST, marker=mark, **_bars(np.array([error]), FINALIST)
-            )
-        )
+        bars = _bars(np.array([float(fresh["mean"])]), np.array([error]), FINALIST)
+        traces.append(points([end], numbers([fresh["mean"]]), of, name, FINALIST, marker=mark, **bars))
     shapes = _noise(float(base["mean"]), half, baseline_line(rows, base))
     numbered = {"tickvals": list(ticks), "ticktext": list(ticks.values())}
     axis += "; at the end: fresh seeds" if fresh is not None else ""
@@ -132,16 +131,18 @@ def _arms(who: Who) -> list[tuple[str, str, str]]:
     return arms if data.finalist is None else [*arms, (data.finalist, data.finalist_name, FINALIST)]
 
 
-def _bars(half: Any, colour: str) -> dict[str, Any]:
+def _bars(means: FloatArray, half: FloatArray, colour: str) -> dict[str, Any]:
     if not np.any(half > 0):
         return {}
-    return {"error_y": {"array": numbers(half), "color": colour, "thickness": 1, "width": 0}}
+    below, above = UNIT.reach(means, half, half)
+    ends = {"symmetric": False, "array": numbers(above), "arrayminus": numbers(below)}
+    return {"error_y": {**ends, "color": colour, "thickness": 1, "width": 0}}
 
 
 def _noise(centre: float, half: float, line: str) -> list[dict[str, Any]]:
     """Noise band and mean of the baseline, as shapes."""
-    own = level(centre, line)
-    return [band(centre - half, centre + half, "noise band, 95%"), own] if half > 0 else [own]
+    own, (below, above) = level(centre, line), UNIT.reach(np.array([centre]), np.array([half]), np.array([half]))
+    return [band(centre - below.item(), centre + above.item(), "noise band, 95%"), own] if half > 0 else [own]
 
 
 def _lines(

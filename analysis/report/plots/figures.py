@@ -16,6 +16,7 @@ from scipy import stats
 
 from analysis.formatting import cases_text
 from analysis.observations import views
+from analysis.observations.scale import UNIT
 from analysis.report.plots.option_panels import option_sensitivity
 from analysis.report.plots.style import (
     BASELINE,
@@ -117,9 +118,9 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, 
 
 def mean_error(cell: pd.Series[Any]) -> tuple[float, float]:
     """Lengths of a mean's 95% t interval below and above it, within the scale from 0 to 1; 0 of a single score."""
-    mean = float(cell["mean"])
-    half = float(stats.t.ppf(0.975, cell["n"] - 1) * cell["se"]) if cell["n"] > 1 else 0.0
-    return min(half, max(mean, 0.0)), min(half, max(1.0 - mean, 0.0))
+    half = np.array([stats.t.ppf(0.975, cell["n"] - 1) * cell["se"] if cell["n"] > 1 else 0.0])
+    below, above = UNIT.reach(np.array([float(cell["mean"])]), half, half)
+    return float(below[0]), float(above[0])
 
 
 def score_range(rows: pd.DataFrame, means: pd.DataFrame) -> tuple[float, float]:

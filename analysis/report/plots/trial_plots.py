@@ -14,6 +14,7 @@ from scipy import stats
 
 from analysis.formatting import count_text
 from analysis.observations import views
+from analysis.observations.scale import UNIT
 from analysis.report.plots.style import (
     BAND,
     BASELINE,
@@ -142,10 +143,11 @@ def _points(
     axes: Axes, x: Any, y: Any, half: Any, colour: str, label: str, *, size: float = 5, hollow: bool = False
 ) -> None:
     face = "white" if hollow else colour
+    half = np.asarray(half, dtype=float)
     axes.errorbar(
         x,
         y,
-        yerr=half,
+        yerr=UNIT.reach(np.asarray(y, dtype=float), half, half),
         fmt="D" if colour == FINALIST else "o",
         ms=size,
         color=colour,

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from objectives.case import Case, Item
-from sweeps.engines import _llama_errors
 from sweeps.engines.base import (
     BaseEngine,
     EngineError,
@@ -32,6 +31,7 @@ from sweeps.engines.base import (
     PromptTooLong,
     Timing,
 )
+from sweeps.engines.llama import errors as llama_errors
 from sweeps.engines.scripted.faults import FAULTS, Fault, Request
 from sweeps.engines.scripted.settings import (
     SURFACES,
@@ -190,7 +190,7 @@ class ScriptedEngine(BaseEngine):
         tokens = count_words(prompt)
         num_ctx = whole(options, "num_ctx") if "num_ctx" in options else None
         if num_ctx is not None and tokens > num_ctx:
-            raise _llama_errors.prompt_too_long(f"scripted, model {model}", tokens, num_ctx)
+            raise llama_errors.prompt_too_long(f"scripted, model {model}", tokens, num_ctx)
         load = self._load(model, options)
         cached = tokens - 1 if self._cached == (prompt, tokens) else 0
         self._cached = (prompt, tokens)

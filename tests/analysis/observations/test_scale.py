@@ -106,3 +106,10 @@ def test_a_margin_beyond_the_scale_is_refused():
 def test_the_scale_stands_in_the_record():
     (verdict,) = judge(sample(), baseline="b")
     assert verdict.as_dict()["scale"] == dataclasses.asdict(Scale())
+
+
+def test_intervals_end_with_the_scale():
+    below, above = Scale(0, 10).reach(np.array([1.0, 9.5, 5.0, -1.0, math.nan]), np.full(5, 2.0), np.full(5, 3.0))
+    assert below[:4].tolist() == [1.0, 2.0, 2.0, 0.0]
+    assert above[:4].tolist() == [3.0, 0.5, 3.0, 3.0]
+    assert np.isnan([below[4], above[4]]).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from importlib.resources import files
 
 import numpy as np
@@ -13,9 +14,10 @@ from markupsafe import Markup
 
 from analysis.observations import views
 from analysis.report.guard import Guard
-from analysis.report.interactive.figure import LiveFigure
+from analysis.report.interactive.figure import LiveFigure, Who
 from analysis.report.interactive.items import item_shares
 from analysis.report.interactive.part import figure_html, live_figures
+from analysis.report.interactive.trials import noise_band
 from analysis.report.page import draw
 from analysis.report.plots.style import words_of
 from analysis.report.surface import Scale
@@ -60,6 +62,16 @@ def test_points_of_the_noise_band_and_the_history_are_the_trials_means(data, con
         found = {key: y for key, _, y in points_of(content, name)}
         expected = means.to_dict() | ({data.finalist: fresh} if name == "noise_band" else {})
         assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_intervals_of_low_scores_do_not_go_below_zero(data):
+    low = replace(data, observations=data.observations.assign(score=0.1 * data.observations["score"]))
+    figure = noise_band(Who(Tables(low)), "", "")
+    bars = [(y, trace["error_y"]) for trace in figure.traces for y in [trace["y"]]]
+    ends = [at - below for y, bar in bars for at, below in zip(y, bar["arrayminus"], strict=True)]
+    assert min(ends) == pytest.approx(0.0, abs=1e-6)
+    assert max(max(bar["array"]) for _, bar in bars) > 0.05  # and above they are whole
+    assert next(shape["y0"] for shape in figure.layout["shapes"] if "y0" in shape) >= 0
 
 
 def test_the_strips_have_every_fresh_score(data, content):

@@ -265,3 +265,13 @@ def test_without_known_noise_no_band_is_claimed(observations):
     axes = plots.noise_band(observations, baseline=BASELINE, noise_sd=0.0).axes[0]
     assert "noise band, 95%" not in by_label(axes)
     assert re.fullmatch(r"\d+ of 40 trials have a higher mean than the baseline", axes.get_title(loc="left"))
+
+
+def test_intervals_of_low_scores_do_not_go_below_zero(observations):
+    low = observations.assign(score=observations["score"] * 0.1)
+    axes = plots.noise_band(low, baseline=BASELINE, noise_sd=SD, finalist=finalist_of(low)).axes[0]
+    ends = np.concatenate([
+        segment[:, 1] for bars in axes.containers for lines in bars.lines[2] for segment in lines.get_segments()
+    ])  # fmt: skip
+    assert ends.min() == 0.0
+    assert ends.max() > low["score"].max()  # and above they are whole

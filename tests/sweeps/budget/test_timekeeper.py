@@ -178,14 +178,14 @@ def test_generations_from_the_ledger_took_no_time(tmp_path: Path) -> None:
     # As below, floor and trials were expected to take 28 and 84. The study has made nothing of the floor and a quarter
     # of the trials itself: 21 seconds, which took 42, twice as long. The confirmation: 51 seconds, so 102, and a trial
     # 84 / 8 x 2 = 21. So 600 - 42 - 102 = 456 are left for trials of 21.
-    watcher.seconds = 42.0
+    watcher.busy.add(42.0 - watcher.seconds)
     assert keeper.trials_left(8, [*floor, *explored]) == 21
     # Requests without an answer took time as well; a third of the trials' were paid for: 28, which took as long.
     failed = [explored[0], {"stage": "explore", "seconds": float("nan"), "generation": None}, explored[1]]
-    watcher.seconds = 28.0
+    watcher.busy.add(28.0 - watcher.seconds)
     assert keeper.trials_left(8, [*floor, *failed]) == (600 - 28 - 51) * 8 // 84
     # Where all came from the ledger, things are expected to take what they took.
-    watcher.seconds = 0.0
+    watcher.busy.add(0.0 - watcher.seconds)
     assert keeper.trials_left(8, [*floor, *explored[:3]]) == (600 - 51) * 8 // 84
     # An engine that tells no times is not held to any.
     timeless = dataclasses.replace(keeper, pace=Pace(0.0, 0.0, 0.0))
@@ -202,11 +202,11 @@ def test_how_many_trials_are_left_by_hand(tmp_path: Path) -> None:
     # and 48 generations of 1.5: 84. They have taken half as much again as these 112: 168. The confirmation: 3 prompts
     # of 2 and 30 generations of 1.5, 51, and with that half 76.5. So 600 - 168 - 76.5 = 355.5 are left, and a trial
     # takes 84 / 8 x 1.5 = 15.75.
-    watcher.seconds = 168.0
+    watcher.busy.add(168.0 - watcher.seconds)
     assert keeper.trials_left(8, rows) == 22
-    watcher.seconds = 600.0
+    watcher.busy.add(600.0 - watcher.seconds)
     assert keeper.trials_left(8, rows) == 0
     # A slower baseline than trials: (1.5 + 1) / 2 seconds for each generation of the confirmation.
     slow = [{"stage": "floor", "seconds": 1.5}, {"stage": "explore", "seconds": 1.0}]
-    watcher.seconds = 34.0 + 60.0  # as expected, so that 600 - 94 - (6 + 37.5) = 462.5 are left for trials of 7.5
+    watcher.busy.add(34.0 + 60.0 - watcher.seconds)  # as expected, so that 600 - 94 - (6 + 37.5) = 462.5 are left
     assert keeper.trials_left(8, slow) == 61

@@ -7,14 +7,16 @@ import importlib.util
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from sweeps.engines._llama_server import LoadFailed
-from sweeps.engines.base import EngineTimeout, ModelMissing, NotInstalled, OptionRefused, Prompt
+from sweeps.engines.base import EngineFailure, EngineTimeout, ModelMissing, NotInstalled, OptionRefused, Prompt
 from sweeps.engines.embedded_model import EMBEDDED_MODEL, embedded_model_path
 from sweeps.engines.gguf import NoGguf
+from sweeps.engines.llama.server import LoadFailed
 from sweeps.engines.llamacpp import LlamaCppEngine
 
 pytestmark = [
@@ -94,6 +96,53 @@ def test_a_restored_prompt_gives_the_texts_of_an_evaluated_one(engine: LlamaCppE
     assert engine.generate(prompts[0], {**OPTIONS, "num_predict": 1}, model=EMBEDDED_MODEL).cached_tokens == 0
     engine.unload()  # states end with their load
     assert evaluated(prompts[1]) > 20
+
+
+def test_a_companion_gives_the_same_texts_at_the_same_time_and_shares_evaluated_prompts(engine: LlamaCppEngine) -> None:
+    (other,) = engine.companions(1)
+    seeds = range(3)
+
+    def texts(one: LlamaCppEngine) -> list[str]:
+        return [one.generate(PROMPT, OPTIONS | {"seed": seed}, model=EMBEDDED_MODEL).text for seed in seeds]
+
+    assert engine.warm_up(PROMPT, OPTIONS, model=EMBEDDED_MODEL).cached_tokens == 0
+    alone = texts(engine)
+    answer = other.warm_up(PROMPT, OPTIONS, model=EMBEDDED_MODEL)
+    assert answer.cached_tokens == answer.prompt_tokens - 1
+    with ThreadPoolExecutor() as pool:
+        assert list(pool.map(texts, (engine, other))) == [alone, alone]
+    engine.unload()  # with its companions
+    assert other.warm_up(PROMPT, OPTIONS, model=EMBEDDED_MODEL).cached_tokens == 0
+
+
+def test_closing_ends_the_request_of_another_thread(engine: LlamaCppEngine) -> None:
+    story = OPTIONS | {"num_predict": 400, "repeat_penalty": 1.3}
+    (other,) = engine.companions(1)
+    other.warm_up(PROMPT, OPTIONS, model=EMBEDDED_MODEL)
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(other.generate, PROMPT, story, model=EMBEDDED_MODEL)
+        threading.Event().wait(0.1)
+        engine.close()
+        with pytest.raises(EngineFailure, match="closed"):
+            answer.result()
+
+
+def test_requests_at_once_follow_cores_memory_and_the_threads_asked_for(
+    engine: LlamaCppEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sweeps.engines.llamacpp.default_threads", lambda: 3)
+    assert engine.at_once(EMBEDDED_MODEL, OPTIONS) == 3
+    assert engine.at_once(EMBEDDED_MODEL, OPTIONS | {"num_thread": 3}) == 1
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10**8))
+    assert engine.at_once(EMBEDDED_MODEL, OPTIONS) == 1
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=10**10))
+    monkeypatch.setattr("sweeps.engines.llamacpp.TINY_MODEL", 1000)
+    assert engine.at_once(EMBEDDED_MODEL, OPTIONS) == 1
+
+
+def test_prompts_are_kept_while_they_fit(engine: LlamaCppEngine) -> None:
+    assert engine.keeps_prompts(12 * 600, model=EMBEDDED_MODEL)
+    assert not engine.keeps_prompts(10**6, model=EMBEDDED_MODEL)
 
 
 def test_a_new_process_gives_the_same_text(engine: LlamaCppEngine) -> None:

@@ -256,3 +256,77 @@ def test_hosts_that_differ_are_named_before_the_start(tmp_path):
         parse_config(CONFIG), directory=tmp_path, engine=engines, tracking=False, report=False, progress=Listener()
     ).run()
     assert any("h1 differs from h0 in engine.version" in text and warning for text, warning in notes)
+
+
+class SeveralAtOnce(ScriptedEngine):
+    """An engine with companions; `running` holds the prompts in work, and `seen` its contents at each request."""
+
+    def __init__(self, at_once=2, running=None, seen=None, **settings):
+        super().__init__(CASES, address="in process", delay=0.005, **settings)
+        self.lanes = at_once
+        self.running, self.seen = running if running is not None else [], seen if seen is not None else []
+        self.others = []
+
+    def at_once(self, model, options):
+        return self.lanes
+
+    def companions(self, count):
+        self.others = self.others or [SeveralAtOnce(1, self.running, self.seen) for _ in range(self.lanes - 1)]
+        return self.others[:count]
+
+    def generate(self, prompt, options, *, model, timeout=None):
+        self.running.append(prompt.user)
+        self.seen.append(tuple(self.running))
+        try:
+            return super().generate(prompt, options, model=model, timeout=timeout)
+        finally:
+            self.running.remove(prompt.user)
+
+
+def one_host(engine):
+    return Host(engine, {"scripted": take(engine, "scripted")}, name="here")
+
+
+def test_an_engine_with_companions_runs_several_requests_of_different_prompts_at_once(ledger, tmp_path):
+    tasks = make_tasks(24)
+    host = one_host(SeveralAtOnce())
+    outcomes, _ = run([host], ledger, tasks)
+    assert host.at_once == 2
+    assert max(len(prompts) for prompts in host.engine.seen) == 2
+    assert host.clock.warmups == 4  # each of four prompts stayed on one lane
+    alone = one_host(SeveralAtOnce(at_once=1))
+    other = Ledger(tmp_path / "alone.db")
+    expected, _ = run([alone], other, tasks)
+    other.close()
+    assert max(len(prompts) for prompts in alone.engine.seen) == 1
+    texts = ({o.task.place: o.entry.generation.text for o in each} for each in (outcomes, expected))
+    assert next(texts) == next(texts)
+
+
+def test_lanes_share_the_last_prompt_and_one_that_asks_for_a_single_request_gets_it(ledger):
+    host = one_host(SeveralAtOnce())
+    run([host], ledger, [task for task in make_tasks(24) if task.place.case == CASES[0].name])
+    assert host.clock.warmups == 2
+    host.most_at_once = 1
+    run([host], ledger, [task for task in make_tasks(40) if task.place.seed >= 6])
+    assert host.at_once == 1
+
+
+def test_a_stop_closes_an_engine_of_several_requests_and_records_no_failure(ledger):
+    engine = SeveralAtOnce()
+    closed = []
+    engine.close = lambda: closed.append(True)
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_tasks([one_host(engine)], ledger, make_tasks(24), study="s", on_result=stop)
+    assert closed == [True]
+
+
+def test_a_fault_on_one_lane_is_repeated_and_a_host_that_fails_is_dropped_once(ledger):
+    host = one_host(SeveralAtOnce(faults=[Fault("unreachable", frozenset({3}))]))
+    outcomes, _ = run([host], ledger, make_tasks(24))
+    assert places(outcomes) == places_of(make_tasks(24))
+    assert not any(outcome.error for outcome in outcomes)

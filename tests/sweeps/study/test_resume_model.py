@@ -32,6 +32,10 @@ class Interrupted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
+    def at_once(self, *_: Any) -> int:
+        """One request at a time: its companions would not be counted."""
+        return 1
+
     def generate(self, *arguments: Any, **named: Any) -> Any:
         self._count()
         return self._inner.generate(*arguments, **named)

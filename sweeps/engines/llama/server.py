@@ -1,17 +1,13 @@
-"""One loaded model of llama.cpp in this process, through xllamacpp's server class, and the states of its prompts."""
+"""One loaded model of llama.cpp in this process, through xllamacpp's server class."""
 
 from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
-import weakref
-from collections import OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass
 from functools import cache
@@ -19,12 +15,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 
-from analysis.files.unfinished import remove_abandoned, unfinished
-from sweeps.engines import _llama_errors, gguf
+from sweeps.engines import gguf
 from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, NotInstalled
 from sweeps.engines.embedded_model import INSTALL
+from sweeps.engines.llama import errors
+from sweeps.engines.llama.prompt_states import KeptStates, PromptStates, StateFile
 
 
 class LoadFailed(EngineFailure):
@@ -50,132 +46,6 @@ def library() -> Any:
         )
         raise NotInstalled(f"the embedded engine cannot load the package xllamacpp ({error}): {hint}") from None
     return xllamacpp
-
-
-MOST_BYTES = 512 * 2**20
-"""Limit of all kept states; a prompt of 563 tokens takes 13 MB with SmolLM2-135M."""
-
-SHARE = 1 / 8
-"""Largest part of the free memory that they may take."""
-
-
-Slot = Callable[[str, str], dict[str, Any]]
-"""Lets llama.cpp `save` its state into the file of a name, or `restore` it from there."""
-
-
-class StateFile:
-    """The file through which a state passes; it is empty before and after.
-
-    On Linux it is a file in memory without a name, so that nothing is left of it when the process is killed. Elsewhere
-    it is in a temporary folder; what a killed process left there is removed at the next start.
-
-    Attributes:
-        folder: Its folder, with a separator at the end.
-        name: Its name there.
-    """
-
-    def __init__(self) -> None:
-        if hasattr(os, "memfd_create") and Path("/proc/self/fd").is_dir():
-            descriptor = os.memfd_create("state of a prompt")
-            weakref.finalize(self, os.close, descriptor)
-            self.folder, self.name = "/proc/self/fd/", str(descriptor)
-        else:
-            named = Path(tempfile.gettempdir()) / "slm-sweeps-state"
-            remove_abandoned(named)
-            folder = unfinished(named)
-            folder.mkdir(mode=0o700)
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self.folder, self.name = f"{folder}{os.sep}", "state"
-
-    @property
-    def path(self) -> Path:
-        """Its path, for this process only."""
-        return Path(self.folder + self.name)
-
-
-class PromptStates:
-    """States of prompts that one load of a model has evaluated. Above the limit the least recently used goes first.
-
-    Args:
-        file: The file through which they pass.
-        token_bytes: Returns the expected bytes per token; None keeps nothing.
-        most_bytes: Limit of all states together.
-    """
-
-    def __init__(self, file: StateFile, token_bytes: Callable[[], float | None], most_bytes: int = MOST_BYTES) -> None:
-        self._file = file
-        self._token_bytes = token_bytes
-        self._most_bytes = most_bytes
-        self._given_up = False
-        self._kept: OrderedDict[Hashable, bytes] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._kept)
-
-    def keep(self, key: Hashable, tokens: int, slot: Slot) -> None:
-        """Keep llama.cpp's present state, unless it is larger than the limit.
-
-        Args:
-            key: Everything that decides the rendered prompt.
-            tokens: Tokens of the prompt.
-            slot: See `Slot`.
-        """
-        if self._given_up:
-            return
-        each = self._token_bytes()
-        if each is None:
-            self.give_up()
-            return
-        limit, expected = self._limit(), int(each * tokens)
-        if expected > limit:
-            return
-        self._shrink(limit - expected)
-        try:
-            saved = slot("save", self._file.name).get("n_saved")
-            state = self._file.path.read_bytes()
-        except (EngineProtocolError, OSError):
-            self.give_up()
-            return
-        finally:
-            self._empty()
-        if saved == tokens:  # else generated tokens are in it
-            self._kept[key] = state
-            self._shrink(limit)
-
-    def restore(self, key: Hashable, slot: Slot) -> bool:
-        """Give llama.cpp the state of a prompt; False if none is kept."""
-        state = self._kept.get(key)
-        if state is None:
-            return False
-        self._kept.move_to_end(key)
-        try:
-            self._file.path.write_bytes(state)
-            slot("restore", self._file.name)
-        except (EngineProtocolError, OSError):
-            self.give_up()
-            return False
-        finally:
-            self._empty()
-        return True
-
-    def give_up(self) -> None:
-        """Drop all states, and keep none from now on."""
-        self._kept.clear()
-        self._given_up = True
-
-    def _limit(self) -> int:
-        held = sum(map(len, self._kept.values()))
-        return min(self._most_bytes, int(SHARE * (psutil.virtual_memory().available + held)))
-
-    def _shrink(self, most: int) -> None:
-        while self._kept and sum(map(len, self._kept.values())) > most:
-            self._kept.popitem(last=False)
-
-    def _empty(self) -> None:
-        try:
-            self._file.path.write_bytes(b"")
-        except OSError:
-            self.give_up()
 
 
 @dataclass(frozen=True)
@@ -211,23 +81,26 @@ class LlamaServer:
     Args:
         load: The settings of the load.
         log_dir: Directory for llama.cpp's log of a failed load; None for none.
+        kept: States of prompts that equal loads have evaluated; None for a store of its own.
 
     Attributes:
         load: The settings of the load.
         num_ctx: Tokens of context that llama.cpp allocated (a multiple of 256, at most the model's training length).
-        states: States of prompts that this load has evaluated.
+        states: Saves and restores states of prompts.
 
     Raises:
         NoGguf: If the file is missing or no GGUF.
         LoadFailed: If llama.cpp cannot load it.
     """
 
-    def __init__(self, load: Load, log_dir: Path | None = None) -> None:
+    def __init__(self, load: Load, log_dir: Path | None = None, kept: KeptStates | None = None) -> None:
         gguf.check(load.path)
         self.load = load
+        self._stopped = threading.Event()
+        self._running: set[threading.Thread] = set()
         self._key = secrets.token_hex(16)
         self._state_file = StateFile()
-        self.states = PromptStates(self._state_file, cache(lambda: gguf.state_bytes(gguf.read_header(load.path))))
+        self.states = PromptStates(self._state_file, kept_states(load) if kept is None else kept)
         try:
             self._server = self._start(verbosity=0)
         except RuntimeError:
@@ -251,7 +124,7 @@ class LlamaServer:
 
         def receive(chunk: dict[str, Any]) -> bool:
             chunks.append(chunk)
-            return stop.is_set()
+            return stop.is_set() or self._stopped.is_set()
 
         def run() -> None:
             streamed = request | {"stream": True, "stream_options": {"include_usage": True}}
@@ -261,6 +134,7 @@ class LlamaServer:
                 failures.append(error)
 
         worker = threading.Thread(target=run, name="llama.cpp request", daemon=True)
+        self._running.add(worker)
         worker.start()
         try:
             worker.join(timeout)
@@ -268,6 +142,8 @@ class LlamaServer:
         finally:
             stop.set()
             worker.join()
+            self._running.discard(worker)
+        self.require_open(where)
         if late:
             raise EngineTimeout(
                 f"{where}: the answer took longer than {timeout:g} s; raise the time limit or lower num_predict "
@@ -276,10 +152,21 @@ class LlamaServer:
         if failures:
             raise failures[0]
         if chunks and "error" in chunks[-1]:
-            raise _llama_errors.error_from(chunks[-1]["error"], where)
+            raise errors.error_from(chunks[-1]["error"], where)
         if not chunks or "usage" not in chunks[-1]:
             raise EngineProtocolError(f"{where}: the answer broke off after {len(chunks)} pieces")
         return chunks
+
+    def stop(self) -> None:
+        """End the requests of other threads between two tokens, for good; return when they have ended."""
+        self._stopped.set()
+        for worker in tuple(self._running):
+            worker.join()
+
+    def require_open(self, where: str) -> None:
+        """Refuse to go on after `stop`."""
+        if self._stopped.is_set():
+            raise EngineFailure(f"{where}: the engine was closed in the middle of a request")
 
     def count(self, messages: Sequence[Mapping[str, str]]) -> int | None:
         """Count the messages' tokens in the model's template; None where this build cannot."""
@@ -298,7 +185,7 @@ class LlamaServer:
         """Return one vector of length 1 per text."""
         answer = self._server.handle_embeddings({"input": list(texts)})
         if "error" in answer:
-            raise _llama_errors.error_from(answer["error"], where)
+            raise errors.error_from(answer["error"], where)
         rows = sorted(answer["data"], key=lambda row: row["index"])
         return [[float(value) for value in row["embedding"]] for row in rows]
 
@@ -363,6 +250,11 @@ class LlamaServer:
         lines = [line.split(": ", 1)[-1].strip() for line in text.splitlines() if " E " in line]
         reason = "; ".join(dict.fromkeys(lines[:3])) or "llama.cpp gave no reason"
         return f"llama.cpp could not load {self.load.path} (num_ctx {self.load.num_ctx}): {reason}{note}"
+
+
+def kept_states(load: Load) -> KeptStates:
+    """Return an empty store for the states of a load's prompts."""
+    return KeptStates(cache(lambda: gguf.state_bytes(gguf.read_header(load.path))))
 
 
 def _load_elsewhere(load: Load) -> str:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from analysis.files.unfinished import unfinished
-from sweeps.engines._llama_server import PromptStates, StateFile
 from sweeps.engines.base import EngineProtocolError
+from sweeps.engines.llama.prompt_states import KeptStates, PromptStates, StateFile
 from tests.analysis.files.test_unfinished import left_by_the_dead
 from tests.sweeps.forks import needs_fork
 
@@ -60,7 +60,7 @@ def brought_back(states: PromptStates, slot: Slot, letter: str) -> bytes | None:
 
 
 def of_size(file: StateFile, limit: int, each: Callable[[], float | None] = lambda: 1.0) -> tuple[PromptStates, Slot]:
-    return PromptStates(file, each, limit), Slot(file)
+    return PromptStates(file, KeptStates(each, limit)), Slot(file)
 
 
 def test_the_least_recently_used_goes_first(file: StateFile) -> None:
@@ -97,7 +97,7 @@ def test_a_state_with_generated_tokens_is_not_kept(file: StateFile) -> None:
     states, slot = of_size(file, 35)
     slot.state = b"prompt and answer"
     states.keep("a", 6, slot)
-    assert len(states) == 0
+    assert len(states.kept) == 0
 
 
 @pytest.mark.parametrize("action", ["save", "restore"])
@@ -111,7 +111,7 @@ def test_a_failure_ends_the_keeping(file: StateFile, action: str) -> None:
         assert brought_back(states, slot, "a") is None
     slot.fails = False
     evaluated(states, slot, "c")
-    assert len(states) == 0
+    assert len(states.kept) == 0
     assert slot.calls == ["save", action]
 
 
