@@ -153,7 +153,7 @@ def measured_pace(
         prefill=tokens * (_fresh_prefill_rate(engines[0], config, cases) if rate is None else rate),
         load=max((watcher.load_seconds for watcher in watchers), default=0.0),
         hosts=len(engines),
-        at_once=1 if reloads(config) else requests_at_once(engines[0], config.baseline.model, config.baseline.options),
+        at_once=_at_once(engines[0], config),
         keeps_prompts=_keeps_prompts(engines[0], tokens, config, cases),
         longest=_longest(answers, config),
     )
@@ -168,6 +168,16 @@ def _longest(answers: Sequence[Generation], config: SweepConfig) -> float:
         return 0.0
     warm = sum(answer.timing.total - answer.timing.load - answer.timing.decode for answer in answers) / len(answers)
     return warm + limit * sum(answer.timing.decode for answer in answers) / tokens
+
+
+def _at_once(engine: Engine, config: SweepConfig) -> int:
+    """Requests at the same time; one where the space has something that may leave no core for another."""
+    if (
+        any(name in config.space for name in ("model", "num_thread", "num_gpu"))
+        or "seconds" in config.constraints.limits
+    ):
+        return 1
+    return requests_at_once(engine, config.baseline.model, config.baseline.options)
 
 
 def reloads(config: SweepConfig) -> bool:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from objectives import load_cases
 from sweeps.budget.pace import Pace, expected_groups, measured_pace, readable_time
 from sweeps.budget.plan import Plan
 from sweeps.config.file import load_config
@@ -75,6 +76,26 @@ class TestTime:
         assert (pace.decode, pace.longest) == (pytest.approx(2.5), pytest.approx(5.5))  # 20 and 50 tokens of .1 s
         time = replace(pace, prefill=0.0, load=0.0).estimate(self.PLAN, config)
         assert time.text.startswith("about 3.8 min (up to 8.2 min, since texts may be longer than the baseline's): ")
+
+    @pytest.mark.parametrize(
+        ("change", "at_once", "keeps"),
+        [({}, 2, True), ({"space": {"num_ctx": [512, 1024]}}, 2, False), ({"space": {"num_thread": [1, 2]}}, 1, False),
+         ({"constraints": {"seconds": 9.0}}, 1, True)],
+    )  # fmt: skip
+    def test_what_the_engine_offers_counts_where_the_sweep_can_use_it(self, tmp_path, change, at_once, keeps):
+        class Offers(ScriptedEngine):
+            def at_once(self, model, options):
+                return 2
+
+            def keeps_prompts(self, tokens, *, model):
+                return tokens == 27  # three cases of 9
+
+        _, watcher = timed(ScriptedEngine())
+        watcher.warmups.append(Generation("x", "length", 100, 1, Timing(0.1, prefill=0.1), cached_tokens=0))
+        config = load_config(write_sweep(tmp_path, **change))
+        answer = Generation("x", "stop", 9, 10, Timing(1.0, decode=1.0))
+        pace = measured_pace([answer], [watcher], config, load_cases(tmp_path / "cases"), [Offers()])
+        assert (pace.at_once, pace.keeps_prompts) == (at_once, keeps)
 
     def test_kept_prompts_of_a_space_with_two(self, tmp_path):
         config = load_config(
