@@ -108,6 +108,7 @@ def audit(
 
     console, workspace = stderr_console(), Workspace.at(mlruns)
     before = read_record(Path(against)) if against and against != LAST else None
+    uri = "" if no_tracking and against != LAST else _store(file, workspace)  # refused before anything is generated
     with terminable() as status:
         progress = _Shown(console, quiet=quiet or as_json, bisect=bisect or bool(changes))
         try:
@@ -138,7 +139,6 @@ def audit(
     def warn(text: str) -> None:
         say(console, f"warning: {text}")
 
-    uri = _store(file, workspace)
     if against == LAST and (before := _last(uri, found, warn)) is None:
         warn("--against last: no earlier audit with this model, these cases and options is in MLflow")
     report = found.report(before, required=require or "")
