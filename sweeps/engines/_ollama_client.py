@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import os
 import re
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import httpx
@@ -162,18 +164,25 @@ def _value_of(text: str) -> str:
     return value
 
 
-def _certificates(place: ServerAddress) -> Any:
+def _certificates(place: ServerAddress) -> ssl.SSLContext:
     """Return the certificates to trust, those that SSL_CERT_FILE or SSL_CERT_DIR names included.
 
     Raises:
         ConfigError: If such a file cannot be used.
     """
+    named = [name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)]
     try:
-        return httpx.create_ssl_context(trust_env=place.scheme == "https")
+        return httpx.create_ssl_context() if named and place.scheme == "https" else _bundled_certificates()
     except OSError as error:
-        name = next((name for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "SSL_CERT_FILE")
+        name = next(iter(named), "SSL_CERT_FILE")
         reason = error.strerror or str(error)
         raise ConfigError(f"{name}={os.environ.get(name, '')}: cannot be used as certificates ({reason})") from None
+
+
+@cache
+def _bundled_certificates() -> ssl.SSLContext:
+    """Read the certificates that are installed with httpx, which takes longer than all else of a new client."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _all_headers(place: ServerAddress, given: Mapping[str, str]) -> dict[str, str]:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import base64
+import shutil
+import ssl
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
+import certifi
 import pytest
 
 from sweeps.cli import run_command
-from sweeps.engines import _http, _proxies, open_engine
+from sweeps.engines import _http, _ollama_client, _proxies, open_engine
 from sweeps.engines.base import (
     AccessRefused,
     EngineBusy,
@@ -349,3 +352,24 @@ def test_certificates_that_are_not_there(tmp_path: Path, monkeypatch: pytest.Mon
     with pytest.raises(ConfigError, match="SSL_CERT_FILE="):
         OllamaEngine("https://box.invalid")
     assert OllamaEngine("http://127.0.0.1:9").address == "http://127.0.0.1:9"
+
+
+def test_certificates_are_read_once_unless_somebody_names_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def loaded(context: ssl.SSLContext, cafile: str, *rest: None) -> None:
+        read.append(cafile)
+        load(context, cafile, *rest)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", loaded)
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    _ollama_client._bundled_certificates.cache_clear()
+    for address in ("http://127.0.0.1:9", "https://box.invalid", "https://box.invalid"):
+        OllamaEngine(address).close()
+    assert read == [certifi.where()]
+    own = Path(shutil.copyfile(certifi.where(), tmp_path / "own.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(own))
+    OllamaEngine("https://box.invalid").close()
+    assert read[1:] == [str(own)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -27,7 +28,7 @@ class Host(ScriptedEngine):
     """A host that can be away, and that can end the process at a request."""
 
     away = False
-    ends_at: Callable[[Mapping[str, Any]], bool] = staticmethod(lambda _: False)
+    ends_at: Callable[[str, Mapping[str, Any]], bool] = staticmethod(lambda *_: False)
 
     def identify(self, model: str) -> dict[str, Any]:
         if self.away:
@@ -37,7 +38,7 @@ class Host(ScriptedEngine):
     def generate(self, prompt: Prompt, options: Mapping[str, Any], **given: Any) -> Generation:
         if self.away:
             raise EngineUnreachable(f"nothing answers at {self.address}")
-        if options["num_predict"] != 1 and self.ends_at(options):
+        if options["num_predict"] != 1 and self.ends_at(self.address, options):
             raise RuntimeError("killed")
         return super().generate(prompt, options, **given)
 
@@ -46,7 +47,7 @@ def write(folder: Path, generations: int = 120) -> Path:
     return write_sweep(folder, engine={"hosts": list(HOSTS)}, budget={"generations": generations}, confirm={"looks": 1})
 
 
-def hosts(folder: Path, *away: str, ends_at: Callable[[Mapping[str, Any]], bool] | None = None) -> list[Host]:
+def hosts(folder: Path, *away: str, ends_at: Callable[[str, Mapping[str, Any]], bool] | None = None) -> list[Host]:
     found = []
     for address in HOSTS:
         engine = Host(load_cases(folder / "cases"), noise=0.1, address=address)
@@ -63,12 +64,16 @@ def generations(folder: Path) -> int:
 
 
 def stopped_in_confirmation(folder: Path, path: Path, after: int) -> SweepResult:
-    """The sweep, ended by a fault of the program after so many requests of the confirmation."""
-    seen = []
+    """The sweep, ended by a fault of the program after so many requests of the confirmation, two or more of each host.
 
-    def ends(options: Mapping[str, Any]) -> bool:
-        seen.extend([1] if options["seed"] >= 1_000_000 else [])
-        return len(seen) > after
+    A busy machine may start the second host's thread late.
+    """
+    seen: Counter[str] = Counter()
+
+    def ends(address: str, options: Mapping[str, Any]) -> bool:
+        if options["seed"] >= 1_000_000:
+            seen[address] += 1
+        return seen.total() > after and all(seen[address] > 1 for address in HOSTS)
 
     with pytest.raises(RuntimeError, match="killed"):
         run(path, engine=hosts(folder, ends_at=ends))
@@ -133,7 +138,7 @@ def test_what_a_killed_run_did_not_note_is_found_by_the_fingerprint_that_the_stu
 def test_a_host_that_comes_later_is_remembered_too(tmp_path: Path) -> None:
     path = write(tmp_path)
     with pytest.raises(RuntimeError, match="killed"):
-        run(path, engine=hosts(tmp_path, HOSTS[0], ends_at=lambda options: options["seed"] >= 10_400))
+        run(path, engine=hosts(tmp_path, HOSTS[0], ends_at=lambda _, options: options["seed"] >= 10_400))
     assert set(load_result(tmp_path / "mlruns").hosts) == {HOSTS[1]}
     whole = run(path, engine=hosts(tmp_path))
     assert set(whole.hosts) == set(HOSTS)

@@ -125,12 +125,20 @@ def test_tasks_of_a_host_stay_there(ledger):
 
 
 def test_an_idle_host_takes_over_what_needs_no_host(ledger):
-    slow = ScriptedEngine(CASES, address="slow", delay=0.05)
-    quick = ScriptedEngine(CASES, address="quick", delay=0.001)
-    hosts = [Host(engine, {"scripted": take(engine, "scripted")}, name=engine.address) for engine in (slow, quick)]
+    """While a host is stuck, the other does more than its half of the tasks, however busy the machine is."""
+    made, rest = [], threading.Event()
+
+    def count(_):
+        made.append(1)
+        if len(made) == 30:
+            rest.set()
+
+    stuck = ScriptedEngine(CASES, address="stuck", delay=0.001, sleep=lambda _: rest.wait(60))
+    quick = ScriptedEngine(CASES, address="quick", delay=0.001, sleep=count)
+    hosts = [Host(engine, {"scripted": take(engine, "scripted")}, name=engine.address) for engine in (stuck, quick)]
     outcomes, _ = run(hosts, ledger, make_tasks(40))
     assert len(outcomes) == 40
-    assert hosts[1].clock.requests > 2 * hosts[0].clock.requests
+    assert hosts[1].clock.requests >= 30 - len(CASES)  # each prompt is warmed up once
 
 
 @pytest.mark.parametrize("host", [None, 1])

@@ -36,8 +36,9 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
 
 
+@pytest.mark.usefixtures("no_report")
 @pytest.mark.parametrize(("variable", "value", "tables"), FROM_ENVIRONMENT)
-def test_it_is_read_as_it_was_run(
+def test_it_is_read_as_it_was_run_and_goes_on_when_it_is_scored_again(
     variable: str, value: str, tables: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_sweep(tmp_path, **tables)
@@ -64,17 +65,6 @@ def test_it_is_read_as_it_was_run(
         (known,) = connection.execute("SELECT DISTINCT configuration FROM observations WHERE trial = -1").fetchall()
     assert known == (config.baseline.key,)
     assert steady(kept.observations) == steady(first.observations)
-
-
-@pytest.mark.usefixtures("no_report")
-@pytest.mark.parametrize(("variable", "value", "tables"), FROM_ENVIRONMENT)
-def test_scored_anew_it_goes_on(
-    variable: str, value: str, tables: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write_sweep(tmp_path, **tables)
-    monkeypatch.setenv(variable, value)
-    first = run(path)
-    monkeypatch.delenv(variable)
     done = rescore_study(tmp_path / "mlruns", None)
     assert done.changed == 0
     assert done.new.stored.identity == first.stored.identity
