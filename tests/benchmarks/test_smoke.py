@@ -34,6 +34,7 @@ SMALLEST: dict[str, list[str]] = {
     "search.recommendation": ["--replications", "2", "--budget", "80"],
     "search.sampler_scale": ["--trials", "60", "--here"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
+    "search.tokens": ["--replications", "1", "--tokens", "9000"],
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],
     "speed.coordinators": ["--coordinators", "2", "--delay", "0.1", "--trials", "8"],
     "speed.hosts": ["--hosts", "2", "--delay", "0.1", "--configurations", "2", "--trials", "8"],
@@ -138,6 +139,12 @@ def batches(figures: dict[str, Any]) -> None:
     whole, parts = figures["regret_4"], [figures[kind]["regret_4"] for kind in ("smooth", "rough")]
     assert whole == pytest.approx(sum(parts) / 2)
     assert figures["cost_4"] == pytest.approx(whole / figures["regret_1"] - 1)
+
+
+def per_token(figures: dict[str, Any]) -> None:
+    row = figures["9000"]
+    assert 0 < min(row["ei"], row["per-token"]) <= max(row["ei"], row["per-token"]) < 1
+    assert row["saved"] == pytest.approx(row["per-token"] - row["ei"])
 
 
 def gained(figures: dict[str, Any]) -> None:
@@ -293,7 +300,8 @@ CHECKS = {
     "replay.shares": options_that_matter, "search.batch_regret": batches,
     "search.earlier": gained, "search.importances": shares, "search.sampler_scale": large_studies,
     "search.racing": raced,
-    "search.recommendation": recommended, "search.selection": selected, "speed.analysis_scale": scale,
+    "search.recommendation": recommended, "search.selection": selected, "search.tokens": per_token,
+    "speed.analysis_scale": scale,
     "speed.coordinators": coordinated,
     "speed.hosts": speedup, "speed.overhead": share, "speed.report_page": report_page, "speed.request_order": order,
     "speed.scale": grown, "speed.startup": started,
