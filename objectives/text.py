@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -151,6 +152,8 @@ def tokenise(text: str) -> Sequence[Token]:
 
 
 _STEMMER = snowballstemmer.stemmer("english")
+_STEMS_ONE = threading.Lock()
+"""The stemmer keeps the word in itself: two threads would get each other's stems."""
 
 
 @lru_cache(maxsize=1 << 16)
@@ -158,4 +161,5 @@ def stem(word: str) -> str:
     """Return the Snowball English stem of a folded word; words with digits or of other scripts stay unchanged."""
     if not word.isascii() or not word.isalpha():
         return word
-    return str(_STEMMER.stemWord(word))
+    with _STEMS_ONE:
+        return str(_STEMMER.stemWord(word))

@@ -14,6 +14,7 @@ The database is a PostgreSQL server on the same machine. Optuna's storage, MLflo
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import tempfile
@@ -25,6 +26,9 @@ from typing import Any
 from benchmarks import command
 from benchmarks.speed.hosts import cases, tables
 from benchmarks.sweep_file import toml_text
+
+_IMPORTS = ("sweeps.study.sweep", "sweeps.results.result", "sweeps.samplers.gp", "psycopg", "optuna")
+"""What a coordinator imports in the course of a sweep."""
 
 
 def timed(count: int, url: str, text: str, delay: float) -> tuple[float, float]:
@@ -80,8 +84,10 @@ def main(argv: list[str] | None = None) -> int:
         return command.skip(given, "PostgreSQL's binaries are not installed, or this system has no fork")
     text = toml_text(tables(1, given.trials or (24 if given.quick else 60), 12))
     server, found = Server(binaries), {}
+    for module in _IMPORTS:  # before the forks, which share them
+        importlib.import_module(module)
     try:
-        timed(1, server.url(server.new_database()), toml_text(tables(1, 8, 12)), 0.0)  # imports and caches
+        timed(1, server.url(server.new_database()), toml_text(tables(1, 8, 12)), 0.0)  # caches of the file system
         for count in (1, given.coordinators):
             found[count] = timed(count, server.url(server.new_database()), text, given.delay / 1000)
     finally:

@@ -23,6 +23,9 @@ _MOST = 64
 _PAUSES = (0.01, 0.25)
 """Seconds between two looks at the tasks of others: the first and the longest."""
 
+_LONGER = 1.4
+"""The next pause, as a multiple of the last one: a batch goes on soon after its last answer, whatever that took."""
+
 _SHARE_AGAIN = 2.0
 """Seconds of waiting after which the tasks are offered again, in case another coordinator had others."""
 
@@ -92,7 +95,7 @@ class SharedTasks:
                 self._offer_again(others - taken, since)
             if left and not taken:
                 time.sleep(pause)
-                pause = min(2 * pause, _PAUSES[1])
+                pause = min(_LONGER * pause, _PAUSES[1])
 
     def _part(self, tasks: int, times: int) -> tuple[int, int]:
         """Where this coordinator begins in a batch, and how many tasks it claims.

@@ -167,12 +167,12 @@ class StudyRun:
             if lost := unscored_text(stages.measurer.rows):
                 self.progress.note(lost, warning=True)
             self.progress.stage("report")
-            stages.logbook.wait()
             stored_now = self.ledger.studies.get(stages.name)
             assert stored_now is not None
             rows = stages.measurer.rows_of_study()
             result = result_of(self.ledger, replace(stored_now, status="done"), self.workspace, rows=rows)
             stages.update(lambda record: with_judged(record, result))
+            stages.logbook.wait()  # after the verdict, which all coordinators compute at the same time
             stages.logbook.finish(result, written=self.ledger.coordinators.written(stages.name))
             if self.coordinator is not None and self.workspace.is_shared:
                 self.coordinator.has_written()

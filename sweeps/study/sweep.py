@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from objectives import Case, Objective
 from objectives.custom import Scoring
+from sweeps.budget.raised import is_raised
 from sweeps.config.file import load_config
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Engine
@@ -168,6 +169,8 @@ class Sweep:
             if ledger.observations.free_lost():
                 self._warn("the ledger lacks generations that its studies had; those of this study are made again")
             stored = ledger.studies.get(config.study.name)
+            if stored is not None and not self.drop and not is_raised(stored.identity, config.identity()):
+                turn.release()  # the study is planned, so that others may join it at the same time
             kept = with_stored_score(config, None if stored is None else stored.identity)
             if kept is not config:
                 config = kept

@@ -94,8 +94,8 @@ class Logbook:
         return True
 
     def wait(self) -> None:
-        """Wait until no other coordinator writes; then this one has its turn."""
-        if self.writing is not None and not self.writing.take():
+        """Wait until no other coordinator writes; then this one has its turn, if it has anything to write."""
+        if self.writing is not None and (self._enabled or self._report) and not self.writing.take():
             self.progress.step("waiting for another coordinator, which writes the runs")
             self.writing.take(wait=True)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import pytest
+import snowballstemmer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -87,3 +90,19 @@ def test_a_digit_from_a_newer_unicode_is_a_token() -> None:
     """U+11BF0 is a digit of Unicode 16; Python 3.11 cannot read it, and a summary may hold it all the same."""
     first, second = t.tokenise("5 \U00011bf0")
     assert (first.key, second.end - second.start) == ("#5", 1)
+
+
+def test_threads_get_the_stems_of_their_own_words() -> None:
+    ends = ("ational", "ization", "fulness", "ously", "ements", "ingly")
+    words = [f"{a}{b}{end}" for a in "bcdfglmnprst" for b in ("ar", "el", "in", "om") for end in ends]
+    expected = [snowballstemmer.stemmer("english").stemWord(word) for word in words]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(
+                pool.map(lambda turn: [t.stem.__wrapped__(each) for each in words[turn:] + words[:turn]], range(8))
+            )
+    finally:
+        sys.setswitchinterval(before)
+    assert found == [expected[turn:] + expected[:turn] for turn in range(8)]
