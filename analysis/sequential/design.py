@@ -196,8 +196,8 @@ class SequentialDesign:
         """Return the probability of crossing the last boundary upwards, given this look and a prior.
 
         The true effect is averaged over its posterior from prior and look (Spiegelhalter, Freedman and Blackburn,
-        Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole confirmation would, so that data
-        can contradict one that is sure and wrong.
+        Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole confirmation would, and for no
+        more than twice the data of this look, so that data can contradict one that is sure and wrong.
 
         Args:
             look: Number of the look, from 1.
@@ -212,7 +212,7 @@ class SequentialDesign:
             return float(z >= self.bounds[-1])
         now = standard_error**-2
         last = now / fraction if last_error is None else max(last_error**-2, now * (1 + 1e-9))
-        believed = min(prior.sd**-2, last) if prior.sd else last
+        believed = min(last, 2 * now, prior.sd**-2 if prior.sd else math.inf)
         rest, precision = last - now, believed + now
         expected = (prior.mean * believed + z / standard_error) / precision
         at_end = (z / standard_error + expected * rest) / last  # expected estimate, and its standard deviation

@@ -125,6 +125,8 @@ class Swept:
         fresh_error: Standard error of that difference; NaN likewise.
         wall: Seconds of the sweep, all of them its own: nothing is generated.
         cpu: Processor seconds of the same.
+        planned_seeds: Fresh seeds per case and arm that were planned for the confirmation.
+        made_seeds: Seeds of its last look; 0 without one.
     """
 
     budget: int
@@ -141,6 +143,8 @@ class Swept:
     fresh_error: float
     wall: float
     cpu: float
+    planned_seeds: int = 0
+    made_seeds: int = 0
 
 
 def run_sweep(
@@ -211,6 +215,8 @@ def run_sweep(
         fresh_error=math.nan if verdict is None else verdict.standard_error,
         wall=wall,
         cpu=cpu,
+        planned_seeds=result.plan.confirm_seeds,
+        made_seeds=result.looks[-1].seeds if result.looks else 0,
     )
 
 

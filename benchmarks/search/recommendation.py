@@ -14,7 +14,7 @@ A finalist is recommended where it is shown better, and where it is ahead and it
 (`analysis.verdict.recommendation`) reaches the threshold. By kind, and for both kinds with a gain together (`gain`):
 
 - `ran`: the sweeps as they ran. `redrawn`: the fresh generations of each sweep are drawn again 200 times, as normal
-  differences around the finalist's true gain with the sweep's own standard error, with the product's look half way. The
+  differences around the finalist's true gain with the sweep's own standard error, with the product's looks. The
   mean over these draws has less noise, and is the same apart from the normal approximation.
 - `wrong`: share of the sweeps that recommend a truly worse set. `cost`: mean true gain that is lost against the
   threshold 0, which recommends whatever is ahead; below 0 the threshold gains. `recommended`: share that
@@ -142,28 +142,16 @@ def as_ran(record: Record) -> Confirmed:
 
 
 def redrawn(record: Record) -> Confirmed:
-    """Other fresh generations of the same finalist, with the look half way."""
+    """Other fresh generations of the same finalist, with the looks of a sweep."""
     import numpy as np
 
-    from analysis import Prior, SequentialDesign
+    from analysis import Prior
+    from benchmarks.verdicts.looks import designs, planned_of, redraw
 
-    design, rng = SequentialDesign(2, futility=0.1), np.random.default_rng(record["seed"])
-    gain = record["finalist"] - record["baseline"]
-    early = record["used"] < 0.95 * record["budget"]
-    last = record["fresh_error"] / (math.sqrt(2) if early else 1.0)
-    first = last * math.sqrt(2)
-    at_look, rest = (rng.normal(gain, first, DRAWS) for _ in range(2))
-    at_end = (at_look + rest) / 2
-    shown = np.abs(at_look / first) >= design.bounds[0]
-    given_up = np.zeros(DRAWS, dtype=bool)
-    if record["believed"] is not None:
-        prior, grid = Prior(record["believed"], record["believed_sd"]), np.linspace(-8, 8, 65)
-        chance = [design.predictive_power(1, float(z), first, prior) for z in grid]
-        given_up = ~shown & (np.interp(at_look / first, grid, chance) < design.futility)
-    early_stop = shown | given_up
-    effect, error = np.where(early_stop, at_look, at_end), np.where(early_stop, first, last)
-    crossed = np.where(early_stop, shown, np.abs(at_end / last) >= design.bounds[1])
-    return confirmed(record, effect, error, crossed & (effect > 0), crossed & (effect < 0))
+    gain, (seeds, error) = record["finalist"] - record["baseline"], planned_of(record)
+    prior = None if record["believed"] is None else Prior(record["believed"], record["believed_sd"])
+    drawn = redraw(np.random.default_rng(record["seed"]), designs(seeds)["auto"], gain, error, prior, DRAWS)
+    return confirmed(record, drawn.effect, drawn.error, drawn.better, drawn.worse)
 
 
 def figures(records: Sequence[Record]) -> dict[str, Any]:

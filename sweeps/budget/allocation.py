@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from analysis.formatting import cases_text, count_text
+from sweeps.budget.look_seeds import least_confirm_seeds, look_seeds
 from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.config.tables import BudgetTable, Looks
@@ -22,12 +23,6 @@ MAX_TRIALS = 9_000
 
 MAX_GENERATIONS = 10_000_000
 """Largest plan of minutes, even if a generation takes no time."""
-
-MIN_CONFIRM_SEEDS = 3
-"""Smallest number of fresh seeds per case and arm: fewer give no reliable variance."""
-
-MOST_LOOKS = 30
-"""Largest number of looks after every seed: with more seeds there is one after every few."""
 
 REPEATS = 8
 """Largest average number of trials per configuration of a small space; promising configurations get more."""
@@ -57,11 +52,6 @@ def floor_seeds(budget: BudgetTable, hosts: int) -> int:
     return max(2, -(-budget.floor_seeds // hosts)) * hosts
 
 
-def least_confirm_seeds(hosts: int) -> int:
-    """The smallest number of fresh seeds per case and arm, equal on every host."""
-    return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
-
-
 def smallest_budget(
     budget: BudgetTable,
     cases: int,
@@ -86,19 +76,6 @@ def least_trials(finalists: int, first: int = 0) -> int:
         first: Number of candidates, which are the first trials.
     """
     return max(MIN_TRIALS, 2 * finalists, first)
-
-
-def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
-    """Seeds per case and arm of the looks before the last, evenly spaced, and equal on every host.
-
-    A look with fewer seeds than a confirmation needs is left out. With "anytime" there is one after every seed of a
-    host, or after every few where these would be more than MOST_LOOKS.
-    """
-    if looks == "anytime":
-        step = hosts * -(-confirm_seeds // (MOST_LOOKS * hosts))
-        return tuple(range(-(-least_confirm_seeds(hosts) // step) * step, confirm_seeds, step))
-    even = [-(-confirm_seeds * k // (looks * hosts)) * hosts for k in range(1, looks)]
-    return tuple(sorted({seeds for seeds in even if least_confirm_seeds(hosts) <= seeds < confirm_seeds}))
 
 
 class Allotment(Protocol):
@@ -246,7 +223,7 @@ def make_plan(
         cases: Number of cases, at least 1.
         hosts: Number of hosts, at least 1.
         finalists: Number of configurations to confirm; at most the number of configurations besides the baseline.
-        looks: Number of looks at the confirmation, the last one included; or "anytime".
+        looks: Number of looks at the confirmation, the last one included; or "auto" or "anytime".
         seconds_of: Expected seconds of a plan, from measured requests; needed where only `minutes` is given.
         tokens_each: Expected tokens of an answer, from measured ones; needed where only `tokens` is given.
         space_size: Number of different configurations, which with `repeats` limits the trials. Generations that a small
@@ -279,10 +256,24 @@ def plan_for(
     """Allocate the budget of a sweep's file: `make_plan` with the file's finalists, looks and space.
 
     With `cases_per_trial = "auto"` trials have all cases in two kinds of sweep: on a grid, which tries a configuration
-    once, and with limits, which hold for means over all cases.
+    once, and with limits, which hold for means over all cases. With `verdict.bar` no look comes before the `verdict.k`
+    seeds that pass^k takes.
     """
-    if config.is_comparison:
-        return comparison_plan(config, cases=cases, hosts=hosts, seconds_of=seconds_of, tokens_each=tokens_each)
+    make = comparison_plan if config.is_comparison else _search_plan
+    plan = make(config, cases=cases, hosts=hosts, seconds_of=seconds_of, tokens_each=tokens_each)
+    if config.verdict.bar is None:
+        return plan
+    return replace(plan, look_seeds=tuple(seeds for seeds in plan.look_seeds if seeds >= config.verdict.k))
+
+
+def _search_plan(
+    config: SweepConfig,
+    *,
+    cases: int,
+    hosts: int,
+    seconds_of: Callable[[Plan], float] | None = None,
+    tokens_each: float | None = None,
+) -> Plan:
     grid = config.search.sampler == "grid"
     whole = config.budget.cases_per_trial == "auto" and (grid or bool(config.constraints.limits))
     inside, first = config.space.params_of(config.baseline), len(config.candidates)

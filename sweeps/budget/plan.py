@@ -136,7 +136,8 @@ class CaseRotation:
 
 def plan_text(plan: Plan) -> str:
     """A plan in one sentence: the generations of each stage, and when the confirmation may stop early."""
-    earlier = " and ".join(map(str, plan.look_seeds))
+    *before, last = map(str, plan.look_seeds or ("",))
+    earlier = f"{', '.join(before)} or {last}" if before else last
     if plan.anytime and plan.look_seeds:
         earlier = f"any of {', '.join(map(str, plan.look_seeds[:3]))}{', ...' if len(plan.look_seeds) > 3 else ''}"
     early = f", which may stop after {earlier} seeds" if earlier else ""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sweeps.budget.allocation import look_seeds
+from sweeps.budget.look_seeds import look_seeds
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import Looks
 
@@ -40,7 +40,7 @@ def raised_plan(before: Plan, now: Plan, looks: Looks) -> Plan:
     Args:
         before: The study's plan.
         now: The plan that a new study would have with the larger budget.
-        looks: Number of looks at the confirmation, or "anytime".
+        looks: Number of looks at the confirmation, "auto" or "anytime".
     """
     if now.trials >= before.trials and now.confirm_seeds >= before.confirm_seeds:
         return now

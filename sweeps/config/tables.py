@@ -137,19 +137,23 @@ class ObjectiveTable(_Table):
     score: Literal["expected", "counted"] = "expected"
 
 
-def _auto_or_whole(least: int, most: int | None = None, *, auto: object = None, word: str = "auto") -> BeforeValidator:
-    """Accept a word, by default "auto", which becomes `auto` if that is given, or a whole number in a range."""
-    valid = f'"{word}" or a whole number from {least}' + (f" to {most}" if most is not None else "")
+def _auto_or_whole(
+    least: int, most: int | None = None, *, auto: object = None, more: tuple[str, ...] = ()
+) -> BeforeValidator:
+    """Accept "auto", which becomes `auto` if that is given, the words `more`, or a whole number in a range."""
+    words = ("auto", *more)
+    valid = ", ".join(f'"{word}"' for word in words) + f" or a whole number from {least}"
+    valid += f" to {most}" if most is not None else ""
 
     def check(value: object) -> object:
-        if value == word:
-            return word if auto is None else auto
+        if value in words:
+            return value if value != "auto" or auto is None else auto
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= (most or value):
             raise ValueError(f"must be {valid}, not {value!r}")
         return value
 
     whole = Annotated[int, Field(ge=least, le=most)]
-    return BeforeValidator(check, json_schema_input_type=Literal[word] | whole)
+    return BeforeValidator(check, json_schema_input_type=Literal[words] | whole)
 
 
 class SearchTable(_Table):
@@ -185,15 +189,15 @@ class BudgetTable(_Table):
         return self
 
 
-Looks = int | Literal["anytime"]
-"""Looks at a confirmation: their number, or one after every seed."""
+Looks = int | Literal["auto", "anytime"]
+"""Looks at a confirmation: their number, early ones and the end ("auto"), or one after every seed."""
 
 
 class ConfirmTable(_Table):
     """`[confirm]`: the number of finalists compared with the baseline on fresh seeds, and when this may stop early."""
 
     finalists: Annotated[int, Field(ge=1, le=20)] = 1
-    looks: Annotated[Looks, _auto_or_whole(1, 10, word="anytime")] = 2
+    looks: Annotated[Looks, _auto_or_whole(1, 10, more=("anytime",))] = "auto"
     futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
 
 

@@ -34,6 +34,7 @@ _AUDIT = "To see whether texts and quality changed with the host: sweeps audit F
 _FORMER = {
     "budget.cases_per_trial": "auto",
     "budget.confirm_share": 0.25,
+    "confirm.looks": 2,
     "objective.reasoning": "keep",
     "search.first": [],
     "objective.score": SCORE_BEFORE,

@@ -48,6 +48,7 @@ SMALLEST: dict[str, list[str]] = {
     "verdicts.anytime": ["--tables", "20", "--sizes", "4x6"],
     "verdicts.calibration": ["--replications", "2"],
     "verdicts.floor_interval": ["--tables", "2"],
+    "verdicts.looks": ["--tables", "4", "--sizes", "4x5"],
     "verdicts.misled": ["--tables", "2"],
     "verdicts.label_coverage": ["--tables", "2"],
     "verdicts.limits": ["--replications", "2", "--trials", "12", "--sampler", "random"],
@@ -179,6 +180,13 @@ def any_look(figures: dict[str, Any]) -> None:
     assert 2 * 4 * 3 <= rates["4x6, pass .5: anytime, none: generations"] <= 2 * 4 * 7
 
 
+def early_looks(figures: dict[str, Any]) -> None:
+    rates = figures["rates"]
+    assert rates["4x5, beta: claimed before the end"] <= rates["4x5, beta: claimed at any look"]
+    assert 0.4 <= rates["4x5: 2 x MDE, auto: generations"] <= 1 == rates["4x5: 2 x MDE, end: generations"]
+    assert rates["4x5: 2 x MDE, end: better"] >= 0.5
+
+
 def scale(figures: dict[str, Any]) -> None:
     row = figures["20 x 4 x 3"]
     assert (row["observations"], row["verdicts"], row["ranked"]) == (240, 19, 20)
@@ -308,7 +316,7 @@ CHECKS = {
     "speed.tracking": logged, "speed.waiting": waited,
     "verdicts.anytime": any_look, "verdicts.calibration": rates, "verdicts.floor_interval": floors,
     "verdicts.label_coverage": labelled,
-    "verdicts.limits": limited, "verdicts.misled": misled, "verdicts.peers": peers,
+    "verdicts.limits": limited, "verdicts.looks": early_looks, "verdicts.misled": misled, "verdicts.peers": peers,
 }  # fmt: skip
 
 

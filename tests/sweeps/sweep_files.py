@@ -34,6 +34,7 @@ BASE: dict[str, Any] = {
     "space": {"temperature": {"low": 0.1, "high": 1.2}, "top_p": {"low": 0.5, "high": 1.0}},
     "search": {"sampler": "tpe"},
     "budget": {"generations": 60},
+    "confirm": {"looks": 2},
 }
 
 

@@ -60,10 +60,10 @@ def test_a_comparison_shares_its_budget_equally_after_the_floor() -> None:
     plan = comparison_plan(_comparison(125), cases=3, hosts=1)
     assert (plan.floor, plan.explore, plan.trials) == (12, 0, 0)
     assert plan.confirm_seeds == (125 - 12) // (3 * 3) == 12
-    assert plan.looks == (6, 12)
+    assert plan.looks == (2, 5, 7, 12)
     assert plan_text(plan) == (
         "120 generations: floor 3 cases x 4 seeds; comparison of the baseline and 2 candidates, each 3 x 12 fresh"
-        " seeds, which may stop after 6 seeds"
+        " seeds, which may stop after 2, 5 or 7 seeds"
     )
 
 

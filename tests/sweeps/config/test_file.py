@@ -124,7 +124,11 @@ def test_the_good_file_with_every_default_written_out() -> None:
         ("study/name", None, "study.name: is missing"),
         ("study", None, "study: is missing (the table [study] is needed)"),
         ("verdict", {"k": 2}, "verdict: has k but no bar; name the score that runs should reach"),
-        ("confirm", {"looks": "always"}, 'confirm.looks: must be "anytime" or a whole number from 1 to 10, not'),
+        (
+            "confirm",
+            {"looks": "always"},
+            'confirm.looks: must be "auto", "anytime" or a whole number from 1 to 10, not',
+        ),
         ("study/name", "a/b", "study.name: 'a/b' must start with a letter or digit"),
         ("study/seed", -1, "study.seed: should be greater than or equal to 0, not -1"),
         ("study/sede", 1, "study.sede: unknown key; did you mean 'seed'?"),
@@ -264,7 +268,7 @@ def test_cases_are_looked_for_beside_the_file_first(tmp_path: Path) -> None:
         ("verdict/recommend", 0.9, True),
         ("verdict/bar", 0.6, False),
         ("confirm/looks", "anytime", False),
-        ("confirm/looks", 2, True),
+        ("confirm/looks", "auto", True),
     ],
 )
 def test_identity_holds_what_the_numbers_depend_on(path: str, value: Any, same: bool) -> None:

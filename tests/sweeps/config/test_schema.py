@@ -126,6 +126,7 @@ def test_what_the_loader_refuses_for_a_name_or_a_type_is_refused(path: str, valu
     ("path", "value"),
     [
         ("search.batch", "auto"), ("search.batch", 8), ("budget.seeds", "auto"), ("confirm.looks", "anytime"),
+        ("confirm.looks", "auto"), ("confirm.looks", 2),
         ("budget", {"minutes": 30}), ("engine.hosts", ["a:1", {"host": "b:1", "host_file": "b.json"}]),
         ("space.num_ctx", 8192), ("space.stop", [["END"], ["END", "\n"]]), ("space.think", [True, False, "low"]),
         ("space.top_k", {"low": 10, "high": 50, "step": 10}), ("space.top_p", {"choices": [0.5, 0.9]}),

@@ -44,17 +44,17 @@ def counted(result: SweepResult) -> int:
 
 
 def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
-    path = write_sweep(tmp_path, budget={"generations": 120}, engine={"options": {"noise": 0.03}})
+    settings: dict[str, Any] = {"engine": {"options": {"noise": 0.03}}, "confirm": {"looks": "auto"}}
     progress = Listening()
-    result = run(path, progress=progress)
-    assert result.plan.look_seeds
-    first = result.plan.look_seeds[0]
-    assert counted(result) == 2 * 3 * first < result.plan.confirm
+    result = run(write_sweep(tmp_path, budget={"generations": 120}, **settings), progress=progress)
+    first, second = result.plan.look_seeds[:2]  # no p of two seeds on three cases is small enough
+    assert first == 2
+    assert counted(result) == 2 * 3 * second < result.plan.confirm
     assert result.verdict is not None
-    assert (result.verdict.outcome, result.verdict.look) == ("better", 1)
-    assert result.verdict.n_per_arm == 3 * first
+    assert (result.verdict.outcome, result.verdict.look) == ("better", 2)
+    assert result.verdict.n_per_arm == 3 * second
     assert progress.plans[-1] == (result.plan.floor, result.plan.explore, counted(result))
-    assert any(note.startswith("Look 1 of 2") for note in progress.notes)
+    assert any(note.startswith("Look 1 of 3") for note in progress.notes)
     record = status_of(result)
     assert record["done"] == record["planned"]
     # Another alpha is another plan of looks, and still allows for them.

@@ -16,8 +16,8 @@ from scipy import stats
 
 import analysis
 from analysis import Prior, judge, judge_one
-from sweeps.budget.allocation import MOST_LOOKS, least_confirm_seeds, look_seeds
 from sweeps.budget.detectable_gain import design_of, final_level
+from sweeps.budget.look_seeds import MOST_LOOKS, least_confirm_seeds, look_seeds
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import VerdictTable
 from sweeps.ledger.study_record import Look, Scoring, StudyRecord
@@ -81,6 +81,14 @@ def test_looks_by_hand() -> None:
     assert look_seeds(4, 10) == (3, 5, 8)
     assert look_seeds(1, 100) == ()
     assert Plan(3, 4, 2, 5, 12, look_seeds=(6,)).looks == (6, 12)
+
+
+def test_early_looks_by_hand() -> None:
+    # About one, two and three fifths of the seeds, the first after 2 or more.
+    planned = {seeds: look_seeds("auto", seeds) for seeds in (2, 3, 4, 5, 7, 8, 20)}
+    assert planned == {2: (), 3: (2,), 4: (2,), 5: (2, 3), 7: (2, 3, 4), 8: (2, 3, 5), 20: (4, 8, 12)}
+    assert look_seeds("auto", 12, hosts=3) == (6,)
+    assert look_seeds("auto", 30, hosts=3) == (6, 12, 18)
 
 
 def test_finalists_and_looks_share_alpha() -> None:
