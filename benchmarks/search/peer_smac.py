@@ -19,11 +19,13 @@ from benchmarks.search.peer_parts import Peer, Trial, active
 def smac_peer() -> Peer:
     """SMAC's `AlgorithmConfigurationFacade`: random forest, and intensification over (case, seed) instances.
 
-    Its recommendation is the incumbent. The baseline is the default configuration, which SMAC tries first.
+    Its recommendation is the incumbent. The baseline is the default configuration, which SMAC tries first. In a small
+    space SMAC ends when it finds no new set, and leaves the rest of the budget.
     """
 
     def run(problem: Problem, budget: int, seed: int) -> Iterator[Trial]:
         from smac import AlgorithmConfigurationFacade, Scenario
+        from smac.main.exceptions import ConfigurationSpaceExhaustedException
         from smac.runhistory.dataclasses import TrialValue
 
         logging.disable(logging.WARNING)
@@ -44,7 +46,10 @@ def smac_peer() -> Peer:
             scores: dict[Any, list[float]] = {}
             made = 0
             while made < budget:
-                info = smac.ask()
+                try:
+                    info = smac.ask()
+                except ConfigurationSpaceExhaustedException:
+                    return
                 options = active(problem, {**problem.baseline, **dict(info.config)})
                 score = problem.draw(options, int(info.instance), rng)
                 smac.tell(info, TrialValue(cost=1 - score))
