@@ -39,9 +39,14 @@ RECOMMENDATIONS: tuple[Recommendation, ...] = (
     Recommendation(
         r"qwen-?3(?!\.)", "qwen3", _set(0.7, 0.8, 20, min_p=0.0), "model card of Qwen3", _set(0.6, 0.95, 20, min_p=0.0)
     ),
-    Recommendation(r"qwen-?2(\.5)?", "", _set(0.7, 0.8, 20), "generation_config.json of Qwen2.5-7B-Instruct"),
+    Recommendation(
+        r"qwen-?2(\.5)?",
+        "",
+        _set(0.7, 0.8, 20, repeat_penalty=1.05),
+        "generation_config.json of Qwen2.5-7B-Instruct",
+    ),
     Recommendation(r"llama-?3", "", _set(0.6, 0.9), "generation_config.json of Llama 3.1, 3.2 and 3.3"),
-    Recommendation(r"gemma-?3", "gemma3", _set(1.0, 0.95, 64, min_p=0.0), "generation_config.json of Gemma 3"),
+    Recommendation(r"gemma-?3", "gemma3", _set(1.0, 0.95, 64), "generation_config.json of Gemma 3"),
     Recommendation(r"mistral-nemo", "", _set(0.3), "model card of Mistral-Nemo-Instruct-2407"),
     Recommendation(r"mistral-small", "mistral3", _set(0.15), "model card of Mistral-Small-24B-Instruct"),
     Recommendation(r"devstral", "", _set(0.15), "model card of Devstral Small"),
