@@ -27,6 +27,7 @@ class Plan:
         parts: Number of random parts into which each round of trials divides the cases; a trial has the cases of one.
         together: Number of consecutive trials with the same part: a batch, which evaluates its prompts once for all.
         anytime: Whether the looks come after every seed, or every few.
+        prune: Whether a trial that is hopeless after some of its cases loses the others.
     """
 
     cases: int
@@ -40,6 +41,7 @@ class Plan:
     parts: int = 1
     together: int = 1
     anytime: bool = False
+    prune: bool = False
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
@@ -55,6 +57,11 @@ class Plan:
     def floor(self) -> int:
         """Generations of the floor."""
         return self.cases * self.floor_seeds
+
+    @property
+    def is_uneven(self) -> bool:
+        """Whether trials differ in cases, so that their means are compared through the cases' offsets."""
+        return self.parts > 1 or self.prune
 
     @property
     def is_comparison(self) -> bool:
@@ -152,5 +159,6 @@ def plan_text(plan: Plan) -> str:
         f" {count_text(plan.trials, 'trial')} of"
         f" {plan.trial_cases} x {plan.seeds}"
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
+        + (", fewer if it is hopeless" if plan.prune else "")
         + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}{early}"
     )

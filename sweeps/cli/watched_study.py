@@ -50,12 +50,14 @@ def standing_of_rows(result: SweepResult) -> Standing:
     if math.isnan(floor.value) or len(floor_rows) < plan.floor:
         return Standing()
     standing = after_floor(floor, generations_per_trial=None if plan.is_comparison else plan.trial_cases * plan.seeds)
-    offsets = RunningOffsets(result.rows).by_case() if plan.parts > 1 else None
+    offsets = RunningOffsets(result.rows).by_case() if plan.is_uneven else None
     results = {}
     for proposal in result.proposals:
         mine = [row for row in by_trial.get(proposal.number, []) if row["stage"] == "explore"]
         if mine:
             found = trial_result(mine, cases, standing.noise_sd, offsets=offsets)
+            pruned = proposal.number in result.stored.record.pruned and len(found.cases_with_score) < plan.trial_cases
+            found = replace(found, pruned=pruned)
             results[proposal.number] = penalised(found, mine, result.config.constraints)
     return after_batch(standing, result.proposals, results, result.baseline) if results else standing
 

@@ -161,7 +161,7 @@ class SearchTable(_Table):
 
     `batch` is the number of trials proposed at a time. In a `SweepConfig` it is always a number: the default "auto" is
     replaced as soon as the space is known, and a study keeps the number. `first` names the sources of sets that are
-    tried first, besides `[candidates]`.
+    tried first, besides `[candidates]`. With `prune` hopeless trials lose their other cases.
     """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
@@ -169,6 +169,13 @@ class SearchTable(_Table):
     first: list[Literal["earlier", "model", "vendor"]] = ["model", "vendor"]
     probe: bool = True
     strict: bool = False
+    prune: bool = False
+
+    @model_validator(mode="after")
+    def _has_surface(self) -> SearchTable:
+        if self.prune and self.sampler != "gp":
+            raise ValueError(f'prune = true needs sampler = "gp", not "{self.sampler}": only it predicts scores')
+        return self
 
 
 class BudgetTable(_Table):

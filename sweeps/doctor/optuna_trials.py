@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,8 @@ class _Explored:
             if row["stage"] == "explore":
                 self.rows[row["trial"]].append(row)
         self._last, self._offsets = max(self.rows, default=-1), list[Mapping[str, float]]()
-        if self.plan.parts > 1:
+        self.pruned = result.stored.record.pruned
+        if self.plan.is_uneven:
             growing = list(self.floor)
             running = RunningOffsets(growing)
             for number in range(self._last + 1):
@@ -61,7 +63,8 @@ class _Explored:
         first = min(row["seed"] for row in rows)
         own = [row for row in rows if row["seed"] < first + self.plan.seeds]  # a greedy set gets more cases later
         offsets = self._offsets[end] if self._offsets else None
-        return penalised(trial_result(own, self.cases, self.noise_sd, offsets=offsets), own, self.config.constraints)
+        found = trial_result(own, self.cases, self.noise_sd, offsets=offsets)
+        return penalised(replace(found, pruned=number in self.pruned), own, self.config.constraints)
 
 
 def trials_of(result: SweepResult) -> list[FrozenTrial]:
@@ -108,7 +111,9 @@ def difference(result: SweepResult) -> str:
     if missing := sorted(set(wanted) - set(found)):
         return f"{len(missing)} of {len(wanted)} trials are missing"
     known = result.plan.parts == 1 or not result.workspace.is_shared
-    numbers = [n for n, trial in wanted.items() if _differs(found[n], trial, n, explored if known else None)]
+    # The value of a pruned trial depends on repeats of other sets, whose batches are not stored.
+    compared = {n: explored if known and n not in explored.pruned else None for n in wanted}
+    numbers = [n for n, trial in wanted.items() if _differs(found[n], trial, n, compared[n])]
     return f"{len(numbers)} of {len(wanted)} trials have other options or scores" if numbers else ""
 
 

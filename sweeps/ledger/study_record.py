@@ -138,6 +138,8 @@ class StudyRecord:
         kind: "comparison" of candidates without a search; None for a search.
         first_sets: Sets that the search tries first (`sweeps.config.candidates.FirstSet`); none in older records.
         first_trials: Number of trials of the first plan, where the budget was raised since; the sampler keeps to it.
+        pruned: Indices of the cases that pruned trials had, by the trial's number; other trials have all of theirs.
+        decided: The newest decision about such trials: the first trial of its batch, and its number within the batch.
         finalists: Numbers of the finalists; None until the exploration has ended.
         priors: The search's belief in each finalist's gain (`analysis.Prior`), by trial number.
         confirm_seed: The confirmation's first seed; None until it begins.
@@ -172,6 +174,8 @@ class StudyRecord:
     kind: str | None = None
     first_sets: tuple[Mapping[str, Any], ...] = ()
     first_trials: int | None = None
+    pruned: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    decided: tuple[int, int] = (-1, 0)
     finalists: tuple[int, ...] | None = None
     priors: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     confirm_seed: int | None = None
@@ -225,6 +229,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "finalists": tuple,
     "first_sets": tuple,
     "honoured": tuple,
+    "pruned": lambda pruned: {int(number): tuple(cases) for number, cases in pruned.items()},
+    "decided": tuple,
     "priors": lambda priors: {int(number): prior for number, prior in priors.items()},
     "looks": lambda looks: tuple(map(Look.from_json, looks)),
     "scorings": lambda scorings: tuple(map(PastScoring.from_json, scorings)),

@@ -24,12 +24,9 @@ from sweeps.samplers.acquisition import augmented_expected_improvement, candidat
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_space
 from sweeps.samplers.feasibility import Feasibility
-from sweeps.samplers.posterior import MIN_POINTS, Posterior, fit_surrogate
+from sweeps.samplers.posterior import MIN_POINTS, Posterior, Surface, checkpoint, fit_surrogate
 from sweeps.samplers.surrogate import Surrogate, one_thread
 from sweeps.samplers.trial_memory import TrialMemory
-
-REFIT_EVERY = 12
-"""Trials between two fits of the length scales; later a sixth of the present trials, where that is more."""
 
 _STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
 _ENUMERABLE = 50_000
@@ -245,18 +242,38 @@ class NoiseAwareSampler(BaseSampler):
         )
         return encoding.canonical(codes) if inside else None
 
+    def surface(self, study: Study, space: Mapping[str, BaseDistribution]) -> tuple[Encoding, Surface | None]:
+        """Return the surface that the next proposal is chosen by, and the encoding of its points.
+
+        Args:
+            study: The study.
+            space: Distributions by name.
+
+        Returns:
+            The surface is None during the start design, and where none can be fitted.
+        """
+        with self._turn, one_thread():
+            memory = self._remember({name: each for name, each in space.items() if not each.single()})
+            done = memory.evaluated(study, study.get_trials(deepcopy=False))
+            early = len(done.trials) < self.n_startup(len(memory.encoding))
+            return memory.encoding, None if early else self._fitted(memory, done)[1]
+
+    def _fitted(self, memory: TrialMemory, done: Evaluated) -> tuple[FloatArray, Surface | None]:
+        """Return the codes of the evaluated trials, shape (n, n_axes), and their surface."""
+        codes = np.array(memory.codes(done.trials)).reshape(len(done.trials), len(memory.encoding))
+        early = done.first(checkpoint(len(codes), self.n_startup(len(memory.encoding))))
+        return codes, fit_surrogate(memory.encoding, codes, done.values, done.noise, (early.values, early.noise))
+
     def _ranked(
         self, memory: TrialMemory, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
     ) -> FloatArray:
         """Return candidates, the most promising first, shape (n, n_axes)."""
         encoding = memory.encoding
+        codes, surrogate = self._fitted(memory, done)
 
         def fitted(n: int) -> int:
             return checkpoint(n, self.n_startup(len(encoding)))
 
-        codes = np.array(memory.codes(done.trials)).reshape(len(done.trials), len(encoding))
-        early = done.first(fitted(len(codes)))
-        surrogate = fit_surrogate(encoding, codes, done.values, done.noise, (early.values, early.noise))
         feasibility = Feasibility(encoding, codes, done.constraints, fitted) if done.constraints else None
         if surrogate is None and not (feasibility and feasibility.surfaces):
             return encoding.canonical(rng.random((1, len(encoding))))
@@ -278,17 +295,6 @@ class NoiseAwareSampler(BaseSampler):
         if feasibility is not None:
             value = value * feasibility.probability(features, pending)
         return pool[np.argsort(-value, kind="stable")]
-
-
-def checkpoint(n: int, first: int) -> int:
-    """Return the number of first trials that the hyperparameters are fitted to when there are `n`."""
-    first = max(first, MIN_POINTS)
-    if n <= first:
-        return n
-    reached = first
-    while (following := reached + max(REFIT_EVERY, reached // 6)) <= n:
-        reached = following
-    return reached
 
 
 def study_posterior(

@@ -19,6 +19,9 @@ from sweeps.samplers.trial_noise import all_equal, least_noise, resolution, wins
 MIN_POINTS = 8
 """With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
 
+REFIT_EVERY = 12
+"""Trials between two fits of the length scales; later a sixth of the present trials, where that is more."""
+
 EXACT = 500
 """With more scored configurations the surface is a sparse one (`sweeps.samplers.sparse`)."""
 
@@ -190,6 +193,17 @@ class Posterior:
         """Return keys of configurations: their place in the space, and parameters outside it."""
         beyond = [sorted((k, v) for k, v in point.items() if k not in self.encoding.space) for point in points]
         return list(zip(self.encoding.keys(codes), map(repr, beyond), strict=True))
+
+
+def checkpoint(n: int, first: int) -> int:
+    """Return the number of first trials that the hyperparameters are fitted to when there are `n`."""
+    first = max(first, MIN_POINTS)
+    if n <= first:
+        return n
+    reached = first
+    while (following := reached + max(REFIT_EVERY, reached // 6)) <= n:
+        reached = following
+    return reached
 
 
 def fit_surrogate(

@@ -245,6 +245,34 @@ class Explorer:
         elif _content(before) != _content(trial):
             self._outdated = True
 
+    def chances(self, trials: Sequence[tuple[Proposal, TrialResult]]) -> list[float] | None:
+        """Chance of each unfinished trial to be better than the best known one; None where the search has no surface.
+
+        Args:
+            trials: The trials with their scores so far, as if they had all cases. Without a score the chance is 1.
+        """
+        import numpy as np
+
+        from sweeps.samplers.gp import NoiseAwareSampler
+        from sweeps.samplers.pruning import chances
+        from sweeps.samplers.surrogate import one_thread
+
+        sampler = self.study.sampler
+        if not isinstance(sampler, NoiseAwareSampler):
+            return None
+        encoding, surface = sampler.surface(self.study, self.space.distributions())
+        if surface is None:
+            return None
+        known = {i: params for i, (each, _) in enumerate(trials) if (params := self._params(each)) is not None}
+        found = np.ones(len(trials))
+        places = [i for i in known if not math.isnan(trials[i][1].value)]
+        if places:
+            features = encoding.features(encoding.codes([known[i] for i in places]))
+            scores, noise = (np.array([getattr(trials[i][1], k) for i in places]) for k in ("value", "variance"))
+            with one_thread():
+                found[places] = chances(surface, features, scores, noise)
+        return [float(chance) for chance in found]
+
     def flush(self, *, replace: bool = True) -> None:
         """Bring Optuna's storage up to date with the trials of this run, in one transaction.
 
@@ -332,13 +360,17 @@ class Explorer:
 def frozen_trial(
     space: Space, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
 ) -> optuna.trial.FrozenTrial:
-    """Return a trial as Optuna's storage keeps it; one without a score has failed."""
+    """Return a trial as Optuna's storage keeps it; one without a score has failed.
+
+    A pruned trial has its score on the cases that it had, less their offsets. `best_trial` of Optuna leaves it out.
+    """
     from optuna.trial import TrialState, create_trial
 
     distributions = space.distributions()
     failed = math.isnan(result.value)
+    ended = TrialState.PRUNED if result.pruned else TrialState.COMPLETE
     return create_trial(
-        state=TrialState.FAIL if failed else TrialState.COMPLETE,
+        state=TrialState.FAIL if failed else ended,
         value=None if failed else result.value,
         params=dict(params),
         distributions={name: distributions[name] for name in params},
@@ -347,7 +379,7 @@ def frozen_trial(
 
 
 def _content(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:
-    return trial.values, trial.params, trial.user_attrs, trial.distributions
+    return trial.state, trial.values, trial.params, trial.user_attrs, trial.distributions
 
 
 def _holds(distribution: BaseDistribution, value: Any) -> bool:

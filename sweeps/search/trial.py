@@ -103,6 +103,7 @@ class TrialResult:
         case_scores: The same per case, NaN where a case has none; cases in the sweep's order.
         noise_sd: The floor's within-case standard deviation.
         penalty: Score lost by breaking limits; None in a sweep without limits.
+        pruned: Whether the trial lost its other cases since it was hopeless.
     """
 
     value: float
@@ -110,10 +111,24 @@ class TrialResult:
     case_scores: Sequence[float]
     noise_sd: float
     penalty: Penalty | None = None
+    pruned: bool = False
+
+    @property
+    def cases_with_score(self) -> tuple[int, ...]:
+        """Indices of the cases with a score."""
+        return tuple(index for index, score in enumerate(self.case_scores) if not math.isnan(score))
+
+    @property
+    def variance(self) -> float:
+        """Variance of the value around the truth, as the sampler knows it."""
+        return self.for_sampler().noise_sd ** 2 / max(self.n, 1)
 
     def for_sampler(self) -> TrialResult:
-        """The result with at least `LEAST_ERROR`, for the sampler; stored and shown results are as measured."""
-        return replace(self, noise_sd=max(self.noise_sd, LEAST_ERROR * math.sqrt(max(self.n, 1))))
+        """The result with at least `LEAST_ERROR`, for the sampler; stored and shown results are as measured.
+
+        For the sampler a pruned trial is complete: its score counts with the noise of its few generations.
+        """
+        return replace(self, noise_sd=max(self.noise_sd, LEAST_ERROR * math.sqrt(max(self.n, 1))), pruned=False)
 
     @property
     def score(self) -> float:

@@ -77,7 +77,8 @@ def trial_result(
             by_case[row["case"]].append(row["score"])
     scores = [np.array(by_case[case]) for case in cases]
     means = [float(s.mean()) if s.size else math.nan for s in scores]
-    level = offsets or {}
+    short = any(math.isnan(mean) for mean in means)
+    level = (offsets or {}) if short else {}  # over all cases the offsets add up to 0
     have = [mean - level.get(case, 0.0) for case, mean in zip(cases, means, strict=True) if not math.isnan(mean)]
     wanted = len(cases) if offsets is None else len({row["case"] for row in rows})
     value = float(np.mean(have)) if 2 * len(have) > wanted else math.nan

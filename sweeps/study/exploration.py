@@ -15,6 +15,7 @@ from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Standing
 from sweeps.search.explorer import Explorer
 from sweeps.search.trial import Proposal, TrialResult, stored_proposals
+from sweeps.study.pruning import Pruning
 from sweeps.study.snapshot import RankedResults, after_batch
 from sweeps.study.stages import Stages
 
@@ -46,9 +47,13 @@ class Exploration:
     standing: Standing
     chosen: Sequence[int] | None = None
     proposals: list[Proposal] = field(default_factory=list)
+    pruning: Pruning = field(init=False)
     _results: RankedResults = field(default_factory=RankedResults)
-    _had: dict[int, set[int]] = field(default_factory=dict)  # cases of the greedy trials so far, by number
+    _had: dict[int, set[str]] = field(default_factory=dict)  # cases of the greedy trials so far, by number
     _spent: int = 0
+
+    def __post_init__(self) -> None:
+        self.pruning = Pruning(self.stages, self.explorer)
 
     @classmethod
     def begin(
@@ -117,8 +122,7 @@ class Exploration:
             self.proposals += batch
             if not batch:  # another coordinator has ended the search
                 break
-            tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
-            self.stages.measurer.run([task for own in tasks.values() for task in own])
+            tasks = self._measured(batch)
             self._spent += sum(map(len, tasks.values()))
             self._report(batch, tasks)
             # A sampler that proposes only known configurations would go on for ever.
@@ -130,6 +134,29 @@ class Exploration:
             self.stages.progress.step("choosing the finalists")
             numbers = self.explorer.picks(self.stages.plan.finalists)
         return [self.proposals[number] for number in numbers]
+
+    def _measured(self, batch: Sequence[Proposal]) -> Mapping[int, Sequence[Task]]:
+        """Run a batch, and return the tasks of each trial that were run."""
+        tasks = {proposal.number: self._tasks(proposal) for proposal in batch}
+        if self.stages.plan.prune:
+            made = self.pruning.run(batch, tasks, self._result_so_far)
+            for proposal in batch:  # a greedy set may have the cases later that it did not get
+                had, now = ({task.place.case for task in each[proposal.number]} for each in (tasks, made))
+                self._had.get(self.explorer.home(proposal), set()).difference_update(had - now)
+            return made
+        self.stages.measurer.run([task for own in tasks.values() for task in own])
+        return tasks
+
+    def _result_so_far(self, proposal: Proposal) -> TrialResult:
+        """The result of a trial on the cases that it has had, as if it had all."""
+        measurer = self.stages.measurer
+        return measurer.result_of(
+            self.explorer.home(proposal),
+            "explore",
+            self.standing.noise_sd,
+            seeds=self._seeds(proposal),
+            offsets=measurer.offsets(),
+        )
 
     def _settled(self, batch: Sequence[Proposal]) -> list[Proposal]:
         """Keep the new proposals of a batch before their first request, and return the batch that counts.
@@ -198,7 +225,8 @@ class Exploration:
         A greedy configuration that had nothing left to generate is reported again with the scores that it has.
         """
         measurer, plan = self.stages.measurer, self.stages.plan
-        offsets = measurer.offsets() if plan.parts > 1 else None
+        offsets = measurer.offsets() if plan.is_uneven else None
+        pruned = self.pruning.record.pruned
         for proposal in batch:
             home, noise_sd = self.explorer.home(proposal), self.standing.noise_sd
             if self.explorer.is_void(proposal):
@@ -206,8 +234,11 @@ class Exploration:
                 continue
             seeds = self._seeds(proposal) if tasks[proposal.number] else None
             result = measurer.result_of(home, "explore", noise_sd, seeds=seeds, offsets=offsets)
-            self.explorer.tell(proposal, result)
-            self._results.put(home, measurer.result_of(home, "explore", noise_sd, offsets=offsets))
+            self.explorer.tell(proposal, replace(result, pruned=proposal.number in pruned))
+            whole = measurer.result_of(home, "explore", noise_sd, offsets=offsets)
+            self._results.put(
+                home, replace(whole, pruned=home in pruned and len(whole.cases_with_score) < plan.trial_cases)
+            )
             self.stages.track(home, offsets)
         self.explorer.flush(replace=False)
         latest = list(dict.fromkeys(self.explorer.home(proposal) for proposal in batch))
@@ -235,6 +266,7 @@ class Exploration:
         if proposal.configuration.is_greedy:
             had = self._had.setdefault(home, set())
             others = [index for index in range(self.stages.plan.cases) if index not in dealt]
-            dealt = sorted([index for index in (*dealt, *others) if index not in had][: len(dealt)])
-            had.update(dealt)
+            names = [case.name for case in self.stages.measurer.cases]
+            dealt = sorted([index for index in (*dealt, *others) if names[index] not in had][: len(dealt)])
+            had.update(names[index] for index in dealt)
         return [self.stages.measurer.cases[index] for index in dealt]

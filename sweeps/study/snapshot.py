@@ -115,4 +115,5 @@ def _scored(proposal: Proposal, result: TrialResult, baseline: Configuration) ->
     """A trial with its score and 95% interval."""
     half = _Z95 * result.noise_sd / math.sqrt(max(result.n, 1))
     low, high = max(0.0, result.score - half), min(1.0, result.score + half)
-    return Scored(proposal.title, proposal.configuration.text(baseline), result.score, low, high, n=result.n)
+    cases = f", pruned ({len(result.cases_with_score)} of {len(result.case_scores)} cases)" if result.pruned else ""
+    return Scored(proposal.title + cases, proposal.configuration.text(baseline), result.score, low, high, n=result.n)
