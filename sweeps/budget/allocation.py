@@ -13,7 +13,7 @@ from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.config.tables import BudgetTable, Looks
 from sweeps.errors import ConfigError
-from sweeps.samplers import GRID_LIMIT, grid_size, grid_values
+from sweeps.samplers import grid_size, grid_values
 
 MIN_TRIALS = 4
 """Smallest number of trials."""
@@ -295,18 +295,7 @@ def _search_plan(
         together=config.search.batch,
         first=first,
     )
-    return replace(plan, prune=prunes(config))
-
-
-def prunes(config: SweepConfig) -> bool:
-    """Whether hopeless trials lose their other cases: `search.prune`, or with "auto" where that was measured to help.
-
-    It helps in a small space, which also has many hopeless sets (`docs/benchmarks.md`). Limits hold for means over all
-    cases, so that with limits trials have all of them.
-    """
-    if config.search.prune != "auto":
-        return config.search.prune
-    return config.search.sampler == "gp" and config.space.size <= GRID_LIMIT and not config.constraints.limits
+    return replace(plan, prune=config.search.prune)
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 SAMPLERS = ("gp", "tpe", "random", "qmc", "grid")
 """Names that `make_sampler` knows."""
 
-GRID_LIMIT = 512
-"""In spaces of at most this many configurations, all are candidates for a proposal."""
-
 GRID_POINTS = 5
 """Values per continuous (or long) range on a grid."""
 

@@ -10,12 +10,14 @@ from scipy.special import ndtr
 from scipy.stats import qmc
 
 from analysis.arrays import FloatArray
-from sweeps.samplers import GRID_LIMIT
 from sweeps.samplers.encoding import Encoding
 from sweeps.samplers.posterior import Surface
 
 N_RANDOM = 200
 N_LOCAL = 400
+GRID_LIMIT = 512
+"""In spaces of at most this many configurations, all are candidates."""
+
 _CENTRES = 8
 _SCALES = (0.03, 0.1, 0.25)
 _START_SCALE = 0.15
