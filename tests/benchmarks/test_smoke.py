@@ -33,6 +33,7 @@ SMALLEST: dict[str, list[str]] = {
     "search.racing": ["--replications", "1", "--budgets", "54", "--problems", "rough", "--ways", "uniform,drop,late"],
     "search.recommendation": ["--replications", "2", "--budget", "80"],
     "search.sampler_scale": ["--trials", "60", "--here"],
+    "search.small_budgets": ["--replications", "1", "--problem", "rough", "--budget", "120", "--ways", "base,prune"],
     "search.selection": ["--replications", "1", "--budgets", "80", "--kinds", "smooth"],
     "search.tokens": ["--replications", "1", "--tokens", "9000"],
     "speed.analysis_scale": ["--here", "--shape", "20 x 4 x 3"],

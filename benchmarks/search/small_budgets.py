@@ -1,0 +1,323 @@
+"""Small budgets: does a sweep recommend better sets with fewer cases per trial, less floor, less confirmation?
+
+    python -m benchmarks.search.small_budgets [--quick] [--json] [--replications N] [--first N] [--budget 150]
+                                              [--problem table] [--ways base,prune,...]
+
+A whole sweep in small: floor, trials in batches of four, pick, and a comparison on fresh seeds by the product's start
+design, surface, acquisition, case offsets and rule of recommendation. There is no engine, no ledger, and no look before
+the end of the confirmation, so a replication takes .03 s of processor time at 150 generations. `table` are the 48 real
+sets of `benchmarks.replay`, `smooth` and `rough` are simulated surfaces with 6 cases. Each way changes one thing.
+
+Shown are the regret of the recommended set, of the finalist, of the best tried set and of the claimed one (an effect
+above 2.02 standard errors), and what each saves against the first way. Differences are in pairs with standard errors;
+positive ones are better.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from benchmarks import command
+from benchmarks.search.racing import table_problem
+
+if TYPE_CHECKING:
+    from benchmarks.search.arena import Array, Problem
+    from sweeps.samplers.posterior import Surface
+
+BATCH, LEAST_CASES, LEAST_CONFIRM, MOST_TRIALS = 4, 2, 3, 2
+GAINS = (0.02, 0.05, 0.08)
+FIRST_SEED = 21_000
+"""Surfaces of the simulated problems; `search.selection` begins at 30,000."""
+
+CERTAIN, RECOMMEND = 2.02, 0.7
+REPLICATIONS, BUDGET = 400, 150
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a sweep spends its generations.
+
+    Attributes:
+        floor: Seeds per case of the floor.
+        share: Share of the confirmation.
+        parts: Parts of the cases; a trial has one.
+        hopeless: Chance below which a trial loses its other cases; 0 for never.
+        any_set: Whether the pick may be a set that was never tried.
+        greedy: Last share of the trials that take the best posterior mean.
+        again: Share of the search after which a tried set may be proposed again; 1 for never.
+    """
+
+    floor: int = 4
+    share: float = 0.3
+    parts: int = 1
+    hopeless: float = 0.0
+    any_set: bool = False
+    greedy: float = 0.0
+    again: float = 1.0
+
+
+WAYS: Mapping[str, Way] = {
+    "base": Way(),
+    "prune": Way(hopeless=0.1),
+    "prune-2": Way(hopeless=0.2),
+    "prune-3": Way(hopeless=0.3),
+    "share": Way(share=0.2),
+    "floor-3": Way(floor=3),
+    "floor-2": Way(floor=2),
+    "parts-2": Way(parts=2),
+    "parts-3": Way(parts=3),
+    "any": Way(any_set=True),
+    "greedy": Way(greedy=0.25),
+    "again": Way(again=0.5),
+}
+
+
+@dataclass
+class Small:
+    """One sweep.
+
+    Attributes:
+        problem: The problem.
+        budget: Generations.
+        seed: Seed of everything.
+        way: How it spends them.
+        codes: Codes of the trials, the baseline first.
+        sums: Sum of the scores of each trial by case.
+        counts: Their numbers.
+    """
+
+    problem: Problem
+    budget: int
+    seed: int
+    way: Way
+    codes: list[Array] = field(default_factory=list)
+    sums: list[Array] = field(default_factory=list)
+    counts: list[Array] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        import numpy as np
+
+        from sweeps.budget.plan import Plan
+        from sweeps.samplers.encoding import Encoding
+
+        problem, way, cases = self.problem, self.way, self.problem.cases
+        self.rng = np.random.default_rng(self.seed)
+        self.encoding = Encoding(problem.distributions, problem.active_when, problem.baseline)
+        floor = problem.draw_block(problem.baseline, way.floor, self.rng)
+        self.noise = max(float(floor.var(axis=1, ddof=1).mean()), 1e-6)
+        self._keep(self.encoding.canonical(self.encoding.codes([problem.baseline]))[0], floor.sum(axis=1), way.floor)
+        confirm = max(LEAST_CONFIRM, round(self.budget * way.share / (2 * cases)))
+        plan = Plan(cases, way.floor, 1, 1, confirm, parts=way.parts, together=BATCH)
+        self.trials = max(plan.rotation.trials_within(self.budget - cases * (way.floor + 2 * confirm)), BATCH)
+        self.plan, self.room = plan, plan.rotation.cases_of(self.trials)
+        self.fresh = (self.budget - cases * way.floor - self.room) // (2 * cases)
+        self.first = max(min(2 * len(self.encoding) + 2, self.trials // 4), 8)
+
+    def _keep(self, codes: Array, sums: Array, counts: Any) -> None:
+        self.codes.append(codes)
+        self.sums.append(sums)
+        self.counts.append(sums * 0 + counts)
+
+    def run(self) -> dict[str, float]:
+        """Search, pick and compare."""
+        from sweeps.samplers.acquisition import start_design
+        from sweeps.samplers.surrogate import one_thread
+
+        design = start_design(self.encoding, self.first, self.codes[0], self.seed)
+        left = self.room
+        with one_thread():
+            while batch := self._batch(left):
+                surface = self._surface(self.first) if len(self.codes) >= self.first else None
+                made = len(self.codes) - 1
+                for codes, cases in zip(self._proposals(made, len(batch), design, surface, left), batch, strict=True):
+                    left -= self._measure(codes, cases, surface, made)
+            return self._end(left)
+
+    def _batch(self, left: int) -> list[list[int]]:
+        """The cases of each trial of the next batch, as far as generations are left."""
+        made = len(self.codes) - 1
+        batch: list[list[int]] = []
+        while len(batch) < BATCH and made + len(batch) < MOST_TRIALS * self.trials:
+            cases = self.plan.cases_of(made + len(batch), self.seed)
+            if len(cases) > left:
+                break
+            left -= len(cases)
+            batch.append(cases)
+        return batch
+
+    def _scores(self) -> tuple[Array, Array, Array]:
+        """Scores of the trials as if they had all cases, their variances, and the cases' offsets."""
+        import numpy as np
+
+        from analysis.observations.case_offsets import fit_offsets
+
+        sums, counts = np.array(self.sums), np.array(self.counts)
+        offsets = fit_offsets(sums / np.maximum(counts, 1), counts)
+        totals = counts.sum(axis=1)
+        return (sums - counts * offsets).sum(axis=1) / totals, self.noise / totals, offsets
+
+    def _surface(self, first: int | None = None) -> Surface | None:
+        import numpy as np
+
+        from sweeps.samplers.posterior import checkpoint, fit_surrogate
+
+        values, noise, _ = self._scores()
+        early = len(values) if first is None else checkpoint(len(values), first)
+        return fit_surrogate(self.encoding, np.array(self.codes), values, noise, (values[:early], noise[:early]))
+
+    def _proposals(self, made: int, count: int, design: Array, surface: Surface | None, left: int) -> list[Array]:
+        """Codes of the next trials."""
+        import numpy as np
+
+        from sweeps.samplers.acquisition import augmented_expected_improvement, candidates
+
+        taken = set(self.encoding.keys(np.array(self.codes)))
+        found: list[Array] = []
+        progress = 1.0 - left / self.room
+        for number in range(made, made + count):
+            if surface is None or number < self.first - 1:
+                ranked = np.vstack([design[[min(number, self.first - 1)]], self._others()])
+            else:
+                known = np.array(self.codes)[np.argsort(-surface.known_means(), kind="stable")]
+                pool = candidates(self.encoding, known, self.rng)
+                features, noise = self.encoding.features(pool), float(np.median(surface.noise))
+                running = self.encoding.features(np.array(found).reshape(len(found), len(self.encoding)))
+                believing = surface.believing(running, noise)
+                value = augmented_expected_improvement(believing, features, noise)
+                if progress >= 1.0 - self.way.greedy:
+                    value = believing.posterior(features)[0]
+                ranked = pool[np.argsort(-value, kind="stable")]
+            keys = self.encoding.keys(ranked)
+            new = [row for row, key in zip(ranked, keys, strict=True) if key not in taken]
+            repeats = surface is not None and number >= self.first - 1 and progress >= self.way.again
+            found.append(ranked[0] if repeats or not new else new[0])
+            taken.add(self.encoding.keys(found[-1][None, :])[0])
+        return found
+
+    def _others(self) -> Array:
+        """Random points, in a small space all."""
+        import numpy as np
+
+        if self.encoding.size <= 512:
+            return np.asarray(self.rng.permutation(self.encoding.grid()))
+        return self.encoding.canonical(self.rng.random((64, len(self.encoding))))
+
+    def _measure(self, codes: Array, cases: Sequence[int], surface: Surface | None, batch: int) -> int:
+        """Generate case by case until the trial is hopeless; returns the generations."""
+        import numpy as np
+
+        from sweeps.samplers.pruning import chances
+
+        options, offsets = {**self.problem.baseline, **self.encoding.params(codes)}, self._scores()[2]
+        scores = self.problem.draw_block(options, 1, self.rng)[:, 0]
+        order = np.random.default_rng([self.seed, batch]).permutation(cases)
+        for done in range(LEAST_CASES, len(order)):
+            if surface is not None and self.way.hopeless:
+                mean = np.array([(scores - offsets)[order[:done]].mean()])
+                features = self.encoding.features(codes[None, :])
+                if chances(surface, features, mean, np.array([self.noise / done]))[0] < self.way.hopeless:
+                    order = order[:done]
+                    break
+        has = np.isin(np.arange(self.problem.cases), order)
+        self._keep(codes, np.where(has, scores, 0.0), has)
+        return len(order)
+
+    def _end(self, left: int) -> dict[str, float]:
+        """Pick a set, compare it on fresh seeds, and return the regrets."""
+        import numpy as np
+
+        from analysis.sequential.decision import Prior
+        from analysis.verdict.recommendation import probability_better
+
+        problem, codes, surface = self.problem, np.array(self.codes), self._surface()
+        pool = self.encoding.grid() if self.way.any_set and self.encoding.size <= 512 else codes
+        features = self.encoding.features(pool)
+        means = self._scores()[0] if surface is None else surface.posterior(features)[0]
+        baseline = self.encoding.keys(codes[:1])[0]
+        others = np.array([key != baseline for key in self.encoding.keys(pool)])
+        picked = pool[int(np.argmax(np.where(others, means, -np.inf)))]
+        options = {**problem.baseline, **self.encoding.params(picked)}
+        repeats = self.fresh + left // (2 * problem.cases)
+        arms = [problem.draw_block(each, repeats, self.rng) for each in (options, problem.baseline)]
+        effect = float(arms[0].mean() - arms[1].mean())
+        error = math.sqrt(sum(float(arm.var(axis=1, ddof=1).mean()) for arm in arms) / arms[0].size)
+        prior = None
+        if surface is not None:
+            mean, covariance = surface.joint(self.encoding.features(np.vstack([picked[None, :], codes[:1]])))
+            variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+            prior = Prior(float(mean[0] - mean[1]), math.sqrt(max(float(variance), 1e-12)))
+        finalist, kept = problem.truth(options), problem.truth(problem.baseline)
+        recommended = effect > 0 and probability_better(effect, error, prior) >= RECOMMEND
+        tried = [problem.truth({**problem.baseline, **self.encoding.params(each)}) for each in codes]
+        return {
+            "recommended": problem.best - (finalist if recommended else kept),
+            "finalist": problem.best - finalist,
+            "tried": problem.best - max(tried),
+            "claimed": problem.best - (finalist if effect > CERTAIN * error else kept),
+            "trials": float(len(codes) - 1),
+        }
+
+
+def problem_of(kind: str, number: int) -> Problem:
+    """A problem; the simulated ones differ by number."""
+    from benchmarks.search.arena import SurfaceProblem
+    from sweeps.engines.scripted.surfaces import make_surface
+
+    if kind == "table":
+        return table_problem()
+    gain = GAINS[number % len(GAINS)]
+    return SurfaceProblem(make_surface(kind, seed=FIRST_SEED + number, gain=gain, cases=6))  # type: ignore[arg-type]
+
+
+def figures(kind: str, budget: int, numbers: Sequence[int], ways: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Means, savings against the first way, and standard errors, by way."""
+    import numpy as np
+
+    from benchmarks.search.arena import spread_seed
+
+    found: dict[str, dict[str, float]] = {}
+    base: Mapping[str, Array] = {}
+    for name in ways:
+        runs = [Small(problem_of(kind, n), budget, spread_seed(n, budget, 5), WAYS[name]).run() for n in numbers]
+        of = {key: np.array([run[key] for run in runs]) for key in runs[0]}
+        base, row = base or of, {key: float(values.mean()) for key, values in of.items()}
+        for key in ("recommended", "finalist", "claimed"):
+            saved = base[key] - of[key]
+            row[f"saved_{key}"] = float(saved.mean())
+            row[f"se_saved_{key}"] = float(saved.std(ddof=1) / math.sqrt(len(saved))) if len(saved) > 1 else math.nan
+        found[name] = row
+    return found
+
+
+def table(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """The figures as text."""
+    yield f"{'way':<10}{'trials':>7}{'tried':>8}" + "".join(f"{k:>13}{'saved':>16}" for k in SHOWN)
+    for name, row in found.items():
+        cells = (f"{row[k]:>13.4f}{row[f'saved_{k}']:>+9.4f}({row[f'se_saved_{k}']:.4f})"[:30] for k in SHOWN)
+        yield f"{name:<10}{row['trials']:>7.0f}{row['tried']:>8.4f}" + "".join(cells)
+
+
+SHOWN = ("recommended", "finalist", "claimed")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the benchmark; returns the exit code."""
+    parser = command.parser(__doc__, quick="10 replications of three ways")
+    parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
+    parser.add_argument("--first", type=int, default=0, help="number of the first one (default 0)")
+    parser.add_argument("--budget", type=int, default=BUDGET, help=f"generations (default {BUDGET})")
+    parser.add_argument("--problem", choices=("table", "smooth", "rough"), default="table", help="default table")
+    parser.add_argument("--ways", help=f"default {','.join(WAYS)}; the first is the base")
+    given = parser.parse_args(argv)
+    count = given.replications or (10 if given.quick else REPLICATIONS)
+    ways = given.ways.split(",") if given.ways else list(WAYS)[: 3 if given.quick else None]
+    found = figures(given.problem, given.budget, range(given.first, given.first + count), ways)
+    return command.show(given, {"replications": count, "ways": found}, table(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
