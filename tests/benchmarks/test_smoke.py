@@ -303,12 +303,20 @@ def options_that_matter(figures: dict[str, Any]) -> None:
     assert len(figures["items"]) == 81
 
 
+def small_sweeps(figures: dict[str, Any]) -> None:
+    base, pruned = figures["ways"]["base"], figures["ways"]["prune"]
+    assert base["saved_recommended"] == 0
+    assert 0 <= base["tried"] <= base["finalist"]
+    assert base["trials"] <= pruned["trials"]
+
+
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed,
     "replay.shares": options_that_matter, "search.batch_regret": batches,
     "search.earlier": gained, "search.importances": shares, "search.sampler_scale": large_studies,
     "search.racing": raced,
+    "search.small_budgets": small_sweeps,
     "search.recommendation": recommended, "search.selection": selected, "search.tokens": per_token,
     "speed.analysis_scale": scale,
     "speed.coordinators": coordinated,
