@@ -68,8 +68,10 @@ def report_data(
     from analysis.report.data import ReportData
     from analysis.report.guard import Guard
     from analysis.report.limits import LimitColumn
+    from analysis.report.silent_items import silent_notes
 
     guard = Guard(warn)
+    items = guard("the items", lambda: item_table(result), None)
     finalist = result.finalist
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
     keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
@@ -109,7 +111,7 @@ def report_data(
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         host_labels=result.host_labels,
         texts=result.texts,
-        items=guard("the items", lambda: item_table(result), None),
+        items=items,
         config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
@@ -121,6 +123,7 @@ def report_data(
             *dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings),
             *_matcher_notes(result),
             *guard("the labels", lambda: _label_notes(result), list[str]()),
+            *guard("the items that tell nothing", lambda: silent_notes(items), list[str]()),
         ],
         score_text=score_text(result),
         prompts=prompt_texts(result),
