@@ -9,6 +9,10 @@ import numpy as np
 
 from benchmarks.replay import table
 from benchmarks.search import arena
+from objectives import Case
+from sweeps.engines.base import Generation, Prompt
+from sweeps.engines.scripted.engine import ScriptedEngine
+from sweeps.options import OptionValue
 
 SAME = 1e-9  # squared distance in the unit cube, or means, that differ by less are the same
 
@@ -126,6 +130,33 @@ class TableProblem:
         """One of the texts of a configuration and a case, for the scripted engine."""
         texts = self.texts[self.place(options), self._position[case.name]]
         return str(texts[rng.integers(len(texts))])
+
+
+class StoredTexts(ScriptedEngine):
+    """A scripted engine that writes a table's texts.
+
+    They stay whole: the nearest set may have had more tokens than a request has, and the engine would cut the text.
+
+    Args:
+        cases: The table's cases.
+        problem: The table.
+    """
+
+    def __init__(self, cases: Sequence[Case], problem: TableProblem) -> None:
+        self._asked: arena.Options = {}
+        super().__init__(
+            cases,
+            write=lambda case, _, rng: problem.write(case, self._asked, rng),
+            inert=("num_predict",),
+            models=(arena.MODEL,),
+        )
+
+    def generate(
+        self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
+    ) -> Generation:
+        """See `Engine.generate`."""
+        self._asked = options
+        return super().generate(prompt, options, model=model, timeout=timeout)
 
 
 def _distribution(range_: Mapping[str, Any]) -> Any:

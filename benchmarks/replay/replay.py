@@ -48,7 +48,7 @@ import numpy as np
 
 from benchmarks import command
 from benchmarks.replay import batched, table
-from benchmarks.replay.problem import SAME, CachedObjective, TableProblem
+from benchmarks.replay.problem import SAME, CachedObjective, StoredTexts, TableProblem
 from benchmarks.replay.replay_text import MEASURES, NULL_MEASURES, lines_of
 from benchmarks.search import arena, arena_peers
 from benchmarks.search.replications import Record, read, resume
@@ -86,7 +86,6 @@ class Replay:
             directory: Where its ledger goes; a place that is removed afterwards by default.
         """
         from sweeps.config.file import parse_config
-        from sweeps.engines.scripted.engine import ScriptedEngine
         from sweeps.study.sweep import Sweep
 
         if directory is None:
@@ -98,7 +97,7 @@ class Replay:
         return Sweep(
             parse_config(text),
             directory=directory,
-            engine=ScriptedEngine(self.cases, write=problem.write, models=(arena.MODEL,)),
+            engine=StoredTexts(self.cases, problem),
             cases=self.cases,
             objective=self.objective,
             tracking=False,

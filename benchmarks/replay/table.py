@@ -45,7 +45,7 @@ RANGES: dict[str, dict[str, Any]] = {
 }
 """The space of the random table: that of `recorded.toml`, with min_p and num_predict."""
 
-USUAL = {**BASELINE, "top_k": 40, "min_p": 0.0, "num_predict": 96}
+USUAL = {name: {**BASELINE, "top_k": 40, "min_p": 0.0, "num_predict": 96}[name] for name in RANGES}
 RANDOM_SETS, RANDOM_SEED = 200, 18
 SEEDS = 10
 _FACTS = ("case", "seed", "text", "finish", "prompt_tokens", "output_tokens")
