@@ -1,11 +1,14 @@
-"""Rubric items that tell no configuration from another: said by all texts or none, or always with another item."""
+"""Rubric items that tell no texts apart: said by all texts or none, or always with another item."""
 
 from __future__ import annotations
 
-import pandas as pd
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FEWEST_TEXTS = 30
-"""Fewest texts of a case for a remark: with 30 alike, fewer than 1 in 10 differ (95%, Clopper and Pearson)."""
+"""Fewest different texts of a case for a remark. If 30 are alike, fewer than 1 in 10 differ (95%, Clopper, Pearson)."""
 
 MOST = 6
 """Largest number of items that one sentence names."""
@@ -15,14 +18,14 @@ def silent_notes(items: pd.DataFrame | None) -> list[str]:
     """Name the items that tell nothing, for the author of the rubric; [] where there are none.
 
     Args:
-        items: Columns `configuration`, `case`, `seed`, `item`, `forbidden` and `said`; a row per item of each text, of
-            all configurations. None without a rubric.
+        items: Columns `case`, `answer`, `item`, `forbidden` and `said`; a row per item of each text, of all
+            configurations. Equal values of `answer` are the same text, which counts once. None without a rubric.
     """
     if items is None or not len(items):
         return []
     never, always, copies = [], [], []
     for case, rows in items[~items["forbidden"].astype(bool)].groupby("case"):
-        said = rows.pivot_table(index=["configuration", "seed"], columns="item", values="said", aggfunc="max").dropna()
+        said = rows.pivot_table(index="answer", columns="item", values="said", aggfunc="max").dropna()
         if len(said) < FEWEST_TEXTS:
             continue
         said = said.astype(bool)
@@ -39,12 +42,12 @@ def silent_notes(items: pd.DataFrame | None) -> list[str]:
         f"{what} {_named(found)}. {todo}"
         for what, found, todo in (
             (
-                "No text says these items, so they tell no configuration from another:",
+                "No text says these items, so they tell no texts apart:",
                 never,
-                "Check their wording with sweeps score, or leave them out if no model can know them.",
+                "Check their wording against the texts, or leave them out if no model can know them.",
             ),
             (
-                "Every text says these items, so they tell no configuration from another:",
+                "Every text says these items, so they tell no texts apart:",
                 always,
                 "They only raise all scores; leave them out, or make them harder.",
             ),

@@ -268,8 +268,30 @@ def records(comparison: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def as_dict(comparison: Comparison) -> dict[str, Any]:
-    """Return the comparison as JSON types."""
+def item_records(comparison: Comparison) -> list[dict[str, Any]]:
+    """Return one flat record per item of each summary of all folders.
+
+    Returns:
+        Keys `case`, `answer` (the text), `item` (its id), `forbidden`, and `said`: whether the text says the item.
+    """
+    forbidden = {case.name: {item.id for item in case.items if item.forbidden} for case in comparison.cases}
+    return [
+        {
+            "case": name,
+            "answer": run.summary.text,
+            "item": match.item,
+            "forbidden": match.item in forbidden[name],
+            "said": match.covered,
+        }
+        for machine in comparison.machines
+        for name, result in machine.results.items()
+        for run in result.runs
+        for match in run.score.matches
+    ]
+
+
+def as_dict(comparison: Comparison, notes: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the comparison, and notes on its rubrics, as JSON types."""
     return {
         "cases": [case.name for case in comparison.cases],
         "shared_cases": list(comparison.shared),
@@ -277,6 +299,7 @@ def as_dict(comparison: Comparison) -> dict[str, Any]:
         "budget_words": comparison.budget_words,
         "objective": comparison.objective,
         "caution": comparison.caution(),
+        "notes": list(notes),
         "folders": [_machine_dict(machine, comparison.shared) for machine in comparison.machines],
     }
 

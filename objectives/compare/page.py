@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -13,11 +14,17 @@ from objectives.compare.templates import render
 from objectives.matchers.base import Match
 
 
-def render_html(comparison: Comparison) -> str:
-    """Return a self-contained page: the folders side by side, then each item with its answer in every folder."""
+def render_html(comparison: Comparison, notes: Sequence[str] = ()) -> str:
+    """Return a self-contained page: the folders side by side, then each item with its answer in every folder.
+
+    Args:
+        comparison: The folders.
+        notes: Sentences on the rubrics, shown below the folders.
+    """
     return render(
         "comparison",
         comparison=comparison,
+        notes=notes,
         cases=[_case(case, comparison) for case in comparison.cases],
         levels=LEVELS,
     )

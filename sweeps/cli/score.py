@@ -6,6 +6,8 @@ import csv
 import io
 import json
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -86,9 +88,10 @@ def score(
     chosen = load_cases(cases, names=list(names) or None, allow_outside_logs=allow_outside_logs)
     others = [file.stem for file in rubric_files(Path(cases))]
     comparison = compare_folders(chosen, outputs, objective, ignore=others, reasoning=reasoning)
-    text = _render(comparison, form, missed_level, to_file=out is not None)
+    silent = _silent_notes(comparison)
+    text = _render(comparison, silent, form, missed_level, to_file=out is not None)
     notes = stderr_console()
-    for line in _notes(comparison):
+    for line in [*_notes(comparison), *silent]:
         say(notes, line)
     if out is None:
         if form != "table" and sys.stdout.isatty():
@@ -137,17 +140,33 @@ def _notes(comparison: Comparison) -> list[str]:
     return [*lines, *filter(None, [comparison.caution()])]
 
 
-def _render(comparison: Comparison, form: str, missed_level: int, *, to_file: bool) -> str:
+def _silent_notes(comparison: Comparison) -> list[str]:
+    """Name the items that tell nothing; without pandas, which loads slowly, where there are too few texts for that."""
+    from analysis.report.silent_items import FEWEST_TEXTS, silent_notes
+
+    texts = Counter(
+        name for machine in comparison.machines for name, found in machine.results.items() for _ in found.runs
+    )
+    if max(texts.values(), default=0) < FEWEST_TEXTS:
+        return []
+    import pandas as pd
+
+    from objectives.compare.comparison import item_records
+
+    return silent_notes(pd.DataFrame(item_records(comparison)))
+
+
+def _render(comparison: Comparison, silent: Sequence[str], form: str, missed_level: int, *, to_file: bool) -> str:
     if form == "json":
         from objectives.compare.comparison import as_dict
 
-        return json.dumps(as_dict(comparison), ensure_ascii=False, indent=2 if to_file else None)
+        return json.dumps(as_dict(comparison, silent), ensure_ascii=False, indent=2 if to_file else None)
     if form == "csv":
         return _csv(comparison)
     if form == "html":
         from objectives.compare.page import render_html
 
-        return render_html(comparison)
+        return render_html(comparison, silent)
     return _tables(comparison, missed_level, to_file=to_file)
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sweeps.results.study_data import StudyData
 
 _PLACE = ("configuration", "stage", "host", "case", "seed")
-COLUMNS = (*_PLACE, "item", "level", "text", "forbidden", "said", "probability")
+COLUMNS = (*_PLACE, "answer", "item", "level", "text", "forbidden", "said", "probability")
 """Columns of `item_table`."""
 
 Shown = tuple[str, str, Hashable]
@@ -25,19 +25,22 @@ def item_table(study: StudyData) -> pd.DataFrame:
     """Return a row per item of every scored text.
 
     Returns:
-        `COLUMNS`: `level` is 1 to 5, `text` the item's wording, `said` whether the text says it, and `probability` how
-        likely a person would agree, in [0, 1]. Without rows for objectives that have no items.
+        `COLUMNS`: `answer` numbers the different texts from 0, `level` is 1 to 5, and `text` is the item's wording.
+        `said` is whether the text says it, and `probability` how likely a person would agree, in [0, 1]. Without rows
+        for objectives that have no items.
     """
     cases = {case.name: case for case in study.cases}
     rows: list[tuple[Any, ...]] = []
+    numbers: dict[str, int] = {}
     for answer in study.answers:
         detail, place = answer["detail"], [answer[name] for name in _PLACE]
+        number = numbers.setdefault(answer["text"], len(numbers))
         likely, said = detail.get("probabilities", {}), {*detail["covered"], *detail["forbidden"]}
         known = said | set(detail["missed"]) | set(likely)
         for item in cases[answer["case"]].items:
             if item.id in known:
                 about = (item.id, item.level, item.text, item.forbidden, item.id in said)
-                rows.append((*place, *about, likely.get(item.id, float(item.id in said))))
+                rows.append((*place, number, *about, likely.get(item.id, float(item.id in said))))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 

@@ -8,12 +8,12 @@ from analysis.report.silent_items import MOST, silent_notes
 
 
 def _items(texts: int, said: dict[str, list[bool]], *, forbidden: tuple[str, ...] = ()) -> pd.DataFrame:
-    """Items of `texts` texts; the answers of each item are repeated."""
+    """Items of `texts` different texts; the answers of each item are repeated."""
     return pd.DataFrame(
-        {"configuration": "b", "case": "c1", "seed": seed, "item": item}
-        | {"forbidden": item in forbidden, "said": answers[seed % len(answers)]}
+        {"case": "c1", "answer": f"text {text}", "item": item}
+        | {"forbidden": item in forbidden, "said": answers[text % len(answers)]}
         for item, answers in said.items()
-        for seed in range(texts)
+        for text in range(texts)
     )
 
 
@@ -40,6 +40,13 @@ def test_few_texts_and_items_that_vary_are_no_news():
     assert silent_notes(_items(29, SAID)) == []
     assert silent_notes(_items(60, {"one": [True, False], "two": [True, True, False]})) == []
     assert silent_notes(None) == []
+
+
+def test_the_same_text_counts_once():
+    texts = _items(29, SAID)
+    again = texts[texts["answer"] == "text 0"]
+    assert silent_notes(pd.concat([texts, *[again] * 30])) == []
+    assert len(silent_notes(pd.concat([_items(30, SAID), again]))) == 3
 
 
 def test_a_long_list_is_cut():

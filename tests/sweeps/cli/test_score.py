@@ -122,6 +122,33 @@ def test_the_csv_can_be_judged(place: Path, capsys: pytest.CaptureFixture[str]) 
     assert verdict["effect"] == pytest.approx(0.4 * 0.75)
 
 
+def test_items_that_tell_nothing_are_named_from_30_different_texts_on(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "many").mkdir()
+    for run in range(30):
+        (place / "many" / f"kiln.{run}.txt").write_text(f"Thermocouple {run}. {'4 June. Blue.' if run % 2 else ''}")
+    base = ["score", str(place / "cases"), str(place / "many")]
+    assert run_command([*base, "--json"]) == 0
+    out, err = capsys.readouterr()
+    notes = json.loads(out)["notes"]
+    assert [note.split(":")[0] for note in notes] == [
+        "Every text says these items, so they tell no texts apart",
+        "These items are always said together, so they count twice",
+    ]
+    assert "kiln: cause. " in notes[0]
+    assert "kiln: date and aside. " in notes[1]
+    assert all(note in " ".join(err.split()) for note in notes)
+    assert run_command([*base, "-o", str(place / "page.html")]) == 0
+    page = (place / "page.html").read_text()
+    assert all(f'<p class="note">{note}</p>' in page for note in notes)
+    capsys.readouterr()
+
+    (place / "many" / "kiln.29.txt").write_bytes((place / "many" / "kiln.1.txt").read_bytes())
+    assert run_command([*base, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["notes"] == []
+
+
 @pytest.mark.parametrize(
     ("name", "start"), [("s.html", "<!doctype"), ("s.json", "{"), ("s.csv", "configuration,"), ("s.txt", "All")]
 )
