@@ -197,7 +197,7 @@ class SequentialDesign:
 
         The true effect is averaged over its posterior from prior and look (Spiegelhalter, Freedman and Blackburn,
         Controlled Clinical Trials 7, 1986). A prior counts for no more than the whole confirmation would, and for no
-        more than twice the data of this look, so that data can contradict one that is sure and wrong.
+        more than twice the data of this look. So data can contradict a prior that is sure and wrong.
 
         Args:
             look: Number of the look, from 1.

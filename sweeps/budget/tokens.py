@@ -57,7 +57,7 @@ class TokenBudget:
         """Number of further trials that leave enough for the confirmation, if answers stay as long as they are.
 
         In the confirmation the baseline is expected to write as much as in the floor. A finalist is expected to write
-        as much as the best quarter of the trials, or the mean trial if that is more: texts that score well are often
+        as much as the best quarter of the trials, or the mean trial if that is more. Texts that score well are often
         longer than the mean.
 
         Args:

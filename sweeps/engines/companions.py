@@ -1,4 +1,4 @@
-"""What an engine may offer beyond the contract of `Engine`: several requests at once, and prompts evaluated once.
+"""Offers of an engine beyond the contract of `Engine`: several requests at once, and prompts evaluated once.
 
 A request at the same time must not change a text. So each runs on an engine of its own: the engine's companions, which
 load the same model again. An engine without these methods has one request at a time.

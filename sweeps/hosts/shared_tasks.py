@@ -159,8 +159,8 @@ class SharedTasks:
     def _offer_again(self, lost: Iterable[str], since: dict[str, float]) -> None:
         """Offer tasks again that are done for a lease, and have neither an answer nor a failure.
 
-        Mostly such a task did not fit into the memory of another coordinator's host, which takes its value out of the
-        space at the end of its batch. That coordinator may also have died before it did, or the answer is damaged.
+        Mostly such a task did not fit into the memory of another coordinator's host. That coordinator takes the value
+        out of the space at the end of its batch. It may also have died before it did, or the answer is damaged.
 
         Args:
             lost: The tasks.

@@ -23,7 +23,7 @@ def earlier_sets(
 ) -> list[FirstSet]:
     """The finalists of the latest studies with the same model, prompt, cases, objective and kind of engine.
 
-    Only those that were shown worse are left out. A confirmation takes seeds that the ledger does not have, so the new
+    Only those that were shown worse are left out. A confirmation takes seeds that the ledger does not have. So the new
     study's verdict on such a set does not rest on the texts by which it was chosen.
 
     Args:

@@ -1,1 +1,1 @@
-"""What the embedded engine is made of: a loaded model, kept states of prompts, and the reading of errors."""
+"""Parts of the embedded engine: a loaded model, kept states of prompts, and the reading of errors."""
