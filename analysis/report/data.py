@@ -91,7 +91,7 @@ class ReportData:
         is_comparison: Whether named candidates are compared, without a search.
         names: Names of the candidates, by key.
         looks: The sentence from each look at the confirmation, in their order.
-        last_look: The sentence on the finalist from its last look; "" where it was not looked at.
+        last_look: The sentence of the look that settled the finalist before the end; "" where none did.
         version: Version of slm-sweeps.
         surface: The search's estimate of the score over its space; None without a search.
         score_text: What a score is, in a sentence or two; "" where nobody says.

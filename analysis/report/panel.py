@@ -62,7 +62,7 @@ def terminal_summary(data: ReportData) -> list[RenderableType]:
     if rest := len(data.notes[_MOST_NOTES:]) + len(found[_MOST_DOUBTS:]):
         more = "1 more warning is" if rest == 1 else f"{rest} more warnings are"
         body.append(Text(f"! {more} in the report", style="yellow"))
-    if data.last_look:  # whole: its end says whether it went on
+    if data.last_look:
         body.append(Text("- " + " ".join(data.last_look.split()), style="dim"))
     title = Text(data.study)
     panel = Panel(Group(*body), title=title, title_align="left", border_style=style, width=WIDTH)

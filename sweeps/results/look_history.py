@@ -64,12 +64,12 @@ def look_sentences(looks: Sequence[Look], scoring: Scoring, *, last_only: bool =
 
 
 def last_sentence(looks: Sequence[Look], scoring: Scoring, trial: int) -> str:
-    """Return the last look's sentence on a trial; "" where no look has one."""
+    """Return the sentence of the look that settled a trial before the end; "" where none did."""
     own = [
         sentence + _mark(look, scoring)
         for look in looks
         for sentence, of in zip(look.sentences, look.trials or [trial] * len(look.sentences), strict=True)
-        if of == trial
+        if of == trial and trial in look.settled
     ]
     return own[-1] if own else ""
 

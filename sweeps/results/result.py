@@ -144,7 +144,7 @@ class SweepResult(StudyData):
 
     @property
     def last_look(self) -> str:
-        """The sentence on the finalist from its last look; "" without a look at it."""
+        """The sentence of the look that settled the finalist before the end; "" where none did."""
         if self.finalist is None:
             return ""
         return last_sentence(self.looks, self.stored.record.scoring, self.finalist.number)

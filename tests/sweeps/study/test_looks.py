@@ -184,18 +184,20 @@ def test_a_look_at_too_little_goes_on() -> None:
     assert "no decision yet" in told.sentences[0]
 
 
-def test_what_was_last_told_of_a_finalist_and_under_which_scores() -> None:
+def test_the_look_that_settled_a_finalist_and_under_which_scores() -> None:
     old, now = Scoring({"c": "old"}, "o"), Scoring({"c": "new"}, "o")
     looks = [
-        Look(1, 6, sentences=("a first", "b first"), trials=(3, 8), scoring=old),
-        Look(2, 12, sentences=("b second",), trials=(8,)),
-        Look(3, 18),
+        Look(1, 6, settled=(3,), sentences=("a first", "b first", "c first"), trials=(3, 8, 9), scoring=old),
+        Look(2, 12, settled=(8,), sentences=("b second", "c second"), trials=(8, 9)),
+        Look(3, 18, settled=(9,)),
     ]
     assert last_sentence(looks, now, 8) == "b second"
+    assert last_sentence(looks, now, 9) == ""  # it went on to the end, which is the verdict
     assert last_sentence(looks, now, 3) == "a first (By the scores at that time, which differ from these.)"
     assert last_sentence(looks, now, 3) == look_sentences(looks, now)[0]
     assert last_sentence(looks, now, 5) == ""
-    assert last_sentence([Look(1, 6, sentences=("of an older version",), trials=None)], now, 5) == "of an older version"
+    older = Look(1, 6, settled=(5,), sentences=("of an older version",), trials=None)
+    assert last_sentence([older], now, 5) == "of an older version"
 
 
 def test_finalists_are_allowed_for_each_other() -> None:
