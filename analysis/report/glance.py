@@ -65,9 +65,11 @@ def _cost(tables: Tables) -> str:
             parts.append(f"{' → '.join(number(value, digits) for value in values)} {unit}")
     if not parts:
         return ""
-    whole = f"the study took {duration_text(costs['seconds'])} for {count_text(costs['generations'], 'generation')}"
+    # Not the time that a person waited: some engines answer several requests at once.
+    where = " on the host that took longest" if len(tables.host_rows) > 1 else ""
+    whole = f"all {count_text(costs['generations'], 'generation')}: {duration_text(costs['seconds'])} of requests{where}"
     if costs["tokens"]:
-        whole += f" with {costs['tokens']} tokens of answers"
+        whole += f", {costs['tokens']} tokens of answers"
     return f"{', '.join(parts)} per text; {whole}"
 
 
