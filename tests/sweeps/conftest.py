@@ -11,6 +11,9 @@ from typing import Any
 import matplotlib.figure
 import pytest
 
+from sweeps.results.result import SweepResult
+from tests.sweeps.sweep_files import run, write_sweep
+
 
 def pytest_configure() -> None:
     """A shell's background jobs ignore SIGINT, and so do their children: tests of Ctrl-C need it."""
@@ -48,6 +51,18 @@ def blank_plots() -> Iterator[None]:
 def drawn_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots are drawn, as they are for users."""
     monkeypatch.setattr(matplotlib.figure.Figure, "savefig", SAVE)
+
+
+@pytest.fixture(scope="session")
+def plain_study(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
+    """The finished sweep of `write_sweep` without changes, in a folder that no test changes."""
+    return run(write_sweep(tmp_path_factory.mktemp("plain")))
+
+
+@pytest.fixture(scope="session")
+def plain_folder(plain_study: SweepResult) -> Path:
+    """Its folder, with `sweep.toml`, `cases` and `mlruns`."""
+    return plain_study.directory.parent
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def test_floor_interval_covers(kind):
     for each in scores:
         floor = noise_floor(frame(each))
         covered += floor.ci_low <= truth <= floor.ci_high
-    assert 0.93 <= covered / 400 <= 0.985
+    assert covered / 400 == pytest.approx(0.95, abs=3 * math.sqrt(0.95 * 0.05 / 400))
 
 
 ONE_FAILURE = np.array([[0.0, 0, 0, 1], [0.5, 0.5, 0.5, 0.5], [0.5, 0.5, 0.5, 0.5]])
@@ -99,12 +99,34 @@ SKEWED = {
 }
 
 
+KNOWN = {}
+
+
+def floor_of(scores):
+    """The floor of scores of shape (cases, seeds); the order of cases, and of passes in a case, does not matter.
+
+    Passes and failures that come again are computed once.
+    """
+    if not np.isin(scores, (0, 1)).all():
+        return noise_floor(frame(scores))
+    key = (scores.shape, *sorted(scores.sum(axis=1)))
+    if key not in KNOWN:
+        KNOWN[key] = noise_floor(frame(scores))
+    return KNOWN[key]
+
+
+def test_the_order_of_passes_and_of_cases_does_not_matter():
+    scores = np.array([[1.0, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 0]])
+    first, other = (noise_floor(frame(each)) for each in (scores, scores[::-1, ::-1]))
+    assert (other.ci_low, other.ci_high) == pytest.approx((first.ci_low, first.ci_high))
+
+
 @pytest.mark.parametrize("kind", SKEWED)
 def test_the_interval_covers_what_skewed_scores_have(kind):
     # The plain chi-square interval covers .722, .595, .895 and .729 of the last four.
     draw, truth, least, most = SKEWED[kind]
     rng = np.random.default_rng(10)
-    floors = [noise_floor(frame(np.asarray(draw(rng, (6, 10)), dtype=float))) for _ in range(150)]
+    floors = [floor_of(np.asarray(draw(rng, (6, 10)), dtype=float)) for _ in range(250)]
     assert least <= np.mean([floor.ci_low <= truth <= floor.ci_high for floor in floors]) <= most
 
 
@@ -115,7 +137,7 @@ def test_a_few_passes_and_failures_bound_the_noise(cases, seeds, shares):
     share = np.resize(shares, (cases, 1))
     truth = math.sqrt(float((share * (1 - share)).mean()))
     rng = np.random.default_rng(12)
-    floors = [noise_floor(frame((rng.random((cases, seeds)) < share).astype(float))) for _ in range(100)]
+    floors = [floor_of((rng.random((cases, seeds)) < share).astype(float)) for _ in range(150)]
     assert np.mean([floor.ci_low - 1e-9 <= truth <= floor.ci_high + 1e-9 for floor in floors]) >= 0.93
 
 

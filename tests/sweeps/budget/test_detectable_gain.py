@@ -269,14 +269,6 @@ def test_what_can_be_seen_is_said_again_by_the_measured_floor(tmp_path: Path) ->
     assert [each for each in again.said if "detects a real gain of" in each[0]] == [after]
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with study t, to be copied."""
-    folder = tmp_path_factory.mktemp("measured")
-    run(write_sweep(folder))
-    return folder
-
-
 @pytest.mark.parametrize(
     ("changes", "known"),
     [
@@ -289,10 +281,10 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_a_floor_is_known_of_the_same_pipeline(
-    tmp_path: Path, measured: Path, changes: dict[str, Any], known: bool
+    tmp_path: Path, plain_folder: Path, changes: dict[str, Any], known: bool
 ) -> None:
-    shutil.copytree(measured, tmp_path, dirs_exist_ok=True)
-    options = {"cases": str(measured / "cases"), **changes.get("engine", {}).get("options", {})}
+    shutil.copytree(plain_folder, tmp_path, dirs_exist_ok=True)
+    options = {"cases": str(plain_folder / "cases"), **changes.get("engine", {}).get("options", {})}
     changes = {**changes, "engine": {"options": options}}
     row = sight_row(
         check_sweep(write_sweep(tmp_path, file="u.toml", study={"name": "u"}, **changes), mlruns=tmp_path / "mlruns")
@@ -301,8 +293,8 @@ def test_a_floor_is_known_of_the_same_pipeline(
     assert ("assumed until the floor is measured" in row.found) != known
 
 
-def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(measured: Path) -> None:
-    result, notes = load_result(measured / "mlruns"), Notes()
+def test_a_baseline_that_differs_from_itself_is_told_of_at_the_floor(plain_folder: Path) -> None:
+    result, notes = load_result(plain_folder / "mlruns"), Notes()
     before = detectable_gain(result.config, result.plan, KnownFloor(result.floor, "t"), stored=True)  # type: ignore[arg-type]
     announce_floor(notes, result, before)
     assert notes.said == []

@@ -19,6 +19,7 @@ import pytest
 
 from sweeps.cli import run_command
 from sweeps.results.reader import load_result
+from sweeps.results.result import SweepResult
 from sweeps.workspace.workspace import Workspace
 from tests.sweeps.cli.reading import VERDICT_KEYS, Capture, drawn_in, text
 from tests.sweeps.sweep_files import run, steady, write_sweep
@@ -96,7 +97,7 @@ def test_sigterm_tells_how_to_go_on(tmp_path: Path) -> None:
     assert load_result(tmp_path / "mlruns").status == "stopped"
 
 
-def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path) -> None:
+def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path, plain_study: SweepResult) -> None:
     import mlflow
 
     path = _stop(tmp_path, signal.SIGINT, 130)
@@ -107,8 +108,7 @@ def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path) -> N
     assert experiment is not None
     parents = [r for r in client.search_runs([experiment.experiment_id]) if "mlflow.parentRunId" not in r.data.tags]
     assert [r.info.status for r in parents] == ["KILLED"]
-    whole = run(write_sweep(tmp_path / "whole"))
-    assert steady(run(path).observations) == steady(whole.observations)
+    assert steady(run(path).observations) == steady(plain_study.observations)
 
 
 @pytest.mark.usefixtures("no_report")

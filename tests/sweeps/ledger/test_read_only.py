@@ -13,7 +13,7 @@ from sweeps.cli import run_command
 from sweeps.ledger.database import LedgerError
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StudyRecord
-from tests.sweeps.sweep_files import run, write_sweep
+from tests.sweeps.sweep_files import write_sweep
 
 Capture = pytest.CaptureFixture[str]
 NO_RIGHTS = SimpleNamespace(access=lambda *_: False, W_OK=os.W_OK)
@@ -32,8 +32,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def mlruns(tmp_path: Path) -> Path:
-    return run(write_sweep(tmp_path)).directory
+def mlruns(tmp_path: Path, plain_folder: Path) -> Path:
+    return Path(shutil.copytree(plain_folder / "mlruns", tmp_path / "mlruns"))
 
 
 def test_a_finished_study_is_read_and_nothing_is_left_behind(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sweeps.config.file import load_config
 from sweeps.ledger.ledger import Ledger
 from sweeps.options import OPTIONS
 from sweeps.results.reader import load_result, measured_floor
+from sweeps.results.result import SweepResult
 from sweeps.study.rescore import rescore_study
 from sweeps.workspace.workspace import Workspace
 from tests.sweeps.sweep_files import run, steady, write_sweep
@@ -72,10 +74,10 @@ def test_it_is_read_as_it_was_run_and_goes_on_when_it_is_scored_again(
     assert steady(run(path).observations) == steady(first.observations)
 
 
-def test_a_study_of_before_the_variables_were_kept(tmp_path: Path) -> None:
-    result = run(write_sweep(tmp_path))
+def test_a_study_of_before_the_variables_were_kept(tmp_path: Path, plain_study: SweepResult) -> None:
+    shutil.copytree(plain_study.directory, tmp_path / "mlruns")
     edit_record(tmp_path / "mlruns", "t", "environment", None)
-    assert steady(load_result(tmp_path / "mlruns").observations) == steady(result.observations)
+    assert steady(load_result(tmp_path / "mlruns").observations) == steady(plain_study.observations)
 
 
 def edit_record(directory: Path, study: str, key: str, value: Any) -> None:

@@ -14,7 +14,7 @@ from sweeps.samplers.gp import pick
 
 SPACE = search_space()
 CONDITIONS = {"mirostat_tau": {"mirostat": (1, 2)}}
-TRIALS, REPLICATIONS, GAIN = 48, 6, 0.08
+TRIALS, REPLICATIONS, GAIN = 48, 12, 0.08
 
 
 @pytest.fixture(autouse=True)

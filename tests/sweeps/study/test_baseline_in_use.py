@@ -131,19 +131,3 @@ def test_two_hosts_with_unequal_versions_are_named(tmp_path: Path, server: Ollam
     assert row.state == "warning"
     assert f"model tuned on {other.url} uses other values" in row.found
     assert "temperature 0.7 (the baseline has 0.2)" in row.found
-
-
-def test_the_sources_are_tags_in_mlflow(tmp_path: Path) -> None:
-    from mlflow import MlflowClient
-
-    from sweeps.workspace.workspace import Workspace
-
-    path = write_sweep(tmp_path, cases=2, budget={"generations": 40, "floor_seeds": 2}, search={"probe": False})
-    run(path, tracking=True)
-    client = MlflowClient(tracking_uri=Workspace.at(tmp_path / "mlruns").runs_url)
-    experiment = client.get_experiment_by_name("t")
-    assert experiment is not None
-    tags = [each.data.tags for each in client.search_runs([experiment.experiment_id])]
-    (parent,) = [tag for tag in tags if "config.budget.generations" in tag]
-    assert parent["config.baseline_source.temperature"] == "file"
-    assert parent["config.baseline_source.top_k"] == "ours"

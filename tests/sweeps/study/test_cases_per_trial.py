@@ -111,7 +111,9 @@ def test_the_report_and_mlflow_allow_for_the_cases_too(clean: SweepResult) -> No
         assert summarise(own, offsets.to_dict())["mean"] == pytest.approx(expected, abs=1e-9)
 
 
-def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_mlflow_ends_with_the_means_of_the_report_and_the_baselines_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from sweeps.tracking.store_connection import StoreConnection
 
     log, calls = StoreConnection.log, 0
@@ -136,6 +138,8 @@ def test_mlflow_ends_with_the_means_of_the_report(tmp_path: Path, monkeypatch: p
         )
         tags = dict(database.execute("select key, value from tags where key like 'config.%'").fetchall())
     assert (tags["config.budget.generations"], tags["config.study.seed"]) == ("200", "7")
+    sources = [tags[f"config.baseline_source.{option}"] for option in ("temperature", "top_k")]
+    assert sources == ["file", "ours"]
     assert set(logged) == set(result.configurations)  # also those that the store missed while it was away
     page = (tmp_path / "mlruns" / "sweeps" / "t" / "report.html").read_text()
     shown = views.summary(views.without_luck(result.observations, result.configurations))["mean"]
@@ -175,7 +179,8 @@ def test_a_greedy_configuration_has_each_case_once_over_its_rounds(tmp_path: Pat
 
 
 def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> None:
-    path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 12})
+    budget = BUDGET | {"generations": 200}
+    path = write_sweep(tmp_path, cases=12, budget=budget | {"cases_per_trial": 12})
     before = run(path)
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
         stored = ledger.studies.get("t")
@@ -184,9 +189,10 @@ def test_a_study_of_before_goes_on_with_the_plan_that_it_has(tmp_path: Path) -> 
         # as they were when there was no such setting
         del identity["budget.cases_per_trial"], plan["parts"], plan["together"]
         ledger.studies.update("t", lambda record: replace(record, plan=plan), identity=identity)
-    path = write_sweep(tmp_path, cases=12, budget=BUDGET)
+    path = write_sweep(tmp_path, cases=12, budget=budget)
+    assert plan_for(load_config(path), cases=12, hosts=1).parts == 2  # a new study's plan
     assert steady(run(path).observations) == steady(before.observations)
-    path = write_sweep(tmp_path, cases=12, budget=BUDGET | {"cases_per_trial": 6})
+    path = write_sweep(tmp_path, cases=12, budget=budget | {"cases_per_trial": 6})
     with pytest.raises(StudyChangedError, match=r'budget.cases_per_trial: stored "auto", now 6'):
         run(path)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -96,13 +97,14 @@ def test_further_trials_are_the_same_after_a_stop(tmp_path: Path, home: Path, cl
     assert optuna_trials(tmp_path / "mlruns") == optuna_trials(home / "mlruns")
 
 
-def test_a_study_whose_finalists_are_chosen_gets_no_further_trials(tmp_path: Path, clean: SweepResult) -> None:
+def test_a_study_whose_finalists_are_chosen_gets_no_further_trials(
+    tmp_path: Path, home: Path, clean: SweepResult
+) -> None:
     """As an older version left it."""
-    path = write_sweep(tmp_path, search={"sampler": "gp"}, **HALF_GREEDY)
-    run(path)
+    shutil.copytree(home / "mlruns", tmp_path / "mlruns")
     with sqlite3.connect(tmp_path / "mlruns" / "ledger.db") as ledger:
         ledger.execute("DELETE FROM proposals WHERE number >= ?", (clean.plan.trials,))
-    again = run(path)
+    again = run(home / "sweep.toml", directory=tmp_path / "mlruns")
     assert again.finalists == clean.finalists
     assert again.proposals == clean.proposals[: clean.plan.trials]
 

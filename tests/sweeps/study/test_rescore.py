@@ -27,17 +27,10 @@ from tests.sweeps.sweep_files import run, steady, write_sweep
 UP = [16, 8, 4, 2, 1]
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    run(write_sweep(folder))
-    return folder
-
-
 @pytest.fixture
-def home(finished: Path, tmp_path: Path) -> Path:
+def home(plain_folder: Path, tmp_path: Path) -> Path:
     """A copy of the finished study with cases of its own."""
-    shutil.copytree(finished, tmp_path / "home")
+    shutil.copytree(plain_folder, tmp_path / "home")
     with sqlite3.connect(tmp_path / "home/mlruns/ledger.db") as connection:
         (text,) = connection.execute("SELECT record FROM studies").fetchone()
         record = json.loads(text) | {"cases_path": str(tmp_path / "home/cases")}

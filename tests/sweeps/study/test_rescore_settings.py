@@ -27,17 +27,10 @@ pytestmark = pytest.mark.usefixtures("no_report")
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork, to kill a process that scores")
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("finished")
-    run(write_sweep(folder))
-    return folder
-
-
 @pytest.fixture
-def mlruns(finished: Path, tmp_path: Path) -> Path:
+def mlruns(plain_folder: Path, tmp_path: Path) -> Path:
     """A copy of the finished study; its cases stay where they are."""
-    shutil.copytree(finished / "mlruns", tmp_path / "mlruns")
+    shutil.copytree(plain_folder / "mlruns", tmp_path / "mlruns")
     return tmp_path / "mlruns"
 
 
@@ -70,8 +63,8 @@ def test_settings_add_up_until_they_are_reset(mlruns: Path) -> None:
     assert settings_of(rescore_study(mlruns, "t", settings={"threshold": 0.9}).new)[:3] == ([5, 4, 3, 2, 1], None, 0.9)
 
 
-def test_settings_stay_where_the_rubric_is_edited(mlruns: Path, finished: Path, tmp_path: Path) -> None:
-    cases = Path(shutil.copytree(finished / "cases", tmp_path / "cases"))
+def test_settings_stay_where_the_rubric_is_edited(mlruns: Path, plain_folder: Path, tmp_path: Path) -> None:
+    cases = Path(shutil.copytree(plain_folder / "cases", tmp_path / "cases"))
     rescore_study(mlruns, "t", settings={"weights": UP})
     file = cases / "c1.toml"
     file.write_text(file.read_text().replace("The deadline is Monday morning.", "Zebras queue near the harbour."))
@@ -93,8 +86,8 @@ def test_the_command_says_how_to_go_back(mlruns: Path, capsys: pytest.CaptureFix
     assert steady(load_result(mlruns).observations) == before
 
 
-def test_what_a_refused_run_names_makes_it_go_on(mlruns: Path, finished: Path) -> None:
-    options = {"cases": str(finished / "cases")}
+def test_what_a_refused_run_names_makes_it_go_on(mlruns: Path, plain_folder: Path) -> None:
+    options = {"cases": str(plain_folder / "cases")}
     changes = {"weights": UP, "threshold": 0.6}
     path = write_sweep(mlruns.parent, engine={"options": options}, objective=changes)
     with pytest.raises(ConfigError, match="exists with other settings") as error:
@@ -256,12 +249,12 @@ def study_of(mlruns: Path) -> StudyRecord:
 
 @needs_fork
 @pytest.mark.parametrize("keep", [True, False])
-def test_a_kill_leaves_the_old_study_or_the_new_one(keep: bool, finished: Path, tmp_path: Path) -> None:
-    old = load_result(finished / "mlruns")
+def test_a_kill_leaves_the_old_study_or_the_new_one(keep: bool, plain_folder: Path, tmp_path: Path) -> None:
+    old = load_result(plain_folder / "mlruns")
     seen = set()
     for commit in range(1, 12):
         mlruns = tmp_path / str(commit)
-        shutil.copytree(finished / "mlruns", mlruns)
+        shutil.copytree(plain_folder / "mlruns", mlruns)
         killed = killed_at(commit, mlruns, keep=keep)
         study = study_of(mlruns)
         assert study.identity["objective.digest"] == study.record.objective_digest
@@ -278,13 +271,12 @@ def test_a_kill_leaves_the_old_study_or_the_new_one(keep: bool, finished: Path, 
     assert seen == ({True, False} if keep else {True})
 
 
-def test_optunas_values_follow_with_the_next_run(tmp_path: Path) -> None:
-    path = write_sweep(tmp_path)
-    run(path)
-    before = optuna_trials(tmp_path / "mlruns")
-    rescore_study(tmp_path / "mlruns", "t", settings={"weights": UP})
-    again = run(write_sweep(tmp_path, objective={"weights": UP}))
-    after = optuna_trials(tmp_path / "mlruns")
+def test_optunas_values_follow_with_the_next_run(mlruns: Path, plain_folder: Path) -> None:
+    before = optuna_trials(mlruns)
+    rescore_study(mlruns, "t", settings={"weights": UP})
+    options = {"cases": str(plain_folder / "cases")}
+    again = run(write_sweep(mlruns.parent, engine={"options": options}, objective={"weights": UP}))
+    after = optuna_trials(mlruns)
     assert [trial[3] for trial in after] == [trial[3] for trial in before]
     for number, _, value, _, attrs in after:
         rows = again.observations

@@ -35,15 +35,15 @@ from sweeps.study.sweep import Sweep
 from tests.sweeps.sweep_files import optuna_trials, run, steady, write_cases, write_sweep
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("clean")
+@pytest.fixture
+def home(plain_folder: Path) -> Path:
+    return plain_folder
 
 
-@pytest.fixture(scope="module")
-def clean(home: Path) -> SweepResult:
+@pytest.fixture
+def clean(plain_study: SweepResult) -> SweepResult:
     """An undisturbed sweep, which others are compared with."""
-    return run(write_sweep(home))
+    return plain_study
 
 
 def measured(requests: Sequence[Request]) -> list[Request]:

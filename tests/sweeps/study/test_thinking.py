@@ -210,7 +210,7 @@ def test_some_empty_texts_are_counted_and_named(tmp_path: Path, capsys: pytest.C
         search={"sampler": "grid", "probe": False},
         budget={"generations": 54},
     )
-    result = run(path, report=True, tracking=True)
+    result = run(path, report=True)
     table = result.observations
     empty = table[table["finish"] == "empty"]
     assert set(empty["num_predict"]) == {20}
