@@ -94,20 +94,30 @@ def edit_record(directory: Path, study: str, key: str, value: Any) -> None:
         connection.execute("UPDATE studies SET sha256 = NULL, record = ? WHERE name = ?", [json.dumps(record), study])
 
 
+@pytest.fixture(scope="module")
+def two_studies(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
+    """Study t, whose folder has a newer one named broken; both have their model from the environment."""
+    folder = tmp_path_factory.mktemp("two")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OLLAMA_MODEL", "scripted")
+        first = run(write_sweep(folder, baseline={"model": None}))
+        run(write_sweep(folder, baseline={"model": None}, study={"name": "broken"}, file="broken.toml"))
+    return first
+
+
 @pytest.mark.parametrize(("key", "value"), [("environment", None), ("cases", None), ("proposals", {}), ("cases", 1)])
 def test_a_study_that_cannot_be_read_hinders_no_other(
-    key: str, value: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    key: str, value: Any, tmp_path: Path, two_studies: SweepResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OLLAMA_MODEL", "scripted")
-    older = write_sweep(tmp_path, baseline={"model": None})
-    newer = write_sweep(tmp_path, baseline={"model": None}, study={"name": "broken"}, file="broken.toml")
-    first = run(older)
-    run(newer)
+    first = two_studies
+    shutil.copytree(first.directory, tmp_path / "mlruns")
     edit_record(tmp_path / "mlruns", "broken", key, value)
     ledger = Ledger(tmp_path / "mlruns/ledger.db")
     assert [study.name for study in ledger.studies.all()] == ["broken", "t"]
     assert measured_floor(ledger, first.stored.identity, Workspace.at(tmp_path / "mlruns")) == (first.floor, "t")
     ledger.close()
-    path = write_sweep(tmp_path, study={"name": "u"}, file="u.toml")
+    options = {"cases": str(first.directory.parent / "cases")}
+    path = write_sweep(tmp_path, study={"name": "u"}, file="u.toml", engine={"options": options})
     assert check_sweep(path, mlruns=tmp_path / "mlruns").noise_sd == first.floor.sd  # type: ignore[union-attr]
     assert run(path).status == "done"
