@@ -67,7 +67,8 @@ def _cost(tables: Tables) -> str:
         return ""
     # Not the time that a person waited: some engines answer several requests at once.
     where = " on the host that took longest" if len(tables.host_rows) > 1 else ""
-    whole = f"all {count_text(costs['generations'], 'generation')}: {duration_text(costs['seconds'])} of requests{where}"
+    made = count_text(costs["generations"], "generation")
+    whole = f"all {made}: {duration_text(costs['seconds'])} of requests{where}"
     if costs["tokens"]:
         whole += f", {costs['tokens']} tokens of answers"
     return f"{', '.join(parts)} per text; {whole}"
