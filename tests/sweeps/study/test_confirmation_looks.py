@@ -128,7 +128,7 @@ def test_several_finalists(tmp_path: Path) -> None:
 
 def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:
     space = {"top_k": [5, 60], "top_p": {"low": 0.5, "high": 1.0}}
-    settings: dict[str, Any] = {"baseline": {"temperature": 0.0}, "space": space, "budget": {"generations": 400}}
+    settings: dict[str, Any] = {"baseline": {"temperature": 0.0}, "space": space, "budget": {"generations": 200}}
     looked, plain = (
         run(write_sweep(tmp_path / str(looks), cases=6, confirm={"looks": looks}, search={"probe": False}, **settings))
         for looks in (2, 1)
