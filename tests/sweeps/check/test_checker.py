@@ -1,6 +1,7 @@
 """The check of a sweep, part by part."""
 
 import json
+import shutil
 import sqlite3
 
 import pytest
@@ -19,6 +20,12 @@ from tests.sweeps.sweep_files import run, write_sweep
 
 def check(path, **options):
     return check_sweep(path, mlruns=path.parent / "mlruns", **options)
+
+
+def beside_a_copy(folder, finished, **changes):
+    """A sweep's file beside a copy of a finished study, on the study's engine."""
+    shutil.copytree(finished.directory, folder / "mlruns")
+    return write_sweep(folder, engine={"options": {"cases": str(finished.directory.parent / "cases")}}, **changes)
 
 
 def row(report, name):
@@ -84,15 +91,14 @@ class TestReady:
         assert report.noise_sd == PRIOR_NOISE_SD
         assert report.mde == pytest.approx(mde(PRIOR_NOISE_SD, cases=3, seeds=report.plan.confirm_seeds))
 
-    def test_a_measured_floor_takes_the_place_of_the_assumption(self, tmp_path):
-        floor = run(write_sweep(tmp_path)).floor
-        report = check(write_sweep(tmp_path, study={"name": "next"}))
-        assert report.noise_sd == pytest.approx(floor.sd)
+    def test_a_measured_floor_takes_the_place_of_the_assumption(self, tmp_path, plain_study):
+        report = check(beside_a_copy(tmp_path, plain_study, study={"name": "next"}))
+        assert report.noise_sd == pytest.approx(plain_study.floor.sd)
         assert "floor of study 't'" in row(report, "sight").found
 
-    def test_a_study_that_is_done_costs_nothing_and_one_that_stopped_its_rest(self, tmp_path, capsys):
-        path = write_sweep(tmp_path)
-        generations = len(run(path).observations)
+    def test_a_study_that_is_done_costs_nothing_and_one_that_stopped_its_rest(self, tmp_path, plain_study, capsys):
+        path = beside_a_copy(tmp_path, plain_study)
+        generations = len(plain_study.observations)
         report = check(path)
         assert report.state == "ready"
         assert "is done; to run it again generates nothing" in row(report, "study").found
@@ -243,10 +249,9 @@ class TestBlocked:
         report = check(write_sweep(tmp_path, budget={"generations": 10}))
         assert (report.state, report.rows[-1].name) == ("blocked", "budget")
 
-    def test_a_changed_study(self, tmp_path):
-        path = write_sweep(tmp_path)
-        run(path)
-        write_sweep(tmp_path, baseline={"temperature": 0.9})
+    def test_a_changed_study(self, tmp_path, plain_study):
+        path = beside_a_copy(tmp_path, plain_study, baseline={"temperature": 0.9})
+        assert "baseline.temperature" in row(check(path), "study").found
         assert row(check(path), "study").state == "blocked"
 
     def test_answers_that_fail(self, tmp_path):

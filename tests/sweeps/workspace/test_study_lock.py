@@ -119,10 +119,10 @@ def test_another_study_of_the_folder_may_run(tmp_path: Path, other: int) -> None
 
 
 @needs_fork
-def test_a_study_goes_on_at_once_after_a_kill(tmp_path: Path, other: int) -> None:
+def test_a_study_goes_on_at_once_after_a_kill(tmp_path: Path, other: int, plain_folder: Path) -> None:
     os.kill(other, signal.SIGKILL)
     assert run(tmp_path / "sweep.toml").status == "done"
-    assert generations(tmp_path / "mlruns") == generations_of_whole(tmp_path / "whole")
+    assert generations(tmp_path / "mlruns") == generations(plain_folder / "mlruns")
 
 
 @needs_fork
@@ -149,12 +149,6 @@ def test_a_killed_study_is_not_running(tmp_path: Path, other: int, capsys: pytes
     assert run_command(["check", str(tmp_path / "sweep.toml"), *where]) == 0
     assert load_result(tmp_path / "mlruns", "t").status == "running"  # what the ledger has is left as it is
     assert standing_of(Workspace.at(tmp_path / "mlruns"), "t", "stopped") == "stopped"
-
-
-def generations_of_whole(folder: Path) -> int:
-    """How many generations the sweep has that nobody killed."""
-    run(write_sweep(folder))
-    return generations(folder / "mlruns")
 
 
 def test_threads_are_refused_alike(tmp_path: Path) -> None:
