@@ -104,8 +104,14 @@ def undominated(gain: FloatArray, costs: FloatArray) -> BoolArray:
     """
     # Numbers that differ by rounding alone count as equal.
     losses = np.column_stack([-np.asarray(gain, dtype=float), np.asarray(costs, dtype=float)]).round(9)
-    beaten = [bool(((losses <= own).all(axis=1) & (losses < own).any(axis=1)).any()) for own in losses]
-    return ~np.array(beaten, dtype=bool)
+    stays = np.zeros(len(losses), dtype=bool)
+    front = np.empty_like(losses)  # its first `found` rows: what beats a point comes before it in this order
+    found = 0
+    for place in np.lexsort(losses.T[::-1]):
+        own, known = losses[place], front[:found]
+        if not ((known <= own).all(axis=1) & (known < own).any(axis=1)).any():
+            front[found], stays[place], found = own, True, found + 1
+    return stays
 
 
 def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatArray]:

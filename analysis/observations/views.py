@@ -30,6 +30,11 @@ def columns_of(observations: pd.DataFrame, *names: str) -> pd.DataFrame:
     return observations[[name for name in names if name in observations]]
 
 
+def summarised(observations: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns that `summary` reads, with the stage: to pick rows copies every column there is."""
+    return columns_of(observations, "stage", *_SUMMARISED)
+
+
 def usable(observations: pd.DataFrame) -> pd.DataFrame:
     """Return the rows that have a score and are no errors."""
     keep = observations["score"].notna()

@@ -63,16 +63,23 @@ class Evidence:
         """
         if text not in self._said:
             return [Covered(name) for name in without_rubric]
-        rows = self._said[text]
+        rows = self._rows.iloc[self._said[text]]
         return [
             Covered(f"[{row.level}] {row.text}", self.words(text, str(row.item)), bool(row.forbidden))
             for row in rows.itertuples()
         ]
 
     @cached_property
-    def _said(self) -> dict[Text, pd.DataFrame]:
-        if not len(self.items):
-            return {}
-        said = self.items[self.items["said"].astype(bool)]
-        groups = said.groupby(["configuration", "case", "seed"], sort=False, observed=True)
-        return {(str(key), str(case), seed): rows for (key, case, seed), rows in groups}
+    def _rows(self) -> pd.DataFrame:
+        """The items that texts say."""
+        return self.items[self.items["said"].astype(bool)] if len(self.items) else self.items
+
+    @cached_property
+    def _said(self) -> dict[Text, list[int]]:
+        """Places in `_rows` by text: a table for each of ten thousand texts would need 200 MB."""
+        found: dict[Text, list[int]] = {}
+        if len(self._rows):
+            names = (self._rows[name] for name in ("configuration", "case", "seed"))
+            for place, (key, case, seed) in enumerate(zip(*names, strict=True)):
+                found.setdefault((str(key), str(case), seed), []).append(place)
+        return found

@@ -87,12 +87,13 @@ def render_report(
         "robustness": table("robustness", lambda: frame(data.robustness), None),
         "examples": guard("the report's texts", lambda: tables.examples, None),
         "glance": guard("the report's answers at a glance", lambda: at_a_glance(tables), list[Glance]()),
-        "why_finalist": guard("the reason for the finalist", lambda: why_finalist(data, rows["ranking"]), ""),
+        "why_finalist": guard("the reason for the finalist", lambda: why_finalist(data, tables.ranked), ""),
         "item_changes": guard("the report's items", lambda: tables.item_changes, None),
         "evidence": tables.evidence,
         "costs": guard("the report's costs", lambda: tables.costs, None),
         "floor_digits": decimals(data.floor.sd, data.floor.ci_low, data.floor.ci_high) if data.floor else 3,
         "shown_first": _SHOWN_FIRST,
+        "shown_text": guard("the choice of configurations", lambda: tables.shown_text, ""),
         "until": _until(data),
         "tokens_name": "tokens with thought" if tables.thinks else "tokens",
         "robustness_names": _ROBUSTNESS_NAMES,
@@ -261,11 +262,14 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
     if base not in scored:
         return {}
     final = final if final in scored else None
-    sd, named = data.noise_sd, {"name": data.finalist_name}
+    sd, named, shown = data.noise_sd, {"name": data.finalist_name}, tables.only_shown
     expected = pd.DataFrame() if data.expected is None else data.expected
     limit = next((column.limit for column in data.limits if column.name == "output_tokens"), None)
     wanted: dict[str, tuple[bool, Callable[[], Figure]]] = {
-        "noise_band": (bool(trials), lambda: plots.noise_band(rows, baseline=base, noise_sd=sd, finalist=final)),
+        "noise_band": (
+            bool(trials),
+            lambda: plots.noise_band(rows, baseline=base, noise_sd=sd, finalist=final, shown=shown),
+        ),
         "confirm": (
             final is not None,
             lambda: plots.confirm_strips(rows, baseline=base, finalist=str(final), **named),
@@ -276,12 +280,12 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
         ),
         "sensitivity": (
             len(trials) > 2 and bool(views.swept(rows)),
-            lambda: plots.option_sensitivity(rows, baseline=base, finalist=final),
+            lambda: plots.option_sensitivity(rows, baseline=base, finalist=final, shown=shown),
         ),
-        "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd)),
+        "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd, shown=shown)),
         "pareto": (
             len(trials) > 2 and not expected.empty,
-            lambda: plots.pareto(expected, baseline=base, finalist=final, limit=limit),
+            lambda: plots.pareto(expected, baseline=base, finalist=final, limit=limit, shown=shown),
         ),
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final, **named)),
     }

@@ -43,10 +43,10 @@ def why_finalist(data: ReportData, ranking: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         data: The study.
-        ranking: Rows of `Tables.ranking`.
+        ranking: `key` and `row` (with `mean` and `n`) of all configurations, as in `Tables.ranked`.
     """
     rows = {str(row["key"]): row["row"] for row in ranking}
-    if data.is_comparison or data.finalist not in rows:
+    if data.is_comparison or data.finalist is None or data.finalist not in rows:
         return ""
     own = rows[data.finalist]
     others = [
@@ -99,7 +99,8 @@ def pareto_rows(data: ReportData) -> list[dict[str, Any]]:
     if data.expected is None:
         return []
     table, rows = front_of(data.expected), []
-    measured = views.summary(views.without_luck(data.observations, set(data.observations["configuration"])))
+    rows_read = views.summarised(data.observations)
+    measured = views.summary(views.without_luck(rows_read, set(rows_read["configuration"])))
     for values in table.to_numpy(dtype=object):
         row: dict[str, Any] = dict(zip(map(str, table.columns), values, strict=True))
         key = str(row["configuration"])

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.formatting import option_text
 from analysis.observations import views
+from analysis.report import shown
 from analysis.report.costs import cost_of, generating_seconds
 from analysis.report.data import ReportData
 from analysis.report.evidence import Evidence
@@ -143,14 +144,50 @@ class Tables:
         ]
 
     @cached_property
+    def means(self) -> pd.DataFrame:
+        """Means of all configurations, the best first, with the ends of their intervals."""
+        return self._means_with_intervals()
+
+    @property
+    def ranked(self) -> list[Row]:
+        """`key` and `row` (with `mean` and `n`) of all configurations, the best first."""
+        table = self.means
+        found = zip(table.index, table["mean"], table["n"], strict=True)
+        return [{"key": str(key), "row": {"mean": mean, "n": n}} for key, mean, n in found]
+
+    @cached_property
+    def shown(self) -> list[str]:
+        """The configurations that are shown one by one, the best first; see `shown.shown_of`."""
+        return shown.shown_of([str(key) for key in self.means.index], self.picked)
+
+    @property
+    def shown_text(self) -> str:
+        """Say that not all configurations are shown; "" where all are."""
+        return shown.shown_text(len(self.shown), len(self.means))
+
+    def only_shown(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a table, indexed by configuration, that are shown."""
+        return table[table.index.isin(self.shown)] if self._is_choice else table
+
+    @cached_property
+    def _is_choice(self) -> bool:
+        return self.data.observations["configuration"].nunique() > shown.MOST
+
+    @property
+    def picked(self) -> set[str]:
+        """Configurations that were picked for their scores, and the baseline."""
+        return {*self.arms, *(verdict.configuration for verdict in self.data.verdicts)}
+
+    @cached_property
     def ranking(self) -> list[Row]:
-        """All configurations by mean score, with intervals as places on a common scale in percent."""
-        data, table = self.data, self._means_with_intervals()
+        """The shown configurations by mean score, with intervals as places on a common scale in percent."""
+        data, table = self.data, self.means
         bottom, top = float(table[["mean", "low"]].min().min()), float(table[["mean", "high"]].max().max())
         span = max(top - bottom, 1e-9)
         base_place = 100 * (float(table["mean"].get(data.baseline, bottom)) - bottom) / span
-        rows = []
-        for rank, row in enumerate(table.reset_index().to_dict("records"), 1):
+        rows, own = [], table.index.isin(self.shown)
+        ranks = [int(place) + 1 for place in own.nonzero()[0]]
+        for rank, row in zip(ranks, table[own].reset_index().to_dict("records"), strict=True):
             key = str(row["configuration"])
             rows.append(
                 {
@@ -168,8 +205,7 @@ class Tables:
     def _means_with_intervals(self) -> pd.DataFrame:
         """Means by configuration; those picked for their scores with their fresh generations only."""
         data = self.data
-        picked = {*self.arms, *(verdict.configuration for verdict in data.verdicts)}
-        table = views.summary(views.without_luck(data.observations, picked))
+        table = views.summary(views.without_luck(views.summarised(data.observations), self.picked))
         half = _Z95 * data.noise_sd / table["n"].pow(0.5)
         table = table.assign(low=table["mean"] - half, high=table["mean"] + half)
         if data.ranking is not None:
@@ -224,11 +260,11 @@ class Tables:
         own = rows[rows["case"] == case]
         own = own.sort_values(["score", "seed"], ascending=[False, True])
         columns = [own[own["configuration"] == key] for key in self.arms]
-        shown = [
+        chosen = [
             {"which": which, "texts": [self._example(arm.iloc[round(share * (len(arm) - 1))]) for arm in columns]}
             for which, share in (("best", 0.0), ("median", 0.5), ("worst", 1.0))
         ]
-        return {"case": case, "rows": shown}
+        return {"case": case, "rows": chosen}
 
     def _example(self, row: pd.Series[Any]) -> Row:
         text = str(row["text"])

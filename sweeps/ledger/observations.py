@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -181,9 +181,16 @@ class Observations:
         """
         return [row for part in self.parts_of_study(study, stages) for row in part]
 
-    def parts_of_study(self, study: str, stages: Iterable[str] | None = None) -> Iterator[list[dict[str, Any]]]:
-        """As `of_study`, some hundreds of observations at a time: the texts of a long study need much memory."""
+    def parts_of_study(
+        self, study: str, stages: Iterable[str] | None = None, trials: Collection[int] | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """As `of_study`, some hundreds of observations at a time: the texts of a long study need much memory.
+
+        `trials` are the numbers of the trials to read, at most some thousands; all by default.
+        """
         query = self._with_generations(study)
+        if trials is not None:
+            query = query.where(tables.observations.c.trial.in_(list(trials)))
         if stages is not None:
             query = query.where(tables.observations.c.stage.in_(list(stages)))
         with self._database.reading() as connection:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -26,7 +26,7 @@ from sweeps.ledger.records import Entry, Place, generation_of
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
-from sweeps.results.kept_answers import KeptAnswers
+from sweeps.results.kept_answers import Decoder, KeptAnswers
 from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scored, scored_digest
@@ -185,21 +185,25 @@ def result_of(
 
     there = replace(workspace, folder=workspace.folder.absolute())  # the process may have another folder by then
 
-    def texts() -> list[Callable[[], Mapping[str, Any]]]:
+    def texts(only: Collection[str] | None) -> list[tuple[str, Decoder]]:
+        of = None if only is None else [number for number, known in trials.items() if known.key in only]
         again = open_existing(there)
         try:
             return [
-                partial(
-                    _decoded_row,
-                    place,
-                    trials[place.trial],
-                    entry,
-                    scored.score,
-                    json.dumps(scored.detail),
-                    items[place.case],
-                    reasoning,
+                (
+                    trials[place.trial].key,
+                    partial(
+                        _decoded_row,
+                        place,
+                        trials[place.trial],
+                        entry,
+                        scored.score,
+                        json.dumps(scored.detail),
+                        items[place.case],
+                        reasoning,
+                    ),
                 )
-                for place, entry, scored, _ in _read(again, study, reasoning, wanted, scores)
+                for place, entry, scored, _ in _read(again, study, reasoning, wanted, scores, trials=of)
                 if entry is not None and scored is not None and entry.id in known
             ]
         finally:
@@ -227,9 +231,14 @@ def _read(
     reasoning: str,
     stages: Iterable[str] | None,
     scores: Mapping[tuple[str, int], Scored] | None,
+    *,
+    trials: Collection[int] | None = None,
 ) -> Iterator[tuple[Place, Entry | None, Scored | None, str]]:
-    """Place, generation, score and error of each observation; `stages` and `scores` as for `result_of`."""
-    for part in ledger.observations.parts_of_study(study.name, stages):
+    """Place, generation, score and error of each observation; `stages` and `scores` as for `result_of`.
+
+    `trials` are the numbers of the trials whose observations are read; by default all are.
+    """
+    for part in ledger.observations.parts_of_study(study.name, stages, trials):
         found = _kept_scores(ledger, study.record, part, reasoning) if scores is None else scores
         for row in part:
             place = Place(**{name: row[name] for name in Place.__dataclass_fields__})

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.export.files import write_together
+from analysis.observations import views
 from sweeps.errors import SweepError
 from sweeps.ledger.records import now
 from sweeps.results.figures.item_table import item_table, marked_texts
 from sweeps.results.figures.limit_columns import limit_columns
 from sweeps.results.figures.meanings import prompt_texts, score_text
+from sweeps.results.kept_answers import answers_of
 from sweeps.results.labels import verdict_correction, verdict_correction_text
 from sweeps.results.result import SweepResult
+from sweeps.results.study_data import texts_of
 from sweeps.results.use_now import why_no_verdict
 from sweeps.results.verdicts import recommended
 from sweeps.scoring.copied_text import copying_notes
@@ -32,6 +35,9 @@ if TYPE_CHECKING:
 
     from analysis.report.data import ReportData
     from analysis.report.guard import Guard
+
+
+_CSV_ROWS = 5000  # of the observations, to write at a time
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,8 @@ def report_data(
     from analysis.report.silent_items import silent_notes
 
     guard = Guard(warn)
-    items = guard("the items", lambda: item_table(result), None)
+    answers = _with_texts(result)
+    items = guard("the items", lambda: item_table(result, answers), None)
     finalist = result.finalist
     fingerprints = [f for models in result.hosts.values() for f in models.values()]
     keys = result.baseline.key, "" if finalist is None else finalist.configuration.key
@@ -110,14 +117,14 @@ def report_data(
         robustness=guard("the verdict under other weights", lambda: _robustness(result), None),
         fingerprints={fingerprint.digest: fingerprint.facts for fingerprint in fingerprints},
         host_labels=result.host_labels,
-        texts=result.texts,
+        texts=result.texts if answers is result.answers else texts_of(answers),
         items=items,
         config=config_of(result),
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=[
             *empty_notes(result.rows, result.baseline.key),
-            *reasoning_notes(result.answers, result.config.objective.reasoning, result.name),
+            *reasoning_notes(answers, result.config.objective.reasoning, result.name),
             *(_with_name(note, result) for note in result.limits.notes(*keys)),
             *(_with_name(note, result) for note in copying_notes(result.fresh_rows, *keys)),
             *dict.fromkeys(warning for fingerprint in fingerprints for warning in fingerprint.warnings),
@@ -131,14 +138,25 @@ def report_data(
         last_look=result.last_look,
         version=__version__,
     )
-    return guard("the texts side by side", lambda: _with_marks(data, result), data)
+    return guard("the texts side by side", lambda: _with_marks(data, result, answers), data)
 
 
-def _with_marks(data: ReportData, result: SweepResult) -> ReportData:
+def _with_texts(result: SweepResult) -> Sequence[Mapping[str, Any]]:
+    """The texts that the report reads: those of the configurations that it shows one by one."""
+    from analysis.report.shown import MOST, shown_of
+
+    if len(result.configurations) <= MOST:
+        return result.answers
+    arms = {result.baseline.key, *(arm.configuration.key for arm in result.finalists)}
+    means = views.summary(views.without_luck(views.summarised(result.observations), arms))
+    return answers_of(result.answers, shown_of([str(key) for key in means.index], arms))
+
+
+def _with_marks(data: ReportData, result: SweepResult, answers: Iterable[Mapping[str, Any]]) -> ReportData:
     """The data with the texts that the report shows side by side."""
     from analysis.report.tables import Tables
 
-    return replace(data, marked=marked_texts(result, Tables(data).shown_texts))
+    return replace(data, marked=marked_texts(result, Tables(data).shown_texts, answers))
 
 
 def _with_figures(data: ReportData, result: SweepResult, guard: Guard) -> ReportData:
@@ -239,9 +257,17 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
         ) from error
 
 
+def _as_csv(table: pd.DataFrame) -> str:
+    """A table as CSV, some thousand rows at a time: the whole of a long study is not copied."""
+    from analysis.files.spreadsheet_cells import harmless_table
+
+    starts = range(0, max(len(table), 1), _CSV_ROWS)
+    parts = (harmless_table(table.iloc[start : start + _CSV_ROWS]) for start in starts)
+    return "".join(part.to_csv(index=False, header=number == 0) for number, part in enumerate(parts))
+
+
 def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) -> Outputs:
     from analysis.export.formats import remove_unforced
-    from analysis.files.spreadsheet_cells import harmless_table
     from analysis.report.guard import Guard
     from analysis.report.page import draw, render_note, render_report
     from analysis.report.plots.figures import to_png
@@ -257,7 +283,7 @@ def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) ->
     html = guard("the report", lambda: render_report(data, figures, warn=warn), "")
     note = guard("the note", lambda: render_note(data), "")
     report, table = folder / "report.html", folder / "observations.csv"
-    texts = {report: html, folder / "note.md": note, table: harmless_table(result.observations).to_csv(index=False)}
+    texts = {report: html, folder / "note.md": note, table: _as_csv(result.observations)}
     write_together({path: text for path, text in texts.items() if text})
     for path in (path for path, text in texts.items() if not text):
         path.unlink(missing_ok=True)  # an older one has other scores

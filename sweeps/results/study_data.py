@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -158,10 +158,7 @@ class StudyData:
 
         `text` is the answer. `thought` is there where some model thought before it.
         """
-        thought = ["thought"] if any(answer.get("thought") for answer in self.answers) else []
-        return pd.DataFrame(
-            list(self.answers), columns=[*PLACE_COLUMNS, "score", "text", *thought, "covered", "missed"]
-        )
+        return texts_of(self.answers)
 
     def stage(self, name: str) -> pd.DataFrame:
         """The observations of one stage."""
@@ -213,3 +210,16 @@ class StudyData:
     def limits(self) -> Limits:
         """The limits held against the fresh generations of all arms; empty before the confirmation is complete."""
         return Limits.of(self.fresh_rows, self.config.constraints, claim=self.config.verdict.claim)
+
+
+def texts_of(answers: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Texts with covered and missed items as a table; see `StudyData.texts`."""
+    names = [*PLACE_COLUMNS, "score", "text", "thought", "covered", "missed"]
+    # A list per column: the texts as dicts, with the details of their scores, need several times the memory.
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for answer in answers:
+        for name, values in columns.items():
+            values.append(answer.get(name))
+    if not any(columns["thought"]):
+        del columns["thought"]
+    return pd.DataFrame(columns)

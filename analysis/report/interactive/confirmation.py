@@ -20,6 +20,7 @@ from analysis.report.interactive.figure import (
 from analysis.report.numbers import signed
 from analysis.report.plots.figures import MOST_CASES, mean_error, score_range, share_top, shown_cases
 from analysis.report.plots.style import spread
+from analysis.report.shown import dots_of
 from analysis.report.tables import Row
 
 
@@ -42,6 +43,7 @@ def strips(who: Who, title: str, sentence: str) -> LiveFigure:
         centre, errors, at = [], [], []
         for place, case in enumerate(cases):
             part = own[own["case"] == case]
+            part = part.iloc[dots_of(len(part), len(rows), 2 * len(cases))]
             x += numbers(part["score"])
             y += [round(place + shift + offset, 3) for offset in spread(len(part))]
             hover += [

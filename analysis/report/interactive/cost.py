@@ -78,9 +78,9 @@ def _expected(data: ReportData, known: pd.DataFrame, column: str) -> pd.DataFram
 def _traces(who: Who, table: pd.DataFrame, column: str) -> list[Trace]:
     """Points, front, baseline and finalist for one cost."""
     data = who.tables.data
-    front = table[table["front"]].sort_values(column)
+    front, shown = table[table["front"]].sort_values(column), who.tables.only_shown(table)
     dots = points(
-        numbers(table[column]), numbers(table["score"]), [who.number(key) for key in table.index], "configuration", DOT
+        numbers(shown[column]), numbers(shown["score"]), [who.number(key) for key in shown.index], "configuration", DOT
     )
     step = line(numbers(front[column]), numbers(front["score"]), "", CURVE, line={"shape": "hv"}, showlegend=False)
     of = [who.number(key) for key in front.index]

@@ -94,6 +94,17 @@ class Who:
         return views.trials(self.tables.data.observations, self.tables.data.baseline)
 
     @cached_property
+    def dots(self) -> pd.DataFrame:
+        """The rows of `trials` that are shown, with their `place` among all, from 1 for the lowest mean."""
+        return self.tables.only_shown(self.trials.assign(place=range(len(self.trials), 0, -1)))
+
+    @cached_property
+    def first(self) -> pd.DataFrame:
+        """A row of observations per shown configuration, with its options."""
+        rows = self.tables.data.observations
+        return self.tables.only_shown(rows.drop_duplicates("configuration").set_index("configuration"))
+
+    @cached_property
     def base(self) -> pd.Series[Any]:
         """Means of the baseline; see `views.base`."""
         return views.base(self.tables.data.observations, self.tables.data.baseline)

@@ -41,8 +41,7 @@ def slices(who: Who, title: str) -> LiveFigure:
     names = _by_importance(views.swept(rows), surface)
     columns = min(3, max(len(names), 1))
     lines = -(-len(names) // columns)
-    trials, fresh = who.trials, who.fresh
-    first = rows.drop_duplicates("configuration").set_index("configuration")
+    trials, fresh, first = who.dots, who.fresh, who.first
     traces: list[Trace] = []
     axes: dict[str, Any] = {}
     for place, name in enumerate(names):
@@ -131,7 +130,7 @@ def contour(who: Who) -> LiveFigure | None:
     first = data.observations.drop_duplicates("configuration").set_index("configuration")
     if not {plane.x.name, plane.y.name} <= set(first.columns):
         return None
-    trials = who.trials
+    trials = who.dots
     z = [numbers(row) for row in plane.mean]
     x, y = plane.x.places(), plane.y.places()
     names = f"{plane.x.name} %{{x}}, {plane.y.name} %{{y}}"

@@ -41,8 +41,9 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
     rows, sd = data.observations, data.noise_sd
     trials, base = who.trials.iloc[::-1], who.base
     half = half_band(trials, base, sd)
-    x, own = np.arange(1, len(trials) + 1), trials.index == data.finalist
-    errors = Z95 * sd / np.sqrt(trials["n"].to_numpy(dtype=float))
+    dots = who.dots.iloc[::-1]
+    x, own = dots["place"].to_numpy(), dots.index == data.finalist
+    errors = Z95 * sd / np.sqrt(dots["n"].to_numpy(dtype=float))
     traces = []
     ticks, called = trial_ticks(trials), finalist_label(trials, data.finalist)
     axis = order_text(ticks)
@@ -51,10 +52,10 @@ def noise_band(who: Who, title: str, sentence: str) -> LiveFigure:
         (own, f"{called} in the search", FINALIST, "diamond-open"),
     ):
         if mask.any():
-            of = [who.number(key) for key in trials.index[mask]]
-            bars = _bars(trials["mean"][mask].to_numpy(dtype=float), errors[mask], colour)
+            of = [who.number(key) for key in dots.index[mask]]
+            bars = _bars(dots["mean"][mask].to_numpy(dtype=float), errors[mask], colour)
             shape = {"symbol": symbol, "size": 9 if colour == FINALIST else 6}
-            at = numbers(trials["mean"][mask])
+            at = numbers(dots["mean"][mask])
             traces.append(points(x[mask].tolist(), at, of, name, colour, marker=shape, **bars))
     fresh = who.fresh
     if fresh is not None:
@@ -77,9 +78,10 @@ def history(who: Who, title: str, sentence: str) -> LiveFigure:
     """Trials in the order of the search, with the highest mean so far."""
     data = who.tables.data
     base, trials = who.base, who.trials.sort_values("trial")
-    x, mean = trials["trial"].astype(int).tolist(), numbers(trials["mean"])
-    best = line(x, numbers(trials["mean"].cummax()), "highest so far", INK, line={"shape": "hv"})
-    of = [who.number(key) for key in trials.index]
+    dots = who.tables.only_shown(trials.assign(best=trials["mean"].cummax()))
+    x, mean = dots["trial"].astype(int).tolist(), numbers(dots["mean"])
+    best = line(x, numbers(dots["best"]), "highest so far", INK, line={"shape": "hv"})
+    of = [who.number(key) for key in dots.index]
     half = half_band(trials, base, data.noise_sd)
     shapes = _noise(float(base["mean"]), half, baseline_line(data.observations, base))
     return LiveFigure(
@@ -92,7 +94,8 @@ def parallel(who: Who) -> LiveFigure:
     data = who.tables.data
     rows = data.observations
     names = views.swept(rows)
-    first = rows.drop_duplicates("configuration").set_index("configuration")
+    every = rows.drop_duplicates("configuration").set_index("configuration")
+    first, means = who.first, who.tables.means["mean"]
     scores = pd.Series({row["key"]: float(row["row"]["mean"]) for row in who.tables.ranking})
     heights = {name: _heights(first[name].reindex(scores.index)) for name in names}
     shares = _shares(scores)
@@ -108,10 +111,11 @@ def parallel(who: Who) -> LiveFigure:
     bar = {"colorscale": SCALE, "cmin": float(scores.min()), "cmax": float(scores.max()), "showscale": True}
     scale = {"type": "scatter", "x": [None], "y": [None], "mode": "markers", "showlegend": False, "hoverinfo": "skip"}
     traces.append({**scale, "marker": {**bar, "color": [None], "colorbar": {"title": {"text": "score"}}}})
-    says = _best_share(scores, first, names)
+    says = _best_share(means, every, names)
+    total = count_text(len(means), "configuration")
     return LiveFigure(
         "parallel",
-        f"All {count_text(len(scores), 'configuration')} at once",
+        f"All {total} at once" if len(scores) == len(means) else f"{len(scores)} of {total} at once",
         "Each line is a configuration; it crosses each axis at its value, from the lowest at the bottom to the highest"
         f" at the top. Its colour is its mean score.{says}",
         traces,

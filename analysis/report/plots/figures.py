@@ -35,7 +35,8 @@ from analysis.report.plots.style import (
     to_png,
     to_svg,
 )
-from analysis.report.plots.trial_plots import history, noise_band
+from analysis.report.plots.trial_plots import Shown, every_row, history, noise_band
+from analysis.report.shown import dots_of, dots_text
 
 __all__ = [
     "confirm_strips",
@@ -78,11 +79,13 @@ def confirm_strips(observations: pd.DataFrame, *, baseline: str, finalist: str, 
     titles(
         axes,
         f"{whose} mean is above the baseline's in {int((effect > 0).sum())} of {cases_text(len(effect))}",
-        f"Each dot is one fresh generation; diamonds are means with 95% intervals. {ORDER}{hidden}",
+        f"Each dot is one fresh generation; diamonds are means with 95% intervals. {ORDER}{hidden}"
+        f"{dots_text(len(rows))}",
     )
     for key, colour, shift, label in ((baseline, BASELINE, 0.17, "baseline"), (finalist, FINALIST, -0.17, plain(name))):
         for place, case in enumerate(shown):
-            scores = rows.loc[(rows["case"] == case) & (rows["configuration"] == key), "score"].sort_values().to_numpy()
+            own = rows.loc[(rows["case"] == case) & (rows["configuration"] == key), "score"].sort_values().to_numpy()
+            scores = own[dots_of(len(own), len(rows), 2 * len(shown))]
             axes.plot(
                 scores,
                 [place + shift + offset for offset in spread(len(scores))],
@@ -196,7 +199,14 @@ def share_top(shares: Any) -> float:
     return min(1.08, max(1.2 * max(known, default=1.0), 0.1))
 
 
-def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None, limit: float | None = None) -> Figure:
+def pareto(
+    expected: pd.DataFrame,
+    *,
+    baseline: str,
+    finalist: str | None = None,
+    limit: float | None = None,
+    shown: Shown = every_row,
+) -> Figure:
     """Expected score against expected output tokens, with the configurations that no other beats on both.
 
     Args:
@@ -204,6 +214,7 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
         baseline: Key of the baseline.
         finalist: Key of the finalist, if there is one.
         limit: Limit of the output tokens, if there is one; a line, whose right side is over the limit.
+        shown: As for `trial_plots.noise_band`; the front is drawn anyway.
     """
     table = expected.set_index("configuration")
     table["mean"] = table["score"]
@@ -215,7 +226,8 @@ def pareto(expected: pd.DataFrame, *, baseline: str, finalist: str | None = None
         "Up and to the left is better. Scores and tokens are to be expected from fresh generations: means of few"
         " generations are drawn together.",
     )
-    axes.plot(table["output_tokens"], table["mean"], "o", ms=5, mfc=DOT, mec="none", zorder=2, label="configuration")
+    drawn = shown(table)
+    axes.plot(drawn["output_tokens"], drawn["mean"], "o", ms=5, mfc=DOT, mec="none", zorder=2, label="configuration")
     axes.step(front["output_tokens"], front["mean"], where="post", color=CURVE, lw=1.5, zorder=3)
     axes.plot(front["output_tokens"], front["mean"], "o", ms=6, mfc=CURVE, mec="none", zorder=4, label="beaten by none")
     _mark(axes, table, "output_tokens", baseline, finalist)
@@ -249,7 +261,7 @@ def finishes(
     fresh = views.confirmation(observations, arms)
     names = ["baseline", plain(name)]
     groups = {name: fresh[fresh["configuration"] == key] for name, key in zip(names, arms, strict=False)}
-    groups["all trials"] = views.search(observations)
+    groups["all trials"] = views.search(views.columns_of(observations, "stage", "finish", "truncated"))
     groups = {name: rows for name, rows in groups.items() if len(rows)}
     counts = pd.DataFrame({name: views.endings(rows) for name, rows in groups.items()}).T.astype(int)
     total = counts[list(views.FINISHES)].sum(axis=1).clip(lower=1)

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from analysis.observations import views
 from analysis.report.plots.style import BASELINE, DOT, FINALIST, INK, legend, new_grid, plain, score_axis
+from analysis.report.plots.trial_plots import Shown, every_row
 
 
 def option_sensitivity(
@@ -21,6 +22,7 @@ def option_sensitivity(
     baseline: str,
     options: Sequence[str] | None = None,
     finalist: str | None = None,
+    shown: Shown = every_row,
 ) -> Figure:
     """Each trial's mean against each swept option, one panel per option.
 
@@ -29,9 +31,10 @@ def option_sensitivity(
         baseline: Key of the baseline; its value is marked.
         options: Which columns; default all that differ between configurations.
         finalist: Key of the finalist, drawn on top.
+        shown: As for `trial_plots.noise_band`.
     """
     names = [name for name in (views.swept(observations) if options is None else options) if name in observations]
-    trials = views.trials(observations, baseline)
+    trials = shown(views.trials(observations, baseline))
     fresh = views.fresh(observations, finalist)
     values = observations.drop_duplicates("configuration").set_index("configuration")
     columns = 2 if len(names) in (2, 4) else min(3, max(len(names), 1))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -33,8 +33,22 @@ _FEWEST_TO_PICK = 3  # trials
 _MOST_NUMBERED = 24  # trials whose numbers are readable side by side
 """Standard errors on either side of a mean in its 95% interval."""
 
+Shown = Callable[[pd.DataFrame], pd.DataFrame]
 
-def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, finalist: str | None = None) -> Figure:
+
+def every_row(table: pd.DataFrame) -> pd.DataFrame:
+    """The whole table: all configurations are drawn."""
+    return table
+
+
+def noise_band(
+    observations: pd.DataFrame,
+    *,
+    baseline: str,
+    noise_sd: float,
+    finalist: str | None = None,
+    shown: Shown = every_row,
+) -> Figure:
     """Every trial's mean with its interval, against the baseline and the band that noise alone would fill.
 
     The band is where 95% of trials would land that are exactly as good as the baseline: its mean plus and minus 1.96
@@ -46,6 +60,8 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
         baseline: Key of the baseline.
         noise_sd: Within-case standard deviation of one generation's score.
         finalist: Key of the finalist, if there is one.
+        shown: Picks the rows of a table by configuration whose points are drawn; all by default. Titles and bands are
+            about all.
     """
     trials, base = views.trials(observations, baseline), views.base(observations, baseline)
     half = half_band(trials, base, noise_sd)
@@ -70,8 +86,9 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     _draw_band(axes, float(base["mean"]), half, line)
     ordered = trials.iloc[::-1]
     name = finalist_label(trials, finalist)
-    x = np.arange(1, len(ordered) + 1)
-    chosen = (ordered.index == finalist) if finalist else np.zeros(len(ordered), dtype=bool)
+    drawn = shown(ordered.assign(place=np.arange(1, len(ordered) + 1)))
+    x = drawn["place"].to_numpy()
+    chosen = (drawn.index == finalist) if finalist else np.zeros(len(drawn), dtype=bool)
     for mask, colour, label in (
         (~chosen, DOT, "trial, with 95% interval"),
         (chosen, FINALIST, f"{name} in the search"),
@@ -80,8 +97,8 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
             _points(
                 axes,
                 x[mask],
-                ordered["mean"][mask],
-                Z95 * noise_sd / np.sqrt(ordered["n"][mask]),
+                drawn["mean"][mask],
+                Z95 * noise_sd / np.sqrt(drawn["n"][mask]),
                 colour,
                 label,
                 hollow=colour == FINALIST,
@@ -111,8 +128,11 @@ def noise_band(observations: pd.DataFrame, *, baseline: str, noise_sd: float, fi
     return figure
 
 
-def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Figure:
-    """Trials in the order of the search, with the best so far and the noise band around the baseline."""
+def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float, shown: Shown = every_row) -> Figure:
+    """Trials in the order of the search, with the best so far and the noise band around the baseline.
+
+    Arguments are those of `noise_band`.
+    """
     trials, base = views.trials(observations, baseline).sort_values("trial"), views.base(observations, baseline)
     half = half_band(trials, base, noise_sd)
     figure, axes = new_figure(3.9)
@@ -124,8 +144,9 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float) -> Fi
         "The highest of many noisy means is too high on average; only fresh generations show how good it is.",
     )
     _draw_band(axes, float(base["mean"]), half, baseline_line(observations, base))
-    axes.plot(trials["trial"], trials["mean"], "o", ms=5, mfc=DOT, mec="none", label="trial", zorder=3)
-    axes.step(trials["trial"], best, where="post", color=INK, lw=1.6, label="highest so far", zorder=4)
+    drawn = shown(trials.assign(best=best))
+    axes.plot(drawn["trial"], drawn["mean"], "o", ms=5, mfc=DOT, mec="none", label="trial", zorder=3)
+    axes.step(drawn["trial"], drawn["best"], where="post", color=INK, lw=1.6, label="highest so far", zorder=4)
     axes.set_xlabel("trial")
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True, steps=[1, 2, 5, 10]))
     score_axis(axes.yaxis, axes.get_ylim())

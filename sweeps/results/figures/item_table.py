@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -21,8 +21,12 @@ Shown = tuple[str, str, Hashable]
 """Configuration, case and seed of a text."""
 
 
-def item_table(study: StudyData) -> pd.DataFrame:
+def item_table(study: StudyData, answers: Iterable[Mapping[str, Any]] | None = None) -> pd.DataFrame:
     """Return a row per item of every scored text.
+
+    Args:
+        study: The study.
+        answers: Its texts that matter; by default all.
 
     Returns:
         `COLUMNS`: `answer` numbers the different texts from 0, `level` is 1 to 5, and `text` is the item's wording.
@@ -30,9 +34,9 @@ def item_table(study: StudyData) -> pd.DataFrame:
         for objectives that have no items.
     """
     cases = {case.name: case for case in study.cases}
-    rows: list[tuple[Any, ...]] = []
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}  # rows would need several times the memory
     numbers: dict[str, int] = {}
-    for answer in study.answers:
+    for answer in study.answers if answers is None else answers:
         detail, place = answer["detail"], [answer[name] for name in _PLACE]
         number = numbers.setdefault(answer["text"], len(numbers))
         likely, said = detail.get("probabilities", {}), {*detail["covered"], *detail["forbidden"]}
@@ -40,11 +44,15 @@ def item_table(study: StudyData) -> pd.DataFrame:
         for item in cases[answer["case"]].items:
             if item.id in known:
                 about = (item.id, item.level, item.text, item.forbidden, item.id in said)
-                rows.append((*place, number, *about, likely.get(item.id, float(item.id in said))))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+                row = (*place, number, *about, likely.get(item.id, float(item.id in said)))
+                for values, value in zip(columns.values(), row, strict=True):
+                    values.append(value)
+    return pd.DataFrame(columns)
 
 
-def marked_texts(study: StudyData, shown: Iterable[Shown]) -> dict[Shown, Sequence[Piece]]:
+def marked_texts(
+    study: StudyData, shown: Iterable[Shown], answers: Iterable[Mapping[str, Any]] | None = None
+) -> dict[Shown, Sequence[Piece]]:
     """Return texts in pieces, with the words marked by which they cover items.
 
     Only items that the stored score covers are marked. Texts have no marks where a model decided about the items, as
@@ -53,17 +61,22 @@ def marked_texts(study: StudyData, shown: Iterable[Shown]) -> dict[Shown, Sequen
     Args:
         study: The study.
         shown: The texts.
+        answers: Texts of the study that have these among them; by default all.
     """
     wanted, table = set(shown), study.config.objective
     matcher = table.matcher if isinstance(table.matcher, str) else table.matcher.get("kind", "lexical")
     objective = make_objective() if table.kind == "coverage" and matcher == "lexical" else None
     cases = {case.name: case for case in study.cases}
     found: dict[Shown, Sequence[Piece]] = {}
+    given = study.answers if answers is None else answers
+    own = [answer for answer in given if _text_of(answer) in wanted]
     # Fresh texts come last, and replace those of other stages with the same seed.
-    for answer in sorted(study.answers, key=lambda answer: answer["stage"] == "confirm"):
-        key = (answer["configuration"], answer["case"], answer["seed"])
-        if key in wanted:
-            case, said = cases[answer["case"]], {*answer["detail"]["covered"], *answer["detail"]["forbidden"]}
-            matches = objective.score(case, answer["text"]).matches if objective is not None else ()
-            found[key] = marked_pieces(case, answer["text"], matches, only=said)
+    for answer in sorted(own, key=lambda answer: answer["stage"] == "confirm"):
+        case, said = cases[answer["case"]], {*answer["detail"]["covered"], *answer["detail"]["forbidden"]}
+        matches = objective.score(case, answer["text"]).matches if objective is not None else ()
+        found[_text_of(answer)] = marked_pieces(case, answer["text"], matches, only=said)
     return found
+
+
+def _text_of(answer: Mapping[str, Any]) -> Shown:
+    return answer["configuration"], answer["case"], answer["seed"]

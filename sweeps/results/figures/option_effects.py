@@ -38,6 +38,7 @@ _STEPS, _CELLS = 33, 25  # points of a slice, and of each side of a contour
 _FEWEST_SHARE = 0.05  # of the points at which an option must act to have a share
 _Z95 = 1.959964
 _MOST_FOR_FANOVA = 120  # trials: with more, its forests take seconds
+_MOST_FOR_OPTUNA = 1000  # trials: shares of more are the same, and Optuna's copies of 9,000 take 60 MB
 _TREES = 16
 
 
@@ -235,6 +236,9 @@ def _optuna_shares(
     import optuna
     from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 
+    if len(points) > _MOST_FOR_OPTUNA:
+        even = np.linspace(0, len(points) - 1, _MOST_FOR_OPTUNA).round().astype(int)
+        points, scores = [points[place] for place in even], scores[even]
     swept = {name: each for name, each in distributions.items() if not each.single()}
     everywhere = [name for name in swept if all(name in point for point in points)]
     evaluators: dict[str, Any] = {"PED-ANOVA": PedAnovaImportanceEvaluator}

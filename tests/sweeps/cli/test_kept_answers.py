@@ -39,9 +39,9 @@ def test_a_verdict_reads_no_trial_of_the_search(finished: Path, monkeypatch: pyt
     whole, stages = load_result(finished / "mlruns", "t"), list[object]()
     plain = Observations.parts_of_study
 
-    def parts(self: Observations, study: str, wanted: object = None) -> object:
+    def parts(self: Observations, study: str, wanted: object = None, trials: object = None) -> object:
         stages.append(wanted)
-        return plain(self, study, wanted)  # type: ignore[arg-type]
+        return plain(self, study, wanted, trials)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Observations, "parts_of_study", parts)
     fresh = load_confirmed(finished / "mlruns", "t")
