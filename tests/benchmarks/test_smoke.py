@@ -102,8 +102,7 @@ def test_it_runs(name: str, shown: list, labels: Path, request: pytest.FixtureRe
     assert main_of(name)(argv) == 0
     ((figures, lines),) = shown
     CHECKS[name](figures)
-    assert lines
-    assert any(character.isdigit() for character in lines[-1])
+    assert any(character.isdigit() for line in lines for character in line)
 
 
 def bisected(figures: dict[str, Any]) -> None:
@@ -215,10 +214,11 @@ def speedup(figures: dict[str, Any]) -> None:
 
 
 def share(figures: dict[str, Any]) -> None:
-    assert figures["generations"] == 36  # the smallest sweep of two cases: 40 with the floor's four
+    made = figures["generations"]
+    assert 28 <= made <= 36  # the smallest sweep of two cases: 40 with the floor's four, less after an early look
     assert 0 < figures["engine_share"] < 1
     own = figures["wall_seconds"] - figures["engine_seconds"]
-    assert figures["own_seconds_per_generation"] == pytest.approx(own / 36)
+    assert figures["own_seconds_per_generation"] == pytest.approx(own / made)
 
 
 def order(figures: dict[str, Any]) -> None:

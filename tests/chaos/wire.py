@@ -77,6 +77,7 @@ def write(folder: Path, cases: Path, *hosts: str, timeout: float = 5.0, attempts
         "baseline": {"model": MODEL, "num_ctx": 1024},
         "space": {"temperature": {"low": 0.1, "high": 1.2}, "top_k": {"low": 5, "high": 80}},
         "search": {"sampler": "random", "batch": 2, "probe": False},
+        "confirm": {"looks": 2},  # at this size no look before the end
         "budget": {"generations": 24 if len(hosts) == 1 else 32, "floor_seeds": 2, "seeds": 1},
     }
     path = folder / "sweep.toml"

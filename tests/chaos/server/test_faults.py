@@ -230,7 +230,8 @@ def test_a_refused_option_is_no_score_and_not_tried_again(
 ) -> None:
     path = write(tmp_path, cases, server.url)
     assert whole.finalist is not None
-    refused = next(p for p in whole.proposals if p.number != whole.finalist.number)
+    needed = {each.options["top_k"] for each in (whole.baseline, whole.finalist.configuration)}
+    refused = next(p for p in whole.proposals if p.configuration.options["top_k"] not in needed)
 
     def refuse(_: int, sent: dict[str, Any]) -> None:
         if sent["options"]["top_k"] == refused.configuration.options["top_k"]:

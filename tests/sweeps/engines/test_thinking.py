@@ -10,6 +10,7 @@ import pytest
 
 from sweeps.engines import llamacpp
 from sweeps.engines.base import EngineProtocolError, Generation, Prompt, Timing, thinking_share
+from sweeps.engines.llama.fields import thinking_fields
 from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.openai import OpenAIEngine
 from sweeps.engines.scripted.engine import ScriptedEngine
@@ -83,9 +84,9 @@ def test_the_openai_path_says_think_in_its_own_words(server: OllamaDouble, think
 
 
 def test_llama_cpp_gives_think_to_the_template_and_the_thought_apart() -> None:
-    assert llamacpp._thinking({"temperature": 0.8}) == {}
-    assert llamacpp._thinking({"think": False}) == {"chat_template_kwargs": {"enable_thinking": False}}
-    assert llamacpp._thinking({"think": "low"}) == {
+    assert thinking_fields({"temperature": 0.8}) == {}
+    assert thinking_fields({"think": False}) == {"chat_template_kwargs": {"enable_thinking": False}}
+    assert thinking_fields({"think": "low"}) == {
         "chat_template_kwargs": {"enable_thinking": True, "reasoning_effort": "low"}
     }
     deltas = [{"role": "assistant", "content": None}, *({"reasoning_content": word} for word in ("So ", "it ", "is.")),
