@@ -302,7 +302,7 @@ def test_an_engine_with_companions_runs_several_requests_of_different_prompts_at
     assert host.at_once == 2
     assert max(len(prompts) for prompts in host.engine.seen) == 2
     # Each of four prompts stays on one lane, until a lane has nothing else to do.
-    assert 4 <= host.clock.warmups <= 8
+    assert 4 <= host.clock.warmups <= 6
     alone = one_host(SeveralAtOnce(at_once=1))
     other = Ledger(tmp_path / "alone.db")
     expected, _ = run([alone], other, tasks)
