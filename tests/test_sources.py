@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import symtable
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +81,55 @@ def test_no_module_needs_one_system() -> None:
 )
 def test_the_scan_finds_what_it_names(source: str, count: int) -> None:
     assert len(faults(source)) == count
+
+
+COMPREHENSIONS = ("listcomp", "setcomp", "dictcomp", "genexpr")
+
+
+def lost_names(table: symtable.SymbolTable) -> Iterator[str]:
+    """Variables of comprehensions that hide a name from outside which another part of the function uses.
+
+    From Python 3.12 on a comprehension is part of its function. A name that it sets, and that another comprehension or
+    a function inside has from an outer function, is "not associated with a value" there.
+    """
+    bound, outer = set[str](), dict[str, int]()
+
+    def visit(scope: symtable.SymbolTable, known: set[str]) -> None:
+        for child in scope.get_children():
+            own = {each.get_name() for each in child.get_symbols() if each.is_local() and not each.is_parameter()}
+            if child.get_name() in COMPREHENSIONS[:-1]:
+                bound.update(own)
+            for each in child.get_symbols():
+                if each.is_free() and each.get_name() not in known:
+                    outer.setdefault(each.get_name(), child.get_lineno())
+            if child.get_name() in COMPREHENSIONS:
+                visit(child, known | own)
+
+    if table.get_type() == "function" and table.get_name() not in COMPREHENSIONS:
+        visit(table, {each.get_name() for each in table.get_symbols() if each.is_local()})
+    yield from (f"line {line}: {name}" for name, line in outer.items() if name in bound)
+    for child in table.get_children():
+        yield from lost_names(child)
+
+
+LOST = """
+def outer():
+    known = {1}
+    def inner():
+        some = [known for known in (2, 3)]
+        return [each for each in some if each in known]
+"""
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="such a name fails by itself where it is used")
+def test_no_comprehension_hides_a_name_from_python_3_12_on() -> None:
+    assert list(lost_names(symtable.symtable(LOST, "lost", "exec"))) == ["line 6: known"]
+    kept = LOST.replace("[known for known in (2, 3)]", "list(known for known in (2, 3))")
+    assert list(lost_names(symtable.symtable(kept, "kept", "exec"))) == []
+    texts = {str(path): path.read_text(encoding="utf-8") for path in FILES}
+    assert {
+        name: lost for name, text in texts.items() if (lost := list(lost_names(symtable.symtable(text, name, "exec"))))
+    } == {}
 
 
 def test_files_of_the_project_have_names_for_every_system() -> None:

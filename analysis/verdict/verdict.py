@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from analysis.comparison.claim import Claim
@@ -139,6 +139,17 @@ class Verdict:
     text_notes: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
     scale: Scale = UNIT
+
+    def __eq__(self, other: object) -> bool:
+        """Whether all fields are equal, where NaN equals NaN: from Python 3.13 on, dataclasses do not say so."""
+        return self._comparable() == other._comparable() if isinstance(other, Verdict) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._comparable())
+
+    def _comparable(self) -> tuple[Any, ...]:
+        values = (getattr(self, field.name) for field in fields(self))
+        return tuple(None if isinstance(value, float) and math.isnan(value) else value for value in values)
 
     @property
     def facts(self) -> dict[str, str]:

@@ -186,7 +186,7 @@ def result_of(
     there = replace(workspace, folder=workspace.folder.absolute())  # the process may have another folder by then
 
     def texts(only: Collection[str] | None) -> list[tuple[str, Decoder]]:
-        of = None if only is None else [number for number, known in trials.items() if known.key in only]
+        of = None if only is None else [number for number, each in trials.items() if each.key in only]
         again = open_existing(there)
         try:
             return [

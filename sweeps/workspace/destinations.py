@@ -47,7 +47,7 @@ def _is_own(url: str, folder: Path) -> bool:
             return is_local(url)
         if scheme in ("sqlite", *_DATABASES):
             return _is_own_database(url, scheme, folder)
-        return scheme == "file" and (not found or not urlsplit(url).netloc) and _is_inside(_path(url), folder)
+        return scheme == "file" and not (found and _has_host(url)) and _is_inside(_path(url), folder)
     except (ValueError, OSError):
         return False
 
@@ -73,6 +73,12 @@ def _server(host: str | None) -> str:
 
 def _is_inside(path: str, folder: Path) -> bool:
     return Path(path).resolve().is_relative_to(folder.resolve())
+
+
+def _has_host(url: str) -> bool:
+    """Whether a file's URL has a host; for Python from 3.14 on, `file:////host/path` has."""
+    parts = urlsplit(url)
+    return bool(parts.netloc) or parts.path.startswith("//")
 
 
 def _path(url: str) -> str:

@@ -19,7 +19,7 @@ OWN = (
     "sqlite:///:memory:",
     "mlruns/runs",
     "file:mlruns/runs",
-    "file:///{here}/mlruns/runs",
+    "{uri}/mlruns/runs",
     "postgresql+psycopg://me:word@localhost:5432/sweeps?sslmode=disable",
     "postgresql://[::1]/sweeps",
     "postgresql:///sweeps",
@@ -36,7 +36,8 @@ ELSEWHERE = (
     "sqlite:///mlruns/x.db?mode=rwc",
     "runs",
     "file:///tmp/runs",
-    "file:///{here}/mlruns/%2e%2e/runs",
+    "{uri}/mlruns/%2e%2e/runs",
+    "file:////{here}/mlruns/runs",
     "file://far.example/mlruns",
     "postgresql://me:word@db.example/sweeps",
     "postgresql://localhost/sweeps?host=far.example",
@@ -56,8 +57,9 @@ def test_the_folder_and_this_machine_need_no_permission(
     url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    url = url.format(here=tmp_path.as_posix(), uri=tmp_path.as_uri())
     with asking(lambda what: False):
-        require_permission(url.format(here=tmp_path.as_posix()), Path("mlruns"), "sweep.toml: storage.url")
+        require_permission(url, Path("mlruns"), "sweep.toml: storage.url")
 
 
 @pytest.mark.parametrize("url", ELSEWHERE)
@@ -65,7 +67,7 @@ def test_other_places_do(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mlruns").mkdir()
     (tmp_path / "mlruns" / "link").symlink_to(tmp_path)
-    url, asked = url.format(here=tmp_path.as_posix()), list[str]()
+    url, asked = url.format(here=tmp_path.as_posix(), uri=tmp_path.as_uri()), list[str]()
     with (
         asking(lambda what: asked.append(what) is not None),
         pytest.raises(ConfigError, match=r"^x: would write the study, its texts included, to .*add --trust"),
