@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
 from collections.abc import Generator, Iterator
 from functools import cache
 from pathlib import Path
@@ -20,7 +19,7 @@ use_one_thread_of_blas()
 
 from analysis.report.guard import Guard  # noqa: E402
 from sweeps.fingerprints import capture  # noqa: E402
-from sweeps.tracking.mlflow_store import PRELOAD  # noqa: E402
+from tests.sweeps.forks import wait_for_imports  # noqa: E402
 
 settings.register_profile("short", max_examples=15, deadline=None)
 settings.register_profile("full", max_examples=200, deadline=None)
@@ -78,6 +77,4 @@ def _waiting_for_imports() -> Generator[None, object, object]:
     try:
         return (yield)
     finally:
-        for thread in threading.enumerate():
-            if thread.name == PRELOAD:
-                thread.join()
+        wait_for_imports()

@@ -8,6 +8,8 @@ the stage of the sweep in which they happen.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
+import gc
 import json
 import os
 import resource
@@ -24,18 +26,22 @@ from typing import Any
 from sweeps.errors import SweepError
 from sweeps.progress import Silent
 from tests.chaos.state import State
+from tests.sweeps.forks import wait_for_imports
 from tests.sweeps.sweep_files import run, write_sweep
 
 STAGES = ("check", "floor", "explore", "confirm", "report")
 
-ROUNDS = 20
-"""Rounds of kills in the long form."""
+ROUNDS = 100
+"""Rounds of kills in the long form, each with one in every stage."""
 
 _CAPABILITY_VERSION = 0x20080522
 _IGNORE_MODES = 1 << 1 | 1 << 2
 """CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH of Linux."""
 
 BALLAST = "ballast"
+
+PATIENCE = 300
+"""Seconds after which a sweep hangs. It takes three on an idle machine."""
 
 _CHANGES = ("os.rename", "os.link", "os.remove", "os.mkdir")
 
@@ -55,8 +61,8 @@ class Ending:
     """The end of a process.
 
     Attributes:
-        how: `done`, `killed`, `refused` (an error with a message for users) or `broken` (any other).
-        message: The error.
+        how: `done`, `killed`, `refused` (an error with a message for users), `broken` (any other) or `hung`.
+        message: The error, or the place of each thread of a process that hung.
         steps: Number of steps by stage; {} of a process that was killed.
         warnings: What the sweep warned of.
     """
@@ -81,7 +87,7 @@ class Undisturbed:
 
     def moment(self, stage: str, number: int) -> int:
         """Return a step of a stage; the rounds spread over all of it."""
-        share = (number * 7 + 10) % ROUNDS
+        share = (number * 37 + 50) % ROUNDS
         return 1 + share * (self.steps[stage] - 1) // (ROUNDS - 1)
 
 
@@ -202,6 +208,8 @@ class Child:
         if os.WIFSIGNALED(status):
             assert os.WTERMSIG(status) == signal.SIGKILL
             return Ending("killed")
+        if status:
+            return Ending("hung", told.decode())
         answer = json.loads(told)
         return Ending(answer["how"], answer["message"], answer["steps"], tuple(answer["warnings"]))
 
@@ -229,6 +237,7 @@ def started(path: Path, fault: Fault = nothing, *, before: Action = nothing, led
         before: Called in the process before everything else.
         ledger_only: Leave MLflow and the report out, which take longer than the sweep.
     """
+    wait_for_imports()  # a child would wait forever for what such a thread holds
     reading, writing = os.pipe()
     child = os.fork()
     if child:
@@ -236,6 +245,8 @@ def started(path: Path, fault: Fault = nothing, *, before: Action = nothing, led
         return Child(child, reading)
     ending = Ending("broken", "ended without an exception")
     try:
+        faulthandler.dump_traceback_later(PATIENCE, exit=True, file=writing)
+        gc.freeze()  # else the collector writes to each page that is shared with the parent
         before()
         steps = Steps(path.parent / "mlruns")
         fault(steps)
@@ -244,6 +255,7 @@ def started(path: Path, fault: Fault = nothing, *, before: Action = nothing, led
     except BaseException as error:  # noqa: BLE001
         ending = Ending("broken", f"{type(error).__name__}: {error}")
     finally:
+        faulthandler.cancel_dump_traceback_later()
         os.write(writing, json.dumps(vars(ending)).encode())
         os._exit(0)
 

@@ -66,8 +66,8 @@ def scored(path: str, body: Any) -> bool:
     return path == "/api/chat" and body.get("options", {}).get("num_predict", 1) != 1
 
 
-def write(folder: Path, cases: Path, *hosts: str, timeout: float = 5.0, attempts: int = 2) -> Path:
-    """A sweep of 24 requests on one host, 32 on two."""
+def write(folder: Path, cases: Path, *hosts: str, timeout: float = 60.0, attempts: int = 2) -> Path:
+    """A sweep of 24 requests on one host, 32 on two; a busy machine must not add a fault of its own."""
     where: dict[str, Any] = {"host": hosts[0]} if len(hosts) == 1 else {"hosts": hosts}
     tables = {
         "study": {"name": "t", "seed": 7},

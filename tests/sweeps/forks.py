@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 
 import pytest
+
+from sweeps.tracking.mlflow_store import PRELOAD
 
 needs_fork = pytest.mark.skipif(
     not hasattr(os, "fork"), reason="needs fork, so that processes begin at the same moment"
 )
 
 COUNT = 4
+
+
+def wait_for_imports() -> None:
+    """Let imports in the background end."""
+    for thread in threading.enumerate():
+        if thread.name == PRELOAD:
+            thread.join()
 
 
 def fail_at_once(work: Callable[[int], object]) -> list[int]:
