@@ -14,12 +14,14 @@ The database is a PostgreSQL server on the same machine. Optuna's storage, MLflo
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,17 @@ from benchmarks import command
 from benchmarks.speed.hosts import cases, tables
 from benchmarks.sweep_file import toml_text
 
-_IMPORTS = ("sweeps.study.sweep", "sweeps.results.result", "sweeps.samplers.gp", "psycopg", "optuna")
-"""What a coordinator imports in the course of a sweep."""
 
+def timed(count: int, url: str, text: str, delay: float, *, modules: Path | None = None) -> tuple[float, float]:
+    """Wall seconds of so many coordinators in an empty database: of all, and of the stages.
 
-def timed(count: int, url: str, text: str, delay: float) -> tuple[float, float]:
-    """Wall seconds of so many coordinators in an empty database: of all, and of the stages."""
+    Args:
+        count: How many.
+        url: The database.
+        text: The sweep's TOML text.
+        delay: Seconds of a request.
+        modules: A file for the names of all modules that a coordinator has imported at its end.
+    """
     from sweeps.config.file import parse_config
     from sweeps.engines.scripted.engine import ScriptedEngine
     from sweeps.results.reader import load_result
@@ -52,6 +59,8 @@ def timed(count: int, url: str, text: str, delay: float) -> tuple[float, float]:
                 engine = ScriptedEngine(cases(), noise=0.1, delay=delay)
                 settings: dict[str, Any] = {"tracking": False, "report": False, "keep_trials": False, "progress": None}
                 Sweep(config, mlruns=place, engine=engine, **settings).run()
+                if modules is not None:
+                    modules.write_text("\n".join(sys.modules), encoding="utf-8")
                 status = 0
             finally:
                 os._exit(status)
@@ -60,6 +69,22 @@ def timed(count: int, url: str, text: str, delay: float) -> tuple[float, float]:
         wall = time.perf_counter() - started
         seconds = load_result(place).stored.record.seconds
     return wall, sum(stage["wall"] for stage in seconds.values())
+
+
+def prepare(server: Any) -> None:
+    """Import what a coordinator imports in the course of a sweep, before the forks that share it.
+
+    The garbage collector leaves out what is there then. A coordinator of its own does not copy the memory of another
+    process when its garbage is collected.
+    """
+    with tempfile.TemporaryDirectory() as directory:
+        names = Path(directory) / "modules"
+        timed(1, server.url(server.new_database()), toml_text(tables(1, 8, 12)), 0.0, modules=names)
+        for name in names.read_text(encoding="utf-8").splitlines():
+            with suppress(ImportError):  # a name that is no module's own
+                importlib.import_module(name)
+    gc.collect()
+    gc.freeze()
 
 
 def table(figures: dict[str, Any]) -> Iterator[str]:
@@ -84,13 +109,12 @@ def main(argv: list[str] | None = None) -> int:
         return command.skip(given, "PostgreSQL's binaries are not installed, or this system has no fork")
     text = toml_text(tables(1, given.trials or (24 if given.quick else 60), 12))
     server, found = Server(binaries), {}
-    for module in _IMPORTS:  # before the forks, which share them
-        importlib.import_module(module)
     try:
-        timed(1, server.url(server.new_database()), toml_text(tables(1, 8, 12)), 0.0)  # caches of the file system
+        prepare(server)
         for count in (1, given.coordinators):
             found[count] = timed(count, server.url(server.new_database()), text, given.delay / 1000)
     finally:
+        gc.unfreeze()
         server.stop()
     figures: dict[str, Any] = {"coordinators": given.coordinators, "delay_ms": given.delay}
     for number, suffix in enumerate(("", "_of_stages")):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sweeps.config.narrowed_space import TooLarge
 from sweeps.engines.base import EngineError, OutOfMemory
 from sweeps.hosts.host import Host
 from sweeps.hosts.task import Task
@@ -9,6 +12,18 @@ from sweeps.options import Configuration, OptionValue
 
 LARGE = ("num_ctx", "num_batch", "num_gpu", "model")
 """Names whose values decide the memory that is needed, the likeliest cause first."""
+
+
+class ValuesTooLargeError(Exception):
+    """Values of the space that a host has no memory for. Everything else of the batch is kept.
+
+    Attributes:
+        found: The values.
+    """
+
+    def __init__(self, found: Sequence[TooLarge]) -> None:
+        super().__init__("; ".join(each.reason for each in found))
+        self.found = tuple(found)
 
 
 def no_memory(baseline: Configuration, error: str) -> str:

@@ -8,7 +8,7 @@ the calling thread.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
@@ -29,7 +29,7 @@ from sweeps.hosts.memory import no_memory
 from sweeps.hosts.order import order
 from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Entry, Observed
+from sweeps.ledger.records import Entry, Key, Observed
 
 KEPT = "Everything generated so far is kept: correct the fault, then run the same command again to go on from here."
 
@@ -50,6 +50,7 @@ def run_tasks(
     on_drop: Callable[[Host, str], object] = lambda *_: None,
     on_back: Callable[[Host], object] = lambda _: None,
     on_kept: Callable[[Sequence[TaskResult]], object] = lambda _: None,
+    new: bool = False,
 ) -> None:
     """Run tasks in the best order; report each result as soon as it is stored.
 
@@ -66,12 +67,13 @@ def run_tasks(
         on_drop: Called in this thread when a host is dropped, with the reason.
         on_back: Called in this thread when a host is taken back.
         on_kept: Called once with all results that the ledger has, before `on_result` gets each of them.
+        new: Whether the ledger is known to have none of the tasks, so that it is not asked.
 
     Raises:
         RunStoppedError: When no host is left: each had `MAX_CONSECUTIVE_FAILURES` faults in a row, or lost the model.
         LedgerError: If an answer cannot be stored.
     """
-    kept, waiting = _take_kept(hosts, ledger, tasks, study)
+    kept, waiting = ([], tasks) if new else _take_kept(hosts, ledger, tasks, study)
     on_kept(kept)
     for result in kept:
         on_result(result)
@@ -116,7 +118,7 @@ def _take_kept(
     """
     own = observed(hosts, ledger, tasks, study)
     eligible = {task: _eligible(hosts, task) for task in tasks if task not in own}
-    keys = {(i, task): hosts[i].key(task) for task, indices in eligible.items() for i in indices}
+    keys = _keys(hosts, eligible)
     kept = ledger.generations.find(keys.values())
     results, waiting = [], []
     for task in tasks:
@@ -134,6 +136,18 @@ def _take_kept(
             hosts[found].note_room(task)
             results.append(TaskResult(_placed(task, hosts[found]), kept[keys[found, task].sha256], kept=True))
     return results, waiting
+
+
+def generated(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task]) -> set[Task]:
+    """Return those of some tasks that the ledger has a generation for, from one of the hosts in any study."""
+    keys = _keys(hosts, {task: _eligible(hosts, task) for task in tasks})
+    there = ledger.generations.having(keys.values())
+    return {task for (_, task), key in keys.items() if key.sha256 in there}
+
+
+def _keys(hosts: Sequence[Host], eligible: Mapping[Task, Sequence[int]]) -> dict[tuple[int, Task], Key]:
+    """Return the ledger's keys of tasks on the hosts that may have run them, by index of the host and task."""
+    return {(i, task): hosts[i].key(task) for task, indices in eligible.items() for i in indices}
 
 
 def observed(hosts: Sequence[Host], ledger: Ledger, tasks: Sequence[Task], study: str) -> dict[Task, Observed]:

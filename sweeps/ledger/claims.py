@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
-from sweeps.ledger.coordinators import Coordinator, is_alive
+from sweeps.ledger.coordinators import FORMER, Coordinator, is_alive
 from sweeps.ledger.database import Database
 
 _T, _C = tables.tasks, tables.coordinators
+
+
+class Claim(NamedTuple):
+    """A task that a coordinator has claimed.
+
+    Attributes:
+        host: Digest of the host that has to run it; None for any host.
+        is_new: Whether nobody claimed it before, so that the study cannot have a generation from its batch.
+    """
+
+    host: str | None
+    is_new: bool
 
 
 class Claims:
@@ -27,19 +41,20 @@ class Claims:
 
     def __init__(self, database: Database, coordinator: Coordinator) -> None:
         self._database, self.coordinator = database, coordinator
+        self._channel = f"sweeps_{hashlib.sha256(coordinator.study.encode()).hexdigest()[:32]}"
 
-    def share(self, batch: str, digests: Sequence[str], hosts: Mapping[str, str]) -> None:
-        """Add the tasks of a batch in their order; those that are there keep host, holder and state.
+    def share(self, batch: str, positions: Mapping[str, int], hosts: Mapping[str, str]) -> None:
+        """Add tasks of a batch; those that are there keep host, holder and state.
 
         Args:
             batch: Name of the batch, the same in every coordinator.
-            digests: The tasks.
+            positions: The place of each task in the order of the batch.
             hosts: Digest of the host that has to run a task, for tasks that are dealt to hosts.
         """
         row = {"study": self.coordinator.study, "batch": batch, "done": False}
         rows = [
-            row | {"digest": digest, "position": number, "host": hosts.get(digest)}
-            for number, digest in enumerate(digests)
+            row | {"digest": digest, "position": position, "host": hosts.get(digest)}
+            for digest, position in positions.items()
         ]
         new = self._database.insert(_T)
         moved = {"batch": new.excluded.batch, "position": new.excluded.position}
@@ -50,7 +65,7 @@ class Claims:
             if there != len(rows):
                 connection.execute(add, rows)
 
-    def claim(self, batch: str, count: int, *, start: int) -> dict[str, str | None]:
+    def claim(self, batch: str, count: int, *, start: int) -> dict[str, Claim]:
         """Claim tasks of a batch that nobody holds and this coordinator's hosts may run.
 
         Args:
@@ -59,14 +74,14 @@ class Claims:
             start: Position to begin at; after the last position come those before it.
 
         Returns:
-            The host that has to run it, or None, by the claimed task; {} if there is none.
+            The claims by task; {} if there is none to claim.
         """
         others = sa.select(_C.c.id).where(_C.c.study == self.coordinator.study, ~_C.c.ended, is_alive())
         held = _T.c.holder.in_(others.where(_C.c.id != self.coordinator.id))
         offered = sa.exists(others.where(_C.c.hosts.contains(_T.c.host, autoescape=False)))
         mine = self.coordinator.hosts
         free = (
-            sa.select(_T.c.digest)
+            sa.select(_T.c.digest, _T.c.holder)
             .where(*self._in(batch), ~_T.c.done, sa.or_(_T.c.holder.is_(None), ~held))
             .where(sa.or_(_T.c.host.is_(None), _T.c.host.in_(mine), ~offered))
             .order_by(_T.c.position < start, _T.c.position)
@@ -76,24 +91,29 @@ class Claims:
         )
         take = (
             sa.update(_T)
-            .where(_T.c.study == self.coordinator.study, _T.c.digest.in_(sa.select(free.c.digest)))
+            .where(_T.c.study == self.coordinator.study, _T.c.digest == free.c.digest)
             .values(holder=self.coordinator.id)
-            .returning(_T.c.digest, _T.c.host)
+            .returning(_T.c.digest, _T.c.host, free.c.holder)
         )
-        with self._database.writing() as connection:
-            return {row.digest: row.host for row in connection.execute(take)}
+        with self._database.writing_one() as connection:
+            return {row.digest: Claim(row.host, row.holder is None) for row in connection.execute(take)}
 
     def finish(self, digests: Sequence[str]) -> None:
-        """Mark tasks whose observations, with their scores, are in the ledger."""
+        """Mark tasks whose observations, with their scores, are in the ledger, and wake those who wait for them."""
         mine = (_T.c.study == self.coordinator.study, _T.c.digest.in_(list(digests)))
-        with self._database.writing() as connection:
-            connection.execute(sa.update(_T).where(*mine).values(done=True))
+        done = sa.update(_T).where(*mine).values(done=True).returning(_T.c.digest).cte("finished")
+        with self._database.writing_one() as connection:
+            connection.execute(sa.select(sa.func.pg_notify(self._channel, "")).add_cte(done))
+
+    def others(self) -> AbstractContextManager[Callable[[float], None]]:
+        """Listen to the other coordinators: the callable waits until one finishes tasks, at most so many seconds."""
+        return self._database.listening(self._channel)
 
     def reopen(self, digests: Sequence[str]) -> None:
         """Let any coordinator and host claim tasks again that are done, because their results are missing."""
         lost = (_T.c.study == self.coordinator.study, _T.c.digest.in_(list(digests)), _T.c.done)
-        with self._database.writing() as connection:
-            connection.execute(sa.update(_T).where(*lost).values(done=False, holder=None, host=None))
+        with self._database.writing_one() as connection:
+            connection.execute(sa.update(_T).where(*lost).values(done=False, holder=FORMER, host=None))
 
     def done(self, batch: str) -> set[str]:
         """Return the tasks of a batch that are done."""

@@ -33,6 +33,9 @@ BEAT = 3.0
 SETTLE = 1.0
 """Seconds until two coordinators that began at once, where a file system cannot lock, see each other."""
 
+FORMER = ""
+"""The holder of a task that somebody has given up: anybody may claim it, and it is no new one."""
+
 _C = tables.coordinators
 
 
@@ -203,7 +206,7 @@ class Coordinators:
                 connection.execute(sa.delete(_C).where(_C.c.id == one.id))
             else:
                 t = tables.tasks
-                connection.execute(sa.update(t).where(t.c.holder == one.id, ~t.c.done).values(holder=None))
+                connection.execute(sa.update(t).where(t.c.holder == one.id, ~t.c.done).values(holder=FORMER))
                 connection.execute(sa.update(_C).where(_C.c.id == one.id).values(ended=True))
 
     def turn(self, study: str, part: str) -> Turn:

@@ -7,8 +7,9 @@ import shlex
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from sweeps.ledger.damage import decoded
 from sweeps.ledger.migrations import migrate, proposals_beside
 from sweeps.workspace.postgres import MAKING_TABLES
 from sweeps.workspace.sqlite_files import is_damaged
+
+POLL = 0.02
+"""Seconds between two looks at the database, where it cannot tell that something has changed."""
 
 
 class LedgerError(SweepError):
@@ -52,6 +56,8 @@ class Database:
         self.url = _shown(url) if "://" in url else f"sqlite:///{url}"
         with self._explained("opened"):
             self._engine, self.read_only = _open(url)
+        # One message to PostgreSQL and back for a statement; a transaction takes one more to begin and one to end.
+        self._single = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = threading.RLock()
         with self._explained("opened"):
             version = _make_tables(self._engine, read_only=self.read_only)
@@ -87,13 +93,35 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection to read with.
+        """A connection to read with; in PostgreSQL each statement sees what is committed when it begins.
 
         Raises:
             LedgerError: If the database fails.
         """
-        with self._explained("read"), self._engine.connect() as connection:
+        with self._explained("read"), self._single.connect() as connection:
             yield connection
+
+    @contextmanager
+    def listening(self, channel: str) -> Iterator[Callable[[float], None]]:
+        """Listen to a channel of PostgreSQL, on a connection of its own.
+
+        Args:
+            channel: Its name, an identifier.
+
+        Yields:
+            Waits for a message, at most so many seconds. Other drivers than psycopg do not tell: there it sleeps.
+
+        Raises:
+            LedgerError: If the database fails.
+        """
+        with self._explained("read"), self._single.connect() as connection:
+            connection.exec_driver_sql(f"LISTEN {channel}")
+            raw: Any = connection.connection.driver_connection
+            try:
+                yield partial(_wait, raw) if hasattr(raw, "notifies") and callable(raw.notifies) else _sleep
+            finally:
+                with suppress(SQLAlchemyError):  # the next use of the database says what is wrong
+                    connection.exec_driver_sql(f"UNLISTEN {channel}")
 
     @contextmanager
     def apart(self) -> Iterator[sa.Connection]:
@@ -123,6 +151,16 @@ class Database:
         with self._explained("written"), self._turn, self._engine.begin() as connection:
             if immediate and self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
+
+    @contextmanager
+    def writing_one(self) -> Iterator[sa.Connection]:
+        """A transaction of one statement, which PostgreSQL commits by itself.
+
+        Raises:
+            LedgerError: If the database fails.
+        """
+        with self._explained("written"), self._turn, self._single.begin() as connection:
             yield connection
 
     @contextmanager
@@ -164,6 +202,21 @@ class Database:
         if not self.url.startswith("sqlite"):
             place = "the URL is right, and its server runs and accepts the user"
         return f"check that {place}. Everything written so far is kept. Run the same command to go on"
+
+
+def _wait(connection: Any, seconds: float) -> None:
+    """Wait for a message to a psycopg connection that listens."""
+    import psycopg
+
+    try:
+        for _ in connection.notifies(timeout=seconds, stop_after=1):
+            pass
+    except psycopg.Error:  # the next use of the database says what is wrong
+        _sleep(seconds)
+
+
+def _sleep(seconds: float) -> None:
+    time.sleep(min(seconds, POLL))
 
 
 _DAMAGED_TEXT = "it holds a text that is damaged; to find out which: sweeps doctor"

@@ -44,6 +44,15 @@ class Generations:
                 found |= {row.key_sha256: entry_of(row) for row in rows if is_whole(row._mapping)}
         return found
 
+    def having(self, keys: Iterable[Key]) -> set[str]:
+        """Return the `Key.sha256` of those keys that the ledger has a generation for, which may be a damaged one."""
+        wanted, column = [key.sha256 for key in keys], tables.generations.c.key_sha256
+        found: set[str] = set()
+        with self._database.reading() as connection:
+            for start in range(0, len(wanted), 500):
+                found.update(connection.scalars(sa.select(column).where(column.in_(wanted[start : start + 500]))))
+        return found
+
     def asked_with(self, seeds: range) -> set[tuple[str, str, str, str]]:
         """Return the requests with any of the seeds, on all hosts and versions of engines.
 
@@ -85,18 +94,22 @@ class Generations:
         }
         system = None if key.prompt.system is None else storable(key.prompt.system)
         prompt = {"sha256": row["prompt_sha256"], "system": system, "user": storable(key.prompt.user)}
-        with self._database.writing() as connection:
-            if prompt["sha256"] not in self._prompts:
+        known = prompt["sha256"] in self._prompts
+        with self._database.writing_one() if known else self._database.writing() as connection:
+            if not known:
                 connection.execute(self._add_prompt, prompt)
             number = connection.scalar(self._add_generation, row)
-            if number is not None:
-                entry = Entry(int(number), generation_of(row), row["text_sha256"], row["created"])
-            else:
-                there = tables.generations.c.key_sha256 == row["key_sha256"]
-                kept = connection.execute(sa.select(tables.generations).where(there)).one()
-                entry = entry_of(kept if is_whole(kept._mapping) else self._replaced(connection, kept, row))
         self._prompts.add(prompt["sha256"])
-        return entry
+        if number is None:
+            return self._kept(row)
+        return Entry(int(number), generation_of(row), row["text_sha256"], row["created"])
+
+    def _kept(self, row: Mapping[str, Any]) -> Entry:
+        """Return the generation that the ledger has in place of another one, which replaces it where it is damaged."""
+        there = tables.generations.c.key_sha256 == row["key_sha256"]
+        with self._database.writing() as connection:
+            kept = connection.execute(sa.select(tables.generations).where(there)).one()
+            return entry_of(kept if is_whole(kept._mapping) else self._replaced(connection, kept, row))
 
     def _replaced(self, connection: sa.Connection, damaged: sa.Row[Any], row: Mapping[str, Any]) -> sa.Row[Any]:
         """Write a generation in the place of a damaged one, and return its row."""

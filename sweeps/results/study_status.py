@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -81,9 +81,13 @@ def judged_of(result: SweepResult) -> dict[str, Any]:
     }
 
 
-def with_judged(record: StudyRecord, result: SweepResult) -> StudyRecord:
-    """A study's record with the floor and the verdict that a result has."""
-    return replace(record, judged=judged_of(result))
+def with_judged(result: SweepResult) -> Callable[[StudyRecord], StudyRecord]:
+    """Return the change of a study's record to the floor and the verdict that a result has.
+
+    Both are computed here, since a record is locked for other coordinators while it changes.
+    """
+    judged = judged_of(result)
+    return lambda record: replace(record, judged=judged)
 
 
 def finished_rows(

@@ -59,7 +59,7 @@ def measure_floor(stages: Stages, sight: DetectableGain) -> tuple[Standing, Tria
         progress.note(sentence, warning=True)
     result = read_result(stages.ledger, stages.name, stages.workspace, stages=["floor"])
     if set(stages.ledger.observations.count_by_stage(stages.name)) <= {"floor"}:  # else it was judged with more
-        stages.update(lambda record: with_judged(record, result))
+        stages.update(with_judged(result))
     announce_floor(progress, result, sight)
     stages.track(BASELINE_TRIAL)
     return standing, floor

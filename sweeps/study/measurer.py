@@ -14,7 +14,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import EngineError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
 from sweeps.hosts.host import Host, HostChangedError, RunStoppedError, host_record
-from sweeps.hosts.memory import no_memory, too_large
+from sweeps.hosts.memory import ValuesTooLargeError, no_memory, too_large
 from sweeps.hosts.pool import observed, run_tasks
 from sweeps.hosts.shared_tasks import SharedTasks
 from sweeps.hosts.sweep_hosts import fingerprints_of, host_differences
@@ -39,18 +39,6 @@ Spot = tuple[str, int, str, int]
 
 def _spot(row: Mapping[str, Any]) -> Spot:
     return row["stage"], row["trial"], row["case"], row["seed"]
-
-
-class ValuesTooLargeError(Exception):
-    """Values of the space that a host has no memory for. Everything else of the batch is kept.
-
-    Attributes:
-        found: The values.
-    """
-
-    def __init__(self, found: Sequence[TooLarge]) -> None:
-        super().__init__("; ".join(each.reason for each in found))
-        self.found = tuple(found)
 
 
 class Measurer:
@@ -188,7 +176,7 @@ class Measurer:
             if self.shared is None or on_result is not None:
                 self._run_here(tasks, on_result)
             else:
-                self.shared.run(self._unknown(tasks), self._run_here, self._take, self._require_space)
+                self.shared.run(tasks, self._unknown(tasks), self._run_here, self._take, self._require_space)
             if self.shared is not None or max(host.at_once for host in self.hosts) > 1:
                 # The order of arrival is by chance. So every run computes the same means, to the last bit.
                 self.rows[first:] = sorted(self.rows[first:], key=_spot)
@@ -223,7 +211,9 @@ class Measurer:
         if stored is not None and self.narrowing is not None and stored.record.narrowing != self.narrowing:
             raise ValuesTooLargeError(())
 
-    def _run_here(self, tasks: Sequence[Task], on_result: Callable[[TaskResult], None] | None = None) -> None:
+    def _run_here(
+        self, tasks: Sequence[Task], on_result: Callable[[TaskResult], None] | None = None, *, new: bool = False
+    ) -> None:
         run_tasks(
             self.hosts,
             self.ledger,
@@ -235,6 +225,7 @@ class Measurer:
             ),
             on_back=self._take_back,
             on_kept=self._scorer.expect,
+            new=new,
         )
         waiting, self._waiting = self._waiting, []
         try:

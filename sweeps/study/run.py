@@ -21,6 +21,7 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.errors import ConfigError
 from sweeps.hosts.host import Host, RunStoppedError, host_record
+from sweeps.hosts.memory import ValuesTooLargeError
 from sweeps.hosts.shared_tasks import SharedTasks
 from sweeps.hosts.sweep_hosts import differences_from_first
 from sweeps.hosts.task import TaskResult
@@ -45,7 +46,7 @@ from sweeps.study.confirmation import Confirmation
 from sweeps.study.exploration import Exploration
 from sweeps.study.floor import measure_floor
 from sweeps.study.identity import identity_of, refuse_changes, refuse_confirmed
-from sweeps.study.measurer import Measurer, Spot, ValuesTooLargeError
+from sweeps.study.measurer import Measurer, Spot
 from sweeps.study.stages import Stages
 from sweeps.study.unscored import unscored_text
 from sweeps.tracking.logbook import Logbook
@@ -171,7 +172,7 @@ class StudyRun:
             assert stored_now is not None
             rows = stages.measurer.rows_of_study()
             result = result_of(self.ledger, replace(stored_now, status="done"), self.workspace, rows=rows)
-            stages.update(lambda record: with_judged(record, result))
+            stages.update(with_judged(result))
             stages.logbook.wait()  # after the verdict, which all coordinators compute at the same time
             stages.logbook.finish(result, written=self.ledger.coordinators.written(stages.name))
             if self.coordinator is not None and self.workspace.is_shared:

@@ -161,6 +161,12 @@ class Sweep:
             ledger = stack.enter_context(opened_ledger(workspace))
             ledger.studies.refuse_twin(config.study.name)
             coordinator = stack.enter_context(at_work(workspace, ledger, config.study.name, RUN, warn=self._warn))
+            self.progress.step(f"asking for model {config.baseline.model}")
+            hosts, timers = (
+                open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
+            )
+            if workspace.is_shared:
+                name_by_machine(hosts)
             turn = ledger.coordinators.turn(config.study.name, "begin")
             stack.callback(turn.release)
             if not turn.take():
@@ -175,12 +181,6 @@ class Sweep:
             if kept is not config:
                 config = kept
                 cases, objective = load_inputs(config, models, cases=self._cases, objective=self._objective)
-            self.progress.step(f"asking for model {config.baseline.model}")
-            hosts, timers = (
-                open_timed_hosts(engines, config) if config.budget.minutes else (open_hosts(engines, config), [])
-            )
-            if workspace.is_shared:
-                name_by_machine(hosts)
             config, findings = settled_baseline(config, hosts, stored)
             if not config.is_comparison:
                 require_search(config)

@@ -107,6 +107,7 @@ class LedgerSuite:
             entry = ledger.generations.add(key, made, model="m")
             assert entry.generation == (known[key.sha256].generation if known else made)
             assert ledger.generations.find([key]) == {key.sha256: entry}
+            assert ledger.generations.having([key, dataclasses.replace(key, repeat=1)]) == {key.sha256}
 
         check()
 

@@ -339,3 +339,13 @@ def test_a_fault_on_one_lane_is_repeated_and_a_host_that_fails_is_dropped_once(l
     outcomes, _ = run([host], ledger, make_tasks(24))
     assert places(outcomes) == places_of(make_tasks(24))
     assert not any(outcome.error for outcome in outcomes)
+
+
+def test_tasks_that_are_known_to_be_new_are_not_looked_for(ledger, monkeypatch):
+    tasks, outcomes = make_tasks(8), []
+    reading = []
+    monkeypatch.setattr(ledger.observations, "answered", lambda *_: reading.append("observations") or [])
+    monkeypatch.setattr(ledger.generations, "find", lambda _: reading.append("generations") or {})
+    run_tasks(make_hosts(1), ledger, tasks, study="t", on_result=outcomes.append, new=True)
+    assert not reading
+    assert {o.task.place.on_any_host for o in outcomes} == {task.place.on_any_host for task in tasks}

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import cast
 
@@ -15,7 +17,7 @@ from sweeps.hosts import shared_tasks
 from sweeps.hosts.host import Host
 from sweeps.hosts.shared_tasks import SharedTasks
 from sweeps.hosts.task import Task, TaskResult
-from sweeps.ledger.claims import Claims
+from sweeps.ledger.claims import Claim, Claims
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Place
 from sweeps.options import Configuration
@@ -30,8 +32,10 @@ class Board:
     id, hosts = "mine", ("h",)
 
     def __init__(self) -> None:
+        self.batch = ""
         self.shared: list[str] = []
         self.open: set[str] = set()
+        self.finished: set[str] = set()
 
     @property
     def coordinator(self) -> Board:
@@ -43,19 +47,22 @@ class Board:
     def alive(self) -> dict[str, list[str]]:
         return {"mine": ["h"], "other": ["h"]}
 
-    def share(self, batch: str, digests: Sequence[str], hosts: Mapping[str, str]) -> None:
-        self.shared = list(digests)
+    def share(self, batch: str, positions: Mapping[str, int], hosts: Mapping[str, str]) -> None:
+        self.batch, self.shared = batch, list(positions)
 
-    def claim(self, batch: str, count: int, *, start: int) -> dict[str, str | None]:
+    def claim(self, batch: str, count: int, *, start: int) -> dict[str, Claim]:
         taken = [digest for digest in self.shared if digest in self.open]
         self.open.difference_update(taken)
-        return dict.fromkeys(taken)
+        return dict.fromkeys(taken, Claim(None, is_new=False))
 
     def reopen(self, digests: Sequence[str]) -> None:
         self.open.update(digests)
 
     def finish(self, digests: Iterable[str]) -> None:
-        pass
+        self.finished.update(digests)
+
+    def others(self) -> AbstractContextManager[Callable[[float], object]]:
+        return nullcontext(time.sleep)
 
     def done(self, batch: str) -> set[str]:
         return set(self.shared) - self.open
@@ -75,9 +82,60 @@ def test_a_task_that_is_done_without_a_result_is_offered_again(tmp_path: Path, m
     here: list[list[Task]] = []
     checks: list[None] = []
     shared = SharedTasks(cast("Claims", Board()), ledger, [host], "s")
-    shared.run(TASKS, lambda tasks: here.append(list(tasks)), taken.extend, lambda: checks.append(None))
+    shared.run(TASKS, TASKS, lambda tasks, *, new: here.append(list(tasks)), taken.extend, lambda: checks.append(None))
     ledger.close()
     results = {result.task.place.seed: (result.entry is None, result.error) for result in taken}
     assert results == {0: (False, ""), 1: (True, "EngineTimeout: late")}
     assert [sorted(task.place.seed for task in tasks) for tasks in here] == [[task.place.seed for task in lost]]
     assert len(checks) > 1  # a value that leaves the space in the meantime ends the waiting
+
+
+@pytest.fixture
+def host_and_ledger(tmp_path: Path) -> Iterator[tuple[Host, Ledger]]:
+    engine = ScriptedEngine()
+    ledger = Ledger(tmp_path / "ledger.db")
+    yield Host(engine, {"scripted": take(engine, "scripted")}, name="h"), ledger
+    ledger.close()
+
+
+class Free(Board):
+    """The claims of a study whose tasks are all free."""
+
+    def __init__(self, *held: str) -> None:
+        super().__init__()
+        self.held = held
+
+    def claim(self, batch: str, count: int, *, start: int) -> dict[str, Claim]:
+        free = [digest for digest in (*self.held, *self.shared) if digest not in self.finished]
+        return dict.fromkeys(free, Claim(None, is_new=True))
+
+
+def test_who_comes_later_shares_the_batch_of_the_others(host_and_ledger: tuple[Host, Ledger]) -> None:
+    host, ledger = host_and_ledger
+    first, later = Free(), Free()
+    for board, left in ((first, TASKS), (later, TASKS[2:])):  # two have their scores by now
+        shared = SharedTasks(cast("Claims", board), ledger, [host], "s")
+        shared.run(TASKS, left, lambda *_, **__: None, lambda _: None, lambda: None)
+    assert later.batch == first.batch
+    assert set(later.shared) < set(first.shared)
+    assert later.finished == set(later.shared)
+
+
+def test_a_lost_ones_task_that_has_its_score_is_not_run_again(host_and_ledger: tuple[Host, Ledger]) -> None:
+    host, ledger = host_and_ledger
+    board, here = Free("of a lost one"), list[Task]()
+    shared = SharedTasks(cast("Claims", board), ledger, [host], "s")
+    shared.run(TASKS, TASKS[2:], lambda tasks, *, new: here.extend(tasks), lambda _: None, lambda: None)
+    assert sorted(task.place.seed for task in here) == [2, 3]
+    assert "of a lost one" in board.finished  # nobody waits for it
+
+
+def test_texts_of_other_studies_are_looked_for_before_new_ones(host_and_ledger: tuple[Host, Ledger]) -> None:
+    host, ledger = host_and_ledger
+    text = Generation("Text.", finish="stop", timing=Timing(1.0), prompt_tokens=1, output_tokens=1, effective={})
+    found = []
+    for _ in range(2):
+        shared = SharedTasks(cast("Claims", Free()), ledger, [host], "s")
+        shared.run(TASKS, TASKS, lambda tasks, *, new: found.append(new), lambda _: None, lambda: None)
+        ledger.generations.add(host.key(TASKS[3]), text, model="scripted")
+    assert found == [True, False]

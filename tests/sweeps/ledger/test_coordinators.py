@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import sqlalchemy as sa
 
 from sweeps.ledger import coordinators
 from sweeps.ledger import schema as tables
-from sweeps.ledger.claims import Claims
+from sweeps.ledger.claims import Claim, Claims
 from sweeps.ledger.coordinators import Coordinator, Turn
 from sweeps.ledger.ledger import Ledger, at_work
 from sweeps.workspace import study_lock
@@ -43,6 +44,10 @@ def joined(ledger: Ledger, study: str = "t") -> Coordinator:
     with ledger._database.writing() as connection:
         one.beat(connection)
     return one
+
+
+def places(digests: Sequence[str]) -> dict[str, int]:
+    return {digest: number for number, digest in enumerate(digests)}
 
 
 def move(ledger: Ledger, **values: object) -> None:
@@ -160,7 +165,7 @@ def test_each_task_is_claimed_once_and_a_lost_ones_tasks_are_taken_over(shared: 
     digests = [f"{number:064x}" for number in range(10)]
     one, two = (Claims(shared._database, joined(shared)) for _ in range(2))
     for claims in (one, two):
-        claims.share("b", digests, {})
+        claims.share("b", places(digests), {})
     mine, others = one.claim("b", 4, start=0), two.claim("b", 20, start=5)
     assert list(mine) == digests[:4]
     assert set(others) == set(digests[4:])
@@ -172,7 +177,31 @@ def test_each_task_is_claimed_once_and_a_lost_ones_tasks_are_taken_over(shared: 
     assert one.claim("b", 20, start=0) == {}
     with shared._database.writing() as connection:
         connection.execute(sa.delete(tables.coordinators).where(tables.coordinators.c.id == two.coordinator.id))
-    assert list(one.claim("b", 20, start=0)) == digests[6:]
+    assert one.claim("b", 20, start=0) == dict.fromkeys(digests[6:], Claim(None, is_new=False))
+
+
+@postgres
+def test_who_waits_for_others_hears_that_they_have_finished(shared: Ledger) -> None:
+    one, two = (Claims(shared._database, joined(shared)) for _ in range(2))
+    one.share("b", {"0" * 64: 0, "1" * 64: 1}, {})
+    with two.others() as wait, Claims(shared._database, joined(shared, "another")).others() as elsewhere:
+        one.finish(["0" * 64])
+        began = time.monotonic()
+        wait(60)
+        assert time.monotonic() - began < 50
+        elsewhere(0.01)  # what happens in another study wakes nobody
+    assert one.done("b") == {"0" * 64}
+    one.reopen(["0" * 64])
+    assert two.claim("b", 2, start=0) == {"0" * 64: Claim(None, is_new=False), "1" * 64: Claim(None, is_new=True)}
+
+
+@postgres
+def test_a_task_that_is_given_up_is_no_new_one(shared: Ledger) -> None:
+    two = Claims(shared._database, joined(shared))
+    with shared.coordinators.working("t", RUN) as one:
+        Claims(shared._database, one).share("b", {"0" * 64: 0}, {})
+        assert Claims(shared._database, one).claim("b", 1, start=0) == {"0" * 64: Claim(None, is_new=True)}
+    assert two.claim("b", 1, start=0) == {"0" * 64: Claim(None, is_new=False)}
 
 
 @postgres
@@ -181,10 +210,10 @@ def test_tasks_that_are_dealt_to_a_host_wait_for_it(shared: Ledger) -> None:
     one, two = (Claims(shared._database, joined(shared)) for _ in range(2))
     one.coordinator.offer(["aa"])
     two.coordinator.offer(["bb", "cc"])
-    one.share("b", digests, dict(zip(digests, ["aa", "bb", "cc", None], strict=True)))
-    two.share("b", digests, dict.fromkeys(digests, "aa"))  # the first deal counts
-    assert one.claim("b", 9, start=0) == {digests[0]: "aa", digests[3]: None}
-    assert two.claim("b", 1, start=0) == {digests[1]: "bb"}
+    one.share("b", places(digests), dict(zip(digests, ["aa", "bb", "cc", None], strict=True)))
+    two.share("b", places(digests), dict.fromkeys(digests, "aa"))  # the first deal counts
+    assert one.claim("b", 9, start=0) == {digests[0]: Claim("aa", is_new=True), digests[3]: Claim(None, is_new=True)}
+    assert two.claim("b", 1, start=0) == {digests[1]: Claim("bb", is_new=True)}
     two.coordinator.end()
     with shared._database.writing() as connection:
         connection.execute(sa.delete(tables.coordinators).where(tables.coordinators.c.id == two.coordinator.id))
