@@ -238,7 +238,12 @@ def _read_log(draft: _Draft, data: dict[str, Any]) -> str:
         return ""  # of the wrong type: the schema reports it
     path = draft.file.parent / named if named else draft.file.with_suffix(".txt")
     key = "log" if named else ""
-    if not path.exists():
+    try:
+        found = path.exists()
+    except OSError as error:  # such as a name that is too long for the system
+        draft.add(f"its log {str(path)!r} cannot be read: {error.strerror}.", "Check the name.", key, named)
+        return ""
+    if not found:
         remedy = f'Put the conversation into {path.name}, or name its file with log = "...".'
         draft.add(f"its log {str(path)!r} is missing.", remedy, key, named)
         return ""

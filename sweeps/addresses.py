@@ -261,7 +261,10 @@ def _scrub_text(text: str) -> str:
 
 
 def _hide_host(url: str) -> str:
-    location = urlsplit(url).netloc.rpartition("@")[2]  # a name and password may stand before the @
+    try:
+        location = urlsplit(url).netloc.rpartition("@")[2]  # a name and password may stand before the @
+    except ValueError:  # no address, such as a bracket without its pair
+        return "..."
     return location if not location or is_local(url) else address_id(url)
 
 

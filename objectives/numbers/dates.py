@@ -84,7 +84,7 @@ def _day_number(tokens: Tokens, index: int) -> tuple[int, bool, int] | None:
         return (ordinal, True, index + 1) if ordinal <= 31 else None
     number = tokens.digits(index)
     if number is not None:
-        whole = number in range(1, 32) and tokens.raw(index).isdigit()
+        whole = number in range(1, 32) and tokens.raw(index).isdecimal()
         return (int(number), False, index + 1) if whole else None
     words = spelled(tokens, index) if tokens.word(index) else None
     if words is not None and words.ordinal and 1 <= words.value <= 31:
@@ -103,7 +103,7 @@ def _year_at(tokens: Tokens, index: int) -> tuple[int | None, int]:
     """Return a year of four digits, after a comma or a point as well, and the token after it."""
     place = index + (tokens.key(index) in (",", "."))
     raw = tokens.raw(place)
-    if tokens.digits(place) is not None and len(raw) == 4 and raw.isdigit() and raw[:1] in "12":
+    if tokens.digits(place) is not None and len(raw) == 4 and raw.isdecimal() and raw[:1] in "12":
         return int(raw), place + 1
     return None, index
 
@@ -203,14 +203,14 @@ def _one_word(tokens: Tokens, index: int) -> Clock | None:
     hour = _ISO_HOUR.fullmatch(word)
     if hour and tokens.touches(index) and tokens.kind(index - 1) == "compound" and tokens.key(index + 1) == ":":
         minute = tokens.raw(index + 2)[:2]
-        return _time(int(hour[1]), int(minute), None, "", index + 3) if minute.isdigit() else None
+        return _time(int(hour[1]), int(minute), None, "", index + 3) if minute.isdecimal() else None
     return None
 
 
 def _hour_and_half(tokens: Tokens, index: int) -> Clock | None:
     """Read `2 pm`."""
     hour = tokens.digits(index)
-    if hour is None or not tokens.raw(index).isdigit():
+    if hour is None or not tokens.raw(index).isdecimal():
         return None
     half, stop = _half_of_day(tokens, index + 1)
     return _time(int(hour), 0, None, half, stop) if half else None

@@ -167,7 +167,7 @@ def _read(file: BinaryIO, path: Path, arrays: dict[str, str] | None) -> tuple[in
         if arrays is not None and kind == _ARRAY:
             size = file.tell() - start
             file.seek(start)
-            arrays[key] = hashlib.sha256(_exactly(file, size)).hexdigest()
+            arrays[key] = _digest(file, size, f"the array {key}")
     return version, metadata, [_tensor(file) for _ in range(count)]
 
 
@@ -209,19 +209,24 @@ def _tensor_lines(file: BinaryIO, tensors: list[_Tensor], start: int, end: int) 
     """Return a line with the hash of each tensor; the file is read once, from its start to its end."""
     lines = []
     ordered = sorted(tensors, key=lambda tensor: tensor.offset)
-    buffer = bytearray(_CHUNK)
     for tensor, following in zip(ordered, [*(each.offset for each in ordered[1:]), end - start], strict=True):
         file.seek(start + tensor.offset)
-        left, digest = tensor.size(following - tensor.offset), hashlib.sha256()
-        while left > 0:
-            view = memoryview(buffer)[: min(left, _CHUNK)]
-            if (count := file.readinto(view)) == 0:  # type: ignore[attr-defined]
-                raise EOFError(f"tensor {tensor.name} ends {left} bytes too early")
-            digest.update(view[:count])
-            left -= count
+        digest = _digest(file, tensor.size(following - tensor.offset), f"tensor {tensor.name}")
         shape = "x".join(map(str, tensor.shape))
-        lines.append(f"tensor {tensor.name} {tensor.kind} {shape} {digest.hexdigest()}")
+        lines.append(f"tensor {tensor.name} {tensor.kind} {shape} {digest}")
     return lines
+
+
+def _digest(file: BinaryIO, size: int, what: str) -> str:
+    """Return the SHA-256 in hex of the next bytes of a file, of which a part at a time is in memory."""
+    digest, left = hashlib.sha256(), size
+    while left > 0:
+        part = file.read(min(left, _CHUNK))
+        if not part:
+            raise EOFError(f"{what} ends {left} bytes too early")
+        digest.update(part)
+        left -= len(part)
+    return digest.hexdigest()
 
 
 def _exactly(file: BinaryIO, size: int) -> bytes:

@@ -151,19 +151,21 @@ class OllamaEngine(_http.HttpEngine):
         version, entry, full = self.version(), self._entry(model), _full_name(model)
         show = self._retrying(lambda: self._show(model), only_busy=True)
         elsewhere = self._refuse_remote(model, show, entry)
-        self._capabilities[model] = _abilities(version, show)
         loaded = self.loaded(full)
-        return {
-            "engine": {
-                "name": self.name,
-                "api": "/api/chat",
-                "version": version,
-                "num_ctx": loaded.get("context_length"),
-                "gpu_share": loaded["size_vram"] / loaded["size"] if loaded.get("size") else None,
-                "settings": dict(self._settings),
-            },
-            "model": _model_facts(full, entry, show) | ({"remote_host": elsewhere} if elsewhere else {}),
-        }
+        with _http.translated(self.address, _SHORT_SECONDS):
+            self._capabilities[model] = _abilities(version, show)
+            size, in_vram = loaded.get("size"), loaded.get("size_vram")
+            return {
+                "engine": {
+                    "name": self.name,
+                    "api": "/api/chat",
+                    "version": version,
+                    "num_ctx": loaded.get("context_length"),
+                    "gpu_share": in_vram / size if size and in_vram is not None else None,
+                    "settings": dict(self._settings),
+                },
+                "model": _model_facts(full, entry, show) | ({"remote_host": elsewhere} if elsewhere else {}),
+            }
 
     def revision(self, model: str) -> dict[str, Any]:
         """See `Engine.revision`: two requests, where `identify` takes four."""
@@ -216,8 +218,7 @@ class OllamaEngine(_http.HttpEngine):
             body = {"model": model, "messages": [], "stream": False, "keep_alive": self._keep_alive}
             with self.translated_errors(model, self._timeout):
                 self.client.post("/api/chat", {**body, "options": self._settings}, self._timeout)
-            length = self.loaded(model).get("context_length")
-            return None if length is None else int(length)
+            return self._loaded_num_ctx(model)
 
         return self._retrying(call)
 
@@ -294,10 +295,10 @@ class OllamaEngine(_http.HttpEngine):
         key = (model, *(sent.get(name) for name in RELOAD_OPTIONS))
         if self._effective is None or self._effective[0] != key:
             try:
-                length = self.loaded(model).get("context_length")
+                num_ctx = self._loaded_num_ctx(model)
             except EngineError:
                 return {}  # the answer itself is complete; a fault here must not lose it
-            self._effective = (key, {} if length is None else {"num_ctx": int(length)})
+            self._effective = (key, {} if num_ctx is None else {"num_ctx": num_ctx})
         return dict(self._effective[1])
 
     def _was_cut(self, prompt: Prompt, options: Mapping[str, OptionValue], model: str, answer: Generation) -> bool:
@@ -338,8 +339,14 @@ class OllamaEngine(_http.HttpEngine):
 
     def loaded(self, model: str) -> dict[str, Any]:
         """Return a model's entry in the list of loaded models; {} while it is not loaded."""
-        entries = self._get("/api/ps").get("models") or []
-        return next((entry for entry in entries if entry.get("name") in (model, f"{model}:latest")), {})
+        with _http.translated(self.address, _SHORT_SECONDS):
+            entries = self._get("/api/ps").get("models") or []
+            return next((entry for entry in entries if entry.get("name") in (model, f"{model}:latest")), {})
+
+    def _loaded_num_ctx(self, model: str) -> int | None:
+        length = self.loaded(model).get("context_length")
+        with _http.translated(self.address, _SHORT_SECONDS):
+            return None if length is None else int(length)
 
     def _get(self, path: str) -> dict[str, Any]:
         def call() -> dict[str, Any]:
@@ -351,7 +358,7 @@ class OllamaEngine(_http.HttpEngine):
 
 def _ignores_think(version: str) -> bool:
     """Whether a version of Ollama is older than `think` (v0.9.0); one without a number is not."""
-    found = re.match(r"v?(\d+)\.(\d+)", version)
+    found = re.match(r"v?(\d{1,9})\.(\d{1,9})", version)
     return found is not None and (0, 0) < (int(found[1]), int(found[2])) < (0, 9)
 
 

@@ -32,7 +32,7 @@ _ALWAYS: Mapping[str, int | float] = {
 
 def parse_version(text: object) -> tuple[int, ...] | None:
     """Read `0.32.15` or `v0.7.0-rc1` as numbers; None if it is no release (0.0.0 is a user's own build)."""
-    found = re.match(r"v?(\d+)\.(\d+)(?:\.(\d+))?", str(text))
+    found = re.match(r"v?(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?", str(text))
     version = tuple(int(part or 0) for part in found.groups()) if found else None
     return None if version == (0, 0, 0) else version
 

@@ -96,9 +96,9 @@ def server_facts(url: str, model: str | None) -> tuple[dict[str, Any], dict[str,
         )
     running = ask(url + "/api/ps").get("models") or []
     loaded: Mapping[str, Any] = next((entry for entry in running if entry.get("name") == name), {})
-    size = loaded.get("size")
+    size, in_vram = loaded.get("size"), loaded.get("size_vram")
     engine["num_ctx"] = loaded.get("context_length")
-    engine["gpu_share"] = loaded["size_vram"] / size if size else None
+    engine["gpu_share"] = in_vram / size if size and in_vram is not None else None
     return {**engine, "settings": {}}, model_facts(name, entries[name], ask(url + "/api/show", {"model": name}))
 
 

@@ -154,7 +154,7 @@ def physical_cores() -> int | str:
     """Count the processor's cores, without the second threads on them."""
     if platform.system() == "Darwin":
         text = run("sysctl", "-n", "hw.physicalcpu").strip()
-        return int(text) if text.isdigit() else UNKNOWN
+        return int(text) if _is_count(text) else UNKNOWN
     places = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology")
     cores = {read(place / "core_cpus_list") or read(place / "thread_siblings_list") for place in places} - {""}
     return len(cores) or UNKNOWN
@@ -164,7 +164,7 @@ def installed_memory() -> int | None:
     """Read the size of the memory."""
     if platform.system() == "Darwin":
         text = run("sysctl", "-n", "hw.memsize").strip()
-        return int(text) if text.isdigit() else None
+        return int(text) if _is_count(text) else None
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (AttributeError, OSError, ValueError):
@@ -182,7 +182,7 @@ def nvidia_gpus(text: str | None = None) -> list[dict[str, Any]]:
     for line in (run("nvidia-smi", *query) if text is None else text).splitlines():
         name, memory, driver, compute = ([part.strip() for part in line.split(",")] + [""] * 4)[:4]
         gpu: dict[str, Any] = {"name": name, "memory_mib": UNKNOWN, "driver": driver}
-        if memory.isdigit():  # boards that share the system's memory report none
+        if _is_count(memory):  # boards that share the system's memory report none
             gpu["memory_mib"] = int(memory)
             if re.fullmatch(r"\d+\.\d+", compute):
                 gpu["compute"] = compute
@@ -224,14 +224,19 @@ def parse_system_profiler(
         vram = entry.get("spdisplays_vram")
         gpu = {"name": name, "memory_mib": mebibytes(str(vram)) if vram else round(total / 2**20), "driver": driver}
         if cores := entry.get("sppci_cores"):
-            gpu["cores"] = int(cores) if str(cores).isdigit() else cores
+            gpu["cores"] = int(cores) if _is_count(str(cores)) else cores
         found.append(gpu)
     return found
 
 
+def _is_count(text: str) -> bool:
+    """Whether a program's answer is a number; thousands of digits would be an error of Python's `int`."""
+    return re.fullmatch(r"[0-9]{1,18}", text) is not None
+
+
 def mebibytes(text: str) -> int | str:
     """Read `8 GB` or `1536 MB` as macOS prints them."""
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([GM])B\s*", text)
+    found = re.fullmatch(r"\s*(\d{1,9}(?:\.\d{0,9})?)\s*([GM])B\s*", text)
     return round(float(found.group(1)) * (1024 if found.group(2) == "G" else 1)) if found else UNKNOWN
 
 
@@ -249,7 +254,7 @@ def amd_gpus(
         found.append(
             {
                 "name": name,
-                "memory_mib": round(int(memory) / 2**20) if memory.isdigit() else UNKNOWN,
+                "memory_mib": round(int(memory) / 2**20) if _is_count(memory) else UNKNOWN,
                 "driver": read(driver).strip() or "in kernel",
             }
         )

@@ -118,7 +118,7 @@ def _numbers(column: pd.Series[Any]) -> FloatArray:
 def _share(column: Iterable[object]) -> float | None:
     """Share of covered items over texts like `3/5`; None where a level has no items."""
     pairs = [str(text).split("/") for text in column if isinstance(text, str) and text.count("/") == 1]
-    covered, total = (sum(int(pair[place]) for pair in pairs if pair[place].isdigit()) for place in (0, 1))
+    covered, total = (sum(int(pair[place]) for pair in pairs if pair[place].isdecimal()) for place in (0, 1))
     return covered / total if total else None
 
 

@@ -97,8 +97,8 @@ def unreachable(uri: str, timeout: float = 3.0) -> str | None:
     """Reason why an HTTP tracking server cannot be reached; None if something listens there, or for a database."""
     if not is_remote(uri):
         return None
-    parts = urlsplit(uri)
     try:
+        parts = urlsplit(uri)
         address = (parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80))
         socket.create_connection(address, timeout=timeout).close()
     except (OSError, ValueError) as error:
@@ -113,8 +113,15 @@ def refuse_unusable(uri: str) -> None:
     """Refuse a store that cannot be used, as far as that is visible without importing MLflow.
 
     Raises:
-        TrackingError: If MLflow does not know its kind, or nothing answers at its address, or its file is damaged.
+        TrackingError: If it is no address, MLflow does not know its kind, nothing answers, or its file is damaged.
     """
+    try:
+        urlsplit(uri)
+    except ValueError as error:
+        raise TrackingError(
+            f"MLflow's store {without_password(uri)} is no address ({error}); correct tracking.uri (or the variable "
+            "MLFLOW_TRACKING_URI), or leave it out to keep the runs in a local file"
+        ) from None
     scheme, found, _ = uri.partition("://")
     plugins = (entry.name for entry in entry_points(group="mlflow.tracking_store"))
     if found and scheme.partition("+")[0] not in (*_SCHEMES, *plugins):

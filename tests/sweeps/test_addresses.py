@@ -61,6 +61,11 @@ def test_ports_follow_ollamas_rules():
     assert ollama_port("[::1]:9") == 9
 
 
+@pytest.mark.parametrize("text", ["https://me:[secret", "see http://[secret] and"])
+def test_scrubbing_hides_what_is_no_address(text: str):
+    assert "secret" not in scrub(text)
+
+
 def test_scrubbing_keeps_local_urls_and_hub_names():
     assert scrub("http://127.0.0.1:11434") == "http://127.0.0.1:11434"
     assert scrub("hf.co/someone/model:Q4") == "hf.co/someone/model:Q4"

@@ -107,7 +107,8 @@ class OllamaInspector(Inspector):
     def rendered(self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str) -> str:
         """See `Inspector.rendered`."""
         body = self._post(prompt, {**options, "num_predict": 1}, model, None, {"_debug_render_only": True})
-        text = (body.get("_debug_info") or {}).get("rendered_template")
+        info = body.get("_debug_info")
+        text = info.get("rendered_template") if isinstance(info, dict) else None
         if not isinstance(text, str):
             raise Unsupported(f"Ollama {self._version()} does not show the rendered prompt")
         return text
@@ -124,7 +125,7 @@ class OllamaInspector(Inspector):
         """See `Inspector.drafts`: from the model's information."""
         with self.engine.translated_errors(model, _SHORT_SECONDS):
             info = self.engine.client.post("/api/show", {"model": model}).get("model_info") or {}
-        return any(key.endswith(_DRAFT_KEYS) and bool(value) for key, value in info.items())
+            return any(key.endswith(_DRAFT_KEYS) and bool(value) for key, value in info.items())
 
     def close(self) -> None:
         """See `Inspector.close`."""

@@ -129,16 +129,19 @@ def test_the_ui_tells_of_a_damaged_store(tmp_path: Path, capsys: Capture) -> Non
     assert "starting" not in error
 
 
+@pytest.mark.parametrize(
+    ("uri", "words"), [("bogus://me:secret@x", "knows no bogus://"), ("http://me:secret@[x", "is no address")]
+)
 def test_check_and_run_refuse_the_same_tracking_store(
-    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+    uri: str, words: str, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sweeps.cli.trust.answers_file", lambda: tmp_path / "trusted.json")
-    path = write_sweep(tmp_path, tracking={"uri": "bogus://me:secret@x"})
+    path = write_sweep(tmp_path, tracking={"uri": uri})
     where = ("--mlruns", tmp_path / "mlruns", "--quiet")
     told(capsys, 2, "check", path, *where, "--trust")
     checked = json.loads(told(capsys, 2, "check", path, *where, "--json"))
     assert [(row["name"], row["state"]) for row in checked["checks"]] == [("file", "blocked")]
-    assert "knows no bogus://" in checked["checks"][0]["found"]
+    assert words in checked["checks"][0]["found"]
     error = told(capsys, 2, "run", path, *where)
     assert checked["checks"][0]["found"] in error
     assert "secret" not in error

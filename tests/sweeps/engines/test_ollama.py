@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -246,6 +247,35 @@ def test_another_service_on_the_port_is_noticed_before_the_start(
         with pytest.raises(EngineProtocolError) as caught:
             engine.identify(MODEL)
         assert server.url in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        ("/api/ps", {"models": 5}),
+        ("/api/ps", {"models": ["x"]}),
+        ("/api/ps", {"models": [{"name": MODEL, "size": "many", "size_vram": 1}]}),
+        ("/api/show", {"details": "x"}),
+        ("/api/show", {"template": 5}),
+    ],
+)
+def test_facts_of_another_shape_are_an_error(path: str, answer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = OllamaDouble.answer
+
+    def other(double: OllamaDouble, asked: str, body: Any) -> tuple[int, str, Any]:
+        found = answers(double, asked, body)
+        return (*found[:2], answer) if asked == path else found
+
+    monkeypatch.setattr(OllamaDouble, "answer", other)
+    with OllamaDouble() as server, pytest.raises(EngineProtocolError, match="unknown shape"):
+        OllamaEngine(server.url, attempts=1).identify(MODEL)
+
+
+def test_a_loaded_model_without_its_share_of_the_gpu_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OllamaEngine, "loaded", lambda *_: {"name": MODEL, "size": 9, "context_length": 512})
+    with OllamaDouble() as server:
+        facts = OllamaEngine(server.url, attempts=1).identify(MODEL)["engine"]
+    assert (facts["gpu_share"], facts["num_ctx"]) == (None, 512)
 
 
 @pytest.mark.parametrize("kind", ["slow", "stall"])
