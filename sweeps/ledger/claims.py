@@ -14,6 +14,7 @@ from sweeps.ledger.coordinators import FORMER, Coordinator, is_alive
 from sweeps.ledger.database import Database
 
 _T, _C = tables.tasks, tables.coordinators
+_IN_BATCH = _T.c.study == sa.bindparam("of_study"), _T.c.batch == sa.bindparam("of_batch")
 
 
 class Claim(NamedTuple):
@@ -42,6 +43,9 @@ class Claims:
     def __init__(self, database: Database, coordinator: Coordinator) -> None:
         self._database, self.coordinator = database, coordinator
         self._channel = f"sweeps_{hashlib.sha256(coordinator.study.encode()).hexdigest()[:32]}"
+        # Statements are made once: making one costs more than PostgreSQL takes to run it.
+        self._claim, self._finish = _claiming(), _finishing()
+        self._done = sa.select(_T.c.digest).where(*_IN_BATCH, _T.c.done)
 
     def share(self, batch: str, positions: Mapping[str, int], hosts: Mapping[str, str]) -> None:
         """Add tasks of a batch; those that are there keep host, holder and state.
@@ -61,7 +65,7 @@ class Claims:
         add = new.on_conflict_do_update(index_elements=list(_T.primary_key), set_=moved)
         with self._database.writing() as connection:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"batch {batch}"))))
-            there = connection.scalar(sa.select(sa.func.count()).where(*self._in(batch)))
+            there = connection.scalar(sa.select(sa.func.count()).where(*_IN_BATCH), self._of(batch))
             if there != len(rows):
                 connection.execute(add, rows)
 
@@ -76,34 +80,16 @@ class Claims:
         Returns:
             The claims by task; {} if there is none to claim.
         """
-        others = sa.select(_C.c.id).where(_C.c.study == self.coordinator.study, ~_C.c.ended, is_alive())
-        held = _T.c.holder.in_(others.where(_C.c.id != self.coordinator.id))
-        offered = sa.exists(others.where(_C.c.hosts.contains(_T.c.host, autoescape=False)))
-        mine = self.coordinator.hosts
-        free = (
-            sa.select(_T.c.digest, _T.c.holder)
-            .where(*self._in(batch), ~_T.c.done, sa.or_(_T.c.holder.is_(None), ~held))
-            .where(sa.or_(_T.c.host.is_(None), _T.c.host.in_(mine), ~offered))
-            .order_by(_T.c.position < start, _T.c.position)
-            .limit(count)
-            .with_for_update(skip_locked=True, of=_T)
-            .cte("free")
-        )
-        take = (
-            sa.update(_T)
-            .where(_T.c.study == self.coordinator.study, _T.c.digest == free.c.digest)
-            .values(holder=self.coordinator.id)
-            .returning(_T.c.digest, _T.c.host, free.c.holder)
-        )
+        mine = {"own": self.coordinator.id, "own_hosts": list(self.coordinator.hosts)}
+        values = self._of(batch) | mine | {"count": count, "start": start}
         with self._database.writing_one() as connection:
-            return {row.digest: Claim(row.host, row.holder is None) for row in connection.execute(take)}
+            return {row.digest: Claim(row.host, row.holder is None) for row in connection.execute(self._claim, values)}
 
     def finish(self, digests: Sequence[str]) -> None:
         """Mark tasks whose observations, with their scores, are in the ledger, and wake those who wait for them."""
-        mine = (_T.c.study == self.coordinator.study, _T.c.digest.in_(list(digests)))
-        done = sa.update(_T).where(*mine).values(done=True).returning(_T.c.digest).cte("finished")
+        values = {"of_study": self.coordinator.study, "digests": list(digests), "channel": self._channel}
         with self._database.writing_one() as connection:
-            connection.execute(sa.select(sa.func.pg_notify(self._channel, "")).add_cte(done))
+            connection.execute(self._finish, values)
 
     def others(self) -> AbstractContextManager[Callable[[float], None]]:
         """Listen to the other coordinators: the callable waits until one finishes tasks, at most so many seconds."""
@@ -118,7 +104,36 @@ class Claims:
     def done(self, batch: str) -> set[str]:
         """Return the tasks of a batch that are done."""
         with self._database.reading() as connection:
-            return set(connection.scalars(sa.select(_T.c.digest).where(*self._in(batch), _T.c.done)))
+            return set(connection.scalars(self._done, self._of(batch)))
 
-    def _in(self, batch: str) -> tuple[Any, ...]:
-        return _T.c.study == self.coordinator.study, _T.c.batch == batch
+    def _of(self, batch: str) -> dict[str, Any]:
+        return {"of_study": self.coordinator.study, "of_batch": batch}
+
+
+def _claiming() -> sa.Executable:
+    """The statement that claims tasks which nobody holds, and which a coordinator's hosts may run."""
+    others = sa.select(_C.c.id).where(_C.c.study == sa.bindparam("of_study"), ~_C.c.ended, is_alive())
+    held = _T.c.holder.in_(others.where(_C.c.id != sa.bindparam("own")))
+    offered = sa.exists(others.where(_C.c.hosts.contains(_T.c.host, autoescape=False)))
+    free = (
+        sa.select(_T.c.digest, _T.c.holder)
+        .where(*_IN_BATCH, ~_T.c.done, sa.or_(_T.c.holder.is_(None), ~held))
+        .where(sa.or_(_T.c.host.is_(None), _T.c.host.in_(sa.bindparam("own_hosts", expanding=True)), ~offered))
+        .order_by(_T.c.position < sa.bindparam("start"), _T.c.position)
+        .limit(sa.bindparam("count"))
+        .with_for_update(skip_locked=True, of=_T)
+        .cte("free")
+    )
+    return (
+        sa.update(_T)
+        .where(_T.c.study == sa.bindparam("of_study"), _T.c.digest == free.c.digest)
+        .values(holder=sa.bindparam("own"))
+        .returning(_T.c.digest, _T.c.host, free.c.holder)
+    )
+
+
+def _finishing() -> sa.Select[Any]:
+    """The statement that marks tasks as done, and wakes those who listen."""
+    those = _T.c.study == sa.bindparam("of_study"), _T.c.digest.in_(sa.bindparam("digests", expanding=True))
+    done = sa.update(_T).where(*those).values(done=True).returning(_T.c.digest).cte("finished")
+    return sa.select(sa.func.pg_notify(sa.bindparam("channel"), "")).add_cte(done)

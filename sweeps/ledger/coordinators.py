@@ -20,6 +20,7 @@ from typing import Any
 
 import psutil
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from sweeps.errors import SweepError
 from sweeps.ledger import schema as tables
@@ -35,6 +36,9 @@ SETTLE = 1.0
 
 FORMER = ""
 """The holder of a task that somebody has given up: anybody may claim it, and it is no new one."""
+
+_NO_LOCK_IN_TIME = "55P03"
+"""PostgreSQL's code for a lock that was not free in time."""
 
 _C = tables.coordinators
 
@@ -209,9 +213,9 @@ class Coordinators:
                 connection.execute(sa.update(t).where(t.c.holder == one.id, ~t.c.done).values(holder=FORMER))
                 connection.execute(sa.update(_C).where(_C.c.id == one.id).values(ended=True))
 
-    def turn(self, study: str, part: str) -> Turn:
-        """Return the turn of a part of a study's work, which one coordinator at a time has."""
-        return Turn(self._database, f"{part} {study}")
+    def turn(self, study: str, part: str, *, patience: float = 0.0) -> Turn:
+        """Return the turn of a part of a study's work, which one coordinator at a time has; see `Turn`."""
+        return Turn(self._database, f"{part} {study}", patience=patience)
 
     def written(self, study: str) -> bool:
         """Whether a coordinator has written the study's end to MLflow, and others still work on it."""
@@ -230,10 +234,12 @@ class Turn:
     Args:
         database: The ledger's database.
         name: Its name.
+        patience: Longest wait for it, in seconds; 0 for any.
     """
 
-    def __init__(self, database: Database, name: str) -> None:
-        self._database, self._name = database, name
+    def __init__(self, database: Database, name: str, *, patience: float = 0.0) -> None:
+        self._database, self._patience = database, patience
+        self._key = sa.func.hashtextextended(name, 0)
         self._held = database.is_sqlite
         self._open = ExitStack()
         self._connection: sa.Connection | None = None
@@ -242,21 +248,39 @@ class Turn:
         """Take it, or keep it.
 
         Args:
-            wait: Wait until it is free.
+            wait: Wait until it is free, as long as the patience lasts.
 
         Returns:
             Whether this process has it now.
         """
         if not self._held:
             if self._connection is None:
-                self._connection = self._open.enter_context(self._database.apart())
+                self._connection = self._open.enter_context(self._database.apart(patience=self._patience))
             take = sa.func.pg_advisory_lock if wait else sa.func.pg_try_advisory_lock
-            taken = self._connection.scalar(sa.select(take(sa.func.hashtextextended(self._name, 0))))
-            self._held = wait or bool(taken)
+            with self._database.explained("locked"):
+                try:
+                    taken = self._connection.scalar(sa.select(take(self._key)))
+                    self._held = wait or bool(taken)
+                except OperationalError as error:
+                    if getattr(error.orig, "sqlstate", None) != _NO_LOCK_IN_TIME:
+                        raise
         return self._held
 
+    @contextmanager
+    def taken(self) -> Iterator[bool]:
+        """Wait for it, and let another process have it after the block; the connection stays.
+
+        Yields:
+            Whether this process has it: a process that stands still keeps the others for their patience only.
+        """
+        yield self.take(wait=True)
+        if self._held and self._connection is not None:
+            with self._database.explained("locked"):
+                self._connection.execute(sa.select(sa.func.pg_advisory_unlock(self._key)))
+            self._held = False
+
     def release(self) -> None:
-        """Give it to another process; idempotent."""
+        """Give it to another process, and close the connection; idempotent."""
         self._open.close()
         self._connection, self._held = None, self._database.is_sqlite
 

@@ -54,12 +54,12 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _shown(url) if "://" in url else f"sqlite:///{url}"
-        with self._explained("opened"):
+        with self.explained("opened"):
             self._engine, self.read_only = _open(url)
         # One message to PostgreSQL and back for a statement; a transaction takes one more to begin and one to end.
         self._single = self._engine if self.is_sqlite else self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._turn = threading.RLock()
-        with self._explained("opened"):
+        with self.explained("opened"):
             version = _make_tables(self._engine, read_only=self.read_only)
         if version is not None and int(version) > tables.SCHEMA_VERSION:
             raise LedgerError(f"{self.url}: was written by a newer slm-sweeps (schema {version}); upgrade to read it")
@@ -98,7 +98,7 @@ class Database:
         Raises:
             LedgerError: If the database fails.
         """
-        with self._explained("read"), self._single.connect() as connection:
+        with self.explained("read"), self._single.connect() as connection:
             yield connection
 
     @contextmanager
@@ -114,7 +114,7 @@ class Database:
         Raises:
             LedgerError: If the database fails.
         """
-        with self._explained("read"), self._single.connect() as connection:
+        with self.explained("read"), self._single.connect() as connection:
             connection.exec_driver_sql(f"LISTEN {channel}")
             raw: Any = connection.connection.driver_connection
             try:
@@ -124,18 +124,21 @@ class Database:
                     connection.exec_driver_sql(f"UNLISTEN {channel}")
 
     @contextmanager
-    def apart(self) -> Iterator[sa.Connection]:
+    def apart(self, *, patience: float = 0.0) -> Iterator[sa.Connection]:
         """A connection of its own, which closes at the end, for locks that last as long as it.
+
+        Args:
+            patience: Longest wait for a lock, in seconds; 0 for any.
 
         Raises:
             LedgerError: If the database fails.
         """
-        with self._explained("locked"):
-            engine = sa.create_engine(self._engine.url, poolclass=sa.NullPool)
-            with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-                for name, seconds in (("idle", 10), ("interval", 5), ("count", 3)):  # a lost machine's lock is freed
-                    connection.exec_driver_sql(f"SET tcp_keepalives_{name} = {seconds}")
-                yield connection
+        wanted = {"tcp_keepalives_idle": 10, "tcp_keepalives_interval": 5, "tcp_keepalives_count": 3}
+        settings = (wanted | {"lock_timeout": round(1000 * patience)}).items()
+        with self.explained("locked"), self._single.connect() as connection:
+            connection.detach()  # a lost machine's lock is freed, and so is that of a connection that closes
+            connection.execute(sa.select(*(sa.func.set_config(name, str(value), False) for name, value in settings)))
+            yield connection
 
     @contextmanager
     def writing(self, *, immediate: bool = False) -> Iterator[sa.Connection]:
@@ -148,7 +151,7 @@ class Database:
         Raises:
             LedgerError: If the database fails.
         """
-        with self._explained("written"), self._turn, self._engine.begin() as connection:
+        with self.explained("written"), self._turn, self._engine.begin() as connection:
             if immediate and self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
@@ -160,7 +163,7 @@ class Database:
         Raises:
             LedgerError: If the database fails.
         """
-        with self._explained("written"), self._turn, self._single.begin() as connection:
+        with self.explained("written"), self._turn, self._single.begin() as connection:
             yield connection
 
     @contextmanager
@@ -170,7 +173,7 @@ class Database:
             with self.writing() as connection:
                 yield connection
             return
-        with self._explained("written"), self._turn, self._engine.connect() as connection:
+        with self.explained("written"), self._turn, self._engine.connect() as connection:
             connection.exec_driver_sql("PRAGMA synchronous=NORMAL")
             connection.commit()
             try:
@@ -180,7 +183,7 @@ class Database:
                 connection.exec_driver_sql("PRAGMA synchronous=FULL")
 
     @contextmanager
-    def _explained(self, action: str) -> Iterator[None]:
+    def explained(self, action: str) -> Iterator[None]:
         """Turn a database failure into a message: which ledger, what failed, what to do."""
         try:
             yield

@@ -59,7 +59,10 @@ class Observations:
 
     def scores(self, ids: Iterable[int], objective: str) -> dict[tuple[int, str], tuple[float, dict[str, Any]]]:
         """Return scores and details under an objective, by (generation, rubric digest); damaged ones are left out."""
-        wanted, found = list(ids), {}
+        wanted = list(ids)
+        found: dict[tuple[int, str], tuple[float, dict[str, Any]]] = {}
+        if not wanted:
+            return found
         with self._database.reading() as connection:
             for start in range(0, len(wanted), _PART):
                 part = wanted[start : start + _PART]

@@ -66,6 +66,16 @@ class Proposals:
                 connection.execute(self._add, rows)
                 connection.execute(_CHANGED, {"of": study, "at": time})
 
+    def since(self, study: str, first: int) -> list[Mapping[str, Any]]:
+        """Return a study's proposals from a number on, as JSON types.
+
+        Raises:
+            ValueError: If one is damaged.
+        """
+        later = sa.select(_P.c.number, _P.c.record).where(_P.c.study == study, _P.c.number >= first)
+        with self._database.reading() as connection:
+            return [proposal_record(*row) for row in connection.execute(later.order_by(_P.c.number))]
+
     def settle(self, study: str, first: int, records: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Keep proposals, unless another coordinator has kept some from `first` on, or has ended the search.
 

@@ -155,6 +155,10 @@ class Explorer:
         self._next += count
         return proposals
 
+    def learn(self, proposals: Sequence[Proposal]) -> None:
+        """Let `ask` repeat another coordinator's next proposals, as those of an earlier run."""
+        self.known.update((proposal.number, proposal) for proposal in proposals)
+
     def adopt(self, first: int, proposals: Sequence[Proposal]) -> None:
         """Put another coordinator's proposals in the place of the last ones that were asked for.
 

@@ -18,6 +18,7 @@ from sweeps.search.trial import Proposal, TrialResult, stored_proposals
 from sweeps.study.pruning import Pruning
 from sweeps.study.snapshot import RankedResults, after_batch
 from sweeps.study.stages import Stages
+from sweeps.workspace.study_lock import LEASE
 
 EXPLORE_SEEDS = 10_000
 """Added to `study.seed` to get the first seed of trial 0; no other stage uses that range."""
@@ -48,12 +49,14 @@ class Exploration:
     chosen: Sequence[int] | None = None
     proposals: list[Proposal] = field(default_factory=list)
     pruning: Pruning = field(init=False)
+    turn: Turn = field(init=False)
     _results: RankedResults = field(default_factory=RankedResults)
     _had: dict[int, set[str]] = field(default_factory=dict)  # cases of the greedy trials so far, by number
     _spent: int = 0
 
     def __post_init__(self) -> None:
         self.pruning = Pruning(self.stages, self.explorer)
+        self.turn = self.stages.ledger.coordinators.turn(self.stages.name, "propose", patience=LEASE)
 
     @classmethod
     def begin(
@@ -113,12 +116,26 @@ class Exploration:
         A configuration that is proposed again is no new trial: its generations are repeats of the first one. A greedy
         one has no repeats and takes fewer generations than planned; the rest goes to further trials.
         """
+        try:
+            self._explore()
+        finally:
+            self.turn.release()
+        self.explorer.flush()
+        self.stages.progress.plan(self.stages.plan.floor, self._spent, self.stages.plan.confirm)
+        # Confirmed data belong to the chosen finalists, also where another version of the surrogate would pick others.
+        if not (numbers := self.chosen):
+            self.stages.progress.step("choosing the finalists")
+            numbers = self.explorer.picks(self.stages.plan.finalists)
+        return [self.proposals[number] for number in numbers]
+
+    def _explore(self) -> None:
+        """Run the trials batch by batch."""
         going = True
         while going and (count := self._count()):
             if len(self.proposals) + count > len(self.explorer.known):  # a resumed run walks through what it has
                 self.stages.measurer.verify()
             self.stages.progress.step("proposing trials")
-            batch = self._settled(self.explorer.ask(count))
+            batch = self._proposed(count)
             self.proposals += batch
             if not batch:  # another coordinator has ended the search
                 break
@@ -127,13 +144,6 @@ class Exploration:
             self._report(batch, tasks)
             # A sampler that proposes only known configurations would go on for ever.
             going = any(tasks.values()) or len(self.proposals) < self.stages.plan.trials
-        self.explorer.flush()
-        self.stages.progress.plan(self.stages.plan.floor, self._spent, self.stages.plan.confirm)
-        # Confirmed data belong to the chosen finalists, also where another version of the surrogate would pick others.
-        if not (numbers := self.chosen):
-            self.stages.progress.step("choosing the finalists")
-            numbers = self.explorer.picks(self.stages.plan.finalists)
-        return [self.proposals[number] for number in numbers]
 
     def _measured(self, batch: Sequence[Proposal]) -> Mapping[int, Sequence[Task]]:
         """Run a batch, and return the tasks of each trial that were run."""
@@ -157,6 +167,16 @@ class Exploration:
             seeds=self._seeds(proposal),
             offsets=measurer.offsets(),
         )
+
+    def _proposed(self, count: int) -> list[Proposal]:
+        """The next batch. One coordinator at a time proposes, and the others get what it has proposed."""
+        stages, first, known = self.stages, len(self.proposals), self.explorer.known
+        if not stages.workspace.is_shared or all(number in known for number in range(first, first + count)):
+            return self._settled(self.explorer.ask(count))
+        with self.turn.taken():
+            records = stages.ledger.proposals.since(stages.name, first)[:count]
+            self.explorer.learn([Proposal.from_record(number, each) for number, each in enumerate(records, first)])
+            return self._settled(self.explorer.ask(len(records) or count))
 
     def _settled(self, batch: Sequence[Proposal]) -> list[Proposal]:
         """Keep the new proposals of a batch before their first request, and return the batch that counts.

@@ -236,7 +236,21 @@ def test_a_turn_is_had_by_one_and_passes_on(shared: Ledger) -> None:
     second.release()
 
 
+@postgres
+def test_a_turn_that_is_passed_on_has_patience_with_one_that_stands_still(shared: Ledger) -> None:
+    first, second = (Turn(shared._database, "propose t", patience=0.05) for _ in range(2))
+    with first.taken() as mine, second.taken() as other:
+        assert (mine, other) == (True, False)
+    with second.taken() as other:
+        assert other
+    for turn in (first, second):
+        turn.release()
+
+
 def test_with_sqlite_every_turn_is_there(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db")
-    assert ledger.coordinators.turn("t", "write").take()
-    assert ledger.coordinators.turn("t", "write").take()
+    one, other = (ledger.coordinators.turn("t", "write") for _ in range(2))
+    assert one.take()
+    with other.taken() as taken:
+        assert taken
+    assert other.take()

@@ -94,6 +94,22 @@ def test_the_default_sampler_is_not_asked_for_what_an_earlier_run_proposed(monke
     assert finished.picks(2) == explorer_after(whole).picks(2)
 
 
+def test_the_default_sampler_is_not_asked_for_what_another_coordinator_proposed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, other = explorer(None), explorer(None)
+    for _ in range(3):
+        batch = first.ask(4)
+        other.learn(batch)
+        with monkeypatch.context() as patch:
+            patch.setattr("sweeps.samplers.gp.NoiseAwareSampler.sample_relative", None)
+            assert other.ask(4) == batch
+        for each in batch:
+            first.tell(each, score(each))
+            other.tell(each, score(each))
+    assert first.ask(4) == other.ask(4)  # it could have gone on alone
+
+
 def explorer_after(proposals: Sequence[Proposal]) -> Explorer:
     """A search that made these proposals itself."""
     made = explorer(None)
