@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,16 @@ LOG_MARK = "{log}"
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
+ON_WINDOWS = os.name == "nt"
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+
+
+def _folder_name(name: str) -> str:
+    """Return a study's name if its folder can have it: Windows drops a last dot, and has devices by some names."""
+    if ON_WINDOWS and (name.endswith(".") or _DEVICE.fullmatch(name)):
+        raise ValueError("can be no folder's name on Windows; choose another name")
+    return name
+
 
 class _Table(BaseModel):
     # Strict, since TOML has types: neither a text nor true is a number. An infinite number is a mistake.
@@ -25,7 +36,7 @@ class _Table(BaseModel):
 class StudyTable(_Table):
     """`[study]`: the sweep's name and the seed of its random numbers."""
 
-    name: Annotated[str, Field(pattern=NAME_PATTERN)]
+    name: Annotated[str, Field(pattern=NAME_PATTERN), AfterValidator(_folder_name)]
     seed: Annotated[int, Field(ge=0, le=1_000_000_000)] = 42
     description: str = ""
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import click
 import pytest
 import yaml
+from check_jsonschema import main as check_jsonschema
+from click.testing import CliRunner
 
 from analysis.observations.table_error import TableError
 
 ROOT = Path(__file__).parents[3]
 CI = ROOT / "examples" / "ci"
 SCORES = CI / "scores.csv"
-SERVICE_KEYS = {"image", "build", "command", "environment", "restart"}
-SERVICE_KEYS |= {"depends_on", "volumes", "ports", "healthcheck"}
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text(encoding="utf-8"))
 
 
@@ -121,6 +121,24 @@ def test_the_workflow_example_names_inputs_that_the_action_has():
     assert {name for name, about in ACTION["inputs"].items() if about.get("required")} <= step["with"].keys()
 
 
+@pytest.mark.parametrize(
+    ("schema", "files"),
+    [
+        ("compose-spec", "examples/compose/*.yaml"),
+        ("github-workflows", "examples/*/*.yml"),
+        ("github-actions", "action.yml"),
+    ],
+)
+def test_files_for_other_programs_have_the_form_that_these_publish(schema, files, tmp_path):
+    found = sorted(str(path) for path in ROOT.glob(files))
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text("services: { a: { image: 1 } }\njobs: []\nruns: {}\n", encoding="utf-8")
+
+    assert found
+    assert CliRunner().invoke(check_jsonschema, ["--builtin-schema", f"vendor.{schema}", *found]).exit_code == 0
+    assert CliRunner().invoke(check_jsonschema, ["--builtin-schema", f"vendor.{schema}", str(wrong)]).exit_code == 1
+
+
 # ---- containers
 
 
@@ -135,7 +153,6 @@ def test_the_compose_file_opens_nothing_to_the_network_and_pins_what_it_runs(fil
     assert all(re.fullmatch(r"[a-z./]+:v?\d+(\.\d+)+", image) for image in images)
     needed = {name for service in services.values() for name in service.get("depends_on", {})}
     assert needed <= services.keys()
-    assert all(set(service) <= SERVICE_KEYS for service in services.values())
     mounted = {mount.partition(":")[0] for service in services.values() for mount in service.get("volumes", ())}
     assert {name for name in mounted if not name.startswith(".")} == compose["volumes"].keys()
 

@@ -34,7 +34,7 @@ LABEL = st.one_of(
 def write(path: Path, rows: Iterable[Sequence[object]], header: Sequence[str] = HEADER, end: str = "") -> Path:
     with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerow(header)
-        csv.writer(file, lineterminator=f"{end}\r\n").writerows(rows)
+        csv.writer(file).writerows([*row, *("" for _ in end)] for row in rows)
     return path
 
 

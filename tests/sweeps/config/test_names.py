@@ -82,3 +82,12 @@ def test_every_name_that_an_export_refuses_is_refused_before(name: str) -> None:
         ExportSet(model=name, date="2026-03-02", shown_better=True, outcome="better", **made)  # type: ignore[arg-type]
     except ExportError:
         assert fault(name, quotes=False)
+
+
+@pytest.mark.parametrize("name", ["study.", "con", "Aux.toml", "lpt1"])
+def test_a_study_has_a_name_that_its_folder_can_have(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows drops a last dot, and opens a device by some names; stored studies elsewhere keep theirs."""
+    assert SweepConfig.from_dict({**BASE, "study": {"name": name}}).study.name == name
+    monkeypatch.setattr("sweeps.config.tables.ON_WINDOWS", True)
+    assert any("can be no folder's name on Windows" in each for each in problems(study={"name": name}))
+    assert SweepConfig.from_dict({**BASE, "study": {"name": f"a{name}a"}}).study.name == f"a{name}a"
