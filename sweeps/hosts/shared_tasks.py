@@ -26,6 +26,10 @@ _MOST = 64
 _PAUSE = 0.25
 """Longest wait for others, in seconds: then this coordinator looks again what is done, and what a lost one has left."""
 
+_FINISH_AGAIN = 1.0
+"""Seconds after which the others get to know which tasks are done here, while there are more to claim. They need them
+at the batch's end only; a task in hand has its text in the ledger, whatever happens to this coordinator."""
+
 _TAKE_AGAIN = 1.0
 """Seconds after which the results of others are taken before the whole batch is done, for the progress."""
 
@@ -34,7 +38,7 @@ _SHARE_AGAIN = 2.0
 
 
 class RunHere(Protocol):
-    """Generates, keeps and scores tasks on the hosts of this coordinator."""
+    """Generates and scores tasks on the hosts of this coordinator."""
 
     def __call__(self, tasks: Sequence[Task], *, new: bool) -> object:
         """Run the tasks; with `new` the ledger is known to have none of them."""
@@ -50,6 +54,8 @@ class _Batch:
         left: The tasks without a result here.
         generated: The tasks that the ledger had a generation for at the start.
         claims: Number of claims that got tasks.
+        in_hand: The tasks that were run here, and that the others do not know as done.
+        finished: When they last got to know some, by the monotonic clock.
         alive: The coordinators with the digests of their hosts.
         seen: When they were seen, by the monotonic clock.
     """
@@ -59,6 +65,8 @@ class _Batch:
     left: dict[str, Task]
     generated: Collection[str]
     claims: int = 0
+    in_hand: list[str] = field(default_factory=list)
+    finished: float = field(default_factory=time.monotonic)
     alive: Mapping[str, Sequence[str]] = field(default_factory=dict)
     seen: float = -math.inf
 
@@ -90,6 +98,7 @@ class SharedTasks:
         tasks: Sequence[Task],
         left: Sequence[Task],
         run_here: RunHere,
+        keep: Callable[[], object],
         take: Callable[[Sequence[TaskResult]], object],
         check: Callable[[], object],
     ) -> None:
@@ -98,7 +107,8 @@ class SharedTasks:
         Args:
             tasks: The tasks of the batch, the same ones in every coordinator.
             left: Those of them that had no score when this coordinator came to the batch, which others may have begun.
-            run_here: Generates, keeps and scores some of them on the hosts of this coordinator.
+            run_here: Generates and scores some of them on the hosts of this coordinator.
+            keep: Writes their observations and scores to the ledger.
             take: Takes results of others.
             check: Called now and then while this coordinator waits; what it raises ends the waiting.
 
@@ -120,7 +130,7 @@ class SharedTasks:
                     offered = time.monotonic()
                     check()
                 if time.monotonic() >= idle_until:
-                    if self._run_some(batch, run_here):
+                    if self._run_some(batch, run_here, keep):
                         offered = time.monotonic()
                         continue
                     idle_until = time.monotonic() + _PAUSE
@@ -138,6 +148,7 @@ class SharedTasks:
                         wait = stack.enter_context(self.claims.others())
                     else:
                         wait(_PAUSE)
+        self._finish(batch, keep)
 
     def _batch(self, tasks: Sequence[Task], left: Sequence[Task]) -> _Batch:
         ordered = order(tasks, self.hosts[0].engine.reload_options)  # the same one in every coordinator
@@ -149,19 +160,28 @@ class SharedTasks:
         there = generated(self.hosts, self.ledger, list(open_tasks.values()))
         return _Batch(name, positions, open_tasks, {digest for digest, task in open_tasks.items() if task in there})
 
-    def _run_some(self, batch: _Batch, run_here: RunHere) -> bool:
+    def _run_some(self, batch: _Batch, run_here: RunHere, keep: Callable[[], object]) -> bool:
         """Run those tasks of a batch that this coordinator can claim now; returns whether there were any."""
         start, count = self._part(batch)
-        claimed = self.claims.claim(batch.name, count, start=start)
+        claimed = self.claims.claim(batch.name, count, start=start, but=batch.in_hand)
         mine = {task: self._here(batch.left[task], claim.host) for task, claim in claimed.items() if task in batch.left}
         if mine:
             new = all(claimed[digest].is_new and digest not in batch.generated for digest in mine)
             run_here([mine[digest] for digest in batch.positions if digest in mine], new=new)
             batch.claims += 1
-        if claimed:  # a task of a lost coordinator may have its score already
-            self.claims.finish(list(claimed))
-            batch.remove(mine)
+        batch.in_hand += claimed  # a task of a lost coordinator may have its score already
+        batch.remove(mine)
+        if not claimed or time.monotonic() > batch.finished + _FINISH_AGAIN:
+            self._finish(batch, keep)
         return bool(claimed)
+
+    def _finish(self, batch: _Batch, keep: Callable[[], object]) -> None:
+        """Keep the observations of the tasks in hand, and let the others know."""
+        if batch.in_hand:
+            keep()
+            self.claims.finish(batch.in_hand)
+            batch.in_hand.clear()
+        batch.finished = time.monotonic()
 
     def _part(self, batch: _Batch) -> tuple[int, int]:
         """Where this coordinator begins in a batch, and how many tasks it claims.

@@ -69,19 +69,20 @@ class Claims:
             if there != len(rows):
                 connection.execute(add, rows)
 
-    def claim(self, batch: str, count: int, *, start: int) -> dict[str, Claim]:
+    def claim(self, batch: str, count: int, *, start: int, but: Sequence[str] = ()) -> dict[str, Claim]:
         """Claim tasks of a batch that nobody holds and this coordinator's hosts may run.
 
         Args:
             batch: The batch.
             count: The most tasks to claim.
             start: Position to begin at; after the last position come those before it.
+            but: Tasks that this coordinator has in hand.
 
         Returns:
             The claims by task; {} if there is none to claim.
         """
         mine = {"own": self.coordinator.id, "own_hosts": list(self.coordinator.hosts)}
-        values = self._of(batch) | mine | {"count": count, "start": start}
+        values = self._of(batch) | mine | {"count": count, "start": start, "but": list(but)}
         with self._database.writing_one() as connection:
             return {row.digest: Claim(row.host, row.holder is None) for row in connection.execute(self._claim, values)}
 
@@ -110,6 +111,11 @@ class Claims:
         return {"of_study": self.coordinator.study, "of_batch": batch}
 
 
+def _texts(name: str) -> sa.BindParameter[Sequence[str]]:
+    """A parameter of any number of texts; PostgreSQL plans a statement once, whatever their number."""
+    return sa.bindparam(name, type_=sa.ARRAY(sa.Text))
+
+
 def _claiming() -> sa.Executable:
     """The statement that claims tasks which nobody holds, and which a coordinator's hosts may run."""
     others = sa.select(_C.c.id).where(_C.c.study == sa.bindparam("of_study"), ~_C.c.ended, is_alive())
@@ -118,7 +124,8 @@ def _claiming() -> sa.Executable:
     free = (
         sa.select(_T.c.digest, _T.c.holder)
         .where(*_IN_BATCH, ~_T.c.done, sa.or_(_T.c.holder.is_(None), ~held))
-        .where(sa.or_(_T.c.host.is_(None), _T.c.host.in_(sa.bindparam("own_hosts", expanding=True)), ~offered))
+        .where(sa.or_(_T.c.host.is_(None), _T.c.host == sa.any_(_texts("own_hosts")), ~offered))
+        .where(_T.c.digest != sa.all_(_texts("but")))
         .order_by(_T.c.position < sa.bindparam("start"), _T.c.position)
         .limit(sa.bindparam("count"))
         .with_for_update(skip_locked=True, of=_T)
@@ -134,6 +141,6 @@ def _claiming() -> sa.Executable:
 
 def _finishing() -> sa.Select[Any]:
     """The statement that marks tasks as done, and wakes those who listen."""
-    those = _T.c.study == sa.bindparam("of_study"), _T.c.digest.in_(sa.bindparam("digests", expanding=True))
+    those = _T.c.study == sa.bindparam("of_study"), _T.c.digest == sa.any_(_texts("digests"))
     done = sa.update(_T).where(*those).values(done=True).returning(_T.c.digest).cte("finished")
     return sa.select(sa.func.pg_notify(sa.bindparam("channel"), "")).add_cte(done)

@@ -140,20 +140,26 @@ class Explorer:
                 for proposal in proposals:
                     self._homes.setdefault(proposal.configuration.key, proposal.number)
                 return proposals
-        proposals = []
-        for number in numbers:
-            name = ""
-            if number < len(self._first):
-                name = self._names[number]
-                self.study.enqueue_trial(dict(self._first[number]))
-            trial = self.study.ask()
-            configuration = self.space.suggest(trial, self.baseline)
-            proposal = Proposal(number, configuration, trial.params, name)
-            self._asked[number] = trial
-            proposals.append(self.known.get(number, proposal))
-            self._homes.setdefault(proposals[-1].configuration.key, number)
-        self._next += count
-        return proposals
+        if not self._keeps_no_state:
+            return [self._ask(number) for number in numbers]
+        from sweeps.samplers.surrogate import one_thread
+
+        with one_thread():  # once for the batch: it takes as long as a part of a proposal
+            return [self._ask(number) for number in numbers]
+
+    def _ask(self, number: int) -> Proposal:
+        """Ask the sampler for one trial; an earlier run's proposal of the same number counts instead of its own."""
+        name = ""
+        if number < len(self._first):
+            name = self._names[number]
+            self.study.enqueue_trial(dict(self._first[number]))
+        trial = self.study.ask()
+        configuration = self.space.suggest(trial, self.baseline)
+        self._asked[number] = trial
+        proposal = self.known.get(number) or Proposal(number, configuration, trial.params, name)
+        self._homes.setdefault(proposal.configuration.key, number)
+        self._next = number + 1
+        return proposal
 
     def learn(self, proposals: Sequence[Proposal]) -> None:
         """Let `ask` repeat another coordinator's next proposals, as those of an earlier run."""

@@ -176,7 +176,8 @@ class Measurer:
             if self.shared is None or on_result is not None:
                 self._run_here(tasks, on_result)
             else:
-                self.shared.run(tasks, self._unknown(tasks), self._run_here, self._take, self._require_space)
+                left, keep = self._unknown(tasks), self._unwritten.write
+                self.shared.run(tasks, left, self._run_here, keep, self._take, self._require_space)
             if self.shared is not None or max(host.at_once for host in self.hosts) > 1:
                 # The order of arrival is by chance. So every run computes the same means, to the last bit.
                 self.rows[first:] = sorted(self.rows[first:], key=_spot)
@@ -235,7 +236,6 @@ class Measurer:
             if waiting and self.models.used:
                 for host in self.hosts:
                     host.cool()
-            self._unwritten.write()
 
     def _take_back(self, host: Host) -> None:
         """Report a host that works again; one that never answered before becomes a part of the study."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -50,7 +51,7 @@ class Board:
     def share(self, batch: str, positions: Mapping[str, int], hosts: Mapping[str, str]) -> None:
         self.batch, self.shared = batch, list(positions)
 
-    def claim(self, batch: str, count: int, *, start: int) -> dict[str, Claim]:
+    def claim(self, batch: str, count: int, *, start: int, but: Sequence[str] = ()) -> dict[str, Claim]:
         taken = [digest for digest in self.shared if digest in self.open]
         self.open.difference_update(taken)
         return dict.fromkeys(taken, Claim(None, is_new=False))
@@ -82,7 +83,14 @@ def test_a_task_that_is_done_without_a_result_is_offered_again(tmp_path: Path, m
     here: list[list[Task]] = []
     checks: list[None] = []
     shared = SharedTasks(cast("Claims", Board()), ledger, [host], "s")
-    shared.run(TASKS, TASKS, lambda tasks, *, new: here.append(list(tasks)), taken.extend, lambda: checks.append(None))
+    shared.run(
+        TASKS,
+        TASKS,
+        lambda tasks, *, new: here.append(list(tasks)),
+        lambda: None,
+        taken.extend,
+        lambda: checks.append(None),
+    )
     ledger.close()
     results = {result.task.place.seed: (result.entry is None, result.error) for result in taken}
     assert results == {0: (False, ""), 1: (True, "EngineTimeout: late")}
@@ -105,17 +113,19 @@ class Free(Board):
         super().__init__()
         self.held = held
 
-    def claim(self, batch: str, count: int, *, start: int) -> dict[str, Claim]:
-        free = [digest for digest in (*self.held, *self.shared) if digest not in self.finished]
+    def claim(self, batch: str, count: int, *, start: int, but: Sequence[str] = ()) -> dict[str, Claim]:
+        free = [digest for digest in (*self.held, *self.shared) if digest not in (*self.finished, *but)]
         return dict.fromkeys(free, Claim(None, is_new=True))
 
 
 def test_who_comes_later_shares_the_batch_of_the_others(host_and_ledger: tuple[Host, Ledger]) -> None:
     host, ledger = host_and_ledger
-    first, later = Free(), Free()
+    first, later, kept = Free(), Free(), list[int]()
     for board, left in ((first, TASKS), (later, TASKS[2:])):  # two have their scores by now
         shared = SharedTasks(cast("Claims", board), ledger, [host], "s")
-        shared.run(TASKS, left, lambda *_, **__: None, lambda _: None, lambda: None)
+        keep = partial(lambda board: kept.append(len(board.finished)), board)
+        shared.run(TASKS, left, lambda *_, **__: None, keep, lambda _: None, lambda: None)
+    assert kept == [0, 0]  # a task is done when its observation is in the ledger
     assert later.batch == first.batch
     assert set(later.shared) < set(first.shared)
     assert later.finished == set(later.shared)
@@ -125,7 +135,7 @@ def test_a_lost_ones_task_that_has_its_score_is_not_run_again(host_and_ledger: t
     host, ledger = host_and_ledger
     board, here = Free("of a lost one"), list[Task]()
     shared = SharedTasks(cast("Claims", board), ledger, [host], "s")
-    shared.run(TASKS, TASKS[2:], lambda tasks, *, new: here.extend(tasks), lambda _: None, lambda: None)
+    shared.run(TASKS, TASKS[2:], lambda tasks, *, new: here.extend(tasks), lambda: None, lambda _: None, lambda: None)
     assert sorted(task.place.seed for task in here) == [2, 3]
     assert "of a lost one" in board.finished  # nobody waits for it
 
@@ -136,6 +146,6 @@ def test_texts_of_other_studies_are_looked_for_before_new_ones(host_and_ledger: 
     found = []
     for _ in range(2):
         shared = SharedTasks(cast("Claims", Free()), ledger, [host], "s")
-        shared.run(TASKS, TASKS, lambda tasks, *, new: found.append(new), lambda _: None, lambda: None)
+        shared.run(TASKS, TASKS, lambda tasks, *, new: found.append(new), lambda: None, lambda _: None, lambda: None)
         ledger.generations.add(host.key(TASKS[3]), text, model="scripted")
     assert found == [True, False]
