@@ -76,7 +76,15 @@ class Replay:
         problems = {null: TableProblem(frame, cases, objective, null=null, chosen=chosen) for null in (False, True)}
         return cls(cases, objective, problems)
 
-    def sweep(self, budget: int, seed: int, *, null: bool = False, directory: Path | None = None) -> Any:
+    def sweep(
+        self,
+        budget: int,
+        seed: int,
+        *,
+        null: bool = False,
+        directory: Path | None = None,
+        tables: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> Any:
         """The result of one sweep (`sweeps.results.result.SweepResult`) on the stored texts.
 
         Args:
@@ -84,16 +92,17 @@ class Replay:
             seed: Seed of the study, from `arena.spread_seed`.
             null: Whether all configurations draw from the same texts.
             directory: Where its ledger goes; a place that is removed afterwards by default.
+            tables: More keys of the configuration by table.
         """
         from sweeps.config.file import parse_config
         from sweeps.study.sweep import Sweep
 
         if directory is None:
             with tempfile.TemporaryDirectory(dir=arena.scratch(), prefix="replay-") as folder:
-                return self.sweep(budget, seed, null=null, directory=Path(folder))
+                return self.sweep(budget, seed, null=null, directory=Path(folder), tables=tables)
         problem = self.problems[null]
         prompt = table.sweep_tables()["prompts"][table.PROMPT]
-        text = arena.toml_of(problem, budget, seed, {"prompts": {"only": prompt}})
+        text = arena.toml_of(problem, budget, seed, {"prompts": {"only": prompt}, **(tables or {})})
         return Sweep(
             parse_config(text),
             directory=directory,

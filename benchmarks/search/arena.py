@@ -14,6 +14,7 @@ import math
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -155,6 +156,7 @@ def run_sweep(
     cases: Sequence[Case] | None = None,
     write: Write | None = None,
     tables: Mapping[str, Mapping[str, Any]] | None = None,
+    directory: str | None = None,
     seen: Callable[[SweepResult], object] = lambda _: None,
 ) -> Swept:
     """Run the product on a problem, from its TOML text to its verdict, with default settings.
@@ -168,6 +170,7 @@ def run_sweep(
         write: Writes a text that scores as the problem says; by default one that covers a share of a synthetic case's
             items that is the drawn score, rounded at random.
         tables: More keys of the configuration by table, such as `{"search": {"sampler": "tpe"}}`.
+        directory: Where its ledger goes; a place that is removed afterwards by default.
         seen: Gets the whole result.
     """
     from sweeps.config.file import parse_config
@@ -182,7 +185,8 @@ def run_sweep(
     if write is None:  # texts that cover a drawn share of the items score that share only if items are counted
         tables["objective"] = {"score": "counted", **tables.get("objective", {})}
     config = parse_config(toml_of(problem, budget, seed, tables))
-    with tempfile.TemporaryDirectory(dir=scratch(), prefix="arena-") as folder:
+    place = tempfile.TemporaryDirectory(dir=scratch(), prefix="arena-") if directory is None else nullcontext(directory)
+    with place as folder:
         wall, cpu = time.perf_counter(), time.process_time()
         result = Sweep(
             config,

@@ -172,7 +172,8 @@ class SearchTable(_Table):
 
     `batch` is the number of trials proposed at a time. In a `SweepConfig` it is always a number: the default "auto" is
     replaced as soon as the space is known, and a study keeps the number. `first` names the sources of sets that are
-    tried first, besides `[candidates]`. With `prune` hopeless trials lose their other cases.
+    tried first, besides `[candidates]`. With `earlier_scores` the search knows the scores of earlier studies. With
+    `prune` hopeless trials lose their other cases.
     """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
@@ -180,12 +181,14 @@ class SearchTable(_Table):
     first: list[Literal["earlier", "model", "vendor"]] = ["model", "vendor"]
     probe: bool = True
     strict: bool = False
+    earlier_scores: bool = False
     prune: bool = False
 
     @model_validator(mode="after")
     def _has_surface(self) -> SearchTable:
-        if self.prune and self.sampler != "gp":
-            raise ValueError(f'prune = true needs sampler = "gp", not "{self.sampler}": only it predicts scores')
+        for name in ("prune", "earlier_scores"):
+            if getattr(self, name) and self.sampler != "gp":
+                raise ValueError(f'{name} = true needs sampler = "gp", not "{self.sampler}": only it predicts scores')
         return self
 
 

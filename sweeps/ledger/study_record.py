@@ -137,6 +137,7 @@ class StudyRecord:
         spent_until: The newest generation that `spent` includes; None in older records.
         kind: "comparison" of candidates without a search; None for a search.
         first_sets: Sets that the search tries first (`sweeps.config.candidates.FirstSet`); none in older records.
+        earlier: Names of the earlier studies whose scores the search knows; none in older records.
         first_trials: Number of trials of the first plan, where the budget was raised since; the sampler keeps to it.
         pruned: Indices of the cases that pruned trials had, by the trial's number; other trials have all of theirs.
         decided: The newest decision about such trials: the first trial of its batch, and its number within the batch.
@@ -173,6 +174,7 @@ class StudyRecord:
     spent_until: int | None = None
     kind: str | None = None
     first_sets: tuple[Mapping[str, Any], ...] = ()
+    earlier: tuple[str, ...] = ()
     first_trials: int | None = None
     pruned: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
     decided: tuple[int, int] = (-1, 0)
@@ -227,6 +229,7 @@ class StudyRecord:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "cases": tuple,
     "finalists": tuple,
+    "earlier": tuple,
     "first_sets": tuple,
     "honoured": tuple,
     "pruned": lambda pruned: {int(number): tuple(cases) for number, cases in pruned.items()},

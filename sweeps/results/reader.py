@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case
-from objectives.reasoning import split
 from sweeps.budget.detectable_gain import KnownFloor
 from sweeps.budget.plan import Plan
 from sweeps.config.narrowed_space import Narrowing
@@ -22,14 +21,15 @@ from sweeps.ledger.existing import StudyMissingError as StudyMissingError
 from sweeps.ledger.existing import open_existing as open_existing
 from sweeps.ledger.existing import stored_study
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Entry, Place, generation_of
-from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
+from sweeps.ledger.records import Entry, Place
+from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyUnreadableError
 from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
 from sweeps.results.kept_answers import Decoder, KeptAnswers
 from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
-from sweeps.scoring.scorer import Scored, scored_digest
+from sweeps.scoring.scorer import Scored
+from sweeps.scoring.stored_answers import stored_answers
 from sweeps.search.trial import Proposal, stored_proposals
 from sweeps.workspace.workspace import Workspace
 
@@ -177,7 +177,7 @@ def result_of(
         if rows is not None
         else [
             observation_row(study.name, place, trials[place.trial], entry, scored, error, reasoning=reasoning)
-            for place, entry, scored, error in _read(ledger, study, reasoning, wanted, scores)
+            for place, entry, scored, error in stored_answers(ledger, study, reasoning, wanted, scores)
         ]
     )
     known = {row["generation"] for row in rows if not row["error"]}
@@ -203,7 +203,7 @@ def result_of(
                         reasoning,
                     ),
                 )
-                for place, entry, scored, _ in _read(again, study, reasoning, wanted, scores, trials=of)
+                for place, entry, scored, _ in stored_answers(again, study, reasoning, wanted, scores, trials=of)
                 if entry is not None and scored is not None and entry.id in known
             ]
         finally:
@@ -225,48 +225,9 @@ def _decoded_row(
     return answer_row(place, configuration, entry, Scored(score, json.loads(detail)), items, reasoning=reasoning)
 
 
-def _read(
-    ledger: Ledger,
-    study: StoredStudy,
-    reasoning: str,
-    stages: Iterable[str] | None,
-    scores: Mapping[tuple[str, int], Scored] | None,
-    *,
-    trials: Collection[int] | None = None,
-) -> Iterator[tuple[Place, Entry | None, Scored | None, str]]:
-    """Place, generation, score and error of each observation; `stages` and `scores` as for `result_of`.
-
-    `trials` are the numbers of the trials whose observations are read; by default all are.
-    """
-    for part in ledger.observations.parts_of_study(study.name, stages, trials):
-        found = _kept_scores(ledger, study.record, part, reasoning) if scores is None else scores
-        for row in part:
-            place = Place(**{name: row[name] for name in Place.__dataclass_fields__})
-            entry = None
-            if row["generation"] is not None:
-                entry = Entry(row["generation"], generation_of(row), row["text_sha256"], row["created"])
-            yield place, entry, found.get((place.case, row["generation"])), row["error"]
-
-
 def _parts_of(ledger: Ledger, study: StoredStudy) -> tuple[SweepConfig, list[Case], list[Proposal]]:
     """A study's configuration as it was run, its cases, and its proposals."""
     config, record = config_as_run(study), study.record
     Plan.from_record(record.plan)  # fails here rather than later, in a result
     cases = [case_from_record(case) for case in record.cases]
     return config, cases, stored_proposals(ledger, study.name)
-
-
-def _kept_scores(
-    ledger: Ledger, record: StudyRecord, found: Sequence[Mapping[str, Any]], reasoning: str
-) -> dict[tuple[str, int], Scored]:
-    """The ledger's scores of observations, by case and number of the generation."""
-    digests, objective = record.case_digests or {}, record.objective_digest or ""
-    texts = {(row["case"], row["generation"]): row["text"] for row in found if row["generation"] is not None}
-    kept = ledger.observations.scores({generation for _, generation in texts}, objective)
-    scores = {}
-    for (case, generation), text in texts.items():
-        is_whole = reasoning == KEEP or split(text).answer == text
-        score = kept.get((generation, scored_digest(digests.get(case, ""), is_whole=is_whole)))
-        if score is not None:
-            scores[case, generation] = Scored(*score)
-    return scores

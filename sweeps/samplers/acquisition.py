@@ -19,6 +19,7 @@ GRID_LIMIT = 512
 """In spaces of at most this many configurations, all are candidates."""
 
 _CENTRES = 8
+_ENUMERABLE = 50_000
 _SCALES = (0.03, 0.1, 0.25)
 _START_SCALE = 0.15
 
@@ -68,13 +69,16 @@ def perturb(codes: FloatArray, scales: FloatArray, rng: np.random.Generator) -> 
     return np.where(chosen, moved, codes)
 
 
-def candidates(encoding: Encoding, centres: FloatArray, rng: np.random.Generator) -> FloatArray:
+def candidates(
+    encoding: Encoding, centres: FloatArray, rng: np.random.Generator, more: FloatArray | None = None
+) -> FloatArray:
     """Return canonical codes to choose the next configuration from, without duplicates.
 
     Args:
         encoding: The space.
         centres: Good points, best first, shape (k, n_axes).
         rng: Generator of the candidates.
+        more: Further points, shape (m, n_axes).
 
     Returns:
         The whole space if it is small, otherwise random points and perturbations of the best centres at three scales.
@@ -86,6 +90,8 @@ def candidates(encoding: Encoding, centres: FloatArray, rng: np.random.Generator
     if len(around):
         local = around[np.arange(N_LOCAL) % len(around)]
         pool = np.vstack([pool, perturb(local, np.asarray(_SCALES)[rng.integers(0, len(_SCALES), N_LOCAL)], rng)])
+    if more is not None and len(more):
+        pool = np.vstack([pool, np.nan_to_num(more, nan=0.5)])
     return distinct(encoding.canonical(pool))
 
 
@@ -93,6 +99,23 @@ def distinct(codes: FloatArray) -> FloatArray:
     """Return rows without repetitions, in the order of their first appearance."""
     _, first = np.unique(np.round(codes, 9), axis=0, return_index=True)
     return codes[np.sort(first)]
+
+
+def first_free(encoding: Encoding, ranked: FloatArray, taken: set[bytes], rng: np.random.Generator) -> FloatArray:
+    """Return the first ranked point without a trial, otherwise any point without a trial, otherwise the first."""
+    if (free := _free(encoding, ranked, taken)) is not None:
+        return free
+    if (free := _free(encoding, encoding.canonical(rng.random((256, len(encoding)))), taken)) is not None:
+        return free
+    if encoding.size <= _ENUMERABLE and (free := _free(encoding, rng.permutation(encoding.grid()), taken)) is not None:
+        return free
+    return np.asarray(ranked[0])
+
+
+def _free(encoding: Encoding, points: FloatArray, taken: set[bytes]) -> FloatArray | None:
+    """Return the first point that is not taken."""
+    rows = zip(points, encoding.keys(points), strict=True)
+    return next((np.asarray(row) for row, key in rows if key not in taken), None)
 
 
 def augmented_expected_improvement(

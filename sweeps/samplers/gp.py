@@ -20,7 +20,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.arrays import FloatArray
-from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, start_design
+from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, first_free, start_design
+from sweeps.samplers.earlier import EarlierScores
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_space
 from sweeps.samplers.feasibility import Feasibility
@@ -29,7 +30,6 @@ from sweeps.samplers.surrogate import Surrogate, one_thread
 from sweeps.samplers.trial_memory import TrialMemory
 
 _STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
-_ENUMERABLE = 50_000
 
 
 class NoiseAwareSampler(BaseSampler):
@@ -56,6 +56,7 @@ class NoiseAwareSampler(BaseSampler):
         n_startup_trials: Size of the start design; from `n_trials` and the number of parameters if not given.
         n_trials: Planned number of trials, if known.
         noise_sd: Standard deviation of one generation within a case, for trials without their own.
+        earlier: Scores of earlier studies of the same surface. As many as a start design take its place.
 
     Raises:
         ValueError: If the study has several objectives.
@@ -71,6 +72,7 @@ class NoiseAwareSampler(BaseSampler):
         n_startup_trials: int | None = None,
         n_trials: int | None = None,
         noise_sd: float | None = None,
+        earlier: EarlierScores | None = None,
     ) -> None:
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else abs(seed)
         self._space = None if space is None else dict(space)
@@ -82,6 +84,7 @@ class NoiseAwareSampler(BaseSampler):
         self._proposed: dict[str, dict[int, dict[str, Any]]] = {}
         self._warned: set[str] = set()
         self._noise_sd = noise_sd
+        self._earlier = earlier
         self._memory: TrialMemory | None = None
 
     def reseed_rng(self) -> None:
@@ -125,11 +128,11 @@ class NoiseAwareSampler(BaseSampler):
             baseline = self._baseline_codes(encoding)
             if baseline is not None and not _is_fixed(trial) and encoding.keys(baseline)[0] not in taken:
                 ranked = baseline
-            elif trial.number < self.n_startup(len(encoding)):
+            elif self._is_starting(trial.number, encoding):
                 ranked = self._planned(encoding, trial.number, inside=baseline is not None)
             else:
                 ranked = self._ranked(memory, memory.evaluated(study, others), others, rng)
-            params = encoding.params(_first_free(encoding, ranked, taken, rng))
+            params = encoding.params(first_free(encoding, ranked, taken, rng))
             self._proposed[study.study_name][trial._trial_id] = params
             return params
 
@@ -199,9 +202,7 @@ class NoiseAwareSampler(BaseSampler):
         Raises:
             ValueError: If the study has no scored trial.
         """
-        return study_posterior(
-            study, self._space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd
-        )
+        return study_posterior(study, self._space, **self._known)
 
     def pick(self, study: Study) -> FrozenTrial:
         """Return the complete trial with the largest posterior mean and all constraints met.
@@ -209,7 +210,13 @@ class NoiseAwareSampler(BaseSampler):
         Raises:
             ValueError: If there is none.
         """
-        return pick(study, self._space, active_when=self._active_when, fixed=self._baseline, noise_sd=self._noise_sd)
+        return pick(study, self._space, **self._known)
+
+    @property
+    def _known(self) -> dict[str, Any]:
+        """Arguments of a posterior."""
+        own = {"active_when": self._active_when, "fixed": self._baseline}
+        return own | {"noise_sd": self._noise_sd, "earlier": self._earlier}
 
     def n_startup(self, dimensions: int) -> int:
         """Return the size of the start design for this number of parameters."""
@@ -219,6 +226,11 @@ class NoiseAwareSampler(BaseSampler):
         if self._n_trials is not None:
             wanted = min(wanted, self._n_trials // 4)
         return max(wanted, MIN_POINTS)
+
+    def _is_starting(self, trials: int, encoding: Encoding) -> bool:
+        """Whether the next trial after so many is one of the start design."""
+        wanted = self.n_startup(len(encoding))
+        return trials < wanted and len(self._earlier or ()) < wanted
 
     def _planned(self, encoding: Encoding, number: int, *, inside: bool) -> FloatArray:
         """Return the start design's point for a trial, shape (1, n_axes)."""
@@ -255,14 +267,15 @@ class NoiseAwareSampler(BaseSampler):
         with self._turn, one_thread():
             memory = self._remember({name: each for name, each in space.items() if not each.single()})
             done = memory.evaluated(study, study.get_trials(deepcopy=False))
-            early = len(done.trials) < self.n_startup(len(memory.encoding))
-            return memory.encoding, None if early else self._fitted(memory, done)[1]
+            is_early = self._is_starting(len(done.trials), memory.encoding)
+            return memory.encoding, None if is_early else self._fitted(memory, done)[1]
 
     def _fitted(self, memory: TrialMemory, done: Evaluated) -> tuple[FloatArray, Surface | None]:
         """Return the codes of the evaluated trials, shape (n, n_axes), and their surface."""
         codes = np.array(memory.codes(done.trials)).reshape(len(done.trials), len(memory.encoding))
         early = done.first(checkpoint(len(codes), self.n_startup(len(memory.encoding))))
-        return codes, fit_surrogate(memory.encoding, codes, done.values, done.noise, (early.values, early.noise))
+        scores = (done.values, done.noise, (early.values, early.noise))
+        return codes, fit_surrogate(memory.encoding, codes, *scores, earlier=self._earlier)
 
     def _ranked(
         self, memory: TrialMemory, done: Evaluated, others: Sequence[FrozenTrial], rng: np.random.Generator
@@ -278,18 +291,20 @@ class NoiseAwareSampler(BaseSampler):
         if surrogate is None and not (feasibility and feasibility.surfaces):
             return encoding.canonical(rng.random((1, len(encoding))))
         pending = encoding.features(encoding.codes([t.params for t in others if _is_running(t)]))
-        means = np.zeros(len(codes)) if surrogate is None else surrogate.known_means()
+        earlier = encoding.codes(self._earlier.points) if self._earlier else codes[:0]
+        known = np.vstack([codes, earlier])
+        means = np.zeros(len(known)) if surrogate is None else surrogate.known_means()
         order = np.argsort(-means, kind="stable")
-        incumbents = None
+        incumbents = np.arange(len(codes)) if len(earlier) and len(codes) else None  # earlier best sets are no trials
         if feasibility is not None:
             incumbents = np.flatnonzero(done.eligible)
             kept = feasibility.probability(encoding.features(codes))
-            order = np.lexsort((-means if len(incumbents) else -kept, ~done.eligible))
-        pool = candidates(encoding, codes[order], rng)
+            order = np.lexsort((-means[: len(codes)] if len(incumbents) else -kept, ~done.eligible))
+        pool = candidates(encoding, known[order], rng, earlier)
         features = encoding.features(pool)
         value = np.ones(len(pool))
         if surrogate is not None and (incumbents is None or len(incumbents)):
-            next_noise = float(np.median(surrogate.noise))
+            next_noise = float(np.median(surrogate.noise[: len(codes) or None]))
             believing = surrogate.believing(pending, next_noise)
             value = augmented_expected_improvement(believing, features, next_noise, incumbents)
         if feasibility is not None:
@@ -305,6 +320,7 @@ def study_posterior(
     fixed: Params | None = None,
     noise_sd: float | None = None,
     values: Sequence[float] | None = None,
+    earlier: EarlierScores | None = None,
 ) -> Posterior:
     """Return the posterior given all scored trials of a study, whichever sampler proposed them.
 
@@ -317,6 +333,7 @@ def study_posterior(
         fixed: Values outside the space that conditions may use.
         noise_sd: Standard deviation of one generation for trials without their own.
         values: Other scores of the trials, in the order of `evaluated`; by default the trials' own.
+        earlier: Scores of earlier studies, which shape the surface.
 
     Raises:
         ValueError: If no trial has a score.
@@ -325,7 +342,10 @@ def study_posterior(
     space = union_space(study) if space is None else space
     scores = done.values if values is None else values
     eligible = [int(index) for index in np.flatnonzero(done.eligible)]
-    return Posterior(space, done.points, scores, done.noise, active_when=active_when, fixed=fixed, eligible=eligible)
+    return Posterior(
+        space, done.points, scores, done.noise,
+        active_when=active_when, fixed=fixed, eligible=eligible, earlier=earlier,
+    )  # fmt: skip
 
 
 def pick(
@@ -335,6 +355,7 @@ def pick(
     active_when: ActiveWhen | None = None,
     fixed: Params | None = None,
     noise_sd: float | None = None,
+    earlier: EarlierScores | None = None,
 ) -> FrozenTrial:
     """Return the complete trial with the largest posterior mean and all constraints met.
 
@@ -346,25 +367,8 @@ def pick(
     done = evaluated(study)
     if not done.eligible.any():
         raise ValueError(f"there is nothing to pick: {done.why_none()}")
-    model = study_posterior(study, space, active_when=active_when, fixed=fixed, noise_sd=noise_sd)
+    model = study_posterior(study, space, active_when=active_when, fixed=fixed, noise_sd=noise_sd, earlier=earlier)
     return done.trials[model.pick()]
-
-
-def _first_free(encoding: Encoding, ranked: FloatArray, taken: set[bytes], rng: np.random.Generator) -> FloatArray:
-    """Return the first ranked point without a trial, otherwise any point without a trial, otherwise the first."""
-    if (free := _free(encoding, ranked, taken)) is not None:
-        return free
-    if (free := _free(encoding, encoding.canonical(rng.random((256, len(encoding)))), taken)) is not None:
-        return free
-    if encoding.size <= _ENUMERABLE and (free := _free(encoding, rng.permutation(encoding.grid()), taken)) is not None:
-        return free
-    return np.asarray(ranked[0])
-
-
-def _free(encoding: Encoding, points: FloatArray, taken: set[bytes]) -> FloatArray | None:
-    """Return the first point that is not taken."""
-    rows = zip(points, encoding.keys(points), strict=True)
-    return next((np.asarray(row) for row, key in rows if key not in taken), None)
 
 
 def _with(trial: FrozenTrial, params: Mapping[str, Any]) -> FrozenTrial:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 
 from analysis.arrays import FloatArray
+from sweeps.samplers.earlier import EarlierScores
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.remembered import Remembered
 from sweeps.samplers.sparse import SparseSurrogate, inducing_points
@@ -54,6 +55,7 @@ class Posterior:
         active_when: Conditions, as in `Encoding`.
         fixed: Values outside the space that conditions may use.
         eligible: Indices of the configurations that `pick` chooses from; all if not given.
+        earlier: Scores of earlier studies, which shape the surface and are never picked.
 
     Attributes:
         noise: The variances, unknown ones estimated: fitted with the surface, or without a surface guessed as a third
@@ -75,6 +77,7 @@ class Posterior:
         active_when: ActiveWhen | None = None,
         fixed: Params | None = None,
         eligible: Sequence[int] | None = None,
+        earlier: EarlierScores | None = None,
     ) -> None:
         self.encoding = Encoding(space, active_when, fixed)
         self.points = points
@@ -85,9 +88,9 @@ class Posterior:
             sizes = f"{len(points)} points, {len(self.values)} values, {len(self.noise)} variances"
             raise ValueError(f"a posterior needs at least one point and as many values and variances, not {sizes}")
         self._eligible = range(len(points)) if eligible is None else eligible
-        self.surrogate = fit_surrogate(self.encoding, self.codes, self.values, self.noise)
+        self.surrogate = fit_surrogate(self.encoding, self.codes, self.values, self.noise, earlier=earlier)
         if self.surrogate is not None:
-            self.noise = self.surrogate.noise
+            self.noise = self.surrogate.noise[: len(points)]
         else:
             guess = max(_GUESSED_SHARE * float(np.var(self.values)), least_noise(self.values))
             self.noise = np.where(np.isnan(self.noise), guess, self.noise)
@@ -114,7 +117,7 @@ class Posterior:
         if self.surrogate is None:
             return self._shrunk(self.codes, self.points)[0]
         with one_thread():
-            return self.surrogate.known_means()
+            return self.surrogate.known_means()[: len(self.values)]
 
     def pick(self, among: Sequence[int] | None = None) -> int:
         """Return the index of the scored configuration with the largest posterior mean.
@@ -214,6 +217,7 @@ def fit_surrogate(
     early: tuple[FloatArray, FloatArray] | None = None,
     *,
     cliffs: bool = True,
+    earlier: EarlierScores | None = None,
 ) -> Surface | None:
     """Fit the surface of scores.
 
@@ -225,17 +229,26 @@ def fit_surrogate(
         early: Scores and variances of the first points: the hyperparameters are fitted to these alone, so that later
             knowledge does not change an earlier fit. All points if not given.
         cliffs: Whether low scores are winsorised.
+        earlier: Scores of earlier studies, which are the surface's last points.
 
     Returns:
         The surface; None if there are fewer than `MIN_POINTS` points, no parameters, or all scores are equal.
     """
     early_values, early_noise = (values, noise) if early is None else early
+    kept = np.arange(len(early_values))
+    shared = np.zeros((0, 0))
+    if earlier:
+        kept = np.append(kept, len(values) + np.arange(len(earlier)))
+        shared = earlier.shared(len(values))
+        codes = np.vstack([codes, encoding.codes(earlier.points)])
+        values, early_values = (np.append(each, earlier.values) for each in (values, early_values))
+        noise, early_noise = (np.append(each, earlier.widened) for each in (noise, early_noise))
     if len(values) < MIN_POINTS or not len(encoding) or all_equal(early_values):
         return None
     features = encoding.features(codes)
     if cliffs:
         early_values, values = winsorise(early_values, early_noise), winsorise(values, noise)
-    parts = (features, values, noise, early_values, early_noise, encoding.columns)
+    parts = (features, values, noise, kept, early_values, early_noise, encoding.columns, shared)
     with one_thread():
         return _surfaces.get(parts, lambda: _fitted(*parts))
 
@@ -244,20 +257,24 @@ def _fitted(
     features: FloatArray,
     values: FloatArray,
     noise: FloatArray,
+    kept: npt.NDArray[np.intp],
     early_values: FloatArray,
     early_noise: FloatArray,
     columns: npt.NDArray[np.intp],
+    shared: FloatArray,
 ) -> Surface:
-    """Return the surface of scores; see `fit_surrogate`."""
-    first = len(early_values)
+    """Return the surface of scores; see `fit_surrogate`. `kept` are the points of the early scores."""
+    first, early = len(early_values), features[kept]
     some = np.arange(first) if first <= EXACT else np.linspace(0, first - 1, FITTED).round().astype(int)
-    hyperparameters = fit_hyperparameters(features[some], early_values[some], early_noise[some], columns)
+    hyperparameters = fit_hyperparameters(early[some], early_values[some], early_noise[some], columns)
     if math.isnan(hyperparameters.noise):  # the noise of all fitted points is known
         usual = np.nanmedian(early_noise)
         noise, early_noise = (np.where(np.isnan(each), usual, each) for each in (noise, early_noise))
     if len(values) <= EXACT:
-        return Surrogate(features, values, noise, hyperparameters)
-    inducing = inducing_points(features[:first], early_values, early_noise, hyperparameters)
+        return Surrogate(features, values, noise, hyperparameters, shared if shared.size else None)
+    inducing = inducing_points(early, early_values, early_noise, hyperparameters)
+    if shared.size:  # a sparse surface has no place for what errors share
+        noise = noise + np.diag(shared)
     return SparseSurrogate(features, values, noise, hyperparameters, inducing)
 
 

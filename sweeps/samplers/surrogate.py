@@ -211,21 +211,30 @@ class Surrogate:
         values: Scores, shape (n,).
         noise: Variance of each score around the surface, shape (n,); NaN to use that of the hyperparameters.
         hyperparameters: Variances and length scales.
+        shared: Covariance of the scores' errors beyond `noise`, shape (n, n); none if not given.
 
     Attributes:
         mean: The constant that the surface approaches far from any point.
     """
 
     def __init__(
-        self, features: FloatArray, values: FloatArray, noise: FloatArray, hyperparameters: Hyperparameters
+        self,
+        features: FloatArray,
+        values: FloatArray,
+        noise: FloatArray,
+        hyperparameters: Hyperparameters,
+        shared: FloatArray | None = None,
     ) -> None:
         self.features = features
         self.values = values
+        self._shared = shared
         self.noise = hyperparameters.filled(noise)
         self.hyperparameters = hyperparameters
         signal = hyperparameters.signal
         covariance = self._covariance(features)
         covariance[np.diag_indices_from(covariance)] += self.noise + _JITTER * signal
+        if shared is not None:
+            covariance += shared
         self._factor = np.linalg.cholesky(covariance)
         ones = np.ones(len(values))
         self._ones = cho_solve((self._factor, True), ones)
@@ -272,6 +281,7 @@ class Surrogate:
             np.concatenate([self.values, expected]),
             np.concatenate([self.noise, np.full(len(features), noise)]),
             self.hyperparameters,
+            None if self._shared is None else np.pad(self._shared, (0, len(features))),
         )
 
     def _conditioned(self, features: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:

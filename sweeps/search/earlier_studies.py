@@ -1,8 +1,9 @@
-"""The finalists of earlier studies about the same thing, as sets to try first."""
+"""Earlier studies about the same thing: their finalists as sets to try first, and their names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from sweeps.config.candidates import FirstSet
@@ -15,7 +16,7 @@ from sweeps.search.trial import stored_proposals
 
 EARLIER = "earlier finalist"
 MOST = 3
-"""Largest number of sets from earlier studies."""
+"""Largest number of sets from earlier studies, and of studies whose scores count."""
 
 
 def earlier_sets(
@@ -32,17 +33,11 @@ def earlier_sets(
         ledger: The ledger.
         hosts: The sweep's hosts.
     """
-    digests = {
-        fingerprint.model_digest
-        for host in hosts
-        for model, fingerprint in host.fingerprints.items()
-        if model == config.baseline.model
-    }
     found: dict[str, FirstSet] = {}
-    for study in ledger.studies.all():
+    for study in _alike(config, identity, ledger, hosts):
         if len(found) == MOST:
             break
-        if study.name == config.study.name or not _is_alike(study, config, identity, digests):
+        if (study.record.judged or {}).get("verdict") == "worse":
             continue
         for values in _finalists(study, ledger):
             number = f" {len(found) + 1}" if found else ""
@@ -51,6 +46,28 @@ def earlier_sets(
             if changed and text not in found and len(found) < MOST:
                 found[text] = FirstSet(f"{EARLIER}{number}", changed, f"the finalist of study {study.name!r}")
     return list(found.values())
+
+
+def earlier_names(
+    config: SweepConfig, identity: Mapping[str, Any], ledger: Ledger, hosts: Sequence[Host]
+) -> tuple[str, ...]:
+    """The names of the latest studies whose scores tell about the same surface; arguments as for `earlier_sets`."""
+    return tuple(study.name for study in islice(_alike(config, identity, ledger, hosts), MOST))
+
+
+def _alike(
+    config: SweepConfig, identity: Mapping[str, Any], ledger: Ledger, hosts: Sequence[Host]
+) -> Iterator[StoredStudy]:
+    """Yield the other studies of the same model for the same thing whose search has ended, the latest first."""
+    digests = {
+        fingerprint.model_digest
+        for host in hosts
+        for model, fingerprint in host.fingerprints.items()
+        if model == config.baseline.model
+    }
+    for study in ledger.studies.all():
+        if study.name != config.study.name and _is_alike(study, config, identity, digests):
+            yield study
 
 
 def _finalists(study: StoredStudy, ledger: Ledger) -> Iterator[Mapping[str, Any]]:
@@ -65,8 +82,6 @@ def _finalists(study: StoredStudy, ledger: Ledger) -> Iterator[Mapping[str, Any]
 def _is_alike(study: StoredStudy, config: SweepConfig, identity: Mapping[str, Any], digests: set[str]) -> bool:
     """Whether a study was a search of the same model for the same thing."""
     if study.damage or study.record.kind is not None or not study.record.finalists:
-        return False
-    if (study.record.judged or {}).get("verdict") == "worse":
         return False
     prompt = f"prompts.{config.baseline.prompt}"
     same = {key for key in (*identity, *study.identity) if key.startswith(("case ", "objective."))}

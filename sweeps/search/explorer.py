@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from analysis import Prior
+    from sweeps.samplers.earlier import EarlierScores
     from sweeps.samplers.posterior import Posterior
 
 
@@ -37,6 +38,7 @@ class Explorer:
         trials: Number of planned trials.
         proposals: Proposals of an earlier run of the same study, by number.
         first: Params of the candidates, which are the first trials, by name. They lie inside the space.
+        earlier: Scores of earlier studies, for a Gaussian process.
         may_store: Whether this process is the one that writes to the storage now, where several share a study.
         ended: Whether the search has ended, so that the earlier run's proposals are all that is asked for. The sampler
             then gets its trials only where somebody needs its surrogate.
@@ -57,6 +59,7 @@ class Explorer:
         trials: int,
         proposals: Sequence[Proposal] = (),
         first: Mapping[str, Mapping[str, Any]] | None = None,
+        earlier: EarlierScores | None = None,
         may_store: Callable[[], bool] | None = None,
         ended: bool = False,
     ) -> None:
@@ -65,7 +68,7 @@ class Explorer:
         from sweeps.samplers import make_sampler
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.space, self.baseline = space, baseline
+        self.space, self.baseline, self._earlier = space, baseline, earlier
         self.known = {proposal.number: proposal for proposal in proposals}
         self._asked: dict[int, optuna.Trial] = {}
         self._keeps_no_state = sampler == "gp"
@@ -85,6 +88,7 @@ class Explorer:
                 active_when=space.conditions(),
                 baseline=params(baseline.values),
                 n_trials=trials,
+                **({} if earlier is None else {"earlier": earlier}),
             ),
         )
         self._names = list(first or {})
@@ -350,15 +354,17 @@ class Explorer:
         return Prior(float(mean) - self._floor.score, math.hypot(sd, self._floor.noise_sd / math.sqrt(self._floor.n)))
 
     def posterior(self, values: Sequence[float] | None = None) -> Posterior:
-        """The posterior over the space from the trials so far, with other values than theirs if given."""
+        """The posterior over the space from the trials so far, with their scores without penalties if given."""
         from sweeps.samplers.gp import study_posterior
 
+        earlier = self._earlier
         return study_posterior(
             self.study,
             self.space.distributions(),
             active_when=self.space.conditions(),
             fixed=params(self.baseline.values),
             values=values,
+            earlier=earlier.without_penalty if earlier is not None and values is not None else earlier,
         )
 
     def _frozen(

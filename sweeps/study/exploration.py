@@ -13,6 +13,7 @@ from sweeps.hosts.task import Task
 from sweeps.ledger.coordinators import Turn
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.progress import Standing
+from sweeps.search.earlier_scores import earlier_scores
 from sweeps.search.explorer import Explorer
 from sweeps.search.trial import Proposal, TrialResult, stored_proposals
 from sweeps.study.pruning import Pruning
@@ -79,6 +80,10 @@ class Exploration:
             writing: The turn to write there, where several coordinators work on the study.
         """
         trials = stored.first_trials or stages.plan.trials
+        earlier = earlier_scores(stages.config, stages.ledger, stored.earlier)
+        if earlier is not None:
+            named = ", ".join(stored.earlier)
+            stages.progress.note(f"the search knows {len(earlier)} scores of earlier studies: {named}")
         explorer = Explorer(
             stages.name,
             storage,
@@ -89,6 +94,7 @@ class Exploration:
             trials=trials,
             proposals=stored_proposals(stages.ledger, stages.name),
             first=first_params(stages.config, trials),
+            earlier=earlier,
             may_store=None if writing is None else writing.take,
             ended=bool(stored.finalists),
         )

@@ -38,6 +38,7 @@ _FORMER = {
     "objective.reasoning": "keep",
     "search.first": [],
     "objective.score": SCORE_BEFORE,
+    "search.earlier_scores": False,
     "search.prune": False,
 }
 """Values in older studies of settings that came later or have another default today. A study goes on with its plan if

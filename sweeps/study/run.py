@@ -39,6 +39,7 @@ from sweeps.results.study_status import finished_rows, with_judged
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.scoring.scorer import case_digest
+from sweeps.search.earlier_studies import earlier_names
 from sweeps.search.trial import Proposal, TrialResult
 from sweeps.study.announcements import announce
 from sweeps.study.comparison import candidates_to_compare
@@ -137,9 +138,11 @@ class StudyRun:
         )  # fmt: skip
         known, exists = measured_floor(self.ledger, identity, self.workspace), stored is not None
         if stored is None:
+            earlier = earlier_names(config, identity, self.ledger, self.hosts) if config.search.earlier_scores else ()
             first = replace(
-                self._first_record(plan, narrowing), pace=pace, began=began if pace else 0, answer_tokens=each
-            )
+                self._first_record(plan, narrowing),
+                pace=pace, began=began if pace else 0, answer_tokens=each, earlier=earlier,
+            )  # fmt: skip
             stored = self.ledger.studies.add(
                 config.study.name, identity=identity, config=config.stored_text, record=first
             )

@@ -29,6 +29,7 @@ SMALLEST: dict[str, list[str]] = {
     "replay.shares": ["--table", "grid", "--file", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
     "search.earlier": ["--replications", "1", "--budget", "84", "--relations", "related"],
+    "search.earlier_scores": ["--replications", "1", "--budget", "84", "--problems", "unrelated"],
     "search.importances": ["--replications", "1"],
     "search.racing": ["--replications", "1", "--budgets", "54", "--problems", "rough", "--ways", "uniform,drop,late"],
     "search.recommendation": ["--replications", "2", "--budget", "80"],
@@ -310,11 +311,18 @@ def small_sweeps(figures: dict[str, Any]) -> None:
     assert base["trials"] <= pruned["trials"]
 
 
+def known_scores(figures: dict[str, Any]) -> None:
+    found = figures["unrelated"]
+    assert found["regret"] - found["regret_with"] == pytest.approx(found["gained"])
+    assert found["regret"] >= -0.01 <= found["regret_with"]
+
+
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
     "matchers.human_agreement": agreement, "replay.replay": replayed,
     "replay.shares": options_that_matter, "search.batch_regret": batches,
-    "search.earlier": gained, "search.importances": shares, "search.sampler_scale": large_studies,
+    "search.earlier": gained, "search.earlier_scores": known_scores,
+    "search.importances": shares, "search.sampler_scale": large_studies,
     "search.racing": raced,
     "search.small_budgets": small_sweeps,
     "search.recommendation": recommended, "search.selection": selected, "search.tokens": per_token,

@@ -1,4 +1,4 @@
-"""Finalists of earlier studies as first trials of another one."""
+"""Finalists of earlier studies as first trials of another one, and their scores as its knowledge."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ import pytest
 
 from sweeps.config.candidates import FirstSet
 from sweeps.config.file import load_config
+from sweeps.errors import ConfigError
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import open_hosts, opened_engines
 from sweeps.ledger.ledger import Ledger
 from sweeps.results.result import SweepResult
 from sweeps.scoring.inputs import load_inputs
+from sweeps.search.earlier_scores import earlier_scores
 from sweeps.search.earlier_studies import earlier_sets
 from sweeps.study.identity import identity_of
 from tests.sweeps.sweep_files import run, write_sweep
@@ -81,3 +83,32 @@ def test_a_search_begins_with_it(home: Path, done: SweepResult) -> None:
 @pytest.mark.usefixtures("done")
 def test_one_that_was_shown_worse_is_left_out(home: Path) -> None:
     assert found(home, verdict="worse") == []
+
+
+def test_a_search_with_earlier_scores_knows_them_and_resumes_with_them(home: Path, done: SweepResult) -> None:
+    wanted = {"study": {"name": "wiser"}, "search": {"sampler": "gp", "earlier_scores": True, "first": []}}
+    config = load_config(write_sweep(home, file="wiser.toml", **wanted))
+    ledger = Ledger(home / "mlruns" / "ledger.db")
+    try:
+        scores = earlier_scores(config, ledger, ["t", "gone"])
+        assert scores is not None
+        assert earlier_scores(config, ledger, ["gone"]) is None
+        assert len(scores) == len(done.proposals)
+        explored = done.stage("explore")
+        finalists = {} if done.finalist is None else {done.finalist.number}
+        for params, value, proposal in zip(scores.points, scores.values, done.proposals, strict=True):
+            assert params == pytest.approx(dict(proposal.params), rel=1e-3)
+            if proposal.number not in finalists:  # a finalist has fresh answers too
+                own = explored[explored["trial"] == proposal.number]
+                assert value == pytest.approx(own.groupby("case")["score"].mean().mean())
+        assert set(scores.studies) == {1}
+        narrow = load_config(write_sweep(home, file="wiser.toml", baseline={"top_k": 7}, **wanted))
+        assert earlier_scores(narrow, ledger, ["t"]) is None  # every trial had another top_k
+    finally:
+        ledger.close()
+    path = write_sweep(home, file="wiser.toml", **wanted)
+    result = run(path)
+    assert "t" in result.stored.record.earlier
+    assert run(path).proposals == result.proposals
+    with pytest.raises(ConfigError, match=r"search\.earlier_scores: stored true, now false"):
+        run(write_sweep(home, file="wiser.toml", **wanted | {"search": {"sampler": "gp", "first": []}}))
