@@ -231,12 +231,14 @@ def _require_repeats(two: Pair) -> None:
     Raises:
         TableError: There is such an arm.
     """
-    for each in (two.baseline, two.finalist):
-        if not each.greedy and not each.dof:
+    arms = [each for each in (two.baseline, two.finalist) if not each.greedy]
+    for each in arms:
+        if not each.dof:
+            known = any(other.dof for other in arms)
+            pooled = ' assume that it is as noisy as the other (test "pooled"),' if known else ""
             raise TableError(
                 f"{two.cells.configurations[each.row]!r} has no case with two seeds, so its noise is unknown: add "
-                'seeds, assume that it is as noisy as the other (test "pooled"), or claim for new cases (from '
-                f"{FEWEST_CASES} cases on)"
+                f"seeds,{pooled} or claim for new cases (from {FEWEST_CASES} cases on)"
             )
 
 

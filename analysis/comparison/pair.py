@@ -87,6 +87,7 @@ class Pair:
         strata: Index of each shared stratum in `cells`, shape (strata,).
         weights: Weight of each stratum, shape (strata,); they add up to 1, and every case has the same share.
         notes: Sentences on what was left out.
+        left_out: Number of cases that only one arm has.
     """
 
     cells: Cells
@@ -95,6 +96,7 @@ class Pair:
     strata: IntArray
     weights: FloatArray
     notes: tuple[str, ...] = ()
+    left_out: int = 0
 
     @property
     def cases(self) -> int:
@@ -227,6 +229,8 @@ def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
     strata = np.flatnonzero(both)
     weights = case_weights(cells.stratum_case[strata])
     notes = _notes(cells, baseline, finalist, either & ~both)
+    shared = set(cells.stratum_case[strata].tolist())
+    left_out = len(set(cells.stratum_case[np.flatnonzero(either)].tolist()) - shared)
     return Pair(
         cells,
         arm(cells, baseline, strata, is_greedy(cells, baseline)),
@@ -234,6 +238,7 @@ def pair(cells: Cells, baseline: int, finalist: int) -> Pair:
         strata,
         weights,
         notes,
+        left_out,
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.files.pipes import ENDLESS, is_endless
 from analysis.observations.table import TableError
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _plain_tables(paths: Sequence[Path], columns: Mapping[str, str]) -> pd.DataF
 def _named(path: Path, source: str = "") -> Iterator[None]:
     """Turn errors about a file into a `TableError` that begins with its name; `source` is the tool that it is from."""
     try:
+        if is_endless(path):
+            raise TableError(f"{ENDLESS}; give a file")
         yield
     except TableError as error:
         raise TableError(f"{path}: {error}") from None

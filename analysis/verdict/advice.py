@@ -30,12 +30,14 @@ class Known:
         seeds: Seeds per case of a balanced comparison that is as exact as this one.
         interaction: For new cases: standard deviation of configuration x case, and the p value of an F test for it.
             Else None.
+        left_out: Number of cases that only one arm has.
     """
 
     noise_sd: float
     noisy: int
     seeds: float
     interaction: tuple[float, float] | None = None
+    left_out: int = 0
 
 
 def advice_for(verdict: Verdict, known: Known) -> str:
@@ -46,6 +48,8 @@ def advice_for(verdict: Verdict, known: Known) -> str:
         known: Further facts.
     """
     if math.isnan(verdict.p_value):
+        if saturated := _saturated(verdict):
+            return saturated
         return (
             "Add cases (at least 6 in all) and, where temperature is above 0, seeds. Judge at the temperature that "
             "production uses."
@@ -85,6 +89,16 @@ def advice_for(verdict: Verdict, known: Known) -> str:
     return _advice_open(verdict, gain, known)
 
 
+def _saturated(verdict: Verdict) -> str:
+    """Return the advice where all texts have the worst score, or all the best; "" otherwise."""
+    means, scale = (verdict.baseline_mean, verdict.finalist_mean), verdict.scale
+    if all(abs(mean - scale.worst) <= ROUNDING for mean in means):
+        return "All texts have the worst score: read some of them and what scores them before you generate more."
+    if all(abs(mean - scale.best) <= ROUNDING for mean in means):
+        return "All texts have the best score, so these cases tell no settings apart: add harder ones."
+    return ""
+
+
 def _advice_decided(verdict: Verdict, known: Known) -> str:
     if verdict.margin_from == "margin" and -verdict.margin < verdict.ci_low and verdict.ci_high < verdict.margin:
         return (
@@ -98,6 +112,9 @@ def _advice_decided(verdict: Verdict, known: Known) -> str:
         if verdict.claim == "these-cases" and known.noisy:
             narrower = "Four times the seeds would halve the interval."
         return f"The gain is real; whether it reaches {wanted} is open. {narrower}"
+    if known.left_out:
+        others = count_text(known.left_out, "case")
+        return f"Before you rely on it run both on all cases: {others} that only one of them has say nothing here."
     early = " A look ended it early: expect a smaller difference from new generations." if verdict.ended_early else ""
     if verdict.claim == "new-cases":
         return f"Enough evidence for new cases like these.{early}"

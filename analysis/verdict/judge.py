@@ -286,7 +286,7 @@ def _verdict(
     noise = two.noise_sd
     if comparison.paired and estimate is not None:  # of the difference within seeds, as if both arms were as noisy
         noise = estimate.standard_error * math.sqrt(two.cases * two.seeds / 2)
-    advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction))
+    advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction, two.left_out))
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
 

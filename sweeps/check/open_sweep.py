@@ -109,7 +109,7 @@ def check_study(sweep: OpenSweep) -> StoredStudy | None:
     if stored is not None:
         require_readable(sweep.ledger, stored)
         identity = identity_of(sweep.config, sweep.cases, sweep.objective)
-        refuse_changes(stored, identity, sweep.hosts, sweep.ledger, sweep.config)
+        refuse_changes(stored, identity, sweep.hosts, sweep.ledger, sweep.config, sweep.cases)
     return stored
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import signal
 import sys
@@ -68,6 +69,10 @@ DEFECT = 70
 """Exit status of an unexpected error, after BSD's EX_SOFTWARE; status 1 is an answer that a script asked for."""
 
 
+CLOSED_PIPE = 128 + 13
+"""Exit status where the reader of the output is gone, as a shell gives it for SIGPIPE; no answer was given."""
+
+
 class _LazyGroup(click.Group):
     """A group that imports a command on use; `_COMMANDS` lists them."""
 
@@ -128,12 +133,20 @@ def sweeps() -> None:
 
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status; an error takes a few lines, without a traceback."""
+    _print_what_can_be_printed()
     with handled(signal.SIGINT):
         code = run_command(args)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         with suppress(ValueError):  # not the main thread
             signal.signal(signal.SIGINT, signal.SIG_DFL)  # nothing is left to do, and no traceback to print
     sys.exit(code)
+
+
+def _print_what_can_be_printed() -> None:
+    """Show characters that an output's encoding lacks as escapes, as in the C locale and in files on Windows."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def run_command(args: Sequence[str] | None = None) -> int:
@@ -158,7 +171,11 @@ def run_command(args: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
-        return 0
+        return CLOSED_PIPE
+    except SystemExit as exit_:
+        if isinstance(exit_.__context__, OSError) and exit_.__context__.errno == errno.EPIPE:  # from click
+            return CLOSED_PIPE
+        raise
     except Exception as error:  # noqa: BLE001 - a defect has a status of its own
         code = _exit_code(error)
         if code is None:

@@ -112,6 +112,7 @@ def _judge_study(
 ) -> list[str]:
     from sweeps.results.reader import load_confirmed
     from sweeps.results.use_now import use_now
+    from sweeps.scoring.empty_texts import empty_notes
 
     result = load_confirmed(mlruns, name)
     if baseline not in (None, result.baseline.key):
@@ -134,6 +135,8 @@ def _judge_study(
             _print(verdict, result, name)
             _print_labels(result, verdict)
             _print_limits(result, verdict.configuration, name)
+        for note in empty_notes(result.fresh_rows, result.baseline.key):
+            say(stdout_console(), note)
         finalists = {verdict.configuration: result.called[verdict.configuration] for verdict in verdicts}
         print_reliability(reliable, {result.baseline.key: "the baseline", **finalists})
     return [verdicts[0].outcome]

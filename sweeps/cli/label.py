@@ -149,8 +149,11 @@ def _answers_from(source: Path, labels: Labels) -> dict[str, str]:
     """
     from analysis.files.encodings import NotUtf8Error
     from analysis.files.layout import cells
+    from analysis.files.pipes import ENDLESS, is_endless
     from analysis.files.spreadsheet_cells import as_written
 
+    if is_endless(source):
+        raise click.UsageError(f"--from {source}: {ENDLESS}; give a file that --out wrote")
     try:
         (_, header), *rows = cells(source.read_bytes(), source.name, ("question", "answer")) or [(1, [])]
     except (NotUtf8Error, csv.Error) as error:

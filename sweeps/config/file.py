@@ -30,7 +30,7 @@ def load_config(path: str | Path) -> SweepConfig:
     """
     path = Path(path)
     if is_endless(path):
-        raise ConfigError(f"{path}: {ENDLESS}; give a TOML file{toml_files_hint(path)}")
+        raise ConfigError(f"{path}: {ENDLESS}; give a TOML file")
     try:
         text = decode(path.read_bytes(), str(path)).replace("\r\n", "\n")
     except FileNotFoundError:

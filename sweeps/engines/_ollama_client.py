@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 import os
 import re
 import ssl
@@ -29,6 +30,7 @@ CONNECT_SECONDS = 10.0
 """Longest wait for a connection."""
 
 _SHORT_SECONDS = 30.0
+_MOST_TOKENS = 1 << 40
 _HIDDEN = "***"
 
 
@@ -234,6 +236,12 @@ class Streamed:
     text: list[str] = field(default_factory=list)
     last: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def no_answer(self) -> str:
+        """The reason if the server loaded or unloaded the model and asked it nothing; else ""."""
+        reason = self.last.get("done_reason")
+        return str(reason) if reason in ("load", "unload") and not self.text else ""
+
 
 def generation(streamed: Streamed, total: float, effective: Mapping[str, OptionValue]) -> Generation:
     """Return the answer that was streamed.
@@ -242,20 +250,38 @@ def generation(streamed: Streamed, total: float, effective: Mapping[str, OptionV
         streamed: Its pieces and last record.
         total: Seconds from request to end.
         effective: Options as the server applied them.
+
+    Raises:
+        TypeError: A piece is no text, or a count or duration no number.
+        ValueError: A count or duration is out of range.
     """
     last = streamed.last
+    counts = {name: _count(last.get(name)) for name in ("prompt_eval_count", "eval_count")}
     load, prefill, decode = (
         max(0.0, last.get(f"{part}_duration") or 0) / 1e9 for part in ("load", "prompt_eval", "eval")
     )
+    if not math.isfinite(load + prefill + decode):
+        raise ValueError("a duration without end")
     reason = last.get("done_reason")
     finish = "length" if reason == "length" else "stop" if last.get("done") else "repeat"
     return Generation(
         text="".join(streamed.text),
         finish=finish,
-        prompt_tokens=last.get("prompt_eval_count"),
-        output_tokens=last.get("eval_count"),
+        prompt_tokens=counts["prompt_eval_count"],
+        output_tokens=counts["eval_count"],
         timing=Timing(total, max(0.0, total - load - prefill - decode), load, prefill, decode),
         effective=effective,
         thought="".join(streamed.thought),
-        thinking_tokens=thinking_share(last.get("eval_count"), len(streamed.thought), len(streamed.text)),
+        thinking_tokens=thinking_share(counts["eval_count"], len(streamed.thought), len(streamed.text)),
     )
+
+
+def _count(value: object) -> int | None:
+    """Return a number of tokens as the server reports it; None where it does not."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{value!r} is no number of tokens")
+    if not 0 <= value < _MOST_TOKENS:
+        raise ValueError(f"{value} is no number of tokens")
+    return value

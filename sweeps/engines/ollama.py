@@ -6,6 +6,7 @@ import hashlib
 import re
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sweeps.engines import _http, remote_models, weights
@@ -84,14 +85,8 @@ class OllamaEngine(_http.HttpEngine):
         check_settings(spec, SETTINGS)
         extra = {name: spec.options[name] for name in ("keep_alive", "attempts", "wait") if name in spec.options}
         options = {name: value for name, value in spec.options.items() if name not in extra}
-        return cls(
-            spec.host,
-            timeout=spec.timeout,
-            options=options,
-            headers=spec.sent_headers(),
-            allow_remote=spec.allow_remote,
-            **extra,
-        )
+        limits: dict[str, Any] = {"timeout": spec.timeout, "allow_remote": spec.allow_remote}
+        return cls(spec.host, options=options, headers=spec.sent_headers(), **limits, **extra)
 
     def generate(
         self, prompt: Prompt, options: Mapping[str, OptionValue], *, model: str, timeout: float | None = None
@@ -241,9 +236,10 @@ class OllamaEngine(_http.HttpEngine):
 
         def call() -> Generation:
             started = time.perf_counter()
-            with self.translated_errors(model, limit, {**sent, **{n: body[n] for n in ("think",) if n in body}}):
+            with self.translated_errors(model, limit, sent | {n: body[n] for n in ("think",) if n in body}):
                 streamed = self._collect(body, started, limit)
-            return generation(streamed, time.perf_counter() - started, self._applied(model, sent))
+                answer = generation(streamed, time.perf_counter() - started, {})
+            return replace(answer, effective=self._applied(model, sent))
 
         return self._retrying(call)
 
@@ -282,6 +278,8 @@ class OllamaEngine(_http.HttpEngine):
             streamed.thought += filter(None, [message.get("thinking")])
             streamed.text += filter(None, [message.get("content")])
             if record["done"]:
+                if reason := streamed.no_answer:
+                    raise _http.broken(self.address, f"it {reason}ed the model instead of an answer")
                 return streamed
             if time.perf_counter() - started > limit:
                 raise _http.timed_out(self.address, limit)

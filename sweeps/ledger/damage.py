@@ -15,6 +15,10 @@ import sqlalchemy as sa
 DAMAGED = "damaged"
 """First word of the error of an observation whose generation is damaged."""
 
+SEAL = "sha256"
+"""Key of the digest in a proposal's record."""
+
+_PROPOSAL_KEYS = frozenset({"values", "params", "name"})
 _SECONDS = ("seconds", "queue_seconds", "load_seconds", "prefill_seconds", "decode_seconds")
 _TOKENS = ("prompt_tokens", "output_tokens", "cached_tokens", "thinking_tokens")
 
@@ -59,6 +63,24 @@ def study_digest(row: Mapping[str, Any] | sa.RowMapping) -> str:
     """Return the digest of a row of studies, without the time of its last change."""
     parts = [row[name] for name in ("name", "identity", "config", "record", "status", "created")]
     return hashlib.sha256(json.dumps(parts, default=repr).encode()).hexdigest()
+
+
+def sealed_record(number: int, record: object) -> str:
+    """Return a proposal's record as JSON text with a digest, which shows a changed value that is still valid JSON."""
+    if not isinstance(record, Mapping):  # damaged in an older ledger, and reported when it is read
+        return json.dumps(record)
+    return json.dumps({**record, SEAL: _record_digest(number, record)})
+
+
+def is_sealed(number: int, record: Mapping[str, Any]) -> bool:
+    """Whether a proposal's record has its digest, or none, as those of older versions."""
+    if SEAL not in record:
+        return set(record) <= _PROPOSAL_KEYS
+    return bool(record[SEAL] == _record_digest(number, {name: record[name] for name in record if name != SEAL}))
+
+
+def _record_digest(number: int, record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps([number, record], sort_keys=True).encode()).hexdigest()
 
 
 def is_whole(row: Mapping[str, Any] | sa.RowMapping) -> bool:

@@ -197,6 +197,8 @@ class Database:
 
     def _remedy(self, reason: str) -> str:
         """Return the remedy for a failure of the database."""
+        if not self.url.startswith(("sqlite", "postgres")):
+            return "use SQLite (leave the URL out) or PostgreSQL (postgresql+psycopg://USER@HOST/DATABASE)"
         if "No module named" in reason:
             return 'install the driver: pip install "slm-sweeps[postgres]"'
         if is_damaged(reason):

@@ -204,6 +204,15 @@ class Observations:
                         row |= {"generation": None, "error": DAMAGED_ERROR}
                 yield rows
 
+    def configurations(self, study: str) -> dict[int, set[str]]:
+        """Return the keys of the configurations in a study's observations, by trial."""
+        o, found = tables.observations, dict[int, set[str]]()
+        query = sa.select(o.c.trial, o.c.configuration).where(o.c.study == study).distinct()
+        with self._database.reading() as connection:
+            for trial, key in connection.execute(query):
+                found.setdefault(trial, set()).add(key)
+        return found
+
     def free_lost(self) -> int:
         """Free observations and scores from generations that are lost, as after `.recover`; returns how many.
 

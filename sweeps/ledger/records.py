@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from sweeps.engines.base import Generation, Prompt, Timing
+from sweeps.ledger.damage import sealed_record
 from sweeps.options import OptionValue
 
 _KEY = ("fingerprint", "model_digest", "prompt_sha256", "options", "seed", "repeat")
@@ -157,6 +158,6 @@ def entry_of(row: Any) -> Entry:
 def proposal_rows(study: str, first: int, records: Sequence[object], created: str) -> list[dict[str, object]]:
     """Return rows of the ledger for the records of proposals, numbered from `first` on."""
     return [
-        {"study": study, "number": number, "record": json.dumps(record), "created": created}
+        {"study": study, "number": number, "record": sealed_record(number, record), "created": created}
         for number, record in enumerate(records, first)
     ]

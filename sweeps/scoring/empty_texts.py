@@ -74,7 +74,7 @@ def empty_notes(rows: Sequence[Row], baseline: str) -> list[str]:
 
 
 def unfinished_notes(own: Sequence[Row]) -> list[str]:
-    """Return a sentence where all texts of the baseline are cut off and score 0; else [].
+    """Return a sentence where all texts of the baseline score 0; else [].
 
     A thought whose beginning stands in the model's template shows only by its end, which such texts lack.
 
@@ -82,8 +82,15 @@ def unfinished_notes(own: Sequence[Row]) -> list[str]:
         own: The baseline's rows.
     """
     texts = answered(own)
-    if not texts or any(row["finish"] != "length" or row["score"] != 0 for row in texts):
+    if not texts or any(row["score"] != 0 for row in texts):
         return []
+    if any(row["finish"] != "length" for row in texts):
+        if any(row["finish"] == EMPTY for row in texts):
+            return []
+        return [
+            f"All {count_text(len(texts), 'text')} of the baseline score 0. Read some of them beside the rubric,"
+            " whose items may have other words, or another language, than the answers."
+        ]
     limits = ", ".join(str(limit) for limit in sorted({row["num_predict"] for row in texts if row.get("num_predict")}))
     return [
         f"All {count_text(len(texts), 'text')} of the baseline are cut off at num_predict{f' {limits}' * bool(limits)}"

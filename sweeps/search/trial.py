@@ -84,7 +84,11 @@ def stored_proposals(ledger: Ledger, study: str) -> list[Proposal]:
     Raises:
         ValueError, LookupError, TypeError, AttributeError: If one is damaged or missing.
     """
-    return [_proposal(number, text) for number, text in enumerate(ledger.proposals.texts_of(study))]
+    proposals = [_proposal(number, text) for number, text in enumerate(ledger.proposals.texts_of(study))]
+    for number, observed in ledger.observations.configurations(study).items():
+        if 0 <= number < len(proposals) and proposals[number].configuration.key not in observed:
+            raise ValueError(f"proposal {number} has other options than its observations")
+    return proposals
 
 
 @lru_cache(maxsize=10_000)

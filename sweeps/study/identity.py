@@ -56,7 +56,12 @@ def identity_of(config: SweepConfig, cases: Sequence[Case], objective: Objective
 
 
 def refuse_changes(
-    stored: StoredStudy, identity: Mapping[str, Any], hosts: Sequence[Host], ledger: Ledger, config: SweepConfig
+    stored: StoredStudy,
+    identity: Mapping[str, Any],
+    hosts: Sequence[Host],
+    ledger: Ledger,
+    config: SweepConfig,
+    cases: Sequence[Case],
 ) -> None:
     """Refuse to continue a study with other settings, cases, models or hosts.
 
@@ -69,6 +74,7 @@ def refuse_changes(
         hosts: Hosts of the run.
         ledger: The ledger of the study.
         config: Configuration of the run. Settings that its file does not name may have had other defaults.
+        cases: Cases of the run.
 
     Raises:
         StudyChangedError: If anything differs; the message lists all differences and a free name for a new study.
@@ -80,7 +86,7 @@ def refuse_changes(
     if stored.record.kind != (COMPARISON if config.is_comparison else None):
         raise StudyChangedError(_other_kind(stored, ledger, config))
     changed = [key for key in dict.fromkeys([*known, *identity]) if known.get(key) != identity.get(key)]
-    lines = [f"{key}: stored {_short(known.get(key))}, now {_short(identity.get(key))}" for key in changed]
+    lines = [_difference(key, known.get(key), identity.get(key), stored, cases) for key in changed]
     of_hosts = _host_changes(stored, hosts, shared=ledger.is_shared)
     lines += of_hosts
     if not lines:
@@ -91,7 +97,8 @@ def refuse_changes(
             return
         if is_lowered(known, identity):
             raise StudyChangedError(_lowered(stored, changed, known, identity, ledger))
-    only_scoring = all(line.startswith(("case ", "objective.")) for line in lines)
+    only_scoring = not of_hosts and all(key.startswith("objective.") or _is_rubric(line) for key, line in
+                                        zip(changed, lines, strict=True))  # fmt: skip
     version = [line.startswith("objective.digest") for line in lines] == [True] and ":" not in str(
         known["objective.kind"]
     )
@@ -151,9 +158,9 @@ def _refuse_late_budget(stored: StoredStudy, lines: Sequence[str], ledger: Ledge
         StudyChangedError: If it has begun; the message says what a new study would reuse.
     """
     record, free = stored.record, _free_name(stored.name, ledger)
-    rows = ledger.observations.of_study(stored.name)
-    if record.confirmed is None and not any(row["stage"] == "confirm" for row in rows):
+    if not _is_late(stored, ledger):
         return
+    rows = ledger.observations.of_study(stored.name)
     made = {stage: sum(row["stage"] == stage for row in rows) for stage in ("floor", "explore")}
     reused = f"the floor's {made['floor']} texts"
     if made["explore"]:
@@ -174,16 +181,22 @@ def _refuse_late_budget(stored: StoredStudy, lines: Sequence[str], ledger: Ledge
     )
 
 
+def _is_late(stored: StoredStudy, ledger: Ledger) -> bool:
+    """Whether a study's confirmation has begun."""
+    return stored.record.confirmed is not None or ledger.observations.count_by_stage(stored.name).get("confirm", 0) > 0
+
+
 def _lowered(
     stored: StoredStudy, changed: Sequence[str], known: Mapping[str, Any], identity: Mapping[str, Any], ledger: Ledger
 ) -> list[str]:
     """Return the message for a budget that is smaller than before."""
     made = ledger.observations.count(stored.name)
+    or_raise = "" if _is_late(stored, ledger) else ", or raise it"
     lines = [f"  {key}: {identity.get(key)}, below the {known.get(key)} that it was planned with" for key in changed]
     return [
         f"study {stored.name!r} cannot get a smaller budget; it has {made} generations so far:",
         *lines,
-        "Put the old value back, or raise it. A smaller sweep needs another study.name, such as"
+        f"Put the old value back{or_raise}. A smaller sweep needs another study.name, such as"
         f" {_free_name(stored.name, ledger)!r}: texts that it needs again are reused.",
     ]
 
@@ -204,6 +217,23 @@ def refuse_confirmed(dropped: Sequence[TooLarge], stored: StoredStudy, ledger: L
                     f"--drop {each.name}={value}: trial {number}, which is compared with the baseline, has it;"
                     " leave the value in, or use another study.name"
                 )
+
+
+_RUBRIC = "its rubric is another one now"
+
+
+def _is_rubric(line: str) -> bool:
+    """Whether a difference is that of a case's rubric alone."""
+    return line.startswith("case ") and line.endswith(_RUBRIC)
+
+
+def _difference(key: str, old: object, new: object, stored: StoredStudy, cases: Sequence[Case]) -> str:
+    """Describe a setting that differs; of a case whether it is the log or the rubric, since a digest tells nobody."""
+    if not key.startswith("case ") or old is None or new is None:
+        return f"{key}: stored {_short(old)}, now {_short(new)}"
+    logs = {f"case {case['name']}": case.get("log") for case in stored.record.cases}
+    now = {f"case {case.name}": case.log for case in cases}
+    return f"{key}: {'its log is another one now' if logs.get(key) != now.get(key) else _RUBRIC}"
 
 
 _RESCORE_FLAGS = {

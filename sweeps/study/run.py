@@ -118,7 +118,7 @@ class StudyRun:
         identity = identity_of(self.config, self.cases, self.objective)
         if stored is not None:
             require_readable(self.ledger, stored)
-            refuse_changes(stored, identity, self.hosts, self.ledger, self.config)
+            refuse_changes(stored, identity, self.hosts, self.ledger, self.config, self.cases)
         narrowing, capacity = self._narrowed(stored)
         self.progress.step("planning")
         config = narrowing.apply(self.config if stored is None else config_as_scored(self.config, stored))

@@ -81,7 +81,7 @@ def tracking_uri(workspace: Workspace, configured: str | None = None) -> str:
     Raises:
         ConfigError: If the configured one needs a permission that it does not have.
     """
-    if given := os.environ.get("MLFLOW_TRACKING_URI"):
+    if given := os.environ.get("MLFLOW_TRACKING_URI", "").strip():
         return given
     if configured:
         require_permission(configured, workspace.folder, "tracking.uri (or name it with MLFLOW_TRACKING_URI)")

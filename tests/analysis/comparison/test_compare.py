@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis import judge_one
 from analysis.comparison.compare import RULES, TESTS, compare
 from analysis.comparison.pair import pair
 from analysis.observations.table import TableError, summarize
@@ -212,3 +213,12 @@ def test_the_docs_show_the_rules_in_their_order():
 
 def test_each_test_that_can_be_named_has_one_rule():
     assert sorted(rule.asked_by for rule in RULES if rule.asked_by) == sorted(set(TESTS) - {"auto"})
+
+
+def test_the_noise_of_the_other_arm_is_offered_only_where_it_is_known() -> None:
+    rows = [("a", "c0", 0, 0.5), ("b", "c0", 0, 0.6), ("b", "c0", 1, 0.7)]
+    frame = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    with pytest.raises(TableError, match='test "pooled"'):
+        judge_one(frame, baseline="a")
+    with pytest.raises(TableError, match=r"add seeds, or claim for new cases"):
+        judge_one(frame[frame["seed"] == 0], baseline="a")

@@ -140,3 +140,26 @@ def test_nothing_is_said_to_have_shown_that_did_not(fewer_permutations: None) ->
         verdict = judge_one(frame, baseline="b")
         if verdict.outcome == "not distinguishable":
             assert "would have found a real difference as large as this one" not in verdict.advice
+
+
+# ---- nothing to learn from more of the same
+
+
+@pytest.mark.parametrize(("score", "words"), [(0.0, "All texts have the worst score"), (1.0, "add harder ones")])
+def test_more_seeds_are_not_advised_where_no_text_tells_anything(score: float, words: str) -> None:
+    rows = [(key, f"c{case}", seed, score) for key in "bf" for case in range(3) for seed in range(3)]
+    frame = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    verdict = judge_one(frame, baseline="b")
+    assert words in verdict.advice
+    assert "seeds" not in verdict.advice
+    swapped = judge_one(frame, baseline="b", lower_is_better=True)
+    assert words not in swapped.advice
+
+
+def test_cases_that_only_one_arm_has_are_to_be_run_before_a_change() -> None:
+    rng = np.random.default_rng(1)
+    frame = arms(rng, 4, (6, 6), sd=0.03, gain=0.2)
+    verdict = judge_one(frame[(frame["configuration"] == "b") | (frame["case"] == "c0")], baseline="b")
+    assert verdict.outcome == "better"
+    assert "run both on all cases: 3 cases that only one of them has" in verdict.advice
+    assert "run both on all cases" not in judge_one(frame, baseline="b").advice

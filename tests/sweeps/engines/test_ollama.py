@@ -408,3 +408,52 @@ def test_json_that_num_predict_cuts_off(engine: OllamaEngine) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "string"}}}
     with pytest.raises(EngineProtocolError, match="num_predict"):
         engine.chat_json(PROMPT, schema, options={**OPTIONS, "num_predict": 3}, model=MODEL)
+
+
+def answering(server: OllamaDouble, monkeypatch: pytest.MonkeyPatch, *records: object) -> None:
+    """Let the server answer its next chats with these, one each, then as ever; a record is sent as one line."""
+    left, usual = list(records), server.answer
+
+    def answer(path: str, body: object) -> object:
+        if path == "/api/chat" and left:
+            return 200, "application/x-ndjson", iter([left.pop(0)])
+        return usual(path, body)
+
+    monkeypatch.setattr(server, "answer", answer)
+
+
+DONE = {"done": True, "done_reason": "stop"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"message": {"content": 5}, **DONE},
+        {"message": {"content": ["a"], "thinking": "b"}, **DONE},
+        {"message": {"content": "a"}, "eval_count": "many", **DONE},
+        {"message": {"content": "a"}, "eval_count": True, **DONE},
+        {"message": {"content": "a"}, "prompt_eval_count": -5, **DONE},
+        {"message": {"content": "a"}, "eval_count": 10**30, **DONE},
+        {"message": {"content": "a"}, "eval_duration": "1s", **DONE},
+        {"message": {"content": "a"}, "eval_duration": float("inf"), **DONE},
+    ],
+)
+def test_an_answer_of_other_types_is_a_fault_of_the_server(
+    engine: OllamaEngine, server: OllamaDouble, monkeypatch: pytest.MonkeyPatch, record: object
+) -> None:
+    answering(server, monkeypatch, record)
+    with pytest.raises(EngineProtocolError, match="JSON of an unknown shape"):
+        engine.generate(PROMPT, OPTIONS, model=MODEL)
+
+
+@pytest.mark.parametrize("reason", ["load", "unload"])
+def test_a_model_that_was_only_loaded_has_not_answered(
+    engine: OllamaEngine, server: OllamaDouble, monkeypatch: pytest.MonkeyPatch, reason: str
+) -> None:
+    usual = engine.generate(PROMPT, OPTIONS, model=MODEL)
+    empty = {"message": {"content": ""}, "done": True, "done_reason": reason}
+    answering(server, monkeypatch, empty)
+    assert engine.generate(PROMPT, OPTIONS, model=MODEL).text == usual.text  # asked again
+    answering(server, monkeypatch, *[empty] * 3)
+    with pytest.raises(EngineUnreachable, match=f"{reason}ed the model instead of an answer"):
+        engine.generate(PROMPT, OPTIONS, model=MODEL)
