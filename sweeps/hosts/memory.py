@@ -1,14 +1,17 @@
-"""Values that a host has no memory for: the one of a configuration that is too large, and the baseline's message."""
+"""Values that a host has no memory for: those of failed configurations, and the baseline's message."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from sweeps.config.narrowed_space import TooLarge
+from sweeps.config.narrowed_space import TooLarge, between
+from sweeps.config.space import Dimension
+from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import EngineError, OutOfMemory
-from sweeps.hosts.host import Host
-from sweeps.hosts.task import Task
-from sweeps.options import Configuration, OptionValue
+from sweeps.hosts.host import Host, RunStoppedError
+from sweeps.hosts.task import Task, TaskResult
+from sweeps.options import Configuration, OptionValue, as_number
 
 LARGE = ("num_ctx", "num_batch", "num_gpu", "model")
 """Names whose values decide the memory that is needed, the likeliest cause first."""
@@ -64,3 +67,48 @@ def too_large(host: Host, task: Task, baseline: Configuration) -> tuple[str, Opt
             except EngineError:
                 continue
     return (different[0], values[different[0]]) if different else None
+
+
+def values_too_large(
+    failed: Iterable[TaskResult], hosts: Sequence[Host], config: SweepConfig, rows: Sequence[Mapping[str, Any]]
+) -> tuple[list[TooLarge], list[TaskResult]]:
+    """Find the values for which hosts had no memory.
+
+    Args:
+        failed: Tasks that failed for lack of memory.
+        hosts: The hosts.
+        config: The sweep's configuration.
+        rows: Rows of the observations table so far.
+
+    Returns:
+        The values of the space, one of each failed configuration; and the results of configurations whose value is not
+        in the space, such as a candidate's.
+
+    Raises:
+        RunStoppedError: If a configuration does not fit that needs as much as the baseline.
+    """
+    found: dict[tuple[str, OptionValue], TooLarge] = {}
+    outside: list[TaskResult] = []
+    culprits: dict[object, tuple[str, OptionValue] | None] = {}
+    for result in failed:
+        host = next(host for host in hosts if host.known and host.load(result.task) in host.no_memory_for)
+        load = (host.digest, host.load(result.task))
+        if load not in culprits:
+            culprits[load] = too_large(host, result.task, config.baseline)
+        value = culprits[load]
+        if value is None:
+            raise RunStoppedError(no_memory(config.baseline, result.error))
+        if value[0] not in config.space:
+            outside.append(result)
+            continue
+        reason = f"It does not fit into the memory of {host.label} with model {result.task.configuration.model}:"
+        dimension = config.space[value[0]]
+        highest = None if dimension.choices else between(dimension, _fitting(dimension, *value, rows), value[1])
+        found.setdefault(value, TooLarge(*value, f"{reason} {result.error}", highest))
+    return list(found.values()), outside
+
+
+def _fitting(dimension: Dimension, name: str, limit: OptionValue, rows: Sequence[Mapping[str, Any]]) -> OptionValue:
+    """Return the largest value below a limit that a host had memory for, or else the range's lower end."""
+    known = {row[name] for row in rows if row.get(name) is not None and row["finish"] != "error"}
+    return max([dimension.low, *(number for each in known if (number := as_number(each)) < as_number(limit))])

@@ -9,12 +9,11 @@ from operator import itemgetter
 from typing import Any
 
 from objectives import Case, Objective
-from sweeps.config.narrowed_space import TooLarge, between
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import EngineError
 from sweeps.fingerprints.changes import fingerprint_changes, fingerprints_from
-from sweeps.hosts.host import Host, HostChangedError, RunStoppedError, host_record
-from sweeps.hosts.memory import ValuesTooLargeError, no_memory, too_large
+from sweeps.hosts.host import Host, HostChangedError, host_record
+from sweeps.hosts.memory import ValuesTooLargeError, values_too_large
 from sweeps.hosts.pool import observed, run_tasks
 from sweeps.hosts.shared_tasks import SharedTasks
 from sweeps.hosts.sweep_hosts import fingerprints_of, host_differences
@@ -22,7 +21,7 @@ from sweeps.hosts.task import Task, TaskResult
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.records import Key, Place
 from sweeps.ledger.unwritten import WRITE_SECONDS, Unwritten
-from sweeps.options import Configuration, OptionValue, as_number
+from sweeps.options import Configuration
 from sweeps.progress import Progress
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.growing_table import ByTrial, RunningOffsets
@@ -185,8 +184,8 @@ class Measurer:
         finally:
             self._unwritten.write()
         self._scorer.stop_if_none_scored()
-        if self._no_memory and (found := self._values_too_large()):
-            raise ValuesTooLargeError(found)
+        if self._no_memory:
+            self._leave_out()
 
     def _unknown(self, tasks: Sequence[Task]) -> list[Task]:
         """Take tasks whose scores the ledger has; return the others."""
@@ -249,37 +248,19 @@ class Measurer:
         for line in host_differences(self.hosts):
             self.progress.note(line, warning=True)
 
-    def _values_too_large(self) -> list[TooLarge]:
-        """Return the values for which hosts had no memory, one of each failed configuration.
+    def _leave_out(self) -> None:
+        """Keep the failure of a candidate without enough memory; values of the space are left out.
 
         Raises:
+            ValuesTooLargeError: If there are any.
             RunStoppedError: If a configuration does not fit that needs as much as the baseline.
         """
-        found: dict[tuple[str, OptionValue], TooLarge] = {}
-        culprits: dict[object, tuple[str, OptionValue] | None] = {}
         failed, self._no_memory = self._no_memory, []
-        for result in failed:
-            host = next(host for host in self.hosts if host.known and host.load(result.task) in host.no_memory_for)
-            load = (host.digest, host.load(result.task))
-            if load not in culprits:
-                culprits[load] = too_large(host, result.task, self.config.baseline)
-            value = culprits[load]
-            if value is None:
-                raise RunStoppedError(no_memory(self.config.baseline, result.error))
-            if value[0] not in self.config.space:  # of a candidate: that one has failed
-                self._keep(replace(result, no_memory=False))
-                continue
-            reason = f"It does not fit into the memory of {host.label} with model {result.task.configuration.model}:"
-            dimension = self.config.space[value[0]]
-            highest = None if dimension.choices else between(dimension, self._fitting(value[0], value[1]), value[1])
-            found.setdefault(value, TooLarge(*value, f"{reason} {result.error}", highest))
-        return list(found.values())
-
-    def _fitting(self, name: str, limit: OptionValue) -> OptionValue:
-        """Return the largest value below a limit that a host had memory for, or else the range's lower end."""
-        known = {row[name] for row in self.rows if row.get(name) is not None and row["finish"] != "error"}
-        smaller = [as_number(each) for each in known if as_number(each) < as_number(limit)]
-        return max([self.config.space[name].low, *smaller])
+        found, candidates = values_too_large(failed, self.hosts, self.config, self.rows)
+        for result in candidates:
+            self._keep(replace(result, no_memory=False))
+        if found:
+            raise ValuesTooLargeError(found)
 
     def take_finished(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Take the rows of a finished study; the progress counts them as kept."""
