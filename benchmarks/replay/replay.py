@@ -50,7 +50,8 @@ from benchmarks import command
 from benchmarks.replay import batched, table
 from benchmarks.replay.problem import SAME, CachedObjective, StoredTexts, TableProblem
 from benchmarks.replay.replay_text import MEASURES, NULL_MEASURES, lines_of
-from benchmarks.search import arena, arena_peers
+from benchmarks.search import arena
+from benchmarks.search.peers import peers
 from benchmarks.search.replications import Record, read, resume
 from benchmarks.search.selection_summary import REFERENCE, means, ratio
 from benchmarks.workers import mapped
@@ -58,7 +59,7 @@ from benchmarks.workers import mapped
 BUDGETS = (150, 300, 600, 1200)
 REPLICATIONS = 200
 SWEEP = "sweep"
-METHODS = (SWEEP, *arena_peers.PEERS)
+METHODS = (SWEEP, *peers.PEERS)
 
 
 @dataclass
@@ -148,7 +149,7 @@ class Replay:
                 optimism_recommended=found.reported - found.truth,
                 used=found.used,
             )
-            for found in arena_peers.run_peer(name, problem, budgets, seed)
+            for found in peers.run_peer(name, problem, budgets, seed)
         ]
 
 
@@ -306,7 +307,7 @@ def main(argv: list[str] | None = None) -> int:
         figures[method] = {str(budget): means([states[str(budget)] for states in of_it]) for budget in budgets}
         timed = [states["seconds"] for states in of_it if "seconds" in states]
         figures[method]["seconds"] = float(np.mean(timed)) if timed else None
-    figures["methods"], figures["absent"] = methods, arena_peers.absent()
+    figures["methods"], figures["absent"] = methods, peers.absent()
     if {SWEEP, REFERENCE} <= set(methods):
         figures |= ratios(runs, budgets)
     figures["seconds"] = time.perf_counter() - started

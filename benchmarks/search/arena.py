@@ -1,7 +1,7 @@
 """Where ways to search meet at equal generations: problems whose truth is known, and the product at work on them.
 
 This is no benchmark by itself. `selection.py` uses it on simulated surfaces, `replay.py` on a table of generations;
-the product's rivals are in `arena_peers.py`.
+the product's rivals are in `peers/peers.py`.
 
 A `Problem` gives the score of one noisy generation of a configuration on a case, and the true score. `run_sweep`
 gives it to the product: a whole sweep from the first request to the verdict, by `sweeps.study.sweep.Sweep` itself with

@@ -30,19 +30,18 @@ import math
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import command
 from benchmarks.search import replications
 from benchmarks.search.replications import Record
+from benchmarks.search.trials import Trials, table_problem
 from benchmarks.workers import mapped
 
 if TYPE_CHECKING:
-    from benchmarks.search.arena import Array, Problem
-    from sweeps.samplers.encoding import Encoding
+    from benchmarks.search.arena import Array
     from sweeps.samplers.posterior import Surface
 
 WAYS = ("uniform", "drop", "again", "gradient", "late", "late-drop")
@@ -66,40 +65,13 @@ NEW = 64
 
 
 @dataclass
-class Race:
-    """One search.
+class Race(Trials):
+    """One search by one of `WAYS`."""
 
-    Attributes:
-        problem: The problem.
-        budget: Generations.
-        seed: Seed of everything.
-        way: One of `WAYS`.
-        codes: Codes of the trials, the baseline first.
-        sums: Sum of the scores of each trial by case.
-        counts: Their numbers.
-    """
-
-    problem: Problem
-    budget: int
-    seed: int
     way: str
-    codes: list[Array] = field(default_factory=list)
-    sums: list[Array] = field(default_factory=list)
-    counts: list[Array] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        import numpy as np
-
-        from sweeps.samplers.encoding import Encoding
-
-        problem = self.problem
-        self.rng = np.random.default_rng(self.seed)
-        self.encoding: Encoding = Encoding(problem.distributions, problem.active_when, problem.baseline)
-        floor = problem.draw_block(problem.baseline, FLOOR_SEEDS, self.rng)
-        self.noise = max(float(floor.var(axis=1, ddof=1).mean()), 1e-6)
-        self.codes.append(self.encoding.canonical(self.encoding.codes([problem.baseline]))[0])
-        self.sums.append(floor.sum(axis=1))
-        self.counts.append(np.full(problem.cases, float(FLOOR_SEEDS)))
+        self.begin(FLOOR_SEEDS)
         self.spent = 0
 
     def run(self) -> dict[str, float]:
@@ -115,7 +87,7 @@ class Race:
         with one_thread():
             while self.spent < self.budget:
                 done = len(self.codes) - 1
-                surface = self._surface(first) if done >= first else None
+                surface = self.surface(first) if done >= first else None
                 self._trial(design[done] if done < first else self._next(surface), surface)
             means = self._posterior_means()
         picked = self.codes[int(np.argmax(means))]
@@ -127,33 +99,12 @@ class Race:
             "shares": self.spent / trials / self.problem.cases,
         }
 
-    def _scores(self) -> tuple[Array, Array, Array]:
-        """Scores of the trials as if they had all cases, their variances, and the cases' offsets."""
-        import numpy as np
-
-        from analysis.observations.case_offsets import fit_offsets
-
-        sums, counts = np.array(self.sums), np.array(self.counts)
-        offsets = fit_offsets(sums / np.maximum(counts, 1), counts)
-        totals = counts.sum(axis=1)
-        return (sums - counts * offsets).sum(axis=1) / totals, self.noise / totals, offsets
-
-    def _surface(self, first: int) -> Surface | None:
-        import numpy as np
-
-        from sweeps.samplers.gp import checkpoint
-        from sweeps.samplers.posterior import fit_surrogate
-
-        values, noise, _ = self._scores()
-        early = checkpoint(len(values), first)
-        return fit_surrogate(self.encoding, np.array(self.codes), values, noise, (values[:early], noise[:early]))
-
     def _posterior_means(self) -> Array:
         """Posterior means of the trials, by the pick's own surface (fitted to all of them)."""
         import numpy as np
 
-        surface = self._surface(len(self.codes))
-        return np.asarray(self._scores()[0] if surface is None else surface.known_means())
+        surface = self.surface(len(self.codes))
+        return np.asarray(self.scores()[0] if surface is None else surface.known_means())
 
     def _next(self, surface: Surface | None) -> Array:
         """Codes of the next trial."""
@@ -206,7 +157,7 @@ class Race:
 
         options = {**self.problem.baseline, **self.encoding.params(codes)}
         sums, counts = np.zeros(self.problem.cases), np.zeros(self.problem.cases)
-        offsets = self._scores()[2]
+        offsets = self.scores()[2]
         for case in self.rng.permutation(self.problem.cases):
             if self.spent >= self.budget:
                 break
@@ -218,9 +169,7 @@ class Race:
                 if self._hope(surface, codes, mean, self.noise / counts.sum()) < HOPELESS:
                     break
         if counts.any():
-            self.codes.append(codes)
-            self.sums.append(sums)
-            self.counts.append(counts)
+            self.keep(codes, sums, counts)
 
     def _hope(self, surface: Surface, codes: Array, mean: float, variance: float) -> float:
         """Chance that a set is better than the best known one, given the surface and its scores so far."""
@@ -230,15 +179,6 @@ class Race:
         weight = sd**2 / (sd**2 + variance)
         after, rest = before + weight * (mean - before), sd * math.sqrt(1.0 - weight)
         return float(ndtr((after - surface.reference()) / rest))
-
-
-@lru_cache(maxsize=1)
-def table_problem() -> Problem:
-    """The 48 real sets."""
-    from benchmarks.replay import table
-    from benchmarks.replay.problem import CachedObjective, TableProblem
-
-    return TableProblem(table.load(), table.Work().cases, CachedObjective())
 
 
 def replication(number: int, budgets: Sequence[int], problems: Sequence[str], ways: Sequence[str]) -> Record:

@@ -7,7 +7,7 @@
 Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or
 .08), `flat` ones on which nothing matters, and `default-best` ones on which every change is worse; 4, 8 or 12 cases.
 Each is tuned by whole sweeps of the product, one per budget (`arena.py`), and by its rivals, one run each whose state
-is read at every budget (`arena_peers.py`). To save time most rivals run on a third of the surfaces; TPE with 3 seeds,
+is read at every budget (`peers/peers.py`). To save time most rivals run on a third of the surfaces; TPE with 3 seeds,
 which sweeps are compared with, runs on all of them, its older form and random search wherever there is a gain.
 
 A replication is one surface with everything on it. Each is written to `--out` as one line when it is finished; the same
@@ -53,7 +53,7 @@ def cell(number: int) -> tuple[str, int, int, float]:
 
 def peers_of(kind: str, index: int) -> Sequence[str]:
     """The rivals that run: all on every third surface, the reference on all, two more wherever there is a gain."""
-    from benchmarks.search.arena_peers import PEERS
+    from benchmarks.search.peers.peers import PEERS
 
     if index // 9 % 3 == 0:  # nine surfaces are one of each number of cases with each gain
         return list(PEERS)
@@ -63,7 +63,7 @@ def peers_of(kind: str, index: int) -> Sequence[str]:
 def replication(number: int, budgets: Sequence[int]) -> Record:
     """All methods on one surface; the record that `selection_summary` reads."""
     from benchmarks.search.arena import SurfaceProblem, run_sweep, spread_seed
-    from benchmarks.search.arena_peers import PEERS, run_peer
+    from benchmarks.search.peers.peers import PEERS, run_peer
     from sweeps.engines.scripted.surfaces import make_surface
 
     kind, index, cases, gain = cell(number)

@@ -18,11 +18,11 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from benchmarks import command
-from benchmarks.search.racing import table_problem
+from benchmarks.search.trials import Trials, table_problem
 
 if TYPE_CHECKING:
     from benchmarks.search.arena import Array, Problem
@@ -77,50 +77,22 @@ WAYS: Mapping[str, Way] = {
 
 
 @dataclass
-class Small:
-    """One sweep.
+class Small(Trials):
+    """One sweep, and how it spends its generations."""
 
-    Attributes:
-        problem: The problem.
-        budget: Generations.
-        seed: Seed of everything.
-        way: How it spends them.
-        codes: Codes of the trials, the baseline first.
-        sums: Sum of the scores of each trial by case.
-        counts: Their numbers.
-    """
-
-    problem: Problem
-    budget: int
-    seed: int
     way: Way
-    codes: list[Array] = field(default_factory=list)
-    sums: list[Array] = field(default_factory=list)
-    counts: list[Array] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        import numpy as np
-
         from sweeps.budget.plan import Plan
-        from sweeps.samplers.encoding import Encoding
 
-        problem, way, cases = self.problem, self.way, self.problem.cases
-        self.rng = np.random.default_rng(self.seed)
-        self.encoding = Encoding(problem.distributions, problem.active_when, problem.baseline)
-        floor = problem.draw_block(problem.baseline, way.floor, self.rng)
-        self.noise = max(float(floor.var(axis=1, ddof=1).mean()), 1e-6)
-        self._keep(self.encoding.canonical(self.encoding.codes([problem.baseline]))[0], floor.sum(axis=1), way.floor)
+        way, cases = self.way, self.problem.cases
+        self.begin(way.floor)
         confirm = max(LEAST_CONFIRM, round(self.budget * way.share / (2 * cases)))
         plan = Plan(cases, way.floor, 1, 1, confirm, parts=way.parts, together=BATCH)
         self.trials = max(plan.rotation.trials_within(self.budget - cases * (way.floor + 2 * confirm)), BATCH)
         self.plan, self.room = plan, plan.rotation.cases_of(self.trials)
         self.fresh = (self.budget - cases * way.floor - self.room) // (2 * cases)
         self.first = max(min(2 * len(self.encoding) + 2, self.trials // 4), 8)
-
-    def _keep(self, codes: Array, sums: Array, counts: Any) -> None:
-        self.codes.append(codes)
-        self.sums.append(sums)
-        self.counts.append(sums * 0 + counts)
 
     def run(self) -> dict[str, float]:
         """Search, pick and compare."""
@@ -131,7 +103,7 @@ class Small:
         left = self.room
         with one_thread():
             while batch := self._batch(left):
-                surface = self._surface(self.first) if len(self.codes) >= self.first else None
+                surface = self.surface(self.first) if len(self.codes) >= self.first else None
                 made = len(self.codes) - 1
                 for codes, cases in zip(self._proposals(made, len(batch), design, surface, left), batch, strict=True):
                     left -= self._measure(codes, cases, surface, made)
@@ -148,26 +120,6 @@ class Small:
             left -= len(cases)
             batch.append(cases)
         return batch
-
-    def _scores(self) -> tuple[Array, Array, Array]:
-        """Scores of the trials as if they had all cases, their variances, and the cases' offsets."""
-        import numpy as np
-
-        from analysis.observations.case_offsets import fit_offsets
-
-        sums, counts = np.array(self.sums), np.array(self.counts)
-        offsets = fit_offsets(sums / np.maximum(counts, 1), counts)
-        totals = counts.sum(axis=1)
-        return (sums - counts * offsets).sum(axis=1) / totals, self.noise / totals, offsets
-
-    def _surface(self, first: int | None = None) -> Surface | None:
-        import numpy as np
-
-        from sweeps.samplers.posterior import checkpoint, fit_surrogate
-
-        values, noise, _ = self._scores()
-        early = len(values) if first is None else checkpoint(len(values), first)
-        return fit_surrogate(self.encoding, np.array(self.codes), values, noise, (values[:early], noise[:early]))
 
     def _proposals(self, made: int, count: int, design: Array, surface: Surface | None, left: int) -> list[Array]:
         """Codes of the next trials."""
@@ -212,7 +164,7 @@ class Small:
 
         from sweeps.samplers.pruning import chances
 
-        options, offsets = {**self.problem.baseline, **self.encoding.params(codes)}, self._scores()[2]
+        options, offsets = {**self.problem.baseline, **self.encoding.params(codes)}, self.scores()[2]
         scores = self.problem.draw_block(options, 1, self.rng)[:, 0]
         order = np.random.default_rng([self.seed, batch]).permutation(cases)
         for done in range(LEAST_CASES, len(order)):
@@ -223,7 +175,7 @@ class Small:
                     order = order[:done]
                     break
         has = np.isin(np.arange(self.problem.cases), order)
-        self._keep(codes, np.where(has, scores, 0.0), has)
+        self.keep(codes, np.where(has, scores, 0.0), has)
         return len(order)
 
     def _end(self, left: int) -> dict[str, float]:
@@ -233,10 +185,10 @@ class Small:
         from analysis.sequential.decision import Prior
         from analysis.verdict.recommendation import probability_better
 
-        problem, codes, surface = self.problem, np.array(self.codes), self._surface()
+        problem, codes, surface = self.problem, np.array(self.codes), self.surface()
         pool = self.encoding.grid() if self.way.any_set and self.encoding.size <= 512 else codes
         features = self.encoding.features(pool)
-        means = self._scores()[0] if surface is None else surface.posterior(features)[0]
+        means = self.scores()[0] if surface is None else surface.posterior(features)[0]
         baseline = self.encoding.keys(codes[:1])[0]
         others = np.array([key != baseline for key in self.encoding.keys(pool)])
         picked = pool[int(np.argmax(np.where(others, means, -np.inf)))]

@@ -14,7 +14,8 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from analysis import Prior
 from analysis.verdict.recommendation import RECOMMEND, probability_better
-from benchmarks.search import arena, arena_peers, selection, selection_summary, selection_table
+from benchmarks.search import arena, selection, selection_summary, selection_table
+from benchmarks.search.peers import peers
 from objectives import make_objective
 from sweeps.config.file import parse_config
 from sweeps.engines.scripted.surfaces import make_surface
@@ -26,7 +27,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def bench() -> SimpleNamespace:
     return SimpleNamespace(
-        arena=arena, peers=arena_peers, selection=selection, summary=selection_summary, text=selection_table
+        arena=arena, peers=peers, selection=selection, summary=selection_summary, text=selection_table
     )
 
 
@@ -273,7 +274,7 @@ def test_rivals_with_a_plan_recommend_what_they_name(bench, name: str) -> None:
 
 
 def test_a_race_drops_what_is_worse(bench) -> None:
-    from benchmarks.search.peer_races import Runner, _survivors
+    from benchmarks.search.peers.races import Runner, _survivors
 
     even = [Runner(np.zeros(1), {}, [0.5 + 0.1 * (i % 2) for i in range(6)]) for _ in range(2)]
     worse = Runner(np.zeros(1), {}, [0.3 + 0.1 * (i % 2) + 0.01 * (i % 3) for i in range(6)])

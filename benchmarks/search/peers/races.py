@@ -1,4 +1,4 @@
-"""An iterated race, as irace makes it, in its smallest form: a rival of the product (see `arena_peers.py`).
+"""An iterated race, as irace makes it, in its smallest form: a rival of the product (see `peers.py`).
 
 After Lopez-Ibanez, Dubois-Lacoste, Perez Caceres, Birattari and Stuetzle, "The irace package", Operations Research
 Perspectives 3, 2016. What is here: the number of iterations and of configurations per iteration from the budget, races
@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from benchmarks.search.arena import Array, Options, Problem
-from benchmarks.search.peer_parts import Peer, Trial, active
+from benchmarks.search.peers.parts import Peer, Trial, active
 from sweeps.samplers.encoding import Encoding
 
 FIRST_TEST = 5

@@ -1,4 +1,4 @@
-"""A token-aware search with several fidelities: a rival of the product (see `arena_peers.py`).
+"""A token-aware search with several fidelities: a rival of the product (see `peers.py`).
 
 After the abstract of Xu, Chen and Wen, "EcoTune", EMNLP 2025, which alone was at hand. It names a fidelity in tokens
 with a model of each configuration's cost, an expected improvement per token, and a schedule of fidelities that follows
@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.search.arena import Array, Options, Problem
-from benchmarks.search.peer_parts import Peer, Trial, active
+from benchmarks.search.peers.parts import Peer, Trial, active
 from sweeps.samplers.encoding import Encoding
 
 START, POOL, NEAR = 8, 200, 40

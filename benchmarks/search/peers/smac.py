@@ -1,4 +1,4 @@
-"""SMAC as a rival of the product (see `arena_peers.py`): its facade for noisy targets on several instances.
+"""SMAC as a rival of the product (see `peers.py`): its facade for noisy targets on several instances.
 
 `smac` is no part of the lock file; `pip install smac` lays it beside the environment.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.search.arena import Options, Problem, scratch
-from benchmarks.search.peer_parts import Peer, Trial, active
+from benchmarks.search.peers.parts import Peer, Trial, active
 
 
 def smac_peer() -> Peer:

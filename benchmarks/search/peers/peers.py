@@ -1,4 +1,4 @@
-"""Usual ways to tune options, to compare the product with at equal generations (see `arena.py`).
+"""Usual ways to tune options, to compare the product with at equal generations (see `benchmarks.search.arena`).
 
 `run_peer` runs one of `PEERS` on a problem. All of them try the baseline first, as anybody would. All know the
 conditions of the space, and so do not search an option that does nothing.
@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchmarks.search.arena import Options, Problem
-from benchmarks.search.peer_parts import Peer, Trial, in_order, is_active, new_study, suggest
-from benchmarks.search.peer_races import race_peer
-from benchmarks.search.peer_smac import smac_peer
-from benchmarks.search.peer_tokens import token_aware_peer
+from benchmarks.search.peers.parts import Peer, Trial, in_order, is_active, new_study, suggest
+from benchmarks.search.peers.races import race_peer
+from benchmarks.search.peers.smac import smac_peer
+from benchmarks.search.peers.tokens import token_aware_peer
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -250,7 +250,7 @@ PEERS: Mapping[str, Peer] = {
 """The rivals by name: `best_trial` of TPE with 1, 3 and 5 seeds per case; TPE with WilcoxonPruner and 3 seeds; random
 search with 3 (better than with 1); one factor at a time with 3 repeats and 3 levels (no worse than 2, 4 or 5); TPE with
 3 seeds that models each option by itself, as Optuna's did by default before version 5; TPE with HyperbandPruner and 3
-seeds; a race and a token-aware search (`peer_races`, `peer_tokens`); Optuna's GPSampler with 1 and 3 seeds; SMAC. The
+seeds; a race and a token-aware search (`races`, `tokens`); Optuna's GPSampler with 1 and 3 seeds; SMAC. The
 last three need torch or smac, which are no part of the lock file."""
 
 PLANNED = frozenset({"race", "token-aware"})
