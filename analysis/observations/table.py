@@ -6,6 +6,7 @@ import difflib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -206,18 +207,22 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
 def _scores(observations: pd.DataFrame, scale: Scale) -> FloatArray:
     """Return the scores, shape (rows,), NaN where one is missing; refuse anything else than numbers on the scale."""
     raw = observations["score"]
-    numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
-    scores: FloatArray = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
-    blank = raw.isna().to_numpy(dtype=bool)
-    if not pd.api.types.is_numeric_dtype(raw):
-        blank = blank | (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
-    wrong = np.isnan(scores) & ~blank
-    if wrong.any():
-        first = raw.iloc[int(np.flatnonzero(wrong)[0])]
-        raise TableError(
-            f"score is not a number in {rows_text(wrong)}: {first!r}. Write a number from {scale.low:g} to"
-            f" {scale.high:g}, or leave it empty."
-        )
+    scores: FloatArray
+    if raw.dtype == np.float64:
+        scores = raw.to_numpy()
+    else:
+        numbers = pd.to_numeric(raw, errors="coerce").astype("float64")
+        scores = np.asarray(numbers.to_numpy(dtype=np.float64, na_value=np.nan), dtype=np.float64)
+        blank = raw.isna().to_numpy(dtype=bool)
+        if not pd.api.types.is_numeric_dtype(raw):
+            blank = blank | (raw.astype(str).str.strip() == "").to_numpy(dtype=bool)
+        wrong = np.isnan(scores) & ~blank
+        if wrong.any():
+            first = raw.iloc[int(np.flatnonzero(wrong)[0])]
+            raise TableError(
+                f"score is not a number in {rows_text(wrong)}: {first!r}. Write a number from {scale.low:g} to"
+                f" {scale.high:g}, or leave it empty."
+            )
     with np.errstate(invalid="ignore"):
         outside = (scores < scale.low) | (scores > scale.high)
     if outside.any():
@@ -231,14 +236,20 @@ def _scores(observations: pd.DataFrame, scale: Scale) -> FloatArray:
 
 def _labels(observations: pd.DataFrame, column: str) -> tuple[IntArray, tuple[str, ...]]:
     """Return codes, shape (rows,), and sorted labels of a column; refuse a missing label."""
-    values = observations[column]
+    return codes_of(observations[column], column)
+
+
+def codes_of(values: pd.Series[Any], column: str) -> tuple[IntArray, tuple[str, ...]]:
+    """Return codes, shape (rows,), and sorted labels of values, as `_labels` does for a column of this name."""
     if values.dtype == object and pd.api.types.infer_dtype(values, skipna=True) != "string":
         values = values.map(str, na_action="ignore")  # 1, 1.0 and True are equal, and would become one label
     codes, uniques = pd.factorize(values)
     if (codes < 0).any():
         raise TableError(f"{column} is empty in {rows_text(codes < 0)}: fill it, or drop the rows")
-    labels, inverse = np.unique(np.array([str(value) for value in uniques], dtype=object), return_inverse=True)
-    return inverse[codes].astype(np.int64), tuple(str(label) for label in labels)
+    texts = [str(value) for value in uniques]
+    labels = sorted(set(texts))
+    place = {label: at for at, label in enumerate(labels)}
+    return np.array([place[text] for text in texts], dtype=np.int64)[codes], tuple(labels)
 
 
 def _hosts(observations: pd.DataFrame) -> tuple[IntArray, tuple[str, ...]]:
@@ -246,7 +257,7 @@ def _hosts(observations: pd.DataFrame) -> tuple[IntArray, tuple[str, ...]]:
     if "host" not in observations.columns:
         return np.zeros(len(observations), dtype=np.int64), ("",)
     host = observations["host"]
-    return _labels(observations.assign(host=host.astype(object).where(host.notna(), "")), "host")
+    return codes_of(host.fillna("") if host.dtype == "str" else host.astype(object).where(host.notna(), ""), "host")
 
 
 def _clusters(observations: pd.DataFrame, column: str, case: IntArray, cases: tuple[str, ...]) -> IntArray:
@@ -288,9 +299,12 @@ def _texts(observations: pd.DataFrame) -> IntArray:
     """Return codes of the texts' digests in their order, shape (rows,); -1 where a row has no digest."""
     if "text_sha256" not in observations.columns:
         return np.full(len(observations), -1, dtype=np.int64)
-    texts = observations["text_sha256"].astype(object)
-    codes, _ = pd.factorize(texts.where(texts.notna() & (texts != "")).map(str, na_action="ignore"), sort=True)
-    return codes.astype(np.int64)
+    texts = observations["text_sha256"]
+    known = texts.notna().to_numpy(dtype=bool)
+    values = np.where(known, texts.to_numpy(dtype=object), "")
+    codes, digests = pd.factorize(np.array([str(value) for value in values], dtype=object), sort=True)
+    empty = len(digests) > 0 and digests[0] == ""
+    return (codes - 1 if empty else codes).astype(np.int64)
 
 
 def _refuse_duplicates(observations: pd.DataFrame, cell: IntArray, seed: IntArray, usable: BoolArray) -> None:

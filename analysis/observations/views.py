@@ -12,7 +12,8 @@ import pandas as pd
 
 from analysis.arrays import FloatArray
 from analysis.observations.case_offsets import cells_of, means_over_cases
-from analysis.observations.table import COLUMNS
+from analysis.observations.marks import says
+from analysis.observations.table import COLUMNS, codes_of
 
 LEVEL_COLUMNS = {"1-2": "lv12", "1": "lv1", "2": "lv2", "3": "lv3", "4": "lv4", "5": "lv5"}
 """Levels as people name them, with their columns; 1 and 2 together come first, as the figure that matters most."""
@@ -47,12 +48,16 @@ class ByConfiguration:
     """The usable rows of a table by configuration: each is looked up once, however many arms are compared."""
 
     def __init__(self, observations: pd.DataFrame) -> None:
-        self._rows = usable(observations)
-        self._places = self._rows.groupby(self._rows["configuration"].astype(str).to_numpy()).indices
+        keep = observations["score"].notna().to_numpy(dtype=bool) & ~says(observations, "finish", "error")
+        self._table, places = observations, np.flatnonzero(keep)
+        codes, labels = codes_of(observations["configuration"].iloc[places], "configuration")
+        ends = np.cumsum(np.bincount(codes, minlength=len(labels)))
+        parts = np.split(places[np.argsort(codes, kind="stable")], ends[:-1])
+        self._places = dict(zip(labels, parts, strict=False))  # without rows there is one part and no label
 
     def of(self, *labels: str) -> pd.DataFrame:
         """Return the rows of some configurations."""
-        return self._rows.iloc[np.sort(np.concatenate([self._places[label] for label in labels]))]
+        return self._table.iloc[np.sort(np.concatenate([self._places[label] for label in labels]))]
 
 
 def confirmation(observations: pd.DataFrame, configurations: Sequence[str]) -> pd.DataFrame:

@@ -118,8 +118,10 @@ def judge(
     luck, rows = optimism(found.values()), ByConfiguration(observations)
     return [
         _verdict(
-            doubts_about(rows.of(baseline, label), found[label][0], whole[label], at_random=assume_missing_at_random),
-            text_notes(rows.of(baseline, label), whole[label]),
+            doubts_about(
+                both := rows.of(baseline, label), found[label][0], whole[label], at_random=assume_missing_at_random
+            ),
+            text_notes(both, whole[label]),
             *found[label],
             p_value,
             level,

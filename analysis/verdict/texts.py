@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 
 from analysis.comparison.pair import Pair, pair
 from analysis.formatting import decimals
 from analysis.observations.marks import says
 from analysis.observations.scale import Scale
-from analysis.observations.table import TableError, summarize
+from analysis.observations.table import TableError, codes_of, summarize
 
 CUT_OFF = 0.2
 """Smallest difference of the shares of texts cut off for which there is a note."""
@@ -36,8 +37,11 @@ def text_notes(rows: pd.DataFrame, two: Pair) -> tuple[str, ...]:
     cases = {two.cells.cases[each] for each in two.cells.stratum_case[two.strata]}
     if not _TELLING & set(rows.columns):
         return ()
-    rows = rows[rows["case"].astype(str).isin(cases).to_numpy()]
-    arms = [rows[(rows["configuration"].astype(str) == name).to_numpy()] for name in names]
+    case, labels = codes_of(rows["case"], "case")
+    within = np.array([label in cases for label in labels])[case]
+    configuration, labels = codes_of(rows["configuration"], "configuration")
+    arms = [rows[within & (configuration == labels.index(name))] for name in names]
+    rows = rows[within]
     found = (_cut_off(rows, arms, names, two.cells.scale), _longer(arms, names, two.effect), _copied(arms, names))
     return tuple(filter(None, found))
 
@@ -99,6 +103,8 @@ def _copied(arms: list[pd.DataFrame], names: list[str]) -> str:
 
 def _mean(own: pd.DataFrame, column: str) -> float:
     """Return the mean over cases of a column's mean; NaN where it has no number."""
-    numbers = pd.to_numeric(own[column], errors="coerce")
-    by_case = numbers.groupby(own["case"].astype(str).to_numpy()).mean().dropna()
-    return float(by_case.mean()) if len(by_case) else math.nan
+    numbers = pd.to_numeric(own[column], errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    known = ~np.isnan(numbers)
+    case, _ = codes_of(own["case"][known], "case")
+    means = np.bincount(case, weights=numbers[known]) / np.bincount(case)
+    return float(means.mean()) if len(means) else math.nan

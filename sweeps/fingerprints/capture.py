@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,16 +33,10 @@ def client_facts() -> dict[str, Any]:
 
     The shell's settings (`shell_environment`) are the client's own. A server started elsewhere does not have them.
     """
-    versions = {}
-    for name in PACKAGES:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     shell = machine.numeric_environment(os.environ, *machine.SERVER_ENVIRONMENT, *machine.DEVICE_ENVIRONMENT)
     facts: dict[str, Any] = {
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "packages": versions,
+        "packages": dict(_versions()),
         "shell_environment": shell,
     }
     commit = _git("rev-parse", "--verify", "HEAD")
@@ -50,6 +45,18 @@ def client_facts() -> dict[str, Any]:
         facts["git_commit"] = commit
         facts["git_dirty"] = UNKNOWN if status is None else bool(status)
     return facts
+
+
+@cache
+def _versions() -> Mapping[str, str]:
+    """Versions of the packages when this process first asks: it goes on with what it has imported."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 def _git(*arguments: str) -> str | None:

@@ -142,7 +142,7 @@ def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     known = [row for row in listed if isinstance(row, ObservationRow)]
     if known and len(known) == len(listed):
         known.sort(key=_place)
-        columns = {name: _typed(pd.Series(values), name) for name, values in columns_of(known)}
+        columns = {name: _column(values, name) for name, values in columns_of(known)}
         return pd.DataFrame(columns, copy=False)
     table = pd.DataFrame(listed, columns=[*COLUMNS, *OPTIONS])
     unused = [name for name in OPTIONS if table[name].isna().all()]
@@ -158,6 +158,18 @@ def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
     stage = row["stage"]
     rank = STAGES.index(stage) if stage in STAGES else len(STAGES)
     return rank, row["trial"], row["host"], row["case"], row["seed"], row["repeat"]
+
+
+def _column(values: list[Any], name: str) -> Any:
+    """As `_typed`, from a list, without a look for the type where it is known."""
+    import numpy as np
+    import pandas as pd
+
+    if name in _COUNTS:
+        return pd.array(values, dtype="Int64")
+    if name in _NUMBERS or name == "truncated":
+        return np.array(values, dtype=float if name in _NUMBERS else bool)
+    return pd.Series(values)
 
 
 def _typed(values: pd.Series, name: str) -> pd.Series:

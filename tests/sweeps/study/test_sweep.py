@@ -487,6 +487,15 @@ def test_ctrl_c_keeps_everything_and_says_stopped(tmp_path: Path) -> None:
 # ---- another configuration under the same name
 
 
+@pytest.fixture(scope="module")
+def two_studies(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two finished studies, t and t-2."""
+    folder = tmp_path_factory.mktemp("two")
+    run(write_sweep(folder, study={"name": "t-2"}))
+    run(write_sweep(folder))
+    return folder
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
@@ -498,24 +507,17 @@ def test_ctrl_c_keeps_everything_and_says_stopped(tmp_path: Path) -> None:
     ],
 )
 def test_another_configuration_shows_the_difference_and_a_free_name(
-    tmp_path: Path, change: dict[str, Any], words: list[str]
+    tmp_path: Path, two_studies: Path, change: dict[str, Any], words: list[str]
 ) -> None:
-    path = write_sweep(tmp_path, study={"name": "t-2"})
-    first = run(path)
-    path = write_sweep(tmp_path)
-    run(path)
-    if change.pop("cases", None):
-        (tmp_path / "cases/c3.toml").unlink()
-        path = write_sweep(tmp_path, cases=2)
-        (tmp_path / "cases/c3.toml").unlink(missing_ok=True)
-    else:
-        path = write_sweep(tmp_path, **change)
+    shutil.copytree(two_studies / "mlruns", tmp_path / "mlruns")
+    path = write_sweep(tmp_path, **change, engine={"options": {"cases": str(two_studies / "cases")}})
     with pytest.raises(ConfigError) as caught:
         run(path)
     text = str(caught.value)
     assert all(word in text for word in words), text
     assert "'t-3'" in text
-    assert steady(load_result(tmp_path / "mlruns", "t-2").observations) == steady(first.observations)
+    kept, first = (load_result(folder / "mlruns", "t-2") for folder in (tmp_path, two_studies))
+    assert steady(kept.observations) == steady(first.observations)
     assert load_result(tmp_path / "mlruns", "t").status == "done"
 
 
