@@ -10,6 +10,9 @@ The database is a PostgreSQL server on the same machine. Optuna's storage, MLflo
 * `seconds`: wall time from the common start, when everything is imported, until the last coordinator has the verdict.
 * `share`: the time of all together over the time of one. With three it is at best 1/3.
 * `share_of_stages`: the same for floor, exploration and confirmation alone.
+* `processor`: processor seconds of all coordinators, without the database's.
+
+The tables are made before the start, since a database gets them once.
 """
 
 from __future__ import annotations
@@ -30,8 +33,8 @@ from benchmarks.speed.hosts import cases, tables
 from benchmarks.sweep_file import toml_text
 
 
-def timed(count: int, url: str, text: str, delay: float, *, modules: Path | None = None) -> tuple[float, float]:
-    """Wall seconds of so many coordinators in an empty database: of all, and of the stages.
+def timed(count: int, url: str, text: str, delay: float, *, modules: Path | None = None) -> tuple[float, float, float]:
+    """Seconds of so many coordinators in an empty database: wall time of all and of the stages, and processor time.
 
     Args:
         count: How many.
@@ -42,6 +45,7 @@ def timed(count: int, url: str, text: str, delay: float, *, modules: Path | None
     """
     from sweeps.config.file import parse_config
     from sweeps.engines.scripted.engine import ScriptedEngine
+    from sweeps.ledger.ledger import Ledger
     from sweeps.results.reader import load_result
     from sweeps.study.sweep import Sweep
     from sweeps.workspace.workspace import Workspace
@@ -49,6 +53,7 @@ def timed(count: int, url: str, text: str, delay: float, *, modules: Path | None
     config = parse_config(text)
     with tempfile.TemporaryDirectory() as directory:
         place = Workspace(Path(directory), storage=url)
+        Ledger(url).close()
         started, children = time.perf_counter(), []
         for _ in range(count):
             if pid := os.fork():
@@ -64,11 +69,13 @@ def timed(count: int, url: str, text: str, delay: float, *, modules: Path | None
                 status = 0
             finally:
                 os._exit(status)
-        if any(os.waitpid(pid, 0)[1] for pid in children):
-            raise RuntimeError("a coordinator has failed")
+        ends = [os.wait4(pid, 0) for pid in children]
         wall = time.perf_counter() - started
+        if any(status for _, status, _ in ends):
+            raise RuntimeError("a coordinator has failed")
+        processor = sum(used.ru_utime + used.ru_stime for _, _, used in ends)
         seconds = load_result(place).stored.record.seconds
-    return wall, sum(stage["wall"] for stage in seconds.values())
+    return wall, sum(stage["wall"] for stage in seconds.values()), processor
 
 
 def prepare(server: Any) -> None:
@@ -89,9 +96,10 @@ def prepare(server: Any) -> None:
 
 def table(figures: dict[str, Any]) -> Iterator[str]:
     """The figures as text."""
-    yield f"{'coordinators':<14}{'seconds':>10}{'of stages':>12}"
+    yield f"{'coordinators':<14}{'seconds':>10}{'of stages':>12}{'processor':>12}"
     for count in figures["seconds"]:
-        yield f"{count:<14}{figures['seconds'][count]:>10.1f}{figures['seconds_of_stages'][count]:>12.1f}"
+        seconds = (figures[name][count] for name in ("seconds_of_stages", "processor"))
+        yield f"{count:<14}{figures['seconds'][count]:>10.1f}" + "".join(f"{each:>12.1f}" for each in seconds)
     yield f"{'share':<14}{figures['share']:>10.2f}{figures['share_of_stages']:>12.2f}"
 
 
@@ -120,6 +128,7 @@ def main(argv: list[str] | None = None) -> int:
     for number, suffix in enumerate(("", "_of_stages")):
         figures[f"seconds{suffix}"] = {str(count): walls[number] for count, walls in found.items()}
         figures[f"share{suffix}"] = found[given.coordinators][number] / found[1][number]
+    figures["processor"] = {str(count): spent for count, (_, _, spent) in found.items()}
     return command.show(given, figures, table(figures))
 
 
