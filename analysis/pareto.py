@@ -26,6 +26,7 @@ _READ = ("configuration", "trial", "stage", "host", "case", "score", "finish", *
 _WINSOR_WIDTH = 2.5
 _MAD_TO_SD = 1.4826
 _GRID = 100
+_MOST_CELLS = 100_000  # of a table of grid x means
 
 
 def front_of(table: pd.DataFrame) -> pd.DataFrame:
@@ -136,19 +137,31 @@ def shrink(means: FloatArray, variances: FloatArray) -> tuple[FloatArray, FloatA
     if len(means) < 3 or float(np.ptp(fitted)) == 0 or exact.all():
         return means, np.sqrt(variances)
     known = np.where(exact, 1e-6 * float(np.ptp(fitted)) ** 2, variances)
-    between = np.linspace(0.0, float(np.ptp(fitted)), _GRID)[:, None] ** 2
+    grid = np.linspace(0.0, float(np.ptp(fitted)), _GRID)[:, None] ** 2
+    # A part of the grid at a time: whole tables for thousands of means would need 50 MB.
+    parts = np.array_split(grid, math.ceil(_GRID * len(means) / _MOST_CELLS))
+    fits = [_fit(part, fitted, known) for part in parts]
+    log_likelihood = np.concatenate([fit[2] for fit in fits])
+    likely = np.exp(log_likelihood - log_likelihood.max())
+    likely /= likely.sum()
+    values, spread = np.zeros(len(means)), np.zeros(len(means))
+    shares = np.split(likely, np.cumsum([len(part) for part in parts])[:-1])
+    for share, between, (_, centre, _) in zip(shares, parts, fits, strict=True):
+        values += share @ (centre + between / (between + known) * (means - centre))
+    for share, between, (common, centre, _) in zip(shares, parts, fits, strict=True):
+        kept = between / (between + known)
+        inner = centre + kept * (means - centre)
+        spread += share @ (kept * known + (1.0 - kept) ** 2 * common + (inner - values) ** 2)
+    return np.where(exact, means, values), np.where(exact, 0.0, np.sqrt(spread))
+
+
+def _fit(between: FloatArray, fitted: FloatArray, known: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the common mean's variance, its value, and the log likelihood, for each variance of the true values."""
     weights = 1.0 / (between + known)
     common = 1.0 / weights.sum(axis=1, keepdims=True)
     centre = common * (weights @ fitted)[:, None]
     misfit = (weights * (fitted - centre) ** 2).sum(axis=1)
-    log_likelihood = 0.5 * (np.log(common[:, 0]) + np.log(weights).sum(axis=1) - misfit)
-    likely = np.exp(log_likelihood - log_likelihood.max())
-    likely /= likely.sum()
-    kept = between / (between + known)
-    inner = centre + kept * (means - centre)
-    values = likely @ inner
-    spread = likely @ (kept * known + (1.0 - kept) ** 2 * common + (inner - values) ** 2)
-    return np.where(exact, means, values), np.where(exact, 0.0, np.sqrt(spread))
+    return common, centre, 0.5 * (np.log(common[:, 0]) + np.log(weights).sum(axis=1) - misfit)
 
 
 def _winsorised(means: FloatArray, variances: FloatArray) -> FloatArray:
@@ -162,7 +175,8 @@ def _shrunk(
     rows: pd.DataFrame, column: str, keys: pd.Index[str], noise_sd: float | None = None
 ) -> tuple[pd.Series[float], pd.Series[float]]:
     """Return the expected mean of a column over the cases, and its standard deviation, by configuration."""
-    known = rows.assign(value=pd.to_numeric(rows[column], errors="coerce").astype(float)).dropna(subset=["value"])
+    places = views.columns_of(rows, "configuration", "case", "host")
+    known = places.assign(value=pd.to_numeric(rows[column], errors="coerce").astype(float)).dropna(subset=["value"])
     # A missing case, easy or hard, must not make a configuration look better or worse.
     by_case = cells_of(known, "value")
     cells = (1.0 / by_case["size"]).groupby("configuration", observed=True).agg(share="sum", cases="size")

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from analysis.files.unfinished import remove_abandoned, unfinished
 
 
-def write_together(files: Mapping[Path, str], *, private: bool = False) -> list[Path]:
+def write_together(files: Mapping[Path, str | Iterable[str]], *, private: bool = False) -> list[Path]:
     """Write texts as UTF-8 files, each beside its place first, and move them there once all of them are on disk.
 
     A reader sees an old file or a new one, never half of one. Folders are made where missing. What a
     killed process left of one of these files is removed.
 
     Args:
-        files: Text by path.
+        files: Text by path; a long one may come in parts.
         private: Only the owner may read a new file; an existing one keeps its mode.
 
     Returns:
@@ -43,7 +43,7 @@ def write_together(files: Mapping[Path, str], *, private: bool = False) -> list[
                 newline="",
                 opener=partial(os.open, mode=mode),
             ) as stream:
-                stream.write(text)
+                stream.writelines([text] if isinstance(text, str) else text)
                 stream.flush()
                 os.fsync(stream.fileno())
             if private and path.exists():

@@ -152,7 +152,7 @@ def item_changes(items: pd.DataFrame, baseline: str, finalist: str) -> ItemChang
     """
     arms = (baseline, finalist)
     rows = items[items["configuration"].isin(arms)]
-    parts = {case: part for case, part in rows.groupby("case") if part["configuration"].nunique() == 2}
+    parts = {case: part for case, part in rows.groupby("case", observed=True) if part["configuration"].nunique() == 2}
     changes = [change for case, part in parts.items() for change in _changes(str(case), part, arms)]
     p_values = [_p_value(change) for change in changes]
     adjusted = holm(p_values, ALPHA)[0] if changes else []
@@ -168,7 +168,7 @@ def item_changes(items: pd.DataFrame, baseline: str, finalist: str) -> ItemChang
 
 
 def _changes(case: str, rows: pd.DataFrame, arms: tuple[str, str]) -> list[ItemChange]:
-    places = rows.groupby(["item", "configuration"]).indices
+    places = rows.groupby(["item", "configuration"], observed=True).indices
     said, probability = rows["said"].to_numpy(), rows["probability"].to_numpy(dtype=float)
     texts = list(zip(rows["configuration"], rows["case"], rows["seed"], strict=True))
     found = []

@@ -48,6 +48,7 @@ def render_report(
     figures: Mapping[str, Figure] | None = None,
     *,
     warn: Callable[[str], object] | None = None,
+    tables: Tables | None = None,
 ) -> str:
     """A study as one self-contained HTML page: no requests, light and dark, readable without scripts.
 
@@ -57,11 +58,12 @@ def render_report(
         data: The study; parts that are missing are left out.
         figures: Plots made before by `draw`; None: they are made here.
         warn: Gets a message for each part that fails and is left out; None: errors are raised.
+        tables: The tables of these data; None: they are made here.
 
     Returns:
         The page. The same data gives the same text.
     """
-    tables, guard = Tables(data), Guard(warn)
+    tables, guard = tables or Tables(data), Guard(warn)
     drawn = _draw(tables, warn) if figures is None else figures
     none: list[dict[str, Any]] = []
 
@@ -245,14 +247,17 @@ def _until(data: ReportData) -> str:
     )
 
 
-def draw(data: ReportData, *, warn: Callable[[str], object] | None = None) -> dict[str, Figure]:
+def draw(
+    data: ReportData, *, warn: Callable[[str], object] | None = None, tables: Tables | None = None
+) -> dict[str, Figure]:
     """The plots that the data allow, by name, in the order of the report.
 
     Args:
         data: The study.
         warn: Gets a message for each plot that fails and is left out; None: errors are raised.
+        tables: The tables of these data; None: they are made here.
     """
-    return _draw(Tables(data), warn)
+    return _draw(tables or Tables(data), warn)
 
 
 def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Figure]:

@@ -24,8 +24,8 @@ def silent_notes(items: pd.DataFrame | None) -> list[str]:
     if items is None or not len(items):
         return []
     never, always, copies = [], [], []
-    for case, rows in items[~items["forbidden"].astype(bool)].groupby("case"):
-        said = rows.pivot_table(index="answer", columns="item", values="said", aggfunc="max").dropna()
+    for case, rows in items[~items["forbidden"].astype(bool)].groupby("case", observed=True):
+        said = rows.pivot_table(index="answer", columns="item", values="said", aggfunc="max", observed=True).dropna()
         if len(said) < FEWEST_TEXTS:
             continue
         said = said.astype(bool)

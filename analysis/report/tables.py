@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,10 +14,11 @@ from analysis.formatting import option_text
 from analysis.observations import views
 from analysis.report import shown
 from analysis.report.costs import cost_of, generating_seconds
-from analysis.report.data import ReportData
+from analysis.report.data import Piece, ReportData
 from analysis.report.evidence import Evidence
 from analysis.report.hosts import host_rows
 from analysis.report.items import ItemChanges, Text, item_changes
+from analysis.report.surface import Surface
 
 TEXT_LIMIT = 6000
 """Characters of an example text that are shown."""
@@ -34,6 +36,20 @@ class Tables:
     """
 
     data: ReportData
+
+    def with_marks(self, marked: Mapping[tuple[Any, ...], Sequence[Piece]]) -> Tables:
+        """These tables with the marked words of the texts that are shown."""
+        return self._having({"evidence", "examples"}, marked=marked)
+
+    def with_search(self, surface: Surface | None, look_effects: pd.DataFrame | None) -> Tables:
+        """These tables with what figures alone show."""
+        return self._having(set(), surface=surface, look_effects=look_effects)
+
+    def _having(self, new: set[str], **changes: Any) -> Tables:
+        """Tables with other data, of which only the new ones are made again."""
+        made = Tables(replace(self.data, **changes))
+        vars(made).update({name: value for name, value in vars(self).items() if name not in {"data", *new}})
+        return made
 
     @cached_property
     def arms(self) -> list[str]:
@@ -238,38 +254,50 @@ class Tables:
     def shown_texts(self) -> list[Text]:
         """The texts whose words are shown: each case's typical ones, those with its changes, and the examples."""
         cases = self.item_changes.cases
-        rows = self.examples["rows"] if self.examples is not None else []
-        own = [text["key"] for row in rows for text in row["texts"]]
+        chosen = self._chosen
+        own = [_key_of(arm) for _, arms in ([] if chosen is None else chosen[1]) for arm in arms]
         return [*(text for case in cases for text in (*case.texts, *case.saying)), *own]
 
     @cached_property
     def examples(self) -> Row | None:
         """Best, median and worst text of both arms on the case whose effect is the median one."""
+        if self._chosen is None:
+            return None
+        case, chosen = self._chosen
+        return {
+            "case": case,
+            "rows": [{"which": which, "texts": [self._example(arm) for arm in arms]} for which, arms in chosen],
+        }
+
+    @cached_property
+    def _chosen(self) -> tuple[str, list[tuple[str, list[pd.Series[Any]]]]] | None:
+        """The case of the examples, and the rows of baseline and finalist for each of them."""
         texts = self.data.texts
         if texts is None or not len(texts):
             return None
         on = ["configuration", "case", "seed"]
         fresh = views.usable(self.fresh).drop_duplicates(on)
-        rows = fresh[[*on, "score"]].merge(texts.drop(columns=["score"], errors="ignore").drop_duplicates(on), on=on)
+        places = texts[on].drop_duplicates(on)  # without the texts, which are large, as long as the case is not known
+        rows = fresh[[*on, "score"]].merge(places, on=on)
         by_case = rows.groupby(["case", "configuration"], observed=True)["score"].mean()
         cases = [case for case in rows["case"].unique() if all((case, key) in by_case.index for key in self.arms)]
         if not cases:
             return None
         cases.sort(key=lambda case: (by_case[case, self.arms[-1]] - by_case[case, self.arms[0]], case))
         case = cases[len(cases) // 2]
-        own = rows[rows["case"] == case]
+        shown = texts.loc[places.index[places["case"] == case]].drop(columns=["score"], errors="ignore")
+        own = rows[rows["case"] == case].merge(shown, on=on)
         own = own.sort_values(["score", "seed"], ascending=[False, True])
         columns = [own[own["configuration"] == key] for key in self.arms]
-        chosen = [
-            {"which": which, "texts": [self._example(arm.iloc[round(share * (len(arm) - 1))]) for arm in columns]}
+        return case, [
+            (which, [arm.iloc[round(share * (len(arm) - 1))] for arm in columns])
             for which, share in (("best", 0.0), ("median", 0.5), ("worst", 1.0))
         ]
-        return {"case": case, "rows": chosen}
 
     def _example(self, row: pd.Series[Any]) -> Row:
         text = str(row["text"])
         return {
-            "key": (key := (str(row["configuration"]), str(row["case"]), row["seed"])),
+            "key": (key := _key_of(row)),
             "role": self.data.role(key[0]),
             "score": float(row["score"]),
             "seed": row["seed"],
@@ -278,6 +306,10 @@ class Tables:
             "covered": self.evidence.covered(key, _items(row.get("covered"))),
             "missed": _items(row.get("missed")),
         }
+
+
+def _key_of(row: pd.Series[Any]) -> Text:
+    return str(row["configuration"]), str(row["case"]), row["seed"]
 
 
 def value_text(value: object) -> str:

@@ -1,11 +1,14 @@
 """How the cost of a sweep grows with its generations: processor time, memory, and a finished study opened again.
 
-    python -m benchmarks.speed.scale [--quick] [--json] [--generations 17000] [--folder DIR]
+    python -m benchmarks.speed.scale [--quick | --large] [--json] [--generations 17000] [--folder DIR]
 
 One sweep on the scripted engine, 12 cases, random sampler, without MLflow and report. Times are processor time, so
 that other work on the machine counts less. The engine's time and that of the objective are shown apart. Each part has
 a process of its own; memory is that process's peak. `before` are the figures of commit a127b6a with 17,000 generations,
 measured in the same way on a shared machine; `docs/how-cost-grows.md` has both.
+
+`--large` is the largest search, 100,000 generations and 9,000 trials, which takes four to seven minutes. It writes the
+report as well: at the end of the run, whose memory is then that of both, and again by `sweeps report`.
 """
 
 from __future__ import annotations
@@ -28,9 +31,10 @@ from typing import Any
 from benchmarks import command
 from sweeps.progress import Silent
 
-CASES, GENERATIONS, QUICK = 12, 17_000, 1_000
+CASES, GENERATIONS, QUICK, LARGE = 12, 17_000, 1_000, 100_000
 STUDY = "scale"
 PARTS = ("run", "again", "status", "judge")
+REPORT = "report"
 ITEMS = (
     ("plan", "Plan gamma number {i} was chosen by the committee.", 1),
     ("deadline", "The deadline of project {i} is Monday morning.", 2),
@@ -40,7 +44,7 @@ ITEMS = (
     ("weather", "Somebody mentioned rain outside of office {i}.", 5),
 )
 
-ROWS: dict[str, tuple[str, str, float, str]] = {
+ROWS: dict[str, tuple[str, str, float | None, str]] = {
     "own_first": ("our time per generation, first tenth", "ms", 12.9, "2"),
     "own_last": ("our time per generation, last tenth", "ms", 8.2, "2"),
     "objective": ("scoring of a text (the objective)", "ms", 2.9, ""),
@@ -53,8 +57,15 @@ ROWS: dict[str, tuple[str, str, float, str]] = {
     "again_megabytes": ("its memory", "MB", 1700.0, "300"),
     "status_seconds": ("`status` beyond imports", "s", 1.2, "1"),
     "judge_seconds": ("`judge` beyond imports", "s", 3.5, "1"),
+    "run_and_report_megabytes": ("memory of the run and its report", "MB", None, "600"),
+    "report_seconds": ("`report` beyond imports", "s", 32.0, ""),
+    "report_megabytes": ("its memory", "MB", 767.0, "600"),
+    "report_page": ("its page", "MB", 3.1, ""),
 }
-"""Figures by name: words, unit, before, and the target. Before, of the run again, is as issue 17 reports it."""
+"""Figures by name: words, unit, before, and the target. Before, of the run again, is as issue 17 reports it.
+
+Before, of the report, is commit 3cef7dc with 77,016 generations; that of run and report together was not measured.
+"""
 
 
 def write_cases(folder: Path) -> Path:
@@ -90,6 +101,7 @@ class Clock(Silent):
     """Progress that notes the processor time at each explored generation, and the time of some functions."""
 
     def __init__(self) -> None:
+        self.megabytes_before_report = 0.0
         self.calls: dict[str, list[float]] = defaultdict(list)
         self._sums: dict[str, float] = defaultdict(float)
         self._ticks: list[tuple[float, float, float]] = []
@@ -107,6 +119,11 @@ class Clock(Silent):
                 self._sums[name] += took
 
         return measured
+
+    def stage(self, name: str) -> None:
+        """See `Progress.stage`."""
+        if name == REPORT:
+            self.megabytes_before_report = peak()
 
     def advance(self, stage: str, *, seconds: float | None) -> None:
         """See `Progress.advance`."""
@@ -157,8 +174,14 @@ def peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
-def run(folder: Path, generations: int) -> dict[str, Any]:
-    """Run the sweep in a folder; the second time nothing is generated."""
+def run(folder: Path, generations: int, *, report: bool = False) -> dict[str, Any]:
+    """Run the sweep in a folder; the second time nothing is generated.
+
+    Args:
+        folder: The folder.
+        generations: The budget.
+        report: Whether to write its report. The seconds are then those of both.
+    """
     import sweeps.results.result  # the imports of a sweep's end, which are not its own time
     from sweeps.config.sweep_config import SweepConfig
     from sweeps.study.sweep import Sweep
@@ -167,7 +190,7 @@ def run(folder: Path, generations: int) -> dict[str, Any]:
     config, clock = SweepConfig.from_dict(tables(folder, generations), base=folder), Clock()
     began = time.process_time()
     with watched(clock):
-        result = Sweep(config, mlruns=folder / "mlruns", tracking=False, report=False, progress=clock).run()
+        result = Sweep(config, mlruns=folder / "mlruns", tracking=False, report=report, progress=clock).run()
     seconds, tenths, calls = time.process_time() - began, clock.tenths(), clock.calls
     kept = calls["proposals"]
     return {
@@ -175,7 +198,11 @@ def run(folder: Path, generations: int) -> dict[str, Any]:
         "trials": len(result.proposals),
         "outcome": None if result.verdict is None else result.verdict.outcome,
         "seconds": seconds,
-        "megabytes": peak(),
+        **(
+            {"megabytes": clock.megabytes_before_report, "run_and_report_megabytes": peak()}
+            if report
+            else {"megabytes": peak()}
+        ),
         "tenths": tenths,
         "own_first": tenths[0]["own"],
         "own_last": tenths[-1]["own"],
@@ -211,16 +238,24 @@ def answered(folder: Path, name: str) -> dict[str, Any]:
     return {f"{name}_seconds": took, f"{name}_megabytes": peak()}
 
 
-def measure(part: str, folder: Path, generations: int) -> dict[str, Any]:
+def reported(folder: Path) -> dict[str, Any]:
+    """Time `sweeps report`, and measure its page."""
+    page = folder / "mlruns" / "sweeps" / STUDY / "report.html"
+    return answered(folder, REPORT) | {"report_page": page.stat().st_size / 1e6}
+
+
+def measure(part: str, folder: Path, generations: int, *, large: bool) -> dict[str, Any]:
     """Measure one part in this process."""
-    if part in ("run", "again"):
-        return {"run": run, "again": again}[part](folder, generations)
-    return answered(folder, part)
+    if part == "run":
+        return run(folder, generations, report=large)
+    if part == "again":
+        return again(folder, generations)
+    return reported(folder) if part == REPORT else answered(folder, part)
 
 
-def measure_alone(part: str, folder: Path, generations: int) -> dict[str, Any]:
+def measure_alone(part: str, folder: Path, generations: int, *, large: bool) -> dict[str, Any]:
     """Measure one part in a process of its own."""
-    size = ["--generations", str(generations), "--folder", str(folder)]
+    size = ["--generations", str(generations), "--folder", str(folder), *(["--large"] if large else [])]
     alone = [sys.executable, "-m", "benchmarks.speed.scale", "--json", "--part", part, *size]
     found: dict[str, Any] = json.loads(subprocess.run(alone, check=True, stdout=subprocess.PIPE, text=True).stdout)
     return found
@@ -232,7 +267,8 @@ def table(figures: Mapping[str, Any]) -> Iterator[str]:
     yield f"{'':<40}{'before':>10}{'now':>10}  {'target':<8}"
     for name, (words, unit, before, target) in ROWS.items():
         if name in figures:
-            yield f"{words:<40}{before:>10.1f}{figures[name]:>10.2f}  {unit} {target and f'({target})'}"
+            was = "–" if before is None else f"{before:.1f}"
+            yield f"{words:<40}{was:>10}{figures[name]:>10.2f}  {unit} {target and f'({target})'}"
     yield "our ms per generation by tenth: " + " ".join(f"{tenth['own']:.2f}" for tenth in figures["tenths"])
 
 
@@ -241,7 +277,8 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = command.parser(__doc__, quick=f"{QUICK} generations instead of {GENERATIONS}")
     parser.add_argument("--generations", type=int, help=f"the sweep's budget; default {GENERATIONS}")
     parser.add_argument("--folder", type=Path, help="where the study is kept; default a temporary folder")
-    parser.add_argument("--part", choices=PARTS, help="measure one part in this process, in --folder")
+    parser.add_argument("--large", action="store_true", help=f"{LARGE} generations, and the report of them")
+    parser.add_argument("--part", choices=(*PARTS, REPORT), help="measure one part in this process, in --folder")
     parser.add_argument("--here", action="store_true", help="all parts in this process; memory says nothing then")
     return parser.parse_args(argv)
 
@@ -249,14 +286,14 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the benchmark; returns the exit code."""
     given = arguments(argv)
-    generations = given.generations or (QUICK if given.quick else GENERATIONS)
+    generations = given.generations or (QUICK if given.quick else LARGE if given.large else GENERATIONS)
     with contextlib.ExitStack() as stack:
         folder = given.folder or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if given.part:
-            return command.show(given, measure(given.part, folder, generations), ())
+            return command.show(given, measure(given.part, folder, generations, large=given.large), ())
         figures: dict[str, Any] = {}
-        for part in PARTS:
-            figures |= (measure if given.here else measure_alone)(part, folder, generations)
+        for part in (*PARTS, REPORT) if given.large else PARTS:
+            figures |= (measure if given.here else measure_alone)(part, folder, generations, large=given.large)
     before = {name: row[2] for name, row in ROWS.items()}
     return command.show(given, figures | {"before": before}, table(figures))
 

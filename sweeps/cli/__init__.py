@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import io
+import os
 import signal
 import sys
 import traceback
@@ -134,6 +135,7 @@ def sweeps() -> None:
 def main(args: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status; an error takes a few lines, without a traceback."""
     _print_what_can_be_printed()
+    _return_memory()
     with handled(signal.SIGINT):
         code = run_command(args)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
@@ -147,6 +149,11 @@ def _print_what_can_be_printed() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _return_memory() -> None:
+    """Let Arrow, which holds the texts of tables, return freed memory: 35 MB in the report of a very long search."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
 
 
 def run_command(args: Sequence[str] | None = None) -> int:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +19,9 @@ from sweeps.ledger.existing import StudyMissingError as StudyMissingError
 from sweeps.ledger.existing import open_existing as open_existing
 from sweeps.ledger.existing import stored_study
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.records import Entry, Place
 from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyUnreadableError
-from sweeps.options import Configuration
 from sweeps.results.case_records import case_from_record
-from sweeps.results.kept_answers import Decoder, KeptAnswers
+from sweeps.results.kept_answers import KeptAnswer, KeptAnswers, Packer
 from sweeps.scoring.answers import KEEP
 from sweeps.scoring.rows import BASELINE_TRIAL, answer_row, item_texts, observation_row
 from sweeps.scoring.scorer import Scored
@@ -185,23 +181,13 @@ def result_of(
 
     there = replace(workspace, folder=workspace.folder.absolute())  # the process may have another folder by then
 
-    def texts(only: Collection[str] | None) -> list[tuple[str, Decoder]]:
+    def texts(only: Collection[str] | None) -> list[KeptAnswer]:
         of = None if only is None else [number for number, each in trials.items() if each.key in only]
-        again = open_existing(there)
+        again, packer = open_existing(there), Packer(items)
         try:
             return [
-                (
-                    trials[place.trial].key,
-                    partial(
-                        _decoded_row,
-                        place,
-                        trials[place.trial],
-                        entry,
-                        scored.score,
-                        json.dumps(scored.detail),
-                        items[place.case],
-                        reasoning,
-                    ),
+                packer.pack(
+                    answer_row(place, trials[place.trial], entry, scored, items[place.case], reasoning=reasoning)
                 )
                 for place, entry, scored, _ in stored_answers(again, study, reasoning, wanted, scores, trials=of)
                 if entry is not None and scored is not None and entry.id in known
@@ -210,19 +196,6 @@ def result_of(
             again.close()
 
     return SweepResult(study, config, cases, rows, KeptAnswers(texts), proposals, workspace)
-
-
-def _decoded_row(
-    place: Place,
-    configuration: Configuration,
-    entry: Entry,
-    score: float,
-    detail: str,
-    items: Mapping[str, str],
-    reasoning: str,
-) -> dict[str, Any]:
-    """A text with its score, whose detail is kept as JSON: decoded it needs five times the memory."""
-    return answer_row(place, configuration, entry, Scored(score, json.loads(detail)), items, reasoning=reasoning)
 
 
 def _parts_of(ledger: Ledger, study: StoredStudy) -> tuple[SweepConfig, list[Case], list[Proposal]]:

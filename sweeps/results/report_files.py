@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +14,7 @@ from analysis.export.files import write_together
 from analysis.observations import views
 from sweeps.errors import SweepError
 from sweeps.ledger.records import now
-from sweeps.results.figures.item_table import item_table, marked_texts
+from sweeps.results.figures.item_table import Shown, item_table, marked_texts
 from sweeps.results.figures.limit_columns import limit_columns
 from sweeps.results.figures.meanings import prompt_texts, score_text
 from sweeps.results.kept_answers import answers_of
@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from analysis.report.data import ReportData
+    from analysis.report.data import Piece, ReportData
     from analysis.report.guard import Guard
+    from analysis.report.tables import Tables
 
 
 _CSV_ROWS = 5000  # of the observations, to write at a time
@@ -71,10 +72,16 @@ def report_data(
         exports: Its files.
         warn: Receiver of a warning per table that fails and is left out; None to raise the error instead.
     """
+    return _tables(result, exports, warn).data
+
+
+def _tables(result: SweepResult, exports: Sequence[Path], warn: Callable[[str], object] | None) -> Tables:
+    """A result as the tables of a report."""
     from analysis.report.data import ReportData
     from analysis.report.guard import Guard
     from analysis.report.limits import LimitColumn
     from analysis.report.silent_items import silent_notes
+    from analysis.report.tables import Tables
 
     guard = Guard(warn)
     answers = _with_texts(result)
@@ -138,7 +145,10 @@ def report_data(
         last_look=result.last_look,
         version=__version__,
     )
-    return guard("the texts side by side", lambda: _with_marks(data, result, answers), data)
+    tables = Tables(data)
+    none: Mapping[Shown, Sequence[Piece]] = {}
+    marked = guard("the texts side by side", lambda: marked_texts(result, tables.shown_texts, answers), none)
+    return tables.with_marks(marked)
 
 
 def _with_texts(result: SweepResult) -> Sequence[Mapping[str, Any]]:
@@ -152,22 +162,14 @@ def _with_texts(result: SweepResult) -> Sequence[Mapping[str, Any]]:
     return answers_of(result.answers, shown_of([str(key) for key in means.index], arms))
 
 
-def _with_marks(data: ReportData, result: SweepResult, answers: Iterable[Mapping[str, Any]]) -> ReportData:
-    """The data with the texts that the report shows side by side."""
-    from analysis.report.tables import Tables
-
-    return replace(data, marked=marked_texts(result, Tables(data).shown_texts, answers))
-
-
-def _with_figures(data: ReportData, result: SweepResult, guard: Guard) -> ReportData:
-    """The data with what only figures show, which takes its time."""
+def _with_figures(tables: Tables, result: SweepResult, guard: Guard) -> Tables:
+    """The tables with what only figures show, which takes its time."""
     from sweeps.results.figures.look_effects import look_effects
     from sweeps.results.figures.option_effects import option_effects
 
-    return replace(
-        data,
-        surface=guard("the search's surface", lambda: option_effects(result), None),
-        look_effects=guard("the effect after each look", lambda: look_effects(result), None),
+    return tables.with_search(
+        guard("the search's surface", lambda: option_effects(result), None),
+        guard("the effect after each look", lambda: look_effects(result), None),
     )
 
 
@@ -257,13 +259,13 @@ def write_outputs(result: SweepResult, *, warn: Callable[[str], object] | None =
         ) from error
 
 
-def _as_csv(table: pd.DataFrame) -> str:
+def _as_csv(table: pd.DataFrame) -> Iterator[str]:
     """A table as CSV, some thousand rows at a time: the whole of a long study is not copied."""
     from analysis.files.spreadsheet_cells import harmless_table
 
     starts = range(0, max(len(table), 1), _CSV_ROWS)
     parts = (harmless_table(table.iloc[start : start + _CSV_ROWS]) for start in starts)
-    return "".join(part.to_csv(index=False, header=number == 0) for number, part in enumerate(parts))
+    return (part.to_csv(index=False, header=number == 0) for number, part in enumerate(parts))
 
 
 def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) -> Outputs:
@@ -278,12 +280,14 @@ def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) ->
         remove_unforced(folder)
     exports = result.export() if result.exportable else []
     guard = Guard(warn)
-    data = _with_figures(report_data(result, exports, warn=warn), result, guard)
-    figures = draw(data, warn=warn)
-    html = guard("the report", lambda: render_report(data, figures, warn=warn), "")
+    tables = _with_figures(_tables(result, exports, warn), result, guard)
+    data = tables.data
+    figures = draw(data, warn=warn, tables=tables)
+    html = guard("the report", lambda: render_report(data, figures, warn=warn, tables=tables), "")
     note = guard("the note", lambda: render_note(data), "")
     report, table = folder / "report.html", folder / "observations.csv"
-    texts = {report: html, folder / "note.md": note, table: _as_csv(result.observations)}
+    texts: dict[Path, str | Iterable[str]] = {report: html, folder / "note.md": note}
+    texts[table] = _as_csv(result.observations)
     write_together({path: text for path, text in texts.items() if text})
     for path in (path for path, text in texts.items() if not text):
         path.unlink(missing_ok=True)  # an older one has other scores

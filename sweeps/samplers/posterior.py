@@ -13,7 +13,7 @@ from analysis.arrays import FloatArray
 from sweeps.samplers.earlier import EarlierScores
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.remembered import Remembered
-from sweeps.samplers.sparse import SparseSurrogate, inducing_points
+from sweeps.samplers.sparse import SparseSurrogate, forget_blocks, inducing_points
 from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
 from sweeps.samplers.trial_noise import all_equal, least_noise, resolution, winsorise
 
@@ -42,6 +42,12 @@ Surface = Surrogate | SparseSurrogate
 """A fitted surface, exact or sparse."""
 
 _surfaces: Remembered[Surface] = Remembered(4)
+
+
+def forget_large() -> None:
+    """Free the memory of large surfaces that are remembered; needed again, they are made again."""
+    _surfaces.forget(lambda surface: isinstance(surface, SparseSurrogate))
+    forget_blocks()
 
 
 class Posterior:

@@ -26,6 +26,11 @@ class Remembered(Generic[T]):
         self._known: OrderedDict[bytes, T] = OrderedDict()
         self._turn = threading.Lock()
 
+    def forget(self, which: Callable[[T], bool] = lambda _: True) -> None:
+        """Forget results; by default all."""
+        with self._turn:
+            self._known = OrderedDict((key, known) for key, known in self._known.items() if not which(known))
+
     def get(self, arguments: Sequence[npt.ArrayLike], make: Callable[[], T]) -> T:
         """Return the known result for these arguments, otherwise make it."""
         digest = hashlib.blake2b()

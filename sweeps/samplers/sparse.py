@@ -10,6 +10,9 @@ thousand others as after ten thousand, and a resumed study finds the same digits
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,6 +133,23 @@ class _Sums:
 
 _blocks: Remembered[_Block] = Remembered(48)  # of 3 MB
 _choices: Remembered[FloatArray] = Remembered(4)
+_caching = ContextVar("caching", default=True)
+
+
+@contextmanager
+def uncached_blocks() -> Iterator[None]:
+    """Cache no blocks, and keep none: a surface of 9,000 scores that is made once has 5 MB instead of 70."""
+    before = _caching.set(False)
+    try:
+        yield
+    finally:
+        _caching.reset(before)
+
+
+def forget_blocks() -> None:
+    """Free the cached blocks and choices: with 9,000 scores they have 70 MB."""
+    _blocks.forget()
+    _choices.forget()
 
 
 class SparseSurrogate:
@@ -163,14 +183,15 @@ class SparseSurrogate:
             covariance = hyperparameters.covariance(inducing, inducing)
             covariance[np.diag_indices(m)] += _JITTER * hyperparameters.signal
             self._root = np.linalg.cholesky(covariance)
-            self._blocks: list[_Block] = []
+            self._halves: list[tuple[slice, FloatArray | None]] = []
             self._sums = _Sums(np.eye(m), np.zeros(m), np.zeros(m), 0.0, 0.0)
         else:
-            self._root, self._blocks, self._sums = settled._root, list(settled._blocks), settled._sums
+            self._root, self._halves, self._sums = settled._root, list(settled._halves), settled._sums
         for start in range(0 if settled is None else len(settled.values), len(values), _BLOCK):
             part = slice(start, min(start + _BLOCK, len(values)))
-            self._blocks.append(self._block(part))
-            self._sums = self._sums.plus(self._blocks[-1], values[part])
+            block = self._block(part)
+            self._halves.append((part, block.half if _caching.get() else None))
+            self._sums = self._sums.plus(block, values[part])
         of_ones, of_values = self._sums.of_ones, self._sums.of_values
         self._factor = np.linalg.cholesky(self._sums.gram)
         self._ones = cho_solve((self._factor, True), of_ones)
@@ -180,7 +201,7 @@ class SparseSurrogate:
 
     def _block(self, part: slice) -> _Block:
         """Return the sums over a part of the scores; those of a full block are cached within the process."""
-        if part.stop - part.start < _BLOCK:
+        if part.stop - part.start < _BLOCK or not _caching.get():
             return self._made(part)
         parts = (*self.hyperparameters.arrays, self.inducing, self.features[part], self.noise[part])
         return _blocks.get(parts, lambda: self._made(part))
@@ -194,7 +215,8 @@ class SparseSurrogate:
 
     def known_means(self) -> FloatArray:
         """Return the posterior mean at every scored point, shape (n,)."""
-        return self.mean + np.concatenate([block.half.T @ self._weights for block in self._blocks])
+        halves = (self._half(self.features[part]) if half is None else half for part, half in self._halves)
+        return self.mean + np.concatenate([half.T @ self._weights for half in halves])
 
     def reference(self, among: npt.NDArray[np.intp] | None = None) -> float:
         """Return the mean of the scored point whose mean less one standard deviation is the largest.

@@ -124,11 +124,15 @@ def answer_row(
 
     `created` is when it arrived (ISO time, UTC), `seconds` how long it took.
     """
-    named = {key: [items.get(item, item) for item in scored.detail[key]] for key in ("covered", "missed")}
-    answer = answer_of(entry.generation, reasoning)
+    answer, named = answer_of(entry.generation, reasoning), with_wording(scored.detail, items)
     row = {"configuration": configuration.key, "score": scored.score, "text": answer.text, "detail": scored.detail}
     arrived = {"created": entry.created, "seconds": entry.generation.timing.total}
     return asdict(place) | row | {"thought": answer.thought, "reasons_inside": answer.reasons_inside} | named | arrived
+
+
+def with_wording(detail: Mapping[str, Any], items: Mapping[str, str]) -> dict[str, list[str]]:
+    """The wording of the covered and of the missed items, from a score's detail with their ids."""
+    return {key: [items.get(item, item) for item in detail[key]] for key in ("covered", "missed")}
 
 
 def table_of(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis import pareto
 from analysis.observations.table import TableError
 from analysis.pareto import expected, front_of, shrink, undominated
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
@@ -174,3 +175,11 @@ def test_what_nothing_can_be_told_of():
         front_of(expected(single, baseline="b", costs=["tokens"]))
     with pytest.raises(TableError, match="seconds"):
         front_of(expected(single, baseline="b", costs=["seconds"]))
+
+
+def test_the_grid_of_many_means_is_gone_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(5)
+    means, variances = rng.normal(0.5, 0.05, 40), rng.uniform(1e-4, 1e-3, 40)
+    whole = shrink(means, variances)
+    monkeypatch.setattr(pareto, "_MOST_CELLS", 40 * 7)
+    np.testing.assert_allclose(shrink(means, variances), whole, rtol=1e-12)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+from array import array
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from objectives import make_objective
@@ -13,8 +16,11 @@ from objectives.compare.marks import Piece, marked_pieces
 if TYPE_CHECKING:
     from sweeps.results.study_data import StudyData
 
-_PLACE = ("configuration", "stage", "host", "case", "seed")
-COLUMNS = (*_PLACE, "answer", "item", "level", "text", "forbidden", "said", "probability")
+_NAMES = ("configuration", "stage", "host", "case")
+_PLACE = (*_NAMES, "seed")
+_WORDS = ("item", "text")
+_RUBRIC = ("item", "level", "text", "forbidden")
+COLUMNS = (*_PLACE, "answer", *_RUBRIC, "said", "probability")
 """Columns of `item_table`."""
 
 Shown = tuple[str, str, Hashable]
@@ -31,23 +37,37 @@ def item_table(study: StudyData, answers: Iterable[Mapping[str, Any]] | None = N
     Returns:
         `COLUMNS`: `answer` numbers the different texts from 0, `level` is 1 to 5, and `text` is the item's wording.
         `said` is whether the text says it, and `probability` how likely a person would agree, in [0, 1]. Without rows
-        for objectives that have no items.
+        for objectives that have no items. Columns of texts are categories: there are many times as many rows as texts.
     """
-    cases = {case.name: case for case in study.cases}
-    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}  # rows would need several times the memory
-    numbers: dict[str, int] = {}
-    for answer in study.answers if answers is None else answers:
-        detail, place = answer["detail"], [answer[name] for name in _PLACE]
-        number = numbers.setdefault(answer["text"], len(numbers))
+    rubric: list[tuple[str, int, str, bool]] = []
+    items: dict[str, list[tuple[int, str]]] = {}
+    for case in study.cases:
+        items[case.name] = [(place, item.id) for place, item in enumerate(case.items, len(rubric))]
+        rubric += [(item.id, item.level, item.text, item.forbidden) for item in case.items]
+    places: dict[str, list[Any]] = {name: [] for name in (*_PLACE, "answer")}
+    numbers: dict[bytes, int] = {}
+    of_text, of_item, said_by, probable = array("l"), array("l"), array("b"), array("d")
+    for text, answer in enumerate(study.answers if answers is None else answers):
+        digest = hashlib.blake2b(answer["text"].encode(errors="surrogatepass"), digest_size=16).digest()
+        for name, value in zip(
+            places, (*map(answer.get, _PLACE), numbers.setdefault(digest, len(numbers))), strict=True
+        ):
+            places[name].append(value)
+        detail = answer["detail"]
         likely, said = detail.get("probabilities", {}), {*detail["covered"], *detail["forbidden"]}
         known = said | set(detail["missed"]) | set(likely)
-        for item in cases[answer["case"]].items:
-            if item.id in known:
-                about = (item.id, item.level, item.text, item.forbidden, item.id in said)
-                row = (*place, number, *about, likely.get(item.id, float(item.id in said)))
-                for values, value in zip(columns.values(), row, strict=True):
-                    values.append(value)
-    return pd.DataFrame(columns)
+        for place, item in items[answer["case"]]:
+            if item in known:
+                of_text.append(text)
+                of_item.append(place)
+                said_by.append(item in said)
+                probable.append(likely.get(item, float(item in said)))
+    parts = (
+        pd.DataFrame(places).astype(dict.fromkeys(_NAMES, "category")).take(np.array(of_text)),
+        pd.DataFrame(rubric, columns=list(_RUBRIC)).astype(dict.fromkeys(_WORDS, "category")).take(np.array(of_item)),
+    )
+    table = pd.concat([part.reset_index(drop=True) for part in parts], axis=1)
+    return table.assign(said=np.array(said_by, dtype=bool), probability=np.array(probable))
 
 
 def marked_texts(

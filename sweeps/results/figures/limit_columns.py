@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import defaultdict
+from typing import TYPE_CHECKING
 
-from analysis.observations import views
 from analysis.report.limits import LimitColumn
-from sweeps.scoring.quantities import QUANTITIES, means_of
+from sweeps.scoring.quantities import QUANTITIES, Row, means_of
+from sweeps.scoring.rows import STAGES
 
 if TYPE_CHECKING:
     from sweeps.results.study_data import StudyData
@@ -20,10 +21,10 @@ def limit_columns(study: StudyData) -> list[LimitColumn]:
     limits = study.config.constraints.limits
     if not limits:
         return []
-    picked = set(study.configurations) - {study.baseline.key}
-    rows = views.without_luck(study.observations, picked)
-    parts: dict[str, Any] = {str(key): part.to_dict("records") for key, part in rows.groupby("configuration")}
-    means = {key: means_of(part, list(limits)) for key, part in parts.items()}
+    parts = defaultdict[str, list[Row]](list)
+    for row in study.rows:  # not the table, whose rows as dicts need several times the memory
+        parts[row["configuration"]].append(row)
+    means = {key: means_of(_counted(parts[key], key == study.baseline.key), list(limits)) for key in sorted(parts)}
     return [
         LimitColumn(
             name=name,
@@ -34,3 +35,9 @@ def limit_columns(study: StudyData) -> list[LimitColumn]:
         )
         for name, limit in limits.items()
     ]
+
+
+def _counted(rows: list[Row], is_baseline: bool) -> list[Row]:
+    """The rows by which a configuration is measured, in the order of the observations table."""
+    fresh = [row for row in rows if row["stage"] == "confirm"]
+    return fresh if fresh and not is_baseline else sorted(rows, key=lambda row: STAGES.index(row["stage"]))

@@ -92,9 +92,12 @@ def surface(
     Returns:
         The surface; None with fewer configurations than one takes.
     """
-    from sweeps.samplers.posterior import Posterior
+    from sweeps.samplers.posterior import Posterior, forget_large
+    from sweeps.samplers.sparse import uncached_blocks
 
-    posterior = Posterior(distributions, points, scores, noise, active_when=active_when, fixed=fixed)
+    with uncached_blocks():
+        posterior = Posterior(distributions, points, scores, noise, active_when=active_when, fixed=fixed)
+    forget_large()
     if posterior.surrogate is None:
         return None
     name, centre = at or ("the best trial", points[posterior.pick()])

@@ -62,3 +62,8 @@ def test_a_folder_that_a_kill_left_goes_with_its_files_and_others_stay(tmp_path:
 def test_nothing_is_removed_where_there_is_no_folder(tmp_path: Path) -> None:
     remove_abandoned(tmp_path / "missing" / "report.html")
     assert unfinished(tmp_path / "a") != unfinished(tmp_path / "a")
+
+
+def test_a_long_text_is_written_in_parts(tmp_path: Path) -> None:
+    write_together({tmp_path / "a.csv": (f"{number}\n" for number in range(3)), tmp_path / "b.md": "whole"})
+    assert [(tmp_path / name).read_text() for name in ("a.csv", "b.md")] == ["0\n1\n2\n", "whole"]

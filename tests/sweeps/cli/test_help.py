@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from sweeps import __version__
-from sweeps.cli import _COMMANDS, run_command
+from sweeps.cli import _COMMANDS, _return_memory, run_command
 
 HEAVY = (
     "optuna",
@@ -32,6 +33,15 @@ def test_starting_imports_nothing_heavy(statement: str) -> None:
     code = f"import sys\n{statement}\nprint([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stderr.strip() == "[]"
+
+
+def test_arrow_is_asked_to_return_memory_unless_the_user_chose(monkeypatch: pytest.MonkeyPatch) -> None:
+    for chosen, used in ((None, "system"), ("jemalloc", "jemalloc")):
+        monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", chosen or "")
+        if chosen is None:
+            monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL")
+        _return_memory()
+        assert os.environ["ARROW_DEFAULT_MEMORY_POOL"] == used
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:

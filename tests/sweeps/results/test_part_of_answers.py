@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
 from typing import Any
 
-from sweeps.results.kept_answers import Decoder, KeptAnswers, answers_of
+from sweeps.results.kept_answers import KeptAnswer, KeptAnswers, Packer, answers_of
 
-TEXTS: list[dict[str, Any]] = [{"configuration": key, "seed": seed} for seed in range(2) for key in "abc"]
+PLAIN = {"stage": "explore", "host": "h", "case": "c", "covered": ["[1] It is red."], "missed": ["gone"]}
+TEXTS: list[dict[str, Any]] = [
+    {"configuration": key, "seed": seed, "score": score, "text": f"Text \ud800 of {key}\0, seed {seed}", **PLAIN}
+    | {"detail": {"covered": ["red"], "missed": ["gone"], "forbidden": []}}
+    for seed, score in enumerate([1 / 3, float("inf")])
+    for key in "abc"
+]
+"""Answers, whose texts and scores any generation may have."""
 
 
 def test_a_part_reads_its_own_texts_once_and_its_parts_come_from_it() -> None:
     asked: list[Collection[str] | None] = []
 
-    def read(only: Collection[str] | None) -> list[tuple[str, Decoder]]:
+    def read(only: Collection[str] | None) -> list[KeptAnswer]:
         asked.append(only)
-        return [(t["configuration"], partial(dict, t)) for t in TEXTS if only is None or t["configuration"] in only]
+        packer = Packer({"c": {"red": "[1] It is red."}})
+        return [packer.pack(text) for text in TEXTS if only is None or text["configuration"] in only]
 
     answers = KeptAnswers(read)
     two = answers_of(answers, ["a", "c"])

@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from analysis.report.guard import Guard
+from analysis.report.page import render_report
 from objectives import Case
 from sweeps.config.tables import ConstraintsTable
 from sweeps.progress import Silent
+from sweeps.results import report_files
 from sweeps.results.reader import load_result
 from sweeps.results.report_files import write_outputs
+from sweeps.results.result import SweepResult
 from sweeps.study.measurer import Measurer
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -98,3 +101,13 @@ def test_exports_of_a_verdict_that_no_longer_holds_are_removed(tmp_path: Path) -
     assert write_outputs(broken).exports == []
     assert list(result.folder.glob("production.*")) == []
     assert sorted(result.folder.glob("baseline.*")) == sorted(forced)
+
+
+def test_the_page_from_shared_tables_is_that_of_its_data(plain_study: SweepResult) -> None:
+    """The tables are made before the marked texts are known, and go on with them."""
+    tables = report_files._tables(plain_study, (), None)
+    assert tables.data.marked
+    assert {"item_changes", "fresh"} <= set(vars(tables))
+    page = render_report(tables.data, {}, tables=tables)
+    assert page == render_report(tables.data, {})
+    assert page.count("<mark") > 2

@@ -140,3 +140,19 @@ def test_a_resumed_large_study_proposes_what_an_uninterrupted_one_does(monkeypat
     assert go_on(resumed, 6) == go_on(whole, 37)
     late = [trial.params["x"] for trial in whole.get_trials()[24:]]
     assert abs(float(np.median(late)) - 0.3) < 0.1
+
+
+def test_a_surface_without_cached_blocks_has_the_same_digits_and_keeps_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sparse, "_BLOCK", 16)
+    monkeypatch.setattr(sparse, "_blocks", Remembered(48))
+    features, values, noise = sample(50)
+    cached = SparseSurrogate(features, values, noise, KNOWN, features[::9])
+    sparse.forget_blocks()
+    assert not sparse._blocks._known
+    with sparse.uncached_blocks():
+        plain = SparseSurrogate(features, values, noise, KNOWN, features[::9])
+        more = plain.believing(features[:3], 4e-4)
+    assert not sparse._blocks._known
+    assert {half is None for _, half in plain._halves} == {True}
+    assert np.array_equal(plain.known_means(), cached.known_means())
+    assert np.array_equal(more.known_means(), cached.believing(features[:3], 4e-4).known_means())
