@@ -107,16 +107,16 @@ class Exploration:
         Returns:
             The finalists; those that another coordinator has chosen, if it was first.
         """
-        from sweeps.samplers.posterior import forget_large
-
         numbers = tuple(finalist.number for finalist in finalists)
         kept = self.stages.update(lambda record: replace(record, finalists=record.finalists or numbers)).finalists
         finalists = [self.proposals[number] for number in kept or ()]
         if not self.stages.record.priors:
+            from sweeps.samplers.posterior import forget_large
+
             found = {finalist.number: self.explorer.prior_of(finalist) for finalist in finalists}
             priors = {number: asdict(prior) for number, prior in found.items() if prior is not None}
             self.stages.update(lambda record: replace(record, priors=record.priors or priors))
-        forget_large()  # the confirmation needs no surface
+            forget_large()  # the confirmation needs no surface
         return finalists
 
     def run(self) -> list[Proposal]:
