@@ -89,6 +89,7 @@ class ReportData:
         exports: Paths of the exports.
         notes: Warnings to the reader.
         is_comparison: Whether named candidates are compared, without a search.
+        start_trials: Number of the first trials that are the start design of the search; 0 where it is not known.
         names: Names of the candidates, by key.
         looks: The sentence from each look at the confirmation, in their order.
         last_look: The sentence of the look that settled the finalist before the end; "" where none did.
@@ -131,6 +132,7 @@ class ReportData:
     exports: Sequence[str] = ()
     notes: Sequence[str] = ()
     is_comparison: bool = False
+    start_trials: int = 0
     names: Mapping[str, str] = field(default_factory=dict)
     looks: Sequence[str] = ()
     last_look: str = ""

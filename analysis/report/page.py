@@ -287,7 +287,10 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
             len(trials) > 2 and bool(views.swept(rows)),
             lambda: plots.option_sensitivity(rows, baseline=base, finalist=final, shown=shown),
         ),
-        "history": (len(trials) > 2, lambda: plots.history(rows, baseline=base, noise_sd=sd, shown=shown)),
+        "history": (
+            len(trials) > 2,
+            lambda: plots.history(rows, baseline=base, noise_sd=sd, shown=shown, start=data.start_trials),
+        ),
         "pareto": (
             len(trials) > 2 and not expected.empty,
             lambda: plots.pareto(expected, baseline=base, finalist=final, limit=limit, shown=shown),

@@ -76,7 +76,7 @@ class TableProblem:
         }
         places = list(dict.fromkeys(place[:-1] for place in by_place))
         self.sets = [dict(zip(chosen.options, place, strict=True)) for place in places]
-        self.codes = self._unit(self.sets)
+        self.codes = self.unit(self.sets)
         self._known: dict[tuple[float, ...], int] = {}
         texts = np.array([[by_place[*place, name] for name in names] for place in places], dtype=object)
         scores = np.array(
@@ -89,8 +89,8 @@ class TableProblem:
         self.best = float(self.means.max())
         self._position = {name: index for index, name in enumerate(names)}
 
-    def _unit(self, sets: Sequence[arena.Options]) -> arena.Array:
-        """Places of sets in the unit cube, shape (sets, options)."""
+    def unit(self, sets: Sequence[arena.Options]) -> arena.Array:
+        """Return the places of sets in the unit cube, shape (sets, options)."""
         columns = []
         for name, range_ in self.table.space.items():
             values = np.array([float(options[name]) for options in sets])
@@ -107,7 +107,7 @@ class TableProblem:
         """
         key = tuple(float(options[name]) for name in self.table.options)
         if key not in self._known:
-            distances = ((self.codes - self._unit([options])) ** 2).sum(axis=1)
+            distances = ((self.codes - self.unit([options])) ** 2).sum(axis=1)
             if not self.table.nearest and distances.min() > SAME:
                 raise KeyError(key)
             self._known[key] = int(distances.argmin())

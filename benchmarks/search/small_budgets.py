@@ -1,12 +1,13 @@
 """Small budgets: does a sweep recommend better sets with fewer cases per trial, less floor, less confirmation?
 
     python -m benchmarks.search.small_budgets [--quick] [--json] [--replications N] [--first N] [--budget 150]
-                                              [--problem table] [--ways base,prune,...]
+                                              [--problem table] [--ways base,near,...]
 
 A whole sweep in small: floor, trials in batches of four, pick, and a comparison on fresh seeds by the product's start
 design, surface, acquisition, case offsets and rule of recommendation. There is no engine, no ledger, and no look before
 the end of the confirmation, so a replication takes .03 s of processor time at 150 generations. `table` are the 48 real
-sets of `benchmarks.replay`, `smooth` and `rough` are simulated surfaces with 6 cases. Each way changes one thing.
+sets of `benchmarks.replay`, `smooth` and `rough` are simulated surfaces with 6 cases, the others are problems of
+`benchmarks.replay.other_starts`. Each way changes one thing.
 
 Shown are the regret of the recommended set, of the finalist, of the best tried set and of the claimed one (an effect
 above 2.02 standard errors), and what each saves against the first way. Differences are in pairs with standard errors;
@@ -19,13 +20,15 @@ import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from benchmarks import command
+from benchmarks.replay import other_starts
 from benchmarks.search.trials import Trials, table_problem
 
 if TYPE_CHECKING:
     from benchmarks.search.arena import Array, Problem
+    from sweeps.samplers.acquisition import Start
     from sweeps.samplers.posterior import Surface
 
 BATCH, LEAST_CASES, LEAST_CONFIRM, MOST_TRIALS = 4, 2, 3, 2
@@ -35,6 +38,7 @@ FIRST_SEED = 21_000
 
 CERTAIN, RECOMMEND = 2.02, 0.7
 REPLICATIONS, BUDGET = 400, 150
+PROBLEMS = ("table", "smooth", "rough", *other_starts.KINDS)
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,8 @@ class Way:
         any_set: Whether the pick may be a set that was never tried.
         greedy: Last share of the trials that take the best posterior mean.
         again: Share of the search after which a tried set may be proposed again; 1 for never.
+        start: Kind of the start design.
+        first: Its largest size, the baseline included.
     """
 
     floor: int = 4
@@ -58,10 +64,15 @@ class Way:
     any_set: bool = False
     greedy: float = 0.0
     again: float = 1.0
+    start: Start | Literal["auto"] = "auto"
+    first: int = 100
 
 
 WAYS: Mapping[str, Way] = {
     "base": Way(),
+    "near": Way(start="near"),
+    "ends": Way(start="ends"),
+    "first-5": Way(first=5),
     "prune": Way(hopeless=0.1),
     "prune-2": Way(hopeless=0.2),
     "prune-3": Way(hopeless=0.3),
@@ -84,6 +95,7 @@ class Small(Trials):
 
     def __post_init__(self) -> None:
         from sweeps.budget.plan import Plan
+        from sweeps.samplers import start_size
 
         way, cases = self.way, self.problem.cases
         self.begin(way.floor)
@@ -92,14 +104,16 @@ class Small(Trials):
         self.trials = max(plan.rotation.trials_within(self.budget - cases * (way.floor + 2 * confirm)), BATCH)
         self.plan, self.room = plan, plan.rotation.cases_of(self.trials)
         self.fresh = (self.budget - cases * way.floor - self.room) // (2 * cases)
-        self.first = max(min(2 * len(self.encoding) + 2, self.trials // 4), 8)
+        self.first = min(start_size(len(self.encoding), self.trials), way.first)
 
     def run(self) -> dict[str, float]:
         """Search, pick and compare."""
+        from sweeps.samplers import start_kind
         from sweeps.samplers.acquisition import start_design
         from sweeps.samplers.surrogate import one_thread
 
-        design = start_design(self.encoding, self.first, self.codes[0], self.seed)
+        start = start_kind(len(self.encoding), self.first - 1) if self.way.start == "auto" else self.way.start
+        design = start_design(self.encoding, self.first, self.codes[0], self.seed, start)
         left = self.room
         with one_thread():
             while batch := self._batch(left):
@@ -221,6 +235,8 @@ def problem_of(kind: str, number: int) -> Problem:
 
     if kind == "table":
         return table_problem()
+    if kind in other_starts.KINDS:
+        return other_starts.problem_of(kind, number)
     gain = GAINS[number % len(GAINS)]
     return SurfaceProblem(make_surface(kind, seed=FIRST_SEED + number, gain=gain, cases=6))  # type: ignore[arg-type]
 
@@ -262,7 +278,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--first", type=int, default=0, help="number of the first one (default 0)")
     parser.add_argument("--budget", type=int, default=BUDGET, help=f"generations (default {BUDGET})")
-    parser.add_argument("--problem", choices=("table", "smooth", "rough"), default="table", help="default table")
+    parser.add_argument("--problem", choices=PROBLEMS, default="table", help="default table")
     parser.add_argument("--ways", help=f"default {','.join(WAYS)}; the first is the base")
     given = parser.parse_args(argv)
     count = given.replications or (10 if given.quick else REPLICATIONS)

@@ -13,7 +13,7 @@ from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.config.tables import BudgetTable, Looks
 from sweeps.errors import ConfigError
-from sweeps.samplers import grid_size, grid_values
+from sweeps.samplers import grid_size, grid_values, start_kind, start_size
 
 MIN_TRIALS = 4
 """Smallest number of trials."""
@@ -295,7 +295,15 @@ def _search_plan(
         together=config.search.batch,
         first=first,
     )
-    return replace(plan, prune=config.search.prune)
+    if config.search.sampler != "gp":
+        return plan
+    dimensions = sum(dimension.size > 1 for dimension in config.space)
+    planned = min(start_size(dimensions, plan.trials) - (inside is not None), plan.trials)
+    start: str = config.search.start
+    if start == "auto":  # an end of a range often breaks a limit
+        start = "near" if config.constraints.limits else start_kind(dimensions, planned)
+    planned = 0 if config.search.earlier_scores else planned  # these may take the place of some or all
+    return replace(plan, prune=config.search.prune, start=start, start_trials=planned)
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,8 @@ class Plan:
         together: Number of consecutive trials with the same part: a batch, which evaluates its prompts once for all.
         anytime: Whether the looks come after every seed, or every few.
         prune: Whether a trial that is hopeless after some of its cases loses the others.
+        start: Kind of the search's start design, "ends" or "near"; plans of older versions have "near".
+        start_trials: Number of first trials that belong to it; 0 where none do or it is not known.
     """
 
     cases: int
@@ -42,6 +44,8 @@ class Plan:
     together: int = 1
     anytime: bool = False
     prune: bool = False
+    start: str = "near"
+    start_trials: int = 0
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
@@ -111,6 +115,10 @@ class Plan:
         """All generations, without warm-ups (one token each)."""
         return self.floor + self.explore + self.confirm
 
+    def as_planned(self, identity: Mapping[str, Any]) -> dict[str, Any]:
+        """A sweep's settings with the plan's start design, which a study of an older version keeps."""
+        return {**identity, **({"search.start": self.start} if "search.start" in identity else {})}
+
     def as_dict(self) -> dict[str, Any]:
         """The fields and the totals, as JSON types."""
         totals = {name: getattr(self, name) for name in ("floor", "explore", "confirm", "total")}
@@ -159,6 +167,7 @@ def plan_text(plan: Plan) -> str:
         f" {count_text(plan.trials, 'trial')} of"
         f" {plan.trial_cases} x {plan.seeds}"
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
+        + (f", the first {plan.start_trials} as start design ({plan.start})" if plan.start_trials else "")
         + (", fewer if it is hopeless" if plan.prune else "")
         + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}{early}"
     )

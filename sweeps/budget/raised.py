@@ -43,7 +43,7 @@ def raised_plan(before: Plan, now: Plan, looks: Looks) -> Plan:
         looks: Number of looks at the confirmation, "auto" or "anytime".
     """
     if now.trials >= before.trials and now.confirm_seeds >= before.confirm_seeds:
-        return replace(now, prune=before.prune)
+        return replace(now, prune=before.prune, start=before.start, start_trials=before.start_trials)
     per_seed = (1 + before.finalists) * before.cases * before.hosts
     seeds = (now.total - before.floor - before.explore) // per_seed * before.hosts
     seeds = max(seeds, before.confirm_seeds)

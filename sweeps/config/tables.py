@@ -173,7 +173,8 @@ class SearchTable(_Table):
     `batch` is the number of trials proposed at a time. In a `SweepConfig` it is always a number: the default "auto" is
     replaced as soon as the space is known, and a study keeps the number. `first` names the sources of sets that are
     tried first, besides `[candidates]`. With `earlier_scores` the search knows the scores of earlier studies. With
-    `prune` hopeless trials lose their other cases.
+    `prune` hopeless trials lose their other cases. `start` is the kind of the start design
+    (`sweeps.samplers.acquisition.start_design`).
     """
 
     sampler: Literal["gp", "tpe", "random", "qmc", "grid"] = "gp"
@@ -183,9 +184,12 @@ class SearchTable(_Table):
     strict: bool = False
     earlier_scores: bool = False
     prune: bool = False
+    start: Literal["auto", "ends", "near"] = "auto"
 
     @model_validator(mode="after")
     def _has_surface(self) -> SearchTable:
+        if "start" in self.model_fields_set and self.sampler != "gp":
+            raise ValueError(f'start = "{self.start}" needs sampler = "gp", not "{self.sampler}": only it has one')
         for name in ("prune", "earlier_scores"):
             if getattr(self, name) and self.sampler != "gp":
                 raise ValueError(f'{name} = true needs sampler = "gp", not "{self.sampler}": only it predicts scores')

@@ -14,10 +14,9 @@ from sweeps.errors import SweepError
 from sweeps.results.result import SweepResult
 from sweeps.scoring.growing_table import RunningOffsets
 from sweeps.scoring.rows import BASELINE_TRIAL
-from sweeps.search.explorer import frozen_trial
 from sweeps.search.trial import TrialResult
 from sweeps.search.trial_scores import penalised, trial_result
-from sweeps.search.trial_store import StoredTrials, readable_errors, replace_stored_study
+from sweeps.search.trial_store import StoredTrials, frozen_trial, readable_errors, replace_stored_study
 from sweeps.workspace.sqlite_files import DamagedStoreError
 
 if TYPE_CHECKING:

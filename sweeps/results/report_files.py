@@ -115,6 +115,7 @@ def _tables(result: SweepResult, exports: Sequence[Path], warn: Callable[[str], 
         else guard("what is to be expected of fresh generations", lambda: result.expected, None),
         ranking=guard("the ranking", lambda: result.ranking, None),
         is_comparison=result.is_comparison,
+        start_trials=result.plan.start_trials,
         names=result.candidates,
         constraints=None if limits.empty else limits,
         limits=guard("the limits of all configurations", lambda: limit_columns(result), list[LimitColumn]()),
@@ -209,10 +210,11 @@ def _label_notes(result: SweepResult) -> list[str]:
 def config_of(result: SweepResult) -> dict[str, Any]:
     """The configuration as flat JSON types, with the study's current objective (see `rescore`)."""
     identity = {"objective.score": stored_score(result.stored.identity), **result.stored.identity}
-    return {
+    found = {
         key: identity.get(key, value) if key.startswith("objective.") else value
         for key, value in result.config.identity().items()
     }
+    return result.plan.as_planned(found)
 
 
 def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:

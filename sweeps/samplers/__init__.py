@@ -26,6 +26,31 @@ GRID_POINTS = 5
 """Values per continuous (or long) range on a grid."""
 
 
+LEAST_START = 8
+"""Smallest size of a start design; with fewer scores no surface is fitted."""
+
+
+def start_size(dimensions: int, trials: int | None = None) -> int:
+    """Return the size of the start design of `gp`, the baseline's trial included.
+
+    Args:
+        dimensions: Number of searched parameters.
+        trials: Planned number of trials, if known.
+    """
+    wanted = 2 * dimensions + 2
+    return max(LEAST_START, wanted if trials is None else min(wanted, trials // 4))
+
+
+def start_kind(dimensions: int, planned: int) -> str:
+    """Return the kind of start design that pays: "ends" where every parameter gets a change, otherwise "near".
+
+    Args:
+        dimensions: Number of searched parameters.
+        planned: Trials of the start design, without the baseline's. Every second one is around the baseline.
+    """
+    return "ends" if planned // 2 >= dimensions else "near"
+
+
 def make_sampler(
     name: str,
     *,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,9 @@ from scipy.stats import qmc
 from analysis.arrays import FloatArray
 from sweeps.samplers.encoding import Encoding
 from sweeps.samplers.posterior import Surface
+
+Start = Literal["ends", "near"]
+"""Kinds of the start design's half around the baseline."""
 
 N_RANDOM = 200
 N_LOCAL = 400
@@ -24,7 +28,9 @@ _SCALES = (0.03, 0.1, 0.25)
 _START_SCALE = 0.15
 
 
-def start_design(encoding: Encoding, n: int, baseline: FloatArray | None, seed: int) -> FloatArray:
+def start_design(
+    encoding: Encoding, n: int, baseline: FloatArray | None, seed: int, start: Start = "near"
+) -> FloatArray:
     """Draw the configurations of a study's first trials.
 
     Args:
@@ -32,10 +38,12 @@ def start_design(encoding: Encoding, n: int, baseline: FloatArray | None, seed: 
         n: Number of configurations.
         baseline: Codes of the baseline, shape (n_axes,), NaN where unknown; None for a design without one.
         seed: Seed of the design.
+        start: The half around the baseline: with one parameter at an end of its range (`one_change`), or with a few
+            parameters moved (`perturb`).
 
     Returns:
-        Canonical codes, shape (n, n_axes). Spread points (a Latin hypercube) and perturbations of the baseline
-        alternate, so every prefix has about half of each; without a baseline all are spread.
+        Canonical codes, shape (n, n_axes). Spread points (a Latin hypercube) and points around the baseline alternate,
+        so every prefix has about half of each; without a baseline all are spread.
     """
     rng = np.random.default_rng([seed, 0])
     n_spread = n if baseline is None else (n + 1) // 2
@@ -44,8 +52,37 @@ def start_design(encoding: Encoding, n: int, baseline: FloatArray | None, seed: 
         return encoding.canonical(spread)
     centre = np.repeat(np.nan_to_num(baseline, nan=0.5)[None, :], n - n_spread, axis=0)
     near = perturb(centre, np.full(n - n_spread, _START_SCALE), rng)
+    if start == "ends":
+        near = np.vstack([one_change(encoding, baseline), near])[: n - n_spread]
     order = np.argsort(np.concatenate([np.arange(n_spread) * 2, np.arange(n - n_spread) * 2 + 1]), kind="stable")
     return encoding.canonical(np.vstack([spread, near])[order])
+
+
+def one_change(encoding: Encoding, baseline: FloatArray) -> FloatArray:
+    """Return the baseline with one parameter changed at a time: to the farther end of its range, then to the other.
+
+    Categories have no ends, so all of them are tried. Parameters that do not act in the baseline stay.
+
+    Args:
+        encoding: The space.
+        baseline: Codes of the baseline, shape (n_axes,), NaN where unknown.
+
+    Returns:
+        Canonical codes, shape (n, n_axes), without the baseline: the first change of every parameter in the order of
+        the space, then the second ones, and so on.
+    """
+    centre = np.nan_to_num(baseline, nan=0.5)
+    rounds: list[FloatArray] = []
+    for place, axis in enumerate(encoding.axes):
+        ends = np.array([0.0, 1.0] if centre[place] >= 0.5 else [1.0, 0.0])
+        codes = axis.grid() if axis.nominal else ends
+        for turn, code in enumerate(codes[axis.snap(codes) != axis.snap(centre)[place]]):
+            changed = centre.copy()
+            changed[place] = code
+            rounds.append(np.array([turn, place, *changed]))
+    ordered = np.array(sorted(map(tuple, rounds))).reshape(len(rounds), len(encoding) + 2)[:, 2:]
+    found = distinct(encoding.canonical(np.vstack([centre[None, :], ordered])))
+    return found[1:]
 
 
 def perturb(codes: FloatArray, scales: FloatArray, rng: np.random.Generator) -> FloatArray:

@@ -20,7 +20,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
 from analysis.arrays import FloatArray
-from sweeps.samplers.acquisition import augmented_expected_improvement, candidates, first_free, start_design
+from sweeps.samplers import start_size
+from sweeps.samplers.acquisition import Start, augmented_expected_improvement, candidates, first_free, start_design
 from sweeps.samplers.earlier import EarlierScores
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_space
@@ -35,11 +36,12 @@ _STREAM_ASK, _STREAM_INDEPENDENT = 1, 2
 class NoiseAwareSampler(BaseSampler):
     """Optuna sampler for objectives that are means of noisy scores.
 
-    The first trials are a start design: the baseline, then points spread over the space alternate with perturbations of
-    the baseline. Every later trial maximises augmented expected improvement under a Gaussian process. The noise of a
-    score comes from its trial's user attributes `n` and `noise_sd` (or `score_var`), otherwise from `case_scores`.
-    Where both are missing, one variance for all such trials is fitted with the surface. Running trials count with their
-    expected scores, so batches are diverse. A configuration is proposed twice only in an exhausted space.
+    The first trials are a start design: the baseline, then points spread over the space alternate with points around
+    the baseline (`acquisition.start_design`). Every later trial maximises augmented expected improvement under a
+    Gaussian process. The noise of a score comes from its trial's user attributes `n` and `noise_sd` (or `score_var`),
+    otherwise from `case_scores`. Where both are missing, one variance for all such trials is fitted with the surface.
+    Running trials count with their expected scores, so batches are diverse. A configuration is proposed twice only in
+    an exhausted space.
 
     Where trials have constraints (`Trial.set_constraint`), the reference is the best trial that meets them all. The
     improvement is multiplied by the probability that a configuration meets them (`sweeps.samplers.feasibility`). Pruned
@@ -57,6 +59,7 @@ class NoiseAwareSampler(BaseSampler):
         n_trials: Planned number of trials, if known.
         noise_sd: Standard deviation of one generation within a case, for trials without their own.
         earlier: Scores of earlier studies of the same surface. As many as a start design take its place.
+        start: Kind of the points around the baseline: one parameter at an end of its range, or a few moved.
 
     Raises:
         ValueError: If the study has several objectives.
@@ -73,13 +76,14 @@ class NoiseAwareSampler(BaseSampler):
         n_trials: int | None = None,
         noise_sd: float | None = None,
         earlier: EarlierScores | None = None,
+        start: Start = "near",
     ) -> None:
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else abs(seed)
         self._space = None if space is None else dict(space)
         self._active_when = active_when
         self._baseline = None if baseline is None else dict(baseline)
         self._n_startup_trials = n_startup_trials
-        self._n_trials = n_trials
+        self._n_trials, self._start = n_trials, start
         self._turn = threading.Lock()
         self._proposed: dict[str, dict[int, dict[str, Any]]] = {}
         self._warned: set[str] = set()
@@ -220,12 +224,8 @@ class NoiseAwareSampler(BaseSampler):
 
     def n_startup(self, dimensions: int) -> int:
         """Return the size of the start design for this number of parameters."""
-        if self._n_startup_trials is not None:
-            return self._n_startup_trials
-        wanted = 2 * dimensions + 2
-        if self._n_trials is not None:
-            wanted = min(wanted, self._n_trials // 4)
-        return max(wanted, MIN_POINTS)
+        given = self._n_startup_trials
+        return max(start_size(dimensions, self._n_trials), MIN_POINTS) if given is None else given
 
     def _is_starting(self, trials: int, encoding: Encoding) -> bool:
         """Whether the next trial after so many is one of the start design."""
@@ -236,7 +236,7 @@ class NoiseAwareSampler(BaseSampler):
         """Return the start design's point for a trial, shape (1, n_axes)."""
         n = self.n_startup(len(encoding))
         centre = None if self._baseline is None else encoding.codes([self._baseline])[0]
-        return start_design(encoding, n, centre, self._seed)[[number - 1 if inside else number]]
+        return start_design(encoding, n, centre, self._seed, self._start)[[number - 1 if inside else number]]
 
     def _baseline_codes(self, encoding: Encoding) -> FloatArray | None:
         """Return canonical codes of the baseline, shape (1, n_axes).

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sweeps.config.space import Space, params
 from sweeps.options import Configuration
 from sweeps.search.trial import Proposal, TrialResult
-from sweeps.search.trial_store import StoredTrials, readable_errors, replace_stored_study
+from sweeps.search.trial_store import StoredTrials, frozen_trial, readable_errors, replace_stored_study
 
 if TYPE_CHECKING:
     import optuna
@@ -40,6 +40,7 @@ class Explorer:
         first: Params of the candidates, which are the first trials, by name. They lie inside the space.
         earlier: Scores of earlier studies, for a Gaussian process.
         may_store: Whether this process is the one that writes to the storage now, where several share a study.
+        start: Start design of the sampler `gp`; see `sweeps.samplers.acquisition.start_design`.
         ended: Whether the search has ended, so that the earlier run's proposals are all that is asked for. The sampler
             then gets its trials only where somebody needs its surrogate.
 
@@ -61,6 +62,7 @@ class Explorer:
         first: Mapping[str, Mapping[str, Any]] | None = None,
         earlier: EarlierScores | None = None,
         may_store: Callable[[], bool] | None = None,
+        start: str = "near",
         ended: bool = False,
     ) -> None:
         import optuna
@@ -89,6 +91,7 @@ class Explorer:
                 baseline=params(baseline.values),
                 n_trials=trials,
                 **({} if earlier is None else {"earlier": earlier}),
+                **({"start": start} if sampler == "gp" else {}),
             ),
         )
         self._names = list(first or {})
@@ -371,27 +374,6 @@ class Explorer:
         self, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
     ) -> optuna.trial.FrozenTrial:
         return frozen_trial(self.space, params, result, configuration, number)
-
-
-def frozen_trial(
-    space: Space, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
-) -> optuna.trial.FrozenTrial:
-    """Return a trial as Optuna's storage keeps it; one without a score has failed.
-
-    A pruned trial has its score on the cases that it had, less their offsets. `best_trial` of Optuna leaves it out.
-    """
-    from optuna.trial import TrialState, create_trial
-
-    distributions = space.distributions()
-    failed = math.isnan(result.value)
-    ended = TrialState.PRUNED if result.pruned else TrialState.COMPLETE
-    return create_trial(
-        state=TrialState.FAIL if failed else ended,
-        value=None if failed else result.value,
-        params=dict(params),
-        distributions={name: distributions[name] for name in params},
-        user_attrs=result.user_attrs(configuration) | {"number": number},
-    )
 
 
 def _content(trial: optuna.trial.FrozenTrial) -> tuple[object, ...]:

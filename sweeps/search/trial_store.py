@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sweeps.addresses import database_address
 from sweeps.errors import SweepError
@@ -28,6 +29,10 @@ from sweeps.workspace.sqlite_files import (
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
+
+    from sweeps.config.space import Space
+    from sweeps.options import Configuration
+    from sweeps.search.trial import TrialResult
 
 
 @contextmanager
@@ -169,3 +174,24 @@ def copy_stored_study(name: str, source: str, new: str, target: str) -> None:
         (trial.state, trial.values, trial.params) for trial in trials
     ]:
         replace_stored_study(new, target, trials)
+
+
+def frozen_trial(
+    space: Space, params: Mapping[str, Any], result: TrialResult, configuration: Configuration, number: int
+) -> FrozenTrial:
+    """Return a trial as Optuna's storage keeps it; one without a score has failed.
+
+    A pruned trial has its score on the cases that it had, less their offsets. `best_trial` of Optuna leaves it out.
+    """
+    from optuna.trial import TrialState, create_trial
+
+    distributions = space.distributions()
+    failed = math.isnan(result.value)
+    ended = TrialState.PRUNED if result.pruned else TrialState.COMPLETE
+    return create_trial(
+        state=TrialState.FAIL if failed else ended,
+        value=None if failed else result.value,
+        params=dict(params),
+        distributions={name: distributions[name] for name in params},
+        user_attrs=result.user_attrs(configuration) | {"number": number},
+    )

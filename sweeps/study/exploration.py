@@ -96,6 +96,7 @@ class Exploration:
             first=first_params(stages.config, trials),
             earlier=earlier,
             may_store=None if writing is None else writing.take,
+            start=stages.plan.start,
             ended=bool(stored.finalists),
         )
         explorer.tell_baseline(floor)

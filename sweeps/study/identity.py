@@ -40,6 +40,7 @@ _FORMER = {
     "objective.score": SCORE_BEFORE,
     "search.earlier_scores": False,
     "search.prune": False,
+    "search.start": "near",
 }
 """Values in older studies of settings that came later or have another default today. A study goes on with its plan if
 its file does not name the setting."""

@@ -163,7 +163,7 @@ class StudyRun:
         """Run the stages, then write the report."""
         status = "failed"
         try:
-            stages.logbook.start(self.hosts, self.cases)
+            stages.logbook.start(self.hosts, self.cases, stages.plan)
             if self.tracking and stored.tracked is False:
                 stages.update(lambda record: replace(record, tracked=True))
             if not stages.measurer.is_finished:

@@ -8,6 +8,7 @@ from threading import Lock, Thread
 from typing import TYPE_CHECKING, Any
 
 from objectives import Case
+from sweeps.budget.plan import Plan
 from sweeps.config.sweep_config import SweepConfig
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.hosts.host import Host
@@ -66,6 +67,7 @@ class Logbook:
         self._opening: _Opening | None = None
         self.writing = writing
         self._open: Callable[[], None] = lambda: None
+        self._start_trials = 0
         uri = mlflow_store.tracking_uri(workspace, config.tracking.uri) if enabled else None
         if uri is not None:
             try:
@@ -76,13 +78,14 @@ class Logbook:
                 mlflow_store.check_writable(workspace)
         self._loading = mlflow_store.preload(uri, _AFTER_FLOOR)
 
-    def start(self, hosts: Sequence[Host], cases: Sequence[Case]) -> None:
+    def start(self, hosts: Sequence[Host], cases: Sequence[Case], plan: Plan) -> None:
         """Begin to open the sweep's run, or to continue the run that the study has; `ready` waits for it."""
+        self._start_trials = plan.start_trials
         if self._away:
             self._note_away()
         elif self._enabled:
             fingerprints = [f for host in hosts for f in host.fingerprints.values()]
-            self._open = partial(self._start, self.config.identity(), fingerprints, cases)
+            self._open = partial(self._start, plan.as_planned(self.config.identity()), fingerprints, cases)
             self._writes()
 
     def _writes(self) -> bool:
@@ -125,6 +128,7 @@ class Logbook:
         from sweeps.results.report_files import config_of
 
         fingerprints = (f for models in result.hosts.values() for f in models.values())
+        self._start_trials = result.plan.start_trials
         self._start(config_of(result), fingerprints, result.cases)
 
     def _start(self, config: Mapping[str, Any], fingerprints: Iterable[Fingerprint], cases: Sequence[Case]) -> None:
@@ -142,6 +146,7 @@ class Logbook:
             tracking.uri,
             self.config.candidate_names(),
             origins=self.config.origins(),
+            start_trials=self._start_trials,
             show_texts=tracking.texts,
             traces=tracking.traces,
             prompts=self.config.prompts,

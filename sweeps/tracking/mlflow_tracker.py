@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 __all__ = ["Tracker", "TrackingError"]
 
 
+START_DESIGN = "start design"
+"""Tag `origin` of a search's first trials that nobody named."""
+
+
 class Tracker:
     """Writes a sweep to MLflow. Used by one thread.
 
@@ -47,6 +51,7 @@ class Tracker:
         tracking_uri: A store other than the local one; MLFLOW_TRACKING_URI has precedence.
         candidates: Names of candidates and first sets, by the key of the configuration.
         origins: The sources of the first sets' values, by the same.
+        start_trials: Number of first trials that are the search's start design, which is then their origin.
         show_texts: Whether MLflow gets texts: in tables, traces, and the cases as an evaluation dataset.
         traces: The generations that get a trace.
         prompts: The sweep's prompts by name, for traces and the prompt registry.
@@ -64,6 +69,7 @@ class Tracker:
         candidates: Mapping[str, str] | None = None,
         *,
         origins: Mapping[str, str] | None = None,
+        start_trials: int = 0,
         show_texts: bool = True,
         traces: Traced = "failures",
         prompts: Mapping[str, PromptTable] | None = None,
@@ -73,6 +79,7 @@ class Tracker:
         self.workspace = Workspace.at(place)
         self.uri = mlflow_store.tracking_uri(self.workspace, tracking_uri)
         self._candidates, self._origins, self._show_texts = dict(candidates or {}), dict(origins or {}), show_texts
+        self._start_trials = start_trials
         self._traced: Traced = traces if show_texts else "none"
         self._prompts, self._logs = dict(prompts or {}), dict[str, str]()
         self._versions: PromptVersions | None = None
@@ -229,7 +236,8 @@ class Tracker:
         source = (self._prompts, self._logs)
         generated = chosen(rows, texts, self._traced, *source)
         every = partial(chosen, rows, texts, "all", *source)
-        origin = self._origins.get(configuration.key, "")
+        planned = START_DESIGN if 0 <= trial < self._start_trials and not name else ""
+        origin = self._origins.get(configuration.key, planned)
         return ConfigurationRows(
             trial, configuration, rows, texts, offsets, name, origin, self._show_texts, generated, every
         )

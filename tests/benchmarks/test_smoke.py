@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import benchmarks
@@ -26,6 +27,17 @@ SMALLEST: dict[str, list[str]] = {
     "audits.power": ["--replications", "1"],
     "matchers.human_agreement": ["LABELS"],
     "replay.replay": ["--replications", "1", "--budget", "90", "--file", "TABLE", "--methods", "sweep", "tpe-3"],
+    "replay.other_starts": [
+        "--replications",
+        "1",
+        "--budget",
+        "90",
+        "--file",
+        "RANDOM",
+        "--methods",
+        "one-factor",
+        "sweep",
+    ],
     "replay.shares": ["--table", "grid", "--file", "TABLE"],
     "search.batch_regret": ["--replications", "4", "--trials", "12"],
     "search.earlier": ["--replications", "1", "--budget", "84", "--relations", "related"],
@@ -71,6 +83,18 @@ def small_table(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def small_random(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of the six texts of the baseline and 30 other sets of the random table."""
+    if not replay_table.AT_RANDOM.file.exists():
+        pytest.skip(f"{replay_table.AT_RANDOM.file.name} is absent")
+    frame = replay_table.load(None, replay_table.AT_RANDOM)
+    sets = pd.DataFrame(replay_table.random_sets()[:31])
+    path = tmp_path_factory.mktemp("random") / "random.parquet"
+    frame[frame["seed"] <= 2].merge(sets).to_parquet(path)
+    return path
+
+
 @pytest.fixture
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[tuple[dict[str, Any], list[str]]]:
     """Figures, as JSON gives them back, and lines of the table of each benchmark that ran."""
@@ -96,7 +120,11 @@ def test_every_benchmark_has_a_smoke_test() -> None:
 
 @pytest.mark.parametrize("name", SMALLEST)
 def test_it_runs(name: str, shown: list, labels: Path, request: pytest.FixtureRequest) -> None:
-    places = {"LABELS": lambda: str(labels), "TABLE": lambda: str(request.getfixturevalue("small_table"))}
+    places = {
+        "LABELS": lambda: str(labels),
+        "TABLE": lambda: str(request.getfixturevalue("small_table")),
+        "RANDOM": lambda: str(request.getfixturevalue("small_random")),
+    }
     if name == "speed.coordinators":
         request.getfixturevalue("postgres_server")  # skips where PostgreSQL's binaries are absent
     argv = [places[argument]() if argument in places else argument for argument in SMALLEST[name]]
@@ -304,6 +332,12 @@ def options_that_matter(figures: dict[str, Any]) -> None:
     assert len(figures["items"]) == 81
 
 
+def elsewhere(figures: dict[str, Any]) -> None:
+    problems = figures["problems"]
+    assert list(problems) == ["random", "random-elsewhere", "surface", "surface-elsewhere"]
+    assert all(-1e-3 < row["90"]["regret"] < 0.2 for methods in problems.values() for row in methods.values())
+
+
 def small_sweeps(figures: dict[str, Any]) -> None:
     base, pruned = figures["ways"]["base"], figures["ways"]["prune"]
     assert base["saved_recommended"] == 0
@@ -319,7 +353,7 @@ def known_scores(figures: dict[str, Any]) -> None:
 
 CHECKS = {
     "audits.bisect": bisected, "audits.false_alarms": alarmed, "audits.power": powered,
-    "matchers.human_agreement": agreement, "replay.replay": replayed,
+    "matchers.human_agreement": agreement, "replay.replay": replayed, "replay.other_starts": elsewhere,
     "replay.shares": options_that_matter, "search.batch_regret": batches,
     "search.earlier": gained, "search.earlier_scores": known_scores,
     "search.importances": shares, "search.sampler_scale": large_studies,

@@ -42,7 +42,7 @@ def begin(open_logbook: Callable[[Warnings], Logbook], result: SweepResult) -> t
     warnings = Warnings()
     logbook = open_logbook(warnings)
     fingerprints = {model: found for models in result.hosts.values() for model, found in models.items()}
-    logbook.start([SimpleNamespace(fingerprints=fingerprints)], result.cases)  # type: ignore[list-item]
+    logbook.start([SimpleNamespace(fingerprints=fingerprints)], result.cases, result.plan)  # type: ignore[list-item]
     logbook.ready()
     return logbook, warnings
 

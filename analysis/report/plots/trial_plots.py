@@ -128,10 +128,12 @@ def noise_band(
     return figure
 
 
-def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float, shown: Shown = every_row) -> Figure:
+def history(
+    observations: pd.DataFrame, *, baseline: str, noise_sd: float, shown: Shown = every_row, start: int = 0
+) -> Figure:
     """Trials in the order of the search, with the best so far and the noise band around the baseline.
 
-    Arguments are those of `noise_band`.
+    Arguments are those of `noise_band`, and `start` is the number of first trials that are the start design.
     """
     trials, base = views.trials(observations, baseline).sort_values("trial"), views.base(observations, baseline)
     half = half_band(trials, base, noise_sd)
@@ -141,7 +143,8 @@ def history(observations: pd.DataFrame, *, baseline: str, noise_sd: float, shown
     titles(
         axes,
         f"The highest mean so far came in trial {since}" if len(trials) else "No trial yet",
-        "The highest of many noisy means is too high on average; only fresh generations show how good it is.",
+        "The highest of many noisy means is too high on average; only fresh generations show how good it is."
+        + (f" Trials before {start} are the start design." if start else ""),
     )
     _draw_band(axes, float(base["mean"]), half, baseline_line(observations, base))
     drawn = shown(trials.assign(best=best))

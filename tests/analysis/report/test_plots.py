@@ -14,7 +14,7 @@ from matplotlib.container import BarContainer
 from analysis import pareto
 from analysis.observations import views
 from analysis.report.plots import figures as plots
-from analysis.report.plots.style import new_figure, titles
+from analysis.report.plots.style import new_figure, titles, words_of
 from tests.analysis.sample import BASELINE, finalist_of, make_observations
 
 SD = 0.11
@@ -173,7 +173,9 @@ def test_the_front_of_the_pareto_plot_is_beaten_by_nothing(observations, finalis
 
 
 def test_best_so_far_never_falls_and_starts_with_the_first_trial(observations):
-    axes = plots.history(observations, baseline=BASELINE, noise_sd=SD).axes[0]
+    figure = plots.history(observations, baseline=BASELINE, noise_sd=SD, start=7)
+    assert words_of(figure)[1].endswith("Trials before 7 are the start design.")
+    axes = figure.axes[0]
     best = by_label(axes)["highest so far"].get_ydata()
     trials = by_label(axes)["trial"].get_ydata()
     assert (np.diff(best) >= 0).all()

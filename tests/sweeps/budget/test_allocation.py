@@ -20,10 +20,12 @@ from sweeps.budget.allocation import (
     seeds_per_trial,
     smallest_budget,
 )
-from sweeps.budget.plan import Plan
+from sweeps.budget.plan import Plan, plan_text
 from sweeps.config.file import load_config
 from sweeps.config.tables import BudgetTable
 from sweeps.errors import ConfigError
+from sweeps.samplers import start_kind
+from sweeps.samplers.gp import NoiseAwareSampler
 from tests.sweeps.sweep_files import write_sweep
 
 budgets = st.builds(
@@ -231,9 +233,39 @@ def test_a_sweep_plans_no_more_finalists_than_there_can_be(
     assert plan_for(config, cases=3, hosts=1).finalists == finalists
 
 
+@pytest.mark.parametrize(
+    ("changes", "planned", "kind"),
+    [
+        ({}, 7, "ends"),  # of 8 the baseline's floor is the first
+        ({"space": {"temperature": {"low": 1.5, "high": 1.9}}}, 8, "ends"),  # the space does not hold the baseline
+        ({"search": {"sampler": "tpe"}}, 0, "near"),
+        ({"search": {"sampler": "gp", "start": "near"}}, 7, "near"),
+        ({"constraints": {"words": 100}}, 7, "near"),
+    ],
+)
+def test_the_plan_knows_the_trials_of_the_start_design(
+    tmp_path: Path, changes: dict[str, Any], planned: int, kind: str
+) -> None:
+    config = load_config(
+        write_sweep(tmp_path, **{"search": {"sampler": "gp"}, "budget": {"generations": 300}, **changes})
+    )
+    plan = plan_for(config, cases=3, hosts=1)
+    assert (plan.start_trials, plan.start) == (planned, kind)
+    assert (f", the first {planned} as start design" in plan_text(plan)) == bool(planned)
+    if planned:
+        sampler, inside = NoiseAwareSampler(n_trials=plan.trials), config.space.params_of(config.baseline) is not None
+        assert planned == sampler.n_startup(len(config.space.distributions())) - inside
+
+
+def test_the_start_changes_one_option_at_a_time_where_each_gets_a_change() -> None:
+    assert [start_kind(options, 7) for options in (1, 3, 4)] == ["ends", "ends", "near"]
+    assert (start_kind(9, 17), start_kind(9, 18)) == ("near", "ends")
+
+
 def test_the_plan_as_json_types() -> None:
     assert Plan(3, 4, 2, 5, 3).as_dict() == {
         "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1,
-        "look_seeds": (), "parts": 1, "together": 1, "anytime": False, "prune": False,
+        "look_seeds": (), "parts": 1, "together": 1, "anytime": False, "prune": False, "start": "near",
+        "start_trials": 0,
         "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
     }  # fmt: skip

@@ -15,6 +15,7 @@ from sweeps.samplers.acquisition import (
     augmented_expected_improvement,
     candidates,
     distinct,
+    one_change,
     perturb,
     start_design,
 )
@@ -35,6 +36,29 @@ def test_the_start_is_half_spread_and_half_near_the_baseline() -> None:
     assert 0.3 < unchanged.mean() < 0.8
     assert not unchanged.all(axis=1).any()
     assert not (spread == BASELINE).any()
+
+
+def test_the_half_around_the_baseline_has_one_parameter_at_an_end() -> None:
+    design = start_design(CUBE, 19, BASELINE, 3, "ends")
+    np.testing.assert_array_equal(design[0::2], start_design(CUBE, 19, BASELINE, 3)[0::2])
+    # The farther end of each first; .5 is as far from both. Then the other ends, and at last what "near" has.
+    ends = [(0, 1), (1, 0), (2, 0), (3, 1), (0, 0), (1, 1), (2, 1), (3, 0)]
+    for point, (place, end) in zip(design[1::2], ends, strict=False):
+        np.testing.assert_array_equal(point, np.where(np.arange(4) == place, end, BASELINE))
+    assert not np.isin(design[17], (0, 1)).any()
+
+
+def test_categories_modes_and_options_that_do_not_act_have_no_ends() -> None:
+    space = {
+        "mirostat": IntDistribution(0, 2), "mirostat_tau": FloatDistribution(0, 9),
+        "prompt": CategoricalDistribution(["a", "b", "c"]), "top_k": IntDistribution(1, 4),
+    }  # fmt: skip
+    baseline = {"mirostat": 0, "prompt": "b", "top_k": 4}
+    encoding = Encoding(space, {"mirostat_tau": {"mirostat": (1, 2)}}, baseline)
+    found = [encoding.params(codes) for codes in one_change(encoding, encoding.codes([baseline])[0])]
+    assert {each.pop("mirostat_tau") for each in found} == {4.5}  # the middle of the range
+    changes = [{name: value for name, value in each.items() if value != baseline[name]} for each in found]
+    assert changes == [{"mirostat": 1}, {"prompt": "a"}, {"top_k": 1}, {"mirostat": 2}, {"prompt": "c"}]
 
 
 def test_without_a_baseline_all_points_are_spread() -> None:

@@ -15,9 +15,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.samplers import RandomSampler
 from optuna.trial import TrialState, create_trial
 
-from sweeps.samplers import gp
+from sweeps.samplers import LEAST_START, gp
 from sweeps.samplers.encoding import Encoding
 from sweeps.samplers.gp import NoiseAwareSampler, checkpoint, pick, study_posterior, union_space
+from sweeps.samplers.posterior import MIN_POINTS
 from sweeps.samplers.surrogate import Surrogate
 
 SPACE: dict[str, BaseDistribution] = {
@@ -275,7 +276,7 @@ def test_refits_happen_at_fixed_numbers_of_trials() -> None:
 def test_a_planned_number_of_trials_bounds_the_start_design() -> None:
     assert make(n_startup_trials=None).n_startup(5) == 12
     assert make(n_startup_trials=None, n_trials=40).n_startup(9) == 10
-    assert make(n_startup_trials=None, n_trials=10).n_startup(9) == 8
+    assert make(n_startup_trials=None, n_trials=10).n_startup(9) == 8 == LEAST_START == MIN_POINTS
 
 
 def test_trials_in_threads_do_not_propose_the_same() -> None:

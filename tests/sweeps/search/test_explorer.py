@@ -63,6 +63,16 @@ def test_the_same_seed_proposes_the_same(sampler: str) -> None:
     assert search(explorer(None, sampler)) != search(explorer(None, sampler, seed=6))
 
 
+def test_every_second_set_of_the_start_design_changes_one_option_of_the_baseline_to_an_end() -> None:
+    start, before = (search(explorer(None, start=start), batches=2) for start in ("ends", "near"))
+    changed = [{k: v for k, v in each.params.items() if v != BASELINE.options.get(k)} for each in start]
+    assert changed[1] == {"temperature": 0.1}
+    assert changed[3]["mirostat"] == 2  # with its tau, which acts only now
+    assert changed[5] == {"temperature": 1.2}
+    assert [each.params for each in start[:7:2]] == [each.params for each in before[:7:2]]
+    assert start[1:6:2] != before[1:6:2]
+
+
 @pytest.mark.parametrize("sampler", ["gp", "tpe"])
 def test_a_resumed_search_goes_on_as_the_whole_one(tmp_path: Path, sampler: str) -> None:
     whole = search(explorer(None, sampler))

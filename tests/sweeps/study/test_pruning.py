@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -97,24 +98,35 @@ def test_only_a_search_that_predicts_scores_can_prune(tmp_path: Path) -> None:
         load_config(write_sweep(tmp_path, search={"sampler": "tpe", "prune": True}))
 
 
+def test_only_the_search_with_a_start_design_has_a_kind_of_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match='start = "near" needs sampler = "gp", not "tpe"'):
+        load_config(write_sweep(tmp_path, search={"sampler": "tpe", "start": "near"}))
+
+
 def test_a_search_does_not_prune_unless_asked(tmp_path: Path) -> None:
     config = load_config(write_sweep(tmp_path, **SETTINGS | {"search": {"sampler": "gp"}}))
     assert not plan_for(config, cases=6, hosts=1).prune
 
 
-def test_a_study_of_an_older_version_keeps_all_cases(tmp_path: Path) -> None:
+def test_a_study_of_an_older_version_keeps_all_cases_and_its_start_design(tmp_path: Path) -> None:
     small: dict[str, Any] = SETTINGS | {"budget": {"generations": 120, "seeds": "auto"}, "search": {"sampler": "gp"}}
+    before = run(write_sweep(tmp_path, **small | {"search": {"sampler": "gp", "start": "near"}}))
     path = write_sweep(tmp_path, **small)
-    before = run(path)
     with closing(Ledger(tmp_path / "mlruns" / "ledger.db")) as ledger:
         stored = ledger.studies.get("t")
         assert stored is not None
         identity, plan = dict(stored.identity), dict(stored.record.plan)
-        del identity["search.prune"], plan["prune"]
-        ledger.studies.update("t", lambda record: replace(record, plan=plan), identity=identity)
+        del identity["search.prune"], plan["prune"], identity["search.start"], plan["start"], plan["start_trials"]
+        fresh: dict[str, Any] = {"finalists": None, "priors": {}, "confirmed": None, "looks": ()}
+        ledger.studies.update("t", lambda record: replace(record, plan=plan, **fresh), identity=identity)
+    with closing(sqlite3.connect(tmp_path / "mlruns" / "ledger.db")) as database, database:
+        database.execute("DELETE FROM proposals WHERE number >= 4")  # as if it was killed in the start design
     again = run(path)
+    assert again.proposals == before.proposals
     assert steady(again.observations) == steady(before.observations)
     assert not Plan.from_record(again.stored.record.plan).prune
+    with pytest.raises(StudyChangedError, match=r'search\.start: stored "near", now "ends"'):
+        run(write_sweep(tmp_path, **small | {"search": {"sampler": "gp", "start": "ends"}}))
     with pytest.raises(StudyChangedError, match=r"search\.prune: stored false, now true"):
         run(write_sweep(tmp_path, **small | {"search": {"sampler": "gp", "prune": True}}))
 

@@ -51,6 +51,13 @@ def test_a_first_set_has_the_tag_of_its_origin_and_a_candidate_that_of_its_name(
     assert (first.tags, named.tags) == ({"origin": "the model's own parameters"}, {"candidate": "cool"})
 
 
+def test_trials_of_the_start_design_have_it_as_their_origin_unless_they_have_a_name(tmp_path):
+    tracker = Tracker("s", tmp_path, candidates={BASELINE.key: "cool"}, start_trials=2)
+    found = [tracker._rows_of(trial, TUNED, FLOOR, None, None).tags for trial in (-1, 0, 1, 2)]
+    assert found == [{}, {"origin": "start design"}, {"origin": "start design"}, {}]
+    assert tracker._rows_of(0, BASELINE, FLOOR, None, None).tags == {"candidate": "cool"}
+
+
 @pytest.mark.usefixtures("no_report")
 def test_a_setting_that_is_taken_back_leaves_no_tag(tmp_path):
     path = write_sweep(tmp_path)
