@@ -202,4 +202,5 @@ def _exit_code(error: Exception) -> int | None:
     home = type(error).__module__.partition(".")[0]
     if isinstance(error, ValueError) and home in ("objectives", "analysis"):
         return 2
-    return 2 if isinstance(error, OSError) else None
+    is_circle = isinstance(error, RuntimeError) and str(error).startswith("Symlink loop")  # of pathlib before 3.13
+    return 2 if isinstance(error, OSError) or is_circle else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import os
@@ -29,7 +30,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class FilePath(click.Path):
-    """Paths. An empty text (an unset variable of the shell) is refused: it would mean the current folder."""
+    """Paths. An empty text (an unset variable of the shell) is refused: it would mean the current folder.
+
+    Links that lead back to themselves are refused too: to resolve them is a `RuntimeError` before Python 3.13.
+    """
 
     def __init__(self, **checks: Any) -> None:
         super().__init__(path_type=Path, **checks)
@@ -38,6 +42,13 @@ class FilePath(click.Path):
         """Return the path, or fail with the option."""
         if not os.fspath(value):
             self.fail("it is empty (is a variable of the shell not set?); write . for the current folder", param, ctx)
+        try:
+            os.stat(value)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                self.fail(f"{os.fspath(value)} is a link that leads back to itself; remove the link", param, ctx)
+        except ValueError:  # a zero byte, which no path has
+            self.fail(f"{os.fspath(value)!r} is no path", param, ctx)
         return super().convert(value, param, ctx)
 
 
