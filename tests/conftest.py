@@ -11,11 +11,17 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.surroundings import keep_temporary_files_in_memory, share_bytecode, use_one_thread_of_blas
+from tests.surroundings import (
+    keep_temporary_files_in_memory,
+    share_bytecode,
+    share_compiled_statements,
+    use_one_thread_of_blas,
+)
 
 keep_temporary_files_in_memory()
 share_bytecode()  # before the imports of the libraries
 use_one_thread_of_blas()
+share_compiled_statements()
 
 from analysis.report.guard import Guard  # noqa: E402
 from sweeps.fingerprints import capture  # noqa: E402
