@@ -369,13 +369,17 @@ BROKE = [
     ("gguf's content", b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"a" + struct.pack("<IIQ", 9, 4, 2**60)),
     ("answer of ps", b'{"models": [{"name": "smollm2:135m", "size": 9}]}'),
     ("answer of ps", b'{"models": 5}'),
+    ("items in CSV", b"\xff\xfeid,text,level\n1"),
+    ("items in JSON", b"\xff\xfe[{}] "),
+    ("answer of chat", b'{"message": {"content": 1.5}, "done": true}'),
+    ("answer of chat", b'{"message": {"content": "x"}, "done": true, "eval_count": "many", "prompt_eval_count": []}'),
     ("version", b"9" * 5000 + b".1"),
     ("system_profiler", b'{"SPDisplaysDataType":[{"sppci_cores":"%s"}]}' % (b"8" * 5000)),
     ("system_profiler", '{"SPDisplaysDataType":[{"sppci_cores":"\u00b2"}]}'.encode()),
     ("system_profiler", b'{"SPDisplaysDataType":[{"spdisplays_vram":"%s GB"}]}' % (b"8" * 5000)),
     ("address, shown", b"https://me:[x"),
 ]
-"""Inputs that escaped once: names too long, sizes beyond the file, numbers of thousands of digits."""
+"""Inputs that escaped once: names too long, half a character, other types, sizes beyond the file, endless numbers."""
 
 
 @pytest.mark.parametrize(("name", "data"), BROKE)

@@ -88,6 +88,21 @@ def decode(data: bytes, name: str = "FILE") -> str:
     return text
 
 
+def decode_marked(data: bytes, name: str = "FILE") -> str:
+    """Decode UTF-16 with its byte order mark, else UTF-8; arguments as for `decode`.
+
+    Raises:
+        NotUtf8Error: It is neither.
+    """
+    if marked(data) != "utf_16":
+        return decode(data, name)
+    try:
+        return data.decode("utf-16")
+    except UnicodeDecodeError as error:
+        message = f"not UTF-16, as which it begins: {error.reason} at offset {error.start}."
+        raise NotUtf8Error(message, "Save it as UTF-8.", 1) from None
+
+
 def _refusal(data: bytes, name: str, start: int) -> NotUtf8Error:
     """Return the error for a file whose byte at `start` is not UTF-8."""
     message = f"not UTF-8: byte 0x{data[start]:02x} at offset {start}"

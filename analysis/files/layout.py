@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from analysis.files.encodings import decode, marked
+from analysis.files.encodings import decode, decode_marked, marked
 
 MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "None", "NULL", "null", "<NA>", "#N/A")
 """Texts for a missing value, as other programs write them."""
@@ -93,7 +93,7 @@ def cells(data: bytes, name: str, required: Sequence[str]) -> list[tuple[int, li
         csv.Error: Quotes are not closed; its argument ends with the line in brackets.
     """
     form = layout(data, required, tabs=name.lower().endswith((".tsv", ".tab")))
-    text = data.decode("utf-16") if form.encoding == "utf-16" else decode(data, name)
+    text = decode_marked(data, name)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=form.sep, strict=True)
     rows: list[tuple[int, list[str]]] = []
     first = 1

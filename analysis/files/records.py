@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from analysis.files.encodings import decode, marked
+from analysis.files.encodings import decode_marked
 from analysis.files.layout import cells
 
 ENDINGS = (".json", ".jsonl", ".ndjson")
@@ -28,7 +28,7 @@ def parse_json(data: bytes, name: str) -> Any:
         NotUtf8Error: The text is in another encoding.
         RecordsError: It is not JSON.
     """
-    text = data.decode("utf-16") if marked(data) == "utf_16" else decode(data, name)
+    text = decode_marked(data, name)
     if name.lower().endswith(".json"):
         try:
             return json.loads(text)

@@ -19,6 +19,7 @@ from sweeps.scoring.rows import BASELINE_TRIAL
 from sweeps.tracking import run_tags
 from sweeps.tracking.configuration_metrics import decisive_stages, metric_points, summarise
 from sweeps.tracking.genai.generation_traces import Generated, traces_digest
+from sweeps.tracking.genai.prompt_versions import LINKED
 from sweeps.tracking.genai.trace_store import TraceStore
 from sweeps.tracking.metric_steps import continuation, points_digest, run_times, same_rows
 from sweeps.tracking.mlflow_store import FailureNote
@@ -111,6 +112,7 @@ class ChildRun:
         means: The last logged metrics whose names begin with `mean`.
         newest: The latest stamp of its metrics, in milliseconds since 1970; 0 without metrics.
         has_dataset: Whether the run has its cases as an input.
+        linked: Whether it is linked to its prompt's version.
         logged: The rows that were logged, in the order of their steps; None until they are read or written.
     """
 
@@ -128,6 +130,7 @@ class ChildRun:
     means: dict[str, float] = field(default_factory=dict)
     newest: int = 0
     has_dataset: bool = False
+    linked: bool = False
     logged: pd.DataFrame | None = None
 
     @classmethod
@@ -150,6 +153,7 @@ class ChildRun:
             means={name: value for name, value in run.data.metrics.items() if name.startswith("mean")},
             newest=newest_stamp(run),
             has_dataset=run.inputs is not None and bool(run.inputs.dataset_inputs),
+            linked=LINKED in tags,
         )
 
     def begins(self, rows: pd.DataFrame) -> bool:
@@ -242,6 +246,7 @@ class ChildRuns:
         if child is None:
             child = self._create(current, name)
         self._add_dataset(child)
+        self._add_link(child, current)
         added = self._log_rows(child, current, rows, late, stages)
         if added or name != child.name or status != child.status:
             self._set_state(child, status, name, current.times)
@@ -284,10 +289,11 @@ class ChildRuns:
 
     def _create(self, current: ConfigurationRows, name: str) -> ChildRun:
         tags = run_tags.child_tags(self._parent_id, *current.identity) | dict(self._facts)
-        tags |= self._tags_of(current.configuration)
+        tags |= (link := self._tags_of(current.configuration))
         begin = None if current.times is None else current.times[0]
         info = self._connection.ready().create_run(self._experiment_id, begin, tags, name).info
         child = ChildRun(info.run_id, *current.identity, info.start_time, name, info.artifact_uri)
+        child.linked = bool(link)
         self._children[current.identity] = child
         return child
 
@@ -296,6 +302,12 @@ class ChildRuns:
         if self._dataset is not None and not child.has_dataset:
             self._connection.ready().log_inputs(child.run_id, datasets=[self._dataset])
             child.has_dataset = True
+
+    def _add_link(self, child: ChildRun, current: ConfigurationRows) -> None:
+        """Link to the prompt's version; a run that was made while the registry could not be written has no link."""
+        if not child.linked and (link := self._tags_of(current.configuration)):
+            self._connection.log(child.run_id, tags=link)
+            child.linked = True
 
     def _log_rows(
         self,

@@ -14,7 +14,7 @@ from sweeps.tracking.store_connection import StoreConnection
 ALIAS = "production"
 """Alias of the version that is exported."""
 
-_LINKED = "mlflow.linkedPrompts"
+LINKED = "mlflow.linkedPrompts"
 _OF_MLFLOW = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -81,7 +81,7 @@ class PromptVersions:
         version = self._versions.get(prompt)
         if version is None:
             return {}
-        return {_LINKED: json.dumps([{"name": self.name_of(prompt), "version": str(version)}])}
+        return {LINKED: json.dumps([{"name": self.name_of(prompt), "version": str(version)}])}
 
     def export(self, configuration: ConfigurationLike, facts: Mapping[str, str], message: str) -> None:
         """Register the exported configuration as a version with `model_config` and the alias `production`.

@@ -1,5 +1,6 @@
 """Child runs of a sweep that runs again: the same runs, with the same numbers at the same steps."""
 
+import json
 import math
 import os
 import random
@@ -11,8 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sweeps.config.tables import PromptTable
 from sweeps.study.rescore import rescore_study
 from sweeps.tracking.child_runs import ConfigurationRows
+from sweeps.tracking.genai.prompt_versions import LINKED, PromptVersions
 from sweeps.tracking.metric_steps import continuation, ordered
 from sweeps.tracking.mlflow_tracker import Tracker
 from tests.sweeps.sweep_files import run, write_sweep
@@ -111,6 +114,24 @@ def test_a_run_whose_process_was_killed_before_its_inputs_gets_them(directory, s
         assert len(children_of(again)["baseline"].inputs.dataset_inputs) == 1
         with closing(sqlite3.connect(directory / "mlflow.db")) as database:
             assert database.execute("SELECT count(*) FROM evaluation_dataset_records").fetchone() == (len(CASES),)
+
+
+def test_a_run_that_was_made_while_the_prompts_could_not_be_registered_is_linked_later(directory, study, monkeypatch):
+    def refuse(_):
+        raise OSError("the database may only be read")
+
+    prompts = {BASELINE.prompt: PromptTable(user="Summarise:\n{log}")}
+    with monkeypatch.context() as patch:
+        patch.setattr(PromptVersions, "register", refuse)
+        tracker = Tracker(study, directory, prompts=prompts)
+        begin(tracker)
+        child = tracker.log_configuration(-1, BASELINE, FLOOR)
+    assert "the prompts were not registered" in tracker.warnings[0]
+    assert LINKED not in children_of(tracker)["baseline"].data.tags
+    again = Tracker(study, directory, prompts=prompts)
+    begin(again)
+    assert again.log_configuration(-1, BASELINE, FLOOR) == child
+    assert json.loads(children_of(again)["baseline"].data.tags[LINKED])[0]["version"] == "1"
 
 
 def test_a_new_verdict_ends_the_run_anew(directory, study):
