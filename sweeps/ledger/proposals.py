@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
-from sweeps.ledger.damage import is_sealed, is_text
+from sweeps.ledger.damage import SEAL, is_sealed, is_text
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import now, proposal_rows
 
@@ -101,7 +101,7 @@ class Proposals:
 
 
 def proposal_record(number: int, text: str) -> Mapping[str, Any]:
-    """A proposal's record in a row of the table.
+    """A proposal's record in a row of the table, as it was given, without the digest that it got there.
 
     Raises:
         ValueError: If it is damaged.
@@ -116,4 +116,4 @@ def proposal_record(number: int, text: str) -> Mapping[str, Any]:
         raise ValueError(f"proposal {number} has no values")
     if not is_sealed(number, record):
         raise ValueError(f"proposal {number} is not as it was written")
-    return record
+    return {name: value for name, value in record.items() if name != SEAL}
