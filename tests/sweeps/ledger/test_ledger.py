@@ -70,7 +70,7 @@ def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
         ("postgresql+psycopg://me:a@secret@db/x", "write it as %40"),
         ("unknown://db/x?user=me&password=secret", "unknown://db/x could not be opened"),
         ("unknown://me:sec/secret@db:1/x", "unknown://db:1/x could not be opened"),
-        ("unknown://me:a secret@db/x", "check that the URL is right"),
+        ("unknown://me:a secret@db/x", r"use SQLite \(leave the URL out\) or PostgreSQL"),
     ],
 )
 def test_a_url_that_cannot_be_used(url: str, words: str) -> None:
