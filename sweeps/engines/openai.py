@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sweeps.engines import _http
 from sweeps.engines.base import (
+    EngineFailure,
     EngineProtocolError,
     Generation,
     Prompt,
@@ -40,6 +41,9 @@ _FIELDS: Mapping[str, str] = {
     "seed": "seed",
 }
 """Options that the path sends, with its own names for them."""
+
+_NO_ANSWER = ("content_filter", "error")
+"""Values of `finish_reason` with which other servers than Ollama say that the text is not the model's."""
 
 
 class OpenAIEngine(_http.HttpEngine):
@@ -99,6 +103,8 @@ class OpenAIEngine(_http.HttpEngine):
             started = time.perf_counter()
             with self.translated_errors(model, limit, sent):
                 answer = self._client.post(_PATH, body, limit)
+                if answer.get("error") and not answer.get("choices"):  # with status 200, as some servers do
+                    raise _http.refused(self.address, -1, answer, sent)
                 return _generation(
                     answer, prompt, time.perf_counter() - started, tuple(sorted(set(options) - set(sent)))
                 )
@@ -155,6 +161,10 @@ def _effort(think: object) -> dict[str, object]:
 def _generation(answer: Mapping[str, Any], prompt: Prompt, total: float, dropped: tuple[str, ...]) -> Generation:
     choice, usage = answer["choices"][0], answer.get("usage") or {}
     message, reason = choice["message"], choice.get("finish_reason")
+    if reason in _NO_ANSWER:
+        raise EngineFailure(
+            f"the server gave no answer of the model (finish_reason {reason!r}); ask one without a filter"
+        )
     text = message.get("content") or ""
     thought = message.get("reasoning") or message.get("reasoning_content") or ""
     stopped = reason is None and _http.repeats([thought + text])

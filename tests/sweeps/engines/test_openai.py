@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from sweeps.engines.base import EngineBusy, EngineProtocolError, EngineTimeout, EngineUnreachable, Prompt, PromptTooLong
+from sweeps.engines.base import (
+    EngineBusy,
+    EngineError,
+    EngineFailure,
+    EngineProtocolError,
+    EngineTimeout,
+    EngineUnreachable,
+    ModelMissing,
+    Prompt,
+    PromptTooLong,
+)
 from sweeps.engines.openai import OpenAIEngine
 from tests.doubles.ollama import Fault, OllamaDouble
 
@@ -92,6 +104,22 @@ def test_faults(engine: OpenAIEngine, server: OllamaDouble) -> None:
     server.faults = [Fault("slow", path, seconds=1.0)]
     with pytest.raises(EngineTimeout):
         engine.generate(PROMPT, OPTIONS, model=MODEL, timeout=0.2)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "words"),
+    [
+        ({"error": {"message": "the queue is full"}}, EngineFailure, "the queue is full"),
+        ({"error": f'model "{MODEL}" not found', "choices": []}, ModelMissing, "it has"),
+        ({"choices": [{"message": {"content": ""}, "finish_reason": "content_filter"}]}, EngineFailure, "filter"),
+    ],
+)
+def test_an_answer_with_status_200_that_is_none(
+    engine: OpenAIEngine, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], error: type[EngineError], words: str
+) -> None:
+    monkeypatch.setattr(engine._client, "post", lambda *_: answer)
+    with pytest.raises(error, match=words):
+        engine.generate(PROMPT, OPTIONS, model=MODEL)
 
 
 def test_a_server_without_a_native_api(engine: OpenAIEngine, server: OllamaDouble) -> None:
