@@ -17,17 +17,17 @@ from matplotlib.figure import Figure
 
 from analysis.formatting import cases_text, decimals, gain_text, level_text, p_text
 from analysis.observations import views
-from analysis.report.baseline_means import baseline_means_text
+from analysis.report.answer.baseline_means import baseline_means_text
+from analysis.report.answer.doubts import doubts
+from analysis.report.answer.facts import based_on, outcome_text
+from analysis.report.answer.glance import Glance, at_a_glance
+from analysis.report.answer.note import render_note
+from analysis.report.answer.panel import terminal_summary
 from analysis.report.costs import duration_text
 from analysis.report.data import ReportData
-from analysis.report.doubts import doubts
-from analysis.report.facts import based_on, outcome_text
-from analysis.report.glance import Glance, at_a_glance
 from analysis.report.guard import Guard
 from analysis.report.interactive.part import figure_html, live_figures, scripts
-from analysis.report.note import render_note
 from analysis.report.numbers import count, number, percent, signed
-from analysis.report.panel import terminal_summary
 from analysis.report.parts import flat, frame, limit_rows, pareto_rows, why_finalist
 from analysis.report.plots import figures as plots
 from analysis.report.tables import Tables, value_text

@@ -15,9 +15,9 @@ from analysis.observations import views
 from analysis.report import shown
 from analysis.report.costs import cost_of, generating_seconds
 from analysis.report.data import Piece, ReportData
-from analysis.report.evidence import Evidence
 from analysis.report.hosts import host_rows
-from analysis.report.items import ItemChanges, Text, item_changes
+from analysis.report.rubric.evidence import Evidence
+from analysis.report.rubric.items import ItemChanges, Text, item_changes
 from analysis.report.surface import Surface
 
 TEXT_LIMIT = 6000

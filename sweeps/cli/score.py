@@ -142,7 +142,7 @@ def _notes(comparison: Comparison) -> list[str]:
 
 def _silent_notes(comparison: Comparison) -> list[str]:
     """Name the items that tell nothing; without pandas, which loads slowly, where there are too few texts for that."""
-    from analysis.report.silent_items import FEWEST_TEXTS, silent_notes
+    from analysis.report.rubric.silent_items import FEWEST_TEXTS, silent_notes
 
     texts = Counter(
         name for machine in comparison.machines for name, found in machine.results.items() for _ in found.runs

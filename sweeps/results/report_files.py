@@ -80,7 +80,7 @@ def _tables(result: SweepResult, exports: Sequence[Path], warn: Callable[[str], 
     from analysis.report.data import ReportData
     from analysis.report.guard import Guard
     from analysis.report.limits import LimitColumn
-    from analysis.report.silent_items import silent_notes
+    from analysis.report.rubric.silent_items import silent_notes
     from analysis.report.tables import Tables
 
     guard = Guard(warn)

@@ -14,9 +14,9 @@ from analysis.comparison.selection_bias import expected_maximum
 from analysis.export.export_set import ExportSet
 from analysis.export.formats import render
 from analysis.pareto import expected
+from analysis.report.answer.note import render_note
+from analysis.report.answer.panel import terminal_summary
 from analysis.report.data import ReportData
-from analysis.report.note import render_note
-from analysis.report.panel import terminal_summary
 from tests.marks import long
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from analysis.report.glance import at_a_glance
+from analysis.report.answer.glance import at_a_glance
 from analysis.report.limits import LimitColumn
 from analysis.report.page import render_report
 from analysis.report.parts import over_limits, why_finalist

@@ -8,7 +8,7 @@ import re
 import numpy as np
 import pytest
 
-from analysis.report.glance import at_a_glance
+from analysis.report.answer.glance import at_a_glance
 from analysis.report.page import render_note
 from analysis.report.parts import pareto_rows
 from analysis.report.tables import Tables

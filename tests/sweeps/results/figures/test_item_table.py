@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
-from analysis.report.silent_items import silent_notes
+from analysis.report.rubric.silent_items import silent_notes
 from objectives.case import Case, Item
 from sweeps.results.figures.item_table import COLUMNS, item_table
 

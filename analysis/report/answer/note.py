@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 from analysis.formatting import decimals
-from analysis.report.baseline_means import apart_text, baseline_means_text
+from analysis.report.answer.baseline_means import apart_text, baseline_means_text
+from analysis.report.answer.doubts import doubts
+from analysis.report.answer.facts import facts
 from analysis.report.data import ReportData
-from analysis.report.doubts import doubts
-from analysis.report.facts import facts
 from analysis.report.numbers import number
 
 

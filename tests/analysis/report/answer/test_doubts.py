@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from analysis import judge
-from analysis.report.doubts import doubts, other_scorings
+from analysis.report.answer.doubts import doubts, other_scorings
 from analysis.report.page import render_note, render_report
 from tests.analysis.report.reading import Page, panel_of
 from tests.analysis.sample import BASELINE

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.report.facts import facts
+from analysis.report.answer.facts import facts
+from analysis.report.answer.panel import whole_sentences
 from analysis.report.page import render_note, render_report
-from analysis.report.panel import whole_sentences
 from tests.analysis.report.reading import (
     drawn_on,
     panel_of,

@@ -6,9 +6,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.report.answer.doubts import doubts
+from analysis.report.answer.facts import facts
 from analysis.report.data import ReportData
-from analysis.report.doubts import doubts
-from analysis.report.facts import facts
 from analysis.verdict.use_now import UseNow
 
 if TYPE_CHECKING:

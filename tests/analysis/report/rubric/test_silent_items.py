@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.report.silent_items import MOST, silent_notes
+from analysis.report.rubric.silent_items import MOST, silent_notes
 
 
 def _items(texts: int, said: dict[str, list[bool]], *, forbidden: tuple[str, ...] = ()) -> pd.DataFrame:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from analysis.report.baseline_means import apart_text, baseline_means_text
-from analysis.report.doubts import doubts
+from analysis.report.answer.baseline_means import apart_text, baseline_means_text
+from analysis.report.answer.doubts import doubts
 from analysis.report.page import render_note, render_report
 from tests.analysis.sample import BASELINE
 

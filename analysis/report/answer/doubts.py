@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from analysis.formatting import count_text
-from analysis.report.baseline_means import apart_text
+from analysis.report.answer.baseline_means import apart_text
+from analysis.report.answer.facts import cautions
 from analysis.report.data import ReportData
-from analysis.report.facts import cautions
 
 
 def doubts(data: ReportData) -> list[str]:

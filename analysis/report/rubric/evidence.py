@@ -9,7 +9,7 @@ from functools import cached_property
 import pandas as pd
 
 from analysis.report.data import ReportData
-from analysis.report.items import ItemChange, Text
+from analysis.report.rubric.items import ItemChange, Text
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import pytest
 
-from analysis.report.items import item_changes
 from analysis.report.page import render_report
+from analysis.report.rubric.items import item_changes
 from tests.analysis.report.reading import Page
 
 EVIL = "<script>alert(1)</script>"

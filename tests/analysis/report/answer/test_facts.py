@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis import judge
-from analysis.report.facts import baseline_text
+from analysis.report.answer.facts import baseline_text
 from analysis.report.page import render_note
 from tests.analysis.report.reading import (
     drawn_on,

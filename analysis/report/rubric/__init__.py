@@ -1,0 +1,1 @@
+"""What the texts say of the rubrics' items, as parts of a report."""
