@@ -364,6 +364,10 @@ def test_only_documented_errors_escape_10_000_inputs(name: str, tmp_path: Path) 
     assert memory() - before < 300
 
 
+def _damaged_at(data: bytes, place: int) -> bytes:
+    return data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :]
+
+
 BROKE = [
     ("rubric", RUBRIC.replace("c.txt", "c" * 5000).encode()),
     ("gguf's content", b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"a" + struct.pack("<IIQ", 9, 4, 2**60)),
@@ -378,6 +382,7 @@ BROKE = [
     ("system_profiler", '{"SPDisplaysDataType":[{"sppci_cores":"\u00b2"}]}'.encode()),
     ("system_profiler", b'{"SPDisplaysDataType":[{"spdisplays_vram":"%s GB"}]}' % (b"8" * 5000)),
     ("address, shown", b"https://me:[x"),
+    ("inspect, packed", _damaged_at(stored("tables/inspect/capitals-2.eval")()[0], 28_826)),
 ]
 """Inputs that escaped once: names too long, half a character, other types, sizes beyond the file, endless numbers."""
 

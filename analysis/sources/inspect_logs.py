@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,19 @@ from analysis.sources.answer import Answer, facts_of
 
 if sys.version_info >= (3, 14):
     import zipfile
+
+    from compression.zstd import ZstdError
 else:
-    from backports.zstd import zipfile
+    from backports.zstd import ZstdError, zipfile
 
 ENDINGS = (".eval", ".json")
+_PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_ZSTANDARD)
+_BROKEN = (
+    zipfile.BadZipFile, ZstdError, zlib.error, json.JSONDecodeError,
+    KeyError, EOFError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+"""Exceptions of a zip file that is damaged or of another shape."""
+
 _LARGEST = 1 << 28
 """Bytes that any packed log may have unpacked; larger ones at most a hundred times their packed size."""
 
@@ -60,13 +70,17 @@ def _packed(path: Path) -> tuple[Mapping[str, Any], list[Any]]:
         with zipfile.ZipFile(path) as log:
             if (size := sum(entry.file_size for entry in log.infolist())) > max(_LARGEST, 100 * path.stat().st_size):
                 raise ValueError(f"it unpacks to {size / 2**20:.0f} MB, which no log of its size does")
+            if other := [entry.filename for entry in log.infolist() if entry.compress_type not in _PACKINGS]:
+                raise ValueError(
+                    f"it is no .eval log of Inspect: {other[0]!r} is packed in an unusual way"
+                )
             names = log.namelist()
             header = json.loads(log.read("header.json" if "header.json" in names else "_journal/start.json"))
             if "summaries.json" in names:
                 return header, json.loads(log.read("summaries.json"))
             parts = sorted((n for n in names if n.startswith("_journal/summaries/")), key=lambda n: (len(n), n))
             return header, [sample for part in parts for sample in json.loads(log.read(part))]
-    except (zipfile.BadZipFile, KeyError, json.JSONDecodeError, EOFError, NotImplementedError, RuntimeError) as error:
+    except _BROKEN as error:
         raise ValueError(f"it is no .eval log of Inspect: {error}") from None
 
 

@@ -81,7 +81,7 @@ def case_of(asked: Any) -> str:
             asked = (
                 json.loads(asked) if asked.startswith(('{"', '"')) else ast.literal_eval(asked)
             )  # JSON, or pandas' CSV
-        except (ValueError, SyntaxError):
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):  # all that `literal_eval` may raise
             return str(asked)
     if isinstance(asked, Mapping):
         return ", ".join(str(value) for value in asked.values())

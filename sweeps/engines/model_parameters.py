@@ -11,6 +11,10 @@ Parameter = int | float | bool | str | tuple[str, ...]
 _LISTS = frozenset({"stop"})
 _LINE = re.compile(r"(\S+)[ \t]+(.*\S)")
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
+_ESCAPES = re.compile(
+    r'(?:[^\\]|\\(?:[abfnrtv\\\'"]|[0-3][0-7]{2}|x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}))*', re.S
+)
+"""Text with Go's escapes alone: others are no errors in Python, but warnings on the terminal."""
 
 
 def parse_parameters(text: object) -> Mapping[str, Parameter]:
@@ -42,6 +46,8 @@ def parse_parameters(text: object) -> Mapping[str, Parameter]:
 
 def _value(text: str) -> int | float | bool | str:
     if _QUOTED.fullmatch(text):
+        if not _ESCAPES.fullmatch(text):
+            return text[1:-1]
         try:
             return str(ast.literal_eval(text))  # Go's escapes are Python's
         except (SyntaxError, ValueError):

@@ -33,6 +33,11 @@ def test_several_stops_escapes_and_other_types() -> None:
     assert parse_parameters(None) == parse_parameters("") == {}
 
 
+def test_an_escape_that_go_does_not_write_stays_as_it_is(recwarn: pytest.WarningsRecorder) -> None:
+    assert parse_parameters(r'stop "\|\x7c"' + "\n" + r'top_k "\|"') == {"stop": (r"\|\x7c",), "top_k": r"\|"}
+    assert not recwarn.list
+
+
 @given(st.dictionaries(st.from_regex(r"[a-z_]{1,20}", fullmatch=True).filter(lambda name: name != "stop"),
                        st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans(), max_size=5),
        st.sets(st.text(st.characters(codec="utf-8"), min_size=1), max_size=4), st.randoms())  # fmt: skip
