@@ -71,9 +71,7 @@ def _packed(path: Path) -> tuple[Mapping[str, Any], list[Any]]:
             if (size := sum(entry.file_size for entry in log.infolist())) > max(_LARGEST, 100 * path.stat().st_size):
                 raise ValueError(f"it unpacks to {size / 2**20:.0f} MB, which no log of its size does")
             if other := [entry.filename for entry in log.infolist() if entry.compress_type not in _PACKINGS]:
-                raise ValueError(
-                    f"it is no .eval log of Inspect: {other[0]!r} is packed in an unusual way"
-                )
+                raise ValueError(f"it is no .eval log of Inspect: {other[0]!r} is packed in an unusual way")
             names = log.namelist()
             header = json.loads(log.read("header.json" if "header.json" in names else "_journal/start.json"))
             if "summaries.json" in names:
