@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -20,6 +20,23 @@ def parser(doc: str | None, *, quick: str) -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help=quick)
     made.add_argument("--json", action="store_true", help="print one JSON object on one line, no table")
     return made
+
+
+def some_of(known: Sequence[str], what: str) -> Callable[[str], tuple[str, ...]]:
+    """Return the `type` of an argument that names some of these, with commas between.
+
+    Args:
+        known: The names.
+        what: What they name, for the message.
+    """
+
+    def chosen(text: str) -> tuple[str, ...]:
+        names = tuple(text.split(","))
+        if unknown := [name for name in names if name not in known]:
+            raise argparse.ArgumentTypeError(f"no {what} {unknown[0]!r}; there are {', '.join(known)}")
+        return names
+
+    return chosen
 
 
 def show(given: argparse.Namespace, figures: Mapping[str, Any], table: Iterable[str]) -> int:

@@ -16,7 +16,6 @@ the replications with standard errors. Smooth and rough surfaces take turns, wit
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 from collections.abc import Mapping, Sequence
@@ -120,7 +119,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--first", type=int, default=0, help="number of the first replication (default 0)")
     parser.add_argument("--budget", type=int, help=f"generations of each sweep (default {BUDGET})")
-    parser.add_argument("--relations", type=_relations, default=RELATIONS, help=f"default {','.join(RELATIONS)}")
+    parser.add_argument(
+        "--relations",
+        type=command.some_of(RELATIONS, "relation"),
+        default=RELATIONS,
+        help=f"default {','.join(RELATIONS)}",
+    )
     given = parser.parse_args(argv)
     count = given.replications or (2 if given.quick else REPLICATIONS)
     budget = given.budget or (120 if given.quick else BUDGET)
@@ -131,13 +135,6 @@ def main(argv: list[str] | None = None) -> int:
         error = figures[relation]["se"]
         lines.append(f"{relation:<12}{figures[relation]['gained']:+.4f}" + ("" if error is None else f" ({error:.4f})"))
     return command.show(given, figures, lines)
-
-
-def _relations(text: str) -> tuple[str, ...]:
-    chosen = tuple(text.split(","))
-    if unknown := [name for name in chosen if name not in RELATIONS]:
-        raise argparse.ArgumentTypeError(f"no relation {unknown[0]!r}; there are {', '.join(RELATIONS)}")
-    return chosen
 
 
 if __name__ == "__main__":

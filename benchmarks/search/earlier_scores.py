@@ -17,7 +17,6 @@ and of the claimed set: means over the replications with standard errors. A `rel
 
 from __future__ import annotations
 
-import argparse
 import math
 import sys
 import tempfile
@@ -114,7 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--first", type=int, default=0, help="number of the first replication (default 0)")
     parser.add_argument("--budget", type=int, help=f"generations of each sweep (default {BUDGET})")
-    parser.add_argument("--problems", type=_problems, help=f"default {','.join(PROBLEMS)}")
+    parser.add_argument("--problems", type=command.some_of(PROBLEMS, "problem"), help=f"default {','.join(PROBLEMS)}")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     given = parser.parse_args(argv)
     count = given.replications or (1 if given.quick else REPLICATIONS)
@@ -130,13 +129,6 @@ def main(argv: list[str] | None = None) -> int:
         cells = (f"{found[k]:+.4f} ({found[f'se_{k}']:.4f})" for k in names)
         lines.append(f"{problem:<12}" + "".join(f"{cell:>18}" for cell in cells))
     return command.show(given, figures, lines)
-
-
-def _problems(text: str) -> tuple[str, ...]:
-    chosen = tuple(text.split(","))
-    if unknown := [name for name in chosen if name not in PROBLEMS]:
-        raise argparse.ArgumentTypeError(f"no problem {unknown[0]!r}; there are {', '.join(PROBLEMS)}")
-    return chosen
 
 
 if __name__ == "__main__":

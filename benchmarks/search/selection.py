@@ -168,7 +168,12 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--first", type=int, default=0, help="index of each kind's first surface (default 0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--budgets", type=_budgets, help=f"generations (default {','.join(map(str, BUDGETS))})")
-    parser.add_argument("--kinds", type=_kinds, default=KINDS, help=f"kinds of surfaces (default {','.join(KINDS)})")
+    parser.add_argument(
+        "--kinds",
+        type=command.some_of(KINDS, "kind"),
+        default=KINDS,
+        help=f"kinds of surfaces (default {','.join(KINDS)})",
+    )
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--summary", type=Path, help="print the figures of such a file, and run nothing")
     return parser.parse_args(argv)
@@ -176,13 +181,6 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
 
 def _budgets(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(part) for part in text.split(",")}))
-
-
-def _kinds(text: str) -> tuple[str, ...]:
-    kinds = tuple(text.split(","))
-    if unknown := [kind for kind in kinds if kind not in KINDS]:
-        raise argparse.ArgumentTypeError(f"no kind {unknown[0]!r}; there are {', '.join(KINDS)}")
-    return kinds
 
 
 if __name__ == "__main__":

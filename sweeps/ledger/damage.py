@@ -15,7 +15,7 @@ import sqlalchemy as sa
 DAMAGED = "damaged"
 """First word of the error of an observation whose generation is damaged."""
 
-SEAL = "sha256"
+_SEAL = "sha256"
 """Key of the digest in a proposal's record."""
 
 _PROPOSAL_KEYS = frozenset({"values", "params", "name"})
@@ -69,14 +69,14 @@ def sealed_record(number: int, record: object) -> str:
     """Return a proposal's record as JSON text with a digest, which shows a changed value that is still valid JSON."""
     if not isinstance(record, Mapping):  # damaged in an older ledger, and reported when it is read
         return json.dumps(record)
-    return json.dumps({**record, SEAL: _record_digest(number, record)})
+    return json.dumps({**record, _SEAL: _record_digest(number, record)})
 
 
-def is_sealed(number: int, record: Mapping[str, Any]) -> bool:
-    """Whether a proposal's record has its digest, or none, as those of older versions."""
-    if SEAL not in record:
-        return set(record) <= _PROPOSAL_KEYS
-    return bool(record[SEAL] == _record_digest(number, {name: record[name] for name in record if name != SEAL}))
+def unsealed(number: int, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return a proposal's record without its digest, which those of older versions lack; None if it was changed."""
+    own = {name: value for name, value in record.items() if name != _SEAL}
+    whole = record[_SEAL] == _record_digest(number, own) if _SEAL in record else set(own) <= _PROPOSAL_KEYS
+    return own if whole else None
 
 
 def _record_digest(number: int, record: Mapping[str, Any]) -> str:

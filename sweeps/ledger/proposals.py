@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sweeps.ledger import schema as tables
-from sweeps.ledger.damage import SEAL, is_sealed, is_text
+from sweeps.ledger.damage import is_text, unsealed
 from sweeps.ledger.database import Database
 from sweeps.ledger.records import now, proposal_rows
 
@@ -114,6 +114,6 @@ def proposal_record(number: int, text: str) -> Mapping[str, Any]:
         raise ValueError(f"proposal {number} has damaged bytes")
     if not isinstance(record, dict) or "values" not in record:
         raise ValueError(f"proposal {number} has no values")
-    if not is_sealed(number, record):
+    if (own := unsealed(number, record)) is None:
         raise ValueError(f"proposal {number} is not as it was written")
-    return {name: value for name, value in record.items() if name != SEAL}
+    return own

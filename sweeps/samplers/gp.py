@@ -26,7 +26,7 @@ from sweeps.samplers.earlier import EarlierScores
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.evaluated import Evaluated, asked_ranges, evaluated, union_space
 from sweeps.samplers.feasibility import Feasibility
-from sweeps.samplers.posterior import MIN_POINTS, Posterior, Surface, checkpoint, fit_surrogate
+from sweeps.samplers.posterior import Posterior, Surface, checkpoint, fit_surrogate
 from sweeps.samplers.surrogate import Surrogate, one_thread
 from sweeps.samplers.trial_memory import TrialMemory
 
@@ -225,7 +225,7 @@ class NoiseAwareSampler(BaseSampler):
     def n_startup(self, dimensions: int) -> int:
         """Return the size of the start design for this number of parameters."""
         given = self._n_startup_trials
-        return max(start_size(dimensions, self._n_trials), MIN_POINTS) if given is None else given
+        return start_size(dimensions, self._n_trials) if given is None else given
 
     def _is_starting(self, trials: int, encoding: Encoding) -> bool:
         """Whether the next trial after so many is one of the start design."""

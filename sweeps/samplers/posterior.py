@@ -10,6 +10,7 @@ import numpy.typing as npt
 from optuna.distributions import BaseDistribution
 
 from analysis.arrays import FloatArray
+from sweeps.samplers import LEAST_START
 from sweeps.samplers.earlier import EarlierScores
 from sweeps.samplers.encoding import ActiveWhen, Encoding, Params
 from sweeps.samplers.remembered import Remembered
@@ -17,7 +18,7 @@ from sweeps.samplers.sparse import SparseSurrogate, forget_blocks, inducing_poin
 from sweeps.samplers.surrogate import Surrogate, fit_hyperparameters, one_thread
 from sweeps.samplers.trial_noise import all_equal, least_noise, resolution, winsorise
 
-MIN_POINTS = 8
+MIN_POINTS = LEAST_START
 """With fewer scored configurations no surface is fitted; their scores are shrunk to the grand mean instead."""
 
 REFIT_EVERY = 12

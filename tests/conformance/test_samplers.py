@@ -35,8 +35,7 @@ class TestGaussianProcess(SamplerSuite):
 
     @pytest.fixture
     def make(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], BaseSampler]:
-        for module in (gp, posterior):
-            monkeypatch.setattr(module, "MIN_POINTS", 2)
+        monkeypatch.setattr(posterior, "MIN_POINTS", 2)
         baseline = {"temperature": 0.8, "top_p": 0.9, "top_k": 40, "num_predict": 128, "mirostat": 0, "num_ctx": 2048}
         return lambda seed: make_sampler(
             "gp",
@@ -71,8 +70,7 @@ class TestItsAcquisition(OptunaSuites):
 
     @pytest.fixture
     def sampler(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[], BaseSampler]:
-        for module in (gp, posterior):
-            monkeypatch.setattr(module, "MIN_POINTS", 2)
+        monkeypatch.setattr(posterior, "MIN_POINTS", 2)
         return lambda: NoiseAwareSampler(seed=0, n_startup_trials=1)
 
     def test_a_surface_is_asked(self, sampler: Callable[[], BaseSampler], monkeypatch: pytest.MonkeyPatch) -> None:
