@@ -87,7 +87,8 @@ def refuse_changes(
     if stored.record.kind != (COMPARISON if config.is_comparison else None):
         raise StudyChangedError(_other_kind(stored, ledger, config))
     changed = [key for key in dict.fromkeys([*known, *identity]) if known.get(key) != identity.get(key)]
-    lines = [_difference(key, known.get(key), identity.get(key), stored, cases) for key in changed]
+    same_log = _with_same_log(stored, cases)
+    lines = [_difference(key, known.get(key), identity.get(key), same_log) for key in changed]
     of_hosts = _host_changes(stored, hosts, shared=ledger.is_shared)
     lines += of_hosts
     if not lines:
@@ -98,8 +99,7 @@ def refuse_changes(
             return
         if is_lowered(known, identity):
             raise StudyChangedError(_lowered(stored, changed, known, identity, ledger))
-    only_scoring = not of_hosts and all(key.startswith("objective.") or _is_rubric(line) for key, line in
-                                        zip(changed, lines, strict=True))  # fmt: skip
+    only_scoring = not of_hosts and all(key.startswith("objective.") or key in same_log for key in changed)
     version = [line.startswith("objective.digest") for line in lines] == [True] and ":" not in str(
         known["objective.kind"]
     )
@@ -220,21 +220,17 @@ def refuse_confirmed(dropped: Sequence[TooLarge], stored: StoredStudy, ledger: L
                 )
 
 
-_RUBRIC = "its rubric is another one now"
+def _with_same_log(stored: StoredStudy, cases: Sequence[Case]) -> set[str]:
+    """Return the keys of the cases that have the stored log: where such a case differs, its rubric does."""
+    logs = {case["name"]: case.get("log") for case in stored.record.cases}
+    return {f"case {case.name}" for case in cases if logs.get(case.name) == case.log}
 
 
-def _is_rubric(line: str) -> bool:
-    """Whether a difference is that of a case's rubric alone."""
-    return line.startswith("case ") and line.endswith(_RUBRIC)
-
-
-def _difference(key: str, old: object, new: object, stored: StoredStudy, cases: Sequence[Case]) -> str:
+def _difference(key: str, old: object, new: object, same_log: set[str]) -> str:
     """Describe a setting that differs; of a case whether it is the log or the rubric, since a digest tells nobody."""
     if not key.startswith("case ") or old is None or new is None:
         return f"{key}: stored {_short(old)}, now {_short(new)}"
-    logs = {f"case {case['name']}": case.get("log") for case in stored.record.cases}
-    now = {f"case {case.name}": case.log for case in cases}
-    return f"{key}: {'its log is another one now' if logs.get(key) != now.get(key) else _RUBRIC}"
+    return f"{key}: its {'rubric' if key in same_log else 'log'} is another one now"
 
 
 _RESCORE_FLAGS = {
