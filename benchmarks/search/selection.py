@@ -1,7 +1,7 @@
 """Options that sweeps and usual ways to tune find at equal generations, and what they claim of them.
 
     python -m benchmarks.search.selection [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
-                                   [--first N] [--kinds smooth,rough] [--out FILE.jsonl]
+                                   [--first N] [--kinds smooth,rough] [--rivals tpe-3,random] [--out FILE.jsonl]
     python -m benchmarks.search.selection --summary FILE.jsonl [--json]
 
 Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or
@@ -52,7 +52,7 @@ def cell(number: int) -> tuple[str, int, int, float]:
 
 
 def peers_of(kind: str, index: int) -> Sequence[str]:
-    """The rivals that run: all on every third surface, the reference on all, two more wherever there is a gain."""
+    """The usual rivals: all on every third surface, the reference on all, two more wherever there is a gain."""
     from benchmarks.search.peers.peers import PEERS
 
     if index // 9 % 3 == 0:  # nine surfaces are one of each number of cases with each gain
@@ -60,8 +60,8 @@ def peers_of(kind: str, index: int) -> Sequence[str]:
     return ["tpe-3", "random", "tpe-3-independent"] if kind in ("smooth", "rough") else ["tpe-3"]
 
 
-def replication(number: int, budgets: Sequence[int]) -> Record:
-    """All methods on one surface; the record that `selection_summary` reads."""
+def replication(number: int, budgets: Sequence[int], rivals: Sequence[str] | None = None) -> Record:
+    """Sweeps and rivals (by default the usual ones) on one surface; the record that `selection_summary` reads."""
     from benchmarks.search.arena import SurfaceProblem, run_sweep, spread_seed
     from benchmarks.search.peers.peers import PEERS, run_peer
     from sweeps.engines.scripted.surfaces import make_surface
@@ -85,7 +85,7 @@ def replication(number: int, budgets: Sequence[int]) -> Record:
     for budget in budgets:
         swept = asdict(run_sweep(problem, budget, spread_seed(*key, budget)))
         record["sweep"][str(budget)] = {name: _plain(value) for name, value in swept.items()}
-    chosen = peers_of(kind, index)
+    chosen = peers_of(kind, index) if rivals is None else rivals
     for position, name in enumerate(PEERS):
         if name not in chosen:
             continue
@@ -107,18 +107,24 @@ def _prepare() -> None:
     warnings.simplefilter("ignore")
 
 
-def run(numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path) -> Iterator[Record]:
+def run(
+    numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path, rivals: Sequence[str] | None = None
+) -> Iterator[Record]:
     """Run the replications that a file lacks, and append each to it when it is finished."""
-    return replications.resume(out, numbers, budgets, lambda missing: _finished(missing, tuple(budgets), workers))
+    return replications.resume(
+        out, numbers, budgets, lambda missing: _finished(missing, tuple(budgets), workers, rivals)
+    )
 
 
-def _finished(numbers: Sequence[int], budgets: Sequence[int], workers: int) -> Iterator[Record]:
+def _finished(
+    numbers: Sequence[int], budgets: Sequence[int], workers: int, rivals: Sequence[str] | None
+) -> Iterator[Record]:
     if workers == 1:
         _prepare()
-        yield from (replication(number, budgets) for number in numbers)
+        yield from (replication(number, budgets, rivals) for number in numbers)
         return
     with ProcessPoolExecutor(workers, initializer=_prepare) as pool:
-        for future in as_completed([pool.submit(replication, number, budgets) for number in numbers]):
+        for future in as_completed([pool.submit(replication, number, budgets, rivals) for number in numbers]):
             yield future.result()
 
 
@@ -154,7 +160,7 @@ def _run_all(given: argparse.Namespace) -> list[Record]:
     with tempfile.TemporaryDirectory() as folder:
         out = given.out or Path(folder) / "records.jsonl"
         started, quiet = time.perf_counter(), given.json or not sys.stderr.isatty()
-        for finished, record in enumerate(run(numbers, budgets, given.workers, out), start=1):
+        for finished, record in enumerate(run(numbers, budgets, given.workers, out, given.rivals), start=1):
             if not quiet:
                 seconds = time.perf_counter() - started
                 print(f"{finished} done in {seconds:.0f} s, last {record['number']}", end="\r", file=sys.stderr)
@@ -163,6 +169,9 @@ def _run_all(given: argparse.Namespace) -> list[Record]:
 
 
 def _arguments(argv: list[str] | None) -> argparse.Namespace:
+    from benchmarks.search.peers.peers import PEERS
+    from benchmarks.search.selection_summary import REFERENCE
+
     parser = command.parser(__doc__, quick="2 replications per kind, budgets 180 and 360")
     parser.add_argument("--replications", type=int, help=f"surfaces per kind (default {REPLICATIONS})")
     parser.add_argument("--first", type=int, default=0, help="index of each kind's first surface (default 0)")
@@ -173,6 +182,11 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         type=command.some_of(KINDS, "kind"),
         default=KINDS,
         help=f"kinds of surfaces (default {','.join(KINDS)})",
+    )
+    parser.add_argument(
+        "--rivals",
+        type=command.some_of(sorted(PEERS), "rival"),
+        help=f"only these rivals, on every surface; {REFERENCE} is needed for a ratio",
     )
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--summary", type=Path, help="print the figures of such a file, and run nothing")

@@ -25,7 +25,7 @@ from sweeps.probes.capacity import measure_capacity
 from sweeps.probes.unsearchable import require_search
 from sweeps.progress import Progress, Silent
 from sweeps.scoring.inputs import load_inputs, with_stored_score
-from sweeps.search.earlier_studies import earlier_sets
+from sweeps.search.earlier_studies import earlier_names, earlier_sets
 from sweeps.study.identity import identity_of
 from sweeps.study.sweep import Sweep
 from sweeps.tracking.mlflow_store import ServerAwayError, refuse_unusable, tracking_uri
@@ -136,11 +136,22 @@ def _check_setup(report: ReadinessReport, sweep: OpenSweep) -> StoredStudy | Non
     with report.row("study") as row:
         stored = check_study(sweep)
         status = None if stored is None else standing_of(sweep.workspace, stored.name, stored.status)
-        row.finding = findings.study_finding(config.study.name, sweep.workspace.folder, status)
+        earlier = _earlier_scores_of(sweep, stored)
+        row.finding = findings.study_finding(config.study.name, sweep.workspace.folder, status, earlier)
     with report.row("capacity") as row:
         report.capacity = measure_capacity(sweep.engine, config, sweep.cases)
         row.finding = findings.capacity_finding(report.capacity, config)
     return stored
+
+
+def _earlier_scores_of(sweep: OpenSweep, stored: StoredStudy | None) -> tuple[str, ...] | None:
+    """Names of the earlier studies whose scores the search knows; None unless the file asks for them."""
+    config = sweep.config
+    if not config.search.earlier_scores:
+        return None
+    if stored is not None:
+        return stored.record.earlier
+    return earlier_names(config, identity_of(config, sweep.cases, sweep.objective), sweep.ledger, sweep.hosts)
 
 
 def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | None) -> None:

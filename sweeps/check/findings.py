@@ -78,13 +78,25 @@ def baseline_finding(config: SweepConfig, lines: Sequence[str], sets: Sequence[s
     return Finding(found)
 
 
-def study_finding(name: str, directory: Path, status: str | None) -> Finding:
-    """Whether the study is new, or continues; `status` is None for a new one."""
-    if status is None:
-        return Finding(f"{name!r} is new in {directory}")
+def study_finding(name: str, directory: Path, status: str | None, earlier: Sequence[str] | None) -> Finding:
+    """Whether the study is new, or continues.
+
+    Args:
+        name: Name of the study.
+        directory: The workspace.
+        status: Its stored status; None for a new one.
+        earlier: Names of the earlier studies whose scores the search knows; None unless the file asks for them.
+    """
     if status == "done":
         return Finding(f"{name!r} is done; to run it again generates nothing, and writes its report again")
-    return Finding(f"{name!r} exists ({status}) and goes on from what it has")
+    known = ""
+    if earlier:
+        known = f"; its search knows the scores of earlier studies: {', '.join(earlier)}"
+    elif earlier is not None:
+        known = "; no earlier study has the same model, prompt, cases and objective, so no earlier scores are known"
+    if status is None:
+        return Finding(f"{name!r} is new in {directory}{known}")
+    return Finding(f"{name!r} exists ({status}) and goes on from what it has{known}")
 
 
 def capacity_finding(capacity: Capacity, config: SweepConfig) -> Finding:

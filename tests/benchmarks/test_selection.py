@@ -353,8 +353,8 @@ def test_one_replication_of_everything(bench) -> None:
 
 
 def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def replication(number: int, budgets) -> dict:
-        return {"number": number, "budgets": list(budgets)}
+    def replication(number: int, budgets, rivals) -> dict:
+        return {"number": number, "budgets": list(budgets), "rivals": rivals}
 
     def numbers(records) -> list[int]:
         return [record["number"] for record in records]
@@ -370,5 +370,7 @@ def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.Monkey
     assert numbers(bench.selection.run(range(4), budgets, 1, out)) == [2, 3]
     assert numbers(bench.selection.read(out, budgets)) == [0, 1, 2, 3]
     assert numbers(bench.selection.run(range(4), budgets, 1, out)) == []
+    (alone,) = bench.selection.run([4], budgets, 1, out, ("tpe-3",))
+    assert alone["rivals"] == ("tpe-3",)
     with pytest.raises(SystemExit, match="holds budgets"):
         bench.selection.read(out, (80, 120))

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from sweeps.check.checker import check_sweep
+from sweeps.check.findings import study_finding
 from sweeps.config.candidates import FirstSet
 from sweeps.config.file import load_config
 from sweeps.errors import ConfigError
@@ -80,6 +82,12 @@ def test_a_search_begins_with_it(home: Path, done: SweepResult) -> None:
     assert run(path).proposals == result.proposals
 
 
+def test_the_check_says_where_there_are_no_earlier_scores() -> None:
+    new = study_finding("wiser", Path("mlruns"), None, ())
+    assert new.found.endswith("so no earlier scores are known")
+    assert study_finding("wiser", Path("mlruns"), None, None).found == "'wiser' is new in mlruns"
+
+
 @pytest.mark.usefixtures("done")
 def test_one_that_was_shown_worse_is_left_out(home: Path) -> None:
     assert found(home, verdict="worse") == []
@@ -107,8 +115,10 @@ def test_a_search_with_earlier_scores_knows_them_and_resumes_with_them(home: Pat
     finally:
         ledger.close()
     path = write_sweep(home, file="wiser.toml", **wanted)
+    (before,) = (row.found for row in check_sweep(path, mlruns=home / "mlruns").rows if row.name == "study")
     result = run(path)
     assert "t" in result.stored.record.earlier
+    assert before.endswith("its search knows the scores of earlier studies: " + ", ".join(result.stored.record.earlier))
     assert run(path).proposals == result.proposals
     with pytest.raises(ConfigError, match=r"search\.earlier_scores: stored true, now false"):
         run(write_sweep(home, file="wiser.toml", **wanted | {"search": {"sampler": "gp", "first": []}}))
