@@ -89,14 +89,21 @@ def study_finding(name: str, directory: Path, status: str | None, earlier: Seque
     """
     if status == "done":
         return Finding(f"{name!r} is done; to run it again generates nothing, and writes its report again")
-    known = ""
+    found = (
+        f"{name!r} is new in {directory}"
+        if status is None
+        else f"{name!r} exists ({status}) and goes on from what it has"
+    )
     if earlier:
-        known = f"; its search knows the scores of earlier studies: {', '.join(earlier)}"
+        found += (
+            f"; where they are inside the space, its search knows the scores of earlier studies: {', '.join(earlier)}"
+        )
+    elif earlier is not None and status is None:
+        same = "the same model, prompt, cases, objective and kind of engine"
+        found += f"; no other search for {same} has ended in this ledger, so no earlier scores are known"
     elif earlier is not None:
-        known = "; no earlier study has the same model, prompt, cases and objective, so no earlier scores are known"
-    if status is None:
-        return Finding(f"{name!r} is new in {directory}{known}")
-    return Finding(f"{name!r} exists ({status}) and goes on from what it has{known}")
+        found += "; it began without earlier scores"
+    return Finding(found)
 
 
 def capacity_finding(capacity: Capacity, config: SweepConfig) -> Finding:

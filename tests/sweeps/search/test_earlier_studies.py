@@ -85,6 +85,8 @@ def test_a_search_begins_with_it(home: Path, done: SweepResult) -> None:
 def test_the_check_says_where_there_are_no_earlier_scores() -> None:
     new = study_finding("wiser", Path("mlruns"), None, ())
     assert new.found.endswith("so no earlier scores are known")
+    stopped = study_finding("wiser", Path("mlruns"), "stopped", ())
+    assert stopped.found.endswith("goes on from what it has; it began without earlier scores")
     assert study_finding("wiser", Path("mlruns"), None, None).found == "'wiser' is new in mlruns"
 
 
