@@ -70,11 +70,8 @@ def advice_for(verdict: Verdict, known: Known) -> str:
         )
     if verdict.outcome == "equivalent":
         return "Change only if the finalist is cheaper or faster; more seeds would only narrow the interval."
-    if verdict.given_up:
-        return (
-            "Search further (more generations, other options) instead of confirming this one. To measure its effect "
-            "more exactly anyway, run it under another study.name with [confirm] futility = 0."
-        )
+    if verdict.left_early:
+        return _advice_left(verdict)
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect) - verdict.optimism
     if gain < SMALLEST * verdict.scale.width and verdict.min_gain is None:
         shown = (
@@ -127,6 +124,19 @@ def _advice_decided(verdict: Verdict, known: Known) -> str:
     if verdict.cases < FEWEST_CASES:
         scope = f"A claim for cases not tested here takes {FEWEST_CASES} cases or more."
     return f"Enough evidence for these cases.{early} {scope}"
+
+
+def _advice_left(verdict: Verdict) -> str:
+    """Return the next step after a comparison that ended before it could show much."""
+    if verdict.overtaken:
+        return (
+            "Read the verdict of the finalist that went on. To confirm this one to the end as well, run it under "
+            "another study.name with [confirm] finalists = 2 and runoff = 1."
+        )
+    return (
+        "Search further (more generations, other options) instead of confirming this one. To measure its effect "
+        "more exactly anyway, run it under another study.name with [confirm] futility = 0."
+    )
 
 
 def _advice_open(verdict: Verdict, gain: float, known: Known) -> str:

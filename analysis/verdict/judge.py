@@ -44,6 +44,7 @@ def judge(
     design: SequentialDesign | None = None,
     look: int | Mapping[str, int] | None = None,
     given_up: Collection[str] = (),
+    overtaken: Collection[str] = (),
     assume_missing_at_random: bool = False,
     paired_seeds: bool = False,
     cluster: str | None = None,
@@ -71,6 +72,7 @@ def judge(
             taken in ascending order.
         given_up: Labels of finalists that an early look ended because a claim was improbable. The verdict says so; p,
             interval and outcome stay the same.
+        overtaken: Labels of finalists that left at the end of a run-off, because others were ahead; likewise.
         assume_missing_at_random: Take rows that an arm lacks to be missing for reasons that have nothing to do with
             their scores. Otherwise nothing is claimed where they could make the difference; see `missing_rows`.
         paired_seeds: Say that a seed is one run that both arms share: a claim for these cases then compares them within
@@ -135,6 +137,7 @@ def judge(
                 label in given_up,
                 notes,
                 luck,
+                label in overtaken,
             ),
         )
         for label, p_value, level in zip(chosen, adjusted, levels, strict=True)
@@ -263,6 +266,7 @@ def _verdict(
         look=asked.look,
         looks=None if asked.design is None else asked.design.looks,
         given_up=asked.given_up,
+        overtaken=asked.overtaken,
         look_rescored=False,
         sentence="",
         advice="",

@@ -10,8 +10,9 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from analysis.sequential.decision import Prior
+
 if TYPE_CHECKING:
-    from analysis.sequential.decision import Prior
     from analysis.verdict.verdict import Verdict
 
 RECOMMEND = 0.7
@@ -25,8 +26,7 @@ def probability_better(effect: float, standard_error: float, prior: Prior | None
     """Return the probability that a true effect is above 0.
 
     The effect is normal around the truth. Without a prior every true effect is as likely beforehand. A prior, its mean
-    shrunk by `SHRINK`, is combined with the effect by their precisions (normal with known variances; Gelman and others,
-    Bayesian Data Analysis, 2.5).
+    shrunk by `SHRINK`, is combined with the effect by their precisions (`combined`).
 
     Args:
         effect: Difference of mean scores of fresh generations, configuration minus baseline.
@@ -42,9 +42,23 @@ def probability_better(effect: float, standard_error: float, prior: Prior | None
         return _above_0(effect, 0.0)
     if prior is None:
         return _above_0(effect, standard_error)
-    believed, together = SHRINK * prior.mean, math.hypot(standard_error, prior.sd)
+    mean, sd = combined(effect, standard_error, Prior(SHRINK * prior.mean, prior.sd))
+    return _above_0(mean, sd)
+
+
+def combined(effect: float, standard_error: float, prior: Prior) -> tuple[float, float]:
+    """Return mean and standard deviation of a true effect, given a prior and a measured effect.
+
+    Both count by their precisions (normal with known variances; Gelman and others, Bayesian Data Analysis, 2.5).
+
+    Args:
+        effect: Difference of mean scores of fresh generations, configuration minus baseline.
+        standard_error: Its standard error, above 0.
+        prior: The belief before the fresh generations.
+    """
+    together = math.hypot(standard_error, prior.sd)
     weight = (prior.sd / together) ** 2  # of the effect
-    return _above_0(weight * effect + (1 - weight) * believed, standard_error * prior.sd / together)
+    return weight * effect + (1 - weight) * prior.mean, standard_error * prior.sd / together
 
 
 def _above_0(mean: float, sd: float) -> float:

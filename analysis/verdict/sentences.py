@@ -36,7 +36,7 @@ def sentence_for(verdict: Verdict) -> str:
         return f"Nothing can be claimed about {name} against {base}: {scores}, with no noise to test a difference with."
     if verdict.outcome == "not distinguishable" and verdict.p_value <= verdict.alpha:
         return {"missing rows": _missing, "drift": _drift}.get(verdict.withheld, _failures)(verdict, where)
-    ended = f" {_given_up(verdict)}." if verdict.given_up else ""
+    ended = f" {_left(verdict)}." if verdict.left_early else ""
     numbers = f"({_numbers(verdict)}).{ended}"
     if verdict.outcome == "better":
         return f"{name} is better than {base} {where}: {scores}, a gain of {verdict.effect:.{d}f} {numbers}"
@@ -126,13 +126,13 @@ def _direction(verdict: Verdict) -> str:
 
 
 def _sees(verdict: Verdict) -> str:
-    if verdict.given_up:
+    if verdict.left_early:
         end = (
             ""
             if out_of_reach(verdict)
             else f"; to its end it would have found gains of {gain_text(verdict.mde)} or more"
         )
-        return f"{_given_up(verdict)}{end}."
+        return f"{_left(verdict)}{end}."
     if math.isinf(verdict.mde):
         return "With so few seeds no difference of any size could be significant: add a seed."
     if not out_of_reach(verdict):
@@ -141,8 +141,11 @@ def _sees(verdict: Verdict) -> str:
     return f"A comparison of this size could find no gain: it takes one of about {gain_text(verdict.mde)}, and {room}."
 
 
-def _given_up(verdict: Verdict) -> str:
+def _left(verdict: Verdict) -> str:
+    """Say why a comparison ended early."""
     then = " as the texts were scored then" if verdict.look_rescored else ""
+    if verdict.overtaken:
+        return f"It left the comparison at look {verdict.look}, the end of the run-off, since others were ahead{then}"
     return f"The comparison was given up at look {verdict.look}, since going on would hardly have shown a gain{then}"
 
 

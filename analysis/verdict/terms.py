@@ -30,6 +30,7 @@ class Asked:
         comparisons: Number of configurations that share alpha.
         look: The look that this comparison is judged at, or None.
         given_up: Whether that look gave it up.
+        overtaken: Whether it left at that look because others were ahead.
         others: Notes on configurations that cannot be judged.
         optimism: See `selection_bias.optimism`.
     """
@@ -43,6 +44,12 @@ class Asked:
     given_up: bool = False
     others: tuple[str, ...] = ()
     optimism: float = 0.0
+    overtaken: bool = False
+
+    @property
+    def left_early(self) -> bool:
+        """Whether the comparison ended before it could show much."""
+        return self.given_up or self.overtaken
 
     @property
     def cautions(self) -> tuple[str, ...]:
@@ -54,8 +61,8 @@ class Asked:
         return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
 
     def mde(self, two: Pair, comparison: Answer, estimate: Estimate, level: float) -> float:
-        """Return the smallest detectable gain: at this look, or at the planned end if a look gave it up."""
-        if not self.given_up or self.design is None or self.look is None:
+        """Return the smallest detectable gain: at this look, or at the planned end if it left early."""
+        if not self.left_early or self.design is None or self.look is None:
             tail = self.tail(level)
             if estimate.least_p > tail:
                 return math.inf
@@ -67,7 +74,7 @@ class Asked:
         return critical_drift(estimate.dof_at(tail), tail) * error
 
     def notes_on(self, estimate: Estimate | None, level: float, p_value: float) -> tuple[str, ...]:
-        """Say how looks enter p and interval; where a look gave up, also the interval without them."""
+        """Say how looks enter p and interval; where it left early, also the interval without them."""
         if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
             return self.others
         kind = "repeated confidence interval"
@@ -75,7 +82,7 @@ class Asked:
             kind = "confidence sequence up to the planned end"
         plan = f"{self.design.name_of(self.look)}: p and interval allow for all looks ({kind}"
         notes = (f"{plan}, O'Brien-Fleming boundaries).", *self.others)
-        if not self.given_up:
+        if not self.left_early:
             early = self.look < self.design.looks and p_value <= self.alpha
             return (ENDED_EARLY, *notes) if early else notes
         low, high = estimate.interval(1 - level)

@@ -139,6 +139,8 @@ def _why(verdict: Verdict, name: str) -> str:
         return "they did not run at the same time, and scores drift"
     if verdict.p_value <= verdict.alpha:
         return "too many generations have no score to say which is better"
+    if verdict.overtaken:
+        return "it left the run-off, where others were ahead"
     if verdict.given_up:
         return "the comparison ended early, because a gain had become unlikely"
     return "no gain beyond luck was found" if verdict.effect > 0 else "no gain was found"

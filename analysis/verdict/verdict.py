@@ -48,7 +48,7 @@ class Verdict:
         n_baseline: The same of the baseline.
         n_finalist: The same of the configuration.
         cases: Number of cases compared.
-        mde: Smallest true gain that a comparison like this one finds with 80% probability; if a look gave it up, by its
+        mde: Smallest true gain that a comparison like this one finds with 80% probability; if it left early, by its
             planned end.
         baseline_mean: Mean score of the baseline over these cases.
         finalist_mean: Mean score of the configuration.
@@ -58,6 +58,7 @@ class Verdict:
         look: Number of the sequential look, or None.
         looks: Planned number of looks, or None.
         given_up: Whether that look ended the comparison because a claim was improbable.
+        overtaken: Whether it left at that look, the end of a run-off, because other configurations were ahead.
         failed_baseline: Rows of the baseline without a score.
         failed_finalist: Rows of the configuration without a score.
         effect_with_failures: The effect if those had the score 0. Where that turns a gain into none, a loss into none,
@@ -139,6 +140,7 @@ class Verdict:
     text_notes: tuple[str, ...] = ()
     data_notes: tuple[str, ...] = ()
     scale: Scale = UNIT
+    overtaken: bool = False
 
     def __eq__(self, other: object) -> bool:
         """Whether all fields are equal, where NaN equals NaN: from Python 3.13 on, dataclasses do not say so."""
@@ -168,10 +170,15 @@ class Verdict:
         return html_table(f"{self.configuration}: {self.outcome}", self.facts, self.sentence, self.advice)
 
     @property
+    def left_early(self) -> bool:
+        """Whether a look ended the comparison before it could show much."""
+        return self.given_up or self.overtaken
+
+    @property
     def ended_early(self) -> bool:
         """Whether a look before the last settled it by a significant difference."""
         early = self.look is not None and self.looks is not None and self.look < self.looks
-        return early and not self.given_up and self.p_value <= self.alpha
+        return early and not self.left_early and self.p_value <= self.alpha
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields, ready for JSON: numbers that do not exist are None; `verdict` repeats the outcome."""

@@ -5,14 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from analysis.formatting import cases_text, count_text
-from sweeps.budget.look_seeds import least_confirm_seeds, look_seeds
+from sweeps.budget.largest_plan import plan_of_budget
+from sweeps.budget.look_seeds import (
+    LEAST_WITH_RUNOFF,
+    generations_of,
+    least_confirm_seeds,
+    look_seeds,
+    runoff_seeds,
+    seeds_within,
+)
 from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.config.tables import BudgetTable, Looks
-from sweeps.errors import ConfigError
+from sweeps.config.tables import BudgetTable, Looks, Runoff
 from sweeps.samplers import grid_size, grid_values, start_kind, start_size
 
 MIN_TRIALS = 4
@@ -20,9 +26,6 @@ MIN_TRIALS = 4
 
 MAX_TRIALS = 9_000
 """Largest number of trials: more would use the seeds of the confirmation, and no sampler here learns from so many."""
-
-MAX_GENERATIONS = 10_000_000
-"""Largest plan of minutes, even if a generation takes no time."""
 
 REPEATS = 8
 """Largest average number of trials per configuration of a small space; promising configurations get more."""
@@ -61,11 +64,14 @@ def smallest_budget(
     together: int = 1,
     *,
     first: int = 0,
+    runoff: int = 0,
 ) -> int:
     """The smallest number of generations for floor, search and confirmation; all arguments as for `make_plan`."""
     rotation = CaseRotation(cases, parts_of(budget, cases) if parts is None else parts, together)
-    search = seeds_per_trial(budget, cases) * rotation.cases_of(least_trials(finalists, first))
-    return search + cases * (floor_seeds(budget, hosts) + (1 + finalists) * least_confirm_seeds(hosts))
+    arms = max(finalists, runoff)
+    search = seeds_per_trial(budget, cases) * rotation.cases_of(least_trials(arms, first))
+    confirm = generations_of(least_confirm_seeds(hosts), arms, finalists, hosts)
+    return search + cases * (floor_seeds(budget, hosts) + confirm)
 
 
 def least_trials(finalists: int, first: int = 0) -> int:
@@ -76,78 +82,6 @@ def least_trials(finalists: int, first: int = 0) -> int:
         first: Number of candidates, which are the first trials.
     """
     return max(MIN_TRIALS, 2 * finalists, first)
-
-
-class Allotment(Protocol):
-    """A way to make a plan of a number of generations."""
-
-    @property
-    def needed(self) -> int:
-        """The smallest number of generations."""
-
-    def share_out(self, generations: int) -> Plan:
-        """The plan of `generations`, of which there must be at least `needed`."""
-
-    def too_small(self, key: str, value: str, cost: str = "") -> str:
-        """The message for a budget below `needed`; `cost` is that of the smallest plan, where it is not generations."""
-
-
-def plan_of_budget(
-    allotment: Allotment,
-    budget: BudgetTable,
-    seconds_of: Callable[[Plan], float] | None,
-    tokens_each: float | None = None,
-) -> Plan:
-    """The largest plan within a budget of generations, minutes, tokens or several of them.
-
-    Args:
-        allotment: Makes plans.
-        budget: The `[budget]` table.
-        seconds_of: Expected seconds of a plan; needed where only `minutes` is given.
-        tokens_each: Expected tokens of an answer; needed where only `tokens` is given.
-
-    Raises:
-        ConfigError: If the budget is too small; the message has the smallest one that is enough.
-    """
-    generations = budget.generations
-    if generations is not None and generations < allotment.needed:
-        raise ConfigError(allotment.too_small("budget.generations", f"{generations}"))
-    if budget.tokens is not None and tokens_each is not None:
-        fits = min(int(budget.tokens / max(tokens_each, 1.0)), MAX_GENERATIONS)
-        if fits < allotment.needed:
-            cost = f", about {math.ceil(allotment.needed * tokens_each)} tokens"
-            raise ConfigError(allotment.too_small("budget.tokens", f"{budget.tokens}", cost))
-        generations = fits if generations is None else min(generations, fits)
-    if generations is None and (budget.minutes is None or seconds_of is None):
-        key, what = ("minutes", "seconds") if budget.tokens is None else ("tokens", "tokens")
-        raise ConfigError(f"budget.{key}: needs the measured {what} of one generation")
-    if budget.minutes is not None and seconds_of is not None:
-        generations = _within(allotment, 60 * budget.minutes, seconds_of, generations)
-        if generations < allotment.needed:
-            cost = f", about {seconds_of(allotment.share_out(allotment.needed)) / 60:.1f} minutes"
-            raise ConfigError(allotment.too_small("budget.minutes", f"{budget.minutes:g}", cost))
-    assert generations is not None
-    return allotment.share_out(generations)
-
-
-def _within(allotment: Allotment, seconds: float, seconds_of: Callable[[Plan], float], most: int | None) -> int:
-    """Number of generations of the largest plan that takes at most `seconds`, and has at most `most` generations.
-
-    It is below `needed` where even the smallest plan takes longer.
-    """
-    fits = allotment.needed - 1  # the largest number found to fit
-    beyond = fits + 1
-    while beyond <= (MAX_GENERATIONS if most is None else most) and seconds_of(allotment.share_out(beyond)) <= seconds:
-        fits, beyond = beyond, 2 * beyond
-    if most is not None and beyond > most:
-        beyond = most + 1
-    while beyond - fits > 1:
-        middle = (fits + beyond) // 2
-        if seconds_of(allotment.share_out(middle)) <= seconds:
-            fits = middle
-        else:
-            beyond = middle
-    return fits
 
 
 @dataclass(frozen=True)
@@ -163,37 +97,59 @@ class _PlanSettings:
     parts: int
     together: int
     first: int = 0
+    runoff: int = 0
+    least_runoff: int = 0
 
     @property
     def needed(self) -> int:
         """The smallest number of generations."""
         settings = self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together
-        return smallest_budget(*settings, first=self.first)
+        starting = 0 if self.least_runoff else self.runoff
+        return smallest_budget(*settings, first=self.first, runoff=starting)
 
     def share_out(self, generations: int) -> Plan:
         """The plan of `generations`, of which there must be at least `needed`."""
-        budget, cases, hosts = self.budget, self.cases, self.hosts
+        if self.runoff > self.finalists:
+            plan = self._shared_out(generations, self.runoff)
+            if plan.confirm_seeds >= self.least_runoff:
+                return plan
+        return self._shared_out(generations, self.finalists)
+
+    def _shared_out(self, generations: int, arms: int) -> Plan:
+        """The plan of `generations` where so many finalists begin the confirmation."""
+        budget, cases, hosts, kept = self.budget, self.cases, self.hosts, self.finalists
         rotation = CaseRotation(cases, self.parts, self.together)
-        arms = 1 + self.finalists
-        seeds, per_host = seeds_per_trial(budget, cases), arms * cases * hosts
-        floor, least = floor_seeds(budget, hosts), least_confirm_seeds(hosts)
-        confirm = max(least, round(generations * budget.confirm_share / per_host) * hosts)
-        room = rotation.trials_within((generations - cases * (floor + arms * confirm)) // seeds)
-        trials = int(min(max(room, least_trials(self.finalists, self.first)), self.most_trials, MAX_TRIALS))
-        left = (generations - cases * floor - seeds * rotation.cases_of(trials)) // per_host * hosts
-        looks = look_seeds(self.looks, left, hosts)
-        plan = Plan(cases, floor, seeds, trials, left, self.finalists, hosts, looks, self.parts, self.together)
+        seeds, floor = seeds_per_trial(budget, cases), floor_seeds(budget, hosts)
+        per_seed = generations_of(100 * hosts, arms, kept, hosts) / 100  # in the long run
+        wanted = round(generations * budget.confirm_share / (cases * per_seed)) * hosts
+        confirm = max(least_confirm_seeds(hosts), wanted)
+        reserved = cases * (floor + generations_of(confirm, arms, kept, hosts))
+        room = rotation.trials_within((generations - reserved) // seeds)
+        trials = int(min(max(room, least_trials(arms, self.first)), self.most_trials, MAX_TRIALS))
+        left = seeds_within((generations - seeds * rotation.cases_of(trials)) // cases - floor, arms, kept, hosts)
+        early = runoff_seeds(left, hosts) if kept < arms else 0
+        looks = look_seeds(self.looks, left, hosts, runoff=early)
+        plan = Plan(cases, floor, seeds, trials, left, arms, hosts, looks, self.parts, self.together)
+        if early:
+            plan = replace(plan, runoff_seeds=early, runoff_left=kept)
         return replace(plan, anytime=self.looks == "anytime")
 
     def too_small(self, key: str, value: str, cost: str = "") -> str:
         """The message for a budget below `needed`."""
         budget, cases, finalists = self.budget, self.cases, self.finalists
-        fewer = "fewer cases (objective.names)" + (" or fewer confirm.finalists" if finalists > 1 else "")
+        arms, more = finalists, [" or fewer confirm.finalists"] if finalists > 1 else []
+        if self.runoff > finalists and not self.least_runoff:
+            arms, more = self.runoff, [*more, " or a smaller confirm.runoff"]
+        fewer = "fewer cases (objective.names)" + "".join(more)
+        least = least_confirm_seeds(self.hosts)
+        confirm = f"confirmation {1 + finalists} x {cases} x {least}"
+        if arms > finalists:
+            confirm = f"run-off {arms - finalists} x {cases} x {runoff_seeds(least, self.hosts)}, {confirm}"
         return (
             f"{key}: {value} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
-            f" seeds, at least {least_trials(finalists, self.first)} trials of {math.ceil(cases / self.parts)} x"
-            f" {seeds_per_trial(budget, cases)}, confirmation {1 + finalists} x {cases} x"
-            f" {least_confirm_seeds(self.hosts)}; it needs {self.needed} generations{cost}. Raise it, or name {fewer}"
+            f" seeds, at least {least_trials(arms, self.first)} trials of {math.ceil(cases / self.parts)} x"
+            f" {seeds_per_trial(budget, cases)}, {confirm}; it needs {self.needed} generations{cost}."
+            f" Raise it, or name {fewer}"
         )
 
 
@@ -212,6 +168,7 @@ def make_plan(
     parts: int | None = None,
     together: int = 1,
     first: int = 0,
+    runoff: Runoff = 1,
 ) -> Plan:
     """Allocate a budget to floor, explore and confirm.
 
@@ -234,14 +191,22 @@ def make_plan(
         parts: Number of parts of the cases; `parts_of` if not given.
         together: Number of consecutive trials with the same part.
         first: Number of candidates, which are the first trials.
+        runoff: Number of configurations that begin the confirmation, of which the best `finalists` go on; 1 for no
+            run-off. With "auto" they are two where one is to be confirmed, looks are "auto" and seeds suffice
+            (`LEAST_WITH_RUNOFF`).
 
     Raises:
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
     """
-    finalists = int(max(1, min(finalists, space_size - has_baseline)))
+    others = space_size - has_baseline
+    finalists = int(max(1, min(finalists, others)))
+    usual = 2 if finalists == 1 and looks == "auto" else 1
+    starting = int(min(usual if runoff == "auto" else runoff, others))
+    least = max(LEAST_WITH_RUNOFF, 3 * hosts) if runoff == "auto" else 0
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     parts = parts_of(budget, cases) if parts is None else parts
-    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together if parts > 1 else 1, first)
+    together = together if parts > 1 else 1
+    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together, first, starting, least)
     return plan_of_budget(settings, budget, seconds_of, tokens_each)
 
 
@@ -263,7 +228,8 @@ def plan_for(
     plan = make(config, cases=cases, hosts=hosts, seconds_of=seconds_of, tokens_each=tokens_each)
     if config.verdict.bar is None:
         return plan
-    return replace(plan, look_seeds=tuple(seeds for seeds in plan.look_seeds if seeds >= config.verdict.k))
+    kept = (seeds for seeds in plan.look_seeds if seeds >= config.verdict.k or seeds == plan.runoff_seeds)
+    return replace(plan, look_seeds=tuple(kept))
 
 
 def _search_plan(
@@ -294,6 +260,7 @@ def _search_plan(
         parts=1 if whole else None,
         together=config.search.batch,
         first=first,
+        runoff=1 if config.confirm.runoff == "auto" and config.verdict.bar is not None else config.confirm.runoff,
     )
     if config.search.sampler != "gp":
         return plan

@@ -1,4 +1,4 @@
-"""Seeds of a confirmation: the smallest number of them, and the numbers at its looks."""
+"""Seeds of a confirmation: the smallest number of them, the numbers at its looks, and that of its run-off."""
 
 from __future__ import annotations
 
@@ -13,6 +13,15 @@ EARLY = (0.2, 0.4, 0.6)
 Simulations in `docs/statistics.md`.
 """
 
+RUNOFF = 0.4
+"""Share of the planned seeds at the end of a run-off: with `looks = "auto"` there is a look then anyway."""
+
+LEAST_WITH_RUNOFF = 5
+"""Smallest number of fresh seeds per case and arm with which `runoff = "auto"` makes a run-off.
+
+Finalists share alpha, so that with fewer seeds many gains would stay unproven (`docs/benchmarks.md`).
+"""
+
 MOST_LOOKS = 30
 """Largest number of looks after every seed: with more seeds there is one after every few."""
 
@@ -22,13 +31,50 @@ def least_confirm_seeds(hosts: int) -> int:
     return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
 
 
-def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1) -> tuple[int, ...]:
+def runoff_seeds(confirm_seeds: int, hosts: int = 1) -> int:
+    """Seeds per case and arm at the end of a run-off, equal on every host: two or more per host, and not all."""
+    early = max(2, round(RUNOFF * confirm_seeds / hosts)) * hosts
+    return min(early, max(confirm_seeds - hosts, hosts))
+
+
+def seeds_within(room: int, arms: int, left: int, hosts: int = 1) -> int:
+    """The largest number of seeds per case and arm whose generations fit, equal on every host.
+
+    Args:
+        room: Generations per case.
+        arms: Number of finalists at the start.
+        left: Number of finalists after the run-off; all of them without one.
+        hosts: Number of hosts.
+    """
+    seeds = max(0, room // (1 + left) // hosts * hosts)
+    while seeds > 0 and generations_of(seeds, arms, left, hosts) > room:
+        seeds -= hosts
+    return seeds
+
+
+def generations_of(confirm_seeds: int, arms: int, left: int, hosts: int = 1) -> int:
+    """Generations per case of a confirmation with so many seeds per case and arm; see `seeds_within`."""
+    early = runoff_seeds(confirm_seeds, hosts) if left < arms else 0
+    return (1 + left) * confirm_seeds + (arms - left) * early
+
+
+def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1, *, runoff: int = 0) -> tuple[int, ...]:
     """Seeds per case and arm of the looks before the last, equal on every host.
 
     With "auto" they come after about the shares EARLY, the first one after two seeds or more. A number of looks is
     evenly spaced; those with fewer seeds than a confirmation needs are left out. With "anytime" there is one after
-    every seed of a host, or after every few where these would be more than MOST_LOOKS.
+    every seed of a host, or after every few where these would be more than MOST_LOOKS. A run-off ends with a look, too.
+
+    Args:
+        looks: `[confirm] looks`.
+        confirm_seeds: Seeds per case and arm at the end.
+        hosts: Number of hosts.
+        runoff: Seeds at the end of a run-off; 0 without one.
     """
+    return tuple(sorted({*_usual_looks(looks, confirm_seeds, hosts), *([runoff] if runoff else [])}))
+
+
+def _usual_looks(looks: Looks, confirm_seeds: int, hosts: int) -> tuple[int, ...]:
     if looks == "auto":
         early = {max(2, round(share * confirm_seeds / hosts)) * hosts for share in EARLY}
         return tuple(sorted(seeds for seeds in early if seeds < confirm_seeds))

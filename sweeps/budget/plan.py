@@ -20,7 +20,7 @@ class Plan:
         seeds: Seeds per case of one explored trial.
         trials: Number of trials; 0 in a comparison of candidates, which has no search.
         confirm_seeds: Fresh seeds per case and arm of the confirmation, at its last look.
-        finalists: Arms of the confirmation besides the baseline; in a comparison the candidates.
+        finalists: Arms of the confirmation besides the baseline, at its start; in a comparison the candidates.
         look_seeds: Seeds per case and arm at each look before the end of the confirmation, ascending.
         hosts: Number of hosts. They get the seeds of floor and confirmation in turn, at least two each, since hosts are
             blocks and a block needs repeats.
@@ -30,6 +30,8 @@ class Plan:
         prune: Whether a trial that is hopeless after some of its cases loses the others.
         start: Kind of the search's start design, "ends" or "near"; plans of older versions have "near".
         start_trials: Number of first trials that belong to it; 0 where none do or it is not known.
+        runoff_seeds: Seeds per case and arm after which the finalists behind leave; 0 without a run-off.
+        runoff_left: Number of finalists that go on after it; 0 likewise.
     """
 
     cases: int
@@ -46,6 +48,8 @@ class Plan:
     prune: bool = False
     start: str = "near"
     start_trials: int = 0
+    runoff_seeds: int = 0
+    runoff_left: int = 0
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Plan:
@@ -108,7 +112,20 @@ class Plan:
     @property
     def confirm(self) -> int:
         """Generations of the confirmation, all arms."""
-        return self.cases * self.confirm_seeds * (1 + self.finalists)
+        return self.cases * self.confirm_seeds + self.of_finalists
+
+    @property
+    def of_finalists(self) -> int:
+        """Generations of the finalists in the confirmation."""
+        if not self.runoff_seeds:
+            return self.cases * self.confirm_seeds * self.finalists
+        leaving = self.finalists - self.runoff_left
+        return self.cases * (self.confirm_seeds * self.runoff_left + self.runoff_seeds * leaving)
+
+    @property
+    def arms(self) -> float:
+        """Arms of the confirmation, the baseline included; one that leaves at the end of a run-off counts in part."""
+        return self.confirm / (self.cases * self.confirm_seeds)
 
     @property
     def total(self) -> int:
@@ -169,5 +186,14 @@ def plan_text(plan: Plan) -> str:
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
         + (f", the first {plan.start_trials} as start design ({plan.start})" if plan.start_trials else "")
         + (", fewer if it is hopeless" if plan.prune else "")
-        + f"; confirmation {1 + plan.finalists} x {plan.cases} x {plan.confirm_seeds}{early}"
+        + f"; confirmation {1 + (plan.runoff_left or plan.finalists)} x {plan.cases} x {plan.confirm_seeds}{early}"
+        + _runoff_text(plan)
     )
+
+
+def _runoff_text(plan: Plan) -> str:
+    """The finalists that leave at the end of a run-off; "" without one."""
+    if not plan.runoff_seeds:
+        return ""
+    more = count_text(plan.finalists - plan.runoff_left, "more finalist")
+    return f"; a run-off with {more} ends after {plan.runoff_seeds} seeds"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from sweeps.budget.look_seeds import look_seeds
+from sweeps.budget.look_seeds import look_seeds, runoff_seeds, seeds_within
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import Looks
 
@@ -44,7 +44,9 @@ def raised_plan(before: Plan, now: Plan, looks: Looks) -> Plan:
     """
     if now.trials >= before.trials and now.confirm_seeds >= before.confirm_seeds:
         return replace(now, prune=before.prune, start=before.start, start_trials=before.start_trials)
-    per_seed = (1 + before.finalists) * before.cases * before.hosts
-    seeds = (now.total - before.floor - before.explore) // per_seed * before.hosts
-    seeds = max(seeds, before.confirm_seeds)
-    return replace(before, confirm_seeds=seeds, look_seeds=look_seeds(looks, seeds, before.hosts))
+    room = (now.total - before.floor - before.explore) // before.cases
+    left = before.runoff_left or before.finalists
+    seeds = max(seeds_within(room, before.finalists, left, before.hosts), before.confirm_seeds)
+    early = runoff_seeds(seeds, before.hosts) if before.runoff_seeds else 0
+    looked = look_seeds(looks, seeds, before.hosts, runoff=early)
+    return replace(before, confirm_seeds=seeds, look_seeds=looked, runoff_seeds=early)

@@ -59,8 +59,8 @@ class Timekeeper:
         baseline = self._mean_seconds(rows, "floor")
         floor = replace(self.pace, decode=baseline).seconds(stages["floor"])
         explored = replace(self.pace, decode=trial).seconds(stages["explore"])
-        arms = self.plan.finalists
-        confirmed = replace(self.pace, decode=(max(baseline, trial) + arms * trial) / (1 + arms))
+        share = self.plan.of_finalists / self.plan.confirm
+        confirmed = replace(self.pace, decode=(1 - share) * max(baseline, trial) + share * trial)
         expected = floor * self._paid(rows, "floor") + explored * self._paid(rows, "explore")
         # Ratio of actual to expected time; 1 where everything came from the ledger.
         slower = self.spent / expected if expected and self.spent else 1.0

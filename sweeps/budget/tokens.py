@@ -67,8 +67,8 @@ class TokenBudget:
         explored = [row for row in rows if row["stage"] == "explore"]
         baseline = self._mean([row for row in rows if row["stage"] == "floor"])
         finalist = max(self._mean(explored), self._mean(_best(explored)))
-        arms = self.plan.finalists
-        confirm = self.plan.confirm * (baseline + arms * finalist) / (1 + arms)
+        whole, theirs = self.plan.confirm, self.plan.of_finalists
+        confirm = (whole - theirs) * baseline + theirs * finalist
         left = self.tokens - tokens_of(rows) - confirm
         each = tokens_of(explored) / made
         return max(0, int(left / each)) if each else MAX_TRIALS

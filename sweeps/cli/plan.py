@@ -127,6 +127,7 @@ def _made(
             power=power,
             finalists=used["finalists"],
             confirm_share=used["confirm_share"],
+            arms=result.plan.arms if result is not None and flags["finalists"] is None else None,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None

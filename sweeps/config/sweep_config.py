@@ -260,7 +260,7 @@ class SweepConfig:
             **_flat("candidates", {each.name: params(each.values) for each in self.candidates}),
             **(_flat("study", {"kind": "comparison"}) if self.is_comparison else self._search_identity()),
             **_flat("budget", self.budget.model_dump(exclude=_OF_SEARCHES if self.is_comparison else None)),
-            **_flat("confirm", self.confirm.model_dump(exclude={"finalists"} if self.is_comparison else None)),
+            **_flat("confirm", self.confirm.model_dump(exclude=_OF_FINALISTS if self.is_comparison else None)),
             **_flat("verdict", self.verdict.identity()),
             **_flat("constraints", self.constraints.identity()),
         }
@@ -280,6 +280,9 @@ _PARSED = ("baseline", "space", "candidates")
 
 _OF_SEARCHES = {"seeds", "cases_per_trial", "confirm_share"}
 """Keys of `[budget]` that a comparison does not use."""
+
+_OF_FINALISTS = {"finalists", "runoff"}
+"""Those of `[confirm]`: all candidates are compared."""
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> dict[str, Any]:

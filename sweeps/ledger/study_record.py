@@ -67,6 +67,7 @@ class Look:
         seeds: Seeds per case and arm so far.
         settled: Numbers of the trials that need no more seeds.
         given_up: The trials among them that were given up because a claim is improbable.
+        overtaken: The trials among them that left at the end of a run-off, because others were ahead.
         sentences: A sentence per finalist that was looked at.
         trials: The trial of each sentence. None in looks of older versions: each sentence may belong to any trial.
         scoring: The scores that the look was based on, where another scoring has replaced them; None otherwise.
@@ -79,6 +80,7 @@ class Look:
     sentences: tuple[str, ...] = ()
     trials: tuple[int, ...] | None = ()
     scoring: Scoring | None = None
+    overtaken: tuple[int, ...] = ()
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> Look:
@@ -91,6 +93,7 @@ class Look:
             tuple(record["told"]),
             tuple(record["told_of"]) if "told_of" in record else None,
             _scoring(record["scoring"]) if "scoring" in record else None,
+            tuple(record.get("overtaken", ())),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -100,6 +103,7 @@ class Look:
             "seeds": self.seeds,
             "settled": list(self.settled),
             "given_up": list(self.given_up),
+            **({"overtaken": list(self.overtaken)} if self.overtaken else {}),
             "told": list(self.sentences),
             **({} if self.trials is None else {"told_of": list(self.trials)}),
             **({} if self.scoring is None else {"scoring": self.scoring.as_json()}),

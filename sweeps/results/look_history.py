@@ -26,6 +26,12 @@ def given_up(looks: Sequence[Look], finalists: Sequence[Proposal]) -> list[str]:
     return [arm.configuration.key for arm in finalists if arm.number in numbers]
 
 
+def overtaken(looks: Sequence[Look], finalists: Sequence[Proposal]) -> list[str]:
+    """Return the keys of the finalists that left at the end of a run-off."""
+    numbers = {trial for look in looks for trial in look.overtaken}
+    return [arm.configuration.key for arm in finalists if arm.number in numbers]
+
+
 def scorings_of(record: StudyRecord) -> int:
     """Count the different scorings of a study's confirmation, including the current one.
 

@@ -18,7 +18,7 @@ from sweeps.budget.detectable_gain import design_of
 from sweeps.errors import SweepError
 from sweeps.ledger.study_record import StoredStudy
 from sweeps.options import Configuration
-from sweeps.results.look_history import given_up, judged_at, outdated, scorings_of, stored_priors
+from sweeps.results.look_history import given_up, judged_at, outdated, overtaken, scorings_of, stored_priors
 from sweeps.results.study_data import PLACE_COLUMNS, StudyData
 from sweeps.search.trial import Proposal
 from sweeps.workspace.study_lock import standing_of
@@ -37,7 +37,8 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
 
     Returns:
         The verdicts in the order of preference: usable finalists (`is_usable`) first, then by
-        whether they are shown better, by whether no look gave them up, and by the fresh effect.
+        whether they are shown better, by whether they did not leave a run-off, by whether no look gave them up, and by
+        the fresh effect.
 
     Raises:
         SweepError: If there is no complete confirmation.
@@ -57,16 +58,17 @@ def judge_finalists(study: StudyData, *, scores: pd.DataFrame | None = None, **c
         design=design,
         look=judged_at(study.looks, study.baseline, finalists),
         given_up=given_up(study.looks, finalists),
+        overtaken=overtaken(study.looks, finalists),
         seed=study.config.study.seed,
         **settings,
     )
     effects = fresh_effects(observations, study.baseline, finalists)
     noted = with_notes(verdicts, effects, study.stored, finalists, names=study.called)
 
-    def rank(verdict: Verdict) -> tuple[bool, bool, bool, float]:
+    def rank(verdict: Verdict) -> tuple[bool, bool, bool, bool, float]:
         effect = effects.get(verdict.configuration, verdict.effect)
         usable = is_usable(study, verdict, effect)
-        return not usable, verdict.outcome != "better", verdict.given_up, -effect
+        return not usable, verdict.outcome != "better", verdict.overtaken, verdict.given_up, -effect
 
     return sorted(noted, key=rank)
 
@@ -186,6 +188,7 @@ def _noted(
         )
     if settled_by:
         settled = "gave the comparison up" if verdict.given_up else "settled the comparison"
+        settled = "ended the run-off" if verdict.overtaken else settled
         notes += (f"Look {verdict.look} {settled} by {settled_by}.",)
     noted = replace(verdict, look_rescored=bool(settled_by), notes=notes, cautions=(*more, *verdict.cautions))
     return named(replace(noted, sentence=sentence_for(noted)), names)

@@ -32,6 +32,13 @@ MORE_TRIALS = 2
 """Most trials, as a multiple of the planned ones, where some trials took less than their share of the budget."""
 
 
+EMPTY_BATCHES = 3
+"""Beyond the planned trials, a search ends after so many batches in a row without a text to generate.
+
+One such batch may be chance; a sampler that knows nothing new would have nothing else.
+"""
+
+
 @dataclass
 class Exploration:
     """The second stage of a sweep.
@@ -140,8 +147,8 @@ class Exploration:
 
     def _explore(self) -> None:
         """Run the trials batch by batch."""
-        going = True
-        while going and (count := self._count()):
+        empty = 0
+        while empty < EMPTY_BATCHES and (count := self._count()):
             if len(self.proposals) + count > len(self.explorer.known):  # a resumed run walks through what it has
                 self.stages.measurer.verify()
             self.stages.progress.step("proposing trials")
@@ -152,8 +159,7 @@ class Exploration:
             tasks = self._measured(batch)
             self._spent += sum(map(len, tasks.values()))
             self._report(batch, tasks)
-            # A sampler that proposes only known configurations would go on for ever.
-            going = any(tasks.values()) or len(self.proposals) < self.stages.plan.trials
+            empty = 0 if any(tasks.values()) or len(self.proposals) < self.stages.plan.trials else empty + 1
 
     def _measured(self, batch: Sequence[Proposal]) -> Mapping[int, Sequence[Task]]:
         """Run a batch, and return the tasks of each trial that were run."""

@@ -35,6 +35,7 @@ _FORMER = {
     "budget.cases_per_trial": "auto",
     "budget.confirm_share": 0.25,
     "confirm.looks": 2,
+    "confirm.runoff": 1,
     "objective.reasoning": "keep",
     "search.first": [],
     "objective.score": SCORE_BEFORE,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from sweeps.budget.detectable_gain import design_of
@@ -38,7 +39,7 @@ def take_look(
 
     A finalist is settled if it crosses the boundary of this look, after Holm's allowance for the other finalists. It is
     also settled if it would hardly cross the boundary at the end; stopping then is non-binding and raises no error
-    rate.
+    rate. The end of a run-off settles those that are behind.
 
     Args:
         observations: Rows of the confirmation so far; see `analysis.observations.table`.
@@ -51,7 +52,7 @@ def take_look(
         verdict: The kind of claim, and its alpha.
         futility: Probability of a claim at the end below which a finalist is given up; see `SequentialDesign`.
         seed: Seed of a permutation test.
-        priors: The search's belief in the finalists' gains, by trial number; used for futility only.
+        priors: The search's belief in the finalists' gains, by trial number; used for futility and run-off only.
 
     Returns:
         The look with its decision.
@@ -85,7 +86,7 @@ def take_look(
         name = f"{arm.name or arm.title.capitalize()}: " if len(finalists) > 1 else ""
         sentences.append(name + sentence)
         trials.append(arm.number)
-    return Look(
+    found = Look(
         look,
         seeds,
         settled=tuple(arm.number for arm in settled),
@@ -93,6 +94,71 @@ def take_look(
         sentences=tuple(sentences),
         trials=tuple(trials),
     )
+    if seeds != plan.runoff_seeds:
+        return found
+    gone = {number for each in (*before, found) for number in each.given_up}
+    gains = {
+        arm.number: _expected_gain(observations, look, design, baseline, arm, verdict, (priors or {}).get(arm.number))
+        for arm in finalists
+        if arm.number not in gone
+    }
+    return after_runoff(found, {arm.number: arm for arm in finalists}, gains, plan.runoff_left, design)
+
+
+def after_runoff(
+    look: Look, finalists: Mapping[int, Proposal], gains: Mapping[int, float], left: int, design: SequentialDesign
+) -> Look:
+    """Return the look that ends a run-off, where finalists that are behind leave.
+
+    Args:
+        look: The look so far.
+        finalists: All finalists, by trial number.
+        gains: Expected gain of each finalist that no look gave up, by trial number; the search's first choice first.
+        left: Number of finalists that may go on.
+        design: The looks.
+    """
+    ranked = sorted(gains, key=lambda number: -gains[number])
+    ahead = [finalists[number] for number in ranked[:left]]
+    behind = [number for number in ranked[left:] if number in (look.trials or ()) and number not in look.settled]
+    names = " and ".join(f"{arm.name or arm.title} ({gains[arm.number]:+.3f})" for arm in ahead)
+
+    def sentence(number: int, before: str) -> str:
+        if number not in behind:
+            return before
+        arm = finalists[number]
+        leaves = f"expected gain {gains[number]:+.3f}; it leaves, since {names} {'are' if left > 1 else 'is'} ahead."
+        return f"{arm.name or arm.title.capitalize()}: {design.name_of(look.look)}, the end of the run-off: {leaves}"
+
+    return replace(
+        look,
+        settled=(*look.settled, *behind),
+        overtaken=tuple(behind),
+        sentences=tuple(map(sentence, look.trials or (), look.sentences)),
+    )
+
+
+def _expected_gain(
+    observations: pd.DataFrame,
+    look: int,
+    design: SequentialDesign,
+    baseline: Configuration,
+    arm: Proposal,
+    verdict: VerdictTable,
+    prior: Prior | None,
+) -> float:
+    """Return the gain to expect of a finalist, by the search and by its fresh generations; -inf where neither knows."""
+    from analysis import TableError
+    from analysis.verdict.recommendation import combined
+
+    try:
+        decision = design.decide(look, observations, baseline.key, arm.configuration.key, claim=verdict.claim)
+    except TableError:  # too many of its requests failed
+        return -math.inf if prior is None else prior.mean
+    error = decision.standard_error
+    if prior is None or not error > 0:
+        return decision.effect
+    # The baseline has about half of the error's variance. All finalists have that half in common, so it does not count.
+    return combined(decision.effect, error / math.sqrt(2), prior)[0]
 
 
 def _assess(

@@ -102,8 +102,8 @@ def precision_text(verdict: Verdict) -> str:
         found = "with so few seeds no gain of any size could have been found"
     elif out_of_reach(verdict):
         found = f"no gain could have been found: it takes one of {gain_text(verdict.mde)}, and scores end at 1"
-    elif verdict.given_up:
-        found += f", had it not been given up at look {verdict.look}"
+    elif verdict.left_early:
+        found += f", had it not {'left' if verdict.overtaken else 'been given up'} at look {verdict.look}"
     return f"{found}; one text varies by ±{gain_text(verdict.noise_sd)}"
 
 
@@ -143,7 +143,7 @@ def ranking_texts(data: ReportData) -> list[str]:
             interval = f" ({signed(low)} to {signed(high)})" if math.isfinite(low) else ""
             text += f" {signed(effect)}{interval}"
         if verdict is not None:
-            text += f", {verdict.outcome}" + (f", given up at look {verdict.look}" if verdict.given_up else "")
+            text += f", {verdict.outcome}{_left(verdict)}"
         texts.append(text)
     return texts
 
@@ -153,10 +153,16 @@ def _others(data: ReportData) -> str:
     parts = []
     for verdict in data.verdicts:
         if verdict is not data.verdict:
-            end = f", given up at look {verdict.look}" if verdict.given_up else ""
             effect = signed(verdict.effect, verdict_decimals(verdict))
-            parts.append(f"{data.called(verdict.configuration)} {verdict.outcome} ({effect}{end})")
+            parts.append(f"{data.called(verdict.configuration)} {verdict.outcome} ({effect}{_left(verdict)})")
     return "; ".join(parts)
+
+
+def _left(verdict: Verdict) -> str:
+    """The look at which a comparison ended before it could show much, and why; "" where it did not."""
+    if not verdict.left_early:
+        return ""
+    return f", {'left the run-off' if verdict.overtaken else 'given up'} at look {verdict.look}"
 
 
 def cautions(data: ReportData) -> list[str]:

@@ -110,6 +110,8 @@ def test_of_several_finalists_it_is_said_which_one_is_meant(data):
     assert f"Better than the baseline: {of}, of 2 finalists" in panel
     assert f"Better than the baseline: {of}, of 2 finalists" in render_note(several)
     assert f"others {name} {verdicts[0].outcome} (+0.000, given up at look 1)" in panel
+    left = replace(several, verdicts=[replace(verdicts[0], given_up=False, overtaken=True), *verdicts[1:]])
+    assert f"others {name} {verdicts[0].outcome} (+0.000, left the run-off at look 1)" in panel_of(left)
     assert f"- {of.capitalize()}: Look 1 of 2: go on." in panel  # of the one that counts
     assert f"- {name.capitalize()}" not in panel
     page = words_of(several)

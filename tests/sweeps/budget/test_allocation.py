@@ -266,6 +266,6 @@ def test_the_plan_as_json_types() -> None:
     assert Plan(3, 4, 2, 5, 3).as_dict() == {
         "cases": 3, "floor_seeds": 4, "seeds": 2, "trials": 5, "confirm_seeds": 3, "finalists": 1, "hosts": 1,
         "look_seeds": (), "parts": 1, "together": 1, "anytime": False, "prune": False, "start": "near",
-        "start_trials": 0,
+        "start_trials": 0, "runoff_seeds": 0, "runoff_left": 0,
         "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
     }  # fmt: skip

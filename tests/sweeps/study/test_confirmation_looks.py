@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from sweeps.budget.plan import plan_text
 from sweeps.engines.scripted.engine import Fault, ScriptedEngine, demo_surface
 from sweeps.progress import Silent
 from sweeps.results.look_history import stored_priors
@@ -44,7 +45,7 @@ def counted(result: SweepResult) -> int:
 
 
 def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"engine": {"options": {"noise": 0.03}}, "confirm": {"looks": "auto"}}
+    settings: dict[str, Any] = {"engine": {"options": {"noise": 0.03}}, "confirm": {"looks": "auto", "runoff": 1}}
     progress = Listening()
     result = run(write_sweep(tmp_path, budget={"generations": 120}, **settings), progress=progress)
     first, second = result.plan.look_seeds[:2]  # no p of two seeds on three cases is small enough
@@ -124,6 +125,38 @@ def test_several_finalists(tmp_path: Path) -> None:
         assert len(seeds) == plan.looks[(verdict.look or 1) - 1]
     again = load_result(path.parent / "mlruns", "t")
     assert [verdict.as_dict() for verdict in again.verdicts] == [verdict.as_dict() for verdict in verdicts]
+
+
+class StopAtTheRunOff(Silent):
+    """The user stops the sweep when a finalist leaves."""
+
+    def note(self, text: str, *, warning: bool = False) -> None:
+        if "it leaves" in text:
+            raise KeyboardInterrupt
+
+
+def test_of_two_finalists_the_one_ahead_goes_on(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"budget": {"generations": 120}, "confirm": {"looks": "auto", "futility": 0.0}}
+    settings["engine"] = {"options": {"noise": 0.2}}
+    whole = run(write_sweep(tmp_path / "whole", **settings))
+    plan = whole.plan
+    assert (plan.finalists, plan.runoff_left, plan.runoff_seeds) == (2, 1, 2)
+    assert plan.total == 12 + plan.explore + 3 * (2 * plan.confirm_seeds + 2) <= 120
+    first, second = whole.verdicts
+    assert (first.overtaken, second.overtaken, second.look) == (False, True, 1)
+    assert whole.finalist.configuration.key == first.configuration
+    seeds = whole.stage("confirm").groupby("configuration")["seed"].nunique()
+    assert (seeds[second.configuration], seeds[first.configuration]) == (2, plan.looks[first.look - 1])
+    assert len(whole.stage("confirm")) == 3 * (2 * seeds[first.configuration] + 2)
+    assert plan_text(plan).endswith("2 or 3 seeds; a run-off with 1 more finalist ends after 2 seeds")
+
+    path = write_sweep(tmp_path / "parts", **settings)
+    with pytest.raises(KeyboardInterrupt):
+        run(path, progress=StopAtTheRunOff())
+    assert load_result(path.parent / "mlruns", "t").verdict is None
+    parts = run(path)
+    assert steady(parts.observations) == steady(whole.observations)
+    assert (parts.looks, parts.verdicts) == (whole.looks, whole.verdicts)
 
 
 def test_two_greedy_arms_are_judged_as_at_the_end(tmp_path: Path) -> None:

@@ -17,7 +17,14 @@ from scipy import stats
 import analysis
 from analysis import Prior, judge, judge_one
 from sweeps.budget.detectable_gain import design_of, final_level
-from sweeps.budget.look_seeds import MOST_LOOKS, least_confirm_seeds, look_seeds
+from sweeps.budget.look_seeds import (
+    MOST_LOOKS,
+    generations_of,
+    least_confirm_seeds,
+    look_seeds,
+    runoff_seeds,
+    seeds_within,
+)
 from sweeps.budget.plan import Plan
 from sweeps.config.tables import VerdictTable
 from sweeps.ledger.study_record import Look, Scoring, StudyRecord
@@ -127,6 +134,101 @@ def test_a_large_gain_needs_no_more_seeds_and_none_at_all_neither() -> None:
     some = look(scores(rng, {BASELINE.key: 0.5, key: 0.55}, range(6)))
     assert some.settled == ()
     assert "go on" in some.sentences[0]
+
+
+# ---- run-offs
+
+TWO = replace(PLAN, finalists=2, look_seeds=(6,), runoff_seeds=6, runoff_left=1)
+BOTH: dict[str, Any] = {"plan": TWO, "finalists": ARMS[:2], "going": ARMS[:2], "futility": 0.0}
+
+
+def exact(means: dict[str, float], seeds: int = 6) -> pd.DataFrame:
+    """Scores with exactly these means, and the same spread in every case of every arm."""
+    table = scores(np.random.default_rng(0), means, range(seeds), sd=0.0)
+    return table.assign(score=table["score"] + np.where(table["seed"] % 2, 0.1, -0.1))
+
+
+def test_run_offs_by_hand() -> None:
+    assert [runoff_seeds(seeds) for seeds in (3, 5, 6, 10, 25)] == [2, 2, 2, 4, 10]
+    assert [runoff_seeds(8, hosts) for hosts in (2, 4)] == [4, 4]  # one seed per host where two would be all
+    assert generations_of(10, 2, 1) == 2 * 10 + 4
+    assert generations_of(10, 3, 3) == 4 * 10
+    assert [seeds_within(room, 2, 1) for room in (23, 24)] == [9, 10]
+    assert look_seeds(1, 10, runoff=4) == (4,)
+    assert look_seeds("auto", 10, runoff=4) == look_seeds("auto", 10) == (2, 4, 6)
+
+
+@given(room=st.integers(0, 400), arms=st.integers(1, 5), left=st.integers(1, 5), hosts=st.integers(1, 3))
+def test_no_more_seeds_than_these_fit(room: int, arms: int, left: int, hosts: int) -> None:
+    arms = max(arms, left)
+    seeds = seeds_within(room, arms, left, hosts)
+    assert seeds % hosts == 0
+    assert seeds == 0 or generations_of(seeds, arms, left, hosts) <= room
+    assert generations_of(seeds + hosts, arms, left, hosts) > room
+
+
+def test_the_finalist_behind_leaves_the_run_off() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({BASELINE.key: 0.5, first: 0.52, second: 0.54})
+    made = look(data, **BOTH)
+    assert (made.settled, made.overtaken, made.given_up) == ((0,), (0,), ())
+    assert made.sentences[0] == (
+        "Trial 0: Look 1 of 2, the end of the run-off: expected gain +0.020; it leaves, since trial 1 (+0.040) is"
+        " ahead."
+    )
+    assert made.sentences[1].endswith("go on.")
+    assert Look.from_json(made.as_json()) == made
+    assert look(data, **BOTH | {"plan": replace(TWO, runoff_seeds=0)}).settled == ()  # no run-off ends here
+
+
+def test_the_search_has_a_say_in_the_run_off_by_its_precision() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({BASELINE.key: 0.5, first: 0.52, second: 0.54})
+    error = look_error(data, second)
+    # As precise as a finalist's part of the error: the mean of both, so +.07 and +.03.
+    equal = error / math.sqrt(2)
+    made = look(data, priors={0: Prior(0.12, equal), 1: Prior(0.02, equal)}, **BOTH)
+    assert made.overtaken == (1,)
+    assert "expected gain +0.030; it leaves, since trial 0 (+0.070) is ahead" in made.sentences[1]
+    assert look(data, priors={0: Prior(0.12, 9.0), 1: Prior(0.02, 9.0)}, **BOTH).overtaken == (0,)
+
+
+def look_error(data: pd.DataFrame, key: str) -> float:
+    return judge_one(data, baseline=BASELINE.key, finalist=key).standard_error
+
+
+def test_equal_finalists_leave_the_searchs_first_choice() -> None:
+    data = exact({BASELINE.key: 0.5, **{arm.configuration.key: 0.52 for arm in ARMS[:3]}})
+    three = BOTH | {"plan": replace(TWO, finalists=3), "finalists": ARMS[:3], "going": ARMS[:3]}
+    assert look(data, **three).overtaken == (1, 2)
+    assert look(data, **three | {"plan": replace(TWO, finalists=3, runoff_left=2)}).overtaken == (2,)
+
+
+def test_a_finalist_that_was_given_up_overtakes_nobody_and_one_shown_better_does() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({BASELINE.key: 0.5, first: 0.9, second: 0.54})
+    alone = BOTH | {"going": ARMS[1:2], "plan": replace(TWO, look_seeds=(2, 6))}
+    gone = look(data, 2, **alone, before=[Look(1, 2, settled=(0,), given_up=(0,))])
+    assert gone.overtaken == ()
+    shown = look(data, 2, **alone, before=[Look(1, 2, settled=(0,))])
+    assert shown.overtaken == (1,)
+
+
+def test_the_verdict_on_a_finalist_that_left_a_run_off_says_so() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = pd.concat([exact({BASELINE.key: 0.5, second: 0.54}, 12), exact({first: 0.52})])
+    design = design_of(TWO, alpha=0.05, futility=0.0)
+    left, other = judge(
+        data, baseline=BASELINE.key, finalists=[first, second], design=design, look={first: 1}, overtaken=[first]
+    )
+    assert (left.overtaken, left.given_up, left.left_early) == (True, False, True)
+    assert (other.overtaken, other.left_early) == (False, False)
+    assert "It left the comparison at look 1, the end of the run-off, since others were ahead" in left.sentence
+    assert "finalists = 2 and runoff = 1" in left.advice
+    assert "given up" not in left.sentence
+    assert left.effect == pytest.approx(0.02)
+    # All that is claimed allows for two finalists, whichever of them went on.
+    assert (left.comparisons, other.comparisons) == (2, 2)
 
 
 def test_a_finalist_that_the_search_does_not_believe_in_leaves_sooner() -> None:

@@ -56,6 +56,8 @@ def test_what_was_given_up_says_what_the_end_could_have_seen(data):
     assert "smallest real gain that would have been found 8 times in 10, had the comparison gone on" in words_of(told)
     assert "of this size or more would have been found 8 times in 10, had the comparison gone on" in words_of(told)
     assert "had the comparison gone on" not in words_of(data)
+    left = replace(data, verdicts=[replace(data.verdict, mde=0.0612, overtaken=True, look=1)])
+    assert "found 8 times in 10, had it not left at look 1; one" in render_note(left)
 
 
 def test_sources_of_the_baseline_are_written_as_by_a_check(data):
