@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from analysis.formatting import cases_text, count_text
 from sweeps.budget.largest_plan import plan_of_budget
 from sweeps.budget.look_seeds import (
-    LEAST_WITH_RUNOFF,
     generations_of,
     least_confirm_seeds,
     look_seeds,
@@ -18,7 +17,7 @@ from sweeps.budget.look_seeds import (
 )
 from sweeps.budget.plan import CaseRotation, Plan
 from sweeps.config.sweep_config import SweepConfig
-from sweeps.config.tables import BudgetTable, Looks, Runoff
+from sweeps.config.tables import BudgetTable, Looks
 from sweeps.samplers import grid_size, grid_values, start_kind, start_size
 
 MIN_TRIALS = 4
@@ -97,27 +96,22 @@ class _PlanSettings:
     parts: int
     together: int
     first: int = 0
-    runoff: int = 0
-    least_runoff: int = 0
+    runoff: int = 1
+
+    @property
+    def arms(self) -> int:
+        """Number of finalists that begin the confirmation."""
+        return max(self.finalists, self.runoff)
 
     @property
     def needed(self) -> int:
         """The smallest number of generations."""
         settings = self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together
-        starting = 0 if self.least_runoff else self.runoff
-        return smallest_budget(*settings, first=self.first, runoff=starting)
+        return smallest_budget(*settings, first=self.first, runoff=self.runoff)
 
     def share_out(self, generations: int) -> Plan:
         """The plan of `generations`, of which there must be at least `needed`."""
-        if self.runoff > self.finalists:
-            plan = self._shared_out(generations, self.runoff)
-            if plan.confirm_seeds >= self.least_runoff:
-                return plan
-        return self._shared_out(generations, self.finalists)
-
-    def _shared_out(self, generations: int, arms: int) -> Plan:
-        """The plan of `generations` where so many finalists begin the confirmation."""
-        budget, cases, hosts, kept = self.budget, self.cases, self.hosts, self.finalists
+        budget, cases, hosts, arms, kept = self.budget, self.cases, self.hosts, self.arms, self.finalists
         rotation = CaseRotation(cases, self.parts, self.together)
         seeds, floor = seeds_per_trial(budget, cases), floor_seeds(budget, hosts)
         per_seed = generations_of(100 * hosts, arms, kept, hosts) / 100  # in the long run
@@ -137,10 +131,9 @@ class _PlanSettings:
     def too_small(self, key: str, value: str, cost: str = "") -> str:
         """The message for a budget below `needed`."""
         budget, cases, finalists = self.budget, self.cases, self.finalists
-        arms, more = finalists, [" or fewer confirm.finalists"] if finalists > 1 else []
-        if self.runoff > finalists and not self.least_runoff:
-            arms, more = self.runoff, [*more, " or a smaller confirm.runoff"]
-        fewer = "fewer cases (objective.names)" + "".join(more)
+        arms, fewer = self.arms, "fewer cases (objective.names)"
+        fewer += " or fewer confirm.finalists" if finalists > 1 else ""
+        fewer += " or a smaller confirm.runoff" if arms > finalists else ""
         least = least_confirm_seeds(self.hosts)
         confirm = f"confirmation {1 + finalists} x {cases} x {least}"
         if arms > finalists:
@@ -168,7 +161,7 @@ def make_plan(
     parts: int | None = None,
     together: int = 1,
     first: int = 0,
-    runoff: Runoff = 1,
+    runoff: int = 1,
 ) -> Plan:
     """Allocate a budget to floor, explore and confirm.
 
@@ -192,21 +185,18 @@ def make_plan(
         together: Number of consecutive trials with the same part.
         first: Number of candidates, which are the first trials.
         runoff: Number of configurations that begin the confirmation, of which the best `finalists` go on; 1 for no
-            run-off. With "auto" they are two where one is to be confirmed, looks are "auto" and seeds suffice
-            (`LEAST_WITH_RUNOFF`).
+            run-off.
 
     Raises:
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
     """
     others = space_size - has_baseline
     finalists = int(max(1, min(finalists, others)))
-    usual = 2 if finalists == 1 and looks == "auto" else 1
-    starting = int(min(usual if runoff == "auto" else runoff, others))
-    least = max(LEAST_WITH_RUNOFF, 3 * hosts) if runoff == "auto" else 0
+    runoff = int(max(1, min(runoff, others)))
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     parts = parts_of(budget, cases) if parts is None else parts
     together = together if parts > 1 else 1
-    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together, first, starting, least)
+    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together, first, runoff)
     return plan_of_budget(settings, budget, seconds_of, tokens_each)
 
 
@@ -260,7 +250,7 @@ def _search_plan(
         parts=1 if whole else None,
         together=config.search.batch,
         first=first,
-        runoff=1 if config.confirm.runoff == "auto" and config.verdict.bar is not None else config.confirm.runoff,
+        runoff=config.confirm.runoff,
     )
     if config.search.sampler != "gp":
         return plan

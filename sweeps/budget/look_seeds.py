@@ -16,12 +16,6 @@ Simulations in `docs/statistics.md`.
 RUNOFF = 0.4
 """Share of the planned seeds at the end of a run-off: with `looks = "auto"` there is a look then anyway."""
 
-LEAST_WITH_RUNOFF = 5
-"""Smallest number of fresh seeds per case and arm with which `runoff = "auto"` makes a run-off.
-
-Finalists share alpha, so that with fewer seeds many gains would stay unproven (`docs/benchmarks.md`).
-"""
-
 MOST_LOOKS = 30
 """Largest number of looks after every seed: with more seeds there is one after every few."""
 

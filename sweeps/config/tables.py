@@ -218,21 +218,17 @@ Looks = int | Literal["auto", "anytime"]
 """Looks at a confirmation: their number, early ones and the end ("auto"), or one after every seed."""
 
 
-Runoff = int | Literal["auto"]
-"""Number of configurations that begin a confirmation; 1 for as many as end it."""
-
-
 class ConfirmTable(_Table):
     """`[confirm]`: the configurations compared with the baseline on fresh seeds, and when this may stop early."""
 
     finalists: Annotated[int, Field(ge=1, le=20)] = 1
-    runoff: Annotated[Runoff, _auto_or_whole(1, 20)] = "auto"
+    runoff: Annotated[int, Field(ge=1, le=20)] = 1
     looks: Annotated[Looks, _auto_or_whole(1, 10, more=("anytime",))] = "auto"
     futility: Annotated[float, Field(ge=0, lt=0.5)] = 0.1
 
     @model_validator(mode="after")
     def _runoff_has_losers(self) -> ConfirmTable:
-        if self.runoff != "auto" and 1 < self.runoff <= self.finalists:
+        if 1 < self.runoff <= self.finalists:
             raise ValueError(
                 f"has runoff = {self.runoff} and finalists = {self.finalists}: nobody would leave. Give a runoff above"
                 " finalists, or runoff = 1 for none"

@@ -269,3 +269,28 @@ def test_the_plan_as_json_types() -> None:
         "start_trials": 0, "runoff_seeds": 0, "runoff_left": 0,
         "floor_generations": 12, "explore_generations": 30, "confirm_generations": 18, "total_generations": 60,
     }  # fmt: skip
+
+
+def test_a_run_off_by_hand() -> None:
+    settings: dict[str, Any] = {"cases": 6, "looks": "auto"}
+    plan = make_plan(BudgetTable(generations=300), runoff=2, **settings)
+    # .3 of 300 are 15 per case: 2 arms x 6 seeds, and 2 seeds of the other finalist make 14, 84 of 300.
+    assert (plan.finalists, plan.confirm_seeds, plan.runoff_seeds, plan.runoff_left) == (2, 6, 2, 1)
+    assert plan.look_seeds == (2, 4)
+    assert (plan.floor, plan.trials, plan.explore, plan.confirm, plan.total) == (24, 32, 192, 84, 300)
+    assert plan.of_finalists == 6 * (6 + 2)
+    assert plan.arms == pytest.approx(2 + 2 / 6)
+    assert plan_text(plan).endswith(
+        "confirmation 2 x 6 x 6, which may stop after 2 or 4 seeds; a run-off with 1 more finalist ends after 2 seeds"
+    )
+    plain = make_plan(BudgetTable(generations=300), **settings)
+    assert make_plan(BudgetTable(generations=300), runoff=2, space_size=1, **settings).finalists == 1  # nobody else
+    assert (plain.finalists, plain.runoff_seeds, plain.arms) == (1, 0, 2)
+
+
+def test_a_budget_without_room_for_the_run_off_says_so() -> None:
+    budget = BudgetTable(generations=95)
+    # floor 24, 4 trials of 6, baseline and finalist 3 seeds each, the other finalist 2: 24 + 24 + 36 + 12
+    assert smallest_budget(budget, 6, runoff=2) == 96
+    with pytest.raises(ConfigError, match=r"run-off 1 x 6 x 2, confirmation 2 x 6 x 3; it needs 96 .*confirm.runoff"):
+        make_plan(budget, cases=6, runoff=2)

@@ -22,13 +22,14 @@ from tests.sweeps.config.test_candidates import config
     st.integers(1, 3),
     st.integers(1, 3),
     st.integers(1, 3),
+    st.integers(1, 4),
 )
 def test_a_raised_plan_keeps_what_was_planned_and_stays_within_the_budget(
-    generations: int, more: int, cases: int, hosts: int, finalists: int, looks: int
+    generations: int, more: int, cases: int, hosts: int, finalists: int, looks: int, runoff: int
 ) -> None:
     small = BudgetTable(generations=generations)
-    assume(generations >= smallest_budget(small, cases, hosts, finalists))
-    settings = {"cases": cases, "hosts": hosts, "finalists": finalists, "looks": looks}
+    assume(generations >= smallest_budget(small, cases, hosts, finalists, runoff=runoff))
+    settings = {"cases": cases, "hosts": hosts, "finalists": finalists, "looks": looks, "runoff": runoff}
     before = make_plan(small, **settings)
     now = make_plan(BudgetTable(generations=generations + more), **settings)
     plan = raised_plan(before, now, looks)
@@ -38,6 +39,9 @@ def test_a_raised_plan_keeps_what_was_planned_and_stays_within_the_budget(
     assert (plan.floor, plan.seeds, plan.finalists) == (before.floor, before.seeds, before.finalists)
     assert plan.confirm_seeds % hosts == 0
     assert all(0 < seeds < plan.confirm_seeds for seeds in plan.look_seeds)
+    assert bool(plan.runoff_seeds) == (runoff > finalists)
+    assert plan.runoff_seeds in (0, *plan.look_seeds)
+    assert plan.finalists == max(runoff, finalists)
 
 
 def test_which_changes_raise_a_budget() -> None:

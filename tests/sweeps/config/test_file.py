@@ -124,6 +124,7 @@ def test_the_good_file_with_every_default_written_out() -> None:
         ("study/name", None, "study.name: is missing"),
         ("study", None, "study: is missing (the table [study] is needed)"),
         ("verdict", {"k": 2}, "verdict: has k but no bar; name the score that runs should reach"),
+        ("confirm", {"runoff": 2, "finalists": 2}, "confirm: has runoff = 2 and finalists = 2: nobody would leave"),
         (
             "confirm",
             {"looks": "always"},

@@ -45,7 +45,7 @@ def counted(result: SweepResult) -> int:
 
 
 def test_a_clear_gain_ends_the_confirmation_early(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"engine": {"options": {"noise": 0.03}}, "confirm": {"looks": "auto", "runoff": 1}}
+    settings: dict[str, Any] = {"engine": {"options": {"noise": 0.03}}, "confirm": {"looks": "auto"}}
     progress = Listening()
     result = run(write_sweep(tmp_path, budget={"generations": 120}, **settings), progress=progress)
     first, second = result.plan.look_seeds[:2]  # no p of two seeds on three cases is small enough
@@ -136,7 +136,8 @@ class StopAtTheRunOff(Silent):
 
 
 def test_of_two_finalists_the_one_ahead_goes_on(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"budget": {"generations": 120}, "confirm": {"looks": "auto", "futility": 0.0}}
+    settings: dict[str, Any] = {"budget": {"generations": 120}, "confirm": {"looks": "auto", "runoff": 2}}
+    settings["confirm"]["futility"] = 0.0
     settings["engine"] = {"options": {"noise": 0.2}}
     whole = run(write_sweep(tmp_path / "whole", **settings))
     plan = whole.plan
