@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +55,8 @@ class TableProblem:
         codes: Their places in the unit cube of the space, shape (configurations, options).
         texts: Texts by configuration, case and seed, shape (configurations, cases, seeds).
         scores: Their scores.
+        lengths: Tokens of each text.
+        tokens: Mean tokens of a text by configuration, shape (configurations,).
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class TableProblem:
         self.baseline: arena.Options = {**chosen.baseline, **chosen.fixed}
         self.cases = len(cases)
         self.table = chosen
+        self.lengths: Mapping[str, int] = dict(zip(frame["text"], map(int, frame["output_tokens"]), strict=True))
         by_place = {
             place: list(part["text"]) for place, part in frame.sort_values("seed").groupby([*chosen.options, "case"])
         }
@@ -85,6 +89,7 @@ class TableProblem:
         if null:
             texts, scores = (np.concatenate(list(array), axis=1)[None] for array in (texts, scores))
         self.texts, self.scores, self._null = texts, scores, null
+        self.tokens = np.vectorize(self.lengths.__getitem__)(texts).mean(axis=(1, 2))
         self.means = scores.mean(axis=(1, 2))
         self.best = float(self.means.max())
         self._position = {name: index for index, name in enumerate(names)}
@@ -126,6 +131,10 @@ class TableProblem:
         """See `arena.Problem.truth`."""
         return float(self.means[self.place(options)])
 
+    def tokens_of(self, options: arena.Options) -> float:
+        """Mean tokens of a text of a configuration."""
+        return float(self.tokens[self.place(options)])
+
     def write(self, case: Any, options: arena.Options, rng: Any) -> str:
         """One of the texts of a configuration and a case, for the scripted engine."""
         texts = self.texts[self.place(options), self._position[case.name]]
@@ -144,6 +153,7 @@ class StoredTexts(ScriptedEngine):
 
     def __init__(self, cases: Sequence[Case], problem: TableProblem) -> None:
         self._asked: arena.Options = {}
+        self._lengths = problem.lengths
         super().__init__(
             cases,
             write=lambda case, _, rng: problem.write(case, self._asked, rng),
@@ -156,7 +166,8 @@ class StoredTexts(ScriptedEngine):
     ) -> Generation:
         """See `Engine.generate`."""
         self._asked = options
-        return super().generate(prompt, options, model=model, timeout=timeout)
+        answer = super().generate(prompt, options, model=model, timeout=timeout)
+        return replace(answer, output_tokens=self._lengths[answer.text])
 
 
 def _distribution(range_: Mapping[str, Any]) -> Any:

@@ -1,7 +1,7 @@
 """Selection on real generations: sweeps against usual ways to tune, replayed from a table.
 
     python -m benchmarks.replay.replay [--quick] [--json] [--table grid|random] [--replications N] [--budget N ...]
-                               [--workers N] [--methods NAME ...] [--out FILE.jsonl]
+                               [--tokens] [--start auto|ends|near] [--workers N] [--methods NAME ...] [--out FILE.jsonl]
     python -m benchmarks.replay.replay --generate [--table grid|random] [--seeds N] [--minutes M]
 
 A sweep is replayed, without a model, on a table of real generations of the embedded model (`table.py`): the `grid` of
@@ -25,6 +25,9 @@ errors:
   finalist), `optimism_recommended` the same for the recommended one.
 * `claims`: share of the replications that claim a gain; `worse`: share that claim one where the truth is below the
   baseline's; `used`: generations that were made of the budget (a sweep's confirmation may stop early).
+* With `--tokens` budgets, `used` and ratios are in tokens of the answers. A rival's trial costs the mean tokens of its
+  configuration's texts, a sweep's texts what they have. Rivals in `peers.PLANNED` plan in generations: they are left
+  out.
 * `seconds`: processor time of a replication at all budgets, without the null; a sweep has one run per budget.
 * `null_...`: the same where all configurations of a case draw from all texts of that case: every claim is false.
 
@@ -39,10 +42,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -55,8 +58,12 @@ from benchmarks.search.peers import peers
 from benchmarks.search.replications import Record, read, resume
 from benchmarks.search.selection_summary import REFERENCE, means, ratio
 from benchmarks.workers import mapped
+from sweeps.budget.tokens import tokens_of
 
 BUDGETS = (150, 300, 600, 1200)
+TOKENS = (10_000, 20_000, 40_000, 80_000)
+"""Budgets in tokens: about as many generations as `BUDGETS` on the random table."""
+
 REPLICATIONS = 200
 SWEEP = "sweep"
 METHODS = (SWEEP, *peers.PEERS)
@@ -64,18 +71,28 @@ METHODS = (SWEEP, *peers.PEERS)
 
 @dataclass
 class Replay:
-    """The parts that the replications share: the cases, the objective that knows its texts, and both problems."""
+    """The parts that the replications share.
+
+    Attributes:
+        cases: The cases.
+        objective: The objective that knows its texts.
+        problems: Both problems, by whether it is the null.
+        unit: Unit of the budgets.
+        tables: More keys of the sweeps' files by table.
+    """
 
     cases: Sequence[Any]
     objective: CachedObjective
     problems: Mapping[bool, TableProblem]
+    unit: Literal["generations", "tokens"] = "generations"
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, frame: Any, chosen: table.Table = table.ON_GRID) -> Replay:
-        """Score a table."""
+    def of(cls, frame: Any, chosen: table.Table = table.ON_GRID, **settings: Any) -> Replay:
+        """Score a table; `settings` are `unit` and `tables`."""
         cases, objective = table.Work(table=chosen).cases, CachedObjective()
         problems = {null: TableProblem(frame, cases, objective, null=null, chosen=chosen) for null in (False, True)}
-        return cls(cases, objective, problems)
+        return cls(cases, objective, problems, **settings)
 
     def sweep(
         self,
@@ -89,7 +106,7 @@ class Replay:
         """The result of one sweep (`sweeps.results.result.SweepResult`) on the stored texts.
 
         Args:
-            budget: Generations.
+            budget: Generations, or tokens.
             seed: Seed of the study, from `arena.spread_seed`.
             null: Whether all configurations draw from the same texts.
             directory: Where its ledger goes; a place that is removed afterwards by default.
@@ -103,7 +120,8 @@ class Replay:
                 return self.sweep(budget, seed, null=null, directory=Path(folder), tables=tables)
         problem = self.problems[null]
         prompt = table.sweep_tables()["prompts"][table.PROMPT]
-        text = arena.toml_of(problem, budget, seed, {"prompts": {"only": prompt}, **(tables or {})})
+        more = {"prompts": {"only": prompt}, **self.tables, **(tables or {})}
+        text = arena.toml_of(problem, budget, seed, more, self.unit)
         return Sweep(
             parse_config(text),
             directory=directory,
@@ -133,7 +151,7 @@ class Replay:
             claims=result.shown_better,
             optimism=reported - truth,
             optimism_recommended=reported - truth if kept else reported_baseline - baseline,
-            used=len(result.rows),
+            used=len(result.rows) if self.unit == "generations" else tokens_of(result.rows),
         )
 
     def peer(self, name: str, budgets: Sequence[int], seed: int, *, null: bool = False) -> list[dict[str, float]]:
@@ -149,8 +167,13 @@ class Replay:
                 optimism_recommended=found.reported - found.truth,
                 used=found.used,
             )
-            for found in peers.run_peer(name, problem, budgets, seed)
+            for found in peers.run_peer(name, problem, budgets, seed, **self._prices(problem))
         ]
+
+    def _prices(self, problem: TableProblem) -> dict[str, Any]:
+        if self.unit == "generations":
+            return {}
+        return {"price": problem.tokens_of, "least_price": float(problem.tokens.min())}
 
 
 def measures(
@@ -264,7 +287,9 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     """The command's arguments."""
     parser = command.parser(__doc__, quick="4 replications at budgets of 150 and 300")
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
-    parser.add_argument("--budget", type=int, nargs="+", help=f"generations (default {' '.join(map(str, BUDGETS))})")
+    parser.add_argument("--budget", type=int, nargs="+", help=f"budgets (default {' '.join(map(str, BUDGETS))})")
+    parser.add_argument("--tokens", action="store_true", help="budgets are tokens of the answers, no generations")
+    parser.add_argument("--start", choices=("auto", "ends", "near"), default="auto", help="start design of the sweeps")
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--without-null", action="store_true", help="leave out the null, where every claim is false")
     parser.add_argument("--methods", nargs="+", choices=METHODS, help="only these (default all)")
@@ -281,7 +306,10 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     making.add_argument("--minutes", type=float, help="stop generating after so many minutes")
     making.add_argument("--ledger", type=Path, default=table.ROOT / "mlruns" / "replay", help="folder of the ledger")
     making.add_argument("--library", type=Path, help="folder of another build of llama.cpp, for the random table")
-    return parser.parse_args(argv)
+    given = parser.parse_args(argv)
+    if given.tokens and (planned := sorted(peers.PLANNED & set(given.methods or ()))):
+        parser.error(f"--tokens: {' and '.join(planned)} plan in generations; leave them out of --methods")
+    return given
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -291,15 +319,20 @@ def main(argv: list[str] | None = None) -> int:
     if given.generate or given.export:
         return (batched.make if chosen.nearest else table.make)(given, chosen)
     replications = given.replications or (4 if given.quick else REPLICATIONS)
-    budgets = sorted(given.budget or (BUDGETS[:2] if given.quick else BUDGETS))
-    started, replay = time.perf_counter(), Replay.of(table.load(given.file, chosen), chosen)
+    usual = TOKENS if given.tokens else BUDGETS
+    budgets = sorted(given.budget or (usual[:2] if given.quick else usual))
+    settings: dict[str, Any] = {"unit": "tokens" if given.tokens else "generations"}
+    if given.start != "auto":
+        settings["tables"] = {"search": {"start": given.start}}
+    started, replay = time.perf_counter(), Replay.of(table.load(given.file, chosen), chosen, **settings)
+    usable = [method for method in METHODS if not given.tokens or method not in peers.PLANNED]
     numbers = range(given.first, given.first + replications)
     with tempfile.TemporaryDirectory() as folder:
         out = given.out or Path(folder) / "replications.jsonl"
         runs = run(
-            numbers, budgets, replay, given.workers, out, given.methods or METHODS, null_too=not given.without_null
+            numbers, budgets, replay, given.workers, out, given.methods or usable, null_too=not given.without_null
         )
-    figures: dict[str, Any] = {"replications": replications, "table": facts_of(replay)}
+    figures: dict[str, Any] = {"replications": replications, "unit": replay.unit, "table": facts_of(replay)}
     methods = [method for method in METHODS if any(method in found for found in runs)]
     for method in methods:
         # Replications that an older version left in a file may lack a rival.

@@ -23,7 +23,8 @@ def lines_of(figures: Mapping[str, Any], budgets: Sequence[int]) -> list[str]:
     methods = figures["methods"]
     lines += figures["absent"]
     for budget in budgets:
-        lines += ["", f"{budget} generations".ljust(22) + "".join(f"{method:>18}" for method in methods)]
+        heads = "".join(f"{method:>18}" for method in methods)
+        lines += ["", f"{budget} {figures['unit']}".ljust(22) + heads]
         for name in (name for name in names if name in figures[methods[0]][str(budget)]):
             digits = 0 if name == "used" else 4 if "regret" in name or "optimism" in name else 3
             states = [figures[method][str(budget)] for method in methods]

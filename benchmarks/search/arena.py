@@ -237,8 +237,10 @@ def _writer(problem: Problem, cases: Sequence[Case]) -> Write:
     return write
 
 
-def toml_of(problem: Problem, budget: int, seed: int, tables: Mapping[str, Mapping[str, Any]]) -> str:
-    """The sweep's file, as a user would write it."""
+def toml_of(
+    problem: Problem, budget: int, seed: int, tables: Mapping[str, Mapping[str, Any]], unit: str = "generations"
+) -> str:
+    """The sweep's file, as a user would write it; `unit` is the key of its budget."""
     space = {
         name: _range_of(distribution, problem.active_when.get(name, {}))
         for name, distribution in problem.distributions.items()
@@ -251,7 +253,7 @@ def toml_of(problem: Problem, budget: int, seed: int, tables: Mapping[str, Mappi
         "baseline": {"model": MODEL, "prompt": "only", **problem.baseline},
         "space": space,
         "search": {"probe": False},
-        "budget": {"generations": budget},
+        "budget": {unit: budget},
     }
     for table, keys in tables.items():
         file[table] = file.get(table, {}) | dict(keys)

@@ -110,7 +110,19 @@ def _prepare() -> None:
 def run(
     numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path, rivals: Sequence[str] | None = None
 ) -> Iterator[Record]:
-    """Run the replications that a file lacks, and append each to it when it is finished."""
+    """Run the replications that a file lacks, and append each to it when it is finished.
+
+    Raises:
+        SystemExit: If the file has replications with other rivals.
+    """
+    for record in read(out, budgets):
+        kind, index, *_ = cell(record["number"])
+        wanted = set(peers_of(kind, index) if rivals is None else rivals)
+        if lacking := sorted(wanted - set(record["peers"])):
+            raise SystemExit(
+                f"{out}: replication {record['number']} has the rivals {', '.join(record['peers'])}, and not"
+                f" {', '.join(lacking)}; use another file, or --rivals {','.join(record['peers'])}"
+            )
     return replications.resume(
         out, numbers, budgets, lambda missing: _finished(missing, tuple(budgets), workers, rivals)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -228,3 +229,23 @@ def test_measures_are_those_of_the_truth(replayed):
     assert row["used"] <= 150
     assert replayed.swept(150, 7) == row
     assert replayed.swept(150, 7, null=True)["regret"] == 0
+
+
+def test_budgets_in_tokens_are_spent_by_the_tokens_of_the_texts(replayed, tmp_path):
+    problem = replayed.problems[False]
+    in_tokens = replace(replayed, unit="tokens")
+    result = in_tokens.sweep(12_000, 7, directory=tmp_path)
+    for row, answer in zip(result.rows, result.answers, strict=True):
+        assert row["output_tokens"] == problem.lengths[answer["text"]]
+    assert in_tokens.swept(12_000, 7)["used"] == sum(row["output_tokens"] for row in result.rows) <= 12_000
+    # A rival's trial of 6 cases and 1 seed costs six times the mean tokens of its texts.
+    least = 6 * problem.tokens.min()
+    (row,) = in_tokens.peer("tpe-1", [3_000], 7)
+    assert 3_000 - 6 * problem.tokens.max() < row["used"] <= 3_000
+    assert problem.tokens_of(table.grid()[3]) == pytest.approx(problem.tokens[3])
+    with pytest.raises(ValueError, match="does not hold one trial"):
+        in_tokens.peer("tpe-1", [int(least) - 1], 7)
+    with pytest.raises(ValueError, match="race plans in generations"):
+        in_tokens.peer("race", [3_000], 7)
+    with pytest.raises(SystemExit):
+        replay.arguments(["--tokens", "--methods", "race"])

@@ -354,7 +354,9 @@ def test_one_replication_of_everything(bench) -> None:
 
 def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def replication(number: int, budgets, rivals) -> dict:
-        return {"number": number, "budgets": list(budgets), "rivals": rivals}
+        kind, index, *_ = bench.selection.cell(number)
+        chosen = bench.selection.peers_of(kind, index) if rivals is None else rivals
+        return {"number": number, "budgets": list(budgets), "peers": dict.fromkeys(chosen)}
 
     def numbers(records) -> list[int]:
         return [record["number"] for record in records]
@@ -371,6 +373,9 @@ def test_a_stopped_run_goes_on(bench, tmp_path: Path, monkeypatch: pytest.Monkey
     assert numbers(bench.selection.read(out, budgets)) == [0, 1, 2, 3]
     assert numbers(bench.selection.run(range(4), budgets, 1, out)) == []
     (alone,) = bench.selection.run([4], budgets, 1, out, ("tpe-3",))
-    assert alone["rivals"] == ("tpe-3",)
+    assert list(alone["peers"]) == ["tpe-3"]
+    with pytest.raises(SystemExit, match=r"replication 4 has the rivals tpe-3, and not .*random.*--rivals tpe-3"):
+        bench.selection.run(range(5), budgets, 1, out)
+    assert list(bench.selection.run(range(5), budgets, 1, out, ("tpe-3",))) == []  # that all of them have
     with pytest.raises(SystemExit, match="holds budgets"):
         bench.selection.read(out, (80, 120))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -33,8 +33,8 @@ class Found:
     """A rival's recommendation after so many generations.
 
     Attributes:
-        budget: Generations that it was given.
-        used: Generations of the trials that were complete by then; never more than the budget.
+        budget: Generations that it was given, or what they may cost.
+        used: The same of the trials that were complete by then; never more than the budget.
         truth: True mean of the trial with the best score.
         reported: That trial's score.
         claims: Whether it would claim a gain: that score is above the baseline trial's. A rival that names its
@@ -52,21 +52,41 @@ class Found:
     options: Options = field(repr=False)
 
 
-def run_peer(name: str, problem: Problem, budgets: Sequence[int], seed: int) -> list[Found]:
+def run_peer(
+    name: str,
+    problem: Problem,
+    budgets: Sequence[int],
+    seed: int,
+    *,
+    price: Callable[[Options], float] = lambda _: 1.0,
+    least_price: float = 1.0,
+) -> list[Found]:
     """Run one of `PEERS` to the largest budget, and read its recommendation at each budget.
 
     A rival in `PLANNED` spends its budget by a plan, so it has a run of its own for each budget.
 
+    Args:
+        name: The rival.
+        problem: The problem.
+        budgets: Budgets, in generations or in what these cost.
+        seed: Seed of the rival.
+        price: Cost of a generation of some options, in units of the budgets.
+        least_price: The smallest of these costs.
+
     Raises:
-        ValueError: If a budget does not hold the baseline's trial.
+        ValueError: If a budget does not hold the baseline's trial, or a rival in `PLANNED` has another price than 1.
     """
+    if name in PLANNED and least_price != 1:
+        raise ValueError(f"{name} plans in generations, so that it cannot have a budget of anything else")
     if name in PLANNED and len(budgets) > 1:
         return [found for budget in budgets for found in run_peer(name, problem, [budget], seed)]
     best: Trial | None = None
-    baseline, used, first = 0.0, 0, dict[str, Any]()
+    baseline, spent, first = 0.0, 0.0, dict[str, Any]()
     found: dict[int, Found] = {}
-    for number, trial in enumerate(PEERS[name](problem, max(budgets), seed)):
-        used += trial.cost
+    for number, trial in enumerate(PEERS[name](problem, int(max(budgets) / least_price), seed)):
+        spent += trial.cost * price(trial.options)
+        if (used := round(spent)) > max(budgets):
+            break
         if best is None:
             best, baseline, first = trial, trial.score, dict(trial.options)
         elif trial.leads or (trial.leads is None and trial.whole and trial.score > best.score):
