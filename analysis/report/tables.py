@@ -201,7 +201,7 @@ class Tables:
         bottom, top = float(table[["mean", "low"]].min().min()), float(table[["mean", "high"]].max().max())
         span = max(top - bottom, 1e-9)
         base_place = 100 * (float(table["mean"].get(data.baseline, bottom)) - bottom) / span
-        rows, own = [], table.index.isin(self.shown)
+        rows, own, partial = [], table.index.isin(self.shown), self._partial
         ranks = [int(place) + 1 for place in own.nonzero()[0]]
         for rank, row in zip(ranks, table[own].reset_index().to_dict("records"), strict=True):
             key = str(row["configuration"])
@@ -212,11 +212,24 @@ class Tables:
                     "role": data.role(key) if data.role(key) != key else "",
                     "differs": _differs(data, key),
                     "base": base_place,
+                    "cases": partial.get(key, ""),
                     "row": row,
                     "places": {name: 100 * (float(row[name]) - bottom) / span for name in ("mean", "low", "high")},
                 }
             )
         return rows
+
+    @cached_property
+    def _partial(self) -> dict[str, str]:
+        """By key of a trial with fewer cases than others, their number: a search that prunes ends it after some."""
+        rows = views.columns_of(self.data.observations, "configuration", "stage", "case")
+        searched = views.search(rows)
+        own = searched[searched["configuration"] != self.data.baseline].groupby("configuration", observed=True)
+        counts = own["case"].nunique()
+        most = int(counts.max()) if len(counts) else 0
+        whole = most - (most < rows["case"].nunique())  # parts of the cases differ by one case at most
+        few = counts[(counts < whole) & ~counts.index.isin(self.picked)]
+        return {str(key): f"{count} of {most} cases" for key, count in few.items()}
 
     def _means_with_intervals(self) -> pd.DataFrame:
         """Means by configuration; those picked for their scores with their fresh generations only."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -88,3 +89,15 @@ def test_many_dots_are_sampled_with_both_ends() -> None:
     assert {b - a for a, b in pairwise(places)} == {10, 11}
     assert shown.dots_of(7, 5001, 24) == list(range(7))
     assert (shown.dots_text(5000), "5,001" in shown.dots_text(5001)) == ("", True)
+
+
+def test_a_trial_that_lost_some_of_its_cases_says_how_many_it_has(data: ReportData) -> None:
+    rows = data.observations
+    searched = rows[(rows["stage"] == "explore") & ~rows["configuration"].isin([data.baseline, data.finalist])]
+    key, cases = searched["configuration"].iloc[0], sorted(searched["case"].unique())
+    assert not any(row["cases"] for row in Tables(data).ranking)
+    gone = (rows["configuration"] == key) & rows["case"].isin(cases[1:])
+    pruned = replace(data, observations=rows[~gone])
+    notes = {row["key"]: row["cases"] for row in Tables(pruned).ranking if row["cases"]}
+    assert notes == {key: f"1 of {len(cases)} cases"}
+    assert f"(1 of {len(cases)} cases)" in render_report(pruned)
