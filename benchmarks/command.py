@@ -39,6 +39,26 @@ def some_of(known: Sequence[str], what: str) -> Callable[[str], tuple[str, ...]]
     return chosen
 
 
+def setting(text: str) -> tuple[str, str, Any]:
+    """The `type` of an argument that sets a key of a sweep's file: `confirm.runoff=2` as table, key and TOML value."""
+    import tomllib
+
+    name, _, value = text.partition("=")
+    table, _, key = name.partition(".")
+    try:
+        return table, key, tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        raise argparse.ArgumentTypeError(f'{text!r} is no TABLE.KEY=VALUE in TOML, as search.start="near"') from None
+
+
+def tables_of(settings: Iterable[tuple[str, str, Any]]) -> dict[str, dict[str, Any]]:
+    """Settings as tables of a sweep's file."""
+    tables: dict[str, dict[str, Any]] = {}
+    for table, key, value in settings:
+        tables.setdefault(table, {})[key] = value
+    return tables
+
+
 def show(given: argparse.Namespace, figures: Mapping[str, Any], table: Iterable[str]) -> int:
     """Print the figures as one line of JSON or as a table; returns the exit code 0."""
     if given.json:

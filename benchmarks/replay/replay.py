@@ -1,7 +1,7 @@
 """Selection on real generations: sweeps against usual ways to tune, replayed from a table.
 
     python -m benchmarks.replay.replay [--quick] [--json] [--table grid|random] [--replications N] [--budget N ...]
-                               [--tokens] [--start auto|ends|near] [--workers N] [--methods NAME ...] [--out FILE.jsonl]
+                               [--tokens] [--set TABLE.KEY=VALUE] [--workers N] [--methods NAME ...] [--out FILE.jsonl]
     python -m benchmarks.replay.replay --generate [--table grid|random] [--seeds N] [--minutes M]
 
 A sweep is replayed, without a model, on a table of real generations of the embedded model (`table.py`): the `grid` of
@@ -289,7 +289,13 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--replications", type=int, help=f"default {REPLICATIONS}")
     parser.add_argument("--budget", type=int, nargs="+", help=f"budgets (default {' '.join(map(str, BUDGETS))})")
     parser.add_argument("--tokens", action="store_true", help="budgets are tokens of the answers, no generations")
-    parser.add_argument("--start", choices=("auto", "ends", "near"), default="auto", help="start design of the sweeps")
+    parser.add_argument(
+        "--set",
+        type=command.setting,
+        action="append",
+        default=[],
+        help="another value in the sweeps' file: TABLE.KEY=VALUE",
+    )
     parser.add_argument("--workers", type=int, default=1, help="processes (default 1)")
     parser.add_argument("--without-null", action="store_true", help="leave out the null, where every claim is false")
     parser.add_argument("--methods", nargs="+", choices=METHODS, help="only these (default all)")
@@ -322,8 +328,7 @@ def main(argv: list[str] | None = None) -> int:
     usual = TOKENS if given.tokens else BUDGETS
     budgets = sorted(given.budget or (usual[:2] if given.quick else usual))
     settings: dict[str, Any] = {"unit": "tokens" if given.tokens else "generations"}
-    if given.start != "auto":
-        settings["tables"] = {"search": {"start": given.start}}
+    settings["tables"] = command.tables_of(given.set)
     started, replay = time.perf_counter(), Replay.of(table.load(given.file, chosen), chosen, **settings)
     usable = [method for method in METHODS if not given.tokens or method not in peers.PLANNED]
     numbers = range(given.first, given.first + replications)

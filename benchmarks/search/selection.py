@@ -1,7 +1,8 @@
 """Options that sweeps and usual ways to tune find at equal generations, and what they claim of them.
 
     python -m benchmarks.search.selection [--quick] [--json] [--replications N] [--workers N] [--budgets 300,600,1200]
-                                   [--first N] [--kinds smooth,rough] [--rivals tpe-3,random] [--out FILE.jsonl]
+                                   [--first N] [--kinds smooth,rough] [--rivals tpe-3,random] [--set TABLE.KEY=VALUE]
+                                   [--out FILE.jsonl]
     python -m benchmarks.search.selection --summary FILE.jsonl [--json]
 
 Simulated surfaces (`sweeps.engines.scripted.surfaces`): `smooth` and `rough` ones with a gain to find (.02, .05 or
@@ -23,9 +24,10 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +62,20 @@ def peers_of(kind: str, index: int) -> Sequence[str]:
     return ["tpe-3", "random", "tpe-3-independent"] if kind in ("smooth", "rough") else ["tpe-3"]
 
 
-def replication(number: int, budgets: Sequence[int], rivals: Sequence[str] | None = None) -> Record:
-    """Sweeps and rivals (by default the usual ones) on one surface; the record that `selection_summary` reads."""
+def replication(
+    number: int,
+    budgets: Sequence[int],
+    rivals: Sequence[str] | None = None,
+    tables: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Record:
+    """Sweeps and rivals (by default the usual ones) on one surface; the record that `selection_summary` reads.
+
+    Args:
+        number: Number of the replication.
+        budgets: Generations.
+        rivals: The rivals, if not the usual ones.
+        tables: More keys of the sweeps' file by table.
+    """
     from benchmarks.search.arena import SurfaceProblem, run_sweep, spread_seed
     from benchmarks.search.peers.peers import PEERS, run_peer
     from sweeps.engines.scripted.surfaces import make_surface
@@ -83,7 +97,7 @@ def replication(number: int, budgets: Sequence[int], rivals: Sequence[str] | Non
     }
     key = (KINDS.index(kind), seed)
     for budget in budgets:
-        swept = asdict(run_sweep(problem, budget, spread_seed(*key, budget)))
+        swept = asdict(run_sweep(problem, budget, spread_seed(*key, budget), tables=tables))
         record["sweep"][str(budget)] = {name: _plain(value) for name, value in swept.items()}
     chosen = peers_of(kind, index) if rivals is None else rivals
     for position, name in enumerate(PEERS):
@@ -108,9 +122,22 @@ def _prepare() -> None:
 
 
 def run(
-    numbers: Sequence[int], budgets: Sequence[int], workers: int, out: Path, rivals: Sequence[str] | None = None
+    numbers: Sequence[int],
+    budgets: Sequence[int],
+    workers: int,
+    out: Path,
+    rivals: Sequence[str] | None = None,
+    **settings: Any,
 ) -> Iterator[Record]:
     """Run the replications that a file lacks, and append each to it when it is finished.
+
+    Args:
+        numbers: Numbers of the replications.
+        budgets: See `replication`, as for `rivals` and `settings`.
+        workers: Number of processes.
+        out: The file.
+        rivals: The rivals, if not the usual ones.
+        **settings: More arguments of `replication`.
 
     Raises:
         SystemExit: If the file has replications with other rivals.
@@ -123,20 +150,17 @@ def run(
                 f"{out}: replication {record['number']} has the rivals {', '.join(record['peers'])}, and not"
                 f" {', '.join(lacking)}; use another file, or --rivals {','.join(record['peers'])}"
             )
-    return replications.resume(
-        out, numbers, budgets, lambda missing: _finished(missing, tuple(budgets), workers, rivals)
-    )
+    make = partial(replication, budgets=tuple(budgets), rivals=rivals, **settings)
+    return replications.resume(out, numbers, budgets, lambda missing: _finished(missing, make, workers))
 
 
-def _finished(
-    numbers: Sequence[int], budgets: Sequence[int], workers: int, rivals: Sequence[str] | None
-) -> Iterator[Record]:
+def _finished(numbers: Sequence[int], make: Callable[[int], Record], workers: int) -> Iterator[Record]:
     if workers == 1:
         _prepare()
-        yield from (replication(number, budgets, rivals) for number in numbers)
+        yield from map(make, numbers)
         return
     with ProcessPoolExecutor(workers, initializer=_prepare) as pool:
-        for future in as_completed([pool.submit(replication, number, budgets, rivals) for number in numbers]):
+        for future in as_completed([pool.submit(make, number) for number in numbers]):
             yield future.result()
 
 
@@ -172,7 +196,8 @@ def _run_all(given: argparse.Namespace) -> list[Record]:
     with tempfile.TemporaryDirectory() as folder:
         out = given.out or Path(folder) / "records.jsonl"
         started, quiet = time.perf_counter(), given.json or not sys.stderr.isatty()
-        for finished, record in enumerate(run(numbers, budgets, given.workers, out, given.rivals), start=1):
+        more = {"tables": command.tables_of(given.set)} if given.set else {}
+        for finished, record in enumerate(run(numbers, budgets, given.workers, out, given.rivals, **more), start=1):
             if not quiet:
                 seconds = time.perf_counter() - started
                 print(f"{finished} done in {seconds:.0f} s, last {record['number']}", end="\r", file=sys.stderr)
@@ -199,6 +224,9 @@ def _arguments(argv: list[str] | None) -> argparse.Namespace:
         "--rivals",
         type=command.some_of(sorted(PEERS), "rival"),
         help=f"only these rivals, on every surface; {REFERENCE} is needed for a ratio",
+    )
+    parser.add_argument(
+        "--set", type=command.setting, action="append", help="another value in the sweeps' file: TABLE.KEY=VALUE"
     )
     parser.add_argument("--out", type=Path, help="JSON Lines file of the replications, to go on with")
     parser.add_argument("--summary", type=Path, help="print the figures of such a file, and run nothing")

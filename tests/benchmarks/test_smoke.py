@@ -429,3 +429,10 @@ def test_a_lexicon_of_three_words(tmp_path: Path) -> None:
     assert lexicon["synonyms"] == {"0": "error:fault"}
     # shares by 1 / (rank + 2.7): .439, .321, .240; their logs .82, 1.14, 1.43 to the next quarter
     assert lexicon["rarity"] == {"0.75": "the", "1.25": "error", "1.5": "fault"}
+
+
+def test_settings_of_a_sweep_from_a_command_line() -> None:
+    found = [command.setting(text) for text in ("confirm.runoff=2", 'search.start="near"', "search.prune=true")]
+    assert command.tables_of(found) == {"confirm": {"runoff": 2}, "search": {"start": "near", "prune": True}}
+    with pytest.raises(argparse.ArgumentTypeError, match=r"no TABLE\.KEY=VALUE"):
+        command.setting("search.start=near")
