@@ -14,7 +14,7 @@ from sweeps.config.tables import PromptTable
 from sweeps.tracking.mlflow_tracker import Tracker
 from sweeps.workspace.workspace import Workspace
 from tests.browser.watched import kept
-from tests.sweeps.tracking.test_mlflow_tracker import (
+from tests.sweeps.tracking.tracked import (
     BASELINE,
     CASES,
     CONFIG,

@@ -16,7 +16,7 @@ from sweeps.cli.ui import ui
 from sweeps.tracking.mlflow_store import TrackingError
 from sweeps.tracking.mlflow_tracker import Tracker
 from sweeps.workspace.workspace import Workspace
-from tests.sweeps.tracking.test_mlflow_tracker import BASELINE, CASES, CONFIG, FINGERPRINT, rows, texts_of
+from tests.sweeps.tracking.tracked import BASELINE, CASES, CONFIG, FINGERPRINT, rows, texts_of
 
 
 @pytest.fixture(autouse=True)

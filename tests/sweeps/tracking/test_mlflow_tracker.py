@@ -1,16 +1,11 @@
+"""Runs of a study in MLflow: what they have, and how they are corrected."""
+
 import json
 import math
 import os
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import count
 
 import matplotlib.figure
@@ -18,215 +13,23 @@ import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
 
-from objectives.case import Case, Item
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.tracking import mlflow_store
-from sweeps.tracking.configuration_metrics import decisive_stages, summarise
-from sweeps.tracking.experiment_view import CHARTS, STAGES, TABLE, description, swept_options, views
-from sweeps.tracking.metric_steps import ordered, points_digest, run_times
 from sweeps.tracking.mlflow_tracker import Tracker, TrackingError
-from sweeps.tracking.observations_table import readable_table
-from sweeps.tracking.run_tags import child_name, split_verdict
-from sweeps.workspace.workspace import Workspace
-
-FINGERPRINT = Fingerprint(
-    {
-        "host": {"os": "Linux", "architecture": "x86_64", "cpu": "AMD EPYC", "memory_gib": 24},
-        "engine": {"name": "ollama", "version": "0.32.15"},
-        "model": {"name": "qwen2.5:14b", "quantization": "Q4_K_M", "digest": "2049f5674b1e" + "0" * 52},
-    }
+from tests.sweeps.tracking.tracked import (
+    BASELINE,
+    CASES,
+    CONFIG,
+    FINGERPRINT,
+    TUNED,
+    Configuration,
+    artifact,
+    begin,
+    children_of,
+    client_of,
+    rows,
+    texts_of,
 )
-CASES = [Case(name, f"log of {name}", (Item("a", "x", 1), Item("b", "y", 2))) for name in ("pump", "deploy")]
-CONFIG = {"study": {"name": "s"}, "budget": {"generations": 40}, "space": {"temperature": {"low": 0, "high": 1}}}
-
-
-@dataclass
-class Configuration:
-    model: str = "qwen2.5:14b"
-    prompt: str = "brief"
-    options: dict = field(default_factory=lambda: {"temperature": 0.8, "top_k": 40})
-    key: str = "aaaaaaaaaaaa"
-
-
-BASELINE = Configuration()
-TUNED = Configuration(options={"temperature": 0.2, "top_k": 40}, key="bbbbbbbbbbbb")
-
-
-def rows(scores, *, configuration=BASELINE, trial=-1, stage="floor", seed=1, finish="stop"):
-    """Observations of scores by case: `{"pump": [.1, .2]}`."""
-    return pd.DataFrame(
-        [
-            {
-                "study": "s", "configuration": configuration.key, "trial": trial, "stage": stage,
-                "host": FINGERPRINT.digest, "case": case, "seed": seed + place, "repeat": 0, "score": score,
-                "covered": 1, "items": 2, "forbidden": 0, "lv1": "1/1", "lv2": "0/1", "lv3": "0/0", "lv4": "0/0",
-                "lv5": "0/0", "lv12": "1/2", "words": 80 + place, "prompt_tokens": 400, "output_tokens": 100,
-                "seconds": 1.5, "finish": finish, "truncated": False, "error": "", "text_sha256": "0" * 64,
-                "model": configuration.model, "prompt": configuration.prompt, **configuration.options,
-            }
-            for case, values in scores.items()
-            for place, score in enumerate(values)
-        ]
-    )  # fmt: skip
-
-
-def texts_of(observations):
-    texts = observations[["configuration", "stage", "case", "seed", "repeat"]].copy()
-    texts["text"] = [f"text {case} {seed}" for case, seed in zip(texts["case"], texts["seed"], strict=True)]
-    texts["covered"] = [["a"]] * len(texts)
-    texts["missed"] = [["b", "c"]] * len(texts)
-    return texts
-
-
-# ---- metrics
-
-
-def test_summary_worked_out_by_hand():
-    # case means .2 and .5; squares within .02 + 0 over 4 - 2 degrees of freedom: variance .01
-    metrics = summarise(rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.5]}))
-    assert metrics["mean"] == pytest.approx(0.35)
-    assert metrics["sd"] == pytest.approx(0.1)
-    assert metrics["se"] == pytest.approx(math.sqrt(0.01 * (1 / 2 + 1 / 2)) / 2)
-    # t of two degrees of freedom reaches 4.3027 standard errors
-    assert (metrics["mean_low"], metrics["mean_high"]) == pytest.approx((0.134867, 0.565133), abs=1e-5)
-    assert metrics["n"] == 4
-    assert (metrics["lv1"], metrics["lv2"], metrics["lv12"]) == (1, 0, 0.5)
-    assert "lv3" not in metrics  # no such items
-    assert metrics["words"] == 80.5
-    assert metrics["seconds"] == 1.5
-    assert (metrics["cut_off_rate"], metrics["error_rate"], metrics["truncation_rate"]) == (0, 0, 0)
-    assert "mean_floor" not in metrics
-
-
-def test_cases_weigh_the_same_however_many_seeds_they_have():
-    assert summarise(rows({"pump": [0.0] * 3, "deploy": [1.0]}))["mean"] == 0.5
-
-
-def test_no_spread_is_claimed_without_repeats():
-    metrics = summarise(rows({"pump": [0.1], "deploy": [0.9]}))
-    assert metrics["n"] == 2
-    assert "sd" not in metrics
-    assert "se" not in metrics
-
-
-def test_hosts_are_blocks():
-    a, b = rows({"pump": [0.1, 0.1]}), rows({"pump": [0.5, 0.5]}).assign(host="other")
-    assert summarise(pd.concat([a, b]))["sd"] == pytest.approx(0)
-
-
-def test_errors_have_no_score_but_are_counted():
-    failed = rows({"pump": [math.nan]}, seed=9, finish="error")
-    metrics = summarise(pd.concat([rows({"pump": [0.2, 0.4]}), failed]))
-    assert metrics["n"] == 2
-    assert metrics["mean"] == pytest.approx(0.3)
-    assert metrics["error_rate"] == pytest.approx(1 / 3)
-    assert summarise(failed)["n"] == 0
-
-
-def test_a_finalists_metrics_are_of_its_confirm_data():
-    explore = rows({"pump": [0.9, 0.9]}, stage="explore")
-    confirm = rows({"pump": [0.4, 0.6]}, stage="confirm", seed=100)
-    both = pd.concat([explore, confirm])
-    metrics = summarise(both)
-    assert metrics["mean"] == pytest.approx(0.5)
-    assert (metrics["mean_explore"], metrics["mean_confirm"], metrics["n_explore"]) == (0.9, 0.5, 2)
-    assert decisive_stages(["explore", "confirm"]) == "confirm"
-    assert decisive_stages(["floor", "explore"]) == "floor+explore"
-
-
-def test_order_is_by_stage_then_case_and_seed_and_later_stages_come_last():
-    explore = rows({"pump": [0.2, 0.1], "deploy": [0.3]}, stage="explore")
-    confirm = rows({"deploy": [0.5]}, stage="confirm", seed=0)
-    first = ordered(explore.sample(frac=1, random_state=3))
-    assert list(first["score"]) == [0.3, 0.2, 0.1]
-    both = ordered(pd.concat([confirm, explore]))
-    assert list(both["stage"]) == ["explore"] * 3 + ["confirm"]
-    assert points_digest(both.head(3)) == points_digest(first)
-    assert points_digest(both) != points_digest(first)
-    changed = first.assign(score=[0.3, 0.2, 0.11])
-    assert points_digest(changed) != points_digest(first)
-
-
-def test_table_shows_score_text_and_missed_items_first():
-    observations = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.5]})
-    shown = readable_table(ordered(observations), texts_of(observations))
-    assert list(shown.columns[:5]) == ["case", "seed", "score", "missed", "text"]
-    assert list(shown["text"]) == ["text deploy 1", "text deploy 2", "text pump 1", "text pump 2"]
-    assert shown["missed"].iloc[0] == "b, c"
-    assert "temperature" not in shown.columns  # the same in every row; it is a parameter
-    assert len(readable_table(observations, None)) == 4
-
-
-def test_a_run_lasts_from_its_first_request_to_its_last_answer():
-    texts = pd.DataFrame(
-        {"created": ["2026-01-01T00:00:10.500+00:00", "2026-01-01T00:00:12+00:00", ""], "seconds": [0.5, 4.0, 9.0]}
-    )
-    second = 1767225600  # 2026-01-01
-    assert run_times(texts) == (1000 * (second + 8), 1000 * (second + 12))
-    assert run_times(texts.tail(1)) is None
-    assert run_times(texts[["seconds"]]) is None
-    assert run_times(None) is None
-
-
-def test_a_run_has_the_times_of_its_generations(tracker):
-    begin(tracker)
-    observations = rows({"pump": [0.1, 0.3]})
-    texts = texts_of(observations).assign(created="2026-01-01T00:01:00.000+00:00", seconds=[20.0, 2.5])
-    child = client_of(tracker).get_run(tracker.log_configuration(-1, BASELINE, observations, texts)).info
-    assert (child.end_time - child.start_time, child.end_time) == (20_000, 1767225660_000)
-    later = rows({"pump": [0.2]}, stage="confirm", seed=9)
-    both = pd.concat([observations, later])
-    more = pd.concat([texts, texts_of(later).assign(created="2026-01-01T00:03:00+00:00", seconds=1.0)])
-    assert tracker.log_configuration(-1, BASELINE, both, more) == child.run_id
-    assert client_of(tracker).get_run(child.run_id).info.end_time == 1767225780_000
-
-
-def test_names():
-    assert child_name(-1, ["floor", "confirm"]) == "baseline"
-    assert child_name(7, ["explore"]) == "trial 07"
-    assert child_name(7, ["explore", "confirm"]) == "confirm: trial 07"
-    assert child_name(123, []) == "trial 123"
-
-
-def test_verdict_splits_into_numbers_and_words():
-    numbers, words = split_verdict(
-        {
-            "outcome": "better",
-            "effect": 0.1,
-            "mde": math.nan,
-            "n_per_arm": 40,
-            "notes": ("a", "b"),
-            "test": "",
-            "x": True,
-        }
-    )
-    assert numbers == {"effect": 0.1, "n_per_arm": 40}
-    assert words == {"verdict": "better", "verdict.notes": '["a", "b"]', "verdict.x": "true"}
-
-
-def test_views_have_scores_and_swept_options():
-    swept = swept_options(CONFIG, BASELINE)
-    made = {name.rpartition(".")[2]: json.loads(value) for name, value in views(swept).items()}
-    assert set(made) == {TABLE, CHARTS, STAGES}
-    for state in made.values():
-        assert state["orderByKey"] == state["selectedColumns"][0] == "metrics.`mean`"
-        assert "params.`temperature`" in state["selectedColumns"]
-        assert "params.`top_k`" not in state["selectedColumns"]
-    assert made[STAGES]["groupBy"]["groupByKeys"] == [{"mode": "tag", "groupByData": "stage"}]
-    kinds = [chart["type"] for chart in made[CHARTS]["compareRunCharts"]]
-    assert kinds == ["BAR", "PARALLEL", "SCATTER", "SCATTER"]
-
-
-def test_every_view_is_linked_and_every_name_explained():
-    text = description("7", "It is better.")
-    assert text.startswith("It is better.")
-    for name in (TABLE, CHARTS, STAGES):
-        assert f"viewStateShareKey={name})" in text
-    for name in ("lv12", "se", "mde"):
-        assert f"- `{name}`: " in text
-
-
-# ---- the store
 
 _study = count()
 
@@ -240,28 +43,6 @@ def directory(tmp_path_factory):
 @pytest.fixture
 def tracker(directory):
     return Tracker(f"study {next(_study)}", directory)
-
-
-def begin(tracker):
-    return tracker.start(CONFIG, "[study]\nname = 's'\n", [FINGERPRINT], CASES, BASELINE)
-
-
-def client_of(tracker):
-    return mlflow_store.connect(tracker.uri)
-
-
-def children_of(tracker):
-    found = client_of(tracker).search_runs(
-        [tracker.experiment_id], f"tags.`mlflow.parentRunId` = '{tracker.run_id}'", order_by=["start_time ASC"]
-    )
-    return {run.info.run_name: run for run in found}
-
-
-def artifact(tracker, run_id, name):
-    client = client_of(tracker)
-    path = client.download_artifacts(run_id, name)
-    with open(path, encoding="utf-8") as file:
-        return file.read()
 
 
 def test_parent_run(tracker):
@@ -308,6 +89,19 @@ def test_child_run(tracker):
     assert stored["columns"][:5] == ["case", "seed", "score", "missed", "text"]
     assert stored["data"][0][:5] == ["deploy", 1, 0.5, "b, c", "text deploy 1"]
     assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "observations.json", "type": "table"}]
+
+
+def test_a_run_has_the_times_of_its_generations(tracker):
+    begin(tracker)
+    observations = rows({"pump": [0.1, 0.3]})
+    texts = texts_of(observations).assign(created="2026-01-01T00:01:00.000+00:00", seconds=[20.0, 2.5])
+    child = client_of(tracker).get_run(tracker.log_configuration(-1, BASELINE, observations, texts)).info
+    assert (child.end_time - child.start_time, child.end_time) == (20_000, 1767225660_000)
+    later = rows({"pump": [0.2]}, stage="confirm", seed=9)
+    both = pd.concat([observations, later])
+    more = pd.concat([texts, texts_of(later).assign(created="2026-01-01T00:03:00+00:00", seconds=1.0)])
+    assert tracker.log_configuration(-1, BASELINE, both, more) == child.run_id
+    assert client_of(tracker).get_run(child.run_id).info.end_time == 1767225780_000
 
 
 def test_mlflow_reads_the_table_as_its_own(tracker, monkeypatch):
@@ -607,159 +401,3 @@ def test_several_hosts(directory):
     mixed = pd.concat([rows({"pump": [0.1]}), rows({"pump": [0.2]}).assign(host=other.digest)])
     child = tracker.log_configuration(-1, BASELINE, mixed)
     assert set(client_of(tracker).get_run(child).data.tags["host"].split()) == {FINGERPRINT.digest, other.digest}
-
-
-# ---- opening the store
-
-
-def test_environment_wins_over_the_configured_uri(monkeypatch, tmp_path):
-    assert Tracker("s", tmp_path).uri == f"sqlite:///{tmp_path.resolve().as_posix()}/mlflow.db"
-    assert Tracker("s", tmp_path, "postgresql://db/x").uri == "postgresql://db/x"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    assert Tracker("s", tmp_path, "postgresql://db/x").uri == "http://127.0.0.1:9"
-
-
-def test_telemetry_is_off_unless_the_user_turned_it_on(monkeypatch):
-    for name in mlflow_store._ENVIRONMENT:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("MLFLOW_LOGGING_LEVEL", "DEBUG")
-    mlflow_store.prepare_environment()
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "true"
-    assert os.environ["MLFLOW_LOGGING_LEVEL"] == "DEBUG"
-    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "false")
-    mlflow_store.prepare_environment()
-    assert os.environ["MLFLOW_DISABLE_TELEMETRY"] == "false"
-
-
-def test_importing_the_tracker_does_not_import_mlflow():
-    code = "import sys, sweeps.tracking.mlflow_tracker, sweeps.cli.ui; print('mlflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
-
-
-@pytest.mark.long  # of what `sweeps run` prints: `test_run.test_run_as_a_newcomer_does_with_tracking_and_report`
-def test_the_terminal_stays_quiet(tmp_path, directory):
-    """A new database, a run, a child and an end, in a process of their own."""
-    code = (
-        "import sys; sys.path.insert(0, '.')\n"
-        "from pathlib import Path\n"
-        "from tests.sweeps.tracking.test_mlflow_tracker import *\n"
-        "t = Tracker('quiet', Path(sys.argv[1])); begin(t)\n"
-        "t.log_configuration(-1, BASELINE, rows({'pump': [.1, .2]})); t.finish(verdict={'outcome': 'better'})\n"
-        "from mlflow.telemetry.utils import is_telemetry_disabled; assert is_telemetry_disabled()\n"
-        "assert t.warnings == []\n"
-    )
-    new = tmp_path / "new"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MLFLOW", "PYTEST"))}
-    done = subprocess.run(
-        [sys.executable, "-c", code, new], capture_output=True, text=True, env=environment, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    names = sorted(path.name for path in new.iterdir())
-    assert [name for name in names if not name.startswith("mlflow.db-")] == [
-        "artifacts",
-        "mlflow.db",
-    ]
-    with sqlite3.connect(new / "mlflow.db") as database:
-        assert database.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-
-
-def test_a_folder_that_cannot_be_written(tmp_path):
-    file = tmp_path / "mlruns"
-    file.write_text("a file")
-    with pytest.raises(TrackingError, match="cannot be written"):
-        begin(Tracker("s", file))
-
-
-def test_a_database_that_is_none(tmp_path):
-    (tmp_path / "mlflow.db").write_text("not a database, but long enough to be looked at " * 50)
-    with pytest.raises(TrackingError, match="is damaged"):
-        begin(Tracker("s", tmp_path))
-
-
-def test_a_server_that_is_down_is_told_at_once(tmp_path, monkeypatch):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://someone:secret@127.0.0.1:{port}")
-    with pytest.raises(TrackingError, match="does not answer") as error:
-        begin(Tracker("s", tmp_path))
-    assert "secret" not in str(error.value)
-
-
-@pytest.fixture
-def server(tmp_path):
-    """A real MLflow server, and a way to end it early."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    mlflow_store.connect(Workspace.at(tmp_path).runs_url)  # faster than the server makes it
-    command = [
-        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
-        *(
-            "--backend-store-uri",
-            Workspace.at(tmp_path).runs_url,
-            "--artifacts-destination",
-            str(tmp_path / "remote"),
-        ),
-    ]
-    environment = os.environ | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with open(tmp_path / "server.log", "wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
-
-    def end():
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-    try:
-        for _ in range(600):
-            assert process.poll() is None, (tmp_path / "server.log").read_text()
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=2)
-                break
-            except (urllib.error.URLError, OSError):
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}", end
-    finally:
-        end()
-
-
-def test_a_real_server_that_goes_away_during_the_sweep(tmp_path, server):
-    url, end = server
-    tracker = Tracker("remote", tmp_path / "local", url)
-    run_id = begin(tracker)
-    observations = rows({"pump": [0.1, 0.3], "deploy": [0.5, 0.5]})
-    child = tracker.log_configuration(-1, BASELINE, observations, texts_of(observations))
-    found = children_of(tracker)["baseline"]
-    assert found.info.run_id == child
-    assert found.data.metrics["mean"] == pytest.approx(0.35)
-    assert len(client_of(tracker).get_metric_history(child, "score")) == 4
-    assert json.loads(artifact(tracker, child, "observations.json"))["columns"][0] == "case"
-    assert Fingerprint.from_json(artifact(tracker, run_id, "fingerprint.json")) == FINGERPRINT
-    assert not (tmp_path / "local").exists()
-    end()
-    tuned = rows({"pump": [0.5]}, configuration=TUNED, trial=0)
-    assert tracker.log_configuration(0, TUNED, tuned) is None
-    lost = tracker.sync(pd.concat([observations, tuned]), {BASELINE.key: BASELINE, TUNED.key: TUNED})
-    assert [" ".join(sentence.split()[:2]) for sentence in lost] == ["trial 00", "the runs"]  # the baseline is there
-    tracker.finish(verdict={"outcome": "better"}, html="<p>")
-    assert [warning.partition(" was not ")[0] for warning in tracker.warnings] == [
-        *("trial 00", "the verdict", "report.html", "the verdict", "the export", "the parent run")
-    ]
-    assert "does not answer" in tracker.warnings[-1]
-
-
-@pytest.mark.parametrize(("before", "after"), [("", "127.0.0.1"), ("box, lab", "box, lab,127.0.0.1")])
-def test_a_tracking_server_on_this_machine_needs_no_proxy(monkeypatch, before, after):
-    import requests
-
-    for name in ("NO_PROXY", "no_proxy"):
-        monkeypatch.setenv(name, before)
-    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
-    mlflow_store.go_without_proxy("http://192.0.2.1:5000")
-    assert os.environ["NO_PROXY"] == before
-    for _ in range(2):
-        mlflow_store.go_without_proxy("http://127.0.0.1:5000")
-        assert os.environ["NO_PROXY"] == os.environ["no_proxy"] == after
-    assert requests.utils.get_environ_proxies("http://127.0.0.1:5000/api") == {}
