@@ -29,7 +29,7 @@ from sweeps.results.reader import load_result
 from sweeps.search.explorer import Explorer
 from sweeps.study.exploration import Exploration
 from tests.marks import long
-from tests.sweeps.study.test_sweep import Listener
+from tests.sweeps.scripted_sweeps import Listener
 from tests.sweeps.sweep_files import run, steady, write_cases, write_sweep
 
 

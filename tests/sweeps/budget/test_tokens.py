@@ -20,7 +20,7 @@ from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.errors import ConfigError
 from sweeps.options import OptionValue
 from sweeps.results.result import SweepResult
-from tests.sweeps.study.test_sweep import Listener
+from tests.sweeps.scripted_sweeps import Listener
 from tests.sweeps.sweep_files import run, steady, write_sweep
 
 

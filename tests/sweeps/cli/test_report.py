@@ -12,7 +12,7 @@ from tests.sweeps.sweep_files import run, write_sweep
 
 def test_a_report_of_a_study_that_is_not_finished(tmp_path: Path, capsys: Capture) -> None:
     from sweeps.engines.scripted.engine import Fault
-    from tests.sweeps.study.test_sweep import engine
+    from tests.sweeps.scripted_sweeps import engine
 
     path = write_sweep(tmp_path)
     with pytest.raises(Exception, match="in a row"):

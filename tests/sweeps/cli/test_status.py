@@ -35,7 +35,7 @@ def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capt
     import sqlite3
 
     from sweeps.engines.scripted.engine import Fault
-    from tests.sweeps.study.test_sweep import engine
+    from tests.sweeps.scripted_sweeps import engine
 
     where = ("--mlruns", tmp_path / "mlruns")
     path = write_sweep(tmp_path)

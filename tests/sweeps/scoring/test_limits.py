@@ -476,7 +476,7 @@ def test_the_command_line_tells_of_limits(careless: SweepResult, capsys: pytest.
 
 
 def test_a_baseline_that_breaks_a_limit_is_told_of_at_once_and_in_the_end(tmp_path: Path) -> None:
-    from tests.sweeps.study.test_sweep import Listener
+    from tests.sweeps.scripted_sweeps import Listener
 
     listener = Listener()
     result = run(write_sweep(tmp_path, constraints={"words": 3}), progress=listener)
