@@ -214,6 +214,18 @@ def test_a_finalist_that_was_given_up_overtakes_nobody_and_one_shown_better_does
     assert shown.overtaken == (1,)
 
 
+def test_the_level_of_two_finalists_allows_for_the_choice_of_the_better_one() -> None:
+    """Equal arms, normal statistics, chosen after two fifths by their means: drawn directly, not by our looks."""
+    rng, n, fraction = np.random.default_rng(11), 400_000, 0.4
+    base, one, two = rng.standard_normal((3, n))
+    best = np.maximum(one - base, two - base) / math.sqrt(2)
+    z = math.sqrt(fraction) * best + math.sqrt(1 - fraction) * rng.standard_normal(n)
+    level = final_level(replace(TWO, look_seeds=()), alpha=0.05)
+    assert level == 0.025
+    assert np.mean(z > stats.norm.isf(level / 2)) == pytest.approx(0.0201, abs=0.001)  # .025 is allowed
+    assert np.mean(z > stats.norm.isf(0.025)) == pytest.approx(0.039, abs=0.001)  # without the allowance
+
+
 def test_the_verdict_on_a_finalist_that_left_a_run_off_says_so() -> None:
     first, second = (arm.configuration.key for arm in ARMS[:2])
     data = pd.concat([exact({BASELINE.key: 0.5, second: 0.54}, 12), exact({first: 0.52})])
