@@ -129,9 +129,10 @@ def _advice_decided(verdict: Verdict, known: Known) -> str:
 def _advice_left(verdict: Verdict) -> str:
     """Return the next step after a comparison that ended before it could show much."""
     if verdict.overtaken:
+        others = "verdict of the other finalist" if verdict.comparisons == 2 else "verdicts of the other finalists"
         return (
-            "Read the verdict of the finalist that went on. To confirm this one to the end as well, run it under "
-            "another study.name with [confirm] finalists = 2 and runoff = 1."
+            f"Read the {others}. To confirm all to the end, run the file under another study.name with [confirm] "
+            f"finalists = {verdict.comparisons} and runoff = 1."
         )
     return (
         "Search further (more generations, other options) instead of confirming this one. To measure its effect "

@@ -145,7 +145,7 @@ def _left(verdict: Verdict) -> str:
     """Say why a comparison ended early."""
     then = " as the texts were scored then" if verdict.look_rescored else ""
     if verdict.overtaken:
-        return f"It left the comparison at look {verdict.look}, the end of the run-off, since others were ahead{then}"
+        return f"It left the comparison at look {verdict.look}, the end of the run-off, since it was behind{then}"
     return f"The comparison was given up at look {verdict.look}, since going on would hardly have shown a gain{then}"
 
 

@@ -140,7 +140,7 @@ def _why(verdict: Verdict, name: str) -> str:
     if verdict.p_value <= verdict.alpha:
         return "too many generations have no score to say which is better"
     if verdict.overtaken:
-        return "it left the run-off, where others were ahead"
+        return f"{name} was behind at the end of the run-off"
     if verdict.given_up:
         return "the comparison ended early, because a gain had become unlikely"
     return "no gain beyond luck was found" if verdict.effect > 0 else "no gain was found"

@@ -64,12 +64,14 @@ def smallest_budget(
     *,
     first: int = 0,
     runoff: int = 0,
+    least_look: int = 0,
 ) -> int:
     """The smallest number of generations for floor, search and confirmation; all arguments as for `make_plan`."""
     rotation = CaseRotation(cases, parts_of(budget, cases) if parts is None else parts, together)
     arms = max(finalists, runoff)
     search = seeds_per_trial(budget, cases) * rotation.cases_of(least_trials(arms, first))
-    confirm = generations_of(least_confirm_seeds(hosts), arms, finalists, hosts)
+    least = least_confirm_seeds(hosts, runoff=finalists < arms)
+    confirm = generations_of(least, arms, finalists, hosts, least_look)
     return search + cases * (floor_seeds(budget, hosts) + confirm)
 
 
@@ -97,6 +99,7 @@ class _PlanSettings:
     together: int
     first: int = 0
     runoff: int = 1
+    least_look: int = 0
 
     @property
     def arms(self) -> int:
@@ -107,22 +110,28 @@ class _PlanSettings:
     def needed(self) -> int:
         """The smallest number of generations."""
         settings = self.budget, self.cases, self.hosts, self.finalists, self.parts, self.together
-        return smallest_budget(*settings, first=self.first, runoff=self.runoff)
+        return smallest_budget(*settings, first=self.first, runoff=self.runoff, least_look=self.least_look)
+
+    @property
+    def least(self) -> int:
+        """The smallest number of fresh seeds per case and arm."""
+        return least_confirm_seeds(self.hosts, runoff=self.finalists < self.arms)
 
     def share_out(self, generations: int) -> Plan:
         """The plan of `generations`, of which there must be at least `needed`."""
         budget, cases, hosts, arms, kept = self.budget, self.cases, self.hosts, self.arms, self.finalists
-        rotation = CaseRotation(cases, self.parts, self.together)
+        rotation, at_look = CaseRotation(cases, self.parts, self.together), self.least_look
         seeds, floor = seeds_per_trial(budget, cases), floor_seeds(budget, hosts)
         per_seed = generations_of(100 * hosts, arms, kept, hosts) / 100  # in the long run
         wanted = round(generations * budget.confirm_share / (cases * per_seed)) * hosts
-        confirm = max(least_confirm_seeds(hosts), wanted)
-        reserved = cases * (floor + generations_of(confirm, arms, kept, hosts))
+        confirm = max(self.least, wanted)
+        reserved = cases * (floor + generations_of(confirm, arms, kept, hosts, at_look))
         room = rotation.trials_within((generations - reserved) // seeds)
         trials = int(min(max(room, least_trials(arms, self.first)), self.most_trials, MAX_TRIALS))
-        left = seeds_within((generations - seeds * rotation.cases_of(trials)) // cases - floor, arms, kept, hosts)
-        early = runoff_seeds(left, hosts) if kept < arms else 0
-        looks = look_seeds(self.looks, left, hosts, runoff=early)
+        fresh = (generations - seeds * rotation.cases_of(trials)) // cases - floor
+        left = seeds_within(fresh, arms, kept, hosts, at_look)
+        early = runoff_seeds(left, hosts, at_look) if kept < arms else 0
+        looks = look_seeds(self.looks, left, hosts, runoff=early, least=at_look)
         plan = Plan(cases, floor, seeds, trials, left, arms, hosts, looks, self.parts, self.together)
         if early:
             plan = replace(plan, runoff_seeds=early, runoff_left=kept)
@@ -134,10 +143,10 @@ class _PlanSettings:
         arms, fewer = self.arms, "fewer cases (objective.names)"
         fewer += " or fewer confirm.finalists" if finalists > 1 else ""
         fewer += " or a smaller confirm.runoff" if arms > finalists else ""
-        least = least_confirm_seeds(self.hosts)
-        confirm = f"confirmation {1 + finalists} x {cases} x {least}"
+        confirm = f"confirmation {1 + finalists} x {cases} x {self.least}"
         if arms > finalists:
-            confirm = f"run-off {arms - finalists} x {cases} x {runoff_seeds(least, self.hosts)}, {confirm}"
+            early = runoff_seeds(self.least, self.hosts, self.least_look)
+            confirm = f"run-off {arms - finalists} x {cases} x {early}, {confirm}"
         return (
             f"{key}: {value} is too small for {cases_text(cases)}: floor {cases} x {floor_seeds(budget, self.hosts)}"
             f" seeds, at least {least_trials(arms, self.first)} trials of {math.ceil(cases / self.parts)} x"
@@ -162,6 +171,7 @@ def make_plan(
     together: int = 1,
     first: int = 0,
     runoff: int = 1,
+    least_look: int = 0,
 ) -> Plan:
     """Allocate a budget to floor, explore and confirm.
 
@@ -186,6 +196,7 @@ def make_plan(
         first: Number of candidates, which are the first trials.
         runoff: Number of configurations that begin the confirmation, of which the best `finalists` go on; 1 for no
             run-off.
+        least_look: Smallest number of seeds at a look before the end.
 
     Raises:
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
@@ -196,7 +207,7 @@ def make_plan(
     most = space_size * (1 if space_size <= finalists + 1 else repeats)
     parts = parts_of(budget, cases) if parts is None else parts
     together = together if parts > 1 else 1
-    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together, first, runoff)
+    settings = _PlanSettings(budget, cases, hosts, finalists, looks, most, parts, together, first, runoff, least_look)
     return plan_of_budget(settings, budget, seconds_of, tokens_each)
 
 
@@ -215,11 +226,7 @@ def plan_for(
     seeds that pass^k takes.
     """
     make = comparison_plan if config.is_comparison else _search_plan
-    plan = make(config, cases=cases, hosts=hosts, seconds_of=seconds_of, tokens_each=tokens_each)
-    if config.verdict.bar is None:
-        return plan
-    kept = (seeds for seeds in plan.look_seeds if seeds >= config.verdict.k or seeds == plan.runoff_seeds)
-    return replace(plan, look_seeds=tuple(kept))
+    return make(config, cases=cases, hosts=hosts, seconds_of=seconds_of, tokens_each=tokens_each)
 
 
 def _search_plan(
@@ -251,6 +258,7 @@ def _search_plan(
         together=config.search.batch,
         first=first,
         runoff=config.confirm.runoff,
+        least_look=config.verdict.least_look,
     )
     if config.search.sampler != "gp":
         return plan
@@ -272,6 +280,7 @@ class _ComparisonSettings:
     hosts: int
     candidates: int
     looks: Looks
+    least_look: int = 0
 
     @property
     def needed(self) -> int:
@@ -284,7 +293,7 @@ class _ComparisonSettings:
         floor = floor_seeds(self.budget, self.hosts)
         per_seed = (1 + self.candidates) * self.cases * self.hosts
         seeds = (generations - self.cases * floor) // per_seed * self.hosts
-        looks = look_seeds(self.looks, seeds, self.hosts)
+        looks = look_seeds(self.looks, seeds, self.hosts, least=self.least_look)
         plan = Plan(self.cases, floor, 1, 0, seeds, self.candidates, self.hosts, looks)
         return replace(plan, anytime=self.looks == "anytime")
 
@@ -311,7 +320,8 @@ def comparison_plan(
     Raises:
         ConfigError: If the budget is too small; the message has the smallest one that is enough.
     """
-    settings = _ComparisonSettings(config.budget, cases, hosts, len(config.candidates), config.confirm.looks)
+    arms, looks, least_look = len(config.candidates), config.confirm.looks, config.verdict.least_look
+    settings = _ComparisonSettings(config.budget, cases, hosts, arms, looks, least_look)
     return plan_of_budget(settings, config.budget, seconds_of, tokens_each)
 
 
@@ -328,7 +338,9 @@ def left_out(plan: Plan, config: SweepConfig, *, stored: bool = False) -> tuple[
     if size + len(config.candidates) * (size > 0) <= plan.trials:
         return "", ""
     before = plan.floor + plan.seeds * plan.rotation.cases_of(size + len(config.candidates))
-    least = (1 + plan.finalists) * plan.cases * least_confirm_seeds(plan.hosts)
+    kept, hosts = plan.runoff_left or plan.finalists, plan.hosts
+    smallest = least_confirm_seeds(hosts, runoff=kept < plan.finalists)
+    least = plan.cases * generations_of(smallest, plan.finalists, kept, hosts, config.verdict.least_look)
     enough = max(math.ceil(before / (1 - config.budget.confirm_share)), before + least)
     tried = plan.trials - len(config.candidates)
     found = f"the grid has {size:,} points, of which this budget tries {tried}, drawn at random"

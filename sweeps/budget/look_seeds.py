@@ -20,18 +20,32 @@ MOST_LOOKS = 30
 """Largest number of looks after every seed: with more seeds there is one after every few."""
 
 
-def least_confirm_seeds(hosts: int) -> int:
-    """The smallest number of fresh seeds per case and arm, equal on every host."""
-    return max(2, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
+def least_confirm_seeds(hosts: int, *, runoff: bool = False) -> int:
+    """The smallest number of fresh seeds per case and arm, equal on every host.
+
+    A host needs two for its noise. A run-off ends after as many, and not after all.
+
+    Args:
+        hosts: Number of hosts.
+        runoff: Whether the confirmation begins with a run-off.
+    """
+    each = 3 if runoff else 2
+    return max(each, -(-MIN_CONFIRM_SEEDS // hosts)) * hosts if hosts > 1 else MIN_CONFIRM_SEEDS
 
 
-def runoff_seeds(confirm_seeds: int, hosts: int = 1) -> int:
-    """Seeds per case and arm at the end of a run-off, equal on every host: two or more per host, and not all."""
-    early = max(2, round(RUNOFF * confirm_seeds / hosts)) * hosts
+def runoff_seeds(confirm_seeds: int, hosts: int = 1, least: int = 0) -> int:
+    """Seeds per case and arm at the end of a run-off, equal on every host: two or more per host, and not all.
+
+    Args:
+        confirm_seeds: Seeds per case and arm at the end of the confirmation, at least `least_confirm_seeds`.
+        hosts: Number of hosts.
+        least: Smallest number of seeds at a look, where there are so many.
+    """
+    early = max(2, round(RUNOFF * confirm_seeds / hosts), -(-least // hosts)) * hosts
     return min(early, max(confirm_seeds - hosts, hosts))
 
 
-def seeds_within(room: int, arms: int, left: int, hosts: int = 1) -> int:
+def seeds_within(room: int, arms: int, left: int, hosts: int = 1, least: int = 0) -> int:
     """The largest number of seeds per case and arm whose generations fit, equal on every host.
 
     Args:
@@ -39,20 +53,21 @@ def seeds_within(room: int, arms: int, left: int, hosts: int = 1) -> int:
         arms: Number of finalists at the start.
         left: Number of finalists after the run-off; all of them without one.
         hosts: Number of hosts.
+        least: See `runoff_seeds`.
     """
     seeds = max(0, room // (1 + left) // hosts * hosts)
-    while seeds > 0 and generations_of(seeds, arms, left, hosts) > room:
+    while seeds > 0 and generations_of(seeds, arms, left, hosts, least) > room:
         seeds -= hosts
     return seeds
 
 
-def generations_of(confirm_seeds: int, arms: int, left: int, hosts: int = 1) -> int:
+def generations_of(confirm_seeds: int, arms: int, left: int, hosts: int = 1, least: int = 0) -> int:
     """Generations per case of a confirmation with so many seeds per case and arm; see `seeds_within`."""
-    early = runoff_seeds(confirm_seeds, hosts) if left < arms else 0
+    early = runoff_seeds(confirm_seeds, hosts, least) if left < arms else 0
     return (1 + left) * confirm_seeds + (arms - left) * early
 
 
-def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1, *, runoff: int = 0) -> tuple[int, ...]:
+def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1, *, runoff: int = 0, least: int = 0) -> tuple[int, ...]:
     """Seeds per case and arm of the looks before the last, equal on every host.
 
     With "auto" they come after about the shares EARLY, the first one after two seeds or more. A number of looks is
@@ -64,8 +79,10 @@ def look_seeds(looks: Looks, confirm_seeds: int, hosts: int = 1, *, runoff: int 
         confirm_seeds: Seeds per case and arm at the end.
         hosts: Number of hosts.
         runoff: Seeds at the end of a run-off; 0 without one.
+        least: Looks with fewer seeds are left out, the end of a run-off excepted.
     """
-    return tuple(sorted({*_usual_looks(looks, confirm_seeds, hosts), *([runoff] if runoff else [])}))
+    usual = {seeds for seeds in _usual_looks(looks, confirm_seeds, hosts) if seeds >= least}
+    return tuple(sorted({*usual, *([runoff] if runoff else [])}))
 
 
 def _usual_looks(looks: Looks, confirm_seeds: int, hosts: int) -> tuple[int, ...]:

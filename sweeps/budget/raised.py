@@ -31,7 +31,7 @@ def is_lowered(before: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
     return any(old is not None and new is not None and new < old for old, new in both)
 
 
-def raised_plan(before: Plan, now: Plan, looks: Looks) -> Plan:
+def raised_plan(before: Plan, now: Plan, looks: Looks, least_look: int = 0) -> Plan:
     """The plan of a larger budget, with no fewer trials or seeds than the previous plan.
 
     Rounding can give a slightly larger budget one seed more and a trial less, or the reverse; then the trials stay as
@@ -41,12 +41,13 @@ def raised_plan(before: Plan, now: Plan, looks: Looks) -> Plan:
         before: The study's plan.
         now: The plan that a new study would have with the larger budget.
         looks: Number of looks at the confirmation, "auto" or "anytime".
+        least_look: Smallest number of seeds at a look before the end.
     """
     if now.trials >= before.trials and now.confirm_seeds >= before.confirm_seeds:
         return replace(now, prune=before.prune, start=before.start, start_trials=before.start_trials)
     room = (now.total - before.floor - before.explore) // before.cases
     left = before.runoff_left or before.finalists
-    seeds = max(seeds_within(room, before.finalists, left, before.hosts), before.confirm_seeds)
-    early = runoff_seeds(seeds, before.hosts) if before.runoff_seeds else 0
-    looked = look_seeds(looks, seeds, before.hosts, runoff=early)
+    seeds = max(seeds_within(room, before.finalists, left, before.hosts, least_look), before.confirm_seeds)
+    early = runoff_seeds(seeds, before.hosts, least_look) if before.runoff_seeds else 0
+    looked = look_seeds(looks, seeds, before.hosts, runoff=early, least=least_look)
     return replace(before, confirm_seeds=seeds, look_seeds=looked, runoff_seeds=early)

@@ -133,7 +133,7 @@ class Forecast:
             seconds_of=lambda plan: self.time(plan).seconds,
             tokens_each=self.tokens_each,
         )
-        return plan if before is None else raised_plan(before, plan, config.confirm.looks)
+        return plan if before is None else raised_plan(before, plan, config.confirm.looks, config.verdict.least_look)
 
     def sight(self) -> DetectableGain:
         """The smallest gain that the confirmation can find, with the noise of an earlier floor where there is one."""

@@ -254,6 +254,11 @@ class VerdictTable(_Table):
             raise ValueError("has k but no bar; name the score that runs should reach, for example bar = 0.6")
         return self
 
+    @property
+    def least_look(self) -> int:
+        """Smallest number of seeds at a look: with a bar the `k` that pass^k takes."""
+        return 0 if self.bar is None else self.k
+
     def identity(self) -> dict[str, Any]:
         """Everything that a verdict depends on; switches that came later count where they are on.
 

@@ -14,6 +14,7 @@ from sweeps.options import Configuration
 from sweeps.results.look_history import stored_priors
 from sweeps.results.reader import read_result
 from sweeps.scoring.answers import UNSCORED
+from sweeps.scoring.limits import Limits
 from sweeps.scoring.rows import BASELINE_TRIAL, table_of
 from sweeps.search.trial import Proposal
 from sweeps.study.looks import take_look
@@ -137,6 +138,7 @@ class Confirmation:
         config, plan = self.stages.config, self.stages.plan
         self.stages.progress.step(f"look {look} at the confirmation")
         rows = [row for row in self.stages.measurer.rows if row["stage"] == "confirm"]
+        ends_runoff = plan.looks[look - 1] == plan.runoff_seeds
         decision = take_look(
             table_of(rows),
             look,
@@ -149,6 +151,7 @@ class Confirmation:
             futility=config.confirm.futility,
             seed=config.study.seed,
             priors=stored_priors(self.stages.record),
+            limits=Limits.of(rows, config.constraints, claim=config.verdict.claim) if ends_runoff else None,
         )
         ends = [each in decision.settled for each in decision.trials or ()]
         for line, end in zip(decision.sentences, ends, strict=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from sweeps.budget.detectable_gain import design_of
@@ -13,12 +13,14 @@ from sweeps.config.tables import VerdictTable
 from sweeps.ledger.study_record import Look
 from sweeps.options import Configuration
 from sweeps.results.look_history import judged_at
+from sweeps.scoring.limits import Limits
 from sweeps.search.trial import Proposal
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from analysis import Prior, SequentialDesign
+    from analysis.comparison.claim import Claim
 
 
 def take_look(
@@ -34,6 +36,7 @@ def take_look(
     futility: float,
     seed: int,
     priors: Mapping[int, Prior] | None = None,
+    limits: Limits | None = None,
 ) -> Look:
     """Decide which finalists need no more seeds.
 
@@ -53,6 +56,7 @@ def take_look(
         futility: Probability of a claim at the end below which a finalist is given up; see `SequentialDesign`.
         seed: Seed of a permutation test.
         priors: The search's belief in the finalists' gains, by trial number; used for futility and run-off only.
+        limits: Limits held against the rows of the confirmation, for the run-off only.
 
     Returns:
         The look with its decision.
@@ -97,37 +101,80 @@ def take_look(
     if seeds != plan.runoff_seeds:
         return found
     gone = {number for each in (*before, found) for number in each.given_up}
-    gains = {
-        arm.number: _expected_gain(observations, look, design, baseline, arm, verdict, (priors or {}).get(arm.number))
+    standings = {
+        arm.number: _standing(
+            observations,
+            look,
+            design,
+            baseline,
+            arm,
+            claim=verdict.claim,
+            prior=(priors or {}).get(arm.number),
+            broken=() if limits is None else limits.broken(arm.configuration.key),
+        )
         for arm in finalists
         if arm.number not in gone
     }
-    return after_runoff(found, {arm.number: arm for arm in finalists}, gains, plan.runoff_left, design)
+    return after_runoff(found, {arm.number: arm for arm in finalists}, standings, plan.runoff_left, design)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is known of a finalist at the end of a run-off.
+
+    Attributes:
+        effect: Difference of its fresh generations from the baseline; NaN where too many of its requests failed.
+        gain: The gain to expect of it, by the search and by its fresh generations; -inf where neither knows.
+        broken: Sentences on the limits that its fresh means lie above.
+    """
+
+    effect: float
+    gain: float
+    broken: Sequence[str] = ()
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        """Sort key: above a limit it would not be recommended, and without answers it has no verdict."""
+        return bool(self.broken), math.isnan(self.effect), -self.gain
+
+    @property
+    def text(self) -> str:
+        """The standing as a clause."""
+        found = f"difference {self.effect:+.3f}"
+        if math.isnan(self.effect):
+            found = "no difference yet"
+        if self.gain not in (self.effect, -math.inf):
+            found += f", and with the search's belief an expected gain of {self.gain:+.3f}"
+        return "; ".join([found, *(f"it {sentence}" for sentence in self.broken)])
 
 
 def after_runoff(
-    look: Look, finalists: Mapping[int, Proposal], gains: Mapping[int, float], left: int, design: SequentialDesign
+    look: Look,
+    finalists: Mapping[int, Proposal],
+    standings: Mapping[int, Standing],
+    left: int,
+    design: SequentialDesign,
 ) -> Look:
     """Return the look that ends a run-off, where finalists that are behind leave.
 
     Args:
         look: The look so far.
         finalists: All finalists, by trial number.
-        gains: Expected gain of each finalist that no look gave up, by trial number; the search's first choice first.
+        standings: Each finalist that no look gave up, by trial number; the search's first choice first.
         left: Number of finalists that may go on.
         design: The looks.
     """
-    ranked = sorted(gains, key=lambda number: -gains[number])
-    ahead = [finalists[number] for number in ranked[:left]]
+    ranked = sorted(standings, key=lambda number: standings[number].rank)
+    ahead = ranked[:left]
     behind = [number for number in ranked[left:] if number in (look.trials or ()) and number not in look.settled]
-    names = " and ".join(f"{arm.name or arm.title} ({gains[arm.number]:+.3f})" for arm in ahead)
 
     def sentence(number: int, before: str) -> str:
         if number not in behind:
             return before
-        arm = finalists[number]
-        leaves = f"expected gain {gains[number]:+.3f}; it leaves, since {names} {'are' if left > 1 else 'is'} ahead."
-        return f"{arm.name or arm.title.capitalize()}: {design.name_of(look.look)}, the end of the run-off: {leaves}"
+        arm, own = finalists[number], standings[number]
+        others = {finalists[each].name or finalists[each].title: standings[each] for each in ahead}
+        when = f"{arm.name or arm.title.capitalize()}: {design.name_of(look.look)}, the end of the run-off"
+        return f"{when}: {own.text}; it leaves, since {_ahead_of(own, others)}."
 
     return replace(
         look,
@@ -137,28 +184,45 @@ def after_runoff(
     )
 
 
-def _expected_gain(
+def _ahead_of(own: Standing, others: Mapping[str, Standing]) -> str:
+    """Say in which way others, the best first, are ahead of a finalist."""
+    last, several, digits = list(others.values())[-1], len(others) > 1, 3
+    while digits < 6 and own.gain != last.gain and f"{own.gain:.{digits}f}" == f"{last.gain:.{digits}f}":
+        digits += 1
+    gains = {name: f" ({each.gain:+.{digits}f})" if math.isfinite(each.gain) else "" for name, each in others.items()}
+    names = " and ".join(name + gain for name, gain in gains.items())
+    if own.broken and not last.broken:
+        return f"{names} {'keep' if several else 'keeps'} the limits"
+    if own.rank == last.rank:
+        return f"{names} came first in the search"
+    return f"{names} {'are' if several else 'is'} ahead"
+
+
+def _standing(
     observations: pd.DataFrame,
     look: int,
     design: SequentialDesign,
     baseline: Configuration,
     arm: Proposal,
-    verdict: VerdictTable,
+    *,
+    claim: Claim,
     prior: Prior | None,
-) -> float:
-    """Return the gain to expect of a finalist, by the search and by its fresh generations; -inf where neither knows."""
+    broken: Sequence[str],
+) -> Standing:
+    """Return what is known of a finalist at the end of a run-off."""
     from analysis import TableError
     from analysis.verdict.recommendation import combined
 
     try:
-        decision = design.decide(look, observations, baseline.key, arm.configuration.key, claim=verdict.claim)
+        decision = design.decide(look, observations, baseline.key, arm.configuration.key, claim=claim)
     except TableError:  # too many of its requests failed
-        return -math.inf if prior is None else prior.mean
+        return Standing(math.nan, -math.inf if prior is None else prior.mean, broken)
     error = decision.standard_error
-    if prior is None or not error > 0:
-        return decision.effect
-    # The baseline has about half of the error's variance. All finalists have that half in common, so it does not count.
-    return combined(decision.effect, error / math.sqrt(2), prior)[0]
+    # The baseline's half of the error's variance is common to all finalists and does not count. Greedy arms have none.
+    own = error if baseline.is_greedy else 0.0 if arm.configuration.is_greedy else error / math.sqrt(2)
+    if prior is None or not own > 0:
+        return Standing(decision.effect, decision.effect, broken)
+    return Standing(decision.effect, combined(decision.effect, own, prior)[0], broken)
 
 
 def _assess(

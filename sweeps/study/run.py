@@ -326,7 +326,7 @@ class StudyRun:
             measurer.config, cases=len(self.cases), hosts=len(self.hosts), seconds_of=seconds_of, tokens_each=each
         )
         if before is not None:
-            plan = raised_plan(before, plan, measurer.config.confirm.looks)
+            plan = raised_plan(before, plan, self.config.confirm.looks, self.config.verdict.least_look)
         return plan, None if pace is None else asdict(pace), each
 
     def _keep_raised(self, stored: StoredStudy, before: Plan, plan: Plan, identity: Mapping[str, Any]) -> StoredStudy:

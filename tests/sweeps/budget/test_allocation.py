@@ -288,6 +288,24 @@ def test_a_run_off_by_hand() -> None:
     assert (plain.finalists, plain.runoff_seeds, plain.arms) == (1, 0, 2)
 
 
+@pytest.mark.parametrize(("hosts", "early", "last"), [(1, 2, 3), (2, 4, 6), (3, 6, 9)])
+def test_the_smallest_run_off_has_two_seeds_on_every_host(hosts: int, early: int, last: int) -> None:
+    budget = BudgetTable(generations=smallest_budget(BudgetTable(generations=1), 6, hosts, runoff=2))
+    plan = make_plan(budget, cases=6, hosts=hosts, runoff=2, looks="auto")
+    assert plan.looks == (early, last)
+    assert (plan.runoff_seeds, plan.total) == (early, budget.generations)
+
+
+def test_a_run_off_with_a_bar_ends_after_the_seeds_of_pass_k() -> None:
+    def plan(generations: int, **settings: Any) -> Plan:
+        return make_plan(BudgetTable(generations=generations), cases=6, looks=5, runoff=2, **settings)
+
+    assert (plan(600).looks, plan(600).runoff_seeds) == ((3, 5, 6, 8, 11, 13), 5)
+    bar = plan(600, least_look=7)  # two seeds more of the other finalist take two trials from the search
+    assert (bar.looks, bar.runoff_seeds, bar.explore, bar.total) == ((7, 8, 11, 13), 7, 390 - 12, 24 + 378 + 198)
+    assert plan(130, least_look=7).looks == (2, 3)  # there are not so many
+
+
 def test_a_budget_without_room_for_the_run_off_says_so() -> None:
     budget = BudgetTable(generations=95)
     # floor 24, 4 trials of 6, baseline and finalist 3 seeds each, the other finalist 2: 24 + 24 + 36 + 12

@@ -30,6 +30,7 @@ from sweeps.config.tables import VerdictTable
 from sweeps.ledger.study_record import Look, Scoring, StudyRecord
 from sweeps.options import Configuration
 from sweeps.results.look_history import last_sentence, look_sentences, outdated, settled_at
+from sweeps.scoring.limits import LimitCheck, Limits
 from sweeps.search.trial import Proposal
 from sweeps.study import looks as looks_module
 from sweeps.study.looks import take_look
@@ -150,12 +151,15 @@ def exact(means: dict[str, float], seeds: int = 6) -> pd.DataFrame:
 
 def test_run_offs_by_hand() -> None:
     assert [runoff_seeds(seeds) for seeds in (3, 5, 6, 10, 25)] == [2, 2, 2, 4, 10]
-    assert [runoff_seeds(8, hosts) for hosts in (2, 4)] == [4, 4]  # one seed per host where two would be all
+    assert [runoff_seeds(least_confirm_seeds(hosts, runoff=True), hosts) for hosts in (1, 2, 4)] == [2, 4, 8]
+    assert [runoff_seeds(10, hosts, 5) for hosts in (1, 2)] == [5, 6]
+    assert runoff_seeds(5, least=9) == 4  # never all
     assert generations_of(10, 2, 1) == 2 * 10 + 4
     assert generations_of(10, 3, 3) == 4 * 10
     assert [seeds_within(room, 2, 1) for room in (23, 24)] == [9, 10]
     assert look_seeds(1, 10, runoff=4) == (4,)
     assert look_seeds("auto", 10, runoff=4) == look_seeds("auto", 10) == (2, 4, 6)
+    assert look_seeds("auto", 10, least=3) == (4, 6)
 
 
 @given(room=st.integers(0, 400), arms=st.integers(1, 5), left=st.integers(1, 5), hosts=st.integers(1, 3))
@@ -173,8 +177,7 @@ def test_the_finalist_behind_leaves_the_run_off() -> None:
     made = look(data, **BOTH)
     assert (made.settled, made.overtaken, made.given_up) == ((0,), (0,), ())
     assert made.sentences[0] == (
-        "Trial 0: Look 1 of 2, the end of the run-off: expected gain +0.020; it leaves, since trial 1 (+0.040) is"
-        " ahead."
+        "Trial 0: Look 1 of 2, the end of the run-off: difference +0.020; it leaves, since trial 1 (+0.040) is ahead."
     )
     assert made.sentences[1].endswith("go on.")
     assert Look.from_json(made.as_json()) == made
@@ -189,7 +192,8 @@ def test_the_search_has_a_say_in_the_run_off_by_its_precision() -> None:
     equal = error / math.sqrt(2)
     made = look(data, priors={0: Prior(0.12, equal), 1: Prior(0.02, equal)}, **BOTH)
     assert made.overtaken == (1,)
-    assert "expected gain +0.030; it leaves, since trial 0 (+0.070) is ahead" in made.sentences[1]
+    believed = "difference +0.040, and with the search's belief an expected gain of +0.030"
+    assert f"{believed}; it leaves, since trial 0 (+0.070) is ahead" in made.sentences[1]
     assert look(data, priors={0: Prior(0.12, 9.0), 1: Prior(0.02, 9.0)}, **BOTH).overtaken == (0,)
 
 
@@ -200,8 +204,61 @@ def look_error(data: pd.DataFrame, key: str) -> float:
 def test_equal_finalists_leave_the_searchs_first_choice() -> None:
     data = exact({BASELINE.key: 0.5, **{arm.configuration.key: 0.52 for arm in ARMS[:3]}})
     three = BOTH | {"plan": replace(TWO, finalists=3), "finalists": ARMS[:3], "going": ARMS[:3]}
-    assert look(data, **three).overtaken == (1, 2)
+    made = look(data, **three)
+    assert made.overtaken == (1, 2)
+    assert made.sentences[2].endswith("it leaves, since trial 0 (+0.020) came first in the search.")
     assert look(data, **three | {"plan": replace(TWO, finalists=3, runoff_left=2)}).overtaken == (2,)
+
+
+def test_a_belief_has_the_weight_of_a_finalists_own_error() -> None:
+    # Half of the error is a greedy baseline's no more, so that an equal belief weighs less.
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({GREEDY.key: 0.5, first: 0.52, second: 0.54}).assign(temperature=0.8)
+    data.loc[data["configuration"] == GREEDY.key, "temperature"] = 0.0
+    error = judge_one(data, baseline=GREEDY.key, finalist=second).standard_error
+    priors = {0: Prior(0.12, error), 1: Prior(0.02, error)}
+    made = look(data, **BOTH | {"baseline": GREEDY}, priors=priors)
+    assert "an expected gain of +0.030; it leaves, since trial 0 (+0.070) is ahead" in made.sentences[1]
+
+
+def test_a_finalist_without_answers_overtakes_nobody_however_good_the_search_thinks_it() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({BASELINE.key: 0.5, first: 0.9, second: 0.54})
+    lost = data["configuration"] == first
+    data.loc[lost, "score"] = math.nan
+    data.loc[lost, "finish"] = "error"
+    made = look(data, priors={0: Prior(0.4, 0.01), 1: Prior(0.01, 0.01)}, **BOTH)
+    assert made.overtaken == (0,)
+    assert "no difference yet, and with the search's belief an expected gain of +0.400; it leaves" in made.sentences[0]
+    assert (
+        look(data, **BOTH)
+        .sentences[0]
+        .endswith("the end of the run-off: no difference yet; it leaves, since trial 1 (+0.040) is ahead.")
+    )
+    nothing = data[data["configuration"] != BASELINE.key].assign(score=math.nan, finish="error")
+    made = look(pd.concat([data[data["configuration"] == BASELINE.key], nothing]), **BOTH)
+    assert made.overtaken == (1,)
+    assert made.sentences[1].endswith("no difference yet; it leaves, since trial 0 came first in the search.")
+
+
+def test_a_finalist_above_a_limit_overtakes_none_that_keeps_it() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({BASELINE.key: 0.5, first: 0.52, second: 0.54})
+    limits = Limits({second: [LimitCheck("words", 150.0, 171.0, 160.0, 182.0, 12)]})
+    made = look(data, **BOTH, limits=limits)
+    assert made.overtaken == (1,)
+    assert made.sentences[1].endswith(
+        "difference +0.040; it breaks words: 171 on average, limit 150; it leaves, since trial 0 (+0.020) keeps the"
+        " limits."
+    )
+    both = Limits({first: limits.checks[second], second: limits.checks[second]})
+    assert look(data, **BOTH, limits=both).overtaken == (0,)
+
+
+def test_gains_that_differ_little_are_shown_with_more_digits() -> None:
+    first, second = (arm.configuration.key for arm in ARMS[:2])
+    data = exact({BASELINE.key: 0.5, first: 0.5201, second: 0.52026})
+    assert look(data, **BOTH).sentences[0].endswith("since trial 1 (+0.0203) is ahead.")
 
 
 def test_a_finalist_that_was_given_up_overtakes_nobody_and_one_shown_better_does() -> None:
@@ -235,8 +292,9 @@ def test_the_verdict_on_a_finalist_that_left_a_run_off_says_so() -> None:
     )
     assert (left.overtaken, left.given_up, left.left_early) == (True, False, True)
     assert (other.overtaken, other.left_early) == (False, False)
-    assert "It left the comparison at look 1, the end of the run-off, since others were ahead" in left.sentence
-    assert "finalists = 2 and runoff = 1" in left.advice
+    assert "It left the comparison at look 1, the end of the run-off, since it was behind" in left.sentence
+    assert left.advice.startswith("Read the verdict of the other finalist.")
+    assert left.advice.endswith("[confirm] finalists = 2 and runoff = 1.")
     assert "given up" not in left.sentence
     assert left.effect == pytest.approx(0.02)
     # All that is claimed allows for two finalists, whichever of them went on.
