@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -91,7 +92,7 @@ def plan(
     power: float = 0.8,
     finalists: int = 1,
     confirm_share: float = CONFIRM_SHARE,
-    arms: float | None = None,
+    per_case: Callable[[int], int] | None = None,
 ) -> GainPlan:
     """Return the number of generations that it takes to see a gain.
 
@@ -105,8 +106,8 @@ def plan(
         power: Probability of seeing the gain.
         finalists: Number of configurations compared with the baseline; they share alpha.
         confirm_share: Part of the budget for the confirmation, in (0, 1].
-        arms: Generations of all arms, the baseline included, as a multiple of one arm's; by default finalists + 1. It
-            is less where finalists leave early, at the end of a run-off.
+        per_case: Generations per case of all arms, the baseline included, for a number of seeds per case and arm; by
+            default finalists + 1 times as many. They are fewer where finalists leave early, at the end of a run-off.
 
     Raises:
         ValueError: A number is out of its range, or `cases` is not known.
@@ -118,14 +119,14 @@ def plan(
         cases = floor.cases
     measured = floor if isinstance(floor, NoiseFloor) and not assumed else None
     _check(gain, cases, finalists, confirm_share, noise_sd)
-    level, arms = alpha / finalists, finalists + 1 if arms is None else arms
+    level, arms = alpha / finalists, finalists + 1
 
     def seeds_for(sd: float) -> int | None:
         return required_seeds(gain, sd, cases=cases, alpha=level, power=power, interaction_sd=interaction_sd)
 
     def generations_for(sd: float) -> int | None:
         found = seeds_for(sd)
-        return None if found is None else math.ceil(arms * cases * found - 1e-9)
+        return None if found is None else cases * (arms * found if per_case is None else per_case(found))
 
     seeds, generations = seeds_for(noise_sd), generations_for(noise_sd)
     needed = None
@@ -155,6 +156,7 @@ def plan(
             power=power,
             interaction_sd=interaction_sd,
             arms=arms,
+            per_case=per_case,
         ),
         sentence="",
     )
@@ -170,7 +172,8 @@ def power_curve(
     power: float = 0.8,
     interaction_sd: float | None = None,
     seeds: tuple[int, ...] = CURVE_SEEDS,
-    arms: float = 2,
+    arms: int = 2,
+    per_case: Callable[[int], int] | None = None,
 ) -> tuple[dict[str, float], ...]:
     """Return the smallest gain that is seen, and the power to see a gain, for several numbers of seeds.
 
@@ -182,7 +185,8 @@ def power_curve(
         power: Probability of seeing the smallest gain.
         interaction_sd: Standard deviation of configuration x case, for a claim on new cases.
         seeds: Numbers of seeds per case and arm.
-        arms: Number of arms, the baseline included; one that leaves early counts in part.
+        arms: Number of arms, the baseline included.
+        per_case: See `plan`; by default `arms` times the seeds.
 
     Returns:
         For each number of seeds: `seeds`, `generations` (all arms together), `mde` (see `power.mde`) and `power`.
@@ -190,7 +194,7 @@ def power_curve(
     return tuple(
         {
             "seeds": each,
-            "generations": math.ceil(arms * cases * each - 1e-9),
+            "generations": cases * (arms * each if per_case is None else per_case(each)),
             "mde": mde(noise_sd, cases=cases, seeds=each, alpha=alpha, power=power, interaction_sd=interaction_sd),
             "power": power_at(gain, noise_sd, cases=cases, seeds=each, alpha=alpha, interaction_sd=interaction_sd),
         }

@@ -153,7 +153,7 @@ def sufficient_budget(config: SweepConfig, plan: Plan, noise_sd: float) -> str:
         alpha=final_level(plan, config.verdict.alpha) * plan.finalists,
         finalists=plan.finalists,
         confirm_share=config.budget.confirm_share,
-        arms=plan.arms,
+        per_case=plan.per_case,
     ).budget
     return f"budget.generations = {needed}{' or more' if new else ''}" if needed else "more cases"
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from analysis.formatting import cases_text, count_text
+from sweeps.budget.look_seeds import generations_of
 
 
 @dataclass(frozen=True)
@@ -122,10 +123,9 @@ class Plan:
         leaving = self.finalists - self.runoff_left
         return self.cases * (self.confirm_seeds * self.runoff_left + self.runoff_seeds * leaving)
 
-    @property
-    def arms(self) -> float:
-        """Arms of the confirmation, the baseline included; one that leaves at the end of a run-off counts in part."""
-        return self.confirm / (self.cases * self.confirm_seeds)
+    def per_case(self, seeds: int) -> int:
+        """Generations per case of all arms of a confirmation that has so many seeds per case and arm."""
+        return generations_of(seeds, self.finalists, self.runoff_left or self.finalists, self.hosts)
 
     @property
     def total(self) -> int:

@@ -104,6 +104,7 @@ def _made(
 ) -> tuple[GainPlan, str]:
     """The plan, and its settings in words; `flags` has the keys of `DEFAULTS`, None where not given."""
     from analysis import plan as make_plan
+    from analysis.formatting import count_text
     from sweeps.results.reader import load_result
 
     if interaction_sd is not None and flags["claim"] == "these-cases":
@@ -127,12 +128,14 @@ def _made(
             power=power,
             finalists=used["finalists"],
             confirm_share=used["confirm_share"],
-            arms=result.plan.arms if result is not None and flags["finalists"] is None else None,
+            per_case=result.plan.per_case if result is not None and flags["finalists"] is None else None,
         )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     whose = f" of study {result.name!r}, unless given here" if result is not None else ""
-    many = f"{used['finalists']} finalist{'s' if used['finalists'] > 1 else ''}"
+    many = count_text(used["finalists"], "finalist")
+    if result is not None and flags["finalists"] is None and result.plan.runoff_seeds:
+        many += f" (of which {result.plan.runoff_left} {'go' if result.plan.runoff_left > 1 else 'goes'} to the end)"
     return made, f"With alpha {used['alpha']:g}, {many} and a confirm_share of {used['confirm_share']:g}{whose}."
 
 

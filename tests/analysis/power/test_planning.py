@@ -67,6 +67,9 @@ def test_the_curve_counts_the_generations_of_all_arms():
     assert (plan.seeds, plan.generations, plan.budget) == (28, 672, 1680)
     assert [row["generations"] for row in plan.curve[:3]] == [4 * 6 * 2, 4 * 6 * 3, 4 * 6 * 5]
     assert planning.power_curve(0.12, cases=6, gain=0.05)[0]["generations"] == 2 * 6 * 2
+    early = planning.plan(0.12, 0.05, cases=6, finalists=3, alpha=0.01, confirm_share=0.4, per_case=lambda s: 2 * s + 5)
+    assert (early.seeds, early.generations) == (28, 6 * (2 * 28 + 5))
+    assert early.curve[0]["generations"] == 6 * (2 * 2 + 5)
 
 
 @pytest.mark.parametrize(("cases", "seeds", "finalists"), [(4, 3, 20), (2, 3, 5), (4, 4, 3), (4, 2, 3), (6, 2, 20)])

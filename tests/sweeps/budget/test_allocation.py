@@ -279,13 +279,13 @@ def test_a_run_off_by_hand() -> None:
     assert plan.look_seeds == (2, 4)
     assert (plan.floor, plan.trials, plan.explore, plan.confirm, plan.total) == (24, 32, 192, 84, 300)
     assert plan.of_finalists == 6 * (6 + 2)
-    assert plan.arms == pytest.approx(2 + 2 / 6)
+    assert [plan.per_case(seeds) for seeds in (6, 50)] == [2 * 6 + 2, 2 * 50 + 20]
     assert plan_text(plan).endswith(
         "confirmation 2 x 6 x 6, which may stop after 2 or 4 seeds; a run-off with 1 more finalist ends after 2 seeds"
     )
     plain = make_plan(BudgetTable(generations=300), **settings)
     assert make_plan(BudgetTable(generations=300), runoff=2, space_size=1, **settings).finalists == 1  # nobody else
-    assert (plain.finalists, plain.runoff_seeds, plain.arms) == (1, 0, 2)
+    assert (plain.finalists, plain.runoff_seeds, plain.per_case(6)) == (1, 0, 2 * 6)
 
 
 @pytest.mark.parametrize(("hosts", "early", "last"), [(1, 2, 3), (2, 4, 6), (3, 6, 9)])

@@ -124,6 +124,17 @@ def test_the_budget_that_is_named_is_enough_and_no_more_than_it_takes(tmp_path: 
     assert gain(needed - 2 * 6 * 4) > 0.05  # a seed less on each case of both arms, with its share of the search
 
 
+def test_the_budget_that_is_named_counts_the_finalist_that_leaves_a_run_off_in_part(tmp_path: Path) -> None:
+    swept = config(tmp_path, verdict={"min_gain": 0.05})
+
+    def made(generations: int) -> Plan:
+        budget = swept.budget.model_copy(update={"generations": generations})
+        return make_plan(budget, cases=6, looks="auto", runoff=2)
+
+    needed = int(sufficient_budget(swept, made(96), 0.12).split()[2])  # of the smallest plan it leaves late
+    assert smallest_gain(made(needed), 0.12, alpha=0.05) <= 0.05 < smallest_gain(made(needed - 60), 0.12, alpha=0.05)
+
+
 def test_too_few_cases_for_the_claim_are_refused_before_anything_is_spent(tmp_path: Path) -> None:
     path = write_sweep(tmp_path, verdict={"claim": "new-cases"})
     report = check_sweep(path, mlruns=tmp_path / "mlruns")
