@@ -119,7 +119,7 @@ def take_look(
 
 
 @dataclass(frozen=True)
-class Standing:
+class RunoffStanding:
     """What is known of a finalist at the end of a run-off.
 
     Attributes:
@@ -151,7 +151,7 @@ class Standing:
 def after_runoff(
     look: Look,
     finalists: Mapping[int, Proposal],
-    standings: Mapping[int, Standing],
+    standings: Mapping[int, RunoffStanding],
     left: int,
     design: SequentialDesign,
 ) -> Look:
@@ -184,7 +184,7 @@ def after_runoff(
     )
 
 
-def _ahead_of(own: Standing, others: Mapping[str, Standing]) -> str:
+def _ahead_of(own: RunoffStanding, others: Mapping[str, RunoffStanding]) -> str:
     """Say in which way others, the best first, are ahead of a finalist."""
     last, several, digits = list(others.values())[-1], len(others) > 1, 3
     while digits < 6 and own.gain != last.gain and f"{own.gain:.{digits}f}" == f"{last.gain:.{digits}f}":
@@ -208,7 +208,7 @@ def _standing(
     claim: Claim,
     prior: Prior | None,
     broken: Sequence[str],
-) -> Standing:
+) -> RunoffStanding:
     """Return what is known of a finalist at the end of a run-off."""
     from analysis import TableError
     from analysis.verdict.recommendation import combined
@@ -216,13 +216,13 @@ def _standing(
     try:
         decision = design.decide(look, observations, baseline.key, arm.configuration.key, claim=claim)
     except TableError:  # too many of its requests failed
-        return Standing(math.nan, -math.inf if prior is None else prior.mean, broken)
+        return RunoffStanding(math.nan, -math.inf if prior is None else prior.mean, broken)
     error = decision.standard_error
     # The baseline's half of the error's variance is common to all finalists and does not count. Greedy arms have none.
     own = error if baseline.is_greedy else 0.0 if arm.configuration.is_greedy else error / math.sqrt(2)
     if prior is None or not own > 0:
-        return Standing(decision.effect, decision.effect, broken)
-    return Standing(decision.effect, combined(decision.effect, own, prior)[0], broken)
+        return RunoffStanding(decision.effect, decision.effect, broken)
+    return RunoffStanding(decision.effect, combined(decision.effect, own, prior)[0], broken)
 
 
 def _assess(

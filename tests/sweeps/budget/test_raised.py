@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -42,6 +44,18 @@ def test_a_raised_plan_keeps_what_was_planned_and_stays_within_the_budget(
     assert bool(plan.runoff_seeds) == (runoff > finalists)
     assert plan.runoff_seeds in (0, *plan.look_seeds)
     assert plan.finalists == max(runoff, finalists)
+
+
+def test_a_raised_plan_has_no_look_before_the_seeds_of_pass_k() -> None:
+    settings = {"cases": 6, "looks": 5, "runoff": 2, "least_look": 7}
+    before = make_plan(BudgetTable(generations=600), **settings)
+    now = replace(before, trials=before.trials - 1, confirm_seeds=15)  # as rounding may have it
+    plan = raised_plan(before, now, 5, 7)
+    assert (plan.trials, plan.looks, plan.runoff_seeds) == (
+        before.trials,
+        (7, 9, 12, 14),
+        7,
+    )  # 2 * 14 + 7 of 36 per case
 
 
 def test_which_changes_raise_a_budget() -> None:
