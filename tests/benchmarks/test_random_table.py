@@ -129,10 +129,16 @@ class Length:
 
 
 def small(sets: list[dict[str, float]]) -> pd.DataFrame:
-    """Two texts per set and case: the set's number of words, and one more."""
+    """Two texts per set and case: the set's number of words, and one more; a word is a token."""
     return pd.DataFrame(
         [
-            {**values, "case": case, "seed": seed, "text": " ".join(["word"] * (index + seed))}
+            {
+                **values,
+                "case": case,
+                "seed": seed,
+                "text": " ".join(["word"] * (index + seed)),
+                "output_tokens": index + seed,
+            }
             for index, values in enumerate(sets)
             for case in NAMES
             for seed in (1, 2)
@@ -153,6 +159,7 @@ def test_request_gets_texts_of_the_nearest_set():
     assert problem.place({**low, "top_k": 21, "temperature": 0.66}) == third
     assert problem.truth(low) == pytest.approx(0.15)
     assert problem.best == pytest.approx(0.35)
+    assert problem.tokens_of({**low, "num_predict": 65}) == pytest.approx(2.5)
     null = TableProblem(small(sets), cases, Length(), null=True, chosen=table.AT_RANDOM)
     assert null.place({**low, "num_predict": 65}) == 0
     assert null.best == pytest.approx(0.25)
