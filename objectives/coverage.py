@@ -15,7 +15,7 @@ from objectives.matchers.base import Match, Matcher, ObjectiveError
 from objectives.matchers.lexical import LexicalMatcher
 from objectives.matchers.patterns import PatternText, match_patterns
 from objectives.text import normalise, tokenise, tokens_of
-from objectives.text_metrics import Spans, copied_share, redundancy, spans_of, words_of
+from objectives.text_metrics import Spans, copied_share, redundancy, spans_of, words_in
 
 DEFAULT_WEIGHTS = (5.0, 4.0, 3.0, 2.0, 1.0)
 """Weights of levels 1..5: one tier of the pyramid each (Nenkova and Passonneau, 2004)."""
@@ -158,7 +158,7 @@ class CoverageObjective:
             for level in LEVELS
             if any(item.level == level for item in wanted)
         }
-        words = words_of(tokenise(normalise(text)))
+        words = words_in(text)
         log = _log_spans(case.log)
         side = {
             "words": float(len(words)),

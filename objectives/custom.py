@@ -17,8 +17,7 @@ from typing import Any, TypeAlias
 from objectives.case import Case
 from objectives.coverage import CoverageObjective, Objective, Score
 from objectives.matchers.base import ObjectiveError
-from objectives.text import normalise, tokenise
-from objectives.text_metrics import words_of
+from objectives.text_metrics import words_in
 
 Scoring: TypeAlias = Callable[[Case, str], float | Score]
 """A case and a text in, the score out: a number in [0, 1], higher is better, or a `Score`."""
@@ -48,7 +47,7 @@ class FunctionObjective:
         value = _called(self.function, self.name, case, text)
         if isinstance(value, Score):
             return value
-        return Score(score=value, words=len(words_of(tokenise(normalise(text)))))
+        return Score(score=value, words=len(words_in(text)))
 
 
 class GuardedObjective:

@@ -1,7 +1,7 @@
 """Text as the matchers see it: normalised, cut into tokens, stemmed, numbers as numbers.
 
-1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside numbers.
-   Upper case is kept, so that a stretch of text can be shown.
+1. `normalise`: Unicode NFKC, one spelling of apostrophes, dashes and quotes, no thin or no-break space inside numbers,
+   no invisible characters. Upper case is kept, so that a stretch of text can be shown.
 2. `tokenise`: a token is a word, a number, a compound, one character of an unspaced script, or one symbol. A word has
    letters, marks, digits and `_`, case-folded and without Latin and Arabic diacritics. Compounds are for example
    `1.14.2`, `v1.14`, `14:30` and `2024-05-01`. Unspaced scripts are Han, kana, Thai, Lao, Khmer and Burmese.
@@ -64,6 +64,12 @@ _LATIN_TOKEN = re.compile(_token_pattern(letter=r"[^\W\d_]", wordlike=r"\w", spa
 _NOT_LATIN = re.compile("[\u0250-\u1fff\u2060-\u209f\u20d0-\U0010ffff]")
 _THIN_SPACES = regex.compile(r"(?<=\d)[\u00a0\u202f\u2009](?=\d{3}(?!\d))")
 _FOLDS: Final = str.maketrans("‘’ʼ`‐‑‒–—−“”", "''''------" + '""')
+_INVISIBLE: Final = dict.fromkeys(
+    [0x00AD, 0x034F, 0x180E, 0x20E3, 0xFEFF, *range(0x200B, 0x2010), *range(0x202A, 0x202F), *range(0x2060, 0x2070),
+     *range(0xFE00, 0xFE10), *range(0xE0000, 0xE0080)]
+)  # fmt: skip
+"""Soft hyphens, marks without width or of direction, and selectors of a form: a word is the same without them."""
+_FIRST_FOLDS: Final = {**_FOLDS, **_INVISIBLE}
 _COUNTS = "two three four five six seven eight nine ten eleven twelve"
 _NUMBER_WORDS: Final = {word: float(value) for value, word in enumerate(_COUNTS.split(), start=2)}
 _NO_SEPARATORS: Final = str.maketrans("", "", ",_'")
@@ -79,10 +85,10 @@ class Token(NamedTuple):
 
 
 def normalise(text: str) -> str:
-    """Apply rule 1 of the module: NFKC and one spelling of apostrophes, dashes and quotes. Upper case is kept."""
+    """Apply rule 1 of the module: NFKC, one spelling of apostrophes, dashes and quotes, nothing invisible."""
     if text.isascii():
         return text.replace("`", "'") if "`" in text else text
-    text = _THIN_SPACES.sub("", text.translate(_FOLDS))
+    text = _THIN_SPACES.sub("", text.translate(_FIRST_FOLDS))
     return unicodedata.normalize("NFKC", text).translate(_FOLDS)
 
 

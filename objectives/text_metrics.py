@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from objectives.text import Token
+from objectives.markup import plain
+from objectives.text import Token, normalise, tokenise
 
 NGRAM: Final = 4
 """Length in tokens of the n-grams whose repeats count as redundancy."""
@@ -25,6 +26,11 @@ _FEW: Final = 100_000
 def words_of(tokens: Iterable[Token]) -> list[str]:
     """Return the keys of the tokens that count as words: all but symbols; each character of unspaced scripts."""
     return [token.key for token in tokens if token.kind != "symbol"]
+
+
+def words_in(text: str) -> list[str]:
+    """Return the words of a text without its markup, as `words_of`."""
+    return words_of(tokenise(normalise(plain(text))))
 
 
 def redundancy(words: Sequence[str], n: int = NGRAM) -> float:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from objectives.case import Case
+from objectives.markup import plain
 from objectives.matchers.base import Match
 from objectives.text import normalise
 
@@ -37,17 +38,22 @@ def marked_pieces(
         only: Ids of the items to mark, by the stored score; None for all that the matches cover.
 
     Returns:
-        The pieces of the normalised text, in order; together they are all of it.
+        The pieces of the normalised text, in order; together they are all of it. Where markup parts the words of a
+        stretch, it is the text without its markup.
     """
-    text = normalise(text)
     forbidden = {item.id for item in case.items if item.forbidden}
-    spans: list[tuple[int, int, str, bool]] = []
-    for match in matches:
-        if match.covered if only is None else match.item in only:
-            for part in (match.span or "").split(" … "):
-                start = text.find(part) if part else -1
-                if start >= 0:
-                    spans.append((start, start + len(part), match.item, match.item in forbidden))
+    parts = [
+        (part, match.item)
+        for match in matches
+        if (match.covered if only is None else match.item in only)
+        for part in (match.span or "").split(" … ")
+        if part
+    ]
+    written, without = normalise(text), normalise(plain(text))
+    text = max(written, without, key=lambda form: sum(part in form for part, _ in parts))
+    spans = [
+        (start, start + len(part), item, item in forbidden) for part, item in parts if (start := text.find(part)) >= 0
+    ]
     pieces: list[Piece] = []
     at = 0
     for start, end, names, bad in _merged(spans):

@@ -22,6 +22,7 @@ from typing import Final, NamedTuple
 
 import regex
 
+from objectives.markup import plain
 from objectives.matchers import contradiction_ja
 from objectives.matchers.opposites import TURNED, opposite
 from objectives.matchers.sentences import Sentence, Term, sentence, sentences
@@ -69,13 +70,13 @@ def contradiction(item: str, text: str) -> str:
 
     Args:
         item: The item.
-        text: The text, normalised.
+        text: The text, normalised and without markup.
     """
     if contradiction_ja.is_unspaced(item):
         return contradiction_ja.contradiction(normalise(item), text)
     if _OTHER_SCRIPT.search(item):
         return ""
-    wanted = sentence(normalise(item).strip().rstrip("."))
+    wanted = sentence(normalise(plain(item)).strip().rstrip("."))
     said_sentences = [said for said in sentences(text) if said.may_be_about(wanted)]
     pairs = [_pair(wanted, said) for said in said_sentences]
     best = max((pair.support for pair in pairs), default=0.0)

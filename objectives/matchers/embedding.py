@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from objectives.case import Item
+from objectives.markup import plain
 from objectives.matchers.base import Match, ObjectiveError
 from objectives.matchers.model_access import Embed
 from objectives.text import normalise
@@ -60,7 +61,7 @@ class EmbeddingMatcher:
             raise ObjectiveError(f"slope = {slope!r}: must be above 0; the default is {SLOPE}.")
         self._embed = embed
         self.midpoint, self.slope, self.threshold = midpoint, slope, threshold
-        settings = json.dumps(["embedding-1", model, midpoint, slope, threshold])
+        settings = json.dumps(["embedding-2", model, midpoint, slope, threshold])
         self.digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
         self._vectors: OrderedDict[str, NDArray[np.float64]] = OrderedDict()
 
@@ -110,7 +111,7 @@ class EmbeddingMatcher:
 
 def sentence_windows(text: str) -> list[str]:
     """Return the sentences of a text, and every two successive sentences joined."""
-    sentences = [part.strip() for part in _SENTENCE_END.split(normalise(text)) if part and part.strip()]
+    sentences = [part.strip() for part in _SENTENCE_END.split(normalise(plain(text))) if part and part.strip()]
     return sentences + [f"{one} {other}" for one, other in pairwise(sentences)]
 
 

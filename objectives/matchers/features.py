@@ -21,6 +21,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.markup import plain
 from objectives.matchers.words import (
     NEGATION,
     WORD_STEP,
@@ -315,7 +316,7 @@ class Measured(NamedTuple):
 
 def item_content(text: str) -> list[_Content]:
     """Return the telling words of an item: all but function words (all words, if it has no others), each once."""
-    normal = normalise(text)
+    normal = normalise(plain(text))
     tokens = tokenise(normal)
     words = _with_quantities(item_words(tokens), normal, tokens, item=True)
     telling = [word for word in words if not is_function_word(word.key)] or words
@@ -347,8 +348,8 @@ def rubrics(texts: Sequence[str]) -> list[Rubric]:
 
 
 def words_of_text(text: str) -> tuple[str, Sequence[Token], list[Word]]:
-    """Return a text in normalised form, its tokens and its comparable words."""
-    normal = normalise(text)
+    """Return a text in normalised form without its markup, its tokens and its comparable words."""
+    normal = normalise(plain(text))
     tokens = tokenise(normal)
     return normal, tokens, _with_quantities(text_words(tokens), normal, tokens, item=False)
 

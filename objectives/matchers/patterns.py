@@ -11,7 +11,8 @@ Japanese (`objectives.numbers`):
 * `3rd` = `third`, but not the 3; `2026-03-09` = `March 9th` where one has no year; `14:05` = `2:05 pm`.
 
 In scripts without spaces a pattern is found anywhere, but not within a number. A regular expression is searched in the
-normalised text, ignoring case; after `TIMEOUT_SECONDS` the search ends with an error.
+normalised text, ignoring case; after `TIMEOUT_SECONDS` the search ends with an error. Both are searched in the text
+as it is written, then in the text without its markup (`objectives.markup`).
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ from typing import Final, NamedTuple
 import regex
 
 from objectives.case import Item
+from objectives.markup import plain
 from objectives.matchers.base import Match, ObjectiveError
 from objectives.numbers import Quantity, quantities
 from objectives.regexes import compile_pattern
 from objectives.text import Token, normalise, tokenise
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Increased whenever patterns are found elsewhere than before, so that scores of different versions differ."""
 
 TIMEOUT_SECONDS: Final = 0.5
@@ -149,10 +151,15 @@ def compile_regex(pattern: str) -> regex.Pattern[str]:
 
 
 class PatternText:
-    """A text prepared for patterns; it is cut into tokens when the first plain pattern needs them."""
+    """A text prepared for patterns; it is cut into tokens when the first plain pattern needs them.
 
-    def __init__(self, text: str) -> None:
+    What is not found in the text as it is written is looked for in the text without its markup (`**2** hours`).
+    """
+
+    def __init__(self, text: str, *, marked: bool = True) -> None:
         self.text = normalise(text)
+        without = plain(text) if marked else text
+        self._without_markup = None if without == text else PatternText(without, marked=False)
 
     @cached_property
     def _tokens(self) -> Sequence[Token]:
@@ -172,6 +179,10 @@ class PatternText:
 
     def find(self, pattern: str) -> str | None:
         """Return the first match of a plain pattern, or None. An empty pattern matches nothing."""
+        found = self._find(pattern)
+        return self._without_markup.find(pattern) if found is None and self._without_markup else found
+
+    def _find(self, pattern: str) -> str | None:
         wanted = _read_pattern(pattern)
         for first, last in self._words.find(wanted.words):
             if not wanted.read or self._keeps(wanted, first, last):
@@ -203,6 +214,8 @@ class PatternText:
                 f"{len(self.text)} characters. Write it without nested repeats such as (a+)+, "
                 "or list the spellings under any."
             ) from None
+        if found is None and self._without_markup:
+            return self._without_markup.search(pattern, item)
         return found[0] if found else None
 
 

@@ -9,8 +9,7 @@ from typing import Any
 
 from objectives import Case, Objective, ObjectiveError, Score
 from objectives.matchers.base import UnusableAnswer
-from objectives.text import normalise, tokenise
-from objectives.text_metrics import words_of
+from objectives.text_metrics import words_in
 from sweeps.engines.base import EngineFailure, EngineProtocolError, EngineTimeout, Generation, PromptTooLong
 from sweeps.errors import SweepError
 from sweeps.ledger.ledger import Ledger
@@ -153,5 +152,5 @@ class Scorer:
             raise ScoringError(str(error)) from error
         detail = detail_of(score)
         if self._cuts:
-            detail["words"] = len(words_of(tokenise(normalise(text))))
+            detail["words"] = len(words_in(text))
         return Scored(score.score, detail)
