@@ -157,7 +157,13 @@ def physical_cores() -> int | str:
         return int(text) if _is_count(text) else UNKNOWN
     places = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology")
     cores = {read(place / "core_cpus_list") or read(place / "thread_siblings_list") for place in places} - {""}
-    return len(cores) or UNKNOWN
+    return len(cores) or parse_cores(read("/proc/cpuinfo")) or UNKNOWN  # a container may lack /sys
+
+
+def parse_cores(text: str) -> int:
+    """Count the cores in the text of `/proc/cpuinfo`; 0 on Arm, where it does not name them."""
+    processors = (dict(re.findall(r"^(physical id|core id)\s*:\s*(\d+)", part, re.M)) for part in text.split("\n\n"))
+    return len({tuple(sorted(each.items())) for each in processors if len(each) == 2})
 
 
 def installed_memory() -> int | None:

@@ -77,6 +77,20 @@ def test_counts_of_this_machine_are_those_of_psutil():
     assert abs(system.installed_memory() - psutil.virtual_memory().total) < 2**20
 
 
+def test_cores_are_counted_where_the_system_hides_its_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    def processor(number: int, package: int, core: int) -> str:
+        return f"processor\t: {number}\nphysical id\t: {package}\nsiblings\t: 4\ncore id\t\t: {core}\n\n"
+
+    two_packages = "".join(processor(n, package=n // 4, core=n % 2) for n in range(8))  # two threads on each core
+    assert system.parse_cores(two_packages) == 4
+    assert system.parse_cores("processor\t: 0\nCPU part\t: 0xd0b\n\n" * 2) == 0
+    monkeypatch.setattr(system.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(system, "read", lambda path: two_packages if str(path) == "/proc/cpuinfo" else "")
+    assert system.physical_cores() == 4
+    monkeypatch.setattr(system, "read", lambda path: "")
+    assert system.physical_cores() == "unknown"
+
+
 def test_nvidia_smi_gives_the_facts_of_nvml():
     text = "NVIDIA GeForce RTX 4090, 24564, 560.35.03, 8.9\nNVIDIA GB10, [N/A], 580.95, 12.1\n"
     assert system.nvidia_gpus(text) == [
