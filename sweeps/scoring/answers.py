@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from objectives.markup import plain
 from objectives.reasoning import split
+from objectives.text import normalise
 from sweeps.engines.base import Generation, thinking_share
 
 CUT, KEEP = "cut", "keep"
@@ -14,6 +16,9 @@ CUT, KEEP = "cut", "keep"
 EMPTY = "empty"
 """Finish of a text without an answer, whatever ended it."""
 
+
+_LONG = 2000
+"""Characters from which a text is not searched for whether it is empty."""
 
 UNSCORED = "NotScored"
 """First word in the error of an observation whose text has no score."""
@@ -57,7 +62,13 @@ def answer_of(generation: Generation, reasoning: str = CUT) -> Answer:
     inside, text = found if reasoning == CUT else ("", generation.text)
     thought = "\n".join(filter(None, [generation.thought, inside]))
     thinking, answer = _tokens(generation, inside, text)
-    return Answer(text, thought, answer, thinking, generation.finish if text.strip() else EMPTY, bool(found.thought))
+    finish = generation.finish if _says_something(text) else EMPTY
+    return Answer(text, thought, answer, thinking, finish, bool(found.thought))
+
+
+def _says_something(text: str) -> bool:
+    """Whether a text has more than white space, invisible characters, an empty fence, or a model's special tokens."""
+    return len(text) > _LONG or bool(normalise(plain(text)).strip())
 
 
 def _tokens(generation: Generation, inside: str, text: str) -> tuple[int | None, int | None]:

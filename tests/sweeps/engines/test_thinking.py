@@ -126,3 +126,15 @@ def test_tokens_that_an_older_ledger_did_not_tell_apart_are_unknown() -> None:
     assert (plain.finish, plain.answer_tokens, plain.thinking_tokens) == ("stop", 12, 0)
     aborted = answer_of(Generation("ha ha", "repeat", None, None, Timing(1.0)))
     assert (aborted.finish, aborted.answer_tokens, aborted.thinking_tokens) == ("repeat", None, 0)
+
+
+@pytest.mark.parametrize(
+    "text", ["", " \n", "\u200b\ufeff", "```\n```", "<|im_end|>", "<think>Only this.</think>\n</s>"]
+)
+def test_a_text_of_which_a_reader_sees_nothing_is_empty(text: str) -> None:
+    assert answer_of(Generation(text, "stop", 9, 12, Timing(1.0))).finish == "empty"
+
+
+@pytest.mark.parametrize("text", ["+", "No.", "👍", "泵"])
+def test_a_short_answer_is_an_answer(text: str) -> None:
+    assert answer_of(Generation(text, "stop", 9, 12, Timing(1.0))).finish == "stop"
