@@ -99,28 +99,41 @@ def run_study(
         strict: See `Sweep`.
         drop: Values of the space to go on without, as `NAME=VALUE`.
     """
-    console = stderr_console()
-    with terminable() as status, progress_view(quiet=quiet or as_json, verbose=verbose) as view:
-        view.step(f"importing, and reading {file.name}")
-        from sweeps.study.sweep import Sweep
+    result: SweepResult | None = None
+    with terminable() as status:
+        with progress_view(quiet=quiet or as_json, verbose=verbose) as view:
+            view.step(f"importing, and reading {file.name}")
+            from sweeps.study.sweep import Sweep
 
-        sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=tracking, strict=strict, drop=drop)
-        if as_json:
-            echo_json({"record": "launch", "study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)})
-        try:
-            result = sweep.compare() if command == "compare" else sweep.run()
-        except KeyboardInterrupt:
-            view.note(f"stopped; {_kept(sweep.workspace, sweep.config.study.name, view)}. To go on:", warning=True)
-            again = ["sweeps", command, str(file)]
-            again += [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
+            sweep = Sweep.from_toml(file, mlruns=mlruns, progress=view, tracking=tracking, strict=strict, drop=drop)
+            if as_json:
+                launch = {"study": sweep.config.study.name, "file": str(file), "mlruns": str(mlruns)}
+                echo_json({"record": "launch", **launch})
+            with suppress(KeyboardInterrupt):
+                result = sweep.compare() if command == "compare" else sweep.run()
+        if result is None:  # said after the live display has ended, which would draw over it
+            console = stderr_console()
+            kept = _kept(sweep.workspace, sweep.config.study.name, view)
+            say(console, f"warning: stopped; {kept}. To go on:", style="yellow")
+            again = ["sweeps", command, str(file), *_given(mlruns)]
             again += ["--no-tracking"] * (not tracking) + ["--strict"] * strict
             again += [word for text in drop for word in ("--drop", text)]
             console.print(f"  {shlex.join(again)}", markup=False, soft_wrap=True)
-            raise click.exceptions.Exit(status()) from None
+            raise click.exceptions.Exit(status())
     if as_json:
         echo_json({"record": "done", **summary(result)})
     else:
         show(result, kept=view.kept)
+
+
+def _given(mlruns: Path) -> list[str]:
+    """Words that name the folder and the database again, where the command line named them."""
+    from sweeps.addresses import without_password
+
+    context = click.get_current_context(silent=True)
+    storage = context.params.get("storage") if context else None
+    words = [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
+    return words + (["--storage", without_password(storage)] if storage else [])
 
 
 def _kept(workspace: Workspace, study: str, view: GenerationCounts) -> str:

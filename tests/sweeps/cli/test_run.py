@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -125,6 +126,31 @@ def test_what_was_kept_before_counts_when_a_run_is_stopped_again(
         err = capsys.readouterr().err
         assert f"stopped; {many} generations are kept. To go on:" in err
     assert err.endswith(f"  sweeps run {finished / 'sweep.toml'} --mlruns {copy / 'mlruns'} --no-tracking --strict\n")
+
+
+@pytest.mark.usefixtures("no_report")
+def test_on_a_terminal_the_command_that_continues_stays_below_the_live_display(
+    finished: Path, copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from sweeps.progress.console import PlainConsole
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    screen = io.StringIO()
+    for place in ("sweeps.cli.common", "sweeps.cli.run"):
+        monkeypatch.setattr(
+            f"{place}.stderr_console", lambda: PlainConsole(file=screen, force_terminal=True, width=100)
+        )
+    monkeypatch.setattr("sweeps.progress.live.RichProgress.advance", stop)
+    url = f"sqlite:///{copy / 'mlruns' / 'ledger.db'}"
+    arguments = [str(finished / "sweep.toml"), "--no-tracking", "--mlruns", str(copy / "mlruns"), "--storage", url]
+    assert run_command(["run", *arguments]) == 130
+    drawn, shown = screen.getvalue().rsplit("\x1b[?25h", 1)  # the display ends by showing the cursor again
+    assert "To go on:" not in drawn
+    assert "stopped; " in shown
+    command = shown.rpartition("To go on:")[2]
+    assert f"  sweeps run {finished / 'sweep.toml'} --mlruns {copy / 'mlruns'} --storage {url} --no-tracking" in command
 
 
 def _stop(folder: Path, sign: int, code: int, *options: str) -> Path:
