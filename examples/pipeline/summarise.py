@@ -17,11 +17,18 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-FLOATS = {"temperature", "top_p", "min_p", "repeat_penalty", "presence_penalty", "frequency_penalty"} | {
+FLOATS = [
+    "temperature",
+    "top_p",
+    "min_p",
+    "typical_p",
+    "repeat_penalty",
+    "presence_penalty",
+    "frequency_penalty",
     "mirostat_tau",
     "mirostat_eta",
-}
-INTEGERS = {
+]
+INTEGERS = [
     "top_k",
     "repeat_last_n",
     "num_ctx",
@@ -29,24 +36,34 @@ INTEGERS = {
     "num_gpu",
     "num_thread",
     "num_batch",
+    "draft_num_predict",
     "mirostat",
     "seed",
-}
+]
+
+
+def texts(value: str) -> list[str]:
+    """Read a list of texts; `docker --env-file` leaves the shell's quotes around it."""
+    return json.loads(value.strip("'"))
+
+
+READERS = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(INTEGERS, int), "stop": texts}
+WORDS = {"true": True, "false": False}
 
 
 def request_from_environment() -> dict[str, object]:
     """Make the request from OLLAMA_MODEL, OLLAMA_<OPTION>, OLLAMA_SYSTEM_FILE and OLLAMA_PROMPT_FILE."""
     if "OLLAMA_MODEL" not in os.environ:
         raise SystemExit("OLLAMA_MODEL is not set: source an exported .env file first, or give --options FILE.json")
-    given = {
-        name: os.environ[f"OLLAMA_{name.upper()}"]
-        for name in FLOATS | INTEGERS
-        if f"OLLAMA_{name.upper()}" in os.environ
-    }
-    try:
-        options = {name: int(value) if name in INTEGERS else float(value) for name, value in given.items()}
-    except ValueError as error:
-        raise SystemExit(f"an OLLAMA_* option is not a number: {error}; correct the variable") from None
+    options = {}
+    for name, read in READERS.items():
+        if (value := os.environ.get(f"OLLAMA_{name.upper()}")) is not None:
+            try:
+                options[name] = read(value)
+            except ValueError as error:
+                raise SystemExit(
+                    f"OLLAMA_{name.upper()}={value} cannot be read: {error}; correct the variable"
+                ) from None
     folder = Path(os.environ.get("OLLAMA_EXPORT_DIR", "."))
     messages = []
     if system := os.environ.get("OLLAMA_SYSTEM_FILE"):
@@ -54,9 +71,11 @@ def request_from_environment() -> dict[str, object]:
     prompt = os.environ.get("OLLAMA_PROMPT_FILE")
     user = (folder / prompt).read_text(encoding="utf-8") if prompt else "{log}"
     messages.append({"role": "user", "content": user})
+    think = os.environ.get("OLLAMA_THINK")  # beside the options: among them Ollama would ignore it
     # By default a log longer than num_ctx is cut silently; with truncate false, the server refuses it.
     return {
         "model": os.environ["OLLAMA_MODEL"],
+        **({} if think is None else {"think": WORDS.get(think, think)}),
         "options": options,
         "messages": messages,
         "stream": False,
@@ -67,7 +86,7 @@ def request_from_environment() -> dict[str, object]:
 def request_from_json(path: Path) -> dict[str, object]:
     """Return the request of an exported JSON file, without its notes on provenance."""
     body = json.loads(path.read_text(encoding="utf-8"))
-    return {key: value for key, value in body.items() if key not in ("provenance", "warning")}
+    return {key: value for key, value in body.items() if key not in ("provenance", "warning", "caution")}
 
 
 def send(request: dict[str, object], host: str, timeout: float = 600) -> dict[str, object]:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from analysis.export.formats import write_exports
+from sweeps.options import NUMBERS, OPTIONS
 from tests.analysis.export.test_export import make
 
 PIPELINE = Path(__file__).parents[3] / "examples" / "pipeline"
@@ -84,6 +85,26 @@ def test_json_and_env_ask_for_the_same(tmp_path, server):
     assert seen[0]["options"]["seed"] == 42
 
 
+def test_every_option_gets_from_either_file_into_the_request(tmp_path, server):
+    """An option that the pipeline does not know would be tuned, exported, and never sent."""
+    host, seen = server
+    options = {name: spec.cast(1) for name, spec in NUMBERS.items()}
+    options |= {"stop": ("<|im_end|>", "it's \n over"), "think": False}
+    assert set(options) == set(OPTIONS)
+    write_exports(make(options=options), tmp_path)
+    (tmp_path / "log.txt").write_text("x")
+    by_env = [PIPELINE / "run_bundle.sh", tmp_path / "production.env", tmp_path / "log.txt"]
+    by_json = [sys.executable, PIPELINE / "summarise.py", tmp_path / "log.txt"]
+    for command in (by_env, [*by_json, "--options", tmp_path / "production.json"]):
+        done = run(command, host, OUT=str(tmp_path / "out"), PYTHON=sys.executable)
+        assert done.returncode == 0, done.stderr
+    assert seen[0] == seen[1]
+    assert seen[0]["options"] == {n: v for n, v in options.items() if n not in ("think", "stop")} | {
+        "stop": ["<|im_end|>", "it's \n over"]
+    }
+    assert seen[0]["think"] is False
+
+
 def test_a_variable_set_by_hand_wins(tmp_path, server):
     host, seen = server
     write_exports(make(), tmp_path)
@@ -100,9 +121,13 @@ def test_mistakes_are_told_in_a_line(tmp_path):
     missing = run([PIPELINE / "run_bundle.sh", tmp_path / "none.env", tmp_path / "log.txt"], "127.0.0.1:9")
     assert missing.returncode == 2
     assert "none.env" in missing.stderr
-    unset = run([sys.executable, PIPELINE / "summarise.py", tmp_path / "log.txt"], "127.0.0.1:9")
+    summarise = [sys.executable, PIPELINE / "summarise.py"]
+    unset = run([*summarise, tmp_path / "log.txt"], "127.0.0.1:9")
     assert unset.returncode == 1
     assert "OLLAMA_MODEL is not set" in unset.stderr
+    wrong = run([*summarise, tmp_path / "log.txt"], "127.0.0.1:9", OLLAMA_MODEL="m", OLLAMA_TOP_K="many")
+    assert wrong.returncode == 1
+    assert "OLLAMA_TOP_K=many cannot be read" in wrong.stderr
     write_exports(make(), tmp_path)
     down = run(
         [sys.executable, PIPELINE / "summarise.py", tmp_path / "log.txt", "--options", tmp_path / "production.json"],
