@@ -40,8 +40,9 @@ from sweeps.cli.probe import read_values
 from sweeps.cli.rescore import _weights
 from sweeps.config.file import load_config
 from sweeps.engines import gguf
-from sweeps.engines.base import EngineError, EngineProtocolError, Prompt, parse_json_object
+from sweeps.engines.base import EngineError, EngineProtocolError, Prompt
 from sweeps.engines.gguf import NoGguf
+from sweeps.engines.json_answers import parse_json_object
 from sweeps.engines.model_parameters import parse_parameters
 from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.openai import OpenAIEngine

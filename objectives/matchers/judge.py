@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from objectives.case import Item
 from objectives.matchers.base import Match, ObjectiveError, UnusableAnswer
+from objectives.matchers.judge_answers import read_answers
 from objectives.matchers.model_access import ChatJson
 
 SCHEMA: Final[Mapping[str, Any]] = {
@@ -76,7 +77,7 @@ class JudgeMatcher:
             raise ObjectiveError(f"threshold = {threshold!r}: the judge needs a share of votes from 0.5 to below 1.")
         self._chat_json = chat_json
         self.votes, self.threshold = votes, threshold
-        settings = json.dumps(["judge-1", model, votes, threshold, _PROMPT, SCHEMA], sort_keys=True)
+        settings = json.dumps(["judge-2", model, votes, threshold, _PROMPT, SCHEMA], sort_keys=True)
         self.digest = hashlib.sha256(settings.encode()).hexdigest()[:12]
 
     def match(self, items: Sequence[Item], text: str, *, context: str | None = None) -> list[Match]:  # noqa: ARG002
@@ -117,32 +118,18 @@ class JudgeMatcher:
         )
 
     def _ask(self, items: Sequence[Item], order: list[int], text: str, vote: int) -> dict[int, tuple[bool, str]]:
-        listed = "\n".join(f"{place + 1}. {items[place].text}" for place in order)
+        """Return the answers by the items' places. They are numbered as they are shown, as a model counts them."""
+        shown = [items[place].text for place in order]
+        listed = "\n".join(f"{number}. {each}" for number, each in enumerate(shown, start=1))
         prompt = _PROMPT.format(text=text, items=listed)
         problem = ""
         for turn in range(vote * _TRIES, (vote + 1) * _TRIES):
-            answers, problem = _read_answers(self._chat_json(prompt, SCHEMA, turn), len(items))
+            answers, problem = read_answers(self._chat_json(prompt, SCHEMA, turn), shown)
             if not problem:
-                return answers
+                return {order[at]: answer for at, answer in answers.items()}
         raise UnusableAnswer(
             f"the judge's answer cannot be used: {problem}. Use a larger model: it follows the schema more often."
         )
-
-
-def _read_answers(answer: Any, count: int) -> tuple[dict[int, tuple[bool, str]], str]:
-    """Return the answers by the items' places, and the problem with them ("" if there is none)."""
-    entries = answer.get("answers") if isinstance(answer, Mapping) else None
-    if not isinstance(entries, list):
-        return {}, f"no list 'answers' in {str(answer)[:200]!r}"
-    found: dict[int, tuple[bool, str]] = {}
-    for entry in entries:
-        number = entry.get("item") if isinstance(entry, Mapping) else None
-        covered = entry.get("covered") if isinstance(entry, Mapping) else None
-        if not isinstance(number, int) or not isinstance(covered, bool) or not 1 <= number <= count:
-            return {}, f"entry {str(entry)[:200]!r} is none of items 1 to {count} with true or false"
-        found.setdefault(number - 1, (covered, str(entry.get("quote") or "")))
-    lacking = [str(place + 1) for place in range(count) if place not in found]
-    return found, f"items {', '.join(lacking)} are not answered" if lacking else ""
 
 
 def retest_variance(share: float, votes: int, threshold: float = 0.5) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self, runtime_checkable
@@ -365,21 +364,6 @@ def messages(prompt: Prompt) -> list[dict[str, str]]:
     """Return the prompt as chat messages: the system message, if any, then the user's."""
     system = [] if prompt.system is None else [{"role": "system", "content": prompt.system}]
     return [*system, {"role": "user", "content": prompt.user}]
-
-
-def parse_json_object(text: str, source: str) -> dict[str, Any]:
-    """Return the JSON object in a model's answer.
-
-    Raises:
-        EngineProtocolError: If the text is none; the message starts with `source` and shows the start of the text.
-    """
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        raise EngineProtocolError(f"{source}: the answer is no JSON object: {excerpt(text)}; raise num_predict")
-    return value
 
 
 def excerpt(text: str, limit: int = 120) -> str:

@@ -24,10 +24,10 @@ from sweeps.engines.base import (
     Prompt,
     Timing,
     messages,
-    parse_json_object,
     thinking_share,
 )
 from sweeps.engines.embedded_model import EMBEDDED_MODEL, INSTALL, require_embedded_model
+from sweeps.engines.json_answers import parse_json_object
 from sweeps.engines.llama.fields import HONOURS, sampling_fields, thinking_fields, whole
 from sweeps.engines.llama.prompt_states import KeptStates
 from sweeps.engines.llama.server import LlamaServer, Load, kept_states, library
@@ -156,7 +156,7 @@ class LlamaCppEngine(BaseEngine):
         """See `Engine.chat_json`."""
         extra = {"response_format": {"type": "json_schema", "json_schema": {"schema": dict(schema)}}}
         answer, _ = self.chat(prompt, options, model, self._timeout, extra)
-        return parse_json_object(answer.text, f"llamacpp, model {model}")
+        return parse_json_object(answer.text, f"llamacpp, model {model}", schema)
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`; only the tokenizer runs, whatever num_ctx is."""

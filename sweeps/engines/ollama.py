@@ -18,8 +18,8 @@ from sweeps.engines.base import (
     Prompt,
     PromptTooLong,
     messages,
-    parse_json_object,
 )
+from sweeps.engines.json_answers import parse_json_object
 from sweeps.engines.spec import check_settings
 from sweeps.options import LOAD_SETTINGS, OPTIONS, RELOAD_OPTIONS, OptionValue
 
@@ -103,7 +103,7 @@ class OllamaEngine(_http.HttpEngine):
         if "think" not in options and "thinking" in (self.capabilities(model) or ()):
             extra["think"] = False  # a thought would take the tokens of the answer
         answer = self._chat(prompt, options, model, None, extra)
-        return parse_json_object(answer.text, f"{self.address}, model {model}")
+        return parse_json_object(answer.text, f"{self.address}, model {model}", schema)
 
     def count_tokens(self, prompt: Prompt, *, model: str, options: Mapping[str, OptionValue]) -> int:
         """See `Engine.count_tokens`.

@@ -87,8 +87,9 @@ class Model:
     def __call__(self, prompt, schema, turn):
         self.prompts.append(prompt)
         self.turns.append(turn)
-        yes = self.votes[len(self.prompts) - 1]
-        return {"answers": [{"item": n, "quote": "full disk", "covered": n in yes} for n in (2, 1)]}
+        yes = {ITEMS[number - 1].text for number in self.votes[len(self.prompts) - 1]}
+        shown = {int(number): text for number, text in re.findall(r"^(\d+)\. (.*)$", prompt, re.MULTILINE)}
+        return {"answers": [{"item": n, "quote": "full disk", "covered": shown[n] in yes} for n in (2, 1)]}
 
 
 def test_judge_takes_the_majority_and_reports_its_noise() -> None:
@@ -125,13 +126,55 @@ def test_judge_asks_again_once() -> None:
         ("no json", "no list 'answers'"),
         ({"answers": [{"item": 1, "quote": "", "covered": True}]}, "items 2 are not answered"),
         ({"answers": [{"item": 9, "quote": "", "covered": True}]}, "none of items 1 to 2"),
-        ({"answers": [{"item": 1, "quote": "", "covered": "yes"}]}, "none of items 1 to 2"),
+        ({"answers": [{"item": 1, "quote": "", "covered": "perhaps"}]}, "none of items 1 to 2"),
         ({"answers": ["x"]}, "none of items 1 to 2"),
+        ({"answers": [{"item": 1, "covered": None}, {"item": 2, "covered": True}]}, "none of items 1 to 2"),
+        ({"answers": [{"item": 1, "covered": 0.5}, {"item": 2, "covered": True}]}, "none of items 1 to 2"),
+        ({"answers": [{"item": 0, "covered": True}, {"item": 2, "covered": True}]}, "none of items 1 to 2"),
+        ({"answers": [{"item": 1, "covered": True}, {"item": 1, "covered": False}]}, "item 1 has two answers"),
+        ({"answers": [True]}, "none of items 1 to 2"),
+        ({"answers": []}, "items 1, 2 are not answered"),
+        ({}, "no list 'answers'"),
     ],
 )
 def test_judge_refuses_bad_answers(reply: object, message: str) -> None:
     with pytest.raises(UnusableAnswer, match=message):
         JudgeMatcher(lambda prompt, schema, turn: reply).match(ITEMS, "text")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        {"answers": [{"item": 1, "covered": "yes"}, {"item": 2, "covered": "No."}]},
+        {"answers": [{"item": "1.", "covered": "true"}, {"item": "Item 2", "covered": "not covered"}]},
+        {"answers": [{"item": 2, "covered": 0}, {"item": 1.0, "covered": 1}]},
+        {"answers": [{"item": 0, "covered": True}, {"item": 1, "covered": False}]},
+        {"answers": [{"item": "Disk full.", "covered": True}, {"item": "cat asleep", "covered": False}]},
+        {"answers": [{"id": 1, "Is Covered": True}, {"id": 2, "Is Covered": False}]},
+        {"answers": [{"item": n, "covered": n == 1} for n in (1, 2, 3, 4)]},
+        {"answers": [{"item": 1, "covered": True}, {"item": 1, "covered": True}, {"item": 2, "covered": False}]},
+        {"answers": [{"covered": True}, {"covered": False}]},
+        {"answers": [True, False]},
+        {"answers": {"1": True, "2": {"covered": False}}},
+        {"results": [{"item": 1, "covered": True}, {"item": 2, "covered": False}]},
+        {"1": "yes", "2": "no"},
+        [{"item": 1, "covered": True}, {"item": 2, "covered": False}],
+    ],
+)
+def test_judge_reads_what_models_answer_nearly_as_asked(reply: object) -> None:
+    disk, cat = JudgeMatcher(lambda prompt, schema, turn: reply, votes=1).match(ITEMS, "text")
+    assert (disk.probability, cat.probability) == (1, 0)
+
+
+def test_judge_numbers_the_items_as_it_shows_them() -> None:
+    """A model that counts the list itself, and one that copies its numbers, mean the same items in every vote."""
+    items = [Item(str(place), f"fact {place}", 1) for place in range(5)]
+
+    def ask(prompt, schema, turn):
+        shown = re.findall(r"^\d+\. (.*)$", prompt, re.MULTILINE)
+        return {"answers": [{"item": at, "covered": text == "fact 3"} for at, text in enumerate(shown, start=1)]}
+
+    assert [match.probability for match in JudgeMatcher(ask, votes=5).match(items, "text")] == [0, 0, 0, 1, 0]
 
 
 def test_judge_is_not_asked_about_nothing() -> None:
