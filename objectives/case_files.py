@@ -29,7 +29,7 @@ from analysis.files.encodings import NotUtf8Error, decode
 from analysis.files.pipes import ENDLESS, is_endless
 from objectives.case import Case, Item
 from objectives.case_schema import CaseError, ItemSchema, Problem, RubricSchema, problems_of, regex_fault
-from objectives.hints import did_you_mean
+from objectives.hints import did_you_mean, nearest_name
 
 __all__ = [
     "OUTSIDE_LOGS",
@@ -161,8 +161,18 @@ def rubric_files(path: Path) -> list[Path]:
     shipped = shipped_sets()
     if str(path) in shipped:
         return rubric_files(shipped[str(path)])
-    remedy = f"{did_you_mean(str(path), shipped)}Shipped sets: {', '.join(shipped) or 'none'}."
+    remedy = f"{_neighbour(path) or did_you_mean(str(path), shipped)}Shipped sets: {', '.join(shipped) or 'none'}."
     raise CaseError(Problem(str(path), "no such directory, rubric file or shipped case set.", remedy))
+
+
+def _neighbour(path: Path) -> str:
+    """Return ``Did you mean 'x'? `` for a folder or rubric beside a place that does not exist, else ""."""
+    try:
+        beside = [each for each in path.parent.iterdir() if each.is_dir() or each.suffix == ".toml"]
+    except OSError:
+        return f"The directory {str(path.parent)!r} does not exist. "
+    near = nearest_name(path.name, [each.name for each in beside])
+    return "" if near is None else f"Did you mean {str(path.parent / near)!r}? "
 
 
 def _chosen(files: list[Path], names: Sequence[str], place: str) -> list[Path]:

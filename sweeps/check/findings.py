@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from analysis.formatting import cases_text, count_text, option_text
@@ -19,11 +19,14 @@ from sweeps.config.sweep_config import SweepConfig
 from sweeps.engines.base import Generation
 from sweeps.hosts.host import Host
 from sweeps.hosts.sweep_hosts import host_differences
-from sweeps.options import OPTIONS, as_number, whole
+from sweeps.options import NUMBERS, OPTIONS, as_number, whole
 from sweeps.probes.capacity import Capacity
 from sweeps.scoring.answers import CUT, answer_of
 from sweeps.scoring.empty_texts import room_for_thought
 from sweeps.scoring.quantities import QUANTITIES
+
+FRACTIONS = frozenset(name for name, spec in NUMBERS.items() if spec.kind is float)
+"""Options that any value between two others makes sense for."""
 
 
 def file_finding(config: SweepConfig) -> Finding:
@@ -33,7 +36,16 @@ def file_finding(config: SweepConfig) -> Finding:
     named = ", ".join(candidate.name for candidate in config.candidates)
     parts = [f"study {config.study.name}", f"{'compared' if config.is_comparison else 'searched'}: {names}"]
     parts += [f"candidates: {named}"] if named else []
-    return Finding("; ".join(parts + ([f"limits: {limits}"] if limits else [])))
+    return Finding("; ".join(parts + ([f"limits: {limits}"] if limits else [])), todo="; ".join(_pairs(config)))
+
+
+def _pairs(config: SweepConfig) -> Iterator[str]:
+    """Say how to search a range, for each number of which two values are listed: `[0.1, 1.2]` may be meant as one."""
+    for dimension in config.space:
+        ends = sorted(as_number(value) for value in dimension.choices) if dimension.name in FRACTIONS else []
+        if len(ends) == 2:
+            form = f"{{ low = {ends[0]:g}, high = {ends[1]:g} }}"
+            yield f"only two values of {dimension.name} are tried; to search between them: {dimension.name} = {form}"
 
 
 def cases_finding(cases: Sequence[Case], config: SweepConfig) -> Finding:

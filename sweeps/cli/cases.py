@@ -145,7 +145,7 @@ def _print_report(report: RubricReport, *, counted: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     table.add_column("State", no_wrap=True)
     table.add_column("Case", overflow="fold", max_width=26)
-    table.add_column("RubricFinding", overflow="fold")
+    table.add_column("Finding", overflow="fold")
     before = ""
     for finding in report.findings:
         case = "" if finding.case == before else finding.case

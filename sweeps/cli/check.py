@@ -52,10 +52,12 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
 
     console = stdout_console()
     table = Table(box=None, pad_edge=False)
-    for column in ("check", "state", "found", "what to do"):
+    todo = ["what to do"] if any(row.todo for row in report.rows) else []  # an empty column takes width from the others
+    for column in ("check", "state", "found", *todo):
         table.add_column(column, overflow="fold")
     for row in report.rows:
-        table.add_row(row.name, Text(row.state, STYLES[row.state]), Text(row.found), Text(row.todo))
+        shown = [Text(row.state, STYLES[row.state]), Text(row.found), Text(row.todo)]
+        table.add_row(row.name, *shown[: 2 + len(todo)])
     console.print(table)
     if report.options:
         options = Table(box=None, pad_edge=False)

@@ -40,6 +40,10 @@ def known_sets(
     lines: list[str] = []
     for wanted in (*earlier, *_wanted(config, served)):
         fitted, remarks = _inside(wanted, config.space, config.baseline.values)
+        if not fitted.values:
+            if remarks:
+                lines.append(_sentence(f"{wanted.origin} is no trial of its own", remarks))
+            continue
         if fitted.params_in(config.space, config.baseline) is None:
             lines.append(f"{wanted.origin} is no first trial: the space does not hold it")
             continue
@@ -104,11 +108,16 @@ def _inside(wanted: FirstSet, space: Space, baseline: Mapping[str, Value]) -> tu
         if nearest != value:
             remarks.append(f"{name} {option_text(value)} is not in the space, the nearest value is tried")
         kept[name] = nearest
+    if not kept:  # nothing of the set is searched: the baseline moved into the space is not that set
+        return replace(wanted, values={}), remarks
     for dimension in space:  # a baseline outside of the space has values that no trial may have
         there = baseline.get(dimension.name)
         if dimension.name not in kept and there is not None and not dimension.has(there):
             inside = nearest_value(space, dimension.name, there)
-            kept |= {} if inside is None else {dimension.name: inside}
+            if inside is not None:
+                kept[dimension.name] = inside
+                outside = f"{dimension.name} {option_text(there)} of the baseline"
+                remarks.append(f"{outside} is not in the space, the nearest value is tried")
     return replace(wanted, values=kept), remarks
 
 

@@ -60,6 +60,9 @@ def _parse_dimension(name: str, entry: object, prompts: Sequence[str]) -> tuple[
         problems.append(f"{where}: has both choices and a range; keep one")
     elif "choices" in table:
         choices, wrong = _parse_choices(where, name, table["choices"], prompts)
+        if wrong and name in NUMBERS and not isinstance(entry, (list, Mapping)):
+            form = "must be a range { low = ..., high = ... }, a list of values, or one value"
+            wrong = [f"{where}: {form}, not {entry!r}; a value {NUMBERS[name].problem(entry)}"]
         problems += wrong
         return (None if problems else Dimension(name, choices=choices, when=when)), problems
     elif name not in NUMBERS:

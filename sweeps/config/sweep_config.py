@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from objectives.case_files import shipped_sets
 from sweeps.addresses import without_password
 from sweeps.config.baseline import NOT_SENT, OPEN, SEED_VARIABLE, parse_baseline
 from sweeps.config.batch import AUTO, automatic_batch
@@ -241,9 +242,9 @@ class SweepConfig:
 
     @property
     def cases_path(self) -> str:
-        """The cases as a path from here, or the name of a shipped set."""
-        beside = self.directory / self.objective.cases
-        return str(beside) if beside.exists() else self.objective.cases
+        """The cases as a path from here, or the name of a shipped set; by default a path beside the file."""
+        beside, given = self.directory / self.objective.cases, self.objective.cases
+        return given if not beside.exists() and (given in shipped_sets() or Path(given).exists()) else str(beside)
 
     def _engine_identity(self) -> dict[str, Any]:
         hosts = [without_password(entry.host) for entry in self.engine.hosts]

@@ -9,6 +9,7 @@ from typing import Any
 
 from analysis.comparison.claim import FEWEST_CASES
 from objectives import Case, CaseError, ModelAccess, Objective, ObjectiveError, load_cases, make_objective
+from objectives.case_files import shipped_sets
 from objectives.coverage import ScoreKind
 from objectives.custom import Scoring, as_objective
 from objectives.permission import HOW, permitted
@@ -70,7 +71,8 @@ def load_inputs(
     try:
         cases = _cases_of(config) if cases is None else cases
     except CaseError as error:
-        problems.append(str(error))
+        nowhere = config.cases_path not in shipped_sets() and not Path(config.cases_path).exists()
+        problems.append(f"{where}: objective.cases: {error}" if nowhere else str(error))
     if cases is not None and not (cases and all(isinstance(case, Case) for case in cases)):
         problems.append(f"Sweep(cases={cases!r}): must be a list with at least one Case; read a folder with load_cases")
         cases = None

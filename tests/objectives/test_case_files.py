@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,14 @@ def test_what_ends_in_toml_and_is_no_file_is_told(tmp_path: Path) -> None:
     assert "folder.toml: is a directory" in str(told.value)
     assert "link.toml: is a link to 'gone.toml', which does not exist" in str(told.value)
     assert len(load_cases(tmp_path, names=["a"])) == 1  # the others are not read
+
+
+def test_a_place_that_does_not_exist_is_answered_with_a_name_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "my cases").mkdir()
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(CaseError, match=re.escape(f"Did you mean {str(tmp_path / 'my cases')!r}?")):
+        load_cases(tmp_path / "my-cases")
+    with pytest.raises(CaseError, match=r"case set\. Shipped sets"):
+        load_cases(tmp_path / "notes")
+    with pytest.raises(CaseError, match=re.escape(f"The directory {str(tmp_path / 'gone')!r} does not exist.")):
+        load_cases(tmp_path / "gone" / "cases")

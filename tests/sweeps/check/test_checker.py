@@ -48,6 +48,19 @@ def stop(path, lose=""):
 
 
 class TestReady:
+    def test_two_values_that_may_be_meant_as_a_range_are_named(self, tmp_path):
+        space = {"temperature": [0.1, 1.2], "top_p": [0.5, 0.7, 0.9], "top_k": [20, 40]}
+        found = row(check(write_sweep(tmp_path, space=space)), "file")
+        assert found.state == "ready"
+        assert found.todo == (
+            "only two values of temperature are tried; to search between them: temperature = { low = 0.1, high = 1.2 }"
+        )
+
+    @pytest.mark.parametrize(("fault", "columns"), [({}, 3), ({"space": {"temperature": [0.1, 1.2]}}, 4)])
+    def test_a_column_without_content_is_left_out(self, tmp_path, capsys, fault, columns):
+        show(check(write_sweep(tmp_path, **fault)), tmp_path)
+        assert ("what to do" in capsys.readouterr().out) == (columns == 4)
+
     def test_all_parts_are_ready_and_told(self, tmp_path):
         report = check(write_sweep(tmp_path))
         assert report.state == "ready", report.rows
@@ -55,6 +68,7 @@ class TestReady:
             "file", "cases", "engine", "hosts", "baseline", "study",
             "capacity", "options", "answers", "budget", "time", "sight",
         ]  # fmt: skip
+        assert row(report, "file").todo == ""
         assert json.loads(json.dumps(report.as_dict()))["state"] == "ready"
         assert report.probes["top_p"]["scripted"].verdict == "alive"
 

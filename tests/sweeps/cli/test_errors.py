@@ -340,3 +340,8 @@ def test_every_path_of_every_command_may_not_be_empty() -> None:
                                       for name in command.list_commands(click.Context(command))))  # fmt: skip
         for parameter in command.params:
             assert isinstance(parameter.type, FilePath) == isinstance(parameter.type, click.Path), parameter.name
+
+
+def test_a_folder_of_cases_that_is_not_there_is_named_with_file_and_key(tmp_path: Path, capsys: Capture) -> None:
+    path = write_sweep(tmp_path, objective={"cases": "case"})
+    fails(capsys, sweep(path), 2, f"{path}: objective.cases: {tmp_path / 'case'}: no such directory", "Did you mean")

@@ -56,8 +56,17 @@ def test_nothing_is_tried_twice() -> None:
 
 def test_a_baseline_outside_the_space_gives_its_nearest_values() -> None:
     outside = config(baseline={"model": "tuned", "prompt": "brief", "temperature": 2.0, "top_k": 40})
-    (found,), _ = known_sets(outside, [served(top_k=10)])
+    (found,), (line,) = known_sets(outside, [served(top_k=10)])
     assert dict(found.values) == {"top_k": 10, "temperature": 1.2}
+    assert line.endswith("; temperature 2.0 of the baseline is not in the space, the nearest value is tried")
+
+
+def test_the_baseline_moved_into_the_space_is_no_set_of_the_model() -> None:
+    """A model that says only where to stop names no temperature."""
+    outside = config(baseline={"model": "tuned", "prompt": "brief", "temperature": 2.0, "top_k": 40, "stop": ["END"]})
+    assert known_sets(outside, [served(stop=("END",))]) == ((), ())
+    told = ("the model's own parameters is no trial of its own; top_p 0.5 is not searched",)
+    assert known_sets(outside, [served(top_p=0.5)]) == ((), told)
 
 
 def test_each_searched_model_has_sets_of_its_own() -> None:

@@ -160,6 +160,15 @@ def test_a_valid_range_proposes_values_inside_it(drawn: list[tuple[str, dict[str
         ({"top_k": [10, 20, 10]}, "a value appears twice"),
         ({"top_k": [10, "many"]}, "space.top_k[1]: must be a whole number, not 'many'"),
         ({"top_k": []}, "must be a list of at least one value"),
+        (
+            {"temperature": "0.1..1.2"},
+            "space.temperature: must be a range { low = ..., high = ... }, a list of values, or one value, "
+            "not '0.1..1.2'; a value must be a number",
+        ),
+        (
+            {"top_k": 0.5},
+            "space.top_k: must be a range { low = ..., high = ... }, a list of values, or one value, not 0.5",
+        ),
         ({"prompt": ["brief", "breif"]}, "space.prompt[1]: no prompt 'breif' in [prompts]; did you mean 'brief'?"),
         ({"prompt": {"low": 1, "high": 2}}, "space.prompt: needs choices"),
         ({"model": [3]}, "space.model[0]: must be a name, not 3"),
