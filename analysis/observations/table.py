@@ -177,8 +177,15 @@ def summarize(
     )
 
 
-def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRED_COLUMNS) -> None:
+def require_columns(
+    observations: pd.DataFrame, columns: Sequence[str] = REQUIRED_COLUMNS, *, remedy: str = "Add or rename it."
+) -> None:
     """Refuse a table that lacks a column, has one of them twice, or has no row.
+
+    Args:
+        observations: The table.
+        columns: The columns that are needed.
+        remedy: What to do about a missing column.
 
     Raises:
         TableError: Names the missing columns and, for each, the nearest name that the table has.
@@ -195,7 +202,7 @@ def require_columns(observations: pd.DataFrame, columns: Sequence[str] = REQUIRE
         for name in missing:
             near = difflib.get_close_matches(name, spare, n=1, cutoff=0.5)
             parts.append(f"{name!r} (is it {near[0]!r} here?)" if near else repr(name))
-        raise TableError(f"missing column {', '.join(parts)}; the table has {some_labels(present)}. Add or rename it.")
+        raise TableError(f"missing column {', '.join(parts)}; the table has {some_labels(present)}. {remedy}")
     counts = Counter(observations.columns)
     for name in (*columns, *_ALSO_USED):
         if (count := counts[name]) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 SOURCES = ("inspect", "lm-eval", "promptfoo", "mlflow", "optuna", "helm")
 """Tools whose files are read directly."""
+
+_NAMES = (
+    "Name your own with --columns (columns= in Python), such as --columns configuration=model,case=log,seed=run, or"
+    " rename them."
+)
 
 
 def read_table(
@@ -85,7 +91,7 @@ def _plain_tables(paths: Sequence[Path], columns: Mapping[str, str]) -> pd.DataF
             table = read_scores(path, columns)
             if len(paths) > 1 and "configuration" not in table:
                 table = finished(table.assign(configuration=path.stem))
-            require_columns(table)
+            require_columns(table, remedy=_NAMES)
             tables.append(table)
     if len(tables) == 1:
         return tables[0]
@@ -95,6 +101,15 @@ def _plain_tables(paths: Sequence[Path], columns: Mapping[str, str]) -> pd.DataF
     )
     whole.attrs["notes"] = list(dict.fromkeys([*notes, *whole.attrs["notes"]]))
     return whole.reset_index(drop=True)
+
+
+def _beside(path: Path) -> str:
+    """Return a file beside a path that does not exist, by the name most like its own; "" for none."""
+    try:
+        names = [each.name for each in path.parent.iterdir() if each.is_file()]
+    except OSError:
+        return ""
+    return next((str(path.parent / name) for name in get_close_matches(path.name, names, n=1, cutoff=0.8)), "")
 
 
 @contextmanager
@@ -107,7 +122,8 @@ def _named(path: Path, source: str = "") -> Iterator[None]:
     except TableError as error:
         raise TableError(f"{path}: {error}") from None
     except FileNotFoundError:
-        raise TableError(f"{path}: no such file") from None
+        near = _beside(path)
+        raise TableError(f"{path}: no such file" + (f"; did you mean {near!r}?" if near else "")) from None
     except IsADirectoryError:
         raise TableError(f"{path}: is a folder; name a file in it") from None
     except OSError as error:

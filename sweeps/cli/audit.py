@@ -15,6 +15,7 @@ import click
 from sweeps.audits.progress import AuditProgress
 from sweeps.cli.common import (
     FilePath,
+    SweepPath,
     echo_json,
     json_option,
     mlruns_option,
@@ -41,7 +42,7 @@ REQUIRED = ("identical", "equivalent", "same-quality")
 
 
 @click.command()
-@click.argument("file", type=FilePath(), required=False)
+@click.argument("file", type=SweepPath(), required=False)
 @click.option("--host", "hosts", multiple=True, metavar="NAME=URL", help="A host; with /v1 if that path is used there.")
 @click.option(
     "--host-file", "host_files", multiple=True, metavar="NAME=FILE", help="Its fingerprint, if it is another machine."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from sweeps.cli.common import FilePath, echo_json, json_option, mlruns_option, progress_view, stdout_console
+from sweeps.cli.common import SweepPath, echo_json, json_option, mlruns_option, progress_view, stdout_console
 from sweeps.cli.trust import trust_option
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ STYLES = {"ready": "green", "warning": "yellow", "blocked": "bold red"}
 
 
 @click.command()
-@click.argument("file", type=FilePath())
+@click.argument("file", type=SweepPath())
 @mlruns_option
 @json_option
 @click.option("--strict", is_flag=True, help="Stop where a searched option has no effect, instead of dropping it.")

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+SWEEP_FILE = "sweep.toml"
+"""The file that `sweeps init` writes."""
+
+
 class FilePath(click.Path):
     """Paths. An empty text (an unset variable of the shell) is refused: it would mean the current folder.
 
@@ -50,6 +54,15 @@ class FilePath(click.Path):
         except ValueError:  # a zero byte, which no path has
             self.fail(f"{os.fspath(value)!r} is no path", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class SweepPath(FilePath):
+    """Files of sweeps. A folder with a `sweep.toml`, as `sweeps init` makes it, stands for that file."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the file's path, or fail with the option."""
+        path = Path(super().convert(value, param, ctx))
+        return path / SWEEP_FILE if (path / SWEEP_FILE).is_file() else path
 
 
 class FolderPath(FilePath):

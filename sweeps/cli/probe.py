@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sweeps.cli.common import (
-    FilePath,
+    SweepPath,
     allow_remote_option,
     echo_json,
     json_option,
@@ -38,7 +38,7 @@ EXPENSIVE = LOAD_SETTINGS
 
 
 @click.command()
-@click.argument("file", type=FilePath(), required=False)
+@click.argument("file", type=SweepPath(), required=False)
 @mlruns_option
 @json_option
 @click.option("--engine", "kind", type=click.Choice(KINDS), help="Engine without FILE.  [default: ollama]")

@@ -12,7 +12,7 @@ import click
 
 from sweeps.cli.common import (
     F,
-    FilePath,
+    SweepPath,
     echo_json,
     json_option,
     mlruns_option,
@@ -42,7 +42,7 @@ def study_options(function: F) -> F:
         trust_option,
         json_option,
         mlruns_option,
-        click.argument("file", type=FilePath()),
+        click.argument("file", type=SweepPath()),
     ):
         function = option(function)
     return function

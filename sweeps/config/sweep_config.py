@@ -116,6 +116,8 @@ class SweepConfig:
             raise ConfigError(f"{where}: the character {lost!r} is half of one; remove it from the text") from None
         except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
             raise ConfigError(f"{where}: is not valid TOML: {error}") from None
+        if "items" in raw and "study" not in raw:
+            raise ConfigError(f"{where}: is the rubric of a case; name the file of a sweep, which has [study]")
         file, problems = _validated(raw)
         prompts = list(raw["prompts"]) if isinstance(raw.get("prompts"), dict) else []
         problems += [] if stored else name_problems(raw, environment)

@@ -220,9 +220,7 @@ class Measurer:
             tasks,
             study=self.name,
             on_result=on_result or self._keep,
-            on_drop=lambda host, why: self.progress.note(
-                f"host {host.label} is set aside, and the other hosts do its work: {why}", warning=True
-            ),
+            on_drop=self._note_drop,
             on_back=self._take_back,
             on_kept=self._scorer.expect,
             new=new,
@@ -235,6 +233,11 @@ class Measurer:
             if waiting and self.models.used:
                 for host in self.hosts:
                     host.cool()
+
+    def _note_drop(self, host: Host, why: str) -> None:
+        """Report a host that is set aside; where no other one works, the error says why the sweep stops."""
+        if any(other is not host and not other.dropped for other in self.hosts):
+            self.progress.note(f"host {host.label} is set aside, and the other hosts do its work: {why}", warning=True)
 
     def _take_back(self, host: Host) -> None:
         """Report a host that works again; one that never answered before becomes a part of the study."""

@@ -345,3 +345,20 @@ def test_every_path_of_every_command_may_not_be_empty() -> None:
 def test_a_folder_of_cases_that_is_not_there_is_named_with_file_and_key(tmp_path: Path, capsys: Capture) -> None:
     path = write_sweep(tmp_path, objective={"cases": "case"})
     fails(capsys, sweep(path), 2, f"{path}: objective.cases: {tmp_path / 'case'}: no such directory", "Did you mean")
+
+
+def test_a_folder_stands_for_its_sweep_and_a_rubric_is_told_from_one(tmp_path: Path, capsys: Capture) -> None:
+    path = write_sweep(tmp_path)
+    assert run_command(sweep(tmp_path)) == 0
+    capsys.readouterr()
+    rubric = next((path.parent / "cases").glob("*.toml"))
+    fails(capsys, sweep(rubric), 2, f"{rubric}: is the rubric of a case; name the file of a sweep", lines=1)
+    fails(capsys, sweep(rubric.parent), 2, f"{rubric.parent}: is a directory, not a TOML file")
+
+
+def test_a_table_that_is_not_there_is_answered_with_one_beside_it(tmp_path: Path, capsys: Capture) -> None:
+    (tmp_path / "scores.csv").touch()
+    near = f"score.csv: no such file; did you mean {str(tmp_path / 'scores.csv')!r}?"
+    fails(capsys, ["judge", str(tmp_path / "score.csv"), "--baseline", "a"], 2, near)
+    fails(capsys, ["judge", str(tmp_path / "table.csv"), "--baseline", "a"], 2, "table.csv: no such file\n")
+    fails(capsys, ["judge", str(tmp_path / "no" / "t.csv"), "--baseline", "a"], 2, "t.csv: no such file\n")

@@ -309,7 +309,9 @@ def test_the_usual_table_of_an_evaluation(tmp_path: Path, capsys: Capture) -> No
 @pytest.mark.parametrize("name", ["epoch", "Seed", "seeds", "repeat"])
 def test_a_column_that_may_hold_the_seeds_is_asked_for(name: str, tmp_path: Path, capsys: Capture) -> None:
     path = write(tmp_path / "t.csv", scores(("a", "b")), ("configuration", "case", name, "score"))
-    assert "missing column 'seed'" in refused(capsys, "judge", path, "--baseline", "a")
+    said = refused(capsys, "judge", path, "--baseline", "a")
+    assert "missing column 'seed'" in said
+    assert "--columns configuration=model,case=log,seed=run" in said
     assert judged(capsys, path, "--baseline", "a", "--columns", f"seed={name}")
 
 
