@@ -13,7 +13,7 @@ import pytest
 from sweeps.cli.interrupts import Interrupts, handled
 
 SLOW_END = """
-import signal, sys, time
+import select, signal, sys, time
 from sweeps.cli.interrupts import handled
 with handled(signal.SIGINT) as status:
     try:
@@ -22,7 +22,8 @@ with handled(signal.SIGINT) as status:
     except KeyboardInterrupt:
         try:
             print("ending", flush=True)
-            sys.stdin.readline()
+            while not select.select([sys.stdin], [], [], 0.1)[0]:
+                pass  # a read without end would let a signal wait that arrives just before it
             print("ended", flush=True)
         finally:
             sys.exit(status())
