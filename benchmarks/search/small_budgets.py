@@ -6,12 +6,12 @@
 A whole sweep in small: floor, trials in batches of four, pick, and a comparison on fresh seeds by the product's start
 design, surface, acquisition, case offsets and rule of recommendation. There is no engine, no ledger, and no look before
 the end of the confirmation, so a replication takes .03 s of processor time at 150 generations. `table` are the 48 real
-sets of `benchmarks.replay`, `smooth` and `rough` are simulated surfaces with 6 cases, the others are problems of
-`benchmarks.replay.other_starts`. Each way changes one thing.
+sets of `benchmarks.replay`; `smooth`, `rough` and `default-best` are simulated surfaces with 6 cases, the others are
+problems of `benchmarks.replay.other_starts`. Each way changes one thing.
 
 Shown are the regret of the recommended set, of the finalist, of the best tried set and of the claimed one (an effect
-above 2.02 standard errors), and what each saves against the first way. Differences are in pairs with standard errors;
-positive ones are better.
+above 2.02 standard errors), and what each saves against the first way; and the share of sweeps that recommend a truly
+worse set than the baseline. Differences are in pairs with standard errors; positive ones are better.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from benchmarks.replay import other_starts
 from benchmarks.search.trials import Trials, table_problem
 
 if TYPE_CHECKING:
+    from analysis.sequential.decision import Prior
     from benchmarks.search.arena import Array, Problem
     from sweeps.samplers.acquisition import Start
     from sweeps.samplers.posterior import Surface
@@ -38,7 +39,7 @@ FIRST_SEED = 21_000
 
 CERTAIN, RECOMMEND = 2.02, 0.7
 REPLICATIONS, BUDGET = 400, 150
-PROBLEMS = ("table", "smooth", "rough", *other_starts.KINDS)
+PROBLEMS = ("table", "smooth", "rough", "default-best", *other_starts.KINDS)
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class Way:
         again: Share of the search after which a tried set may be proposed again; 1 for never.
         start: Kind of the start design.
         first: Its largest size, the baseline included.
+        repick: Whether, where nothing is proven, the tried set is recommended that the search believes best after the
+            fresh generations, if it believes with a chance of `RECOMMEND` that it is better than the baseline.
     """
 
     floor: int = 4
@@ -66,6 +69,7 @@ class Way:
     again: float = 1.0
     start: Start | Literal["auto"] = "auto"
     first: int = 100
+    repick: bool = False
 
 
 WAYS: Mapping[str, Way] = {
@@ -84,6 +88,7 @@ WAYS: Mapping[str, Way] = {
     "any": Way(any_set=True),
     "greedy": Way(greedy=0.25),
     "again": Way(again=0.5),
+    "repick": Way(repick=True),
 }
 
 
@@ -196,7 +201,6 @@ class Small(Trials):
         """Pick a set, compare it on fresh seeds, and return the regrets."""
         import numpy as np
 
-        from analysis.sequential.decision import Prior
         from analysis.verdict.recommendation import probability_better
 
         problem, codes, surface = self.problem, np.array(self.codes), self.surface()
@@ -211,21 +215,48 @@ class Small(Trials):
         arms = [problem.draw_block(each, repeats, self.rng) for each in (options, problem.baseline)]
         effect = float(arms[0].mean() - arms[1].mean())
         error = math.sqrt(sum(float(arm.var(axis=1, ddof=1).mean()) for arm in arms) / arms[0].size)
-        prior = None
-        if surface is not None:
-            mean, covariance = surface.joint(self.encoding.features(np.vstack([picked[None, :], codes[:1]])))
-            variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
-            prior = Prior(float(mean[0] - mean[1]), math.sqrt(max(float(variance), 1e-12)))
+        prior = None if surface is None else self._belief(surface, picked)
         finalist, kept = problem.truth(options), problem.truth(problem.baseline)
-        recommended = effect > 0 and probability_better(effect, error, prior) >= RECOMMEND
+        given = finalist if effect > 0 and probability_better(effect, error, prior) >= RECOMMEND else kept
+        if self.way.repick and surface is not None and effect <= CERTAIN * error:
+            given = self._repicked(picked, arms)
         tried = [problem.truth({**problem.baseline, **self.encoding.params(each)}) for each in codes]
         return {
-            "recommended": problem.best - (finalist if recommended else kept),
+            "recommended": problem.best - given,
             "finalist": problem.best - finalist,
             "tried": problem.best - max(tried),
             "claimed": problem.best - (finalist if effect > CERTAIN * error else kept),
+            "wrong": float(given < kept),
             "trials": float(len(codes) - 1),
         }
+
+    def _belief(self, surface: Surface, codes: Array) -> Prior:
+        """The gain of a set over the baseline that a surface believes in."""
+        import numpy as np
+
+        from analysis.sequential.decision import Prior
+
+        mean, covariance = surface.joint(self.encoding.features(np.vstack([codes[None, :], self.codes[0][None, :]])))
+        variance = covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]
+        return Prior(float(mean[0] - mean[1]), math.sqrt(max(float(variance), 1e-12)))
+
+    def _repicked(self, picked: Array, arms: Sequence[Array]) -> float:
+        """True score of the set that is believed best once the fresh scores of finalist and baseline count too."""
+        import numpy as np
+
+        from analysis.verdict.recommendation import SHRINK
+
+        for codes, scores in zip((picked, self.codes[0]), arms, strict=True):
+            self.keep(codes, scores.sum(axis=1), scores.shape[1])
+        surface, codes = self.surface(), np.array(self.codes)
+        assert surface is not None
+        keys = self.encoding.keys(codes)
+        means = np.where([key == keys[0] for key in keys], -np.inf, surface.known_means())
+        best = codes[int(np.argmax(means))]
+        belief = self._belief(surface, best)
+        if 0.5 * math.erfc(-SHRINK * belief.mean / (belief.sd * math.sqrt(2))) < RECOMMEND:
+            return self.problem.truth(self.problem.baseline)
+        return self.problem.truth({**self.problem.baseline, **self.encoding.params(best)})
 
 
 def problem_of(kind: str, number: int) -> Problem:
@@ -263,10 +294,10 @@ def figures(kind: str, budget: int, numbers: Sequence[int], ways: Sequence[str])
 
 def table(found: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
     """The figures as text."""
-    yield f"{'way':<10}{'trials':>7}{'tried':>8}" + "".join(f"{k:>13}{'saved':>16}" for k in SHOWN)
+    yield f"{'way':<10}{'trials':>7}{'wrong':>7}{'tried':>8}" + "".join(f"{k:>13}{'saved':>16}" for k in SHOWN)
     for name, row in found.items():
         cells = (f"{row[k]:>13.4f}{row[f'saved_{k}']:>+9.4f}({row[f'se_saved_{k}']:.4f})"[:30] for k in SHOWN)
-        yield f"{name:<10}{row['trials']:>7.0f}{row['tried']:>8.4f}" + "".join(cells)
+        yield f"{name:<10}{row['trials']:>7.0f}{row['wrong']:>7.3f}{row['tried']:>8.4f}" + "".join(cells)
 
 
 SHOWN = ("recommended", "finalist", "claimed")
