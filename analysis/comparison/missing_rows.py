@@ -1,7 +1,8 @@
 """Rows that one arm has and the other lacks: nobody knows their scores, and they are no random sample.
 
-A table does not say which rows it should have. It shows it in three ways:
+A table does not say which rows it should have. It shows it in four ways:
 
+- The arm has no row in a case that the other arm has.
 - The arm has fewer rows in some cases than in others, and the other arm does not.
 - A seed that an arm has in most cases is absent in some.
 - Of seeds that both arms have, some are absent between an arm's first and last.
@@ -49,7 +50,7 @@ NONE_MISSING = MissingRows(0, 0, 0.0, 0.0, ((), ()))
 
 
 def missing_rows(two: Pair) -> MissingRows:
-    """Return the rows that an arm lacks in the cases that both arms have.
+    """Return the rows that an arm lacks, in cases that both arms have and in cases that only the other one has.
 
     Rows without a score are there: they count on their own (`Pair.effect_with_failures`). A greedy arm needs one row
     per case, and lacks none.
@@ -67,18 +68,59 @@ def missing_rows(two: Pair) -> MissingRows:
         np.zeros(len(even)) if each.greedy else np.maximum(np.ceil(full * even - counts - 1e-9), 0)
         for each, full, counts in zip(arms, most, made, strict=True)
     ]
-    if not (lacking[0].any() or lacking[1].any()):
+    absent = _absent_cases(two)
+    if not (lacking[0].any() or lacking[1].any() or absent[0] or absent[1]):
         return NONE_MISSING
     names = [two.cells.cases[place] for place in np.unique(two.cells.stratum_case[two.strata])]
     room = [_room(two, each, case, own, lost) for each, own, lost in zip(arms, made, lacking, strict=True)]
     (base_down, base_up), (down, up) = room
+    down, up = _with_absent(two, absent, -down - base_up, up + base_down)
+    rows = [
+        1 if each.greedy else max(1, round(full)) for each, full in zip((two.baseline, two.finalist), most, strict=True)
+    ]
+    (base_cases, cases), (base_rows, own_rows) = absent, rows
     return MissingRows(
-        baseline=int(lacking[0].sum()),
-        finalist=int(lacking[1].sum()),
-        down=-down - base_up,
-        up=up + base_down,
-        where=(_where(names, made[0], lacking[0]), _where(names, made[1], lacking[1])),
+        baseline=int(lacking[0].sum()) + base_rows * len(base_cases),
+        finalist=int(lacking[1].sum()) + own_rows * len(cases),
+        down=down,
+        up=up,
+        where=(
+            (*_none_of(two, base_cases, base_rows), *_where(names, made[0], lacking[0])),
+            (*_none_of(two, cases, own_rows), *_where(names, made[1], lacking[1])),
+        ),
     )
+
+
+def _absent_cases(two: Pair) -> tuple[dict[int, float], dict[int, float]]:
+    """Return the cases without any row of the baseline, and of the configuration, with the other arm's mean there.
+
+    A case in which an arm has failed rows alone is not absent: these count on their own.
+    """
+    found: list[dict[int, float]] = []
+    for own, other in ((two.baseline.row, two.finalist.row), (two.finalist.row, two.baseline.row)):
+        rows = np.bincount(two.cells.stratum_case, weights=two.cells.n[own] + two.cells.lost[own])
+        scored = two.cells.n[other] > 0
+        cases = [case for case in np.unique(two.cells.stratum_case[scored]).tolist() if not rows[case]]
+        means = [two.cells.mean[other, scored & (two.cells.stratum_case == case)].mean() for case in cases]
+        found.append({case: float(mean) for case, mean in zip(cases, means, strict=True)})
+    return found[0], found[1]
+
+
+def _with_absent(
+    two: Pair, absent: tuple[dict[int, float], dict[int, float]], down: float, up: float
+) -> tuple[float, float]:
+    """Return how far the effect could fall, and rise, with absent cases beside the rows that are missing elsewhere."""
+    base, own = (np.array(list(each.values())) for each in absent)
+    scale, shared = two.cells.scale, two.cases
+    cases = shared + len(base) + len(own)
+    least = shared * (two.effect + down) + (scale.floor - own).sum() + (base - scale.ceiling).sum()
+    most = shared * (two.effect + up) + (scale.ceiling - own).sum() + (base - scale.floor).sum()
+    return min(down, float(least) / cases - two.effect), max(up, float(most) / cases - two.effect)
+
+
+def _none_of(two: Pair, cases: dict[int, float], rows: int) -> tuple[str, ...]:
+    """Name the cases without any row."""
+    return tuple(f"{two.cells.cases[case]} (0 of {rows})" for case in cases)
 
 
 def _made(two: Pair, own: Arm, case: IntArray) -> IntArray:

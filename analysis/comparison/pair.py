@@ -261,7 +261,7 @@ def _notes(cells: Cells, baseline: int, finalist: int, dropped: BoolArray) -> tu
         if merged := int(cells.merged[row]):
             notes.append(
                 f"{merged} rows of {role} do not count: their seeds are in the table more than once (on another host "
-                "or as a repeat), mostly with the same result, so each seed counts once."
+                "or as a repeat), with the same or similar results, so each seed counts once."
             )
         made = int(cells.n[row].sum())
         if copied := int(cells.copied[row]):

@@ -97,7 +97,7 @@ def aa_check(
         raise TableError(f"{label!r} has too few seeds per case to compare one half with the other: add seeds")
     two = pair(halves, 0, 1)
     estimate = _compare_halves(two)
-    low, high = estimate.interval(1 - alpha)
+    low, high = two.cells.scale.bounded(estimate.interval(1 - alpha))
     drift, drift_p = _drift(own, order)
     passed = estimate.p_value >= alpha and (drift_p is None or drift_p >= alpha)
     n = min(int(two.baseline.n.sum()), int(two.finalist.n.sum()))

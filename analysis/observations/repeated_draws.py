@@ -5,6 +5,7 @@ Either adds no information: the seed, or the text, counts once.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,12 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from scipy import special
 
 if TYPE_CHECKING:
     from analysis.arrays import BoolArray, FloatArray, IntArray
 
 WARM = 0.6
 """From this temperature on, long texts do not repeat by chance."""
+
+SIMILAR = 0.25
+"""One-sided level of the test whether scores of a seed that was made again go together."""
 
 LONG_WORDS = 25
 """From this many words on, a text is long."""
@@ -59,6 +64,37 @@ def same_draws(draw: IntArray, value: npt.NDArray[Any], counts: BoolArray) -> Bo
     same = value[order][starts] == value[order][last]
     if recurs.any() and same[recurs].mean() >= 0.5:
         found[order] = np.repeat(recurs, sizes)
+    return found
+
+
+def similar_draws(draw: IntArray, cell: IntArray, score: FloatArray, counts: BoolArray) -> BoolArray:
+    """Say which rows are draws that were made again with other texts, whose scores go together all the same.
+
+    A seed on several hosts begins alike and may differ by rounding later on. Where scores of one seed lie on the same
+    side of their cells' means more often than chance makes at SIMILAR, each recurring seed counts once: to miss this
+    costs false claims, and to see it where it is not costs a few degrees of freedom.
+
+    Args:
+        draw: Codes of (configuration, case, seed), shape (rows,).
+        cell: Codes of (configuration, case, host), shape (rows,).
+        score: Scores, shape (rows,).
+        counts: Rows to consider, shape (rows,): those of configurations that are not greedy.
+
+    Returns:
+        Truth values, shape (rows,): the rows of all recurring draws, or none.
+    """
+    frame = pd.DataFrame({"draw": draw, "cell": cell, "score": score})[counts]
+    groups = frame.groupby("cell")["score"]
+    rest = frame["score"] - groups.transform("mean")
+    again = frame["draw"].duplicated(keep=False)
+    parts = pd.DataFrame({"rest": rest, "square": rest**2, "spread": groups.transform("var").fillna(0.0)})[again]
+    parts["spread_square"] = parts["spread"] ** 2
+    sums = parts.groupby(frame["draw"][again]).sum()
+    together = float((sums["rest"] ** 2 - sums["square"]).sum()) / 2
+    variance = float((sums["spread"] ** 2 - sums["spread_square"]).sum()) / 2  # of products of independent scores
+    found = np.zeros(len(draw), dtype=bool)
+    if variance > 0 and together > -float(special.ndtri(SIMILAR)) * math.sqrt(variance):
+        found[np.flatnonzero(counts)[again.to_numpy()]] = True
     return found
 
 
@@ -154,7 +190,10 @@ def seeds_once(
     """
     draws = rows.settings(stratum_case, shape[1]) * np.int64(rows.seed.max(initial=0) + 1) + rows.seed
     values = rows.score if (rows.text < 0).any() else rows.text
-    alike = same_draws(draws, values, counts[rows.cell // shape[1]])
+    counted = counts[rows.cell // shape[1]]
+    alike = same_draws(draws, values, counted)
+    if not alike.any() and len(pd.unique(draws)) < len(draws):
+        alike = similar_draws(draws, rows.cell, rows.score, counted)
     return _once(rows, alike, draws, shape)
 
 

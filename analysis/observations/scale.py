@@ -79,6 +79,14 @@ class Scale:
         room_below, room_above = np.maximum(means - self.low, 0.0), np.maximum(self.high - means, 0.0)
         return np.minimum(below, room_below), np.minimum(above, room_above)
 
+    def bounded(self, interval: tuple[float, float]) -> tuple[float, float]:
+        """Return an interval of a difference of means, cut off where no difference can be: at `width` on either side.
+
+        An interval that holds the truth still does so. Few degrees of freedom at an early look make it reach further.
+        """
+        low, high = interval
+        return max(low, -self.width), min(high, self.width)
+
     def shown(self, mean: float) -> float:
         """Return an oriented mean in the metric's own direction."""
         return 0.0 - mean if self.lower_is_better else mean

@@ -47,7 +47,7 @@ class Cells:
         made: Number of usable observations before those with one text under several seeds were merged.
         lost: Number of rows left out, for an error or a missing score.
         excluded: The same per configuration, shape (configurations,).
-        merged: Rows merged with others of the same seed, shape (configurations,); see `repeated_draws.same_draws`.
+        merged: Rows merged with others of the same seed, shape (configurations,); see `repeated_draws.seeds_once`.
         copied: Rows merged with others of the same long text under another seed, shape (configurations,).
         alike: Rows with the text of another seed where nothing says whether chance repeats it, shape (configurations,).
         zero_temperature: Whether all rows of a configuration have `temperature` 0, shape (configurations,).
@@ -117,7 +117,7 @@ def summarize(
     Args:
         observations: A table with at least REQUIRED_COLUMNS. `host`, `repeat`, `finish`, `stage` and `temperature` are
             used where they exist. So is `text_sha256`, which shows whether a seed that recurs gave the same text again.
-        once: Whether a draw that was made again counts once; see `repeated_draws.same_draws`.
+        once: Whether a draw that was made again counts once; see `repeated_draws.seeds_once`.
         cluster: Name of a column with the cluster of each case, such as the document that it asks about.
         scale: The scale of the metric.
 

@@ -194,7 +194,7 @@ def _own(pairs: dict[int, Pair], alpha: float) -> dict[int, tuple[float, float, 
     for row, p_value in zip(rows, adjusted, strict=True):
         estimate = estimates[row]
         assert estimate is not None  # narrowed for the type checker
-        low, high = estimate.interval(1 - level)
+        low, high = pairs[row].cells.scale.bounded(estimate.interval(1 - level))
         band = float(stats.t.isf(alpha / 2, estimate.dof)) * estimate.standard_error
         found[row] = (low, high, max(p_value, estimate.p_value), band)
     return found
@@ -232,7 +232,11 @@ def _common(cells: Cells, pairs: dict[int, Pair], alpha: float) -> dict[int, tup
     critical = dunnett_critical(loadings, dof, alpha)
     alone = float(stats.t.isf(alpha / 2, dof))
     return {
-        row: (pairs[row].effect - critical * error, pairs[row].effect + critical * error, p_value, alone * error)
+        row: (
+            *cells.scale.bounded((pairs[row].effect - critical * error, pairs[row].effect + critical * error)),
+            p_value,
+            alone * error,
+        )
         for row, error, p_value in zip(rows, errors, adjusted, strict=True)
     }
 

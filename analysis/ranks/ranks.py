@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ from analysis.comparison.pair import FEWEST_CASES, Pair, pair
 from analysis.observations.scale import Scale
 from analysis.observations.table import Cells, TableError, summarize
 from analysis.observations.views import ByConfiguration
+from analysis.sequential.design import SequentialDesign
 from analysis.verdict.doubts import doubts_about
 
 _WITHHELD = {"failures": "rows without a score", "missing rows": "missing rows", "drift": "a drift of the scores"}
@@ -39,6 +41,8 @@ def rank(
     cluster: str | None = None,
     range: tuple[float, float] = (0.0, 1.0),
     lower_is_better: bool = False,
+    design: SequentialDesign | None = None,
+    look: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Rank configurations, with what the data show about their order.
@@ -55,6 +59,8 @@ def rank(
         cluster: Name of a column with the cluster of each case; see `case_clusters.clustered_t`.
         range: Smallest and largest possible score.
         lower_is_better: Whether less is better. Effects are gains all the same: above 0 is better.
+        design: The plan of looks that ended the generations, as for `analysis.judge`.
+        look: The look that ended each configuration, by label; by default the last one.
         seed: Of random rearrangements, where a test needs them.
 
     Returns:
@@ -64,6 +70,7 @@ def rank(
         - `mean`: mean score over its cases.
         - `rank`: 1 for the best mean. `rank_low`, `rank_high`: all true ranks are inside with 1 - alpha.
         - `effect`: difference to the baseline; `ci_low`, `ci_high`: its interval, all of them with 1 - alpha together.
+          If the best one is the baseline, the data chose it, so that they are as wide as those of all pairs.
         - `p_better`: probability that one of its texts beats a text of the baseline on the same case; ties count half.
         - `p_better_low`, `p_better_high`: 1 - alpha interval of that, of each alone; see `probability_of_better`.
 
@@ -86,8 +93,10 @@ def rank(
     order = sorted(used, key=lambda row: (-means[row], cells.configurations[row]))
     reference = order[0] if baseline is None else cells.index(baseline, "baseline")
     about = usual_claim(cells, FEWEST_CASES) if claim is None else claim
-    shown, notes = _shown_orders(observations, cells, order, about, alpha, seed, assume_missing_at_random)
-    against = _against(cells, order, reference, about, alpha, seed)
+    looks = _Looks(design, look or {})
+    shown, notes = _shown_orders(observations, cells, order, about, alpha, seed, assume_missing_at_random, looks)
+    pairs = len(order) - 1 if baseline is not None else len(order) * (len(order) - 1) // 2
+    against = _against(cells, order, reference, about, alpha, pairs, seed, looks)
     table = pd.DataFrame(
         {
             "configuration": [cells.configurations[row] for row in order],
@@ -102,6 +111,26 @@ def rank(
     )
     table.attrs = {"baseline": cells.configurations[reference], "claim": about, "notes": notes}
     return table
+
+
+@dataclass(frozen=True)
+class _Looks:
+    """The looks at which configurations ended; two of them were compared for the last time where the first one left."""
+
+    design: SequentialDesign | None
+    at: Mapping[str, int]
+
+    def p_value(self, two: Pair, p_value: float) -> float:
+        """Return p with an allowance for all looks."""
+        return p_value if self.design is None else self.design.repeated_p(self._last(two, self.design), p_value)
+
+    def tail(self, two: Pair, level: float) -> float:
+        """Return the level of the test itself."""
+        return level if self.design is None else self.design.nominal(self._last(two, self.design), level)
+
+    def _last(self, two: Pair, design: SequentialDesign) -> int:
+        names = [two.cells.configurations[arm.row] for arm in (two.baseline, two.finalist)]
+        return min(self.at.get(name, design.looks) for name in names)
 
 
 def probability_of_better(two: Pair, level: float = 0.95) -> tuple[float, float, float]:
@@ -173,6 +202,7 @@ def _shown_orders(
     alpha: float,
     seed: int,
     at_random: bool,
+    looks: _Looks,
 ) -> tuple[set[tuple[int, int]], tuple[str, ...]]:
     """Return all (better, worse) that are shown at one level together, and why other pairs are not."""
     pairs, notes = list(itertools.combinations(order, 2)), []
@@ -185,7 +215,8 @@ def _shown_orders(
         except TableError as error:
             estimates.append(None)
             notes.append(str(error))
-    adjusted, levels = holm([math.nan if each is None else each[1].p_value for each in estimates], alpha)
+    alone = [math.nan if each is None else looks.p_value(each[0], each[1].p_value) for each in estimates]
+    adjusted, levels = holm(alone, alpha)
     rows, shown = ByConfiguration(observations), set()
     for (first, second), found, p_value, level in zip(pairs, estimates, adjusted, levels, strict=True):
         if found is None or not p_value <= alpha:
@@ -193,7 +224,8 @@ def _shown_orders(
         two, estimate = found
         names = cells.configurations[first], cells.configurations[second]
         doubts = doubts_about(rows.of(*names), two, two, at_random=at_random)
-        outcome, withheld = doubts.outcome(estimate, p_value, math.nan, math.nan, alpha=alpha, tail=level)
+        tail = looks.tail(two, level)
+        outcome, withheld = doubts.outcome(estimate, p_value, math.nan, math.nan, alpha=alpha, tail=tail)
         if outcome in ("better", "worse"):
             shown.add((second, first) if outcome == "better" else (first, second))
         elif withheld:
@@ -202,9 +234,16 @@ def _shown_orders(
 
 
 def _against(
-    cells: Cells, order: list[int], reference: int, claim: Claim, alpha: float, seed: int
+    cells: Cells,
+    order: list[int],
+    reference: int,
+    claim: Claim,
+    alpha: float,
+    pairs: int,
+    seed: int,
+    looks: _Looks,
 ) -> dict[str, list[float]]:
-    """Return the columns that hold each configuration against the reference; Bonferroni's level for the intervals."""
+    """Return the columns that hold each configuration against the reference; intervals share alpha by Bonferroni."""
     names = ("effect", "ci_low", "ci_high", "p_better", "p_better_low", "p_better_high")
     rows = []
     for row in order:
@@ -213,10 +252,10 @@ def _against(
             try:
                 two = pair(cells, reference, row)
                 found[0] = two.effect
-                found[3:] = probability_of_better(two, 1 - alpha)
+                found[3:] = probability_of_better(two, 1 - looks.tail(two, alpha))
                 estimate = compare(two, claim=claim, seed=seed).estimate
                 if estimate is not None:
-                    found[1:3] = estimate.interval(1 - alpha / (len(order) - 1))
+                    found[1:3] = cells.scale.bounded(estimate.interval(1 - looks.tail(two, alpha / pairs)))
             except TableError:
                 pass
         rows.append(found)

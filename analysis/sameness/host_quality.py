@@ -222,7 +222,7 @@ def _result(
             *names, "not shown", none, none, none, 1 - level, none, none, none, margin, "", 0, 0, none, (found,), found
         )
     two, estimate = found.two, found.answer.estimate
-    low, high = (math.nan, math.nan) if estimate is None else estimate.interval(1 - level)
+    low, high = (math.nan, math.nan) if estimate is None else two.cells.scale.bounded(estimate.interval(1 - level))
     if p_value <= alpha:
         outcome: QualityOutcome = "differs"
     else:

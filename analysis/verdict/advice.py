@@ -31,6 +31,7 @@ class Known:
         interaction: For new cases: standard deviation of configuration x case, and the p value of an F test for it.
             Else None.
         left_out: Number of cases that only one arm has.
+        apart: Whether the arms did not run at the same time.
     """
 
     noise_sd: float
@@ -38,6 +39,7 @@ class Known:
     seeds: float
     interaction: tuple[float, float] | None = None
     left_out: int = 0
+    apart: bool = False
 
 
 def advice_for(verdict: Verdict, known: Known) -> str:
@@ -50,16 +52,17 @@ def advice_for(verdict: Verdict, known: Known) -> str:
     if math.isnan(verdict.p_value):
         if saturated := _saturated(verdict):
             return saturated
+        least = f" (at least {FEWEST_CASES} in all)" if verdict.cases < FEWEST_CASES else ""
         return (
-            "Add cases (at least 6 in all) and, where temperature is above 0, seeds. Judge at the temperature that "
-            "production uses."
+            f"Add cases{least} and, where temperature is above 0, seeds. Judge at the temperature that production uses."
         )
     if verdict.outcome in ("better", "worse"):
         return _advice_decided(verdict, known)
     if verdict.withheld == "missing rows":
         return (
-            "Put the missing rows into the table, those that failed with `finish` = `error`. If they are missing for "
-            "reasons that have nothing to do with their scores, judge with --assume-missing-at-random."
+            "Put the missing rows into the table, those that failed with `finish` = `error`, or run what was not run. "
+            "If they are missing for reasons that have nothing to do with their scores, judge with "
+            "--assume-missing-at-random."
         )
     if verdict.withheld == "drift":
         return "Run both again in turn, seed by seed, so that a change of the host meets both alike."
@@ -111,7 +114,12 @@ def _advice_decided(verdict: Verdict, known: Known) -> str:
         return f"The gain is real; whether it reaches {wanted} is open. {narrower}"
     if known.left_out:
         others = count_text(known.left_out, "case")
-        return f"Before you rely on it run both on all cases: {others} that only one of them has say nothing here."
+        return f"Before you rely on it, run both on all cases: {others} that only one of them has did not count."
+    if known.apart:
+        return (
+            "The arms did not run at the same time, and no test can tell a host that changed in between from a "
+            "difference: before you rely on it, run both again in turn, seed by seed."
+        )
     early = " A look ended it early: expect a smaller difference from new generations." if verdict.ended_early else ""
     if verdict.claim == "new-cases":
         return f"Enough evidence for new cases like these.{early}"

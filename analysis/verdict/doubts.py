@@ -15,6 +15,7 @@ from analysis.comparison.missing_rows import MissingRows, missing_rows, rows_of
 from analysis.comparison.pair import Pair
 from analysis.formatting import decimals, level_text, p_text
 from analysis.noise.drift import Drift, drift_between
+from analysis.observations.scale import Scale
 from analysis.verdict.verdict import Outcome
 
 Withheld = Literal["", "failures", "missing rows", "drift"]
@@ -118,7 +119,11 @@ class Doubts:
             estimate: The result of the test; None where there was none.
             tail: Two-sided level of the test.
         """
-        drift = () if estimate is None or self.drift is None else (_drift_note(self.drift, estimate, tail),)
+        drift = (
+            ()
+            if estimate is None or self.drift is None
+            else (_drift_note(self.drift, estimate, tail, self.two.cells.scale),)
+        )
         return (*_failure_notes(self.two), *self._missing_notes(), *drift)
 
     def _missing_notes(self) -> tuple[str, ...]:
@@ -153,7 +158,7 @@ def doubts_about(rows: pd.DataFrame, two: Pair, whole: Pair, *, at_random: bool)
     return Doubts(two, missing_rows(whole), drift_between(rows, whole), at_random)
 
 
-def _drift_note(drift: Drift, estimate: Estimate, tail: float) -> str:
+def _drift_note(drift: Drift, estimate: Estimate, tail: float, scale: Scale) -> str:
     """Say that the arms did not run at the same time, and what a drift would change."""
     apart = "The arms did not run at the same time: a host that changed in between would look like a difference."
     if math.isnan(drift.p_value):
@@ -161,7 +166,7 @@ def _drift_note(drift: Drift, estimate: Estimate, tail: float) -> str:
     if not drift.explains(estimate.effect):
         return f"{apart} Scores show no drift towards it within the arms ({p_text(drift.p_value)})."
     adjusted = drift.adjusted(estimate)
-    low, high = adjusted.interval(1 - tail)
+    low, high = scale.bounded(adjusted.interval(1 - tail))
     d = decimals(estimate.effect, low, high)
     numbers = f"{adjusted.effect:+.{d}f} ({level_text(1 - tail)} interval {low:+.{d}f} to {high:+.{d}f})"
     return (

@@ -23,6 +23,7 @@ from analysis.observations.table import Cells, TableError, summarize
 from analysis.observations.views import ByConfiguration
 from analysis.sequential.design import SequentialDesign
 from analysis.verdict.advice import Known, advice_for
+from analysis.verdict.copied_rows import copied_row_notes
 from analysis.verdict.doubts import Doubts, doubts_about
 from analysis.verdict.sentences import sentence_for
 from analysis.verdict.single_case import case_balance
@@ -123,7 +124,7 @@ def judge(
             doubts_about(
                 both := rows.of(baseline, label), found[label][0], whole[label], at_random=assume_missing_at_random
             ),
-            text_notes(both, whole[label]),
+            (*copied_row_notes(both, whole[label]), *text_notes(both, whole[label])),
             *found[label],
             p_value,
             level,
@@ -275,7 +276,7 @@ def _verdict(
             *two.notes,
             *doubts.notes(estimate, tail),
             *texts,
-            *asked.notes_on(estimate, level, p_value),
+            *asked.notes_on(estimate, level, p_value, two.cells.scale),
             *comparison.notes,
             *(unsure if p_value > asked.alpha else ()),
         ),
@@ -284,7 +285,7 @@ def _verdict(
         text_notes=texts,
         data_notes=two.notes,
         **_of_arms(two),
-        **_of_estimate(estimate, tail),
+        **_of_estimate(estimate, tail, two.cells.scale),
         **_of_equality(estimate, tail, p_equivalence),
         mde=asked.mde(two, comparison, estimate, level) if estimate else math.nan,
     )
@@ -292,7 +293,9 @@ def _verdict(
     noise = two.noise_sd
     if comparison.paired and estimate is not None:  # of the difference within seeds, as if both arms were as noisy
         noise = estimate.standard_error * math.sqrt(two.cases * two.seeds / 2)
-    advice = advice_for(verdict, Known(noise, len(two.noisy), two.seeds, interaction, two.left_out))
+    advice = advice_for(
+        verdict, Known(noise, len(two.noisy), two.seeds, interaction, two.left_out, doubts.drift is not None)
+    )
     return replace(verdict, sentence=sentence_for(verdict), advice=advice)
 
 
@@ -316,12 +319,12 @@ def _of_arms(two: Pair) -> dict[str, Any]:
     }
 
 
-def _of_estimate(estimate: Estimate | None, tail: float) -> dict[str, Any]:
+def _of_estimate(estimate: Estimate | None, tail: float, scale: Scale) -> dict[str, Any]:
     """Return the fields of a verdict that a test gives; NaN without one."""
     if estimate is None:
         none = dict.fromkeys(("ci_low", "ci_high", "p_raw", "dof", "standard_error"), math.nan)
         return {**none, "test": "none"}
-    low, high = estimate.interval(1 - tail)
+    low, high = scale.bounded(estimate.interval(1 - tail))
     return {
         "ci_low": low,
         "ci_high": high,

@@ -82,7 +82,12 @@ class Recommendation:
 
 
 def recommendation(
-    verdict: Verdict, *, effect: float | None = None, prior: Prior | None = None, recommend: float = RECOMMEND
+    verdict: Verdict,
+    *,
+    effect: float | None = None,
+    prior: Prior | None = None,
+    recommend: float = RECOMMEND,
+    luck: float = 0.0,
 ) -> Recommendation:
     """Recommend a configuration, or not.
 
@@ -94,8 +99,10 @@ def recommendation(
         effect: Distance above the mean of all fresh generations of the baseline; by default the verdict's effect.
         prior: The belief of a search before the fresh generations.
         recommend: The threshold, from 0 to below 1. At 0 whatever is ahead is recommended.
+        luck: Part of the effect that the best of several equal configurations would show by luck; it does not count for
+            the probability.
     """
     ahead = verdict.effect if effect is None else effect
-    probability = probability_better(ahead, verdict.standard_error, prior)
+    probability = probability_better(ahead - luck, verdict.standard_error, prior)
     unproven = verdict.outcome != "worse" and ahead > 0 and (not recommend or probability >= recommend)
     return Recommendation(probability, verdict.outcome == "better" or unproven)

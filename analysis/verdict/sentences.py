@@ -130,15 +130,18 @@ def _sees(verdict: Verdict) -> str:
         end = (
             ""
             if out_of_reach(verdict)
-            else f"; to its end it would have found gains of {gain_text(verdict.mde)} or more"
+            else f"; to its end it would have found a real gain of {gain_text(verdict.mde)} or more 8 times in 10"
         )
         return f"{_left(verdict)}{end}."
     if math.isinf(verdict.mde):
         return "With so few seeds no difference of any size could be significant: add a seed."
     if not out_of_reach(verdict):
-        return f"A comparison of this size finds gains of about {gain_text(verdict.mde)} or more."
+        return f"A comparison of this size finds a real gain of about {gain_text(verdict.mde)} or more 8 times in 10."
     room = f"scores end at {verdict.scale.best:g}, {gain_text(room_above(verdict))} from the baseline"
-    return f"A comparison of this size could find no gain: it takes one of about {gain_text(verdict.mde)}, and {room}."
+    return (
+        "A comparison of this size finds not even the largest possible gain 8 times in 10: that takes one of about "
+        f"{gain_text(verdict.mde)}, and {room}."
+    )
 
 
 def _left(verdict: Verdict) -> str:

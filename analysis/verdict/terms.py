@@ -73,7 +73,7 @@ class Asked:
             error = error_with_more_seeds(two, estimate, share, new_cases=new_cases)
         return critical_drift(estimate.dof_at(tail), tail) * error
 
-    def notes_on(self, estimate: Estimate | None, level: float, p_value: float) -> tuple[str, ...]:
+    def notes_on(self, estimate: Estimate | None, level: float, p_value: float, scale: Scale) -> tuple[str, ...]:
         """Say how looks enter p and interval; where it left early, also the interval without them."""
         if self.design is None or self.look is None or estimate is None or estimate.test == EXACT:
             return self.others
@@ -85,7 +85,7 @@ class Asked:
         if not self.left_early:
             early = self.look < self.design.looks and p_value <= self.alpha
             return (ENDED_EARLY, *notes) if early else notes
-        low, high = estimate.interval(1 - level)
+        low, high = scale.bounded(estimate.interval(1 - level))
         d = decimals(low, high)
         return (f"Without the allowance for looks, the interval would be {low:+.{d}f} to {high:+.{d}f}.", *notes)
 

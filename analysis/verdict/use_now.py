@@ -92,7 +92,7 @@ def use_now_for(
         why = f"none of the {verdict.comparisons} candidates was shown to be better"
     if verdict.effect > 0 >= ahead:
         why += f"; against all fresh generations of the baseline the difference is {_signed(verdict, ahead)}"
-    recommended = recommended or recommendation(verdict, effect=ahead)
+    recommended = recommended or recommendation(verdict, effect=ahead, luck=verdict.optimism)
     return UseNow("current", why=why, gamble=_gamble(verdict, change, ahead, recommended))
 
 
@@ -109,7 +109,7 @@ def use_now_for_table(verdicts: Sequence[Verdict], recommend: float = RECOMMEND)
     if shown:
         return UseNow("new", headline=f"Use {label} instead of {baseline}")
     why = _why(best, label) if len(verdicts) == 1 else "none of the others was shown to be better"
-    gamble = _gamble(best, (label,), best.effect, recommendation(best, recommend=recommend))
+    gamble = _gamble(best, (label,), best.effect, recommendation(best, recommend=recommend, luck=best.optimism))
     return UseNow("current", why=why, gamble=gamble, headline=f"Keep {baseline}")
 
 

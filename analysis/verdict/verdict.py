@@ -81,7 +81,8 @@ class Verdict:
         optimism: Expected distance of the best of several equal configurations above its true mean; 0 of a single one.
         cautions: The notes to repeat wherever the difference is shown: it was picked on the same data, so that new
             generations will show less, or a single case decides.
-        text_notes: The notes on texts that are cut off, much longer or copied, so that scores mean something else.
+        text_notes: The notes on texts that are cut off, much longer or copied, so that scores mean something else, and
+            on scores that repeat as copied rows do.
         data_notes: The notes on rows that do not count, so that an arm has fewer than were generated.
         scale: The ends of the scores, and whether less is better.
     """

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
+_MOST_ADVICE = 5
 EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
 
 
@@ -306,12 +307,15 @@ def _print_several(verdicts: Sequence[Verdict]) -> None:
     from analysis.verdict.sentences import verdict_decimals
 
     console, table = stdout_console(), Table(box=None, pad_edge=False)
-    for column in ("configuration", "verdict", "mean", "gain", "interval", "p", "n"):
-        table.add_column(column, overflow="fold")
     ordered = sorted(verdicts, key=lambda verdict: -verdict.effect)
+    levels = {level_text(each.level) for each in ordered if not math.isnan(each.p_value)}
+    interval = f"interval, {levels.pop()}" if len(levels) == 1 else "interval"
+    for column in ("configuration", "verdict", "mean", "gain", interval, "p", "n"):
+        table.add_column(column, overflow="fold")
     d = max(verdict_decimals(verdict) for verdict in ordered)
     for each in ordered:
-        ends = f"{each.ci_low:+.{d}f} to {each.ci_high:+.{d}f} ({level_text(each.level)})"
+        ends = f"{each.ci_low:+.{d}f} to {each.ci_high:+.{d}f}"
+        ends += f" ({level_text(each.level)})" if interval == "interval" else ""
         tested = [ends, p_text(each.p_value, each.alpha).removeprefix("p ").removeprefix("= ")]
         cells = [each.configuration, each.outcome, f"{each.finalist_mean:.{d}f}", f"{each.effect:+.{d}f}"]
         cells += ["", ""] if math.isnan(each.p_value) else tested
@@ -320,9 +324,11 @@ def _print_several(verdicts: Sequence[Verdict]) -> None:
     mean = f"{base.baseline_mean:.{d}f}"
     table.add_row(*map(Text, [base.baseline, "baseline", mean, "", "", "", str(base.n_baseline)]))
     console.print(table)
-    for each in ordered:
-        if each.outcome != "worse" and each.advice:
-            say(console, f"{each.configuration}: {each.advice}")
+    advised = [each for each in ordered if each.outcome != "worse" and each.advice]
+    for each in advised[:_MOST_ADVICE]:
+        say(console, f"{each.configuration}: {each.advice}")
+    if rest := len(advised[_MOST_ADVICE:]):
+        say(console, f"The advice on {rest} more is in the output of --json.")
     for note in dict.fromkeys(note for each in ordered for note in each.notes):
         say(console, note[:1].upper() + note[1:])
 

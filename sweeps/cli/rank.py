@@ -55,13 +55,14 @@ def rank(
     from analysis import rank as rank_table
 
     names: dict[str, str] = {}
+    looks: dict[str, Any] = {}
     reading, metric = Reading(source, columns, score, experiment, study), Metric(ends, lower_is_better, cluster)
     if reading.means_table(what):
         name, table = reading.named_table(what)
     elif of_files := reading.given() + metric.given():
         raise click.UsageError(f"{', '.join(of_files)}: belongs to a file; name the file to rank")
     else:
-        name, table, names, baseline = _of_study(what[0] if what else None, mlruns, baseline)
+        name, table, names, baseline, looks = _of_study(what[0] if what else None, mlruns, baseline, alpha)
     try:
         found = rank_table(
             table,
@@ -70,6 +71,7 @@ def rank(
             alpha=alpha,
             assume_missing_at_random=assume_missing_at_random,
             **metric.settings(),
+            **looks,
         )
     except ValueError as error:
         raise refused(name, error) from None
@@ -86,11 +88,12 @@ def rank(
 
 
 def _of_study(
-    name: str | None, mlruns: Path, baseline: str | None
-) -> tuple[str, pd.DataFrame, dict[str, str], str | None]:
-    """Return the name, the fresh rows, the names of the configurations and the baseline of a study."""
+    name: str | None, mlruns: Path, baseline: str | None, alpha: float
+) -> tuple[str, pd.DataFrame, dict[str, str], str | None, dict[str, Any]]:
+    """Return a study's name, fresh rows, names of configurations, baseline, and looks."""
     import pandas as pd
 
+    from sweeps.results.ranking import looks_of
     from sweeps.results.reader import load_result
 
     result = load_result(mlruns, name)
@@ -100,7 +103,7 @@ def _of_study(
     names = {key: called.removeprefix("the ") for key, called in result.called.items()}
     keys = {called: key for key, called in names.items()}
     reference = result.baseline.key if baseline is None else keys.get(baseline, baseline)
-    return f"study {result.name!r}", rows, names, reference
+    return f"study {result.name!r}", rows, names, reference, looks_of(result, alpha)
 
 
 def _print(found: pd.DataFrame, reference: str, alpha: float) -> None:

@@ -17,6 +17,12 @@ from sweeps.search.trial import Proposal
 COLUMNS = ("configuration", "name", "n", "mean", "effect", "ci_low", "ci_high", "intervals")
 
 
+def looks_of(study: StudyData, alpha: float) -> dict[str, Any]:
+    """Return the arguments `design` and `look` of `analysis.rank`, so that orders hold whatever look ended a study."""
+    at = judged_at(study.looks, study.baseline, study.finalists)
+    return {"design": design_of(study.plan, alpha=alpha, futility=0.0), "look": at}
+
+
 def candidate_ranking(study: StudyData) -> pd.DataFrame | None:
     """Rank baseline and candidates by their means.
 

@@ -105,6 +105,7 @@ def recommended(
     """Return whether a finalist is recommended, limits aside, with the probability that it is truly better.
 
     The search's belief counts only where it is about the scores that the verdict is based on: not after a rescore.
+    Without it, the luck of the best of several is taken off: one of many equal ones is always well ahead.
 
     Args:
         study: The study.
@@ -116,7 +117,8 @@ def recommended(
     number = next((arm.number for arm in study.finalists if arm.configuration.key == key), None)
     prior = stored_priors(record).get(number) if number is not None and scorings_of(record) == 1 else None
     least = study.config.verdict.recommend if recommend is None else recommend
-    return recommendation(verdict, effect=effects.get(key), prior=prior, recommend=least)
+    luck = verdict.optimism if prior is None else 0.0
+    return recommendation(verdict, effect=effects.get(key), prior=prior, recommend=least, luck=luck)
 
 
 def fresh_effects(

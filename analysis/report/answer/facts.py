@@ -101,7 +101,8 @@ def precision_text(verdict: Verdict) -> str:
     if math.isinf(verdict.mde):
         found = "with so few seeds no gain of any size could have been found"
     elif out_of_reach(verdict):
-        found = f"no gain could have been found: it takes one of {gain_text(verdict.mde)}, and scores end at 1"
+        found = "not even the largest possible gain would have been found 8 times in 10: that takes one of"
+        found += f" {gain_text(verdict.mde)}, and scores end at 1"
     elif verdict.left_early:
         found += f", had it not {'left' if verdict.overtaken else 'been given up'} at look {verdict.look}"
     return f"{found}; one text varies by ±{gain_text(verdict.noise_sd)}"
@@ -122,7 +123,12 @@ def _expectation(data: ReportData) -> str:
     if verdict is None or not (use_now.settings == "new" or use_now.gamble):
         return ""
     expected = data.expected_gain(verdict)
-    return "" if expected is None else f"about {signed(expected)} from new generations, without the luck of the best"
+    if expected is None:
+        return ""
+    if expected <= 0:  # a gamble that the search's belief speaks for
+        alone = f"no gain by the scores alone, without the luck of the best ({signed(expected)})"
+        return f"{alone}: only the search expects one"
+    return f"about {signed(expected)} from new generations, without the luck of the best"
 
 
 def ranking_texts(data: ReportData) -> list[str]:

@@ -43,5 +43,5 @@ def look_effects(result: SweepResult) -> pd.DataFrame | None:
         except TableError:  # too many requests of this look failed
             continue
         if estimate is not None:
-            found.append((look.look, look.seeds, two.effect, *estimate.interval(_LEVEL)))
+            found.append((look.look, look.seeds, two.effect, *two.cells.scale.bounded(estimate.interval(_LEVEL))))
     return pd.DataFrame(found, columns=["look", "seeds", "effect", "ci_low", "ci_high"])

@@ -45,10 +45,11 @@ def test_repeats_that_differ_are_repeats():
     cells = summarize(frame)
     assert cells.n.sum() == len(frame)
     assert not cells.merged.any()
-    # Equal scores of other texts are other draws.
+    # So are other texts, unless the scores of a seed go together all the same.
+    texts = frame.assign(text_sha256=[f"text {k}" for k in range(len(frame))])
+    assert summarize(texts).n.sum() == len(frame)
     equal = again(table(rng), "repeat", 3)
-    texts = equal.assign(text_sha256=[f"text {k}" for k in range(len(equal))])
-    assert summarize(texts).n.sum() == len(equal)
+    assert summarize(equal.assign(text_sha256=texts["text_sha256"])).n.sum() == len(equal) // 3
     assert summarize(equal).n.sum() == len(equal) // 3
     assert summarize(equal.assign(text_sha256="")).n.sum() == len(equal) // 3
 
@@ -60,8 +61,29 @@ def test_where_half_of_the_seeds_recur_alike_the_others_count_with_their_mean():
     assert cells.n.tolist() == [[4]]
     first = frame.loc[frame["repeat"] == 0, "score"].to_numpy()
     assert sorted(cells.scores) == pytest.approx(sorted([*(first[:2] + 0.05), *first[2:]]))
-    frame.loc[(frame["repeat"] == 1) & (frame["seed"] == 2), "score"] += 0.1
+    far = np.argsort(-np.abs(first - first.mean()))[:3]
+    frame.loc[4 + far, "score"] = 2 * first.mean() - first[far]  # one in four alike, and the others the other way round
     assert summarize(frame).n.tolist() == [[8]]
+
+
+@pytest.mark.parametrize("hosts", [2, 3])
+@pytest.mark.usefixtures("fewer_permutations")
+def test_seeds_that_go_together_over_hosts_count_once(hosts):
+    """A seed begins alike on all hosts, and its texts part later on: the same score half of the way, none the same."""
+    wrong = merged = alone = 0
+    for number in range(120):
+        rng = np.random.default_rng([number, hosts])
+        frame = again(table(rng, cases=4, seeds=4), "host", hosts)
+        own = rng.normal(0.5, 0.12, len(frame))
+        apart = frame.assign(score=own.clip(0, 1))
+        together = frame.assign(score=(0.5 + 0.8 * (frame["score"] - 0.5) + 0.6 * (own - 0.5)).clip(0, 1))
+        verdict = judge_one(together, baseline="b")
+        wrong += verdict.p_value <= 0.05
+        merged += verdict.n_per_arm == 16
+        alone += judge_one(apart, baseline="b").n_per_arm == 16 * hosts
+    assert merged > 115
+    assert wrong <= 120 * 0.05 + 2 * (120 * 0.05 * 0.95) ** 0.5
+    assert alone > 120 * 0.75 - 2 * (120 * 0.75 * 0.25) ** 0.5
 
 
 def test_greedy_arms_are_on_every_host_and_count_once_per_case_anyhow():

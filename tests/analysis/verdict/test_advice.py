@@ -156,10 +156,21 @@ def test_more_seeds_are_not_advised_where_no_text_tells_anything(score: float, w
     assert words not in swapped.advice
 
 
+def test_arms_that_ran_one_after_the_other_are_to_be_run_in_turn() -> None:
+    frame = arms(np.random.default_rng(2), 6, (6, 6), sd=0.03, gain=0.2)
+    late = frame["configuration"] != "b"
+    blocks = judge_one(frame.assign(order=frame["seed"] + 6 * late), baseline="b")
+    turns = judge_one(frame.assign(order=frame["seed"] * 2 + late), baseline="b")
+    assert blocks.outcome == turns.outcome == "better"
+    assert "before you rely on it, run both again in turn" in blocks.advice
+    assert turns.advice.startswith("Enough evidence")
+
+
 def test_cases_that_only_one_arm_has_are_to_be_run_before_a_change() -> None:
     rng = np.random.default_rng(1)
     frame = arms(rng, 4, (6, 6), sd=0.03, gain=0.2)
-    verdict = judge_one(frame[(frame["configuration"] == "b") | (frame["case"] == "c0")], baseline="b")
+    lacking = frame[(frame["configuration"] == "b") | (frame["case"] == "c0")]
+    verdict = judge_one(lacking, baseline="b", assume_missing_at_random=True)
     assert verdict.outcome == "better"
     assert "run both on all cases: 3 cases that only one of them has" in verdict.advice
     assert "run both on all cases" not in judge_one(frame, baseline="b").advice

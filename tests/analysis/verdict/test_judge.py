@@ -53,7 +53,7 @@ def test_not_distinguishable_says_what_it_would_take():
     verdict = judge_one(table({"new": 0.02}, seeds=4), baseline="base", min_gain=0.03)
     assert verdict.outcome == "not distinguishable"
     assert verdict.ci_low < 0 < verdict.ci_high
-    assert f"finds gains of about {verdict.mde:.3f} or more" in verdict.sentence
+    assert f"finds a real gain of about {verdict.mde:.3f} or more 8 times in 10" in verdict.sentence
     needed = analysis.required_seeds(0.03, verdict.noise_sd, cases=6)
     assert f"about {needed} seeds per case ({12 * needed} generations" in verdict.advice
     assert verdict.mde == pytest.approx(critical_drift(verdict.dof) * verdict.standard_error)
@@ -70,7 +70,7 @@ def test_equivalent_needs_a_narrow_interval_and_states_its_margin():
     assert (unnamed.outcome, unnamed.margin_from) == ("not distinguishable", "")
     assert math.isnan(unnamed.margin)
     assert unnamed.as_dict()["margin"] is None
-    assert f"finds gains of about {unnamed.mde:.3f} or more" in unnamed.sentence
+    assert f"finds a real gain of about {unnamed.mde:.3f} or more 8 times in 10" in unnamed.sentence
 
 
 def test_equality_names_the_interval_that_it_goes_by():
@@ -162,8 +162,9 @@ def test_gains_that_no_score_has_room_for_are_not_promised():
     data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
     verdict = judge_one(data, baseline="base")
     assert verdict.mde > 1
-    assert "finds gains of about" not in verdict.sentence
-    assert f"could find no gain: it takes one of about {verdict.mde:.2f}" in verdict.sentence
+    assert "finds a real gain of about" not in verdict.sentence
+    largest = "not even the largest possible gain 8 times in 10: that takes one of about"
+    assert f"{largest} {verdict.mde:.2f}" in verdict.sentence
     assert "scores end at 1, 0.633 from the baseline" in verdict.sentence
     near = judge_one(data.assign(score=data["score"].replace({0.3: 0.1})), baseline="base")  # a difference of 0
     assert "min_gain)." in near.advice
@@ -329,3 +330,15 @@ def test_large_effects_are_shown_at_levels_below_what_permutations_are_drawn_for
     assert 0 < new.ci_low < 0.4 < new.ci_high < 0.6
     assert same.outcome == "not distinguishable"
     assert math.isfinite(same.mde)
+
+
+def test_no_interval_leaves_the_scale():
+    """At an early look two seeds have a t interval of several times the scale."""
+    rng = np.random.default_rng(3)
+    rows = [(name, case, seed, rng.uniform(0.3, 0.6)) for name in "bf" for case in "uvwxyz" for seed in range(2)]
+    data = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    design = SequentialDesign([0.2, 1.0])
+    for width in (1.0, 100.0):
+        wide = data.assign(score=width * data["score"])
+        one = judge_one(wide, baseline="b", test="welch", design=design, look=1, range=(0.0, width))
+        assert (one.ci_low, one.ci_high) == (-width, width)

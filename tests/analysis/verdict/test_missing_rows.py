@@ -67,6 +67,43 @@ def test_the_missing_rows_are_named_and_the_bound_is_right():
     assert with_them in verdict.notes
 
 
+@pytest.mark.usefixtures("fewer_permutations")
+def test_an_arm_without_its_worst_cases_is_not_better():
+    found, assumed = [], []
+    for number in range(60):
+        made = table(np.random.default_rng([number, 9]), 12, 5)
+        means = made.groupby(["configuration", "case"])["score"].mean()
+        worst = (means["f"] - means["b"]).nsmallest(4).index
+        rest = made[(made["configuration"] == "b") | ~made["case"].isin(worst)]
+        found.append(judge_one(rest, baseline="b"))
+        assumed.append(judge_one(rest, baseline="b", assume_missing_at_random=True).outcome)
+    assert all(each.outcome == "not distinguishable" for each in found)
+    assert assumed.count("better") > 6  # it was .26 of tables
+    assert {each.withheld for each in found} == {"", "missing rows"}
+
+
+def test_a_case_without_any_row_of_an_arm_is_named_and_the_bound_is_right():
+    """Three cases by hand: the configuration lacks all rows of the second, and the baseline those of the third."""
+    rows = [("b", "x", 0, 0.4), ("b", "x", 1, 0.6), ("b", "y", 0, 0.5), ("b", "y", 1, 0.3)]
+    rows += [("f", "x", 0, 0.6), ("f", "x", 1, 0.8), ("f", "z", 0, 0.6), ("f", "z", 1, 0.8)]
+    frame = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    verdict = judge_one(frame, baseline="b")
+    assert (verdict.missing_baseline, verdict.missing_finalist) == (2, 2)
+    assert verdict.effect == pytest.approx(0.2)
+    assert verdict.effect_with_missing == pytest.approx((0.2 + (0 - 0.4) + (0.7 - 1)) / 3)
+    assert "f has 2 rows, 2 too few for even numbers: y (0 of 2)." in verdict.notes
+    assert "b has 2 rows, 2 too few for even numbers: z (0 of 2)." in verdict.notes
+    failed = pd.concat([frame, frame.iloc[[2, 3]].assign(configuration="f", score=np.nan)])  # these count on their own
+    assert judge_one(failed, baseline="b").missing_finalist == 0
+
+
+def test_few_absent_cases_of_many_leave_a_large_gain_as_it_is():
+    made = table(np.random.default_rng(5), 60, 3, gain=0.3)
+    verdict = judge_one(made[(made["configuration"] == "b") | (made["case"] != 7)], baseline="b")
+    assert (verdict.outcome, verdict.missing_finalist) == ("better", 3)
+    assert "run both on all cases: 1 case that only one of them has did not count." in verdict.advice
+
+
 def test_a_claim_takes_an_assumption_that_somebody_makes():
     lost = without_worst(table(np.random.default_rng(3), 6, 8), in_each_case=True)
     verdict = judge_one(lost, baseline="b")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+
+import pandas as pd
 
 from analysis import judge
 from analysis.report.answer.facts import baseline_text
 from analysis.report.page import render_note
+from analysis.verdict.recommendation import Recommendation
 from tests.analysis.report.reading import (
     drawn_on,
     panel_of,
@@ -42,11 +46,32 @@ def test_arms_of_unequal_size_are_told_both():
 def test_a_gain_that_could_not_be_seen_is_told_as_such(data):
     far = replace(data.verdict, mde=3.154)
     told = replace(data, verdicts=[far])
-    assert "no gain could have been found: it takes one of 3.15, and scores end at 1" in render_note(told)
+    found = "not even the largest possible gain would have been found 8 times in 10: that takes one of 3.15, and scores"
+    assert f"{found} end at 1" in render_note(told)
     page = words_of(told)
-    assert "so no gain could have been found" in page
+    assert "8 times in 10; scores end at 1, so that no gain is as large" in page
     assert "smallest real gain that would have been found 8 times in 10" not in page
     assert "smallest real gain that would have been found 8 times in 10" in words_of(data)
+
+
+def test_a_gamble_without_a_gain_by_the_scores_alone_says_so(data):
+    lucky = replace(data.verdict, optimism=0.03, outcome="not distinguishable", p_value=0.5, effect=0.008)
+    keys = [lucky.configuration, data.baseline]
+    for score, words in (
+        (0.38, "no gain by the scores alone, without the luck of the best (-0.020): only the search"),
+        (0.42, "about +0.008 from new generations, without the luck of the best"),
+    ):
+        expected = pd.DataFrame({"configuration": keys, "score": [score, 0.4], "mean": [0.43, 0.4]})
+        told = replace(
+            data,
+            verdicts=[lucky],
+            expected=expected,
+            fresh_effects={lucky.configuration: 0.008},
+            recommendations={lucky.configuration: Recommendation(0.8, True)},
+            broken=[],
+        )
+        assert told.use_now.gamble
+        assert words in re.sub(r"\\", "", render_note(told))
 
 
 def test_what_was_given_up_says_what_the_end_could_have_seen(data):
