@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from objectives.matchers.features import FEATURES, SIGNS, rubrics, words_of_text
+from objectives.matchers.content import words_of_text
+from objectives.matchers.features import FEATURES, SIGNS, rubrics
 
 RIDGE = 100.0
 """Penalty on the squared weights of standardised measures, in units of one judgement's log-likelihood."""

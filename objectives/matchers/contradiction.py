@@ -25,8 +25,8 @@ import regex
 from objectives.markup import plain
 from objectives.matchers import contradiction_ja
 from objectives.matchers.opposites import TURNED, opposite
-from objectives.matchers.sentences import Sentence, Term, sentence, sentences
-from objectives.matchers.words import NEGATORS, related, shared_beginning, unlike_forms
+from objectives.matchers.sentences import Sentence, Term, first_names, sentence, sentences
+from objectives.matchers.words import NEGATORS, is_known, related, shared_beginning, unlike_forms
 from objectives.numbers import Quantity
 from objectives.text import normalise, stem
 
@@ -39,10 +39,16 @@ _LOOSE: Final = 2
 """Words that a near copy may have between those of the item, besides one for every four of the item."""
 _CONTEXT: Final = 3
 """Words around a place that must be the same, where there are so many."""
+_LEAST_MISSPELT: Final = 5
+"""Letters of a word that may be misspelt; a shorter one is soon another word."""
 _LOOKS_LIKE: Final = 3
 """Letters that two words have in common at their beginning, where one may be mistaken for the other."""
 _QUANTIFIERS: Final = NEGATORS | frozenset(("all", "every", "everyone", "everybody", "always"))
 _ARTICLES: Final = frozenset(("the", "a", "an"))
+_AUXILIARIES: Final = regex.compile(
+    "will|would|shall|should|must|can|could|may|might|is|are|was|were|be|been|being|has|have|had|do|does|did"
+)
+"""Words of a tense: `Ben will write it` says of another what `Ana writes it` says."""
 _PARTICIPLE: Final = ("ed", "en", "wn", "ought", "aid", "it", "ut", "aught", "ade", "old", "ent", "ept", "ound", "eld")
 _OTHER_SCRIPT: Final = regex.compile(r"[^\P{L}\p{Script=Latin}]")
 _DIGITS: Final = regex.compile(r"\d+")
@@ -92,7 +98,11 @@ def contradiction(item: str, text: str) -> str:
 
 def _pair(wanted: Sentence, said: Sentence) -> _Pair:
     item, terms = wanted.content, said.content
-    return _Pair(item, terms, [_places(term, terms) for term in item])
+    places = [_places(term, terms) for term in item]
+    for at, (one, other) in enumerate(pairwise(item)):
+        if not (places[at] or places[at + 1]):
+            places[at] = places[at + 1] = [to for to, term in enumerate(terms) if term.raw == one.raw + other.raw]
+    return _Pair(item, terms, places)
 
 
 def _places(term: Term, terms: Sequence[Term]) -> list[int]:
@@ -100,7 +110,11 @@ def _places(term: Term, terms: Sequence[Term]) -> list[int]:
     if term.quantity is not None:
         return [at for at, other in enumerate(terms) if other.quantity and _meets(term.quantity, other.quantity)]
     same = [at for at, other in enumerate(terms) if term.key == other.key and not unlike_forms(term.raw, other.raw)]
-    return same or [at for at, other in enumerate(terms) if other.quantity is None and _like(term.key, other.key)]
+    like = [at for at, other in enumerate(terms) if other.quantity is None and _like(term.key, other.key)]
+    if same or like:
+        return same or like
+    starts = [at for at, other in enumerate(terms[:-1]) if term.raw.startswith(other.raw)]
+    return [at for at in starts if terms[at].raw + terms[at + 1].raw == term.raw]
 
 
 def _meets(wanted: Quantity, said: Quantity) -> bool:
@@ -254,7 +268,8 @@ def _roles(pair: _Pair) -> bool:
     return not turned and any(
         _exchanged(order, i, j) and not pair.item[i + 1].name
         for i, j in combinations(range(len(order)), 2)
-        if j > i + 1
+        # `Failed orders: 4,182` for `4,182 orders failed`: a number and a word have no roles to change.
+        if j > i + 1 and (pair.item[i].quantity is None) == (pair.item[j].quantity is None)
     )
 
 
@@ -267,7 +282,15 @@ def _exchanged(order: Sequence[int], one: int, other: int) -> bool:
 
 def _other_word(wanted: Sentence, said: Sentence) -> bool:
     """Whether another word stands in the place of a word of the item: the words around it are the same."""
-    item, terms = wanted.terms, said.terms
+    if _replaced(wanted.terms, said.terms, persons=False):
+        return True
+    if not any(_is_person((term,)) for term in wanted.terms):
+        return False
+    timeless = (tuple(term for term in each.terms if not _AUXILIARIES.fullmatch(term.raw)) for each in (wanted, said))
+    return _replaced(*timeless, persons=True)
+
+
+def _replaced(item: Sequence[Term], terms: Sequence[Term], *, persons: bool) -> bool:
     known = {term.key for term in item}
     for start in range(len(item)):
         for length in (1, 2):
@@ -275,9 +298,17 @@ def _other_word(wanted: Sentence, said: Sentence) -> bool:
             lost = item[start:stop]
             if len(lost) < length or not all(t.content and t.quantity is None and not _places(t, terms) for t in lost):
                 break
-            if any(_stands_for(item, start, stop, terms, at, known) for at in range(len(terms))):
+            if persons and not _is_person(lost):
+                break
+            # Persons alone: in news, another name is often another name of the same one.
+            places = (at for at in range(len(terms)) if not persons or _is_person(terms[at : at + 1]))
+            if any(_stands_for(item, start, stop, terms, at, known) for at in places):
                 return True
     return False
+
+
+def _is_person(terms: Sequence[Term]) -> bool:
+    return all(term.name for term in terms) and terms[0].raw in first_names()
 
 
 def _stands_for(
@@ -310,7 +341,21 @@ def _another(lost: Sequence[Term], others: Sequence[Term]) -> bool:
     """Whether one name stands for another, or a word for one that looks like it: not a synonym."""
     if all(term.name for term in lost):
         return any(other.name for other in others)
-    return len(lost) == len(others) == 1 and _looks_like(lost[0].raw, others[0].raw)
+    return (
+        len(lost) == len(others) == 1 and _looks_like(lost[0].raw, others[0].raw) and not _misspelt(lost[0], others[0])
+    )
+
+
+def _misspelt(wanted: Term, said: Term) -> bool:
+    """Whether a word that nobody knows is the item's word but for one letter, or for two that changed places."""
+    if is_known(said.key) or min(len(wanted.raw), len(said.raw)) < _LEAST_MISSPELT:
+        return False
+    one, other = sorted((wanted.raw, said.raw), key=len)
+    start = shared_beginning(one, other)
+    rest, longer = one[start:], other[start:]
+    if len(one) != len(other):
+        return rest == longer[1:]
+    return rest[1:] == longer[1:] or (rest[1::-1] == longer[:2] and rest[2:] == longer[2:])
 
 
 def _looks_like(one: str, other: str) -> bool:
@@ -335,10 +380,23 @@ def _is_passive(terms: Sequence[Term]) -> bool:
     )
 
 
+def _agents(pair: _Pair) -> bool:
+    """Whether another did it: `written by Ben` for `Ana writes`."""
+    rest = list(zip(pair.item, pair.places, strict=True))[1:]
+    stated = 2 * sum(bool(places) for _, places in rest) > len(rest)
+    if not pair.item[0].name or pair.places[0] or not stated:
+        return False
+    if not all(places for term, places in rest if term.name or term.quantity):
+        return False
+    keys = {term.key for term in pair.item}
+    return any(term.name and term.preposition == "by" and term.key not in keys for term in pair.said)
+
+
 _CHECKS: Final = (
     ("number", _numbers),
     ("opposite", _opposites),
     ("negation", _negation),
     ("label", _labels),
     ("role", _roles),
+    ("name", _agents),
 )

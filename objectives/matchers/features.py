@@ -11,7 +11,6 @@ sign, the probability never falls.
 
 from __future__ import annotations
 
-import calendar
 import math
 import re
 from collections import Counter
@@ -21,20 +20,16 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from objectives.markup import plain
+from objectives.matchers.content import Content, aliases, item_content
 from objectives.matchers.words import (
     NEGATION,
     WORD_STEP,
     Word,
-    is_function_word,
-    item_words,
     likeness,
     rarity,
     synonyms,
-    text_words,
 )
-from objectives.numbers import Quantity, quantities
-from objectives.text import Token, normalise, number_key, stem, tokenise
+from objectives.text import stem
 
 Array = NDArray[np.float64]
 
@@ -75,6 +70,8 @@ PAIR_WORDS: Final = 8
 """Words within which two successive words of an item count as a pair."""
 NEGATION_REACH: Final = 3 * WORD_STEP
 """A negating word negates the words that follow within this distance."""
+PART_OF_NAME: Final = 0.5
+"""Grade of a word that is a part of an identifier."""
 NEGATED: Final = 0.5
 """Grade of an occurrence that the text negates and the item does not."""
 _REACHES: Final = np.array([NEAR_WORDS, NEAR_REST_WORDS, PAIR_WORDS]) * WORD_STEP
@@ -97,13 +94,6 @@ class Occurrences(NamedTuple):
     token: list[int]
 
 
-class _Content(NamedTuple):
-    key: str
-    word: str
-    name: bool
-    number: bool
-
-
 class Rubric:
     """The items of a rubric (a few dozen at most), prepared for the search in many texts.
 
@@ -111,10 +101,15 @@ class Rubric:
         contents: The items' words.
         document_frequency: For each key the number of items of the whole rubric that have it.
         items: Number of items of the whole rubric.
+        spellings: Other keys of the items' words, each with those for which it stands.
     """
 
     def __init__(
-        self, contents: Sequence[Sequence[_Content]], document_frequency: Mapping[str, int], items: int
+        self,
+        contents: Sequence[Sequence[Content]],
+        document_frequency: Mapping[str, int],
+        items: int,
+        spellings: Mapping[str, tuple[str, ...]],
     ) -> None:
         self.words = [[word.word for word in content] for content in contents]
         # A word of a negating item is a separate entry: there, a negated occurrence is the right one.
@@ -130,6 +125,7 @@ class Rubric:
             if len(key) > 3:
                 self._by_prefix.setdefault(key[:3], []).append(key)
         self._exact_only = {w.key for content in contents for w in content if w.number or w.key == NEGATION}
+        self._spellings = spellings
         self._lookup: dict[str, tuple[tuple[int, float], ...]] = {}
         rows, width = len(contents), max((len(content) for content in contents), default=0)
         self.index = np.zeros((rows, max(width, 1)), dtype=np.int64)
@@ -187,8 +183,9 @@ class Rubric:
         near = set(self._by_prefix.get(key[:3], ())) if len(key) > 3 else set()
         near.update(other for other in synonyms(key) if other in self._stems)
         graded = {other: likeness(other, key) for other in sorted(near - self._exact_only)}
-        if key in self._stems:
-            graded[key] = 1.0
+        if "_" in key:  # `customer_id` speaks of a customer
+            graded |= dict.fromkeys(self._stems.intersection(map(stem, key.split("_"))), PART_OF_NAME)
+        graded |= dict.fromkeys(self._stems.intersection((key, *self._spellings.get(key, ()))), 1.0)
         columns = tuple(
             (self.vocabulary[other, negates], grade)
             for other, grade in graded.items()
@@ -314,87 +311,10 @@ class Measured(NamedTuple):
     events: Occurrences
 
 
-def item_content(text: str) -> list[_Content]:
-    """Return the telling words of an item: all but function words (all words, if it has no others), each once."""
-    normal = normalise(plain(text))
-    tokens = tokenise(normal)
-    words = _with_quantities(item_words(tokens), normal, tokens, item=True)
-    telling = [word for word in words if not is_function_word(word.key)] or words
-    content: dict[str, _Content] = {}
-    for word in telling:
-        content.setdefault(word.key, _Content(word.key, _shown(normal, tokens, word), *_kind(normal, tokens, word)))
-    return list(content.values())
-
-
-def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
-    return normal[tokens[word.first].start : tokens[word.last].end]
-
-
-def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]:
-    """Return whether a word is a name (capitalised, but not just as the first word), and whether it is a number."""
-    token = tokens[word.first]
-    if word.key[:1] == "#" or _CLOCK.fullmatch(word.key) or token.kind in ("number", "compound"):
-        return False, True
-    capital = token.kind == "word" and normal[token.start].isupper()
-    return capital and (word.first > 0 or rarity(word.key) >= _NAME_RARITY), False
-
-
 def rubrics(texts: Sequence[str]) -> list[Rubric]:
     """Prepare a rubric of any length, in blocks of `ITEMS_AT_ONCE` items with the document frequencies of the whole."""
     contents = [item_content(text) for text in texts]
     frequency = Counter(word.key for content in contents for word in content)
+    spellings = {key: of for text in texts for key, of in aliases(text).items()}
     blocks = (contents[at : at + ITEMS_AT_ONCE] for at in range(0, len(contents), ITEMS_AT_ONCE))
-    return [Rubric(block, frequency, len(contents)) for block in blocks]
-
-
-def words_of_text(text: str) -> tuple[str, Sequence[Token], list[Word]]:
-    """Return a text in normalised form without its markup, its tokens and its comparable words."""
-    normal = normalise(plain(text))
-    tokens = tokenise(normal)
-    return normal, tokens, _with_quantities(text_words(tokens), normal, tokens, item=False)
-
-
-def _with_quantities(words: list[Word], normal: str, tokens: Sequence[Token], *, item: bool) -> list[Word]:
-    """Add the values of quantities: of `twenty-five`, of `2026-03-09`, of `2 pm`. In an item they replace the words."""
-    left = [(quantity, _spelled(quantity)) for quantity in quantities(normal, tokens)]
-    left = [(quantity, keys) for quantity, keys in left if keys and not _is_plain(quantity, keys, tokens)]
-    if item:  # `23 million` stays two words, which a text may have apart
-        left = [(quantity, keys) for quantity, keys in left if not _has_digits(quantity, normal, tokens)]
-    if not left:
-        return words
-    found: list[Word] = []
-    at = 0
-    for word in words:
-        while at < len(left) and left[at][0].number[1] <= word.first:
-            at += 1
-        start, stop = left[at][0].number if at < len(left) else (len(tokens), len(tokens))
-        inside = start <= word.first < stop
-        if not (inside and item):
-            found.append(word)
-        if inside and left[at][1]:
-            quantity, keys = left[at]
-            found.extend(Word(key, word.position, quantity.number[0], quantity.number[1] - 1) for key in keys)
-            left[at] = (quantity, ())
-    return found
-
-
-def _is_plain(quantity: Quantity, keys: tuple[str, ...], tokens: Sequence[Token]) -> bool:
-    start, stop = quantity.number
-    return stop == start + 1 and keys == (tokens[start].key,)
-
-
-def _has_digits(quantity: Quantity, normal: str, tokens: Sequence[Token]) -> bool:
-    start, stop = quantity.number
-    return any(tokens[at].kind == "number" and normal[tokens[at].start].isdecimal() for at in range(start, stop))
-
-
-def _spelled(quantity: Quantity) -> tuple[str, ...]:
-    """Return the words that a quantity stands for; none for an ordinal, which is compared as a word."""
-    key = min(quantity.wants)
-    sort, _, rest = key.partition(":")
-    if sort == "time":
-        return (rest,)
-    if sort == "date":
-        month, day = int(rest[:2]), int(rest[3:5])
-        return (stem(calendar.month_name[month].casefold()), number_key(float(day)))
-    return () if sort == "ordinal" or quantity.value in (None, 1.0) else (number_key(quantity.value),)
+    return [Rubric(block, frequency, len(contents), spellings) for block in blocks]

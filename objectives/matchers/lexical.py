@@ -25,8 +25,9 @@ import numpy as np
 
 from objectives.case import Item
 from objectives.matchers.base import Match, ObjectiveError
+from objectives.matchers.content import words_of_text
 from objectives.matchers.contradiction import contradiction
-from objectives.matchers.features import FEATURES, NEAR_WORDS, Array, Measured, Rubric, rubrics, words_of_text
+from objectives.matchers.features import FEATURES, NEAR_WORDS, Array, Measured, Rubric, rubrics
 from objectives.matchers.words import WORD_STEP
 from objectives.text import Token
 

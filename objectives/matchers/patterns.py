@@ -7,7 +7,9 @@ Japanese (`objectives.numbers`):
 * `14` is found in `14 nodes` and `fourteen nodes`, not in `140`, `1.14`, `v1.14`, `14:30` or `-14`;
 * `4,182,907` = `4182907` = `4.182907e6`, `3k` = `3 thousand` = `3000`, `25` = `twenty-five` = 二十五;
 * a number with a unit needs that unit, in any spelling: `1.5 GB` = `1.5GB`, `90s` = `90 seconds`, `$5` = `5 dollars`,
-  `50%` = `50 per cent`; a number without a unit is found with any unit. Units are not converted;
+  `50%` = `50 per cent`; a number without a unit is found with any unit. Units of time, length, mass and memory are
+  converted: `2 hours` = `120 minutes`, `1.5 GB` = `1500 MB`;
+* `1,5 GB` = `1.5 GB`, and `4.182` is 4182 as well;
 * `3rd` = `third`, but not the 3; `2026-03-09` = `March 9th` where one has no year; `14:05` = `2:05 pm`.
 
 In scripts without spaces a pattern is found anywhere, but not within a number. A regular expression is searched in the
@@ -48,30 +50,54 @@ class _Line(NamedTuple):
 class _Pattern(NamedTuple):
     """A plain pattern: word by word, and with its quantities read (empty if it has none).
 
-    `unit`: whether one of them has a unit; `may`: whether one is a day in May.
+    `unit`: whether one of them has a unit; `may`: whether one is a day in May. `others`: further spellings, with words
+    that hyphens join as one (`postmortem`), and `12 000` as 12000.
     """
 
     words: tuple[frozenset[str], ...]
     read: tuple[frozenset[str], ...]
     unit: bool
     may: bool
+    others: tuple[tuple[frozenset[str], ...], ...]
+
+    @property
+    def variants(self) -> tuple[tuple[frozenset[str], ...], ...]:
+        """Its spellings without those of other patterns."""
+        return (self.words, self.read) if self.read else (self.words,)
+
+
+_SPACED_THOUSANDS: Final = regex.compile(r"(?<=(?<![\d.,])\d{1,3}(?: \d{3})*) (?=\d{3}(?![\d.,]))")
+_VERSION: Final = regex.compile(r"v\d+(?:\.\d+){2,}")
+_ELIDED: Final = regex.compile(r"(?:[cdjlmnst]|qu)'(\p{L}{2,}.*)")
 
 
 @lru_cache(maxsize=1 << 14)
-def _alone(key: str) -> frozenset[str]:
-    return frozenset((key,))
+def _spelled(token_key: str, pattern: bool) -> frozenset[str]:
+    """Return a word's keys: `v1.14.1` is `1.14.1` as well; a text with `l'alarme` has `alarme`."""
+    if _VERSION.fullmatch(token_key):
+        return frozenset((token_key, token_key[1:]))
+    elided = None if pattern else _ELIDED.fullmatch(token_key)
+    return frozenset((token_key,)) if elided is None else frozenset((token_key, elided[1]))
 
 
-def _line(tokens: Sequence[Token], found: Sequence[Quantity], *, pattern: bool) -> _Line:
-    """Return a text place by place; each quantity of `found` is one place, with what it says or wants."""
+def _line(tokens: Sequence[Token], found: Sequence[Quantity], *, pattern: bool, glued: bool = False) -> _Line:
+    """Return a text place by place; each quantity of `found` is one place, with what it says or wants.
+
+    With `glued`, words that hyphens join are one place as well: `post-mortem` says `postmortem`.
+    """
     line = _Line([], [], [])
     begins = {quantity.first: quantity for quantity in found}
     index = 0
     while index < len(tokens):
         quantity = begins.get(index)
         stop = index + 1 if quantity is None else quantity.last + 1
-        if quantity is not None or not (tokens[index].key == "-" and _joins(tokens, index)):
-            keys = _alone(tokens[index].key) if quantity is None else quantity.wants if pattern else quantity.says
+        if glued and (end := _end_of_compound(tokens, index)) > stop:
+            line.keys.append(frozenset(("".join(token.key for token in tokens[index:end:2]),)))
+            line.first.append(index)
+            line.last.append((stop := end) - 1)
+        elif quantity is not None or not (tokens[index].key == "-" and _joins(tokens, index)):
+            spelled = _spelled(tokens[index].key, pattern)
+            keys = spelled if quantity is None else quantity.wants if pattern else quantity.says
             line.keys.append(keys)
             line.first.append(index)
             line.last.append(stop - 1)
@@ -86,6 +112,16 @@ def _joins(tokens: Sequence[Token], index: int) -> bool:
     return tokens[index - 1].kind in joined and tokens[index + 1].kind in joined
 
 
+def _end_of_compound(tokens: Sequence[Token], index: int) -> int:
+    """Return the token after words that hyphens join, or after the one word."""
+    stop = index + 1
+    while tokens[index].kind == "word" and stop + 1 < len(tokens) and tokens[stop].key == "-":
+        if tokens[stop + 1].kind != "word" or tokens[stop - 1].end != tokens[stop + 1].start - 1:
+            break
+        stop += 2
+    return stop
+
+
 @lru_cache(maxsize=4096)
 def _read_pattern(pattern: str) -> _Pattern:
     normal = normalise(pattern)
@@ -93,7 +129,11 @@ def _read_pattern(pattern: str) -> _Pattern:
     found = quantities(normal, tokens)
     words = tuple(_line(tokens, (), pattern=True).keys)
     read = tuple(_line(tokens, found, pattern=True).keys) if found else ()
-    return _Pattern(words, read, any(q.has_unit for q in found), any(q.is_in_may for q in found))
+    glued = tuple(_line(tokens, (), pattern=True, glued=True).keys)
+    others = () if glued == words else (glued,)
+    if (joined := _SPACED_THOUSANDS.sub("", normal)) != normal:
+        others = (*others, *_read_pattern(joined).variants)
+    return _Pattern(words, read, any(q.has_unit for q in found), any(q.is_in_may for q in found), others)
 
 
 class _Searched:
@@ -174,6 +214,11 @@ class PatternText:
         return _Searched(_line(self._tokens, (), pattern=False))
 
     @cached_property
+    def _glued(self) -> _Searched | None:
+        line = _line(self._tokens, (), pattern=False, glued=True)
+        return _Searched(line) if len(line.keys) < len(self._words.line.keys) else None
+
+    @cached_property
     def _read(self) -> _Searched:
         return _Searched(_line(self._tokens, self._quantities, pattern=False))
 
@@ -187,9 +232,20 @@ class PatternText:
         for first, last in self._words.find(wanted.words):
             if not wanted.read or self._keeps(wanted, first, last):
                 return self._shown(first, last)
-        for first, last in self._read.find(wanted.read) if wanted.read else ():
-            return self._shown(first, last)
+        for line, keys in self._further(wanted):
+            for first, last in line.find(keys):
+                return self._shown(first, last)
         return None
+
+    def _further(self, wanted: _Pattern) -> Iterator[tuple[_Searched, Sequence[frozenset[str]]]]:
+        """Yield the other ways to read text and pattern."""
+        if wanted.read:
+            yield self._read, wanted.read
+        for keys in wanted.others:
+            yield self._words, keys
+            yield self._read, keys
+        if self._glued is not None and not wanted.read:
+            yield self._glued, wanted.words
 
     def _keeps(self, wanted: _Pattern, first: int, last: int) -> bool:
         """Whether a match word by word also means the same quantity: not `May 5` in `it may 5 times`."""

@@ -151,6 +151,8 @@ class _Reader:
         if reach:
             self.left = 0 if self.left else reach + 1
         stemmed = stem(key[:-3] if key.endswith("n't") else key)
+        if kind == "compound":
+            stemmed = key.removeprefix("v")
         label = len(raw) == 1 and raw.isupper() and raw != "I" and index > 0
         digits = any(character.isdigit() for character in raw)
         known = index > 0 or key in first_names() or rarity(stemmed) >= _NAME_RARITY or self._capital(index + 1)

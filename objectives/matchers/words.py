@@ -176,6 +176,11 @@ def rarity(key: str) -> float:
     return _lexicon()[0].get(key, _RAREST)
 
 
+def is_known(key: str) -> bool:
+    """Return whether a stem is in the table of general English."""
+    return key in _lexicon()[0]
+
+
 def is_function_word(key: str) -> bool:
     """Return whether a word is a function word, such as `the`."""
     return key in _FUNCTION_WORDS

@@ -16,13 +16,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import regex
+
 from objectives.numbers import english, kanji
+from objectives.numbers.conversions import in_base_units, in_other_units
 from objectives.numbers.dates import MONTHS, Clock, Day, clock_at, day_at
 from objectives.numbers.reading import Tokens, Value
 from objectives.numbers.units import CURRENCIES, JAPANESE_UNITS, LETTERS, SCALES, UNITS
 from objectives.text import Token, number_key
 
 _WORDS: Final = english.STARTS | set(MONTHS) | {"noon", "midnight"}
+_THOUSANDS: Final = regex.compile(r"[1-9]\d{0,2}\.\d{3}")
 _CHARACTERS: Final = kanji.STARTS | set("午正")
 
 
@@ -35,6 +39,7 @@ class Quantity(NamedTuple):
         says: Keys that a text with it has.
         wants: Keys of which a pattern with it needs one.
         value: The number; None for a date or a time.
+        same: The same quantity in other units: pairs of a number and a unit.
     """
 
     first: int
@@ -43,6 +48,7 @@ class Quantity(NamedTuple):
     says: frozenset[str]
     wants: frozenset[str]
     value: float | None
+    same: tuple[tuple[float, str], ...] = ()
 
     @property
     def is_time(self) -> bool:
@@ -124,9 +130,21 @@ def _number(view: Tokens, start: int) -> Value | None:
     if value is None:
         digits = view.digits(start)
         value = Value(digits, start + 1) if digits is not None else english.spelled(view, start)
+        value = _with_comma(view, start) or value
     if value is None or value.ordinal:
         return value
     return _scaled(view, _with_fraction(view, value))
+
+
+def _with_comma(view: Tokens, start: int) -> Value | None:
+    """Read `1,5`: with one or two digits behind it and no further one, a comma is a decimal one."""
+    if view.key(start + 1) != "," or not (view.touches(start + 1) and view.touches(start + 2)):
+        return None
+    whole, decimals, stop = view.raw(start), view.raw(start + 2), start + 3
+    if not (whole.isdecimal() and decimals.isdecimal() and len(decimals) <= 2) or view.key(stop) == ",":
+        return None
+    listed = view.key(start - 1) == "," and view.touches(start)
+    return None if listed else Value(float(f"{whole}.{decimals}"), stop)
 
 
 def _japanese(view: Tokens, start: int) -> bool:
@@ -173,7 +191,19 @@ def _with_unit(view: Tokens, first: int, start: int, value: Value, currency: str
     else:
         own = bare + unit
     wants = {own} if factor == 1 else {own, f"{number_key(number * factor)}|"}
-    return Quantity(first, end - 1, (start, stop), frozenset(wants | {bare}), frozenset(wants), number)
+    wants |= {f"{number_key(amount)}|{base}" for base, amount in in_base_units(number, unit)}
+    says = wants | {bare}
+    if (thousands := _by_thousands(view, start, value)) is not None:
+        says |= {f"{number_key(thousands)}|", f"{number_key(thousands)}|{unit}"}
+        wants.add(f"{number_key(thousands)}|{unit}")
+    same = tuple(in_other_units(number, unit))
+    return Quantity(first, end - 1, (start, stop), frozenset(says), frozenset(wants), number, same)
+
+
+def _by_thousands(view: Tokens, start: int, value: Value) -> float | None:
+    """Return the other value of `4.182`, as it is written in German or Spanish."""
+    raw = view.raw(start)
+    return float(raw.replace(".", "")) if value.stop == start + 1 and _THOUSANDS.fullmatch(raw) else None
 
 
 def _unit(view: Tokens, stop: int) -> tuple[str, int]:

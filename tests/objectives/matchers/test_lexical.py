@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from objectives.case import Item
 from objectives.matchers.base import Matcher, ObjectiveError
-from objectives.matchers.features import FEATURES, SIGNS, item_content, rubrics, words_of_text
+from objectives.matchers.content import item_content, words_of_text
+from objectives.matchers.features import FEATURES, SIGNS, rubrics
 from objectives.matchers.lexical import LexicalMatcher, shipped_model
 from objectives.matchers.words import NEGATION, likeness, rarity
 from tests.marks import long

@@ -1,0 +1,128 @@
+"""The telling words of an item and the comparable words of a text, numbers and dates as quantities."""
+
+from __future__ import annotations
+
+import calendar
+import re
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from objectives.markup import plain
+from objectives.matchers.readings import Reading, other_readings
+from objectives.matchers.words import Word, is_function_word, item_words, rarity, text_words
+from objectives.numbers import Quantity, quantities
+from objectives.text import Token, normalise, number_key, stem, tokenise
+
+_NAME_RARITY: Final = 11.5
+_CLOCK: Final = re.compile(r"\d\d:\d\d(:\d\d)?")
+
+
+class Content(NamedTuple):
+    """A telling word of an item: its key, as it is written, and whether it is a name or a number."""
+
+    key: str
+    word: str
+    name: bool
+    number: bool
+
+
+def item_content(text: str) -> list[Content]:
+    """Return the telling words of an item: all but function words (all words, if it has no others), each once."""
+    normal = normalise(plain(text))
+    tokens = tokenise(normal)
+    words = _with_quantities(item_words(tokens), quantities(normal, tokens), normal, tokens, item=True)
+    telling = [word for word in words if not is_function_word(word.key)] or words
+    content: dict[str, Content] = {}
+    for word in telling:
+        content.setdefault(word.key, Content(word.key, _shown(normal, tokens, word), *_kind(normal, tokens, word)))
+    return list(content.values())
+
+
+def aliases(text: str) -> dict[str, tuple[str, ...]]:
+    """Return other spellings of an item's words, each with the keys of the words that it stands for."""
+    normal = normalise(plain(text))
+    tokens = tokenise(normal)
+    return {each.key: each.of for each in other_readings(normal, tokens, quantities(normal, tokens)) if each.of}
+
+
+def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
+    return normal[tokens[word.first].start : tokens[word.last].end]
+
+
+def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]:
+    """Return whether a word is a name (capitalised, but not just as the first word), and whether it is a number."""
+    token = tokens[word.first]
+    if word.key[:1] == "#" or _CLOCK.fullmatch(word.key) or token.kind in ("number", "compound"):
+        return False, True
+    capital = token.kind == "word" and normal[token.start].isupper()
+    return capital and (word.first > 0 or rarity(word.key) >= _NAME_RARITY), False
+
+
+def words_of_text(text: str) -> tuple[str, Sequence[Token], list[Word]]:
+    """Return a text in normalised form without its markup, its tokens and its comparable words."""
+    normal = normalise(plain(text))
+    tokens = tokenise(normal)
+    numbers = quantities(normal, tokens)
+    words = _with_quantities(text_words(tokens), numbers, normal, tokens, item=False)
+    return normal, tokens, _with_readings(words, other_readings(normal, tokens, numbers))
+
+
+def _with_readings(words: list[Word], readings: Sequence[Reading]) -> list[Word]:
+    """Add other readings of a text's words, each at the place of its first token."""
+    if not readings:
+        return words
+    places = {word.first: word.position for word in reversed(words)}
+    added = [
+        Word(reading.key, places[reading.first], reading.first, reading.last)
+        for reading in readings
+        if reading.first in places
+    ]
+    return sorted([*words, *added], key=lambda word: word.position)
+
+
+def _with_quantities(
+    words: list[Word], numbers: Sequence[Quantity], normal: str, tokens: Sequence[Token], *, item: bool
+) -> list[Word]:
+    """Add the values of quantities: of `twenty-five`, of `2026-03-09`, of `2 pm`. In an item they replace the words."""
+    left = [(quantity, _spelled(quantity)) for quantity in numbers]
+    left = [(quantity, keys) for quantity, keys in left if keys and not _is_plain(quantity, keys, tokens)]
+    if item:  # `23 million` stays two words, which a text may have apart
+        left = [(quantity, keys) for quantity, keys in left if not _has_digits(quantity, normal, tokens)]
+    if not left:
+        return words
+    found: list[Word] = []
+    at = 0
+    for word in words:
+        while at < len(left) and left[at][0].number[1] <= word.first:
+            at += 1
+        start, stop = left[at][0].number if at < len(left) else (len(tokens), len(tokens))
+        inside = start <= word.first < stop
+        if not (inside and item):
+            found.append(word)
+        if inside and left[at][1]:
+            quantity, keys = left[at]
+            found.extend(Word(key, word.position, quantity.number[0], quantity.number[1] - 1) for key in keys)
+            left[at] = (quantity, ())
+    return found
+
+
+def _is_plain(quantity: Quantity, keys: tuple[str, ...], tokens: Sequence[Token]) -> bool:
+    start, stop = quantity.number
+    return stop == start + 1 and keys == (tokens[start].key,)
+
+
+def _has_digits(quantity: Quantity, normal: str, tokens: Sequence[Token]) -> bool:
+    start, stop = quantity.number
+    return any(tokens[at].kind == "number" and normal[tokens[at].start].isdecimal() for at in range(start, stop))
+
+
+def _spelled(quantity: Quantity) -> tuple[str, ...]:
+    """Return the words that a quantity stands for; none for an ordinal, which is compared as a word."""
+    key = min(quantity.wants)
+    sort, _, rest = key.partition(":")
+    if sort == "time":
+        return (rest,)
+    if sort == "date":
+        month, day = int(rest[:2]), int(rest[3:5])
+        return (stem(calendar.month_name[month].casefold()), number_key(float(day)))
+    return () if sort == "ordinal" or quantity.value in (None, 1.0) else (number_key(quantity.value),)
