@@ -17,6 +17,7 @@ from sweeps.ledger.database import damaged_ledger
 from sweeps.ledger.existing import open_existing, stored_study
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy
+from sweeps.results.explored_trials import write_trials
 from sweeps.results.reader import read_result
 from sweeps.results.result import SweepResult
 from sweeps.scoring.answers import UNSCORED
@@ -123,7 +124,7 @@ def _texts(result: SweepResult, again: str) -> Finding:
 def _derived(result: SweepResult, fix: bool) -> Iterator[Finding]:
     """What can be written again from the ledger."""
     if not result.is_comparison and _keeps_trials(result.workspace):
-        yield _checked("Optuna", result, partial(optuna_trials.difference, result), optuna_trials.mend, fix)
+        yield _checked("Optuna", result, partial(optuna_trials.difference, result), write_trials, fix)
     if result.stored.record.tracked is not False:
         yield _checked("MLflow", result, partial(mlflow_runs.difference, result), _track, fix)
     yield _checked("report", result, partial(study_files.difference, result), _write, fix)

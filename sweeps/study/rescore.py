@@ -17,6 +17,7 @@ from sweeps.ledger.ledger import Ledger, at_work
 from sweeps.ledger.records import generation_of, now
 from sweeps.ledger.study_record import PastScoring, StoredStudy
 from sweeps.results.case_records import case_record
+from sweeps.results.explored_trials import write_trials
 from sweeps.results.reader import open_existing, read_result, result_of
 from sweeps.scoring.engine_models import EngineModels
 from sweeps.scoring.inputs import stored_score
@@ -76,7 +77,7 @@ def rescore_study(
     """Score every text of a study by the current cases and settings.
 
     With `keep`, report, note, plots, tables, exports and the study's runs in MLflow are written again. Exports of a
-    verdict that no longer holds are removed. Optuna's storage follows when the study is run again.
+    verdict that no longer holds are removed. The trials in Optuna's storage get the new scores.
 
     Args:
         mlruns: The folder of the ledger, its URL, or a workspace.
@@ -117,6 +118,10 @@ def rescore_study(
                 done = _rescored(ledger, old, current, scoring, keep=keep)
             if keep:
                 bring_up_to_date(done.new, warn)
+                try:
+                    write_trials(done.new, missing=False)
+                except SweepError as error:
+                    warn(f"Optuna's trials have the previous scores: {error}")
             if lost := sum(row["error"].startswith(UNSCORED) for row in done.new.rows):
                 warn(f"{lost} of {len(done.new.rows)} texts could not be scored and count as missing")
             return done

@@ -21,6 +21,7 @@ from sweeps.doctor import optuna_trials as doctor
 from sweeps.engines.scripted.engine import ScriptedEngine, demo_surface
 from sweeps.errors import ConfigError
 from sweeps.ledger.ledger import Ledger
+from sweeps.results.explored_trials import write_trials
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.study.exploration import EXPLORE_SEEDS, SEEDS_PER_TRIAL
@@ -53,7 +54,7 @@ def test_the_doctor_finds_a_changed_value_and_mends_it(clean: SweepResult, home:
         database.execute("UPDATE trial_values SET value = value + 0.001 WHERE trial_value_id = 5")
     changed = load_result(folder)
     assert doctor.difference(changed) == f"1 of {len(before)} trials have other options or scores"
-    doctor.mend(changed)
+    write_trials(changed)
     assert optuna_trials(folder) == before
 
 

@@ -8,11 +8,13 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
 
 from objectives import load_cases, make_objective
 from sweeps.cli import run_command
+from sweeps.doctor.optuna_trials import difference
 from sweeps.errors import ConfigError, SweepError
 from sweeps.ledger.study_record import StudyRecord
 from sweeps.results.look_history import scorings_of
@@ -22,7 +24,7 @@ from sweeps.results.result import SweepResult
 from sweeps.study.rescore import rescore_study
 from sweeps.tracking.run_tags import CONFIGURATION, ROLE, TRIAL
 from sweeps.workspace.workspace import Workspace
-from tests.sweeps.sweep_files import run, steady, write_sweep
+from tests.sweeps.sweep_files import optuna_trials, run, steady, write_sweep
 
 UP = [16, 8, 4, 2, 1]
 
@@ -67,6 +69,28 @@ def test_new_weights_give_new_scores_and_no_generation(home: Path) -> None:
     assert count(home, "scores") == 2 * len(before.observations)
     means = done.means()
     assert list(means["change"]) == pytest.approx(list(means["new"] - means["old"]))
+
+
+@pytest.mark.usefixtures("no_report")
+def test_optunas_trials_get_the_new_scores(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = optuna_trials(home / "mlruns")
+    done = rescore_study(home / "mlruns", "t", settings={"weights": UP})
+    assert done.changed > 0
+    after = optuna_trials(home / "mlruns")
+    assert len(after) == len(before)
+    assert after != before
+    assert difference(load_result(home / "mlruns")) == ""
+    run_command(["doctor", "--mlruns", str(home / "mlruns")])
+    assert "ok      t: Optuna: agrees with the ledger" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_storage_without_the_study_stays_as_it_is(home: Path) -> None:
+    (home / "mlruns/optuna.db").unlink()
+    warnings: list[str] = []
+    rescore_study(home / "mlruns", "t", settings={"weights": UP}, warn=warnings.append)
+    assert warnings == []
+    assert optuna.get_all_study_names(load_result(home / "mlruns").workspace.trials_url) == []
 
 
 def test_a_dry_run_changes_nothing(home: Path) -> None:
