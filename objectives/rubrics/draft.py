@@ -17,7 +17,12 @@ from objectives.rubrics.words import content_keys, numbers_in, similarity
 _SPEAKER = regex.compile(
     r"^\s*(?:\[?\d{1,2}:\d{2}(?::\d{2})?\]?\s*)?(?:[-*>]\s*)?(?P<name>\p{L}[\p{L}\p{M}\p{N} ._@'()-]{0,30}?)\s*[::]\s+"
 )
-_SENTENCE_END = regex.compile(r"(?<=[.!?][\"')\]]?)\s+(?=[\p{Lu}\p{N}\"'(`])|(?<=[。!?])\s*")
+_NO_END = (  # a dot of an abbreviation, or of a German ordinal: "am 6. Juni", "bis 31. Mai", "im 2. Quartal"
+    r"(?<!\b(?:Dr|Prof|Mr|Mrs|Ms|Hr|Fr|Nr|Str|ca|vs|bzw|[zZ]\.\s?B|[dD]\.\s?h|e\.g|i\.e)\.)"
+    r"(?<!\b(?:der|die|das|den|dem|des|am|im|vom|zum|zur|beim|bis|ab|seit)\s\d{1,2}\.)"
+    r"(?!(?<=\b\d{1,2}\.)\s+(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)\p{Ll}*\b)"
+)
+_SENTENCE_END = regex.compile(rf"(?<=[.!?][\"')\]]?){_NO_END}\s+(?=[\p{{Lu}}\p{{N}}\"'(`])|(?<=[。!?])\s*")
 _DECISION = regex.compile(
     r"\b(decid\w*|agree\w*|we(?:'ll| will| go| keep| take| use| move| drop| stop)|i(?:'ll| will)|must|instead|because|"
     r"cause\w*|due|fix\w*|reject\w*|withdraw|blocker|deadline|stays?|do that|"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -212,7 +213,7 @@ def new(
     if not candidates:
         remedy = "Sentences with at least four content words are needed."
         raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
-    title = log.stem.replace("-", " ")
+    title = re.sub(r"(?<!\d)-|-(?!\d)", " ", log.stem)  # a date in the name stays one
     written = _write(log, text, out, candidates, title=title, reviewed=False, force=force, rewritten=rewritten)
     _report(
         written,

@@ -64,3 +64,19 @@ def test_model_proposals_are_cleaned() -> None:
     assert schema["properties"]["items"]["maxItems"] == 3
     assert candidates_from_model(LOG, lambda prompt, schema: {"items": "none"}) == []
     assert candidates_from_model("braces {here} {0}", lambda prompt, schema: {}) == []
+
+
+def test_dots_of_ordinals_and_abbreviations_end_no_sentence() -> None:
+    log = (
+        "Jürgen: Samstag, der 6. Juni, geht bei mir leider nicht. "
+        "Der Beitrag von 15 Euro muss bis 31. Mai bei mir sein.\n"
+        "Anna: Im Gasthof Krone sind am 7. nur noch Plätze frei. "
+        "Wir zahlen im 2. Quartal den Bus, sagt Dr. Özlem Kaya.\n"
+        "Ben: The seed of every summary run is set to 42. Then temperature stays at 0 for all machines.\n"
+    )
+    texts = [candidate.text for candidate in find_candidates(log, 20)]
+    assert "Samstag, der 6. Juni, geht bei mir leider nicht." in texts
+    assert "Der Beitrag von 15 Euro muss bis 31. Mai bei mir sein." in texts
+    assert "Im Gasthof Krone sind am 7. nur noch Plätze frei." in texts
+    assert "Wir zahlen im 2. Quartal den Bus, sagt Dr. Özlem Kaya." in texts
+    assert "The seed of every summary run is set to 42." in texts

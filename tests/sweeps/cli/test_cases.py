@@ -257,3 +257,9 @@ def test_new_leaves_a_messenger_s_export_as_the_log(log: Path, capsys: pytest.Ca
     assert rubric.count("[[items]]") == 4
     assert "14:0" not in rubric
     assert "encrypted" not in rubric
+
+
+def test_a_date_in_a_logs_name_stays_a_date_in_the_title(log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log.rename("weekly-call.2026-03-02.txt")
+    assert call(capsys, "new", "weekly-call.2026-03-02.txt")[0] == 0
+    assert 'title = "weekly call.2026-03-02"' in Path("weekly-call.2026-03-02.toml").read_text()
