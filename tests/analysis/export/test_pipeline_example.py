@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -114,6 +115,21 @@ def test_a_variable_set_by_hand_wins(tmp_path, server):
     done = run(command, host, OUT=str(tmp_path / "out"), PYTHON=sys.executable, **by_hand)
     assert done.returncode == 0, done.stderr
     assert seen[0]["options"] == {"temperature": 0, "seed": 42, "top_k": 20, "top_p": 0.9, "num_ctx": 4096}
+
+
+def test_the_guides_python_sends_what_was_exported(tmp_path, server):
+    host, seen = server
+    write_exports(make(options=make().options | {"stop": ("END",)}), tmp_path / "settings")
+    (tmp_path / "log.txt").write_text("A: the disk is full")
+    guide = (PIPELINE.parents[1] / "docs/guides/pipeline.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"^```python\n(.*?)^```", guide, re.MULTILINE | re.DOTALL)
+    script = f"import os\nos.chdir({str(tmp_path)!r})\n{code}"
+    done = run([sys.executable, "-c", script], host)
+    assert (done.stdout, done.stderr) == ("a summary\n", "")
+    exported = json.loads((tmp_path / "settings" / "production.json").read_text())
+    assert seen[0]["options"] == exported["options"]
+    assert seen[0]["options"]["stop"] == ["END"]
+    assert seen[0]["messages"][-1]["content"] == "Summarise:\nA: the disk is full"
 
 
 def test_mistakes_are_told_in_a_line(tmp_path):

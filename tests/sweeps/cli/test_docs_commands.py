@@ -30,7 +30,7 @@ ELSEWHERE = {
     "taplo": "is tested with the schema", "mlflow": "serves until stopped", "export": "sets a variable",
     "openssl": "draws a password", "curl": "needs Ollama", "jq": "is tested with the pipeline's example",
     "cd": "changes folders", "mkdir": "makes a folder", "mv": "moves files", "sqlite3": "rescues a damaged file",
-    "./run_bundle.sh": "is tested with the pipeline's example",
+    "set": "exports variables", ".": "reads variables", "./run_bundle.sh": "is tested with the pipeline's example",
 }  # fmt: skip
 """Programs of others, by their first words, with the reason why this test does not run them."""
 
