@@ -5,7 +5,8 @@
 2. `tokenise`: a token is a word, a number, a compound, one character of an unspaced script, or one symbol. A word has
    letters, marks, digits and `_`, case-folded and without Latin and Arabic diacritics. Compounds are for example
    `1.14.2`, `v1.14`, `14:30` and `2024-05-01`. Unspaced scripts are Han, kana, Thai, Lao, Khmer and Burmese.
-3. Numbers are compared by value: `4,182,907` = `4182907` = `4.182907e6`, and `two` to `twelve` are numbers.
+3. Numbers are compared by value: `4,182,907` = `4182907` = `4.182907e6`, and `two` to `twelve` are numbers, as are
+   `zwei`, `deux` and `tres`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,16 @@ _INVISIBLE: Final = dict.fromkeys(
 """Soft hyphens, marks without width or of direction, and selectors of a form: a word is the same without them."""
 _FIRST_FOLDS: Final = {**_FOLDS, **_INVISIBLE}
 _COUNTS = "two three four five six seven eight nine ten eleven twelve"
-_NUMBER_WORDS: Final = {word: float(value) for value, word in enumerate(_COUNTS.split(), start=2)}
+_OTHER_COUNTS: Final = {
+    "zwei": 2, "drei": 3, "vier": 4, "funf": 5, "sechs": 6, "sieben": 7, "acht": 8, "neun": 9, "zehn": 10, "zwolf": 12,
+    "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "huit": 8, "onze": 11, "douze": 12,
+    "tres": 3, "cuatro": 4, "cinco": 5, "seis": 6, "siete": 7, "ocho": 8, "nueve": 9, "diez": 10, "doce": 12,
+}  # fmt: skip
+"""German, French and Spanish, without those that are words of another kind as well (`once`, `neuf`, `dos`)."""
+_NUMBER_WORDS: Final = {
+    **{word: float(value) for value, word in enumerate(_COUNTS.split(), start=2)},
+    **{word: float(value) for word, value in _OTHER_COUNTS.items()},
+}
 _NO_SEPARATORS: Final = str.maketrans("", "", ",_'")
 
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from objectives.languages import FUNCTION_WORDS
 from objectives.markup import plain
 from objectives.matchers.readings import Reading, other_readings
 from objectives.matchers.words import Word, is_function_word, item_words, rarity, text_words
@@ -26,12 +27,18 @@ class Content(NamedTuple):
     number: bool
 
 
-def item_content(text: str) -> list[Content]:
-    """Return the telling words of an item: all but function words (all words, if it has no others), each once."""
+def item_content(text: str, language: str = "") -> list[Content]:
+    """Return the telling words of an item: all but function words (all words, if it has no others), each once.
+
+    Args:
+        text: The item.
+        language: The rubric's language, whose function words count as such too.
+    """
     normal = normalise(plain(text))
     tokens = tokenise(normal)
     words = _with_quantities(item_words(tokens), quantities(normal, tokens), normal, tokens, item=True)
-    telling = [word for word in words if not is_function_word(word.key)] or words
+    own = FUNCTION_WORDS.get(language, frozenset())
+    telling = [word for word in words if not is_function_word(word.key) and word.key not in own] or words
     content: dict[str, Content] = {}
     for word in telling:
         content.setdefault(word.key, Content(word.key, _shown(normal, tokens, word), *_kind(normal, tokens, word)))

@@ -26,7 +26,7 @@ from objectives.markup import plain
 from objectives.matchers import contradiction_ja
 from objectives.matchers.opposites import TURNED, opposite
 from objectives.matchers.sentences import Sentence, Term, first_names, sentence, sentences
-from objectives.matchers.words import NEGATORS, is_known, related, shared_beginning, unlike_forms
+from objectives.matchers.words import NEGATORS, is_misspelt, related, shared_beginning, unlike_forms
 from objectives.numbers import Quantity
 from objectives.text import normalise, stem
 
@@ -39,8 +39,6 @@ _LOOSE: Final = 2
 """Words that a near copy may have between those of the item, besides one for every four of the item."""
 _CONTEXT: Final = 3
 """Words around a place that must be the same, where there are so many."""
-_LEAST_MISSPELT: Final = 5
-"""Letters of a word that may be misspelt; a shorter one is soon another word."""
 _LOOKS_LIKE: Final = 3
 """Letters that two words have in common at their beginning, where one may be mistaken for the other."""
 _QUANTIFIERS: Final = NEGATORS | frozenset(("all", "every", "everyone", "everybody", "always"))
@@ -341,21 +339,8 @@ def _another(lost: Sequence[Term], others: Sequence[Term]) -> bool:
     """Whether one name stands for another, or a word for one that looks like it: not a synonym."""
     if all(term.name for term in lost):
         return any(other.name for other in others)
-    return (
-        len(lost) == len(others) == 1 and _looks_like(lost[0].raw, others[0].raw) and not _misspelt(lost[0], others[0])
-    )
-
-
-def _misspelt(wanted: Term, said: Term) -> bool:
-    """Whether a word that nobody knows is the item's word but for one letter, or for two that changed places."""
-    if is_known(said.key) or min(len(wanted.raw), len(said.raw)) < _LEAST_MISSPELT:
-        return False
-    one, other = sorted((wanted.raw, said.raw), key=len)
-    start = shared_beginning(one, other)
-    rest, longer = one[start:], other[start:]
-    if len(one) != len(other):
-        return rest == longer[1:]
-    return rest[1:] == longer[1:] or (rest[1::-1] == longer[:2] and rest[2:] == longer[2:])
+    one, other = lost[0].raw, others[0].raw
+    return len(lost) == len(others) == 1 and _looks_like(one, other) and not is_misspelt(one, other)
 
 
 def _looks_like(one: str, other: str) -> bool:

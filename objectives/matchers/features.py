@@ -20,6 +20,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from objectives.languages import language_of_rubric
 from objectives.matchers.content import Content, aliases, item_content
 from objectives.matchers.words import (
     NEGATION,
@@ -313,7 +314,8 @@ class Measured(NamedTuple):
 
 def rubrics(texts: Sequence[str]) -> list[Rubric]:
     """Prepare a rubric of any length, in blocks of `ITEMS_AT_ONCE` items with the document frequencies of the whole."""
-    contents = [item_content(text) for text in texts]
+    language = language_of_rubric(texts)
+    contents = [item_content(text, language) for text in texts]
     frequency = Counter(word.key for content in contents for word in content)
     spellings = {key: of for text in texts for key, of in aliases(text).items()}
     blocks = (contents[at : at + ITEMS_AT_ONCE] for at in range(0, len(contents), ITEMS_AT_ONCE))

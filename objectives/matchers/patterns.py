@@ -28,6 +28,7 @@ import regex
 from objectives.case import Item
 from objectives.markup import plain
 from objectives.matchers.base import Match, ObjectiveError
+from objectives.matchers.words import ELIDED
 from objectives.numbers import Quantity, quantities
 from objectives.regexes import compile_pattern
 from objectives.text import Token, normalise, tokenise
@@ -68,7 +69,6 @@ class _Pattern(NamedTuple):
 
 _SPACED_THOUSANDS: Final = regex.compile(r"(?<=(?<![\d.,])\d{1,3}(?: \d{3})*) (?=\d{3}(?![\d.,]))")
 _VERSION: Final = regex.compile(r"v\d+(?:\.\d+){2,}")
-_ELIDED: Final = regex.compile(r"(?:[cdjlmnst]|qu)'(\p{L}{2,}.*)")
 
 
 @lru_cache(maxsize=1 << 14)
@@ -76,7 +76,7 @@ def _spelled(token_key: str, pattern: bool) -> frozenset[str]:
     """Return a word's keys: `v1.14.1` is `1.14.1` as well; a text with `l'alarme` has `alarme`."""
     if _VERSION.fullmatch(token_key):
         return frozenset((token_key, token_key[1:]))
-    elided = None if pattern else _ELIDED.fullmatch(token_key)
+    elided = None if pattern else ELIDED.fullmatch(token_key)
     return frozenset((token_key,)) if elided is None else frozenset((token_key, elided[1]))
 
 

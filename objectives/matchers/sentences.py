@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import regex
 
 from objectives.matchers.opposites import ONLY_AFTER_VERB, has_opposites
-from objectives.matchers.words import NEGATORS, is_function_word, rarity
+from objectives.matchers.words import ELIDED, NEGATORS, is_function_word, rarity
 from objectives.numbers import Quantity, quantities
 from objectives.text import Token, stem, tokenise
 
@@ -145,6 +145,8 @@ class _Reader:
                 self.left = 0
             return None
         raw = self.normal[start:end]
+        if elided := ELIDED.fullmatch(key):
+            key, raw = elided[1], raw[len(key) - len(elided[1]) :]
         if key in _BREAKERS:
             self.left = 0
         reach = self._negation(key, index)

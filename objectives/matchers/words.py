@@ -19,7 +19,11 @@ from objectives.text import Token, number_key, stem
 
 NEGATION: Final = "<not>"
 """The common key of all negating words: `not`, `never`, `didn't` ..."""
-_NEGATING = "not no never none nobody nothing neither nor without cannot unable"
+_NEGATING = (
+    "not no never none nobody nothing neither nor without cannot unable"
+    " nicht kein keine keinen keinem keiner keines nie niemals niemand nichts ohne"
+    " pas jamais aucun aucune sans rien nunca jamas nadie ningun ninguna"
+)
 NEGATORS: Final = frozenset(_NEGATING.split())
 """Words that negate, apart from contractions such as `didn't`."""
 _FUNCTION = """
@@ -28,6 +32,8 @@ their him them we you i as by with from has have had do does did will would can 
 into about also
 """
 _FUNCTION_WORDS: Final = frozenset(stem(word) for word in _FUNCTION.split())
+ELIDED: Final = regex.compile(r"(?:[cdjlmnst]|qu)'(\p{L}{2,}.*)")
+"""A French word after a short one without its vowel: `l'alarme`."""
 _GLUED: Final = regex.compile(r"(\d{1,15})(\p{L}{2,})")
 _ALPHABETIC_UNSPACED: Final = regex.compile(r"[\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]")
 _HIRAGANA: Final = regex.compile(r"\p{Script=Hiragana}")
@@ -118,6 +124,8 @@ _UNLIKE_FORMS: Final = (
 WORD_STEP: Final = 2
 """Length of a word in positions; a character of an unspaced script is one."""
 _RAREST: Final = 12.0
+_LEAST_MISSPELT: Final = 5
+"""Letters of a word that may be misspelt; a shorter one is soon another word."""
 _NEGATION_RARITY: Final = 9.0
 _LEAST_SHARED: Final = 0.5
 _SYNONYM: Final = 0.8
@@ -176,9 +184,16 @@ def rarity(key: str) -> float:
     return _lexicon()[0].get(key, _RAREST)
 
 
-def is_known(key: str) -> bool:
-    """Return whether a stem is in the table of general English."""
-    return key in _lexicon()[0]
+def is_misspelt(wanted: str, said: str) -> bool:
+    """Return whether a word that nobody knows is another one but for one letter, or for two that changed places."""
+    if stem(said) in _lexicon()[0] or min(len(wanted), len(said)) < _LEAST_MISSPELT:
+        return False
+    one, other = sorted((wanted, said), key=len)
+    start = shared_beginning(one, other)
+    rest, longer = one[start:], other[start:]
+    if len(one) != len(other):
+        return rest == longer[1:]
+    return rest[1:] == longer[1:] or (rest[1::-1] == longer[:2] and rest[2:] == longer[2:])
 
 
 def is_function_word(key: str) -> bool:
@@ -239,6 +254,8 @@ def _keys(key: str, kind: str) -> tuple[str, ...]:
         return (NEGATION,)
     if key.endswith("n't"):
         return stem(key[:-3]), NEGATION
+    if elided := ELIDED.fullmatch(key):
+        return (stem(elided[1]),)
     glued = _GLUED.fullmatch(key)
     if glued:
         return key, number_key(float(glued[1])), stem(glued[2])

@@ -17,7 +17,7 @@ STARTS: Final = frozenset(_DIGITS) | frozenset(_POWERS)
 
 # A single character, or one that begins a word, is a number only before a counter: 五分, but 一部, 千葉, 万一.
 _COUNTER: Final = regex.compile(
-    r"分間?(?!の[一二三四五六七八九\d])|秒|時間|時(?![々に期])|日|月|年|週|[かヶカヵケ箇][月所]|円|ドル|人|名|件|台|個|回|本|枚|社|度|倍|割|行|章|位|号|級|歳|点"
+    r"分間?(?!の[一二三四五六七八九\d])|分[钟鐘]|秒|時間|[个個]?小[时時]|天|周|个|時(?![々に期])|日|月|年|週|[かヶカヵケ箇][月所]|円|ドル|人|名|件|台|個|回|本|枚|社|度|倍|割|行|章|位|号|級|歳|点"
     r"|番目|つ(?!か)|パーセント|%|ミリ秒|メートル|キロ|バイト|グラム|ユーロ|ポンド"
 )
 _NO_NUMBER: Final = regex.compile(

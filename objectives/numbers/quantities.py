@@ -22,8 +22,8 @@ from objectives.numbers import english, kanji
 from objectives.numbers.conversions import in_base_units, in_other_units
 from objectives.numbers.dates import MONTHS, Clock, Day, clock_at, day_at
 from objectives.numbers.reading import Tokens, Value
-from objectives.numbers.units import CURRENCIES, JAPANESE_UNITS, LETTERS, SCALES, UNITS
-from objectives.text import Token, number_key
+from objectives.numbers.units import CURRENCIES, JAPANESE_UNITS, LETTERS, SCALES, SHORTENED, UNITS
+from objectives.text import Token, number_key, number_value
 
 _WORDS: Final = english.STARTS | set(MONTHS) | {"noon", "midnight"}
 _THOUSANDS: Final = regex.compile(r"[1-9]\d{0,2}\.\d{3}")
@@ -129,11 +129,17 @@ def _number(view: Tokens, start: int) -> Value | None:
     value = kanji.kanji_number(view, start) if _japanese(view, start) else None
     if value is None:
         digits = view.digits(start)
-        value = Value(digits, start + 1) if digits is not None else english.spelled(view, start)
+        value = Value(digits, start + 1) if digits is not None else english.spelled(view, start) or _word(view, start)
         value = _with_comma(view, start) or value
     if value is None or value.ordinal:
         return value
     return _scaled(view, _with_fraction(view, value))
+
+
+def _word(view: Tokens, start: int) -> Value | None:
+    """Read a number in a word of another language than English, of which the tokens know the small ones."""
+    value = number_value(view.tokens[start].key) if start < view.count and view.kind(start) == "number" else None
+    return None if value is None or view.word(start) in english.STARTS else Value(value, start + 1)
 
 
 def _with_comma(view: Tokens, start: int) -> Value | None:
@@ -175,6 +181,7 @@ def _scaled(view: Tokens, value: Value) -> Value:
         if factor is None:
             return Value(number, stop)
         number, stop = number * factor, place + 1
+        stop += view.key(place) in SHORTENED and view.key(stop) == "." and view.touches(stop)
 
 
 def _with_unit(view: Tokens, first: int, start: int, value: Value, currency: str) -> Quantity:
@@ -211,7 +218,7 @@ def _unit(view: Tokens, stop: int) -> tuple[str, int]:
     place = stop + (view.key(stop) == "-" and view.touches(stop) and view.touches(stop + 1))
     if view.kind(place) == "unspaced":
         return _japanese_unit(view, place) if place == stop else ("", stop)
-    if view.word(place) == "per" and view.word(place + 1) == "cent":
+    if (view.word(place), view.word(place + 1)) in (("per", "cent"), ("pour", "cent"), ("por", "ciento")):
         return "%", place + 2
     if view.key(place) in CURRENCIES and not view.touches(place) and view.touches(place + 1):
         return "", stop  # the sign of the next number

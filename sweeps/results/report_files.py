@@ -26,6 +26,7 @@ from sweeps.results.verdicts import recommended
 from sweeps.scoring.copied_text import copying_notes
 from sweeps.scoring.empty_texts import empty_notes, reasoning_notes
 from sweeps.scoring.inputs import stored_score
+from sweeps.scoring.languages import language_notes
 from sweeps.version import __version__
 from sweeps.workspace.workspace import DEFAULT_FOLDER
 
@@ -132,6 +133,7 @@ def _tables(result: SweepResult, exports: Sequence[Path], warn: Callable[[str], 
         exports=[str(path) for path in exports],
         notes=[
             *empty_notes(result.rows, result.baseline.key),
+            *language_notes(answers),
             *reasoning_notes(answers, result.config.objective.reasoning, result.name),
             *(_with_name(note, result) for note in result.limits.notes(*keys)),
             *(_with_name(note, result) for note in copying_notes(result.fresh_rows, *keys)),
