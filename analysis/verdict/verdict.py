@@ -167,6 +167,11 @@ class Verdict:
             "based on": f"{arms_text(self.n_per_arm, self.n_finalist, self.n_baseline)}, {cases_text(self.cases)}",
         }
 
+    def __str__(self) -> str:
+        """The outcome with its sentence, what to do, and each doubt on a line of its own."""
+        doubts = [f"! {doubt}" for doubt in (*self.cautions, *self.text_notes)]
+        return "\n".join(filter(None, [f"{self.outcome}: {self.sentence}", self.advice, *doubts]))
+
     def _repr_html_(self) -> str:
         return html_table(f"{self.configuration}: {self.outcome}", self.facts, self.sentence, self.advice)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -78,3 +79,13 @@ def test_a_verdict_without_noise_shows_no_p_value() -> None:
 def test_facts_are_words(name: str) -> None:
     verdict = judge_one(observations([0.7, 0.8, 0.9]), baseline="base")
     assert "nan" not in verdict.facts[name]
+
+
+def test_a_printed_verdict_is_its_sentence_with_what_to_do_and_every_doubt() -> None:
+    plain = judge_one(observations([0.5, 0.6, 0.8]), baseline="base")
+    doubtful = replace(plain, cautions=("one doubt",), text_notes=("the texts are long",))
+    shown = str(doubtful).splitlines()
+    assert shown[0] == f"{plain.outcome}: {plain.sentence}"
+    assert shown[-2:] == ["! one doubt", "! the texts are long"]
+    assert plain.advice in shown
+    assert str(replace(plain, advice="", cautions=(), text_notes=())) == shown[0]
