@@ -224,6 +224,9 @@ CASTS: Mapping[str, Cast] = {
         quick=False,
         lines=32,
     ),
+    "export": Cast(
+        "sweeps export minutes --format env --format json --format modelfile --out settings", finished(), quick=False
+    ),
     "running": Cast("sweeps run sweep.toml", sweep(budget={"generations": 240}), quick=False, running=150),
     "prompt-ab": Cast(
         "sweeps compare examples/recipes/prompt-ab.toml", recorded="examples/recipes/output/prompt-ab.txt"

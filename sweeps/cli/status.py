@@ -16,6 +16,9 @@ from sweeps.workspace.workspace import Workspace
 UNREADABLE = "unreadable"
 """Status of a study from another version, or a damaged one."""
 
+ENDED_EARLY = ("stopped", "failed")
+"""Statuses of studies that a command continues."""
+
 
 @click.command()
 @click.argument("study", type=StudyName(), required=False)
@@ -64,8 +67,10 @@ def status(study: str | None, mlruns: Path, as_json: bool, watched: bool) -> Non
     elif study:
         _table(rows)
         _details(rows[0], failures)
+        _how_to_go_on(rows)
     elif rows:
         _table(rows)
+        _how_to_go_on(rows)
     else:
         where = ledger.url.removeprefix("sqlite:///")
         echo(f"{where} holds no study yet; start one with: sweeps run FILE", err=True)
@@ -84,6 +89,12 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         if count := row[missing]:
             has = "has" if count == 1 else "have"
             echo(f"{count} of the {row['observations']} observations so far {has} no {what}")
+
+
+def _how_to_go_on(rows: list[dict[str, Any]]) -> None:
+    """Print the commands that continue, newest first; a note, and no part of the table."""
+    for row in [row for row in rows if row["status"] in ENDED_EARLY][:3]:
+        echo(f"to go on with {row['study']}: {row['command']}", err=True)
 
 
 def _table(rows: list[dict[str, Any]]) -> None:

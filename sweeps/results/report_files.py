@@ -21,6 +21,7 @@ from sweeps.results.kept_answers import answers_of
 from sweeps.results.labels import verdict_correction, verdict_correction_text
 from sweeps.results.result import SweepResult
 from sweeps.results.study_data import texts_of
+from sweeps.results.study_status import command_of
 from sweeps.results.use_now import why_no_verdict
 from sweeps.results.verdicts import recommended
 from sweeps.scoring.copied_text import copying_notes
@@ -223,8 +224,6 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
     """Next steps, most important first, each with its command or file."""
     where = "" if result.directory == DEFAULT_FOLDER else f" --mlruns {shlex.quote(str(result.directory))}"
     name = shlex.quote(result.name)
-    command = "compare" if result.is_comparison else "run"
-    source = result.stored.record.path or "SWEEP.toml"
     steps = {"read the report": str(result.folder / "report.html")}
     if exports:
         steps["use it in a pipeline"] = ", ".join(map(str, exports))
@@ -234,7 +233,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
         steps["see every trial in MLflow"] = f"sweeps ui{where}"
     return steps | {
         "the verdict as JSON": f"sweeps judge {name} --json{where}",
-        "run it again or continue": f"sweeps {command} {shlex.quote(source)}{where}",
+        "run it again or continue": command_of(result.stored, result.directory),
     }
 
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import shlex
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.reasoning import split
 from sweeps.budget.plan import Plan
 from sweeps.budget.tokens import tokens_of
 from sweeps.ledger.ledger import Ledger
-from sweeps.ledger.study_record import StoredStudy, StudyRecord, StudyUnreadableError
+from sweeps.ledger.study_record import COMPARISON, StoredStudy, StudyRecord, StudyUnreadableError
 from sweeps.progress.counts import STAGES
 from sweeps.scoring.answers import CUT, EMPTY, KEEP, UNSCORED, scored_digest
 from sweeps.search.trial_rows import count_trials
 from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
-from sweeps.workspace.workspace import Workspace
+from sweeps.workspace.workspace import DEFAULT_FOLDER, Workspace
 
 if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
@@ -64,6 +66,13 @@ def _looks_whole(study: StoredStudy) -> bool:
     except tomllib.TOMLDecodeError:
         return False
     return True
+
+
+def command_of(study: StoredStudy, folder: Path) -> str:
+    """Return the command that runs a study again or goes on with it; SWEEP.toml stands for a file that is not known."""
+    command = "compare" if study.record.kind == COMPARISON else "run"
+    where = "" if folder == DEFAULT_FOLDER else f" --mlruns {shlex.quote(str(folder))}"
+    return f"sweeps {command} {shlex.quote(study.record.path or 'SWEEP.toml')}{where}"
 
 
 def status_of(result: SweepResult, failed: int = 0) -> dict[str, Any]:
@@ -168,7 +177,8 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
 
     `lost` counts observations without an answer, `unscored` observations with an answer but no score, `empty`
     observations whose text is blank or only thought, `done` observations with answer and score. A retry answered most
-    of the `failed` requests. `tokens` are those of all answers, `budget_tokens` the budget; None without.
+    of the `failed` requests. `tokens` are those of all answers, `budget_tokens` the budget; None without. `command` is
+    the one that goes on.
     """
     record, plan, floor = study.record, Plan.from_record(study.record.plan), judged.get("floor")
     measured = Counter(row["stage"] for row in rows)
@@ -196,4 +206,5 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
         "baseline_mean_from": None if floor is None else {"stage": "floor", "n": floor["n"]},
         "verdict": judged.get("verdict"),
         "updated": study.updated,
+        "command": command_of(study, workspace.folder),
     }

@@ -29,6 +29,8 @@ def test_status(finished: Path, capsys: Capture) -> None:
     shown = text(capsys, "status", "--mlruns", finished / "mlruns")
     assert "12/12" in shown
     assert "better" in shown
+    assert run_command(["status", "--mlruns", str(finished / "mlruns")]) == 0
+    assert capsys.readouterr().err == ""  # nothing is left to do
 
 
 def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capture) -> None:
@@ -44,6 +46,11 @@ def test_status_counts_what_failed_and_nothing_else(tmp_path: Path, capsys: Capt
     stopped = answer(capsys, "status", "t", "--json", *where)
     assert (stopped["status"], stopped["failed"], stopped["lost"], len(stopped["failures"])) == ("failed", 3, 0, 3)
     assert [row["failed"] for row in answer(capsys, "status", "--json", *where)] == [3]
+    command = f"sweeps run {path} --mlruns {tmp_path / 'mlruns'}"
+    assert stopped["command"] == command
+    for name in ([], ["t"]):
+        assert run_command(["status", *name, *map(str, where)]) == 0
+        assert capsys.readouterr().err == f"to go on with t: {command}\n"
     with sqlite3.connect(tmp_path / "mlruns/ledger.db") as connection:
         connection.execute("DELETE FROM failures")
         connection.execute("DELETE FROM scores WHERE generation = (SELECT max(generation) FROM scores)")
@@ -83,7 +90,8 @@ def test_floor_and_verdict_of_an_older_study_are_computed(finished: Path, tmp_pa
     kept = answer(capsys, "status", "t", "--json", "--mlruns", finished / "mlruns")
     with closing(sqlite3.connect(tmp_path / "mlruns/ledger.db")) as database, database:
         database.execute("UPDATE studies SET sha256 = NULL, record = json_remove(record, '$.judged')")
-    assert answer(capsys, "status", "t", "--json", "--mlruns", tmp_path / "mlruns") == kept
+    computed = answer(capsys, "status", "t", "--json", "--mlruns", tmp_path / "mlruns")
+    assert computed == kept | {"command": computed["command"]}  # which names the folder
     assert kept["noise_sd"] > 0
 
 
