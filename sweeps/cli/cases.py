@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -188,15 +189,15 @@ def output_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @cases.command()
-@click.argument("log", type=FilePath())
+@click.argument("logs", metavar="LOG...", nargs=-1, required=True, type=FilePath())
 @click.option("--items", type=WholeRange(1, 100), default=12, show_default=True, help="Most candidates to draft.")
 @output_options
 @engine_options
 def new(
-    log: Path, items: int, out: Path | None, force: bool, kind: str | None, host: str | None, model: str | None,
-    allow_remote: bool,
+    logs: tuple[Path, ...], items: int, out: Path | None, force: bool, kind: str | None, host: str | None,
+    model: str | None, allow_remote: bool,
 ) -> None:  # fmt: skip
-    """Draft a rubric for LOG: candidate items that you review.
+    """Draft a rubric for each LOG: candidate items that you review.
 
     LOG is text, one utterance per line, or a chat as it is exported: WhatsApp, Slack (JSON), IRC, captions (VTT, SRT),
     transcripts in Markdown. Of JSON and captions a transcript is written beside the rubric.
@@ -207,18 +208,33 @@ def new(
     from objectives.case_files import CaseError, Problem
     from objectives.rubrics import find_candidates
 
-    text, rewritten = _read_log(log)
+    problems: list[Problem] = []
+    drafted = 0
+    folder = out
     with _engine(kind, host, model, allow_remote) as opened:
-        candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
-    if not candidates:
-        remedy = "Sentences with at least four content words are needed."
-        raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
-    title = re.sub(r"(?<!\d)-|-(?!\d)", " ", log.stem)  # a date in the name stays one
-    written = _write(log, text, out, candidates, title=title, reviewed=False, force=force, rewritten=rewritten)
-    _report(
-        written,
-        f"{_many(len(candidates), 'candidate')}: review them, then run `sweeps cases check {written[0].parent}`",
-    )
+        for log in logs:
+            try:  # a log that cannot be used leaves the others their rubrics
+                text, rewritten = _read_log(log)
+                candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
+                if not candidates:
+                    remedy = "Sentences with at least four content words are needed."
+                    raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
+                title = re.sub(r"(?<!\d)-|-(?!\d)", " ", log.stem)  # a date in the name stays one
+                written = _write(
+                    log, text, out, candidates, title=title, reviewed=False, force=force, rewritten=rewritten
+                )
+            except CaseError as error:
+                problems += error.problems
+                continue
+            drafted += len(candidates)
+            folder = folder or written[0].parent
+            for path in written:
+                echo(str(path))
+    if drafted:
+        line = f"{_many(drafted, 'candidate')}: review them, then run `sweeps cases check {shlex.quote(str(folder))}`"
+        say(stderr_console(), line)
+    if problems:
+        raise CaseError(problems)
 
 
 def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:

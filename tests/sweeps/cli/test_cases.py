@@ -263,3 +263,19 @@ def test_a_date_in_a_logs_name_stays_a_date_in_the_title(log: Path, capsys: pyte
     log.rename("weekly-call.2026-03-02.txt")
     assert call(capsys, "new", "weekly-call.2026-03-02.txt")[0] == 0
     assert 'title = "weekly call.2026-03-02"' in Path("weekly-call.2026-03-02.toml").read_text()
+
+
+def test_several_logs_get_a_rubric_each_and_a_bad_one_stops_no_other(
+    log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty.txt").touch()
+    Path("b a.txt").write_text(LOG)
+    code, out, err = call(capsys, "new", "kiln.txt", "empty.txt", "b a.txt", "none.txt", "--out", "my cases")
+    assert code == 2
+    assert out.split("\n")[:-1] == [f"my cases/{name}.{end}" for name in ("kiln", "b a") for end in ("toml", "txt")]
+    assert "8 candidates: review them, then run `sweeps cases check 'my cases'`" in err
+    assert "empty.txt: the log is empty" in err
+    assert "none.txt" in err
+    code, out, err = call(capsys, "new", "kiln.txt", "b a.txt", "--out", "my cases")
+    assert (code, out) == (2, "")
+    assert err.count("exists already") == 4

@@ -167,7 +167,8 @@ def place(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         kiln(stack)
         tables()
         log = Path("my-cases/kiln.txt").read_text("utf-8")
-        Path("chat.txt").write_text(log, "utf-8")
+        for name in ("chat.txt", "call.txt"):
+            Path(name).write_text(log, "utf-8")
         Path("items.csv").write_text("text,level\nThe kiln tripped.,1\nDelivery moves.,2\n", "utf-8")
         Path("facts.csv").write_text("Fact,Weight\nThe kiln tripped.,1\nDelivery moves.,2\n", "utf-8")
         Path("nuggets.jsonl").write_text('{"qid": 12, "text": "It tripped.", "level": 1}\n\n', "utf-8")
