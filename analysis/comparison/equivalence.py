@@ -6,11 +6,15 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from scipy import special
 
 from analysis.comparison.compare import EXACT, Answer
 from analysis.comparison.estimate import Estimate
 from analysis.comparison.pair import Arm, Pair
 from analysis.formatting import gain_text
+
+_NEAR_WORST = 0.25
+_MOST_RARE = 10  # more failures show their own noise
 
 
 def tost(estimate: Estimate, margin: float, least_error: float = 0.0) -> float:
@@ -97,8 +101,27 @@ def _is_pass_fail(two: Pair, own: Arm) -> bool:
 def _unseen(two: Pair, arms: Sequence[Arm]) -> float:
     """Return the most that failures (the worst score) which did not come up may cost of a mean, with 95% confidence.
 
-    n generations without a failure leave its share below 1 - .05 ** (1 / n) with 95% confidence.
+    n generations without a failure leave its share below 1 - .05 ** (1 / n) with 95% confidence. Where a few came up,
+    it is the distance of their share from the upper end of its one-sided interval (Clopper and Pearson).
     """
-    shares = [-math.expm1(math.log(0.05) / each.informative) for each in arms]
-    above = [float(two.weights @ each.mean) - two.cells.scale.floor for each in arms]
-    return max(share * mean for share, mean in zip(shares, above, strict=True))
+    costs = []
+    for each in arms:
+        n, seen = each.informative, _failures(two, each)
+        share = float(special.betaincinv(seen + 1, n - seen, 0.95)) - seen / n if seen < n else 0.0
+        costs.append(share * (float(two.weights @ each.mean) - two.cells.scale.floor))
+    return max(costs)
+
+
+def _failures(two: Pair, own: Arm) -> int:
+    """Return the number of an arm's scores near the worst one; 0 where they are too many to be rare.
+
+    Scores count as failures in the lowest quarter between the worst score and the mean of the arm.
+    """
+    floor = two.cells.scale.floor
+    limit = floor + _NEAR_WORST * (float(two.weights @ own.mean) - floor)
+    if own.greedy:
+        scores = own.mean
+    else:
+        scores = np.concatenate([two.cells.cell_scores(own.row, stratum) for stratum in two.strata.tolist()])
+    seen = int((scores <= limit).sum())
+    return seen if seen <= _MOST_RARE else 0

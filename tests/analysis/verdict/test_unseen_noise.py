@@ -8,8 +8,12 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import optimize, stats
 
 from analysis import judge_one
+from analysis.comparison.equivalence import _unseen
+from analysis.comparison.pair import pair
+from analysis.observations.table import summarize
 
 
 def passing(shares, seeds, temperature=None):
@@ -113,3 +117,29 @@ def test_equality_is_not_shown_by_a_permutation_that_can_show_nothing():
     verdict = judge_one(data, baseline="base", margin=0.9)
     assert (verdict.ci_low, verdict.ci_high) == (-1.0, 1.0)
     assert verdict.outcome == "not distinguishable"
+
+
+@pytest.mark.usefixtures("fewer_permutations")
+def test_a_few_failures_that_came_up_do_not_show_that_the_others_are_rare():
+    """One text in ten breaks, a true loss of the margin: .08 of such tables were equal by luck."""
+    equal = 0
+    for number in range(300):
+        rng = np.random.default_rng([number, 61])
+        scores = rng.normal(0.6, 0.05, (2, 6, 10)).clip(0, 1)
+        scores[1][rng.random((6, 10)) < 0.1] = 0.0
+        arm, case, seed = np.indices(scores.shape).reshape(3, -1)
+        columns = {"configuration": np.array(["b", "f"])[arm], "case": case, "seed": seed, "score": scores.ravel()}
+        equal += judge_one(pd.DataFrame(columns), baseline="b", margin=0.06).outcome == "equivalent"
+    assert equal <= 300 * 0.05
+
+
+def test_the_cost_of_failures_has_the_upper_end_of_their_share():
+    """By hand: 2 of 60 texts broke; the one-sided interval of Clopper and Pearson ends where 2 or fewer have .05."""
+    rows = [(arm, case, seed, 0.6 + 0.02 * (seed % 3 - 1)) for arm in "bf" for case in range(6) for seed in range(10)]
+    frame = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"])
+    frame.loc[(frame["configuration"] == "f") & (frame["seed"] == 0) & (frame["case"] < 2), "score"] = 0.0
+    cells = summarize(frame)
+    two = pair(cells, 0, 1)
+    mean = float(two.weights @ two.finalist.mean)
+    upper = optimize.brentq(lambda share: stats.binom.cdf(2, 60, share) - 0.05, 0.01, 0.5)
+    assert _unseen(two, [two.finalist]) == pytest.approx((upper - 2 / 60) * mean)
