@@ -1,4 +1,4 @@
-"""The words of a text without what a model writes around them: Markdown, HTML, LaTeX, JSON escapes.
+"""The words of a text without what a model writes around them: Markdown, HTML, LaTeX, JSON escapes, broken lines.
 
 A reader sees the same words in `**2** hours`, `<b>2</b> hours`, `$2$ hours` and `2&nbsp;hours`. So do the matchers.
 Nearly every rule looks at one place and its neighbours only, so that appended text changes nothing before it.
@@ -37,9 +37,14 @@ _LINES_UNDER: Final = regex.compile(r"(?<![\p{L}\p{N}_])_{1,3}(?=[^\s_])|(?<=[^\
 _LINK: Final = regex.compile(r"!?\[([^\[\]\n]{1,200})\]\((?:\w+:|[/#.])[^()\s]{0,500}\)")
 _BROKEN_WORD: Final = regex.compile(r"(?<=\p{L}{2}-)[^\S\n]*\n[^\S\n]*(?=\p{Ll}{2})")
 _SPECIAL: Final = regex.compile(r"<\|[A-Za-z_][\w-]{1,40}\|>|</?s>|<(?:bos|eos|pad|unk|end_of_turn|start_of_turn)>")
-_PIECES: Final = regex.compile("\u2581+|(?<=[\\p{Ll}\\p{N}\\p{P}])\u0120")
+_PIECES: Final = regex.compile("\u2581+|(?<=\\S)\u0120")
 """Signs of tokenisers for a space, which a broken conversion of a model leaves in its texts."""
-_PLAIN: Final = regex.compile(r"[\\*_`~$&<\[\u2581\u0120]|-[^\S\n]*\n")
+_WRAPPED: Final = regex.compile(r"(?<=[\p{L}\p{N},])[^\S\n]*\n[^\S\n]*(?=\p{Ll}|\d(?!\d{0,2}[.)]\s))")
+"""The end of a line within a sentence."""
+_SPACES: Final = regex.compile(r"(?<=\S)[^\S\n]{2,}(?=\S)")
+_NUMBERED_ROW: Final = regex.compile(r"^\s*\|\s*\d{1,3}\s*(?=\|)|^\s*[-*+]\s+\[[ xX]\](?=\s)", regex.MULTILINE)
+"""A row's own number in a table, and a box to tick: no part of the sentence behind it."""
+_PLAIN: Final = regex.compile(r"[\\*_`~$&<\[|\u2581\u0120]|\n|[^\S\n]{2}")
 
 
 @lru_cache(maxsize=4)
@@ -47,7 +52,7 @@ def plain(text: str) -> str:
     """Return a text without its markup, its escapes undone; the text itself where it has none."""
     if not _PLAIN.search(text):
         return text
-    text = _unescaped(text)
+    text = _NUMBERED_ROW.sub("", _unescaped(text))
     if "<" in text:
         text = _BLOCK_TAG.sub("\n", _INLINE_TAG.sub("", _SPECIAL.sub(" ", text)))
     if "&" in text:
@@ -58,7 +63,8 @@ def plain(text: str) -> str:
         text = _without_latex(text)
     text = _MARK_ESCAPE.sub("", text)
     text = _LINES_UNDER.sub("", _TILDES.sub("", _STARS.sub("", _TICKS.sub("", text))))
-    return _PIECES.sub(" ", _BROKEN_WORD.sub("", text))
+    text = _PIECES.sub(" ", _BROKEN_WORD.sub("", text))
+    return _SPACES.sub(" ", _WRAPPED.sub(" ", text))
 
 
 def _unescaped(text: str) -> str:

@@ -134,6 +134,20 @@ def test_what_is_no_markup_stays(text: str) -> None:
     assert plain(text) == text
 
 
+def test_lines_are_joined_within_a_sentence_only() -> None:
+    assert plain("half of\n  the  range.\n- Ben\n- the pump\nAna") == "half of the range.\n- Ben\n- the pump\nAna"
+    assert plain("on\n12 March, in short\n1. Ben\n2) Ana") == "on 12 March, in short\n1. Ben\n2) Ana"
+    item = Item("range", "x", 1, regex=("half of the range", "Ana.*report"))
+    assert CoverageObjective().score(case(item), "Power at half of\nthe range.").score == 1
+    assert CoverageObjective().score(case(item), "- Ana: alert\n- Ben: report").score == 0
+
+
+@pytest.mark.parametrize("text", ["| 12 | The tank A is drained. |", "- [x] The tank A is drained."])
+def test_numbers_of_rows_and_boxes_are_no_labels(text: str) -> None:
+    assert "12" not in plain(text)
+    assert CoverageObjective().score(case(Item("tank", "The tank A is drained.", 1)), text).missed == ()
+
+
 def test_half_of_a_pair_of_escapes_stays_as_it_is() -> None:
     assert plain("\\ud83d\\ude00 \\ud83d.") == "😀 \\ud83d."
 
