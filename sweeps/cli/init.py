@@ -100,7 +100,8 @@ def find_engine(engine: str, host: str | None, model: str | None) -> Found:
             chosen = model or server.models[0]
             others = tuple(name for name in server.models if name != chosen)
             own, thinks = _facts_of(host, chosen)
-            return Found("ollama", chosen, others, _host_of(host, server.address), server.note, own, thinks)
+            note = "\n".join(filter(None, [server.note, _missing(chosen, server)]))
+            return Found("ollama", chosen, others, _host_of(host, server.address), note, own, thinks)
         if engine == "ollama" or host is not None:
             raise SweepError(f"{why}; start the server and pull a model, or use --engine llamacpp")
     from sweeps.engines.embedded_model import EMBEDDED_MODEL
@@ -108,6 +109,14 @@ def find_engine(engine: str, host: str | None, model: str | None) -> Found:
     note = f"{why}; the embedded engine is used" if why else ""
     missing = _missing_for_embedded(model or EMBEDDED_MODEL)
     return Found("llamacpp", model or EMBEDDED_MODEL, note="\n".join(filter(None, [note, missing])))
+
+
+def _missing(model: str, server: _Server) -> str:
+    """What to do where the server has no such model yet; "" where it has."""
+    if {model, f"{model}:latest"} & {*server.models, *server.remote}:
+        return ""
+    has = ", ".join(server.models)
+    return f"{server.address} has no model {model!r} that writes texts; it has {has}; get it with `ollama pull {model}`"
 
 
 def _missing_for_embedded(model: str) -> str:

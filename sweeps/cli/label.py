@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +64,9 @@ def label(study: str | None, mlruns: Path, as_json: bool, items: int, out: Path 
             echo(_plan(labels, verdict), err=True)
     if out is not None:
         _write(out, labels)
+        where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
+        command = f"sweeps label {shlex.quote(result.name)} --from {shlex.quote(str(out))}{where}"
+        echo(f"written: {out}. Fill in the column answer (yes, no, unsure or skip), then: {command}", err=True)
     elif source is None:
         try:
             _ask_all(labels)
@@ -138,7 +142,6 @@ def _write(out: Path, labels: Labels) -> None:
     for question in labels.drawn:
         writer.writerow([harmless(cell) for cell in (question, *wording[question], answers[question])])
     write_together({out: "\ufeff" + text.getvalue()}, private=True)  # the mark tells spreadsheets that this is UTF-8
-    echo(f"written: {out}. Fill in the column answer (yes, no, unsure or skip), then: --from {out}", err=True)
 
 
 def _answers_from(source: Path, labels: Labels) -> dict[str, str]:

@@ -1,6 +1,7 @@
 import importlib.util
 import json
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -65,6 +66,18 @@ def test_what_the_model_brings_is_left_to_it(tmp_path, capsys):
         assert report["state"] in ("ready", "warning"), report["checks"]
         sent = [body["options"] for body in server.bodies() if body["options"].get("num_predict") == 160]
         assert {options["temperature"] for options in sent} == {0.2}
+
+
+def test_a_model_that_is_not_pulled_yet_is_named_at_once(capsys):
+    with OllamaDouble(models={"small:latest": "1" * 64, "z:7b": "3" * 64}) as server:
+        assert run_command(["init", "one", "--host", server.url, "--model", "z:14b"]) == 0
+        said = capsys.readouterr().err
+        assert f"{server.url} has no model 'z:14b' that writes texts; it has small:latest, z:7b;" in said
+        assert "get it with `ollama pull z:14b`" in said
+        assert load_config(Path("one/sweep.toml")).baseline.model == "z:14b"
+        for folder, model in (("two", "small"), ("three", "z:7b")):
+            assert run_command(["init", folder, "--host", server.url, "--model", model]) == 0
+            assert "ollama pull" not in capsys.readouterr().err
 
 
 def test_models_that_run_elsewhere_are_left_out_and_named(tmp_path, capsys):

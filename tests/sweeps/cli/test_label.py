@@ -149,7 +149,8 @@ def test_more_items_keep_the_first_ones(copy: Path) -> None:
 
 def test_a_spreadsheet_goes_out_and_comes_back(copy: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "questions.csv"
-    label(copy, "", "--items", "40", "--out", str(sheet))
+    _, err = label(copy, "", "--items", "40", "--out", str(sheet))
+    assert f"then: sweeps label t --from {sheet} --mlruns {copy / 'mlruns'}" in err
     assert sheet.read_bytes().startswith(b"\xef\xbb\xbf")
     rows = list(csv.DictReader(io.StringIO(sheet.read_text(encoding="utf-8-sig"))))
     assert list(rows[0]) == ["question", "text", "item", "answer"]
