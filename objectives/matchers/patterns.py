@@ -51,7 +51,8 @@ class _Line(NamedTuple):
 class _Pattern(NamedTuple):
     """A plain pattern: word by word, and with its quantities read (empty if it has none).
 
-    `unit`: whether one of them has a unit; `may`: whether one is a day in May. `others`: further spellings, with words
+    `unit`: whether one of them has a unit; `may`: whether one is a day in May;
+    `thousands`: whether one is `12.000`. `others`: further spellings, with words
     that hyphens join as one (`postmortem`), and `12 000` as 12000.
     """
 
@@ -59,6 +60,7 @@ class _Pattern(NamedTuple):
     read: tuple[frozenset[str], ...]
     unit: bool
     may: bool
+    thousands: bool
     others: tuple[tuple[frozenset[str], ...], ...]
 
     @property
@@ -67,6 +69,7 @@ class _Pattern(NamedTuple):
         return (self.words, self.read) if self.read else (self.words,)
 
 
+_THOUSANDS: Final = regex.compile(r"(?<![\d.,])[1-9]\d{0,2}\.000(?![\d.])")
 _SPACED_THOUSANDS: Final = regex.compile(r"(?<=(?<![\d.,])\d{1,3}(?: \d{3})*) (?=\d{3}(?![\d.,]))")
 _VERSION: Final = regex.compile(r"v\d+(?:\.\d+){2,}")
 
@@ -133,7 +136,14 @@ def _read_pattern(pattern: str) -> _Pattern:
     others = () if glued == words else (glued,)
     if (joined := _SPACED_THOUSANDS.sub("", normal)) != normal:
         others = (*others, *_read_pattern(joined).variants)
-    return _Pattern(words, read, any(q.has_unit for q in found), any(q.is_in_may for q in found), others)
+    return _Pattern(
+        words,
+        read,
+        any(q.has_unit for q in found),
+        any(q.is_in_may for q in found),
+        bool(_THOUSANDS.search(normal)),
+        others,
+    )
 
 
 class _Searched:
@@ -249,9 +259,10 @@ class PatternText:
 
     def _keeps(self, wanted: _Pattern, first: int, last: int) -> bool:
         """Whether a match word by word also means the same quantity: not `May 5` in `it may 5 times`."""
-        return not (wanted.may and "may" in self._shown(first, last)) and not _cuts(
-            self._quantities, first, last, wanted.unit
-        )
+        shown = self._shown(first, last)
+        if (wanted.may and "may" in shown) or (wanted.thousands and not _THOUSANDS.search(shown)):
+            return False
+        return not _cuts(self._quantities, first, last, wanted.unit)
 
     def _shown(self, first: int, last: int) -> str:
         return self.text[self._tokens[first].start : self._tokens[last].end]

@@ -202,7 +202,8 @@ def _with_unit(view: Tokens, first: int, start: int, value: Value, currency: str
     says = wants | {bare}
     if (thousands := _by_thousands(view, start, value)) is not None:
         says |= {f"{number_key(thousands)}|", f"{number_key(thousands)}|{unit}"}
-        wants.add(f"{number_key(thousands)}|{unit}")
+        # A pattern `12.000` means twelve thousand; nobody writes the decimals of a whole number into a pattern.
+        wants = (set() if number == int(number) else wants) | {f"{number_key(thousands)}|{unit}"}
     same = tuple(in_other_units(number, unit))
     return Quantity(first, end - 1, (start, stop), frozenset(says), frozenset(wants), number, same)
 
