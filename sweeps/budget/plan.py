@@ -182,11 +182,16 @@ def plan_text(plan: Plan) -> str:
     return (
         f"{plan.total} generations: floor {cases_text(plan.cases)} x {plan.floor_seeds} seeds;"
         f" {count_text(plan.trials, 'trial')} of"
-        f" {plan.trial_cases} x {plan.seeds}"
+        f" {cases_text(plan.trial_cases)} x {count_text(plan.seeds, 'seed')}"
         + (f" (the {plan.cases} cases in turn)" if plan.parts > 1 else "")
-        + (f", the first {plan.start_trials} as start design ({plan.start})" if plan.start_trials else "")
+        + (
+            f", the first {plan.start_trials} by the start design (search.start = {plan.start})"
+            if plan.start_trials
+            else ""
+        )
         + (", fewer if it is hopeless" if plan.prune else "")
-        + f"; confirmation {1 + (plan.runoff_left or plan.finalists)} x {plan.cases} x {plan.confirm_seeds}{early}"
+        + f"; confirmation {1 + (plan.runoff_left or plan.finalists)} settings x {cases_text(plan.cases)}"
+        + f" x {count_text(plan.confirm_seeds, 'seed')}{early}"
         + _runoff_text(plan)
     )
 

@@ -251,7 +251,7 @@ def test_the_plan_knows_the_trials_of_the_start_design(
     )
     plan = plan_for(config, cases=3, hosts=1)
     assert (plan.start_trials, plan.start) == (planned, kind)
-    assert (f", the first {planned} as start design" in plan_text(plan)) == bool(planned)
+    assert (f", the first {planned} by the start design (search.start = {kind})" in plan_text(plan)) == bool(planned)
     if planned:
         sampler, inside = NoiseAwareSampler(n_trials=plan.trials), config.space.params_of(config.baseline) is not None
         assert planned == sampler.n_startup(len(config.space.distributions())) - inside
@@ -281,7 +281,8 @@ def test_a_run_off_by_hand() -> None:
     assert plan.of_finalists == 6 * (6 + 2)
     assert [plan.per_case(seeds) for seeds in (6, 50)] == [2 * 6 + 2, 2 * 50 + 20]
     assert plan_text(plan).endswith(
-        "confirmation 2 x 6 x 6, which may stop after 2 or 4 seeds; a run-off with 1 more finalist ends after 2 seeds"
+        "confirmation 2 settings x 6 cases x 6 seeds, which may stop after 2 or 4 seeds;"
+        " a run-off with 1 more finalist ends after 2 seeds"
     )
     plain = make_plan(BudgetTable(generations=300), **settings)
     assert make_plan(BudgetTable(generations=300), runoff=2, space_size=1, **settings).finalists == 1  # nobody else

@@ -61,7 +61,7 @@ def test_the_doctor_finds_a_changed_value_and_mends_it(clean: SweepResult, home:
 def test_every_round_of_trials_has_each_case_once(clean: SweepResult) -> None:
     plan = clean.plan
     assert (plan.parts, plan.trial_cases, plan.seeds) == (2, 6, 1)
-    assert "trials of 6 x 1 (the 12 cases in turn)" in plan_text(plan)
+    assert "trials of 6 cases x 1 seed (the 12 cases in turn)" in plan_text(plan)
     rows = explored(clean)
     assert len(rows) == plan.explore
     own = rows.groupby("trial")["case"].agg(list)
