@@ -50,7 +50,8 @@ class Cells:
         merged: Rows merged with others of the same seed, shape (configurations,); see `repeated_draws.seeds_once`.
         copied: Rows merged with others of the same long text under another seed, shape (configurations,).
         alike: Rows with the text of another seed where nothing says whether chance repeats it, shape (configurations,).
-        zero_temperature: Whether all rows of a configuration have `temperature` 0, shape (configurations,).
+        zero_temperature: Whether all rows of a configuration have `temperature` 0, and no cell has several texts, shape
+            (configurations,).
         searched: Whether some row of a configuration comes from a search (SEARCHES), shape (configurations,).
         cluster: Code of the cluster of each case, shape (cases,); None where cases stand for themselves.
         scale: The scale of the metric. `scores` and `mean` are oriented: more is better.
@@ -138,6 +139,7 @@ def summarize(
     _refuse_duplicates(observations, cell, seed, usable)
     greedy = all_rows(observations, "temperature", 0, configuration, shape[0])
     texts, free = _texts(observations), drawn_freely(observations)
+    greedy &= ~_texts_vary(cell[usable], texts[usable], shape)
     rows = Draws(cell, scores, seed, texts, np.zeros(len(cell), dtype=bool) if free is None else free).of(usable)
     merged, copied, alike = (np.zeros(shape[0], dtype=np.int64) for _ in range(3))
     made = np.bincount(rows.cell, minlength=shape[0] * shape[1])
@@ -300,6 +302,14 @@ def _seeds(observations: pd.DataFrame) -> IntArray:
     place = np.empty(len(seeds), dtype=np.int64)
     place[np.argsort(keys, kind="stable")] = np.arange(len(seeds))
     return place[seed]
+
+
+def _texts_vary(cell: IntArray, texts: IntArray, shape: tuple[int, int]) -> BoolArray:
+    """Say which configurations have a cell with several texts: seeds change something there, at any temperature."""
+    known = texts >= 0
+    pairs = pd.DataFrame({"cell": cell[known], "text": texts[known]}).drop_duplicates()
+    several = pairs["cell"][pairs["cell"].duplicated()].to_numpy()
+    return np.bincount(several // shape[1], minlength=shape[0]) > 0
 
 
 def _texts(observations: pd.DataFrame) -> IntArray:

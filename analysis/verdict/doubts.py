@@ -42,7 +42,9 @@ class Doubts:
 
     @property
     def effect_with_missing(self) -> float:
-        """The effect with the least favourable scores for missing rows."""
+        """The effect with the least favourable scores for missing rows; the effect itself if they are so at random."""
+        if self.at_random:
+            return self.two.effect
         return self.two.effect + self.missing.against(self.two.effect)
 
     def outcome(

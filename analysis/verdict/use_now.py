@@ -149,8 +149,10 @@ def _why(verdict: Verdict, name: str) -> str:
 def _gamble(verdict: Verdict, change: Sequence[str], ahead: float, recommended: Recommendation) -> str:
     """Offer a finalist that is merely ahead and recommended, with how likely luck is."""
     tested = not math.isnan(verdict.p_value)
+    lacking = verdict.missing_baseline or verdict.missing_finalist
     if (
         not recommended.is_given
+        or (lacking and verdict.effect_with_missing <= 0)
         or verdict.outcome != "not distinguishable"
         or ahead <= 0
         or (tested and verdict.p_value <= verdict.alpha)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis import judge_one
+from analysis.verdict.use_now import use_now_for_table
 
 
 def table(rng, cases, seeds, *, gain=0.0, passes=False, own_seeds=False):
@@ -144,3 +145,16 @@ def test_hard_cases_that_both_arms_ran_less_often_are_a_plan():
     made = table(np.random.default_rng(7), 6, 10, gain=0.2)
     verdict = judge_one(made[(made["seed"] < 3) | (made["case"] > 2)], baseline="b")
     assert (verdict.missing_baseline, verdict.missing_finalist, verdict.outcome) == (0, 0, "better")
+
+
+def test_rows_that_could_turn_a_gain_around_are_no_reason_to_gamble():
+    made = table(np.random.default_rng(2), 6, 5, gain=0.03)
+    lacking = made[(made["configuration"] == "b") | (made["case"] > 1)]
+    whole, part = (judge_one(frame, baseline="b") for frame in (made, lacking))
+    assert whole.outcome == part.outcome == "not distinguishable"
+    assert part.effect > 0 > part.effect_with_missing
+    assert use_now_for_table([whole]).gamble
+    assert not use_now_for_table([part]).gamble
+    assumed = judge_one(lacking, baseline="b", assume_missing_at_random=True)
+    assert assumed.effect_with_missing == assumed.effect
+    assert use_now_for_table([assumed]).gamble

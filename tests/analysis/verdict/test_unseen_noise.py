@@ -143,3 +143,18 @@ def test_the_cost_of_failures_has_the_upper_end_of_their_share():
     mean = float(two.weights @ two.finalist.mean)
     upper = optimize.brentq(lambda share: stats.binom.cdf(2, 60, share) - 0.05, 0.01, 0.5)
     assert _unseen(two, [two.finalist]) == pytest.approx((upper - 2 / 60) * mean)
+
+
+def test_texts_that_vary_at_temperature_0_are_not_greedy():
+    """A server that is not repeatable gives other texts at temperature 0; equal scores are no proof then."""
+    rows = [(arm, f"k{case}", seed, 0.5 + 0.02 * case) for arm in "bf" for case in range(6) for seed in range(3)]
+    frame = pd.DataFrame(rows, columns=["configuration", "case", "seed", "score"]).assign(temperature=0)
+    assert judge_one(frame, baseline="b").outcome == "equivalent"
+    same = frame.assign(text_sha256=frame["configuration"] + frame["case"])
+    assert judge_one(same, baseline="b").outcome == "equivalent"
+    other = same.assign(text_sha256=[f"text {number}" for number in range(len(frame))])
+    verdict = judge_one(other, baseline="b")
+    assert verdict.outcome == "not distinguishable"
+    assert not any("greedy" in note for note in verdict.notes)
+    one_arm = same.assign(text_sha256=np.where(same["configuration"] == "f", other["text_sha256"], same["text_sha256"]))
+    assert judge_one(one_arm, baseline="b").outcome == "not distinguishable"
