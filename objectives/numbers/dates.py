@@ -23,9 +23,20 @@ MONTHS: Final = {
     if name
 } | {"sept": 9}
 """English names of months and their short forms."""
+_OTHER_MONTHS: Final = {
+    name: month
+    for names in (
+        "januar februar marz april mai juni juli august september oktober november dezember",
+        "janvier fevrier mars avril mai juin juillet aout septembre octobre novembre decembre",
+        "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre",
+    )
+    for month, name in enumerate(names.split(), start=1)
+}
+"""German, French and Spanish names, which stand after their day: `9. März`, `9 de marzo`."""
 _CAPITAL: Final = frozenset(("may", "march", "mar"))
 """Months that are words as well: they need their capital, or an ordinal beside them."""
 _ISO: Final = regex.compile(r"(\d{4})([-/])(\d\d?)\2(\d\d?)")
+_DOTTED: Final = regex.compile(r"(\d\d?)\.(\d\d?)\.((?:19|20)\d\d)")
 _CLOCK: Final = regex.compile(r"(\d\d?):(\d\d)(?::(\d\d))?")
 _HOUR: Final = regex.compile(r"(\d\d?)(am|pm)")
 _ISO_HOUR: Final = regex.compile(r"t(\d\d)")
@@ -54,6 +65,8 @@ def day_at(tokens: Tokens, index: int) -> Day | None:
     """Return the date that begins at a token, or None."""
     kind = tokens.kind(index)
     if kind == "compound":
+        if dotted := _DOTTED.fullmatch(tokens.key(index)):
+            return _valid(int(dotted[3]), int(dotted[2]), int(dotted[1]), index + 1)
         found = _ISO.fullmatch(tokens.key(index))
         return _valid(int(found[1]), int(found[3]), int(found[4]), index + 1) if found else None
     if kind == "word" and tokens.word(index) in MONTHS:
@@ -129,13 +142,15 @@ def _day_first(tokens: Tokens, index: int) -> Day | None:
     day = _day_number(tokens, index)
     if day is None:
         return None
-    place = day[2] + (tokens.word(day[2]) == "of")
+    place = day[2] + (tokens.word(day[2]) in ("of", "de"))
     month = _named_month(tokens, place, day[1])
     if month is None:
+        place += tokens.key(place) == "." and tokens.touches(place)
+        month = _OTHER_MONTHS.get(tokens.word(place))
+    if month is None:
         return None
-    short = tokens.key(place + 1) == "." and len(tokens.word(place)) <= 4
-    year, stop = _year_at(tokens, place + 1)
-    if year is None and short and tokens.word(place) not in ("may",):
+    year, stop = _year_at(tokens, place + 1 + (tokens.word(place + 1) == "de"))
+    if year is None:
         stop = place + 1
     return _valid(year, month, day[0], stop)
 
