@@ -37,7 +37,7 @@ _RUBRICS_KEPT: Final = 128
 _CONTRADICTED: Final = 0.3
 """Factor of the probability of an item that a text contradicts; too few judged texts do so to fit it."""
 _WORTH_A_CHECK: Final = 0.25
-"""Probability from which a text is searched for contradictions."""
+"""Probability from which a text is searched for contradictions; one that is found does not lower it below this."""
 
 _FORMER: Final = (
     1,
@@ -139,7 +139,7 @@ class LexicalMatcher:
         )  # fmt: skip
         for item, words, found, recall, chance, start, columns, order in rows:
             said_otherwise = contradiction(item.text, normal) if chance >= _WORTH_A_CHECK else ""
-            decided = chance * _CONTRADICTED if said_otherwise else chance
+            decided = max(chance * _CONTRADICTED, _WORTH_A_CHECK) if said_otherwise else chance
             missing = tuple([words[place] for place in order if found[place] == 0.0])
             total = len(words)
             why = f"{total - len(missing)} of {total} telling words found" if total else "the item has no words"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from objectives.case import Item
@@ -51,11 +51,16 @@ texts = st.lists(st.sampled_from(WORDS), max_size=40).map(" ".join) | st.text(ma
 
 
 @settings(deadline=None)
+@example("Ana delete", "backups", " ")
 @given(texts, texts, st.sampled_from([" ", "\n", ". "]))
-def test_adding_text_never_lowers_coverage(text: str, more: str, joint: str) -> None:
+def test_adding_text_lowers_coverage_only_where_it_says_otherwise(text: str, more: str, joint: str) -> None:
     before = probabilities(RUBRIC, text)
-    after = probabilities(RUBRIC, text + joint + " " + more)
-    assert (after >= before - 1e-12).all()
+    after = MATCHER.match(items(*RUBRIC), text + joint + " " + more)
+    for match, chance_before in zip(after, before, strict=True):
+        if "says otherwise" in match.why:
+            assert match.probability >= min(chance_before, 0.25)
+        else:
+            assert match.probability >= chance_before - 1e-12
 
 
 @settings(deadline=None)
