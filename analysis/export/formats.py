@@ -180,14 +180,18 @@ def _render_env(export: ExportSet, mode: Mode, stem: str | None) -> str:
         {"PROMPT": export.prompt} if export.prompt or not export.purpose else {}
     )
     values |= {option.upper(): option_text(value) for option, value in export.options_for(mode).items()}
-    notes = [*_header(export, mode), f"in a shell:    set -a; . ./{name}; set +a", f"with docker:   --env-file {name}"]
+    shell = f"in a shell:    set -a; . ./{name}; set +a"
+    notes = [*_header(export, mode), shell]
     if stem is not None:
         for role in _prompt_files(export):
             values["SYSTEM_FILE" if role == "system" else "PROMPT_FILE"] = f"{stem}.{role}.txt"
         notes.append(f"OLLAMA_*_FILE are beside this file; replace {PLACEHOLDER} in the prompt by the log")
     lines = [f"OLLAMA_{key}={_env_value(value)}" for key, value in values.items()]
-    if any(not _ENV_SAFE.fullmatch(value) for value in values.values()):
-        notes.append("quoted for the shell; docker would read the quotes as part of the value")
+    quoted = [f"OLLAMA_{key}" for key, value in values.items() if not _ENV_SAFE.fullmatch(value)]
+    docker = f"--env-file {name}"
+    if quoted:  # docker reads the quotes as part of the value
+        docker += f", once you have removed the shell's quotes around {', '.join(quoted)}"
+    notes.insert(notes.index(shell) + 1, f"with docker:   {docker}")
     return "\n".join([*_comments(notes), *lines]) + "\n"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sweeps.errors import SweepError, name_hint
 from sweeps.ledger.ledger import Ledger
 from sweeps.ledger.study_record import StoredStudy
@@ -21,11 +23,20 @@ def open_existing(workspace: Workspace) -> Ledger:
         SweepError: If it has lost its contents.
     """
     if not workspace.has_ledger:
+        there = ", ".join(map(str, _ledgers_near(workspace.folder)))
         raise StudyMissingError(
             f"no sweep has been run here: {workspace.ledger_file} does not exist; name the folder with --mlruns"
+            + (f"; there are sweeps in: {there}" if there else "")
         )
     refuse_emptied(workspace)
     return Ledger(workspace.ledger)
+
+
+def _ledgers_near(folder: Path) -> list[Path]:
+    """Return folders with a ledger inside a folder, beside it, and in folders beside it; at most three."""
+    found = [place for start, form in ((folder, "*"), (folder.parent, "*"), (folder.parent, "*/mlruns"))
+             for place in sorted(start.glob(f"{form}/ledger.db"))]  # fmt: skip
+    return list(dict.fromkeys(place.parent for place in found))[:3]
 
 
 def stored_study(ledger: Ledger, name: str | None) -> StoredStudy:

@@ -377,3 +377,9 @@ def test_unknown_format_mode_and_name_are_refused(tmp_path):
         render(make(), "env", "fast")
     with pytest.raises(ExportError, match="plain file name"):
         write_exports(make(), tmp_path, stem="../x")
+
+
+def test_the_env_file_says_which_quotes_docker_would_keep() -> None:
+    plain, quoted = (render(make(options=options), "env") for options in ({"top_k": 20}, {"stop": ("END",)}))
+    assert "# with docker:   --env-file production.env\n" in plain
+    assert "--env-file production.env, once you have removed the shell's quotes around OLLAMA_STOP\n" in quoted

@@ -362,3 +362,11 @@ def test_a_table_that_is_not_there_is_answered_with_one_beside_it(tmp_path: Path
     fails(capsys, ["judge", str(tmp_path / "score.csv"), "--baseline", "a"], 2, near)
     fails(capsys, ["judge", str(tmp_path / "table.csv"), "--baseline", "a"], 2, "table.csv: no such file\n")
     fails(capsys, ["judge", str(tmp_path / "no" / "t.csv"), "--baseline", "a"], 2, "t.csv: no such file\n")
+
+
+def test_a_folder_without_a_ledger_is_answered_with_those_near_it(tmp_path: Path, capsys: Capture) -> None:
+    assert run_command(sweep(write_sweep(tmp_path / "one"))) == 0
+    for given in (tmp_path / "one", tmp_path / "mlruns", tmp_path / "one" / "mlrun"):
+        fails(capsys, ["status", "--mlruns", str(given)], 2, f"there are sweeps in: {tmp_path / 'one/mlruns'}\n")
+    told = fails(capsys, ["status", "--mlruns", str(tmp_path / "a/b/c")], 2, "name the folder with --mlruns\n")
+    assert "there are sweeps" not in told
