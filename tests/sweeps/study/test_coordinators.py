@@ -78,3 +78,24 @@ def test_two_share_a_study_and_come_to_one_end(tmp_path: Path, postgres_url: str
     assert set(sum(made, Counter()).values()) == {1}  # no request twice
     assert all(made)  # both had a part
     assert load_result(place).status == "done"
+
+
+def test_two_end_a_run_off_alike(tmp_path: Path, postgres_url: str) -> None:
+    """The finalist that leaves, its look and all verdicts are those of one coordinator alone."""
+    confirm = {"looks": "auto", "runoff": 2, "futility": 0.0}
+    settings: dict[str, Any] = {
+        "budget": {"generations": 120},
+        "confirm": confirm,
+        "engine": {"options": {"noise": 0.2}},
+    }
+    path = write_sweep(tmp_path, **settings)
+    place = Workspace(tmp_path / "mlruns", storage=postgres_url)
+    ends, made = together(path, place, 2)
+    results = [end for end in ends if isinstance(end, SweepResult)]
+    assert len(results) == 2, ends
+    alone = run(path, directory=tmp_path / "alone")
+    assert any(verdict.overtaken for verdict in alone.verdicts)
+    for each in (*results, load_result(place)):
+        assert (each.looks, each.verdicts) == (alone.looks, alone.verdicts)
+        assert plan_of(each) == plan_of(alone)
+    assert set(sum(made, Counter()).values()) == {1}
