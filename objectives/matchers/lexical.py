@@ -6,7 +6,7 @@ weights were fitted to people's judgements of news summaries (REALSumm, Bhandari
 
 An item that a text contradicts in nearly its own words (`objectives.matchers.contradiction`) is not covered.
 
-Cost: about 150 microseconds per item. Deterministic: no randomness, no model to load, and texts scored earlier change
+Cost: about 200 microseconds per item. Deterministic: no randomness, no model to load, and texts scored earlier change
 nothing. Agreement with people, cross-validated by document: see `benchmarks/matchers/human_agreement.py`.
 """
 
@@ -75,7 +75,7 @@ def probability(intercept: float, weights: Array, values: Array) -> Array:
 
 
 class LexicalMatcher:
-    """Learned lexical coverage. Deterministic; about 150 microseconds per item.
+    """Learned lexical coverage. Deterministic; about 200 microseconds per item.
 
     Args:
         threshold: Probability in (0, 1) from which an item counts as covered; the shipped one if None.
