@@ -17,6 +17,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from analysis.formatting import terminal_text
+from sweeps.cli.file_keys import key_hint
 from sweeps.cli.interrupts import handled
 
 _COMMANDS = {
@@ -171,7 +172,7 @@ def run_command(args: Sequence[str] | None = None) -> int:
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(file=shown)
-        click.echo(terminal_text(shown.getvalue()), err=True, nl=False)
+        click.echo(terminal_text(shown.getvalue() + key_hint(error)), err=True, nl=False)
         return 2
     except (KeyboardInterrupt, click.Abort):
         click.echo("stopped", err=True)

@@ -370,3 +370,19 @@ def test_a_folder_without_a_ledger_is_answered_with_those_near_it(tmp_path: Path
         fails(capsys, ["status", "--mlruns", str(given)], 2, f"there are sweeps in: {tmp_path / 'one/mlruns'}\n")
     told = fails(capsys, ["status", "--mlruns", str(tmp_path / "a/b/c")], 2, "name the folder with --mlruns\n")
     assert "there are sweeps" not in told
+
+
+@pytest.mark.parametrize(
+    ("option", "key"),
+    [
+        ("--generations", "budget.generations"), ("--seed", "study.seed"), ("--host", "engine.host"),
+        ("--min-gain", "verdict.min_gain"), ("--temprature", "baseline.temperature"), ("--model", "baseline.model"),
+    ],
+)  # fmt: skip
+def test_an_option_that_is_a_key_of_the_file_is_answered_with_it(option: str, key: str, capsys: Capture) -> None:
+    for command in ("run", "check"):
+        assert run_command([command, "sweep.toml", option, "5"]) == 2
+        assert f"It may be the key {key} of the sweep's file; change it there.\n" in capsys.readouterr().err
+    for words in (["run", "sweep.toml", "--qqq"], ["judge", "t", option + "x"]):
+        assert run_command(words) == 2
+        assert "of the sweep's file" not in capsys.readouterr().err
