@@ -42,7 +42,9 @@ _PIECES: Final = regex.compile("\u2581+|(?<=\\S)\u0120")
 _WRAPPED: Final = regex.compile(r"(?<=[\p{L}\p{N},])[^\S\n]*\n[^\S\n]*(?=\p{Ll}|\d(?!\d{0,2}[.)]\s))")
 """The end of a line within a sentence."""
 _SPACES: Final = regex.compile(r"(?<=\S)[^\S\n]{2,}(?=\S)")
-_NUMBERED_ROW: Final = regex.compile(r"^\s*\|\s*\d{1,3}\s*(?=\|)|^\s*[-*+]\s+\[[ xX]\](?=\s)", regex.MULTILINE)
+_NUMBERED_ROW: Final = regex.compile(
+    r"^[ \t]*+\|[ \t]*+\d{1,3}[ \t]*+(?=\|)|^[ \t]*+[-*+][ \t]++\[[ xX]\](?=\s)", regex.MULTILINE
+)
 """A row's own number in a table, and a box to tick: no part of the sentence behind it."""
 _PLAIN: Final = regex.compile(r"[\\*_`~$&<\[|\u2581\u0120]|\n|[^\S\n]{2}")
 

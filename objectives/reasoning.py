@@ -9,7 +9,6 @@ of Ollama's command line. Headings and fields of JSON that a prompt asked for ar
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -154,10 +153,12 @@ def _tags(text: str) -> Reasoned | None:
     thought: list[str] = []
     answer: list[str] = []
     at, opened = 0, ""
+    last = {mark.name: i for i, mark in enumerate(marks) if mark.ends}
+    last_end = max(last.values(), default=-1)
     for i, mark in enumerate(marks):
-        later = marks[i + 1 :]
         if opened:
-            if mark.ends and _is_end_of(opened, mark, later):
+            # An end by its name, or of another kind where no later one has the name (`</thinking>`).
+            if mark.ends and (mark.name == opened or last.get(opened, -1) < i):
                 thought.append(text[at : mark.start])
                 at, opened = mark.stop, ""
         elif mark.ends:
@@ -167,18 +168,13 @@ def _tags(text: str) -> Reasoned | None:
                 is_thought = first or text[mark.stop :].strip()
                 (thought if is_thought else answer).append(text[at : mark.start])
                 at = mark.stop
-        elif any(other.ends for other in later) or (_starts_line(text, mark) and not _begins_sentence(text, mark)):
+        elif last_end > i or (_starts_line(text, mark) and not _begins_sentence(text, mark)):
             answer.append(text[at : mark.start])
             at, opened = mark.stop, mark.name
     if not thought and not opened:
         return None
     (thought if opened else answer).append(text[at:])
     return Reasoned("\n".join(part for part in map(str.strip, thought) if part), "".join(answer))
-
-
-def _is_end_of(opened: str, mark: _Mark, later: Sequence[_Mark]) -> bool:
-    """Whether an end belongs to an opening: by its name, or because no later one has the name (`</thinking>`)."""
-    return mark.name == opened or not any(other.ends and other.name == opened for other in later)
 
 
 def _ambiguous(text: str) -> Reasoned | None:
@@ -188,13 +184,13 @@ def _ambiguous(text: str) -> Reasoned | None:
 
 def _is_quoted(text: str, mark: _Mark) -> bool:
     """Whether a marker stands between quotes, as a word that the text is about."""
-    around = text[: mark.start][-1:], text[mark.stop :][:1]
+    around = text[max(0, mark.start - 1) : mark.start], text[mark.stop : mark.stop + 1]
     return all(char and char in _QUOTES for char in around)
 
 
 def _is_mention(text: str, mark: _Mark) -> bool:
     """Whether a marker stands within a sentence, as a word that the text is about."""
-    before, after = text[: mark.start][-2:], text[mark.stop :][:2]
+    before, after = text[max(0, mark.start - 2) : mark.start], text[mark.stop : mark.stop + 2]
     return len(before) == 2 and before[1] == " " and before[0].isalnum() and after[:1] == " " and after[1:].islower()
 
 
@@ -210,7 +206,8 @@ def _starts_line(text: str, mark: _Mark) -> bool:
 
 def _bounds_line(text: str, mark: _Mark) -> bool:
     """Whether a marker is the first or the last thing of its line."""
-    return _starts_line(text, mark) or not text[mark.stop :].partition("\n")[0].strip()
+    end = text.find("\n", mark.stop)
+    return _starts_line(text, mark) or not text[mark.stop : len(text) if end < 0 else end].strip()
 
 
 def _unwrapped(answer: str) -> str:

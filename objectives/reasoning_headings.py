@@ -8,13 +8,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_SIGNS: Final = r"[#>*_ \t]*"
+_SIGNS: Final = r"[#>*_ \t]*+"
 _PROCESS: Final = re.compile(
-    rf"\s*{_SIGNS}(?:here(?: is|'s|’s) (?:a|the) )?thinking process{_SIGNS}:[*_]*", re.IGNORECASE
+    rf"\s*+{_SIGNS}(?:here(?: is|'s|’s) (?:a|the) )?thinking process{_SIGNS}:[*_]*", re.IGNORECASE
 )
 """How the thoughts of Qwen 3.5 begin, whose opening tag stands in the template."""
 _THOUGHT: Final = re.compile(
-    rf"\s*{_SIGNS}(?:(?:my|internal) )?(?:thinking|thoughts?|reasoning|chain of thought|thought process)"
+    rf"\s*+{_SIGNS}(?:(?:my|internal) )?(?:thinking|thoughts?|reasoning|chain of thought|thought process)"
     rf"{_SIGNS}(?::[*_]*|\n)",
     re.IGNORECASE,
 )

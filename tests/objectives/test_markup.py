@@ -170,3 +170,9 @@ def test_stretches_are_marked_where_markup_parts_their_words() -> None:
 def test_a_regular_expression_may_ask_for_markup() -> None:
     item = Item("bold", "x", 1, regex=(r"\*\*2\*\*",))
     assert CoverageObjective().score(case(item), "It took **2** hours.").score == 1
+
+
+@pytest.mark.parametrize("part", [" ", "\n", " \n", "[", "`", "*a", "_", "$a ", "<a x=", "\\", "|1\n", "ab-\n"])
+def test_a_loop_of_signs_ends(part: str) -> None:
+    """Such a text took minutes where the work grew with the square of its length."""
+    assert len(plain(part * 60_000)) <= len(part) * 60_000

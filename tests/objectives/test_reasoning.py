@@ -125,3 +125,11 @@ def test_a_thought_in_tags_never_changes_the_answer(thought: str, answer: str) -
     assume(split(thought + answer) == ("", thought + answer))
     assume(not (thought[-1:] in QUOTES and answer[0] in QUOTES))
     assert split(f"<think>{thought}</think>{answer}") == (thought.strip(), answer.strip())
+
+
+@pytest.mark.parametrize(
+    "part", [" ", "\n", "# ", "<think></think>", "<think>\n", "</think>\n", "Thinking Process:\n#"]
+)
+def test_a_loop_of_markers_or_spaces_ends(part: str) -> None:
+    """Such a text took minutes where the work grew with the square of its length."""
+    assert len(split(part * 60_000).answer) <= len(part) * 60_000
