@@ -49,6 +49,7 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
     from rich.text import Text
 
     from analysis.formatting import option_text
+    from sweeps.workspace.workspace import Workspace
 
     console = stdout_console()
     table = Table(box=None, pad_edge=False)
@@ -70,7 +71,7 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
         console.print()
         console.print(options)
     console.print()
-    where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
+    where = Workspace.at(mlruns).arguments
     next_step = f"start it with: sweeps run {shlex.quote(report.file)}{where}"
     if report.kept:
         next_step = f"go on with: sweeps run {shlex.quote(report.file)}{where}"

@@ -64,7 +64,7 @@ def label(study: str | None, mlruns: Path, as_json: bool, items: int, out: Path 
             echo(_plan(labels, verdict), err=True)
     if out is not None:
         _write(out, labels)
-        where = "" if mlruns == Path("mlruns") else f" --mlruns {shlex.quote(str(mlruns))}"
+        where = result.workspace.arguments
         command = f"sweeps label {shlex.quote(result.name)} --from {shlex.quote(str(out))}{where}"
         echo(f"written: {out}. Fill in the column answer (yes, no, unsure or skip), then: {command}", err=True)
     elif source is None:

@@ -29,7 +29,6 @@ from sweeps.scoring.empty_texts import empty_notes, reasoning_notes
 from sweeps.scoring.inputs import stored_score
 from sweeps.scoring.languages import language_notes
 from sweeps.version import __version__
-from sweeps.workspace.workspace import DEFAULT_FOLDER
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -222,7 +221,7 @@ def config_of(result: SweepResult) -> dict[str, Any]:
 
 def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str]:
     """Next steps, most important first, each with its command or file."""
-    where = "" if result.directory == DEFAULT_FOLDER else f" --mlruns {shlex.quote(str(result.directory))}"
+    where = result.workspace.arguments
     name = shlex.quote(result.name)
     steps = {"read the report": str(result.folder / "report.html")}
     if exports:
@@ -233,7 +232,7 @@ def commands(result: SweepResult, exports: Sequence[Path] = ()) -> dict[str, str
         steps["see every trial in MLflow"] = f"sweeps ui{where}"
     return steps | {
         "the verdict as JSON": f"sweeps judge {name} --json{where}",
-        "run it again or continue": command_of(result.stored, result.directory),
+        "run it again or continue": command_of(result.stored, result.workspace),
     }
 
 

@@ -7,7 +7,6 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from objectives.reasoning import split
@@ -20,7 +19,7 @@ from sweeps.scoring.answers import CUT, EMPTY, KEEP, UNSCORED, scored_digest
 from sweeps.search.trial_rows import count_trials
 from sweeps.version import __version__
 from sweeps.workspace.study_lock import standing_of
-from sweeps.workspace.workspace import DEFAULT_FOLDER, Workspace
+from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from sweeps.results.result import SweepResult
@@ -68,11 +67,10 @@ def _looks_whole(study: StoredStudy) -> bool:
     return True
 
 
-def command_of(study: StoredStudy, folder: Path) -> str:
+def command_of(study: StoredStudy, workspace: Workspace) -> str:
     """Return the command that runs a study again or goes on with it; SWEEP.toml stands for a file that is not known."""
     command = "compare" if study.record.kind == COMPARISON else "run"
-    where = "" if folder == DEFAULT_FOLDER else f" --mlruns {shlex.quote(str(folder))}"
-    return f"sweeps {command} {shlex.quote(study.record.path or 'SWEEP.toml')}{where}"
+    return f"sweeps {command} {shlex.quote(study.record.path or 'SWEEP.toml')}{workspace.arguments}"
 
 
 def status_of(result: SweepResult, failed: int = 0) -> dict[str, Any]:
@@ -206,5 +204,5 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
         "baseline_mean_from": None if floor is None else {"stage": "floor", "n": floor["n"]},
         "verdict": judged.get("verdict"),
         "updated": study.updated,
-        "command": command_of(study, workspace.folder),
+        "command": command_of(study, workspace),
     }

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shlex
 import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sweeps.errors import ConfigError, SweepError
 from sweeps.workspace.destinations import require_permission
-from sweeps.workspace.postgres import in_schema, is_postgres, with_driver
+from sweeps.workspace.postgres import in_schema, is_open, is_postgres, with_driver
 
 DEFAULT_FOLDER = Path("mlruns")
 STORAGE_VARIABLE = "SWEEPS_STORAGE"
@@ -67,6 +68,17 @@ class Workspace:
         if source is not None:
             require_permission(url, self.folder, f"{source} (or name it with {STORAGE_VARIABLE})")
         return replace(self, storage=with_driver(url))
+
+    @property
+    def arguments(self) -> str:
+        """The words that name it again on a command line, with a blank in front; "" for the usual folder.
+
+        A URL with a password or options is left out, because it would be shown: `SWEEPS_STORAGE` may hold it.
+        """
+        words = [] if self.folder == DEFAULT_FOLDER else ["--mlruns", str(self.folder)]
+        if self.storage is not None and is_open(self.storage):
+            words += ["--storage", self.storage]
+        return f" {shlex.join(words)}" if words else ""
 
     @property
     def is_shared(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sqlite3
 from pathlib import Path
 
@@ -40,3 +41,14 @@ def test_a_study_of_an_older_version_may_have_runs(tmp_path: Path) -> None:
         database.execute("UPDATE studies SET sha256 = NULL, record = ?", [json.dumps(record)])
     database.close()
     assert MLFLOW in commands(load_result(tmp_path / "mlruns"))
+
+
+def test_the_next_steps_name_the_place_of_the_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWEEPS_STORAGE", f"sqlite:///{tmp_path / 'else where.db'}")
+    path = write_sweep(tmp_path, cases=2, budget={"generations": 40, "floor_seeds": 2}, search={"probe": False})
+    steps = commands(run(path))
+    where = f"--mlruns {tmp_path / 'mlruns'} --storage 'sqlite:///{tmp_path / 'else where.db'}'"
+    assert steps["the verdict as JSON"] == f"sweeps judge t --json {where}"
+    assert steps["run it again or continue"] == f"sweeps run {path} {where}"
+    monkeypatch.delenv("SWEEPS_STORAGE")
+    assert run_command(shlex.split(steps["the verdict as JSON"])[1:]) == 0

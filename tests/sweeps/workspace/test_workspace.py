@@ -72,3 +72,18 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SweepError, match=r"file/new cannot be written: Not a directory; choose another folder"):
         Workspace.at(tmp_path / "file" / "new").require_writable()
+
+
+@pytest.mark.parametrize(
+    ("folder", "url", "words"),
+    [
+        ("mlruns", None, ""),
+        ("my runs", None, " --mlruns 'my runs'"),
+        ("mlruns", "postgresql+psycopg://ann@db/sweeps", " --storage postgresql+psycopg://ann@db/sweeps"),
+        ("mlruns", "postgresql+psycopg://ann:secret@db/sweeps", ""),
+        ("mlruns", "postgresql+psycopg://db/sweeps?password=secret", ""),
+        ("m", "sqlite:///a.db", " --mlruns m --storage sqlite:///a.db"),
+    ],
+)
+def test_the_words_that_name_a_workspace_again_hold_no_secret(folder: str, url: str | None, words: str) -> None:
+    assert Workspace(Path(folder), storage=url).arguments == words
