@@ -70,11 +70,11 @@ def rank(
         - `mean`: mean score over its cases.
         - `rank`: 1 for the best mean. `rank_low`, `rank_high`: all true ranks are inside with 1 - alpha.
         - `effect`: difference to the baseline; `ci_low`, `ci_high`: its interval, all of them with 1 - alpha together.
-          If the best one is the baseline, the data chose it, so that they are as wide as those of all pairs.
         - `p_better`: probability that one of its texts beats a text of the baseline on the same case; ties count half.
         - `p_better_low`, `p_better_high`: 1 - alpha interval of that, of each alone; see `probability_of_better`.
 
         The values against the baseline are NaN for the baseline itself, and where nothing could be compared.
+        Where the best one is the baseline, the data chose it, so that the intervals are as wide as those of all pairs.
         `attrs["baseline"]` and `attrs["claim"]` name both. `attrs["notes"]` holds what could not be compared.
 
     Raises:
