@@ -118,6 +118,7 @@ def test_every_benchmark_has_a_smoke_test() -> None:
     assert {name for name in names if main_of(name)} == set(SMALLEST) | MAKERS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALLEST)
 def test_it_runs(name: str, shown: list, labels: Path, request: pytest.FixtureRequest) -> None:
     places = {

@@ -38,6 +38,7 @@ def test_one_run_per_seed_over_both_arms():
     assert paired[0].effect == pytest.approx(usual[0].effect)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("cases", "seeds", "parts"),
     [

@@ -51,6 +51,7 @@ def test_that_is_the_t_test_of_the_means_of_seeds():
     assert verdict.test == "stratified Welch t, seeds as units"
 
 
+@pytest.mark.slow
 def test_where_seeds_are_independent_nothing_changes(monkeypatch):
     tables = [table(np.random.default_rng([each, 3]), 6, 4, 0.0) for each in range(150)]
     allowed = [judge_one(each, baseline="a") for each in tables]
@@ -62,6 +63,7 @@ def test_where_seeds_are_independent_nothing_changes(monkeypatch):
     assert all(one.p_value >= other.p_value for one, other in zip(allowed, usual, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 def test_false_alarms_with_holes_unequal_noise_and_failures():
     alarms = []

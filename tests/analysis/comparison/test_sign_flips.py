@@ -39,6 +39,7 @@ def rate(replications, *args, test="auto", **options):
     return claims / replications
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 @pytest.mark.parametrize(
     ("base", "other", "noise", "greedy"),
@@ -56,6 +57,7 @@ def test_hard_cases_run_once_are_not_lent_the_noise_of_easy_ones(base, other, no
     assert rate(replications, base, other, noise, greedy=greedy) <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / replications)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 def test_an_arm_that_is_noisier_where_it_has_one_seed_is_not_lent_the_noise_of_the_other():
     """A permutation within cases errs with .2 here, since it takes the arms to be equally noisy."""
@@ -70,6 +72,7 @@ def test_an_arm_that_is_noisier_where_it_has_one_seed_is_not_lent_the_noise_of_t
     assert claims / 120 <= 0.05 + 2.5 * np.sqrt(0.05 * 0.95 / 120)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 @pytest.mark.parametrize("greedy", [False, True])
 def test_what_that_costs_where_all_cases_are_equally_noisy(greedy):

@@ -26,6 +26,7 @@ def made(**changes: object) -> Correction:
     return replace(one, **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_interval_holds_the_truth_where_the_matcher_favours_an_arm_by_5_points() -> None:
     found = coverage(500, np.random.default_rng(12))
     assert 0.93 <= found["corrected"] <= 0.97  # two standard errors
@@ -33,6 +34,7 @@ def test_the_interval_holds_the_truth_where_the_matcher_favours_an_arm_by_5_poin
     assert abs(found["bias"]) < 0.0155  # three standard errors
 
 
+@pytest.mark.slow
 def test_expected_scores_and_gains_are_corrected_as_well() -> None:
     found = coverage(200, np.random.default_rng(11), expected=True, gain=0.1)
     assert 0.91 <= found["corrected"] <= 0.985

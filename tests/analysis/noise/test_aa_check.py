@@ -51,6 +51,7 @@ def test_two_seeds_per_case_can_be_halved():
         aa_check(frame(np.array([[0.2], [0.4]])))
 
 
+@pytest.mark.slow
 def test_false_alarms_are_rare():
     rng = np.random.default_rng(5)
     scores = simulate.null_scores(rng, "beta", 300, 6, 6)[:, 0]

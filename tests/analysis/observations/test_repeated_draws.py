@@ -32,6 +32,7 @@ def test_copies_change_nothing_but_the_notes(column):
     assert noise_floor(again(frame, column, 3), "b").dof == noise_floor(frame, "b").dof
 
 
+@pytest.mark.slow
 def test_equal_arms_of_which_every_text_stands_there_three_times_err_as_often_as_alpha_allows():
     rng = np.random.default_rng(1)
     found = sum(judge_one(again(table(rng), "repeat", 3), baseline="b").p_value <= 0.05 for _ in range(150))
@@ -122,6 +123,7 @@ def with_texts(rng, *, ignored, words, temperature, kinds=None, cases=6, seeds=6
     return frame.assign(words=words, temperature=temperature)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 def test_one_long_text_under_several_seeds_counts_once():
     """Two texts in six seeds: taken for six draws, equal arms differed in .36 of tables."""

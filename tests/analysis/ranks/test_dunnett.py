@@ -67,6 +67,7 @@ def test_a_configuration_that_has_the_easy_cases_alone_does_not_rank_higher_for_
     assert list(table["mean"]) == pytest.approx([0.65, 0.6, 0.5])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", ["common", "own"])
 def test_familywise_error_of_the_ranking(noise):
     rng = np.random.default_rng(4)
@@ -93,6 +94,7 @@ def test_ranking_is_ordered_and_complete():
         ranking(stray, "lost")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.05, 0.1])
 def test_trials_of_few_seeds_are_not_better_for_their_luck(share):
     """30 seeds of the baseline, 3 of each trial, all of which fail now and then: .47 and .77 of tables had an error."""

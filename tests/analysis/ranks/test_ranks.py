@@ -118,6 +118,7 @@ def test_one_configuration_cannot_be_ranked():
         rank(table_of(np.full((1, 2, 3), 0.5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cases", "seeds"), [(4, 5), (30, 1)])
 def test_rank_intervals_of_equal_configurations_err_at_the_nominal_rate(cases, seeds):
     rng = np.random.default_rng([5, cases])

@@ -33,6 +33,7 @@ def test_repeated_p_is_alpha_on_the_boundary_and_monotone(shape):
     assert math.isnan(design.repeated_p(1, math.nan))
 
 
+@pytest.mark.slow
 def test_repeated_p_errs_no_more_than_it_says_at_any_look():
     design = SequentialDesign(3)
     walks = np.cumsum(np.random.default_rng(1).normal(size=(400, 3)), axis=1) / np.sqrt([1, 2, 3])
@@ -189,6 +190,7 @@ def test_looks_out_of_the_plan_are_refused():
         SequentialDesign(2).nominal(3)
 
 
+@pytest.mark.slow
 def test_error_spending_of_t_tests_on_scores():
     """Type I error over all looks with small samples; ignoring futility must not raise it."""
     for kind, cases, seeds in (("beta", 4, 6), ("beta-unequal", 6, 10)):

@@ -49,6 +49,7 @@ def arms(rng: np.random.Generator, cases: int, seeds: tuple[int, int], *, sd: fl
     return frame.assign(score=frame["score"].clip(0, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(10, 1), (5, 1), (3, 3), (10, 2)])
 def test_cases_that_respond_alike_are_not_blamed(seeds: tuple[int, int]) -> None:
     """They are where an F test says so, which is wrong in 5% of tables; it was said in 21 to 100% of them."""
@@ -123,6 +124,7 @@ def test_what_a_look_ended_is_told_to_be_large() -> None:
         assert "new generations" not in " ".join([other.advice, *other.notes])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [(9, 2), (30, 3)])
 def test_what_lopsided_arms_see_they_see(seeds: tuple[int, int], fewer_permutations: None) -> None:
     """The gain that is named as visible is seen with 80%, or more where the permutation needs more than the t test."""
@@ -132,6 +134,7 @@ def test_what_lopsided_arms_see_they_see(seeds: tuple[int, int], fewer_permutati
     assert np.mean(seen) > 0.8 - 2.5 * (0.16 / 120) ** 0.5
 
 
+@pytest.mark.slow
 def test_nothing_is_said_to_have_shown_that_did_not(fewer_permutations: None) -> None:
     rng = np.random.default_rng(6)
     for _ in range(150):

@@ -113,6 +113,7 @@ def test_power_of_few_normal_seeds_against_many():
     assert alone - 0.06 <= power <= alone
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("level", "at_most"), [long(0.005, 0.009), (0.0031, 0.0075)])
 def test_far_tails_where_one_case_holds_the_noise(level, at_most):
     """Levels of many finalists and early looks; Welch's degrees of freedom alone err with .0158 and .0124."""

@@ -57,6 +57,7 @@ def minimise(
     return study, truth
 
 
+@pytest.mark.slow
 def test_without_a_word_about_noise_the_search_beats_tpe() -> None:
     regrets: dict[tuple[str, float], list[float]] = {}
     for noise in (0.0, 1.0):

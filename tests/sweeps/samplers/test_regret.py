@@ -45,6 +45,7 @@ def search(name: str, surface: Surface, seed: int) -> optuna.Study:
     return study
 
 
+@pytest.mark.slow
 def test_the_search_regrets_less_than_tpe_and_random_search() -> None:
     regrets: dict[str, list[float]] = {"gp": [], "tpe": [], "random": []}
     for seed in range(REPLICATIONS):
