@@ -182,7 +182,7 @@ def _estimate(report: ReadinessReport, sweep: OpenSweep, stored: StoredStudy | N
     with report.row("time") as row:
         report.time = forecast.time_left()
         row.finding = findings.time_finding(report.time, forecast.time(forecast.plan).seconds, config)
-    with report.row("sight") as row:
+    with report.row("precision") as row:
         sight = forecast.sight()
         report.mde = sight.gain if math.isfinite(sight.gain) else None
         report.noise_sd = sight.noise_sd

@@ -29,7 +29,7 @@ PARTS = (
     "answers",
     "budget",
     "time",
-    "sight",
+    "precision",
 )
 
 

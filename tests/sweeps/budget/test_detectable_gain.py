@@ -46,7 +46,7 @@ def config(folder: Path, **changes: Any) -> SweepConfig:
 
 
 def sight_row(report: ReadinessReport) -> CheckRow:
-    (found,) = [row for row in report.rows if row.name == "sight"]
+    (found,) = [row for row in report.rows if row.name == "precision"]
     return found
 
 
@@ -257,7 +257,7 @@ def test_check_and_run_say_the_same_of_a_study_that_exists(tmp_path: Path) -> No
     assert again.about("min_gain 0.01 would be missed") == (f"{found.found}; {found.todo}", True) == at_the_floor
     done = check_sweep(path, mlruns=tmp_path / "mlruns")
     assert done.done
-    assert not any(row.name == "sight" for row in done.rows)  # nothing is left to plan
+    assert not any(row.name == "precision" for row in done.rows)  # nothing is left to plan
 
 
 # ---- when the floor is known

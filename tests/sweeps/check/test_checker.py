@@ -66,7 +66,7 @@ class TestReady:
         assert report.state == "ready", report.rows
         assert [row.name for row in report.rows] == [
             "file", "cases", "engine", "hosts", "baseline", "study",
-            "capacity", "options", "answers", "budget", "time", "sight",
+            "capacity", "options", "answers", "budget", "time", "precision",
         ]  # fmt: skip
         assert row(report, "file").todo == ""
         assert json.loads(json.dumps(report.as_dict()))["state"] == "ready"
@@ -108,7 +108,7 @@ class TestReady:
     def test_a_measured_floor_takes_the_place_of_the_assumption(self, tmp_path, plain_study):
         report = check(beside_a_copy(tmp_path, plain_study, study={"name": "next"}))
         assert report.noise_sd == pytest.approx(plain_study.floor.sd)
-        assert "floor of study 't'" in row(report, "sight").found
+        assert "floor of study 't'" in row(report, "precision").found
 
     def test_a_study_that_is_done_costs_nothing_and_one_that_stopped_its_rest(self, tmp_path, plain_study, capsys):
         path = beside_a_copy(tmp_path, plain_study)
@@ -117,7 +117,7 @@ class TestReady:
         assert report.state == "ready"
         assert "is done; to run it again generates nothing" in row(report, "study").found
         assert row(report, "time").found.startswith(f"none: the study is done, and its {generations} generations")
-        assert "sight" not in [each.name for each in report.rows]
+        assert "precision" not in [each.name for each in report.rows]
         assert (report.done, report.kept, report.time, report.as_dict()["kept"]) == (
             True,
             generations,
@@ -222,11 +222,11 @@ class TestWarnings:
 
     def test_a_gain_that_the_budget_cannot_see(self, tmp_path):
         path = write_sweep(tmp_path, verdict={"min_gain": 0.01})
-        found = row(check(path), "sight")
+        found = row(check(path), "precision")
         assert found.state == "warning"
         assert "budget.generations = " in found.todo
         assert "study.name" not in found.todo
-        assert row(check(path, strict=True), "sight").state == "warning"  # strict is about options that do nothing
+        assert row(check(path, strict=True), "precision").state == "warning"  # strict is about options that do nothing
 
 
 class TestBlocked:

@@ -95,7 +95,7 @@ def test_check_forecasts_a_comparison(tmp_path: Path, capsys: Capture) -> None:
     found = {row["name"]: row["found"] for row in report["checks"]}
     assert found["file"] == "study t; compared: temperature, top_p; candidates: cool, narrow, hot"
     assert "comparison of the baseline and 3 candidates, each 3 x 9 fresh seeds" in found["budget"]
-    assert "the comparison detects a real gain" in found["sight"]
+    assert "the comparison detects a real gain" in found["precision"]
     assert report["state"] in ("ready", "warning")
 
 
