@@ -22,7 +22,7 @@ from sweeps.workspace.workspace import Workspace
 from tests.marks import long
 from tests.sweeps.sweep_files import run, write_sweep
 
-pytestmark = pytest.mark.postgres
+pytestmark = [pytest.mark.postgres, pytest.mark.slow]
 
 COORDINATORS = 3
 

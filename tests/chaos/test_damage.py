@@ -16,7 +16,7 @@ from tests.marks import long
 from tests.sweeps.forks import needs_fork
 from tests.sweeps.ledger.test_damage import flip
 
-pytestmark = [needs_fork, pytest.mark.timeout(1800)]
+pytestmark = [needs_fork, pytest.mark.timeout(1800), pytest.mark.slow]
 
 OF_STAGE = "id IN (SELECT generation FROM observations WHERE stage = '{}')"
 

@@ -42,7 +42,7 @@ from tests.chaos.state import differences, state_of
 from tests.marks import long
 from tests.sweeps.forks import needs_fork
 
-pytestmark = [needs_fork, pytest.mark.timeout(1800)]
+pytestmark = [needs_fork, pytest.mark.timeout(1800), pytest.mark.slow]
 
 Whole = Callable[[bool], Undisturbed]
 

@@ -38,6 +38,7 @@ def test_the_expected_maximum_by_known_values():
     assert expected_maximum([0.3]) == expected_maximum([0.0, 0.0]) == expected_maximum([]) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("count", "claim"), [(2, "these-cases"), long(5, "these-cases"), (5, "new-cases")])
 def test_what_is_told_is_what_luck_makes_of_equal_configurations(count, claim):
     rng, best, stated = np.random.default_rng(count), [], []
@@ -111,6 +112,7 @@ def study(rng, spread, *, below=0.0, trials=16, finalists=5):
     return data, truths[best.configuration] - 0.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spread", "below"), [(0.0, 0.0), long(0.03, 0.0), (0.02, 0.08)])
 def test_the_expected_gain_of_the_recommended_one_is_right_on_average(spread, below):
     rng, shown, stated, truth = np.random.default_rng(11), [], [], []

@@ -67,6 +67,7 @@ def test_where_half_of_the_seeds_recur_alike_the_others_count_with_their_mean():
     assert summarize(frame).n.tolist() == [[8]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hosts", [2, 3])
 @pytest.mark.usefixtures("fewer_permutations")
 def test_seeds_that_go_together_over_hosts_count_once(hosts):

@@ -26,6 +26,8 @@ from tests.doubles.ollama_model import Refusal
 from tests.marks import long
 from tests.sweeps.sweep_files import run, steady, write_cases
 
+pytestmark = pytest.mark.slow
+
 # ---- the connection
 
 

@@ -20,6 +20,8 @@ from tests.doubles.cable import Cable
 from tests.marks import long
 from tests.sweeps.sweep_files import run
 
+pytestmark = pytest.mark.slow
+
 REQUESTS = [0, 1, 3, 4, 7, 11, 12, 16, 18, 22]
 """Requests of the 24 at which the long form disturbs: first and last ones of each stage among them."""
 

@@ -292,6 +292,7 @@ def test_one_that_was_given_up_says_so_and_what_the_end_would_have_seen() -> Non
     assert "given up" not in silent.sentence
 
 
+@pytest.mark.slow
 def test_claims_about_finalists_that_are_no_better_err_as_often_as_alpha_allows() -> None:
     """Family-wise error of three finalists over two looks, each leaving when it is settled: at most .05 + 2 se."""
     rng = np.random.default_rng(7)
