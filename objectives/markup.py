@@ -49,7 +49,7 @@ _NUMBERED_ROW: Final = regex.compile(
 _PLAIN: Final = regex.compile(r"[\\*_`~$&<\[|\u2581\u0120]|\n|[^\S\n]{2}")
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=64)  # a text is asked for between the items of its rubric
 def plain(text: str) -> str:
     """Return a text without its markup, its escapes undone; the text itself where it has none."""
     if not _PLAIN.search(text):

@@ -204,6 +204,17 @@ def database_address(url: str) -> str:
     return f"{parts.drivername}://{host}{port}" + (f"/{parts.database}" if parts.database else "")
 
 
+def is_open(url: str) -> bool:
+    """Say whether a database's URL may be shown as it is: with neither a password nor options, which can be secret."""
+    import sqlalchemy as sa
+
+    try:
+        parts = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        return False
+    return parts.password is None and not parts.query
+
+
 def is_local(address: str) -> bool:
     """Tell whether an engine's address is this machine: in process, loopback, or one of its own interfaces' addresses.
 

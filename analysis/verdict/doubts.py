@@ -121,12 +121,10 @@ class Doubts:
             estimate: The result of the test; None where there was none.
             tail: Two-sided level of the test.
         """
-        drift = (
-            ()
-            if estimate is None or self.drift is None
-            else (_drift_note(self.drift, estimate, tail, self.two.cells.scale),)
-        )
-        return (*_failure_notes(self.two), *self._missing_notes(), *drift)
+        notes = (*_failure_notes(self.two), *self._missing_notes())
+        if estimate is None or self.drift is None:
+            return notes
+        return (*notes, _drift_note(self.drift, estimate, tail, self.two.cells.scale))
 
     def _missing_notes(self) -> tuple[str, ...]:
         names = self.two.cells.configurations

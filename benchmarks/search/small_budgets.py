@@ -244,7 +244,7 @@ class Small(Trials):
         """True score of the set that is believed best once the fresh scores of finalist and baseline count too."""
         import numpy as np
 
-        from analysis.verdict.recommendation import SHRINK
+        from analysis.verdict.recommendation import SHRINK, probability_better
 
         for codes, scores in zip((picked, self.codes[0]), arms, strict=True):
             self.keep(codes, scores.sum(axis=1), scores.shape[1])
@@ -254,7 +254,7 @@ class Small(Trials):
         means = np.where([key == keys[0] for key in keys], -np.inf, surface.known_means())
         best = codes[int(np.argmax(means))]
         belief = self._belief(surface, best)
-        if 0.5 * math.erfc(-SHRINK * belief.mean / (belief.sd * math.sqrt(2))) < RECOMMEND:
+        if probability_better(SHRINK * belief.mean, belief.sd) < RECOMMEND:
             return self.problem.truth(self.problem.baseline)
         return self.problem.truth({**self.problem.baseline, **self.encoding.params(best)})
 

@@ -15,34 +15,13 @@ import regex
 from objectives.text import normalise
 
 _YES: Final = frozenset(
-    (
-        "true",
-        "yes",
-        "y",
-        "1",
-        "covered",
-        "is covered",
-        "fully covered",
-        "yes covered",
-        "present",
-        "included",
-        "mentioned",
-    )
-)
+    ("true", "yes", "y", "1", "present", "included", "mentioned", "covered", "is covered", "fully covered",
+     "yes covered")
+)  # fmt: skip
 _NO: Final = frozenset(
-    (
-        "false",
-        "no",
-        "n",
-        "0",
-        "not covered",
-        "is not covered",
-        "uncovered",
-        "not present",
-        "not included",
-        "not mentioned",
-    )
-)
+    ("false", "no", "n", "0", "not present", "not included", "not mentioned", "not covered", "is not covered",
+     "uncovered")
+)  # fmt: skip
 _NUMBERS: Final = ("item", "id", "number", "index", "item_number", "item_id", "no")
 _ANSWERS: Final = ("covered", "is_covered", "answer", "present", "included", "result", "value", "decision", "verdict")
 _QUOTES: Final = ("quote", "evidence", "span", "text")
@@ -126,10 +105,8 @@ def _numbers(entries: Sequence[_Entry], items: Sequence[str]) -> list[int | None
         return list(range(1, len(items) + 1))
     by_text = {_words(text): place for place, text in enumerate(items, start=1)}
     numbers = [_number(number, by_text) for number in given]
-    if sorted(number for number in numbers if number is not None) == list(range(len(items))) and len(numbers) == len(
-        items
-    ):
-        return [None if number is None else number + 1 for number in numbers]  # counted from 0
+    if len(numbers) == len(items) and set(numbers) == set(range(len(items))):  # counted from 0
+        return [number + 1 for number in numbers if number is not None]
     return numbers
 
 

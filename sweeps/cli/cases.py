@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -206,7 +206,6 @@ def new(
     The file says reviewed = false, and `sweeps cases check` warns until you change that.
     """
     from objectives.case_files import CaseError, Problem
-    from objectives.rubrics import find_candidates
 
     problems: list[Problem] = []
     drafted = 0
@@ -214,19 +213,11 @@ def new(
     with _engine(kind, host, model, allow_remote) as opened:
         for log in logs:
             try:  # a log that cannot be used leaves the others their rubrics
-                text, rewritten = _read_log(log)
-                candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
-                if not candidates:
-                    remedy = "Sentences with at least four content words are needed."
-                    raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
-                title = re.sub(r"(?<!\d)-|-(?!\d)", " ", log.stem)  # a date in the name stays one
-                written = _write(
-                    log, text, out, candidates, title=title, reviewed=False, force=force, rewritten=rewritten
-                )
+                written, count = _draft(log, items, opened, out, force)
             except CaseError as error:
                 problems += error.problems
                 continue
-            drafted += len(candidates)
+            drafted += count
             folder = folder or written[0].parent
             for path in written:
                 echo(str(path))
@@ -235,6 +226,23 @@ def new(
         say(stderr_console(), line)
     if problems:
         raise CaseError(problems)
+
+
+def _draft(
+    log: Path, items: int, opened: tuple[Engine, str] | None, out: Path | None, force: bool
+) -> tuple[Sequence[Path], int]:
+    """Write the rubric of a log; returns the files, and the number of candidates."""
+    from objectives.case_files import CaseError, Problem
+    from objectives.rubrics import find_candidates
+
+    text, rewritten = _read_log(log)
+    candidates = find_candidates(text, items) if opened is None else _ask(*opened, text, items)
+    if not candidates:
+        remedy = "Sentences with at least four content words are needed."
+        raise CaseError(Problem(str(log), "no candidate items were found in it.", remedy))
+    title = re.sub(r"(?<!\d)-|-(?!\d)", " ", log.stem)  # a date in the name stays one
+    written = _write(log, text, out, candidates, title=title, reviewed=False, force=force, rewritten=rewritten)
+    return written, len(candidates)
 
 
 def _ask(engine: Engine, model: str, log: str, count: int) -> list[Any]:

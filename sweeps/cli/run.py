@@ -129,11 +129,12 @@ def run_study(
 def _given(mlruns: Path) -> list[str]:
     """Words that name the folder and the database again, where the command line named them."""
     from sweeps.addresses import without_password
+    from sweeps.workspace.workspace import Workspace
 
     context = click.get_current_context(silent=True)
     storage = context.params.get("storage") if context else None
-    words = [] if mlruns == Path("mlruns") else ["--mlruns", str(mlruns)]
-    return words + (["--storage", without_password(storage)] if storage else [])
+    words = shlex.split(Workspace.at(mlruns).arguments)
+    return words + (["--storage", without_password(storage)] if storage and "--storage" not in words else [])
 
 
 def _kept(workspace: Workspace, study: str, view: GenerationCounts) -> str:

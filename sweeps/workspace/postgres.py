@@ -22,17 +22,6 @@ def with_driver(url: str) -> str:
     return f"postgresql+psycopg://{rest}" if separator and scheme in ("postgresql", "postgres") else url
 
 
-def is_open(url: str) -> bool:
-    """Say whether a database's URL has neither a password nor options, which can be secret."""
-    import sqlalchemy as sa
-
-    try:
-        parsed = sa.make_url(url)
-    except sa.exc.ArgumentError:
-        return False
-    return parsed.password is None and not parsed.query
-
-
 def in_schema(url: str, schema: str) -> str:
     """Return the URL of a PostgreSQL database whose unqualified tables are in a schema."""
     import sqlalchemy as sa

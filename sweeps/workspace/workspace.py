@@ -8,9 +8,10 @@ import tempfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sweeps.addresses import is_open
 from sweeps.errors import ConfigError, SweepError
 from sweeps.workspace.destinations import require_permission
-from sweeps.workspace.postgres import in_schema, is_open, is_postgres, with_driver
+from sweeps.workspace.postgres import in_schema, is_postgres, with_driver
 
 DEFAULT_FOLDER = Path("mlruns")
 STORAGE_VARIABLE = "SWEEPS_STORAGE"
