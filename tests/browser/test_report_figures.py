@@ -33,13 +33,13 @@ def test_a_click_leads_to_the_row_and_marks_it(page: Watched) -> None:
     trial = re.search(r"trial (\d+)", text)[1]
     assert not page.page.is_visible("details tr[data-configuration]")
     page.page.mouse.click(*page.place_of("noise_band", 0, 0))
-    marked = page.page.wait_for_selector("tr.marked", timeout=10_000)
+    marked = page.page.wait_for_selector("tr.marked", timeout=60_000)
     assert marked.query_selector_all("td")[1].inner_text() == trial
     place = "document.querySelector('tr.marked').getBoundingClientRect()"
     assert page.page.evaluate(f"{place}.top >= 0 && {place}.bottom <= innerHeight")
     page.show("items")
     page.page.mouse.click(*page.place_of("items", 0, 0))
-    page.page.wait_for_selector("tr.marked.base", timeout=10_000)
+    page.page.wait_for_selector("tr.marked.base", timeout=60_000)
     assert page.page.locator("tr.marked").count() == 1
 
 

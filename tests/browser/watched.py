@@ -91,7 +91,7 @@ class Watched:
         x, y = self.place_of(name, trace, point)
         self.page.mouse.move(x - 3, y)
         self.page.mouse.move(x, y)
-        self.page.wait_for_selector(f"{live(name)} .hoverlayer .hovertext", timeout=10_000)
+        self.page.wait_for_selector(f"{live(name)} .hoverlayer .hovertext", timeout=60_000)
         return str(self.page.text_content(f"{live(name)} .hoverlayer"))
 
 

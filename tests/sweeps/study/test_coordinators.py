@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from sweeps.config.file import load_config
 from sweeps.engines.scripted.engine import ScriptedEngine
 from sweeps.hosts.sweep_hosts import engine_specs
+from sweeps.ledger.coordinators import Coordinator
 from sweeps.results.reader import load_result
 from sweeps.results.result import SweepResult
 from sweeps.study.sweep import Sweep
@@ -35,6 +37,22 @@ class Counted(ScriptedEngine):
         return super().generate(prompt, options, **more)
 
 
+def meet(count: int, patch: pytest.MonkeyPatch) -> None:
+    """Let no coordinator claim a task before all have said that they are there.
+
+    One that claims alone takes all tasks of the first batch, so that nothing is left for the others to begin with.
+    """
+    there, offer, met = threading.Barrier(count), Coordinator.offer, set[str]()
+
+    def offer_together(self: Coordinator, hosts: Sequence[str]) -> None:
+        offer(self, hosts)
+        if self.id not in met:
+            met.add(self.id)
+            there.wait(timeout=60)
+
+    patch.setattr(Coordinator, "offer", offer_together)
+
+
 def together(path: Path, place: Workspace, count: int, **options: Any) -> tuple[list[object], list[Counter[Any]]]:
     """Run a sweep by several coordinators at the same time; their results or errors, and their requests."""
     config = load_config(path)
@@ -54,10 +72,12 @@ def together(path: Path, place: Workspace, count: int, **options: Any) -> tuple[
             ends[number] = error
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with pytest.MonkeyPatch.context() as patch:
+        meet(count, patch)
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     return ends, made
 
 
