@@ -37,6 +37,7 @@ from analysis.verdict.verdict import Verdict
 
 __all__ = ["ReportData", "draw", "render_note", "render_report", "terminal_summary"]
 
+PLOTS = ("noise_band", "confirm", "levels", "sensitivity", "history", "pareto", "finishes")  # in the report's order
 _SHOWN_FIRST = 15
 _ROBUSTNESS_NAMES = {"effect": "difference", "ci_low": "interval from", "ci_high": "to", "p_value": "p"}
 _NOT_ON_THE_PAGE = ("read the report", "use it in a pipeline")  # this is the report; the files have lines of their own
@@ -298,5 +299,6 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final, **named)),
     }
     guard = Guard(warn)
-    drawn = {name: guard(f"the plot {name!r}", make, None) for name, (possible, make) in wanted.items() if possible}
+    makers = {name: make for name in PLOTS for possible, make in [wanted[name]] if possible}
+    drawn = {name: guard(f"the plot {name!r}", make, None) for name, make in makers.items()}
     return {name: figure for name, figure in drawn.items() if figure is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +32,6 @@ from sweeps.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
     from analysis.report.data import Piece, ReportData
     from analysis.report.guard import Guard
@@ -52,7 +51,7 @@ class Outputs:
         note: A short version of it, as Markdown.
         observations: The table, as CSV.
         exports: The finalist's files; empty where it is not shown better, or is above a limit.
-        figures: Plots by name.
+        plots: Pictures of the report's plots, as PNG.
     """
 
     report: Path | None = None
@@ -60,7 +59,7 @@ class Outputs:
     note: str = ""
     observations: Path | None = None
     exports: Sequence[Path] = ()
-    figures: Mapping[str, Figure] = field(default_factory=dict)
+    plots: Sequence[Path] = ()
 
 
 def report_data(
@@ -273,7 +272,7 @@ def _as_csv(table: pd.DataFrame) -> Iterator[str]:
 def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) -> Outputs:
     from analysis.export.formats import remove_unforced
     from analysis.report.guard import Guard
-    from analysis.report.page import draw, render_note, render_report
+    from analysis.report.page import PLOTS, draw, render_note, render_report
     from analysis.report.plots.figures import to_png
 
     folder = result.folder
@@ -293,10 +292,15 @@ def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) ->
     write_together({path: text for path, text in texts.items() if text})
     for path in (path for path, text in texts.items() if not text):
         path.unlink(missing_ok=True)  # an older one has other scores
-    for name, figure in figures.items():
-        path, picture = folder / "plots" / f"{name}.png", guard(f"the plot {name!r}", partial(to_png, figure), b"")
-        if picture:
-            temporary = path.with_suffix(".tmp")
-            temporary.write_bytes(picture)
-            os.replace(temporary, path)
-    return Outputs(report if html else None, html, note, table, exports, figures)
+    pictures = {
+        folder / "plots" / f"{name}.png": guard(f"the plot {name!r}", partial(to_png, figure), b"")
+        for name, figure in figures.items()
+    }
+    plots = [path for path, picture in pictures.items() if picture]
+    for path in plots:
+        temporary = path.with_suffix(".tmp")
+        temporary.write_bytes(pictures[path])
+        os.replace(temporary, path)
+    for path in {folder / "plots" / f"{name}.png" for name in PLOTS}.difference(plots):
+        path.unlink(missing_ok=True)  # an older one has other scores
+    return Outputs(report if html else None, html, note, table, exports, plots)

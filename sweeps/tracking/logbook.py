@@ -205,7 +205,7 @@ class Logbook:
             note_markdown=outputs.note,
             artifacts=outputs.exports,
             html=outputs.html or None,
-            figures=outputs.figures,
+            plots=outputs.plots,
             exported=result.finalist.configuration if result.exportable and result.finalist else None,
         )
         for warning in self._tracker.warnings:

@@ -31,7 +31,6 @@ from sweeps.tracking.store_connection import LAST, ONE, StoreConnection
 from sweeps.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
 
@@ -308,13 +307,13 @@ class Tracker:
         note_markdown: str = "",
         artifacts: Sequence[Path] = (),
         html: str | None = None,
-        figures: Mapping[str, Figure] | None = None,
+        plots: Sequence[Path] = (),
         exported: ConfigurationLike | None = None,
     ) -> None:
         """Write verdict and report to the parent run and end it. A failure of the store becomes a warning.
 
         Parts of an earlier verdict that this one lacks are removed: tags, numbers (which become NaN, since MLflow
-        keeps metrics) and, where there is a report, exports.
+        keeps metrics) and, where there is a report, plots and exports.
 
         Args:
             status: FINISHED, FAILED or KILLED.
@@ -323,11 +322,11 @@ class Tracker:
             note_markdown: The text at the top of the run's page.
             artifacts: Files for the folder `exports`.
             html: The report, as `report.html`.
-            figures: Matplotlib figures for the folder `plots`, by name (`.png` is added to a name without an ending).
+            plots: Pictures for the folder `plots`.
             exported: The finalist that is exported, as a version of its prompt; None takes the alias back.
         """
         with self._connection.within(LAST):
-            self._finish(status, verdict or {}, metrics or {}, note_markdown, artifacts, html, figures or {}, exported)
+            self._finish(status, verdict or {}, metrics or {}, note_markdown, artifacts, html, plots, exported)
 
     def _finish(
         self,
@@ -337,7 +336,7 @@ class Tracker:
         note_markdown: str,
         artifacts: Sequence[Path],
         html: str | None,
-        figures: Mapping[str, Figure],
+        plots: Sequence[Path],
         exported: ConfigurationLike | None,
     ) -> None:
         try:
@@ -346,10 +345,11 @@ class Tracker:
                     raise TrackingError("the tracker was not started")
                 before = parent.write_verdict(verdict, metrics, note_markdown, status)
                 if html is not None:
-                    with FailureNote("exports of an earlier verdict were not removed from MLflow", self._failures):
-                        parent.remove_exports(before, {path.name for path in artifacts})
+                    with FailureNote("files of an earlier verdict were not removed from MLflow", self._failures):
+                        parent.remove_others(before, "exports", {path.name for path in artifacts})
+                        parent.remove_others(before, "plots", {path.name for path in plots})
             if self._parent is not None:
-                self._parent.write_files(artifacts, html, figures, self._failures)
+                self._parent.write_files(artifacts, html, plots, self._failures)
                 self._show_verdict(verdict, exported)
         finally:
             self._end(status)

@@ -20,7 +20,6 @@ from sweeps.tracking.run_tags import ConfigurationLike
 from sweeps.tracking.store_connection import StoreConnection, newest_stamp
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
     from mlflow import MlflowClient
     from mlflow.entities import DatasetInput, Experiment, Run
 
@@ -163,23 +162,21 @@ class ParentRun:
                 self._connection.ready().delete_tag(self.run_id, tag)
         return run
 
-    def remove_exports(self, run: Run, kept: set[str]) -> None:
-        """Delete the exports of an earlier verdict, apart from those with the names in `kept`."""
-        for file in self._connection.ready().list_artifacts(self.run_id, "exports"):
+    def remove_others(self, run: Run, folder: str, kept: set[str]) -> None:
+        """Delete the files of an earlier verdict in a folder, apart from those with the names in `kept`."""
+        for file in self._connection.ready().list_artifacts(self.run_id, folder):
             if Path(file.path).name not in kept:
                 mlflow_store.delete_artifact(self._connection.uri, run, file.path)
 
     def write_files(
-        self, exports: Sequence[Path], html: str | None, figures: Mapping[str, Figure], failures: list[str]
+        self, exports: Sequence[Path], html: str | None, plots: Sequence[Path], failures: list[str]
     ) -> None:
         """Write report, plots and exports; each failure is added to `failures`."""
         steps: list[tuple[str, Callable[[MlflowClient], object]]] = []
         if html is not None:
             steps.append(("report.html", methodcaller("log_text", self.run_id, html, "report.html")))
-        for name, figure in figures.items():
-            file = f"plots/{name if Path(name).suffix else name + '.png'}"
-            steps.append((file, methodcaller("log_figure", self.run_id, figure, file)))
-        steps += [(str(path), methodcaller("log_artifact", self.run_id, str(path), "exports")) for path in exports]
+        for folder, paths in (("plots", plots), ("exports", exports)):
+            steps += [(str(path), methodcaller("log_artifact", self.run_id, str(path), folder)) for path in paths]
         for name, step in steps:
             with FailureNote(f"{name} was not logged to MLflow", failures):
                 step(self._connection.ready())

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from analysis.report.guard import Guard
-from analysis.report.page import render_report
+from analysis.report.page import PLOTS, render_report
 from objectives import Case
 from sweeps.config.tables import ConstraintsTable
 from sweeps.progress import Silent
@@ -58,13 +58,18 @@ def test_a_plot_that_fails_costs_neither_verdict_nor_report_nor_exports(
     path, told = write_sweep(tmp_path), Warnings()
     with pytest.raises(IndexError):
         run(path, report=True)  # in tests a bug is one
+    plots = tmp_path / "mlruns/sweeps/t/plots"
+    plots.mkdir(parents=True, exist_ok=True)
+    (plots / "history.png").write_bytes(b"of older scores")
+    (plots / "mine.png").write_bytes(b"of the user")
     monkeypatch.setattr(Guard, "strict", False)
     result = run(path, report=True, progress=told)
     assert result.status == "done"
     assert told.said == ["the plot 'history' is left out, since it could not be made: IndexError: no such row"]
     assert "Better than the baseline" in (result.folder / "report.html").read_text()
     assert (result.folder / "production.env").is_file()
-    assert (result.folder / "plots/noise_band.png").is_file()
+    drawn = {picture.stem for picture in plots.glob("*.png")}
+    assert drawn == {*PLOTS, "mine"} - {"history"}  # an older one, of other scores, does not stay
     # Even the page may fail: an older one, of other scores perhaps, does not stay in its place.
     monkeypatch.setattr("analysis.report.page._verdict", fails)
     outputs = write_outputs(result, warn=told.said.append)

@@ -8,7 +8,6 @@ import time
 from contextlib import closing
 from itertools import count
 
-import matplotlib.figure
 import pandas as pd
 import pytest
 from mlflow.exceptions import MlflowException
@@ -202,6 +201,8 @@ def test_finish_writes_verdict_report_plots_and_exports(tracker, tmp_path):
     run_id = begin(tracker)
     export = tmp_path / "best.env"
     export.write_text("OLLAMA_TEMPERATURE=0.2\n")
+    plot = tmp_path / "effect.png"
+    plot.write_bytes(b"picture")
     tracker.finish(
         verdict={
             "outcome": "better",
@@ -214,7 +215,7 @@ def test_finish_writes_verdict_report_plots_and_exports(tracker, tmp_path):
         note_markdown="## better",
         artifacts=[export],
         html="<h1>report</h1>",
-        figures={"effect": matplotlib.figure.Figure()},
+        plots=[plot],
     )
     run = client_of(tracker).get_run(run_id)
     assert run.info.status == "FINISHED"
@@ -234,10 +235,16 @@ def test_a_later_verdict_leaves_nothing_of_an_earlier_one(tracker, tmp_path):
     for file in files:
         file.write_text("better")
     first = {"outcome": "better", "effect": 0.1, "margin": 0.02, "advice": "Use it."}
-    tracker.finish(verdict=first, metrics={"floor_sd": 0.1}, artifacts=files, html="<p>")
+    plots = [tmp_path / "history.png", tmp_path / "levels.png"]
+    for plot in plots:
+        plot.write_bytes(b"picture")
+    tracker.finish(verdict=first, metrics={"floor_sd": 0.1}, artifacts=files, html="<p>", plots=plots)
     assert tracker.has_run()
-    tracker.finish(verdict={"outcome": "worse", "effect": -0.1, "margin": None, "advice": ""}, html="<p>")
+    tracker.finish(
+        verdict={"outcome": "worse", "effect": -0.1, "margin": None, "advice": ""}, html="<p>", plots=plots[1:]
+    )
     client = client_of(tracker)
+    assert [file.path for file in client.list_artifacts(run_id, "plots")] == ["plots/levels.png"]
     run = client.get_run(run_id)
     assert run.data.metrics["effect"] == -0.1
     assert math.isnan(run.data.metrics["margin"])
