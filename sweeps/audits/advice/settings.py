@@ -9,7 +9,8 @@ from typing import Any
 from analysis.export.formats import MEASURING_SEED
 from sweeps.audits.findings import facts_table
 from sweeps.audits.findings.effects import Effect, effects
-from sweeps.audits.record import AuditRecord, HostRecord
+from sweeps.audits.findings.evidence import evidence
+from sweeps.audits.record import AuditRecord, HostRecord, Mode
 from sweeps.options import OptionValue
 
 ALL_LAYERS = 999
@@ -31,6 +32,13 @@ ORDER = (
     "Do so again after each other prompt, and after each change of num_ctx, num_thread, num_batch or num_gpu.",
 )
 """The order of requests that keeps texts on one numeric path."""
+
+
+_OWN_NOISE: Mapping[Mode, str] = {
+    "production": "as used: one text of a seed proves nothing there",
+    "baseline": "at temperature 0: these settings do not make it exact",
+}
+"""What texts that a host does not repeat mean, by mode."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ def _settings(record: AuditRecord, host: HostRecord, found: list[Effect]) -> Ite
     if threads := _threads(record):
         alone = len(record.hosts) == 1
         yield Setting("num_thread", threads, "its cores" if alone else "cores that every host has")
-    if _changed(found, "num_batch"):
+    if evidence(host, experiment="num_batch").acts:
         yield Setting("num_batch", 512, "another batch changed texts here")
     if any(each.experiment == "draft" for each in found):
         yield Setting("draft_num_predict", 0, "drafts are checked in batches, which can change texts")
@@ -142,10 +150,6 @@ def _pins(record: AuditRecord, host: HostRecord) -> Iterator[Pin]:
         yield Pin("API path", "native (/api)", "/v1 drops num_ctx and top_k, and has other defaults")
 
 
-def _changed(found: list[Effect], *experiments: str) -> int:
-    return sum(each.changed for each in found if each.experiment in experiments)
-
-
 def _order(found: list[Effect]) -> tuple[str, ...]:
     cold = [each for each in found if each.experiment in ("first run", "prompt switch")]
     if not cold:
@@ -156,10 +160,10 @@ def _order(found: list[Effect]) -> tuple[str, ...]:
 
 
 def _cautions(host: HostRecord, found: list[Effect]) -> Iterator[str]:
-    own = [each for each in found if each.experiment == "repeat"]
-    if _changed(own, "repeat"):
-        lost, n = _changed(own, "repeat"), sum(each.n for each in own)
-        yield f"{host.label} did not repeat {lost} of {n} of its own texts: no setting makes it exact."
+    for mode, caution in _OWN_NOISE.items():
+        own = [each for each in found if (each.experiment, each.mode) == ("repeat", mode)]
+        if lost := sum(each.changed for each in own):
+            yield f"{host.label} did not repeat {lost} of {sum(each.n for each in own)} of its own texts {caution}."
     share = facts_table.gpu_share(host)
     if share is not None and 0 < share < 1:
         yield (

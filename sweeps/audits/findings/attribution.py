@@ -1,17 +1,19 @@
 """The attribution table: what is known of each source's part in the differences between texts.
 
 `isolated` is said only of a source that an experiment made alike, after which the difference was gone (a bisection).
-`consistent with` says that a source could act and nothing isolated it.
+`consistent with` says that a source could act and nothing isolated it. `acts on a host` takes more texts that change
+than by the host's own repeats; otherwise changed texts are `not clear`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from sweeps.audits.experiments import HOST_EXPERIMENTS
 from sweeps.audits.findings.effects import Effect, effects
+from sweeps.audits.findings.evidence import REPEAT, Evidence, evidence
 from sweeps.audits.findings.facts_table import engine_version
 from sweeps.audits.findings.levels_table import compared_answers
 from sweeps.audits.findings.sources import SOURCES, Source
@@ -25,7 +27,9 @@ _OPEN = "The hosts' difference is consistent with it; not isolated"
 _ON_ONE_HOST = ("first run",)
 """Sources that make texts of one host differ, and not hosts whose prompts are warmed up."""
 
-Finding = Literal["isolated", "acts on a host", "consistent with", "no effect found", "not possible here", "not tested"]
+Finding = Literal[
+    "isolated", "acts on a host", "not clear", "consistent with", "no effect found", "not possible here", "not tested"
+]
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,10 @@ def _attribution(
     possible, why = source.possible(record)
     isolated = isolating(record, source)
     consistent = source.name not in _ON_ONE_HOST and any(source.possible(pair)[0] for pair in open_pairs)
-    finding, sentence = _finding(possible, why, found, isolated, consistent, _why_untested(record, source))
+    changes = [evidence(host, source=source.name) for host in record.hosts]
+    open_sentences = [] if possible is False else [*_noise(found), *([_OPEN] if consistent else [])]
+    untested, compared = _why_untested(record, source), sum(each.n for each in found)
+    finding, sentence = _finding(possible, why, changes, isolated, open_sentences, untested, compared)
     tested = _tested(found, isolated) or f"not tested: {_why_untested(record, source)}"
     return Attribution(source, possible, why, tested, _texts(found), _coverage(found), finding, sentence)
 
@@ -168,25 +175,40 @@ def _attribution(
 def _finding(
     possible: bool | None,
     why: str,
-    found: Sequence[Effect],
+    changes: Sequence[Evidence],
     isolated: Sequence[Bisected],
-    consistent: bool,
+    open_sentences: Sequence[str],
     untested: str,
+    compared: int,
 ) -> tuple[Finding, str]:
     if isolated:
         return "isolated", " ".join(map(_isolated_sentence, isolated))
-    acting = [each for each in found if each.changed]
-    if acting:
-        hosts = _listed(list(dict.fromkeys(each.host for each in acting)))
-        more = f" {_OPEN}." if consistent else ""
-        return "acts on a host", f"Changes texts on {hosts}.{more}"
+    more = "".join(f" {each}." for each in open_sentences)
+    if acting := [each.host for each in changes if each.acts]:
+        return "acts on a host", f"Changes texts on {_listed(acting)}.{more}"
+    if unclear := [each for each in changes if each.changed]:
+        return "not clear", f"{' '.join(map(_unclear, unclear))} So it is not clear whether it acts.{more}"
     if possible is False:
         return "not possible here", f"{why[0].upper()}{why[1:]}."
-    if found and not consistent:
-        return "no effect found", f"No text changed in {sum(each.n for each in found)} comparisons on the hosts."
-    if consistent:
-        return "consistent with", f"{_OPEN}: {untested}."
+    if open_sentences:
+        return "consistent with", f"{'. '.join(open_sentences)}: {untested}."
+    if compared:
+        return "no effect found", f"No text changed in {compared} comparisons on the hosts."
     return "not tested", f"Not tested: {untested}."
+
+
+def _unclear(found: Evidence) -> str:
+    own = f"sent again unchanged, {found.own_changed} of {found.own_n} did" if found.own_n else "nothing was sent again"
+    return f"On {found.host} {found.changed} of {found.n} texts changed; {own}."
+
+
+def _noise(found: Sequence[Effect]) -> Iterator[str]:
+    """Yield a sentence for each host that does not repeat its texts: it has noise, from whatever source."""
+    own = [each for each in found if each.experiment == REPEAT]
+    for host in dict.fromkeys(each.host for each in own):
+        lost, n = (sum(getattr(each, name) for each in own if each.host == host) for name in ("changed", "n"))
+        if lost:
+            yield f"{host} does not repeat {lost} of {n} texts, which is consistent with it; not isolated"
 
 
 def _why_untested(record: AuditRecord, source: Source) -> str:

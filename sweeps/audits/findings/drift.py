@@ -11,6 +11,7 @@ import numpy as np
 from analysis.noise.text_agreement import TextAgreement, pairs_between, text_agreement
 from analysis.sameness.host_quality import HostQuality, host_quality
 from analysis.sameness.levels import Level, LevelResult, sameness
+from sweeps.audits.findings.evidence import evidence
 from sweeps.audits.findings.levels_table import compared_answers
 from sweeps.audits.record import MODES, AuditRecord, HostRecord, Mode, require_alike
 from sweeps.fingerprints.changes import fingerprint_changes
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 BEFORE, NOW = "before", "now"
+
+ALPHA = 0.05
+"""Probability of any false change of coverage; hosts and modes share it (Bonferroni)."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,23 @@ class TextDrift:
         agreement: Agreement of texts of equal seeds.
         quality: Difference of coverage; None without scores.
         levels: The three levels of sameness.
+        own_changed: Texts that differed when the host sent a request again within one of the two audits.
+        own_n: Texts that were sent again so.
     """
 
     mode: Mode
     agreement: TextAgreement
     quality: HostQuality | None
     levels: tuple[LevelResult, ...]
+    own_changed: int = 0
+    own_n: int = 0
+
+    @property
+    def own_noise(self) -> str:
+        """The host's own noise, beside which its changed texts stand; "" where it repeats its texts."""
+        if not self.own_changed:
+            return ""
+        return f" (sent again within one audit, {self.own_changed} of {self.own_n} differ as well)"
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,7 @@ class Drift:
     def broken(self, level: Level) -> list[str]:
         """Return a sentence for each mode in which the host is shown not to be the same as before at a level."""
         return [
-            f"{self.host} in {each.mode} mode: {found.sentence}"
+            f"{self.host} in {each.mode} mode: {found.sentence.removesuffix('.')}{each.own_noise}."
             for each in self.texts
             for found in each.levels
             if found.level == level and found.met == "not met"
@@ -94,19 +109,17 @@ def drift(last: AuditRecord, now: AuditRecord) -> list[Drift]:
         ConfigError: If model, options, cases or objective differ, since texts could not be compared.
     """
     require_alike(last, now)
-    return [
-        _host_drift(last.host(label), host, now.model, now.margin)
-        for label, host in ((host.label, host) for host in now.hosts)
-        if label in last.labels
-    ]
+    both = [host for host in now.hosts if host.label in last.labels]
+    alpha = ALPHA / max(1, len(both) * len(MODES))
+    return [_host_drift(last.host(host.label), host, now.model, now.margin, alpha) for host in both]
 
 
 def _texts_sentence(found: TextDrift) -> str:
     agreement = found.agreement
     different = agreement.n - agreement.identical
-    texts = f"in {found.mode} mode {different} of {agreement.n} texts differ" if different else (
-        f"in {found.mode} mode all {agreement.n} texts are the same"
-    )  # fmt: skip
+    texts = f"in {found.mode} mode {different} of {agreement.n} texts differ{found.own_noise}"
+    if not different:
+        texts = f"in {found.mode} mode all {agreement.n} texts are the same"
     quality = found.quality
     if quality is None or not different:
         return texts
@@ -115,17 +128,17 @@ def _texts_sentence(found: TextDrift) -> str:
     return f"{texts}, {words.get(quality.outcome, 'a change of coverage is not shown')}{effect}"
 
 
-def _host_drift(before: HostRecord, now: HostRecord, model: str, margin: float) -> Drift:
+def _host_drift(before: HostRecord, now: HostRecord, model: str, margin: float, alpha: float) -> Drift:
     old, new = ({model: Fingerprint(host.fingerprint)} for host in (before, now))
     changes = fingerprint_changes(old, new)
     if before.path != now.path:
         changes.append(f"API path: was {before.path}, is {now.path}")
     if before.num_ctx != now.num_ctx:
         changes.append(f"effective num_ctx: was {before.num_ctx or 'not known'}, is {now.num_ctx or 'not known'}")
-    return Drift(now.label, before.taken, tuple(changes), tuple(_text_drifts(before, now, margin)))
+    return Drift(now.label, before.taken, tuple(changes), tuple(_text_drifts(before, now, margin, alpha)))
 
 
-def _text_drifts(before: HostRecord, now: HostRecord, margin: float) -> Iterator[TextDrift]:
+def _text_drifts(before: HostRecord, now: HostRecord, margin: float, alpha: float) -> Iterator[TextDrift]:
     for mode in MODES:
         rows = _rows([(BEFORE, before), (NOW, now)], mode)
         if not len(rows):
@@ -136,10 +149,13 @@ def _text_drifts(before: HostRecord, now: HostRecord, margin: float) -> Iterator
         scored = rows[rows["score"].notna()]
         quality = None
         if set(scored["host"]) == {BEFORE, NOW}:
-            (quality,) = host_quality(scored, margin, pairs=[(BEFORE, NOW)])
+            (quality,) = host_quality(scored, margin, pairs=[(BEFORE, NOW)], alpha=alpha)
         greedy = mode == "baseline"
         agreement = text_agreement(pairs, greedy=greedy)
-        yield TextDrift(mode, agreement, quality, sameness(pairs, agreement, quality, greedy=greedy))
+        levels = sameness(pairs, agreement, quality, greedy=greedy)
+        own = [evidence(host, mode=mode) for host in (before, now)]
+        changed, n = sum(each.own_changed for each in own), sum(each.own_n for each in own)
+        yield TextDrift(mode, agreement, quality, levels, changed, n)
 
 
 def _rows(hosts: Sequence[tuple[str, HostRecord]], mode: Mode) -> pd.DataFrame:

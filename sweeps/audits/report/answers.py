@@ -8,8 +8,9 @@ from typing import Any, Literal
 
 from sweeps.audits.advice.settings import POLICY
 from sweeps.audits.findings import facts_table
-from sweeps.audits.findings.attribution import attributions, bisection_sentence
+from sweeps.audits.findings.attribution import attributions, bisection_sentence, unexplained_pairs
 from sweeps.audits.findings.effects import Effect, effects
+from sweeps.audits.findings.evidence import evidence
 from sweeps.audits.findings.facts_table import Fact
 from sweeps.audits.record import MODES, AuditRecord
 from sweeps.audits.report.data import AuditReport
@@ -173,13 +174,19 @@ def headline(report: AuditReport) -> tuple[str, str]:
 
 
 def _own_headline(record: AuditRecord) -> tuple[str, str]:
+    from analysis.noise.text_agreement import wilson
+    from analysis.sameness.levels import SHARE
+
     own = [each for each in effects(record) if each.experiment == "repeat"]
     if not own:
         return "One host; nothing was repeated", "none"
     if any(each.changed for each in own):
         return f"{record.labels[0]} does not repeat its own texts", "worse"
-    if any(each.changed for each in effects(record) if each.experiment == "first run"):
+    if evidence(record.hosts[0], experiment="first run").acts:
         return f"{record.labels[0]} repeats its own texts once they are warm, not right after a load", "equivalent"
+    n = sum(each.n for each in own)
+    if wilson(1.0, n)[0] < SHARE:
+        return f"{record.labels[0]} repeated all {n} of its own texts that were sent again, too few to be sure", "none"
     return f"{record.labels[0]} repeats its own texts", "better"
 
 
@@ -238,14 +245,25 @@ def actions(record: AuditRecord) -> list[str]:
     return list(dict.fromkeys(found))[:_MOST_ACTIONS]
 
 
+def _own_noise(record: AuditRecord) -> Iterator[str]:
+    """Yield a sentence for each host that differs from another one, and from itself."""
+    for label in dict.fromkeys(label for pair in unexplained_pairs(record) for label in pair.labels):
+        own = evidence(record.host(label))
+        if own.own_changed:
+            yield (
+                f"{label} does not repeat its own texts: {own.own_changed} of {own.own_n} differ when sent again."
+                " So they also differ from another host's without any other cause."
+            )
+
+
 def _capital(text: str) -> str:
     return f"{text[0].upper()}{text[1:]}"
 
 
 def causes(record: AuditRecord) -> list[str]:
-    """Return what is known of causes: bisections, then sources that could act, as sentences."""
+    """Return what is known of causes: the hosts' own noise, bisections, then sources that could act, as sentences."""
     rows = attributions(record)
-    found = [bisection_sentence(each) for each in record.bisections]
+    found = [*_own_noise(record), *(bisection_sentence(each) for each in record.bisections)]
     open_ones = [row.source.title for row in rows if row.is_open]
     if open_ones:
         listed = ", ".join(title[0].lower() + title[1:] if title[1].islower() else title for title in open_ones)

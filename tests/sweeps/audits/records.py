@@ -84,7 +84,7 @@ def answer(mode, chosen, covered, seed, *, experiment="seeds", arm="warm", wordi
 
 
 def host(name, **changes):
-    """Return a host of the article: 3 seeds per case in production, one in baseline mode, and some experiments."""
+    """Return a host of the article: 3 seeds per case in production with repeats, one in baseline mode, experiments."""
     openai = name == "mbp"
     path = {"path": "openai", "options": V1} if openai else {}
     answers = []
@@ -92,6 +92,9 @@ def host(name, **changes):
         middle = ARTICLE["production"][name][number]
         for seed, covered in enumerate((middle, middle - 1, min(middle + 1, 5 + number)), start=1):
             answers.append(answer("production", chosen, covered, seed, **path))
+            for repeat in (1, 2, 3):
+                again = {"experiment": "repeat", "arm": "again", "repeat": repeat}
+                answers.append(answer("production", chosen, covered, seed, **again, **path))
         steady = ARTICLE["baseline"][name][number]
         wording = "By /v1: " if openai else ""
         answers.append(answer("baseline", chosen, steady, 42, wording=wording, **path))

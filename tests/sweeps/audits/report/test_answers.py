@@ -60,8 +60,13 @@ def test_one_host_has_no_purposes_but_an_answer_about_itself():
     warm = [each for each in host("wk-01").answers if each.experiment != "first run"]
     steady = report(three_machines(hosts=(host("wk-01", answers=tuple(warm)),)))
     assert headline(steady) == ("wk-01 repeats its own texts", "better")
+    few = [each for each in warm if (each.experiment, each.mode) != ("repeat", "production")]
+    assert headline(report(three_machines(hosts=(host("wk-01", answers=tuple(few)),)))) == (
+        "wk-01 repeated all 2 of its own texts that were sent again, too few to be sure",
+        "none",
+    )
     assert repeats(one.record) == [
-        "wk-01: sent again, all 2 texts are the same; after a load, 2 of 4 texts differ; two or four at once, 2 of 2"
+        "wk-01: sent again, all 20 texts are the same; after a load, 2 of 4 texts differ; two or four at once, 2 of 2"
         " texts differ."
     ]
 
