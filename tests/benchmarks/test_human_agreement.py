@@ -77,6 +77,7 @@ def test_an_embedding_model_gets_the_midpoint_that_fits_the_labels(
     assert float(found[2]) > 0
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not human_agreement.LABELS.exists(), reason="the human judgements are not beside this repository (../shared)"
 )

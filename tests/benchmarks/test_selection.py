@@ -330,6 +330,7 @@ def test_replications_are_balanced(bench) -> None:
         assert ran == {name: 27 if name in everywhere else 9 for name in bench.peers.PEERS}
 
 
+@pytest.mark.slow
 def test_one_replication_of_everything(bench) -> None:
     budgets = (80, 110)
     record = json.loads(json.dumps(bench.selection.replication(0, budgets)))

@@ -384,6 +384,7 @@ def test_json_is_one_line_and_the_table_is_text(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().out == "first\nsecond\n"
 
 
+@pytest.mark.slow
 def test_a_table_is_measured_in_a_process_of_its_own() -> None:
     assert analysis_scale.measure_alone("5 x 4 x 3")["observations"] == 60
 

@@ -125,6 +125,7 @@ def test_a_file_that_hides_ours_is_named(tmp_path: Path) -> None:
     assert last.startswith(f"ImportError: {script} hides the package 'analysis'")
 
 
+@pytest.mark.slow
 def test_the_ways_out_that_the_message_names_work(tmp_path: Path) -> None:
     (tmp_path / "analysis").mkdir()
     (tmp_path / "analysis" / "__init__.py").write_text("")

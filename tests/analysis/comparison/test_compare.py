@@ -109,6 +109,7 @@ def test_equal_greedy_arms_are_equal_on_these_cases_also_where_their_sums_were_r
         assert compare(two_of(cells), claim=claim).estimate is None  # three passes of three: by luck, for all we know
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 @pytest.mark.parametrize(("lost", "seeds"), [(0.0, (10, 2)), (0.5, (3, 3)), long(0.5, (5, 5))])
 def test_type_one_error_with_unequal_numbers_of_seeds_and_unequal_noise(lost, seeds):

@@ -160,6 +160,7 @@ def test_the_interval_of_a_share_holds_for_new_cases(seeds, draw, truth):
     assert held(seeds, draw, truth, "new-cases") >= 0.95 - 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seeds", [3, 8])
 def test_the_intervals_hold_as_often_as_they_say(seeds):
     rng = np.random.default_rng(7)

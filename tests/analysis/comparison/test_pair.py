@@ -73,6 +73,7 @@ def test_temperature_zero_is_greedy_with_one_seed_but_not_if_scores_vary():
     assert not varied.finalist.greedy
 
 
+@pytest.mark.slow
 def test_how_differently_cases_respond_is_recovered_and_its_chance_is_fair():
     rng, found, alarms = np.random.default_rng(14), [], 0
     for _ in range(200):

@@ -141,6 +141,7 @@ def test_ranks_agree_with_the_pairs_that_a_verdict_shows():
     assert (found["rank"] <= found["rank_high"]).all()
 
 
+@pytest.mark.slow
 def test_intervals_against_the_best_one_allow_for_the_choice_of_the_best():
     """With 10 equal configurations, .17 of rankings had an interval against the best that excludes 0."""
     wrong = 0

@@ -27,6 +27,7 @@ def fail(frame, arm, rows):
     return frame.assign(finish=frame["finish"].mask(lost, "error"), score=frame["score"].mask(lost))
 
 
+@pytest.mark.slow
 def test_an_arm_that_loses_its_worst_texts_is_not_better():
     rng = np.random.default_rng(0)
     for _ in range(40):

@@ -119,6 +119,7 @@ def test_equality_is_not_shown_by_a_permutation_that_can_show_nothing():
     assert verdict.outcome == "not distinguishable"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("fewer_permutations")
 def test_a_few_failures_that_came_up_do_not_show_that_the_others_are_rare():
     """One text in ten breaks, a true loss of the margin: .08 of such tables were equal by luck."""

@@ -113,6 +113,7 @@ def sa_event(ledger: Ledger, pragma: str) -> None:
     sa.event.listen(ledger._database._engine, "connect", lambda connection, _: connection.execute(pragma))
 
 
+@pytest.mark.slow
 @needs_fork
 def test_processes_that_open_a_new_ledger_at_once(tmp_path: Path) -> None:
     for attempt in range(10):

@@ -36,6 +36,7 @@ def there(postgres_url: str, tmp_path: Path) -> Workspace:
     return Workspace(tmp_path / "files", storage=postgres_url)
 
 
+@pytest.mark.slow
 def test_a_study_goes_there_and_back(folder: Path, there: Workspace, tmp_path: Path) -> None:
     before = load_result(folder, "t")
     (moved,) = move_studies(folder, there, ["t"])

@@ -143,6 +143,7 @@ def without(verdicts: Sequence[Verdict], caution: str) -> list[Verdict]:
     return [replace(own, notes=left[0], cautions=left[1]) for own, left in zip(verdicts, kept, strict=True)]
 
 
+@pytest.mark.slow
 def test_looks_at_old_scores_are_marked(tmp_path: Path) -> None:
     result = run(write_sweep(tmp_path, budget={"generations": 160}, engine={"options": {"surface": "flat"}}))
     directory = tmp_path / "mlruns"

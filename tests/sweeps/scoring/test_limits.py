@@ -203,6 +203,7 @@ def found(sampler: str, seed: int, table: ConstraintsTable, trials: int = 24) ->
     return truth(proposals[number].configuration.options)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["gp", "random"])
 def test_the_best_within_the_limit_is_found_more_often_than_chance_keeps_it(sampler: str) -> None:
     within = [found(sampler, seed, ConstraintsTable(words=LIMIT)) for seed in range(10)]

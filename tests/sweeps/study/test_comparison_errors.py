@@ -9,6 +9,7 @@ import sys
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from analysis import Verdict, judge
 from sweeps.budget.detectable_gain import design_of
@@ -82,6 +83,7 @@ def false_claims(comparisons: int, seed: int) -> float:
     return wrong / comparisons
 
 
+@pytest.mark.slow
 def test_equal_candidates_are_rarely_claimed_to_differ() -> None:
     assert false_claims(50, seed=1) <= 0.06
 

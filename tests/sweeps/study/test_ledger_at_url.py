@@ -54,6 +54,7 @@ class Impatient(Silent):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_stopped_sweep_goes_on_and_keeps_the_password_to_itself(
     tmp_path: Path, postgres_url: str, capfd: pytest.CaptureFixture[str]
 ) -> None:

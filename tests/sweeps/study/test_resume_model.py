@@ -64,6 +64,7 @@ def tiny(folder: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_interrupted_and_resumed_is_the_same_text_by_text(tmp_path: Path) -> None:
     from sweeps.config.file import load_config
     from sweeps.engines import open_engine

@@ -145,6 +145,7 @@ def server(tmp_path):
         end()
 
 
+@pytest.mark.slow
 def test_a_real_server_that_goes_away_during_the_sweep(tmp_path, server):
     url, end = server
     tracker = Tracker("remote", tmp_path / "local", url)

@@ -102,6 +102,7 @@ def test_what_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     folders._making.release()
 
 
+@pytest.mark.slow
 @needs_fork
 def test_processes_that_open_new_trials_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sweeps.search.trial_store.place_database", place_database)  # in place of copies of a database
