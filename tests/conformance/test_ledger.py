@@ -1,4 +1,4 @@
-"""Every place of a ledger against the suite for ledgers."""
+"""Every place of a ledger against the suites for ledgers."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from sqlalchemy import make_url
 from sweeps.ledger.database import LedgerError
 from sweeps.ledger.ledger import Ledger
 from tests.conformance.ledger import KEY, LedgerSuite, generation
+from tests.conformance.ledger_studies import StudiesSuite
 
 
-class TestSqliteFile(LedgerSuite):
+class TestSqliteFile(LedgerSuite, StudiesSuite):
     @pytest.fixture
     def url(self, tmp_path: Path) -> str:
         return str(tmp_path / "ledger.db")
@@ -28,7 +29,7 @@ def test_a_path_and_its_url_are_the_same_ledger(tmp_path: Path) -> None:
 
 
 @pytest.mark.postgres
-class TestPostgres(LedgerSuite):
+class TestPostgres(LedgerSuite, StudiesSuite):
     """In a database whose own order of texts is that of a language."""
 
     @pytest.fixture
