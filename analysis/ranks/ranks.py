@@ -225,7 +225,9 @@ def _shown_orders(
         names = cells.configurations[first], cells.configurations[second]
         doubts = doubts_about(rows.of(*names), two, two, at_random=at_random)
         tail = looks.tail(two, level)
-        outcome, withheld = doubts.outcome(estimate, p_value, math.nan, math.nan, alpha=alpha, tail=tail)
+        outcome, withheld = doubts.outcome(
+            estimate, p_value, math.nan, math.nan, alpha=alpha, tail=tail, equal_tail=tail
+        )
         if outcome in ("better", "worse"):
             shown.add((second, first) if outcome == "better" else (first, second))
         elif withheld:

@@ -56,6 +56,7 @@ class Doubts:
         *,
         alpha: float,
         tail: float,
+        equal_tail: float,
     ) -> tuple[Outcome, Withheld]:
         """Return the outcome of a comparison, and why a difference that was shown is not claimed.
 
@@ -66,6 +67,7 @@ class Doubts:
             margin: The margin; NaN without one.
             alpha: Level of the verdict.
             tail: Two-sided level of the test itself.
+            equal_tail: Level of each one-sided test of equality.
         """
         if estimate is None:
             return "not distinguishable", ""
@@ -78,9 +80,9 @@ class Doubts:
             if not self._holds_without_drift(estimate, tail):
                 return "not distinguishable", "drift"
             return ("better" if self.two.effect > 0 else "worse"), ""
-        within = p_equivalence <= tail and (not any(self.two.failed) or abs(counted) <= margin)
-        within = within and self._equal_with_missing(estimate, tail, margin)
-        within = within and self._equal_without_drift(estimate, tail, margin)
+        within = p_equivalence <= equal_tail and (not any(self.two.failed) or abs(counted) <= margin)
+        within = within and self._equal_with_missing(estimate, equal_tail, margin)
+        within = within and self._equal_without_drift(estimate, equal_tail, margin)
         return ("equivalent" if within else "not distinguishable"), ""
 
     def _holds_with_missing(self, interval: tuple[float, float]) -> bool:

@@ -237,10 +237,12 @@ def _verdict(
     asked: Asked,
 ) -> Verdict:
     """Put a verdict together from one comparison; `level` is its share of alpha."""
-    estimate, tail = comparison.estimate, asked.tail(level)
+    estimate, tail, equal_tail = comparison.estimate, asked.tail(level), asked.equal_tail
     margin = asked.margin or asked.min_gain or math.nan
-    p_equivalence, unsure = show_equivalence(two, comparison, margin, tail)
-    outcome, withheld = doubts.outcome(estimate, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail)
+    p_equivalence, unsure = show_equivalence(two, comparison, margin, equal_tail)
+    outcome, withheld = doubts.outcome(
+        estimate, p_value, p_equivalence, margin, alpha=asked.alpha, tail=tail, equal_tail=equal_tail
+    )
     balance = case_balance(two)
     lopsided = balance.note(two.effect) if outcome in ("better", "worse") else ""
     cautions = (*asked.cautions, *filter(None, [lopsided]))
@@ -286,7 +288,7 @@ def _verdict(
         data_notes=two.notes,
         **_of_arms(two),
         **_of_estimate(estimate, tail, two.cells.scale),
-        **_of_equality(estimate, tail, p_equivalence),
+        **_of_equality(estimate, equal_tail, p_equivalence),
         mde=asked.mde(two, comparison, estimate, level) if estimate else math.nan,
     )
     interaction = two.interaction() if comparison.claim == "new-cases" and estimate else None

@@ -60,6 +60,15 @@ class Asked:
         """Return the two-sided level that the test itself must reach, from its share of alpha."""
         return level if self.design is None or self.look is None else self.design.nominal(self.look, level)
 
+    @property
+    def equal_tail(self) -> float:
+        """The level of each one-sided test of equality: all configurations share alpha evenly.
+
+        Holm's levels grow where others are shown to differ. Equality is claimed of those that are left, which are the
+        ones that came out nearest to the baseline.
+        """
+        return self.tail(self.alpha / self.comparisons)
+
     def mde(self, two: Pair, comparison: Answer, estimate: Estimate, level: float) -> float:
         """Return the smallest detectable gain: at this look, or at the planned end if it left early."""
         if not self.left_early or self.design is None or self.look is None:

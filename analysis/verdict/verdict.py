@@ -38,7 +38,7 @@ class Verdict:
         alpha: Level of the verdict.
         equality_low: Lower end of the interval that is compared with the margin; NaN where equality was not judged.
         equality_high: Upper end.
-        equality_level: Its confidence level, 1 - 2 * alpha: each end is a one-sided test at alpha.
+        equality_level: Its confidence level, 1 - 2 * alpha: each end is a one-sided test at alpha, or its even share.
         margin: Differences smaller than this count as none; NaN where nobody named one: equality is not judged then.
         margin_from: Where the margin comes from: "margin" or "min_gain" as given, or "".
         test: Name of the test.
