@@ -50,6 +50,12 @@ def option_text(value: object) -> str:
     return "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in json.dumps(value, ensure_ascii=False))
 
 
+def source_text(source: str) -> str:
+    """Say where a value of the baseline comes from: as it is stored, with `set by sweeps` for `ours`."""
+    word, space, rest = source.partition(" ")
+    return f"set by sweeps{space}{rest}" if word == "ours" else source
+
+
 def count_text(count: float, noun: str) -> str:
     """Write a number of things, such as `1 seed` or `2.5 seeds`."""
     number = str(count) if isinstance(count, int) else f"{count:.3g}"

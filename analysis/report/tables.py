@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.formatting import option_text
+from analysis.formatting import option_text, source_text
 from analysis.observations import views
 from analysis.report import shown
 from analysis.report.costs import cost_of, generating_seconds
@@ -76,7 +76,7 @@ class Tables:
             {
                 "name": name,
                 "baseline": base.get(name),
-                "source": data.baseline_sources.get(name, ""),
+                "source": source_text(data.baseline_sources.get(name, "")),
                 "finalist": final.get(name),
                 "changed": bool(final) and base.get(name) != final.get(name),
             }

@@ -48,7 +48,7 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from analysis.formatting import option_text
+    from analysis.formatting import option_text, source_text
     from sweeps.workspace.workspace import Workspace
 
     console = stdout_console()
@@ -66,7 +66,9 @@ def show(report: ReadinessReport, mlruns: Path) -> None:
             options.add_column(column, overflow="fold")
         for option in report.options:
             value = "" if option.value is None else option_text(option.value)
-            cells = (Text(each) for each in (value, option.source, option.searched, option.verdict, option.note))
+            cells = (
+                Text(each) for each in (value, source_text(option.source), option.searched, option.verdict, option.note)
+            )
             options.add_row(option.name, *cells)
         console.print()
         console.print(options)

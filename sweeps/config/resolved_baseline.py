@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from analysis.formatting import option_text
+from analysis.formatting import option_text, source_text
 from sweeps.config.baseline import NOT_SENT
 from sweeps.config.space import Value
 from sweeps.config.sweep_config import SweepConfig
@@ -138,13 +138,13 @@ def _is_named(source: str) -> bool:
 
 
 def baseline_text(config: SweepConfig) -> str:
-    """The baseline's options by their source, such as `from the file: temperature 0.35; ours: num_predict 512`."""
+    """The baseline's options by source: `from the file: temperature 0.35; set by sweeps: num_predict 512`."""
     groups: dict[str, list[str]] = {}
     for name, value in config.baseline.options.items():
         groups.setdefault(config.sources.get(name, OURS), []).append(f"{name} {option_text(value)}")
     first = {"file": "from the file", MODEL: "from the model"}
     order = sorted(groups, key=lambda source: (source not in first, source))
-    return "; ".join(f"{first.get(source, source)}: {', '.join(groups[source])}" for source in order)
+    return "; ".join(f"{first.get(source) or source_text(source)}: {', '.join(groups[source])}" for source in order)
 
 
 def _value_of(name: str, served: ServedModel, config: SweepConfig) -> tuple[Value, str] | None:

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis import SequentialDesign, judge_one
-from analysis.formatting import arms_text, cases_text, count_text, decimals, gain_text, level_text, p_text
+from analysis.formatting import arms_text, cases_text, count_text, decimals, gain_text, level_text, p_text, source_text
 from analysis.power.planning import plan
 
 
@@ -130,3 +130,17 @@ def test_one_of_anything_is_not_many() -> None:
     )  # fmt: skip
     assert arms_text(1, 1, 1, kind="fresh generations") == "1 fresh generation each"
     assert arms_text(3, 3, 3) == "3 generations each"
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("file", "file"),
+        ("ours", "set by sweeps"),
+        ("ours (the server's is no limit)", "set by sweeps (the server's is no limit)"),
+        ("server default (0.33.0)", "server default (0.33.0)"),
+        ("", ""),
+    ],
+)
+def test_sources_of_values_are_named_for_people(source: str, shown: str) -> None:
+    assert source_text(source) == shown

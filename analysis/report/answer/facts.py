@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from analysis.formatting import arms_text, cases_text, gain_text, level_text, option_text, p_text
+from analysis.formatting import arms_text, cases_text, gain_text, level_text, option_text, p_text, source_text
 from analysis.report.data import ReportData
 from analysis.report.numbers import number, signed
 from analysis.report.parts import limits_text
@@ -74,7 +74,7 @@ def baseline_text(data: ReportData) -> str:
         return ""
     order = sorted(groups, key=lambda source: (source.startswith("server default"), source))
     first = {"model": "from the model"}
-    return "; ".join(f"{first.get(source, source)}: {', '.join(groups[source])}" for source in order)
+    return "; ".join(f"{first.get(source) or source_text(source)}: {', '.join(groups[source])}" for source in order)
 
 
 def tested_text(verdict: Verdict) -> str:

@@ -49,7 +49,7 @@ def test_each_value_comes_from_the_first_that_names_it() -> None:
     assert found.open_options == []
     assert resolved_baseline(found, [own]) == (found, ())
     assert baseline_text(found).startswith("from the file: top_k 20; from the model: temperature 0.2, min_p 0.05,")
-    assert "ours (the server's is no limit): num_predict 512" in baseline_text(found)
+    assert "set by sweeps (the server's is no limit): num_predict 512" in baseline_text(found)
 
 
 @pytest.mark.parametrize(("version", "penalty"), [("0.32.9", 1.1), ("0.32.10", 1.0), ("0.6.8", 1.1), ("0.0.0", 1.0)])

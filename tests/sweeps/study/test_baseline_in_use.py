@@ -78,7 +78,7 @@ def test_a_sweep_from_its_models_parameters(
     assert result.config.baseline_sources["temperature"] == "model"
     page = (result.folder / "report.html").read_text()
     assert "<td>temperature</td>" in page
-    assert ">ours (the server&#39;s is no limit)</td>" in page
+    assert ">set by sweeps (the server&#39;s is no limit)</td>" in page
     requests, loads = len(sent(server)), server.loads
     again = run(path)
     assert (len(sent(server)), again.baseline) == (requests, result.baseline)
