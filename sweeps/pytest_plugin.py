@@ -35,6 +35,8 @@ def gate(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
     ) -> Verdict:
         """Judge `what`; the test fails with the verdict's sentence unless it is one of `expect`.
 
+        A study's finalist that is beyond a limit of the sweep fails where "better" or "equivalent" is expected.
+
         Args:
             what: A file of scores, from the working directory or beside the test; or a study's name; None for the last
                 study.
@@ -58,11 +60,13 @@ def gate(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
             raise ValueError(f"expect: {wrong[0]!r} is no outcome; write one of {', '.join(OUTCOMES)}")
         path = None if what is None else _found(Path(what), request.path.parent)
         if path is None:
-            verdict = _of_study(None if what is None else str(what), mlruns, settings)
+            verdict, outcome = _of_study(None if what is None else str(what), mlruns, settings)
         else:
             verdict = _of_table(path, baseline, finalist, (source, columns, score), settings)
-        if verdict.outcome not in wanted:
-            pytest.fail(f"expected {' or '.join(wanted)}: {verdict.sentence} {verdict.advice}", pytrace=False)
+            outcome = verdict.outcome
+        if outcome not in wanted:
+            limits = "" if outcome == verdict.outcome else f" It is {outcome}; so it is not recommended."
+            pytest.fail(f"expected {' or '.join(wanted)}: {verdict.sentence} {verdict.advice}{limits}", pytrace=False)
         return verdict
 
     return judged
@@ -76,10 +80,13 @@ def _found(path: Path, beside: Path) -> Path | None:
     return path if path.suffix else None
 
 
-def _of_study(name: str | None, mlruns: str | Path, settings: dict[str, Any]) -> Verdict:
+def _of_study(name: str | None, mlruns: str | Path, settings: dict[str, Any]) -> tuple[Verdict, str]:
+    """Return the verdict on the best finalist, and its outcome with the limits that it does not keep."""
     from sweeps.results.reader import load_confirmed
 
-    return load_confirmed(mlruns, name).judge_all(**settings)[0]
+    study = load_confirmed(mlruns, name)
+    best = study.judge_all(**settings)[0]
+    return best, study.limits.gated(best.configuration, best.outcome)
 
 
 def _of_table(

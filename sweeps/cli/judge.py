@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from sweeps.cli.common import DIFFERENCE, LEVEL, NumberRange, echo_json, json_option, mlruns_option, say, stdout_console
+from sweeps.cli.common import (
+    DIFFERENCE,
+    LEVEL,
+    NumberRange,
+    echo_json,
+    json_option,
+    mlruns_option,
+    say,
+    stderr_console,
+    stdout_console,
+)
 from sweeps.cli.reliability import Bar, bar_options, print_reliability
 from sweeps.cli.table_options import Metric, Reading, metric_options, refused, said, table_options
 
@@ -21,7 +31,8 @@ if TYPE_CHECKING:
 
 TESTS = ("auto", "welch", "pooled", "permutation", "paired")
 _MOST_ADVICE = 5
-EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
+OUTCOMES = ("better", "worse", "equivalent", "not distinguishable")
+EXPECTATIONS = tuple(each.replace(" ", "-") for each in OUTCOMES)
 
 
 @click.command()
@@ -62,8 +73,15 @@ EXPECTATIONS = ("better", "worse", "equivalent", "not-distinguishable")
     "--expect",
     type=click.Choice(EXPECTATIONS),
     multiple=True,
-    help="Exit with 1 unless this is the verdict (for a file, of any configuration). May be given several times; one"
-    " match is enough.",
+    help="Exit with 1 unless this is the verdict: on each configuration of a file, or on a study's best finalist, which"
+    " must also keep the limits. May be given several times; one match is enough.",
+)
+@click.option(
+    "--finalist",
+    "finalists",
+    multiple=True,
+    metavar="LABEL",
+    help="A configuration to judge, if WHAT is a file; by default all of them.",
 )
 def judge(
     what: tuple[str, ...],
@@ -71,6 +89,7 @@ def judge(
     as_json: bool,
     baseline: str | None,
     expect: tuple[str, ...],
+    finalists: tuple[str, ...],
     source: str | None,
     columns: dict[str, str] | None,
     score: str | None,
@@ -93,12 +112,16 @@ def judge(
     asked = Bar(bar, k)
     if reading.means_table(what):
         given = {k: v for k, v in settings.items() if v is not None} | metric.settings()
+        given |= {"finalists": finalists} if finalists else {}
         outcomes = _judge_table(what, reading, baseline, as_json, given, asked, recommend)
     else:
-        if of_files := reading.given() + metric.given():
+        if of_files := reading.given() + metric.given() + ["--finalist"] * bool(finalists):
             raise click.UsageError(f"{', '.join(of_files)}: belongs to a file; name the file to judge")
         outcomes = _judge_study(what[0] if what else None, mlruns, as_json, baseline, settings, asked, recommend)
-    if expect and not {each.replace("-", " ") for each in expect} & set(outcomes):
+    wanted = {each.replace("-", " ") for each in expect}
+    if expect and (unmet := [f"{label}: {outcome}" for label, outcome in outcomes.items() if outcome not in wanted]):
+        if len(outcomes) > 1 or not set(outcomes.values()) <= set(OUTCOMES):
+            say(stderr_console(), f"expected {' or '.join(expect)}, which is not the verdict on {'; '.join(unmet)}")
         raise click.exceptions.Exit(1)
 
 
@@ -110,7 +133,8 @@ def _judge_study(
     settings: dict[str, Any],
     bar: Bar,
     recommend: float | None,
-) -> list[str]:
+) -> dict[str, str]:
+    """Print the verdict of a study; return the best finalist's by its name, with the limits that it does not keep."""
     from sweeps.results.reader import load_confirmed
     from sweeps.results.use_now import use_now
     from sweeps.scoring.empty_texts import empty_notes
@@ -140,7 +164,8 @@ def _judge_study(
             say(stdout_console(), note)
         finalists = {verdict.configuration: result.called[verdict.configuration] for verdict in verdicts}
         print_reliability(reliable, {result.baseline.key: "the baseline", **finalists})
-    return [verdicts[0].outcome]
+    best = verdicts[0]
+    return {result.called[best.configuration]: result.limits.gated(best.configuration, best.outcome)}
 
 
 def _agreeing(settings: dict[str, Any], claim: str) -> dict[str, Any]:
@@ -162,7 +187,8 @@ def _judge_table(
     settings: dict[str, Any],
     bar: Bar,
     recommend: float | None,
-) -> list[str]:
+) -> dict[str, str]:
+    """Print the verdicts of a table; return them by configuration, also those that could not be judged."""
     from analysis import judge as judge_table
     from analysis.observations.table import require_columns
     from analysis.verdict.recommendation import RECOMMEND
@@ -189,7 +215,9 @@ def _judge_table(
         _print_several(verdicts) if len(verdicts) > 1 else _print(verdicts[0])
         arms = [verdicts[0].baseline, *(verdict.configuration for verdict in verdicts)]
         print_reliability(reliable, {arm: arm for arm in arms})
-    return [verdict.outcome for verdict in verdicts]
+    asked_for = settings.get("finalists") or sorted({*table["configuration"].dropna().astype(str)} - {baseline})
+    found = {verdict.configuration: verdict.outcome for verdict in verdicts}
+    return {label: found.get(label, "not judged") for label in asked_for}
 
 
 def _reliability_record(reliable: Reliability | None, verdict: Verdict) -> dict[str, Any]:

@@ -194,6 +194,11 @@ class Limits:
         """Sentences on the limits that a configuration breaks or seems to break."""
         return [check.sentence for check in self.checks.get(key, ()) if check.above]
 
+    def gated(self, key: str, outcome: str) -> str:
+        """A verdict's outcome for a gate: a finalist beyond a limit is not to be used, however well it scores."""
+        broken = self.broken(key) if outcome in ("better", "equivalent") else []
+        return f"{outcome}, but {' and '.join(broken)}" if broken else outcome
+
     def records(self, key: str) -> list[dict[str, Any]]:
         """A configuration's checks as JSON types."""
         return [check.as_dict() for check in self.checks.get(key, ())]

@@ -106,6 +106,20 @@ def test_the_action_fails_on_another_verdict(tmp_path):
     assert "::error::the verdict is 'better', expected: worse" in text
 
 
+def test_the_action_passes_only_if_every_configuration_is_as_expected_or_the_named_one(tmp_path):
+    rows = SCORES.read_text(encoding="utf-8").splitlines()
+    same = [row.replace("old,", "same,", 1) for row in rows if row.startswith("old,")]
+    table = tmp_path / "three.csv"
+    table.write_text("\n".join([*rows, *same]), encoding="utf-8")
+    code, text, _, _ = run_action(tmp_path, table=str(table), baseline="old", expect="better")
+    assert code == 1
+    assert "which is not the verdict on same: not distinguishable" in text
+    assert "::error::the verdict is 'better, not distinguishable', expected: better" in text
+    code, text, _, output = run_action(tmp_path, table=str(table), baseline="old", expect="better", finalist="new")
+    assert code == 0, text
+    assert output.endswith("verdict=better\n")
+
+
 def test_the_action_says_what_is_wrong_with_its_table(tmp_path):
     code, text, _, _ = run_action(tmp_path, table="none.csv", baseline="old")
 

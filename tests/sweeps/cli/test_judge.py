@@ -145,6 +145,25 @@ def test_judge_any_table(tmp_path: Path, capsys: Capture) -> None:
     text(capsys, "judge", path, "--baseline", "b", "--expect=better", "--expect=equivalent", code=1)
 
 
+def test_every_configuration_of_a_table_must_be_as_expected_or_one_is_named(tmp_path: Path, capsys: Capture) -> None:
+    path = scores_file(tmp_path)
+    rows = path.read_text().splitlines()
+    worse = [row.replace("b,", "c,", 1).replace("0.6", "0.1") for row in rows if row.startswith("b,")]
+    lost = [",".join(["d", *row.split(",")[1:3], ""]) for row in rows if row.startswith("b,")]
+    path.write_text("\n".join([*rows, *worse]))
+    gate = ["judge", path, "--baseline", "a", "--expect", "better", "--expect", "equivalent"]
+    text(capsys, *gate, code=1)
+    text(capsys, *gate, "--finalist", "b")
+    text(capsys, *gate, "--finalist", "c", code=1)
+    assert run_command([str(each) for each in gate]) == 1
+    assert "expected better or equivalent, which is not the verdict on c: worse" in capsys.readouterr().err
+    path.write_text("\n".join([*rows, *lost]))
+    assert run_command([str(each) for each in gate]) == 1
+    assert "verdict on d: not judged" in capsys.readouterr().err
+    assert run_command(["judge", "--finalist", "b", "--mlruns", str(tmp_path)]) == 2
+    assert "--finalist: belongs to a file" in capsys.readouterr().err
+
+
 def test_what_a_table_does_not_say_is_said_by_flags(tmp_path: Path, capsys: Capture) -> None:
     path = tmp_path / "scores.csv"
     head, *rows = scores_file(tmp_path).read_text().splitlines()

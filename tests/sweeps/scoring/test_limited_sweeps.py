@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -148,6 +149,21 @@ def test_the_command_line_tells_of_limits(careless: SweepResult, capsys: pytest.
     assert record["baseline_constraints"][0]["status"] == "kept"
     assert run_command(["export", *where]) == 2
     assert "--force" in capsys.readouterr().err
+
+
+def test_no_gate_passes_a_finalist_that_breaks_a_limit(
+    careless: SweepResult, careful: SweepResult, gate: Callable[..., Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sweeps.cli import run_command
+
+    where = ["--mlruns", str(careless.directory)]
+    assert run_command(["judge", "--expect", "better", "--expect", "equivalent", *where]) == 1
+    told = capsys.readouterr().err
+    assert "expected better or equivalent, which is not the verdict on the finalist: better, but breaks words:" in told
+    assert run_command(["judge", "--expect", "better", "--mlruns", str(careful.directory)]) == 0
+    with pytest.raises(pytest.fail.Exception, match=r"It is better, but breaks words: .*; so it is not recommended"):
+        gate(mlruns=careless.directory)
+    assert gate(mlruns=careful.directory).outcome == "better"
 
 
 def test_a_baseline_that_breaks_a_limit_is_told_of_at_once_and_in_the_end(tmp_path: Path) -> None:
