@@ -198,9 +198,9 @@ class TextsSpec:
         return tuple(map(str, value)) if isinstance(value, (list, tuple)) else (str(value),)
 
     def read(self, text: str) -> object:
-        """See `OptionSpec.read`: a JSON list, else one text."""
+        """See `OptionSpec.read`: a JSON list, also in the quotes that docker leaves around it; else one text."""
         try:
-            value = json.loads(text)
+            value = json.loads(text[1:-1] if text.startswith("'[") and text.endswith("]'") else text)
         except (ValueError, RecursionError):
             return [text]
         return value if isinstance(value, list) else [text]

@@ -15,6 +15,12 @@ MODES: tuple[Mode, ...] = get_args(Mode)
 
 OptionValue = int | float | str | tuple[str, ...]
 
+PLACEHOLDER = "{log}"
+"""Marks the place of the log in a prompt."""
+
+NATIVE, OPENAI = "/api/chat", "/v1/chat/completions"
+"""Paths of a server: Ollama's own, and the OpenAI-compatible one."""
+
 THINK, STOP = "think", "stop"
 """Options that are no numbers: true, false or a word; and a list of texts."""
 
@@ -37,11 +43,12 @@ class ExportSet:
     """One configuration with its origin and its verdict.
 
     Attributes:
-        options: Options by Ollama's names, without the seed. Inactive ones (mirostat_tau without mirostat) are dropped.
+        options: Options by Ollama's names as they were sent, without the seed; those that the engine adds to each
+            request are among them. Inactive ones (mirostat_tau without mirostat) are dropped.
         model: The model's name on the host.
         prompt: Name of the prompt.
-        system: System prompt; "" for none.
-        user: User prompt with `{log}` where the log goes.
+        system: System prompt; None for no system message, "" for an empty one, which takes the model's own away.
+        user: User prompt; `{log}` in it, or in the system prompt, is where the log goes.
         study: Name of the study.
         configuration: Key of the configuration.
         date: When the export was made, ISO 8601.
@@ -69,6 +76,9 @@ class ExportSet:
         broken: Limits that the set breaks on fresh generations, as `breaks words: 171 on average, limit 150`.
         cautions: Things to check before using the set.
         forced: Whether the user insisted on a set that is not shown better, or breaks a limit.
+        path: The path of the server on which the set was measured, one of `NATIVE` and `OPENAI`.
+        left_out: Options of the configuration that this path does not send.
+        keep_alive: How long the server keeps the model loaded, where the sweep's file names it.
         purpose: The use of a set that claims to be no better than another, as for an audit; it then needs no verdict.
 
     Raises:
@@ -80,7 +90,7 @@ class ExportSet:
     options: Mapping[str, OptionValue]
     model: str
     prompt: str
-    system: str
+    system: str | None
     user: str
     study: str
     configuration: str
@@ -109,6 +119,9 @@ class ExportSet:
     broken: Sequence[str] = field(default=())
     cautions: Sequence[str] = field(default=())
     forced: bool = False
+    path: str = NATIVE
+    left_out: Sequence[str] = field(default=())
+    keep_alive: str | float | None = None
     purpose: str = ""
 
     def __post_init__(self) -> None:
@@ -164,6 +177,8 @@ class ExportSet:
             "weights_sha256": self.weights_sha256,
             "engine": self.engine,
             "engine_version": self.engine_version,
+            "path": self.path if self.path != NATIVE else None,
+            "left_out": list(self.left_out) or None,
             "host_digest": self.host_digest,
             "host": self.host,
             "slm_sweeps": self.version,

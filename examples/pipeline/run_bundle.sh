@@ -19,12 +19,24 @@ if [ ! -r "$settings" ]; then
     exit 2
 fi
 
-# Variables that the caller has set win over the file.
-by_hand=$(export -p | grep -E '^(export|declare -x) OLLAMA_[A-Z_]+=' || true)
+# Variables that the caller has set win over the file, and are named: an earlier export may have left them there.
+read_by_summarise=" MODEL TEMPERATURE TOP_K TOP_P MIN_P TYPICAL_P REPEAT_PENALTY REPEAT_LAST_N PRESENCE_PENALTY
+ FREQUENCY_PENALTY MIROSTAT MIROSTAT_TAU MIROSTAT_ETA NUM_CTX NUM_PREDICT NUM_GPU NUM_THREAD NUM_BATCH
+ DRAFT_NUM_PREDICT SEED STOP THINK SYSTEM_FILE PROMPT_FILE KEEP_ALIVE API_PATH "
+by_hand=
+for name in $read_by_summarise; do
+    eval "value=\${OLLAMA_$name-}"
+    [ -z "$value" ] || { by_hand="$by_hand $name"; eval "by_hand_$name=\$value"; }
+    unset "OLLAMA_$name"
+done
 case $settings in */*) ;; *) settings=./$settings ;; esac
 set -a
 . "$settings"
-eval "$by_hand"
+for name in $by_hand; do
+    eval "value=\$by_hand_$name; of_file=\${OLLAMA_$name-}"
+    [ "$value" = "$of_file" ] || echo "$0: OLLAMA_$name=$value is yours; $settings has ${of_file:-no value}" >&2
+    eval "OLLAMA_$name=\$value"
+done
 OLLAMA_EXPORT_DIR=$(dirname "$settings")   # the prompts' files are beside the settings
 set +a
 

@@ -47,8 +47,23 @@ def texts(value: str) -> list[str]:
     return json.loads(value.strip("'"))
 
 
+def seconds(value: str) -> int | str:
+    """Read how long the model stays loaded: a number of seconds, or a text such as 15m."""
+    try:
+        return int(value)
+    except ValueError:
+        return value
+
+
+def decoded(log: bytes) -> str:
+    """Decode a log as a sweep does: without a byte order mark, with Unix line ends."""
+    return log.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+
+
 READERS = {**dict.fromkeys(FLOATS, float), **dict.fromkeys(INTEGERS, int), "stop": texts}
 WORDS = {"true": True, "false": False}
+NATIVE, OPENAI = "/api/chat", "/v1/chat/completions"
+OPENAI_NAMES = {"num_predict": "max_tokens"}  # the other options have the same names there
 
 
 def request_from_environment() -> dict[str, object]:
@@ -57,7 +72,7 @@ def request_from_environment() -> dict[str, object]:
         raise SystemExit("OLLAMA_MODEL is not set: source an exported .env file first, or give --options FILE.json")
     options = {}
     for name, read in READERS.items():
-        if (value := os.environ.get(f"OLLAMA_{name.upper()}")) is not None:
+        if value := os.environ.get(f"OLLAMA_{name.upper()}"):
             try:
                 options[name] = read(value)
             except ValueError as error:
@@ -67,20 +82,21 @@ def request_from_environment() -> dict[str, object]:
     folder = Path(os.environ.get("OLLAMA_EXPORT_DIR", "."))
     messages = []
     if system := os.environ.get("OLLAMA_SYSTEM_FILE"):
-        messages.append({"role": "system", "content": (folder / system).read_text(encoding="utf-8")})
+        messages.append({"role": "system", "content": (folder / system).read_bytes().decode()})
     prompt = os.environ.get("OLLAMA_PROMPT_FILE")
-    user = (folder / prompt).read_text(encoding="utf-8") if prompt else "{log}"
+    user = (folder / prompt).read_bytes().decode() if prompt else "{log}"
     messages.append({"role": "user", "content": user})
-    think = os.environ.get("OLLAMA_THINK")  # beside the options: among them Ollama would ignore it
+    think = os.environ.get("OLLAMA_THINK", "").lower()
+    request = {"model": os.environ["OLLAMA_MODEL"], "messages": messages, "stream": False}
+    if os.environ.get("OLLAMA_API_PATH") == OPENAI:
+        effort = {} if think in ("", "true") else {"reasoning_effort": "none" if think == "false" else think}
+        return request | {OPENAI_NAMES.get(name, name): value for name, value in options.items()} | effort
+    if think:  # beside the options: among them Ollama would ignore it
+        request["think"] = WORDS.get(think, think)
+    if stay := os.environ.get("OLLAMA_KEEP_ALIVE"):
+        request["keep_alive"] = seconds(stay)
     # By default a log longer than num_ctx is cut silently; with truncate false, the server refuses it.
-    return {
-        "model": os.environ["OLLAMA_MODEL"],
-        **({} if think is None else {"think": WORDS.get(think, think)}),
-        "options": options,
-        "messages": messages,
-        "stream": False,
-        "truncate": False,
-    }
+    return request | {"options": options, "truncate": False}
 
 
 def request_from_json(path: Path) -> dict[str, object]:
@@ -90,8 +106,9 @@ def request_from_json(path: Path) -> dict[str, object]:
 
 
 def send(request: dict[str, object], host: str, timeout: float = 600) -> dict[str, object]:
-    """Ask `/api/chat` and return its answer."""
-    url = (host if "://" in host else f"http://{host}").rstrip("/") + "/api/chat"
+    """Ask the path that the request is for, and return its answer."""
+    path = NATIVE if "options" in request else OPENAI
+    url = (host if "://" in host else f"http://{host}").rstrip("/") + path
     post = urllib.request.Request(url, json.dumps(request).encode(), {"Content-Type": "application/json"})
     try:
         with urllib.request.urlopen(post, timeout=timeout) as answer:
@@ -112,15 +129,15 @@ def main() -> None:
         "--options", type=Path, metavar="FILE.json", help="an exported JSON file; default: OLLAMA_* variables"
     )
     arguments = parser.parse_args()
-    log = sys.stdin.read() if arguments.log == "-" else Path(arguments.log).read_text(encoding="utf-8")
+    log = decoded(sys.stdin.buffer.read() if arguments.log == "-" else Path(arguments.log).read_bytes())
     request = request_from_json(arguments.options) if arguments.options else request_from_environment()
     for message in request["messages"]:
-        if message["role"] == "user":
-            message["content"] = message["content"].replace("{log}", log)
+        message["content"] = message["content"].replace("{log}", log)
     answer = send(request, os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434")
-    print(answer["message"]["content"])
-    if answer.get("done_reason") == "length":
-        print(f"cut off at num_predict {request['options'].get('num_predict')}", file=sys.stderr)
+    choice = answer["choices"][0] if "choices" in answer else answer
+    print(choice["message"]["content"])
+    if "length" in (choice.get("done_reason"), choice.get("finish_reason")):
+        print("cut off at num_predict", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import base64
+import json
 import math
 import os
 import re
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -133,7 +134,28 @@ class NativeClient(Client):
     def stream(self, path: str, body: Mapping[str, Any], timeout: float) -> Iterator[dict[str, Any]]:
         """Post a JSON object and return a stream of them; `timeout` is the longest silence in seconds."""
         body = {**body, "stream": True}
-        return self._request(dict, "POST", path, json=body, stream=True, timeout=_limits(timeout))
+        with self._client.stream("POST", path, json=body, timeout=_limits(timeout)) as response:
+            if not response.is_success:  # a redirect; errors are raised before
+                response.read()
+                raise ResponseError(response.text, response.status_code)
+            for line in _lines(response.iter_bytes()):
+                record = json.loads(line)
+                if error := record.get("error"):
+                    raise ResponseError(error)
+                yield dict(record)
+
+
+def _lines(pieces: Iterable[bytes]) -> Iterator[str]:
+    """Yield the lines of a stream, which end at a line feed alone.
+
+    The official client ends them at U+0085 as well, which a text may contain, and which JSON does not escape.
+    """
+    rest = b""
+    for piece in pieces:
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole if line.strip())
+    if rest.strip():
+        yield rest.decode("utf-8", "replace")
 
 
 def _limits(seconds: float) -> httpx.Timeout:

@@ -149,6 +149,7 @@ class OllamaEngine(_http.HttpEngine):
         loaded = self.loaded(full)
         with _http.translated(self.address, _SHORT_SECONDS):
             self._capabilities[model] = _abilities(version, show)
+            thinks = {"thinks": True} if "thinking" in (self._capabilities[model] or ()) else {}
             size, in_vram = loaded.get("size"), loaded.get("size_vram")
             return {
                 "engine": {
@@ -159,7 +160,7 @@ class OllamaEngine(_http.HttpEngine):
                     "gpu_share": in_vram / size if size and in_vram is not None else None,
                     "settings": dict(self._settings),
                 },
-                "model": _model_facts(full, entry, show) | ({"remote_host": elsewhere} if elsewhere else {}),
+                "model": _model_facts(full, entry, show) | thinks | ({"remote_host": elsewhere} if elsewhere else {}),
             }
 
     def revision(self, model: str) -> dict[str, Any]:

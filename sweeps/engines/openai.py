@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from analysis.export.export_set import OPENAI
+from analysis.export.request import OPENAI_NAMES, openai_fields
 from sweeps.engines import _http
 from sweeps.engines.base import (
     EngineFailure,
@@ -23,24 +25,12 @@ from sweeps.engines.base import (
 )
 from sweeps.engines.ollama import SETTINGS, OllamaEngine
 from sweeps.engines.spec import check_settings
-from sweeps.options import OptionValue, as_number
+from sweeps.options import OptionValue
 
 if TYPE_CHECKING:
     from sweeps.engines.spec import EngineSpec
 
-_PATH = "/v1/chat/completions"
-
-_FIELDS: Mapping[str, str] = {
-    "temperature": "temperature",
-    "top_p": "top_p",
-    "presence_penalty": "presence_penalty",
-    "frequency_penalty": "frequency_penalty",
-    "num_predict": "max_tokens",
-    "stop": "stop",
-    "think": "think",
-    "seed": "seed",
-}
-"""Options that the path sends, with its own names for them."""
+_PATH = OPENAI
 
 _NO_ANSWER = ("content_filter", "error")
 """Values of `finish_reason` with which other servers than Ollama say that the text is not the model's."""
@@ -59,7 +49,7 @@ class OpenAIEngine(_http.HttpEngine):
     """
 
     name = "openai"
-    honours = frozenset(_FIELDS)
+    honours = frozenset(OPENAI_NAMES)
     reload_options: Sequence[str] = ()
 
     def __init__(
@@ -94,10 +84,8 @@ class OpenAIEngine(_http.HttpEngine):
         with suppress(EngineProtocolError):  # another server than Ollama cannot say
             self._native.require_own(model)
         limit = self._timeout if timeout is None else timeout
-        sent = {name: value for name, value in options.items() if name in _FIELDS}
-        body = {"model": model, "messages": messages(prompt), "stream": False}
-        body |= {_FIELDS[name]: value for name, value in sent.items() if name != "num_predict" or as_number(value) > 0}
-        body |= _effort(body.pop("think", True))
+        sent = {name: value for name, value in options.items() if name in OPENAI_NAMES}
+        body = {"model": model, "messages": messages(prompt), "stream": False, **openai_fields(options)}
 
         def call() -> Generation:
             started = time.perf_counter()
@@ -151,11 +139,6 @@ class OpenAIEngine(_http.HttpEngine):
     def close(self) -> None:
         """See `Engine.close`."""
         self._native.close()
-
-
-def _effort(think: object) -> dict[str, object]:
-    """Return `think` in this path's words; a model that can think does so where a request says nothing."""
-    return {} if think is True else {"reasoning_effort": think or "none"}
 
 
 def _generation(answer: Mapping[str, Any], prompt: Prompt, total: float, dropped: tuple[str, ...]) -> Generation:

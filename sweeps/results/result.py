@@ -265,5 +265,5 @@ class SweepResult(StudyData):
                 formats=formats,  # type: ignore[arg-type]
                 mode=mode,  # type: ignore[arg-type]
                 force=force,
-                honoured=modelfile_options(self, self.finalist.configuration.model) if self.finalist else None,
+                honoured=modelfile_options(self, self.finalist.configuration) if self.finalist else None,
             )

@@ -195,6 +195,8 @@ class Logbook:
             return
         import pandas as pd
 
+        from sweeps.results.finalist_export import sent_configuration
+
         verdict = result.verdict
         # records that the store missed during a failure
         self._tracker.sync(result.observations, result.configurations, pd.DataFrame(list(result.answers)))
@@ -206,7 +208,9 @@ class Logbook:
             artifacts=outputs.exports,
             html=outputs.html or None,
             plots=outputs.plots,
-            exported=result.finalist.configuration if result.exportable and result.finalist else None,
+            exported=sent_configuration(result, result.finalist.configuration)
+            if result.exportable and result.finalist
+            else None,
         )
         for warning in self._tracker.warnings:
             self.progress.note(warning, warning=True)

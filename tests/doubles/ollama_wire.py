@@ -48,6 +48,11 @@ class Fault:
     seconds: float = 5.0
 
 
+def go_json(value: Any) -> str:
+    """JSON as Go writes it: two line ends of Unicode are escaped, the others are not."""
+    return json.dumps(value, ensure_ascii=False).replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+
+
 class QuietServer(ThreadingHTTPServer):
     """Ignore clients that hang up, which is no error."""
 
@@ -110,7 +115,7 @@ class Handler(BaseHTTPRequestHandler):
     def _answer(self, path: str, body: Any, fault: Fault | None) -> None:
         status, kind, value = self.server_double.answer(path, body)
         if isinstance(value, dict):
-            data = json.dumps(value, ensure_ascii=False).encode()
+            data = go_json(value).encode()
             if fault is not None and fault.kind in ("truncate", "drop"):
                 data = data[: len(data) // 2]
             return self._send(status, kind, data)
@@ -161,7 +166,7 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(self.server_double.seconds_per_token)
             if played == "backwards" and isinstance(record, dict) and record["done"]:
                 record |= {name: -record[name] for name in record if name.endswith("_duration")}
-            text = record + "\n\n" if isinstance(record, str) else json.dumps(record, ensure_ascii=False) + "\n"
+            text = record + "\n\n" if isinstance(record, str) else go_json(record) + "\n"
             if n == 3 and played in ("drop", "end", "truncate", "error", "stall"):
                 if played == "stall":
                     time.sleep(fault.seconds if fault else 0)

@@ -150,6 +150,7 @@ def test_options_come_back_from_json_and_from_their_text(values: dict[str, Any])
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [("think", "True", True), ("think", "low", "low"), ("stop", "END", ["END"]), ("stop", '["a", "b"]', ["a", "b"]),
+     ("stop", """'["a"]'""", ["a"]), ("stop", "'a'", ["'a'"]),
      ("top_k", "40", 40), ("top_p", "0.5", 0.5), ("top_p", "much", "much")],
 )  # fmt: skip
 def test_a_variable_or_flag_is_read_as_the_value_that_it_means(name: str, text: str, value: object) -> None:

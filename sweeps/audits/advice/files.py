@@ -135,7 +135,7 @@ def _export_set(record: AuditRecord, given: Advice) -> ExportSet:
         options={**record.modes.get("production", {}), **pinned},
         model=record.model,
         prompt="",
-        system="",
+        system=None,
         user=PLACEHOLDER,
         study="",
         configuration="",

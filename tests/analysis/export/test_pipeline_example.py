@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -48,10 +49,10 @@ def server():
     httpd.server_close()
 
 
-def run(command, host, **environment):
+def run(command, host, stdin=None, **environment):
     base = {name: value for name, value in os.environ.items() if not name.startswith("OLLAMA_")}
     environment = base | {"OLLAMA_HOST": host} | environment
-    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
+    return subprocess.run(command, check=False, capture_output=True, text=True, env=environment, stdin=stdin)
 
 
 def test_the_shell_pipeline_sends_what_the_env_file_says(tmp_path, server):
@@ -115,6 +116,42 @@ def test_a_variable_set_by_hand_wins(tmp_path, server):
     done = run(command, host, OUT=str(tmp_path / "out"), PYTHON=sys.executable, **by_hand)
     assert done.returncode == 0, done.stderr
     assert seen[0]["options"] == {"temperature": 0, "seed": 42, "top_k": 20, "top_p": 0.9, "num_ctx": 4096}
+    assert [line.partition(": ")[2].replace(str(tmp_path), "") for line in done.stderr.splitlines()] == [
+        "OLLAMA_TEMPERATURE=0 is yours; /production.env has 0.35",
+        "OLLAMA_SEED=42 is yours; /production.env has no value",
+    ]
+
+
+def test_the_shell_script_names_every_variable_that_is_read():
+    """One that an earlier export left in the shell would win over the file without a word."""
+    named = set((PIPELINE / "run_bundle.sh").read_text().split('read_by_summarise="')[1].split('"')[0].split())
+    read = set(re.findall(r'"OLLAMA_([A-Z_]+)"', (PIPELINE / "summarise.py").read_text()))
+    assert named == {*map(str.upper, OPTIONS), "SEED", *read} - {"HOST", "EXPORT_DIR"}
+
+
+def test_a_log_is_read_as_a_sweep_reads_it(tmp_path, server):
+    host, seen = server
+    write_exports(make(), tmp_path)
+    (tmp_path / "log.txt").write_bytes(b"\xef\xbb\xbfA: full\r\nB: yes\r")
+    command = [sys.executable, PIPELINE / "summarise.py", "--options", tmp_path / "production.json"]
+    with (tmp_path / "log.txt").open("rb") as log:
+        by_name, by_pipe = run([*command, tmp_path / "log.txt"], host), run([*command, "-"], host, stdin=log)
+    assert (by_name.returncode, by_pipe.returncode) == (0, 0)
+    assert [body["messages"][-1]["content"] for body in seen] == ["Summarise:\nA: full\nB: yes\n"] * 2
+
+
+@pytest.mark.skipif(not shutil.which("jq"), reason="needs jq")
+@pytest.mark.parametrize("page", [PIPELINE / "README.md", PIPELINE.parents[1] / "docs/guides/pipeline.md"])
+def test_the_jq_line_fills_in_the_log_as_the_sweep_did(tmp_path, page):
+    """A log's own marks, backslashes and dollars stay; the log may stand in the system prompt."""
+    (line,) = re.findall(r"^jq --rawfile log log.txt '(.*?)'", page.read_text(encoding="utf-8"), re.MULTILINE)
+    log, system, user = 'A: "\\1 $x" {log} \\(.a)\n', "S {log} {x}", "U $HOME"
+    (tmp_path / "log.txt").write_text(log)
+    write_exports(make(system=system, user=user), tmp_path, formats=["json"])
+    command = ["jq", "--rawfile", "log", tmp_path / "log.txt", line, tmp_path / "production.json"]
+    body = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    assert [each["content"] for each in body["messages"]] == [system.replace("{log}", log), user]
+    assert body["options"] == json.loads((tmp_path / "production.json").read_text())["options"]
 
 
 def test_the_guides_python_sends_what_was_exported(tmp_path, server):

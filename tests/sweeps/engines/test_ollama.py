@@ -28,7 +28,7 @@ from sweeps.engines.base import (
 from sweeps.engines.ollama import OllamaEngine
 from sweeps.engines.spec import EngineSpec
 from sweeps.errors import ConfigError
-from tests.doubles.ollama import Fault, OllamaDouble
+from tests.doubles.ollama import Fault, Model, OllamaDouble, Thought
 
 MODEL = "smollm2:135m"
 PROMPT = Prompt("Ann: the pump failed. Ben: we replace the valve on Monday.", "Summarise.")
@@ -48,6 +48,14 @@ def server():
 def engine(server: OllamaDouble):
     with OllamaEngine(server.url, attempts=3, wait=0.01, timeout=10) as engine:
         yield engine
+
+
+def test_line_ends_of_unicode_are_part_of_the_text(engine: OllamaEngine, server: OllamaDouble) -> None:
+    """Go escapes U+2028, not U+0085; the official client ends a line at either."""
+    said = "the pump\u0085failed\u2028again"
+    server.models["odd:1b"] = Model(thinks=lambda *_: Thought(said, "<think>", "</think>"))
+    text = engine.generate(PROMPT, {**OPTIONS, "num_predict": 200}, model="odd:1b").text
+    assert text.startswith(f"<think>{said}</think>")
 
 
 def test_every_option_is_sent_and_truncation_forbidden(engine: OllamaEngine, server: OllamaDouble) -> None:

@@ -5,15 +5,22 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
+from sweeps.options import Configuration
 from sweeps.results.finalist_export import modelfile_options
 
+SET = Configuration("m:1b", "brief", {"temperature": 0.5})
 
-def study(engine: str, version: str, honoured: tuple[str, ...] | None) -> Any:
-    fingerprint = SimpleNamespace(facts={"engine": {"name": engine, "version": version}})
+
+def study(engine: str, versions: list[str], honoured: tuple[str, ...] | None, hosts: list[str] | None = None) -> Any:
+    """A study whose finalist has fresh texts of some of its hosts, whose digests are their versions."""
+    prints = [SimpleNamespace(facts={"engine": {"name": engine, "version": each}}, digest=each) for each in versions]
     stored = SimpleNamespace(record=SimpleNamespace(honoured=honoured))
-    return SimpleNamespace(stored=stored, fingerprints={"m:1b": fingerprint})
+    rows = pd.DataFrame({"configuration": SET.key, "host": hosts or versions})
+    named = {each.digest: {"m:1b": each} for each in prints}
+    return SimpleNamespace(stored=stored, hosts=named, stage=lambda _: rows)
 
 
 @pytest.mark.parametrize(
@@ -25,8 +32,14 @@ def study(engine: str, version: str, honoured: tuple[str, ...] | None) -> Any:
     ],
 )
 def test_it_names_what_the_ollama_that_reads_it_has(engine: str, version: str, kept: set[str]) -> None:
-    assert modelfile_options(study(engine, version, ("mirostat", "temperature")), "m:1b") == kept
+    assert modelfile_options(study(engine, [version], ("mirostat", "temperature")), SET) == kept
 
 
 def test_older_studies_do_not_say_it() -> None:
-    assert modelfile_options(study("ollama", "0.33.0", None), "m:1b") is None
+    assert modelfile_options(study("ollama", ["0.33.0"], None), SET) is None
+
+
+def test_it_is_for_the_hosts_that_wrote_the_finalists_fresh_texts() -> None:
+    both, honoured = ["0.6.8", "0.33.0"], ("mirostat", "temperature")
+    assert modelfile_options(study("ollama", both, honoured), SET) == {"temperature"}
+    assert modelfile_options(study("ollama", both, honoured, ["0.6.8"]), SET) == {"temperature", "mirostat"}
