@@ -130,6 +130,9 @@ class _Search:
         found = self._smallest()
         if not found:
             return Bisection("not isolated", why=self._why_not(), experiments=tuple(self.done), **facts)
+        if len(found) > 1 and not self._align(self.factors).removed:
+            why = "a host does not give its own texts of the beginning any more"
+            return Bisection("not decided", why=why, experiments=tuple(self.done), **facts)
         confirmed, why = self._confirmed(found, fresh)
         if doubtful := self._doubtful(found):
             confirmed, why = 0, f"without {words(doubtful)} only one text differed, which may be chance"
@@ -143,11 +146,15 @@ class _Search:
     # ---- experiments
 
     def _look(self, pairs: tuple[Pair, ...]) -> _Look | None:
-        """Send the requests of some pairs to both sides; None if one cannot be asked."""
+        """Send the requests of some pairs to both sides; None if one cannot be asked.
+
+        The sides take turns. Where one change of sides loads the model again, repeats are of several loads, and a host
+        that rounds in another way after each load is seen not to repeat its texts.
+        """
         texts: tuple[list[Sequence[str]], list[Sequence[str]]] = ([], [])
         for asks in (range(ASKS), range(ASKS, 2 * ASKS)):
-            for side, kept in zip(self.sides, texts, strict=True):
-                for repeat in asks:
+            for repeat in asks:
+                for side, kept in zip(self.sides, texts, strict=True):
                     answered = self.ask(side, pairs, repeat)
                     if answered is None:
                         return None
