@@ -92,7 +92,7 @@ def parse_modelfile(text: str) -> list[tuple[str, str]]:
             value = value.strip()[3:-3]
         elif len(value) > 1 and value[0] == value[-1] == '"':
             value = value[1:-1]
-        commands.append((name, "".join(char for char in value if char.isprintable() or char in "\n\t")))
+        commands.append((name, "".join(char for char in value if char.isprintable() or char in "\n\r\t")))
     return commands
 
 
