@@ -60,6 +60,15 @@ class ModeAnswer:
         alike = self.word == "not shown" and rows and all(row.get("share") == 1 and row["n"] for row in rows)
         return min((int(row["n"]) for row in rows), default=0) if alike else 0
 
+    @property
+    def shown_share(self) -> str:
+        """What a yes to texts is based on: of several pairs the one that shows least; "" where that is not known."""
+        known = [row for _, _, row in self.pairs if row["level"] != "same-quality" and row.get("low", -1) >= 0]
+        if self.word != "yes" or not known:
+            return ""
+        least = min(known, key=lambda row: float(row["low"]))
+        return f"{least['share']:.0%} of {least['n']} requests, so at least {least['low']:.0%} of all such requests"
+
 
 @dataclass(frozen=True)
 class Purpose:
@@ -145,7 +154,7 @@ def _mode_sentence(answer: ModeAnswer, *, several: bool) -> str:
     for pair, word, _ in answer.pairs:
         by_word.setdefault(word, []).append(pair)
     if len(by_word) == 1:
-        return where + answer.word
+        return f"{where}{answer.word}{f', {answer.shown_share}' if answer.shown_share else ''}"
     return where + ", ".join(f"{word} for {', '.join(pairs)}" for word, pairs in sorted(by_word.items()))
 
 
@@ -156,9 +165,11 @@ def headline(report: AuditReport) -> tuple[str, str]:
         return _own_headline(report.record)
     identical, quality = found["identical"], found["same-quality"]
     if identical.word == "yes":
-        return "The same texts, word for word", "better"
+        return "The same texts, word for word, as far as tested", "better"
     if quality.word == "no":
         return "Not the same: the quality differs", "worse"
+    if identical.modes and all(each.word == "yes" or each.all_agree for each in identical.modes):
+        return "All texts agree, as far as tested", "equivalent"
     baseline = next((each for each in identical.modes if each.mode == "baseline"), None)
     if baseline is not None and baseline.word == "yes" and identical.word == "no":
         return "The same texts for measuring, not in use", "equivalent"

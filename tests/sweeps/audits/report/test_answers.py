@@ -53,6 +53,22 @@ def test_few_texts_that_all_agree_are_no_proof_and_an_open_difference_has_its_in
     )
 
 
+def test_hosts_whose_texts_all_agree_have_no_other_texts_and_a_yes_has_its_numbers():
+    """A default audit has two texts at temperature 0: too few for a yes. Such hosts had "Other texts"."""
+    table = levels(identical=(MET, OPEN), equivalent=(MET, OPEN), same_quality=(MET, MET))
+    table = table[(table["level"] != "same-quality") | (table["mode"] == "production")].assign(
+        share=1.0, low=0.806, high=1.0, n=16
+    )
+    table.loc[table["mode"] == "baseline", ["n", "low"]] = [2, 0.342]
+    found = report(three_machines(), levels=table)
+
+    assert headline(found) == ("All texts agree, as far as tested", "equivalent")
+    assert purposes(found)[0].sentence == (
+        "As used: yes, 100% of 16 requests, so at least 81% of all such requests; at temperature 0: all 2 texts agree,"
+        " too few to be sure."
+    )
+
+
 def test_one_host_has_no_purposes_but_an_answer_about_itself():
     one = report(three_machines(hosts=(host("wk-01"),)))
     assert purposes(one) == []
