@@ -85,6 +85,8 @@ def _details(row: dict[str, Any], failures: list[dict[str, Any]]) -> None:
         echo(f"({len(failures)} failed requests in all; the last 10 are shown)")
     if row["budget_tokens"]:
         echo(f"{row['tokens']} of {row['budget_tokens']} tokens of answers (budget.tokens)")
+    for limit in row["beyond_limits"]:
+        echo(f"the finalist {limit}; so it is not recommended")
     for missing, what in (("lost", "answer"), ("unscored", "score"), ("empty", "answer in the text (empty)")):
         if count := row[missing]:
             has = "has" if count == 1 else "have"
@@ -95,6 +97,12 @@ def _how_to_go_on(rows: list[dict[str, Any]]) -> None:
     """Print the commands that continue, newest first; a note, and no part of the table."""
     for row in [row for row in rows if row["status"] in ENDED_EARLY][:3]:
         echo(f"to go on with {row['study']}: {row['command']}", err=True)
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    """The verdict; of a finalist that is not to be used, however well it scores, that too."""
+    limits = ", beyond a limit" if row.get("beyond_limits") else ""
+    return f"{row.get('verdict') or ''}{limits}"
 
 
 def _table(rows: list[dict[str, Any]]) -> None:
@@ -111,9 +119,9 @@ def _table(rows: list[dict[str, Any]]) -> None:
             continue
         done = [f"{row['done'][stage]}/{row['planned'][stage]}" for stage in STAGES]
         noise = "" if row["noise_sd"] is None else f"{row['noise_sd']:.3f}"
-        table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, row["verdict"] or "")
+        table.add_row(row["study"], row["status"], *done, str(row["failed"]), noise, _verdict(row))
     # Nothing is cut for a narrow terminal: verdicts may take two lines, and the terminal breaks longer lines itself.
-    verdicts = ["verdict", *(row.get("verdict") or "" for row in rows)]
+    verdicts = ["verdict", *map(_verdict, rows)]
     spare = max(map(len, verdicts)) - max(len(word) for verdict in verdicts for word in verdict.split())
     whole = Measurement.get(console, console.options.update(max_width=1000), table).maximum
     console.width = max(console.width, whole - spare)

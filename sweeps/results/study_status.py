@@ -85,6 +85,7 @@ def judged_of(result: SweepResult) -> dict[str, Any]:
         **_basis(result.stored.record, result.rows),
         "floor": None if floor is None else {"sd": floor.sd, "mean": floor.mean, "n": floor.n},
         "verdict": None if verdict is None else verdict.outcome,
+        "beyond_limits": [] if verdict is None else result.limits.broken(verdict.configuration),
     }
 
 
@@ -176,7 +177,7 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
     `lost` counts observations without an answer, `unscored` observations with an answer but no score, `empty`
     observations whose text is blank or only thought, `done` observations with answer and score. A retry answered most
     of the `failed` requests. `tokens` are those of all answers, `budget_tokens` the budget; None without. `command` is
-    the one that goes on.
+    the one that goes on. `beyond_limits` has the limits that keep a finalist from use, however well it scores.
     """
     record, plan, floor = study.record, Plan.from_record(study.record.plan), judged.get("floor")
     measured = Counter(row["stage"] for row in rows)
@@ -203,6 +204,7 @@ def _status(study: StoredStudy, rows: Sequence[Row], judged: Row, workspace: Wor
         "baseline_mean": None if floor is None else floor["mean"],
         "baseline_mean_from": None if floor is None else {"stage": "floor", "n": floor["n"]},
         "verdict": judged.get("verdict"),
+        "beyond_limits": list(judged.get("beyond_limits", ())),
         "updated": study.updated,
         "command": command_of(study, workspace),
     }

@@ -151,6 +151,19 @@ def test_the_command_line_tells_of_limits(careless: SweepResult, capsys: pytest.
     assert "--force" in capsys.readouterr().err
 
 
+def test_the_status_of_a_finalist_beyond_a_limit_says_so(
+    careless: SweepResult, careful: SweepResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from sweeps.cli import run_command
+
+    assert run_command(["status", careless.name, "--mlruns", str(careless.directory)]) == 0
+    printed = capsys.readouterr().out
+    assert "better, beyond a limit" in printed
+    assert f"the finalist {careless.broken[0]}; so it is not recommended" in printed
+    assert run_command(["status", careful.name, "--json", "--mlruns", str(careful.directory)]) == 0
+    assert json.loads(capsys.readouterr().out)["beyond_limits"] == []
+
+
 def test_no_gate_passes_a_finalist_that_breaks_a_limit(
     careless: SweepResult, careful: SweepResult, gate: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
