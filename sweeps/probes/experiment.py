@@ -46,6 +46,7 @@ class _Attempt:
     self_tried: int = 0
     blank: int = 0
     refusal: str = ""
+    last_change: tuple[Options, tuple[int, int]] | None = None
 
     @property
     def values(self) -> tuple[OptionValue | None, OptionValue | None]:
@@ -158,6 +159,8 @@ class Experiment:
             for attempt in attempts:
                 if not (self.repeatable and attempt.changed and i >= 2):
                     self._try_pair(attempt, pair)
+        for attempt in attempts:
+            self._send_lone_change_again(attempt)
         if not self.repeatable:
             for pair in MORE_PAIRS:
                 for attempt in attempts:
@@ -177,12 +180,22 @@ class Experiment:
             return
         attempt.tried += 1
         attempt.changed += changed
+        attempt.last_change = (moved, pair) if changed else attempt.last_change
         attempt.blank += not (said(answer).strip() or said(reference).strip())
         if changed or not self.repeatable:
             attempt.self_tried += 1
             same = said(self.send(attempt.reference, pair, again=True)) == said(reference)
             attempt.self_changed += not same
             self.repeatable = self.repeatable and same
+
+    def _send_lone_change_again(self, attempt: _Attempt) -> None:
+        """Send the only changed text of an option again: an odd text of a host that seldom gives one is no effect."""
+        if not self.repeatable or attempt.changed != 1 or attempt.last_change is None:
+            return
+        same = said(self.send(*attempt.last_change, again=True)) == said(self.send(*attempt.last_change))
+        attempt.self_tried += 1
+        attempt.self_changed += not same
+        self.repeatable = same
 
     # ---- the others
 

@@ -143,8 +143,8 @@ class Refusing(ScriptedEngine):
 class Forgetful(ScriptedEngine):
     """An engine that gives another text each time, except where `steady` is true."""
 
-    def __init__(self, steady=lambda options, n: False):
-        super().__init__()
+    def __init__(self, steady=lambda options, n: False, **settings):
+        super().__init__(**settings)
         self.steady = steady
 
     def generate(self, prompt, options, *, model, timeout=None):
@@ -211,6 +211,14 @@ class TestScripted:
         result = run(Forgetful(lambda options, n: n != 3), ["top_k"])["top_k"]
         assert result.verdict == "alive"
         assert (result.changed, result.tried, result.self_changed) == (8, 8, 1)
+
+    def test_one_odd_text_is_no_effect_of_the_option_that_was_moved_then(self):
+        moved = itertools.count()
+        # Only the first text with another top_k than the reference's is off; the engine ignores the option.
+        steady = lambda options, n: options["top_k"] == 40 or options["num_predict"] == 1 or next(moved) > 0  # noqa: E731
+        result = run(Forgetful(steady, inert=["top_k"]), ["top_k"])["top_k"]
+        assert (result.verdict, result.changed, result.tried) == ("untestable", 1, 6)
+        assert "just as often" in result.why
 
     def test_a_fixed_context_window(self):
         result = run(Fixed(), ["num_ctx"], {"num_ctx": 2048})["num_ctx"]
