@@ -12,10 +12,12 @@ from objectives.markup import plain
 from objectives.matchers.readings import Reading, other_readings
 from objectives.matchers.words import Word, is_function_word, item_words, rarity, text_words
 from objectives.numbers import Quantity, quantities
+from objectives.numbers.english import ordinal_word
+from objectives.numbers.quantities import UTC, ZONED
 from objectives.text import Token, normalise, number_key, stem, tokenise
 
 _NAME_RARITY: Final = 11.5
-_CLOCK: Final = re.compile(r"\d\d:\d\d(:\d\d)?")
+_CLOCK: Final = re.compile(rf"({UTC})?\d\d:\d\d(:\d\d)?")
 
 
 class Content(NamedTuple):
@@ -49,7 +51,16 @@ def aliases(text: str) -> dict[str, tuple[str, ...]]:
     """Return other spellings of an item's words, each with the keys of the words that it stands for."""
     normal = normalise(plain(text))
     tokens = tokenise(normal)
-    return {each.key: each.of for each in other_readings(normal, tokens, quantities(normal, tokens)) if each.of}
+    numbers = quantities(normal, tokens)
+    found = {each.key: each.of for each in other_readings(normal, tokens, numbers) if each.of}
+    for quantity in numbers:
+        own = _spelled(quantity)
+        glued = tokens[quantity.first].kind == "word" and tokens[quantity.first].key[:1].isdigit()
+        if glued and quantity.value is not None:
+            found[number_key(quantity.value)] = own
+        if quantity.is_time:
+            found |= {rest: own for key in quantity.wants if (rest := key.partition(":")[2]) not in own}
+    return found
 
 
 def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
@@ -91,10 +102,14 @@ def _with_quantities(
     words: list[Word], numbers: Sequence[Quantity], normal: str, tokens: Sequence[Token], *, item: bool
 ) -> list[Word]:
     """Add the values of quantities: of `twenty-five`, of `2026-03-09`, of `2 pm`. In an item they replace the words."""
-    left = [(quantity, _spelled(quantity)) for quantity in numbers]
+    left = [(quantity, _spelled(quantity) if item else _said(quantity)) for quantity in numbers]
     left = [(quantity, keys) for quantity, keys in left if keys and not _is_plain(quantity, keys, tokens)]
     if item:  # `23 million` stays two words, which a text may have apart
-        left = [(quantity, keys) for quantity, keys in left if not _has_digits(quantity, normal, tokens)]
+        left = [
+            (quantity, keys)
+            for quantity, keys in left
+            if quantity.value is None or not _has_digits(quantity, normal, tokens)
+        ]
     if not left:
         return words
     found: list[Word] = []
@@ -104,7 +119,7 @@ def _with_quantities(
             at += 1
         start, stop = left[at][0].number if at < len(left) else (len(tokens), len(tokens))
         inside = start <= word.first < stop
-        if not (inside and item):
+        if not (inside and (item or _is_zoned(left[at][0]))):
             found.append(word)
         if inside and left[at][1]:
             quantity, keys = left[at]
@@ -115,7 +130,8 @@ def _with_quantities(
 
 def _is_plain(quantity: Quantity, keys: tuple[str, ...], tokens: Sequence[Token]) -> bool:
     start, stop = quantity.number
-    return stop == start + 1 and keys == (tokens[start].key,)
+    glued = tokens[start].kind == "word" and tokens[start].key[:1].isdigit()  # `2nd` has several keys
+    return stop == start + 1 and not glued and keys == (tokens[start].key,)
 
 
 def _has_digits(quantity: Quantity, normal: str, tokens: Sequence[Token]) -> bool:
@@ -123,13 +139,36 @@ def _has_digits(quantity: Quantity, normal: str, tokens: Sequence[Token]) -> boo
     return any(tokens[at].kind == "number" and normal[tokens[at].start].isdecimal() for at in range(start, stop))
 
 
+def _is_zoned(quantity: Quantity) -> bool:
+    """Whether a time has a zone: then the same hour of another zone is another time."""
+    return any(key.endswith(ZONED) for key in quantity.says)
+
+
+def _said(quantity: Quantity) -> tuple[str, ...]:
+    """Return the words that a text with a quantity has."""
+    if quantity.is_time:
+        return tuple(sorted(key.partition(":")[2] for key in quantity.says))
+    days = sorted({key[:10] for key in quantity.wants if key.startswith("date:")})
+    if len(days) > 1:  # `3/5`, which is either of two days
+        return tuple(
+            dict.fromkeys(word for day in days for word in _spelled(quantity._replace(wants=frozenset((day,)))))
+        )
+    own = _spelled(quantity)
+    is_ordinal = any(key.startswith("ordinal:") for key in quantity.wants)
+    return (*own, number_key(quantity.value)) if is_ordinal and quantity.value is not None else own
+
+
 def _spelled(quantity: Quantity) -> tuple[str, ...]:
-    """Return the words that a quantity stands for; none for an ordinal, which is compared as a word."""
-    key = min(quantity.wants)
+    """Return the words that a quantity stands for."""
+    key = next((key for key in sorted(quantity.wants) if key.startswith(f"time:{UTC}")), min(quantity.wants))
     sort, _, rest = key.partition(":")
     if sort == "time":
         return (rest,)
     if sort == "date":
         month, day = int(rest[:2]), int(rest[3:5])
         return (stem(calendar.month_name[month].casefold()), number_key(float(day)))
-    return () if sort == "ordinal" or quantity.value in (None, 1.0) else (number_key(quantity.value),)
+    if sort == "quarter":
+        return (f"q{rest}",)
+    if sort == "ordinal":
+        return (stem(ordinal_word(int(quantity.value or 0))),)
+    return () if quantity.value in (None, 1.0) else (number_key(quantity.value),)

@@ -31,7 +31,7 @@ from objectives.matchers.features import FEATURES, NEAR_WORDS, Array, Measured, 
 from objectives.matchers.words import WORD_STEP
 from objectives.text import Token
 
-_VERSION: Final = 3
+_VERSION: Final = 4
 """Increased whenever the measures change, so that scores of different versions differ in their digest."""
 _RUBRICS_KEPT: Final = 128
 _CONTRADICTED: Final = 0.3

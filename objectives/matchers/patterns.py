@@ -33,7 +33,7 @@ from objectives.numbers import Quantity, quantities
 from objectives.regexes import compile_pattern
 from objectives.text import Token, normalise, tokenise
 
-VERSION: Final = 3
+VERSION: Final = 4
 """Increased whenever patterns are found elsewhere than before, so that scores of different versions differ."""
 
 TIMEOUT_SECONDS: Final = 0.5

@@ -15,7 +15,8 @@ from objectives.numbers import Quantity, quantities
 from objectives.text import Token, stem, tokenise
 
 _BREAK: Final = regex.compile(
-    r"(?<!\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|vs|Inc|Jr|Sen|Gen|Col|Gov)\.)(?<=[.!?][\"')\]]?)\s+|\n+|(?<=[。！？])"
+    r"(?<!\b(?:Mr|Mrs|Ms|Dr|Prof|St|No|vs|Inc|Jr|Sen|Gen|Col|Gov)\.)"
+    r"(?<!\b(?:[Dd](?:er|ie|as|en|em)|[Ii]m|[Aa]m|[Bb]eim|[Zz]um|[Vv]om)\s\d\d?\.)(?<=[.!?][\"')\]]?)\s+|\n+|(?<=[。！？])"
 )
 
 

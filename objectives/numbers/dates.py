@@ -1,4 +1,4 @@
-"""Dates and times of day: where a text has one, and which. Their grammar is small enough to be read directly.
+"""Dates: where a text has one, and which. Their grammar is small enough to be read directly.
 
 A general reader of dates (`dateparser`, `dateutil`) also guesses: it takes `15` or `may` for a date, needs a day to
 complete what a text leaves out, and costs milliseconds where a text is scored in microseconds.
@@ -7,7 +7,6 @@ complete what a text leaves out, and costs milliseconds where a text is scored i
 from __future__ import annotations
 
 import calendar
-from collections.abc import Callable
 from typing import Final, NamedTuple
 
 import regex
@@ -36,29 +35,41 @@ _OTHER_MONTHS: Final = {
 _CAPITAL: Final = frozenset(("may", "march", "mar"))
 """Months that are words as well: they need their capital, or an ordinal beside them."""
 _ISO: Final = regex.compile(r"(\d{4})([-/])(\d\d?)\2(\d\d?)")
+_DAY_AND_MONTH: Final = regex.compile(r"(\d\d?)\.(\d\d?)")
+_BEFORE_DAY: Final = frozenset(("am", "vom", "zum", "bis", "ab", "seit", "den"))
+_BEFORE_SLASH: Final = frozenset(("on", "by", "due", "until", "since", "el", "le", "am", "vom"))
+"""Words after which `03.03.` and `3/5` are days."""
 _DOTTED: Final = regex.compile(r"(\d\d?)\.(\d\d?)\.((?:19|20)\d\d)")
-_CLOCK: Final = regex.compile(r"(\d\d?):(\d\d)(?::(\d\d))?")
-_HOUR: Final = regex.compile(r"(\d\d?)(am|pm)")
-_ISO_HOUR: Final = regex.compile(r"t(\d\d)")
-_NAMED: Final = {"noon": (12, 0), "midnight": (0, 0), "正午": (12, 0)}
+
+
+_QUARTER: Final = regex.compile(r"q([1-4])")
+QUARTERS: Final = {
+    word: number
+    for number, words in enumerate(
+        ("first erste erstes ersten premier primer", "second zweite zweites zweiten deuxieme segundo",
+         "third dritte drittes dritten troisieme tercer", "fourth vierte viertes vierten quatrieme cuarto"),
+        start=1,
+    )
+    for word in words.split()
+}  # fmt: skip
 
 
 class Day(NamedTuple):
-    """A date (year None where the text has none), and the token after it."""
+    """A date, and the token after it.
+
+    Attributes:
+        year: The year; None where the text has none.
+        month: The month.
+        day: The day.
+        stop: The token after it.
+        either: Whether month and day may be meant the other way round: `3/5`.
+    """
 
     year: int | None
     month: int
     day: int
     stop: int
-
-
-class Clock(NamedTuple):
-    """A time of day (second None where the text has none), and the token after it."""
-
-    hour: int
-    minute: int
-    second: int | None
-    stop: int
+    either: bool = False
 
 
 def day_at(tokens: Tokens, index: int) -> Day | None:
@@ -73,16 +84,54 @@ def day_at(tokens: Tokens, index: int) -> Day | None:
         return _month_first(tokens, index)
     if kind == "unspaced" or "年" in (following := tokens.key(index + 1)) or "月" in following:
         return _japanese(tokens, index)
-    return _day_first(tokens, index)
+    return _day_first(tokens, index) or _day_and_month(tokens, index)
 
 
-def clock_at(tokens: Tokens, index: int) -> Clock | None:
-    """Return the time of day that begins at a token, or None."""
-    kind = tokens.kind(index)
-    for read in _CLOCKS.get(kind, ()):
-        if (found := read(tokens, index)) is not None:
-            return found
-    return None
+def _either_way(one: int, other: int, year: int | None, stop: int) -> Day | None:
+    """A date whose parts may be day and month, or month and day."""
+    day, month = _valid(year, other, one, stop), _valid(year, one, other, stop)
+    return day._replace(either=one != other) if day and month else day or month
+
+
+def _day_and_month(tokens: Tokens, index: int) -> Day | None:
+    """Read `am 03.03.`, `12/05/2026`, and `3/5` after a word such as `on` or a script without spaces."""
+    if tokens.digits(index) is None:
+        return None
+    before = tokens.word(index - 1)
+    found = _DAY_AND_MONTH.fullmatch(tokens.raw(index)) if before in _BEFORE_DAY else None
+    if found:
+        dot = tokens.key(index + 1) == "." and tokens.touches(index + 1)
+        unit = tokens.word(index + 1) if not dot else ""
+        whole = len(found[1]) + len(found[2]) == 4 or dot
+        return None if unit == "uhr" or not whole else _valid(None, int(found[2]), int(found[1]), index + 1 + dot)
+    slash = tokens.key(index + 1) == "/" and tokens.touches(index + 1) and tokens.touches(index + 2)
+    one, other = tokens.raw(index), tokens.raw(index + 2)
+    if not (slash and one.isdecimal() and other.isdecimal()) or tokens.key(index + 3) == "%":
+        return None
+    if tokens.key(index + 3) == "/":
+        year = tokens.raw(index + 4)
+        whole = len(year) == 4 and year.isdecimal() and tokens.touches(index + 4)
+        return _either_way(int(one), int(other), int(year), index + 5) if whole else None
+    if tokens.kind(index - 1) == "unspaced" and tokens.touches(index):
+        return _valid(None, int(one), int(other), index + 3)
+    if before not in _BEFORE_SLASH or tokens.word(index + 3) == "of":
+        return None
+    return _either_way(int(one), int(other), None, index + 3)
+
+
+def quarter_at(tokens: Tokens, index: int) -> tuple[int, int] | None:
+    """Return the quarter of a year that begins at a token, as `Q3` and `third quarter`, and the token after it."""
+    word = tokens.word(index)
+    if found := _QUARTER.fullmatch(word):
+        return int(found[1]), index + 1
+    number = QUARTERS.get(word)
+    if number is None:
+        ordinal = ordinal_in_digits(word)
+        number = ordinal if ordinal in (1, 2, 3, 4) else None
+    place = index + 1
+    if number is None and tokens.raw(index) in ("1", "2", "3", "4") and tokens.key(index + 1) == ".":
+        number, place = int(tokens.raw(index)), index + 2
+    return (number, place + 1) if number and tokens.word(place) in ("quarter", "quartal", "trimestre") else None
 
 
 def _valid(year: int | None, month: int, day: int, stop: int) -> Day | None:
@@ -155,7 +204,7 @@ def _day_first(tokens: Tokens, index: int) -> Day | None:
     return _valid(year, month, day[0], stop)
 
 
-def _whole(tokens: Tokens, index: int) -> tuple[int, int] | None:
+def whole_number(tokens: Tokens, index: int) -> tuple[int, int] | None:
     """Return a whole number in digits or kanji, and the token after it."""
     number = tokens.digits(index)
     if number is not None:
@@ -168,88 +217,13 @@ def _whole(tokens: Tokens, index: int) -> tuple[int, int] | None:
 
 def _japanese(tokens: Tokens, index: int) -> Day | None:
     """Read 2026年3月9日 and 三月九日."""
-    first = _whole(tokens, index)
+    first = whole_number(tokens, index)
     year: int | None = None
     if first is not None and tokens.key(first[1]) == "年":
-        year, first = first[0], _whole(tokens, first[1] + 1)
+        year, first = first[0], whole_number(tokens, first[1] + 1)
     if first is None or tokens.key(first[1]) != "月":
         return None
-    day = _whole(tokens, first[1] + 1)
+    day = whole_number(tokens, first[1] + 1)
     if day is None or tokens.key(day[1]) != "日" or tokens.follows(day[1], "日間"):
         return None
     return _valid(year, first[0], day[0], day[1] + 1)
-
-
-def _half_of_day(tokens: Tokens, index: int) -> tuple[str, int]:
-    """Return `am` or `pm` with the token after it; "" if there is none."""
-    word = tokens.word(index)
-    if word in ("am", "pm"):
-        return word, index + 1
-    if word in ("a", "p") and tokens.key(index + 1) == "." and tokens.word(index + 2) == "m":
-        closed = tokens.key(index + 3) == "." and tokens.touches(index + 3)
-        return f"{word}m", index + 3 + closed
-    return "", index
-
-
-def _time(hour: int, minute: int, second: int | None, half: str, stop: int) -> Clock | None:
-    if half:
-        if not 1 <= hour <= 12:
-            return None
-        hour = hour % 12 + 12 * (half == "pm")
-    return Clock(hour, minute, second, stop) if hour < 24 and minute < 60 and (second or 0) < 60 else None
-
-
-def _with_colon(tokens: Tokens, index: int) -> Clock | None:
-    """Read `14:05`, `2:05 pm`, `14:05:30`."""
-    found = _CLOCK.fullmatch(tokens.key(index))
-    if not found:
-        return None
-    half, stop = _half_of_day(tokens, index + 1)
-    return _time(int(found[1]), int(found[2]), int(found[3]) if found[3] else None, half, stop)
-
-
-def _one_word(tokens: Tokens, index: int) -> Clock | None:
-    """Read `2pm`, `noon`, and the time of `2026-03-09T14:05`."""
-    word = tokens.key(index)
-    if word in _NAMED:
-        return Clock(*_NAMED[word], None, index + 1)
-    if found := _HOUR.fullmatch(word):
-        return _time(int(found[1]), 0, None, found[2], index + 1)
-    hour = _ISO_HOUR.fullmatch(word)
-    if hour and tokens.touches(index) and tokens.kind(index - 1) == "compound" and tokens.key(index + 1) == ":":
-        minute = tokens.raw(index + 2)[:2]
-        return _time(int(hour[1]), int(minute), None, "", index + 3) if minute.isdecimal() else None
-    return None
-
-
-def _hour_and_half(tokens: Tokens, index: int) -> Clock | None:
-    """Read `2 pm`."""
-    hour = tokens.digits(index)
-    if hour is None or not tokens.raw(index).isdecimal():
-        return None
-    half, stop = _half_of_day(tokens, index + 1)
-    return _time(int(hour), 0, None, half, stop) if half else None
-
-
-def _japanese_time(tokens: Tokens, index: int) -> Clock | None:
-    """Read 14時5分, 午後2時半 and 正午."""
-    if tokens.follows(index, "正午"):
-        return Clock(12, 0, None, index + 2)
-    half = "am" if tokens.follows(index, "午前") else "pm" if tokens.follows(index, "午後") else ""
-    hour = _whole(tokens, index + 2 * bool(half))
-    if hour is None or tokens.key(hour[1]) != "時" or tokens.follows(hour[1], "時間"):
-        return None
-    minute = _whole(tokens, hour[1] + 1)
-    if minute is not None and tokens.key(minute[1]) == "分" and not tokens.follows(minute[1], "分間"):
-        return _time(hour[0], minute[0], None, half, minute[1] + 1)
-    halved = tokens.key(hour[1] + 1) == "半"
-    return _time(hour[0], 30 * halved, None, half, hour[1] + 1 + halved)
-
-
-_Reader = Callable[[Tokens, int], Clock | None]
-_CLOCKS: Final[dict[str, tuple[_Reader, ...]]] = {
-    "compound": (_with_colon,),
-    "word": (_one_word,),
-    "number": (_hour_and_half, _japanese_time),
-    "unspaced": (_japanese_time,),
-}

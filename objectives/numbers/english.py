@@ -19,22 +19,47 @@ def _words(text: str) -> frozenset[str]:
 _DIGIT_WORDS: Final = "zero one two three four five six seven eight nine"
 DIGITS: Final = {word: str(digit) for digit, word in enumerate(_DIGIT_WORDS.split())}
 """Digits by their words, as after `point`."""
-_SMALL: Final = _words(
+SMALL: Final = _words(
     f"""{_DIGIT_WORDS} ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty
     forty fifty sixty seventy eighty ninety"""
 )
+_WHOLE: Final = {word: float(digit) for word, digit in DIGITS.items() if digit > "1"} | {"ten": 10.0}
 _LARGE: Final = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9}
-_CARDINALS: Final = _SMALL | set(_LARGE)
+_CARDINALS: Final = SMALL | set(_LARGE)
 _ORDINALS: Final = _words(
     """first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth
     sixteenth seventeenth eighteenth nineteenth twentieth thirtieth fortieth fiftieth sixtieth seventieth eightieth
     ninetieth hundredth thousandth millionth"""
 )
+_FIRST: Final = (
+    *("first", "second", "third", "fourth", "fifth", "sixth"),
+    *("seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"),
+)
+_GERMAN: Final = ("erst", "zweit", "dritt", "viert", "fünft", "sechst", "siebt", "neunt", "zehnt")
+_ROMANCE: Final = {
+    1: _words("premier première premiers premières primera primero"),
+    2: _words("deuxième deuxièmes segunda"),
+    3: _words("troisième tercera tercero"),
+    4: _words("quatrième cuarta cuarto"),
+    5: _words("cinquième quinta quinto"),
+}
+OTHER_ORDINALS: Final = {
+    **{begin + end: at + (at > 7) for at, begin in enumerate(_GERMAN, 1) for end in ("e", "er", "es", "en", "em")},
+    **{word: value for value, words in _ROMANCE.items() for word in words},
+}
+"""Ordinals in German, French and Spanish, without those that are words of another kind as well (`segundo`)."""
 _HALVED: Final = _words("hundred thousand million billion dozen")
-STARTS: Final = _SMALL | _ORDINALS | {"a", "an", "half"}
+STARTS: Final = SMALL | _ORDINALS | {"a", "an", "half"}
 """Words that a number may begin with."""
 
-_DIGIT_ORDINAL: Final = regex.compile(r"(\d{1,9})(?:st|nd|rd|th)")
+VAGUE: Final = _words("couple quarter quarters")
+"""Words of `a couple of` and `three quarters of`."""
+OTHER_WORDS: Final = {"anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5}
+"""Numbers in German that end in a half."""
+_PERIODS: Final = _words("second minute hour day week month year")
+_SHARES: Final = {"half": 50.0, "third": 100 / 3, "thirds": 100 / 3, "quarter": 25.0, "quarters": 25.0}
+
+_DIGIT_ORDINAL: Final = regex.compile(r"(\d{1,9})(?:st|nd|rd|th|er|re|eme|e)")
 _TENTH: Final = regex.compile(r"ieth$")
 _READ_ORDINAL: Final = regex.compile(r"(\d+)(?:st|nd|rd|th)")
 
@@ -59,6 +84,14 @@ _NO_THING: Final = _DELAYS | _words(
 )
 
 
+def ordinal_word(value: int) -> str:
+    """Return an ordinal as texts mostly write it: `third`, `21st`."""
+    if 1 <= value <= len(_FIRST):
+        return _FIRST[value - 1]
+    ending = "th" if value % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(value % 10, "th")
+    return f"{value}{ending}"
+
+
 def ordinal_in_digits(word: str) -> int | None:
     """Return the value of `3rd`."""
     found = _DIGIT_ORDINAL.fullmatch(word)
@@ -73,8 +106,8 @@ def spelled(tokens: Tokens, start: int) -> Value | None:
     first = tokens.word(start)
     if first not in STARTS:
         return None
-    if first in ("a", "an", "half"):
-        return _of_scale(tokens, start)
+    if first in ("a", "an", "half") or tokens.word(start + 1) == "quarters":
+        return _of_period(tokens, start) or _of_scale(tokens, start)
     words, ends = _run(tokens, start)
     for count in range(len(words), 0, -1):
         value = _read(tuple(words[:count]))
@@ -88,6 +121,37 @@ def spelled(tokens: Tokens, start: int) -> Value | None:
         year = None if ordinal else _year(value, words[count:], ends[count:])
         return year or Value(value, ends[count - 1], ordinal)
     return None
+
+
+def _of_period(tokens: Tokens, start: int) -> Value | None:
+    """Read `half an hour`, `a quarter of an hour`, `three quarters of an hour`, and `a couple of`."""
+    first, second = tokens.word(start), tokens.word(start + 1)
+    if (first, second, tokens.word(start + 2)) == ("a", "couple", "of"):
+        return Value(2.0, start + 3)
+    if first == "half" and second in ("a", "an") and tokens.word(start + 2) in _PERIODS:
+        return Value(0.5, start + 2)
+    parts = {("a", "quarter"): 0.25, ("three", "quarters"): 0.75}.get((first, second))
+    article = tokens.word(start + 2) == "of" and tokens.word(start + 3) in ("a", "an")
+    return Value(parts, start + 4) if parts and article and tokens.word(start + 4) in _PERIODS else None
+
+
+def share(tokens: Tokens, start: int) -> Value | None:
+    """Return the percentage of a part of many: `half of the users`, `three quarters of`, `one in three`."""
+    first, second = tokens.word(start), tokens.word(start + 1)
+    if first == "one" and second == "in":
+        number = tokens.digits(start + 2) or _WHOLE.get(tokens.word(start + 2))
+        return Value(_rounded(100 / number), start + 3) if number and 2 <= number <= 10 else None
+    count = {"a": 1, "one": 1, "two": 2, "three": 3}.get(first)
+    part, place = (first, start + 1) if first == "half" else (second, start + 2)
+    if part not in _SHARES or (part != "half" and count is None) or tokens.word(place) != "of":
+        return None
+    if (part == "half" and first != "half") or tokens.word(place + 1) in ("", "a", "an"):
+        return None
+    return Value(_rounded(_SHARES[part] * (count or 1)), place)
+
+
+def _rounded(percentage: float) -> float:
+    return float(f"{percentage:.3g}")
 
 
 def _of_scale(tokens: Tokens, start: int) -> Value | None:
@@ -137,7 +201,7 @@ def _run(tokens: Tokens, start: int) -> tuple[list[str], list[int]]:
 
 def _goes_on(tokens: Tokens, index: int, scale: str) -> bool:
     """Whether a number goes on after a comma: `two thousand, three hundred`, but not `two thousand, three failed`."""
-    words, _ = _run(tokens, index) if tokens.word(index) in _SMALL else ([], [])
+    words, _ = _run(tokens, index) if tokens.word(index) in SMALL else ([], [])
     return any(_LARGE.get(word.removesuffix("th"), 99) < _LARGE[scale] for word in words)
 
 

@@ -9,6 +9,7 @@ A text *says* a set of keys; a pattern *wants* a set; they agree if the sets mee
 | `50m` | `50|m`, `5e7|`, `50|` | `50|m`, `5e7|` |
 | `9 March 2026` | the date, and the day of any year | the date, or the day without a year |
 | `14:05:30` | the time, and `14:05` | the time |
+| `16:00 CEST` | that time in a zone, and 14:00 UTC | 14:00 UTC, or 16:00 without a zone |
 """
 
 from __future__ import annotations
@@ -19,14 +20,29 @@ from typing import Final, NamedTuple
 import regex
 
 from objectives.numbers import english, kanji
+from objectives.numbers.clocks import Clock, clock_at
 from objectives.numbers.conversions import in_base_units, in_other_units
-from objectives.numbers.dates import MONTHS, Clock, Day, clock_at, day_at
+from objectives.numbers.dates import MONTHS, QUARTERS, Day, day_at, quarter_at
 from objectives.numbers.reading import Tokens, Value
 from objectives.numbers.units import CURRENCIES, JAPANESE_UNITS, LETTERS, SCALES, SHORTENED, UNITS
 from objectives.text import Token, number_key, number_value
 
-_WORDS: Final = english.STARTS | set(MONTHS) | {"noon", "midnight"}
+_WORDS: Final = (
+    english.STARTS
+    | set(MONTHS)
+    | {"noon", "midnight", "quarter", "viertel"}
+    | set(QUARTERS)
+    | english.VAGUE
+    | set(english.OTHER_WORDS)
+    | set(english.OTHER_ORDINALS)
+)
+_ARTICLES: Final = frozenset(
+    ("der", "die", "das", "den", "dem", "des", "im", "am", "beim", "zum", "zur", "vom", "jede", "jeder", "jedes")
+)
+"""German words after which `4.` is an ordinal, where a noun follows."""
 _THOUSANDS: Final = regex.compile(r"[1-9]\d{0,2}\.\d{3}")
+UTC, ZONED = "utc ", " zoned"
+"""Marks in the keys of times with a zone: the time in UTC, and the time there."""
 _CHARACTERS: Final = kanji.STARTS | set("午正")
 
 
@@ -84,17 +100,30 @@ def quantities(normal: str, tokens: Sequence[Token]) -> list[Quantity]:
 def _may_begin(token: Token) -> bool:
     key, kind = token.key, token.kind
     if kind == "word":
-        return key in _WORDS or key[0].isdigit() or (key[0] == "t" and key[1:].isdigit())
+        return (
+            key in _WORDS
+            or key[0].isdigit()
+            or (key[0] == "q" and len(key) == 2)
+            or (key[0] == "t" and key[1:].isdigit())
+        )
     return kind in ("number", "compound") or key in _CHARACTERS or key in CURRENCIES
 
 
 def _at(view: Tokens, index: int) -> Quantity | None:
     if (day := day_at(view, index)) is not None:
         return _date(index, day)
+    if (quarter := quarter_at(view, index)) is not None:
+        keys = frozenset((f"quarter:{quarter[0]}",))
+        return Quantity(index, quarter[1] - 1, (index, quarter[1]), keys, keys, None)
     if (clock := clock_at(view, index)) is not None:
         return _clock(index, clock)
     if (ordinal := english.ordinal_in_digits(view.word(index))) is not None:
         return _ordinal(index, Value(ordinal, index + 1, ordinal=True))
+    if (other := _other_ordinal(view, index)) is not None:
+        return _ordinal(index, other)
+    if (share := english.share(view, index)) is not None:
+        keys = frozenset((f"{number_key(share.value)}|%",))
+        return Quantity(index, share.stop - 1, (index, share.stop), keys, keys, share.value)
     currency = view.key(index) if view.key(index) in CURRENCIES else ""
     if currency and not (view.touches(index + 1) and view.digits(index + 1) is not None):
         return None
@@ -105,18 +134,46 @@ def _at(view: Tokens, index: int) -> Quantity | None:
     return _ordinal(index, value) if value.ordinal else _with_unit(view, index, start, value, currency)
 
 
+def _other_ordinal(view: Tokens, index: int) -> Value | None:
+    """Read `dritte` and `première`, and the German `die 4. Pumpe`."""
+    value = english.OTHER_ORDINALS.get(view.word(index))
+    if value is not None:
+        return Value(value, index + 1, ordinal=True)
+    number = view.digits(index)
+    dotted = number is not None and view.raw(index).isdecimal() and view.key(index + 1) == "."
+    if not (dotted and view.touches(index + 1) and view.word(index - 1) in _ARTICLES):
+        return None
+    return Value(number or 0, index + 2, ordinal=True) if view.raw(index + 2)[:1].isupper() else None
+
+
 def _date(first: int, day: Day) -> Quantity:
-    short = f"date:{day.month:02}-{day.day:02}"
-    bare, any_year = f"{short} without year", f"{short} of any year"
-    own = bare if day.year is None else f"{short} of {day.year}"
-    wants = {any_year} if day.year is None else {own, bare}
-    return Quantity(first, day.stop - 1, (first, day.stop), frozenset((own, any_year)), frozenset(wants), None)
+    says: set[str] = set()
+    wants: set[str] = set()
+    for month, number in ((day.month, day.day), (day.day, day.month)) if day.either else ((day.month, day.day),):
+        short = f"date:{month:02}-{number:02}"
+        bare, any_year = f"{short} without year", f"{short} of any year"
+        own = bare if day.year is None else f"{short} of {day.year}"
+        says |= {own, any_year}
+        wants |= {any_year} if day.year is None else {own, bare}
+    return Quantity(first, day.stop - 1, (first, day.stop), frozenset(says), frozenset(wants), None)
 
 
 def _clock(first: int, clock: Clock) -> Quantity:
-    short = f"time:{clock.hour:02}:{clock.minute:02}"
-    own = f"{short}:{clock.second:02}" if clock.second else short
-    return Quantity(first, clock.stop - 1, (first, clock.stop), frozenset((own, short)), frozenset((own,)), None)
+    """A time without a zone may be meant in any; of two zones each is the same moment."""
+    says: set[str] = set()
+    wants: set[str] = set()
+    for hour in (clock.hour, (clock.hour + 12) % 24) if clock.either else (clock.hour,):
+        short = f"{hour:02}:{clock.minute:02}"
+        second = f":{clock.second:02}" if clock.second else ""
+        if clock.zone is None:
+            says |= {f"time:{short}{second}", f"time:{short}"}
+            wants |= {f"time:{short}{second}", f"time:{short}{second}{ZONED}"}
+        else:
+            there = (hour * 60 + clock.minute - clock.zone) % (24 * 60)
+            utc = f"time:{UTC}{there // 60:02}:{there % 60:02}"
+            says |= {f"time:{short}{second}{ZONED}", f"time:{short}{ZONED}", utc + second, utc}
+            wants |= {f"time:{short}{second}", utc + second}
+    return Quantity(first, clock.stop - 1, (first, clock.stop), frozenset(says), frozenset(wants), None)
 
 
 def _ordinal(first: int, value: Value) -> Quantity:
@@ -138,6 +195,8 @@ def _number(view: Tokens, start: int) -> Value | None:
 
 def _word(view: Tokens, start: int) -> Value | None:
     """Read a number in a word of another language than English, of which the tokens know the small ones."""
+    if (other := english.OTHER_WORDS.get(view.word(start))) is not None:
+        return Value(other, start + 1)
     value = number_value(view.tokens[start].key) if start < view.count and view.kind(start) == "number" else None
     return None if value is None or view.word(start) in english.STARTS else Value(value, start + 1)
 
