@@ -146,7 +146,8 @@ class Surface:
         most = max(self.slices, key=lambda each: float(each.mean.max() - each.mean.min()))
         place = int(most.mean.argmax())
         low, high = float(most.mean.min()), float(most.mean.max())
-        return (
+        said = (
             f"Along {most.scale.name} the estimate varies most, from {low:.3f} to {high:.3f}, and is highest at"
             f" {most.scale.text(place)}."
         )
+        return said if most.scale.name in self.clear else f"{said} It is not known to matter: this may be chance."

@@ -118,6 +118,9 @@ def test_importances_have_intervals_and_optunas_beside_them(data, content):
     assert bars["error_x"]["arrayminus"] == pytest.approx([0, 0.13, 0.2])
     assert theirs["x"] == [0.05, 0.15, 0.8]
     assert data.surface.importance_title == "temperature matters; the others are not known to"
+    assert "may be chance" not in data.surface.reading
+    unknown = replace(data.surface, importances=data.surface.importances.assign(low=0.0))
+    assert unknown.reading == f"{data.surface.reading} It is not known to matter: this may be chance."
 
 
 def test_slices_have_curve_and_band_and_the_finalist_above_its_value(data, content):
