@@ -33,7 +33,7 @@ def gate(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
         score: str | None = None,
         **settings: Any,
     ) -> Verdict:
-        """Judge `what`; the test fails with the verdict's sentence unless it is one of `expect`.
+        """Judge `what`; the test fails with the verdict's sentence and notes unless it is one of `expect`.
 
         A study's finalist that is beyond a limit of the sweep fails where "better" or "equivalent" is expected.
 
@@ -66,7 +66,8 @@ def gate(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
             outcome = verdict.outcome
         if outcome not in wanted:
             limits = "" if outcome == verdict.outcome else f" It is {outcome}; so it is not recommended."
-            pytest.fail(f"expected {' or '.join(wanted)}: {verdict.sentence} {verdict.advice}{limits}", pytrace=False)
+            said = " ".join([f"{verdict.sentence} {verdict.advice}{limits}", *verdict.notes])
+            pytest.fail(f"expected {' or '.join(wanted)}: {said}", pytrace=False)
         return verdict
 
     return judged

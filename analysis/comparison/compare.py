@@ -234,11 +234,13 @@ def _require_repeats(two: Pair) -> None:
     arms = [each for each in (two.baseline, two.finalist) if not each.greedy]
     for each in arms:
         if not each.dof:
+            lost = two.failed[each is two.finalist]
+            failed = f" ({lost} of its rows have no score)" if lost else ""
             known = any(other.dof for other in arms)
             pooled = ' assume that it is as noisy as the other (test "pooled"),' if known else ""
             raise TableError(
-                f"{two.cells.configurations[each.row]!r} has no case with two seeds, so its noise is unknown: add "
-                f"seeds,{pooled} or claim for new cases (from {FEWEST_CASES} cases on)"
+                f"{two.cells.configurations[each.row]!r} has no case with two seeds{failed}, so its noise is unknown: "
+                f"add seeds,{pooled} or claim for new cases (from {FEWEST_CASES} cases on)"
             )
 
 

@@ -10,7 +10,7 @@ from analysis.comparison.estimate import ROUNDING
 from analysis.comparison.pair import FEWEST_CASES
 from analysis.formatting import count_text, gain_text
 from analysis.power.power import required_cases, required_seeds
-from analysis.verdict.sentences import out_of_reach
+from analysis.verdict.sentences import failed_rows, out_of_reach
 
 if TYPE_CHECKING:
     from analysis.verdict.verdict import Verdict
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 SMALLEST = 0.005
 """Effects below this share of the scale are called next to none; advice does not aim at them."""
+
+
+MANY_FAILED = 0.1
+"""From this share of an arm's rows without a score on, their reason is what to look for first."""
 
 
 @dataclass(frozen=True)
@@ -58,23 +62,14 @@ def advice_for(verdict: Verdict, known: Known) -> str:
         )
     if verdict.outcome in ("better", "worse"):
         return _advice_decided(verdict, known)
-    if verdict.withheld == "missing rows":
-        return (
-            "Put the missing rows into the table, those that failed with `finish` = `error`, or run what was not run. "
-            "If they are missing for reasons that have nothing to do with their scores, judge with "
-            "--assume-missing-at-random."
-        )
-    if verdict.withheld == "drift":
-        return "Run both again in turn, seed by seed, so that a change of the host meets both alike."
-    if verdict.p_value <= verdict.alpha:
-        return (
-            "Find out why they have no score. Where the host was at fault, generate them again; where the settings "
-            f"were (a time limit, a text without an end), score them {verdict.scale.worst:g}."
-        )
+    if withheld := _advice_withheld(verdict):
+        return withheld
     if verdict.outcome == "equivalent":
         return "Change only if the finalist is cheaper or faster; more seeds would only narrow the interval."
     if verdict.left_early:
         return _advice_left(verdict)
+    if lost := failed_rows(verdict, MANY_FAILED):
+        return f"Before you generate more, find out why {lost} have no score. {_by_reason(verdict)}"
     gain = verdict.min_gain if verdict.min_gain is not None else abs(verdict.effect) - verdict.optimism
     if gain < SMALLEST * verdict.scale.width and verdict.min_gain is None:
         shown = (
@@ -87,6 +82,29 @@ def advice_for(verdict: Verdict, known: Known) -> str:
             f"(min_gain){shown}."
         )
     return _advice_open(verdict, gain, known)
+
+
+def _advice_withheld(verdict: Verdict) -> str:
+    """Return the next step where a difference was shown and is not claimed; "" otherwise."""
+    if verdict.withheld == "missing rows":
+        return (
+            "Put the missing rows into the table, those that failed with `finish` = `error`, or run what was not run. "
+            "If they are missing for reasons that have nothing to do with their scores, judge with "
+            "--assume-missing-at-random."
+        )
+    if verdict.withheld == "drift":
+        return "Run both again in turn, seed by seed, so that a change of the host meets both alike."
+    if verdict.p_value <= verdict.alpha:
+        return f"Find out why they have no score. {_by_reason(verdict)}"
+    return ""
+
+
+def _by_reason(verdict: Verdict) -> str:
+    """Return what to do with rows without a score."""
+    return (
+        "Where the host was at fault, generate them again; where the settings were (a time limit, a text without an "
+        f"end), score them {verdict.scale.worst:g}."
+    )
 
 
 def _saturated(verdict: Verdict) -> str:

@@ -73,11 +73,19 @@ def _drift(verdict: Verdict, where: str) -> str:
 
 def _failures(verdict: Verdict, where: str) -> str:
     """Say why a significant difference is not claimed."""
+    because = f"{failed_rows(verdict)} have no score. Without them it"
+    return _withheld(verdict, where, because, f"with {verdict.scale.worst:g} for them", verdict.effect_with_failures)
+
+
+def failed_rows(verdict: Verdict, least: float = 0.0) -> str:
+    """Return the rows without a score of the arms that lost more than a share of theirs; "" where none did."""
     name, base = verdict.configuration, verdict.baseline
     arms = ((verdict.failed_finalist, name, verdict.n_finalist), (verdict.failed_baseline, base, verdict.n_baseline))
-    lost = " and ".join(f"{failed} of {failed + made} generations of {arm}" for failed, arm, made in arms if failed)
-    because = f"{lost} have no score. Without them it"
-    return _withheld(verdict, where, because, f"with {verdict.scale.worst:g} for them", verdict.effect_with_failures)
+    return " and ".join(
+        f"{failed} of {failed + made} generations of {arm}"
+        for failed, arm, made in arms
+        if failed > least * (failed + made)
+    )
 
 
 def _withheld(verdict: Verdict, where: str, because: str, otherwise: str, effect: float) -> str:

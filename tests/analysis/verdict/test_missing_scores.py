@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import SequentialDesign, judge_one
+from analysis import SequentialDesign, TableError, judge_one
 
 
 def table(rng, gain=0.0, *, cases=8, seeds=10, sd=0.12):
@@ -25,6 +25,27 @@ def fail(frame, arm, rows):
     own = frame["configuration"] == arm
     lost = own & rows(frame["score"].where(own))
     return frame.assign(finish=frame["finish"].mask(lost, "error"), score=frame["score"].mask(lost))
+
+
+def test_where_many_rows_have_no_score_their_reason_comes_before_more_seeds():
+    rng = np.random.default_rng(5)
+    half = fail(table(rng, gain=0.01), "f", lambda score: rng.random(len(score)) < 0.5)
+    verdict = judge_one(half, baseline="b")
+    lost = int((half["finish"] == "error").sum())
+    assert verdict.outcome == "not distinguishable"
+    assert verdict.advice == (
+        f"Before you generate more, find out why {lost} of 80 generations of f have no score. Where the host was at"
+        " fault, generate them again; where the settings were (a time limit, a text without an end), score them 0."
+    )
+    few = fail(table(rng, gain=0.01), "f", lambda score: score == score.max())
+    assert "find out why" not in judge_one(few, baseline="b").advice
+    one_each = half.drop(half[(half["configuration"] == "f") & (half["seed"] > 0)].index)
+    one_each = one_each.assign(finish="stop", score=0.5 + 0.01 * one_each["seed"])
+    two_each = pd.concat(
+        [one_each, one_each[one_each["configuration"] == "f"].assign(seed=9, score=None, finish="error")]
+    )
+    with pytest.raises(TableError, match=r"'f' has no case with two seeds \(8 of its rows have no score\)"):
+        judge_one(two_each, baseline="b", claim="these-cases", test="welch")
 
 
 @pytest.mark.slow

@@ -38,6 +38,14 @@ def test_another_verdict_fails_the_test_with_its_sentence(gate):
         gate(SCORES, baseline="old", expect=["equivalent", "worse"], margin=0.01)
 
 
+def test_a_failure_says_that_half_of_the_requests_failed(gate, tmp_path):
+    header, *rows = SCORES.read_text(encoding="utf-8").splitlines()
+    lost = [row.rpartition(",")[0] + "," if row.startswith("new") and n % 4 == 1 else row for n, row in enumerate(rows)]
+    (tmp_path / "half.csv").write_text("\n".join([header, *lost]), encoding="utf-8")
+    with pytest.raises(pytest.fail.Exception, match="20 of 40 rows of the configuration do not count"):
+        gate(tmp_path / "half.csv", baseline="old", expect="worse")
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
