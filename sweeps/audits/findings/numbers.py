@@ -54,10 +54,13 @@ def _of(host: HostRecord) -> Iterator[OwnNumbers]:
     shifts = {arm: logprob_shift(warm, run) for arm, run in runs.items() if set(run["prompt"]) & set(warm["prompt"])}
     cold = shifts.get(COLD)
     again = _run(host, WARM, repeat=True)
-    floor = logprob_shift(warm, again).largest if set(again["prompt"]) & set(warm["prompt"]) else None
+    repeat = logprob_shift(warm, again) if set(again["prompt"]) & set(warm["prompt"]) else None
+    floor = None if repeat is None else repeat.largest
     for arm, shift in shifts.items():
         if shift.largest <= (floor or 0.0):
             sentence = "Moves no log probability further than a repeat does."
+        elif repeat is not None and floor and (beside := judge_shift(shift, [repeat])).numerics != "beyond own shifts":
+            sentence = f"Repeats move them as well; it is not shown to move them more (p = {beside.p_value:.2g})."
         elif arm == COLD or cold is None:
             sentence = "Plain rounding: the prompt was evaluated at once, not taken from the cache."
         else:
