@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -156,11 +156,12 @@ def diff_studies(
     arms = None
     if finalists[0] is not None and finalists[1] is not None:
         arms = _arm("finalist", first, second, finalists[0].configuration, finalists[1].configuration, margin)
+    baselines = _arm("baseline", first, second, first.baseline, second.baseline, margin)
     return StudyDiff(
         a=first.name,
         b=second.name,
-        baselines=_arm("baseline", first, second, first.baseline, second.baseline, margin),
-        finalists=arms,
+        baselines=baselines,
+        finalists=None if arms is None else _beside(baselines, arms),
         hosts=_host_changes(first, second),
         settings=_setting_changes(first, second),
         answers=(first.use_now.text, second.use_now.text),
@@ -206,7 +207,35 @@ def _arm(
         return ArmDiff(arm, options, None, f"not compared: {error}", shared)
     called = ("A", "B") if a.name == b.name else (a.name, b.name)
     names = {labels[1]: f"the {arm} of {called[1]}", labels[0]: f"that of {called[0]}"}
-    return ArmDiff(arm, options, verdict, as_sentence(verdict.sentence, names), shared)
+    sentence = as_sentence(verdict.sentence, names) + _early((a, b), called)
+    return ArmDiff(arm, options, verdict, sentence, shared)
+
+
+def _beside(baselines: ArmDiff, finalists: ArmDiff) -> ArmDiff:
+    """Say where equal baselines differ: whatever changed between the studies is in the finalists' difference, too."""
+    moved = baselines.verdict is not None and baselines.verdict.outcome in ("better", "worse")
+    if not moved or baselines.options:
+        return finalists
+    why = (
+        " The baselines differ as well, with the same options: so something else changed between the studies, and this"
+        " difference has it in it."
+    )
+    return replace(finalists, sentence=finalists.sentence + why)
+
+
+def _early(studies: Iterable[SweepResult], called: tuple[str, str]) -> str:
+    """Say which confirmations a look ended because the difference was large: their means have that luck in them."""
+    early = [
+        name
+        for name, study in zip(called, studies, strict=True)
+        if study.verdict is not None and study.verdict.ended_early
+    ]
+    if not early:
+        return ""
+    return (
+        f" A look ended the confirmation of {' and that of '.join(early)} early, as happens to gains that came out"
+        " large: part of a difference may be that luck."
+    )
 
 
 def _shared(a: pd.DataFrame, b: pd.DataFrame) -> int:

@@ -13,6 +13,7 @@ from sweeps import SweepResult, diff_studies, load_result
 from sweeps.cli import run_command
 from sweeps.fingerprints.fingerprint import Fingerprint
 from sweeps.results.study_diff import StudiesDifferError
+from tests.sweeps.sweep_files import run, write_sweep
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,11 @@ def test_a_baseline_that_moved_is_found_with_its_size(two) -> None:
     found = diff_studies(lower, two[1])
     assert found.baselines.verdict.outcome == "better"
     assert found.baselines.verdict.effect > 0.1
+    assert found.finalists.sentence.endswith(
+        " The baselines differ as well, with the same options: so something else changed between the studies, and this"
+        " difference has it in it."
+    )
+    assert "baselines" not in diff_studies(*two).finalists.sentence
 
 
 def test_the_same_texts_are_counted_and_prove_nothing(two) -> None:
@@ -108,3 +114,17 @@ def test_studies_of_other_cases_or_scores_are_refused(two) -> None:
 
 def test_without_finalists_the_baselines_are_compared(two) -> None:
     assert diff_studies(two[0], with_record(two[1], finalists=None)).finalists is None
+
+
+def test_a_confirmation_that_a_look_ended_early_is_named(tmp_path: Path, two) -> None:
+    """Where looks end half of the confirmations early, equal finalists differ in .06 to .07 of simulated pairs."""
+    early = run(write_sweep(tmp_path, budget={"generations": 300}, engine={"options": {"noise": 0.03}}))
+    assert early.verdict is not None
+    assert early.verdict.ended_early
+    found = diff_studies(early, early)
+    assert found.finalists is not None
+    assert found.finalists.sentence.endswith(
+        " A look ended the confirmation of A and that of B early, as happens to gains that came out large: part of a"
+        " difference may be that luck."
+    )
+    assert "A look ended" not in diff_studies(*two).finalists.sentence
