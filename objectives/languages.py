@@ -15,7 +15,8 @@ _WORDS: Final = {
     "English": "the a an of to and or but is are was were be been it this that with by from has have had will would "
     "they",
     "German": "der die das den dem des ein eine einen einem einer eines und oder ist sind war waren wurde wurden wird "
-    "werden worden hat haben hatte zu mit von für auf im am bei bis nach aus als auch er sie es man sich dass weil um",
+    "werden worden hat haben hatte zu zur zum mit von vom für auf im am bei beim bis nach aus als auch er sie es man "
+    "sich dass weil um",
     "French": "le la les l un une des du de et ou est sont était a ont avait été être par pour dans sur au aux en se s "
     "ce cette ces qui que qu il elle d c on son sa ses leur avec",
     "Spanish": "el la los las un una unos unas y o es son fue fueron era ha han había por para con de del al se su sus "

@@ -12,7 +12,7 @@ from objectives.markup import plain
 from objectives.matchers.readings import Reading, other_readings
 from objectives.matchers.words import Word, is_function_word, item_words, rarity, text_words
 from objectives.numbers import Quantity, quantities
-from objectives.numbers.english import ordinal_word
+from objectives.numbers.english import ordinal_in_digits, ordinal_word
 from objectives.numbers.quantities import UTC, ZONED
 from objectives.text import Token, normalise, number_key, stem, tokenise
 
@@ -70,7 +70,8 @@ def _shown(normal: str, tokens: Sequence[Token], word: Word) -> str:
 def _kind(normal: str, tokens: Sequence[Token], word: Word) -> tuple[bool, bool]:
     """Return whether a word is a name (capitalised, but not just as the first word), and whether it is a number."""
     token = tokens[word.first]
-    if word.key[:1] == "#" or _CLOCK.fullmatch(word.key) or token.kind in ("number", "compound"):
+    is_number = token.kind in ("number", "compound") or ordinal_in_digits(normal[token.start : token.end].casefold())
+    if word.key[:1] == "#" or is_number or _CLOCK.fullmatch(word.key):
         return False, True
     capital = token.kind == "word" and normal[token.start].isupper()
     return capital and (word.first > 0 or rarity(word.key) >= _NAME_RARITY), False
@@ -153,9 +154,7 @@ def _said(quantity: Quantity) -> tuple[str, ...]:
         return tuple(
             dict.fromkeys(word for day in days for word in _spelled(quantity._replace(wants=frozenset((day,)))))
         )
-    own = _spelled(quantity)
-    is_ordinal = any(key.startswith("ordinal:") for key in quantity.wants)
-    return (*own, number_key(quantity.value)) if is_ordinal and quantity.value is not None else own
+    return _spelled(quantity)
 
 
 def _spelled(quantity: Quantity) -> tuple[str, ...]:

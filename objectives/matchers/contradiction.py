@@ -8,6 +8,7 @@ repeats an item is compared with it word by word:
 * *number*: another number, unit, date or time stands where the item has its own;
 * *label*: another letter, number or version follows the same noun (`tank B` for `tank A`), or `db2` stands for `db1`;
 * *role*: giver and receiver, or `from` and `to`, have changed places;
+* *cell*: the row of a table, or of a list of names and values, has another value, and another row has the item's;
 * *name*: another name, or a word that only looks like the item's, stands between the same neighbours.
 
 An item is contradicted if every sentence that has most of its words says something else.
@@ -22,9 +23,12 @@ from typing import Final, NamedTuple
 
 import regex
 
+from objectives.languages import FUNCTION_WORDS
 from objectives.markup import plain
 from objectives.matchers import contradiction_ja
+from objectives.matchers.cells import rows
 from objectives.matchers.opposites import TURNED, opposite
+from objectives.matchers.readings import initials
 from objectives.matchers.sentences import Sentence, Term, first_names, sentence, sentences
 from objectives.matchers.words import NEGATORS, is_misspelt, related, shared_beginning, unlike_forms
 from objectives.numbers import Quantity
@@ -34,6 +38,8 @@ _LEAST_SUPPORT: Final = 0.4
 """Share of an item's weight that a sentence must have to be about the item."""
 _WELL_SUPPORTED: Final = 0.6
 """Share from which a sentence can state the item by itself."""
+_LEAST_IN_ROW: Final = 0.3
+"""The same share for a row of a table with its heading."""
 _NEGATED_SHARE: Final = 0.3
 _LOOSE: Final = 2
 """Words that a near copy may have between those of the item, besides one for every four of the item."""
@@ -69,37 +75,78 @@ class _Pair(NamedTuple):
         return found / total if total else 0.0
 
 
-def contradiction(item: str, text: str) -> str:
+def contradiction(item: str, text: str, language: str = "") -> str:
     """Return what a text says otherwise than an item, such as "negation"; "" if nothing.
 
     Args:
         item: The item.
         text: The text, normalised and without markup.
+        language: The rubric's language, whose function words say nothing.
     """
     if contradiction_ja.is_unspaced(item):
         return contradiction_ja.contradiction(normalise(item), text)
     if _OTHER_SCRIPT.search(item):
         return ""
-    wanted = sentence(normalise(plain(item)).strip().rstrip("."))
-    said_sentences = [said for said in sentences(text) if said.may_be_about(wanted)]
-    pairs = [_pair(wanted, said) for said in said_sentences]
+    wanted = sentence(normalise(plain(item)).strip().rstrip("."), language)
+    said_sentences = [said for said in sentences(text, language) if said.may_be_about(wanted)]
+    pairs = [_pair(wanted, said, compounds=language == "German") for said in said_sentences]
     best = max((pair.support for pair in pairs), default=0.0)
+    of_table = _of_table(wanted, text, language)
     if best < _LEAST_SUPPORT:
-        return ""
+        return of_table or ""
     kinds = [
-        _kind(pair) or ("name" if _other_word(wanted, said) else "")
+        _kind(pair, language)
+        or (of_table if said.text in rows(text) else "")
+        or ("name" if _other_word(wanted, said) else "")
         for pair, said in zip(pairs, said_sentences, strict=True)
         if pair.support >= min(best, _WELL_SUPPORTED)
     ]
     return kinds[0] if all(kinds) else ""
 
 
-def _pair(wanted: Sentence, said: Sentence) -> _Pair:
+def _of_table(wanted: Sentence, text: str, language: str) -> str | None:
+    """Return "cell" if the rows about an item have another value where another row has the item's; None without one.
+
+    A row is read together with the heading of its table. It is about the item if it has most of its plain words.
+    """
+    found: list[tuple[float, bool]] = []
+    for row in rows(text).values():
+        cells = [sentence(cell, language).content for cell in row.cells]
+        heading = sentence(" ".join(row.heading), language).content
+        own = [{at for at, cell in enumerate(cells) if _places(term, cell)} for term in wanted.content]
+        here = [t for t, at in zip(wanted.content, own, strict=True) if at or _places(t, heading)]
+        share = sum(t.weight for t in here) / (sum(t.weight for t in wanted.content) or 1.0)
+        if not any(own) or share < _LEAST_IN_ROW or row.cells == row.heading:
+            continue
+        topic = sum(t.weight for t in here if not (t.name or t.quantity))
+        lost = [t for t, at in zip(wanted.content, own, strict=True) if not at and (t.name or t.quantity)]
+        others = (
+            any(_places(term, sentence(cell, language).content) for term in lost)
+            and place < len(cells)
+            and bool(cells[place])
+            and any(at and place not in at for at in own)
+            and not any(place in at for at in own)
+            for other in row.others
+            for place, cell in enumerate(other)
+        )
+        found.append((topic, any(others)))
+    if not found:
+        return None
+    best = max(topic for topic, _ in found)
+    return "cell" if all(other for topic, other in found if topic == best) else ""
+
+
+def _pair(wanted: Sentence, said: Sentence, *, compounds: bool = False) -> _Pair:
     item, terms = wanted.content, said.content
     places = [_places(term, terms) for term in item]
+    if compounds:  # `Neustart des Servers` and `Serverneustart`
+        for at, term in enumerate(item):
+            if not places[at] and term.quantity is None and len(term.raw) > _LOOKS_LIKE:
+                places[at] = [to for to, other in enumerate(terms) if _is_part(term.raw, other.raw)]
     for at, (one, other) in enumerate(pairwise(item)):
         if not (places[at] or places[at + 1]):
-            places[at] = places[at + 1] = [to for to, term in enumerate(terms) if term.raw == one.raw + other.raw]
+            wholes = (one.raw + other.raw, initials().get((one.key, other.key)))
+            places[at] = places[at + 1] = [to for to, term in enumerate(terms) if term.raw in wholes]
     return _Pair(item, terms, places)
 
 
@@ -160,12 +207,12 @@ def _like(one: str, other: str) -> bool:
     return one != other and related(one, other) and not opposite(one, other)
 
 
-def _kind(whole: _Pair) -> str:
+def _kind(whole: _Pair, language: str) -> str:
     pair = _near_copy(whole)
     if pair is None:
         return ""
     for name, found in _CHECKS:
-        if found(pair):
+        if not (language in FUNCTION_WORDS and language != "English" and name in _ENGLISH) and found(pair):
             return name
     return ""
 
@@ -208,6 +255,14 @@ def _numbers(pair: _Pair) -> bool:
         if any(other.quantity and place not in used and _sort(term, other) for place, other in enumerate(pair.said)):
             return True
     return False
+
+
+def _bounds(pair: _Pair) -> bool:
+    """Whether a bound is the other one: `at most 3` for `at least 3`."""
+    return any(
+        term.bound and places and all(pair.said[at].bound not in ("", term.bound) for at in places)
+        for term, places in zip(pair.item, pair.places, strict=True)
+    )
 
 
 def _sort(term: Term, other: Term) -> bool:
@@ -337,10 +392,21 @@ def _begins(lost: Term, before: Term) -> bool:
 
 def _another(lost: Sequence[Term], others: Sequence[Term]) -> bool:
     """Whether one name stands for another, or a word for one that looks like it: not a synonym."""
+    if any(_is_part(term.raw, other.raw) for term in lost for other in others):
+        return False
     if all(term.name for term in lost):
         return any(other.name for other in others)
     one, other = lost[0].raw, others[0].raw
     return len(lost) == len(others) == 1 and _looks_like(one, other) and not is_misspelt(one, other)
+
+
+def _is_part(one: str, other: str) -> bool:
+    """Whether a word is an initial of another or a part of it: `J.` for `John`, `Karte` for `Netzwerkkarte`."""
+    short, long = sorted((one, other), key=len)
+    if len(short) == 1 or not short.isalpha():
+        return short.isalpha() and long.startswith(short)
+    begins = long.startswith(short[:-1]) and len(long) >= len(short) + _LOOKS_LIKE
+    return len(short) > _LOOKS_LIKE and (begins or long.endswith(short))
 
 
 def _looks_like(one: str, other: str) -> bool:
@@ -379,9 +445,12 @@ def _agents(pair: _Pair) -> bool:
 
 _CHECKS: Final = (
     ("number", _numbers),
+    ("opposite", _bounds),
     ("opposite", _opposites),
     ("negation", _negation),
     ("label", _labels),
     ("role", _roles),
     ("name", _agents),
 )
+_ENGLISH: Final = frozenset(("role",))
+"""Checks that read the order of words, which other languages use otherwise."""

@@ -71,6 +71,9 @@ PAIR_WORDS: Final = 8
 """Words within which two successive words of an item count as a pair."""
 NEGATION_REACH: Final = 3 * WORD_STEP
 """A negating word negates the words that follow within this distance."""
+COMPOUND: Final = 0.9
+"""Grade of a word in a compound of two words of the rubric, as German makes them."""
+_LEAST_PART: Final = 4
 PART_OF_NAME: Final = 0.5
 """Grade of a word that is a part of an identifier."""
 NEGATED: Final = 0.5
@@ -179,11 +182,29 @@ class Rubric:
         self.has_pairs = sums > 0
         self.pair_weight /= np.where(self.has_pairs, sums, 1.0)
 
+    def _parts(self, key: str) -> tuple[str, ...]:
+        """Return two words of the rubric that make up a compound of the text: `Server` and `Neustart`."""
+        if len(key) < 2 * _LEAST_PART or not key.isalpha():
+            return ()
+        for cut in range(_LEAST_PART, len(key) - _LEAST_PART + 1):
+            head, tail = self._begun(key[:cut]), self._begun(key[cut:])
+            if head and tail and head != tail:
+                return head, tail
+        return ()
+
+    def _begun(self, part: str) -> str:
+        """Return a word of the rubric with this beginning, or with this beginning before a linking letter."""
+        known = self._by_prefix.get(part[:3], ())
+        fits = (one for one in known if one.isalpha() and (one == part or part in (one + "s", one + "n", one + "en")
+                or (one[:-1] == part and one[-1] in "ens")))  # fmt: skip
+        return next(fits, "")
+
     def _columns(self, key: str) -> tuple[tuple[int, float], ...]:
         """Return the rubric's words that a stem of the text supports, each with its grade."""
         near = set(self._by_prefix.get(key[:3], ())) if len(key) > 3 else set()
         near.update(other for other in synonyms(key) if other in self._stems)
         graded = {other: likeness(other, key) for other in sorted(near - self._exact_only)}
+        graded |= dict.fromkeys(self._parts(key), COMPOUND)
         if "_" in key:  # `customer_id` speaks of a customer
             graded |= dict.fromkeys(self._stems.intersection(map(stem, key.split("_"))), PART_OF_NAME)
         graded |= dict.fromkeys(self._stems.intersection((key, *self._spellings.get(key, ()))), 1.0)
@@ -317,6 +338,8 @@ def rubrics(texts: Sequence[str]) -> list[Rubric]:
     language = language_of_rubric(texts)
     contents = [item_content(text, language) for text in texts]
     frequency = Counter(word.key for content in contents for word in content)
-    spellings = {key: of for text in texts for key, of in aliases(text).items()}
+    spellings: dict[str, tuple[str, ...]] = {}
+    for key, of in (pair for text in texts for pair in aliases(text).items()):
+        spellings[key] = tuple(dict.fromkeys([*spellings.get(key, ()), *of]))
     blocks = (contents[at : at + ITEMS_AT_ONCE] for at in range(0, len(contents), ITEMS_AT_ONCE))
     return [Rubric(block, frequency, len(contents), spellings) for block in blocks]

@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 
 from objectives.case import Item
+from objectives.languages import language_of_rubric
 from objectives.matchers.base import Match, ObjectiveError
 from objectives.matchers.content import words_of_text
 from objectives.matchers.contradiction import contradiction
@@ -59,7 +60,7 @@ def shipped_model() -> dict[str, Any]:
 @lru_cache(maxsize=1)
 def _data_digest() -> str:
     data = resources.files("objectives").joinpath("data")
-    names = ("lexical.json", "lexicon.json", "first_names.txt", "opposites.txt")
+    names = ("lexical.json", "lexicon.json", "first_names.txt", "opposites.txt", "abbreviations.txt")
     return hashlib.sha256(b"".join(data.joinpath(name).read_bytes() for name in names)).hexdigest()
 
 
@@ -102,14 +103,17 @@ class LexicalMatcher:
 
     def match(self, items: Sequence[Item], text: str, *, context: str | None = None) -> list[Match]:  # noqa: ARG002
         """See `objectives.matchers.base.Matcher.match`. The log is not used."""
-        blocks = self._rubrics(tuple(item.text for item in items))
+        texts = tuple(item.text for item in items)
+        blocks, language = self._rubrics(texts), language_of_rubric(texts)
         normal, tokens, words = words_of_text(text)
         matches: list[Match] = []
         left = iter(items)
         for block in blocks:
             measured = block.measure(words)
             some = list(islice(left, len(block.words)))
-            matches.extend(self._explain(some, block, measured, self._probability(measured.values), normal, tokens))
+            matches.extend(
+                self._explain(some, block, measured, self._probability(measured.values), normal, tokens, language)
+            )
         return matches
 
     def _probability(self, values: Array) -> Array:
@@ -131,6 +135,7 @@ class LexicalMatcher:
         probability: Array,
         normal: str,
         tokens: Sequence[Token],
+        language: str,
     ) -> list[Match]:
         matches = []
         rows = zip(
@@ -138,7 +143,7 @@ class LexicalMatcher:
             measured.start.tolist(), block.columns, block.order, strict=True,
         )  # fmt: skip
         for item, words, found, recall, chance, start, columns, order in rows:
-            said_otherwise = contradiction(item.text, normal) if chance >= _WORTH_A_CHECK else ""
+            said_otherwise = contradiction(item.text, normal, language) if chance >= _WORTH_A_CHECK else ""
             decided = max(chance * _CONTRADICTED, _WORTH_A_CHECK) if said_otherwise else chance
             missing = tuple([words[place] for place in order if found[place] == 0.0])
             total = len(words)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import regex
 
+from objectives.matchers.words import abbreviations
 from objectives.numbers import Quantity
 from objectives.text import Token, number_key, stem
 
@@ -36,7 +38,8 @@ def other_readings(normal: str, tokens: Sequence[Token], numbers: Sequence[Quant
     * `post-mortem`: `postmortem`;
     * `v1.14.1`: `1.14.1`;
     * `4.182`, as it is written in German or Spanish: 4182; `1,5`: 1.5;
-    * `120 minutes`: 2 and `hours`.
+    * `120 minutes`: 2 and `hours`;
+    * `pull request`: `pr`.
     """
     return tuple(sorted([*_of_tokens(normal, tokens), *_of_quantities(numbers)], key=lambda found: found.first))
 
@@ -49,6 +52,8 @@ def _of_tokens(normal: str, tokens: Sequence[Token]) -> Iterator[Reading]:
         if kind == "word" and _joined(tokens, index, "-", "word"):
             other = tokens[index + 2].key
             yield Reading(stem(key + other), index, index + 2, (stem(key), stem(other)))
+        elif kind == "word" and (found := _abbreviated(tokens, index)) is not None:
+            yield found
         elif kind == "compound" and (version := _VERSION.fullmatch(key)):
             bare = version[1] if version[1].count(".") > 1 else number_key(float(version[1]))
             yield Reading(bare, index, index, (key,))
@@ -56,6 +61,21 @@ def _of_tokens(normal: str, tokens: Sequence[Token]) -> Iterator[Reading]:
             yield Reading(number_key(float(raw.replace(".", ""))), index, index, (key,))
         elif kind == "number" and (decimal := decimal_comma(normal, tokens, index)) is not None:
             yield Reading(number_key(decimal), index, index + 2, (key, tokens[index + 2].key))
+
+
+def _abbreviated(tokens: Sequence[Token], index: int) -> Reading | None:
+    """Return the abbreviation of two words: `pr` for `pull request`."""
+    if index + 1 >= len(tokens) or tokens[index + 1].kind != "word":
+        return None
+    words = (stem(tokens[index].key), stem(tokens[index + 1].key))
+    short = initials().get(words)
+    return None if short is None else Reading(short, index, index + 1, words)
+
+
+@lru_cache(maxsize=1)
+def initials() -> dict[tuple[str, ...], str]:
+    """Return abbreviations by the two stems for which they stand."""
+    return {words: short for short, words in abbreviations() if len(words) > 1}
 
 
 def decimal_comma(normal: str, tokens: Sequence[Token], index: int) -> float | None:

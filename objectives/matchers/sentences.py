@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 import regex
 
+from objectives.languages import FUNCTION_WORDS
 from objectives.matchers.opposites import ONLY_AFTER_VERB, has_opposites
 from objectives.matchers.words import ELIDED, NEGATORS, is_function_word, rarity
 from objectives.numbers import Quantity, quantities
@@ -30,6 +31,8 @@ _NEGATING_VERBS: Final = _ONLY_BEFORE_TO | frozenset(map(stem, _words("avoid pre
 """Words that negate what follows: some before `to`, the others before a verb in -ing."""
 _BREAKERS: Final = _words("but and because so while until after before when although since whereas then if which who")
 _NOT_NEGATING: Final = _words("only just merely doubt sooner wonder")
+_AFTER_VERB: Final = _words("nicht pas jamais nie niemals")
+"""Words that negate the verb before them as well."""
 _BEGINNING: Final = 3
 _ALIKE: Final = 0.3
 _REACH: Final = 5
@@ -38,6 +41,20 @@ PREPOSITIONS: Final = _words(
     "from to before after above below over under into inside outside with without onto off by for in on at"
 )
 _DETERMINERS: Final = _words("the a an this that its his her their our my")
+_NO_NAMES: Final = _DETERMINERS | _words("i who what when where why how which")
+"""Words whose capital says nothing, as in `- Who: Carla`."""
+_BOUNDS: Final = {
+    "at least": ">",
+    "no fewer than": ">",
+    "no less than": ">",
+    "a minimum of": ">",
+    "at most": "<",
+    "up to": "<",
+    "no more than": "<",
+    "not more than": "<",
+    "a maximum of": "<",
+}
+_BOUNDS_BEHIND: Final = {"or more": ">", "or above": ">", "or less": "<", "or fewer": "<", "or below": "<"}
 _NAME_RARITY: Final = 11.5
 
 
@@ -58,6 +75,7 @@ class Term(NamedTuple):
         negated: Whether the sentence negates it.
         quantity: The quantity, if it is one.
         preposition: The preposition right before it, or "".
+        bound: Of a quantity: `>` for `at least 3` and `3 or more`, `<` for `up to 3`; else "".
         weight: How much it says.
     """
 
@@ -69,14 +87,16 @@ class Term(NamedTuple):
     quantity: Quantity | None
     preposition: str
     weight: float
+    bound: str = ""
 
 
 class Sentence(NamedTuple):
-    """A sentence: its terms, those that carry meaning, and the first letters of these."""
+    """A sentence: its terms, those that carry meaning, the first letters of these, and its text."""
 
     terms: tuple[Term, ...]
     content: tuple[Term, ...]
     beginnings: frozenset[str]
+    text: str = ""
 
     def may_be_about(self, other: Sentence) -> bool:
         """Whether a good part of the words of another sentence may stand in this one; a fast first look."""
@@ -85,23 +105,33 @@ class Sentence(NamedTuple):
 
 
 @lru_cache(maxsize=256)
-def sentences(normal: str) -> tuple[Sentence, ...]:
-    """Return the sentences of a normalised text."""
-    return tuple(sentence(part.strip()) for part in _BREAK.split(normal) if part and part.strip())
+def sentences(normal: str, language: str = "") -> tuple[Sentence, ...]:
+    """Return the sentences of a normalised text; in a known language its function words are none that tell."""
+    return tuple(sentence(part.strip(), language) for part in _BREAK.split(normal) if part and part.strip())
 
 
 @lru_cache(maxsize=1 << 13)
-def sentence(normal: str) -> Sentence:
+def sentence(normal: str, language: str = "") -> Sentence:
     """Return a normalised stretch of text as one sentence."""
     tokens = tokenise(normal)
-    terms = tuple(_Reader(normal, tokens).terms())
+    terms = tuple(_Reader(normal, tokens, FUNCTION_WORDS.get(language, frozenset())).terms())
     content = tuple(term for term in terms if term.content)
-    return Sentence(terms, content, frozenset(term.key[:_BEGINNING] for term in content))
+    return Sentence(terms, content, frozenset(term.key[:_BEGINNING] for term in content), normal)
+
+
+def _negate_last(terms: list[Term]) -> None:
+    """Negate the verb before `nicht` or `pas`: `der Server startet nicht`."""
+    for place in range(len(terms) - 1, -1, -1):
+        if terms[place].content:
+            terms[place] = terms[place]._replace(negated=True)
+            return
 
 
 class _Reader:
-    def __init__(self, normal: str, tokens: Sequence[Token]) -> None:
+    def __init__(self, normal: str, tokens: Sequence[Token], function: frozenset[str]) -> None:
         self.normal = normal
+        self.function = function
+        self.start = next((at for at, token in enumerate(tokens) if token.kind != "symbol"), 0)  # after `- ` and `* `
         self.tokens = tokens
         self.quantities = {quantity.first: quantity for quantity in quantities(normal, tokens)}
         self.left = 0  # words that the current negation still reaches
@@ -115,14 +145,28 @@ class _Reader:
         while index < len(self.tokens):
             quantity = self.quantities.get(index)
             if quantity is not None:
-                found.append(self._quantity(quantity))
-                index = quantity.last + 1
+                bound, before, after = self._bound(quantity)
+                found[len(found) - before :] = [term._replace(content=False) for term in found[len(found) - before :]]
+                found.append(self._quantity(quantity)._replace(bound=bound))
+                index = quantity.last + 1 + after
                 continue
             term = self._word(index)
             if term is not None:
+                if term.raw in _AFTER_VERB:
+                    _negate_last(found)
                 found.append(term)
             index += 1
         return found
+
+    def _bound(self, quantity: Quantity) -> tuple[str, int, int]:
+        """Return the bound that a quantity is, with the number of its words before and after the quantity."""
+        words = [token.key for token in self.tokens[max(0, quantity.first - 3) : quantity.first]]
+        for size in (3, 2):
+            if bound := _BOUNDS.get(" ".join(words[-size:])):
+                return bound, size, 0
+        behind = [token.key for token in self.tokens[quantity.number[1] : quantity.number[1] + 2]]
+        bound = _BOUNDS_BEHIND.get(" ".join(behind), "")
+        return bound, 0, 2 if bound and quantity.last < quantity.number[1] else 0
 
     def _quantity(self, quantity: Quantity) -> Term:
         shown = self.normal[self.tokens[quantity.first].start : self.tokens[quantity.last].end]
@@ -156,12 +200,15 @@ class _Reader:
         stemmed = stem(key[:-3] if key.endswith("n't") else key)
         if kind == "compound":
             stemmed = key.removeprefix("v")
-        label = len(raw) == 1 and raw.isupper() and raw != "I" and index > 0
+        label = len(raw) == 1 and raw.isupper() and raw != "I" and index > self.start
         digits = any(character.isdigit() for character in raw)
-        known = index > 0 or key in first_names() or rarity(stemmed) >= _NAME_RARITY or self._capital(index + 1)
-        capital = raw[:1].isupper() and known and key != "i" and not key.startswith("i'")
+        known = (
+            index > self.start or key in first_names() or rarity(stemmed) >= _NAME_RARITY or self._capital(index + 1)
+        )
+        capital = raw[:1].isupper() and known and key not in _NO_NAMES and not key.startswith("i'")
         name = label or digits or capital or kind == "compound"
-        content = name or not (is_function_word(stemmed) or key in _NEGATING or key.endswith("n't"))
+        function = is_function_word(stemmed) or stemmed in self.function
+        content = name or not (function or key in _NEGATING or key.endswith("n't"))
         direction = not content and has_opposites(stemmed) and (key not in ONLY_AFTER_VERB or self._after_verb(index))
         weight = 3.0 if name else max(0.3, rarity(stemmed) - 3) ** 0.5
         preposition = self.preposition or (self.used if name else "")  # `from host a1`

@@ -129,6 +129,7 @@ _LEAST_MISSPELT: Final = 5
 _NEGATION_RARITY: Final = 9.0
 _LEAST_SHARED: Final = 0.5
 _SYNONYM: Final = 0.8
+_ABBREVIATION: Final = 0.95
 _SYNONYM_ENOUGH: Final = 0.4
 _FAMILY_SHARED: Final = 0.55
 
@@ -172,7 +173,19 @@ def _lexicon() -> tuple[Mapping[str, float], Mapping[str, Mapping[str, float]]]:
             one, other = pair.split(":")
             for a, b in ((one, other), (other, one)):
                 related.setdefault(a, {})[b] = strength
+    for short, long in abbreviations():
+        if len(long) == 1:
+            for a, b in ((short, long[0]), (long[0], short)):
+                related.setdefault(a, {})[b] = _ABBREVIATION
     return rarity, related
+
+
+@lru_cache(maxsize=1)
+def abbreviations() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Return abbreviations as stems, each with the stems of the words for which it stands."""
+    lines = resources.files("objectives").joinpath("data/abbreviations.txt").read_text("utf-8").splitlines()
+    pairs = [line.split(" = ") for line in lines if line and not line.startswith("#")]
+    return tuple((stem(short), tuple(map(stem, long.split()))) for short, long in pairs)
 
 
 def rarity(key: str) -> float:

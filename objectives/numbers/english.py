@@ -56,6 +56,11 @@ VAGUE: Final = _words("couple quarter quarters")
 """Words of `a couple of` and `three quarters of`."""
 OTHER_WORDS: Final = {"anderthalb": 1.5, "eineinhalb": 1.5, "zweieinhalb": 2.5, "dreieinhalb": 3.5}
 """Numbers in German that end in a half."""
+BEFORE_UNITS: Final = {
+    **dict.fromkeys(("un", "una", "une", "ein", "eine", "einen", "einer"), 1.0),
+    **{"dos": 2.0, "neuf": 9.0, "once": 11.0},
+}
+"""Numbers in other languages that are words of another kind, unless a unit follows."""
 _PERIODS: Final = _words("second minute hour day week month year")
 _SHARES: Final = {"half": 50.0, "third": 100 / 3, "thirds": 100 / 3, "quarter": 25.0, "quarters": 25.0}
 

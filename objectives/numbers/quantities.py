@@ -34,6 +34,7 @@ _WORDS: Final = (
     | set(QUARTERS)
     | english.VAGUE
     | set(english.OTHER_WORDS)
+    | set(english.BEFORE_UNITS)
     | set(english.OTHER_ORDINALS)
 )
 _ARTICLES: Final = frozenset(
@@ -197,6 +198,8 @@ def _word(view: Tokens, start: int) -> Value | None:
     """Read a number in a word of another language than English, of which the tokens know the small ones."""
     if (other := english.OTHER_WORDS.get(view.word(start))) is not None:
         return Value(other, start + 1)
+    if view.word(start) in english.BEFORE_UNITS and len(view.key(start + 1)) > 2 and view.key(start + 1) in UNITS:
+        return Value(english.BEFORE_UNITS[view.word(start)], start + 1)
     value = number_value(view.tokens[start].key) if start < view.count and view.kind(start) == "number" else None
     return None if value is None or view.word(start) in english.STARTS else Value(value, start + 1)
 
