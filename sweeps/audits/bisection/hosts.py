@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from analysis.formatting import option_text
-from sweeps.audits.bisection.bisect import HOST, Bisection, Pair, Value, Values, bisect
+from sweeps.audits.bisection.bisect import ASKS, HOST, Bisection, Pair, Value, Values, bisect
 from sweeps.audits.bisection.causes import host_factor, suspects
 from sweeps.audits.findings.facts_table import engine_version
 from sweeps.audits.hosts import AuditHost, on_one_machine
@@ -209,6 +209,8 @@ class _Asker:
             # a default that is named would be another request
             given = {name: value for name, value in given.items() if value != OPENAI_DEFAULTS.get(name)}
         setting = self._setting(values, path, _options(given))
+        if pairs and repeat % ASKS:  # a host that rounds in another way after each load must be seen not to repeat
+            host.unload()
         texts = []
         for case, seed in pairs:
             try:

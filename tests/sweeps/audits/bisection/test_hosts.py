@@ -90,6 +90,28 @@ def test_servers_of_two_versions_on_one_machine_isolate_the_version(tmp_path):
     assert bisection.values["version"] == ("0.13.5", "0.17.4")
 
 
+class RoundsByLoad(OllamaDouble):
+    """A server that computes other numbers after each load of the model."""
+
+    def _load(self, *request):
+        took = super()._load(*request)
+        self.numerics = f"load {self.loads} of {self.version}"
+        return took
+
+
+@pytest.mark.slow
+def test_servers_that_round_in_another_way_after_each_load_isolate_no_version(tmp_path, monkeypatch):
+    """With all repeats in one load the version was isolated in 6 of 12 audits of servers with four ways to round."""
+    monkeypatch.setattr("tests.doubles.three_machines.OllamaDouble", RoundsByLoad)
+    versions = {"old": VERSIONS["wk-01"], "new": VERSIONS["wk-02"]}
+    with three_machines(versions=versions) as machines:
+        found = audit(model=MODEL, hosts=machines.hosts, quick=True, bisect=True, mlruns=tmp_path)
+
+    (bisection,) = found.record.bisections
+    assert (bisection.status, bisection.why) == ("not decided", "the hosts do not repeat their own texts more often")
+    assert found.sources.set_index("source").loc["Software versions", "finding"] == "consistent with"
+
+
 def fake(label, url, *, host_file=None, source="this machine"):
     engine = SimpleNamespace(address=url)
     address = HostAddress(label, EngineSpec("ollama"), host_file=host_file)
