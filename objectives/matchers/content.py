@@ -12,11 +12,14 @@ from objectives.markup import plain
 from objectives.matchers.readings import Reading, other_readings
 from objectives.matchers.words import Word, is_function_word, item_words, rarity, text_words
 from objectives.numbers import Quantity, quantities
+from objectives.numbers.dates import WEEKDAY_NAMES
 from objectives.numbers.english import ordinal_in_digits, ordinal_word
 from objectives.numbers.quantities import UTC, ZONED
 from objectives.text import Token, normalise, number_key, stem, tokenise
 
 _NAME_RARITY: Final = 11.5
+_PARTICLES: Final = {"Chinese": frozenset("的了把被在将")}
+"""Characters by language, which with the one beside them say nothing."""
 _CLOCK: Final = re.compile(rf"({UTC})?\d\d:\d\d(:\d\d)?")
 
 
@@ -40,7 +43,12 @@ def item_content(text: str, language: str = "") -> list[Content]:
     tokens = tokenise(normal)
     words = _with_quantities(item_words(tokens), quantities(normal, tokens), normal, tokens, item=True)
     own = FUNCTION_WORDS.get(language, frozenset())
-    telling = [word for word in words if not is_function_word(word.key) and word.key not in own] or words
+    particles = _PARTICLES.get(language, frozenset())
+    telling = [
+        word
+        for word in words
+        if not is_function_word(word.key) and word.key not in own and particles.isdisjoint(word.key)
+    ] or words
     content: dict[str, Content] = {}
     for word in telling:
         content.setdefault(word.key, Content(word.key, _shown(normal, tokens, word), *_kind(normal, tokens, word)))
@@ -166,6 +174,8 @@ def _spelled(quantity: Quantity) -> tuple[str, ...]:
     if sort == "date":
         month, day = int(rest[:2]), int(rest[3:5])
         return (stem(calendar.month_name[month].casefold()), number_key(float(day)))
+    if sort == "weekday":
+        return (stem(WEEKDAY_NAMES[int(rest) - 1].casefold()),)
     if sort == "quarter":
         return (f"q{rest}",)
     if sort == "ordinal":

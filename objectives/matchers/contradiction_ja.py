@@ -25,6 +25,7 @@ _CHUNK: Final = regex.compile(
     r"(?P<noun>[\p{Script=Han}々\p{Script=Katakana}ーA-Za-z0-9]+)(?P<after>さん|氏|様|君)?"
     r"(?P<particle>は|が|を|に|へ|から|まで|より|で|と|の|も)?"
 )
+_PARTICLE: Final = regex.compile(r"です|でした|だった|ます|[はがをにへとでもの的了把被在将]")
 _CASE: Final = {"は": "が", "も": "が", "へ": "に"}
 _ROLES: Final = frozenset(("が", "を", "に", "と", "から", "まで", "より"))
 _LABEL: Final = regex.compile(r"[A-Za-z]+\d*|\d[A-Za-z0-9.]*|[月火水木金土日](?=曜)")
@@ -61,7 +62,7 @@ def _support(item: str, part: str) -> float:
 
 
 def _kind(item: str, part: str) -> str:
-    if _numbers(item, part) and _repeats(_without_quantities(item), _without_quantities(part)):
+    if _numbers(item, part) and _repeats(_bare(item), _bare(part)):
         return "number"
     span = _span(item, part)
     if _opposites(item, part, span):
@@ -116,6 +117,11 @@ def _without_quantities(text: str) -> str:
     for quantity in reversed(quantities(normal, tokens)):
         normal = normal[: tokens[quantity.first].start] + normal[tokens[quantity.last].end :]
     return normal
+
+
+def _bare(text: str) -> str:
+    """Return a text without quantities and particles, which stand elsewhere in another order of words."""
+    return _PARTICLE.sub("", _without_quantities(text))
 
 
 def _numbers(item: str, part: str) -> bool:
@@ -175,6 +181,8 @@ def _other_noun(item: str, part: str) -> bool:
         for other, role, named in _chunks(part):
             if other in nouns or _known(other, item) or role != particle or person != named:
                 continue
+            if person and _support(_bare(item.replace(noun, "")), _bare(part)) >= _MOSTLY:
+                return True
             at = item.index(noun)
             around = item[max(0, at - 1) : at] + other + item[at + len(noun) : at + len(noun) + 2]
             if around in part and _repeats(item.replace(noun, other), part):

@@ -42,6 +42,21 @@ _BEFORE_SLASH: Final = frozenset(("on", "by", "due", "until", "since", "el", "le
 _DOTTED: Final = regex.compile(r"(\d\d?)\.(\d\d?)\.((?:19|20)\d\d)")
 
 
+WEEKDAYS: Final = {
+    word: number
+    for number, words in enumerate(
+        ("monday mondays mon montag lundi lunes", "tuesday tuesdays tue tues dienstag mardi martes",
+         "wednesday wednesdays wed mittwoch mercredi miercoles", "thursday thursdays thu thurs donnerstag jeudi jueves",
+         "friday fridays fri freitag vendredi viernes", "saturday saturdays samstag sonnabend samedi sabado",
+         "sunday sundays sonntag dimanche domingo"),
+        start=1,
+    )
+    for word in words.split()
+}  # fmt: skip
+"""Days of the week in four languages. Short forms need their capital; `Sat` and `Sun` are words of another kind."""
+_LEAST_FULL: Final = 5
+_JAPANESE_DAYS, _CHINESE_DAYS = "月火水木金土日", "一二三四五六日天"
+WEEKDAY_NAMES: Final = tuple(calendar.day_name)
 _QUARTER: Final = regex.compile(r"q([1-4])")
 QUARTERS: Final = {
     word: number
@@ -85,6 +100,31 @@ def day_at(tokens: Tokens, index: int) -> Day | None:
     if kind == "unspaced" or "年" in (following := tokens.key(index + 1)) or "月" in following:
         return _japanese(tokens, index)
     return _day_first(tokens, index) or _day_and_month(tokens, index)
+
+
+def weekday_at(tokens: Tokens, index: int) -> tuple[int, int] | None:
+    """Return the day of the week that begins at a token (Monday is 1), and the token after it."""
+    if tokens.kind(index) == "unspaced":
+        return _unspaced_weekday(tokens, index)
+    word = tokens.word(index)
+    number = WEEKDAYS.get(word)
+    if number is None or (len(word) < _LEAST_FULL and not tokens.raw(index)[:1].isupper()):
+        return None
+    return number, index + 1
+
+
+def _unspaced_weekday(tokens: Tokens, index: int) -> tuple[int, int] | None:
+    """Read 月曜日, 月曜, 星期一 and 周一."""
+    day = _JAPANESE_DAYS.find(tokens.key(index)) + 1
+    if day and tokens.follows(index + 1, "曜"):
+        return day, index + 2 + tokens.follows(index + 2, "日")
+    for begin in ("星期", "礼拜", "周", "週"):
+        if tokens.follows(index, begin):
+            place = index + len(begin)
+            day = _CHINESE_DAYS.find(tokens.key(place)) + 1
+            if day:
+                return min(day, 7), place + 1
+    return None
 
 
 def _either_way(one: int, other: int, year: int | None, stop: int) -> Day | None:

@@ -12,7 +12,9 @@ from objectives.numbers.reading import Tokens, Value
 
 _DIGITS: Final = "〇零一二三四五六七八九"
 _POWERS: Final = {"十": 1e1, "百": 1e2, "千": 1e3, "万": 1e4, "億": 1e8, "兆": 1e12}
-STARTS: Final = frozenset(_DIGITS) | frozenset(_POWERS)
+_TWO: Final = str.maketrans("两兩", "二二")
+"""The Chinese two before a counter."""
+STARTS: Final = frozenset(_DIGITS) | frozenset(_POWERS) | frozenset("两兩")
 """Characters that a number may begin with."""
 
 # A single character, or one that begins a word, is a number only before a counter: 五分, but 一部, 千葉, 万一.
@@ -50,7 +52,7 @@ def _is_numeral(tokens: Tokens, index: int) -> bool:
 
 @lru_cache(maxsize=1 << 14)
 def _read(written: str) -> float | None:
-    plain = written.replace(",", "")
+    plain = written.replace(",", "").translate(_TWO)
     try:
         if "." in plain and plain[-1] in _POWERS:
             return float(plain[:-1]) * _POWERS[plain[-1]]

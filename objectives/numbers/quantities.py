@@ -22,7 +22,7 @@ import regex
 from objectives.numbers import english, kanji
 from objectives.numbers.clocks import Clock, clock_at
 from objectives.numbers.conversions import in_base_units, in_other_units
-from objectives.numbers.dates import MONTHS, QUARTERS, Day, day_at, quarter_at
+from objectives.numbers.dates import MONTHS, QUARTERS, WEEKDAYS, Day, day_at, quarter_at, weekday_at
 from objectives.numbers.reading import Tokens, Value
 from objectives.numbers.units import CURRENCIES, JAPANESE_UNITS, LETTERS, SCALES, SHORTENED, UNITS
 from objectives.text import Token, number_key, number_value
@@ -32,6 +32,7 @@ _WORDS: Final = (
     | set(MONTHS)
     | {"noon", "midnight", "quarter", "viertel"}
     | set(QUARTERS)
+    | set(WEEKDAYS)
     | english.VAGUE
     | set(english.OTHER_WORDS)
     | set(english.BEFORE_UNITS)
@@ -44,7 +45,7 @@ _ARTICLES: Final = frozenset(
 _THOUSANDS: Final = regex.compile(r"[1-9]\d{0,2}\.\d{3}")
 UTC, ZONED = "utc ", " zoned"
 """Marks in the keys of times with a zone: the time in UTC, and the time there."""
-_CHARACTERS: Final = kanji.STARTS | set("午正")
+_CHARACTERS: Final = kanji.STARTS | set("午正星礼週周月火水木金土日")
 
 
 class Quantity(NamedTuple):
@@ -116,6 +117,9 @@ def _at(view: Tokens, index: int) -> Quantity | None:
     if (quarter := quarter_at(view, index)) is not None:
         keys = frozenset((f"quarter:{quarter[0]}",))
         return Quantity(index, quarter[1] - 1, (index, quarter[1]), keys, keys, None)
+    if (weekday := weekday_at(view, index)) is not None:
+        keys = frozenset((f"weekday:{weekday[0]}",))
+        return Quantity(index, weekday[1] - 1, (index, weekday[1]), keys, keys, None)
     if (clock := clock_at(view, index)) is not None:
         return _clock(index, clock)
     if (ordinal := english.ordinal_in_digits(view.word(index))) is not None:

@@ -38,8 +38,8 @@ UNITS: Final = {
         "yard": "yard yards ヤード",
         "point": "point points ポイント",
         "degree": "degree degrees 度",
-        "$": "$ usd dollar dollars ドル",
-        "€": "€ eur euro euros ユーロ",
+        "$": "$ usd dollar dollars ドル 美元",
+        "€": "€ eur euro euros ユーロ 欧元 歐元",
         "£": "£ gbp pound pounds ポンド",
         "¥": "¥ jpy yen 円",
     }.items()

@@ -14,6 +14,7 @@ OTHERS = {
     "German": ("Eva bestellt ein neues Kabel für das Labor.", "Der Lieferant bot einen Rabatt von 10 % an."),
     "French": ("Eve commande un nouveau câble pour le laboratoire.", "Le fournisseur a offert une remise de 10 %."),
     "Spanish": ("Eva pide un cable nuevo para el laboratorio.", "El proveedor ofreció un descuento del 10 %."),
+    "Chinese": ("伊娃将订购新的电缆供实验室使用。", "供应商提供了百分之十的折扣。"),
     "Japanese": ("エヴァが新しいケーブルを注文する。", "業者が割引を提案した。"),
 }
 
@@ -151,11 +152,29 @@ def test_german_compounds(item: str, same: str) -> None:
         ("Les serveurs sont redémarrés par l'équipe.", "L'équipe ne redémarre pas le serveur.", "French"),
         ("Hay que revisar las conexiones del motor.", "No hay que revisar la conexión del motor.", "Spanish"),
         ("El fallo del servidor duró dos horas.", "El fallo del servidor duró tres horas.", "Spanish"),
+        ("La mise à jour est reportée au lundi.", "Les mises à jour sont reportées à mardi.", "French"),
+        ("締め切りは月曜日です。", "火曜日が締め切りです。", "Japanese"),
+        ("田中さんが報告書を書く。", "報告書は鈴木さんが書く。", "Japanese"),
+        ("数据库的连接中断了两个小时。", "数据库连接中断3小时。", "Chinese"),
     ],
 )
 def test_contradictions_in_other_languages(item: str, other: str, language: str) -> None:
     assert is_covered(item, item, language)
     assert not is_covered(item, other, language)
+
+
+@pytest.mark.parametrize(
+    ("item", "same", "language"),
+    [
+        ("The deadline is Mon at 9.", "The deadline is Monday at 9.", "English"),
+        ("締め切りは月曜日です。", "月曜日が締め切りです。", "Japanese"),
+        ("田中さんが報告書を書く。", "報告書は田中さんが書く。", "Japanese"),
+        ("数据库的连接中断了两个小时。", "数据库连接中断2小时。", "Chinese"),
+        ("旧的备份在周一删除。", "星期一将删除旧备份。", "Chinese"),
+    ],
+)
+def test_weekdays_and_particles(item: str, same: str, language: str) -> None:
+    assert is_covered(item, same, language)
 
 
 @pytest.mark.parametrize(
