@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from objectives.case import Item
 from objectives.matchers.lexical import LexicalMatcher
@@ -187,3 +189,20 @@ def test_what_is_no_time_of_day_and_no_date(text: str) -> None:
     found = [key for quantity in quantities(normal, tokenise(normal)) for key in quantity.says]
     assert not [key for key in found if key.startswith(("date:", "ordinal:", "quarter:", "time:utc"))]
     assert not [key for key in found if key.startswith("time:")] or text == "14:00 ET"
+
+
+_PIECES = """half a quarter of to past five ten 9 14 0 12/05/2026 03.03. 3/5 am on um Uhr h 14h30 UTC CEST +2 +14:30 Z pm
+o'clock Q3 third 2nd 0th dritte die 4. Pumpe Monday 月曜日 周一 星期 月 两 三分 one in at least up or more | : - ٣ ½ v1.2 dos"""
+
+
+@given(st.lists(st.sampled_from(_PIECES.split()), max_size=12))
+def test_quantities_lie_within_their_text_one_after_another(pieces: list[str]) -> None:
+    normal = normalise(" ".join(pieces))
+    tokens = tokenise(normal)
+    after = 0
+    for quantity in quantities(normal, tokens):
+        assert after <= quantity.first <= quantity.number[0] < quantity.number[1] <= len(tokens)
+        assert quantity.number[1] - 1 <= quantity.last < len(tokens)
+        assert quantity.says
+        assert quantity.wants
+        after = quantity.last + 1
