@@ -121,9 +121,9 @@ def _unspaced_weekday(tokens: Tokens, index: int) -> tuple[int, int] | None:
     for begin in ("星期", "礼拜", "周", "週"):
         if tokens.follows(index, begin):
             place = index + len(begin)
-            day = tokens.key(place)
-            if day and day in _CHINESE_DAYS:
-                return min(_CHINESE_DAYS.index(day) + 1, 7), place + 1
+            name = tokens.key(place)
+            if name and name in _CHINESE_DAYS:
+                return min(_CHINESE_DAYS.index(name) + 1, 7), place + 1
     return None
 
 
