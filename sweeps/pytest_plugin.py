@@ -5,6 +5,7 @@ It is registered with the package, so every pytest run of its environment import
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,12 @@ def _found(path: Path, beside: Path) -> Path | None:
 
 def _of_study(name: str | None, mlruns: str | Path, settings: dict[str, Any]) -> tuple[Verdict, str]:
     """Return the verdict on the best finalist, and its outcome with the limits that it does not keep."""
+    from sweeps.results.changed_cases import changed_cases_note
     from sweeps.results.reader import load_confirmed
 
     study = load_confirmed(mlruns, name)
+    if changed := changed_cases_note(study):
+        warnings.warn(f"study {study.name}: {changed}", stacklevel=3)
     best = study.judge_all(**settings)[0]
     return best, study.limits.gated(best.configuration, best.outcome)
 

@@ -135,6 +135,7 @@ def _judge_study(
     recommend: float | None,
 ) -> dict[str, str]:
     """Print the verdict of a study; return the best finalist's by its name, with the limits that it does not keep."""
+    from sweeps.results.changed_cases import changed_cases_note
     from sweeps.results.reader import load_confirmed
     from sweeps.results.use_now import use_now
     from sweeps.scoring.empty_texts import empty_notes
@@ -164,6 +165,8 @@ def _judge_study(
             say(stdout_console(), note)
         finalists = {verdict.configuration: result.called[verdict.configuration] for verdict in verdicts}
         print_reliability(reliable, {result.baseline.key: "the baseline", **finalists})
+    if changed := changed_cases_note(result):
+        say(stderr_console(), f"warning: {changed}")
     best = verdicts[0]
     return {result.called[best.configuration]: result.limits.gated(best.configuration, best.outcome)}
 

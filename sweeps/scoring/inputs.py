@@ -37,7 +37,13 @@ def with_stored_score(config: SweepConfig, identity: Mapping[str, Any] | None) -
     return replace(config, objective=config.objective.model_copy(update={"score": score}))
 
 
-def _cases_of(config: SweepConfig) -> list[Case]:
+def cases_of(config: SweepConfig) -> list[Case]:
+    """Load the cases of a sweep from its files.
+
+    Raises:
+        CaseError: If they cannot be read.
+        ConfigError: If they read logs elsewhere, and nobody permitted it.
+    """
     table = config.objective
     if table.allow_outside_logs:
         what = f"read logs outside the folder of the rubrics that {Path(config.cases_path).resolve()} has"
@@ -69,7 +75,7 @@ def load_inputs(
     where = config.path or "<text>"
     problems: list[str] = []
     try:
-        cases = _cases_of(config) if cases is None else cases
+        cases = cases_of(config) if cases is None else cases
     except CaseError as error:
         nowhere = config.cases_path not in shipped_sets() and not Path(config.cases_path).exists()
         problems.append(f"{where}: objective.cases: {error}" if nowhere else str(error))

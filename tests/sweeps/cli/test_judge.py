@@ -116,6 +116,25 @@ def test_judge_before_the_confirmation_is_complete_is_refused(copy: Path, capsys
     assert "confirmation" in capsys.readouterr().err
 
 
+def test_a_verdict_by_another_rubric_than_that_in_the_files_says_so(tmp_path: Path, capsys: Capture) -> None:
+    run(write_sweep(tmp_path))
+    where = ["--mlruns", str(tmp_path / "mlruns")]
+    assert run_command(["judge", *where]) == 0
+    assert "warning" not in capsys.readouterr().err
+    rubric, log = tmp_path / "cases/c1.toml", tmp_path / "cases/c2.txt"
+    rubric.write_text(rubric.read_text().replace("Carla owns", "Petra owns"))
+    log.write_text(f"{log.read_text()} And more.")
+    assert run_command(["judge", *where]) == 0
+    told = " ".join(capsys.readouterr().err.split())
+    assert "warning: these texts were scored by another rubric of c1 than the one in " in told
+    assert "to score them by the files: sweeps rescore t --mlruns" in told
+    assert "these texts were made from another log of c2 than the one in " in told
+    for path in (rubric, log):
+        path.unlink()
+    assert run_command(["judge", *where]) == 0
+    assert "warning" not in capsys.readouterr().err
+
+
 def scores_file(folder: Path) -> Path:
     path = folder / "scores.csv"
     rows = [
