@@ -158,8 +158,9 @@ def _places(term: Term, terms: Sequence[Term]) -> list[int]:
     like = [at for at, other in enumerate(terms) if other.quantity is None and _like(term.key, other.key)]
     if same or like:
         return same or like
+    spelled_out = [at for at, two in enumerate(pairwise(terms)) if initials().get((two[0].key, two[1].key)) == term.raw]
     starts = [at for at, other in enumerate(terms[:-1]) if term.raw.startswith(other.raw)]
-    return [at for at in starts if terms[at].raw + terms[at + 1].raw == term.raw]
+    return spelled_out or [at for at in starts if terms[at].raw + terms[at + 1].raw == term.raw]
 
 
 def _meets(wanted: Quantity, said: Quantity) -> bool:

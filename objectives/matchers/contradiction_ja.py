@@ -36,6 +36,8 @@ _ENDING: Final = 4
 _LOOSE: Final = 6
 """Characters that a near copy may have besides those of the item."""
 _REPEATED: Final = 0.8
+_REORDERED: Final = 0.66
+"""The same without quantities and particles, in any order of words."""
 _MOSTLY: Final = 0.6
 
 
@@ -62,7 +64,7 @@ def _support(item: str, part: str) -> float:
 
 
 def _kind(item: str, part: str) -> str:
-    if _numbers(item, part) and _repeats(_bare(item), _bare(part)):
+    if _numbers(item, part) and _support(_bare(item), _bare(part)) >= _REORDERED:
         return "number"
     span = _span(item, part)
     if _opposites(item, part, span):

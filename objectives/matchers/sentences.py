@@ -146,6 +146,7 @@ class _Reader:
             quantity = self.quantities.get(index)
             if quantity is not None:
                 bound, before, after = self._bound(quantity)
+                self.left = 0 if bound else self.left  # the `no` of `no more than`
                 found[len(found) - before :] = [term._replace(content=False) for term in found[len(found) - before :]]
                 found.append(self._quantity(quantity)._replace(bound=bound))
                 index = quantity.last + 1 + after

@@ -95,6 +95,11 @@ WORDS = [
     ("The pull request was merged.", "The PR was merged.", "The PR was not merged."),
     ("At least 3 replicas are needed.", "Three or more replicas are needed.", "At most 3 replicas are needed."),
     ("Up to 10 users can log in.", "At most 10 users can log in.", "At least 10 users can log in."),
+    (
+        "QA signed off the build.",
+        "Quality assurance signed off the build.",
+        "Quality assurance did not sign off the build.",
+    ),
     ("J. Smith reviews the code.", "John Smith reviews the code.", "John Brown reviews the code."),
     ("The guide is for new staff.", "- The Guide is for new staff.", "- The Guide is not for new staff."),
 ]
