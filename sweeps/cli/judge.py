@@ -136,6 +136,7 @@ def _judge_study(
 ) -> dict[str, str]:
     """Print the verdict of a study; return the best finalist's by its name, with the limits that it does not keep."""
     from sweeps.results.changed_cases import changed_cases_note
+    from sweeps.results.earlier_tries import earlier_tries_note
     from sweeps.results.reader import load_confirmed
     from sweeps.results.use_now import use_now
     from sweeps.scoring.empty_texts import empty_notes
@@ -161,7 +162,7 @@ def _judge_study(
             _print(verdict, result, name)
             _print_labels(result, verdict)
             _print_limits(result, verdict.configuration, name)
-        for note in empty_notes(result.fresh_rows, result.baseline.key):
+        for note in filter(None, [earlier_tries_note(result), *empty_notes(result.fresh_rows, result.baseline.key)]):
             say(stdout_console(), note)
         finalists = {verdict.configuration: result.called[verdict.configuration] for verdict in verdicts}
         print_reliability(reliable, {result.baseline.key: "the baseline", **finalists})

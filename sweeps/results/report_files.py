@@ -14,6 +14,7 @@ from analysis.export.files import write_together
 from analysis.observations import views
 from sweeps.errors import SweepError
 from sweeps.ledger.records import now
+from sweeps.results.earlier_tries import earlier_tries_note
 from sweeps.results.figures.item_table import Shown, item_table, marked_texts
 from sweeps.results.figures.limit_columns import limit_columns
 from sweeps.results.figures.meanings import prompt_texts, score_text
@@ -131,6 +132,7 @@ def _tables(result: SweepResult, exports: Sequence[Path], warn: Callable[[str], 
         commands=commands(result, exports),
         exports=[str(path) for path in exports],
         notes=[
+            *filter(None, [guard("earlier studies", lambda: earlier_tries_note(result), "")]),
             *empty_notes(result.rows, result.baseline.key),
             *language_notes(answers),
             *reasoning_notes(answers, result.config.objective.reasoning, result.name),

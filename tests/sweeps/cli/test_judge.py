@@ -11,6 +11,7 @@ import pytest
 
 from sweeps.cli import run_command
 from sweeps.results.reader import load_result
+from sweeps.results.report_files import report_data
 from tests.sweeps.cli.reading import VERDICT_KEYS, Capture, answer, text
 from tests.sweeps.sweep_files import run, write_sweep
 
@@ -114,6 +115,28 @@ def test_judge_before_the_confirmation_is_complete_is_refused(copy: Path, capsys
     capsys.readouterr()
     assert run_command(["judge", "t", "--mlruns", str(copy / "mlruns")]) == 2
     assert "confirmation" in capsys.readouterr().err
+
+
+def test_a_gain_after_studies_that_found_none_says_how_easily_luck_finds_one(copy: Path, capsys: Capture) -> None:
+    import sqlite3
+
+    def judged(verdict: str) -> None:
+        with sqlite3.connect(copy / "mlruns/ledger.db") as connection:
+            (text,) = connection.execute("SELECT record FROM studies WHERE name = 'other'").fetchone()
+            record = json.loads(text)
+            record["judged"]["verdict"] = verdict
+            connection.execute(
+                "UPDATE studies SET sha256 = NULL, record = ? WHERE name = 'other'", [json.dumps(record)]
+            )
+
+    judged("not distinguishable")
+    note = "An earlier study of the same baseline and cases found no gain. In 2 such studies luck alone finds one with"
+    shown = " ".join(text(capsys, "judge", "t", "--mlruns", copy / "mlruns").split())
+    assert f"{note} a probability of up to 5%" in shown
+    assert any(each.startswith(note) for each in report_data(load_result(copy / "mlruns", "t")).notes)
+    assert note not in " ".join(text(capsys, "judge", "other", "--mlruns", copy / "mlruns").split())
+    judged("better")
+    assert note not in " ".join(text(capsys, "judge", "t", "--mlruns", copy / "mlruns").split())
 
 
 def test_a_verdict_by_another_rubric_than_that_in_the_files_says_so(tmp_path: Path, capsys: Capture) -> None:
