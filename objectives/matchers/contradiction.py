@@ -155,12 +155,18 @@ def _places(term: Term, terms: Sequence[Term]) -> list[int]:
     if term.quantity is not None:
         return [at for at, other in enumerate(terms) if other.quantity and _meets(term.quantity, other.quantity)]
     same = [at for at, other in enumerate(terms) if term.key == other.key and not unlike_forms(term.raw, other.raw)]
+    if same:
+        return same
     like = [at for at, other in enumerate(terms) if other.quantity is None and _like(term.key, other.key)]
-    if same or like:
-        return same or like
-    spelled_out = [at for at, two in enumerate(pairwise(terms)) if initials().get((two[0].key, two[1].key)) == term.raw]
+    if like:
+        return like
+    if term.raw in initials().values():
+        pairs = enumerate(pairwise(terms))
+        spelled_out = [at for at, two in pairs if initials().get((two[0].key, two[1].key)) == term.raw]
+        if spelled_out:
+            return spelled_out
     starts = [at for at, other in enumerate(terms[:-1]) if term.raw.startswith(other.raw)]
-    return spelled_out or [at for at in starts if terms[at].raw + terms[at + 1].raw == term.raw]
+    return [at for at in starts if terms[at].raw + terms[at + 1].raw == term.raw]
 
 
 def _meets(wanted: Quantity, said: Quantity) -> bool:
@@ -346,11 +352,12 @@ def _other_word(wanted: Sentence, said: Sentence) -> bool:
 
 def _replaced(item: Sequence[Term], terms: Sequence[Term], *, persons: bool) -> bool:
     known = {term.key for term in item}
+    lacking = [term.content and term.quantity is None and not _places(term, terms) for term in item]
     for start in range(len(item)):
         for length in (1, 2):
             stop = start + length
             lost = item[start:stop]
-            if len(lost) < length or not all(t.content and t.quantity is None and not _places(t, terms) for t in lost):
+            if len(lost) < length or not all(lacking[start:stop]):
                 break
             if persons and not _is_person(lost):
                 break
