@@ -30,7 +30,7 @@ _ONLY_BEFORE_TO: Final = frozenset(map(stem, _words("fail refuse decline forget 
 _NEGATING_VERBS: Final = _ONLY_BEFORE_TO | frozenset(map(stem, _words("avoid prevent lack deny stop cease")))
 """Words that negate what follows: some before `to`, the others before a verb in -ing."""
 _BREAKERS: Final = _words("but and because so while until after before when although since whereas then if which who")
-_NOT_NEGATING: Final = _words("only just merely doubt sooner wonder")
+_NOT_NEGATING: Final = _words("only just merely doubt sooner wonder nur bloss seulement solo")
 _AFTER_VERB: Final = _words("nicht pas jamais nie niemals")
 """Words that negate the verb before them as well."""
 _BEGINNING: Final = 3
@@ -134,6 +134,7 @@ class _Reader:
         self.start = next((at for at, token in enumerate(tokens) if token.kind != "symbol"), 0)  # after `- ` and `* `
         self.tokens = tokens
         self.quantities = {quantity.first: quantity for quantity in quantities(normal, tokens)}
+        self.closed = True  # whether a comma or a bracket is right before
         self.left = 0  # words that the current negation still reaches
         self.preposition = ""
         self.used = ""  # the preposition of the word right before
@@ -153,8 +154,9 @@ class _Reader:
                 continue
             term = self._word(index)
             if term is not None:
-                if term.raw in _AFTER_VERB:
+                if term.raw in _AFTER_VERB and self._negation(term.raw, index) and not self.closed:
                     _negate_last(found)
+                self.closed = False
                 found.append(term)
             index += 1
         return found
@@ -188,7 +190,7 @@ class _Reader:
         key, kind, start, end = self.tokens[index]
         if kind == "symbol":
             if key in ",;:()":
-                self.left = 0
+                self.left, self.closed = 0, True
             return None
         raw = self.normal[start:end]
         if elided := ELIDED.fullmatch(key):

@@ -170,6 +170,13 @@ def test_contradictions_in_other_languages(item: str, other: str, language: str)
     assert not is_covered(item, other, language)
 
 
+def test_not_only_and_not_behind_a_comma_negate_nothing() -> None:
+    item = "Der Server startet schnell."
+    for said in ("Der Server startet nicht nur schnell, sondern leise.", "Der Server startet schnell, nicht laut."):
+        assert is_covered(item, said, "German"), said
+    assert not is_covered(item, "Der Server startet nicht schnell.", "German")
+
+
 @pytest.mark.parametrize(
     ("item", "same", "language"),
     [
