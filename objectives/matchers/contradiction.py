@@ -40,6 +40,7 @@ _WELL_SUPPORTED: Final = 0.6
 """Share from which a sentence can state the item by itself."""
 _LEAST_IN_ROW: Final = 0.3
 """The same share for a row of a table with its heading."""
+_NAME_WORDS: Final = 3
 _NEGATED_SHARE: Final = 0.3
 _LOOSE: Final = 2
 """Words that a near copy may have between those of the item, besides one for every four of the item."""
@@ -121,9 +122,8 @@ def _of_table(wanted: Sentence, text: str, language: str) -> str | None:
         topic = sum(t.weight for t in here if not (t.name or t.quantity))
         lost = [t for t, at in zip(wanted.content, own, strict=True) if not at and (t.name or t.quantity)]
         others = (
-            any(_places(term, sentence(cell, language).content) for term in lost)
-            and place < len(cells)
-            and bool(cells[place])
+            place < len(cells)
+            and any(_in_place(term, cells[place]) and _places(term, sentence(cell, language).content) for term in lost)
             and any(at and place not in at for at in own)
             and not any(place in at for at in own)
             for other in row.others
@@ -134,6 +134,11 @@ def _of_table(wanted: Sentence, text: str, language: str) -> str | None:
         return None
     best = max(topic for topic, _ in found)
     return "cell" if all(other for topic, other in found if topic == best) else ""
+
+
+def _in_place(term: Term, cell: Sequence[Term]) -> bool:
+    """Whether a cell has something of the sort of a term: a quantity, or the few words of a name."""
+    return any(other.quantity for other in cell) if term.quantity else 0 < len(cell) <= _NAME_WORDS
 
 
 def _pair(wanted: Sentence, said: Sentence, *, compounds: bool = False) -> _Pair:

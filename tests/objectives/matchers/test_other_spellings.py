@@ -141,6 +141,14 @@ def test_a_row_with_one_of_two_names_is_not_another() -> None:
     assert "says otherwise" not in LexicalMatcher().match(rubric, table)[0].why
 
 
+def test_a_value_of_another_sort_is_no_other_value() -> None:
+    said = "- Backup: daily at two in the morning, to the vault\n- Restore: Ben"
+    assert (
+        "says otherwise"
+        not in LexicalMatcher().match([Item("a", "Ben checks the backup in the vault.", 1)], said)[0].why
+    )
+
+
 def test_a_list_of_facts_about_one_thing_is_no_table() -> None:
     assert is_covered("Carla tests the backup on Friday.", "- Who: Carla\n- What: test the backup\n- When: Friday")
 
