@@ -42,7 +42,7 @@ class Attribution:
         why: The reason.
         tested: The experiments that tested it, or why none did.
         texts: Its effect on texts; "" without an experiment.
-        coverage: Its effect on coverage; "" without an experiment.
+        coverage: Its effect on coverage; "" without an experiment, and where it is not clear whether it acts.
         finding: The finding in one word or two.
         sentence: The finding as a sentence.
     """
@@ -169,7 +169,8 @@ def _attribution(
     untested, compared = _why_untested(record, source), sum(each.n for each in found)
     finding, sentence = _finding(possible, why, changes, isolated, open_sentences, untested, compared)
     tested = _tested(found, isolated) or f"not tested: {_why_untested(record, source)}"
-    return Attribution(source, possible, why, tested, _texts(found), _coverage(found), finding, sentence)
+    coverage = "" if finding == "not clear" else _coverage(found)  # of noise it would look like an effect
+    return Attribution(source, possible, why, tested, _texts(found), coverage, finding, sentence)
 
 
 def _finding(

@@ -69,6 +69,7 @@ def test_the_sentence_has_the_hosts_own_repeats_and_no_gpu_is_blamed_where_there
         f"On a {threads.changed} of 4 texts changed; sent again unchanged, {own.own_changed} of 20 did. So it is not"
         " clear whether it acts."
     )
+    assert found["rounding"].coverage == ""
     used, greedy = (evidence(host, mode=mode).own_changed for mode in ("production", "baseline"))
     assert advice(record(host), "a").cautions == (
         f"a did not repeat {used} of 16 of its own texts as used: one text of a seed proves nothing there.",
