@@ -28,7 +28,7 @@ def render_env(export: ExportSet, mode: Mode, stem: str | None) -> str:
     if quoted:  # docker reads the quotes as part of the value
         docker += f", once you have removed the shell's quotes around {', '.join(quoted)}"
     notes = [*header(export, mode), f"in a shell:    set -a; . ./{name}; set +a", f"with docker:   {docker}"]
-    if stem is not None:
+    if stem is not None and prompt_files(export):
         notes.append(f"OLLAMA_*_FILE are beside this file; replace {PLACEHOLDER} in the prompt by the log")
     lines = [f"OLLAMA_{key}={_quoted(value)}" for key, value in values.items()]
     return "\n".join([*comments(notes), *lines]) + "\n"

@@ -77,6 +77,7 @@ def test_the_files_say_the_same_in_every_form():
     for name in ("baseline.env", "baseline.toml", "baseline.Modelfile"):
         assert files[name].startswith("# From a reproducibility audit")
         assert "BETTER" not in files[name].upper()
+    assert "_FILE" not in files["baseline.env"]  # an audit has no prompt, and writes no file with one
     assert "CAUTION" not in files["baseline.env"]
     assert "temperature 0" in files["policy.md"]
 
