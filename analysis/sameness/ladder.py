@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import pandas as pd
@@ -125,9 +125,13 @@ def ladder_table(rungs: Sequence[Rung]) -> pd.DataFrame:
 def _adjusted(rung: Rung, p_value: float, alpha: float) -> Rung:
     """Put the adjusted p into a rung; a difference that is none at the audit's level is not shown."""
     finding: Finding = rung.finding
+    sentence, result = rung.sentence, rung.result
     if finding == "differs" and not p_value <= alpha:
         finding = "not shown"
-    return Rung(**{**vars(rung), "p_adjusted": p_value, "finding": finding})
+        sentence = f"{sentence} With all tests of the audit that is not shown (p = {p_value:.2g})."
+        if isinstance(result, HostQuality):
+            result = replace(result, outcome="not shown", sentence=sentence)
+    return replace(rung, p_adjusted=p_value, finding=finding, sentence=sentence, result=result)
 
 
 def _not_done(names: tuple[str, str], mode: str, rung: RungName, why: str) -> Rung:

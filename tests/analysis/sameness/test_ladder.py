@@ -84,6 +84,24 @@ def test_a_difference_at_the_level_of_one_test_is_none_at_the_audits() -> None:
     assert (first.p_value, first.finding) == (alone.p_value, "not shown")
 
 
+def test_a_difference_of_quality_that_is_none_at_the_audits_level_is_none_in_its_sentence_and_result() -> None:
+    """Before, levels and headline said "the quality differs" where the ladder did not show it."""
+    scores = scores_of()
+    texts = texts_of({"a": 0, "b": 2})
+    alone = next(
+        found
+        for gain in np.arange(0.01, 0.2, 0.005)
+        for moved in [scores.assign(score=scores["score"] + gain * (scores["host"] == "b"))]
+        for found in ladder(texts, observations=moved, margin=0.05)
+        if found.rung == "quality" and found.p_value <= 0.05
+    )
+    assert alone.p_adjusted > 0.05
+    assert (alone.finding, alone.result.outcome) == ("not shown", "not shown")
+    assert alone.sentence == alone.result.sentence
+    assert alone.sentence.startswith("b scores ")
+    assert alone.sentence.endswith(f" With all tests of the audit that is not shown (p = {alone.p_adjusted:.2g}).")
+
+
 def test_hosts_that_are_the_same() -> None:
     rungs = ladder(texts_of({"a": 0, "b": 0, "c": 0}), first_tokens=runs_of(0.0))
     assert [rung.host_b for rung in rungs] == ["b"] * 5 + ["c"] * 5
