@@ -155,7 +155,7 @@ def test_on_a_terminal_the_command_that_continues_stays_below_the_live_display(
 
 def _stop(folder: Path, sign: int, code: int, *options: str) -> Path:
     """Start a sweep in a process, send it a signal in its search, see what it says, and return the sweep's file."""
-    path = write_sweep(folder, engine={"options": {"delay": 0.05}})
+    path = write_sweep(folder, engine={"options": {"delay": 0.1}})  # slow enough for a busy machine to see it
     environment = {key: value for key, value in os.environ.items() if key != "MLFLOW_TRACKING_URI"}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parents[3]), environment.get("PYTHONPATH", "")])
     command = [sys.executable, "-c", "from sweeps.cli import main; main()", "run", path.name, *options]
