@@ -114,7 +114,8 @@ def sent_configuration(study: StudyData, configuration: Configuration) -> SentCo
 def _as_sent(study: StudyData, configuration: Configuration) -> dict[str, Any]:
     """The options that the finalist's requests had, and the path that they took."""
     engine = study.config.engine
-    thinks = all(each.facts["model"].get("thinks") for each in _fingerprints(study, configuration))
+    found = _fingerprints(study, configuration)
+    thinks = bool(found) and all(each.facts["model"].get("thinks") for each in found)
     sent = sent_options(engine.kind, engine.options, configuration.options, thinks=thinks)
     return {
         "options": sent,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from sweeps.options import Configuration
-from sweeps.results.finalist_export import modelfile_options
+from sweeps.results.finalist_export import modelfile_options, sent_configuration
 
 SET = Configuration("m:1b", "brief", {"temperature": 0.5})
 
@@ -43,3 +43,15 @@ def test_it_is_for_the_hosts_that_wrote_the_finalists_fresh_texts() -> None:
     both, honoured = ["0.6.8", "0.33.0"], ("mirostat", "temperature")
     assert modelfile_options(study("ollama", both, honoured), SET) == {"temperature"}
     assert modelfile_options(study("ollama", both, honoured, ["0.6.8"]), SET) == {"temperature", "mirostat"}
+
+
+@pytest.mark.parametrize(("models", "sent"), [([], None), ([{}], None), ([{"thinks": True}], True)])
+def test_think_is_exported_where_every_host_is_known_to_have_sent_it(
+    models: list[dict[str, bool]], sent: object
+) -> None:
+    """A study that knows no host of the model says nothing of it."""
+    found = study("ollama", [str(number) for number in range(len(models))], ())
+    for facts, prints in zip(models, found.hosts.values(), strict=True):
+        prints["m:1b"].facts["model"] = facts
+    found.config = SimpleNamespace(engine=SimpleNamespace(kind="ollama", options={}))
+    assert sent_configuration(found, SET).options.get("think") is sent
