@@ -53,6 +53,7 @@ def test_what_was_masked_has_nothing_more_to_mask(text: str) -> None:
     assert "://a:b@" not in without_password(f"{once} http://a:b@c")
 
 
+@pytest.mark.slow
 def test_a_sweep_keeps_its_password_to_itself(tmp_path, capsys, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("COLUMNS", "300")
@@ -84,6 +85,7 @@ def leaves_no_trace(folder: Path, *secrets: bytes) -> None:
         assert not [secret for secret in secrets if secret in data], path
 
 
+@pytest.mark.slow
 def test_keys_of_servers_are_neither_stored_nor_shown(tmp_path, capsys, monkeypatch):
     """A sweep with an engine and a judge behind keys of all kinds; then everything that it left is searched."""
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)

@@ -60,6 +60,7 @@ def long_prompts(folder: Path, cases: int, minutes: float, **changes: Any) -> tu
     return path, load_cases(write_cases(folder / "cases", cases, words=700))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cases", [long(3), 24])
 def test_minutes_hold_loads_and_prompts_too(tmp_path: Path, cases: int) -> None:
     path, loaded = long_prompts(tmp_path, cases, 8.0)

@@ -114,6 +114,7 @@ def test_the_action_fails_on_another_verdict(tmp_path):
     assert "::error::the verdict is 'better', expected: worse" in text
 
 
+@pytest.mark.slow
 def test_the_action_passes_only_if_every_configuration_is_as_expected_or_the_named_one(tmp_path):
     rows = SCORES.read_text(encoding="utf-8").splitlines()
     same = [row.replace("old,", "same,", 1) for row in rows if row.startswith("old,")]

@@ -27,6 +27,7 @@ def _json(folder: Path, capsys: Capture, *command: str, code: int = 0) -> list[o
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("drawn_plots")
 def test_the_same_command_continues_prints_each_candidate_and_draws(folder: Path, capsys: Capture) -> None:
     launch, done = _json(folder, capsys, "compare", str(folder / "sweep.toml"), "--no-tracking")

@@ -98,6 +98,7 @@ def test_sigterm_tells_how_to_go_on(tmp_path: Path) -> None:
     assert load_result(tmp_path / "mlruns").status == "stopped"
 
 
+@pytest.mark.slow
 def test_ctrl_c_tells_how_to_go_on_and_kills_the_mlflow_run(tmp_path: Path, plain_study: SweepResult) -> None:
     import mlflow
 

@@ -98,6 +98,7 @@ def test_a_restored_prompt_gives_the_texts_of_an_evaluated_one(engine: LlamaCppE
     assert evaluated(prompts[1]) > 20
 
 
+@pytest.mark.slow
 def test_a_companion_gives_the_same_texts_at_the_same_time_and_shares_evaluated_prompts(engine: LlamaCppEngine) -> None:
     (other,) = engine.companions(1)
     seeds = range(3)

@@ -48,6 +48,7 @@ def test_an_objective_that_returns_a_number_has_its_verdict_and_report(tmp_path:
     assert told.said == []
 
 
+@pytest.mark.slow
 def test_a_plot_that_fails_costs_neither_verdict_nor_report_nor_exports(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -43,6 +43,7 @@ def careless(home: Path) -> SweepResult:
     return sweep(home / "careless", words=WORDS, weight=1e-6)
 
 
+@pytest.mark.slow
 def test_a_finalist_within_the_limits_is_found_and_recommended(careful: SweepResult, careless: SweepResult) -> None:
     assert careful.finalist is not None
     table = careful.constraints.set_index("constraint")

@@ -112,6 +112,7 @@ def test_the_report_and_mlflow_allow_for_the_cases_too(clean: SweepResult) -> No
         assert summarise(own, offsets.to_dict())["mean"] == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.slow
 def test_mlflow_ends_with_the_means_of_the_report_and_the_baselines_sources(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

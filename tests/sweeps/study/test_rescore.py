@@ -116,6 +116,7 @@ def test_back_to_the_old_rubric_is_back_to_the_old_scores(home: Path) -> None:
     assert len(done.new.stored.record.scorings) == 2
 
 
+@pytest.mark.slow
 def test_a_verdict_by_another_scoring_says_that_it_is_another_look_at_the_same_data(
     home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -224,6 +225,7 @@ def logged(directory: Path) -> tuple[Any, dict[str, float], list[str]]:
     return parent, means, sorted(files)
 
 
+@pytest.mark.slow
 def test_everything_written_follows_the_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing is left that proves a verdict which no longer holds: no file, no export, no number in MLflow."""
     path = write_sweep(tmp_path)

@@ -234,6 +234,7 @@ def test_attempts_are_counted_by_generation(path: Path, judge: Judge) -> None:
         ledger.close()
 
 
+@pytest.mark.slow
 def test_scoring_anew_leaves_out_what_the_model_cannot_judge(path: Path, judge: Judge) -> None:
     folder, settings = path.parent / "mlruns", {"matcher": {"kind": "judge", "model": "scripted", "votes": 1}}
     before = run(path)

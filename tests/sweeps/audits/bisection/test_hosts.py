@@ -63,6 +63,7 @@ def bisections(tmp_path_factory):
     return {each.hosts: each for each in found.record.bisections}
 
 
+@pytest.mark.slow
 def test_mbp_is_attributed_to_the_defaults_of_v1_and_to_what_it_drops(bisections):
     found = bisections["mbp", "mbp"]
 
