@@ -11,14 +11,14 @@ from pathlib import Path
 from analysis.files.unfinished import remove_abandoned, unfinished
 
 
-def write_together(files: Mapping[Path, str | Iterable[str]], *, private: bool = False) -> list[Path]:
-    """Write texts as UTF-8 files, each beside its place first, and move them there once all of them are on disk.
+def write_together(files: Mapping[Path, str | bytes | Iterable[str]], *, private: bool = False) -> list[Path]:
+    """Write files, texts as UTF-8, each beside its place first, and move them there once all of them are on disk.
 
     A reader sees an old file or a new one, never half of one. Folders are made where missing. What a
     killed process left of one of these files is removed.
 
     Args:
-        files: Text by path; a long one may come in parts.
+        files: Text or bytes by path; a long text may come in parts.
         private: Only the owner may read a new file; an existing one keeps its mode.
 
     Returns:
@@ -30,20 +30,12 @@ def write_together(files: Mapping[Path, str | Iterable[str]], *, private: bool =
     """
     parts = {path: unfinished(path) for path in files}
     try:
-        for path, text in files.items():
+        for path, content in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             remove_abandoned(path)
-            # Texts come from models: a lone surrogate is written as its escape instead of stopping the file.
             mode = 0o600 if private else 0o666
-            with open(
-                parts[path],
-                "w",
-                encoding="utf-8",
-                errors="backslashreplace",
-                newline="",
-                opener=partial(os.open, mode=mode),
-            ) as stream:
-                stream.writelines([text] if isinstance(text, str) else text)
+            with open(parts[path], "wb", opener=partial(os.open, mode=mode)) as stream:
+                stream.writelines(_encoded(content))
                 stream.flush()
                 os.fsync(stream.fileno())
             if private and path.exists():
@@ -56,3 +48,10 @@ def write_together(files: Mapping[Path, str | Iterable[str]], *, private: bool =
                 part.unlink(missing_ok=True)
         raise
     return list(files)
+
+
+def _encoded(content: str | bytes | Iterable[str]) -> Iterable[bytes]:
+    """Encode texts. They come from models: a lone surrogate is written as its escape instead of stopping the file."""
+    if isinstance(content, bytes):
+        return [content]
+    return (part.encode("utf-8", "backslashreplace") for part in ([content] if isinstance(content, str) else content))

@@ -299,6 +299,9 @@ def _draw(tables: Tables, warn: Callable[[str], object] | None) -> dict[str, Fig
         "finishes": ("finish" in rows, lambda: plots.finishes(rows, baseline=base, finalist=final, **named)),
     }
     guard = Guard(warn)
-    makers = {name: make for name in PLOTS for possible, make in [wanted[name]] if possible}
-    drawn = {name: guard(f"the plot {name!r}", make, None) for name, make in makers.items()}
-    return {name: figure for name, figure in drawn.items() if figure is not None}
+    drawn: dict[str, Figure] = {}
+    for name in PLOTS:
+        possible, make = wanted[name]
+        if possible and (figure := guard(f"the plot {name!r}", make, None)) is not None:
+            drawn[name] = figure
+    return drawn

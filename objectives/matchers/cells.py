@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from itertools import groupby
 from typing import Final, NamedTuple
@@ -26,8 +26,8 @@ def rows(text: str) -> Mapping[str, Row]:
     """Return the rows of a text's tables by their lines; a heading is none."""
     found: dict[str, Row] = {}
     lines = [line.strip() for line in text.split("\n")]
-    for width, group in groupby(lines, key=lambda line: len(_cells(line))):
-        table = [(line, _cells(line)) for line in group] if width > 1 else []
+    for width, group in groupby(((line, _cells(line)) for line in lines), key=lambda pair: len(pair[1])):
+        table = list(group) if width > 1 else []
         heading = table[0][1] if len(table) > 1 and _RULE.fullmatch(table[1][0]) else ()
         table = [(line, cells) for line, cells in table if not _RULE.fullmatch(line)]
         for line, cells in table if len(table) > 1 else ():
@@ -36,11 +36,7 @@ def rows(text: str) -> Mapping[str, Row]:
 
 
 def _cells(line: str) -> tuple[str, ...]:
-    return tuple(_split(line))
-
-
-def _split(line: str) -> Iterator[str]:
     if line.count("|") > 1 or " | " in line:
-        yield from (cell.strip() for cell in line.strip("|").split("|"))
-    elif pair := _PAIR.fullmatch(line):
-        yield from pair.groups()
+        return tuple(cell.strip() for cell in line.strip("|").split("|"))
+    pair = _PAIR.fullmatch(line)
+    return pair.groups() if pair else ()

@@ -196,11 +196,9 @@ def _one_word(tokens: Tokens, index: int) -> Clock | None:
 
 def _hour_and_half(tokens: Tokens, index: int) -> Clock | None:
     """Read `2 pm`."""
-    hour = tokens.digits(index)
-    if hour is None or not tokens.raw(index).isdecimal():
-        return None
+    hour = _plain_hour(tokens, index)
     half, stop = _half_of_day(tokens, index + 1)
-    return _time(int(hour), 0, None, half, stop) if half else None
+    return _time(hour, 0, None, half, stop) if half and hour is not None else None
 
 
 def _japanese_time(tokens: Tokens, index: int) -> Clock | None:

@@ -27,12 +27,13 @@ def earlier_tries_note(study: SweepResult) -> str:
         ledger = open_existing(study.workspace)
     except SweepError:
         return ""
+    thing = _thing(study.stored)
     try:
         found = [
             str(outcome)
             for each in ledger.studies.all()
             if each.name != study.name and each.created < study.stored.created and not each.damage
-            if (outcome := (each.record.judged or {}).get("verdict")) and _thing(each) == _thing(study.stored)
+            if (outcome := (each.record.judged or {}).get("verdict")) and _thing(each) == thing
         ]
     finally:
         ledger.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -278,7 +277,6 @@ def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) ->
     from analysis.report.plots.figures import to_png
 
     folder = result.folder
-    (folder / "plots").mkdir(parents=True, exist_ok=True)
     if not result.exportable:
         remove_unforced(folder)
     exports = result.export() if result.exportable else []
@@ -288,21 +286,13 @@ def _write_outputs(result: SweepResult, warn: Callable[[str], object] | None) ->
     figures = draw(data, warn=warn, tables=tables)
     html = guard("the report", lambda: render_report(data, figures, warn=warn, tables=tables), "")
     note = guard("the note", lambda: render_note(data), "")
+    pictures = {name: guard(f"the plot {name!r}", partial(to_png, figure), b"") for name, figure in figures.items()}
+    plots = {folder / "plots" / f"{name}.png": pictures.get(name, b"") for name in PLOTS}
     report, table = folder / "report.html", folder / "observations.csv"
-    texts: dict[Path, str | Iterable[str]] = {report: html, folder / "note.md": note}
-    texts[table] = _as_csv(result.observations)
-    write_together({path: text for path, text in texts.items() if text})
-    for path in (path for path, text in texts.items() if not text):
+    files: dict[Path, str | bytes | Iterable[str]] = {report: html, folder / "note.md": note, **plots}
+    files[table] = _as_csv(result.observations)
+    write_together({path: content for path, content in files.items() if content})
+    for path in (path for path, content in files.items() if not content):
         path.unlink(missing_ok=True)  # an older one has other scores
-    pictures = {
-        folder / "plots" / f"{name}.png": guard(f"the plot {name!r}", partial(to_png, figure), b"")
-        for name, figure in figures.items()
-    }
-    plots = [path for path, picture in pictures.items() if picture]
-    for path in plots:
-        temporary = path.with_suffix(".tmp")
-        temporary.write_bytes(pictures[path])
-        os.replace(temporary, path)
-    for path in {folder / "plots" / f"{name}.png" for name in PLOTS}.difference(plots):
-        path.unlink(missing_ok=True)  # an older one has other scores
-    return Outputs(report if html else None, html, note, table, exports, plots)
+    drawn = [path for path, picture in plots.items() if picture]
+    return Outputs(report if html else None, html, note, table, exports, drawn)
